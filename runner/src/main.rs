@@ -1,1 +1,8 @@
+//! `aq`: a durable queue of coding-agent jobs for one host, and its careful way into a fleet.
+
+mod decide;
+mod ids;
+mod mode;
+mod stage;
+
 fn main() {}

@@ -1,0 +1,75 @@
+//! Which job starts next: a pure function of what the queue looked like.
+//!
+//! It names no file system, clock, task or connection; whoever calls it takes the picture of the queue first and
+//! acts on the answer afterwards. The picture is kept, so that the shadow lane can explain a divergence later.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::ids::{Capability, EngineName, JobId, LockName};
+use crate::stage::Stage;
+
+/// A job in the inbox, as far as choosing goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Waiting {
+    pub(crate) id: JobId,
+    pub(crate) priority: i64,
+    /// Its place in enqueue order (clause O-2).
+    pub(crate) sequence: u64,
+    pub(crate) lock: Option<LockName>,
+    pub(crate) engine: EngineName,
+    pub(crate) caps: Vec<Capability>,
+}
+
+/// A job that has left the inbox and is in no final stage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Working {
+    pub(crate) id: JobId,
+    pub(crate) stage: Stage,
+    pub(crate) lock: Option<LockName>,
+}
+
+/// The queue at the moment of one decision.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct View {
+    /// In the order of clause O-2: priority (higher first), then sequence, then id.
+    pub(crate) waiting: Vec<Arc<Waiting>>,
+    pub(crate) working: Vec<Working>,
+    /// Held here, by another runner on this queue, or by what outlived one.
+    pub(crate) locks_held: BTreeSet<LockName>,
+    /// What this factory can do, `engine:NAME` for each engine found included.
+    pub(crate) caps: BTreeSet<Capability>,
+}
+
+/// Whether a waiting job may start now, and if not, what stands in its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Eligibility {
+    Eligible,
+    LockHeld,
+    EngineMissing,
+    CapsMissing,
+}
+
+/// The first job that may start now; those that may not never block the ones behind them.
+pub(crate) fn decide(view: &View) -> Option<&Arc<Waiting>> {
+    view.waiting
+        .iter()
+        .find(|job| eligibility(job, view) == Eligibility::Eligible)
+}
+
+pub(crate) fn eligibility(job: &Waiting, view: &View) -> Eligibility {
+    let engine = format!("engine:{}", job.engine);
+    if !view.caps.iter().any(|cap| cap.as_str() == engine) {
+        Eligibility::EngineMissing
+    } else if !job.caps.iter().all(|cap| view.caps.contains(cap)) {
+        Eligibility::CapsMissing
+    } else if job
+        .lock
+        .as_ref()
+        .is_some_and(|lock| view.locks_held.contains(lock))
+    {
+        Eligibility::LockHeld
+    } else {
+        Eligibility::Eligible
+    }
+}
