@@ -69,3 +69,11 @@ id_type!(
     /// A capability of a factory, or one that a job asks for.
     Capability
 );
+id_type!(
+    /// A factory: the host that runs jobs, as the coordinator knows it.
+    FactoryId
+);
+id_type!(
+    /// A lease: the coordinator's word that one factory may work on one job for a while.
+    LeaseId
+);
