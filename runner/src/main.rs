@@ -3,6 +3,7 @@
 mod decide;
 mod ids;
 mod mode;
+mod settings;
 mod stage;
 
 fn main() {}

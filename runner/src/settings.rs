@@ -1,0 +1,334 @@
+//! The settings: as typed on the command line, in the environment and in `aq.toml`, and what that means.
+//!
+//! A flag wins over its variable, that over the file, and the file over the default; each value keeps its origin,
+//! so that a command can say why it does what it does. What is wrong stops the command before anything runs
+//! (clause F-6). Nothing here talks to the coordinator.
+
+mod describe;
+mod error;
+mod file;
+mod flags;
+mod source;
+mod token;
+mod values;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use reqwest::Url;
+
+pub(crate) use describe::FlagLine;
+pub(crate) use error::SettingsError;
+pub(crate) use flags::GlobalFlags;
+pub(crate) use source::{Origin, Setting};
+pub(crate) use token::Token;
+pub(crate) use values::parse_duration;
+
+use crate::ids::{Capability, EngineName, FactoryId};
+use crate::mode::{Mode, Switch};
+use file::ConfigFile;
+use source::{Environment, Sources, keys};
+use token::FileAccess;
+
+/// Everything that was set, resolved.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) queue: Setting<PathBuf>,
+    pub(crate) mode: Mode,
+    pub(crate) switches: Switches,
+    /// The tables `[engine.NAME]` of `aq.toml`, as they stand there.
+    pub(crate) engines: BTreeMap<String, toml::Table>,
+    /// Between TERM and KILL.
+    pub(crate) grace: Duration,
+    pub(crate) factory_id: Setting<FactoryId>,
+    /// Without those that the engines found on this host add.
+    pub(crate) factory_caps: Vec<Capability>,
+    pub(crate) fleet: FleetSettings,
+}
+
+/// The three flags, each with its origin.
+#[derive(Debug, Clone)]
+pub(crate) struct Switches {
+    pub(crate) fleet: Setting<Switch>,
+    pub(crate) route: Setting<Switch>,
+    pub(crate) shadow: Setting<Switch>,
+}
+
+/// How the coordinator is reached, and what may come from it.
+#[derive(Debug, Clone)]
+pub(crate) struct FleetSettings {
+    /// Ends in a slash. Always there in a mode that calls the coordinator.
+    pub(crate) url: Option<Setting<Url>>,
+    pub(crate) token: Option<Setting<Token>>,
+    /// Kept although the token was read: the path stays out of children's environments too.
+    pub(crate) token_file: Option<Setting<PathBuf>>,
+    /// Certificates to trust besides the system's, in PEM.
+    pub(crate) ca: Option<Setting<PathBuf>>,
+    pub(crate) ca_pem: Vec<u8>,
+    /// Limit of one call.
+    pub(crate) timeout: Setting<Duration>,
+    /// How long an ending process waits for the shadow lane.
+    pub(crate) drain: Setting<Duration>,
+    /// Engines that a routed job may name; none given: any that is found here.
+    pub(crate) allow_engines: Option<Vec<EngineName>>,
+    /// Folders in which, or below which, a routed job may run; none given: only where the runner was started.
+    pub(crate) allow_cwd: Option<Vec<PathBuf>>,
+    token_access: FileAccess,
+    token_twice: bool,
+}
+
+impl Settings {
+    /// # Errors
+    /// The first thing that is wrong with them; the message names variable and value and what to write instead.
+    pub(crate) fn resolve(flags: &GlobalFlags) -> Result<Settings, SettingsError> {
+        Settings::resolve_in(flags, &std::env::vars_os().collect())
+    }
+
+    /// The same for a given environment.
+    pub(crate) fn resolve_in(
+        flags: &GlobalFlags,
+        environment: &Environment,
+    ) -> Result<Settings, SettingsError> {
+        let empty = ConfigFile::default();
+        let sources = Sources {
+            environment,
+            file: &empty,
+        };
+        let queue = sources.find_path(keys::QUEUE, flags.queue.as_deref())?.map_or(
+            Setting {
+                value: PathBuf::from("./queue"),
+                origin: Origin::Default,
+            },
+            |(setting, _)| setting,
+        );
+        let file = ConfigFile::read(&queue.value)?;
+        let sources = Sources {
+            environment,
+            file: &file,
+        };
+        let switches = Switches::resolve(&sources, flags)?;
+        let [fleet, route, shadow] = [&switches.fleet, &switches.route, &switches.shadow];
+        let mode = Mode::of(fleet.value, route.value, shadow.value);
+        let caps = sources.find_filled(keys::FACTORY_CAPS, flags.factory_caps.as_deref())?;
+        let grace = sources.find_filled(keys::GRACE, flags.grace.as_deref())?;
+        Ok(Settings {
+            mode,
+            factory_id: factory_id(&sources, flags)?,
+            factory_caps: caps.map_or(Ok(Vec::new()), |raw| values::capabilities(&raw))?,
+            grace: grace.map_or(Ok(Duration::from_secs(10)), |raw| values::wait(&raw))?,
+            fleet: FleetSettings::resolve(&sources, flags, &switches.fleet)?,
+            engines: file.engines.clone(),
+            switches,
+            queue,
+        })
+    }
+
+    /// Whether a variable must not reach a child: one of the fleet's, or another that holds the token or the
+    /// path of its file (clause O-9).
+    pub(crate) fn is_secret_variable(&self, name: &str, value: &str) -> bool {
+        let is_token = self
+            .fleet
+            .token
+            .as_ref()
+            .is_some_and(|token| token.value.reveal() == value);
+        let is_path = self.fleet.token_file.as_ref().is_some_and(|file| {
+            let value = Path::new(value);
+            value == file.value || std::path::absolute(&file.value).is_ok_and(|path| path == value)
+        });
+        name.starts_with("AQ_FLEET") || is_token || is_path
+    }
+}
+
+impl Switches {
+    fn resolve(sources: &Sources<'_>, flags: &GlobalFlags) -> Result<Switches, SettingsError> {
+        let switch = |key, flag: &Option<String>| match sources.find(key, flag.as_deref())? {
+            Some(raw) => Ok(Setting {
+                value: values::switch(&raw)?,
+                origin: raw.origin,
+            }),
+            None => Ok(Setting {
+                value: Switch::Off,
+                origin: Origin::Default,
+            }),
+        };
+        Ok(Switches {
+            fleet: switch(keys::FLEET, &flags.fleet)?,
+            route: switch(keys::ROUTE, &flags.route)?,
+            shadow: switch(keys::SHADOW, &flags.shadow)?,
+        })
+    }
+}
+
+impl FleetSettings {
+    fn resolve(
+        sources: &Sources<'_>,
+        flags: &GlobalFlags,
+        fleet: &Setting<Switch>,
+    ) -> Result<FleetSettings, SettingsError> {
+        let url = match sources.find_filled(keys::URL, flags.fleet_url.as_deref())? {
+            Some(raw) => Some(Setting {
+                value: values::url(&raw)?,
+                origin: raw.origin,
+            }),
+            None if fleet.value == Switch::On => {
+                return Err(SettingsError::UrlMissing {
+                    switch: fleet.origin.to_string(),
+                });
+            }
+            None => None,
+        };
+        let limit =
+            |key, flag: &Option<String>, read: fn(&source::Raw) -> Result<Duration, SettingsError>| {
+                match sources.find_filled(key, flag.as_deref())? {
+                    Some(raw) => Ok(Setting {
+                        value: read(&raw)?,
+                        origin: raw.origin,
+                    }),
+                    None => Ok(Setting {
+                        value: Duration::from_secs(5),
+                        origin: Origin::Default,
+                    }),
+                }
+            };
+        let found = FoundToken::resolve(sources, flags, fleet.value)?;
+        let (ca, ca_pem) = certificates(sources, flags, fleet.value)?;
+        let engines = sources.file.get(keys::ALLOW_ENGINES.file);
+        let folders = sources.file.get(keys::ALLOW_CWD.file);
+        Ok(FleetSettings {
+            url,
+            token: found.token,
+            token_file: found.file,
+            token_access: found.access,
+            token_twice: found.twice,
+            ca,
+            ca_pem,
+            timeout: limit(keys::TIMEOUT, &flags.fleet_timeout, values::limit)?,
+            drain: limit(keys::DRAIN, &flags.fleet_drain, values::wait)?,
+            allow_engines: engines.map(|raw| values::engine_names(&raw)).transpose()?,
+            allow_cwd: folders
+                .map(|raw| folder_list(sources.file.folder(), &raw))
+                .transpose()?,
+        })
+    }
+}
+
+/// What was found out about the token.
+struct FoundToken {
+    token: Option<Setting<Token>>,
+    file: Option<Setting<PathBuf>>,
+    access: FileAccess,
+    twice: bool,
+}
+
+impl FoundToken {
+    /// A flag that names a file wins, then `AQ_FLEET_TOKEN`, then a file that a variable or `aq.toml` names.
+    ///
+    /// With the fleet off a file that can't be read is no error, but it is read all the same: what must not
+    /// reach a child is then the same in all modes.
+    fn resolve(
+        sources: &Sources<'_>,
+        flags: &GlobalFlags,
+        fleet: Switch,
+    ) -> Result<FoundToken, SettingsError> {
+        let file = sources.find_path(keys::TOKEN_FILE, flags.fleet_token_file.as_deref())?;
+        let typed = sources.find_filled(keys::TOKEN, None)?;
+        let twice = typed.is_some() && file.is_some();
+        let by_flag = flags.fleet_token_file.is_some();
+        let usable = |text: &str, name: &str| {
+            Token::new(text).map_err(|why| SettingsError::TokenUnusable {
+                name: name.to_owned(),
+                why,
+            })
+        };
+        let mut access = FileAccess::OwnerOnly;
+        let token = match (&file, typed) {
+            (_, Some(raw)) if !by_flag => Some((usable(raw.text(), &raw.name), raw.origin)),
+            (Some((path, name)), _) => {
+                let read = token::read_file(&path.value).map_err(|source| SettingsError::TokenFile {
+                    name: name.clone(),
+                    path: path.value.clone(),
+                    source,
+                });
+                let read = read.and_then(|(text, readers)| {
+                    access = readers;
+                    usable(&text, name)
+                });
+                Some((read, path.origin.clone()))
+            }
+            (None, _) => None,
+        };
+        let token = match (token, fleet) {
+            (Some((Ok(value), origin)), _) => Some(Setting { value, origin }),
+            (Some((Err(error), _)), Switch::On) => return Err(error),
+            (Some((Err(_), _)), Switch::Off) | (None, _) => None,
+        };
+        Ok(FoundToken {
+            token,
+            file: file.map(|(setting, _)| setting),
+            access,
+            twice,
+        })
+    }
+}
+
+type Certificates = (Option<Setting<PathBuf>>, Vec<u8>);
+
+fn certificates(
+    sources: &Sources<'_>,
+    flags: &GlobalFlags,
+    fleet: Switch,
+) -> Result<Certificates, SettingsError> {
+    let Some((ca, name)) = sources.find_path(keys::CA, flags.fleet_ca.as_deref())? else {
+        return Ok((None, Vec::new()));
+    };
+    let pem = match (fleet, fs::read(&ca.value)) {
+        (Switch::Off, _) => Vec::new(),
+        (Switch::On, Ok(pem)) => pem,
+        (Switch::On, Err(source)) => {
+            return Err(SettingsError::CertificateFile {
+                name,
+                path: ca.value,
+                source,
+            });
+        }
+    };
+    Ok((Some(ca), pem))
+}
+
+fn factory_id(sources: &Sources<'_>, flags: &GlobalFlags) -> Result<Setting<FactoryId>, SettingsError> {
+    if let Some(raw) = sources.find_filled(keys::FACTORY_ID, flags.factory_id.as_deref())? {
+        return Ok(Setting {
+            value: values::factory_id(&raw)?,
+            origin: raw.origin,
+        });
+    }
+    let host = rustix::system::uname();
+    let host = host.nodename().to_string_lossy();
+    match values::factory_id_of_host(&host) {
+        Some(value) => Ok(Setting {
+            value,
+            origin: Origin::Default,
+        }),
+        None => Err(SettingsError::BadValue {
+            name: String::from("the host's name"),
+            value: error::shown(&host),
+            want: String::from("no factory id can be made of it; set AQ_FACTORY_ID"),
+        }),
+    }
+}
+
+fn folder_list(base: &Path, raw: &source::Raw) -> Result<Vec<PathBuf>, SettingsError> {
+    let folders: Vec<PathBuf> = raw.list().into_iter().map(|folder| base.join(folder)).collect();
+    match raw.list().contains(&"") {
+        true => Err(values::bad(
+            raw,
+            "write a list of folders, such as [\"/srv/checkouts\"]",
+        )),
+        false => Ok(folders),
+    }
+}
+
+#[cfg(test)]
+mod tests;

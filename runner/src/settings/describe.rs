@@ -1,0 +1,100 @@
+//! The settings told to a person: the three flags with what they bring about, and what deserves a warning.
+
+use serde::Serialize;
+
+use super::token::FileAccess;
+use super::{Setting, Settings};
+use crate::mode::{Mode, Switch};
+
+/// One of the three flags, resolved (clause F-7).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct FlagLine {
+    pub(crate) name: &'static str,
+    /// `0` or `1`.
+    pub(crate) value: String,
+    pub(crate) origin: String,
+    /// What it brings about, or why it has no effect although it is set.
+    pub(crate) effect: &'static str,
+}
+
+impl Settings {
+    pub(crate) fn describe_flags(&self) -> Vec<FlagLine> {
+        let switches = &self.switches;
+        let line = |name, setting: &Setting<Switch>, effect| FlagLine {
+            name,
+            value: setting.value.to_string(),
+            origin: setting.origin.to_string(),
+            effect,
+        };
+        let fleet = match switches.fleet.value {
+            Switch::Off => "no call to the coordinator, by any command",
+            Switch::On => "the coordinator may be called",
+        };
+        let route = match (switches.route.value, self.mode) {
+            (Switch::On, Mode::Offline) => "no effect: AQ_FLEET is 0",
+            (Switch::On, _) => "work comes from the coordinator",
+            (Switch::Off, _) => "work comes from the local inbox",
+        };
+        let shadow = match (switches.shadow.value, self.mode) {
+            (Switch::On, Mode::Offline) => "no effect: AQ_FLEET is 0",
+            (Switch::On, Mode::Route) => "no effect: AQ_FLEET_ROUTE is 1 and wins",
+            (Switch::On, _) => "each local decision is compared with the coordinator's",
+            (Switch::Off, _) => "nothing is compared",
+        };
+        vec![
+            line("AQ_FLEET", &switches.fleet, fleet),
+            line("AQ_FLEET_ROUTE", &switches.route, route),
+            line("AQ_FLEET_SHADOW", &switches.shadow, shadow),
+        ]
+    }
+
+    /// What is odd but no error, each to be said once a process. Nothing of the fleet while it is off.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.mode == Mode::Offline {
+            return warnings;
+        }
+        if self.mode == Mode::Route && self.switches.shadow.value == Switch::On {
+            warnings.push(String::from(
+                "AQ_FLEET_ROUTE and AQ_FLEET_SHADOW are both 1: route wins, nothing is compared; set one of them to 0",
+            ));
+        }
+        if let Some(url) = &self.fleet.url
+            && url.value.scheme() == "http"
+            && !is_loopback(&url.value)
+        {
+            warnings.push(format!(
+                "{} is plain http to another host: the token and all jobs can be read on the way; use https",
+                url.value
+            ));
+        }
+        if self.fleet.token_twice {
+            let used = match &self.fleet.token {
+                Some(token) => token.origin.to_string(),
+                None => String::from("neither"),
+            };
+            warnings.push(format!(
+                "a token and a token file are both set: the one of {used} is used"
+            ));
+        }
+        if let (FileAccess::Others, Some(file)) = (self.fleet.token_access, &self.fleet.token_file) {
+            warnings.push(format!(
+                "others can read the token file {}: chmod 600 it",
+                file.value.display()
+            ));
+        }
+        warnings
+    }
+}
+
+fn is_loopback(url: &reqwest::Url) -> bool {
+    match url.host_str() {
+        Some("localhost") => true,
+        Some(host) => {
+            let bare = host.trim_start_matches('[').trim_end_matches(']');
+            bare.parse::<std::net::IpAddr>()
+                .is_ok_and(|address| address.is_loopback())
+        }
+        None => false,
+    }
+}

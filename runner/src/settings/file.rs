@@ -1,0 +1,235 @@
+//! `aq.toml` in the queue folder: read strictly, so that a misspelt key is told and never silently without effect.
+//!
+//! Engines' own keys are left to the engine table; here they only have to be tables under a name.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::error::{SettingsError, shown};
+use super::source::{Origin, Raw, Typed, keys};
+
+const NAME: &str = "aq.toml";
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// What the file says; a file that is not there says nothing.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ConfigFile {
+    path: PathBuf,
+    values: BTreeMap<&'static str, (usize, Typed)>,
+    pub(crate) engines: BTreeMap<String, toml::Table>,
+}
+
+impl ConfigFile {
+    pub(crate) fn read(queue: &Path) -> Result<ConfigFile, SettingsError> {
+        let path = queue.join(NAME);
+        match read_bounded(&path) {
+            Ok(text) => ConfigFile::parse(path, &text),
+            Err(error) if is_absent(&error) => Ok(ConfigFile {
+                path,
+                ..ConfigFile::default()
+            }),
+            Err(source) => Err(SettingsError::ReadFile { path, source }),
+        }
+    }
+
+    pub(crate) fn parse(path: PathBuf, text: &str) -> Result<ConfigFile, SettingsError> {
+        let syntax = |error: &toml::de::Error| SettingsError::Syntax {
+            path: path.clone(),
+            line: line_at(text, error.span().unwrap_or_default()),
+            message: error.message().to_owned(),
+        };
+        let document = DeTable::parse(text).map_err(|error| syntax(&error))?;
+        let whole: toml::Table = toml::from_str(text).map_err(|error| syntax(&error))?;
+        let mut reader = Reader {
+            path: &path,
+            text,
+            values: BTreeMap::new(),
+        };
+        for (key, value) in document.get_ref() {
+            match (key.get_ref().as_ref(), value.get_ref()) {
+                ("fleet", DeValue::Table(table)) => reader.section("fleet.", table)?,
+                ("engine", DeValue::Table(table)) => reader.engines(table)?,
+                (name @ ("fleet" | "engine"), other) => {
+                    return Err(reader.bad(value.span(), name, other, "make it a table, such as [fleet]"));
+                }
+                _ => reader.entry("", key, value)?,
+            }
+        }
+        let values = reader.values;
+        Ok(ConfigFile {
+            path,
+            values,
+            engines: engine_tables(whole),
+        })
+    }
+
+    pub(crate) fn get(&self, key: &str) -> Option<Raw> {
+        let (line, typed) = self.values.get(key)?;
+        Some(Raw {
+            typed: typed.clone(),
+            origin: Origin::File(self.path.clone()),
+            name: format!("{}:{line}: {key}", self.path.display()),
+        })
+    }
+
+    /// The folder that relative paths in the file start from.
+    pub(crate) fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("."))
+    }
+}
+
+/// What one pass over the document needs for its messages.
+struct Reader<'a> {
+    path: &'a Path,
+    text: &'a str,
+    values: BTreeMap<&'static str, (usize, Typed)>,
+}
+
+impl Reader<'_> {
+    fn section(&mut self, prefix: &str, table: &DeTable<'_>) -> Result<(), SettingsError> {
+        table
+            .iter()
+            .try_for_each(|(key, value)| self.entry(prefix, key, value))
+    }
+
+    fn entry(
+        &mut self,
+        prefix: &str,
+        key: &Spanned<toml::de::DeString<'_>>,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Result<(), SettingsError> {
+        let line = line_at(self.text, key.span());
+        let name = format!("{prefix}{}", key.get_ref());
+        if name == "fleet.token" {
+            return Err(SettingsError::TokenInFile {
+                path: self.path.to_owned(),
+                line,
+            });
+        }
+        let Some(known) = keys::ALL
+            .iter()
+            .find(|known| known.file == name && !name.is_empty())
+        else {
+            return Err(SettingsError::UnknownKey {
+                path: self.path.to_owned(),
+                line,
+                nearest: nearest(&name),
+                key: shown(&name),
+            });
+        };
+        let typed = typed(value.get_ref())
+            .ok_or_else(|| self.bad(value.span(), &name, value.get_ref(), "give it a plain value"))?;
+        self.values.insert(known.file, (line, typed));
+        Ok(())
+    }
+
+    fn engines(&self, table: &DeTable<'_>) -> Result<(), SettingsError> {
+        for (name, value) in table {
+            let named = format!("engine.{}", name.get_ref());
+            if !crate::ids::is_id(name.get_ref()) {
+                let want = "name the engine with letters, digits and . _ : @ -";
+                return Err(self.bad(name.span(), &named, value.get_ref(), want));
+            }
+            if !value.get_ref().is_table() {
+                let want = format!("make it a table: [{named}]");
+                return Err(self.bad(value.span(), &named, value.get_ref(), &want));
+            }
+        }
+        Ok(())
+    }
+
+    fn bad(&self, span: Range<usize>, key: &str, value: &DeValue<'_>, want: &str) -> SettingsError {
+        let text = self.text.get(span.clone()).unwrap_or(value.type_str());
+        SettingsError::BadValue {
+            name: format!(
+                "{}:{}: {}",
+                self.path.display(),
+                line_at(self.text, span),
+                shown(key)
+            ),
+            value: shown(text),
+            want: want.to_owned(),
+        }
+    }
+}
+
+fn typed(value: &DeValue<'_>) -> Option<Typed> {
+    match value {
+        DeValue::Boolean(on) => Some(Typed::Bool(*on)),
+        DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix())
+            .ok()
+            .map(Typed::Integer),
+        DeValue::String(text) => Some(Typed::Text(text.clone().into_owned())),
+        DeValue::Array(array) => array
+            .iter()
+            .map(|item| item.get_ref().as_str().map(str::to_owned))
+            .collect::<Option<Vec<String>>>()
+            .map(Typed::List),
+        DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Table(_) => None,
+    }
+}
+
+fn engine_tables(mut whole: toml::Table) -> BTreeMap<String, toml::Table> {
+    match whole.remove("engine") {
+        Some(toml::Value::Table(engines)) => engines
+            .into_iter()
+            .filter_map(|(name, value)| match value {
+                toml::Value::Table(table) => Some((name, table)),
+                _ => None,
+            })
+            .collect(),
+        _ => BTreeMap::new(),
+    }
+}
+
+/// The known key that `name` most likely was meant to be, written as it stands in its table.
+fn nearest(name: &str) -> Option<String> {
+    const EDITS_MAX: usize = 3;
+    let last = |key: &str| key.rsplit('.').next().unwrap_or_default().to_owned();
+    let section = name.contains('.');
+    let mut candidates: Vec<String> = keys::ALL
+        .iter()
+        .filter(|key| !key.file.is_empty() && key.file.contains('.') == section)
+        .map(|key| last(key.file))
+        .collect();
+    if !section {
+        candidates.extend([String::from("fleet"), String::from("engine")]);
+    }
+    let typed = last(name);
+    candidates
+        .into_iter()
+        .map(|known| (strsim::damerau_levenshtein(&known, &typed), known))
+        .min()
+        .filter(|(edits, _)| *edits <= EDITS_MAX)
+        .map(|(_, known)| known)
+}
+
+fn line_at(text: &str, span: Range<usize>) -> usize {
+    let before = text.get(..span.start).unwrap_or_default();
+    before.bytes().filter(|byte| *byte == b'\n').count() + 1
+}
+
+fn read_bounded(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let read = File::open(path)?
+        .take(FILE_BYTES_MAX + 1)
+        .read_to_string(&mut text)?;
+    match read as u64 > FILE_BYTES_MAX {
+        true => Err(io::Error::new(io::ErrorKind::FileTooLarge, "over 1 MiB")),
+        false => Ok(text),
+    }
+}
+
+/// No file, or no queue folder yet.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
+}

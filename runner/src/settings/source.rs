@@ -1,0 +1,205 @@
+//! Where a value comes from: the flag, else the variable, else `aq.toml`, else the default.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::error::{SettingsError, shown};
+use super::file::ConfigFile;
+
+/// A value, and who set it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Setting<T> {
+    pub(crate) value: T,
+    pub(crate) origin: Origin,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Default,
+    File(PathBuf),
+    Environment(&'static str),
+    Flag(&'static str),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Default => formatter.write_str("default"),
+            Origin::File(path) => write!(formatter, "{}", path.display()),
+            Origin::Environment(name) | Origin::Flag(name) => formatter.write_str(name),
+        }
+    }
+}
+
+/// The names of one setting in the three places; empty where a place doesn't know it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Key {
+    pub(crate) flag: &'static str,
+    pub(crate) variable: &'static str,
+    pub(crate) file: &'static str,
+}
+
+macro_rules! keys {
+    ($($name:ident = $flag:literal, $variable:literal, $file:literal;)*) => {
+        $(pub(crate) const $name: Key = Key { flag: $flag, variable: $variable, file: $file };)*
+        /// Every setting there is, in the order in which they are explained.
+        pub(crate) const ALL: &[Key] = &[$($name),*];
+    };
+}
+
+pub(crate) mod keys {
+    use super::Key;
+    keys! {
+        QUEUE = "--queue", "AQ_QUEUE", "";
+        GRACE = "--grace", "AQ_GRACE", "grace";
+        FLEET = "--fleet", "AQ_FLEET", "fleet.enabled";
+        ROUTE = "--route", "AQ_FLEET_ROUTE", "fleet.route_via_service";
+        SHADOW = "--shadow", "AQ_FLEET_SHADOW", "fleet.shadow";
+        URL = "--fleet-url", "AQ_FLEET_URL", "fleet.url";
+        TOKEN = "", "AQ_FLEET_TOKEN", "";
+        TOKEN_FILE = "--fleet-token-file", "AQ_FLEET_TOKEN_FILE", "fleet.token_file";
+        CA = "--fleet-ca", "AQ_FLEET_CA", "fleet.ca";
+        TIMEOUT = "--fleet-timeout", "AQ_FLEET_TIMEOUT", "fleet.timeout";
+        DRAIN = "--fleet-drain", "AQ_FLEET_DRAIN", "fleet.drain";
+        FACTORY_ID = "--factory-id", "AQ_FACTORY_ID", "fleet.factory_id";
+        FACTORY_CAPS = "--factory-caps", "AQ_FACTORY_CAPS", "fleet.caps";
+        ALLOW_ENGINES = "", "", "fleet.allow_engines";
+        ALLOW_CWD = "", "", "fleet.allow_cwd";
+    }
+}
+
+/// A value as it was typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Typed {
+    Bool(bool),
+    Integer(i64),
+    Text(String),
+    List(Vec<String>),
+}
+
+impl fmt::Display for Typed {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Typed::Bool(value) => write!(formatter, "{value}"),
+            Typed::Integer(value) => write!(formatter, "{value}"),
+            Typed::Text(value) => formatter.write_str(value),
+            Typed::List(values) => formatter.write_str(&values.join(",")),
+        }
+    }
+}
+
+/// A value as it was typed, with where it was found and how to name it in a message.
+#[derive(Debug, Clone)]
+pub(crate) struct Raw {
+    pub(crate) typed: Typed,
+    pub(crate) origin: Origin,
+    pub(crate) name: String,
+}
+
+impl Raw {
+    /// The text of it; anything but text is no valid value where this is asked, and reads as empty.
+    pub(crate) fn text(&self) -> &str {
+        match &self.typed {
+            Typed::Text(text) => text,
+            Typed::Bool(_) | Typed::Integer(_) | Typed::List(_) => "",
+        }
+    }
+
+    /// A list, or the parts of a text between its commas.
+    pub(crate) fn list(&self) -> Vec<&str> {
+        match &self.typed {
+            Typed::List(values) => values.iter().map(String::as_str).collect(),
+            other => {
+                let text = match other {
+                    Typed::Text(text) => text.as_str(),
+                    // No name is empty, so that this is refused where names are parsed.
+                    _ => return vec![""],
+                };
+                text.split(',')
+                    .map(str::trim)
+                    .filter(|part| !part.is_empty())
+                    .collect()
+            }
+        }
+    }
+}
+
+/// The process's variables, as a value that tests can make.
+pub(crate) type Environment = BTreeMap<OsString, OsString>;
+
+/// The three places together.
+pub(crate) struct Sources<'a> {
+    pub(crate) environment: &'a Environment,
+    pub(crate) file: &'a ConfigFile,
+}
+
+impl Sources<'_> {
+    /// The winning value of `key`, if any place has one.
+    ///
+    /// # Errors
+    /// A variable that is no Unicode.
+    pub(crate) fn find(&self, key: Key, flag: Option<&str>) -> Result<Option<Raw>, SettingsError> {
+        if let Some(text) = flag {
+            return Ok(Some(Raw {
+                typed: Typed::Text(text.to_owned()),
+                origin: Origin::Flag(key.flag),
+                name: key.flag.to_owned(),
+            }));
+        }
+        if let Some(value) = self.environment.get(OsStr::new(key.variable)) {
+            let text = value.to_str().ok_or_else(|| SettingsError::BadValue {
+                name: key.variable.to_owned(),
+                value: shown(&value.to_string_lossy()),
+                want: String::from("it must be Unicode"),
+            })?;
+            return Ok(Some(Raw {
+                typed: Typed::Text(text.to_owned()),
+                origin: Origin::Environment(key.variable),
+                name: key.variable.to_owned(),
+            }));
+        }
+        Ok(self.file.get(key.file))
+    }
+
+    /// The same for what is no switch: there, a variable that is set to nothing counts as not set, as shells
+    /// have it.
+    pub(crate) fn find_filled(&self, key: Key, flag: Option<&str>) -> Result<Option<Raw>, SettingsError> {
+        match self.find(key, flag)? {
+            Some(raw) if raw.origin == Origin::Environment(key.variable) && raw.text().is_empty() => {
+                Ok(self.file.get(key.file))
+            }
+            other => Ok(other),
+        }
+    }
+
+    /// The same for a path, which may be any bytes. One in `aq.toml` is relative to the folder of that file.
+    pub(crate) fn find_path(
+        &self,
+        key: Key,
+        flag: Option<&Path>,
+    ) -> Result<Option<(Setting<PathBuf>, String)>, SettingsError> {
+        let setting = |value: PathBuf, origin, name: &str| (Setting { value, origin }, name.to_owned());
+        if let Some(path) = flag {
+            return Ok(Some(setting(path.to_owned(), Origin::Flag(key.flag), key.flag)));
+        }
+        if let Some(path) = self.environment.get(OsStr::new(key.variable))
+            && !path.is_empty()
+        {
+            let origin = Origin::Environment(key.variable);
+            return Ok(Some(setting(PathBuf::from(path), origin, key.variable)));
+        }
+        let Some(raw) = self.file.get(key.file) else {
+            return Ok(None);
+        };
+        match raw.text() {
+            "" => Err(super::values::bad(&raw, "write the path of a file")),
+            text => Ok(Some(setting(
+                self.file.folder().join(text),
+                raw.origin.clone(),
+                &raw.name,
+            ))),
+        }
+    }
+}

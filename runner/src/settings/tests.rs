@@ -1,0 +1,391 @@
+//! Precedence, origin and refusal of the settings, seen from `Settings::resolve_in`.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::{Environment, GlobalFlags, Origin, Settings, SettingsError};
+use crate::mode::{Mode, Switch};
+
+/// A queue folder with an `aq.toml`, and an environment that names the folder.
+struct Rig {
+    folder: TempDir,
+    environment: Environment,
+    flags: GlobalFlags,
+}
+
+impl Rig {
+    fn new(toml: &str) -> Rig {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("aq.toml"), toml).unwrap();
+        let mut environment = Environment::new();
+        environment.insert("AQ_QUEUE".into(), folder.path().into());
+        Rig {
+            folder,
+            environment,
+            flags: GlobalFlags::default(),
+        }
+    }
+
+    fn set(mut self, name: &str, value: &str) -> Rig {
+        self.environment.insert(name.into(), value.into());
+        self
+    }
+
+    fn resolve(&self) -> Result<Settings, SettingsError> {
+        Settings::resolve_in(&self.flags, &self.environment)
+    }
+
+    fn ok(&self) -> Settings {
+        self.resolve().unwrap()
+    }
+
+    fn refusal(&self) -> String {
+        self.resolve().unwrap_err().to_string()
+    }
+
+    fn file(&self) -> String {
+        self.folder.path().join("aq.toml").display().to_string()
+    }
+}
+
+fn url(rig: Rig) -> Rig {
+    rig.set("AQ_FLEET_URL", "http://127.0.0.1:9")
+}
+
+#[test]
+fn nothing_set_means_offline_in_the_default_queue() {
+    let settings = Settings::resolve_in(&GlobalFlags::default(), &Environment::new()).unwrap();
+    assert_eq!(settings.mode, Mode::Offline);
+    assert_eq!(settings.queue.value, Path::new("./queue"));
+    assert_eq!(settings.queue.origin, Origin::Default);
+    assert_eq!(settings.grace, Duration::from_secs(10));
+    assert_eq!(settings.fleet.timeout.value, Duration::from_secs(5));
+    assert_eq!(settings.fleet.drain.value, Duration::from_secs(5));
+    assert_eq!(settings.factory_id.origin, Origin::Default);
+    assert!(settings.factory_caps.is_empty() && settings.warnings().is_empty());
+}
+
+#[test]
+fn a_flag_beats_the_environment_and_that_beats_the_file() {
+    let mut rig = url(Rig::new("[fleet]\nenabled = true\n"));
+    let settings = rig.ok();
+    assert_eq!(settings.mode, Mode::Local);
+    assert_eq!(
+        settings.switches.fleet.origin,
+        Origin::File(rig.folder.path().join("aq.toml"))
+    );
+
+    rig = rig.set("AQ_FLEET", "off");
+    let settings = rig.ok();
+    assert_eq!(settings.mode, Mode::Offline);
+    assert_eq!(settings.switches.fleet.origin, Origin::Environment("AQ_FLEET"));
+
+    rig.flags.fleet = Some(String::from("on"));
+    let settings = rig.ok();
+    assert_eq!(settings.mode, Mode::Local);
+    assert_eq!(settings.switches.fleet.origin, Origin::Flag("--fleet"));
+}
+
+#[test]
+fn a_switch_is_understood_in_each_of_its_spellings() {
+    for (text, value) in [
+        ("0", Switch::Off),
+        ("1", Switch::On),
+        ("false", Switch::Off),
+        ("TRUE", Switch::On),
+        ("off", Switch::Off),
+        ("On", Switch::On),
+    ] {
+        let settings = Rig::new("").set("AQ_FLEET_ROUTE", text).ok();
+        assert_eq!(settings.switches.route.value, value, "{text}");
+    }
+    for (text, value) in [
+        ("0", Switch::Off),
+        ("1", Switch::On),
+        ("true", Switch::On),
+        ("\"off\"", Switch::Off),
+    ] {
+        let settings = Rig::new(&format!("[fleet]\nshadow = {text}\n")).ok();
+        assert_eq!(settings.switches.shadow.value, value, "{text}");
+    }
+}
+
+#[test]
+fn a_switch_that_is_neither_is_refused_with_its_name_and_value_even_with_the_fleet_off() {
+    for name in ["AQ_FLEET", "AQ_FLEET_ROUTE", "AQ_FLEET_SHADOW"] {
+        for value in ["2", "yes", "", " 1", "01"] {
+            let refusal = Rig::new("").set(name, value).refusal();
+            assert!(
+                refusal.starts_with(&format!("{name} is `{value}`: use 0 or 1")),
+                "{refusal}"
+            );
+        }
+    }
+    let rig = Rig::new("[fleet]\nenabled = 2\n");
+    assert_eq!(
+        rig.refusal(),
+        format!(
+            "{}:2: fleet.enabled is `2`: use 0 or 1 (or false, true, off, on)",
+            rig.file()
+        )
+    );
+    let mut rig = Rig::new("");
+    rig.flags.shadow = Some(String::from("maybe"));
+    assert!(rig.refusal().starts_with("--shadow is `maybe`: use 0 or 1"));
+}
+
+#[test]
+fn a_value_that_wins_hides_one_that_is_wrong_only_if_nobody_typed_it_wrong_above() {
+    // The variable wins, so what the file says about the switch is never interpreted.
+    let settings = Rig::new("[fleet]\nroute_via_service = \"perhaps\"\n")
+        .set("AQ_FLEET_ROUTE", "0")
+        .ok();
+    assert_eq!(settings.switches.route.value, Switch::Off);
+}
+
+#[test]
+fn the_fleet_without_a_url_is_refused_and_without_the_fleet_none_is_needed() {
+    let refusal = Rig::new("").set("AQ_FLEET", "1").refusal();
+    assert!(
+        refusal.starts_with("AQ_FLEET is 1, but no coordinator is named"),
+        "{refusal}"
+    );
+    let refusal = Rig::new("")
+        .set("AQ_FLEET", "1")
+        .set("AQ_FLEET_URL", "")
+        .refusal();
+    assert!(refusal.contains("AQ_FLEET_URL"), "{refusal}");
+    assert_eq!(Rig::new("").set("AQ_FLEET", "0").ok().mode, Mode::Offline);
+}
+
+#[test]
+fn an_address_keeps_its_prefix_and_hides_its_password() {
+    let settings = Rig::new("")
+        .set("AQ_FLEET_URL", "https://fleet.example.org/eu")
+        .ok();
+    assert_eq!(
+        settings.fleet.url.unwrap().value.as_str(),
+        "https://fleet.example.org/eu/"
+    );
+    let refusal = Rig::new("")
+        .set("AQ_FLEET_URL", "https://sam:opensesame@fleet.example.org")
+        .refusal();
+    assert!(
+        refusal.contains("AQ_FLEET_TOKEN_FILE") && !refusal.contains("opensesame"),
+        "{refusal}"
+    );
+    for wrong in [
+        "fleet.example.org",
+        "ftp://fleet.example.org",
+        "http://",
+        "http://h/?q=1",
+        "http://h/#f",
+        "x",
+    ] {
+        let refusal = Rig::new("").set("AQ_FLEET_URL", wrong).refusal();
+        assert!(
+            refusal.starts_with(&format!("AQ_FLEET_URL is `{wrong}`")),
+            "{refusal}"
+        );
+    }
+}
+
+#[test]
+fn a_token_file_that_cannot_be_read_stops_the_fleet_and_nothing_else() {
+    let rig = url(Rig::new("")).set("AQ_FLEET_TOKEN_FILE", "/nowhere/token");
+    assert!(rig.ok().fleet.token.is_none());
+    let refusal = rig.set("AQ_FLEET", "1").refusal();
+    assert!(
+        refusal.contains("/nowhere/token") && refusal.contains("AQ_FLEET_TOKEN_FILE"),
+        "{refusal}"
+    );
+}
+
+#[test]
+fn a_token_comes_from_its_variable_or_its_file_and_is_kept_from_children() {
+    let rig = url(Rig::new("[fleet]\ntoken_file = \"secrets/token\"\n")).set("AQ_FLEET", "1");
+    fs::create_dir(rig.folder.path().join("secrets")).unwrap();
+    let path = rig.folder.path().join("secrets/token");
+    fs::write(&path, "sesame\n").unwrap();
+    let settings = rig.ok();
+    let token = settings.fleet.token.as_ref().unwrap();
+    assert_eq!(token.value.reveal(), "sesame");
+    assert!(settings.is_secret_variable("COPY", "sesame"));
+    assert!(settings.is_secret_variable("WHERE", path.to_str().unwrap()));
+    assert!(settings.is_secret_variable("AQ_FLEET_URL", "x") && settings.is_secret_variable("AQ_FLEET", "1"));
+    assert!(!settings.is_secret_variable("AQ_QUEUE", "x") && !settings.is_secret_variable("PATH", "/bin"));
+    assert!(!format!("{settings:?}").contains("\"sesame"), "{settings:?}");
+
+    // The same variables are kept back with the fleet off, so that a job's environment is the same in all modes.
+    let offline = rig.set("AQ_FLEET", "0").ok();
+    assert!(offline.is_secret_variable("COPY", "sesame"));
+}
+
+#[test]
+fn the_token_variable_beats_a_token_file_of_the_environment_with_a_warning() {
+    let rig = url(Rig::new(""))
+        .set("AQ_FLEET", "1")
+        .set("AQ_FLEET_TOKEN", "typed");
+    let path = rig.folder.path().join("token");
+    fs::write(&path, "filed").unwrap();
+    let mut rig = rig.set("AQ_FLEET_TOKEN_FILE", path.to_str().unwrap());
+    let settings = rig.ok();
+    assert_eq!(settings.fleet.token.as_ref().unwrap().value.reveal(), "typed");
+    assert!(
+        settings.warnings().iter().any(|line| line.contains("both set")),
+        "{:?}",
+        settings.warnings()
+    );
+    rig.flags.fleet_token_file = Some(path);
+    assert_eq!(rig.ok().fleet.token.unwrap().value.reveal(), "filed");
+}
+
+#[test]
+fn a_token_in_the_file_is_refused_with_the_reason_and_not_shown() {
+    let rig = Rig::new("[fleet]\nurl = \"http://127.0.0.1:9\"\ntoken = \"sesame\"\n");
+    let refusal = rig.refusal();
+    assert!(
+        refusal.starts_with(&format!("{}:3: a token must not stand in this file", rig.file())),
+        "{refusal}"
+    );
+    assert!(!refusal.contains("sesame"));
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_its_line_and_the_nearest_known() {
+    for (toml, line, key, nearest) in [
+        (
+            "[fleet]\nenabld = 1\n",
+            2,
+            "fleet.enabld",
+            "; did you mean `enabled`?",
+        ),
+        ("\n\n[flet]\nenabled = 1\n", 3, "flet", "; did you mean `fleet`?"),
+        (
+            "[fleet]\nshadow = 1\nroute_via_servce = 1\n",
+            3,
+            "fleet.route_via_servce",
+            "; did you mean `route_via_service`?",
+        ),
+        (
+            "colour = 1\n",
+            1,
+            "colour",
+            "; take it out, or see `aq help` for the settings there are",
+        ),
+    ] {
+        let rig = Rig::new(toml);
+        assert_eq!(
+            rig.refusal(),
+            format!("{}:{line}: `{key}` is no setting{nearest}", rig.file())
+        );
+    }
+    let rig = Rig::new("[fleet\n");
+    assert!(
+        rig.refusal()
+            .starts_with(&format!("{}:1: this is no TOML: ", rig.file())),
+        "{}",
+        rig.refusal()
+    );
+}
+
+#[test]
+fn engine_tables_are_handed_on_as_they_stand() {
+    let settings = Rig::new("grace = \"3s\"\n[engine.mine]\ncommand = [\"mine\", \"--go\"]\n").ok();
+    assert_eq!(settings.grace, Duration::from_secs(3));
+    assert_eq!(settings.engines.len(), 1);
+    assert_eq!(settings.engines["mine"]["command"].as_array().unwrap().len(), 2);
+    let rig = Rig::new("[engine]\nmine = 3\n");
+    assert_eq!(
+        rig.refusal(),
+        format!(
+            "{}:2: engine.mine is `3`: make it a table: [engine.mine]",
+            rig.file()
+        )
+    );
+}
+
+#[test]
+fn lists_and_times_are_checked() {
+    let settings = Rig::new(
+        "[fleet]\ncaps = [\"gpu\", \"region:eu\", \"gpu\"]\nallow_engines = [\"devin\"]\nallow_cwd = [\"/srv/x\", \"here\"]\ntimeout = \"250ms\"\ndrain = \"0s\"\n",
+    );
+    let folder = settings.folder.path().join("here");
+    let settings = settings.ok();
+    let caps: Vec<&str> = settings.factory_caps.iter().map(|cap| cap.as_str()).collect();
+    assert_eq!(caps, ["gpu", "region:eu"]);
+    assert_eq!(settings.fleet.allow_engines.unwrap()[0].as_str(), "devin");
+    assert_eq!(
+        settings.fleet.allow_cwd.unwrap(),
+        [Path::new("/srv/x").to_owned(), folder]
+    );
+    assert_eq!(settings.fleet.timeout.value, Duration::from_millis(250));
+    assert_eq!(settings.fleet.drain.value, Duration::ZERO);
+    for (name, value) in [
+        ("AQ_FLEET_TIMEOUT", "0s"),
+        ("AQ_FLEET_TIMEOUT", "5"),
+        ("AQ_FLEET_DRAIN", "2h"),
+        ("AQ_FACTORY_CAPS", "gpu,no cap"),
+        ("AQ_FACTORY_ID", "../x"),
+        ("AQ_GRACE", "soon"),
+    ] {
+        let refusal = Rig::new("").set(name, value).refusal();
+        assert!(
+            refusal.starts_with(&format!("{name} is `{value}`: ")),
+            "{refusal}"
+        );
+    }
+}
+
+#[test]
+fn the_flags_say_what_they_bring_about_or_why_not() {
+    let rig = url(Rig::new(""))
+        .set("AQ_FLEET_ROUTE", "1")
+        .set("AQ_FLEET_SHADOW", "1");
+    let effects = |settings: &Settings| -> Vec<&'static str> {
+        settings.describe_flags().iter().map(|line| line.effect).collect()
+    };
+    let offline = rig.ok();
+    assert_eq!(
+        effects(&offline),
+        [
+            "no call to the coordinator, by any command",
+            "no effect: AQ_FLEET is 0",
+            "no effect: AQ_FLEET is 0"
+        ]
+    );
+    assert!(offline.warnings().is_empty());
+    let rig = rig.set("AQ_FLEET", "1");
+    let routed = rig.ok();
+    assert_eq!(effects(&routed)[2], "no effect: AQ_FLEET_ROUTE is 1 and wins");
+    assert_eq!(routed.warnings().len(), 1);
+    assert!(routed.warnings()[0].contains("AQ_FLEET_SHADOW"));
+    let shadow = rig.set("AQ_FLEET_ROUTE", "0").ok();
+    let lines = shadow.describe_flags();
+    assert_eq!(
+        (lines[1].value.as_str(), lines[1].origin.as_str()),
+        ("0", "AQ_FLEET_ROUTE")
+    );
+    assert_eq!(
+        lines[2].effect,
+        "each local decision is compared with the coordinator's"
+    );
+    assert!(shadow.warnings().is_empty());
+}
+
+#[test]
+fn plain_http_to_another_host_is_warned_of() {
+    let warned = |address: &str| {
+        let settings = Rig::new("")
+            .set("AQ_FLEET", "1")
+            .set("AQ_FLEET_URL", address)
+            .ok();
+        !settings.warnings().is_empty()
+    };
+    assert!(warned("http://fleet.example.org") && warned("http://10.0.0.7:80"));
+    assert!(!warned("https://fleet.example.org") && !warned("http://127.0.0.1:1"));
+    assert!(!warned("http://[::1]:80") && !warned("http://localhost:80"));
+}
