@@ -4,6 +4,7 @@ mod decide;
 mod ids;
 mod mode;
 mod settings;
+mod shadow;
 mod stage;
 
 fn main() {}

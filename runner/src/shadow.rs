@@ -1,0 +1,31 @@
+//! The shadow lane: asks the coordinator what it would have assigned, compares, and writes that down.
+//!
+//! What the rest of the runner sees of it takes values and returns nothing, so that it cannot change an outcome:
+//! jobs neither wait for it nor fail by it. The lane has a thread of its own; only the end of a process may wait
+//! for it, and for a limited time.
+
+mod lane;
+
+use std::sync::Arc;
+
+pub(crate) use lane::{Lane, mirror};
+
+use crate::decide::View;
+use crate::ids::JobId;
+use crate::stage::Stage;
+
+/// What the local path picked in one iteration, and the queue as it was then.
+///
+/// Handed over before the picked job moves, so that its decision is known before its first transition.
+#[derive(Debug)]
+pub(crate) struct Decision {
+    pub(crate) local: Option<JobId>,
+    pub(crate) view: Arc<View>,
+}
+
+/// A job that has just arrived in a stage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Transition {
+    pub(crate) job: JobId,
+    pub(crate) stage: Stage,
+}
