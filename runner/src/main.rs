@@ -1,6 +1,7 @@
 //! `aq`: a durable queue of coding-agent jobs for one host, and its careful way into a fleet.
 
 mod decide;
+mod fleet;
 mod ids;
 mod mode;
 mod settings;

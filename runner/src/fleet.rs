@@ -1,0 +1,7 @@
+//! The coordinator as the runner sees it: what is said to it, how long that may take, and what its answers mean.
+//!
+//! Who calls it and when is decided elsewhere: the shadow lane compares, the run loop claims.
+
+pub(crate) mod client;
+pub(crate) mod failure;
+pub(crate) mod wire;

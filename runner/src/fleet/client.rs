@@ -1,0 +1,379 @@
+//! The calls that the runner makes, one function an operation, each with a typed answer or a [`Failure`].
+//!
+//! It neither retries nor waits for anything but one answer, and knows nothing of jobs' files. Every call has a
+//! time limit; redirects are not followed and proxies not used, so that the token goes to the configured origin
+//! alone (clause S-12).
+
+mod exchange;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::{Method, Url};
+use serde_json::Value;
+
+use super::failure::{Failure, FailureKind, shown};
+use super::wire::{self, ClaimRequest, LeaseHolder, QuarantineRequest, ReportRequest};
+use crate::ids::{Capability, FactoryId, JobId, LeaseId};
+use crate::settings::{Settings, Token};
+use crate::stage::Stage;
+use exchange::{Answer, Call};
+
+/// Why no client could be made; the settings are to be mended.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ClientError {
+    #[error("no coordinator is named: set AQ_FLEET_URL")]
+    NoUrl,
+    #[error("AQ_FLEET_CA holds no certificate that can be used: give a PEM file")]
+    Certificates(#[source] reqwest::Error),
+    #[error("AQ_FLEET_CA holds no certificate: give a PEM file")]
+    NoCertificate,
+    #[error("can't prepare https to the coordinator: are the system's CA certificates installed?")]
+    Build(#[source] reqwest::Error),
+}
+
+/// A connection to the coordinator, made when the first call needs it.
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    http: reqwest::Client,
+    base: Url,
+    token: Option<Token>,
+    factory: FactoryId,
+    limit: Duration,
+}
+
+/// The holder's proof, sent with every call about a lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LeaseProof {
+    pub(crate) lease: LeaseId,
+    pub(crate) fencing_token: u64,
+}
+
+/// What a dry run was answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Offer {
+    Nothing,
+    /// The id as it came: it may be anything.
+    Job(String),
+    /// A lease where none was asked for.
+    Lease(Box<StrayLease>),
+}
+
+/// A lease that a dry run must not have granted, as far as it can be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StrayLease {
+    pub(crate) proof: Option<LeaseProof>,
+    /// Escaped and cut.
+    pub(crate) shown_id: String,
+    pub(crate) job: Option<String>,
+}
+
+/// How a shadow report was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Mirrored {
+    Noted {
+        accepted: bool,
+        stage: String,
+        instructions: Vec<String>,
+    },
+    UnknownJob,
+}
+
+/// A real claim's outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Claimed {
+    Nothing,
+    Job(Box<wire::ClaimAnswer>),
+}
+
+impl Client {
+    /// Building costs milliseconds with https: callers make one when they first need it, and keep it.
+    pub(crate) fn new(settings: &Settings) -> Result<Client, ClientError> {
+        let base = settings
+            .fleet
+            .url
+            .as_ref()
+            .ok_or(ClientError::NoUrl)?
+            .value
+            .clone();
+        let http = exchange::build(base.scheme(), &settings.fleet.ca_pem)?;
+        Ok(Client {
+            http,
+            base,
+            token: settings.fleet.token.as_ref().map(|token| token.value.clone()),
+            factory: settings.factory_id.value.clone(),
+            limit: settings.fleet.timeout.value,
+        })
+    }
+
+    /// What the coordinator would assign now, without a lease. Tells it nothing of the local decision.
+    pub(crate) async fn shadow_claim(&self, caps: &[Capability]) -> Result<Offer, Failure> {
+        let body = wire::ShadowClaimRequest {
+            factory_id: self.factory.to_string(),
+            caps: words(caps),
+            shadow: wire::SHADOW,
+        };
+        let call = self.post(&["v1", "shadow", "claims"], &body)?;
+        match self.send(call, &[200, 204]).await? {
+            Answer { status: 204, .. } => Ok(Offer::Nothing),
+            answer => offer(answer.json()?),
+        }
+    }
+
+    pub(crate) async fn shadow_report(&self, job: &JobId, stage: Stage) -> Result<Mirrored, Failure> {
+        let body = wire::ShadowReportRequest {
+            factory_id: self.factory.to_string(),
+            job_id: job.to_string(),
+            stage: stage.wire_name().to_owned(),
+            at: wire::instant(jiff::Timestamp::now()),
+            shadow: wire::SHADOW,
+        };
+        let call = self.post(&["v1", "shadow", "reports"], &body)?;
+        match self.send(call, &[202]).await {
+            Ok(answer) => {
+                let value = answer.json()?;
+                let instructions = instructions(&value);
+                let read: wire::ShadowReportAnswer = shaped(value)?;
+                Ok(Mirrored::Noted {
+                    accepted: read.accepted,
+                    stage: shown(&read.stage),
+                    instructions,
+                })
+            }
+            Err(failure) if failure.status() == Some(404) => Ok(Mirrored::UnknownJob),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// A claim that may wait `wait` for work at the coordinator's; the limit of the call is longer by that.
+    pub(crate) async fn claim(
+        &self,
+        caps: &[Capability],
+        wait: Option<Duration>,
+        key: &str,
+    ) -> Result<Claimed, Failure> {
+        let wait_ms = wait.map(millis);
+        let body = ClaimRequest {
+            factory_id: self.factory.to_string(),
+            caps: words(caps),
+            wait_ms,
+        };
+        let mut call = self.post(&["v1", "claims"], &body)?.with_key(key);
+        call.limit += wait.unwrap_or_default();
+        match self.send(call, &[200, 204]).await? {
+            Answer { status: 204, .. } => Ok(Claimed::Nothing),
+            answer => Ok(Claimed::Job(Box::new(shaped(answer.json()?)?))),
+        }
+    }
+
+    /// Prolongs a lease; the answer is its time to live. Bounded by `limit` where that is shorter (clause T-2).
+    pub(crate) async fn renew(&self, proof: &LeaseProof, limit: Duration) -> Result<Duration, Failure> {
+        let mut call = self.post(
+            &["v1", "leases", proof.lease.as_str(), "renew"],
+            &self.holder(proof),
+        )?;
+        call.limit = call.limit.min(limit);
+        let answer: wire::RenewAnswer = shaped(self.send(call, &[200]).await?.json()?)?;
+        let same =
+            answer.lease.id == proof.lease.as_str() && answer.lease.fencing_token == proof.fencing_token;
+        match same {
+            true => Ok(Duration::from_millis(answer.lease.ttl_ms)),
+            false => Err(Failure::indefinite(
+                FailureKind::WrongShape,
+                "the renewal is of another lease",
+            )),
+        }
+    }
+
+    pub(crate) async fn release(&self, proof: &LeaseProof, key: &str) -> Result<(), Failure> {
+        let call = self.post(
+            &["v1", "leases", proof.lease.as_str(), "release"],
+            &self.holder(proof),
+        )?;
+        self.send(call.with_key(key), &[200]).await.map(drop)
+    }
+
+    pub(crate) async fn report(
+        &self,
+        job: &JobId,
+        proof: &LeaseProof,
+        news: &StageNews,
+        key: &str,
+    ) -> Result<Stage, Failure> {
+        let body = ReportRequest {
+            factory_id: self.factory.to_string(),
+            lease_id: proof.lease.to_string(),
+            fencing_token: proof.fencing_token,
+            stage: news.stage.wire_name().to_owned(),
+            at: news.at.clone(),
+            detail: news.detail.clone(),
+        };
+        let call = self.post(&["v1", "jobs", job.as_str(), "reports"], &body)?;
+        let answer: wire::StageAnswer = shaped(self.send(call.with_key(key), &[202]).await?.json()?)?;
+        wire::stage_of_word(&answer.stage)
+            .ok_or_else(|| Failure::indefinite(FailureKind::WrongShape, "the answer's stage is none"))
+    }
+
+    pub(crate) async fn quarantine(
+        &self,
+        job: &JobId,
+        proof: Option<&LeaseProof>,
+        reason: &str,
+        key: &str,
+    ) -> Result<(), Failure> {
+        let body = QuarantineRequest {
+            factory_id: self.factory.to_string(),
+            lease_id: proof.map(|proof| proof.lease.to_string()),
+            fencing_token: proof.map(|proof| proof.fencing_token),
+            reason: reason.to_owned(),
+        };
+        let call = self.post(&["v1", "jobs", job.as_str(), "quarantine"], &body)?;
+        self.send(call.with_key(key), &[202]).await.map(drop)
+    }
+
+    /// Whether the coordinator answers at all; needs no token and sends none.
+    pub(crate) async fn health(&self) -> Result<(), Failure> {
+        let mut call = self.call(Method::GET, &["v1", "health"])?;
+        call.token = None;
+        let answer: wire::HealthAnswer = shaped(self.send(call, &[200]).await?.json()?)?;
+        match answer.status.as_str() {
+            "ok" => Ok(()),
+            other => Err(Failure::indefinite(
+                FailureKind::WrongShape,
+                &format!("status `{other}`"),
+            )),
+        }
+    }
+
+    /// Reads one job, which any token may do: shows whether the token is taken.
+    pub(crate) async fn check_token(&self) -> Result<(), Failure> {
+        let mut call = self.call(Method::GET, &["v1", "jobs"])?;
+        call.url.set_query(Some("limit=1"));
+        let _: wire::JobPage = shaped(self.send(call, &[200]).await?.json()?)?;
+        Ok(())
+    }
+
+    fn holder(&self, proof: &LeaseProof) -> LeaseHolder {
+        LeaseHolder {
+            factory_id: self.factory.to_string(),
+            fencing_token: proof.fencing_token,
+        }
+    }
+
+    async fn send(&self, call: Call, expected: &[u16]) -> Result<Answer, Failure> {
+        exchange::send(&self.http, call, expected).await
+    }
+
+    fn post(&self, path: &[&str], body: &impl serde::Serialize) -> Result<Call, Failure> {
+        let mut call = self.call(Method::POST, path)?;
+        let bytes = serde_json::to_vec(body)
+            .map_err(|error| Failure::indefinite(FailureKind::WrongShape, &error.to_string()))?;
+        call.body = Some(bytes);
+        Ok(call)
+    }
+
+    fn call(&self, method: Method, path: &[&str]) -> Result<Call, Failure> {
+        let mut url = self.base.clone();
+        match url.path_segments_mut() {
+            Ok(mut segments) => segments.pop_if_empty().extend(path),
+            Err(()) => {
+                return Err(Failure::indefinite(
+                    FailureKind::ConnectFailed,
+                    "the address has no path",
+                ));
+            }
+        };
+        Ok(Call {
+            method,
+            url,
+            token: self.token.clone(),
+            key: None,
+            body: None,
+            limit: self.limit,
+        })
+    }
+}
+
+/// A stage to report, and when it was reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StageNews {
+    pub(crate) stage: Stage,
+    /// RFC 3339, UTC, three decimals.
+    pub(crate) at: String,
+    pub(crate) detail: Option<String>,
+}
+
+/// A key that no other request has, for the requests that must take effect once.
+pub(crate) fn fresh_key(operation: &str) -> Arc<str> {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    // Two independently seeded hashers are 128 bits from the system's generator.
+    let [high, low] = [(); 2].map(|()| RandomState::new().build_hasher().finish());
+    let now_ms = jiff::Timestamp::now().as_millisecond();
+    Arc::from(format!(
+        "{operation}-{now_ms:x}-{}-{high:016x}{low:016x}",
+        std::process::id()
+    ))
+}
+
+fn words(caps: &[Capability]) -> Vec<String> {
+    caps.iter().map(Capability::to_string).collect()
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn shaped<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, Failure> {
+    serde_json::from_value(value)
+        .map_err(|error| Failure::indefinite(FailureKind::WrongShape, &error.to_string()))
+}
+
+/// A lease is looked for before anything else: whatever the rest looks like, it must be given back.
+fn offer(value: Value) -> Result<Offer, Failure> {
+    let lease = [value.get("lease"), value.pointer("/job/lease")]
+        .into_iter()
+        .flatten()
+        .find(|lease| !lease.is_null());
+    if let Some(lease) = lease {
+        let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str);
+        let id = lease.get("id").and_then(Value::as_str);
+        let token = lease.get("fencingToken").and_then(Value::as_u64);
+        let proof = id.and_then(|id| LeaseId::new(id).ok()).zip(token);
+        return Ok(Offer::Lease(Box::new(StrayLease {
+            proof: proof.map(|(lease, fencing_token)| LeaseProof { lease, fencing_token }),
+            shown_id: shown(id.unwrap_or("(no id)")),
+            job: text("/job/id").map(shown),
+        })));
+    }
+    let read: wire::ShadowClaimAnswer = shaped(value)?;
+    match read.dry_run {
+        true => Ok(Offer::Job(read.job.id)),
+        false => Err(Failure::indefinite(FailureKind::WrongShape, "dryRun is not true")),
+    }
+}
+
+/// Fields of a report's answer that ask for something. They are noted, never followed (clause S-8).
+fn instructions(value: &Value) -> Vec<String> {
+    const WORDS: [&str; 8] = [
+        "instruction",
+        "instructions",
+        "action",
+        "command",
+        "cancel",
+        "stop",
+        "lease",
+        "quarantine",
+    ];
+    let asks = |word: &&str| {
+        value
+            .get(word)
+            .is_some_and(|asked| !asked.is_null() && asked != false)
+    };
+    WORDS
+        .into_iter()
+        .filter(|word| asks(word))
+        .map(str::to_owned)
+        .collect()
+}

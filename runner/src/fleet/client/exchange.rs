@@ -1,0 +1,193 @@
+//! One request and its answer, with every bound on it: time, size, content type, no redirects, no proxies.
+
+use std::time::Duration;
+
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::redirect::Policy;
+use reqwest::{Certificate, Method, Url};
+use serde_json::Value;
+use serde_json::error::Category;
+
+use super::ClientError;
+use crate::fleet::failure::{Failure, FailureKind, Phase, Refusal, shown};
+use crate::fleet::wire::Problem;
+use crate::settings::Token;
+
+const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// No coordinator makes this runner wait longer by a header.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
+
+pub(super) struct Call {
+    pub(super) method: Method,
+    pub(super) url: Url,
+    pub(super) token: Option<Token>,
+    pub(super) key: Option<String>,
+    pub(super) body: Option<Vec<u8>>,
+    pub(super) limit: Duration,
+}
+
+impl Call {
+    pub(super) fn with_key(mut self, key: &str) -> Call {
+        self.key = Some(key.to_owned());
+        self
+    }
+}
+
+/// An answer with an expected status, its body read whole.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    content_type: String,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    pub(super) fn json(&self) -> Result<Value, Failure> {
+        if self.content_type != "application/json" {
+            return Err(Failure::indefinite(
+                FailureKind::WrongContentType,
+                &self.content_type,
+            ));
+        }
+        serde_json::from_slice(&self.body).map_err(|error| {
+            let cut = error.classify() == Category::Eof && !self.body.is_empty();
+            let kind = if cut {
+                FailureKind::Truncated
+            } else {
+                FailureKind::NotJson
+            };
+            Failure::indefinite(kind, &error.to_string())
+        })
+    }
+}
+
+/// Plain http needs no certificates, and then none are loaded: that costs milliseconds, and fails on a host that
+/// has none.
+pub(super) fn build(scheme: &str, ca_pem: &[u8]) -> Result<reqwest::Client, ClientError> {
+    let builder = reqwest::Client::builder()
+        .no_proxy()
+        .redirect(Policy::none())
+        .http1_only();
+    let builder = match (scheme, ca_pem) {
+        ("http", _) => builder.tls_certs_only([]),
+        (_, []) => builder,
+        (_, pem) => {
+            let certificates = Certificate::from_pem_bundle(pem).map_err(ClientError::Certificates)?;
+            if certificates.is_empty() {
+                return Err(ClientError::NoCertificate);
+            }
+            builder.tls_certs_merge(certificates)
+        }
+    };
+    builder.build().map_err(ClientError::Build)
+}
+
+pub(super) async fn send(http: &reqwest::Client, call: Call, expected: &[u16]) -> Result<Answer, Failure> {
+    let mut request = http.request(call.method, call.url).timeout(call.limit);
+    if let Some(token) = &call.token {
+        request = request.header(AUTHORIZATION, authorization(token)?);
+    }
+    if let Some(key) = call.key {
+        request = request.header("Idempotency-Key", key);
+    }
+    if let Some(body) = call.body {
+        request = request.header(CONTENT_TYPE, "application/json").body(body);
+    }
+    let response = request
+        .send()
+        .await
+        .map_err(|error| Failure::of_transport(&error, Phase::Head))?;
+    let status = response.status().as_u16();
+    if response.status().is_redirection() {
+        return Err(Failure::indefinite(
+            FailureKind::Redirect,
+            &format!("status {status}, not followed"),
+        ));
+    }
+    let content_type = media_type(response.headers());
+    if expected.contains(&status) {
+        let body = match status {
+            204 => Vec::new(),
+            _ => body(response).await?,
+        };
+        return Ok(Answer {
+            status,
+            content_type,
+            body,
+        });
+    }
+    let retry_after = retry_after(response.headers());
+    // A refusal whose text can't be read is still one of that status.
+    let body = body(response).await.unwrap_or_default();
+    Err(refusal(status, &content_type, &body, retry_after))
+}
+
+fn authorization(token: &Token) -> Result<HeaderValue, Failure> {
+    let mut value = HeaderValue::from_str(&format!("Bearer {}", token.reveal())).map_err(|_| {
+        // A token is checked when it is read; the error's own text is left out, it might show it.
+        Failure::indefinite(FailureKind::ConnectFailed, "the token can't be sent in a header")
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+async fn body(mut response: reqwest::Response) -> Result<Vec<u8>, Failure> {
+    let too_large = || Failure::indefinite(FailureKind::TooLarge, "the answer has more than 1 MiB");
+    if response
+        .content_length()
+        .is_some_and(|bytes| bytes > BODY_BYTES_MAX as u64)
+    {
+        return Err(too_large());
+    }
+    let mut body = Vec::new();
+    loop {
+        match response.chunk().await {
+            Ok(None) => return Ok(body),
+            Ok(Some(chunk)) if body.len() + chunk.len() > BODY_BYTES_MAX => return Err(too_large()),
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Err(error) => return Err(Failure::of_transport(&error, Phase::Body)),
+        }
+    }
+}
+
+/// Definite only if it is the coordinator's own word: problem+json, and a status that says that nothing was done.
+/// A proxy's page, an overload (408, 425, 429) or a breakdown (5xx) leaves it open.
+fn refusal(status: u16, content_type: &str, body: &[u8], retry_after: Option<Duration>) -> Failure {
+    let refused = (400..500).contains(&status) && ![408, 425, 429].contains(&status);
+    let problem = match content_type {
+        "application/problem+json" => serde_json::from_slice::<Problem>(body).ok(),
+        _ => None,
+    };
+    match problem {
+        Some(problem) if refused => Failure::Definite(Refusal {
+            status,
+            code: shown(&problem.code),
+            detail: shown(problem.detail.as_deref().unwrap_or(&problem.title)),
+            retry_after,
+        }),
+        problem => Failure::Indefinite {
+            kind: FailureKind::Status(status),
+            detail: match problem {
+                Some(problem) => shown(&format!("{}: {}", problem.code, problem.title)),
+                None => String::from("no problem+json of the coordinator's"),
+            },
+            retry_after,
+        },
+    }
+}
+
+/// The content type without its parameters, in lower case; empty if there is none.
+fn media_type(headers: &HeaderMap) -> String {
+    let whole = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let bare = whole.split(';').next().unwrap_or_default();
+    shown(&bare.trim().to_ascii_lowercase())
+}
+
+/// Whole seconds; the form with a date is not used by this API, and clocks differ.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds: u64 = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
+}

@@ -1,0 +1,532 @@
+//! The client against sockets that answer with given bytes, or misbehave in a given way.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use rustix::net::{AddressFamily, SocketType};
+
+use super::*;
+use crate::settings::{GlobalFlags, Settings};
+
+/// Answers connections one after the other: reads a request whole, hands its text on, and lets `respond` do what
+/// it likes with the connection. Ends with the last of `connections`.
+fn server(
+    connections: usize,
+    respond: impl Fn(TcpStream) + Send + 'static,
+) -> (String, mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (sender, requests) = mpsc::channel();
+    thread::spawn(move || {
+        for _ in 0..connections {
+            let (mut stream, _) = listener.accept().unwrap();
+            let request = read_request(&mut stream);
+            let _ = sender.send(request);
+            respond(stream);
+        }
+    });
+    (url, requests)
+}
+
+fn read_request(stream: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    let mut chunk = [0; 4096];
+    loop {
+        let read = stream.read(&mut chunk).unwrap();
+        bytes.extend_from_slice(&chunk[..read]);
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let head = text.find("\r\n\r\n");
+        let length = text.lines().find_map(|line| {
+            line.to_ascii_lowercase()
+                .strip_prefix("content-length: ")?
+                .parse::<usize>()
+                .ok()
+        });
+        if read == 0 || head.is_some_and(|head| bytes.len() >= head + 4 + length.unwrap_or(0)) {
+            return text;
+        }
+    }
+}
+
+fn answering(answer: impl Into<Vec<u8>>) -> (String, mpsc::Receiver<String>) {
+    let answer = answer.into();
+    server(1, move |mut stream| {
+        let _ = stream.write_all(&answer);
+    })
+}
+
+fn http(status: &str, content_type: &str, body: &str) -> String {
+    format!(
+        "HTTP/1.1 {status}\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+fn json(status: &str, body: &str) -> String {
+    http(status, "application/json", body)
+}
+
+fn settings(url: &str, more: &[(&str, &str)]) -> Settings {
+    let mut environment: std::collections::BTreeMap<_, _> = [
+        ("AQ_FLEET", "1"),
+        ("AQ_FLEET_URL", url),
+        ("AQ_FLEET_TOKEN", "sesame"),
+        ("AQ_FACTORY_ID", "forge-2"),
+        ("AQ_QUEUE", "/nowhere"),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.into(), value.into()))
+    .collect();
+    environment.extend(more.iter().map(|(name, value)| (name.into(), value.into())));
+    Settings::resolve_in(&GlobalFlags::default(), &environment).unwrap()
+}
+
+fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+fn shadow_claim(url: &str) -> Result<Offer, Failure> {
+    let client = Client::new(&settings(url, &[])).unwrap();
+    run(client.shadow_claim(&[Capability::new("engine:sh").unwrap()]))
+}
+
+fn kind_of(answer: impl Into<Vec<u8>>) -> String {
+    let (url, _requests) = answering(answer);
+    shadow_claim(&url).unwrap_err().kind().to_string()
+}
+
+#[test]
+fn a_dry_run_sends_what_the_api_asks_for_and_reads_the_offer() {
+    let (url, requests) = answering(json(
+        "200 OK",
+        r#"{"dryRun":true,"job":{"id":"beta","new":1},"extra":[]}"#,
+    ));
+    assert_eq!(
+        shadow_claim(&format!("{url}/prefix")).unwrap(),
+        Offer::Job(String::from("beta"))
+    );
+    let request = requests.recv().unwrap();
+    let (head, body) = request.split_once("\r\n\r\n").unwrap();
+    assert!(
+        head.starts_with("POST /prefix/v1/shadow/claims HTTP/1.1\r\n"),
+        "{head}"
+    );
+    assert!(head.contains("authorization: Bearer sesame"), "{head}");
+    assert!(!head.to_ascii_lowercase().contains("idempotency-key"), "{head}");
+    let body: Value = serde_json::from_str(body).unwrap();
+    assert_eq!(
+        body,
+        serde_json::json!({"factoryId": "forge-2", "caps": ["engine:sh"], "shadow": 1})
+    );
+}
+
+#[test]
+fn nothing_to_do_is_an_offer_of_nothing() {
+    let (url, _requests) = answering("HTTP/1.1 204 No Content\r\n\r\n");
+    assert_eq!(shadow_claim(&url).unwrap(), Offer::Nothing);
+}
+
+#[test]
+fn a_lease_in_a_dry_run_is_seen_whatever_surrounds_it() {
+    for body in [
+        r#"{"dryRun":true,"job":{"id":"a"},"lease":{"id":"lease-9","fencingToken":4}}"#,
+        r#"{"job":{"id":"a"},"lease":{"id":"lease-9","fencingToken":4,"ttlMs":1}}"#,
+        r#"{"dryRun":true,"job":{"id":"a","lease":{"id":"lease-9","fencingToken":4}}}"#,
+    ] {
+        let (url, _requests) = answering(json("200 OK", body));
+        let Offer::Lease(stray) = shadow_claim(&url).unwrap() else {
+            panic!("{body}")
+        };
+        let proof = LeaseProof {
+            lease: LeaseId::new("lease-9").unwrap(),
+            fencing_token: 4,
+        };
+        assert_eq!(
+            (stray.proof, stray.job.as_deref()),
+            (Some(proof), Some("a")),
+            "{body}"
+        );
+    }
+    let (url, _requests) = answering(json("200 OK", r#"{"lease":{"id":"../x"},"job":{"id":"a"}}"#));
+    let Offer::Lease(stray) = shadow_claim(&url).unwrap() else {
+        panic!()
+    };
+    assert_eq!((stray.proof, stray.shown_id.as_str()), (None, "../x"));
+}
+
+#[test]
+fn each_wrong_answer_has_its_kind() {
+    let huge = format!(
+        "{{\"dryRun\":true,\"job\":{{\"id\":\"{}\"}}}}",
+        "x".repeat(1024 * 1024)
+    );
+    let chunked_huge = {
+        let mut text = String::from(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n",
+        );
+        text.push_str(&format!("{:x}\r\n{huge}\r\n0\r\n\r\n", huge.len()));
+        text
+    };
+    let good = r#"{"dryRun":true,"job":{"id":"a"}}"#;
+    for (answer, kind) in [
+        (json("200 OK", "<html>"), "not-json"),
+        (json("200 OK", ""), "not-json"),
+        (json("200 OK", &"[".repeat(5000)), "not-json"),
+        (json("200 OK", r#"{"dryRun":true,"job":{"id":"#), "truncated"),
+        (
+            json("200 OK", good).replace("content-length: ", "content-length: 9"),
+            "truncated",
+        ),
+        (http("200 OK", "text/html", good), "wrong-content-type"),
+        (
+            http("200 OK", "application/problem+json", good),
+            "wrong-content-type",
+        ),
+        (json("200 OK", r#"{"dryRun":true}"#), "wrong-shape"),
+        (json("200 OK", r#"{"dryRun":true,"job":{"id":7}}"#), "wrong-shape"),
+        (json("200 OK", r#"{"dryRun":true,"job":{}}"#), "wrong-shape"),
+        (
+            json("200 OK", r#"{"dryRun":false,"job":{"id":"a"}}"#),
+            "wrong-shape",
+        ),
+        (json("200 OK", r#"[1]"#), "wrong-shape"),
+        (json("200 OK", &huge), "too-large"),
+        (chunked_huge, "too-large"),
+        (json("201 Created", good), "status-201"),
+        (json("500 Internal Server Error", ""), "status-500"),
+        (json("404 Not Found", "{}"), "status-404"),
+        (json("401 Unauthorized", "{}"), "status-401"),
+        (
+            http("302 Found\r\nlocation: http://127.0.0.1:1/", "text/html", ""),
+            "redirect",
+        ),
+        (String::new(), "connection-closed"),
+        (String::from("\u{1}\u{2}garbage\r\n\r\n"), "not-json"),
+    ] {
+        assert_eq!(
+            kind_of(answer.clone()),
+            kind,
+            "{}",
+            &answer[..answer.len().min(200)]
+        );
+    }
+}
+
+#[test]
+fn a_content_type_may_carry_a_character_set() {
+    let (url, _requests) = answering(http(
+        "200 OK",
+        "Application/JSON; charset=utf-8",
+        r#"{"dryRun":true,"job":{"id":"a"}}"#,
+    ));
+    assert_eq!(shadow_claim(&url).unwrap(), Offer::Job(String::from("a")));
+}
+
+#[test]
+fn a_refused_connection_is_told_from_a_reset_one() {
+    // Bound and never listening: nobody else can get the port meanwhile.
+    let unheard = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    rustix::net::bind(&unheard, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = SocketAddrV4::try_from(rustix::net::getsockname(&unheard).unwrap()).unwrap();
+    let failure = shadow_claim(&format!("http://{address}")).unwrap_err();
+    assert_eq!(failure.kind(), FailureKind::ConnectionRefused);
+
+    let (url, _requests) = server(1, |stream| {
+        rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
+    });
+    assert_eq!(
+        shadow_claim(&url).unwrap_err().kind(),
+        FailureKind::ConnectionReset
+    );
+}
+
+#[test]
+fn a_server_that_says_nothing_or_stops_halfway_is_a_time_out() {
+    for start in [
+        "",
+        "HTTP/1.1 200 OK\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{",
+    ] {
+        let (release, held) = mpsc::channel::<()>();
+        let (url, _requests) = server(1, move |mut stream| {
+            stream.write_all(start.as_bytes()).unwrap();
+            // Held open until the test is through with it.
+            let _ = held.recv();
+        });
+        let client = Client::new(&settings(&url, &[("AQ_FLEET_TIMEOUT", "50ms")])).unwrap();
+        let failure = run(client.shadow_claim(&[])).unwrap_err();
+        assert_eq!(failure.kind(), FailureKind::Timeout, "{start:?}");
+        drop(release);
+    }
+}
+
+#[test]
+fn endless_headers_end() {
+    let (url, _requests) = server(1, |mut stream| {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n");
+        while stream.write_all(b"x-more: of the same\r\n").is_ok() {}
+    });
+    assert_eq!(shadow_claim(&url).unwrap_err().kind(), FailureKind::TooLarge);
+}
+
+#[test]
+fn only_the_coordinators_own_problem_is_definite() {
+    let problem = r#"{"type":"urn:x","title":"Gone","status":409,"code":"lease_lost","detail":"it ended"}"#;
+    let failure = |answer: String| {
+        let (url, _requests) = answering(answer);
+        shadow_claim(&url).unwrap_err()
+    };
+    let own = failure(http(
+        "409 Conflict",
+        "application/problem+json; charset=utf-8",
+        problem,
+    ));
+    let Failure::Definite(refusal) = &own else {
+        panic!("{own:?}")
+    };
+    assert_eq!(
+        (refusal.status, refusal.code.as_str(), refusal.detail.as_str()),
+        (409, "lease_lost", "it ended")
+    );
+    for answer in [
+        json("409 Conflict", problem),
+        http("404 Not Found", "text/html", "no"),
+        http(
+            "404 Not Found",
+            "application/problem+json",
+            "{\"title\":\"no code\"}",
+        ),
+        http("503 Service Unavailable", "application/problem+json", problem),
+        http("429 Too Many Requests", "application/problem+json", problem),
+        http("408 Request Timeout", "application/problem+json", problem),
+    ] {
+        assert!(
+            matches!(failure(answer.clone()), Failure::Indefinite { .. }),
+            "{answer}"
+        );
+    }
+}
+
+#[test]
+fn retry_after_is_read_in_seconds_and_bounded() {
+    for (header, seconds) in [
+        ("2", Some(2)),
+        ("99999999", Some(3600)),
+        ("soon", None),
+        ("-1", None),
+    ] {
+        let answer = http(
+            &format!("503 Service Unavailable\r\nretry-after: {header}"),
+            "text/plain",
+            "",
+        );
+        let (url, _requests) = answering(answer);
+        let failure = shadow_claim(&url).unwrap_err();
+        assert_eq!(
+            failure.retry_after(),
+            seconds.map(Duration::from_secs),
+            "{header}"
+        );
+    }
+}
+
+#[test]
+fn an_answer_is_shown_escaped_and_cut() {
+    let problem = serde_json::json!({"code": format!("bell\u{7}{}", "x".repeat(500)), "title": "t"});
+    let (url, _requests) = answering(http("422 X", "application/problem+json", &problem.to_string()));
+    let Failure::Definite(refusal) = shadow_claim(&url).unwrap_err() else {
+        panic!()
+    };
+    assert!(
+        refusal.code.starts_with("bell\\u{7}xxx") && refusal.code.len() == 128,
+        "{}",
+        refusal.code
+    );
+}
+
+#[test]
+fn a_shadow_report_tells_how_it_was_taken() {
+    let report = |answer: String| {
+        let (url, requests) = answering(answer);
+        let client = Client::new(&settings(&url, &[])).unwrap();
+        let outcome = run(client.shadow_report(&JobId::new("a:b").unwrap(), Stage::Inbox));
+        (outcome, requests.recv().unwrap())
+    };
+    let taken = r#"{"shadow":1,"accepted":false,"stage":"testing","realStage":"queued","action":"abort","cancel":false}"#;
+    let (outcome, request) = report(json("202 Accepted", taken));
+    assert_eq!(
+        outcome.unwrap(),
+        Mirrored::Noted {
+            accepted: false,
+            stage: String::from("testing"),
+            instructions: vec![String::from("action")]
+        }
+    );
+    let body: Value = serde_json::from_str(request.split_once("\r\n\r\n").unwrap().1).unwrap();
+    assert_eq!(
+        (&body["jobId"], &body["stage"], &body["shadow"]),
+        (&"a:b".into(), &"queued".into(), &1.into())
+    );
+    let (outcome, _) = report(json("404 Not Found", "{}"));
+    assert_eq!(outcome.unwrap(), Mirrored::UnknownJob);
+    let (outcome, _) = report(json("200 OK", taken));
+    assert_eq!(outcome.unwrap_err().kind(), FailureKind::Status(200));
+}
+
+#[test]
+fn calls_about_a_lease_carry_its_token_and_a_key_where_they_change_something() {
+    let proof = LeaseProof {
+        lease: LeaseId::new("lease-9").unwrap(),
+        fencing_token: 4,
+    };
+    let lease = r#"{"lease":{"id":"lease-9","jobId":"a","factoryId":"forge-2","fencingToken":4,"ttlMs":900,"expiresAt":"x"}}"#;
+    let (url, requests) = server(4, {
+        let answers = std::sync::Mutex::new(vec![
+            json("202 Accepted", r#"{"stage":"quarantined","recorded":true}"#),
+            json("202 Accepted", r#"{"stage":"testing"}"#),
+            json("200 OK", r#"{"stage":"queued"}"#),
+            json("200 OK", lease),
+        ]);
+        move |mut stream| {
+            stream
+                .write_all(answers.lock().unwrap().pop().unwrap().as_bytes())
+                .unwrap()
+        }
+    });
+    let client = Client::new(&settings(&url, &[])).unwrap();
+    let job = JobId::new("a").unwrap();
+    let news = StageNews {
+        stage: Stage::Testing,
+        at: wire::instant(jiff::Timestamp::UNIX_EPOCH),
+        detail: None,
+    };
+    run(async {
+        assert_eq!(
+            client.renew(&proof, Duration::from_secs(3)).await.unwrap(),
+            Duration::from_millis(900)
+        );
+        client.release(&proof, "key-1").await.unwrap();
+        assert_eq!(
+            client.report(&job, &proof, &news, "key-2").await.unwrap(),
+            Stage::Testing
+        );
+        client
+            .quarantine(&job, Some(&proof), "lost", "key-3")
+            .await
+            .unwrap();
+    });
+    for (path, key) in [
+        ("/v1/leases/lease-9/renew", None),
+        ("/v1/leases/lease-9/release", Some("key-1")),
+        ("/v1/jobs/a/reports", Some("key-2")),
+        ("/v1/jobs/a/quarantine", Some("key-3")),
+    ] {
+        let request = requests.recv().unwrap();
+        assert!(request.starts_with(&format!("POST {path} ")), "{request}");
+        let sent = request
+            .lines()
+            .find_map(|line| line.strip_prefix("idempotency-key: "));
+        assert_eq!(sent, key, "{path}");
+        let body: Value = serde_json::from_str(request.split_once("\r\n\r\n").unwrap().1).unwrap();
+        assert_eq!(
+            (&body["factoryId"], &body["fencingToken"]),
+            (&"forge-2".into(), &4.into()),
+            "{path}"
+        );
+    }
+}
+
+#[test]
+fn a_renewal_of_another_lease_is_no_renewal() {
+    let other = r#"{"lease":{"id":"lease-9","jobId":"a","fencingToken":5,"ttlMs":900}}"#;
+    let (url, _requests) = answering(json("200 OK", other));
+    let client = Client::new(&settings(&url, &[])).unwrap();
+    let proof = LeaseProof {
+        lease: LeaseId::new("lease-9").unwrap(),
+        fencing_token: 4,
+    };
+    let failure = run(client.renew(&proof, Duration::from_secs(3))).unwrap_err();
+    assert_eq!(failure.kind(), FailureKind::WrongShape);
+}
+
+#[test]
+fn a_claim_may_wait_longer_than_the_limit_of_a_call() {
+    let job = r#"{"id":"a","engine":"sh","body":"true","stage":"building"}"#;
+    let answer = json(
+        "200 OK",
+        &format!(r#"{{"job":{job},"lease":{{"id":"l","jobId":"a","fencingToken":1,"ttlMs":5}}}}"#),
+    );
+    let (url, requests) = answering(answer);
+    let client = Client::new(&settings(&url, &[])).unwrap();
+    let Claimed::Job(claim) = run(client.claim(&[], Some(Duration::from_secs(20)), "key-1")).unwrap() else {
+        panic!("a job was offered")
+    };
+    assert_eq!(
+        (
+            claim.job.id.as_str(),
+            claim.lease.fencing_token,
+            claim.job.retries
+        ),
+        ("a", 1, 0)
+    );
+    let request = requests.recv().unwrap();
+    assert!(
+        request.contains("\"waitMs\":20000") && request.contains("idempotency-key: key-1"),
+        "{request}"
+    );
+}
+
+#[test]
+fn health_sends_no_token_and_the_token_check_does() {
+    let (url, requests) = server(2, {
+        let answers = std::sync::Mutex::new(vec![
+            json("200 OK", r#"{"jobs":[]}"#),
+            json("200 OK", r#"{"status":"ok","serverTime":"x"}"#),
+        ]);
+        move |mut stream| {
+            stream
+                .write_all(answers.lock().unwrap().pop().unwrap().as_bytes())
+                .unwrap()
+        }
+    });
+    let client = Client::new(&settings(&url, &[])).unwrap();
+    run(async {
+        client.health().await.unwrap();
+        client.check_token().await.unwrap();
+    });
+    let health = requests.recv().unwrap();
+    assert!(
+        health.starts_with("GET /v1/health ") && !health.contains("sesame"),
+        "{health}"
+    );
+    let check = requests.recv().unwrap();
+    assert!(
+        check.starts_with("GET /v1/jobs?limit=1 ") && check.contains("Bearer sesame"),
+        "{check}"
+    );
+}
+
+#[test]
+fn a_client_shows_no_token_when_it_is_printed() {
+    let client = Client::new(&settings("http://127.0.0.1:1", &[])).unwrap();
+    assert!(!format!("{client:?}").contains("sesame"));
+}
+
+#[test]
+fn keys_are_ids_and_never_the_same() {
+    let [first, second] = [fresh_key("claim"), fresh_key("claim")];
+    assert!(crate::ids::is_id(&first), "{first}");
+    assert_ne!(first, second);
+}
+
+#[test]
+fn https_can_be_prepared_and_a_file_without_certificates_is_told() {
+    assert!(exchange::build("https", b"no certificate at all").is_err());
+}

@@ -1,0 +1,195 @@
+//! What goes over the wire, as the coordinator's API has it. Nobody outside `fleet` reads an answer's bytes.
+//!
+//! Written from the API document, not shared with any coordinator: a mistake here must not be able to hide on the
+//! other side as well. Unknown fields of an answer are ignored, ids in it are strings until they have been
+//! checked.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::stage::Stage;
+
+/// The marker of a request that must change nothing.
+pub(crate) const SHADOW: u8 = 1;
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(Deserialize))]
+pub(crate) struct ClaimRequest {
+    pub(crate) factory_id: String,
+    pub(crate) caps: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) wait_ms: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(Deserialize))]
+pub(crate) struct LeaseHolder {
+    pub(crate) factory_id: String,
+    pub(crate) fencing_token: u64,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(Deserialize))]
+pub(crate) struct ReportRequest {
+    pub(crate) factory_id: String,
+    pub(crate) lease_id: String,
+    pub(crate) fencing_token: u64,
+    pub(crate) stage: String,
+    pub(crate) at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) detail: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(Deserialize))]
+pub(crate) struct QuarantineRequest {
+    pub(crate) factory_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) lease_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) fencing_token: Option<u64>,
+    pub(crate) reason: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(Deserialize))]
+pub(crate) struct ShadowClaimRequest {
+    pub(crate) factory_id: String,
+    pub(crate) caps: Vec<String>,
+    pub(crate) shadow: u8,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(Deserialize))]
+pub(crate) struct ShadowReportRequest {
+    pub(crate) factory_id: String,
+    pub(crate) job_id: String,
+    pub(crate) stage: String,
+    pub(crate) at: String,
+    pub(crate) shadow: u8,
+}
+
+/// A job as the coordinator hands it out, as untrusted as any file.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(Serialize))]
+pub(crate) struct WireJob {
+    pub(crate) id: String,
+    pub(crate) engine: String,
+    #[cfg_attr(test, serde(skip_serializing_if = "Option::is_none"))]
+    pub(crate) cwd: Option<String>,
+    #[serde(default)]
+    pub(crate) yolo: bool,
+    #[cfg_attr(test, serde(skip_serializing_if = "Option::is_none"))]
+    pub(crate) lock: Option<String>,
+    #[cfg_attr(test, serde(skip_serializing_if = "Option::is_none"))]
+    pub(crate) timeout_ms: Option<u64>,
+    #[cfg_attr(test, serde(skip_serializing_if = "Option::is_none"))]
+    pub(crate) idle_timeout_ms: Option<u64>,
+    #[serde(default)]
+    pub(crate) priority: i64,
+    #[serde(default)]
+    pub(crate) caps: Vec<String>,
+    #[cfg_attr(test, serde(skip_serializing_if = "Option::is_none"))]
+    pub(crate) verify: Option<String>,
+    #[serde(default)]
+    pub(crate) review: bool,
+    #[cfg_attr(test, serde(skip_serializing_if = "Option::is_none"))]
+    pub(crate) ship: Option<String>,
+    #[serde(default)]
+    pub(crate) retries: u32,
+    pub(crate) body: String,
+}
+
+/// A lease. `expiresAt` is not read: what counts is this host's own clock and `ttlMs` (clause T-3).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(Serialize))]
+pub(crate) struct WireLease {
+    pub(crate) id: String,
+    pub(crate) job_id: String,
+    pub(crate) fencing_token: u64,
+    pub(crate) ttl_ms: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ClaimAnswer {
+    pub(crate) job: WireJob,
+    pub(crate) lease: WireLease,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RenewAnswer {
+    pub(crate) lease: WireLease,
+}
+
+/// The answer to a report, a release and a quarantine.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct StageAnswer {
+    pub(crate) stage: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ShadowClaimAnswer {
+    pub(crate) dry_run: bool,
+    pub(crate) job: NamedJob,
+}
+
+/// All that a comparison needs of a job.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct NamedJob {
+    pub(crate) id: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ShadowReportAnswer {
+    pub(crate) accepted: bool,
+    pub(crate) stage: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct HealthAnswer {
+    pub(crate) status: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct JobPage {
+    pub(crate) jobs: Vec<NamedJob>,
+}
+
+/// The part of problem+json (RFC 9457) that is decided by or shown.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Problem {
+    pub(crate) code: String,
+    #[serde(default)]
+    pub(crate) title: String,
+    pub(crate) detail: Option<String>,
+}
+
+/// The coordinator's word for a stage, read back.
+pub(crate) fn stage_of_word(word: &str) -> Option<Stage> {
+    Stage::ALL.into_iter().find(|stage| stage.wire_name() == word)
+}
+
+/// An instant as the API wants it: UTC, exactly three decimals.
+pub(crate) fn instant(at: Timestamp) -> String {
+    format!("{at:.3}")
+}
+
+#[cfg(test)]
+mod tests;
