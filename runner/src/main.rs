@@ -1,11 +1,33 @@
 //! `aq`: a durable queue of coding-agent jobs for one host, and its careful way into a fleet.
 
+mod cli;
 mod decide;
+mod engine;
+mod exit;
 mod fleet;
 mod ids;
+mod job;
 mod mode;
+mod queue;
+mod run;
 mod settings;
 mod shadow;
 mod stage;
+mod supervise;
+mod terminal;
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // Before anything else is set up: this is on the way to the start of every job.
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|command| command == "supervise")
+    {
+        return match supervise::main() {
+            Ok(()) => exit::Exit::Done.into(),
+            Err(_) => exit::Exit::Failed.into(),
+        };
+    }
+    cli::main().into()
+}

@@ -38,6 +38,10 @@ impl Stage {
         }
     }
 
+    pub(crate) fn from_folder(folder: &str) -> Option<Stage> {
+        Stage::ALL.into_iter().find(|stage| stage.folder() == folder)
+    }
+
     /// The coordinator's word for it: it calls the inbox `queued` and the quarantine folder `quarantined`.
     pub(crate) fn wire_name(self) -> &'static str {
         match self {

@@ -1,0 +1,142 @@
+//! `aq add`: checks all files first, then enqueues all of them or none.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use super::error::CliError;
+use crate::engine::Engines;
+use crate::exit::Exit;
+use crate::job::{self, Accepted, FILE_BYTES_MAX, Naming, Override, Remark};
+use crate::queue::{Queue, Submission};
+use crate::settings::Settings;
+use crate::terminal;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  aq add fix-login.md add-tests.md
+  aq add --set priority=5 --set cwd=. fix-login.md
+  generate-job | aq add -          (the front matter then needs an `id`)")]
+pub(super) struct Arguments {
+    /// Job files, each called NAME.md; `-` reads one from standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<String>,
+    /// Replace a front matter key of every file; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<Override>,
+    #[command(flatten)]
+    format: super::Format,
+}
+
+pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, CliError> {
+    let engines = Engines::new(&settings.engines)?;
+    let mut submissions = Vec::new();
+    let mut refusals = Vec::new();
+    let mut taken = BTreeSet::new();
+    for name in &arguments.files {
+        match submission(name, &arguments.overrides, &engines)? {
+            Ok(submission) if taken.insert(submission.id.clone()) => submissions.push(submission),
+            Ok(submission) => {
+                let text = format!(
+                    "`{}` is named twice here: give each job a name of its own",
+                    submission.id
+                );
+                refusals.push(Remark::new(name, 1, text));
+            }
+            Err(refusal) => refusals.push(refusal),
+        }
+    }
+    if !refusals.is_empty() {
+        return Err(CliError::Jobs(refusals));
+    }
+    Queue::create(&settings.queue.value)?.add(&submissions)?;
+    let mut out = io::stdout().lock();
+    if arguments.format.json {
+        let ids: Vec<&str> = submissions
+            .iter()
+            .map(|submission| submission.id.as_str())
+            .collect();
+        writeln!(out, "{}", serde_json::json!({ "added": ids }))?;
+    } else {
+        for submission in &submissions {
+            writeln!(out, "{}  in the inbox", submission.id)?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn submission(
+    name: &str,
+    overrides: &[Override],
+    engines: &Engines,
+) -> Result<Result<Submission, Remark>, CliError> {
+    let (shown, bytes) = match name {
+        "-" => ("standard input", read(io::stdin().lock(), "standard input")?),
+        path => {
+            let unreadable = |source| CliError::Input {
+                name: path.to_owned(),
+                source,
+            };
+            (path, read(File::open(path).map_err(unreadable)?, path)?)
+        }
+    };
+    Ok(check(name, shown, bytes, overrides, engines))
+}
+
+fn check(
+    name: &str,
+    shown: &str,
+    bytes: Vec<u8>,
+    overrides: &[Override],
+    engines: &Engines,
+) -> Result<Submission, Remark> {
+    let file_name = Path::new(name)
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
+    let naming = match (name, file_name.strip_suffix(".md")) {
+        ("-", _) => Naming::Key,
+        (_, Some(stem)) => Naming::File(stem),
+        (_, None) => return Err(Remark::new(shown, 1, "a job file is called NAME.md: rename it")),
+    };
+    let bytes = edited(shown, bytes, overrides)?;
+    let Accepted { job, warnings } = job::parse(naming, shown, &bytes)?;
+    for warning in warnings {
+        warn(&warning.to_string());
+    }
+    if !engines.knows(&job.engine) {
+        let known: Vec<&str> = engines.names().map(|name| name.as_str()).collect();
+        warn(&format!(
+            "{shown}: no engine `{}` is known here, so the job will wait; known: {} ([engine.NAME] in aq.toml adds others)",
+            job.engine,
+            known.join(", ")
+        ));
+    }
+    Ok(Submission { id: job.id, bytes })
+}
+
+/// The bytes as they came unless something is to be replaced.
+fn edited(shown: &str, bytes: Vec<u8>, overrides: &[Override]) -> Result<Vec<u8>, Remark> {
+    match (overrides.is_empty(), std::str::from_utf8(&bytes)) {
+        (false, Ok(text)) => Ok(job::with_overrides(shown, text, overrides)?.into_bytes()),
+        // What isn't UTF-8 is refused when it is parsed, with its line.
+        _ => Ok(bytes),
+    }
+}
+
+fn read(stream: impl Read, name: &str) -> Result<Vec<u8>, CliError> {
+    let mut bytes = Vec::new();
+    let limit = FILE_BYTES_MAX as u64 + 1;
+    match stream.take(limit).read_to_end(&mut bytes) {
+        Ok(_) => Ok(bytes),
+        Err(source) => Err(CliError::Input {
+            name: name.to_owned(),
+            source,
+        }),
+    }
+}
+
+fn warn(text: &str) {
+    let _ = writeln!(io::stderr(), "aq: {}", terminal::harmless(text));
+}

@@ -1,0 +1,61 @@
+//! `aq cancel`: a waiting job is given up at once; the runner of a running one is asked to end it.
+
+use std::io::{Write, stdout};
+
+use super::error::CliError;
+use crate::exit::Exit;
+use crate::ids::JobId;
+use crate::queue::{JobHold, Queue, QueueError};
+use crate::settings::Settings;
+use crate::shadow::{self, Transition};
+use crate::stage::Stage;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  aq cancel fix-login")]
+pub(super) struct Arguments {
+    /// The job
+    id: String,
+}
+
+const REASON: &str = "cancelled";
+
+pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, CliError> {
+    let id = JobId::new(&arguments.id)?;
+    let queue = Queue::open(&settings.queue.value)?;
+    let unknown = || QueueError::Unknown { id: id.clone() };
+    queue.find(&id)?.ok_or_else(unknown)?;
+    queue.complete()?;
+    let hold = queue.hold(&id)?;
+    // Looked at again under the job's lock: it may have been taken up a moment ago.
+    let stage = queue.find(&id)?.ok_or_else(unknown)?;
+    match (stage, hold) {
+        (Stage::Inbox | Stage::Review, Some(hold)) => give_up(settings, &queue, hold, stage),
+        (Stage::Building | Stage::Testing, Some(_)) => Err(CliError::Refused(format!(
+            "`{id}` was left behind by a run that is gone: `aq run` takes it up again, and then it can be cancelled"
+        ))),
+        (Stage::Inbox | Stage::Building | Stage::Testing, None) => {
+            queue.wish_cancel(&id)?;
+            writeln!(stdout(), "{id}  its runner is asked to end it")?;
+            Ok(Exit::Done)
+        }
+        (Stage::Review, None) => Err(CliError::Refused(format!("`{id}` is being shipped"))),
+        (Stage::Shipped | Stage::Failed | Stage::Quarantine, _) => {
+            Err(CliError::Refused(format!("`{id}` is in {stage} already")))
+        }
+    }
+}
+
+fn give_up(settings: &Settings, queue: &Queue, hold: JobHold, stage: Stage) -> Result<Exit, CliError> {
+    let id = hold.id().clone();
+    queue.advance(&hold, stage, Stage::Failed, Some(REASON))?;
+    drop(hold);
+    writeln!(stdout(), "{id}  failed: {REASON}")?;
+    shadow::mirror(
+        settings,
+        &[Transition {
+            job: id,
+            stage: Stage::Failed,
+        }],
+    );
+    Ok(Exit::Done)
+}

@@ -1,0 +1,61 @@
+//! Everything that ends a command, and the exit code that it ends with.
+
+use std::io;
+
+use crate::engine::EngineError;
+use crate::exit::Exit;
+use crate::ids::InvalidId;
+use crate::job::Remark;
+use crate::queue::QueueError;
+use crate::run::RunError;
+use crate::settings::SettingsError;
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CliError {
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    #[error(transparent)]
+    Run(#[from] RunError),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error(transparent)]
+    Id(#[from] InvalidId),
+    #[error("nothing was added{}", listed(.0))]
+    Jobs(Vec<Remark>),
+    #[error("can't read {name}")]
+    Input {
+        name: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error("{0}")]
+    Refused(String),
+    #[error("can't write the output")]
+    Output(#[from] io::Error),
+}
+
+impl CliError {
+    /// Whoever read our output has seen enough, as `head` does.
+    pub(super) fn is_closed_pipe(&self) -> bool {
+        matches!(self, CliError::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    pub(super) fn exit(&self) -> Exit {
+        match self {
+            CliError::Settings(_) | CliError::Engine(_) | CliError::Run(RunError::Engine(_)) => Exit::Usage,
+            CliError::Id(_) => Exit::Usage,
+            CliError::Queue(_)
+            | CliError::Run(_)
+            | CliError::Jobs(_)
+            | CliError::Input { .. }
+            | CliError::Refused(_)
+            | CliError::Output(_) => Exit::Failed,
+        }
+    }
+}
+
+fn listed(remarks: &[Remark]) -> String {
+    remarks.iter().map(|remark| format!("\n  {remark}")).collect()
+}

@@ -1,0 +1,158 @@
+//! `aq list`: the jobs, by stage and in their order.
+
+use std::io::{self, Write, stdout};
+use std::time::SystemTime;
+
+use super::error::CliError;
+use crate::exit::Exit;
+use crate::ids::JobId;
+use crate::queue::{History, Queue, QueueError};
+use crate::settings::Settings;
+use crate::stage::Stage;
+use crate::terminal::{self, Palette, Table};
+
+/// So many jobs of each final stage are shown unless all are asked for.
+const FINAL_SHOWN: usize = 10;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  aq list\n  aq list --all --json")]
+pub(super) struct Arguments {
+    /// Also the older jobs that are shipped, failed or quarantined
+    #[arg(long)]
+    all: bool,
+    #[command(flatten)]
+    format: super::Format,
+}
+
+/// One job as it is shown.
+pub(super) struct Row {
+    pub(super) id: JobId,
+    pub(super) stage: Stage,
+    engine: Option<String>,
+    lock: Option<String>,
+    priority: i64,
+    history: History,
+}
+
+pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, CliError> {
+    let queue = Queue::open(&settings.queue.value)?;
+    let mut rows = Vec::new();
+    let mut left_out = Vec::new();
+    for stage in Stage::ALL {
+        let mut ids = queue.ids(stage)?;
+        if stage.is_final() && !arguments.all && ids.len() > FINAL_SHOWN {
+            left_out.push((stage, ids.len() - FINAL_SHOWN));
+            ids.sort_by_key(|id| std::cmp::Reverse(arrival(&queue, stage, id)));
+            ids.truncate(FINAL_SHOWN);
+        }
+        rows.extend(rows_of(&queue, stage, ids)?);
+    }
+    let mut out = stdout().lock();
+    match arguments.format.json {
+        true => print_json(&mut out, &rows)?,
+        false => print(&mut out, &rows, &left_out)?,
+    }
+    Ok(Exit::Done)
+}
+
+/// The jobs of a stage in the order in which they would start or did start.
+pub(super) fn rows_of(queue: &Queue, stage: Stage, ids: Vec<JobId>) -> Result<Vec<Row>, QueueError> {
+    let mut rows = Vec::new();
+    for id in ids {
+        // A file that is no job, or has just moved on, is shown as far as it is known.
+        let job = queue.job(stage, &id).ok();
+        rows.push(Row {
+            history: queue.history(&id)?,
+            engine: job.as_ref().map(|job| job.engine.to_string()),
+            lock: job
+                .as_ref()
+                .and_then(|job| job.lock.as_ref())
+                .map(ToString::to_string),
+            priority: job.as_ref().map_or(0, |job| job.priority),
+            id,
+            stage,
+        });
+    }
+    rows.sort_by(|one, other| {
+        let place = |row: &Row| {
+            (
+                std::cmp::Reverse(row.priority),
+                row.history.sequence().unwrap_or(u64::MAX),
+            )
+        };
+        place(one).cmp(&place(other)).then_with(|| one.id.cmp(&other.id))
+    });
+    Ok(rows)
+}
+
+pub(super) fn print(out: &mut impl Write, rows: &[Row], left_out: &[(Stage, usize)]) -> io::Result<()> {
+    if rows.is_empty() {
+        return writeln!(out, "no jobs: add one with `aq add FILE`");
+    }
+    let palette = Palette::of(&stdout());
+    let mut table = Table::new(&["STAGE", "JOB", "ENGINE", "PRIORITY", "LOCK", "SINCE", "REASON"]);
+    for row in rows {
+        let last = row.history.lines.last();
+        table.row([
+            row.stage.to_string(),
+            row.id.to_string(),
+            row.engine.clone().unwrap_or_else(|| "?".to_owned()),
+            row.priority.to_string(),
+            row.lock.clone().unwrap_or_else(|| "-".to_owned()),
+            last.map_or("-".to_owned(), |line| ago(&line.at)),
+            last.and_then(|line| line.reason.clone()).unwrap_or_default(),
+        ]);
+    }
+    table.write(out, |number, column, cell| match (number, column) {
+        (0, _) => palette.dim(&cell),
+        (number, 0) => palette.stage(rows[number - 1].stage, &cell),
+        (_, 1) => palette.bold(&cell),
+        _ => cell,
+    })?;
+    for (stage, count) in left_out {
+        writeln!(
+            out,
+            "{}",
+            palette.dim(&format!("and {count} more {stage}: `aq list --all`"))
+        )?;
+    }
+    Ok(())
+}
+
+fn print_json(out: &mut impl Write, rows: &[Row]) -> io::Result<()> {
+    let jobs: Vec<serde_json::Value> = rows.iter().map(json).collect();
+    writeln!(out, "{}", serde_json::Value::from(jobs))
+}
+
+pub(super) fn json(row: &Row) -> serde_json::Value {
+    let last = row.history.lines.last();
+    serde_json::json!({
+        "id": row.id.as_str(),
+        "stage": row.stage.folder(),
+        "engine": row.engine,
+        "priority": row.priority,
+        "lock": row.lock,
+        "attempts": row.history.attempt(),
+        "since": last.map(|line| &line.at),
+        "reason": last.and_then(|line| line.reason.as_ref()),
+    })
+}
+
+/// How long ago an instant was, for people.
+pub(super) fn ago(at: &str) -> String {
+    let length = at.parse::<jiff::Timestamp>().ok().and_then(|at| {
+        let then =
+            SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(u64::try_from(at.as_second()).ok()?);
+        SystemTime::now().duration_since(then).ok()
+    });
+    length.map_or("-".to_owned(), terminal::duration)
+}
+
+/// When a file came to where it is; good enough to say which ones are the latest.
+fn arrival(queue: &Queue, stage: Stage, id: &JobId) -> i64 {
+    use std::os::unix::fs::MetadataExt;
+    queue
+        .job_path(stage, id)
+        .symlink_metadata()
+        .map_or(0, |metadata| metadata.ctime())
+}

@@ -1,0 +1,141 @@
+//! `aq logs`: what the commands of a job printed, also while they print it.
+
+use std::fs::File;
+use std::io::{self, IsTerminal, Read, Seek, SeekFrom, Write, stdout};
+use std::path::PathBuf;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+
+use super::error::CliError;
+use crate::exit::Exit;
+use crate::ids::JobId;
+use crate::queue::{Queue, QueueError};
+use crate::run::outputs;
+use crate::settings::Settings;
+use crate::stage::Stage;
+use crate::terminal::harmless;
+
+/// A look without a sign that something changed, in case that a sign was missed.
+const LOOK_INTERVAL: Timespec = Timespec {
+    tv_sec: 1,
+    tv_nsec: 0,
+};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  aq logs fix-login\n  aq logs -f fix-login")]
+pub(super) struct Arguments {
+    /// The job
+    id: String,
+    /// Go on until the job has left its work
+    #[arg(short, long)]
+    follow: bool,
+    /// An earlier attempt instead of the last one
+    #[arg(long, value_name = "N")]
+    attempt: Option<u32>,
+}
+
+pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, CliError> {
+    let id = JobId::new(&arguments.id)?;
+    let queue = Queue::open(&settings.queue.value)?;
+    queue
+        .find(&id)?
+        .ok_or_else(|| QueueError::Unknown { id: id.clone() })?;
+    let attempt = arguments.attempt.unwrap_or(queue.history(&id)?.attempt());
+    if arguments.follow {
+        follow(&queue, &id, attempt.max(1))?;
+        return Ok(Exit::Done);
+    }
+    let mut reader = Printer::new(outputs(&queue, &id, attempt));
+    if reader.print_new()? == Printed::Nothing && attempt == 0 {
+        return Err(CliError::Refused(format!(
+            "`{id}` was not started yet: `aq logs -f {id}` waits for it"
+        )));
+    }
+    Ok(Exit::Done)
+}
+
+fn follow(queue: &Queue, id: &JobId, attempt: u32) -> Result<(), CliError> {
+    let watch = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).map_err(io::Error::from)?;
+    let mut printer = Printer::new(outputs(queue, id, attempt));
+    loop {
+        for folder in [queue.job_folder(id), queue.attempt_folder(id, attempt)] {
+            // The second is made when the attempt starts; watching twice is watching once.
+            let _ = inotify::add_watch(&watch, folder, WatchFlags::MODIFY | WatchFlags::CREATE);
+        }
+        // Asked before the output is read: what is printed after the end is asked for was printed before it.
+        let in_work = matches!(
+            queue.find(id)?,
+            Some(Stage::Inbox | Stage::Building | Stage::Testing)
+        );
+        printer.print_new()?;
+        if !in_work || queue.history(id)?.attempt() > attempt {
+            return Ok(());
+        }
+        let mut descriptors = [PollFd::new(&watch, PollFlags::IN)];
+        poll(&mut descriptors, Some(&LOOK_INTERVAL)).map_err(io::Error::from)?;
+        let mut events = [0; 4096];
+        while rustix::io::read(&watch, &mut events).is_ok_and(|count| count > 0) {}
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Printed {
+    Nothing,
+    Something,
+}
+
+/// The output files of an attempt, one after the other, each as far as it was printed.
+struct Printer {
+    files: Vec<(PathBuf, u64)>,
+}
+
+impl Printer {
+    fn new(paths: impl IntoIterator<Item = PathBuf>) -> Printer {
+        Printer {
+            files: paths.into_iter().map(|path| (path, 0)).collect(),
+        }
+    }
+
+    fn print_new(&mut self) -> Result<Printed, CliError> {
+        let mut printed = Printed::Nothing;
+        for (path, offset) in &mut self.files {
+            let unreadable = |source| CliError::Input {
+                name: path.display().to_string(),
+                source,
+            };
+            let mut file = match File::open(&*path) {
+                Ok(file) => file,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(unreadable(error)),
+            };
+            file.seek(SeekFrom::Start(*offset)).map_err(unreadable)?;
+            let mut chunk = vec![0; 64 * 1024];
+            loop {
+                let count = file.read(&mut chunk).map_err(unreadable)?;
+                if count == 0 {
+                    break;
+                }
+                *offset += count as u64;
+                printed = Printed::Something;
+                write_output(&chunk[..count])?;
+            }
+        }
+        stdout().flush()?;
+        Ok(printed)
+    }
+}
+
+/// To a terminal, only what can't steer it; to anything else, the bytes.
+fn write_output(bytes: &[u8]) -> io::Result<()> {
+    let mut out = stdout().lock();
+    if !out.is_terminal() {
+        return out.write_all(bytes);
+    }
+    let text = String::from_utf8_lossy(bytes);
+    let parts = text.split_inclusive(['\n', '\t']).map(|part| {
+        let plain = part.trim_end_matches(['\n', '\t']);
+        harmless(plain.strip_suffix('\r').unwrap_or(plain)) + &part[plain.len()..]
+    });
+    out.write_all(parts.collect::<String>().as_bytes())
+}

@@ -1,0 +1,130 @@
+//! The command line: what can be typed, and which module answers. Errors are printed here, once, with their causes.
+
+mod add;
+mod cancel;
+mod error;
+mod list;
+mod logs;
+mod retry;
+mod run;
+mod ship;
+mod show;
+mod status;
+
+use std::io::Write;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::exit::Exit;
+use crate::settings::{GlobalFlags, Settings};
+use crate::terminal;
+use error::CliError;
+
+/// A durable queue of coding-agent jobs for this host, and its careful way into a fleet.
+#[derive(Debug, Parser)]
+#[command(name = "aq", version, propagate_version = true, max_term_width = 100, after_help = EXAMPLE)]
+struct CommandLine {
+    #[command(flatten)]
+    settings: GlobalFlags,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLE: &str = "Example: a job, and a run that does it
+  printf -- '---\\nengine: claude\\n---\\nFix the failing login test.\\n' > fix-login.md
+  aq add fix-login.md
+  aq run --drain
+
+Exit codes: 0 done, 1 the operation failed, 2 wrong usage or configuration, 3 inconclusive,
+130 and 143 ended by a signal.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Put jobs into the queue, all of them or none
+    Add(add::Arguments),
+    /// Work on the jobs of the queue
+    Run(run::Arguments),
+    /// Publish a job that waits in review
+    Ship(ship::Arguments),
+    /// Put a failed job into the inbox again
+    Retry(retry::Arguments),
+    /// Give up a job, running or not
+    Cancel(cancel::Arguments),
+    /// Show the jobs and their stages
+    List(list::Arguments),
+    /// Show one job with its history
+    Show(show::Arguments),
+    /// Print what a job's commands printed
+    Logs(logs::Arguments),
+    /// Show what the queue holds, what runs, and which mode the flags amount to
+    Status(status::Arguments),
+    /// Print a completion script for a shell
+    #[command(after_help = "Example:\n  aq completions bash > ~/.local/share/bash-completion/completions/aq")]
+    Completions { shell: clap_complete::Shell },
+}
+
+/// Whether a command prints for people or for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Args)]
+struct Format {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn main() -> Exit {
+    let line = match CommandLine::try_parse() {
+        Ok(line) => line,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Done
+            };
+        }
+    };
+    match dispatch(line) {
+        Ok(exit) => exit,
+        Err(error) if error.is_closed_pipe() => Exit::Done,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "aq: {}", chain(&error));
+            error.exit()
+        }
+    }
+}
+
+fn dispatch(line: CommandLine) -> Result<Exit, CliError> {
+    if let Command::Completions { shell } = line.command {
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut CommandLine::command(), "aq", &mut script);
+        std::io::stdout().write_all(&script)?;
+        return Ok(Exit::Done);
+    }
+    let settings = Settings::resolve(&line.settings)?;
+    match line.command {
+        Command::Add(arguments) => add::run(&settings, &arguments),
+        Command::Run(arguments) => run::run(&settings, &arguments),
+        Command::Ship(arguments) => ship::run(&settings, &arguments),
+        Command::Retry(arguments) => retry::run(&settings, &arguments),
+        Command::Cancel(arguments) => cancel::run(&settings, &arguments),
+        Command::List(arguments) => list::run(&settings, &arguments),
+        Command::Show(arguments) => show::run(&settings, &arguments),
+        Command::Logs(arguments) => logs::run(&settings, &arguments),
+        Command::Status(arguments) => status::run(&settings, &arguments),
+        Command::Completions { .. } => Ok(Exit::Done),
+    }
+}
+
+/// The error and its causes on one line; control characters in them stay harmless.
+fn chain(error: &CliError) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text += &format!(": {cause}");
+        source = cause.source();
+    }
+    text.lines()
+        .map(terminal::harmless)
+        .collect::<Vec<_>>()
+        .join("\n")
+}

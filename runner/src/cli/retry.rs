@@ -1,0 +1,50 @@
+//! `aq retry`: another go for a job that failed, at the end of the order and with all its retries.
+
+use std::io::{Write, stdout};
+
+use super::error::CliError;
+use crate::exit::Exit;
+use crate::ids::JobId;
+use crate::queue::{Queue, QueueError};
+use crate::settings::Settings;
+use crate::shadow::{self, Transition};
+use crate::stage::Stage;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  aq retry fix-login")]
+pub(super) struct Arguments {
+    /// The job
+    id: String,
+}
+
+pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, CliError> {
+    let id = JobId::new(&arguments.id)?;
+    let queue = Queue::open(&settings.queue.value)?;
+    let stage = queue
+        .find(&id)?
+        .ok_or_else(|| QueueError::Unknown { id: id.clone() })?;
+    if !matches!(stage, Stage::Failed | Stage::Quarantine) {
+        return Err(CliError::Refused(format!(
+            "`{id}` is in {stage}: only a failed or quarantined job is retried"
+        )));
+    }
+    queue.complete()?;
+    // What can't be read as a job would only come back to where it is.
+    queue.job(stage, &id)?;
+    let Some(hold) = queue.hold(&id)? else {
+        return Err(CliError::Refused(format!(
+            "something of `{id}` is still alive: try again when it is gone"
+        )));
+    };
+    queue.enqueue_again(&hold, stage)?;
+    drop(hold);
+    writeln!(stdout(), "{id}  in the inbox")?;
+    shadow::mirror(
+        settings,
+        &[Transition {
+            job: id,
+            stage: Stage::Inbox,
+        }],
+    );
+    Ok(Exit::Done)
+}

@@ -1,0 +1,50 @@
+//! `aq run`: the words on the command line, turned into what the run needs to know.
+
+use std::num::NonZeroUsize;
+
+use super::error::CliError;
+use crate::exit::Exit;
+use crate::run::{self, OnJobFailure, Options, Until};
+use crate::settings::Settings;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  aq run --drain              everything that waits, then end
+  aq run --once               one job, then end
+  aq run --workers 3          for ever, three jobs at a time
+
+Ctrl-C puts running jobs back into the inbox; a second one ends them at once.")]
+pub(super) struct Arguments {
+    /// End when nothing is left to do
+    #[arg(long, conflicts_with = "once")]
+    drain: bool,
+    /// End after one job
+    #[arg(long)]
+    once: bool,
+    /// How many jobs run at a time
+    #[arg(long, value_name = "N", default_value = "1")]
+    workers: NonZeroUsize,
+    /// Exit with 1 if a job failed
+    #[arg(long)]
+    fail_on_job_failure: bool,
+}
+
+pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, CliError> {
+    let until = match (arguments.drain, arguments.once) {
+        (true, _) => Until::Drained,
+        (false, true) => Until::Once,
+        (false, false) => Until::Stopped,
+    };
+    let on_job_failure = match arguments.fail_on_job_failure {
+        true => OnJobFailure::Fail,
+        false => OnJobFailure::Succeed,
+    };
+    Ok(run::run(
+        settings,
+        Options {
+            until,
+            workers: arguments.workers,
+            on_job_failure,
+        },
+    )?)
+}

@@ -1,0 +1,21 @@
+//! `aq ship`: a person's approval of a job in review.
+
+use super::error::CliError;
+use crate::exit::Exit;
+use crate::ids::JobId;
+use crate::queue::Queue;
+use crate::run;
+use crate::settings::Settings;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  aq logs fix-login      (look at what was done)\n  aq ship fix-login")]
+pub(super) struct Arguments {
+    /// The job
+    id: String,
+}
+
+pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, CliError> {
+    let id = JobId::new(&arguments.id)?;
+    let queue = Queue::open(&settings.queue.value)?;
+    Ok(run::ship(settings, &queue, &id)?)
+}

@@ -1,0 +1,128 @@
+//! Engines as data: which program works on a job, with which arguments, and how it gets the prompt.
+//!
+//! What an engine is called and how it is started stands in `adapters.toml` and in a queue's `aq.toml`. Starting it is
+//! the business of the supervisor.
+
+mod adapter;
+mod search;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use crate::ids::{Capability, EngineName};
+use crate::job::Job;
+
+pub(crate) use adapter::Stdin;
+use adapter::{Adapter, Part};
+
+/// A prompt longer than this goes by file where an adapter would pass it as an argument.
+const ARGUMENT_BYTES_MAX: usize = 48 * 1024;
+
+/// The known engines.
+#[derive(Debug, Clone)]
+pub(crate) struct Engines {
+    adapters: BTreeMap<EngineName, Adapter>,
+}
+
+/// A program with its arguments, found and spelt out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Invocation {
+    pub(crate) program: PathBuf,
+    pub(crate) args: Vec<OsString>,
+    pub(crate) stdin: Stdin,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum EngineError {
+    #[error("[engine.{name}] of aq.toml: {problem}")]
+    Table { name: String, problem: String },
+    #[error("the engines that come with aq can't be read")]
+    Embedded(#[source] toml::de::Error),
+}
+
+impl Engines {
+    /// The embedded adapters, each replaced by the configured one of its name.
+    pub(crate) fn new(configured: &BTreeMap<String, toml::Table>) -> Result<Engines, EngineError> {
+        let embedded: BTreeMap<String, toml::Table> =
+            toml::from_str(include_str!("adapters.toml")).map_err(EngineError::Embedded)?;
+        let mut adapters = BTreeMap::new();
+        for (name, table) in embedded.iter().chain(configured) {
+            let refuse = |problem: String| EngineError::Table {
+                name: name.clone(),
+                problem,
+            };
+            let key = EngineName::new(name).map_err(|error| refuse(error.to_string()))?;
+            adapters.insert(key, Adapter::new(table).map_err(refuse)?);
+        }
+        Ok(Engines { adapters })
+    }
+
+    /// Those whose program is found on this host at this moment.
+    pub(crate) fn available(&self) -> BTreeSet<EngineName> {
+        let found = self
+            .adapters
+            .iter()
+            .filter(|(_, adapter)| search::find(&adapter.command).is_some());
+        found.map(|(name, _)| name.clone()).collect()
+    }
+
+    pub(crate) fn knows(&self, name: &EngineName) -> bool {
+        self.adapters.contains_key(name)
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &EngineName> {
+        self.adapters.keys()
+    }
+
+    /// How the job's engine is started; `None`: its program is no longer found.
+    pub(crate) fn invocation(&self, job: &Job, prompt_file: &Path) -> Option<Invocation> {
+        let adapter = self.adapters.get(&job.engine)?;
+        let program = search::find(&adapter.command)?;
+        let mut args = Vec::new();
+        for part in &adapter.args {
+            match part {
+                Part::Literal(text) => args.push(text.into()),
+                Part::PromptFile => args.push(prompt_file.into()),
+                Part::Prompt => args.push(prompt_argument(job, prompt_file)),
+                Part::Yolo if job.yolo => args.extend(adapter.yolo.iter().map(OsString::from)),
+                Part::Yolo => {}
+            }
+        }
+        Some(Invocation {
+            program,
+            args,
+            stdin: adapter.stdin,
+        })
+    }
+}
+
+/// A command of a job file (`verify`, `ship`).
+pub(crate) fn shell(command: &str) -> Invocation {
+    let args = vec![OsString::from("-c"), OsString::from(command)];
+    Invocation {
+        program: PathBuf::from("/bin/sh"),
+        args,
+        stdin: Stdin::Nothing,
+    }
+}
+
+/// What having these engines adds to what a factory can do.
+pub(crate) fn capabilities(engines: &BTreeSet<EngineName>) -> impl Iterator<Item = Capability> + '_ {
+    engines
+        .iter()
+        .filter_map(|name| Capability::new(&format!("engine:{name}")).ok())
+}
+
+fn prompt_argument(job: &Job, prompt_file: &Path) -> OsString {
+    if job.prompt.len() <= ARGUMENT_BYTES_MAX && !job.prompt.contains('\0') {
+        return OsString::from(&job.prompt);
+    }
+    let mut text = OsString::from("Read the file ");
+    text.push(prompt_file);
+    text.push(" and do what it says.");
+    text
+}
+
+#[cfg(test)]
+mod tests;

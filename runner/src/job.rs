@@ -1,0 +1,114 @@
+//! A job as its file describes it, and the refusal of a file that describes none.
+//!
+//! Bytes in, a checked [`Job`] out. Where the file lies, when it runs and what runs it is the business of others;
+//! nothing here touches the disk.
+
+mod edit;
+mod fields;
+mod front_matter;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::ids::{Capability, EngineName, JobId, LockName};
+
+pub(crate) use edit::{Override, with_overrides};
+
+/// The largest job file that is taken.
+pub(crate) const FILE_BYTES_MAX: usize = 1024 * 1024;
+const TIMEOUT_DEFAULT: Duration = Duration::from_secs(4 * 60 * 60);
+
+/// What a job file asks for, every value checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Job {
+    pub(crate) id: JobId,
+    pub(crate) engine: EngineName,
+    pub(crate) cwd: Option<PathBuf>,
+    pub(crate) yolo: bool,
+    pub(crate) lock: Option<LockName>,
+    pub(crate) timeout: Duration,
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) priority: i64,
+    pub(crate) caps: Vec<Capability>,
+    pub(crate) verify: Option<String>,
+    pub(crate) review: bool,
+    pub(crate) ship: Option<String>,
+    pub(crate) retries: u32,
+    /// The body: what the engine is asked to do.
+    pub(crate) prompt: String,
+}
+
+/// Where the id of a job comes from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Naming<'a> {
+    /// The file's name without `.md`; an `id` key has to agree with it.
+    File(&'a str),
+    /// Nothing but the `id` key: the text came from a stream.
+    Key,
+}
+
+/// A remark about one line of a job file; it starts with `file:line:`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) struct Remark {
+    file: String,
+    line: usize,
+    text: String,
+}
+
+impl Remark {
+    pub(crate) fn new(file: &str, line: usize, text: impl Into<String>) -> Remark {
+        Remark {
+            file: file.to_owned(),
+            line,
+            text: text.into(),
+        }
+    }
+}
+
+impl fmt::Display for Remark {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:{}: {}", self.file, self.line, self.text)
+    }
+}
+
+/// A job that was accepted, and what its author might want to look at all the same.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    pub(crate) job: Job,
+    pub(crate) warnings: Vec<Remark>,
+}
+
+/// Reads a job file; `file` is how messages call it.
+pub(crate) fn parse(naming: Naming<'_>, file: &str, bytes: &[u8]) -> Result<Accepted, Remark> {
+    let text = text_of(file, bytes)?;
+    let parts = front_matter::split(file, text)?;
+    let entries = front_matter::parse(file, parts.yaml)?;
+    if parts.body.trim().is_empty() {
+        let text = "the body is empty: write what the engine is to do below the closing `---`";
+        return Err(Remark::new(file, parts.body_line, text));
+    }
+    fields::read(naming, file, &entries, parts.body)
+}
+
+fn text_of<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str, Remark> {
+    if bytes.len() > FILE_BYTES_MAX {
+        let text = format!(
+            "the file has {} bytes: keep it within {FILE_BYTES_MAX} and let the prompt name further files",
+            bytes.len()
+        );
+        return Err(Remark::new(file, 1, text));
+    }
+    std::str::from_utf8(bytes).map_err(|error| {
+        let line = bytes[..error.valid_up_to()]
+            .iter()
+            .filter(|byte| **byte == b'\n')
+            .count()
+            + 1;
+        Remark::new(
+            file,
+            line,
+            "this line is not UTF-8: save the file in that encoding",
+        )
+    })
+}

@@ -1,0 +1,274 @@
+//! What each key of the front matter means, and the words for a value that can't be meant.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::front_matter::{Entry, Value};
+use super::{Accepted, Job, Naming, Remark, TIMEOUT_DEFAULT};
+use crate::ids::{Capability, EngineName, InvalidId, JobId, LockName};
+use crate::settings::parse_duration;
+
+/// How a key's value is written, which is all that `--set` has to know of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    Switch,
+    Number,
+    List,
+}
+
+pub(super) const KEYS: [(&str, Kind); 13] = [
+    ("engine", Kind::Text),
+    ("cwd", Kind::Text),
+    ("yolo", Kind::Switch),
+    ("lock", Kind::Text),
+    ("timeout", Kind::Text),
+    ("idle_timeout", Kind::Text),
+    ("priority", Kind::Number),
+    ("caps", Kind::List),
+    ("verify", Kind::Text),
+    ("review", Kind::Switch),
+    ("ship", Kind::Text),
+    ("retries", Kind::Number),
+    ("id", Kind::Text),
+];
+
+/// A key this close to a known one is taken for a slip of the pen.
+const EDITS_MAX: usize = 2;
+const TIME_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+const RETRIES_MAX: i64 = 100;
+
+pub(super) fn read(
+    naming: Naming<'_>,
+    file: &str,
+    entries: &[Entry],
+    body: &str,
+) -> Result<Accepted, Remark> {
+    let reader = Reader { file, entries };
+    let warnings = reader.unknown_keys()?;
+    let job = Job {
+        id: reader.id(naming)?,
+        engine: reader.engine()?,
+        cwd: reader
+            .text("cwd", "a folder")?
+            .map(|(_, text)| PathBuf::from(text)),
+        yolo: reader.switch("yolo")?,
+        lock: reader.name("lock", LockName::new)?,
+        timeout: reader.duration("timeout")?.unwrap_or(TIMEOUT_DEFAULT),
+        idle_timeout: reader.duration("idle_timeout")?,
+        priority: reader.integer("priority", i64::MIN..=i64::MAX)?.unwrap_or(0),
+        caps: reader.caps()?,
+        verify: reader.command("verify")?,
+        review: reader.switch("review")?,
+        ship: reader.command("ship")?,
+        retries: reader
+            .integer("retries", 0..=RETRIES_MAX)?
+            .and_then(|value| u32::try_from(value).ok())
+            .unwrap_or(0),
+        prompt: body.to_owned(),
+    };
+    Ok(Accepted { job, warnings })
+}
+
+/// The known key that `key` was probably meant to be.
+pub(super) fn near_miss(key: &str) -> Option<&'static str> {
+    let (distance, known) = KEYS
+        .iter()
+        .map(|(known, _)| (strsim::osa_distance(key, known), *known))
+        .min_by_key(|(distance, _)| *distance)?;
+    (distance <= EDITS_MAX).then_some(known)
+}
+
+pub(super) fn kind_of(key: &str) -> Option<Kind> {
+    KEYS.iter()
+        .find(|(known, _)| *known == key)
+        .map(|(_, kind)| *kind)
+}
+
+struct Reader<'a> {
+    file: &'a str,
+    entries: &'a [Entry],
+}
+
+impl<'a> Reader<'a> {
+    fn refuse(&self, line: usize, text: impl Into<String>) -> Remark {
+        Remark::new(self.file, line, text)
+    }
+
+    fn entry(&self, key: &str) -> Option<&'a Entry> {
+        self.entries.iter().find(|entry| entry.key == key)
+    }
+
+    fn unknown_keys(&self) -> Result<Vec<Remark>, Remark> {
+        let mut warnings = Vec::new();
+        for entry in self.entries.iter().filter(|entry| kind_of(&entry.key).is_none()) {
+            let shown: String = entry.key.escape_debug().take(60).collect();
+            if let Some(known) = near_miss(&entry.key) {
+                let text = format!("`{shown}` is no key of a job: write `{known}`");
+                return Err(self.refuse(entry.line, text));
+            }
+            let text = format!("`{shown}` is no key of a job; it is ignored");
+            warnings.push(self.refuse(entry.line, text));
+        }
+        Ok(warnings)
+    }
+
+    fn id(&self, naming: Naming<'_>) -> Result<JobId, Remark> {
+        let key = self.name("id", JobId::new)?;
+        let line = self.entry("id").map_or(1, |entry| entry.line);
+        match (naming, key) {
+            (Naming::Key, Some(id)) => Ok(id),
+            (Naming::Key, None) => Err(self.refuse(
+                1,
+                "a job from standard input needs a name: add a key such as `id: fix-login`",
+            )),
+            (Naming::File(name), key) => {
+                let id =
+                    JobId::new(name).map_err(|error| self.refuse(1, format!("the file's name: {error}")))?;
+                match key.filter(|key| *key != id) {
+                    None => Ok(id),
+                    Some(key) => {
+                        let text = format!(
+                            "`id: {key}` contradicts the file's name: remove the key, or name the file {key}.md"
+                        );
+                        Err(self.refuse(line, text))
+                    }
+                }
+            }
+        }
+    }
+
+    fn engine(&self) -> Result<EngineName, Remark> {
+        self.name("engine", EngineName::new)?.ok_or_else(|| {
+            self.refuse(
+                1,
+                "`engine` is missing: say who does the work, such as `engine: claude`",
+            )
+        })
+    }
+
+    fn text(&self, key: &str, what: &str) -> Result<Option<(usize, String)>, Remark> {
+        let Some(entry) = self.entry(key) else {
+            return Ok(None);
+        };
+        match &entry.value {
+            Value::Text(text) if !text.is_empty() && !text.contains('\0') => {
+                Ok(Some((entry.line, text.clone())))
+            }
+            Value::Integer(number) => Ok(Some((entry.line, number.to_string()))),
+            other => {
+                let text = format!(
+                    "`{key}` is {}: write {what} (in quotes if in doubt)",
+                    describe(other)
+                );
+                Err(self.refuse(entry.line, text))
+            }
+        }
+    }
+
+    fn command(&self, key: &str) -> Result<Option<String>, Remark> {
+        let Some((line, text)) = self.text(key, "a shell command")? else {
+            return Ok(None);
+        };
+        match text.trim().is_empty() {
+            true => Err(self.refuse(
+                line,
+                format!("`{key}` is empty: write a shell command, or remove the key"),
+            )),
+            false => Ok(Some(text)),
+        }
+    }
+
+    fn name<T>(&self, key: &str, new: fn(&str) -> Result<T, InvalidId>) -> Result<Option<T>, Remark> {
+        let Some((line, text)) = self.text(key, "a name")? else {
+            return Ok(None);
+        };
+        new(&text)
+            .map(Some)
+            .map_err(|error| self.refuse(line, format!("`{key}`: {error}")))
+    }
+
+    fn switch(&self, key: &str) -> Result<bool, Remark> {
+        match self.entry(key) {
+            None => Ok(false),
+            Some(Entry {
+                value: Value::Bool(value),
+                ..
+            }) => Ok(*value),
+            Some(entry) => {
+                let text = format!("`{key}` is {}: write true or false", describe(&entry.value));
+                Err(self.refuse(entry.line, text))
+            }
+        }
+    }
+
+    fn integer(&self, key: &str, allowed: std::ops::RangeInclusive<i64>) -> Result<Option<i64>, Remark> {
+        let Some(entry) = self.entry(key) else {
+            return Ok(None);
+        };
+        let limits = match *allowed.start() {
+            i64::MIN => "a whole number".to_owned(),
+            start => format!("a whole number from {start} to {}", allowed.end()),
+        };
+        match &entry.value {
+            Value::Integer(value) if allowed.contains(value) => Ok(Some(*value)),
+            other => {
+                let text = format!("`{key}` is {}: write {limits}", describe(other));
+                Err(self.refuse(entry.line, text))
+            }
+        }
+    }
+
+    fn duration(&self, key: &str) -> Result<Option<Duration>, Remark> {
+        let Some((line, text)) = self.text(key, "a length of time such as 15m")? else {
+            return Ok(None);
+        };
+        let allowed = |length: &Duration| !length.is_zero() && *length <= TIME_MAX;
+        match parse_duration(&text).filter(allowed) {
+            Some(length) => Ok(Some(length)),
+            None => {
+                let shown: String = text.escape_debug().take(40).collect();
+                let text =
+                    format!("`{key}` is `{shown}`: write a length of time such as 90s, 15m, 4h or 1h30m");
+                Err(self.refuse(line, text))
+            }
+        }
+    }
+
+    fn caps(&self) -> Result<Vec<Capability>, Remark> {
+        let Some(entry) = self.entry("caps") else {
+            return Ok(Vec::new());
+        };
+        let advice = "write a list such as `caps: [gpu, linux]`";
+        let Value::List(values) = &entry.value else {
+            return Err(self.refuse(
+                entry.line,
+                format!("`caps` is {}: {advice}", describe(&entry.value)),
+            ));
+        };
+        let one = |value: &Value| match value {
+            Value::Text(text) => Capability::new(text).map_err(|error| format!("`caps`: {error}")),
+            Value::Integer(number) => {
+                Capability::new(&number.to_string()).map_err(|error| format!("`caps`: {error}"))
+            }
+            other => Err(format!("`caps` holds {}: {advice}", describe(other))),
+        };
+        values
+            .iter()
+            .map(one)
+            .collect::<Result<_, _>>()
+            .map_err(|text| self.refuse(entry.line, text))
+    }
+}
+
+fn describe(value: &Value) -> String {
+    match value {
+        Value::Nothing => "empty".to_owned(),
+        Value::Bool(value) => format!("`{value}`"),
+        Value::Integer(value) => format!("`{value}`"),
+        Value::Text(text) => format!("`{}`", text.escape_debug().take(40).collect::<String>()),
+        Value::List(_) => "a list".to_owned(),
+        Value::Fraction => "a number that is not whole".to_owned(),
+        Value::Table => "a table".to_owned(),
+    }
+}

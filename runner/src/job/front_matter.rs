@@ -1,0 +1,181 @@
+//! The block between the two `---` lines: found, read as YAML within narrow limits, and handed on as a list of
+//! keys with their lines. What a key means is decided elsewhere.
+
+use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_saphyr::Spanned;
+
+use super::Remark;
+
+const SHAPE: &str =
+    "start the file with a line `---`, then keys such as `engine: claude`, then another line `---`";
+
+/// A job file, cut at its two `---` lines.
+pub(super) struct Parts<'a> {
+    pub(super) yaml: &'a str,
+    pub(super) body: &'a str,
+    /// The line on which the body starts.
+    pub(super) body_line: usize,
+}
+
+/// One key of the front matter.
+pub(super) struct Entry {
+    pub(super) key: String,
+    pub(super) value: Value,
+    /// In the file, counted from 1.
+    pub(super) line: usize,
+}
+
+/// What stands behind a key, before anyone asks what it is for.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Value {
+    Nothing,
+    Bool(bool),
+    Integer(i64),
+    Text(String),
+    List(Vec<Value>),
+    Fraction,
+    Table,
+}
+
+pub(super) fn split<'a>(file: &str, text: &'a str) -> Result<Parts<'a>, Remark> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut lines = text.split_inclusive('\n');
+    let Some(first) = lines.next().filter(|line| line.trim_end() == "---") else {
+        return Err(Remark::new(file, 1, format!("there is no front matter: {SHAPE}")));
+    };
+    let mut end = first.len();
+    for (index, line) in lines.enumerate() {
+        if line.trim_end() == "---" {
+            let body = &text[end + line.len()..];
+            return Ok(Parts {
+                yaml: &text[first.len()..end],
+                body,
+                body_line: index + 3,
+            });
+        }
+        end += line.len();
+    }
+    Err(Remark::new(
+        file,
+        1,
+        format!("the front matter has no end: {SHAPE}"),
+    ))
+}
+
+pub(super) fn parse(file: &str, yaml: &str) -> Result<Vec<Entry>, Remark> {
+    let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! { max_anchors: 0, max_aliases: 0, max_depth: 16, max_documents: 1 },
+        strict_booleans: true,
+    };
+    // Front matter that holds nothing but comments has no value at all, which the parser reports as an error.
+    if yaml
+        .lines()
+        .all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'))
+    {
+        return Ok(Vec::new());
+    }
+    let entries: Entries = serde_saphyr::from_str_with_options(yaml, options).map_err(|error| {
+        let line = error.location().map_or(1, |location| file_line(location.line()));
+        let reason = error.without_snippet().to_string();
+        let reason = reason.lines().next().unwrap_or_default().to_owned();
+        Remark::new(
+            file,
+            line,
+            format!("the front matter can't be read ({reason}): write one `key: value` a line"),
+        )
+    })?;
+    Ok(entries.0)
+}
+
+/// The YAML starts on the second line of the file.
+fn file_line(yaml_line: u64) -> usize {
+    usize::try_from(yaml_line).unwrap_or(usize::MAX - 1) + 1
+}
+
+struct Entries(Vec<Entry>);
+
+impl<'de> Deserialize<'de> for Entries {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(EntriesVisitor)
+    }
+}
+
+struct EntriesVisitor;
+
+impl<'de> Visitor<'de> for EntriesVisitor {
+    type Value = Entries;
+
+    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("keys with values")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(key) = map.next_key::<Spanned<String>>()? {
+            let value = map.next_value::<Value>()?;
+            entries.push(Entry {
+                key: key.value,
+                value,
+                line: file_line(key.referenced.line()),
+            });
+        }
+        Ok(Entries(entries))
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ValueVisitor)
+    }
+}
+
+struct ValueVisitor;
+
+impl<'de> Visitor<'de> for ValueVisitor {
+    type Value = Value;
+
+    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("a value")
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Value, E> {
+        Ok(Value::Nothing)
+    }
+
+    fn visit_none<E: de::Error>(self) -> Result<Value, E> {
+        Ok(Value::Nothing)
+    }
+
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Integer(value))
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Value, E> {
+        Ok(i64::try_from(value).map_or(Value::Fraction, Value::Integer))
+    }
+
+    fn visit_f64<E: de::Error>(self, _value: f64) -> Result<Value, E> {
+        Ok(Value::Fraction)
+    }
+
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::Text(value.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Value, A::Error> {
+        let mut values = Vec::new();
+        while let Some(value) = sequence.next_element()? {
+            values.push(value);
+        }
+        Ok(Value::List(values))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        while map.next_entry::<de::IgnoredAny, de::IgnoredAny>()?.is_some() {}
+        Ok(Value::Table)
+    }
+}

@@ -1,0 +1,210 @@
+//! The queue folder: one folder a stage, a job file in exactly one of them, all else under `.state/`.
+//!
+//! The folder a file lies in *is* its stage; what `.state/` holds is evidence and order. This module knows the
+//! layout and how to look; the modules below it add, claim, move and recover. Who runs what is decided elsewhere.
+
+mod add;
+mod change;
+mod claim;
+mod error;
+mod files;
+mod history;
+mod inbox;
+mod locks;
+mod recover;
+mod watch;
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use crate::ids::{JobId, LockName};
+use crate::job::{self, Job, Naming};
+use crate::stage::Stage;
+
+pub(crate) use add::Submission;
+pub(crate) use change::Cause;
+pub(crate) use claim::{Claim, Claimed};
+pub(crate) use error::QueueError;
+pub(crate) use history::{History, Line};
+pub(crate) use inbox::{Inbox, Refused};
+pub(crate) use locks::JobHold;
+pub(crate) use recover::Recovered;
+pub(crate) use watch::{Changes, Watch};
+
+/// What became of one file that was asked for.
+type Reading<T> = Result<T, QueueError>;
+
+#[derive(Debug, Clone)]
+pub(crate) struct Queue {
+    root: PathBuf,
+}
+
+impl Queue {
+    /// An existing queue. A missing folder is an error and no empty queue: the path may be mistyped, or a disk not
+    /// mounted (clause O-13).
+    pub(crate) fn open(root: &Path) -> Reading<Queue> {
+        match root.join(Stage::Inbox.folder()).symlink_metadata() {
+            Ok(_) => Ok(Queue {
+                root: root.to_owned(),
+            }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(QueueError::Missing {
+                path: root.to_owned(),
+            }),
+            Err(source) => Err(QueueError::Read {
+                path: root.to_owned(),
+                source,
+            }),
+        }
+    }
+
+    /// The queue at that place, made if it isn't there.
+    pub(crate) fn create(root: &Path) -> Reading<Queue> {
+        let queue = Queue {
+            root: root.to_owned(),
+        };
+        queue.complete()?;
+        Ok(queue)
+    }
+
+    /// Makes the folders that are missing; version control keeps no empty ones.
+    pub(crate) fn complete(&self) -> Reading<()> {
+        let stages = Stage::ALL.map(|stage| self.folder(stage));
+        let state = [self.jobs_folder(), self.cancel_folder(), self.scratch_folder()];
+        for path in stages.into_iter().chain(state).chain(locks::folders(self)) {
+            std::fs::create_dir_all(&path).map_err(|source| QueueError::Write { path, source })?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(crate) fn folder(&self, stage: Stage) -> PathBuf {
+        self.root.join(stage.folder())
+    }
+
+    pub(crate) fn job_path(&self, stage: Stage, id: &JobId) -> PathBuf {
+        self.folder(stage).join(format!("{id}.md"))
+    }
+
+    /// The folder of what a job leaves behind: its history, and one folder an attempt.
+    pub(crate) fn job_folder(&self, id: &JobId) -> PathBuf {
+        self.jobs_folder().join(id.as_str())
+    }
+
+    pub(crate) fn attempt_folder(&self, id: &JobId, attempt: u32) -> PathBuf {
+        self.job_folder(id).join(format!("attempt-{attempt}"))
+    }
+
+    /// The file whose presence asks the runner of a job to end it.
+    pub(crate) fn cancel_marker(&self, id: &JobId) -> PathBuf {
+        self.cancel_folder().join(id.as_str())
+    }
+
+    pub(crate) fn history(&self, id: &JobId) -> Reading<History> {
+        history::read(self, id)
+    }
+
+    /// The stage that a job is in, if the queue has it.
+    pub(crate) fn find(&self, id: &JobId) -> Reading<Option<Stage>> {
+        // A move between two looks could hide a job, so an empty round is repeated against the direction of travel.
+        for stage in Stage::ALL.into_iter().chain(Stage::ALL.into_iter().rev()) {
+            let path = self.job_path(stage, id);
+            match path.symlink_metadata() {
+                Ok(_) => return Ok(Some(stage)),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(source) => return Err(QueueError::Read { path, source }),
+            }
+        }
+        Ok(None)
+    }
+
+    /// The names of the job files of a stage, in no order. Names that are no id are left out.
+    pub(crate) fn ids(&self, stage: Stage) -> Reading<Vec<JobId>> {
+        let names = self.names(stage)?;
+        Ok(names
+            .iter()
+            .filter_map(|name| stem(name))
+            .filter_map(|stem| JobId::new(stem).ok())
+            .collect())
+    }
+
+    /// The job as its file in that stage describes it.
+    pub(crate) fn job(&self, stage: Stage, id: &JobId) -> Reading<Job> {
+        let path = self.job_path(stage, id);
+        let bytes = files::read_bounded(&path, job::FILE_BYTES_MAX).map_err(|source| QueueError::Read {
+            path: path.clone(),
+            source,
+        })?;
+        job::parse(Naming::File(id.as_str()), &path.display().to_string(), &bytes)
+            .map(|accepted| accepted.job)
+            .map_err(QueueError::Job)
+    }
+
+    fn names(&self, stage: Stage) -> Reading<Vec<std::ffi::OsString>> {
+        let path = self.folder(stage);
+        let read = |source| QueueError::Read {
+            path: path.clone(),
+            source,
+        };
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(&path).map_err(read)? {
+            let name = entry.map_err(read)?.file_name();
+            if is_job_file(&name) {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+
+    fn state(&self) -> PathBuf {
+        self.root.join(".state")
+    }
+
+    fn jobs_folder(&self) -> PathBuf {
+        self.state().join("jobs")
+    }
+
+    pub(crate) fn cancel_folder(&self) -> PathBuf {
+        self.state().join("cancel")
+    }
+
+    /// Where files are written before they are moved to their place.
+    fn scratch_folder(&self) -> PathBuf {
+        self.state().join("scratch")
+    }
+}
+
+/// Where a job is, for those who only want to know; an unreadable queue knows nothing.
+pub(crate) fn stage_of(queue_dir: &Path, id: &JobId) -> Option<Stage> {
+    Queue {
+        root: queue_dir.to_owned(),
+    }
+    .find(id)
+    .ok()
+    .flatten()
+}
+
+/// The locks of the jobs in work, as their files name them. A job in review holds none.
+pub(crate) fn locks_of_working(queue_dir: &Path) -> BTreeSet<LockName> {
+    let queue = Queue {
+        root: queue_dir.to_owned(),
+    };
+    let mut locks = BTreeSet::new();
+    for stage in [Stage::Building, Stage::Testing] {
+        let ids = queue.ids(stage).unwrap_or_default();
+        locks.extend(ids.iter().filter_map(|id| queue.job(stage, id).ok()?.lock));
+    }
+    locks
+}
+
+/// `NAME.md`; hidden files and those that an editor or a copy is still writing are none.
+fn is_job_file(name: &OsStr) -> bool {
+    name.as_encoded_bytes().ends_with(b".md") && !name.as_encoded_bytes().starts_with(b".")
+}
+
+fn stem(name: &OsStr) -> Option<&str> {
+    name.to_str()?.strip_suffix(".md")
+}

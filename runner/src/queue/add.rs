@@ -1,0 +1,126 @@
+//! Jobs enter here: ids that nobody has yet, a place in the order, the whole file or nothing (clause O-1).
+
+use std::io::{self, ErrorKind};
+use std::path::PathBuf;
+
+use super::{History, Line, Queue, QueueError, Reading, files, history, locks};
+use crate::ids::JobId;
+use crate::stage::Stage;
+
+/// A job file that was found good.
+#[derive(Debug)]
+pub(crate) struct Submission {
+    pub(crate) id: JobId,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Queue {
+    /// Enqueues all of them, in this order, or none if one of the ids is taken.
+    pub(crate) fn add(&self, submissions: &[Submission]) -> Reading<()> {
+        let _held = locks::hold_queue(self)?;
+        for submission in submissions {
+            if let Some(stage) = self.find(&submission.id)? {
+                return Err(QueueError::Taken {
+                    id: submission.id.clone(),
+                    stage,
+                });
+            }
+        }
+        let first = reserve_sequence(self, submissions.len() as u64)?;
+        for (submission, sequence) in submissions.iter().zip(first..) {
+            history::append(self, &submission.id, &queued(&History::default(), sequence))?;
+            self.place(submission)?;
+        }
+        let inbox = self.folder(Stage::Inbox);
+        files::sync_folder(&inbox).map_err(|source| QueueError::Write { path: inbox, source })
+    }
+
+    /// Gives jobs that were placed by hand their place in the order: that of the moment in which they are first seen.
+    pub(super) fn register(&self, ids: &[JobId]) -> Reading<Vec<u64>> {
+        let _held = locks::hold_queue(self)?;
+        let first = reserve_sequence(self, ids.len() as u64)?;
+        let mut sequences = Vec::new();
+        for (id, sequence) in ids.iter().zip(first..) {
+            // Another runner may have seen it a moment earlier.
+            let known = self.history(id)?;
+            let kept = known
+                .sequence()
+                .filter(|_| known.lines.last().is_some_and(|line| line.stage == Stage::Inbox));
+            if kept.is_none() {
+                history::append(self, id, &queued(&known, sequence))?;
+            }
+            sequences.push(kept.unwrap_or(sequence));
+        }
+        Ok(sequences)
+    }
+
+    fn place(&self, submission: &Submission) -> Reading<()> {
+        let scratch = self.scratch_folder().join(format!("{}.md", submission.id));
+        let target = self.job_path(Stage::Inbox, &submission.id);
+        files::write_durable(&scratch, &submission.bytes).map_err(|source| QueueError::Write {
+            path: scratch.clone(),
+            source,
+        })?;
+        files::move_new(&scratch, &target).map_err(|source| QueueError::Move {
+            from: scratch,
+            to: target,
+            source,
+        })
+    }
+}
+
+/// The line of a job that enters the queue, or enters it again at a person's wish.
+pub(super) fn queued(known: &History, sequence: u64) -> Line {
+    Line {
+        at: history::now(),
+        stage: Stage::Inbox,
+        attempt: known.attempt(),
+        spent: 0,
+        reason: None,
+        sequence: Some(sequence),
+    }
+}
+
+/// The first of `count` numbers that no job has had; the caller holds the queue's lock.
+pub(super) fn reserve_sequence(queue: &Queue, count: u64) -> Reading<u64> {
+    let path = queue.state().join("sequence");
+    let next = match std::fs::read_to_string(&path) {
+        Ok(text) => match text.trim().parse::<u64>() {
+            Ok(next) => next,
+            // Written in place: a crash can leave it empty or cut, and the histories know better.
+            Err(_) => after_the_last(queue)?,
+        },
+        Err(error) if error.kind() == ErrorKind::NotFound => after_the_last(queue)?,
+        Err(source) => return Err(QueueError::Read { path, source }),
+    };
+    write_sequence(&path, next + count).map_err(|source| QueueError::Write { path, source })?;
+    Ok(next)
+}
+
+/// All digits, always as many, in place: nothing but the bytes has to reach the disk.
+fn write_sequence(path: &PathBuf, next: u64) -> io::Result<()> {
+    use std::io::Write;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)?;
+    file.write_all(format!("{next:020}\n").as_bytes())?;
+    file.sync_data()
+}
+
+fn after_the_last(queue: &Queue) -> Reading<u64> {
+    let path = queue.jobs_folder();
+    let read = |source| QueueError::Read {
+        path: path.clone(),
+        source,
+    };
+    let mut next = 1;
+    for entry in std::fs::read_dir(&path).map_err(read)? {
+        let name = entry.map_err(read)?.file_name();
+        if let Some(id) = name.to_str().and_then(|name| JobId::new(name).ok()) {
+            next = next.max(queue.history(&id)?.sequence().map_or(0, |sequence| sequence + 1));
+        }
+    }
+    Ok(next)
+}

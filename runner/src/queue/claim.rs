@@ -1,0 +1,101 @@
+//! From the inbox into work: the locks first, then the file, then the attempt is counted; the engine comes after all
+//! of it.
+
+use std::io::ErrorKind;
+
+use super::{History, JobHold, Line, Queue, QueueError, Reading, files, history, locks};
+use crate::decide::Waiting;
+use crate::ids::JobId;
+use crate::job::Job;
+use crate::stage::Stage;
+
+/// What came of trying to take a job.
+#[derive(Debug)]
+pub(crate) enum Claim {
+    Claimed(Box<Claimed>),
+    /// Another process has it, or its file is no longer what was decided on: look again.
+    Gone,
+    /// The lock that it names is held elsewhere.
+    LockHeld,
+}
+
+/// A job in `building`, ours, its attempt counted.
+#[derive(Debug)]
+pub(crate) struct Claimed {
+    pub(crate) hold: JobHold,
+    pub(crate) job: Job,
+    pub(crate) attempt: u32,
+    /// Attempts that count against `retries`, this one included.
+    pub(crate) spent: u32,
+}
+
+pub(super) fn claim(queue: &Queue, chosen: &Waiting) -> Reading<Claim> {
+    let hold = match locks::take(queue, &chosen.id, chosen.lock.as_ref())? {
+        locks::Taking::Mine(hold) => hold,
+        locks::Taking::NameHeld => return Ok(Claim::LockHeld),
+        locks::Taking::Owned | locks::Taking::Orphaned => return Ok(Claim::Gone),
+    };
+    let job = match queue.job(Stage::Inbox, &chosen.id) {
+        Ok(job) => job,
+        Err(QueueError::Job(_)) => return Ok(Claim::Gone),
+        Err(QueueError::Read { source, .. }) if source.kind() == ErrorKind::NotFound => {
+            return Ok(Claim::Gone);
+        }
+        Err(error) => return Err(error),
+    };
+    if job.lock != chosen.lock || job.engine != chosen.engine {
+        return Ok(Claim::Gone);
+    }
+    // A wish to cancel an earlier attempt is not meant for this one.
+    queue.take_cancel_wish(&hold)?;
+    let known = queue.history(&chosen.id)?;
+    let (from, to) = (
+        queue.job_path(Stage::Inbox, &chosen.id),
+        queue.job_path(Stage::Building, &chosen.id),
+    );
+    match files::move_new(&from, &to) {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Claim::Gone),
+        Err(source) => return Err(QueueError::Move { from, to, source }),
+    }
+    queue.sync_move(Stage::Inbox, Stage::Building)?;
+    let started = started(&known);
+    history::append(queue, &chosen.id, &started)?;
+    Ok(Claim::Claimed(Box::new(Claimed {
+        hold,
+        job,
+        attempt: started.attempt,
+        spent: started.spent,
+    })))
+}
+
+impl Queue {
+    /// Takes a job in review, and the lock that it names, to ship it; `None`: one of the two is in other hands.
+    pub(crate) fn claim_review(&self, id: &JobId) -> Reading<Option<Claimed>> {
+        let job = self.job(Stage::Review, id)?;
+        let locks::Taking::Mine(hold) = locks::take(self, id, job.lock.as_ref())? else {
+            return Ok(None);
+        };
+        let known = self.history(id)?;
+        if self.find(id)? != Some(Stage::Review) {
+            return Ok(None);
+        }
+        Ok(Some(Claimed {
+            hold,
+            job,
+            attempt: known.attempt(),
+            spent: known.spent(),
+        }))
+    }
+}
+
+fn started(known: &History) -> Line {
+    Line {
+        at: history::now(),
+        stage: Stage::Building,
+        attempt: known.attempt() + 1,
+        spent: known.spent() + 1,
+        reason: None,
+        sequence: None,
+    }
+}

@@ -1,0 +1,50 @@
+//! What can go wrong with the queue folder, in words that say what to do.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::ids::JobId;
+use crate::job::Remark;
+use crate::stage::Stage;
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum QueueError {
+    #[error("there is no queue at {}: name one with --queue or AQ_QUEUE, or make it with `aq add FILE`", path.display())]
+    Missing { path: PathBuf },
+    #[error("can't read {}: nothing is done, because an unreadable queue is no empty one; check owner and permissions", path.display())]
+    Read {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("can't write {}: check owner, permissions and free space", path.display())]
+    Write {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("can't move {} to {}: the whole queue has to lie on one file system that supports locks", from.display(), to.display())]
+    Move {
+        from: PathBuf,
+        to: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("{} is damaged in line {line}: repair that line or remove it", path.display())]
+    Damaged { path: PathBuf, line: usize },
+    #[error("{0}")]
+    Job(Remark),
+    #[error("a job `{id}` is already in {stage}: choose another name{}", advice(id, *stage))]
+    Taken { id: JobId, stage: Stage },
+    #[error("there is no job `{id}` here: `aq list` shows those that there are")]
+    Unknown { id: JobId },
+    #[error("another aq has kept {} locked for too long: see whether it is stopped", path.display())]
+    Busy { path: PathBuf },
+}
+
+fn advice(id: &JobId, stage: Stage) -> String {
+    match stage {
+        Stage::Failed => format!(", or run it again with `aq retry {id}`"),
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,131 @@
+//! What happened to a job: one JSON line a change, appended before the change is made.
+//!
+//! The folder that a job lies in decides; the last line says what was about to happen when it decides otherwise, which
+//! is how a change that a crash cut in two is finished. Enqueue order and the count of attempts live here as well.
+
+use std::io;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Queue, QueueError, Reading, files};
+use crate::ids::JobId;
+use crate::stage::Stage;
+
+/// The reason on the line that announces the command of `ship`.
+pub(super) const SHIPPING: &str = "shipping";
+
+/// One change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Line {
+    pub(crate) at: String,
+    /// The stage that the job goes to.
+    #[serde(with = "stage_as_folder")]
+    pub(crate) stage: Stage,
+    /// How often it was started so far, this time included.
+    #[serde(default)]
+    pub(crate) attempt: u32,
+    /// How many of these starts count against its `retries`.
+    #[serde(default)]
+    pub(crate) spent: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
+    /// Its place in enqueue order, on the lines that give it one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sequence: Option<u64>,
+}
+
+/// All lines of a job, oldest first; none for a job that was placed by hand and never looked at.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct History {
+    pub(crate) lines: Vec<Line>,
+}
+
+impl History {
+    pub(crate) fn sequence(&self) -> Option<u64> {
+        self.lines.iter().rev().find_map(|line| line.sequence)
+    }
+
+    pub(crate) fn attempt(&self) -> u32 {
+        self.lines.last().map_or(0, |line| line.attempt)
+    }
+
+    /// The command of `ship` was started, and nothing says how it ended.
+    pub(super) fn is_shipping(&self) -> bool {
+        self.lines
+            .last()
+            .is_some_and(|line| line.reason.as_deref() == Some(SHIPPING))
+    }
+
+    pub(crate) fn spent(&self) -> u32 {
+        self.lines.last().map_or(0, |line| line.spent)
+    }
+}
+
+pub(super) fn path(queue: &Queue, id: &JobId) -> PathBuf {
+    queue.job_folder(id).join("history.jsonl")
+}
+
+pub(super) fn read(queue: &Queue, id: &JobId) -> Reading<History> {
+    let path = path(queue, id);
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(History::default()),
+        Err(source) => return Err(QueueError::Read { path, source }),
+    };
+    let mut lines = Vec::new();
+    // What follows the last newline was torn off by a crash before the change that it announced.
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    for (index, line) in whole.lines().enumerate() {
+        match serde_json::from_str(line) {
+            Ok(line) => lines.push(line),
+            Err(_) => {
+                return Err(QueueError::Damaged {
+                    path,
+                    line: index + 1,
+                });
+            }
+        }
+    }
+    Ok(History { lines })
+}
+
+/// Appends a line; it has reached the disk when this returns.
+pub(super) fn append(queue: &Queue, id: &JobId, line: &Line) -> Reading<()> {
+    let path = path(queue, id);
+    let write = |source| QueueError::Write {
+        path: path.clone(),
+        source,
+    };
+    let mut text = serde_json::to_string(line).map_err(|error| write(error.into()))?;
+    text.push('\n');
+    match files::append_line(&path, &text) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            std::fs::create_dir_all(queue.job_folder(id)).map_err(write)?;
+            files::append_line(&path, &text).map_err(write)?;
+            files::sync_folder(&queue.job_folder(id)).map_err(write)?;
+            files::sync_folder(&queue.jobs_folder()).map_err(write)
+        }
+        other => other.map_err(write),
+    }
+}
+
+/// The instant of a change, for people and for `--json`; nothing is decided by it.
+pub(super) fn now() -> String {
+    jiff::Timestamp::now().to_string()
+}
+
+mod stage_as_folder {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use crate::stage::Stage;
+
+    pub(super) fn serialize<S: Serializer>(stage: &Stage, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(stage.folder())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Stage, D::Error> {
+        let folder = String::deserialize(deserializer)?;
+        Stage::from_folder(&folder).ok_or_else(|| D::Error::custom("no stage of that name"))
+    }
+}

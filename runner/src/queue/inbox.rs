@@ -1,0 +1,327 @@
+//! The inbox as one runner knows it: every file read once, read again only when it changed.
+//!
+//! Also where files are noticed that a person put there by hand: they get their place in the order when they are first
+//! seen, and a bad one goes to `failed` with its reason (clause O-10).
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ffi::{OsStr, OsString};
+use std::fs::Metadata;
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::{Changes, Queue, QueueError, Reading, change, history, locks, stem};
+use crate::decide::{Waiting, Working};
+use crate::ids::{JobId, LockName};
+use crate::stage::Stage;
+
+/// A file that was changed less than this ago may still be being copied.
+const SETTLE: Duration = Duration::from_millis(20);
+
+/// Priority (higher first), sequence, id: clause O-2.
+type Place = (Reverse<i64>, u64, JobId);
+
+/// Says whether a file is still the one that was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    inode: u64,
+    modified: (i64, i64),
+    size: u64,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Inbox {
+    places: HashMap<OsString, (Stamp, Place)>,
+    order: BTreeMap<Place, Arc<Waiting>>,
+    locks_of_working: HashMap<JobId, (Stamp, Option<LockName>)>,
+    /// Files to look at again, changed or not: they could not be judged, or were in other hands.
+    revisit: BTreeSet<OsString>,
+}
+
+/// A file in the inbox that is no job.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Refused {
+    /// What it is called in `failed`.
+    pub(crate) id: JobId,
+    pub(crate) reason: String,
+}
+
+/// What a look at the inbox brought besides the jobs.
+#[derive(Debug, Default)]
+pub(crate) struct Look {
+    pub(crate) refused: Vec<Refused>,
+    /// A file is too young to be judged: look again after this.
+    pub(crate) again_after: Option<Duration>,
+}
+
+impl Inbox {
+    /// Brings the picture up to date with what changed.
+    pub(crate) fn look(&mut self, queue: &Queue, changes: &Changes) -> Reading<Look> {
+        let mut names = std::mem::take(&mut self.revisit);
+        names.extend(match changes.everything {
+            true => {
+                let names: BTreeSet<OsString> = queue.names(Stage::Inbox)?.into_iter().collect();
+                let gone: Vec<OsString> = self
+                    .places
+                    .keys()
+                    .filter(|name| !names.contains(*name))
+                    .cloned()
+                    .collect();
+                gone.iter().for_each(|name| self.forget(name));
+                names
+            }
+            false => changes.inbox.clone(),
+        });
+        let mut look = Look::default();
+        let mut unregistered = Vec::new();
+        for name in names {
+            self.look_at(queue, &name, &mut look, &mut unregistered)?;
+        }
+        if !unregistered.is_empty() {
+            unregistered.sort_by(|(one, ..), (other, ..)| one.id.cmp(&other.id));
+            let ids: Vec<JobId> = unregistered
+                .iter()
+                .map(|(waiting, ..)| waiting.id.clone())
+                .collect();
+            for ((waiting, name, stamp), sequence) in unregistered.into_iter().zip(queue.register(&ids)?) {
+                self.remember(name, stamp, Waiting { sequence, ..waiting });
+            }
+        }
+        Ok(look)
+    }
+
+    /// In the order of clause O-2.
+    pub(crate) fn waiting(&self) -> Vec<Arc<Waiting>> {
+        self.order.values().cloned().collect()
+    }
+
+    /// The job is ours now.
+    pub(crate) fn forget_job(&mut self, id: &JobId) {
+        self.forget(OsStr::new(&format!("{id}.md")));
+    }
+
+    /// The job could not be taken: its file is looked at afresh next time.
+    pub(crate) fn revisit_job(&mut self, id: &JobId) {
+        self.forget_job(id);
+        self.revisit.insert(format!("{id}.md").into());
+    }
+
+    /// The jobs that have left the inbox for no final stage.
+    pub(crate) fn working(&mut self, queue: &Queue) -> Reading<Vec<Working>> {
+        let mut working = Vec::new();
+        let mut known = std::mem::take(&mut self.locks_of_working);
+        for stage in [Stage::Building, Stage::Testing, Stage::Review] {
+            for id in queue.ids(stage)? {
+                // A file that moved on between the two looks is seen again in the next round.
+                let Ok(metadata) = queue.job_path(stage, &id).symlink_metadata() else {
+                    continue;
+                };
+                let stamp = Stamp::of(&metadata);
+                let lock = match known.remove(&id).filter(|(seen, _)| *seen == stamp) {
+                    Some((_, lock)) => lock,
+                    None => queue.job(stage, &id).ok().and_then(|job| job.lock),
+                };
+                self.locks_of_working.insert(id.clone(), (stamp, lock.clone()));
+                working.push(Working { id, stage, lock });
+            }
+        }
+        Ok(working)
+    }
+
+    fn look_at(
+        &mut self,
+        queue: &Queue,
+        name: &OsStr,
+        look: &mut Look,
+        unregistered: &mut Vec<(Waiting, OsString, Stamp)>,
+    ) -> Reading<()> {
+        let path = queue.folder(Stage::Inbox).join(name);
+        let metadata = match path.symlink_metadata() {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                self.forget(name);
+                return Ok(());
+            }
+            Err(source) => return Err(QueueError::Read { path, source }),
+        };
+        let stamp = Stamp::of(&metadata);
+        if self.places.get(name).is_some_and(|(seen, _)| *seen == stamp) {
+            return Ok(());
+        }
+        self.forget(name);
+        let judged = judge(queue, name)?;
+        let young = SETTLE.checked_sub(age(&metadata)).filter(|left| !left.is_zero());
+        match (judged, young) {
+            (Judged::Registered(waiting), _) => self.remember(name.to_owned(), stamp, waiting),
+            (Judged::Gone, _) => {}
+            (_, Some(left)) => {
+                look.again_after = Some(look.again_after.map_or(left, |other| other.max(left)));
+                self.revisit.insert(name.to_owned());
+            }
+            (Judged::Unregistered(waiting), None) => unregistered.push((waiting, name.to_owned(), stamp)),
+            (Judged::Bad(reason), None) => match refuse(queue, name, reason)? {
+                Some(refused) => look.refused.push(refused),
+                None => {
+                    self.revisit.insert(name.to_owned());
+                }
+            },
+        }
+        Ok(())
+    }
+
+    fn remember(&mut self, name: OsString, stamp: Stamp, waiting: Waiting) {
+        let place = (Reverse(waiting.priority), waiting.sequence, waiting.id.clone());
+        self.order.insert(place.clone(), Arc::new(waiting));
+        self.places.insert(name, (stamp, place));
+    }
+
+    fn forget(&mut self, name: &OsStr) {
+        if let Some((_, place)) = self.places.remove(name) {
+            self.order.remove(&place);
+        }
+    }
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Stamp {
+        Stamp {
+            inode: metadata.ino(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            size: metadata.size(),
+        }
+    }
+}
+
+enum Judged {
+    Registered(Waiting),
+    /// A good file without a place in the order.
+    Unregistered(Waiting),
+    Bad(String),
+    Gone,
+}
+
+fn judge(queue: &Queue, name: &OsStr) -> Reading<Judged> {
+    let id = match stem(name).map(JobId::new) {
+        Some(Ok(id)) => id,
+        Some(Err(error)) => return Ok(Judged::Bad(format!("the file's name: {error}"))),
+        None => return Ok(Judged::Bad("the file's name is not UTF-8: rename it".to_owned())),
+    };
+    let job = match queue.job(Stage::Inbox, &id) {
+        Ok(job) => job,
+        Err(QueueError::Job(remark)) => return Ok(Judged::Bad(remark.to_string())),
+        Err(QueueError::Read { source, .. }) if source.kind() == ErrorKind::NotFound => {
+            return Ok(Judged::Gone);
+        }
+        Err(QueueError::Read { source, .. }) => {
+            return Ok(Judged::Bad(format!("the file can't be read: {source}")));
+        }
+        Err(error) => return Err(error),
+    };
+    let known = queue.history(&id)?;
+    let sequence = known
+        .sequence()
+        .filter(|_| known.lines.last().is_some_and(|line| line.stage == Stage::Inbox));
+    let waiting = Waiting {
+        id,
+        priority: job.priority,
+        sequence: sequence.unwrap_or(0),
+        lock: job.lock,
+        engine: job.engine,
+        caps: job.caps,
+    };
+    match (sequence, elsewhere(queue, &waiting.id)?) {
+        (_, Some(stage)) => Ok(Judged::Bad(format!(
+            "a job of that name is already in {stage}: rename the file"
+        ))),
+        (Some(_), None) => Ok(Judged::Registered(waiting)),
+        (None, None) => Ok(Judged::Unregistered(waiting)),
+    }
+}
+
+fn elsewhere(queue: &Queue, id: &JobId) -> Reading<Option<Stage>> {
+    for stage in Stage::ALL.into_iter().filter(|stage| *stage != Stage::Inbox) {
+        let path = queue.job_path(stage, id);
+        match path.symlink_metadata() {
+            Ok(_) => return Ok(Some(stage)),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(source) => return Err(QueueError::Read { path, source }),
+        }
+    }
+    Ok(None)
+}
+
+/// Moves a bad file to `failed`, under its own name if that is an id that nothing else has.
+fn refuse(queue: &Queue, name: &OsStr, reason: String) -> Reading<Option<Refused>> {
+    let own = stem(name).and_then(|stem| JobId::new(stem).ok());
+    let own = match own {
+        Some(id) if elsewhere(queue, &id)?.is_none() => Some(id),
+        _ => None,
+    };
+    let id = match own {
+        Some(id) => id,
+        None => free_id(queue, name)?,
+    };
+    let locks::Taking::Mine(_hold) = locks::take(queue, &id, None)? else {
+        return Ok(None);
+    };
+    let known = queue.history(&id)?;
+    history::append(
+        queue,
+        &id,
+        &change::line(&known, Stage::Failed, known.spent(), Some(&reason)),
+    )?;
+    let (from, to) = (
+        queue.folder(Stage::Inbox).join(name),
+        queue.job_path(Stage::Failed, &id),
+    );
+    match super::files::move_new(&from, &to) {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(QueueError::Move { from, to, source }),
+    }
+    queue.sync_move(Stage::Inbox, Stage::Failed)?;
+    Ok(Some(Refused { id, reason }))
+}
+
+/// `my job!.md` becomes `my-job-.refused-1`.
+fn free_id(queue: &Queue, name: &OsStr) -> Reading<JobId> {
+    let lossy = name.to_string_lossy();
+    let stem = lossy.strip_suffix(".md").unwrap_or(&lossy);
+    let allowed = |letter: char| {
+        if letter.is_ascii_alphanumeric() {
+            letter
+        } else {
+            '-'
+        }
+    };
+    let safe: String = stem.chars().take(80).map(allowed).collect();
+    let safe = safe.trim_start_matches('-');
+    let mut number: u64 = 0;
+    loop {
+        number += 1;
+        let Ok(id) = JobId::new(&format!(
+            "{}.refused-{number}",
+            if safe.is_empty() { "job" } else { safe }
+        )) else {
+            continue;
+        };
+        if queue.find(&id)?.is_none() {
+            return Ok(id);
+        }
+    }
+}
+
+/// Since the file was last written or put in place. A clock that was set back makes a file old, never young for long.
+fn age(metadata: &Metadata) -> Duration {
+    let instant = |seconds: i64, nanos: i64| {
+        SystemTime::UNIX_EPOCH
+            + Duration::new(
+                u64::try_from(seconds).unwrap_or(0),
+                u32::try_from(nanos).unwrap_or(0),
+            )
+    };
+    let changed = instant(metadata.ctime(), metadata.ctime_nsec());
+    changed.elapsed().unwrap_or(Duration::MAX)
+}

@@ -1,0 +1,155 @@
+//! Locks as `flock` on files that are never removed: the kernel frees them when their last holder is gone.
+//!
+//! Three a job at most. *owner*: a runner takes care of it; held by the runner alone. *job*: something of the job may
+//! be alive; held by the runner and by the supervisor of each command, so it outlives the runner. *name*: the lock that
+//! the job's file names. A lock is given back by closing it, never by unlocking: unlocking would take it from the
+//! supervisor too.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+use super::{Queue, QueueError, Reading};
+use crate::ids::{JobId, LockName};
+
+const QUEUE_LOCK_WAIT_MAX: Duration = Duration::from_secs(10);
+const QUEUE_LOCK_RETRY: Duration = Duration::from_millis(2);
+
+/// A held lock; dropping it gives it back, unless a supervisor holds it too.
+#[derive(Debug)]
+pub(super) struct Held {
+    file: File,
+}
+
+/// All that stands for "this job is being worked on, by me".
+#[derive(Debug)]
+pub(crate) struct JobHold {
+    pub(super) id: JobId,
+    _owner: Held,
+    job: Held,
+    name: Option<Held>,
+}
+
+impl JobHold {
+    pub(crate) fn id(&self) -> &JobId {
+        &self.id
+    }
+
+    /// What a supervisor has to keep open while anything of the job lives.
+    pub(crate) fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        std::iter::once(&self.job)
+            .chain(&self.name)
+            .map(|held| held.file.as_fd())
+            .collect()
+    }
+}
+
+/// Who has a job.
+#[derive(Debug)]
+pub(super) enum Taking {
+    Mine(JobHold),
+    /// A runner that lives takes care of it.
+    Owned,
+    /// Its runner is gone, but something of it still lives.
+    Orphaned,
+    /// Nobody has the job, but the lock that it names is held.
+    NameHeld,
+}
+
+/// Where the lock files lie; a close of one of them is the sign that a lock may be free.
+pub(super) fn folders(queue: &Queue) -> [PathBuf; 3] {
+    ["owner", "job", "name"].map(|kind| queue.state().join("locks").join(kind))
+}
+
+/// Takes all that a job needs, or nothing.
+pub(super) fn take(queue: &Queue, id: &JobId, name: Option<&LockName>) -> Reading<Taking> {
+    let [owners, jobs, names] = folders(queue);
+    let Some(owner) = try_hold(&owners.join(id.as_str()))? else {
+        return Ok(Taking::Owned);
+    };
+    let Some(job) = try_hold(&jobs.join(id.as_str()))? else {
+        return Ok(Taking::Orphaned);
+    };
+    let name = match name {
+        None => None,
+        Some(name) => match try_hold(&names.join(name.as_str()))? {
+            None => return Ok(Taking::NameHeld),
+            held => held,
+        },
+    };
+    Ok(Taking::Mine(JobHold {
+        id: id.clone(),
+        _owner: owner,
+        job,
+        name,
+    }))
+}
+
+/// The short lock around what has to be seen and changed as one: ids, and the enqueue order.
+pub(super) fn hold_queue(queue: &Queue) -> Reading<Held> {
+    let path = queue.state().join("queue.lock");
+    let started = Instant::now();
+    loop {
+        if let Some(held) = try_hold(&path)? {
+            return Ok(held);
+        }
+        if started.elapsed() > QUEUE_LOCK_WAIT_MAX {
+            return Err(QueueError::Busy { path });
+        }
+        std::thread::sleep(QUEUE_LOCK_RETRY);
+    }
+}
+
+impl Queue {
+    /// Whether someone holds the lock of that name at this moment.
+    pub(crate) fn is_lock_held(&self, name: &LockName) -> Reading<bool> {
+        let [_, _, names] = folders(self);
+        Ok(!probe(&names.join(name.as_str()))?)
+    }
+}
+
+/// Holders open a lock file for writing and those who only ask open it for reading: what waits for a lock listens for
+/// closes after writing, and must not wake itself by asking.
+fn try_hold(path: &Path) -> Reading<Option<Held>> {
+    if !probe(path)? {
+        return Ok(None);
+    }
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+        .map_err(|source| QueueError::Write {
+            path: path.to_owned(),
+            source,
+        })?;
+    Ok(lock(path, &file)?.then_some(Held { file }))
+}
+
+fn probe(path: &Path) -> Reading<bool> {
+    match File::open(path) {
+        Ok(file) => lock(path, &file),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(source) => Err(QueueError::Read {
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}
+
+fn lock(path: &Path, file: &File) -> Reading<bool> {
+    match flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(true),
+        Err(Errno::WOULDBLOCK) => Ok(false),
+        Err(errno) => Err(QueueError::Write {
+            path: path.to_owned(),
+            source: errno.into(),
+        }),
+    }
+}

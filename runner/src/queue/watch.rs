@@ -1,0 +1,96 @@
+//! Notices what changes in a queue folder while a runner sits still: new files, freed locks, wishes of people.
+
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+
+use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
+use rustix::io::Errno;
+
+use super::{Queue, is_job_file, locks};
+use crate::stage::Stage;
+
+/// What may be different from before.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Changes {
+    /// Any file of the inbox.
+    pub(crate) everything: bool,
+    /// These files of the inbox.
+    pub(crate) inbox: BTreeSet<OsString>,
+}
+
+impl Changes {
+    pub(crate) fn everything() -> Changes {
+        Changes {
+            everything: true,
+            inbox: BTreeSet::new(),
+        }
+    }
+
+    pub(crate) fn merge(&mut self, later: Changes) {
+        self.everything |= later.everything;
+        self.inbox.extend(later.inbox);
+    }
+}
+
+/// Readable when something changed.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    descriptor: OwnedFd,
+    inbox: i32,
+}
+
+impl Watch {
+    pub(crate) fn start(queue: &Queue) -> Result<Watch, std::io::Error> {
+        let descriptor = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
+        let files =
+            WatchFlags::CLOSE_WRITE | WatchFlags::MOVED_TO | WatchFlags::MOVED_FROM | WatchFlags::DELETE;
+        let inbox = inotify::add_watch(
+            &descriptor,
+            queue.folder(Stage::Inbox),
+            files | WatchFlags::CREATE,
+        )?;
+        inotify::add_watch(&descriptor, queue.cancel_folder(), WatchFlags::CLOSE_WRITE)?;
+        for folder in locks::folders(queue) {
+            inotify::add_watch(&descriptor, folder, WatchFlags::CLOSE_WRITE)?;
+        }
+        Ok(Watch { descriptor, inbox })
+    }
+
+    /// All that happened since the last call.
+    pub(crate) fn take(&self) -> Changes {
+        let mut buffer = [MaybeUninit::uninit(); 8192];
+        let mut reader = inotify::Reader::new(self.descriptor.as_fd(), &mut buffer);
+        let mut changes = Changes::default();
+        loop {
+            match reader.next() {
+                Ok(event) if event.wd() == self.inbox => {
+                    let name = event
+                        .file_name()
+                        .map(|name| OsStr::from_bytes(name.to_bytes()).to_owned());
+                    changes.inbox.extend(name.filter(|name| is_job_file(name)));
+                }
+                Ok(event) if event.events().contains(ReadFlags::QUEUE_OVERFLOW) => changes.everything = true,
+                Ok(_) => {}
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return changes,
+                // Can't be read any more: the safe answer is that anything may have changed.
+                Err(_) => return Changes::everything(),
+            }
+        }
+    }
+}
+
+impl AsFd for Watch {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.descriptor.as_fd()
+    }
+}
+
+impl AsRawFd for Watch {
+    fn as_raw_fd(&self) -> RawFd {
+        self.descriptor.as_raw_fd()
+    }
+}

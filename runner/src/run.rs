@@ -1,0 +1,102 @@
+//! `aq run`: from a queue to its end. Sets up what a run needs and hands it to the loop.
+
+mod announce;
+mod attempt;
+mod events;
+mod local;
+mod pipeline;
+mod runner;
+mod ship;
+
+use std::num::NonZeroUsize;
+
+use crate::engine::{EngineError, Engines};
+use crate::exit::Exit;
+use crate::mode::Mode;
+use crate::queue::{Queue, QueueError};
+use crate::settings::Settings;
+use crate::shadow::Lane;
+
+pub(crate) use attempt::outputs;
+pub(crate) use ship::ship;
+
+/// When a run is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// When nothing is left that can be done here.
+    Drained,
+    /// After one decision and its job.
+    Once,
+    /// Never by itself.
+    Stopped,
+}
+
+/// Whether a job that failed makes the whole run a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnJobFailure {
+    Succeed,
+    Fail,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Options {
+    pub(crate) until: Until,
+    pub(crate) workers: NonZeroUsize,
+    pub(crate) on_job_failure: OnJobFailure,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RunError {
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error("can't {what}")]
+    System {
+        what: String,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl RunError {
+    fn system(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> RunError {
+        let what = what.into();
+        move |source| RunError::System { what, source }
+    }
+}
+
+pub(crate) fn run(settings: &Settings, options: Options) -> Result<Exit, RunError> {
+    let queue = Queue::open(&settings.queue.value)?;
+    queue.complete()?;
+    let engines = Engines::new(&settings.engines)?;
+    for warning in settings.warnings() {
+        announce::warn(&warning);
+    }
+    let runtime = runtime()?;
+    let _inside = runtime.enter();
+    match settings.mode {
+        Mode::Offline | Mode::Local => {
+            let runner = runner::Runner::new(settings, options, queue, engines, None)?;
+            runtime.block_on(runner.run())
+        }
+        Mode::Shadow => {
+            let lane = Lane::start(settings);
+            let runner = runner::Runner::new(settings, options, queue, engines, Some(lane))?;
+            runtime.block_on(runner.run())
+        }
+        Mode::Route => Err(RunError::Refused(
+            "this aq can't take work from a coordinator yet: set AQ_FLEET_ROUTE=0".to_owned(),
+        )),
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, RunError> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()
+        .map_err(RunError::system("start the event loop"))
+}

@@ -1,0 +1,105 @@
+//! What a run tells its user: a line for each start and end of a job, and one at the end of it all.
+
+use std::collections::BTreeMap;
+use std::io::{Write, stderr, stdout};
+use std::time::Duration;
+
+use crate::ids::JobId;
+use crate::stage::Stage;
+use crate::terminal::{self, Palette};
+
+/// Writes to a stream that may be closed, which is no reason to stop working.
+fn say(line: &str) {
+    let _ = writeln!(stderr(), "{line}");
+}
+
+pub(super) fn warn(text: &str) {
+    say(&format!("aq: {}", terminal::harmless(text)));
+}
+
+pub(super) fn started(id: &JobId, what: &str, attempt: u32) {
+    let palette = Palette::of(&stderr());
+    let attempt = if attempt > 1 {
+        format!(" (attempt {attempt})")
+    } else {
+        String::new()
+    };
+    say(&format!(
+        "{}  started with {what}{attempt}",
+        palette.bold(id.as_str())
+    ));
+}
+
+/// A job has come to a stage in which this run leaves it.
+pub(super) fn moved(id: &JobId, stage: Stage, reason: Option<&str>, took: Option<Duration>) {
+    let palette = Palette::of(&stderr());
+    let mut line = format!(
+        "{}  {}",
+        palette.bold(id.as_str()),
+        palette.stage(stage, word(stage))
+    );
+    if let Some(took) = took {
+        line += &format!(" after {}", terminal::duration(took));
+    }
+    if let Some(reason) = reason {
+        line += &format!(": {}", terminal::harmless(reason));
+    }
+    let advice = match stage {
+        Stage::Failed => format!("aq logs {id}"),
+        Stage::Review => format!("aq ship {id}"),
+        Stage::Quarantine => format!("aq show {id}"),
+        _ => String::new(),
+    };
+    if !advice.is_empty() {
+        line += &format!("  {}", palette.dim(&format!("see `{advice}`")));
+    }
+    say(&line);
+}
+
+/// How many jobs came to which stage.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    counts: BTreeMap<Stage, usize>,
+}
+
+impl Tally {
+    pub(super) fn count(&mut self, stage: Stage) {
+        *self.counts.entry(stage).or_default() += 1;
+    }
+
+    pub(super) fn of(&self, stage: Stage) -> usize {
+        self.counts.get(&stage).copied().unwrap_or(0)
+    }
+
+    /// `2 shipped, 1 failed`
+    pub(super) fn print(&self) {
+        let order = [
+            Stage::Shipped,
+            Stage::Review,
+            Stage::Failed,
+            Stage::Quarantine,
+            Stage::Inbox,
+        ];
+        let parts = order.iter().filter(|stage| self.of(**stage) > 0);
+        let parts: Vec<String> = parts
+            .map(|stage| format!("{} {}", self.of(*stage), word(*stage)))
+            .collect();
+        let line = match parts.is_empty() {
+            true => "nothing to do".to_owned(),
+            false => parts.join(", "),
+        };
+        let _ = writeln!(stdout(), "{line}");
+    }
+}
+
+fn word(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Inbox => "put back",
+        Stage::Building => "building",
+        Stage::Testing => "testing",
+        Stage::Review => "waiting for review",
+        Stage::Shipped => "shipped",
+        Stage::Failed => "failed",
+        Stage::Quarantine => "quarantined",
+    }
+}

@@ -1,0 +1,177 @@
+//! One attempt at one job: its files, its commands one after the other, and the wish that may cut it short.
+
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::pipeline::{Step, Wish};
+use crate::engine::{self, Engines, Invocation, Stdin};
+use crate::ids::JobId;
+use crate::job::Job;
+use crate::queue::{Claimed, JobHold, Queue};
+use crate::settings::Settings;
+use crate::stage::Stage;
+use crate::supervise::{self, Order, Running, Streams, Urgency};
+
+/// What every command of this process has in common.
+#[derive(Debug)]
+pub(crate) struct Surroundings {
+    /// Without anything that is the fleet's (clause O-9).
+    environment: Vec<(OsString, OsString)>,
+    /// Where a job runs that names no folder, and what relative ones start from.
+    folder: PathBuf,
+    grace: Duration,
+}
+
+impl Surroundings {
+    pub(crate) fn of_this_process(settings: &Settings) -> io::Result<Surroundings> {
+        let keep = |(name, value): &(OsString, OsString)| {
+            !settings.is_secret_variable(&name.to_string_lossy(), &value.to_string_lossy())
+        };
+        Ok(Surroundings {
+            environment: std::env::vars_os().filter(keep).collect(),
+            folder: std::env::current_dir()?,
+            grace: settings.grace,
+        })
+    }
+}
+
+/// A job in work.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    pub(crate) hold: JobHold,
+    pub(crate) job: Job,
+    pub(crate) number: u32,
+    pub(crate) spent: u32,
+    /// Where its file lies.
+    pub(crate) stage: Stage,
+    pub(crate) step: Step,
+    pub(crate) wish: Option<Wish>,
+    pub(crate) started: Instant,
+    running: Option<Running>,
+}
+
+impl Attempt {
+    pub(crate) fn new(claimed: Claimed) -> Attempt {
+        Attempt {
+            hold: claimed.hold,
+            job: claimed.job,
+            number: claimed.attempt,
+            spent: claimed.spent,
+            stage: Stage::Building,
+            step: Step::Engine,
+            wish: None,
+            started: Instant::now(),
+            running: None,
+        }
+    }
+
+    /// Starts the command of a step; the caller listens for its end.
+    pub(crate) fn start(
+        &mut self,
+        queue: &Queue,
+        engines: &Engines,
+        around: &Surroundings,
+        step: Step,
+    ) -> io::Result<&Running> {
+        let folder = queue.attempt_folder(&self.job.id, self.number);
+        std::fs::create_dir_all(&folder)?;
+        let prompt_file = std::path::absolute(folder.join("prompt.md"))?;
+        let output = private(OpenOptions::new().append(true), &folder.join(output_name(step)))?;
+        let invocation = match step {
+            Step::Engine => {
+                std::fs::write(&prompt_file, &self.job.prompt)?;
+                // Found a moment ago when the job was chosen; if it is gone now, the supervisor says so.
+                engines
+                    .invocation(&self.job, &prompt_file)
+                    .unwrap_or_else(|| missing(&self.job))
+            }
+            Step::Verify => engine::shell(self.job.verify.as_deref().unwrap_or("true")),
+            Step::Ship => engine::shell(self.job.ship.as_deref().unwrap_or("true")),
+        };
+        let stdin = match invocation.stdin {
+            Stdin::Prompt => File::open(&prompt_file)?,
+            Stdin::Nothing => File::open("/dev/null")?,
+        };
+        let streams = Streams {
+            stdin: stdin.as_fd(),
+            output: output.as_fd(),
+            locks: self.hold.descriptors(),
+        };
+        let order = self.order(invocation, around, step);
+        let running = supervise::start(&order, &streams, &self.environment(around))?;
+        self.step = step;
+        Ok(self.running.insert(running))
+    }
+
+    /// Tells the running command to end; the attempt ends when its supervisor says that nothing is left.
+    pub(crate) fn end(&mut self, wish: Wish, urgency: Urgency) {
+        self.wish.get_or_insert(wish);
+        if let Some(running) = &self.running {
+            running.end(urgency);
+        }
+    }
+
+    /// The supervisor that has given its answer, to be collected.
+    pub(crate) fn take_running(&mut self) -> Option<Running> {
+        self.running.take()
+    }
+
+    fn order(&self, invocation: Invocation, around: &Surroundings, step: Step) -> Order {
+        let millis = |length: Duration| u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
+        let cwd = self
+            .job
+            .cwd
+            .as_ref()
+            .map_or(around.folder.clone(), |cwd| around.folder.join(cwd));
+        Order {
+            program: invocation.program.into_os_string(),
+            args: invocation.args,
+            cwd: cwd.into_os_string(),
+            timeout_ms: millis(self.job.timeout),
+            idle_timeout_ms: self.job.idle_timeout.filter(|_| step == Step::Engine).map(millis),
+            grace_ms: millis(around.grace),
+        }
+    }
+
+    fn environment(&self, around: &Surroundings) -> Vec<(OsString, OsString)> {
+        let own = [
+            ("AQ_JOB_ID", self.job.id.to_string()),
+            ("AQ_ATTEMPT", self.number.to_string()),
+        ];
+        let own = own.map(|(name, value)| (OsString::from(name), OsString::from(value)));
+        around.environment.iter().cloned().chain(own).collect()
+    }
+}
+
+/// The file, in the attempt's folder, that the output of a step is in.
+pub(crate) fn output_name(step: Step) -> &'static str {
+    match step {
+        Step::Engine => "engine.out",
+        Step::Verify => "verify.out",
+        Step::Ship => "ship.out",
+    }
+}
+
+/// Where the output of the steps of one attempt lies, in their order, whether there is any or not.
+pub(crate) fn outputs(queue: &Queue, id: &JobId, number: u32) -> [PathBuf; 3] {
+    let folder = queue.attempt_folder(id, number);
+    [Step::Engine, Step::Verify, Step::Ship].map(|step| folder.join(output_name(step)))
+}
+
+fn private(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    options.create(true).mode(0o600).open(path)
+}
+
+fn missing(job: &Job) -> Invocation {
+    let program = PathBuf::from(job.engine.as_str());
+    Invocation {
+        program,
+        args: Vec::new(),
+        stdin: Stdin::Nothing,
+    }
+}

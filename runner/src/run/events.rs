@@ -1,0 +1,109 @@
+//! All that can happen to a run, from all sides, in one place.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use tokio::io::unix::AsyncFd;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+
+use super::RunError;
+use crate::exit::StopSignal;
+use crate::ids::JobId;
+use crate::queue::{Changes, Queue, Watch};
+use crate::supervise::{End, Running};
+
+/// Ends of commands that were not taken note of yet; there is one a worker at most.
+const ENDS_MAX: usize = 64;
+
+#[derive(Debug)]
+pub(super) enum Event {
+    /// A command has ended; an error means that its supervisor was lost.
+    Ended {
+        job: JobId,
+        end: io::Result<End>,
+    },
+    Stop(StopSignal),
+    /// Something in the queue folder.
+    Changed,
+    /// The instant that was waited for.
+    Time,
+}
+
+pub(super) struct Events {
+    ends: mpsc::Receiver<(JobId, io::Result<End>)>,
+    sender: mpsc::Sender<(JobId, io::Result<End>)>,
+    interrupt: Signal,
+    terminate: Signal,
+    watch: Option<AsyncFd<Watch>>,
+}
+
+impl Events {
+    pub(super) fn new(queue: &Queue) -> Result<Events, RunError> {
+        let (sender, ends) = mpsc::channel(ENDS_MAX);
+        let listen = |kind| signal(kind).map_err(RunError::system("listen for signals"));
+        Ok(Events {
+            ends,
+            sender,
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            // Without it a run looks at its queue every second.
+            watch: Watch::start(queue).ok().and_then(watched),
+        })
+    }
+
+    /// Listens for the end of a command.
+    pub(super) fn expect_end(&self, job: &JobId, running: &Running) {
+        let (job, ending, sender) = (job.clone(), running.ending(), self.sender.clone());
+        tokio::spawn(async move {
+            // Nobody is left to hear it only when the run itself is over.
+            let _ = sender.send((job, ending.await)).await;
+        });
+    }
+
+    /// What changed in the inbox since the last call.
+    pub(super) fn changes(&self) -> Changes {
+        self.watch
+            .as_ref()
+            .map_or(Changes::everything(), |watch| watch.get_ref().take())
+    }
+
+    pub(super) fn notices_changes(&self) -> bool {
+        self.watch.is_some()
+    }
+
+    pub(super) async fn next(&mut self, at: Option<Instant>) -> Event {
+        let far = Duration::from_secs(24 * 60 * 60);
+        let at = at.map_or_else(
+            || tokio::time::Instant::now() + far,
+            tokio::time::Instant::from_std,
+        );
+        tokio::select! {
+            // Signals first: no job is started after one was received.
+            biased;
+            _ = self.interrupt.recv() => Event::Stop(StopSignal::Interrupt),
+            _ = self.terminate.recv() => Event::Stop(StopSignal::Terminate),
+            Some((job, end)) = self.ends.recv() => Event::Ended { job, end },
+            () = readable(self.watch.as_ref()) => Event::Changed,
+            () = tokio::time::sleep_until(at) => Event::Time,
+        }
+    }
+}
+
+#[expect(
+    deprecated,
+    reason = "its successor is unsafe to call; a Watch owns its descriptor, so this use is sound"
+)]
+fn watched(watch: Watch) -> Option<AsyncFd<Watch>> {
+    AsyncFd::new(watch).ok()
+}
+
+async fn readable(watch: Option<&AsyncFd<Watch>>) {
+    match watch {
+        Some(watch) => match watch.readable().await {
+            Ok(mut guard) => guard.clear_ready(),
+            Err(_) => std::future::pending().await,
+        },
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,177 @@
+//! The local source of work: the inbox, and what dead runners left behind.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::decide::{Eligibility, View, Waiting, decide, eligibility};
+use crate::engine::{self, Engines};
+use crate::ids::{Capability, JobId, LockName};
+use crate::queue::{Changes, Claim, Claimed, Inbox, Queue, QueueError, Recovered, Refused};
+use crate::stage::Stage;
+
+/// What a look at the queue came to.
+#[derive(Debug)]
+pub(crate) struct Choice {
+    /// The job that starts now, already ours; `None`: there is none that could.
+    pub(crate) claimed: Option<Claimed>,
+    /// The picture on which this was decided.
+    pub(crate) view: Arc<View>,
+    pub(crate) prospect: Prospect,
+    pub(crate) refused: Vec<Refused>,
+    /// Jobs of dead runners, and where they went.
+    pub(crate) recovered: Vec<(JobId, Stage)>,
+}
+
+/// Where nothing can start: whether waiting may change that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Prospect {
+    /// Nothing waits that could ever run here.
+    None,
+    /// A lock or a job is in other hands; their end is noticed.
+    InOtherHands,
+    /// A file is still too young to be judged.
+    After(Duration),
+}
+
+pub(crate) struct Local {
+    inbox: Inbox,
+    factory_caps: Vec<Capability>,
+}
+
+impl Local {
+    pub(crate) fn new(factory_caps: &[Capability]) -> Local {
+        Local {
+            inbox: Inbox::default(),
+            factory_caps: factory_caps.to_vec(),
+        }
+    }
+
+    /// Looks, decides and takes. `ours`: what this process is running.
+    pub(crate) fn choose(
+        &mut self,
+        queue: &Queue,
+        engines: &Engines,
+        changes: &Changes,
+        ours: &BTreeSet<JobId>,
+    ) -> Result<Choice, QueueError> {
+        let mut elsewhere = Elsewhere::default();
+        let recovered = self.recover(queue, ours, &mut elsewhere)?;
+        let look = self.inbox.look(queue, changes)?;
+        // What was just put back may not have been noticed yet.
+        if recovered.iter().any(|(_, stage)| *stage == Stage::Inbox) {
+            self.inbox.look(queue, &Changes::everything())?;
+        }
+        let caps: BTreeSet<Capability> = self
+            .factory_caps
+            .iter()
+            .cloned()
+            .chain(engine::capabilities(&engines.available()))
+            .collect();
+        loop {
+            let view = Arc::new(self.view(queue, &caps, &elsewhere)?);
+            let chosen = decide(&view).cloned();
+            let claimed = match &chosen {
+                None => None,
+                Some(chosen) => match queue.claim(chosen)? {
+                    Claim::Claimed(claimed) => Some(*claimed),
+                    Claim::LockHeld => {
+                        elsewhere.locks.extend(chosen.lock.clone());
+                        continue;
+                    }
+                    Claim::Gone => {
+                        // Not looked at again in this pass: whoever has it may keep it for a while.
+                        elsewhere.jobs.insert(chosen.id.clone());
+                        continue;
+                    }
+                },
+            };
+            if let Some(claimed) = &claimed {
+                self.inbox.forget_job(&claimed.job.id);
+            }
+            elsewhere.jobs.iter().for_each(|id| self.inbox.revisit_job(id));
+            let prospect = prospect(&view, &elsewhere, look.again_after);
+            return Ok(Choice {
+                claimed,
+                view,
+                prospect,
+                refused: look.refused,
+                recovered,
+            });
+        }
+    }
+
+    /// The jobs that wait although nothing is in their way but this factory's means.
+    pub(crate) fn stranded(view: &View) -> Vec<(Arc<Waiting>, Eligibility)> {
+        let means = [Eligibility::EngineMissing, Eligibility::CapsMissing];
+        let judged = view
+            .waiting
+            .iter()
+            .map(|job| (Arc::clone(job), eligibility(job, view)));
+        judged
+            .filter(|(_, eligibility)| means.contains(eligibility))
+            .collect()
+    }
+
+    fn view(
+        &mut self,
+        queue: &Queue,
+        caps: &BTreeSet<Capability>,
+        elsewhere: &Elsewhere,
+    ) -> Result<View, QueueError> {
+        let mut waiting = self.inbox.waiting();
+        waiting.retain(|job| !elsewhere.jobs.contains(&job.id));
+        let working = self.inbox.working(queue)?;
+        let in_work = working.iter().filter(|job| job.stage != Stage::Review);
+        let locks_held = in_work
+            .filter_map(|job| job.lock.clone())
+            .chain(elsewhere.locks.iter().cloned())
+            .collect();
+        Ok(View {
+            waiting,
+            working,
+            locks_held,
+            caps: caps.clone(),
+        })
+    }
+
+    fn recover(
+        &mut self,
+        queue: &Queue,
+        ours: &BTreeSet<JobId>,
+        elsewhere: &mut Elsewhere,
+    ) -> Result<Vec<(JobId, Stage)>, QueueError> {
+        let mut recovered = Vec::new();
+        for stage in [Stage::Building, Stage::Testing] {
+            for id in queue.ids(stage)?.into_iter().filter(|id| !ours.contains(id)) {
+                match queue.recover(stage, &id)? {
+                    Recovered::Moved { to } => recovered.push((id, to)),
+                    Recovered::Ending => elsewhere.ending = true,
+                    Recovered::Owned | Recovered::Gone => {}
+                }
+            }
+        }
+        Ok(recovered)
+    }
+}
+
+/// What a pass learnt of others.
+#[derive(Debug, Default)]
+struct Elsewhere {
+    locks: BTreeSet<LockName>,
+    jobs: BTreeSet<JobId>,
+    /// A supervisor is ending what a dead runner had started; its job is taken up again then.
+    ending: bool,
+}
+
+fn prospect(view: &View, elsewhere: &Elsewhere, again_after: Option<Duration>) -> Prospect {
+    let blocked = view
+        .waiting
+        .iter()
+        .any(|job| eligibility(job, view) == Eligibility::LockHeld);
+    match again_after {
+        Some(after) => Prospect::After(after),
+        None if blocked || elsewhere.ending || !elsewhere.jobs.is_empty() => Prospect::InOtherHands,
+        None => Prospect::None,
+    }
+}

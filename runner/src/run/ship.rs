@@ -1,0 +1,110 @@
+//! `aq ship`: what a person approved is published, by the same means as in a run.
+
+use super::attempt::{Attempt, Surroundings};
+use super::events::{Event, Events};
+use super::pipeline::{self, Next, Step, Wish};
+use super::{RunError, announce, runtime};
+use crate::engine::Engines;
+use crate::exit::{Exit, StopSignal};
+use crate::ids::JobId;
+use crate::queue::{Queue, QueueError};
+use crate::settings::Settings;
+use crate::shadow::{self, Transition};
+use crate::stage::Stage;
+use crate::supervise::Urgency;
+
+/// Ships a job that waits in review.
+pub(crate) fn ship(settings: &Settings, queue: &Queue, id: &JobId) -> Result<Exit, RunError> {
+    match queue.find(id)? {
+        Some(Stage::Review) => {}
+        Some(stage) => {
+            return Err(RunError::Refused(format!(
+                "`{id}` is in {stage}: only a job in review is shipped"
+            )));
+        }
+        None => return Err(QueueError::Unknown { id: id.clone() }.into()),
+    }
+    queue.complete()?;
+    let Some(claimed) = queue.claim_review(id)? else {
+        return Err(RunError::Refused(format!(
+            "`{id}` or its lock is in other hands: try again when they are done"
+        )));
+    };
+    let mut attempt = Attempt::new(claimed);
+    attempt.stage = Stage::Review;
+    let (stage, reason, exit) = match attempt.job.ship {
+        None => (Stage::Shipped, None, Exit::Done),
+        Some(_) => {
+            queue.note_shipping(&attempt.hold, Stage::Review)?;
+            let runtime = runtime()?;
+            let _inside = runtime.enter();
+            let (next, signal) = runtime.block_on(publish(settings, queue, &mut attempt))?;
+            conclusion(next, signal)
+        }
+    };
+    queue.advance(&attempt.hold, Stage::Review, stage, reason.as_deref())?;
+    announce::moved(id, stage, reason.as_deref(), Some(attempt.started.elapsed()));
+    drop(attempt);
+    shadow::mirror(
+        settings,
+        &[Transition {
+            job: id.clone(),
+            stage,
+        }],
+    );
+    Ok(exit)
+}
+
+async fn publish(
+    settings: &Settings,
+    queue: &Queue,
+    attempt: &mut Attempt,
+) -> Result<(Next, Option<StopSignal>), RunError> {
+    let around =
+        Surroundings::of_this_process(settings).map_err(RunError::system("find the current folder"))?;
+    let engines = Engines::new(&settings.engines)?;
+    let mut events = Events::new(queue)?;
+    let id = attempt.job.id.clone();
+    let running = attempt
+        .start(queue, &engines, &around, Step::Ship)
+        .map_err(RunError::system(format!("start the `ship` command of {id}")))?;
+    events.expect_end(&id, running);
+    let mut stopped_by = None;
+    loop {
+        match events.next(None).await {
+            Event::Ended { end: Ok(end), .. } => {
+                // A person shipped it, so a person decides about another go: no retries here.
+                let next = pipeline::after(&attempt.job, u32::MAX, Step::Ship, &end, attempt.wish.as_ref());
+                return Ok((next, stopped_by));
+            }
+            Event::Ended { end: Err(_), .. } => {
+                return Ok((Next::Quarantine(pipeline::SHIP_UNKNOWN.to_owned()), stopped_by));
+            }
+            Event::Stop(signal) => {
+                let urgency = if stopped_by.is_none() {
+                    Urgency::Grace
+                } else {
+                    Urgency::Now
+                };
+                attempt.end(Wish::Interrupt, urgency);
+                stopped_by.get_or_insert(signal);
+            }
+            Event::Changed | Event::Time => {}
+        }
+    }
+}
+
+fn conclusion(next: Next, signal: Option<StopSignal>) -> (Stage, Option<String>, Exit) {
+    let otherwise = signal.map_or(Exit::Failed, Exit::Stopped);
+    match next {
+        Next::Shipped => (Stage::Shipped, None, Exit::Done),
+        Next::Quarantine(reason) => (Stage::Quarantine, Some(reason), otherwise),
+        Next::Failed(reason) | Next::PutBack(_, reason) => (Stage::Failed, Some(reason), otherwise),
+        // Neither follows the step of shipping.
+        Next::Run(_) | Next::Review => (
+            Stage::Quarantine,
+            Some(pipeline::SHIP_UNKNOWN.to_owned()),
+            otherwise,
+        ),
+    }
+}

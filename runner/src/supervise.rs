@@ -1,0 +1,58 @@
+//! The supervisor: the parent of one command of one job, in a process of its own (`aq supervise`, not for people).
+//!
+//! It starts the command, keeps the job's locks while anything of it lives, ends the whole tree at a time-out, at an
+//! order, when the runner is gone, and of what a command left running when it ended; then it says how the command
+//! ended. Single-threaded, and nothing in it waits without a limit but for processes that were sent KILL. It knows
+//! nothing of queues and stages.
+
+mod client;
+mod order;
+mod process;
+mod tree;
+mod vigil;
+
+use std::io::Write;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+
+pub(crate) use client::{Running, Streams, Urgency, start};
+pub(crate) use order::{End, Order};
+
+use order::Handover;
+use tree::Tree;
+use vigil::Vigil;
+
+/// The whole life of `aq supervise`; standard input is the socket to the runner.
+pub(crate) fn main() -> Result<(), std::io::Error> {
+    // Out of the terminal's reach: what is typed there goes to the runner, which then gives orders.
+    let _ = rustix::process::setsid();
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+    let socket = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned()?);
+    let handover = order::receive(&socket)?;
+    let end = supervise(&socket, handover)?;
+    let mut line = serde_json::to_string(&end)?;
+    line.push('\n');
+    // The runner may be gone; its successor draws its own conclusions.
+    let _ = (&socket).write_all(line.as_bytes());
+    Ok(())
+}
+
+fn supervise(socket: &UnixStream, handover: Handover) -> Result<End, std::io::Error> {
+    socket.set_nonblocking(true)?;
+    let output = handover.output.try_clone()?;
+    let order = handover.order;
+    let main = match process::spawn(&order, handover.stdin, handover.output) {
+        Ok(main) => main,
+        Err(error) => return Ok(End::NotStarted { error }),
+    };
+    let mut tree = Tree::of(main);
+    let mut vigil = Vigil::new(socket, &output, &order)?;
+    let mut end = vigil.watch(&mut tree)?;
+    vigil.end_tree(&mut tree)?;
+    if let End::Exited { code, signal } = &mut end {
+        (*code, *signal) = tree.main_status();
+    }
+    // Nothing of the command is left, so nothing stands for its locks any more: freed before it is said.
+    drop(handover.locks);
+    Ok(end)
+}

@@ -1,0 +1,108 @@
+//! The processes below this one, as `/proc` shows them.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use rustix::process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
+
+use super::order::Order;
+
+/// Starts the command in a process group of its own.
+pub(super) fn spawn(order: &Order, stdin: OwnedFd, output: File) -> Result<Pid, String> {
+    if !Path::new(&order.cwd).is_dir() {
+        return Err(format!(
+            "its folder {} isn't there: correct `cwd`",
+            Path::new(&order.cwd).display()
+        ));
+    }
+    let describe = |error: std::io::Error| {
+        format!(
+            "{} can't be started: {error}",
+            Path::new(&order.program).display()
+        )
+    };
+    let errors = output.try_clone().map_err(describe)?;
+    let child = Command::new(&order.program)
+        .args(&order.args)
+        .current_dir(&order.cwd)
+        .stdin(Stdio::from(stdin))
+        .stdout(output)
+        .stderr(errors)
+        .process_group(0)
+        .spawn()
+        .map_err(describe)?;
+    Ok(Pid::from_child(&child))
+}
+
+/// The direct children of this process; they stay valid until this process waits for them.
+pub(super) fn children() -> Vec<Pid> {
+    children_of(getpid())
+}
+
+/// Everything below this process, at one moment.
+pub(super) fn descendants() -> Vec<Pid> {
+    let mut found = HashSet::new();
+    let mut open = children();
+    while let Some(pid) = open.pop() {
+        if found.insert(pid) {
+            open.extend(children_of(pid));
+        }
+    }
+    found.into_iter().collect()
+}
+
+pub(super) fn open(pid: Pid) -> Option<OwnedFd> {
+    pidfd_open(pid, PidfdFlags::empty()).ok()
+}
+
+/// Signals a descendant, never a stranger that got its number: the handle is opened before it is looked at again.
+pub(super) fn signal(pid: Pid, signals: &[Signal]) {
+    let Some(handle) = open(pid) else { return };
+    if !descends_from_us(pid) {
+        return;
+    }
+    for signal in signals {
+        // It may have ended meanwhile, which is what is wanted.
+        let _ = pidfd_send_signal(&handle, *signal);
+    }
+}
+
+fn children_of(pid: Pid) -> Vec<Pid> {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else {
+        return Vec::new();
+    };
+    let mut children = Vec::new();
+    for thread in threads.flatten() {
+        let text = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+        children.extend(
+            text.split_whitespace()
+                .filter_map(|pid| Pid::from_raw(pid.parse().ok()?)),
+        );
+    }
+    children
+}
+
+fn descends_from_us(pid: Pid) -> bool {
+    let us = getpid();
+    let mut current = pid;
+    // No tree is deeper than this; a loop can't be, but nothing here is to run for ever.
+    for _ in 0..4096 {
+        match parent_of(current) {
+            Some(parent) if parent == us => return true,
+            Some(parent) => current = parent,
+            None => return false,
+        }
+    }
+    false
+}
+
+fn parent_of(pid: Pid) -> Option<Pid> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The command's name stands in parentheses and may hold any of them.
+    let after_name = &stat[stat.rfind(')')? + 1..];
+    Pid::from_raw(after_name.split_whitespace().nth(1)?.parse().ok()?)
+}

@@ -1,0 +1,181 @@
+//! The watch over a running command: its end, its clocks, and what the runner wants, all in one `poll`.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant, SystemTime};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
+use super::order::{BYTE_END, BYTE_KILL, End, Order};
+use super::process;
+use super::tree::{Left, Tree};
+
+/// So often are orphans that ended collected while the command runs.
+const REAP_INTERVAL: Duration = Duration::from_secs(10);
+
+/// What the runner wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    None,
+    End,
+    Kill,
+    /// There is no runner any more.
+    Gone,
+}
+
+pub(super) struct Vigil<'a> {
+    socket: &'a UnixStream,
+    output: &'a File,
+    grace: Duration,
+    deadline: Option<Instant>,
+    idle: Option<IdleClock>,
+    kill_at_once: bool,
+    runner_gone: bool,
+}
+
+struct IdleClock {
+    limit: Duration,
+    check_at: Instant,
+    size: u64,
+}
+
+impl<'a> Vigil<'a> {
+    pub(super) fn new(socket: &'a UnixStream, output: &'a File, order: &Order) -> std::io::Result<Vigil<'a>> {
+        let now = Instant::now();
+        let idle = order.idle_timeout_ms.map(Duration::from_millis);
+        let size = output.metadata()?.size();
+        Ok(Vigil {
+            socket,
+            output,
+            grace: Duration::from_millis(order.grace_ms),
+            deadline: now.checked_add(Duration::from_millis(order.timeout_ms)),
+            idle: idle.map(|limit| IdleClock {
+                limit,
+                check_at: now + limit,
+                size,
+            }),
+            kill_at_once: false,
+            runner_gone: false,
+        })
+    }
+
+    /// Until the command has ended or has to; only in the first case is the result `Exited`.
+    pub(super) fn watch(&mut self, tree: &mut Tree) -> std::io::Result<End> {
+        let main = process::open(tree.main());
+        loop {
+            tree.reap();
+            if tree.main_has_ended() {
+                return Ok(End::Exited {
+                    code: None,
+                    signal: None,
+                });
+            }
+            match self.wish() {
+                Wish::None => {}
+                Wish::End | Wish::Kill => return Ok(End::Ordered),
+                Wish::Gone => return Ok(End::Abandoned),
+            }
+            let now = Instant::now();
+            if self.deadline.is_some_and(|deadline| deadline <= now) {
+                return Ok(End::TimedOut);
+            }
+            if self.is_idle(now)? {
+                return Ok(End::Idle);
+            }
+            let clocks = self
+                .deadline
+                .iter()
+                .copied()
+                .chain(self.idle.iter().map(|idle| idle.check_at));
+            let next = clocks.chain([now + REAP_INTERVAL]).min().unwrap_or(now);
+            self.wait(main.as_slice(), next)?;
+        }
+    }
+
+    /// TERM, grace, KILL; returns when nothing is left.
+    pub(super) fn end_tree(&mut self, tree: &mut Tree) -> std::io::Result<()> {
+        let kill_at = Instant::now() + self.grace;
+        while tree.reap() == Left::Something {
+            if self.kill_at_once || self.wish() == Wish::Kill || kill_at <= Instant::now() {
+                tree.kill();
+                return Ok(());
+            }
+            let children: Vec<OwnedFd> = process::children()
+                .into_iter()
+                .filter_map(process::open)
+                .collect();
+            tree.ask_to_end();
+            self.wait(&children, kill_at)?;
+        }
+        Ok(())
+    }
+
+    /// Until one of the processes ends, the runner says something, or that instant has come.
+    fn wait(&self, processes: &[OwnedFd], until: Instant) -> std::io::Result<()> {
+        let mut descriptors: Vec<PollFd<'_>> = processes
+            .iter()
+            .map(|process| PollFd::new(process, PollFlags::IN))
+            .collect();
+        if !self.runner_gone {
+            descriptors.push(PollFd::from_borrowed_fd(self.socket.as_fd(), PollFlags::IN));
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        let limit = Timespec::try_from(left).unwrap_or(Timespec {
+            tv_sec: 1,
+            tv_nsec: 0,
+        });
+        match poll(&mut descriptors, Some(&limit)) {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    fn wish(&mut self) -> Wish {
+        if self.runner_gone {
+            return Wish::None;
+        }
+        let mut bytes = [0; 16];
+        let mut socket = self.socket;
+        match socket.read(&mut bytes) {
+            Ok(0) => {
+                self.runner_gone = true;
+                Wish::Gone
+            }
+            Ok(count) if bytes[..count].contains(&BYTE_KILL) => {
+                self.kill_at_once = true;
+                Wish::Kill
+            }
+            Ok(count) if bytes[..count].contains(&BYTE_END) => Wish::End,
+            Ok(_) => Wish::None,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
+                Wish::None
+            }
+            Err(_) => {
+                self.runner_gone = true;
+                Wish::Gone
+            }
+        }
+    }
+
+    /// Whether the output has not grown for the limit; if it has, the clock is set to when that would be so.
+    fn is_idle(&mut self, now: Instant) -> std::io::Result<bool> {
+        let Some(idle) = self.idle.as_mut().filter(|idle| idle.check_at <= now) else {
+            return Ok(false);
+        };
+        let metadata = self.output.metadata()?;
+        if metadata.size() == idle.size {
+            return Ok(true);
+        }
+        idle.size = metadata.size();
+        let quiet = metadata.modified()?;
+        let quiet_for = SystemTime::now().duration_since(quiet).unwrap_or_default();
+        // Once is not enough to believe the wall clock, which may have jumped: there is always one more check.
+        let left = idle.limit.saturating_sub(quiet_for).max(idle.limit / 16);
+        idle.check_at = now + left;
+        Ok(false)
+    }
+}

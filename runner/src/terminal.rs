@@ -1,0 +1,149 @@
+//! Text for people: aligned columns, colour where it is seen, and nothing from a file that could steer a terminal.
+
+use std::io::{self, IsTerminal, Write};
+
+use crate::stage::Stage;
+
+/// Whether colour is used: on a terminal, unless NO_COLOR says otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Palette {
+    Plain,
+    Coloured,
+}
+
+impl Palette {
+    pub(crate) fn of(stream: &impl IsTerminal) -> Palette {
+        let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
+        match stream.is_terminal() && !unwanted && !dumb {
+            true => Palette::Coloured,
+            false => Palette::Plain,
+        }
+    }
+
+    pub(crate) fn bold(self, text: &str) -> String {
+        self.paint(text, "1")
+    }
+
+    pub(crate) fn dim(self, text: &str) -> String {
+        self.paint(text, "2")
+    }
+
+    pub(crate) fn stage(self, stage: Stage, text: &str) -> String {
+        let code = match stage {
+            Stage::Inbox => "36",
+            Stage::Building | Stage::Testing => "33",
+            Stage::Review => "35",
+            Stage::Shipped => "32",
+            Stage::Failed | Stage::Quarantine => "31",
+        };
+        self.paint(text, code)
+    }
+
+    fn paint(self, text: &str, code: &str) -> String {
+        match self {
+            Palette::Plain => text.to_owned(),
+            Palette::Coloured => format!("\x1b[{code}m{text}\x1b[0m"),
+        }
+    }
+}
+
+/// One line of text from a file or from elsewhere, with everything in it made visible and harmless.
+pub(crate) fn harmless(text: &str) -> String {
+    text.chars()
+        .map(|letter| match letter {
+            letter if letter.is_control() => letter.escape_default().to_string(),
+            // These reorder or hide what stands around them.
+            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => {
+                letter.escape_unicode().to_string()
+            }
+            letter => letter.to_string(),
+        })
+        .collect()
+}
+
+/// Rows under a heading, each column as wide as its widest cell.
+#[derive(Debug)]
+pub(crate) struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    pub(crate) fn new(heading: &[&str]) -> Table {
+        Table {
+            rows: vec![heading.iter().map(|cell| (*cell).to_owned()).collect()],
+        }
+    }
+
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.rows
+            .push(cells.into_iter().map(|cell| harmless(&cell)).collect());
+    }
+
+    /// `paint` gets the row's number (0: the heading), the column's, and the padded cell.
+    pub(crate) fn write(
+        &self,
+        out: &mut impl Write,
+        paint: impl Fn(usize, usize, String) -> String,
+    ) -> io::Result<()> {
+        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let width = |column: usize| {
+            let cells = self.rows.iter().filter_map(|row| row.get(column));
+            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..columns).map(width).collect();
+        for (number, row) in self.rows.iter().enumerate() {
+            let last = row.iter().rposition(|cell| !cell.is_empty()).unwrap_or(0);
+            let cells = row.iter().take(last + 1).enumerate().map(|(column, cell)| {
+                let padded = match column == last {
+                    true => cell.clone(),
+                    false => format!("{cell:<width$}", width = widths[column]),
+                };
+                paint(number, column, padded)
+            });
+            writeln!(out, "{}", cells.collect::<Vec<_>>().join("  "))?;
+        }
+        Ok(())
+    }
+}
+
+/// `3m12s`, `1.4s`: two units at most.
+pub(crate) fn duration(length: std::time::Duration) -> String {
+    let seconds = length.as_secs();
+    match seconds {
+        0..=9 => format!("{:.1}s", length.as_secs_f64()),
+        10..=59 => format!("{seconds}s"),
+        60..=3599 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        3600..=86_399 => format!("{}h{:02}m", seconds / 3600, seconds / 60 % 60),
+        _ => format!("{}d{:02}h", seconds / 86_400, seconds / 3600 % 24),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn nothing_that_steers_a_terminal_gets_through() {
+        assert_eq!(
+            harmless("a\x1b[31mb\u{7}\r\n\u{202e}c"),
+            "a\\u{1b}[31mb\\u{7}\\r\\n\\u{202e}c"
+        );
+        assert_eq!(harmless("grün · 漢字"), "grün · 漢字");
+    }
+
+    #[test]
+    fn lengths_are_told_in_two_units() {
+        let cases = [
+            (1_400, "1.4s"),
+            (59_000, "59s"),
+            (192_000, "3m12s"),
+            (5_400_000, "1h30m"),
+            (90_000_000, "1d01h"),
+        ];
+        for (ms, expected) in cases {
+            assert_eq!(duration(Duration::from_millis(ms)), expected);
+        }
+    }
+}
