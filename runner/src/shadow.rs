@@ -4,7 +4,17 @@
 //! jobs neither wait for it nor fail by it. The lane has a thread of its own; only the end of a process may wait
 //! for it, and for a limited time.
 
+mod compare;
 mod lane;
+mod ledger;
+pub(crate) mod log;
+mod mailbox;
+mod observer;
+mod pending;
+pub(crate) mod report;
+mod reporter;
+#[cfg(test)]
+mod rig;
 
 use std::sync::Arc;
 
@@ -16,7 +26,7 @@ use crate::stage::Stage;
 
 /// What the local path picked in one iteration, and the queue as it was then.
 ///
-/// Handed over before the picked job moves, so that its decision is known before its first transition.
+/// Handed over before any transition of the picked job is.
 #[derive(Debug)]
 pub(crate) struct Decision {
     pub(crate) local: Option<JobId>,

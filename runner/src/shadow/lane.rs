@@ -1,26 +1,215 @@
-//! The handle of the shadow lane.
+//! The handle of the shadow lane: a thread of its own behind a bounded box.
+//!
+//! Nothing that is called here waits, but for the end of a process, and that for a limited time. A panic in the
+//! lane costs the decision that it was at, and no more.
 
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::Duration;
 
-use super::{Decision, Transition};
+use tokio::runtime::{Builder, Runtime};
+
+use super::ledger::{Ledger, Told, jobs_in};
+use super::log::{Line, Log, Skip};
+use super::mailbox::Mailbox;
+use super::observer::{Observer, write_refusals};
+use super::{Decision, Transition, reporter};
+use crate::fleet::client::fresh_key;
+use crate::fleet::failure::{Failure, FailureKind};
+use crate::ids::JobId;
+use crate::mode::Mode;
 use crate::settings::Settings;
+use crate::stage::Stage;
+
+/// What writing the last lines may take beyond the limit; a healthy disk needs a thousandth of it.
+const LAST_LINES: Duration = Duration::from_millis(250);
+/// A lane that panics again and again is given up.
+const PANICS_MAX: u32 = 16;
 
 /// Inert in every mode but shadow.
 #[derive(Debug)]
-pub(crate) struct Lane;
+pub(crate) struct Lane {
+    running: Option<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    mailbox: Mailbox,
+    /// Disconnected when the thread is through.
+    done: mpsc::Receiver<()>,
+    /// Makes the ids of this process's decisions.
+    process: Arc<str>,
+    decisions: AtomicU64,
+}
 
 impl Lane {
-    pub(crate) fn start(_settings: &Settings) -> Lane {
-        Lane
+    pub(crate) fn start(settings: &Settings) -> Lane {
+        match settings.mode {
+            Mode::Shadow => Lane {
+                running: Running::start(settings.clone()),
+            },
+            Mode::Offline | Mode::Local | Mode::Route => Lane { running: None },
+        }
     }
 
-    pub(crate) fn decided(&self, _decision: Decision) {}
+    pub(crate) fn decided(&self, decision: Decision) {
+        if let Some(running) = &self.running {
+            let count = running.decisions.fetch_add(1, Ordering::Relaxed);
+            running
+                .mailbox
+                .decided(format!("{}-{count}", running.process), decision);
+        }
+    }
 
-    pub(crate) fn moved(&self, _transition: Transition) {}
+    pub(crate) fn moved(&self, transition: Transition) {
+        if let Some(running) = &self.running {
+            running.mailbox.moved(transition);
+        }
+    }
 
     /// Waits at most `limit` for what is still to be said.
-    pub(crate) fn finish(self, _limit: Duration) {}
+    pub(crate) fn finish(self, limit: Duration) {
+        if let Some(running) = self.running {
+            running.mailbox.close(limit);
+            // It ends by disconnecting, or the time is up; either way the process goes on to its end.
+            let _ = running.done.recv_timeout(limit.saturating_add(LAST_LINES));
+        }
+    }
+}
+
+impl Running {
+    fn start(settings: Settings) -> Option<Running> {
+        let mailbox = Mailbox::default();
+        let (alive, done) = mpsc::channel();
+        let theirs = mailbox.clone();
+        let at_work = Stage::ALL
+            .into_iter()
+            .filter(|stage| *stage != Stage::Inbox && !stage.is_final());
+        let at_start = jobs_in(&settings, at_work);
+        let spawned = thread::Builder::new()
+            .name(String::from("shadow-lane"))
+            .spawn(move || {
+                let _alive: mpsc::Sender<()> = alive;
+                work(settings, &theirs, at_start);
+            });
+        match spawned {
+            Ok(_) => Some(Running {
+                mailbox,
+                done,
+                process: fresh_key("decision"),
+                decisions: AtomicU64::new(0),
+            }),
+            Err(error) => {
+                warn(&format!(
+                    "no thread for the shadow lane ({error}): nothing is compared"
+                ));
+                None
+            }
+        }
+    }
+}
+
+fn work(settings: Settings, mailbox: &Mailbox, at_start: HashMap<JobId, Stage>) {
+    let log = Log::new(&settings.queue.value);
+    let mut observer = Observer::new(settings, mailbox.clone(), at_start);
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            warn(&format!(
+                "no runtime for the shadow lane ({error}): nothing is compared"
+            ));
+            return observer.clear_out(Skip::Stopped);
+        }
+    };
+    for _ in 0..PANICS_MAX {
+        let whole = catch_unwind(AssertUnwindSafe(|| {
+            runtime.block_on(async {
+                tokio::select! {
+                    biased;
+                    () = observer.run() => {}
+                    () = write_refusals(&log, mailbox) => {}
+                    () = mailbox.time_is_up() => {}
+                }
+            });
+        }));
+        match whole {
+            Ok(()) => return observer.clear_out(Skip::Exit),
+            Err(_) => observer.after_panic(),
+        }
+    }
+    observer.clear_out(Skip::Stopped);
 }
 
 /// Mirrors what a command such as `ship` moved by itself; takes at most `AQ_FLEET_DRAIN`.
-pub(crate) fn mirror(_settings: &Settings, _transitions: &[Transition]) {}
+pub(crate) fn mirror(settings: &Settings, transitions: &[Transition]) {
+    if settings.mode != Mode::Shadow || transitions.is_empty() {
+        return;
+    }
+    let log = Log::new(&settings.queue.value);
+    let ledger = Ledger::new(settings);
+    let told = std::cell::Cell::new(0);
+    let failure = match runtime() {
+        Ok(runtime) => {
+            let limit = settings.fleet.drain.value;
+            let tell = tell_all(settings, &log, &ledger, transitions, &told);
+            match runtime.block_on(async { tokio::time::timeout(limit, tell).await }) {
+                // The reporter has logged its own failure.
+                Ok(_) => None,
+                Err(_) => Some(Failure::indefinite(
+                    FailureKind::Timeout,
+                    "AQ_FLEET_DRAIN is over",
+                )),
+            }
+        }
+        Err(error) => Some(Failure::indefinite(
+            FailureKind::ConnectFailed,
+            &error.to_string(),
+        )),
+    };
+    let left = &transitions[told.get()..];
+    if let (Some(failure), Some(first)) = (failure, left.first()) {
+        log.append(&Line::error(
+            reporter::OPERATION,
+            None,
+            Some(first.job.as_str()),
+            &failure,
+        ));
+    }
+    for transition in left {
+        ledger.note(Told::Open, &transition.job, transition.stage);
+    }
+}
+
+async fn tell_all(
+    settings: &Settings,
+    log: &Log,
+    ledger: &Ledger,
+    transitions: &[Transition],
+    told: &std::cell::Cell<usize>,
+) -> Result<(), Failure> {
+    let client = reporter::client(settings, &mut None).inspect_err(|failure| {
+        let job = transitions.first().map(|transition| transition.job.as_str());
+        log.append(&Line::error(reporter::OPERATION, None, job, failure));
+    })?;
+    for transition in transitions {
+        reporter::tell(&client, log, ledger, &transition.job, transition.stage).await?;
+        told.set(told.get() + 1);
+    }
+    Ok(())
+}
+
+fn runtime() -> std::io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
+}
+
+fn warn(text: &str) {
+    use std::io::Write as _;
+    // A closed stderr is no reason to stop.
+    let _ = writeln!(std::io::stderr(), "aq: warning: {text}");
+}
+
+#[cfg(test)]
+mod tests;

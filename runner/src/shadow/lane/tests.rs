@@ -1,0 +1,456 @@
+//! The lane as the run loop sees it: values go in, lines come out, and the coordinator saw what it saw.
+
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::Value;
+
+use super::*;
+use crate::shadow::rig::{Coordinator, Seen, decision, id, settings};
+
+const LONG: Duration = Duration::from_secs(30);
+
+fn queue() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join(".state")).unwrap();
+    for stage in Stage::ALL {
+        fs::create_dir(folder.path().join(stage.folder())).unwrap();
+    }
+    folder
+}
+
+fn place(queue: &Path, job: &str, stage: Stage) {
+    fs::write(
+        queue.join(stage.folder()).join(format!("{job}.md")),
+        "---\nengine: sh\n---\ntrue\n",
+    )
+    .unwrap();
+}
+
+fn moved(job: &str, stage: Stage) -> Transition {
+    Transition { job: id(job), stage }
+}
+
+fn log(queue: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(crate::shadow::log::path_in(queue)).unwrap_or_default();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+/// Each line as `event local coord verdict-or-reason-or-kind`, dashes for none.
+fn briefly(queue: &Path) -> Vec<String> {
+    let word = |line: &Value, keys: &[&str]| {
+        let found = keys.iter().find_map(|key| line[key].as_str());
+        found.unwrap_or("-").to_owned()
+    };
+    log(queue)
+        .iter()
+        .map(|line| {
+            let [event, local, coord] = ["event", "localJob", "coordJob"].map(|key| word(line, &[key]));
+            format!(
+                "{event} {local} {coord} {}",
+                word(line, &["verdict", "reason", "kind"])
+            )
+        })
+        .collect()
+}
+
+fn offer(job: &str) -> Option<(u16, String)> {
+    Some((200, format!(r#"{{"dryRun":true,"job":{{"id":"{job}"}}}}"#)))
+}
+
+/// The honest answer to a report.
+fn noted(seen: &Seen) -> Option<(u16, String)> {
+    let stage = seen.body["stage"].as_str().unwrap();
+    Some((
+        202,
+        format!(r#"{{"shadow":1,"accepted":true,"stage":"{stage}","realStage":"queued"}}"#),
+    ))
+}
+
+fn is_claim(seen: &Seen) -> bool {
+    seen.path.ends_with("/claims")
+}
+
+#[test]
+fn decisions_and_transitions_go_out_in_their_order_and_each_decision_has_one_line() {
+    let queue = queue();
+    let coordinator = Coordinator::start(|seen| {
+        if is_claim(seen) {
+            offer("alpha")
+        } else {
+            noted(seen)
+        }
+    });
+    let lane = Lane::start(&settings(queue.path(), &coordinator.url));
+    lane.decided(decision(Some("alpha"), &["alpha", "beta"]));
+    for stage in [Stage::Building, Stage::Testing, Stage::Shipped] {
+        lane.moved(moved("alpha", stage));
+    }
+    lane.decided(decision(Some("beta"), &["beta"]));
+    lane.finish(LONG);
+    assert_eq!(
+        coordinator.briefly(),
+        [
+            "claim",
+            "alpha building",
+            "alpha testing",
+            "alpha shipped",
+            "claim"
+        ]
+    );
+    assert_eq!(
+        briefly(queue.path()),
+        ["comparison alpha alpha AGREE", "comparison beta alpha DIVERGE"]
+    );
+    let lines = log(queue.path());
+    assert_eq!(lines[1]["reason"], "unknown");
+    assert!(lines[0]["decision"].is_string() && lines[0]["decision"] != lines[1]["decision"]);
+}
+
+#[test]
+fn a_claim_tells_nothing_of_the_local_decision() {
+    let queue = queue();
+    let coordinator = Coordinator::start(|_| offer("alpha"));
+    for local in [Some("alpha"), Some("beta"), None] {
+        let lane = Lane::start(&settings(queue.path(), &coordinator.url));
+        lane.decided(decision(local, &["alpha", "beta"]));
+        lane.finish(LONG);
+    }
+    let seen = coordinator.seen();
+    assert_eq!(seen.len(), 3);
+    assert!(seen.iter().all(|request| *request == seen[0]), "{seen:?}");
+}
+
+#[test]
+fn no_other_mode_makes_a_connection_or_a_line() {
+    let queue = queue();
+    let coordinator = Coordinator::start(|_| offer("alpha"));
+    for mode in [Mode::Offline, Mode::Local, Mode::Route] {
+        let mut settings = settings(queue.path(), &coordinator.url);
+        settings.mode = mode;
+        let lane = Lane::start(&settings);
+        lane.decided(decision(Some("alpha"), &["alpha"]));
+        lane.moved(moved("alpha", Stage::Building));
+        lane.finish(LONG);
+        mirror(&settings, &[moved("alpha", Stage::Shipped)]);
+    }
+    assert!(coordinator.seen().is_empty() && log(queue.path()).is_empty());
+}
+
+#[test]
+fn a_hanging_coordinator_costs_the_limit_at_the_end_and_every_decision_keeps_its_line() {
+    let queue = queue();
+    let coordinator = Coordinator::start(|_| None);
+    let lane = Lane::start(&settings(queue.path(), &coordinator.url));
+    for name in ["a", "b", "c"] {
+        lane.decided(decision(Some(name), &["a", "b", "c"]));
+        lane.moved(moved(name, Stage::Building));
+    }
+    lane.finish(Duration::ZERO);
+    assert_eq!(
+        briefly(queue.path()),
+        ["skipped a - exit", "skipped b - exit", "skipped c - exit"]
+    );
+}
+
+#[test]
+fn decisions_that_do_not_fit_are_counted_while_the_coordinator_hangs() {
+    let queue = queue();
+    let coordinator = Coordinator::start(|_| None);
+    let lane = Lane::start(&settings(queue.path(), &coordinator.url));
+    const DECISIONS: usize = 3000;
+    for _ in 0..DECISIONS {
+        lane.decided(decision(Some("a"), &["a"]));
+    }
+    lane.finish(Duration::ZERO);
+    let counted: u64 = log(queue.path())
+        .iter()
+        .filter(|line| line["event"] == "skipped")
+        .map(|line| line["decisions"].as_u64().unwrap_or(1))
+        .sum();
+    assert_eq!(counted, DECISIONS as u64);
+}
+
+#[test]
+fn an_unanswered_report_is_a_gap_until_it_is_answered_and_then_the_last_stage_has_won() {
+    let queue = queue();
+    let healthy = std::sync::Arc::new(AtomicBool::new(false));
+    let theirs = std::sync::Arc::clone(&healthy);
+    let coordinator = Coordinator::start(move |seen| match is_claim(seen) {
+        true => offer("alpha"),
+        false if theirs.load(Ordering::SeqCst) => noted(seen),
+        false => Some((500, String::new())),
+    });
+    let settings = settings(queue.path(), &coordinator.url);
+    let lane = Lane::start(&settings);
+    lane.decided(decision(Some("alpha"), &["alpha"]));
+    lane.moved(moved("alpha", Stage::Building));
+    lane.moved(moved("alpha", Stage::Shipped));
+    lane.decided(decision(Some("beta"), &["beta"]));
+    lane.finish(LONG);
+    assert_eq!(
+        briefly(queue.path()),
+        [
+            "comparison alpha alpha AGREE",
+            "shadow-error alpha - status-500",
+            "shadow-error alpha - status-500",
+            "shadow-error alpha - status-500",
+            "skipped beta - view-gap",
+        ]
+    );
+    let errors = log(queue.path());
+    assert!(errors[1]["decision"].is_null() && errors[1]["operation"] == "shadow.report");
+
+    // A later process knows from the folders, and says the last stage alone, before anything else.
+    place(queue.path(), "alpha", Stage::Shipped);
+    healthy.store(true, Ordering::SeqCst);
+    let before = coordinator.seen().len();
+    let lane = Lane::start(&settings);
+    lane.decided(decision(Some("beta"), &["beta"]));
+    lane.finish(LONG);
+    assert_eq!(coordinator.briefly()[before..], ["alpha shipped", "claim"]);
+
+    // What was answered is not repeated by the one after that.
+    let before = coordinator.seen().len();
+    let lane = Lane::start(&settings);
+    lane.decided(decision(None, &[]));
+    lane.finish(LONG);
+    assert_eq!(coordinator.briefly()[before..], ["claim"]);
+}
+
+#[test]
+fn a_job_that_came_back_to_the_inbox_unheard_is_reported_before_it_is_decided_on() {
+    let queue = queue();
+    let coordinator = Coordinator::start(|seen| {
+        if is_claim(seen) {
+            offer("alpha")
+        } else {
+            noted(seen)
+        }
+    });
+    let settings = settings(queue.path(), &coordinator.url);
+    Ledger::new(&settings).note(Told::Answered, &id("alpha"), Stage::Building);
+    place(queue.path(), "alpha", Stage::Inbox);
+    let lane = Lane::start(&settings);
+    lane.decided(decision(Some("alpha"), &["alpha"]));
+    lane.moved(moved("alpha", Stage::Building));
+    lane.finish(LONG);
+    assert_eq!(coordinator.briefly(), ["alpha queued", "claim", "alpha building"]);
+}
+
+#[test]
+fn what_a_command_could_not_deliver_is_a_gap_for_the_runner_that_goes_on() {
+    let queue = queue();
+    let coordinator = Coordinator::start(|seen| {
+        if is_claim(seen) {
+            offer("alpha")
+        } else {
+            noted(seen)
+        }
+    });
+    let running = settings(queue.path(), &coordinator.url);
+    let lane = Lane::start(&running);
+    Ledger::new(&running).note(Told::Open, &id("old"), Stage::Inbox);
+    place(queue.path(), "old", Stage::Inbox);
+    lane.decided(decision(Some("alpha"), &["alpha"]));
+    lane.finish(LONG);
+    assert_eq!(coordinator.briefly(), ["old queued", "claim"]);
+}
+
+#[test]
+fn a_coordinator_without_a_dry_run_is_noted_once_and_asked_no_more() {
+    for status in [404, 405, 501] {
+        let queue = queue();
+        let coordinator = Coordinator::start(move |seen| match is_claim(seen) {
+            true => Some((status, String::from("{}"))),
+            false => noted(seen),
+        });
+        let lane = Lane::start(&settings(queue.path(), &coordinator.url));
+        for name in ["a", "b"] {
+            lane.decided(decision(Some(name), &[name]));
+            lane.moved(moved(name, Stage::Shipped));
+        }
+        lane.finish(LONG);
+        assert_eq!(
+            briefly(queue.path()),
+            [
+                "dry-run-unsupported - - -",
+                "skipped a - unsupported",
+                "skipped b - unsupported"
+            ]
+        );
+        assert_eq!(coordinator.briefly(), ["claim", "a shipped", "b shipped"]);
+    }
+}
+
+#[test]
+fn a_lease_that_nobody_asked_for_is_released_once_and_no_more_is_asked() {
+    for (release, lines) in [
+        (
+            200,
+            vec![
+                "dry-run-not-honoured - a -",
+                "skipped a - stopped",
+                "skipped b - stopped",
+            ],
+        ),
+        (
+            403,
+            vec![
+                "dry-run-not-honoured - a -",
+                "lease-leaked - a -",
+                "skipped a - stopped",
+                "skipped b - stopped",
+            ],
+        ),
+    ] {
+        let queue = queue();
+        let coordinator = Coordinator::start(move |seen| match is_claim(seen) {
+            true => Some((
+                200,
+                String::from(r#"{"dryRun":true,"job":{"id":"a"},"lease":{"id":"lease-9","fencingToken":4}}"#),
+            )),
+            false => Some((release, String::from(r#"{"stage":"queued"}"#))),
+        });
+        let lane = Lane::start(&settings(queue.path(), &coordinator.url));
+        lane.decided(decision(Some("a"), &["a"]));
+        lane.decided(decision(Some("b"), &["b"]));
+        lane.finish(LONG);
+        assert_eq!(briefly(queue.path()), lines);
+        assert_eq!(coordinator.briefly(), ["claim", "/v1/leases/lease-9/release"]);
+        assert_eq!(log(queue.path())[0]["lease"], "lease-9");
+        assert_eq!(coordinator.seen()[1].body["fencingToken"], 4);
+    }
+}
+
+#[test]
+fn an_error_is_the_outcome_of_its_decision_and_is_not_retried() {
+    let queue = queue();
+    let coordinator = Coordinator::start(|seen| {
+        if is_claim(seen) {
+            Some((503, String::new()))
+        } else {
+            noted(seen)
+        }
+    });
+    let lane = Lane::start(&settings(queue.path(), &coordinator.url));
+    lane.decided(decision(Some("a"), &["a"]));
+    lane.finish(LONG);
+    assert_eq!(coordinator.briefly(), ["claim"]);
+    assert_eq!(briefly(queue.path()), ["shadow-error a - status-503"]);
+    let line = &log(queue.path())[0];
+    assert!(line["decision"].is_string() && line["operation"] == "shadow.claim" && line["status"] == 503);
+}
+
+#[test]
+fn an_idle_offer_is_logged_again_only_after_a_pick_or_when_it_changes() {
+    let queue = queue();
+    let offers = std::sync::Mutex::new(["x", "x", "y", "a", "y"].into_iter());
+    let coordinator = Coordinator::start(move |seen| match is_claim(seen) {
+        true => offer(offers.lock().unwrap().next().unwrap()),
+        false => noted(seen),
+    });
+    let lane = Lane::start(&settings(queue.path(), &coordinator.url));
+    for local in [None, None, None, Some("a"), None] {
+        lane.decided(decision(local, &["a"]));
+    }
+    lane.finish(LONG);
+    assert_eq!(
+        briefly(queue.path()),
+        [
+            "comparison - x LOCAL_EMPTY",
+            "comparison - y LOCAL_EMPTY",
+            "comparison a a AGREE",
+            "comparison - y LOCAL_EMPTY",
+        ]
+    );
+}
+
+#[test]
+fn neither_side_naming_a_job_is_no_line() {
+    let queue = queue();
+    let coordinator = Coordinator::start(|_| Some((204, String::new())));
+    let lane = Lane::start(&settings(queue.path(), &coordinator.url));
+    lane.decided(decision(None, &[]));
+    lane.decided(decision(Some("a"), &["a"]));
+    lane.finish(LONG);
+    assert_eq!(briefly(queue.path()), ["comparison a - COORD_EMPTY"]);
+}
+
+#[test]
+fn an_odd_answer_to_a_report_is_noted_and_changes_nothing() {
+    let queue = queue();
+    let coordinator = Coordinator::start(|seen| match is_claim(seen) {
+        true => offer("a"),
+        false => Some((
+            202,
+            String::from(
+                r#"{"shadow":1,"accepted":false,"stage":"failed","realStage":"failed","action":"stop"}"#,
+            ),
+        )),
+    });
+    let lane = Lane::start(&settings(queue.path(), &coordinator.url));
+    lane.moved(moved("a", Stage::Building));
+    lane.decided(decision(Some("a"), &["a"]));
+    lane.finish(LONG);
+    assert_eq!(
+        briefly(queue.path()),
+        ["report-divergence a - -", "comparison a a AGREE"]
+    );
+}
+
+#[test]
+fn a_hostile_offer_stays_one_line_of_text() {
+    let queue = queue();
+    let coordinator = Coordinator::start(|_| offer("../../etc\\n{\\\"verdict\\\":\\\"AGREE\\\"}\\u001b[2J"));
+    let lane = Lane::start(&settings(queue.path(), &coordinator.url));
+    lane.decided(decision(Some("a"), &["a"]));
+    lane.finish(LONG);
+    let lines = log(queue.path());
+    assert_eq!((lines.len(), &lines[0]["reason"]), (1, &Value::from("invalid")));
+    assert_eq!(
+        lines[0]["coordJob"],
+        "../../etc\\n{\\\"verdict\\\":\\\"AGREE\\\"}\\u{1b}[2J"
+    );
+}
+
+#[test]
+fn a_command_mirrors_its_own_transitions() {
+    let queue = queue();
+    let coordinator = Coordinator::start(noted);
+    let settings = settings(queue.path(), &coordinator.url);
+    mirror(&settings, &[moved("a", Stage::Inbox), moved("b", Stage::Failed)]);
+    assert_eq!(coordinator.briefly(), ["a queued", "b failed"]);
+    assert!(log(queue.path()).is_empty());
+    assert_eq!(Ledger::new(&settings).load()[&id("b")].told, Told::Answered);
+}
+
+#[test]
+fn a_command_that_is_not_heard_says_so_and_leaves_the_rest_for_later() {
+    let queue = queue();
+    let coordinator = Coordinator::start(|_| None);
+    let mut settings = settings(queue.path(), &coordinator.url);
+    settings.fleet.drain.value = Duration::from_millis(50);
+    mirror(&settings, &[moved("a", Stage::Inbox), moved("b", Stage::Failed)]);
+    assert_eq!(briefly(queue.path()), ["shadow-error a - timeout"]);
+    let known = Ledger::new(&settings).load();
+    assert_eq!(
+        (known[&id("a")].told, known[&id("b")].told),
+        (Told::Open, Told::Open)
+    );
+}
+
+#[test]
+fn a_log_that_cannot_be_written_stops_nothing() {
+    let queue = queue();
+    std::os::unix::fs::symlink("/dev/full", crate::shadow::log::path_in(queue.path())).unwrap();
+    let coordinator = Coordinator::start(|seen| if is_claim(seen) { offer("a") } else { noted(seen) });
+    let lane = Lane::start(&settings(queue.path(), &coordinator.url));
+    lane.decided(decision(Some("a"), &["a"]));
+    lane.moved(moved("a", Stage::Shipped));
+    lane.finish(LONG);
+    assert_eq!(coordinator.briefly(), ["claim", "a shipped"]);
+}

@@ -1,0 +1,282 @@
+//! What a shadow log amounts to (clauses ): read once from front to end, in bounded memory.
+//!
+//! It returns figures; how they are shown, and what is decided by them, is the business of others. Lines that
+//! can't be read are counted, never fatal: the log is written by several processes and may be cut by a crash.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{self, BufRead};
+
+use serde::{Deserialize, Serialize};
+
+use super::compare::Verdict;
+use crate::fleet::failure::shown;
+
+/// Longer than any line that is written here.
+const LINE_BYTES_MAX: usize = 64 * 1024;
+/// More kinds and reasons than there are: what goes beyond is counted together.
+const WORDS_MAX: usize = 64;
+
+/// The figures of one log, as `--json` prints them.
+#[derive(Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Figures {
+    pub(crate) verdicts: Verdicts,
+    /// Of the divergences.
+    pub(crate) reasons: BTreeMap<String, u64>,
+    pub(crate) errors: BTreeMap<String, u64>,
+    pub(crate) skipped: BTreeMap<String, u64>,
+    pub(crate) agreement: Agreement,
+    pub(crate) coverage: Coverage,
+    pub(crate) lines: Lines,
+    /// The last comparisons in which the two did not agree, oldest first.
+    pub(crate) divergences: VecDeque<Divergence>,
+}
+
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(crate) struct Verdicts {
+    pub(crate) agree: u64,
+    pub(crate) diverge: u64,
+    pub(crate) coord_empty: u64,
+    pub(crate) local_empty: u64,
+}
+
+#[derive(Debug, Default, PartialEq, Serialize)]
+pub(crate) struct Agreement {
+    pub(crate) agree: u64,
+    pub(crate) of: u64,
+    /// None where nothing was compared: no data is no agreement.
+    pub(crate) rate: Option<f64>,
+}
+
+/// How many of the decisions could be compared.
+#[derive(Debug, Default, PartialEq, Serialize)]
+pub(crate) struct Coverage {
+    pub(crate) compared: u64,
+    pub(crate) of: u64,
+    pub(crate) rate: Option<f64>,
+}
+
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Lines {
+    pub(crate) read: u64,
+    pub(crate) unreadable: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Divergence {
+    pub(crate) ts: String,
+    pub(crate) local_job: Option<String>,
+    pub(crate) coord_job: Option<String>,
+    pub(crate) verdict: Verdict,
+    pub(crate) reason: Option<String>,
+}
+
+/// A line as far as it counts; whatever else it holds is passed over.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Record {
+    ts: Option<String>,
+    event: Option<String>,
+    local_job: Option<String>,
+    coord_job: Option<String>,
+    verdict: Option<String>,
+    decision: Option<String>,
+    reason: Option<String>,
+    operation: Option<String>,
+    kind: Option<String>,
+    decisions: Option<u64>,
+}
+
+/// Reads a whole log; keeps the `last` comparisons that did not agree.
+///
+/// # Errors
+/// The log could not be read to its end.
+pub(crate) fn summarize(log: impl BufRead, last: usize) -> io::Result<Figures> {
+    let mut reader = Reader {
+        figures: Figures::default(),
+        last,
+        offer_while_idle: None,
+    };
+    for_each_line(log, |line| reader.line(line))?;
+    Ok(reader.finish())
+}
+
+struct Reader {
+    figures: Figures,
+    last: usize,
+    /// What the coordinator offered when nothing was picked here, until something is.
+    offer_while_idle: Option<String>,
+}
+
+impl Reader {
+    fn line(&mut self, line: Option<&[u8]>) {
+        self.figures.lines.read += 1;
+        let record = line.and_then(|line| serde_json::from_slice::<Record>(line).ok());
+        if record.and_then(|record| self.record(record)).is_none() {
+            self.figures.lines.unreadable += 1;
+        }
+    }
+
+    /// Counts a line; none if it is not one of this log's.
+    fn record(&mut self, record: Record) -> Option<()> {
+        match (record.event.as_deref(), record.verdict.as_deref()) {
+            (Some("comparison") | None, Some(verdict)) => self.comparison(verdict_of(verdict)?, record),
+            (Some("shadow-error"), None) => {
+                count(&mut self.figures.errors, record.kind.as_deref()?, 1);
+                if record.decision.is_some() || record.operation.as_deref() == Some("shadow.claim") {
+                    self.uncompared(&record, 1);
+                }
+            }
+            (Some("skipped"), None) => {
+                let decisions = record.decisions.unwrap_or(1);
+                count(&mut self.figures.skipped, record.reason.as_deref()?, decisions);
+                self.uncompared(&record, decisions);
+            }
+            (
+                Some("report-divergence" | "dry-run-unsupported" | "dry-run-not-honoured" | "lease-leaked"),
+                None,
+            ) => {}
+            _ => return None,
+        }
+        Some(())
+    }
+
+    fn comparison(&mut self, verdict: Verdict, record: Record) {
+        if verdict == Verdict::LocalEmpty {
+            let offer = record.coord_job.clone();
+            if offer == self.offer_while_idle {
+                return;
+            }
+            self.offer_while_idle = offer;
+        } else {
+            self.offer_while_idle = None;
+        }
+        let verdicts = &mut self.figures.verdicts;
+        *match verdict {
+            Verdict::Agree => &mut verdicts.agree,
+            Verdict::Diverge => &mut verdicts.diverge,
+            Verdict::CoordEmpty => &mut verdicts.coord_empty,
+            Verdict::LocalEmpty => &mut verdicts.local_empty,
+        } += 1;
+        if let (Verdict::Diverge, Some(reason)) = (verdict, &record.reason) {
+            count(&mut self.figures.reasons, reason, 1);
+        }
+        if verdict != Verdict::Agree {
+            self.keep(verdict, record);
+        }
+    }
+
+    fn keep(&mut self, verdict: Verdict, record: Record) {
+        let cut = |text: Option<String>| text.as_deref().map(shown_again);
+        self.figures.divergences.push_back(Divergence {
+            ts: cut(record.ts).unwrap_or_default(),
+            local_job: cut(record.local_job),
+            coord_job: cut(record.coord_job),
+            verdict,
+            reason: cut(record.reason),
+        });
+        if self.figures.divergences.len() > self.last {
+            self.figures.divergences.pop_front();
+        }
+    }
+
+    /// A decision without a verdict. If a job was picked, the idle situation before it is over all the same.
+    fn uncompared(&mut self, record: &Record, decisions: u64) {
+        self.figures.coverage.of = self.figures.coverage.of.saturating_add(decisions);
+        if record.local_job.is_some() {
+            self.offer_while_idle = None;
+        }
+    }
+
+    fn finish(self) -> Figures {
+        let mut figures = self.figures;
+        let Verdicts {
+            agree,
+            diverge,
+            coord_empty,
+            local_empty,
+        } = figures.verdicts;
+        let compared = agree + diverge + coord_empty + local_empty;
+        let of = figures.coverage.of.saturating_add(compared);
+        figures.agreement = Agreement {
+            agree,
+            of: compared,
+            rate: rate(agree, compared),
+        };
+        figures.coverage = Coverage {
+            compared,
+            of,
+            rate: rate(compared, of),
+        };
+        figures
+    }
+}
+
+/// None of none is no rate at all.
+fn rate(part: u64, of: u64) -> Option<f64> {
+    (of > 0).then(|| part as f64 / of as f64)
+}
+
+fn verdict_of(word: &str) -> Option<Verdict> {
+    match word {
+        "AGREE" => Some(Verdict::Agree),
+        "DIVERGE" => Some(Verdict::Diverge),
+        "COORD_EMPTY" => Some(Verdict::CoordEmpty),
+        "LOCAL_EMPTY" => Some(Verdict::LocalEmpty),
+        _ => None,
+    }
+}
+
+fn count(words: &mut BTreeMap<String, u64>, word: &str, by: u64) {
+    let known = words.contains_key(word) || words.len() < WORDS_MAX;
+    let word = if known {
+        shown_again(word)
+    } else {
+        String::from("(more)")
+    };
+    let counted = words.entry(word).or_default();
+    *counted = counted.saturating_add(by);
+}
+
+/// Names are escaped when they are written; what was not is escaped now, what was is not escaped twice.
+fn shown_again(text: &str) -> String {
+    match text.chars().any(char::is_control) || text.chars().count() > 128 {
+        true => shown(text),
+        false => text.to_owned(),
+    }
+}
+
+/// Hands over each line without its end; nothing for one that is too long to be one of ours.
+fn for_each_line(mut log: impl BufRead, mut handle: impl FnMut(Option<&[u8]>)) -> io::Result<()> {
+    let mut line = Vec::new();
+    let mut too_long = false;
+    loop {
+        let chunk = log.fill_buf()?;
+        if chunk.is_empty() {
+            if !line.is_empty() || too_long {
+                handle(Some(line.as_slice()).filter(|_| !too_long));
+            }
+            return Ok(());
+        }
+        let end = chunk.iter().position(|byte| *byte == b'\n');
+        let part = &chunk[..end.unwrap_or(chunk.len())];
+        too_long |= line.len() + part.len() > LINE_BYTES_MAX;
+        if too_long {
+            line.clear();
+        } else {
+            line.extend_from_slice(part);
+        }
+        let used = part.len() + usize::from(end.is_some());
+        log.consume(used);
+        if end.is_some() {
+            handle(Some(line.as_slice()).filter(|_| !too_long));
+            line.clear();
+            too_long = false;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,132 @@
+//! Tells the coordinator of one transition, and notes what its answer was like (clauses S-7 and S-8).
+//!
+//! Used by the lane for what the run loop moved and by commands that move a job themselves.
+
+use crate::fleet::client::{Client, Mirrored};
+use crate::fleet::failure::Failure;
+use crate::ids::JobId;
+use crate::settings::Settings;
+use crate::stage::Stage;
+
+use super::ledger::{Ledger, Told};
+use super::log::{Event, Line, Log};
+
+pub(super) const OPERATION: &str = "shadow.report";
+
+/// Sends one report. An answer, whatever it says, is written to the ledger; a failure to the log.
+///
+/// # Errors
+/// No answer: the report is still due.
+pub(super) async fn tell(
+    client: &Client,
+    log: &Log,
+    ledger: &Ledger,
+    job: &JobId,
+    stage: Stage,
+) -> Result<(), Failure> {
+    match client.shadow_report(job, stage).await {
+        Ok(answer) => {
+            ledger.note(Told::Answered, job, stage);
+            if let Some(detail) = oddity(&answer, stage) {
+                log.append(&Line::note(Event::ReportDivergence, Some(job.as_str()), &detail));
+            }
+            Ok(())
+        }
+        Err(failure) => {
+            log.append(&Line::error(OPERATION, None, Some(job.as_str()), &failure));
+            Err(failure)
+        }
+    }
+}
+
+/// What in an answer is worth a line. It is noted and never acted on.
+fn oddity(answer: &Mirrored, stage: Stage) -> Option<String> {
+    let reported = stage.wire_name();
+    match answer {
+        // Said once a job: its later stages are as unknown as its first.
+        Mirrored::UnknownJob => {
+            (stage == Stage::Building).then(|| format!("{reported}: the coordinator does not know the job"))
+        }
+        Mirrored::Noted {
+            accepted,
+            stage,
+            instructions,
+        } => {
+            let mut odd = Vec::new();
+            if !accepted {
+                odd.push(String::from("not accepted"));
+            }
+            if stage != reported {
+                odd.push(format!("its view says {stage}"));
+            }
+            if !instructions.is_empty() {
+                odd.push(format!(
+                    "it asks for {}, which is not done",
+                    instructions.join(", ")
+                ));
+            }
+            (!odd.is_empty()).then(|| format!("{reported}: {}", odd.join("; ")))
+        }
+    }
+}
+
+/// A client, made at the first use.
+pub(super) fn client(settings: &Settings, kept: &mut Option<Client>) -> Result<Client, Failure> {
+    if let Some(client) = kept {
+        return Ok(client.clone());
+    }
+    let made = Client::new(settings).map_err(|error| {
+        Failure::indefinite(
+            crate::fleet::failure::FailureKind::ConnectFailed,
+            &error.to_string(),
+        )
+    })?;
+    Ok(kept.insert(made).clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn noted(accepted: bool, stage: &str, instructions: &[&str]) -> Mirrored {
+        let instructions = instructions.iter().map(|&word| word.to_owned()).collect();
+        Mirrored::Noted {
+            accepted,
+            stage: stage.to_owned(),
+            instructions,
+        }
+    }
+
+    #[test]
+    fn only_what_is_odd_is_noted() {
+        for (answer, stage, detail) in [
+            (noted(true, "building", &[]), Stage::Building, None),
+            (noted(true, "queued", &[]), Stage::Inbox, None),
+            (
+                noted(false, "building", &[]),
+                Stage::Building,
+                Some("building: not accepted"),
+            ),
+            (
+                noted(true, "failed", &[]),
+                Stage::Testing,
+                Some("testing: its view says failed"),
+            ),
+            (
+                noted(false, "queued", &["action", "lease"]),
+                Stage::Quarantine,
+                Some(
+                    "quarantined: not accepted; its view says queued; it asks for action, lease, which is not done",
+                ),
+            ),
+            (
+                Mirrored::UnknownJob,
+                Stage::Building,
+                Some("building: the coordinator does not know the job"),
+            ),
+            (Mirrored::UnknownJob, Stage::Shipped, None),
+        ] {
+            assert_eq!(oddity(&answer, stage).as_deref(), detail);
+        }
+    }
+}
