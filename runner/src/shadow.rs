@@ -14,7 +14,7 @@ mod pending;
 pub(crate) mod report;
 mod reporter;
 #[cfg(test)]
-mod rig;
+pub(crate) mod rig;
 
 use std::sync::Arc;
 

@@ -3,10 +3,12 @@
 mod add;
 mod cancel;
 mod error;
+mod fleet_status;
 mod list;
 mod logs;
 mod retry;
 mod run;
+mod shadow_report;
 mod ship;
 mod show;
 mod status;
@@ -58,6 +60,10 @@ enum Command {
     Logs(logs::Arguments),
     /// Show what the queue holds, what runs, and which mode the flags amount to
     Status(status::Arguments),
+    /// Show the fleet's settings, and whether the coordinator answers
+    FleetStatus(fleet_status::Arguments),
+    /// Show how often this queue and the coordinator decided alike
+    FleetShadowReport(shadow_report::Arguments),
     /// Print a completion script for a shell
     #[command(after_help = "Example:\n  aq completions bash > ~/.local/share/bash-completion/completions/aq")]
     Completions { shell: clap_complete::Shell },
@@ -111,6 +117,8 @@ fn dispatch(line: CommandLine) -> Result<Exit, CliError> {
         Command::Show(arguments) => show::run(&settings, &arguments),
         Command::Logs(arguments) => logs::run(&settings, &arguments),
         Command::Status(arguments) => status::run(&settings, &arguments),
+        Command::FleetStatus(arguments) => fleet_status::run(&settings, &arguments),
+        Command::FleetShadowReport(arguments) => shadow_report::run(&settings, &arguments),
         Command::Completions { .. } => Ok(Exit::Done),
     }
 }

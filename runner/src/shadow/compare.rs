@@ -22,6 +22,17 @@ pub(crate) enum Verdict {
     LocalEmpty,
 }
 
+impl std::fmt::Display for Verdict {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Verdict::Agree => "AGREE",
+            Verdict::Diverge => "DIVERGE",
+            Verdict::CoordEmpty => "COORD_EMPTY",
+            Verdict::LocalEmpty => "LOCAL_EMPTY",
+        })
+    }
+}
+
 /// Why the two named different jobs, in the order in which it is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

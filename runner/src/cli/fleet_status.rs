@@ -1,0 +1,277 @@
+//! `aq fleet-status`: what the fleet's settings amount to, and whether the coordinator answers (clause F-7).
+//!
+//! With `AQ_FLEET=0` it makes no connection (clause F-1). It shows where the token comes from, never the token.
+
+use std::io::{self, Write, stdout};
+
+use serde::Serialize;
+
+use super::error::CliError;
+use crate::engine::Engines;
+use crate::exit::Exit;
+use crate::fleet::client::Client;
+use crate::fleet::failure::Failure;
+use crate::mode::Mode;
+use crate::settings::{FlagLine, Settings};
+use crate::terminal::{Palette, Table, harmless};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  AQ_FLEET=1 AQ_FLEET_URL=https://fleet.example.org aq fleet-status")]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    format: super::Format,
+}
+
+/// All that is shown, as `--json` prints it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Overview {
+    mode: String,
+    flags: Vec<FlagLine>,
+    url: Option<Sourced>,
+    factory: Sourced,
+    caps: Vec<String>,
+    /// Where the token comes from.
+    token: Option<String>,
+    timeout_ms: u64,
+    drain_ms: u64,
+    warnings: Vec<String>,
+    /// None while the fleet is off: nobody was asked.
+    coordinator: Option<Contact>,
+}
+
+#[derive(Debug, Serialize)]
+struct Sourced {
+    value: String,
+    origin: String,
+}
+
+/// What came of asking the coordinator.
+#[derive(Debug, Serialize)]
+struct Contact {
+    reachable: bool,
+    /// Whether it takes the token, or none where none is needed. Unknown if it was not reached.
+    authorised: Option<bool>,
+    problem: Option<Problem>,
+}
+
+#[derive(Debug, Serialize)]
+struct Problem {
+    kind: String,
+    detail: String,
+}
+
+pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, CliError> {
+    let overview = overview(settings)?;
+    let mut out = stdout().lock();
+    match arguments.format.json {
+        true => {
+            let text = serde_json::to_string(&overview).map_err(io::Error::from)?;
+            writeln!(out, "{text}")?;
+        }
+        false => print(&mut out, Palette::of(&stdout()), &overview)?,
+    }
+    Ok(match &overview.coordinator {
+        Some(contact) if contact.problem.is_some() => Exit::Failed,
+        Some(_) | None => Exit::Done,
+    })
+}
+
+fn overview(settings: &Settings) -> Result<Overview, CliError> {
+    let fleet = &settings.fleet;
+    let mut caps: Vec<String> = settings.factory_caps.iter().map(ToString::to_string).collect();
+    let engines = Engines::new(&settings.engines)?.available();
+    caps.extend(engines.iter().map(|name| format!("engine:{name}")));
+    let millis = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    Ok(Overview {
+        mode: settings.mode.to_string(),
+        flags: settings.describe_flags(),
+        url: fleet.url.as_ref().map(|url| Sourced {
+            value: url.value.to_string(),
+            origin: url.origin.to_string(),
+        }),
+        factory: Sourced {
+            value: settings.factory_id.value.to_string(),
+            origin: settings.factory_id.origin.to_string(),
+        },
+        caps,
+        token: fleet.token.as_ref().map(|token| token.origin.to_string()),
+        timeout_ms: millis(fleet.timeout.value),
+        drain_ms: millis(fleet.drain.value),
+        warnings: settings.warnings(),
+        coordinator: match settings.mode {
+            Mode::Offline => None,
+            Mode::Local | Mode::Shadow | Mode::Route => Some(ask(settings)?),
+        },
+    })
+}
+
+fn ask(settings: &Settings) -> Result<Contact, CliError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let failed = |reachable, authorised, kind: String, detail| Contact {
+        reachable,
+        authorised,
+        problem: Some(Problem { kind, detail }),
+    };
+    let client = match Client::new(settings) {
+        Ok(client) => client,
+        Err(error) => return Ok(failed(false, None, String::from("no-client"), error.to_string())),
+    };
+    let outcome = |failure: &Failure| (failure.kind().to_string(), failure.detail());
+    Ok(runtime.block_on(async {
+        if let Err(failure) = client.health().await {
+            let (kind, detail) = outcome(&failure);
+            return failed(failure.status().is_some(), None, kind, detail);
+        }
+        match client.check_token().await {
+            Ok(()) => Contact {
+                reachable: true,
+                authorised: Some(true),
+                problem: None,
+            },
+            Err(failure) => {
+                let refused = matches!(failure.status(), Some(401 | 403));
+                let (kind, detail) = outcome(&failure);
+                failed(true, refused.then_some(false), kind, detail)
+            }
+        }
+    }))
+}
+
+fn print(out: &mut impl Write, palette: Palette, overview: &Overview) -> io::Result<()> {
+    let mut fact = |label: &str, text: &str| {
+        writeln!(out, "{} {}", palette.dim(&format!("{label:<12}")), harmless(text))
+    };
+    let sourced = |found: &Sourced| format!("{}  ({})", found.value, found.origin);
+    fact("mode", &overview.mode)?;
+    fact(
+        "url",
+        &overview
+            .url
+            .as_ref()
+            .map_or_else(|| String::from("none"), sourced),
+    )?;
+    fact("factory", &sourced(&overview.factory))?;
+    fact(
+        "caps",
+        &if overview.caps.is_empty() {
+            String::from("none")
+        } else {
+            overview.caps.join(", ")
+        },
+    )?;
+    match &overview.token {
+        Some(origin) => fact("token", &format!("from {origin}, not shown"))?,
+        None => fact("token", "none")?,
+    }
+    match &overview.coordinator {
+        None => fact("coordinator", "not asked: AQ_FLEET is 0")?,
+        Some(contact) => fact("coordinator", &contact_text(contact, overview))?,
+    }
+    for warning in &overview.warnings {
+        fact("warning", warning)?;
+    }
+    writeln!(out)?;
+    let mut table = Table::new(&["FLAG", "VALUE", "FROM", "EFFECT"]);
+    for flag in &overview.flags {
+        table.row([
+            flag.name.to_owned(),
+            flag.value.clone(),
+            flag.origin.clone(),
+            flag.effect.to_owned(),
+        ]);
+    }
+    table.write(
+        out,
+        |row, _, cell| if row == 0 { palette.dim(&cell) } else { cell },
+    )
+}
+
+fn contact_text(contact: &Contact, overview: &Overview) -> String {
+    let problem = |problem: &Problem| format!("{} ({})", problem.kind, problem.detail);
+    match (&contact.problem, contact.reachable, contact.authorised) {
+        (None, _, _) if overview.token.is_some() => String::from("answers, and takes the token"),
+        (None, _, _) => String::from("answers, and asks for no token"),
+        (Some(found), true, Some(false)) => {
+            let what = overview.token.as_ref().map_or_else(
+                || String::from("no token is set"),
+                |origin| format!("it does not take the token from {origin}"),
+            );
+            format!("answers, but {what}: {}", problem(found))
+        }
+        (Some(found), true, _) => format!("answers, but not as it should: {}", problem(found)),
+        (Some(found), false, _) => format!("can't be reached: {}", problem(found)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shadow::rig::{Coordinator, Seen, settings};
+
+    fn answer(seen: &Seen) -> Option<(u16, String)> {
+        match seen.path.as_str() {
+            "/v1/health" => Some((200, String::from(r#"{"status":"ok","serverTime":"x"}"#))),
+            "/v1/jobs?limit=1" => Some((200, String::from(r#"{"jobs":[]}"#))),
+            other => Some((500, other.to_owned())),
+        }
+    }
+
+    fn text(overview: &Overview) -> String {
+        let mut text = Vec::new();
+        print(&mut text, Palette::Plain, overview).unwrap();
+        String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn a_coordinator_that_answers_is_said_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let coordinator = Coordinator::start(answer);
+        let overview = overview(&settings(folder.path(), &coordinator.url)).unwrap();
+        let contact = overview.coordinator.as_ref().unwrap();
+        assert!(contact.reachable && contact.authorised == Some(true) && contact.problem.is_none());
+        let text = text(&overview);
+        assert!(
+            text.contains("coordinator  answers, and asks for no token"),
+            "{text}"
+        );
+        assert!(text.contains("mode         shadow"), "{text}");
+    }
+
+    #[test]
+    fn a_token_that_is_refused_is_told_from_a_coordinator_that_is_not_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let coordinator = Coordinator::start(|seen| match seen.path.as_str() {
+            "/v1/health" => answer(seen),
+            _ => Some((401, String::from("{}"))),
+        });
+        let refused = overview(&settings(folder.path(), &coordinator.url))
+            .unwrap()
+            .coordinator
+            .unwrap();
+        assert_eq!((refused.reachable, refused.authorised), (true, Some(false)));
+        assert_eq!(refused.problem.unwrap().kind, "status-401");
+
+        let absent = overview(&settings(folder.path(), "http://127.0.0.1:1")).unwrap();
+        let contact = absent.coordinator.as_ref().unwrap();
+        assert_eq!((contact.reachable, contact.authorised), (false, None));
+        assert!(
+            text(&absent).contains("can't be reached: connection-refused"),
+            "{}",
+            text(&absent)
+        );
+    }
+
+    #[test]
+    fn with_the_fleet_off_nobody_is_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let coordinator = Coordinator::start(answer);
+        let mut settings = settings(folder.path(), &coordinator.url);
+        settings.mode = Mode::Offline;
+        let overview = overview(&settings).unwrap();
+        assert!(overview.coordinator.is_none() && coordinator.seen().is_empty());
+        assert!(text(&overview).contains("not asked: AQ_FLEET is 0"));
+    }
+}
