@@ -12,6 +12,7 @@ mod history;
 mod inbox;
 mod locks;
 mod recover;
+mod refuse;
 mod watch;
 
 use std::collections::BTreeSet;
@@ -27,10 +28,14 @@ pub(crate) use change::Cause;
 pub(crate) use claim::{Claim, Claimed};
 pub(crate) use error::QueueError;
 pub(crate) use history::{History, Line};
-pub(crate) use inbox::{Inbox, Refused};
+pub(crate) use inbox::Inbox;
 pub(crate) use locks::JobHold;
 pub(crate) use recover::Recovered;
+pub(crate) use refuse::Refused;
 pub(crate) use watch::{Changes, Watch};
+
+/// The reason of a job whose `ship` command began without anyone knowing how it ended: never simply run again.
+pub(crate) const SHIP_UNKNOWN: &str = "ship_unknown";
 
 /// What became of one file that was asked for.
 type Reading<T> = Result<T, QueueError>;

@@ -57,6 +57,9 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
 
 fn follow(queue: &Queue, id: &JobId, attempt: u32) -> Result<(), CliError> {
     let watch = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).map_err(io::Error::from)?;
+    for stage in [Stage::Inbox, Stage::Building, Stage::Testing] {
+        inotify::add_watch(&watch, queue.folder(stage), WatchFlags::MOVED_FROM).map_err(io::Error::from)?;
+    }
     let mut printer = Printer::new(outputs(queue, id, attempt));
     loop {
         for folder in [queue.job_folder(id), queue.attempt_folder(id, attempt)] {

@@ -80,6 +80,10 @@ impl Queue {
         if self.find(id)? != Some(Stage::Review) {
             return Ok(None);
         }
+        if known.is_shipping() {
+            self.advance(&hold, Stage::Review, Stage::Quarantine, Some(super::SHIP_UNKNOWN))?;
+            return Ok(None);
+        }
         Ok(Some(Claimed {
             hold,
             job,

@@ -12,7 +12,8 @@ use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::{Changes, Queue, QueueError, Reading, change, history, locks, stem};
+use super::refuse::{Refused, elsewhere, refuse};
+use super::{Changes, Queue, QueueError, Reading, stem};
 use crate::decide::{Waiting, Working};
 use crate::ids::{JobId, LockName};
 use crate::stage::Stage;
@@ -38,14 +39,6 @@ pub(crate) struct Inbox {
     locks_of_working: HashMap<JobId, (Stamp, Option<LockName>)>,
     /// Files to look at again, changed or not: they could not be judged, or were in other hands.
     revisit: BTreeSet<OsString>,
-}
-
-/// A file in the inbox that is no job.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Refused {
-    /// What it is called in `failed`.
-    pub(crate) id: JobId,
-    pub(crate) reason: String,
 }
 
 /// What a look at the inbox brought besides the jobs.
@@ -237,79 +230,6 @@ fn judge(queue: &Queue, name: &OsStr) -> Reading<Judged> {
         ))),
         (Some(_), None) => Ok(Judged::Registered(waiting)),
         (None, None) => Ok(Judged::Unregistered(waiting)),
-    }
-}
-
-fn elsewhere(queue: &Queue, id: &JobId) -> Reading<Option<Stage>> {
-    for stage in Stage::ALL.into_iter().filter(|stage| *stage != Stage::Inbox) {
-        let path = queue.job_path(stage, id);
-        match path.symlink_metadata() {
-            Ok(_) => return Ok(Some(stage)),
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(source) => return Err(QueueError::Read { path, source }),
-        }
-    }
-    Ok(None)
-}
-
-/// Moves a bad file to `failed`, under its own name if that is an id that nothing else has.
-fn refuse(queue: &Queue, name: &OsStr, reason: String) -> Reading<Option<Refused>> {
-    let own = stem(name).and_then(|stem| JobId::new(stem).ok());
-    let own = match own {
-        Some(id) if elsewhere(queue, &id)?.is_none() => Some(id),
-        _ => None,
-    };
-    let id = match own {
-        Some(id) => id,
-        None => free_id(queue, name)?,
-    };
-    let locks::Taking::Mine(_hold) = locks::take(queue, &id, None)? else {
-        return Ok(None);
-    };
-    let known = queue.history(&id)?;
-    history::append(
-        queue,
-        &id,
-        &change::line(&known, Stage::Failed, known.spent(), Some(&reason)),
-    )?;
-    let (from, to) = (
-        queue.folder(Stage::Inbox).join(name),
-        queue.job_path(Stage::Failed, &id),
-    );
-    match super::files::move_new(&from, &to) {
-        Ok(()) => {}
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(QueueError::Move { from, to, source }),
-    }
-    queue.sync_move(Stage::Inbox, Stage::Failed)?;
-    Ok(Some(Refused { id, reason }))
-}
-
-/// `my job!.md` becomes `my-job-.refused-1`.
-fn free_id(queue: &Queue, name: &OsStr) -> Reading<JobId> {
-    let lossy = name.to_string_lossy();
-    let stem = lossy.strip_suffix(".md").unwrap_or(&lossy);
-    let allowed = |letter: char| {
-        if letter.is_ascii_alphanumeric() {
-            letter
-        } else {
-            '-'
-        }
-    };
-    let safe: String = stem.chars().take(80).map(allowed).collect();
-    let safe = safe.trim_start_matches('-');
-    let mut number: u64 = 0;
-    loop {
-        number += 1;
-        let Ok(id) = JobId::new(&format!(
-            "{}.refused-{number}",
-            if safe.is_empty() { "job" } else { safe }
-        )) else {
-            continue;
-        };
-        if queue.find(&id)?.is_none() {
-            return Ok(id);
-        }
     }
 }
 

@@ -105,14 +105,6 @@ pub(super) fn hold_queue(queue: &Queue) -> Reading<Held> {
     }
 }
 
-impl Queue {
-    /// Whether someone holds the lock of that name at this moment.
-    pub(crate) fn is_lock_held(&self, name: &LockName) -> Reading<bool> {
-        let [_, _, names] = folders(self);
-        Ok(!probe(&names.join(name.as_str()))?)
-    }
-}
-
 /// Holders open a lock file for writing and those who only ask open it for reading: what waits for a lock listens for
 /// closes after writing, and must not wake itself by asking.
 fn try_hold(path: &Path) -> Reading<Option<Held>> {

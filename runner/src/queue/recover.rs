@@ -32,7 +32,7 @@ impl Queue {
         }
         let known = self.history(id)?;
         if known.is_shipping() {
-            self.advance(&hold, stage, Stage::Quarantine, Some("ship_unknown"))?;
+            self.advance(&hold, stage, Stage::Quarantine, Some(super::SHIP_UNKNOWN))?;
             return Ok(Recovered::Moved {
                 to: Stage::Quarantine,
             });

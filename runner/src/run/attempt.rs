@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -84,7 +84,8 @@ impl Attempt {
         let output = private(OpenOptions::new().append(true), &folder.join(output_name(step)))?;
         let invocation = match step {
             Step::Engine => {
-                std::fs::write(&prompt_file, &self.job.prompt)?;
+                private(OpenOptions::new().write(true).truncate(true), &prompt_file)?
+                    .write_all(self.job.prompt.as_bytes())?;
                 // Found a moment ago when the job was chosen; if it is gone now, the supervisor says so.
                 engines
                     .invocation(&self.job, &prompt_file)

@@ -3,7 +3,7 @@
 //! engine → verify (in `testing`) → review, or ship → shipped. Anything else than success ends the attempt.
 
 use crate::job::Job;
-use crate::queue::Cause;
+use crate::queue::{Cause, SHIP_UNKNOWN};
 use crate::supervise::End;
 
 /// The commands of an attempt, in their order.
@@ -34,9 +34,6 @@ pub(crate) enum Next {
     PutBack(Cause, String),
     Quarantine(String),
 }
-
-/// The command of `ship` has begun and it is not known what it did: it must never simply be run again.
-pub(crate) const SHIP_UNKNOWN: &str = "ship_unknown";
 
 /// `spent`: attempts that count against `retries`, this one included.
 pub(crate) fn after(job: &Job, spent: u32, step: Step, end: &End, wish: Option<&Wish>) -> Next {

@@ -1,7 +1,6 @@
 //! The loop: it owns all state, waits for one event at a time, and starts what can start after each.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,17 +8,16 @@ use super::announce::{self, Tally};
 use super::attempt::{Attempt, Surroundings};
 use super::events::{Event, Events};
 use super::local::{Choice, Local, Prospect};
-use super::pipeline::{self, Next, Step, Wish};
 use super::{OnJobFailure, Options, RunError, Until};
 use crate::decide::{Eligibility, View};
 use crate::engine::Engines;
 use crate::exit::{Exit, StopSignal};
 use crate::ids::JobId;
-use crate::queue::{Cause, Changes, Claimed, Queue};
+use crate::queue::{Changes, Queue};
 use crate::settings::Settings;
 use crate::shadow::{Decision, Lane, Transition};
 use crate::stage::Stage;
-use crate::supervise::{End, Running, Urgency};
+use crate::supervise::Running;
 
 /// An endless run that has nothing to do says so to the shadow lane this often at most.
 const IDLE_DECISION_INTERVAL: Duration = Duration::from_secs(30);
@@ -28,32 +26,32 @@ const COARSE_TICK: Duration = Duration::from_secs(1);
 /// After a sign of a freed lock, which comes a moment before the lock is free.
 const FIRST_TICK: Duration = Duration::from_millis(1);
 /// For a tree to be gone after it was sent KILL.
-const KILL_WAIT_MAX: Duration = Duration::from_secs(5);
+pub(super) const KILL_WAIT_MAX: Duration = Duration::from_secs(5);
 
 pub(super) struct Runner {
     options: Options,
-    queue: Queue,
-    engines: Engines,
-    around: Surroundings,
+    pub(super) queue: Queue,
+    pub(super) engines: Engines,
+    pub(super) around: Surroundings,
     lane: Option<Lane>,
     lane_limit: Duration,
     local: Local,
-    events: Events,
+    pub(super) events: Events,
     changes: Changes,
-    running: BTreeMap<JobId, Attempt>,
+    pub(super) running: BTreeMap<JobId, Attempt>,
     /// Supervisors that have answered and whose processes are about to be gone.
-    leaving: Vec<Running>,
-    tally: Tally,
-    stop: Option<Stop>,
+    pub(super) leaving: Vec<Running>,
+    pub(super) tally: Tally,
+    pub(super) stop: Option<Stop>,
     decided_once: bool,
     idle_since_decision: Option<Instant>,
     next_tick: Duration,
 }
 
-struct Stop {
-    signal: StopSignal,
+pub(super) struct Stop {
+    pub(super) signal: StopSignal,
     /// Set by the second signal: nothing is waited for beyond this.
-    give_up_at: Option<Instant>,
+    pub(super) give_up_at: Option<Instant>,
 }
 
 /// What the last look at the source of work came to.
@@ -180,7 +178,7 @@ impl Runner {
         }
     }
 
-    fn moved(&self, job: &JobId, stage: Stage) {
+    pub(super) fn moved(&self, job: &JobId, stage: Stage) {
         if let Some(lane) = &self.lane {
             lane.moved(Transition {
                 job: job.clone(),
@@ -199,25 +197,6 @@ impl Runner {
             announce::moved(id, *stage, Some("left behind by an earlier run"), None);
             self.moved(id, *stage);
         }
-    }
-
-    fn begin(&mut self, claimed: Claimed) -> Result<(), RunError> {
-        let attempt = Attempt::new(claimed);
-        self.moved(&attempt.job.id, Stage::Building);
-        announce::started(&attempt.job.id, attempt.job.engine.as_str(), attempt.number);
-        self.start_step(attempt, Step::Engine)
-    }
-
-    fn start_step(&mut self, mut attempt: Attempt, step: Step) -> Result<(), RunError> {
-        let id = attempt.job.id.clone();
-        let running = attempt
-            .start(&self.queue, &self.engines, &self.around, step)
-            .map_err(RunError::system(format!(
-                "start {id}; it is taken up again by the next run"
-            )))?;
-        self.events.expect_end(&id, running);
-        self.running.insert(id, attempt);
-        Ok(())
     }
 
     fn apply(&mut self, event: Event) -> Result<(), RunError> {
@@ -239,92 +218,6 @@ impl Runner {
                 self.end_cancelled();
                 Ok(())
             }
-        }
-    }
-
-    fn ended(&mut self, id: &JobId, end: io::Result<End>) -> Result<(), RunError> {
-        let Some(mut attempt) = self.running.remove(id) else {
-            return Ok(());
-        };
-        self.leaving.extend(attempt.take_running());
-        let next = match end {
-            Ok(end) => pipeline::after(
-                &attempt.job,
-                attempt.spent,
-                attempt.step,
-                &end,
-                attempt.wish.as_ref(),
-            ),
-            // Nobody can say any more what of the job is still alive.
-            Err(_) => Next::Quarantine("supervisor lost".to_owned()),
-        };
-        match next {
-            Next::Run(step) => self.go_on(attempt, step),
-            Next::Review => self.settle(attempt, Stage::Review, None),
-            Next::Shipped => self.settle(attempt, Stage::Shipped, None),
-            Next::Failed(reason) => self.settle(attempt, Stage::Failed, Some(&reason)),
-            Next::Quarantine(reason) => self.settle(attempt, Stage::Quarantine, Some(&reason)),
-            Next::PutBack(cause, reason) => self.put_back(attempt, cause, &reason),
-        }
-    }
-
-    fn go_on(&mut self, mut attempt: Attempt, step: Step) -> Result<(), RunError> {
-        match step {
-            Step::Engine => {}
-            Step::Verify => {
-                self.queue
-                    .advance(&attempt.hold, attempt.stage, Stage::Testing, None)?;
-                attempt.stage = Stage::Testing;
-                self.moved(&attempt.job.id, Stage::Testing);
-            }
-            Step::Ship => self.queue.note_shipping(&attempt.hold, attempt.stage)?,
-        }
-        self.start_step(attempt, step)
-    }
-
-    fn settle(&mut self, attempt: Attempt, to: Stage, reason: Option<&str>) -> Result<(), RunError> {
-        self.queue.advance(&attempt.hold, attempt.stage, to, reason)?;
-        self.left(attempt, to, reason);
-        Ok(())
-    }
-
-    fn put_back(&mut self, attempt: Attempt, cause: Cause, reason: &str) -> Result<(), RunError> {
-        self.queue.put_back(&attempt.hold, attempt.stage, cause, reason)?;
-        self.left(attempt, Stage::Inbox, Some(reason));
-        Ok(())
-    }
-
-    /// The attempt is over; its locks are given back here.
-    fn left(&mut self, attempt: Attempt, to: Stage, reason: Option<&str>) {
-        self.moved(&attempt.job.id, to);
-        self.tally.count(to);
-        announce::moved(&attempt.job.id, to, reason, Some(attempt.started.elapsed()));
-    }
-
-    fn end_cancelled(&mut self) {
-        for attempt in self.running.values_mut().filter(|attempt| attempt.wish.is_none()) {
-            if self.queue.cancel_marker(&attempt.job.id).exists() {
-                attempt.end(Wish::Cancel, Urgency::Grace);
-            }
-        }
-    }
-
-    fn stop(&mut self, signal: StopSignal) {
-        let urgency = match &mut self.stop {
-            None => {
-                self.stop = Some(Stop {
-                    signal,
-                    give_up_at: None,
-                });
-                Urgency::Grace
-            }
-            Some(stop) => {
-                stop.give_up_at.get_or_insert(Instant::now() + KILL_WAIT_MAX);
-                Urgency::Now
-            }
-        };
-        for attempt in self.running.values_mut() {
-            attempt.end(Wish::Interrupt, urgency);
         }
     }
 

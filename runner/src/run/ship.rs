@@ -7,7 +7,7 @@ use super::{RunError, announce, runtime};
 use crate::engine::Engines;
 use crate::exit::{Exit, StopSignal};
 use crate::ids::JobId;
-use crate::queue::{Queue, QueueError};
+use crate::queue::{Queue, QueueError, SHIP_UNKNOWN};
 use crate::settings::Settings;
 use crate::shadow::{self, Transition};
 use crate::stage::Stage;
@@ -78,7 +78,7 @@ async fn publish(
                 return Ok((next, stopped_by));
             }
             Event::Ended { end: Err(_), .. } => {
-                return Ok((Next::Quarantine(pipeline::SHIP_UNKNOWN.to_owned()), stopped_by));
+                return Ok((Next::Quarantine(SHIP_UNKNOWN.to_owned()), stopped_by));
             }
             Event::Stop(signal) => {
                 let urgency = if stopped_by.is_none() {
@@ -101,10 +101,6 @@ fn conclusion(next: Next, signal: Option<StopSignal>) -> (Stage, Option<String>,
         Next::Quarantine(reason) => (Stage::Quarantine, Some(reason), otherwise),
         Next::Failed(reason) | Next::PutBack(_, reason) => (Stage::Failed, Some(reason), otherwise),
         // Neither follows the step of shipping.
-        Next::Run(_) | Next::Review => (
-            Stage::Quarantine,
-            Some(pipeline::SHIP_UNKNOWN.to_owned()),
-            otherwise,
-        ),
+        Next::Run(_) | Next::Review => (Stage::Quarantine, Some(SHIP_UNKNOWN.to_owned()), otherwise),
     }
 }

@@ -1,0 +1,121 @@
+//! What becomes of the jobs that a run has taken: each step's start, what follows its end, and every early end.
+
+use std::io;
+use std::time::Instant;
+
+use super::attempt::Attempt;
+use super::pipeline::{self, Next, Step, Wish};
+use super::runner::{KILL_WAIT_MAX, Runner, Stop};
+use super::{RunError, announce};
+use crate::exit::StopSignal;
+use crate::ids::JobId;
+use crate::queue::{Cause, Claimed};
+use crate::stage::Stage;
+use crate::supervise::{End, Urgency};
+
+impl Runner {
+    pub(super) fn begin(&mut self, claimed: Claimed) -> Result<(), RunError> {
+        let attempt = Attempt::new(claimed);
+        self.moved(&attempt.job.id, Stage::Building);
+        announce::started(&attempt.job.id, attempt.job.engine.as_str(), attempt.number);
+        self.start_step(attempt, Step::Engine)
+    }
+
+    fn start_step(&mut self, mut attempt: Attempt, step: Step) -> Result<(), RunError> {
+        let id = attempt.job.id.clone();
+        let running = attempt
+            .start(&self.queue, &self.engines, &self.around, step)
+            .map_err(RunError::system(format!(
+                "start {id}; it is taken up again by the next run"
+            )))?;
+        self.events.expect_end(&id, running);
+        self.running.insert(id, attempt);
+        Ok(())
+    }
+
+    pub(super) fn ended(&mut self, id: &JobId, end: io::Result<End>) -> Result<(), RunError> {
+        let Some(mut attempt) = self.running.remove(id) else {
+            return Ok(());
+        };
+        self.leaving.extend(attempt.take_running());
+        let next = match end {
+            Ok(end) => pipeline::after(
+                &attempt.job,
+                attempt.spent,
+                attempt.step,
+                &end,
+                attempt.wish.as_ref(),
+            ),
+            // Nobody can say any more what of the job is still alive.
+            Err(_) => Next::Quarantine("supervisor lost".to_owned()),
+        };
+        match next {
+            Next::Run(step) => self.go_on(attempt, step),
+            Next::Review => self.settle(attempt, Stage::Review, None),
+            Next::Shipped => self.settle(attempt, Stage::Shipped, None),
+            Next::Failed(reason) => self.settle(attempt, Stage::Failed, Some(&reason)),
+            Next::Quarantine(reason) => self.settle(attempt, Stage::Quarantine, Some(&reason)),
+            Next::PutBack(cause, reason) => self.put_back(attempt, cause, &reason),
+        }
+    }
+
+    fn go_on(&mut self, mut attempt: Attempt, step: Step) -> Result<(), RunError> {
+        match step {
+            Step::Engine => {}
+            Step::Verify => {
+                self.queue
+                    .advance(&attempt.hold, attempt.stage, Stage::Testing, None)?;
+                attempt.stage = Stage::Testing;
+                self.moved(&attempt.job.id, Stage::Testing);
+            }
+            Step::Ship => self.queue.note_shipping(&attempt.hold, attempt.stage)?,
+        }
+        self.start_step(attempt, step)
+    }
+
+    fn settle(&mut self, attempt: Attempt, to: Stage, reason: Option<&str>) -> Result<(), RunError> {
+        self.queue.advance(&attempt.hold, attempt.stage, to, reason)?;
+        self.left(attempt, to, reason);
+        Ok(())
+    }
+
+    fn put_back(&mut self, attempt: Attempt, cause: Cause, reason: &str) -> Result<(), RunError> {
+        self.queue.put_back(&attempt.hold, attempt.stage, cause, reason)?;
+        self.left(attempt, Stage::Inbox, Some(reason));
+        Ok(())
+    }
+
+    /// The attempt is over; its locks are given back here.
+    fn left(&mut self, attempt: Attempt, to: Stage, reason: Option<&str>) {
+        self.moved(&attempt.job.id, to);
+        self.tally.count(to);
+        announce::moved(&attempt.job.id, to, reason, Some(attempt.started.elapsed()));
+    }
+
+    pub(super) fn end_cancelled(&mut self) {
+        for attempt in self.running.values_mut().filter(|attempt| attempt.wish.is_none()) {
+            if self.queue.cancel_marker(&attempt.job.id).exists() {
+                attempt.end(Wish::Cancel, Urgency::Grace);
+            }
+        }
+    }
+
+    pub(super) fn stop(&mut self, signal: StopSignal) {
+        let urgency = match &mut self.stop {
+            None => {
+                self.stop = Some(Stop {
+                    signal,
+                    give_up_at: None,
+                });
+                Urgency::Grace
+            }
+            Some(stop) => {
+                stop.give_up_at.get_or_insert(Instant::now() + KILL_WAIT_MAX);
+                Urgency::Now
+            }
+        };
+        for attempt in self.running.values_mut() {
+            attempt.end(Wish::Interrupt, urgency);
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The commands that only look, their JSON, and exit codes.
+
+use std::fs;
+
+use crate::rig::Rig;
+
+#[test]
+fn wrong_usage_and_wrong_settings_end_with_2_and_do_nothing() {
+    let rig = Rig::new();
+    rig.add("a", "", "touch $RIG/started");
+    let run = ["run", "--drain"];
+    assert_eq!(rig.aq(&["run", "--drian"]).code, 2);
+    assert_eq!(rig.aq(&["run", "--drain", "--once"]).code, 2);
+    assert_eq!(rig.aq(&["show", "../a"]).code, 2);
+    assert_eq!(rig.aq_with(&[("AQ_FLEET", "perhaps")], &run).code, 2);
+    fs::write(rig.queue("aq.toml"), "[engine.mine]\ncomand = \"x\"\n").unwrap();
+    let done = rig.aq(&run);
+    assert_eq!(done.code, 2);
+    assert!(done.stderr.contains("[engine.mine]"), "{}", done.stderr);
+    assert_eq!(rig.stage("a"), "inbox");
+    assert!(!rig.path("started").exists());
+}
+
+#[test]
+fn help_teaches_by_example_and_ends_with_0() {
+    let rig = Rig::new();
+    for command in [
+        "add",
+        "run",
+        "ship",
+        "retry",
+        "cancel",
+        "list",
+        "show",
+        "logs",
+        "status",
+        "completions",
+    ] {
+        let done = rig.aq(&[command, "--help"]);
+        assert_eq!(done.code, 0, "{command}");
+        assert!(
+            done.stdout.contains("Example") && done.stdout.contains("  aq "),
+            "{command}: {}",
+            done.stdout
+        );
+    }
+}
+
+#[test]
+fn list_and_show_say_the_same_to_people_and_to_programs() {
+    let rig = Rig::new();
+    rig.add("low", "", "true");
+    rig.add("high", "priority: 3\nlock: l", "exit 3");
+    let list: serde_json::Value = serde_json::from_str(&rig.aq(&["list", "--json"]).stdout).unwrap();
+    let ids: Vec<&str> = list
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|job| job["id"].as_str().unwrap())
+        .collect();
+    assert_eq!(ids, ["high", "low"]);
+    assert_eq!((&list[0]["priority"], &list[0]["lock"]), (&3.into(), &"l".into()));
+    assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
+    let text = rig.aq(&["list"]).stdout;
+    let row = text.lines().find(|line| line.contains("high")).unwrap();
+    assert!(row.starts_with("failed") && row.ends_with("exit 3"), "{text}");
+    assert!(!text.contains('\x1b'));
+    let shown: serde_json::Value = serde_json::from_str(&rig.aq(&["show", "--json", "high"]).stdout).unwrap();
+    let stages: Vec<&str> = shown["history"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| line["stage"].as_str().unwrap())
+        .collect();
+    assert_eq!(stages, ["inbox", "building", "failed"]);
+}
+
+#[test]
+fn a_job_that_is_not_there_is_told_with_what_to_do() {
+    let rig = Rig::new();
+    rig.add("a", "", "true");
+    for command in ["show", "logs", "ship", "retry", "cancel"] {
+        let done = rig.aq(&[command, "nobody"]);
+        assert_eq!(done.code, 1, "{command}");
+        assert!(
+            done.stderr.contains("no job `nobody`") && done.stderr.contains("aq list"),
+            "{}",
+            done.stderr
+        );
+    }
+}
+
+#[test]
+fn status_counts_and_names_the_mode_with_the_origin_of_each_flag() {
+    let rig = Rig::new();
+    rig.add("a", "", "true");
+    rig.add("b", "", "true");
+    assert_eq!(rig.aq(&["run", "--once"]).code, 0);
+    let variables = [("AQ_FLEET_SHADOW", "1")];
+    let done = rig.aq_with(&variables, &["status", "--json", "--route", "1"]);
+    let status: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!(
+        (&status["stages"]["inbox"], &status["stages"]["shipped"]),
+        (&1.into(), &1.into())
+    );
+    assert_eq!(status["mode"], "offline");
+    let flags: Vec<(&str, &str)> = status["flags"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|flag| (flag["name"].as_str().unwrap(), flag["value"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        flags,
+        [
+            ("AQ_FLEET", "0"),
+            ("AQ_FLEET_ROUTE", "1"),
+            ("AQ_FLEET_SHADOW", "1")
+        ]
+    );
+    let text = rig.aq_with(&variables, &["status", "--route", "1"]).stdout;
+    for expected in ["1 inbox", "1 shipped", "--route", "AQ_FLEET is 0", "offline"] {
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
+}
+
+#[test]
+fn logs_are_printed_and_followed_to_the_end() {
+    let rig = Rig::new();
+    rig.pipe("go");
+    rig.pipe("up");
+    rig.add(
+        "a",
+        "verify: echo three",
+        "echo one; echo > $RIG/up; read x < $RIG/go; echo two >&2",
+    );
+    assert_eq!(rig.aq(&["logs", "a"]).code, 1);
+    let follower = rig.start(&["logs", "-f", "a"], &[]);
+    let run = rig.start(&["run", "--drain"], &[]);
+    rig.hear("up");
+    rig.release("go");
+    assert_eq!(run.end().code, 0);
+    let done = follower.end();
+    assert_eq!((done.code, done.stdout.as_str()), (0, "one\ntwo\nthree\n"));
+    assert_eq!(rig.aq(&["logs", "a"]).stdout, "one\ntwo\nthree\n");
+}
+
+#[test]
+fn a_closed_pipe_is_a_quiet_end() {
+    let rig = Rig::new();
+    rig.add("a", "", "true");
+    let script = format!("{{ {} list; echo $? > code; }} | true", env!("CARGO_BIN_EXE_aq"));
+    let done = std::process::Command::new("bash")
+        .args(["-c", &script])
+        .current_dir(rig.path("work"))
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("AQ_QUEUE", rig.path("queue"))
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8(done.stderr).unwrap(), "");
+    assert_eq!(fs::read_to_string(rig.path("work/code")).unwrap(), "0\n");
+}

@@ -1,0 +1,263 @@
+//! How jobs and runs are ended: O-6, O-7, O-8.
+
+use std::fs;
+
+use rustix::process::Signal;
+
+use crate::rig::{Rig, is_alive};
+
+/// A tree that does not want to end: a child in a session of its own, an orphan, a deaf engine. Each notes its id.
+const STUBBORN: &str = "trap '' TERM
+setsid sh -c 'trap \"\" TERM; echo $$ > $RIG/p1.new; mv $RIG/p1.new $RIG/p1; echo > $RIG/one; while :; do sleep 9; done' &
+(sh -c 'echo $$ > $RIG/p2.new; mv $RIG/p2.new $RIG/p2; echo > $RIG/two; exec sleep 1000' &)
+echo $$ > $RIG/p3; echo > $RIG/three";
+
+fn stubborn(rig: &Rig) {
+    ["one", "two", "three"]
+        .iter()
+        .for_each(|name| drop(rig.pipe(name)));
+}
+
+fn hear_all(rig: &Rig) {
+    ["one", "two", "three"]
+        .iter()
+        .for_each(|name| drop(rig.hear(name)));
+}
+
+fn assert_nothing_lives(rig: &Rig) {
+    for name in ["p1", "p2", "p3"] {
+        let pid = fs::read_to_string(rig.path(name)).unwrap();
+        assert!(!is_alive(&pid), "{name} is alive");
+    }
+}
+
+#[test]
+fn at_its_time_out_everything_that_a_job_started_is_ended() {
+    let rig = Rig::new();
+    stubborn(&rig);
+    rig.add(
+        "a",
+        "timeout: 3s\nverify: touch $RIG/verified",
+        &format!("{STUBBORN}\nwhile :; do sleep 9; done"),
+    );
+    let run = rig.start(&["run", "--drain"], &[]);
+    hear_all(&rig);
+    assert_eq!(run.end().code, 0);
+    assert_eq!(
+        (rig.stage("a").as_str(), rig.reason("a").as_str()),
+        ("failed", "timeout")
+    );
+    assert_nothing_lives(&rig);
+    assert!(!rig.path("verified").exists());
+}
+
+#[test]
+fn a_job_without_output_for_too_long_is_ended_and_one_with_output_is_not() {
+    let rig = Rig::new();
+    rig.add("silent", "idle_timeout: 300ms", "echo once; exec sleep 1000");
+    rig.add(
+        "lively",
+        "idle_timeout: 1s",
+        "for n in 1 2 3 4 5 6 7; do echo $n; sleep 0.2; done",
+    );
+    assert_eq!(rig.aq(&["run", "--drain", "--workers", "2"]).code, 0);
+    assert_eq!(
+        (rig.stage("silent").as_str(), rig.reason("silent").as_str()),
+        ("failed", "idle")
+    );
+    assert_eq!(rig.stage("lively"), "shipped");
+}
+
+#[test]
+fn what_a_finished_engine_left_running_is_ended() {
+    let rig = Rig::new();
+    stubborn(&rig);
+    rig.add("a", "", STUBBORN);
+    let run = rig.start(&["run", "--drain"], &[]);
+    hear_all(&rig);
+    assert_eq!((run.end().code, rig.stage("a").as_str()), (0, "shipped"));
+    assert_nothing_lives(&rig);
+}
+
+#[test]
+fn a_signal_puts_the_running_job_back_and_starts_no_other() {
+    for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
+        let rig = Rig::new();
+        stubborn(&rig);
+        rig.add("a", "", &format!("{STUBBORN}\nwhile :; do sleep 9; done"));
+        rig.add("b", "", "touch $RIG/started");
+        let run = rig.start(&["run"], &[]);
+        hear_all(&rig);
+        run.signal(signal);
+        let done = run.end();
+        assert_eq!((done.code, done.stdout.as_str()), (code, "1 put back\n"));
+        assert_eq!([rig.stage("a"), rig.stage("b")], ["inbox", "inbox"]);
+        assert_nothing_lives(&rig);
+        assert!(!rig.path("started").exists());
+    }
+}
+
+#[test]
+fn a_second_signal_does_not_wait_for_the_grace_period() {
+    let rig = Rig::new();
+    stubborn(&rig);
+    rig.add("a", "", &format!("{STUBBORN}\nwhile :; do sleep 9; done"));
+    let run = rig.start(&["run"], &[("AQ_GRACE", "1h")]);
+    hear_all(&rig);
+    // The first one counts. Were both pending at once, the system would hand over this one first, too.
+    run.signal(Signal::INT);
+    run.signal(Signal::TERM);
+    assert_eq!(run.end().code, 130);
+    assert_eq!(rig.stage("a"), "inbox");
+    assert_nothing_lives(&rig);
+}
+
+#[test]
+fn an_interruption_uses_up_no_retry() {
+    let rig = Rig::new();
+    rig.pipe("up");
+    rig.add(
+        "a",
+        "",
+        "if test $AQ_ATTEMPT = 1; then echo > $RIG/up; exec sleep 1000; fi",
+    );
+    let run = rig.start(&["run"], &[]);
+    rig.hear("up");
+    run.signal(Signal::TERM);
+    assert_eq!(run.end().code, 143);
+    assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
+    assert_eq!(rig.stage("a"), "shipped");
+}
+
+#[test]
+fn a_ship_command_that_was_interrupted_is_never_run_again() {
+    let rig = Rig::new();
+    rig.pipe("up");
+    rig.add(
+        "a",
+        "retries: 3\nship: echo >> $RIG/runs; echo > $RIG/up; exec sleep 1000",
+        "true",
+    );
+    let run = rig.start(&["run", "--drain"], &[]);
+    rig.hear("up");
+    run.signal(Signal::KILL);
+    run.end();
+    assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
+    assert_eq!(
+        (rig.stage("a").as_str(), rig.reason("a").as_str()),
+        ("quarantine", "ship_unknown")
+    );
+    assert_eq!(rig.lines("runs").len(), 1);
+}
+
+#[test]
+fn after_a_killed_runner_the_job_is_taken_up_again_once_nothing_of_it_lives() {
+    let rig = Rig::new();
+    stubborn(&rig);
+    let second =
+        "for p in p1 p2 p3; do kill -0 $(cat $RIG/$p) && echo $p lives >> $RIG/overlaps; done; exit 0";
+    let script =
+        format!("if test $AQ_ATTEMPT = 2; then\n{second}\nfi\n{STUBBORN}\nwhile :; do sleep 9; done");
+    rig.add("a", "retries: 1\nlock: l", &script);
+    let run = rig.start(&["run", "--drain"], &[("AQ_GRACE", "1s")]);
+    hear_all(&rig);
+    run.signal(Signal::KILL);
+    assert_eq!(run.end().code, 137);
+    let done = rig.aq(&["run", "--drain"]);
+    assert_eq!(
+        (done.code, rig.stage("a").as_str()),
+        (0, "shipped"),
+        "{}",
+        done.stderr
+    );
+    assert_eq!(rig.lines("overlaps"), Vec::<String>::new());
+    assert_nothing_lives(&rig);
+}
+
+#[test]
+fn after_a_killed_runner_a_job_without_retries_has_failed() {
+    let rig = Rig::new();
+    rig.pipe("up");
+    rig.add("a", "", "echo > $RIG/up; exec sleep 1000");
+    let run = rig.start(&["run", "--drain"], &[]);
+    rig.hear("up");
+    run.signal(Signal::KILL);
+    run.end();
+    assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
+    assert_eq!(
+        (rig.stage("a").as_str(), rig.reason("a").as_str()),
+        ("failed", "interrupted")
+    );
+}
+
+#[test]
+fn a_change_that_a_crash_cut_in_two_is_finished() {
+    let rig = Rig::new();
+    for (id, announced) in [("a", "shipped"), ("b", "failed"), ("c", "inbox")] {
+        rig.add(id, "", "echo $AQ_JOB_ID >> $RIG/runs");
+        // As if the runner had been killed after it announced the move and before it made it.
+        fs::rename(
+            rig.queue("inbox").join(format!("{id}.md")),
+            rig.queue("building").join(format!("{id}.md")),
+        )
+        .unwrap();
+        let history = rig.queue(".state/jobs").join(id).join("history.jsonl");
+        let at = "2026-01-01T00:00:00Z";
+        let line =
+            format!(r#"{{"at":"{at}","stage":"{announced}","attempt":1,"spent":1,"reason":"exit 3"}}"#);
+        let text = fs::read_to_string(&history).unwrap();
+        fs::write(&history, format!("{text}{line}\n{{\"at\":\"torn")).unwrap();
+    }
+    assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
+    assert_eq!(
+        ["a", "b", "c"].map(|id| rig.stage(id)),
+        ["shipped", "failed", "shipped"]
+    );
+    assert_eq!(rig.lines("runs"), ["c"]);
+}
+
+#[test]
+fn a_running_job_is_cancelled_by_its_runner_and_a_waiting_one_at_once() {
+    let rig = Rig::new();
+    rig.pipe("up");
+    rig.add("a", "retries: 5", "echo > $RIG/up; exec sleep 1000");
+    rig.add("b", "", "touch $RIG/started");
+    let run = rig.start(&["run", "--drain"], &[]);
+    rig.hear("up");
+    assert_eq!(
+        (rig.aq(&["cancel", "b"]).code, rig.stage("b").as_str()),
+        (0, "failed")
+    );
+    assert_eq!(rig.aq(&["cancel", "a"]).code, 0);
+    assert_eq!(run.end().code, 0);
+    for id in ["a", "b"] {
+        assert_eq!(
+            (rig.stage(id).as_str(), rig.reason(id).as_str()),
+            ("failed", "cancelled"),
+            "{id}"
+        );
+    }
+    assert!(!rig.path("started").exists());
+    assert_eq!(rig.aq(&["cancel", "a"]).code, 1);
+}
+
+#[test]
+fn shipping_that_a_person_began_and_a_kill_cut_off_is_not_repeated_either() {
+    let rig = Rig::new();
+    rig.pipe("up");
+    rig.add(
+        "a",
+        "review: true\nship: echo >> $RIG/runs; echo > $RIG/up; exec sleep 1000",
+        "true",
+    );
+    assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
+    let ship = rig.start(&["ship", "a"], &[("AQ_GRACE", "0")]);
+    rig.hear("up");
+    ship.signal(Signal::KILL);
+    ship.end();
+    // Its supervisor may still be at work; then the answer is "in other hands", and nothing is run all the same.
+    assert_eq!(rig.aq(&["ship", "a"]).code, 1);
+    assert_eq!(rig.aq(&["ship", "a"]).code, 1);
+    assert_eq!(rig.lines("runs").len(), 1);
+    assert_ne!(rig.stage("a"), "shipped");
+}

@@ -1,0 +1,286 @@
+//! A fresh folder with a queue to be and engines first on PATH; says everything it knows when a test fails.
+
+use std::cell::RefCell;
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+use tempfile::TempDir;
+
+/// No test needs a hundredth of it; it ends those that hang.
+const LIMIT_S: i64 = 30;
+
+pub struct Rig {
+    folder: TempDir,
+    told: RefCell<Vec<String>>,
+}
+
+/// How a command ended, and what it printed.
+#[derive(Debug)]
+pub struct Done {
+    /// As a shell tells it: 128 and the signal if one ended it.
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Rig {
+    pub fn new() -> Rig {
+        let folder = TempDir::new().unwrap();
+        for name in ["bin", "work"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        Rig {
+            folder,
+            told: RefCell::default(),
+        }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn queue(&self, name: &str) -> PathBuf {
+        self.path("queue").join(name)
+    }
+
+    /// Puts a program on PATH; in it, `$RIG` is this folder.
+    pub fn engine(&self, name: &str, script: &str) {
+        let path = self.path("bin").join(name);
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// Writes a job file into the folder that `aq` is started in.
+    pub fn file(&self, id: &str, keys: &str, body: &str) -> String {
+        let keys = if keys.is_empty() {
+            String::new()
+        } else {
+            format!("{keys}\n")
+        };
+        fs::write(
+            self.path("work").join(format!("{id}.md")),
+            format!("---\n{keys}---\n{body}\n"),
+        )
+        .unwrap();
+        format!("{id}.md")
+    }
+
+    /// Enqueues a job that the engine `sh` runs.
+    pub fn add(&self, id: &str, keys: &str, script: &str) {
+        let name = self.file(id, format!("engine: sh\n{keys}").trim(), script);
+        let done = self.aq(&["add", &name]);
+        assert_eq!(done.code, 0, "{}", done.stderr);
+    }
+
+    pub fn aq(&self, arguments: &[&str]) -> Done {
+        self.start(arguments, &[]).end()
+    }
+
+    pub fn aq_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Done {
+        self.start(arguments, variables).end()
+    }
+
+    pub fn start(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Running<'_> {
+        let number = self.told.borrow().len();
+        let streams = ["stdout", "stderr"].map(|name| self.path(&format!("{number}.{name}")));
+        let path = format!("{}:/usr/local/bin:/usr/bin:/bin", self.path("bin").display());
+        let child = Command::new(env!("CARGO_BIN_EXE_aq"))
+            .args(arguments)
+            .current_dir(self.path("work"))
+            .env_clear()
+            .env("PATH", path)
+            .env("RIG", self.folder.path())
+            .env("AQ_QUEUE", self.path("queue"))
+            .env("AQ_GRACE", "100ms")
+            .envs(variables.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(File::create(&streams[0]).unwrap())
+            .stderr(File::create(&streams[1]).unwrap())
+            .spawn()
+            .unwrap();
+        self.told
+            .borrow_mut()
+            .push(format!("$ aq {} {variables:?}", arguments.join(" ")));
+        Running {
+            rig: self,
+            number,
+            child: Some(child),
+            streams,
+        }
+    }
+
+    /// The stage of a job, which must be in one stage alone.
+    pub fn stage(&self, id: &str) -> String {
+        let stages = [
+            "inbox",
+            "building",
+            "testing",
+            "review",
+            "shipped",
+            "failed",
+            "quarantine",
+        ];
+        let found: Vec<_> = stages
+            .iter()
+            .filter(|stage| self.queue(stage).join(format!("{id}.md")).exists())
+            .collect();
+        assert!(found.len() <= 1, "{id} is in {found:?}");
+        found.first().map_or("nowhere", |stage| stage).to_string()
+    }
+
+    /// The reason of the job's last change.
+    pub fn reason(&self, id: &str) -> String {
+        let shown = self.aq(&["show", "--json", id]);
+        let shown: serde_json::Value = serde_json::from_str(&shown.stdout).unwrap();
+        shown["history"].as_array().unwrap().last().unwrap()["reason"]
+            .as_str()
+            .unwrap_or("none")
+            .to_owned()
+    }
+
+    /// The lines of a file in this folder; none if there is no such file.
+    pub fn lines(&self, name: &str) -> Vec<String> {
+        fs::read_to_string(self.path(name))
+            .unwrap_or_default()
+            .lines()
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// A pipe with a name: writer and reader wait for each other, which is how a test and an engine meet.
+    pub fn pipe(&self, name: &str) -> PathBuf {
+        let path = self.path(name);
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &path,
+            rustix::fs::FileType::Fifo,
+            0o600.into(),
+            0,
+        )
+        .unwrap();
+        path
+    }
+
+    /// Waits for an engine to write into a pipe, and returns what it wrote.
+    pub fn hear(&self, name: &str) -> String {
+        let path = self.path(name);
+        bounded(&format!("hearing {name}"), move || {
+            fs::read_to_string(path).unwrap()
+        })
+    }
+
+    /// Waits for an engine to read from a pipe, and lets it go on.
+    pub fn release(&self, name: &str) {
+        let path = self.path(name);
+        bounded(&format!("releasing {name}"), move || {
+            fs::OpenOptions::new()
+                .write(true)
+                .open(path)
+                .unwrap()
+                .write_all(b"go\n")
+                .unwrap();
+        });
+    }
+}
+
+/// On a thread of its own, so that a wait for someone who never comes ends the test and not the patience.
+fn bounded<T: Send + 'static>(what: &str, wait: impl FnOnce() -> T + Send + 'static) -> T {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || sender.send(wait()));
+    receiver
+        .recv_timeout(Duration::from_secs(LIMIT_S as u64))
+        .unwrap_or_else(|_| panic!("{what}: nobody came"))
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        for line in self.told.borrow().iter() {
+            eprintln!("{line}");
+        }
+        print_tree(self.folder.path(), self.folder.path());
+    }
+}
+
+fn print_tree(root: &Path, folder: &Path) {
+    let mut entries: Vec<PathBuf> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    entries.sort();
+    for path in entries {
+        let kind = path.symlink_metadata().unwrap().file_type();
+        eprintln!("--- {}", path.strip_prefix(root).unwrap().display());
+        if kind.is_dir() {
+            print_tree(root, &path);
+        } else if kind.is_file() {
+            let bytes = fs::read(&path).unwrap();
+            eprintln!("{}", String::from_utf8_lossy(&bytes[..bytes.len().min(2000)]));
+        }
+    }
+}
+
+/// A command under way. It is killed if the test ends before it.
+pub struct Running<'a> {
+    rig: &'a Rig,
+    number: usize,
+    child: Option<Child>,
+    streams: [PathBuf; 2],
+}
+
+impl Running<'_> {
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(self.child.as_ref().unwrap()), signal).unwrap();
+    }
+
+    pub fn end(mut self) -> Done {
+        let mut child = self.child.take().unwrap();
+        let handle = pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).unwrap();
+        let mut ended = [PollFd::new(&handle, PollFlags::IN)];
+        let limit = Timespec {
+            tv_sec: LIMIT_S,
+            tv_nsec: 0,
+        };
+        if poll(&mut ended, Some(&limit)).unwrap() == 0 {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            panic!("command {} did not end", self.number);
+        }
+        let status = child.wait().unwrap();
+        let [stdout, stderr] = self
+            .streams
+            .each_ref()
+            .map(|path| fs::read_to_string(path).unwrap());
+        let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap());
+        self.rig
+            .told
+            .borrow_mut()
+            .push(format!("command {} ended with {code}", self.number));
+        Done { code, stdout, stderr }
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Whether a process that wrote its id into a file is alive.
+pub fn is_alive(pid: &str) -> bool {
+    let status = fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+    !status.is_empty() && !status.contains(") Z ")
+}
