@@ -1,0 +1,189 @@
+//! The one clock: leases, delays, windows, journal and `Date` all read it. Real, or manual and moved by hand.
+//!
+//! A manual clock also knows who sleeps on it, and can tell when all that it woke have done what they woke for. What
+//! falls due besides sleepers (leases) is its owner's to apply.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Notify, oneshot};
+
+use crate::moment::Moment;
+
+/// Which kind of clock a stub runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ClockKind {
+    /// Time passes by itself.
+    #[default]
+    Real,
+    /// Time stands still until it is advanced.
+    Manual,
+}
+
+#[derive(Debug)]
+pub(crate) struct Clock {
+    kind: ClockKind,
+    /// Wall time is read once; what passes since then is monotonic.
+    began: (Instant, Moment),
+    timers: Mutex<Timers>,
+    quiet: Notify,
+}
+
+#[derive(Debug)]
+struct Timers {
+    now: Moment,
+    registered: u64,
+    sleepers: BTreeMap<(Moment, u64), Sleeper>,
+    awake: usize,
+}
+
+#[derive(Debug)]
+struct Sleeper {
+    what: String,
+    wake: oneshot::Sender<Woken>,
+}
+
+/// Held by whoever the manual clock woke, until what it woke for is done.
+#[derive(Debug)]
+pub(crate) struct Woken(Option<Arc<Clock>>);
+
+impl Drop for Woken {
+    fn drop(&mut self) {
+        if let Some(clock) = &self.0 {
+            clock.timers().awake -= 1;
+            clock.quiet.notify_waiters();
+        }
+    }
+}
+
+/// A sleeper that fell due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Rang {
+    pub(crate) at: Moment,
+    pub(crate) what: String,
+}
+
+impl Clock {
+    pub(crate) fn new(kind: ClockKind) -> Arc<Clock> {
+        let now = match kind {
+            ClockKind::Manual => Moment::MANUAL_START,
+            ClockKind::Real => {
+                let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                Moment::from_millis(0).after(wall)
+            }
+        };
+        let timers = Timers {
+            now,
+            registered: 0,
+            sleepers: BTreeMap::new(),
+            awake: 0,
+        };
+        Arc::new(Clock {
+            kind,
+            began: (Instant::now(), now),
+            timers: Mutex::new(timers),
+            quiet: Notify::new(),
+        })
+    }
+
+    pub(crate) fn kind(&self) -> ClockKind {
+        self.kind
+    }
+
+    pub(crate) fn now(&self) -> Moment {
+        match self.kind {
+            ClockKind::Real => self.began.1.after(self.began.0.elapsed()),
+            ClockKind::Manual => self.timers().now,
+        }
+    }
+
+    /// Sleeps until the clock shows `at`. Keep what it returns until the work it woke for is done.
+    pub(crate) async fn sleep_until(self: &Arc<Self>, at: Moment, what: &str) -> Woken {
+        match self.kind {
+            ClockKind::Real => {
+                tokio::time::sleep(at.since(self.now())).await;
+                Woken(None)
+            }
+            ClockKind::Manual => match self.register(at, what) {
+                Some(woken) => woken.await.unwrap_or(Woken(None)),
+                None => Woken(None),
+            },
+        }
+    }
+
+    /// Sleeps for a while on this clock.
+    pub(crate) async fn sleep(self: &Arc<Self>, time: Duration, what: &str) -> Woken {
+        self.sleep_until(self.now().after(time), what).await
+    }
+
+    /// When the next sleeper wakes.
+    pub(crate) fn next_timer(&self) -> Option<Moment> {
+        let mut timers = self.timers();
+        timers.sleepers.retain(|_, sleeper| !sleeper.wake.is_closed());
+        timers.sleepers.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    /// Moves a manual clock to `now` and wakes who is due by then.
+    pub(crate) fn move_to(self: &Arc<Self>, now: Moment) -> Vec<Rang> {
+        let mut due = Vec::new();
+        {
+            let mut timers = self.timers();
+            timers.now = timers.now.max(now);
+            while let Some(entry) = timers.sleepers.first_entry().filter(|entry| entry.key().0 <= now) {
+                due.push(entry.remove_entry());
+            }
+            timers.awake += due.len();
+        }
+        // A sleeper that left in the meantime hands its `Woken` back here, which counts it out again.
+        let wake = |((at, _), sleeper): ((Moment, u64), Sleeper)| {
+            let went = sleeper.wake.send(Woken(Some(Arc::clone(self)))).is_ok();
+            went.then_some(Rang {
+                at,
+                what: sleeper.what,
+            })
+        };
+        due.into_iter().filter_map(wake).collect()
+    }
+
+    /// Returns when all that were woken have done what they woke for.
+    pub(crate) async fn until_quiet(&self) {
+        loop {
+            let notified = self.quiet.notified();
+            tokio::pin!(notified);
+            notified.as_mut().enable();
+            if self.timers().awake == 0 {
+                return;
+            }
+            notified.await;
+        }
+    }
+
+    fn register(&self, at: Moment, what: &str) -> Option<oneshot::Receiver<Woken>> {
+        let mut timers = self.timers();
+        if at <= timers.now {
+            return None;
+        }
+        let (wake, woken) = oneshot::channel();
+        timers.registered += 1;
+        let place = (at, timers.registered);
+        timers.sleepers.insert(
+            place,
+            Sleeper {
+                what: what.to_owned(),
+                wake,
+            },
+        );
+        if timers.sleepers.len() % 1_024 == 0 {
+            timers.sleepers.retain(|_, sleeper| !sleeper.wake.is_closed());
+        }
+        Some(woken)
+    }
+
+    fn timers(&self) -> MutexGuard<'_, Timers> {
+        self.timers.lock().expect("no holder of the clock's lock panics")
+    }
+}

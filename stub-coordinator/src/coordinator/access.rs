@@ -1,0 +1,149 @@
+//! Who may do what: tokens and their scopes (C-31).
+//!
+//! Tokens are looked up by a keyed hash whose key is drawn at start, so the time a look-up takes says nothing about
+//! the token; the plain text of a configured token is not kept.
+
+use std::collections::HashMap;
+use std::hash::Hasher;
+
+use serde::{Deserialize, Serialize};
+use siphasher::sip128::{Hasher128, SipHasher13};
+
+use super::outcome::Refusal;
+
+/// What a token may do.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// The shadow operations.
+    Shadow,
+    /// Claims, leases, reports, quarantine, heartbeats.
+    Work,
+    /// New jobs.
+    Submit,
+    /// Everything.
+    Admin,
+}
+
+impl Scope {
+    /// The scope's name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Scope::Shadow => "shadow",
+            Scope::Work => "work",
+            Scope::Submit => "submit",
+            Scope::Admin => "admin",
+        }
+    }
+}
+
+/// What an operation asks of its caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Permission {
+    /// Nothing: health, the document, enrolment (which looks at its own one-time token).
+    Free,
+    /// Any known token.
+    Read,
+    Scope(Scope),
+}
+
+/// The tokens that this coordinator knows.
+#[derive(Debug, Clone)]
+pub(crate) struct Access {
+    secret: (u64, u64),
+    grants: HashMap<u128, Vec<Scope>>,
+}
+
+impl Access {
+    pub(crate) fn new(secret: (u64, u64)) -> Access {
+        Access {
+            secret,
+            grants: HashMap::new(),
+        }
+    }
+
+    pub(crate) fn grant(&mut self, token: &str, scopes: &[Scope]) {
+        self.grants.insert(self.hash(token), scopes.to_vec());
+    }
+
+    /// Without any token configured the coordinator is open.
+    pub(crate) fn is_open(&self) -> bool {
+        self.grants.is_empty()
+    }
+
+    pub(crate) fn scopes(&self, token: &str) -> Option<&[Scope]> {
+        self.grants.get(&self.hash(token)).map(Vec::as_slice)
+    }
+
+    pub(crate) fn check(&self, token: Option<&str>, permission: Permission) -> Result<(), Refusal> {
+        if self.is_open() || permission == Permission::Free {
+            return Ok(());
+        }
+        let scopes = token
+            .and_then(|token| self.scopes(token))
+            .ok_or(Refusal::Unauthenticated)?;
+        match permission {
+            Permission::Scope(wanted) if !scopes.iter().any(|has| [wanted, Scope::Admin].contains(has)) => {
+                Err(Refusal::InsufficientScope(wanted))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A keyed hash: names a caller without holding the token.
+    pub(crate) fn hash(&self, token: &str) -> u128 {
+        let mut hasher = SipHasher13::new_with_keys(self.secret.0, self.secret.1);
+        hasher.write(token.as_bytes());
+        hasher.finish128().as_u128()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn access() -> Access {
+        let mut access = Access::new((1, 2));
+        access.grant("watcher", &[Scope::Shadow]);
+        access.grant("worker", &[Scope::Work]);
+        access.grant("root", &[Scope::Admin]);
+        access
+    }
+
+    #[test]
+    fn c31_a_token_without_the_scope_is_refused() {
+        let wanted = Permission::Scope(Scope::Work);
+        assert_eq!(
+            access().check(Some("watcher"), wanted),
+            Err(Refusal::InsufficientScope(Scope::Work))
+        );
+        assert_eq!(access().check(Some("worker"), wanted), Ok(()));
+        assert_eq!(access().check(Some("root"), wanted), Ok(()));
+        assert_eq!(
+            access().check(Some("worker"), Permission::Scope(Scope::Shadow)),
+            Err(Refusal::InsufficientScope(Scope::Shadow))
+        );
+    }
+
+    #[test]
+    fn any_known_token_may_read_and_an_unknown_one_nothing() {
+        assert_eq!(access().check(Some("watcher"), Permission::Read), Ok(()));
+        for token in [None, Some("who"), Some("")] {
+            assert_eq!(
+                access().check(token, Permission::Read),
+                Err(Refusal::Unauthenticated)
+            );
+        }
+        assert_eq!(access().check(None, Permission::Free), Ok(()));
+    }
+
+    #[test]
+    fn without_any_token_the_coordinator_is_open() {
+        assert_eq!(
+            Access::new((1, 2)).check(None, Permission::Scope(Scope::Admin)),
+            Ok(())
+        );
+    }
+}

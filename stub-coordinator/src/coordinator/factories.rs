@@ -1,0 +1,131 @@
+//! Enrolment and heartbeats.
+
+use super::Coordinator;
+use super::access::Scope;
+use super::digest::Digest;
+use super::outcome::{Enrolment, Refusal, Reply};
+use crate::ids::{Capability, FactoryId, JobId, LeaseId};
+use crate::moment::Moment;
+
+/// The most factories that are known at a time.
+const FACTORY_LIMIT: usize = 100_000;
+
+/// A factory that enrolled.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Factory {
+    pub(crate) caps: Vec<Capability>,
+    pub(crate) version: String,
+    pub(crate) token: String,
+    pub(crate) scopes: Vec<Scope>,
+    /// Hash of the credential it enrolled under; nobody takes its name under another.
+    pub(crate) credential: u128,
+    pub(crate) last_seen: Option<Moment>,
+    pub(crate) running: Vec<(JobId, LeaseId)>,
+}
+
+/// What permits an enrolment.
+enum Permit {
+    /// A one-time token, with the scopes that its factory gets.
+    OneTime(u128, Vec<Scope>),
+    /// An open coordinator, or a bearer token with the scope `admin`.
+    Standing,
+}
+
+impl Coordinator {
+    pub(super) fn enrol(&mut self, enrolment: Enrolment) -> Result<Reply, Refusal> {
+        let permit = self.permit(&enrolment)?;
+        let credential = match &permit {
+            Permit::OneTime(token, _) => *token,
+            Permit::Standing => self.access.hash(enrolment.bearer.as_deref().unwrap_or_default()),
+        };
+        let known = self.state.factory(&enrolment.factory);
+        if known.is_some_and(|known| known.credential != credential) {
+            return Err(Refusal::FactoryExists(enrolment.factory));
+        }
+        if known.is_none() && self.state.factory_count() >= FACTORY_LIMIT {
+            return Err(Refusal::Full("factories"));
+        }
+        let (token, scopes) = match (known, &permit) {
+            (Some(known), _) => (known.token.clone(), known.scopes.clone()),
+            (None, Permit::OneTime(_, scopes)) => (self.new_token(&enrolment.factory), scopes.clone()),
+            (None, Permit::Standing) => (
+                self.new_token(&enrolment.factory),
+                vec![Scope::Shadow, Scope::Work],
+            ),
+        };
+        if let Permit::OneTime(used, _) = permit {
+            self.enrol_tokens.remove(&used);
+            self.state.note(Digest::of(&("enrol token used", used)));
+        }
+        let was_open = self.access.is_open();
+        if !was_open {
+            // An open coordinator stays open: a first enrolment must not shut everybody else out.
+            self.access.grant(&token, &scopes);
+        }
+        let factory = enrolment.factory;
+        let reply = Reply::Enrolled {
+            factory: factory.clone(),
+            token: token.clone(),
+            scopes: scopes.clone(),
+            heartbeat_ms: self.heartbeat_ms,
+        };
+        let record = Factory {
+            caps: enrolment.caps,
+            version: enrolment.version,
+            token,
+            scopes,
+            credential,
+            last_seen: None,
+            running: Vec::new(),
+        };
+        self.state.put_factory(factory, record);
+        Ok(reply)
+    }
+
+    pub(super) fn heartbeat(
+        &mut self,
+        now: Moment,
+        factory: &FactoryId,
+        running: Vec<(JobId, LeaseId)>,
+    ) -> Result<Reply, Refusal> {
+        let known = self
+            .state
+            .factory(factory)
+            .ok_or_else(|| Refusal::UnknownFactory(factory.clone()))?;
+        let seen = Factory {
+            last_seen: Some(now),
+            running,
+            ..known.clone()
+        };
+        self.state.put_factory(factory.clone(), seen);
+        Ok(Reply::Noted { server_time: now })
+    }
+
+    fn permit(&self, enrolment: &Enrolment) -> Result<Permit, Refusal> {
+        if let Some(token) = &enrolment.enrol_token
+            && (!self.enrol_tokens.is_empty() || self.enrol_token_wanted)
+        {
+            let hash = self.access.hash(token);
+            let scopes = self.enrol_tokens.get(&hash).ok_or(Refusal::InvalidEnrolToken)?;
+            return Ok(Permit::OneTime(hash, scopes.clone()));
+        }
+        let is_admin = enrolment
+            .bearer
+            .as_deref()
+            .and_then(|token| self.access.scopes(token))
+            .is_some_and(|scopes| scopes.contains(&Scope::Admin));
+        if is_admin || (self.access.is_open() && !self.enrol_token_wanted) {
+            Ok(Permit::Standing)
+        } else {
+            Err(Refusal::InvalidEnrolToken)
+        }
+    }
+
+    fn new_token(&self, factory: &FactoryId) -> String {
+        format!(
+            "{:032x}",
+            self.access
+                .hash(&format!("token of {factory}, {}", self.state.writes()))
+        )
+    }
+}

@@ -1,0 +1,164 @@
+//! A job as it was handed in, the stages it goes through, and the record the coordinator keeps of it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::digest::Digest;
+use super::lease::PastLease;
+use crate::ids::{Capability, FactoryId, JobId, LeaseId, LockName};
+use crate::moment::Moment;
+
+/// What was handed in; it never changes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct JobSpec {
+    pub(crate) id: JobId,
+    pub(crate) engine: String,
+    pub(crate) cwd: Option<String>,
+    pub(crate) yolo: bool,
+    pub(crate) lock: Option<LockName>,
+    pub(crate) timeout_ms: Option<u64>,
+    pub(crate) idle_timeout_ms: Option<u64>,
+    pub(crate) priority: i32,
+    pub(crate) caps: Vec<Capability>,
+    pub(crate) verify: Option<String>,
+    pub(crate) review: bool,
+    pub(crate) ship: Option<String>,
+    pub(crate) retries: u32,
+    pub(crate) body: String,
+}
+
+impl JobSpec {
+    /// All that a factory needs to be given this job: its `caps` and the capability for its engine (C-3).
+    pub(crate) fn needs(&self) -> BTreeSet<Capability> {
+        let engine = Capability::parse(&format!("engine:{}", self.engine)).ok();
+        self.caps.iter().cloned().chain(engine).collect()
+    }
+}
+
+/// Where a job stands. The order is the order of the work (C-8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Stage {
+    Queued,
+    Building,
+    Testing,
+    Review,
+    Shipped,
+    Failed,
+    Quarantined,
+}
+
+impl Stage {
+    pub(crate) const ALL: [Stage; 7] = [
+        Stage::Queued,
+        Stage::Building,
+        Stage::Testing,
+        Stage::Review,
+        Stage::Shipped,
+        Stage::Failed,
+        Stage::Quarantined,
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Stage::Queued => "queued",
+            Stage::Building => "building",
+            Stage::Testing => "testing",
+            Stage::Review => "review",
+            Stage::Shipped => "shipped",
+            Stage::Failed => "failed",
+            Stage::Quarantined => "quarantined",
+        }
+    }
+
+    pub(crate) fn parse(text: &str) -> Option<Stage> {
+        Stage::ALL.into_iter().find(|stage| stage.name() == text)
+    }
+
+    pub(crate) fn is_final(self) -> bool {
+        matches!(self, Stage::Shipped | Stage::Failed | Stage::Quarantined)
+    }
+
+    /// Whether a report may lead from here to `next` (C-8): forward, over skipped stages too, never on from an end.
+    pub(crate) fn leads_to(self, next: Stage) -> bool {
+        !self.is_final() && next > self
+    }
+}
+
+/// What somebody said who put the job aside (C-10).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct QuarantineRecord {
+    pub(crate) factory: FactoryId,
+    pub(crate) lease: Option<LeaseId>,
+    pub(crate) fencing_token: Option<u64>,
+    pub(crate) reason: String,
+    pub(crate) at: Moment,
+    /// Whether the sender held the live lease.
+    pub(crate) current: bool,
+}
+
+/// A job with all that happened to it.
+#[derive(Debug, Clone)]
+pub(crate) struct JobRecord {
+    pub(crate) spec: Arc<JobSpec>,
+    /// Hash of `spec`, taken once: the immutable part need not be hashed at every change.
+    pub(crate) spec_digest: Digest,
+    /// Place in submission order.
+    pub(crate) sequence: u64,
+    pub(crate) submitted_at: Moment,
+    pub(crate) stage: Stage,
+    /// Leases that ran out.
+    pub(crate) attempts: u32,
+    /// The highest fencing token granted; 0 before the first lease.
+    pub(crate) fencing_token: u64,
+    pub(crate) last_lease: Option<PastLease>,
+    pub(crate) quarantines: Vec<QuarantineRecord>,
+}
+
+impl JobRecord {
+    pub(crate) fn id(&self) -> &JobId {
+        &self.spec.id
+    }
+
+    pub(crate) fn digest(&self) -> Digest {
+        Digest::of(&(
+            "job",
+            self.spec_digest.value(),
+            self.sequence,
+            self.submitted_at,
+            self.stage,
+            self.attempts,
+            self.fencing_token,
+            &self.last_lease,
+            &self.quarantines,
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c8_stages_lead_forward_and_final_ones_nowhere() {
+        assert!(Stage::Building.leads_to(Stage::Testing));
+        assert!(Stage::Building.leads_to(Stage::Failed));
+        assert!(Stage::Review.leads_to(Stage::Shipped));
+        assert!(!Stage::Testing.leads_to(Stage::Building));
+        assert!(!Stage::Building.leads_to(Stage::Queued));
+        for last in [Stage::Shipped, Stage::Failed, Stage::Quarantined] {
+            for next in Stage::ALL {
+                assert!(!last.leads_to(next), "{last:?} to {next:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_stage_is_read_back_by_its_name() {
+        for stage in Stage::ALL {
+            assert_eq!(Stage::parse(stage.name()), Some(stage));
+        }
+    }
+}

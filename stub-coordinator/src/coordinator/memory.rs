@@ -1,0 +1,100 @@
+//! The answers remembered for `Idempotency-Key`s, the last so many of them (C-11, C-32).
+//!
+//! Answers that went with an effect are real state and in the digest. An answer without one (204 to a claim, a stage
+//! reported again) is kept in a list of its own that the digest leaves out: a poll that finds nothing must not look
+//! like a change (C-4), nor push out the memory of a lease.
+
+use std::collections::{HashMap, VecDeque};
+
+use super::digest::Digest;
+use super::outcome::Reply;
+use crate::ids::EventKey;
+
+/// A request as far as repeating it goes: who sent it under which key, and what exactly was sent.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Once {
+    /// Hash of the caller's token: a key is the caller's own.
+    pub(crate) caller: u128,
+    pub(crate) key: EventKey,
+    /// Hash of operation, path and body.
+    pub(crate) fingerprint: u128,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Memory {
+    with_effect: Shelf,
+    without_effect: Shelf,
+}
+
+/// What the memory knows of a request.
+pub(crate) enum Recall {
+    Fresh,
+    Repeated(Reply),
+    /// The key was used for another request.
+    Mismatch,
+}
+
+#[derive(Debug, Clone)]
+struct Shelf {
+    limit: usize,
+    answers: HashMap<(u128, EventKey), (u128, Reply)>,
+    order: VecDeque<Once>,
+}
+
+impl Memory {
+    pub(crate) fn new(limit: usize) -> Memory {
+        let shelf = || Shelf {
+            limit: limit.max(1),
+            answers: HashMap::new(),
+            order: VecDeque::new(),
+        };
+        Memory {
+            with_effect: shelf(),
+            without_effect: shelf(),
+        }
+    }
+
+    pub(crate) fn recall(&self, once: &Once) -> Recall {
+        let place = (once.caller, once.key.clone());
+        let found = self
+            .with_effect
+            .answers
+            .get(&place)
+            .or_else(|| self.without_effect.answers.get(&place));
+        match found {
+            None => Recall::Fresh,
+            Some((fingerprint, reply)) if *fingerprint == once.fingerprint => Recall::Repeated(reply.clone()),
+            Some(_) => Recall::Mismatch,
+        }
+    }
+
+    /// Keeps an answer that went with an effect; says what enters the digest and what leaves it.
+    pub(crate) fn keep(&mut self, once: Once, reply: Reply) -> (Digest, Option<Digest>) {
+        let added = entry_digest(&once);
+        let forgotten = self.with_effect.put(once, reply);
+        (added, forgotten.as_ref().map(entry_digest))
+    }
+
+    /// Keeps an answer that went without one.
+    pub(crate) fn keep_without_effect(&mut self, once: Once, reply: Reply) {
+        self.without_effect.put(once, reply);
+    }
+}
+
+impl Shelf {
+    fn put(&mut self, once: Once, reply: Reply) -> Option<Once> {
+        self.answers
+            .insert((once.caller, once.key.clone()), (once.fingerprint, reply));
+        self.order.push_back(once);
+        if self.order.len() <= self.limit {
+            return None;
+        }
+        let oldest = self.order.pop_front()?;
+        self.answers.remove(&(oldest.caller, oldest.key.clone()));
+        Some(oldest)
+    }
+}
+
+fn entry_digest(once: &Once) -> Digest {
+    Digest::of(&("answer", once))
+}

@@ -1,0 +1,248 @@
+//! The path of one request through everything: read, journalled, matched, carried out, spoilt, answered.
+//!
+//! This is where coordinator, script, faults and journal meet, and the only place. The order matters: state is
+//! committed and counted before the first wait that a client's leaving could end, and the end of the exchange is
+//! written down before the first byte of the answer leaves.
+
+mod request;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{Response, header};
+
+use crate::clock::Woken;
+use crate::coordinator::outcome::Manner;
+use crate::faults::{
+    Act, Handle, Handling, Held, Scene, WireAnswer, handling, hold, holds_first, is_lie, spoil,
+};
+use crate::ids::JobId;
+use crate::journal::exchange::{Exchange, Outcome};
+use crate::journal::{Ending, Open};
+use crate::operation::{Operation, Recognised};
+use crate::routes::{self, Call, Handled, refused};
+use crate::script::{Fault, Fired};
+use crate::shared::Shared;
+use crate::wire::Problem;
+
+/// Answers one request of the API.
+pub(crate) async fn exchange(State(shared): State<Arc<Shared>>, request: Request) -> Response<Body> {
+    let handle = request.extensions().get::<Handle>().cloned().unwrap_or_default();
+    handle.set(Act::Honest);
+    let (parts, body) = request.into_parts();
+    let recognised = Operation::recognise(parts.method.as_str(), parts.uri.path());
+    let read = request::read_body(body).await;
+    let mut exchange = request::arrived(&shared, &parts, &recognised, read.as_deref().unwrap_or_default());
+    let open = shared.journal.arrive(&mut exchange);
+    let mut run = Run {
+        shared: &shared,
+        exchange,
+        open,
+        handle,
+        woken: None,
+    };
+    match (recognised, read) {
+        (Recognised::Operation(operation, path_id), Ok(body)) => {
+            let call = request::call(&parts, operation, path_id, body);
+            run.carry_out(&call).await
+        }
+        (Recognised::UnknownPath, Ok(_)) => {
+            run.refuse(&Problem::new("not_found", "this coordinator has no such path"))
+        }
+        (Recognised::WrongMethod(allowed), Ok(_)) => {
+            let problem = Problem::new("method_not_allowed", format!("allowed here: {allowed}"));
+            run.refuse(&problem.allowing(allowed))
+        }
+        (_, Err(problem)) => run.refuse(&problem),
+    }
+}
+
+/// One exchange under way.
+struct Run<'a> {
+    shared: &'a Arc<Shared>,
+    exchange: Exchange,
+    open: Open,
+    handle: Handle,
+    /// Kept until the answer is out, so that whoever advanced the clock waits for it.
+    woken: Option<Woken>,
+}
+
+impl Run<'_> {
+    async fn carry_out(mut self, call: &Call) -> Response<Body> {
+        let facts = request::facts(&self.exchange);
+        let Some(fired) = self
+            .shared
+            .script
+            .decide(call.operation, &facts, self.shared.clock.now())
+        else {
+            let handled = routes::answer(self.shared, call, Manner::Honest).await;
+            self.commit(call.operation, &handled, Manner::Honest);
+            return self.finish(
+                Some(handled.refusal),
+                handled.answer,
+                None,
+                Act::Honest,
+                Outcome::Answered,
+            );
+        };
+        self.note_fault(&fired);
+        if holds_first(fired.phase) && self.held(&fired).await {
+            return self.leave_unanswered();
+        }
+        let handled = match handling(&fired.fault, fired.phase, call.operation) {
+            Handling::Skip => None,
+            Handling::Run(manner) => {
+                let handled = routes::answer(self.shared, call, manner).await;
+                self.commit(call.operation, &handled, manner);
+                Some(handled)
+            }
+        };
+        if !holds_first(fired.phase) && self.held(&fired).await {
+            return self.leave_unanswered();
+        }
+        self.spoil(call, &fired, handled)
+    }
+
+    /// Notes which rule fired, while the exchange is still under way.
+    fn note_fault(&mut self, fired: &Fired) {
+        self.exchange.rule = Some(fired.rule.to_string());
+        self.exchange.fault = Some(fired.fault.to_string());
+        self.shared.journal.faulted(fired.fault.kind());
+        let noted = self.exchange.clone();
+        self.shared.journal.note(&self.open, |exchange| *exchange = noted);
+        if fired.fault == Fault::Down {
+            self.shared.listening.send_replace(false);
+        }
+    }
+
+    /// Waits as the fault says; true where there will be no answer.
+    async fn held(&mut self, fired: &Fired) -> bool {
+        match hold(fired, &self.shared.clock, &self.shared.gates).await {
+            Held::GoOn(woken) => {
+                self.woken = woken;
+                false
+            }
+            Held::NoAnswer => true,
+        }
+    }
+
+    /// Writes down what the handler did, at once: the client may leave before it hears of it.
+    fn commit(&mut self, operation: Operation, handled: &Handled, manner: Manner) {
+        if let Some(outcome) = &handled.outcome {
+            self.exchange.digest_before = outcome.digest_before.to_string();
+            self.exchange.digest_after = outcome.digest_after.to_string();
+            self.exchange.mutated = outcome.mutated;
+            if outcome.mutated {
+                self.shared.journal.mutated(operation.name());
+            }
+            if operation.is_shadow() && outcome.digest_before != outcome.digest_after {
+                self.shared.journal.violation(format!(
+                    "exchange {} ({}) changed real state: digest {} became {}",
+                    self.exchange.seq,
+                    operation.name(),
+                    outcome.digest_before,
+                    outcome.digest_after,
+                ));
+            }
+        }
+        // A rehearsal's answer is what the wire shows; the handler itself never ran.
+        self.exchange.handler_answer = (manner != Manner::Rehearsed).then(|| handled.answer.evidence());
+        let noted = self.exchange.clone();
+        self.shared.journal.note(&self.open, |exchange| *exchange = noted);
+    }
+
+    fn spoil(self, call: &Call, fired: &Fired, handled: Option<Handled>) -> Response<Body> {
+        let shared = Arc::clone(self.shared);
+        let job_named = |name: &str| request::job_json(&shared, &JobId::parse(name).ok()?);
+        let other_job = |named: Option<&str>| request::other_queued_job(&shared, named);
+        let scene = Scene {
+            operation: call.operation,
+            now: shared.clock.now(),
+            clock: Arc::clone(&shared.clock),
+            job_named: &job_named,
+            other_job: &other_job,
+        };
+        let (refusal, honest) = match handled {
+            Some(handled) => (Some(handled.refusal), Some(handled.answer)),
+            None => (None, None),
+        };
+        let before = honest.clone();
+        let spoilt = spoil(&fired.fault, honest, &scene);
+        let unchanged = spoilt.act == Act::Honest
+            && !is_lie(&fired.fault)
+            && before.as_ref().is_some_and(|honest| {
+                honest.status == spoilt.answer.status && honest.body == spoilt.answer.body
+            });
+        let outcome = if unchanged {
+            Outcome::Answered
+        } else {
+            Outcome::Faulted
+        };
+        self.finish(refusal, spoilt.answer, spoilt.body, spoilt.act, outcome)
+    }
+
+    fn refuse(self, problem: &Problem) -> Response<Body> {
+        let handled = refused(problem, None);
+        let mut run = self;
+        run.exchange.handler_answer = Some(handled.answer.evidence());
+        run.finish(
+            Some(handled.refusal),
+            handled.answer,
+            None,
+            Act::Honest,
+            Outcome::Answered,
+        )
+    }
+
+    fn leave_unanswered(self) -> Response<Body> {
+        self.finish(None, WireAnswer::empty(204), None, Act::Close, Outcome::Faulted)
+    }
+
+    /// Writes the end down and hands the answer over. `refusal` is none where the handler never ran.
+    fn finish(
+        mut self,
+        refusal: Option<Option<String>>,
+        answer: WireAnswer,
+        body: Option<Body>,
+        act: Act,
+        outcome: Outcome,
+    ) -> Response<Body> {
+        let refusal = refusal.flatten();
+        let unexpected = refusal.as_deref().is_some_and(breaks_the_contract);
+        self.exchange.wire_answer = (act == Act::Honest).then(|| answer.evidence());
+        self.exchange.outcome = outcome;
+        self.exchange.completed = Some(Instant::now());
+        self.handle.set(act);
+        let date = request::http_date(self.shared.clock.now());
+        self.open.complete(Ending {
+            exchange: self.exchange,
+            refusal,
+            unexpected,
+        });
+        let mut response = answer.into_response(&date, body);
+        if act != Act::Honest {
+            response
+                .headers_mut()
+                .insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+        }
+        response
+    }
+}
+
+/// Whether a refusal says that the request was none of the contract, rather than that the state was against it.
+fn breaks_the_contract(code: &str) -> bool {
+    matches!(
+        code,
+        "not_found"
+            | "method_not_allowed"
+            | "malformed_json"
+            | "invalid_field"
+            | "invalid_id"
+            | "unknown_field"
+            | "idempotency_mismatch"
+            | "body_too_large"
+            | "bad_request"
+    )
+}

@@ -1,0 +1,188 @@
+//! Reading a request: its body within bounds, what it says that rules and readers look at, and its first entry in
+//! the journal.
+
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::time::{Duration, Instant};
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use serde_json::Value;
+
+use crate::coordinator::outcome::Reply;
+use crate::ids::JobId;
+use crate::journal::exchange::{Exchange, Outcome, evidence_of};
+use crate::moment::Moment;
+use crate::operation::{Operation, Recognised};
+use crate::routes::Call;
+use crate::script::Facts;
+use crate::shared::Shared;
+use crate::wire::{Problem, encode};
+
+/// The largest body that is taken.
+const BODY_LIMIT: usize = 1_048_576;
+/// How much of a larger one is read, so that the refusal arrives.
+const REST_LIMIT: usize = 16 * BODY_LIMIT;
+/// How long a body may take; slower senders are cut off.
+const BODY_TIME: Duration = Duration::from_secs(10);
+
+/// Reads the body, at most so much of it for at most so long.
+pub(super) async fn read_body(body: Body) -> Result<Bytes, Problem> {
+    match tokio::time::timeout(BODY_TIME, read_all(body)).await {
+        Ok(read) => read,
+        Err(_) => Err(Problem::with_status(
+            408,
+            "bad_request",
+            "the body came too slowly",
+        )),
+    }
+}
+
+async fn read_all(mut body: Body) -> Result<Bytes, Problem> {
+    let mut kept = Vec::new();
+    let mut size = 0_usize;
+    while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+        let frame = frame.map_err(|_| Problem::new("bad_request", "the body broke off"))?;
+        let Ok(data) = frame.into_data() else { continue };
+        size = size.saturating_add(data.len());
+        if size <= BODY_LIMIT {
+            kept.extend_from_slice(&data);
+        } else if size > REST_LIMIT {
+            break;
+        }
+    }
+    if size > BODY_LIMIT {
+        return Err(Problem::new(
+            "body_too_large",
+            format!("send at most {BODY_LIMIT} bytes"),
+        ));
+    }
+    Ok(Bytes::from(kept))
+}
+
+/// The journal's first entry for a request.
+pub(super) fn arrived(shared: &Shared, parts: &Parts, recognised: &Recognised, body: &[u8]) -> Exchange {
+    let (operation, path_id) = match recognised {
+        Recognised::Operation(operation, path_id) => (Some(*operation), path_id.as_deref()),
+        _ => (None, None),
+    };
+    let evidence = evidence_of(body);
+    let said = |name: &str| evidence.as_ref()?.get(name)?.as_str().map(str::to_owned);
+    let in_path = |prefix: &str| {
+        let named = operation.is_some_and(|operation| operation.route().1.starts_with(prefix));
+        path_id.filter(|_| named).map(str::to_owned)
+    };
+    let scopes = bearer(&parts.headers)
+        .map(|token| shared.coordinator().scopes(&token))
+        .unwrap_or_default();
+    Exchange {
+        seq: 0,
+        operation: operation.map(|operation| operation.name().to_owned()),
+        method: parts.method.to_string(),
+        path: parts.uri.to_string(),
+        factory: in_path("/v1/factories/").or_else(|| said("factoryId")),
+        job: in_path("/v1/jobs/")
+            .or_else(|| said("jobId"))
+            .or_else(|| submitted_id(operation, &evidence)),
+        stage: said("stage"),
+        lease: in_path("/v1/leases/").or_else(|| said("leaseId")),
+        token_scopes: scopes.into_iter().map(|scope| scope.name().to_owned()).collect(),
+        request_headers: redacted(&parts.headers),
+        request_body: evidence,
+        rule: None,
+        fault: None,
+        handler_answer: None,
+        wire_answer: None,
+        digest_before: String::new(),
+        digest_after: String::new(),
+        mutated: false,
+        outcome: Outcome::InFlight,
+        arrived: Instant::now(),
+        completed: None,
+        at: shared.clock.now().to_string(),
+    }
+}
+
+fn submitted_id(operation: Option<Operation>, body: &Option<Value>) -> Option<String> {
+    let body = body
+        .as_ref()
+        .filter(|_| operation == Some(Operation::JobSubmit))?;
+    body.get("id")?.as_str().map(str::to_owned)
+}
+
+/// What rules look at.
+pub(super) fn facts(exchange: &Exchange) -> Facts {
+    Facts {
+        factory: exchange.factory.clone(),
+        job: exchange.job.clone(),
+        stage: exchange.stage.clone(),
+        lease: exchange.lease.clone(),
+    }
+}
+
+pub(super) fn call(parts: &Parts, operation: Operation, path_id: Option<String>, body: Bytes) -> Call {
+    let text = |name: &str| {
+        parts
+            .headers
+            .get(name)
+            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+    };
+    Call {
+        operation,
+        path: parts.uri.path().to_owned(),
+        path_id,
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        bearer: bearer(&parts.headers),
+        key: text("idempotency-key"),
+        body,
+    }
+}
+
+/// The token of `Authorization: Bearer TOKEN`.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then(|| token.trim().to_owned())
+}
+
+/// Headers as evidence; the token never gets into it.
+fn redacted(headers: &HeaderMap) -> BTreeMap<String, String> {
+    let value = |name: &header::HeaderName, value: &header::HeaderValue| {
+        if name == header::AUTHORIZATION {
+            "(redacted)".to_owned()
+        } else {
+            String::from_utf8_lossy(value.as_bytes()).into_owned()
+        }
+    };
+    headers
+        .iter()
+        .map(|(name, text)| (name.as_str().to_owned(), value(name, text)))
+        .collect()
+}
+
+/// A job as the API shows it.
+pub(super) fn job_json(shared: &Shared, id: &JobId) -> Option<Value> {
+    let job = shared.coordinator().state().job(id).cloned()?;
+    encode(&Reply::Job(job)).1
+}
+
+/// The first queued job of another name.
+pub(super) fn other_queued_job(shared: &Shared, named: Option<&str>) -> Option<Value> {
+    let other = {
+        let coordinator = shared.coordinator();
+        let queue = coordinator.state().queue();
+        queue.in_order().find(|id| Some(id.as_str()) != named).cloned()
+    };
+    job_json(shared, &other?)
+}
+
+/// The moment as HTTP writes it.
+pub(super) fn http_date(now: Moment) -> String {
+    jiff::Timestamp::from_millisecond(now.millis())
+        .map(|timestamp| timestamp.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
+        .unwrap_or_default()
+}

@@ -1,0 +1,152 @@
+//! One exchange as evidence: what was asked, what the handler answered, what went over the wire, and what changed.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// One request and what came of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Exchange {
+    /// Ordinal of its arrival, from 1.
+    pub seq: u64,
+    /// The operation of the API; none where the request is none of them.
+    pub operation: Option<String>,
+    /// The request's method.
+    pub method: String,
+    /// The request's path with its query.
+    pub path: String,
+    /// The factory that it speaks for.
+    pub factory: Option<String>,
+    /// The job that it speaks of.
+    pub job: Option<String>,
+    /// The stage that it reports or asks for.
+    pub stage: Option<String>,
+    /// The lease that it speaks of.
+    pub lease: Option<String>,
+    /// Scopes of its token; empty without a known one.
+    pub token_scopes: Vec<String>,
+    /// Its headers, in lower case; the token is taken out.
+    pub request_headers: BTreeMap<String, String>,
+    /// Its body where that is JSON, cut short where it is long.
+    pub request_body: Option<Value>,
+    /// The rule that fired on it.
+    pub rule: Option<String>,
+    /// The fault that the rule carries, as it is written.
+    pub fault: Option<String>,
+    /// What the handler answered; none where it never ran.
+    pub handler_answer: Option<Answer>,
+    /// What went over the wire; none where nothing did, or nothing whole.
+    pub wire_answer: Option<Answer>,
+    /// Digest of real state before the handler ran; empty where it never did.
+    pub digest_before: String,
+    /// Digest of real state after it.
+    pub digest_after: String,
+    /// Whether the handler wrote anything real.
+    pub mutated: bool,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// When it arrived, on this process's clock.
+    #[serde(skip)]
+    pub arrived: Instant,
+    /// When it ended.
+    #[serde(skip)]
+    pub completed: Option<Instant>,
+    /// When it arrived, on the stub's clock.
+    pub at: String,
+}
+
+/// An answer: of the handler, or on the wire.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The headers, in lower case.
+    pub headers: BTreeMap<String, String>,
+    /// The body: JSON where it is JSON, else text; none where there is none. Cut short where it is long.
+    pub body: Option<Value>,
+}
+
+/// How an exchange ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It has not.
+    InFlight,
+    /// The handler's answer went over the wire.
+    Answered,
+    /// Something else did, or nothing.
+    Faulted,
+    /// The client left first.
+    AbortedByClient,
+}
+
+/// Which exchanges are meant; all that is given has to hold.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Match {
+    /// The operation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
+    /// The factory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub factory: Option<String>,
+    /// The job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<String>,
+    /// The stage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<String>,
+    /// The lease.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<String>,
+}
+
+impl Match {
+    /// Every exchange of an operation.
+    pub fn operation(name: &str) -> Match {
+        Match {
+            operation: Some(name.to_owned()),
+            ..Match::default()
+        }
+    }
+
+    /// Whether an exchange is meant.
+    pub fn holds(&self, exchange: &Exchange) -> bool {
+        let holds = |wanted: &Option<String>, said: &Option<String>| wanted.is_none() || wanted == said;
+        holds(&self.operation, &exchange.operation)
+            && holds(&self.factory, &exchange.factory)
+            && holds(&self.job, &exchange.job)
+            && holds(&self.stage, &exchange.stage)
+            && holds(&self.lease, &exchange.lease)
+    }
+}
+
+impl Answer {
+    /// Reads an answer's bytes as evidence. Long bodies are cut: the evidence is bounded, the answer was not.
+    pub(crate) fn of(status: u16, headers: BTreeMap<String, String>, body: &[u8]) -> Answer {
+        Answer {
+            status,
+            headers,
+            body: evidence_of(body),
+        }
+    }
+}
+
+/// The longest body that is kept whole.
+const LONGEST_BODY: usize = 65_536;
+
+/// A body as a JSON value: parsed where it is JSON, text where it is not, cut short where it is long.
+pub(crate) fn evidence_of(body: &[u8]) -> Option<Value> {
+    if body.is_empty() {
+        return None;
+    }
+    if body.len() > LONGEST_BODY {
+        let start = String::from_utf8_lossy(&body[..256]).into_owned();
+        return Some(Value::String(format!("{start}... ({} bytes)", body.len())));
+    }
+    let text = || Value::String(String::from_utf8_lossy(body).into_owned());
+    Some(serde_json::from_slice(body).unwrap_or_else(|_| text()))
+}

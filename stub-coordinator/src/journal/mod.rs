@@ -1,0 +1,307 @@
+//! The journal: every exchange from its arrival to its end, the counters, and what the stub holds against itself
+//! (violations) or its clients (unexpected requests).
+//!
+//! Bounded: what fell out of it is gone, and a question that would need it is answered *inconclusive*. It knows
+//! nothing of the coordinator or the script; it is told.
+
+pub(crate) mod counters;
+pub(crate) mod exchange;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use counters::{Counters, count};
+use exchange::{Exchange, Match, Outcome};
+use thiserror::Error;
+use tokio::sync::Notify;
+
+/// The most unexpected requests, and the most violations, that are kept.
+const KEPT_ASIDE: usize = 1_000;
+/// How far a subscriber may lag before it is dropped.
+const SUBSCRIBER_LAG: usize = 16_384;
+
+/// Something that happened to an exchange.
+#[derive(Debug, Clone)]
+pub enum StubEvent {
+    /// It arrived; its answer is not yet known.
+    Arrived(Box<Exchange>),
+    /// It ended.
+    Completed(Box<Exchange>),
+}
+
+/// Why waiting for exchanges did not end as wished.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum WaitError {
+    /// Not enough of them arrived in time.
+    #[error(
+        "{seen} of {wanted} awaited exchanges arrived within {limit:?}; look at the journal for what did"
+    )]
+    TimedOut {
+        /// How many arrived.
+        seen: usize,
+        /// How many were awaited.
+        wanted: usize,
+        /// How long was waited.
+        limit: Duration,
+    },
+    /// The journal has forgotten exchanges that may have been among those awaited.
+    #[error("inconclusive: the journal has forgotten {forgotten} exchanges; raise its limit")]
+    Inconclusive {
+        /// How many fell out.
+        forgotten: u64,
+    },
+}
+
+#[derive(Debug)]
+pub(crate) struct Journal {
+    pages: Mutex<Pages>,
+    changed: Notify,
+}
+
+#[derive(Debug)]
+struct Pages {
+    limit: usize,
+    exchanges: VecDeque<Exchange>,
+    next_seq: u64,
+    counters: Counters,
+    unexpected: VecDeque<Exchange>,
+    violations: VecDeque<String>,
+    subscribers: Vec<SyncSender<StubEvent>>,
+}
+
+/// An exchange that has not ended. Dropped before it is completed, its client left.
+#[derive(Debug)]
+pub(crate) struct Open {
+    journal: Arc<Journal>,
+    seq: u64,
+    ended: bool,
+}
+
+/// How an exchange ended, for the journal.
+#[derive(Debug)]
+pub(crate) struct Ending {
+    pub(crate) exchange: Exchange,
+    /// The code of the handler's refusal.
+    pub(crate) refusal: Option<String>,
+    /// Whether the request was none that the contract knows.
+    pub(crate) unexpected: bool,
+}
+
+impl Journal {
+    pub(crate) fn new(limit: usize) -> Arc<Journal> {
+        let pages = Pages {
+            limit: limit.max(1),
+            exchanges: VecDeque::new(),
+            next_seq: 1,
+            counters: Counters::default(),
+            unexpected: VecDeque::new(),
+            violations: VecDeque::new(),
+            subscribers: Vec::new(),
+        };
+        Arc::new(Journal {
+            pages: Mutex::new(pages),
+            changed: Notify::new(),
+        })
+    }
+
+    /// Notes an arrival and gives it its number.
+    pub(crate) fn arrive(self: &Arc<Self>, exchange: &mut Exchange) -> Open {
+        let mut pages = self.pages();
+        exchange.seq = pages.next_seq;
+        pages.next_seq += 1;
+        if let Some(operation) = &exchange.operation {
+            count(&mut pages.counters.requests, operation);
+            match operation.as_str() {
+                "shadow.claim" => pages.counters.dry_runs += 1,
+                "shadow.report" => pages.counters.shadow_reports += 1,
+                _ => {}
+            }
+        }
+        if pages.exchanges.len() >= pages.limit {
+            pages.exchanges.pop_front();
+        }
+        pages.tell(|| StubEvent::Arrived(Box::new(exchange.clone())));
+        pages.exchanges.push_back(exchange.clone());
+        drop(pages);
+        self.changed.notify_waiters();
+        Open {
+            journal: Arc::clone(self),
+            seq: exchange.seq,
+            ended: false,
+        }
+    }
+
+    /// Counts a mutation at the moment it happens, whatever becomes of the answer.
+    pub(crate) fn mutated(&self, operation: &str) {
+        count(&mut self.pages().counters.mutations, operation);
+    }
+
+    /// Counts a fault at the moment it is injected.
+    pub(crate) fn faulted(&self, kind: &str) {
+        count(&mut self.pages().counters.faults, kind);
+    }
+
+    pub(crate) fn connected(&self) {
+        self.pages().counters.connections += 1;
+    }
+
+    pub(crate) fn violation(&self, text: String) {
+        push_bounded(&mut self.pages().violations, text);
+    }
+
+    /// Changes what is known of an exchange that is still open.
+    pub(crate) fn note(&self, open: &Open, change: impl FnOnce(&mut Exchange)) {
+        if let Some(exchange) = self.pages().find(open.seq) {
+            change(exchange);
+        }
+    }
+
+    pub(crate) fn exchanges(&self) -> Vec<Exchange> {
+        self.pages().exchanges.iter().cloned().collect()
+    }
+
+    pub(crate) fn unexpected(&self) -> Vec<Exchange> {
+        self.pages().unexpected.iter().cloned().collect()
+    }
+
+    pub(crate) fn violations(&self) -> Vec<String> {
+        self.pages().violations.iter().cloned().collect()
+    }
+
+    pub(crate) fn counters(&self) -> Counters {
+        self.pages().counters.clone()
+    }
+
+    /// How many exchanges fell out of the journal.
+    pub(crate) fn forgotten(&self) -> u64 {
+        let pages = self.pages();
+        pages.next_seq - 1 - pages.exchanges.len() as u64
+    }
+
+    /// Forgets exchanges and counters; numbers go on.
+    pub(crate) fn reset(&self) {
+        let mut pages = self.pages();
+        pages.exchanges.clear();
+        pages.unexpected.clear();
+        pages.violations.clear();
+        pages.counters = Counters::default();
+    }
+
+    /// What happens from now on. A reader that falls far behind is dropped rather than waited for.
+    pub(crate) fn subscribe(&self) -> Receiver<StubEvent> {
+        let (tell, told) = sync_channel(SUBSCRIBER_LAG);
+        self.pages().subscribers.push(tell);
+        told
+    }
+
+    /// The exchanges that are meant, once there are `wanted` of them.
+    pub(crate) async fn wait(
+        &self,
+        what: &Match,
+        wanted: usize,
+        limit: Duration,
+    ) -> Result<Vec<Exchange>, WaitError> {
+        let enough = async {
+            loop {
+                let changed = self.changed.notified();
+                tokio::pin!(changed);
+                changed.as_mut().enable();
+                let found = self.matching(what);
+                if found.len() >= wanted {
+                    return found;
+                }
+                changed.await;
+            }
+        };
+        match tokio::time::timeout(limit, enough).await {
+            Ok(found) => Ok(found),
+            Err(_) if self.forgotten() > 0 => Err(WaitError::Inconclusive {
+                forgotten: self.forgotten(),
+            }),
+            Err(_) => Err(WaitError::TimedOut {
+                seen: self.matching(what).len(),
+                wanted,
+                limit,
+            }),
+        }
+    }
+
+    pub(crate) fn matching(&self, what: &Match) -> Vec<Exchange> {
+        self.pages()
+            .exchanges
+            .iter()
+            .filter(|exchange| what.holds(exchange))
+            .cloned()
+            .collect()
+    }
+
+    fn pages(&self) -> MutexGuard<'_, Pages> {
+        self.pages.lock().expect("no holder of the journal's lock panics")
+    }
+}
+
+impl Open {
+    /// Writes the end of the exchange down, before the first byte of the answer leaves.
+    pub(crate) fn complete(mut self, ending: Ending) {
+        self.ended = true;
+        let mut pages = self.journal.pages();
+        if let Some(code) = &ending.refusal {
+            count(&mut pages.counters.refusals, code);
+        }
+        if ending.unexpected {
+            pages.counters.unexpected += 1;
+            push_bounded(&mut pages.unexpected, ending.exchange.clone());
+        }
+        let seq = self.seq;
+        pages.tell(|| StubEvent::Completed(Box::new(ending.exchange.clone())));
+        if let Some(exchange) = pages.find(seq) {
+            *exchange = ending.exchange;
+        }
+        drop(pages);
+        self.journal.changed.notify_waiters();
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        let mut pages = self.journal.pages();
+        let Some(exchange) = pages.find(self.seq) else {
+            return;
+        };
+        exchange.outcome = Outcome::AbortedByClient;
+        exchange.completed = Some(Instant::now());
+        let left = exchange.clone();
+        pages.tell(|| StubEvent::Completed(Box::new(left.clone())));
+        drop(pages);
+        self.journal.changed.notify_waiters();
+    }
+}
+
+impl Pages {
+    fn find(&mut self, seq: u64) -> Option<&mut Exchange> {
+        let first = self.exchanges.front()?.seq;
+        self.exchanges
+            .get_mut(usize::try_from(seq.checked_sub(first)?).ok()?)
+    }
+
+    fn tell(&mut self, event: impl Fn() -> StubEvent) {
+        if !self.subscribers.is_empty() {
+            self.subscribers
+                .retain(|subscriber| subscriber.try_send(event()).is_ok());
+        }
+    }
+}
+
+fn push_bounded<T>(queue: &mut VecDeque<T>, item: T) {
+    if queue.len() >= KEPT_ASIDE {
+        queue.pop_front();
+    }
+    queue.push_back(item);
+}

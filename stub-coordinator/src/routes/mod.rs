@@ -1,0 +1,186 @@
+//! The honest service: extract, call the coordinator, encode. It decides nothing.
+
+use axum::body::Bytes;
+use serde_json::json;
+
+use crate::coordinator::memory::Once;
+use crate::coordinator::outcome::{Command, Manner, Outcome, Reply};
+use crate::faults::WireAnswer;
+use crate::ids::EventKey;
+use crate::operation::Operation;
+use crate::shared::Shared;
+use crate::wire::{Problem, Query, claim_wait_ms, encode, problem_of, read_command};
+
+/// The API's own description, served as it is checked in.
+pub(crate) const DOCUMENT: &str = include_str!("../../../docs/coordinator-api.json");
+
+/// A request of an operation, taken out of HTTP.
+pub(crate) struct Call {
+    pub(crate) operation: Operation,
+    pub(crate) path: String,
+    pub(crate) path_id: Option<String>,
+    pub(crate) query: String,
+    pub(crate) bearer: Option<String>,
+    /// `Idempotency-Key`, as it was sent.
+    pub(crate) key: Option<String>,
+    pub(crate) body: Bytes,
+}
+
+/// An answer with the evidence of what led to it.
+pub(crate) struct Handled {
+    pub(crate) answer: WireAnswer,
+    /// What the coordinator did; none where the request never got to it.
+    pub(crate) outcome: Option<Outcome>,
+    /// The problem's code, where it was refused.
+    pub(crate) refusal: Option<String>,
+}
+
+/// Answers a call. A claim that waits is the one that takes time.
+pub(crate) async fn answer(shared: &Shared, call: &Call, manner: Manner) -> Handled {
+    match prepare(shared, call) {
+        Err(problem) => refused(&problem, None),
+        Ok(Prepared::Plain(answer)) => Handled {
+            answer,
+            outcome: None,
+            refusal: None,
+        },
+        Ok(Prepared::Command(command, once)) => {
+            let outcome = match wait_of(call) {
+                0 => shared.apply(command, once.clone(), manner),
+                wait_ms => claim_patiently(shared, command, once.clone(), manner, wait_ms).await,
+            };
+            if let (Some(once), Ok(Reply::Nothing), Manner::Honest) = (once, &outcome.result, manner) {
+                shared.coordinator().remember_nothing(once);
+            }
+            encoded(outcome)
+        }
+    }
+}
+
+/// A request that is fit to be carried out.
+enum Prepared {
+    /// Health and the document need no coordinator.
+    Plain(WireAnswer),
+    Command(Command, Option<Once>),
+}
+
+fn prepare(shared: &Shared, call: &Call) -> Result<Prepared, Problem> {
+    let permission = call.operation.permission();
+    let bearer = call.bearer.as_deref();
+    shared
+        .coordinator()
+        .check(bearer, permission)
+        .map_err(|refusal| problem_of(&refusal))?;
+    let key = call
+        .key
+        .as_deref()
+        .filter(|_| call.operation.mutates())
+        .map(|key| EventKey::parse(key))
+        .transpose()
+        .map_err(|error| Problem::new("invalid_id", error.to_string()).on("Idempotency-Key"))?;
+    let query = Query::new(query_pairs(&call.query));
+    let path_id = call.path_id.as_deref();
+    let command = read_command(call.operation, path_id, query, &call.body, bearer, shared.strict)?;
+    let Some(command) = command else {
+        return Ok(Prepared::Plain(plain(shared, call.operation)));
+    };
+    let once = key.map(|key| Once {
+        caller: shared.coordinator().caller(bearer),
+        key,
+        fingerprint: crate::coordinator::digest::Digest::of(&(
+            call.operation.name(),
+            &call.path,
+            &call.body[..],
+        ))
+        .value(),
+    });
+    Ok(Prepared::Command(command, once))
+}
+
+fn plain(shared: &Shared, operation: Operation) -> WireAnswer {
+    match operation {
+        Operation::Openapi => {
+            WireAnswer::bytes(200, "application/json", Bytes::from_static(DOCUMENT.as_bytes()))
+        }
+        _ => WireAnswer::json(200, &json!({"status": "ok", "serverTime": shared.clock.now()})),
+    }
+}
+
+fn wait_of(call: &Call) -> u64 {
+    if call.operation == Operation::Claim {
+        claim_wait_ms(&call.body)
+    } else {
+        0
+    }
+}
+
+/// Tries a claim, and again at each change and each lease that runs out, until there is a job or the time is over.
+async fn claim_patiently(
+    shared: &Shared,
+    command: Command,
+    once: Option<Once>,
+    manner: Manner,
+    wait_ms: u64,
+) -> Outcome {
+    let until = shared.clock.now().after_ms(wait_ms);
+    let mut woken = None;
+    loop {
+        let changed = shared.changed.notified();
+        tokio::pin!(changed);
+        changed.as_mut().enable();
+        let outcome = shared.apply(command.clone(), once.clone(), manner);
+        let found_nothing = matches!(outcome.result, Ok(Reply::Nothing));
+        if !found_nothing || shared.clock.now() >= until {
+            drop(woken);
+            return outcome;
+        }
+        let next = shared
+            .coordinator()
+            .next_deadline()
+            .map_or(until, |deadline| deadline.min(until));
+        drop(woken.take());
+        tokio::select! {
+            () = changed => {}
+            alarm = shared.clock.sleep_until(next, "a claim that waits") => woken = Some(alarm),
+        }
+    }
+}
+
+fn encoded(outcome: Outcome) -> Handled {
+    match &outcome.result {
+        Ok(reply) => {
+            let (status, body) = encode(reply);
+            let answer = body.map_or_else(
+                || WireAnswer::empty(status),
+                |body| WireAnswer::json(status, &body),
+            );
+            Handled {
+                answer,
+                outcome: Some(outcome),
+                refusal: None,
+            }
+        }
+        Err(refusal) => {
+            let problem = problem_of(refusal);
+            refused(&problem, Some(outcome))
+        }
+    }
+}
+
+/// A refusal as an answer.
+pub(crate) fn refused(problem: &Problem, outcome: Option<Outcome>) -> Handled {
+    Handled {
+        answer: WireAnswer::problem(problem),
+        outcome,
+        refusal: Some(problem.code.clone()),
+    }
+}
+
+/// The pairs of a query string, decoded.
+fn query_pairs(query: &str) -> Vec<(String, String)> {
+    let uri = format!("/?{query}").parse::<axum::http::Uri>();
+    uri.ok()
+        .and_then(|uri| axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&uri).ok())
+        .map(|axum::extract::Query(pairs)| pairs)
+        .unwrap_or_default()
+}

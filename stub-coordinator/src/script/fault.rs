@@ -1,0 +1,205 @@
+//! The vocabulary of faults: what can go wrong with one exchange. Each is data; what it does is `faults`' matter.
+
+use serde_json::Value;
+
+use crate::names::Span;
+
+/// What goes wrong.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fault {
+    /// Nothing: the honest answer. Useful in front of other rules.
+    Agree,
+    /// A well-formed answer that says something else.
+    Diverge(Diverge),
+    /// A well-formed answer that says there is nothing.
+    Empty,
+    /// An error status in the coordinator's own dialect.
+    Status(StatusFault),
+    /// A refusal by a code of the contract, though the state would allow the request.
+    Refuse(String),
+    /// An answer that breaks the contract.
+    Malformed(Malformed),
+    /// A redirect to this place.
+    Redirect(String),
+    /// Claims the operation was carried out, and changed nothing.
+    AckWithoutCommit,
+    /// Grants a job that is leased already.
+    DoubleGrant,
+    /// Grants a lease whose fencing token does not rise.
+    TokenRegress,
+    /// Shows the state of the time when the rule was armed.
+    StaleRead,
+    /// Writes times that are off by this much.
+    ClockSkew(Span),
+    /// A dry run that really claims.
+    DryRunGrants,
+    /// A shadow report that changes the real job.
+    LeakyShadow,
+    /// The honest answer, later.
+    Delay(Delay),
+    /// The honest answer, once the gate of this name is released.
+    Gate(String),
+    /// No answer, ever.
+    Hang,
+    /// The honest answer in pieces.
+    Dribble {
+        /// How many pieces.
+        chunks: u32,
+        /// From the first to the last.
+        over: Span,
+    },
+    /// The connection is reset, without a byte of answer.
+    Reset,
+    /// The connection is closed, without a byte of answer.
+    Close,
+    /// The connection is closed after this many bytes of the answer.
+    Cut(u64),
+    /// Bytes that are no HTTP, then the end.
+    Garbage,
+    /// Nobody listens, and live connections are dropped, until the rule is disarmed.
+    Down,
+}
+
+/// In which way an answer diverges.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Diverge {
+    /// Names another queued job where there is one, else a plausible one that nobody knows.
+    Otherwise,
+    /// Names this job, whatever it is.
+    Job(String),
+    /// The honest answer with this JSON merge patch.
+    Patch(Value),
+}
+
+/// An error status with its problem code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusFault {
+    /// The status, 200 to 599.
+    pub status: u16,
+    /// The problem's code; the usual one of the status where left out.
+    pub code: Option<String>,
+    /// What `Retry-After` says.
+    pub retry_after: Option<Span>,
+}
+
+/// In which way an answer is malformed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Malformed {
+    /// A body that is no JSON, said to be.
+    NotJson,
+    /// Half of the body that `Content-Length` promises.
+    Truncated,
+    /// Fields of the wrong type.
+    WrongType,
+    /// The field that matters is not there.
+    MissingField,
+    /// Fields that nobody knows: not a break, clients must take it.
+    ExtraField,
+    /// The honest body under another media type.
+    WrongContentType,
+    /// Nested deeper than a reader should follow.
+    Deep,
+    /// Ten times larger than a client takes.
+    Huge,
+}
+
+/// How long an answer takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delay {
+    /// Always this long.
+    Fixed(Span),
+    /// Between these, each length as likely.
+    Uniform(Span, Span),
+    /// Mostly about the median, now and then much longer.
+    LogNormal {
+        /// Half of the answers take less.
+        median: Span,
+        /// One in a hundred takes longer.
+        p99: Span,
+    },
+}
+
+impl Malformed {
+    /// All ways, with their names.
+    pub const ALL: [(Malformed, &'static str); 8] = [
+        (Malformed::NotJson, "not_json"),
+        (Malformed::Truncated, "truncated"),
+        (Malformed::WrongType, "wrong_type"),
+        (Malformed::MissingField, "missing_field"),
+        (Malformed::ExtraField, "extra_field"),
+        (Malformed::WrongContentType, "wrong_content_type"),
+        (Malformed::Deep, "deep"),
+        (Malformed::Huge, "huge"),
+    ];
+
+    /// The name it is written by.
+    pub fn name(self) -> &'static str {
+        Malformed::ALL
+            .iter()
+            .find(|(kind, _)| *kind == self)
+            .map_or("not_json", |(_, name)| name)
+    }
+}
+
+impl Fault {
+    /// The faults that are one word.
+    pub(crate) const WORDS: [(&'static str, Fault); 14] = [
+        ("agree", Fault::Agree),
+        ("diverge", Fault::Diverge(Diverge::Otherwise)),
+        ("empty", Fault::Empty),
+        ("hang", Fault::Hang),
+        ("reset", Fault::Reset),
+        ("close", Fault::Close),
+        ("garbage", Fault::Garbage),
+        ("down", Fault::Down),
+        ("ack_without_commit", Fault::AckWithoutCommit),
+        ("double_grant", Fault::DoubleGrant),
+        ("token_regress", Fault::TokenRegress),
+        ("stale_read", Fault::StaleRead),
+        ("dry_run_grants", Fault::DryRunGrants),
+        ("leaky_shadow", Fault::LeakyShadow),
+    ];
+
+    /// The keys that lead a table.
+    pub(crate) const KEYS: [&'static str; 10] = [
+        "status",
+        "diverge",
+        "refuse",
+        "malformed",
+        "redirect",
+        "delay",
+        "gate",
+        "dribble",
+        "cut",
+        "clock_skew",
+    ];
+
+    /// The kind of fault, as counters and journal name it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Fault::Agree => "agree",
+            Fault::Diverge(_) => "diverge",
+            Fault::Empty => "empty",
+            Fault::Status(_) => "status",
+            Fault::Refuse(_) => "refuse",
+            Fault::Malformed(_) => "malformed",
+            Fault::Redirect(_) => "redirect",
+            Fault::AckWithoutCommit => "ack_without_commit",
+            Fault::DoubleGrant => "double_grant",
+            Fault::TokenRegress => "token_regress",
+            Fault::StaleRead => "stale_read",
+            Fault::ClockSkew(_) => "clock_skew",
+            Fault::DryRunGrants => "dry_run_grants",
+            Fault::LeakyShadow => "leaky_shadow",
+            Fault::Delay(_) => "delay",
+            Fault::Gate(_) => "gate",
+            Fault::Hang => "hang",
+            Fault::Dribble { .. } => "dribble",
+            Fault::Reset => "reset",
+            Fault::Close => "close",
+            Fault::Cut(_) => "cut",
+            Fault::Garbage => "garbage",
+            Fault::Down => "down",
+        }
+    }
+}

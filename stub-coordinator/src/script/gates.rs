@@ -1,0 +1,87 @@
+//! Gates: places where requests wait until somebody releases them by name. What tests use instead of delays.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard};
+
+use tokio::sync::watch;
+
+#[derive(Debug, Default)]
+pub(crate) struct Gates {
+    by_name: Mutex<HashMap<String, Gate>>,
+}
+
+#[derive(Debug)]
+struct Gate {
+    open: watch::Sender<bool>,
+    waiting: usize,
+}
+
+/// Somebody who waits at a gate; leaving counts itself out.
+struct Waiting<'a>(&'a Gates, &'a str);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if let Some(gate) = self.0.gates().get_mut(self.1) {
+            gate.waiting -= 1;
+        }
+    }
+}
+
+impl Gates {
+    /// Waits until the gate is open.
+    pub(crate) async fn wait(&self, name: &str) {
+        let mut open = {
+            let mut gates = self.gates();
+            let gate = gates.entry(name.to_owned()).or_insert_with(Gate::closed);
+            gate.waiting += 1;
+            gate.open.subscribe()
+        };
+        let _waiting = Waiting(self, name);
+        // The sender lives as long as the gate; a gate that went is an open one.
+        let _ = open.wait_for(|open| *open).await;
+    }
+
+    /// Opens a gate for good, and says how many were waiting at it.
+    pub(crate) fn release(&self, name: &str) -> usize {
+        let mut gates = self.gates();
+        let gate = gates.entry(name.to_owned()).or_insert_with(Gate::closed);
+        gate.open.send_replace(true);
+        gate.waiting
+    }
+
+    /// Closes every gate again and lets go of who waits.
+    pub(crate) fn reset(&self) {
+        let mut gates = self.gates();
+        gates.values().for_each(|gate| {
+            gate.open.send_replace(true);
+        });
+        gates.retain(|_, gate| gate.waiting > 0);
+        gates
+            .values_mut()
+            .for_each(|gate| gate.open = watch::channel(false).0);
+    }
+
+    /// Every gate with how many wait at it.
+    pub(crate) fn waiting(&self) -> Vec<(String, usize)> {
+        let mut gates: Vec<_> = self
+            .gates()
+            .iter()
+            .map(|(name, gate)| (name.clone(), gate.waiting))
+            .collect();
+        gates.sort();
+        gates
+    }
+
+    fn gates(&self) -> MutexGuard<'_, HashMap<String, Gate>> {
+        self.by_name.lock().expect("no holder of the gates' lock panics")
+    }
+}
+
+impl Gate {
+    fn closed() -> Gate {
+        Gate {
+            open: watch::channel(false).0,
+            waiting: 0,
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! What a rule must be for it to be armed. A rule that could never fire is refused here, when it is written: later
+//! it would look just like a client that survived the fault.
+
+use thiserror::Error;
+
+use super::fault::{Delay, Diverge, Fault};
+use super::rule::{Phase, Rule};
+use crate::coordinator::job::Stage;
+use crate::ids::{RuleId, is_id};
+use crate::names::{Span, nearest};
+use crate::operation::{Field, Operation};
+use crate::wire::Problem;
+
+/// Why a rule is not armed.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum RuleError {
+    /// `on` names no operation.
+    #[error("`on = {name:?}` is no operation{hint}; use one of {known} or \"*\"")]
+    UnknownOperation {
+        /// What was written.
+        name: String,
+        /// The nearest operation, in words.
+        hint: String,
+        /// All operations.
+        known: String,
+    },
+    /// `match` asks for something that the operation's requests do not say.
+    #[error("a request of `{operation}` says no `{field}`, so the rule can never fire; drop it from `match`")]
+    FieldNotThere {
+        /// The operation.
+        operation: String,
+        /// The field of `match`.
+        field: &'static str,
+    },
+    /// A value in `match` that no request can carry.
+    #[error("`match.{field} = {value:?}` can be in no request; {wanted}")]
+    ImpossibleMatch {
+        /// The field of `match`.
+        field: &'static str,
+        /// What was written.
+        value: String,
+        /// What can be.
+        wanted: String,
+    },
+    /// The fault does not go with the operation.
+    #[error("the fault `{fault}` can never fire on `{operation}`; it goes with {goes_with}")]
+    WrongOperation {
+        /// The kind of fault.
+        fault: &'static str,
+        /// The operation.
+        operation: String,
+        /// The operations that it goes with.
+        goes_with: String,
+    },
+    /// `when` never comes true.
+    #[error("the rule can never fire: {0}")]
+    Never(&'static str),
+    /// A value of the fault that makes no sense.
+    #[error("the fault can't be carried out: {0}")]
+    BadFault(String),
+    /// The rule's name is none, or is taken.
+    #[error("the rule's id {0:?} {1}")]
+    BadId(String, &'static str),
+    /// An earlier rule fires on each of its requests.
+    #[error(
+        "the rule can never fire: the earlier rule `{0}` fires on every request that it matches; disarm that one first"
+    )]
+    Overshadowed(RuleId),
+    /// A chance without a seed cannot be repeated.
+    #[error("`chance` needs a seed, so that the run can be repeated; give the stub one")]
+    NoSeed,
+    /// Too many rules.
+    #[error("{0} rules are armed, and more are not held; disarm some")]
+    TooMany(usize),
+}
+
+/// Checks a rule by itself.
+pub(super) fn check(rule: &Rule, has_seed: bool) -> Result<(), RuleError> {
+    let operation = operation_of(rule)?;
+    check_match(rule, operation)?;
+    check_when(rule, has_seed)?;
+    check_fault(&rule.fault)?;
+    check_pairing(rule, operation)
+}
+
+/// The operation that a rule is on; none for all.
+pub(super) fn operation_of(rule: &Rule) -> Result<Option<Operation>, RuleError> {
+    if rule.on == "*" {
+        return Ok(None);
+    }
+    let names = || Operation::ALL.into_iter().map(Operation::name);
+    Operation::named(&rule.on)
+        .map(Some)
+        .ok_or_else(|| RuleError::UnknownOperation {
+            name: rule.on.clone(),
+            hint: nearest(&rule.on, names())
+                .map_or(String::new(), |near| format!(" (did you mean {near:?}?)")),
+            known: names().collect::<Vec<_>>().join(", "),
+        })
+}
+
+/// Whether `earlier` fires on every request that `later` matches, for ever.
+pub(super) fn overshadows(earlier: &Rule, later: &Rule) -> bool {
+    let when = &earlier.when;
+    let always = when.skip == 0
+        && when.times.is_none()
+        && when.from.is_none()
+        && when.lasting.is_none()
+        && when.chance.is_none();
+    let matches_all = earlier.matching.is_empty() || earlier.matching == later.matching;
+    let on_all = earlier.on == later.on || (earlier.on == "*" && goes_with_all(&earlier.fault));
+    always && matches_all && on_all && !matches!(later.fault, Fault::Down)
+}
+
+/// Whether the fault can happen to a request of this operation.
+pub(super) fn goes_with(fault: &Fault, operation: Operation) -> bool {
+    match fault {
+        Fault::Empty => {
+            matches!(
+                operation,
+                Operation::Claim | Operation::ShadowClaim | Operation::JobList
+            )
+        }
+        Fault::Diverge(Diverge::Otherwise | Diverge::Job(_)) => {
+            matches!(operation, Operation::Claim | Operation::ShadowClaim)
+                || (operation == Operation::ShadowReport && *fault == Fault::Diverge(Diverge::Otherwise))
+        }
+        Fault::Refuse(_) => operation.takes_body(),
+        Fault::AckWithoutCommit => operation.mutates(),
+        Fault::DoubleGrant | Fault::TokenRegress => operation == Operation::Claim,
+        Fault::StaleRead => matches!(operation, Operation::JobList | Operation::JobGet),
+        Fault::DryRunGrants => operation == Operation::ShadowClaim,
+        Fault::LeakyShadow => operation == Operation::ShadowReport,
+        Fault::ClockSkew(_) => operation != Operation::Openapi,
+        _ => true,
+    }
+}
+
+fn goes_with_all(fault: &Fault) -> bool {
+    Operation::ALL
+        .into_iter()
+        .all(|operation| goes_with(fault, operation))
+}
+
+fn check_match(rule: &Rule, operation: Option<Operation>) -> Result<(), RuleError> {
+    let matching = &rule.matching;
+    let asked = [
+        (Field::Factory, "factory", &matching.factory),
+        (Field::Job, "job", &matching.job),
+        (Field::Stage, "stage", &matching.stage),
+        (Field::Lease, "lease", &matching.lease),
+    ];
+    for (field, name, value) in asked {
+        let Some(value) = value else { continue };
+        if let Some(operation) = operation
+            && !operation.fields().contains(&field)
+        {
+            return Err(RuleError::FieldNotThere {
+                operation: rule.on.clone(),
+                field: name,
+            });
+        }
+        let impossible = |wanted: String| RuleError::ImpossibleMatch {
+            field: name,
+            value: value.clone(),
+            wanted,
+        };
+        if field == Field::Stage && Stage::parse(value).is_none() {
+            return Err(impossible(format!(
+                "stages are {}",
+                Stage::ALL.map(Stage::name).join(", ")
+            )));
+        }
+        if !is_id(value) {
+            return Err(impossible("it is no id of the contract".to_owned()));
+        }
+    }
+    Ok(())
+}
+
+fn check_when(rule: &Rule, has_seed: bool) -> Result<(), RuleError> {
+    let when = &rule.when;
+    if when.times == Some(0) {
+        return Err(RuleError::Never("`times` is 0"));
+    }
+    if when.times.is_some() && when.sticky {
+        return Err(RuleError::Never(
+            "`times` ends what `sticky` keeps going; use one of them",
+        ));
+    }
+    if when.from.is_some_and(|from| from.millis() < 0) {
+        return Err(RuleError::Never("`from` lies before the rule was armed"));
+    }
+    if when.lasting.is_some_and(|lasting| lasting.millis() <= 0) {
+        return Err(RuleError::Never("`for` is no time at all"));
+    }
+    match when.chance {
+        Some(chance) if !(chance > 0.0 && chance <= 1.0) => {
+            Err(RuleError::Never("`chance` must be over 0 and at most 1"))
+        }
+        Some(_) if !has_seed => Err(RuleError::NoSeed),
+        _ => Ok(()),
+    }
+}
+
+fn check_fault(fault: &Fault) -> Result<(), RuleError> {
+    let bad = |why: String| Err(RuleError::BadFault(why));
+    let backwards = |span: &Span| span.millis() < 0;
+    match fault {
+        Fault::Refuse(code) if Problem::status_of(code).is_none() => {
+            let hint = nearest(code, Problem::codes())
+                .map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+            bad(format!("`{code}` is no problem code of the contract{hint}"))
+        }
+        Fault::Status(status) if status.code.as_ref().is_some_and(|code| !is_code(code)) => {
+            bad("a problem code is lower-case letters, digits and `_`".to_owned())
+        }
+        Fault::Status(status) if status.retry_after.as_ref().is_some_and(backwards) => {
+            bad("`retry_after` lies in the past".to_owned())
+        }
+        Fault::Delay(Delay::Fixed(time)) if backwards(time) => bad("`delay` is negative".to_owned()),
+        Fault::Delay(Delay::Uniform(least, most)) if backwards(least) || most.millis() < least.millis() => {
+            bad("`uniform` needs [least, most] with least not over most".to_owned())
+        }
+        Fault::Delay(Delay::LogNormal { median, p99 })
+            if median.millis() <= 0 || p99.millis() < median.millis() =>
+        {
+            bad("`lognormal` needs a median over 0 and a p99 not under it".to_owned())
+        }
+        Fault::Dribble { over, .. } if backwards(over) => bad("`over` is negative".to_owned()),
+        Fault::Gate(name) if !is_id(name) => bad(format!("a gate's name is an id, {name:?} is none")),
+        Fault::Redirect(place) if !place.bytes().all(|byte| byte.is_ascii_graphic()) || place.is_empty() => {
+            bad("`redirect` must be a URL".to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn is_code(code: &str) -> bool {
+    code.starts_with(|first: char| first.is_ascii_lowercase())
+        && code
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
+fn check_pairing(rule: &Rule, operation: Option<Operation>) -> Result<(), RuleError> {
+    let lie = matches!(
+        rule.fault,
+        Fault::AckWithoutCommit
+            | Fault::DoubleGrant
+            | Fault::TokenRegress
+            | Fault::StaleRead
+            | Fault::DryRunGrants
+            | Fault::LeakyShadow
+    );
+    if rule.phase == Phase::After && (lie || rule.fault == Fault::Agree) {
+        let kind = rule.fault.kind();
+        return Err(RuleError::BadFault(format!(
+            "`{kind}` decides what is carried out; it has no `after`"
+        )));
+    }
+    if rule.fault == Fault::Down && rule.when.times.is_some() {
+        return Err(RuleError::BadFault(
+            "`down` lasts until it is disarmed; drop `times`".to_owned(),
+        ));
+    }
+    let wanted: Vec<_> = Operation::ALL
+        .into_iter()
+        .filter(|known| goes_with(&rule.fault, *known))
+        .collect();
+    match operation {
+        Some(operation) if !wanted.contains(&operation) => Err(RuleError::WrongOperation {
+            fault: rule.fault.kind(),
+            operation: rule.on.clone(),
+            goes_with: wanted
+                .into_iter()
+                .map(Operation::name)
+                .collect::<Vec<_>>()
+                .join(", "),
+        }),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,154 @@
+//! What one running stub holds: the coordinator behind its lock, script, journal, clock. Every way in (HTTP, control,
+//! the library) goes through here, so that each means the same.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use serde::Serialize;
+use tokio::sync::Notify;
+
+use crate::clock::Clock;
+use crate::coordinator::Coordinator;
+use crate::coordinator::memory::Once;
+use crate::coordinator::outcome::{Command, Manner, Outcome};
+use crate::ids::RuleId;
+use crate::journal::Journal;
+use crate::moment::Moment;
+use crate::script::{Fault, Gates, Rule, RuleError, Script};
+
+pub(crate) struct Shared {
+    coordinator: Mutex<Coordinator>,
+    /// Told whenever real state may have changed, for claims that wait.
+    pub(crate) changed: Notify,
+    pub(crate) script: Script,
+    pub(crate) gates: Gates,
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) clock: Arc<Clock>,
+    /// Refuse fields that the contract does not name.
+    pub(crate) strict: bool,
+    pub(crate) seed: Option<u64>,
+    /// Whether anybody listens; the server follows it.
+    pub(crate) listening: tokio::sync::watch::Sender<bool>,
+}
+
+/// Something that fell due while the clock was advanced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Due {
+    /// When, on the stub's clock.
+    pub at: String,
+    /// What: a lease that ran out, or a wait that ended.
+    pub what: String,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        coordinator: Coordinator,
+        clock: Arc<Clock>,
+        journal: Arc<Journal>,
+        seed: Option<u64>,
+        strict: bool,
+    ) -> Shared {
+        Shared {
+            coordinator: Mutex::new(coordinator),
+            changed: Notify::new(),
+            script: Script::new(seed),
+            gates: Gates::default(),
+            journal,
+            clock,
+            strict,
+            seed,
+            listening: tokio::sync::watch::Sender::new(true),
+        }
+    }
+
+    /// Carries out one command in one critical section, and tells who waits for a change.
+    pub(crate) fn apply(&self, command: Command, once: Option<Once>, manner: Manner) -> Outcome {
+        let outcome = self.coordinator().apply(self.clock.now(), command, once, manner);
+        if outcome.mutated {
+            self.changed.notify_waiters();
+        }
+        outcome
+    }
+
+    pub(crate) fn coordinator(&self) -> MutexGuard<'_, Coordinator> {
+        self.coordinator
+            .lock()
+            .expect("no holder of the coordinator's lock panics")
+    }
+
+    /// The digest of real state, what is due applied first.
+    pub(crate) fn digest(&self) -> String {
+        let mut coordinator = self.coordinator();
+        coordinator.settle(self.clock.now());
+        coordinator.digest().to_string()
+    }
+
+    pub(crate) fn arm(&self, rule: Rule) -> Result<RuleId, RuleError> {
+        let is_down = rule.fault == Fault::Down && rule.on == "*";
+        let is_stale = rule.fault == Fault::StaleRead;
+        let id = self.script.arm(rule, self.clock.now())?;
+        if is_stale {
+            self.coordinator().keep_past();
+        }
+        if is_down {
+            self.journal.faulted("down");
+            self.listening.send_replace(false);
+        }
+        Ok(id)
+    }
+
+    pub(crate) fn disarm(&self, id: &RuleId) -> bool {
+        let Some(rule) = self.script.disarm(id) else {
+            return false;
+        };
+        if rule.fault == Fault::Down
+            && !self
+                .script
+                .rules()
+                .iter()
+                .any(|armed| armed.rule.fault == Fault::Down)
+        {
+            self.listening.send_replace(true);
+        }
+        if let Fault::Gate(name) = &rule.fault {
+            self.gates.release(name);
+        }
+        true
+    }
+
+    /// Moves a manual clock step by step to each thing that falls due, and returns when all of it has happened.
+    pub(crate) async fn advance(&self, by: std::time::Duration) -> Vec<Due> {
+        let target = self.clock.now().after(by);
+        let mut happened = Vec::new();
+        loop {
+            let deadline = self.coordinator().next_deadline();
+            let next = [deadline, self.clock.next_timer()].into_iter().flatten().min();
+            let step = next.unwrap_or(target).min(target);
+            self.step_to(step, &mut happened).await;
+            if step >= target {
+                return happened;
+            }
+        }
+    }
+
+    async fn step_to(&self, step: Moment, happened: &mut Vec<Due>) {
+        // Leases first: a claim that wakes at the same instant finds what they gave back.
+        let expired = self.coordinator().settle(step);
+        let rang = self.clock.move_to(step);
+        for expired in &expired {
+            let lease = &expired.lease;
+            let what = format!("lease {} on {} ran out", lease.number.id(), lease.job);
+            happened.push(Due {
+                at: expired.at.to_string(),
+                what,
+            });
+        }
+        if !expired.is_empty() {
+            self.changed.notify_waiters();
+        }
+        happened.extend(rang.into_iter().map(|rang| Due {
+            at: rang.at.to_string(),
+            what: rang.what,
+        }));
+        self.clock.until_quiet().await;
+    }
+}

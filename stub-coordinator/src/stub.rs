@@ -1,0 +1,391 @@
+//! A stub in this process: started, looked at, told what to do, stopped. The handle that the harness holds.
+//!
+//! The server runs on a thread of its own; everything here is synchronous and may be called from any thread, but not
+//! from within an async runtime.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use serde::Serialize;
+use thiserror::Error;
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::mpsc;
+
+use crate::clock::{Clock, ClockKind};
+use crate::config::{Config, ConfigError, NewJob, Strictness};
+use crate::coordinator::job::JobRecord;
+use crate::coordinator::outcome::{Command, Manner, Naming, Submission};
+use crate::coordinator::{Coordinator, Setup};
+use crate::ids::RuleId;
+use crate::journal::counters::Counters;
+use crate::journal::exchange::{Exchange, Match};
+use crate::journal::{Journal, StubEvent, WaitError};
+use crate::script::{Rule, RuleError, RuleStatus};
+use crate::server::{FenceError, Order, Port, run};
+use crate::shared::{Due, Shared};
+
+/// Why a stub does not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The set-up is not sound.
+    #[error("the stub can't be set up")]
+    Config(#[from] ConfigError),
+    /// A job can't be queued.
+    #[error("job {0:?} is given twice; give each its own name")]
+    JobTwice(String),
+    /// A rule can't be armed.
+    #[error("rule {number} can't be armed")]
+    Rule {
+        /// Its place in the list, from 1.
+        number: usize,
+        /// Why.
+        #[source]
+        source: RuleError,
+    },
+    /// The port can't be had.
+    #[error("can't listen on {address}; choose another port, or 0 for a free one")]
+    Bind {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// No randomness, thread or runtime to be had.
+    #[error("the system does not give what a server needs")]
+    System(#[source] std::io::Error),
+}
+
+/// Why the clock was not advanced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum ClockError {
+    /// Only a manual clock can be moved.
+    #[error("the stub's clock is the real one; start it with a manual clock to move it")]
+    NotManual,
+}
+
+/// A job as the coordinator holds it, for a reader of evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct JobState {
+    /// Its name.
+    pub id: String,
+    /// Where it stands.
+    pub stage: String,
+    /// Leases on it that ran out.
+    pub attempts: u32,
+    /// The highest fencing token granted on it; 0 before the first lease.
+    pub fencing_token: u64,
+    /// Its live lease.
+    pub lease: Option<LeaseState>,
+    /// What was said by who put it aside.
+    pub quarantines: Vec<QuarantineState>,
+}
+
+/// A live lease.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LeaseState {
+    /// Its name.
+    pub id: String,
+    /// Who holds it.
+    pub factory: String,
+    /// Its fencing token.
+    pub fencing_token: u64,
+    /// When it ends.
+    pub expires_at: String,
+}
+
+/// A quarantine on record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct QuarantineState {
+    /// Who sent it.
+    pub factory: String,
+    /// Why.
+    pub reason: String,
+    /// Whether the sender held the live lease.
+    pub current: bool,
+}
+
+/// All evidence of a stub that was stopped.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// What was counted.
+    pub counters: Counters,
+    /// The exchanges that are still known.
+    pub journal: Vec<Exchange>,
+    /// Exchanges that fell out of the journal.
+    pub forgotten: u64,
+    /// Requests that were none of the contract.
+    pub unexpected: Vec<Exchange>,
+    /// What the stub holds against itself.
+    pub violations: Vec<String>,
+    /// The rules that are armed, with their hits.
+    pub rules: Vec<RuleStatus>,
+    /// Digest of real state.
+    pub digest: String,
+}
+
+/// A running stub.
+pub struct Stub {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    orders: mpsc::Sender<Order>,
+    runtime: Handle,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Stub {
+    /// Starts a stub; it listens when this returns.
+    pub fn start(config: Config) -> Result<Stub, StartError> {
+        let address = config.address;
+        let control_token = config.control_token.clone();
+        if !address.ip().is_loopback() && (config.tokens.is_empty() || control_token.is_none()) {
+            return Err(ConfigError::OpenToOthers(address).into());
+        }
+        let shared = Arc::new(set_up(config)?);
+        let (orders, to_server) = mpsc::channel(64);
+        let (tell, told) = sync_channel(1);
+        let for_server = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("stub-coordinator".to_owned())
+            .spawn(move || {
+                let runtime = match Builder::new_current_thread().enable_all().build() {
+                    Ok(runtime) => runtime,
+                    Err(error) => return drop(tell.send(Err(StartError::System(error)))),
+                };
+                runtime.block_on(async move {
+                    let port = Port::bind(address);
+                    match port.and_then(|port| port.listen().map(|listener| (port, listener))) {
+                        Ok((port, listener)) => {
+                            let listener = Some(listener).filter(|_| *for_server.listening.borrow());
+                            let _ = tell.send(Ok((port.address(), Handle::current())));
+                            let service = crate::service(&for_server, control_token);
+                            run(port, listener, for_server, service, to_server).await;
+                        }
+                        Err(source) => {
+                            let _ = tell.send(Err(StartError::Bind { address, source }));
+                        }
+                    }
+                });
+            })
+            .map_err(StartError::System)?;
+        let gone = || StartError::System(std::io::Error::other("the server's thread ended"));
+        let (address, runtime) = told.recv().map_err(|_| gone())??;
+        Ok(Stub {
+            shared,
+            address,
+            orders,
+            runtime,
+            thread: Some(thread),
+        })
+    }
+
+    /// The base URL.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Arms a rule behind those that are armed.
+    pub fn arm(&self, rule: Rule) -> Result<RuleId, RuleError> {
+        self.shared.arm(rule)
+    }
+
+    /// Disarms a rule, and lets go of what it holds; false where it was not armed.
+    pub fn disarm(&self, id: &RuleId) -> bool {
+        self.shared.disarm(id)
+    }
+
+    /// The armed rules in order, with their hits.
+    pub fn rules(&self) -> Vec<RuleStatus> {
+        self.shared.script.rules()
+    }
+
+    /// Opens a gate, for later arrivals too, and says how many were waiting.
+    pub fn release_gate(&self, name: &str) -> usize {
+        self.shared.gates.release(name)
+    }
+
+    /// Moves a manual clock; returns when all that fell due has happened, and says what did.
+    pub fn advance(&self, by: Duration) -> Result<Vec<Due>, ClockError> {
+        if self.shared.clock.kind() != ClockKind::Manual {
+            return Err(ClockError::NotManual);
+        }
+        Ok(self.runtime.block_on(self.shared.advance(by)))
+    }
+
+    /// What was counted so far.
+    pub fn counters(&self) -> Counters {
+        self.shared.journal.counters()
+    }
+
+    /// The digest of real state (C-20), in hexadecimal.
+    pub fn digest(&self) -> String {
+        self.shared.digest()
+    }
+
+    /// The exchanges that are still known, in order of arrival.
+    pub fn journal(&self) -> Vec<Exchange> {
+        self.shared.journal.exchanges()
+    }
+
+    /// How many exchanges the journal has forgotten; questions about them are inconclusive.
+    pub fn forgotten(&self) -> u64 {
+        self.shared.journal.forgotten()
+    }
+
+    /// Requests that were none of the contract.
+    pub fn unexpected(&self) -> Vec<Exchange> {
+        self.shared.journal.unexpected()
+    }
+
+    /// What the stub holds against itself: shadow exchanges that changed real state.
+    pub fn violations(&self) -> Vec<String> {
+        self.shared.journal.violations()
+    }
+
+    /// The jobs in order of submission.
+    pub fn jobs(&self) -> Vec<JobState> {
+        self.shared.jobs()
+    }
+
+    /// Waits until so many of the exchanges meant have arrived, those still in flight included, and returns all of
+    /// them.
+    pub fn wait(&self, what: &Match, count: usize, limit: Duration) -> Result<Vec<Exchange>, WaitError> {
+        self.runtime
+            .block_on(self.shared.journal.wait(what, count, limit))
+    }
+
+    /// What happens from now on. A reader that lags far behind is dropped.
+    pub fn events(&self) -> Receiver<StubEvent> {
+        self.shared.journal.subscribe()
+    }
+
+    /// Returns when every connection made before this call is counted and has ended. Its own one is not counted.
+    pub fn fence(&self) -> Result<(), FenceError> {
+        let (reply, answer) = sync_channel(1);
+        self.orders
+            .blocking_send(Order::Fence(reply))
+            .map_err(|_| FenceError::Stopped)?;
+        answer.recv().map_err(|_| FenceError::Stopped)?
+    }
+
+    /// Drops every connection, as a restart would; state, rules, evidence and port stay.
+    pub fn restart(&self) {
+        // A server that has stopped has no connections either.
+        let _ = self.orders.blocking_send(Order::Restart);
+    }
+
+    /// Stops the stub and hands over its evidence. Requests under way end without an answer.
+    pub fn stop(mut self) -> Report {
+        self.end();
+        Report {
+            counters: self.counters(),
+            journal: self.journal(),
+            forgotten: self.forgotten(),
+            unexpected: self.unexpected(),
+            violations: self.violations(),
+            rules: self.rules(),
+            digest: self.digest(),
+        }
+    }
+
+    fn end(&mut self) {
+        // Either it hears of it, or it has ended.
+        let _ = self.orders.try_send(Order::Stop);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Stub {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn set_up(config: Config) -> Result<Shared, StartError> {
+    if config.lease_ms == 0 {
+        return Err(ConfigError::NoLease.into());
+    }
+    let grants = |grants: Vec<crate::config::TokenGrant>| -> Result<Vec<_>, ConfigError> {
+        let sound = |grant: &crate::config::TokenGrant| !grant.token.is_empty() && !grant.scopes.is_empty();
+        match grants.iter().all(sound) {
+            true => Ok(grants
+                .into_iter()
+                .map(|grant| (grant.token, grant.scopes))
+                .collect()),
+            false => Err(ConfigError::EmptyToken),
+        }
+    };
+    let coordinator = Coordinator::new(Setup {
+        lease_ms: config.lease_ms,
+        heartbeat_ms: config.heartbeat_ms,
+        memory_limit: config.memory_limit,
+        secret: crate::secret::draw().map_err(StartError::System)?,
+        tokens: grants(config.tokens)?,
+        enrol_tokens: grants(config.enrol_tokens)?,
+    });
+    let clock = Clock::new(config.clock);
+    let journal = Journal::new(config.journal_limit);
+    let strict = config.strict == Strictness::Strict;
+    let shared = Shared::new(coordinator, clock, journal, config.seed, strict);
+    for job in config.jobs {
+        queue(&shared, job)?;
+    }
+    for (at, rule) in config.rules.into_iter().enumerate() {
+        shared.arm(rule).map_err(|source| StartError::Rule {
+            number: at + 1,
+            source,
+        })?;
+    }
+    Ok(shared)
+}
+
+fn queue(shared: &Shared, job: NewJob) -> Result<(), StartError> {
+    let name = job.id.clone();
+    let submission = Submission {
+        spec: job.into_spec()?,
+        naming: Naming::BySubmitter,
+    };
+    let outcome = shared.apply(Command::Submit(submission), None, Manner::Honest);
+    outcome.result.map(drop).map_err(|_| StartError::JobTwice(name))
+}
+
+impl Shared {
+    /// The jobs in order of submission, what is due applied first.
+    pub(crate) fn jobs(&self) -> Vec<JobState> {
+        let mut coordinator = self.coordinator();
+        coordinator.settle(self.clock.now());
+        let state = coordinator.state();
+        let shown = |job: &JobRecord| JobState {
+            id: job.id().to_string(),
+            stage: job.stage.name().to_owned(),
+            attempts: job.attempts,
+            fencing_token: job.fencing_token,
+            lease: state.live_lease_of(job).map(|lease| LeaseState {
+                id: lease.number.id().to_string(),
+                factory: lease.factory.to_string(),
+                fencing_token: lease.fencing_token,
+                expires_at: lease.expires_at.to_string(),
+            }),
+            quarantines: job
+                .quarantines
+                .iter()
+                .map(|record| QuarantineState {
+                    factory: record.factory.to_string(),
+                    reason: record.reason.clone(),
+                    current: record.current,
+                })
+                .collect(),
+        };
+        state.jobs_after(0).map(shown).collect()
+    }
+}

@@ -1,0 +1,214 @@
+//! Reading a request: a JSON object taken apart field by field, with a refusal that names the field at fault.
+
+use serde_json::{Map, Value};
+
+use super::Problem;
+use crate::coordinator::job::Stage;
+use crate::ids::InvalidId;
+use crate::moment::Moment;
+use crate::names::nearest;
+
+/// The largest whole number that every JSON reader holds exactly.
+const SAFE: i64 = 9_007_199_254_740_991;
+
+/// The fields of a request that have not been read yet, and the names that have.
+pub(crate) struct Fields {
+    left: Map<String, Value>,
+    known: Vec<&'static str>,
+}
+
+impl Fields {
+    /// Takes a JSON object; anything else is 400 or 422 (C-30).
+    pub(crate) fn parse(body: &[u8]) -> Result<Fields, Problem> {
+        let value: Value = serde_json::from_slice(body)
+            .map_err(|error| Problem::new("malformed_json", format!("{error}; send one JSON object")))?;
+        Fields::of(value)
+    }
+
+    pub(crate) fn of(value: Value) -> Result<Fields, Problem> {
+        match value {
+            Value::Object(left) => Ok(Fields {
+                left,
+                known: Vec::new(),
+            }),
+            _ => Err(Problem::new(
+                "invalid_field",
+                "the body is not an object; send one JSON object",
+            )),
+        }
+    }
+
+    /// Refuses what nobody read, where the stub was told to be strict.
+    pub(crate) fn none_left(self, strict: bool) -> Result<(), Problem> {
+        let Some(name) = self.left.keys().next().filter(|_| strict) else {
+            return Ok(());
+        };
+        let hint =
+            nearest(name, self.known).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+        Err(Problem::new(
+            "unknown_field",
+            format!("`{name}` is no field of this request{hint}"),
+        )
+        .on(name))
+    }
+
+    pub(crate) fn required<T>(
+        &mut self,
+        name: &'static str,
+        read: impl Fn(&'static str, Value) -> Result<T, Problem>,
+    ) -> Result<T, Problem> {
+        self.optional(name, read)?
+            .ok_or_else(|| Problem::new("invalid_field", format!("`{name}` is missing")).on(name))
+    }
+
+    /// A field that may be left out. `null` is a value of the wrong shape, not an absence.
+    pub(crate) fn optional<T>(
+        &mut self,
+        name: &'static str,
+        read: impl Fn(&'static str, Value) -> Result<T, Problem>,
+    ) -> Result<Option<T>, Problem> {
+        self.known.push(name);
+        self.left.remove(name).map(|value| read(name, value)).transpose()
+    }
+}
+
+fn wrong(name: &str, wanted: &str) -> Problem {
+    Problem::new("invalid_field", format!("`{name}` must be {wanted}")).on(name)
+}
+
+/// A string of at least one and at most `longest` characters.
+pub(crate) fn text(longest: usize) -> impl Fn(&'static str, Value) -> Result<String, Problem> {
+    move |name, value| match value {
+        Value::String(text) if !text.is_empty() && text.chars().count() <= longest => Ok(text),
+        _ => Err(wrong(name, &format!("a string of 1 to {longest} characters"))),
+    }
+}
+
+/// A string of at most `longest` characters, or none at all.
+pub(crate) fn text_or_empty(longest: usize) -> impl Fn(&'static str, Value) -> Result<String, Problem> {
+    move |name, value| match value {
+        Value::String(text) if text.chars().count() <= longest => Ok(text),
+        _ => Err(wrong(name, &format!("a string of at most {longest} characters"))),
+    }
+}
+
+pub(crate) fn flag(name: &'static str, value: Value) -> Result<bool, Problem> {
+    value.as_bool().ok_or_else(|| wrong(name, "true or false"))
+}
+
+/// A whole number between two bounds; `5.0` is one too, as JSON Schema has it.
+pub(crate) fn whole(least: i64, most: i64) -> impl Fn(&'static str, Value) -> Result<i64, Problem> {
+    move |name, value| {
+        whole_number(&value)
+            .filter(|number| (least..=most).contains(number))
+            .ok_or_else(|| wrong(name, &format!("a whole number from {least} to {most}")))
+    }
+}
+
+/// A whole number of milliseconds, or a fencing token: from `least` up to what JSON holds exactly.
+pub(crate) fn count(least: i64) -> impl Fn(&'static str, Value) -> Result<u64, Problem> {
+    move |name, value| whole(least, SAFE)(name, value).map(i64::unsigned_abs)
+}
+
+pub(crate) fn id<T>(
+    parse: impl Fn(&str) -> Result<T, InvalidId>,
+) -> impl Fn(&'static str, Value) -> Result<T, Problem> {
+    move |name, value| match &value {
+        Value::String(text) => {
+            parse(text).map_err(|error| Problem::new("invalid_id", error.to_string()).on(name))
+        }
+        _ => Err(wrong(name, "a string")),
+    }
+}
+
+pub(crate) fn list<T>(
+    most: usize,
+    read: impl Fn(&'static str, Value) -> Result<T, Problem>,
+) -> impl Fn(&'static str, Value) -> Result<Vec<T>, Problem> {
+    move |name, value| match value {
+        Value::Array(items) if items.len() <= most => {
+            items.into_iter().map(|item| read(name, item)).collect()
+        }
+        _ => Err(wrong(name, &format!("a list of at most {most}"))),
+    }
+}
+
+pub(crate) fn stage(name: &'static str, value: Value) -> Result<Stage, Problem> {
+    let stages = || Stage::ALL.map(Stage::name).join(", ");
+    value
+        .as_str()
+        .and_then(Stage::parse)
+        .ok_or_else(|| wrong(name, &format!("one of {}", stages())))
+}
+
+pub(crate) fn instant(name: &'static str, value: Value) -> Result<Moment, Problem> {
+    value.as_str().and_then(Moment::parse).ok_or_else(|| {
+        wrong(
+            name,
+            "an instant such as 2026-01-01T00:00:00.000Z, in UTC with three decimals",
+        )
+    })
+}
+
+/// The mark of a shadow request: the number 1.
+pub(crate) fn one(name: &'static str, value: Value) -> Result<(), Problem> {
+    match whole_number(&value) {
+        Some(1) => Ok(()),
+        _ => Err(wrong(name, "the number 1")),
+    }
+}
+
+fn whole_number(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| {
+        let number = value.as_f64()?;
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "whole and within the safe range, so exact"
+        )]
+        let whole = (number.fract() == 0.0 && number.abs() <= SAFE as f64).then_some(number as i64);
+        whole
+    })
+}
+
+/// The parameters behind the `?` of a reading request.
+pub(crate) struct Query(Vec<(String, String)>);
+
+impl Query {
+    pub(crate) fn new(pairs: Vec<(String, String)>) -> Query {
+        Query(pairs)
+    }
+
+    /// The parameter's value as a JSON string, to be read like a field.
+    pub(crate) fn optional<T>(
+        &mut self,
+        name: &'static str,
+        read: impl Fn(&'static str, Value) -> Result<T, Problem>,
+    ) -> Result<Option<T>, Problem> {
+        let at = self.0.iter().position(|(key, _)| key == name);
+        at.map(|at| read(name, Value::String(self.0.remove(at).1)))
+            .transpose()
+    }
+
+    pub(crate) fn none_left(self, strict: bool) -> Result<(), Problem> {
+        match self.0.first() {
+            Some((name, _)) if strict => Err(Problem::new(
+                "unknown_field",
+                format!("`{name}` is no parameter of this request, or is given twice"),
+            )
+            .on(name)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A whole number written in digits alone.
+pub(crate) fn digits(least: u64, most: u64) -> impl Fn(&'static str, Value) -> Result<u64, Problem> {
+    move |name, value| {
+        value
+            .as_str()
+            .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
+            .and_then(|text| text.parse().ok())
+            .filter(|number| (least..=most).contains(number))
+            .ok_or_else(|| wrong(name, &format!("a whole number from {least} to {most}")))
+    }
+}

@@ -1,0 +1,174 @@
+//! Problem details (RFC 9457): every refusal of the contract with its status, code and words.
+
+use serde::Serialize;
+
+use crate::coordinator::outcome::Refusal;
+
+/// A refusal as it goes over the wire.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Problem {
+    #[serde(rename = "type")]
+    kind: String,
+    title: String,
+    pub(crate) status: u16,
+    pub(crate) code: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+    #[serde(skip)]
+    pub(crate) allow: Option<&'static str>,
+}
+
+/// Codes of the contract with the status and title of each. The first status is the usual one.
+const KNOWN: [(&str, u16, &str); 24] = [
+    ("malformed_json", 400, "The body is not JSON"),
+    ("bad_request", 400, "The request is not understood"),
+    ("unauthenticated", 401, "A known token is needed"),
+    ("invalid_enrol_token", 401, "The enrolment token is not good"),
+    ("insufficient_scope", 403, "The token lacks the scope"),
+    ("not_found", 404, "No such path"),
+    ("unknown_job", 404, "No such job"),
+    ("unknown_lease", 404, "No such lease"),
+    ("unknown_factory", 404, "No such factory"),
+    ("method_not_allowed", 405, "The path has no such method"),
+    ("job_exists", 409, "The job exists"),
+    ("factory_exists", 409, "The factory exists"),
+    ("lease_lost", 409, "The lease is not yours any more"),
+    ("illegal_transition", 409, "The job cannot go there"),
+    ("stale_fencing_token", 409, "A higher fencing token was granted"),
+    ("already_claimed", 409, "Another factory holds the job"),
+    ("body_too_large", 413, "The body is too large"),
+    ("invalid_field", 422, "A field has the wrong shape"),
+    ("invalid_id", 422, "Not an id"),
+    ("unknown_field", 422, "A field nobody knows"),
+    (
+        "idempotency_mismatch",
+        422,
+        "The key was used for another request",
+    ),
+    ("rate_limited", 429, "Too many requests"),
+    ("internal", 500, "The coordinator failed"),
+    ("unavailable", 503, "Not available now"),
+];
+
+impl Problem {
+    /// A problem of the contract.
+    pub(crate) fn new(code: &str, detail: impl Into<String>) -> Problem {
+        let status = Problem::status_of(code).unwrap_or(500);
+        Problem::with_status(status, code, detail)
+    }
+
+    /// A problem under a status that its code does not usually have.
+    pub(crate) fn with_status(status: u16, code: &str, detail: impl Into<String>) -> Problem {
+        let title = KNOWN
+            .iter()
+            .find(|(known, ..)| *known == code)
+            .map_or("Refused", |(_, _, title)| title);
+        let detail = detail.into();
+        Problem {
+            kind: format!("urn:fleet-coordinator:problem:{code}"),
+            title: title.to_owned(),
+            status,
+            code: code.to_owned(),
+            detail: (!detail.is_empty()).then_some(detail),
+            field: None,
+            allow: None,
+        }
+    }
+
+    pub(crate) fn on(mut self, field: &str) -> Problem {
+        self.field = Some(field.to_owned());
+        self
+    }
+
+    pub(crate) fn allowing(mut self, methods: &'static str) -> Problem {
+        self.allow = Some(methods);
+        self
+    }
+
+    /// The usual status of a code.
+    pub(crate) fn status_of(code: &str) -> Option<u16> {
+        KNOWN
+            .iter()
+            .find(|(known, ..)| *known == code)
+            .map(|(_, status, _)| *status)
+    }
+
+    /// The usual code of a status.
+    pub(crate) fn code_of(status: u16) -> &'static str {
+        match status {
+            409 => "lease_lost",
+            422 => "invalid_field",
+            501 => "not_implemented",
+            _ => KNOWN.iter().rev().find(|(_, known, _)| *known == status).map_or(
+                if status < 500 { "bad_request" } else { "internal" },
+                |(code, ..)| match *code {
+                    "invalid_enrol_token" => "unauthenticated",
+                    "unknown_factory" => "not_found",
+                    code => code,
+                },
+            ),
+        }
+    }
+
+    /// Every code that a rule may name.
+    pub(crate) fn codes() -> impl Iterator<Item = &'static str> {
+        KNOWN.iter().map(|(code, ..)| *code).chain(["not_implemented"])
+    }
+}
+
+/// A refusal of the coordinator in words.
+pub(crate) fn problem_of(refusal: &Refusal) -> Problem {
+    match refusal {
+        Refusal::Unauthenticated => Problem::new(
+            "unauthenticated",
+            "send `Authorization: Bearer TOKEN` with a token of this coordinator",
+        ),
+        Refusal::InvalidEnrolToken => Problem::new(
+            "invalid_enrol_token",
+            "it is missing, unknown, or was used before; ask for a new one",
+        )
+        .on("enrolToken"),
+        Refusal::InsufficientScope(scope) => Problem::new(
+            "insufficient_scope",
+            format!("this operation needs the scope `{}`", scope.name()),
+        ),
+        Refusal::UnknownJob(id) => Problem::new("unknown_job", format!("no job is named `{id}`")).on("jobId"),
+        Refusal::UnknownLease(id) => {
+            Problem::new("unknown_lease", format!("no lease was ever granted under `{id}`")).on("leaseId")
+        }
+        Refusal::UnknownFactory(id) => Problem::new(
+            "unknown_factory",
+            format!("`{id}` is not enrolled; enrol it first"),
+        )
+        .on("factoryId"),
+        Refusal::JobExists(id) => Problem::new(
+            "job_exists",
+            format!("a job named `{id}` was submitted before; choose another id"),
+        )
+        .on("id"),
+        Refusal::FactoryExists(id) => Problem::new(
+            "factory_exists",
+            format!("`{id}` was enrolled under another token"),
+        )
+        .on("factoryId"),
+        Refusal::LeaseLost(id) => Problem::new(
+            "lease_lost",
+            format!("lease `{id}` has ended or is another's; stop work on the job"),
+        ),
+        Refusal::IllegalTransition { from, to } => {
+            let detail = format!("`{}` does not lead to `{}`", from.name(), to.name());
+            Problem::new("illegal_transition", detail).on("stage")
+        }
+        Refusal::IdempotencyMismatch => Problem::new(
+            "idempotency_mismatch",
+            "send a fresh `Idempotency-Key` with a changed request",
+        )
+        .on("Idempotency-Key"),
+        Refusal::Full(what) => Problem::new(
+            "unavailable",
+            format!("this coordinator holds as many {what} as it can"),
+        ),
+    }
+}

@@ -1,0 +1,343 @@
+//! Faults seen from the other end of a real socket: what a client gets, and what state remembers of it.
+
+mod common;
+
+use std::io::ErrorKind;
+use std::net::TcpStream;
+use std::time::Duration;
+
+use common::*;
+use serde_json::json;
+use stub_coordinator::{
+    ClockKind, Config, Delay, Diverge, Fault, Malformed, Match, Outcome, Rule, Span, StatusFault, Stub,
+};
+
+fn shadow_bytes(stub: &Stub) -> (Vec<u8>, Option<ErrorKind>) {
+    let body = json!({"factoryId": "f", "caps": ["engine:sh"], "shadow": 1}).to_string();
+    raw(
+        stub,
+        &request_bytes("POST", "/v1/shadow/claims", &[], Some(&body)),
+    )
+}
+
+fn claim_bytes(stub: &Stub) -> (Vec<u8>, Option<ErrorKind>) {
+    let body = json!({"factoryId": "f", "caps": ["engine:sh"]}).to_string();
+    raw(stub, &request_bytes("POST", "/v1/claims", &[], Some(&body)))
+}
+
+fn armed(fault: Fault) -> Stub {
+    let stub = start(&["alpha", "beta"]);
+    stub.arm(Rule::on("shadow.claim", fault)).expect("armed");
+    stub
+}
+
+#[test]
+fn reset_ends_with_rst_and_close_with_fin_without_a_byte() {
+    assert_eq!(
+        shadow_bytes(&armed(Fault::Reset)),
+        (Vec::new(), Some(ErrorKind::ConnectionReset))
+    );
+    assert_eq!(shadow_bytes(&armed(Fault::Close)), (Vec::new(), None));
+}
+
+#[test]
+fn cut_ends_after_exactly_so_many_bytes() {
+    let (bytes, error) = shadow_bytes(&armed(Fault::Cut(33)));
+    assert_eq!((bytes.len(), error), (33, None));
+    assert!(bytes.starts_with(b"HTTP/1.1 200 OK"));
+}
+
+#[test]
+fn garbage_is_no_http() {
+    let (bytes, error) = shadow_bytes(&armed(Fault::Garbage));
+    assert!(!bytes.is_empty() && !bytes.starts_with(b"HTTP/"), "{bytes:?}");
+    assert_eq!(error, None);
+}
+
+#[test]
+fn truncated_promises_more_than_it_sends() {
+    let (bytes, _) = shadow_bytes(&armed(Fault::Malformed(Malformed::Truncated)));
+    let reply = parse(&bytes);
+    let promised: usize = reply
+        .header("content-length")
+        .expect("a length")
+        .parse()
+        .expect("a number");
+    assert!(
+        reply.text.len() < promised && !reply.text.is_empty(),
+        "{} of {promised}",
+        reply.text.len()
+    );
+}
+
+#[test]
+fn malformed_answers_are_malformed_each_in_its_way() {
+    let reply = |kind| parse(&shadow_bytes(&armed(Fault::Malformed(kind))).0);
+    let not_json = reply(Malformed::NotJson);
+    assert_eq!(
+        not_json.header("content-type").as_deref(),
+        Some("application/json")
+    );
+    assert!(serde_json::from_str::<serde_json::Value>(&not_json.text).is_err());
+    assert!(reply(Malformed::WrongType).json()["job"]["id"].is_number());
+    assert!(reply(Malformed::MissingField).json()["job"].get("id").is_none());
+    assert_eq!(reply(Malformed::ExtraField).json()["job"]["id"], "alpha");
+    assert!(
+        reply(Malformed::ExtraField)
+            .json()
+            .get("addedInAnotherVersion")
+            .is_some()
+    );
+    assert_eq!(
+        reply(Malformed::WrongContentType)
+            .header("content-type")
+            .as_deref(),
+        Some("text/html; charset=utf-8")
+    );
+    assert!(serde_json::from_str::<serde_json::Value>(&reply(Malformed::Deep).text).is_err());
+    assert!(reply(Malformed::Huge).text.len() > 10 * 1_048_576);
+}
+
+#[test]
+fn status_answers_in_the_coordinators_own_dialect() {
+    let fault = StatusFault {
+        status: 503,
+        code: None,
+        retry_after: Span::parse("1500ms"),
+    };
+    let reply = parse(&shadow_bytes(&armed(Fault::Status(fault))).0);
+    assert_eq!((reply.status, reply.code().as_str()), (503, "unavailable"));
+    assert_eq!(reply.header("retry-after").as_deref(), Some("2"));
+}
+
+#[test]
+fn redirect_names_another_place() {
+    let reply = parse(&shadow_bytes(&armed(Fault::Redirect("http://127.0.0.1:9/x".to_owned()))).0);
+    assert_eq!(reply.status, 307);
+    assert_eq!(reply.header("location").as_deref(), Some("http://127.0.0.1:9/x"));
+}
+
+#[test]
+fn diverge_names_another_queued_job_or_one_that_nobody_knows() {
+    let diverging = armed(Fault::Diverge(Diverge::Otherwise));
+    assert_eq!(shadow_claim(&diverging, "f").json()["job"]["id"], "beta");
+    let lonely = start(&["alpha"]);
+    lonely
+        .arm(Rule::on("shadow.claim", Fault::Diverge(Diverge::Otherwise)))
+        .expect("armed");
+    let named = shadow_claim(&lonely, "f").json()["job"]["id"].clone();
+    assert!(named.is_string() && named != "alpha", "{named}");
+}
+
+#[test]
+fn diverge_takes_any_name_and_any_patch() {
+    let hostile = "../../etc/passwd\n";
+    let stub = armed(Fault::Diverge(Diverge::Job(hostile.to_owned())));
+    assert_eq!(shadow_claim(&stub, "f").json()["job"]["id"], hostile);
+    let stub = armed(Fault::Diverge(Diverge::Patch(
+        json!({"job": {"id": 7, "engine": null}}),
+    )));
+    let job = shadow_claim(&stub, "f").json()["job"].clone();
+    assert_eq!(job["id"], 7);
+    assert!(job.get("engine").is_none() && job["body"].is_string(), "{job}");
+}
+
+#[test]
+fn empty_says_that_there_is_nothing() {
+    let reply = parse(&shadow_bytes(&armed(Fault::Empty)).0);
+    assert_eq!((reply.status, reply.text.as_str()), (204, ""));
+}
+
+#[test]
+fn before_changes_nothing_and_after_commits_first() {
+    for (rule, mutations, stage) in [
+        (Rule::on("claim", Fault::Close), 0, "queued"),
+        (Rule::on("claim", Fault::Close).after(), 1, "building"),
+        (
+            Rule::on("claim", Fault::Malformed(Malformed::NotJson)),
+            0,
+            "queued",
+        ),
+        (
+            Rule::on("claim", Fault::Malformed(Malformed::NotJson)).after(),
+            1,
+            "building",
+        ),
+    ] {
+        let stub = start(&["alpha"]);
+        let before = stub.digest();
+        stub.arm(rule.clone()).expect("armed");
+        claim_bytes(&stub);
+        assert_eq!(stub.counters().mutations_total(), mutations, "{rule:?}");
+        assert_eq!(stub.digest() == before, mutations == 0, "{rule:?}");
+        assert_eq!(stub.jobs()[0].stage, stage, "{rule:?}");
+        assert_eq!(stub.journal()[0].outcome, Outcome::Faulted);
+    }
+}
+
+#[test]
+fn a_lost_reply_is_replayed_as_the_handler_answered_it() {
+    let stub = start(&["alpha"]);
+    let status = Fault::Status(StatusFault {
+        status: 500,
+        code: None,
+        retry_after: None,
+    });
+    stub.arm(Rule::on("claim", status).after().times(1))
+        .expect("armed");
+    let body = json!({"factoryId": "f", "caps": ["engine:sh"]});
+    let key = [("idempotency-key", "try-1")];
+    assert_eq!(send(&stub, "POST", "/v1/claims", &key, Some(&body)).status, 500);
+    let again = send(&stub, "POST", "/v1/claims", &key, Some(&body));
+    assert_eq!(again.status, 200);
+    assert_eq!(again.json()["lease"]["fencingToken"], 1);
+    assert_eq!(stub.counters().mutations_total(), 1);
+}
+
+#[test]
+fn a_dry_run_that_grants_is_a_violation_that_the_stub_reports() {
+    let stub = armed(Fault::DryRunGrants);
+    let reply = shadow_claim(&stub, "f").json();
+    assert!(reply["lease"]["id"].is_string(), "{reply}");
+    assert_eq!(stub.jobs()[0].stage, "building");
+    assert_eq!(stub.violations().len(), 1);
+    assert_eq!(stub.counters().mutations["shadow.claim"], 1);
+}
+
+#[test]
+fn a_hanging_answer_ends_when_its_rule_is_disarmed() {
+    let stub = start(&["alpha"]);
+    let rule = stub.arm(Rule::on("shadow.claim", Fault::Hang)).expect("armed");
+    std::thread::scope(|scope| {
+        let client = scope.spawn(|| shadow_bytes(&stub));
+        let seen = stub
+            .wait(&Match::operation("shadow.claim"), 1, PATIENCE)
+            .expect("it arrives");
+        assert_eq!(seen[0].outcome, Outcome::InFlight);
+        assert!(stub.disarm(&rule));
+        assert_eq!(client.join().expect("the client ends"), (Vec::new(), None));
+    });
+}
+
+#[test]
+fn a_client_that_leaves_ends_its_handler() {
+    let stub = start(&["alpha"]);
+    stub.arm(Rule::on("shadow.claim", Fault::Hang)).expect("armed");
+    let events = stub.events();
+    let body = json!({"factoryId": "f", "caps": [], "shadow": 1}).to_string();
+    let mut stream = TcpStream::connect(stub.address()).expect("connects");
+    std::io::Write::write_all(
+        &mut stream,
+        &request_bytes("POST", "/v1/shadow/claims", &[], Some(&body)),
+    )
+    .expect("written");
+    stub.wait(&Match::operation("shadow.claim"), 1, PATIENCE)
+        .expect("it arrives");
+    drop(stream);
+    stub.fence().expect("no connection is left");
+    assert!(matches!(
+        events.recv(),
+        Ok(stub_coordinator::StubEvent::Arrived(_))
+    ));
+    let Ok(stub_coordinator::StubEvent::Completed(ended)) = events.recv() else {
+        panic!("it ended")
+    };
+    assert_eq!(ended.outcome, Outcome::AbortedByClient);
+}
+
+#[test]
+fn a_stub_stops_at_once_though_requests_hang() {
+    let stub = start(&["alpha"]);
+    stub.arm(Rule::on("*", Fault::Hang)).expect("armed");
+    let address = stub.address();
+    let mut streams: Vec<_> = (0..20)
+        .map(|_| TcpStream::connect(address).expect("connects"))
+        .collect();
+    for stream in &mut streams {
+        std::io::Write::write_all(stream, b"GET /v1/health HTTP/1.1\r\nhost: x\r\n\r\n").expect("written");
+    }
+    stub.wait(&Match::operation("health"), 20, PATIENCE)
+        .expect("they arrive");
+    let report = stub.stop();
+    assert_eq!(report.counters.requests["health"], 20);
+    for stream in &mut streams {
+        assert_eq!(read_to_end(stream).0, Vec::<u8>::new());
+    }
+}
+
+#[test]
+fn a_gate_holds_until_it_is_released() {
+    let stub = armed(Fault::Gate("first".to_owned()));
+    std::thread::scope(|scope| {
+        let client = scope.spawn(|| shadow_claim(&stub, "f"));
+        stub.wait(&Match::operation("shadow.claim"), 1, PATIENCE)
+            .expect("it arrives");
+        assert_eq!(stub.journal()[0].outcome, Outcome::InFlight);
+        stub.release_gate("first");
+        assert_eq!(
+            client.join().expect("the client ends").json()["job"]["id"],
+            "alpha"
+        );
+    });
+    assert_eq!(stub.journal()[0].outcome, Outcome::Answered);
+    assert_eq!(shadow_claim(&stub, "f").status, 200, "later arrivals go through");
+}
+
+#[test]
+fn a_delay_ends_when_the_manual_clock_gets_there() {
+    let stub = start_with(
+        &["alpha"],
+        Config {
+            clock: ClockKind::Manual,
+            ..Config::default()
+        },
+    );
+    let minute = Span::of(Duration::from_secs(60));
+    stub.arm(Rule::on("shadow.claim", Fault::Delay(Delay::Fixed(minute))))
+        .expect("armed");
+    std::thread::scope(|scope| {
+        let client = scope.spawn(|| shadow_claim(&stub, "f"));
+        stub.wait(&Match::operation("shadow.claim"), 1, PATIENCE)
+            .expect("it arrives");
+        // The arrival is journalled just before the delay begins; advance until it was there to be rung.
+        let mut rung = Vec::new();
+        while rung.is_empty() {
+            rung = stub.advance(Duration::from_secs(60)).expect("a manual clock");
+        }
+        assert_eq!(
+            stub.journal()[0].outcome,
+            Outcome::Answered,
+            "the answer is out when advance returns"
+        );
+        assert_eq!(client.join().expect("the client ends").status, 200);
+    });
+}
+
+#[test]
+fn down_refuses_connections_and_keeps_the_port() {
+    let stub = start(&["alpha"]);
+    let address = stub.address();
+    let mut idle = TcpStream::connect(address).expect("connects");
+    let rule = stub.arm(Rule::on("*", Fault::Down)).expect("armed");
+    assert_eq!(
+        read_to_end(&mut idle).0,
+        Vec::<u8>::new(),
+        "live connections are dropped"
+    );
+    let refused = TcpStream::connect(address).expect_err("nobody listens");
+    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+    assert!(stub.disarm(&rule));
+    stub.fence().expect("it listens again");
+    assert_eq!(shadow_claim(&stub, "f").status, 200);
+}
+
+#[test]
+fn dribble_sends_the_honest_answer_in_pieces() {
+    let stub = armed(Fault::Dribble {
+        chunks: 4,
+        over: Span::of(Duration::from_millis(4)),
+    });
+    assert_eq!(shadow_claim(&stub, "f").json()["job"]["id"], "alpha");
+    assert_eq!(stub.journal()[0].outcome, Outcome::Answered);
+    assert_eq!(stub.counters().faults["dribble"], 1);
+}
