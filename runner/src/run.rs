@@ -9,8 +9,6 @@ mod pipeline;
 mod runner;
 mod ship;
 
-use std::num::NonZeroUsize;
-
 use crate::engine::{EngineError, Engines};
 use crate::exit::Exit;
 use crate::mode::Mode;
@@ -42,7 +40,7 @@ pub(crate) enum OnJobFailure {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Options {
     pub(crate) until: Until,
-    pub(crate) workers: NonZeroUsize,
+    pub(crate) workers: usize,
     pub(crate) on_job_failure: OnJobFailure,
 }
 

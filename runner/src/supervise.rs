@@ -15,6 +15,8 @@ use std::io::Write;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
+use rustix::io::FdFlags;
+
 pub(crate) use client::{Running, Streams, Urgency, start};
 pub(crate) use order::{End, Order};
 
@@ -41,6 +43,11 @@ fn supervise(socket: &UnixStream, handover: Handover) -> Result<End, std::io::Er
     socket.set_nonblocking(true)?;
     let output = handover.output.try_clone()?;
     let order = handover.order;
+    // The command and all that it starts hold the locks too: should this process be killed, they stay taken while
+    // anything of the command lives. Nothing else can be started in between, as there is one thread.
+    for lock in &handover.locks {
+        rustix::io::fcntl_setfd(lock, FdFlags::empty())?;
+    }
     let main = match process::spawn(&order, handover.stdin, handover.output) {
         Ok(main) => main,
         Err(error) => return Ok(End::NotStarted { error }),

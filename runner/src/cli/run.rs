@@ -1,7 +1,5 @@
 //! `aq run`: the words on the command line, turned into what the run needs to know.
 
-use std::num::NonZeroUsize;
-
 use super::error::CliError;
 use crate::exit::Exit;
 use crate::run::{self, OnJobFailure, Options, Until};
@@ -22,8 +20,8 @@ pub(super) struct Arguments {
     #[arg(long)]
     once: bool,
     /// How many jobs run at a time
-    #[arg(long, value_name = "N", default_value = "1")]
-    workers: NonZeroUsize,
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..=64))]
+    workers: u16,
     /// Exit with 1 if a job failed
     #[arg(long)]
     fail_on_job_failure: bool,
@@ -43,7 +41,7 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
         settings,
         Options {
             until,
-            workers: arguments.workers,
+            workers: usize::from(arguments.workers),
             on_job_failure,
         },
     )?)

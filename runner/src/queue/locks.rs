@@ -68,19 +68,31 @@ pub(super) fn folders(queue: &Queue) -> [PathBuf; 3] {
 
 /// Takes all that a job needs, or nothing.
 pub(super) fn take(queue: &Queue, id: &JobId, name: Option<&LockName>) -> Reading<Taking> {
-    let [owners, jobs, names] = folders(queue);
-    let Some(owner) = try_hold(&owners.join(id.as_str()))? else {
+    let [owner, job, named] = folders(queue);
+    let (owner, job) = (owner.join(id.as_str()), job.join(id.as_str()));
+    let name = name.map(|name| named.join(name.as_str()));
+    // Asked for first, so that a lock in other hands is left without a trace: giving back a lock that was taken in vain
+    // would wake everyone who waits for one, this process included, again and again.
+    if !probe(&owner)? {
+        return Ok(Taking::Owned);
+    }
+    if !probe(&job)? {
+        return Ok(Taking::Orphaned);
+    }
+    if let Some(name) = &name
+        && !probe(name)?
+    {
+        return Ok(Taking::NameHeld);
+    }
+    let Some(owner) = try_hold(&owner)? else {
         return Ok(Taking::Owned);
     };
-    let Some(job) = try_hold(&jobs.join(id.as_str()))? else {
+    let Some(job) = try_hold(&job)? else {
         return Ok(Taking::Orphaned);
     };
-    let name = match name {
-        None => None,
-        Some(name) => match try_hold(&names.join(name.as_str()))? {
-            None => return Ok(Taking::NameHeld),
-            held => held,
-        },
+    let name = match name.as_deref().map(try_hold).transpose()? {
+        Some(None) => return Ok(Taking::NameHeld),
+        held => held.flatten(),
     };
     Ok(Taking::Mine(JobHold {
         id: id.clone(),
@@ -108,9 +120,6 @@ pub(super) fn hold_queue(queue: &Queue) -> Reading<Held> {
 /// Holders open a lock file for writing and those who only ask open it for reading: what waits for a lock listens for
 /// closes after writing, and must not wake itself by asking.
 fn try_hold(path: &Path) -> Reading<Option<Held>> {
-    if !probe(path)? {
-        return Ok(None);
-    }
     let file = OpenOptions::new()
         .read(true)
         .write(true)
@@ -124,6 +133,7 @@ fn try_hold(path: &Path) -> Reading<Option<Held>> {
     Ok(lock(path, &file)?.then_some(Held { file }))
 }
 
+/// Whether a lock is free at this moment.
 fn probe(path: &Path) -> Reading<bool> {
     match File::open(path) {
         Ok(file) => lock(path, &file),

@@ -17,6 +17,10 @@ pub(super) fn warn(text: &str) {
     say(&format!("aq: {}", terminal::harmless(text)));
 }
 
+pub(super) fn waiting(text: &str) {
+    say(&Palette::of(&stderr()).dim(text));
+}
+
 pub(super) fn started(id: &JobId, what: &str, attempt: u32) {
     let palette = Palette::of(&stderr());
     let attempt = if attempt > 1 {

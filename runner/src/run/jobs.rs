@@ -15,6 +15,7 @@ use crate::supervise::{End, Urgency};
 
 impl Runner {
     pub(super) fn begin(&mut self, claimed: Claimed) -> Result<(), RunError> {
+        self.wait_told = false;
         let attempt = Attempt::new(claimed);
         self.moved(&attempt.job.id, Stage::Building);
         announce::started(&attempt.job.id, attempt.job.engine.as_str(), attempt.number);

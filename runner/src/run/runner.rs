@@ -46,6 +46,7 @@ pub(super) struct Runner {
     decided_once: bool,
     idle_since_decision: Option<Instant>,
     next_tick: Duration,
+    pub(super) wait_told: bool,
 }
 
 pub(super) struct Stop {
@@ -82,6 +83,7 @@ impl Runner {
             decided_once: false,
             idle_since_decision: None,
             next_tick: FIRST_TICK,
+            wait_told: false,
             options,
             queue,
             engines,
@@ -99,6 +101,7 @@ impl Runner {
             if self.options.until == Until::Stopped {
                 self.decide_idle(&outlook);
             }
+            self.tell_wait(&outlook);
             let event = self.events.next(self.next_instant(&outlook)).await;
             self.apply(event)?;
             if self
@@ -136,7 +139,7 @@ impl Runner {
 
     fn may_start(&self) -> bool {
         let once_done = self.options.until == Until::Once && self.decided_once;
-        self.stop.is_none() && !once_done && self.running.len() < self.options.workers.get()
+        self.stop.is_none() && !once_done && self.running.len() < self.options.workers
     }
 
     fn is_over(&self, outlook: &Outlook) -> bool {
@@ -153,6 +156,18 @@ impl Runner {
             Until::Once if self.decided_once => true,
             Until::Once | Until::Drained => !waiting_helps,
             Until::Stopped => false,
+        }
+    }
+
+    /// Says once why nothing happens.
+    fn tell_wait(&mut self, outlook: &Outlook) {
+        if !self.running.is_empty() || self.stop.is_some() || std::mem::replace(&mut self.wait_told, true) {
+            return;
+        }
+        match outlook.prospect {
+            Prospect::None => announce::waiting("waiting for jobs; Ctrl-C ends this"),
+            Prospect::InOtherHands => announce::waiting("waiting for a lock or a job that is in other hands"),
+            Prospect::After(_) => self.wait_told = false,
         }
     }
 
@@ -194,6 +209,9 @@ impl Runner {
             self.moved(&refused.id, Stage::Failed);
         }
         for (id, stage) in &choice.recovered {
+            if stage.is_final() {
+                self.tally.count(*stage);
+            }
             announce::moved(id, *stage, Some("left behind by an earlier run"), None);
             self.moved(id, *stage);
         }
@@ -243,6 +261,9 @@ impl Runner {
         if let Some(lane) = self.lane.take() {
             let at_once = self.stop.as_ref().is_some_and(|stop| stop.give_up_at.is_some());
             lane.finish(if at_once { Duration::ZERO } else { self.lane_limit });
+        }
+        if self.running.is_empty() {
+            self.leaving.drain(..).for_each(Running::collect);
         }
         self.tally.print();
         let stranded = view.map(|view| Local::stranded(&view)).unwrap_or_default();

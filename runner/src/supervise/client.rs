@@ -79,6 +79,11 @@ impl Running {
         answer(Arc::clone(&self.socket))
     }
 
+    /// Waits for the process, which has nothing left to do but to end.
+    pub(crate) fn collect(mut self) {
+        let _ = self.process.wait();
+    }
+
     /// Collects the process if it is gone, which is a moment after its answer.
     pub(crate) fn is_collected(&mut self) -> bool {
         !matches!(self.process.try_wait(), Ok(None))

@@ -1,5 +1,7 @@
 //! One lock, one job at a time: O-5.
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::rig::Rig;
 
 const NOTE: &str = "echo $AQ_JOB_ID >> $RIG/runs";
@@ -95,4 +97,27 @@ fn many_runners_share_a_queue_and_run_each_job_once() {
     let mut expected: Vec<String> = (0..30).map(|n| format!("j{n}")).collect();
     expected.sort();
     assert_eq!(runs, expected);
+}
+
+#[test]
+fn a_lock_outlives_a_supervisor_that_was_killed_as_long_as_anything_of_its_job_lives() {
+    let rig = Rig::new();
+    rig.pipe("up");
+    rig.pipe("go");
+    rig.pipe("free");
+    let orphan = "(read x < $RIG/go; echo orphan ends >> $RIG/runs) & echo $PPID > $RIG/up; wait";
+    rig.add("first", "lock: l", orphan);
+    rig.add("second", "lock: l", "echo second starts >> $RIG/runs");
+    rig.add("third", "", "echo > $RIG/free");
+    let run = rig.start(&["run", "--drain"], &[]);
+    let supervisor = rig.hear("up").trim().parse().unwrap();
+    kill_process(Pid::from_raw(supervisor).unwrap(), Signal::KILL).unwrap();
+    rig.hear("free");
+    assert_eq!(
+        (rig.stage("first").as_str(), rig.stage("second").as_str()),
+        ("quarantine", "inbox")
+    );
+    rig.release("go");
+    assert_eq!(run.end().code, 0);
+    assert_eq!(rig.lines("runs"), ["orphan ends", "second starts"]);
 }
