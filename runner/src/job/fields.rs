@@ -268,7 +268,7 @@ fn describe(value: &Value) -> String {
         Value::Integer(value) => format!("`{value}`"),
         Value::Text(text) => format!("`{}`", text.escape_debug().take(40).collect::<String>()),
         Value::List(_) => "a list".to_owned(),
-        Value::Fraction => "a number that is not whole".to_owned(),
+        Value::Fraction => "a number that is not plain and whole".to_owned(),
         Value::Table => "a table".to_owned(),
     }
 }

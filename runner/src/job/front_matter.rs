@@ -9,6 +9,9 @@ use super::Remark;
 const SHAPE: &str =
     "start the file with a line `---`, then keys such as `engine: claude`, then another line `---`";
 
+/// Far more than a job has.
+const KEYS_MAX: usize = 100;
+
 /// A job file, cut at its two `---` lines.
 pub(super) struct Parts<'a> {
     pub(super) yaml: &'a str,
@@ -76,15 +79,30 @@ pub(super) fn parse(file: &str, yaml: &str) -> Result<Vec<Entry>, Remark> {
     }
     let entries: Entries = serde_saphyr::from_str_with_options(yaml, options).map_err(|error| {
         let line = error.location().map_or(1, |location| file_line(location.line()));
-        let reason = error.without_snippet().to_string();
-        let reason = reason.lines().next().unwrap_or_default().to_owned();
-        Remark::new(
-            file,
-            line,
-            format!("the front matter can't be read ({reason}): write one `key: value` a line"),
-        )
+        Remark::new(file, line, advice(&error.without_snippet().to_string()))
     })?;
-    Ok(entries.0)
+    match entries.0.get(KEYS_MAX) {
+        None => Ok(entries.0),
+        Some(entry) => {
+            let text = format!("more than {KEYS_MAX} keys: put what isn't a key of a job into the body");
+            Err(Remark::new(file, entry.line, text))
+        }
+    }
+}
+
+/// The parser names lines of its own counting, and options of its own; a person needs neither.
+fn advice(reason: &str) -> String {
+    let reason = reason.lines().next().unwrap_or_default();
+    let reason = reason
+        .rsplit_once(" at line ")
+        .map_or(reason, |(reason, _)| reason);
+    let twice = reason
+        .strip_prefix("duplicate mapping key: ")
+        .and_then(|text| text.split_once(','));
+    match twice {
+        Some((key, _)) => format!("`{key}` stands here a second time: remove one of the two"),
+        None => format!("the front matter can't be read ({reason}): write one `key: value` a line"),
+    }
 }
 
 /// The YAML starts on the second line of the file.

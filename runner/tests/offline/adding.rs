@@ -52,7 +52,12 @@ fn what_is_wrong_is_said_with_its_line_and_what_to_write() {
             "3: `idle-timeout`",
             "write `idle_timeout`",
         ),
-        ("engine: sh\nengine: claude", "3: ", "key: value"),
+        (
+            "engine: sh\nengine: claude",
+            "3: `engine`",
+            "remove one of the two",
+        ),
+        ("engine: sh\nlock: 007", "3: `lock`", "in quotes"),
         ("engine: &a sh\nlock: *a", "", "key: value"),
         ("engine: [sh", "", "key: value"),
         ("just words", "", "key: value"),
@@ -102,6 +107,26 @@ fn a_file_without_the_shape_of_a_job_is_refused() {
         assert_eq!(done.code, 1, "{name}");
         assert!(done.stderr.contains(message), "{message}: {}", done.stderr);
         assert!(!rig.queue("inbox").join(name).exists(), "{name}");
+    }
+}
+
+#[test]
+fn front_matter_made_to_exhaust_is_refused_at_once() {
+    let deep = format!("engine: sh\nzzzzzzzz: {}", "[".repeat(200_000));
+    let bomb = "engine: sh\nzzzzzzz1: &a [x,x,x]\nzzzzzzz2: &b [*a,*a,*a]\nzzzzzzz3: [*b,*b,*b]".to_owned();
+    let many = format!(
+        "engine: sh{}",
+        (0..60_000)
+            .map(|n| format!("\nzzzzzzzz{n}: 1"))
+            .collect::<String>()
+    );
+    for keys in [deep, bomb, many] {
+        let rig = Rig::new();
+        let name = rig.file("a", &keys, "true");
+        let done = rig.aq(&["add", &name]);
+        assert_eq!(done.code, 1);
+        // One line that says so, and not as many as the file has.
+        assert_eq!(done.stderr.lines().count(), 2, "{}", done.stderr);
     }
 }
 
