@@ -1,1 +1,16 @@
+//! The conformance harness: runs any job runner through scenarios against the fake coordinator and judges,
+//! from outside, what it did. It knows a runner as a process, files and HTTP, and nothing of its insides.
 
+pub mod check;
+pub mod drive;
+pub mod mutant;
+pub mod observed;
+pub mod profile;
+pub mod report;
+pub mod sandbox;
+pub mod scenario;
+pub mod stand_in;
+pub mod suite;
+pub mod supervise;
+pub mod timeline;
+pub mod verdict;

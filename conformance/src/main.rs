@@ -1,1 +1,18 @@
-fn main() {}
+//! The `conformance` command. The hidden subcommands are taken first: they are started once a process of a
+//! scenario, and must cost as little as they can.
+
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args_os()
+        .map(|argument| argument.to_string_lossy().into_owned())
+        .collect();
+    match arguments.get(1).map(String::as_str) {
+        Some("supervise") => conformance::supervise::process::main(&arguments[2..]),
+        Some("stand-in") => conformance::stand_in::client::main(&arguments[2..]),
+        Some("mutant") => conformance::mutant::main(&arguments[2..]),
+        _ => cli::main(),
+    }
+}

@@ -1,0 +1,136 @@
+//! What holds in every scenario, whatever it is about: no token anywhere, nothing left running, no engine
+//! with an open input or a fleet variable, no two jobs of one lock at a time.
+
+use super::of_runner;
+use crate::observed::Observed;
+use crate::scenario::Scenario;
+use crate::stand_in::Stdin;
+use crate::stand_in::server::Run;
+use crate::supervise::Exit;
+use crate::verdict::Finding;
+
+/// Arguments by which the known engines are told not to ask.
+const SKIPPING: [&str; 9] = [
+    "--dangerously-skip-permissions",
+    "--dangerously-bypass-approvals-and-sandbox",
+    "--permission-mode=bypassPermissions",
+    "bypassPermissions",
+    "dangerous",
+    "bypass",
+    "--yolo",
+    "-y",
+    "--auto",
+];
+
+pub(super) fn check(scenario: &Scenario, seen: &Observed, findings: &mut Vec<Finding>) {
+    of_runner("token", &["O-9"], findings).none(
+        "the token in no file, output, argument or environment",
+        &seen.leaks,
+    );
+    of_runner("engine-environment", &["O-9"], findings).none("no fleet variable", &fleet_variables(seen));
+    of_runner("no-stragglers", &["O-6", "O-8"], findings)
+        .none("nothing outlives the runner", &stragglers(seen));
+    of_runner("stdin", &["O-11"], findings)
+        .none("no stand-in with an open, silent input", &open_inputs(seen));
+    of_runner("locks", &["O-5"], findings)
+        .none("no two jobs of one lock at a time", &overlaps(scenario, seen));
+    of_runner("permissions", &["O-3"], findings)
+        .none("skip-permissions only if `yolo: true`", &bold(scenario, seen));
+    let crashed = seen.all_commands().filter(|command| {
+        matches!(command.exit, Exit::Signal(signal) if signal != 9) || command.stderr.contains("panicked at")
+    });
+    let crashed: Vec<String> = crashed
+        .map(|command| format!("`{}`: {:?}", command.arguments.join(" "), command.exit))
+        .collect();
+    of_runner("no-crash", &[], findings)
+        .and_of(scenario)
+        .none("no command crashes", &crashed);
+}
+
+fn fleet_variables(seen: &Observed) -> Vec<String> {
+    let all = seen.runs.iter().flat_map(|run| {
+        let fleet = run
+            .hello
+            .environment
+            .keys()
+            .filter(|name| name.starts_with("AQ_FLEET"));
+        fleet.map(|name| format!("{name} in {} of {}", run.tool, job(run)))
+    });
+    all.collect()
+}
+
+fn stragglers(seen: &Observed) -> Vec<String> {
+    let all = seen
+        .all_commands()
+        .filter(|command| command.exit != Exit::Deadline)
+        .flat_map(|command| {
+            let left = command.stragglers.iter();
+            left.map(|left| {
+                format!(
+                    "after `{}`: {} (pid {})",
+                    command.arguments.join(" "),
+                    left.command,
+                    left.pid
+                )
+            })
+        });
+    all.collect()
+}
+
+fn open_inputs(seen: &Observed) -> Vec<String> {
+    let open = seen.runs.iter().filter(|run| run.hello.stdin == Stdin::Open);
+    open.map(|run| format!("{} of {}", run.tool, job(run))).collect()
+}
+
+/// Pairs of engine, `verify` or `ship` runs of different jobs with one lock that overlap in time.
+fn overlaps(scenario: &Scenario, seen: &Observed) -> Vec<String> {
+    let lock = |run: &Run| scenario.job(run.job.as_deref()?)?.lock.clone();
+    let locked: Vec<(&Run, String)> = seen
+        .runs
+        .iter()
+        .filter_map(|run| Some((run, lock(run)?)))
+        .collect();
+    let mut found = Vec::new();
+    for (index, (one, held)) in locked.iter().enumerate() {
+        for (other, wanted) in &locked[index + 1..] {
+            let before = one.ended.is_some_and(|ended| ended <= other.started);
+            let after = other.ended.is_some_and(|ended| ended <= one.started);
+            if held == wanted && one.job != other.job && !before && !after {
+                found.push(format!(
+                    "lock {held}: {} of {} and {} of {}",
+                    one.tool,
+                    job(one),
+                    other.tool,
+                    job(other)
+                ));
+            }
+        }
+    }
+    found
+}
+
+/// Engines that were told to skip their questions although the job did not say so.
+fn bold(scenario: &Scenario, seen: &Observed) -> Vec<String> {
+    let asked = |run: &Run| {
+        run.job
+            .as_deref()
+            .and_then(|id| scenario.job(id))
+            .and_then(|job| job.yolo)
+    };
+    let careful = seen
+        .engine_runs()
+        .filter(|run| asked(run) != Some(true) && run.job.is_some());
+    let wrong = careful.filter_map(|run| {
+        let switch = run
+            .hello
+            .arguments
+            .iter()
+            .find(|argument| SKIPPING.contains(&argument.as_str()));
+        switch.map(|switch| format!("{} of {}: {switch}", run.tool, job(run)))
+    });
+    wrong.collect()
+}
+
+fn job(run: &Run) -> &str {
+    run.job.as_deref().unwrap_or("(no job)")
+}

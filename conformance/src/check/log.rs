@@ -1,0 +1,242 @@
+//! The shadow log: every line well formed, every decision told once, and exactly what the scenario expects.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::of_runner;
+use crate::observed::Observed;
+use crate::scenario::expect::{ShadowError, Verdict};
+use crate::scenario::{Flag, Mode, Scenario};
+use crate::verdict::Finding;
+
+const VERDICTS: [&str; 4] = ["AGREE", "DIVERGE", "COORD_EMPTY", "LOCAL_EMPTY"];
+const REASONS: [&str; 10] = [
+    "invalid",
+    "stale_view",
+    "unknown",
+    "finished",
+    "running",
+    "lock_held",
+    "caps",
+    "tie",
+    "order",
+    "unexplained",
+];
+
+pub(super) fn check(scenario: &Scenario, seen: &Observed, findings: &mut Vec<Finding>) {
+    let expect = &scenario.expect;
+    if scenario.mode() != Mode::Shadow
+        && scenario
+            .runner
+            .files
+            .keys()
+            .all(|name| !name.contains("fleet-shadow.log"))
+    {
+        let lines: Vec<&String> = seen.shadow_log.lines.iter().map(|line| &line.text).collect();
+        of_runner("no-shadow-log", &["F-1", "F-4", "F-5"], findings)
+            .none("no line in the shadow log", &lines);
+    }
+    if !hand_made(scenario) {
+        of_runner("log-lines", &["S-2", "S-11", "S-14"], findings)
+            .none("whole lines, an object each", &malformed(seen));
+        of_runner("one-outcome", &["S-1"], findings).none("one outcome line a decision", &told_twice(seen));
+    }
+    if let Some(expected) = expect.decisions {
+        let decisions = objects(seen)
+            .filter(|object| text(object, "decision").is_some())
+            .count();
+        of_runner("decisions", &["S-1"], findings)
+            .and_of(scenario)
+            .equal(&expected, &decisions);
+    }
+    compare(scenario, seen, findings);
+}
+
+/// Each part of the log against what is expected of it.
+fn compare(scenario: &Scenario, seen: &Observed, findings: &mut Vec<Finding>) {
+    let expect = &scenario.expect;
+    let told = read(scenario, seen);
+    let free_order = order_is_free(scenario);
+    let mut part = |name, clauses: &[&str], expected: Option<Vec<String>>, mut observed: Vec<String>| {
+        let Some(mut expected) = expected else {
+            return;
+        };
+        if free_order == Flag::On {
+            expected.sort();
+            observed.sort();
+        }
+        of_runner(name, clauses, findings)
+            .and_of(scenario)
+            .equal(&expected, &observed);
+    };
+    let verdicts = expect
+        .part(&expect.verdicts)
+        .map(|verdicts| verdicts.iter().map(show_verdict).collect());
+    part("verdicts", &["S-1", "S-2"], verdicts, told.verdicts);
+    let errors = expect
+        .part(&expect.errors)
+        .map(|errors| errors.iter().map(show_error).collect());
+    part("errors", &["S-5"], errors, told.errors);
+    part(
+        "skipped",
+        &["S-1", "S-6"],
+        expect.part(&expect.skipped),
+        told.skipped,
+    );
+    part(
+        "events",
+        &["S-8", "S-9", "S-10"],
+        expect.part(&expect.events),
+        told.events,
+    );
+}
+
+/// The log of a scenario that brings its own is not the runner's work alone.
+fn hand_made(scenario: &Scenario) -> bool {
+    scenario
+        .runner
+        .files
+        .keys()
+        .any(|name| name.contains("fleet-shadow.log"))
+}
+
+/// With more than one worker, lines come in any order.
+pub(super) fn order_is_free(scenario: &Scenario) -> Flag {
+    let arguments = &scenario.runner.args;
+    let many = arguments
+        .iter()
+        .zip(arguments.iter().skip(1))
+        .any(|(name, value)| name == "--workers" && value.parse::<u32>().is_ok_and(|workers| workers > 1));
+    if many { Flag::On } else { Flag::Off }
+}
+
+fn malformed(seen: &Observed) -> Vec<String> {
+    let mut wrong: Vec<String> = Vec::new();
+    if !seen.shadow_log.closed {
+        wrong.push("the last line lacks its newline".into());
+    }
+    for line in &seen.shadow_log.lines {
+        let fault = match &line.object {
+            None => Some("is no JSON object".to_owned()),
+            Some(object) => fault_of(object),
+        };
+        wrong.extend(fault.map(|fault| format!("line {} {fault}: {}", line.number, line.text)));
+    }
+    wrong
+}
+
+fn fault_of(object: &Map<String, Value>) -> Option<String> {
+    for key in ["ts", "localJob", "coordJob", "verdict"] {
+        if !object.contains_key(key) {
+            return Some(format!("lacks `{key}`"));
+        }
+    }
+    let instant = text(object, "ts").and_then(|ts| ts.parse::<jiff::Timestamp>().ok());
+    if instant.is_none() {
+        return Some("has a `ts` that is no RFC 3339 instant".into());
+    }
+    match text(object, "verdict") {
+        None => None,
+        Some(verdict) if !VERDICTS.contains(&verdict.as_str()) => {
+            Some(format!("has an unknown verdict `{verdict}`"))
+        }
+        Some(verdict) => match (verdict.as_str(), text(object, "reason")) {
+            ("DIVERGE", Some(reason)) if REASONS.contains(&reason.as_str()) => None,
+            ("DIVERGE", _) => Some("is a DIVERGE without a known `reason`".into()),
+            _ => None,
+        },
+    }
+}
+
+fn told_twice(seen: &Observed) -> Vec<String> {
+    let mut decisions: BTreeMap<String, usize> = BTreeMap::new();
+    for object in objects(seen) {
+        if let Some(decision) = text(object, "decision") {
+            *decisions.entry(decision).or_default() += 1;
+        }
+    }
+    let twice = decisions.into_iter().filter(|(_, lines)| *lines > 1);
+    twice
+        .map(|(decision, lines)| format!("decision {decision} has {lines} lines"))
+        .collect()
+}
+
+/// The log's lines by what they are.
+#[derive(Default)]
+struct Told {
+    verdicts: Vec<String>,
+    errors: Vec<String>,
+    skipped: Vec<String>,
+    events: Vec<String>,
+}
+
+fn read(scenario: &Scenario, seen: &Observed) -> Told {
+    let expected = scenario.expect.verdicts.as_deref().unwrap_or_default();
+    let ranked = expected.iter().any(|verdict| verdict.rank.is_some());
+    let wanted = |operation: &str| {
+        scenario
+            .expect
+            .errors_of
+            .as_deref()
+            .is_none_or(|only| only == operation)
+    };
+    let mut told = Told::default();
+    for object in objects(seen) {
+        let field = |key| text(object, key).unwrap_or_else(|| "null".into());
+        match (text(object, "verdict"), field("event").as_str()) {
+            (Some(verdict), _) => {
+                let any = expected
+                    .get(told.verdicts.len())
+                    .is_some_and(|verdict| verdict.coord.as_deref() == Some("*"));
+                told.verdicts.push(show_verdict(&Verdict {
+                    local: text(object, "localJob"),
+                    coord: text(object, "coordJob").map(|coord| if any { "*".into() } else { coord }),
+                    verdict,
+                    reason: text(object, "reason"),
+                    rank: object.get("rank").and_then(Value::as_u64).filter(|_| ranked),
+                }));
+            }
+            (None, "shadow-error") if wanted(&field("operation")) => {
+                told.errors.push(show_error(&ShadowError {
+                    operation: field("operation"),
+                    kind: field("kind"),
+                }));
+            }
+            (None, "shadow-error") => {}
+            (None, "skipped") => told.skipped.push(field("reason")),
+            (None, other) => told.events.push(other.to_owned()),
+        }
+    }
+    told
+}
+
+fn objects(seen: &Observed) -> impl Iterator<Item = &Map<String, Value>> {
+    seen.shadow_log
+        .lines
+        .iter()
+        .filter_map(|line| line.object.as_ref())
+}
+
+fn show_verdict(verdict: &Verdict) -> String {
+    let name = |job: &Option<String>| job.clone().unwrap_or_else(|| "none".into());
+    let reason = verdict
+        .reason
+        .as_ref()
+        .map_or(String::new(), |reason| format!(" ({reason})"));
+    let rank = verdict.rank.map_or(String::new(), |rank| format!(" rank {rank}"));
+    format!(
+        "{} local {} coord {}{reason}{rank}",
+        verdict.verdict,
+        name(&verdict.local),
+        name(&verdict.coord)
+    )
+}
+
+fn show_error(error: &ShadowError) -> String {
+    format!("{} {}", error.operation, error.kind)
+}
+
+fn text(object: &Map<String, Value>, key: &str) -> Option<String> {
+    object.get(key).and_then(Value::as_str).map(ToOwned::to_owned)
+}

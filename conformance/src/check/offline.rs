@@ -1,0 +1,101 @@
+//! Clause S-4: a run beside a coordinator and the same run without one differ in nothing that matters.
+
+use std::collections::BTreeMap;
+
+use super::of_runner;
+use crate::observed::Observed;
+use crate::sandbox::snapshot::StageFile;
+use crate::scenario::{Flag, Scenario};
+use crate::stand_in::server::Run;
+use crate::verdict::Finding;
+
+/// What is made equal before two runs are compared; everything else has to be equal as it is.
+pub const NORMALISED: [(&str, &str); 3] = [
+    (
+        "the run's own folder",
+        "its path is replaced by {run} in folders, arguments, environment and prompts",
+    ),
+    (
+        "variables that shells set for themselves",
+        "_, PWD, OLDPWD and SHLVL are left out",
+    ),
+    ("times and process ids", "they are not compared at all"),
+];
+const SHELL_VARIABLES: [&str; 4] = ["_", "PWD", "OLDPWD", "SHLVL"];
+
+pub(super) fn check(
+    scenario: &Scenario,
+    seen: &Observed,
+    offline: Option<&Observed>,
+    findings: &mut Vec<Finding>,
+) {
+    let Some(offline) = offline else {
+        return;
+    };
+    let connections = offline.coordinator.after.connections;
+    of_runner("offline-connections", &["F-1"], findings).equal(&0, &connections);
+    super::queue::outcome_of_jobs(
+        ["offline-stages-as-expected", "offline-runs-as-expected"],
+        scenario,
+        offline,
+        findings,
+    );
+    of_runner("offline-exit", &["S-4"], findings).equal(&offline.main().exit, &seen.main().exit);
+    of_runner("offline-stages", &["S-4"], findings).same_lines(&files(offline), &files(seen));
+    let (mut expected, mut observed) = (starts(offline), starts(seen));
+    if super::log::order_is_free(scenario) == Flag::On {
+        expected.sort();
+        observed.sort();
+    }
+    of_runner("offline-runs", &["S-4"], findings).same_lines(&expected, &observed);
+    let empty = scenario.jobs.is_empty() || offline.stage_files.is_empty();
+    super::of_harness("offline-did-something", findings).holds(
+        !empty,
+        "the run that is compared with had jobs to work on",
+        format!(
+            "{} jobs, {} files",
+            scenario.jobs.len(),
+            offline.stage_files.len()
+        ),
+    );
+}
+
+/// Names and bytes of the stage folders.
+fn files(seen: &Observed) -> Vec<String> {
+    let shown = seen.stage_files.iter().map(|StageFile { stage, name, bytes }| {
+        let text = String::from_utf8_lossy(bytes);
+        format!("{stage}/{name}: {}", normal(&text, seen))
+    });
+    shown.collect()
+}
+
+/// Every start of a stand-in with all that the runner decided about it.
+fn starts(seen: &Observed) -> Vec<String> {
+    seen.runs.iter().map(|run| start(run, seen)).collect()
+}
+
+fn start(run: &Run, seen: &Observed) -> String {
+    let hello = &run.hello;
+    let environment: BTreeMap<&String, String> = hello
+        .environment
+        .iter()
+        .filter(|(name, _)| !SHELL_VARIABLES.contains(&name.as_str()))
+        .map(|(name, value)| (name, normal(value, seen)))
+        .collect();
+    let arguments: Vec<String> = hello
+        .arguments
+        .iter()
+        .map(|argument| normal(argument, seen))
+        .collect();
+    format!(
+        "{} {arguments:?} for {:?} in {} told {:?} with {environment:?}",
+        run.tool,
+        run.job,
+        normal(&hello.folder, seen),
+        normal(&hello.prompt, seen),
+    )
+}
+
+fn normal(text: &str, seen: &Observed) -> String {
+    text.replace(seen.root.to_string_lossy().as_ref(), "{run}")
+}

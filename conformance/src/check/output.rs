@@ -1,0 +1,104 @@
+//! How the commands ended and what they printed.
+
+use super::of_runner;
+use crate::observed::{CommandRun, Observed};
+use crate::scenario::Scenario;
+use crate::scenario::expect::{OutputText, Stream};
+use crate::supervise::Exit;
+use crate::verdict::Finding;
+
+pub(super) fn check(scenario: &Scenario, seen: &Observed, findings: &mut Vec<Finding>) {
+    let expect = &scenario.expect;
+    let late = seen
+        .all_commands()
+        .filter(|command| command.exit == Exit::Deadline);
+    let late: Vec<String> = late
+        .map(|command| format!("`{}`", command.arguments.join(" ")))
+        .collect();
+    of_runner("ends-in-time", &[], findings)
+        .and_of(scenario)
+        .none("every command ends by itself", &late);
+    of_runner("exit", &[], findings)
+        .and_of(scenario)
+        .equal(&Exit::Code(expect.exit), &seen.main().exit);
+    let exits: Vec<Exit> = seen.commands.iter().skip(1).map(|command| command.exit).collect();
+    if !exits.is_empty() {
+        let expected = match &expect.exits {
+            Some(codes) => codes.iter().map(|code| Exit::Code(*code)).collect(),
+            None => vec![Exit::Code(0); exits.len()],
+        };
+        of_runner("exits", &[], findings)
+            .and_of(scenario)
+            .equal(&expected, &exits);
+    }
+    for text in &expect.output {
+        let command = &seen.commands[text.command];
+        let lines = lines_with(command, text);
+        let stream = match text.stream {
+            Stream::Stdout => "standard output",
+            Stream::Stderr => "standard error",
+            Stream::Both => "its output",
+        };
+        let (holds, times) = match text.times {
+            Some(times) => (lines == times, format!("on {times} lines")),
+            None => (lines > 0, "on a line".to_owned()),
+        };
+        let expected = format!(
+            "`{}` has {:?} {times} of {stream}",
+            command.arguments.join(" "),
+            text.contains
+        );
+        let observed = format!("on {lines} lines");
+        of_runner("output", &[], findings)
+            .and_of(scenario)
+            .holds(holds, &expected, observed);
+    }
+    if let (Some(expected), Some(report)) = (&expect.report, &seen.report) {
+        of_runner("report-exit", &["R-1", "R-2"], findings).equal(&Exit::Code(0), &report.exit);
+        let printed = serde_json::from_str(&report.stdout).unwrap_or(serde_json::Value::Null);
+        let expected = serde_json::to_value(expected).expect("TOML without dates is JSON");
+        let wrong = differences("", &expected, &printed);
+        of_runner("report", &["R-1"], findings)
+            .and_of(scenario)
+            .none(&expected.to_string(), &wrong);
+    }
+}
+
+fn lines_with(command: &CommandRun, text: &OutputText) -> usize {
+    let streams: &[&str] = match text.stream {
+        Stream::Stdout => &[&command.stdout],
+        Stream::Stderr => &[&command.stderr],
+        Stream::Both => &[&command.stdout, &command.stderr],
+    };
+    streams
+        .iter()
+        .flat_map(|stream| stream.lines())
+        .filter(|line| line.contains(&text.contains))
+        .count()
+}
+
+/// Where `printed` lacks or contradicts a field of `expected`; fields that are not expected are free.
+fn differences(at: &str, expected: &serde_json::Value, printed: &serde_json::Value) -> Vec<String> {
+    use serde_json::Value;
+    match (expected, printed) {
+        (Value::Object(fields), Value::Object(given)) => {
+            let wrong = fields.iter().flat_map(|(key, value)| {
+                let at = format!("{at}.{key}");
+                match given.get(key) {
+                    Some(given) => differences(&at, value, given),
+                    None => vec![format!("{at} is missing, expected {value}")],
+                }
+            });
+            wrong.collect()
+        }
+        (Value::Array(items), Value::Array(given)) if items.len() == given.len() => {
+            let pairs = items.iter().zip(given).enumerate();
+            pairs
+                .flat_map(|(index, (item, given))| differences(&format!("{at}[{index}]"), item, given))
+                .collect()
+        }
+        (Value::Number(number), Value::Number(given)) if number.as_f64() == given.as_f64() => Vec::new(),
+        _ if expected == printed => Vec::new(),
+        _ => vec![format!("{at} is {printed}, expected {expected}")],
+    }
+}

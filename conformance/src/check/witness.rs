@@ -1,0 +1,71 @@
+//! Whether the instruments themselves can be trusted: every step came about, every rule fired, the fake
+//! contradicts itself nowhere, events came in the order that was asked for.
+
+use super::{of_harness, of_runner};
+use crate::observed::Observed;
+use crate::scenario::Scenario;
+use crate::scenario::parse::Moment;
+use crate::verdict::Finding;
+
+pub(super) fn check(scenario: &Scenario, seen: &Observed, findings: &mut Vec<Finding>) {
+    let missed: Vec<String> = seen
+        .steps_missed
+        .iter()
+        .map(|position| format!("step {position}"))
+        .collect();
+    of_harness("steps-done", findings).none("every step comes about", &missed);
+    of_harness("steps-worked", findings).none("every step can be carried out", &seen.steps_failed);
+    of_harness("rules-fired", findings).none("every armed rule fires", &seen.coordinator.rules_unfired);
+    if !super::calls::scenario_lies(scenario) {
+        of_harness("fake-is-honest", findings).none("no violation by the fake", &seen.coordinator.violations);
+    }
+    let unexpected = seen.coordinator.unexpected.iter();
+    let unexpected: Vec<String> = unexpected
+        .map(|request| format!("{} {}", request.method, request.path))
+        .collect();
+    of_runner("known-requests", &["S-3"], findings)
+        .none("no request that the API does not know", &unexpected);
+    let strangers: Vec<String> = seen
+        .runs
+        .iter()
+        .filter(|run| run.job.as_deref().is_none_or(|id| scenario.job(id).is_none()))
+        .map(|run| format!("{} with {:?}", run.tool, run.hello.arguments))
+        .collect();
+    of_runner("prompt", &["O-3"], findings)
+        .none("every engine is told a prompt of the scenario's jobs", &strangers);
+    if !scenario.expect.order.is_empty() {
+        let wrong = out_of_order(scenario, seen);
+        of_runner("order", &["S-6", "S-7"], findings)
+            .and_of(scenario)
+            .none(&scenario.expect.order.join(", then "), &wrong);
+    }
+}
+
+fn out_of_order(scenario: &Scenario, seen: &Observed) -> Vec<String> {
+    let moments: Vec<Moment> = scenario
+        .expect
+        .order
+        .iter()
+        .filter_map(|text| Moment::parse(text))
+        .collect();
+    let at = |moment: &Moment| {
+        let found = seen.timeline.iter().find(|seen| {
+            seen.kind == moment.kind && seen.subject == moment.subject && seen.ordinal == moment.ordinal
+        });
+        found.map(|seen| seen.at)
+    };
+    let name = |moment: &Moment| format!("{} {}#{}", moment.kind.name(), moment.subject, moment.ordinal);
+    let mut wrong: Vec<String> = moments
+        .iter()
+        .filter(|moment| at(moment).is_none())
+        .map(|moment| format!("{} never happened", name(moment)))
+        .collect();
+    for pair in moments.windows(2) {
+        if let (Some(first), Some(second)) = (at(&pair[0]), at(&pair[1]))
+            && first >= second
+        {
+            wrong.push(format!("{} came before {}", name(&pair[1]), name(&pair[0])));
+        }
+    }
+    wrong
+}

@@ -1,0 +1,202 @@
+//! The command line: what can be asked of the harness, and with which exit code it answers.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+
+use conformance::profile::{self, Profile};
+use conformance::report::progress::Progress;
+use conformance::report::{Colour, json, table};
+use conformance::sandbox::Keep;
+use conformance::scenario::select::{self, Found};
+use conformance::scenario::{parse, schema};
+use conformance::suite::{self, Suite, chain};
+use conformance::verdict;
+
+/// Wrong usage.
+const USAGE: u8 = 64;
+/// The harness could not do its work.
+const BROKEN: u8 = 2;
+
+/// Runs a job runner through scenarios against a fake coordinator and judges what it did.
+///
+/// Without a command, every scenario is run. The runner is `aq`, built when it is needed, or the binary that
+/// AQ_BIN names.
+#[derive(Debug, Parser)]
+#[command(name = "conformance", version, after_help = HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    options: Options,
+}
+
+const HELP: &str = "\
+Examples:
+  conformance                      every scenario
+  conformance run shadow           the scenarios of one area
+  conformance run '*/agree*' --keep   some, their folders kept to be looked at
+  conformance list                 what there is, and the clauses it proves
+
+Exit codes: 0 everything holds · 1 the runner is not conformant · 2 something is broken, or nothing was run ·
+64 wrong usage";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the scenarios that a glob names: an id, an area, or a pattern with * and ?
+    Run { globs: Vec<String> },
+    /// List the scenarios with the clauses that they prove
+    List { globs: Vec<String> },
+    /// Print the JSON Schema of scenario files
+    Schema,
+    /// Print completions for a shell
+    Completions { shell: Shell },
+}
+
+#[derive(Debug, Clone, Default, Args)]
+struct Options {
+    /// How many scenarios run at a time [default: twice the cores, at least 4]
+    #[arg(long, global = true, value_name = "N")]
+    jobs: Option<usize>,
+    /// Keep the scenarios' folders and say where they are on a failure
+    #[arg(long, global = true)]
+    keep: bool,
+    /// Print the verdicts as JSON
+    #[arg(long, global = true)]
+    json: bool,
+    /// The folder of the scenarios
+    #[arg(long, global = true, value_name = "DIR")]
+    scenarios: Option<PathBuf>,
+}
+
+/// Parses what was typed and does it.
+pub(crate) fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() {
+                ExitCode::from(USAGE)
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    match cli.command {
+        None => run(&[], &cli.options),
+        Some(Command::Run { globs }) => run(&globs, &cli.options),
+        Some(Command::List { globs }) => list(&globs, &cli.options),
+        Some(Command::Schema) => print(&schema::text()),
+        Some(Command::Completions { shell }) => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "conformance", &mut script);
+            print(&String::from_utf8_lossy(&script))
+        }
+    }
+}
+
+fn run(globs: &[String], options: &Options) -> ExitCode {
+    let found = match select(globs, options) {
+        Ok(found) => found,
+        Err(code) => return code,
+    };
+    let suite = match suite_for(options) {
+        Ok(suite) => suite,
+        Err(message) => {
+            eprintln!("conformance: {message}");
+            return ExitCode::from(BROKEN);
+        }
+    };
+    let started = Instant::now();
+    let progress = Progress::start(found.len());
+    let jobs = options.jobs.unwrap_or_else(suite::default_jobs);
+    let verdicts = suite.run(&found, jobs, |verdict| progress.note(verdict));
+    progress.end();
+    let total = started.elapsed();
+    let text = match options.json {
+        true => json::render(&verdicts, total),
+        false => table::render(&verdicts, total, Colour::of_stdout()),
+    };
+    print(&text);
+    verdict::exit(&verdicts)
+}
+
+fn suite_for(options: &Options) -> Result<Suite, String> {
+    let aq = profile::find_aq().map_err(|error| chain(&error))?;
+    let harness =
+        std::env::current_exe().map_err(|error| format!("its own binary can't be found: {error}"))?;
+    let keep = if options.keep {
+        Keep::Folders
+    } else {
+        Keep::Nothing
+    };
+    Ok(Suite {
+        profile: Profile::aq(&aq),
+        harness,
+        keep,
+    })
+}
+
+fn list(globs: &[String], options: &Options) -> ExitCode {
+    let found = match select(globs, options) {
+        Ok(found) => found,
+        Err(code) => return code,
+    };
+    let width = found.iter().map(|found| found.id.len()).max().unwrap_or(0);
+    let mut text = String::new();
+    let mut code = ExitCode::SUCCESS;
+    for found in &found {
+        match parse::read(&found.path) {
+            Ok(scenario) => {
+                text.push_str(&format!(
+                    "{:width$}  {} [{}]\n",
+                    found.id,
+                    scenario.title,
+                    scenario.clauses.join(" ")
+                ));
+            }
+            Err(error) => {
+                eprintln!("conformance: {}", chain(&error));
+                code = ExitCode::from(BROKEN);
+            }
+        }
+    }
+    print(&text);
+    code
+}
+
+/// The scenarios that were asked for; a glob that names none is wrong usage, never an empty success.
+fn select(globs: &[String], options: &Options) -> Result<Vec<Found>, ExitCode> {
+    let folder = options.scenarios.clone().unwrap_or_else(suite::default_folder);
+    let all = select::all(&folder).map_err(|error| {
+        eprintln!(
+            "conformance: the scenarios in {} can't be listed: {error}",
+            folder.display()
+        );
+        ExitCode::from(USAGE)
+    })?;
+    if let Some(glob) = globs
+        .iter()
+        .find(|glob| !all.iter().any(|found| select::names(glob, &found.id)))
+    {
+        eprintln!("conformance: no scenario is named `{glob}`; `conformance list` shows them all");
+        return Err(ExitCode::from(USAGE));
+    }
+    let wanted = |found: &Found| globs.is_empty() || globs.iter().any(|glob| select::names(glob, &found.id));
+    Ok(all.into_iter().filter(wanted).collect())
+}
+
+/// Prints; a reader that has seen enough is no failure.
+fn print(text: &str) -> ExitCode {
+    use std::io::Write;
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            eprintln!("conformance: the report can't be printed: {error}");
+            ExitCode::from(BROKEN)
+        }
+        _ => ExitCode::SUCCESS,
+    }
+}

@@ -1,0 +1,196 @@
+//! Carries out one run of a scenario: sets up folder, fake and stand-ins, starts the commands one after the
+//! other under supervision, does the scripted steps when their events come, and gathers the evidence.
+
+mod coordinator;
+mod session;
+mod steps;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::mpsc::{Sender, channel};
+
+use stub_coordinator::{Counters, Stub, StubEvent};
+
+use crate::observed::{CommandRun, Observed};
+use crate::profile::Profile;
+use crate::sandbox::environment::{self, Variant};
+use crate::sandbox::secret::Secret;
+use crate::sandbox::{Keep, Sandbox, SandboxError, snapshot};
+use crate::scenario::{Action, Scenario, Step};
+use crate::stand_in;
+use crate::stand_in::server::{Script, Server};
+use crate::supervise::SuperviseError;
+use crate::timeline;
+use session::Session;
+use steps::Steps;
+
+/// With what a scenario is run.
+#[derive(Debug, Clone)]
+pub struct Rig<'a> {
+    pub profile: &'a Profile,
+    /// The binary with the hidden subcommands.
+    pub harness: &'a Path,
+    pub keep: Keep,
+}
+
+/// Why a run tells nothing of the runner.
+#[derive(Debug, thiserror::Error)]
+pub enum DriveError {
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    #[error("no random token can be had")]
+    Secret(#[source] std::io::Error),
+    #[error(
+        "the stand-ins can't be served at {path}; where that path is too long, set TMPDIR to a shorter one"
+    )]
+    StandIns {
+        path: String,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("the fake coordinator can't be started")]
+    Stub(#[from] stub_coordinator::StartError),
+    #[error("the fake coordinator's evidence can't be read")]
+    Fence(#[from] stub_coordinator::FenceError),
+    #[error(transparent)]
+    Supervise(#[from] SuperviseError),
+    #[error("the supervisor of `{command}` did not end what it was told to end")]
+    Stuck { command: String },
+    #[error("the scenario's coordinator can't be set up")]
+    Config(#[from] stub_coordinator::ConfigError),
+    #[error("the scenario's coordinator can't be set up: {message}")]
+    Table { message: String },
+}
+
+/// What can happen during a run.
+enum Event {
+    Stub(StubEvent),
+    StandIn(stand_in::server::Event),
+    CommandEnded,
+}
+
+/// Runs `scenario` once, in this variant.
+pub fn run(scenario: &Scenario, rig: &Rig, variant: &Variant) -> Result<Observed, DriveError> {
+    let sandbox = Sandbox::create(scenario, rig.harness, rig.keep)?;
+    let secret = Secret::random().map_err(DriveError::Secret)?;
+    sandbox.write(&sandbox.token_file(), &secret.token)?;
+    let stub = coordinator::start(scenario, &secret)?;
+    let (sender, events) = channel();
+    forward(&stub, sender.clone());
+    let steps = steps_of(scenario, variant);
+    let script = Script {
+        jobs: scenario.jobs.clone(),
+        released: never_released(scenario, &steps),
+    };
+    let heard = stand_in::server::sender(sender.clone(), Event::StandIn);
+    let server = Server::start(&sandbox.socket(), script, heard).map_err(|source| DriveError::StandIns {
+        path: sandbox.socket().display().to_string(),
+        source,
+    })?;
+    let environment = environment::of(scenario, &sandbox, variant, &stub.url(), &secret);
+    let mut session = Session {
+        scenario,
+        rig,
+        sandbox: &sandbox,
+        stub: &stub,
+        server,
+        sender,
+        events,
+        steps: Steps::new(steps),
+        counts: BTreeMap::new(),
+        environment,
+    };
+    let done = carry_out(&mut session, variant)?;
+    let Session { server, steps, .. } = session;
+    // Every process is gone by now; what is read from here on does not change any more.
+    let runs = server.finish();
+    let coordinator = coordinator::evidence(&stub, done.before)?;
+    Ok(Observed {
+        kept: sandbox.kept(rig.keep),
+        add: done.add,
+        commands: done.commands,
+        report: done.report,
+        shown: done.shown,
+        stage_files: snapshot::stages(&sandbox.queue()),
+        shadow_log: snapshot::shadow_log(&sandbox.queue().join(&rig.profile.shadow_log)),
+        tree: snapshot::tree(&sandbox.root),
+        leaks: secret.leaks(&sandbox.root, &sandbox.token_file(), &runs),
+        timeline: timeline::of(&runs, &coordinator.journal),
+        runs,
+        coordinator,
+        steps_missed: steps.missed(),
+        steps_failed: steps.failed,
+        root: sandbox.root.clone(),
+    })
+}
+
+/// The commands of a run, and the fake's counters and digest from before the first that is tested.
+struct Done {
+    add: Option<CommandRun>,
+    before: (Counters, String),
+    commands: Vec<CommandRun>,
+    report: Option<CommandRun>,
+    shown: BTreeMap<String, CommandRun>,
+}
+
+fn carry_out(session: &mut Session, variant: &Variant) -> Result<Done, DriveError> {
+    let (scenario, profile) = (session.scenario, session.rig.profile);
+    let add = session.add()?;
+    session.sandbox.fill_inbox(scenario)?;
+    let before = (session.stub.counters(), session.stub.digest());
+    let commands = session.commands()?;
+    // A report is asked of the run itself; the runs that it is compared with have none to give.
+    let report = match (&scenario.expect.report, variant) {
+        (Some(_), Variant::AsWritten) => Some(session.command("report", profile.report.clone())?),
+        _ => None,
+    };
+    let mut shown = BTreeMap::new();
+    for id in scenario.expect.reasons.keys() {
+        let arguments = profile.show.iter().map(|word| word.replace("{id}", id)).collect();
+        shown.insert(id.clone(), session.command(&format!("show-{id}"), arguments)?);
+    }
+    Ok(Done {
+        add,
+        before,
+        commands,
+        report,
+        shown,
+    })
+}
+
+/// Passes the fake's events into the run's one channel, until the fake is gone.
+fn forward(stub: &Stub, sender: Sender<Event>) {
+    let events = stub.events();
+    std::thread::spawn(move || {
+        for event in events {
+            if sender.send(Event::Stub(event)).is_err() {
+                return;
+            }
+        }
+    });
+}
+
+/// The steps that can come about in this variant: without a fleet, no event of the coordinator's can.
+fn steps_of(scenario: &Scenario, variant: &Variant) -> Vec<Step> {
+    let possible = |step: &&Step| match variant {
+        Variant::Offline => step.once.operation.is_none() && step.once.answered.is_none(),
+        Variant::AsWritten | Variant::With(_) => true,
+    };
+    scenario.steps.iter().filter(possible).cloned().collect()
+}
+
+/// Names that no step of this variant releases, so that nothing waits for them.
+fn never_released(scenario: &Scenario, steps: &[Step]) -> BTreeSet<String> {
+    let held = scenario
+        .jobs
+        .iter()
+        .flat_map(|job| [&job.does, &job.verifies, &job.ships]);
+    let released = |name: &String| {
+        steps
+            .iter()
+            .any(|step| matches!(&step.action, Action::Release(given) if given == name))
+    };
+    held.filter_map(|does| does.until.clone())
+        .filter(|name| !released(name))
+        .collect()
+}

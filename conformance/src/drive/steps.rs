@@ -1,0 +1,147 @@
+//! Scripted steps: which event sets each off, and what is then done to the runner, to its coordinator or
+//! to its stand-ins.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Instant;
+
+use stub_coordinator::{Stub, StubEvent};
+
+use super::Event;
+use crate::scenario::step::EventKind;
+use crate::scenario::{Action, Step};
+use crate::stand_in::server;
+use crate::stand_in::server::Server;
+use crate::supervise::Supervised;
+use crate::timeline::{self, Seen};
+
+/// The steps of a run, and which of them came about.
+pub(super) struct Steps {
+    steps: Vec<Step>,
+    done: Vec<bool>,
+    pub(super) failed: Vec<String>,
+}
+
+/// What a step can be done with.
+pub(super) struct Hands<'a> {
+    pub(super) stub: &'a Stub,
+    pub(super) server: &'a mut Server,
+    pub(super) supervised: &'a mut Supervised,
+    pub(super) queue: &'a Path,
+}
+
+impl Steps {
+    pub(super) fn new(steps: Vec<Step>) -> Steps {
+        let done = vec![false; steps.len()];
+        Steps {
+            steps,
+            done,
+            failed: Vec::new(),
+        }
+    }
+
+    /// Does every step that this event sets off, in the order in which they are written.
+    pub(super) fn take(&mut self, seen: &Seen, hands: &mut Hands) {
+        for index in 0..self.steps.len() {
+            let once = &self.steps[index].once;
+            let due =
+                once.event() == Some((seen.kind, seen.subject.as_str())) && once.count() == seen.ordinal;
+            if due && !self.done[index] {
+                self.done[index] = true;
+                if let Err(message) = perform(&self.steps[index].action, hands) {
+                    self.failed.push(format!("step {}: {message}", index + 1));
+                }
+            }
+        }
+    }
+
+    /// Positions, from 1, of the steps whose event never came.
+    pub(super) fn missed(&self) -> Vec<usize> {
+        (1..=self.steps.len())
+            .filter(|position| !self.done[position - 1])
+            .collect()
+    }
+}
+
+/// The kind, the subject and the time of an event, where a step can be about it.
+pub(super) fn about(event: &Event) -> Option<(EventKind, String, Instant)> {
+    match event {
+        Event::CommandEnded => None,
+        Event::Stub(StubEvent::Arrived(exchange)) => {
+            Some((EventKind::Arrived, exchange.operation.clone()?, exchange.arrived))
+        }
+        Event::Stub(StubEvent::Completed(exchange)) => {
+            let at = exchange.completed.unwrap_or(exchange.arrived);
+            Some((EventKind::Answered, exchange.operation.clone()?, at))
+        }
+        Event::StandIn(server::Event::Started { tool, job, at, .. }) => {
+            Some((timeline::start_of(tool), job.clone()?, *at))
+        }
+        Event::StandIn(server::Event::Gone { tool, job, at, .. }) => {
+            (timeline::start_of(tool) == EventKind::Run).then_some((EventKind::Ended, job.clone()?, *at))
+        }
+    }
+}
+
+fn perform(action: &Action, hands: &mut Hands) -> Result<(), String> {
+    let signal =
+        |hands: &mut Hands, name: &str| hands.supervised.signal(name).map_err(|error| error.to_string());
+    match action {
+        Action::Clock(by) => hands
+            .stub
+            .advance(by.0)
+            .map(drop)
+            .map_err(|error| error.to_string()),
+        Action::Signal(name) => signal(hands, name),
+        Action::Kill => signal(hands, "KILL"),
+        Action::Stop => signal(hands, "STOP"),
+        Action::Continue => signal(hands, "CONT"),
+        Action::Arm(rule) => hands
+            .stub
+            .arm(rule.as_ref().clone())
+            .map(drop)
+            .map_err(|error| error.to_string()),
+        Action::Disarm(id) => super::coordinator::disarm(hands.stub, id),
+        Action::ReleaseGate(name) => {
+            hands.stub.release_gate(name);
+            Ok(())
+        }
+        Action::RestartCoordinator => {
+            hands.stub.restart();
+            Ok(())
+        }
+        Action::Flag(keys) => set_flags(hands.queue, keys),
+        Action::Release(name) => {
+            hands.server.release(name);
+            Ok(())
+        }
+    }
+}
+
+/// Writes keys of `[fleet]` into `aq.toml`, in one rename, as a person's editor would.
+fn set_flags(queue: &Path, keys: &BTreeMap<String, String>) -> Result<(), String> {
+    let path = queue.join("aq.toml");
+    let text = std::fs::read_to_string(&path).unwrap_or_default();
+    let mut document: toml::Table = text.parse().map_err(|error| format!("aq.toml: {error}"))?;
+    let fleet = document
+        .entry("fleet")
+        .or_insert_with(|| toml::Value::Table(toml::Table::new()));
+    let Some(fleet) = fleet.as_table_mut() else {
+        return Err("aq.toml: `fleet` is no table".into());
+    };
+    for (key, value) in keys {
+        // What reads like a boolean or a number is one, as in the file itself.
+        let value = format!("value = {value}")
+            .parse::<toml::Table>()
+            .ok()
+            .and_then(|mut read| read.remove("value"));
+        fleet.insert(
+            key.clone(),
+            value.unwrap_or_else(|| toml::Value::String(keys[key].clone())),
+        );
+    }
+    let new = queue.join(".aq.toml.new");
+    std::fs::write(&new, document.to_string())
+        .and_then(|()| std::fs::rename(&new, &path))
+        .map_err(|error| format!("aq.toml: {error}"))
+}

@@ -1,0 +1,197 @@
+//! What each mutant does before, around and after the real runner.
+
+use std::fs;
+use std::io::Read;
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::Kind;
+use super::proxy::{self, Extra};
+
+/// A mutant that waits does not wait for ever.
+const WAIT_LIMIT: Duration = Duration::from_secs(15);
+
+/// Runs the runner with this fault; the exit code is the mutant's.
+pub(super) fn run(kind: Kind, runner: &str, arguments: &[String]) -> std::io::Result<i32> {
+    let working = arguments.first().is_some_and(|command| command == "run");
+    let fleet = variable("AQ_FLEET") == "1";
+    let mut command = Command::new(runner);
+    command.args(arguments).stdin(Stdio::null());
+    match kind {
+        Kind::DoesNothing if working => return fired(kind).map(|()| 0),
+        Kind::SaysNothing => {
+            command.stdout(Stdio::null()).stderr(Stdio::null());
+            let code = code_of(&mut command)?;
+            fired(kind)?;
+            return Ok(code);
+        }
+        Kind::ClaimsForReal if working && fleet => {
+            let proxy = proxy::start(&variable("AQ_FLEET_URL"), Extra::RealClaim)?;
+            command.env("AQ_FLEET_URL", &proxy.url);
+            fired(kind)?;
+        }
+        Kind::WaitsForTheLane if working && fleet => {
+            let proxy = proxy::start(&variable("AQ_FLEET_URL"), Extra::Nothing)?;
+            command.env("AQ_FLEET_URL", &proxy.url);
+            let own = std::env::current_exe()?;
+            shim(
+                &mut command,
+                &format!("'{}' mutant --wait {}", own.display(), proxy.gate),
+            )?;
+            fired(kind)?;
+        }
+        Kind::RunsTwice if working => {
+            shim(&mut command, "\"$real\" \"$@\" </dev/null")?;
+            fired(kind)?;
+        }
+        Kind::ConnectsWhenOff if working && !fleet => {
+            drop(TcpStream::connect(
+                variable("AQ_FLEET_URL").trim_start_matches("http://"),
+            )?);
+            fired(kind)?;
+        }
+        _ => {}
+    }
+    let code = code_of(&mut command)?;
+    if working { after(kind, code) } else { Ok(code) }
+}
+
+/// `mutant --wait PORT`: returns when the proxy's gate opens.
+pub(super) fn wait(arguments: &[String]) -> ExitCode {
+    let port = arguments
+        .first()
+        .and_then(|port| port.parse::<u16>().ok())
+        .unwrap_or(0);
+    if let Ok(mut gate) = TcpStream::connect(("127.0.0.1", port)) {
+        let _ = gate.set_read_timeout(Some(WAIT_LIMIT));
+        let _ = gate.read(&mut [0]);
+    }
+    ExitCode::SUCCESS
+}
+
+fn after(kind: Kind, code: i32) -> std::io::Result<i32> {
+    let log = queue().join(".state/fleet-shadow.log");
+    match kind {
+        Kind::AgreesAlways => {
+            let text = fs::read_to_string(&log).unwrap_or_default();
+            let agreeing: Vec<String> = text.lines().map(agree).collect();
+            if !agreeing.is_empty() {
+                fs::write(&log, agreeing.join("\n") + "\n")?;
+                fired(kind)?;
+            }
+        }
+        Kind::ActsOnDiverge => {
+            for line in objects(&log).iter().filter(|line| line["verdict"] == "DIVERGE") {
+                run_named(line["coordJob"].as_str().unwrap_or_default())?;
+                fired(kind)?;
+            }
+        }
+        Kind::FailsOnShadowErrors if objects(&log).iter().any(|line| line["event"] == "shadow-error") => {
+            fired(kind)?;
+            return Ok(1);
+        }
+        Kind::LeaksTheToken => {
+            fs::write(
+                queue().join(".state/debug.txt"),
+                format!("token={}\n", variable("AQ_FLEET_TOKEN")),
+            )?;
+            fired(kind)?;
+        }
+        Kind::LeavesAProcess => {
+            Command::new("setsid")
+                .args(["sleep", "60"])
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .spawn()?;
+            fired(kind)?;
+        }
+        _ => {}
+    }
+    Ok(code)
+}
+
+/// Says that the fault was exercised, so that a mutant nobody noticed can be told from one that did nothing.
+fn fired(kind: Kind) -> std::io::Result<()> {
+    eprintln!("mutant {kind:?}: fired");
+    Ok(())
+}
+
+fn code_of(command: &mut Command) -> std::io::Result<i32> {
+    Ok(command.status()?.code().unwrap_or(70))
+}
+
+fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_default()
+}
+
+fn queue() -> PathBuf {
+    PathBuf::from(variable("AQ_QUEUE"))
+}
+
+fn objects(log: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    text.lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect()
+}
+
+/// The line with whatever verdict it has turned into AGREE.
+fn agree(line: &str) -> String {
+    let Ok(mut object) = serde_json::from_str::<Value>(line) else {
+        return line.to_owned();
+    };
+    if object["verdict"].is_string() {
+        object["verdict"] = "AGREE".into();
+        object["coordJob"] = object["localJob"].clone();
+    }
+    object.to_string()
+}
+
+/// Starts an engine on the job that the coordinator named, wherever its file lies.
+fn run_named(id: &str) -> std::io::Result<()> {
+    let lies_in = |stage: &str| queue().join(stage).join(format!("{id}.md")).is_file();
+    let Some(stage) = crate::sandbox::STAGES.into_iter().find(|stage| lies_in(stage)) else {
+        return Ok(());
+    };
+    let file = queue().join(stage).join(format!("{id}.md"));
+    let mut command = Command::new("devin");
+    command
+        .args(["-p", "--prompt-file"])
+        .arg(file)
+        .stdin(Stdio::null());
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AQ_FLEET")) {
+        command.env_remove(name);
+    }
+    command.status().map(drop)
+}
+
+/// Puts a script in front of every engine that does `first`, then becomes the engine, its PATH restored.
+fn shim(command: &mut Command, first: &str) -> std::io::Result<()> {
+    let path = variable("PATH");
+    let real = PathBuf::from(path.split(':').next().unwrap_or_default());
+    let folder = PathBuf::from(variable("TMPDIR")).join("shims");
+    fs::create_dir_all(&folder)?;
+    for entry in fs::read_dir(&real)?
+        .flatten()
+        .filter(|entry| entry.file_name() != crate::stand_in::SHIP)
+    {
+        let script = folder.join(entry.file_name());
+        let real = entry.path();
+        let lines = [
+            "#!/bin/sh",
+            &format!("PATH='{path}'"),
+            "export PATH",
+            &format!("real='{}'", real.display()),
+            first,
+        ];
+        fs::write(&script, format!("{}\nexec \"$real\" \"$@\"\n", lines.join("\n")))?;
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
+    }
+    command.env("PATH", format!("{}:{path}", folder.display()));
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! What was seen of a run: plain values, gathered after everything that the runner started has ended, and
+//! handed to the checks, which look at nothing else.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use stub_coordinator::{Counters, Exchange};
+
+use crate::sandbox::snapshot::{ShadowLog, StageFile};
+use crate::stand_in::server::Run;
+use crate::supervise::{Exit, Straggler};
+use crate::timeline::Seen;
+
+/// All evidence of a scenario: the run itself and the runs that it is compared with.
+#[derive(Debug)]
+pub struct Evidence {
+    pub run: Observed,
+    /// The same without a fleet, where the scenario asks for that comparison.
+    pub offline: Option<Observed>,
+    /// The same with other flags, where the scenario is one of a pair.
+    pub paired: Option<Observed>,
+}
+
+/// What was seen of one run.
+#[derive(Debug)]
+pub struct Observed {
+    /// The folder of the run, and whether it was kept.
+    pub root: PathBuf,
+    pub kept: Option<PathBuf>,
+    /// The harness's own `add`, where there was one.
+    pub add: Option<CommandRun>,
+    /// The main command, then those of `then`.
+    pub commands: Vec<CommandRun>,
+    /// What the runner's report prints as JSON, where it was asked for.
+    pub report: Option<CommandRun>,
+    /// What the runner says of single jobs, by id, where it was asked.
+    pub shown: BTreeMap<String, CommandRun>,
+    pub stage_files: Vec<StageFile>,
+    pub shadow_log: ShadowLog,
+    pub tree: Vec<String>,
+    pub runs: Vec<Run>,
+    pub coordinator: CoordinatorEvidence,
+    pub timeline: Vec<Seen>,
+    /// Steps of the scenario, by position, that never came about.
+    pub steps_missed: Vec<usize>,
+    /// Steps that failed when they were carried out.
+    pub steps_failed: Vec<String>,
+    pub leaks: Vec<String>,
+}
+
+/// A finished command.
+#[derive(Debug, Clone)]
+pub struct CommandRun {
+    pub arguments: Vec<String>,
+    pub exit: Exit,
+    pub stragglers: Vec<Straggler>,
+    pub stdout: String,
+    pub stderr: String,
+    pub took: Duration,
+}
+
+/// What the fake coordinator can say.
+#[derive(Debug)]
+pub struct CoordinatorEvidence {
+    pub before: Counters,
+    pub after: Counters,
+    pub digest_before: String,
+    pub digest_after: String,
+    pub journal: Vec<Exchange>,
+    pub unexpected: Vec<Exchange>,
+    pub violations: Vec<String>,
+    /// Rules that never fired, shown.
+    pub rules_unfired: Vec<String>,
+    /// Stage of every job.
+    pub stages: BTreeMap<String, String>,
+}
+
+impl Observed {
+    /// The main command.
+    pub fn main(&self) -> &CommandRun {
+        &self.commands[0]
+    }
+
+    /// Every command of the run, in order.
+    pub fn all_commands(&self) -> impl Iterator<Item = &CommandRun> {
+        self.add
+            .iter()
+            .chain(&self.commands)
+            .chain(&self.report)
+            .chain(self.shown.values())
+    }
+
+    /// Runs of engines: of every stand-in but `verify-it` and `ship-it`.
+    pub fn engine_runs(&self) -> impl Iterator<Item = &Run> {
+        let commands = [crate::stand_in::VERIFY, crate::stand_in::SHIP];
+        self.runs
+            .iter()
+            .filter(move |run| !commands.contains(&run.tool.as_str()))
+    }
+
+    /// Requests of this operation that arrived.
+    pub fn calls(&self, operation: &str) -> u64 {
+        let arrived = self
+            .coordinator
+            .journal
+            .iter()
+            .filter(|seen| seen.operation.as_deref() == Some(operation));
+        arrived.count() as u64
+    }
+}

@@ -1,0 +1,101 @@
+//! The environment that commands of a run get: nothing of the harness's own, the sandbox's folders, the
+//! coordinator's address and token, then what the scenario says.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::Sandbox;
+use super::secret::Secret;
+use crate::scenario::{Scenario, TokenVia};
+
+/// The id under which the runner under test presents itself.
+pub const FACTORY: &str = "conformance-factory";
+
+/// Which run of a scenario this is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Variant {
+    /// As the scenario says.
+    AsWritten,
+    /// The same without a fleet: what clause S-4 compares with.
+    Offline,
+    /// The same with these variables on top.
+    With(BTreeMap<String, String>),
+}
+
+/// The environment of every command but `add`.
+pub fn of(
+    scenario: &Scenario,
+    sandbox: &Sandbox,
+    variant: &Variant,
+    url: &str,
+    secret: &Secret,
+) -> BTreeMap<String, String> {
+    let mut environment = bare(sandbox);
+    if *variant != Variant::Offline {
+        environment.insert("AQ_FLEET_URL".into(), url.to_owned());
+        match scenario.runner.token {
+            TokenVia::Env => environment.insert("AQ_FLEET_TOKEN".into(), secret.token.clone()),
+            TokenVia::Wrong => environment.insert("AQ_FLEET_TOKEN".into(), secret.wrong.clone()),
+            TokenVia::File => {
+                let path = sandbox.token_file().to_string_lossy().into_owned();
+                environment.insert("AQ_FLEET_TOKEN_FILE".into(), path)
+            }
+            TokenVia::Open => None,
+        };
+    }
+    for (name, value) in &scenario.runner.env {
+        if *variant != Variant::Offline || !name.starts_with("AQ_FLEET") {
+            environment.insert(name.clone(), fill_in(value, sandbox, url));
+        }
+    }
+    match variant {
+        Variant::AsWritten => {}
+        Variant::Offline => {
+            environment.insert("AQ_FLEET".into(), "0".into());
+        }
+        Variant::With(more) => environment.extend(more.clone()),
+    }
+    for name in &scenario.runner.unset {
+        environment.remove(name);
+    }
+    environment
+}
+
+/// The environment of `add`, which is no part of what is tested: no fleet in it.
+pub fn bare(sandbox: &Sandbox) -> BTreeMap<String, String> {
+    let folder = |name: &str| sandbox.root.join(name).to_string_lossy().into_owned();
+    BTreeMap::from([
+        ("AQ_QUEUE".into(), folder("queue")),
+        ("AQ_FACTORY_ID".into(), FACTORY.into()),
+        ("HOME".into(), folder("home")),
+        ("TMPDIR".into(), folder("tmp")),
+        ("PATH".into(), path(&sandbox.root.join("bin"))),
+        ("TZ".into(), "UTC".into()),
+        ("LC_ALL".into(), "C".into()),
+    ])
+}
+
+/// Replaces the words that stand for what only the run knows.
+pub fn fill_in(text: &str, sandbox: &Sandbox, url: &str) -> String {
+    let path = |path: PathBuf| path.to_string_lossy().into_owned();
+    text.replace("{queue}", &path(sandbox.queue()))
+        .replace("{work}", &path(sandbox.work()))
+        .replace("{jobs}", &path(sandbox.root.join("jobs")))
+        .replace("{token_file}", &path(sandbox.token_file()))
+        .replace("{url}", url)
+}
+
+/// The stand-ins first, then only the folders in which a shell and the usual tools lie.
+fn path(stand_ins: &Path) -> String {
+    let own = std::env::var_os("PATH").unwrap_or_default();
+    let mut folders = vec![stand_ins.to_owned()];
+    for tool in ["sh", "cat"] {
+        let holds = std::env::split_paths(&own).find(|folder| folder.join(tool).is_file());
+        folders.extend(holds.filter(|folder| !folders.contains(folder)));
+    }
+    let folders: Vec<String> = folders
+        .iter()
+        .map(|folder| folder.to_string_lossy().into_owned())
+        .collect();
+    folders.join(":")
+}

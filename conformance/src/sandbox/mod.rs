@@ -1,0 +1,179 @@
+//! The folder that a run gets for itself: queue, work folder, stand-ins, home, temporary files, outputs.
+//! Nothing of the machine but a shell and the usual tools is visible from inside.
+
+pub mod environment;
+pub mod job_file;
+pub mod secret;
+pub mod snapshot;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use crate::scenario::{Job, Place, Scenario};
+use crate::stand_in::{SHIP, VERIFY};
+
+/// The stages of the contract, each a folder of the queue.
+pub const STAGES: [&str; 7] = [
+    "inbox",
+    "building",
+    "testing",
+    "review",
+    "shipped",
+    "failed",
+    "quarantine",
+];
+/// Engines that a stand-in can be put in place of.
+const ENGINES: [&str; 5] = ["devin", "claude", "codex", "gemini", "opencode"];
+const FOLDERS: [&str; 7] = ["queue", "work", "jobs", "bin", "home", "tmp", "out"];
+
+/// Why a sandbox can't be set up: the harness's trouble, never the runner's.
+#[derive(Debug, thiserror::Error)]
+#[error("{} can't be set up", path.display())]
+pub struct SandboxError {
+    path: PathBuf,
+    #[source]
+    source: std::io::Error,
+}
+
+/// What becomes of the folder afterwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    Folders,
+    Nothing,
+}
+
+/// A run's own folder.
+#[derive(Debug)]
+pub struct Sandbox {
+    folder: TempDir,
+    pub root: PathBuf,
+}
+
+impl Sandbox {
+    /// Makes the folders, the stand-ins, the seeded files and the job files of this scenario.
+    pub fn create(scenario: &Scenario, harness: &Path, keep: Keep) -> Result<Sandbox, SandboxError> {
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |source| SandboxError { path, source }
+        };
+        let parent = std::env::temp_dir();
+        let mut folder = tempfile::Builder::new()
+            .prefix("aqc-")
+            .tempdir_in(&parent)
+            .map_err(failed(&parent))?;
+        folder.disable_cleanup(keep == Keep::Folders);
+        let root = folder.path().canonicalize().map_err(failed(folder.path()))?;
+        let sandbox = Sandbox { folder, root };
+        for name in FOLDERS {
+            let path = sandbox.root.join(name);
+            fs::create_dir(&path).map_err(failed(&path))?;
+        }
+        // A queue into which nothing is added is an empty one, not one that is not there.
+        if !scenario.jobs.iter().any(|job| job.place == Place::Add) {
+            for stage in STAGES.iter().chain(&[".state"]) {
+                let path = sandbox.queue().join(stage);
+                fs::create_dir(&path).map_err(failed(&path))?;
+            }
+        }
+        sandbox.install_stand_ins(scenario, harness)?;
+        for (name, text) in &scenario.runner.files {
+            sandbox.write(&sandbox.queue().join(name), text)?;
+        }
+        for job in scenario
+            .jobs
+            .iter()
+            .filter(|job| matches!(job.place, Place::Add | Place::Aside))
+        {
+            sandbox.write(&sandbox.job_file(job), &job_file::text(job))?;
+        }
+        Ok(sandbox)
+    }
+
+    pub fn queue(&self) -> PathBuf {
+        self.root.join("queue")
+    }
+
+    /// Where the runner is started, and so where its jobs work unless they say otherwise.
+    pub fn work(&self) -> PathBuf {
+        self.root.join("work")
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.root.join("s")
+    }
+
+    /// Where the token lies when the runner is given a file.
+    pub fn token_file(&self) -> PathBuf {
+        self.root.join("token")
+    }
+
+    /// The stem of a command's outputs.
+    pub fn output(&self, name: &str) -> PathBuf {
+        self.root.join("out").join(name)
+    }
+
+    pub fn job_file(&self, job: &Job) -> PathBuf {
+        self.root.join("jobs").join(format!("{}.md", job.id))
+    }
+
+    /// Puts by hand into the inbox what the scenario wants there.
+    pub fn fill_inbox(&self, scenario: &Scenario) -> Result<(), SandboxError> {
+        for job in scenario.jobs.iter().filter(|job| job.place == Place::Inbox) {
+            self.write(
+                &self.queue().join("inbox").join(format!("{}.md", job.id)),
+                &job_file::text(job),
+            )?;
+        }
+        Ok(())
+    }
+
+    pub fn write(&self, path: &Path, text: &str) -> Result<(), SandboxError> {
+        let write = || {
+            fs::create_dir_all(path.parent().unwrap_or(&self.root))?;
+            fs::write(path, text)
+        };
+        write().map_err(|source| SandboxError {
+            path: path.to_owned(),
+            source,
+        })
+    }
+
+    /// The folder as reports show it: whether it is still there to be looked at.
+    pub fn kept(&self, keep: Keep) -> Option<PathBuf> {
+        (keep == Keep::Folders).then(|| self.folder.path().to_owned())
+    }
+
+    /// One script a tool, first on PATH, that hands over to the harness's binary.
+    fn install_stand_ins(&self, scenario: &Scenario, harness: &Path) -> Result<(), SandboxError> {
+        let engines = scenario
+            .jobs
+            .iter()
+            .filter(|job| job.raw.is_none())
+            .map(Job::engine);
+        let mut tools: Vec<&str> = engines.filter(|engine| ENGINES.contains(engine)).collect();
+        tools.extend([VERIFY, SHIP]);
+        tools.extend(scenario.runner.engines.iter().map(String::as_str));
+        tools.sort_unstable();
+        tools.dedup();
+        for tool in tools
+            .into_iter()
+            .filter(|tool| !scenario.runner.missing.iter().any(|missing| missing == tool))
+        {
+            let path = self.root.join("bin").join(tool);
+            let script = format!(
+                "#!/bin/sh\nexec '{}' stand-in '{}' {tool} \"$@\"\n",
+                harness.display(),
+                self.socket().display()
+            );
+            self.write(&path, &script)?;
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).map_err(|source| SandboxError {
+                path: path.clone(),
+                source,
+            })?;
+        }
+        Ok(())
+    }
+}

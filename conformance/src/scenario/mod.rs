@@ -1,0 +1,140 @@
+//! A scenario as it is written in its TOML file, key by key. Reading it strictly is `parse`; what is
+//! expected of a run has a module of its own; nothing here knows how a scenario is carried out.
+
+pub mod expect;
+pub mod job;
+pub mod parse;
+pub mod schema;
+pub mod select;
+pub mod span;
+pub mod step;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use stub_coordinator::CoordinatorTable;
+
+pub use expect::Expect;
+pub use job::{Does, Job, Place, Spawns};
+pub use span::Span;
+pub use step::{Action, Once, Step};
+
+/// One behaviour of a runner, with all that is needed to bring it about and to judge it.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "Scenario")]
+pub struct Scenario {
+    /// The behaviour, as a sentence.
+    pub title: String,
+    /// The clauses of the contracts that it proves.
+    pub clauses: Vec<String>,
+    /// How the runner is started.
+    pub runner: RunnerTable,
+    /// Jobs, put in the queue in this order.
+    #[serde(default, rename = "job")]
+    pub jobs: Vec<Job>,
+    /// The fake coordinator's jobs and rules.
+    #[serde(default)]
+    pub coordinator: CoordinatorTable,
+    /// What happens while the runner runs.
+    #[serde(default, rename = "step")]
+    pub steps: Vec<Step>,
+    /// What must be seen.
+    pub expect: Expect,
+}
+
+/// The command under test and the surroundings that it gets.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RunnerTable {
+    /// Arguments of the main command. `{queue}`, `{work}`, `{jobs}`, `{url}` and `{token_file}` are replaced.
+    pub args: Vec<String>,
+    /// Environment on top of the sandbox's own; the same words are replaced.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// Variables of the sandbox that this runner must not get.
+    #[serde(default)]
+    pub unset: Vec<String>,
+    /// Further commands in the same surroundings, one after the other.
+    #[serde(default)]
+    pub then: Vec<Vec<String>>,
+    /// Files laid into the queue folder before anything runs, by relative path.
+    #[serde(default)]
+    pub files: BTreeMap<String, String>,
+    /// Stand-in engines on PATH beside those that the jobs name.
+    #[serde(default)]
+    pub engines: Vec<String>,
+    /// Engines that are not on PATH although a job names them.
+    #[serde(default)]
+    pub missing: Vec<String>,
+    /// How the runner gets its token.
+    #[serde(default)]
+    pub token: TokenVia,
+    /// Scopes of the runner's token; by default `shadow`, and `work` as well where ROUTE is set.
+    pub scopes: Option<Vec<String>>,
+    /// Limit of one command; by default 20 s.
+    pub deadline: Option<Span>,
+}
+
+/// How the runner under test is handed the coordinator's token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenVia {
+    /// In `AQ_FLEET_TOKEN`.
+    #[default]
+    Env,
+    /// In a file named by `AQ_FLEET_TOKEN_FILE`.
+    File,
+    /// A token that the coordinator does not know.
+    Wrong,
+    /// None at all, from a coordinator that asks for none.
+    Open,
+}
+
+impl Scenario {
+    /// Whether the runner's environment switches `flag` (the part after `AQ_FLEET`) on.
+    pub fn flag(&self, name: &str) -> Flag {
+        match self
+            .runner
+            .env
+            .get(name)
+            .map(|value| value.to_lowercase())
+            .as_deref()
+        {
+            Some("1" | "true" | "on") => Flag::On,
+            _ => Flag::Off,
+        }
+    }
+
+    /// The mode that the three flags of the environment add up to.
+    pub fn mode(&self) -> Mode {
+        let on = |name| self.flag(name) == Flag::On;
+        match (on("AQ_FLEET"), on("AQ_FLEET_ROUTE"), on("AQ_FLEET_SHADOW")) {
+            (false, _, _) => Mode::Offline,
+            (true, true, _) => Mode::Route,
+            (true, false, true) => Mode::Shadow,
+            (true, false, false) => Mode::Local,
+        }
+    }
+
+    pub fn job(&self, id: &str) -> Option<&Job> {
+        self.jobs.iter().find(|job| job.id == id)
+    }
+}
+
+/// A two-valued setting of the environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flag {
+    On,
+    Off,
+}
+
+/// What the three flags result in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    Offline,
+    Local,
+    Shadow,
+    Route,
+}

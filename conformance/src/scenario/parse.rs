@@ -1,0 +1,230 @@
+//! Reads a scenario file strictly: an unknown key, a wrong value or a contradiction is refused with file,
+//! line and what to write instead.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::Scenario;
+use super::step::{Action, EventKind};
+
+/// Why a scenario file can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ScenarioError {
+    #[error("{} can't be read", path.display())]
+    Unreadable {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("{}:{line}: {message}", path.display())]
+    Wrong {
+        path: PathBuf,
+        line: usize,
+        message: String,
+    },
+}
+
+/// Reads and checks the file.
+pub fn read(path: &Path) -> Result<Scenario, ScenarioError> {
+    let text = std::fs::read_to_string(path).map_err(|source| ScenarioError::Unreadable {
+        path: path.to_owned(),
+        source,
+    })?;
+    parse(&text, path)
+}
+
+/// Checks the text of a scenario; `path` is used in messages only.
+pub fn parse(text: &str, path: &Path) -> Result<Scenario, ScenarioError> {
+    let wrong = |line, message| ScenarioError::Wrong {
+        path: path.to_owned(),
+        line,
+        message,
+    };
+    let scenario: Scenario = toml::from_str(text).map_err(|error| {
+        let line = error.span().map_or(1, |span| line_of(text, span.start));
+        wrong(line, explain(error.message()))
+    })?;
+    match contradiction(&scenario) {
+        Some((needle, message)) => Err(wrong(line_with(text, &needle), message)),
+        None => Ok(scenario),
+    }
+}
+
+/// Turns serde's "unknown field" into a hint at the nearest valid key.
+fn explain(message: &str) -> String {
+    let unknown = ["unknown field `", "unknown variant `"]
+        .iter()
+        .find_map(|start| message.strip_prefix(start));
+    let Some((key, rest)) = unknown.and_then(|rest| rest.split_once('`')) else {
+        return message.to_owned();
+    };
+    let valid: Vec<&str> = rest.split('`').skip(1).step_by(2).collect();
+    let nearest = valid
+        .iter()
+        .min_by_key(|candidate| strsim::damerau_levenshtein(key, candidate));
+    match nearest {
+        Some(nearest) if strsim::damerau_levenshtein(key, nearest) <= 1 + key.len() / 3 => {
+            format!("unknown key `{key}`; did you mean `{nearest}`?")
+        }
+        _ => format!("unknown key `{key}`; the keys here are {}", valid.join(", ")),
+    }
+}
+
+/// The first thing that types alone can't refuse: what to look for in the file, and the message.
+fn contradiction(scenario: &Scenario) -> Option<(String, String)> {
+    if scenario.clauses.is_empty() {
+        return Some((
+            "clauses".into(),
+            "name at least one clause that this scenario proves".into(),
+        ));
+    }
+    let mut seen = BTreeSet::new();
+    for job in &scenario.jobs {
+        if !seen.insert(job.id.as_str()) {
+            return Some((
+                format!("\"{}\"", job.id),
+                format!("two jobs have the id `{}`", job.id),
+            ));
+        }
+        if job.raw.is_some() && (job.body.is_some() || job.engine.is_some()) {
+            return Some((
+                format!("\"{}\"", job.id),
+                "`raw` is the whole file; drop the other keys".into(),
+            ));
+        }
+    }
+    in_steps(scenario).or_else(|| in_expectations(scenario))
+}
+
+fn in_steps(scenario: &Scenario) -> Option<(String, String)> {
+    let held: BTreeSet<&str> = scenario
+        .jobs
+        .iter()
+        .flat_map(|job| [&job.does, &job.verifies, &job.ships])
+        .filter_map(|does| does.until.as_deref())
+        .collect();
+    for step in &scenario.steps {
+        if step.once.event().is_none() {
+            let kinds = "operation, answered, run, ended, verify, ship";
+            return Some(("[[step]]".into(), format!("`once` names exactly one of: {kinds}")));
+        }
+        match &step.action {
+            Action::Release(name) if !held.contains(name.as_str()) => {
+                return Some((
+                    format!("\"{name}\""),
+                    format!("no stand-in waits `until = \"{name}\"`"),
+                ));
+            }
+            Action::Signal(name) if crate::supervise::signal_of(name).is_none() => {
+                return Some((
+                    format!("\"{name}\""),
+                    format!("`{name}` is no signal; write TERM, INT or HUP"),
+                ));
+            }
+            _ => {}
+        }
+    }
+    let released = |name: &str| {
+        scenario
+            .steps
+            .iter()
+            .any(|step| matches!(&step.action, Action::Release(given) if given == name))
+    };
+    held.into_iter()
+        .find(|name| !released(name))
+        .map(|name| (format!("\"{name}\""), format!("no step releases `{name}`")))
+}
+
+fn in_expectations(scenario: &Scenario) -> Option<(String, String)> {
+    let expect = &scenario.expect;
+    let commands = 1 + scenario.runner.then.len();
+    if let Some(exits) = &expect.exits
+        && exits.len() + 1 != commands
+    {
+        let message = format!(
+            "`exits` has {} codes for {} commands of `then`",
+            exits.len(),
+            commands - 1
+        );
+        return Some(("exits".into(), message));
+    }
+    if let Some(output) = expect.output.iter().find(|output| output.command >= commands) {
+        let message = format!("there is no command {}; 0 is the main one", output.command);
+        return Some((format!("\"{}\"", output.contains), message));
+    }
+    if let Some(moment) = expect.order.iter().find(|moment| Moment::parse(moment).is_none()) {
+        let kinds = EventKind::ALL.map(|(name, _)| name).join(", ");
+        let message =
+            format!("`{moment}` is no event; write `KIND NAME` or `KIND NAME#2`, KIND one of {kinds}");
+        return Some((format!("\"{moment}\""), message));
+    }
+    None
+}
+
+/// One entry of `order`: the `ordinal`th event of this kind about this subject.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moment {
+    pub kind: EventKind,
+    pub subject: String,
+    pub ordinal: usize,
+}
+
+impl Moment {
+    pub fn parse(text: &str) -> Option<Moment> {
+        let (kind, subject) = text.split_once(' ')?;
+        let kind = EventKind::ALL.iter().find(|(name, _)| *name == kind)?.1;
+        let (subject, ordinal) = match subject.split_once('#') {
+            Some((subject, ordinal)) => (subject, ordinal.parse().ok().filter(|ordinal| *ordinal > 0)?),
+            None => (subject, 1),
+        };
+        (!subject.is_empty()).then(|| Moment {
+            kind,
+            subject: subject.to_owned(),
+            ordinal,
+        })
+    }
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    1 + text
+        .as_bytes()
+        .iter()
+        .take(offset)
+        .filter(|byte| **byte == b'\n')
+        .count()
+}
+
+fn line_with(text: &str, needle: &str) -> usize {
+    text.find(needle).map_or(1, |offset| line_of(text, offset))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_names_kind_subject_and_ordinal() {
+        let moment = |kind, subject: &str, ordinal| {
+            Some(Moment {
+                kind,
+                subject: subject.into(),
+                ordinal,
+            })
+        };
+        assert_eq!(Moment::parse("ship alpha"), moment(EventKind::Ship, "alpha", 1));
+        assert_eq!(
+            Moment::parse("answered shadow.claim#2"),
+            moment(EventKind::Answered, "shadow.claim", 2)
+        );
+        for text in [
+            "ship",
+            "ship ",
+            "shipped alpha",
+            "ship alpha#0",
+            "ship alpha#x",
+            "",
+        ] {
+            assert_eq!(Moment::parse(text), None, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Finds scenario files and picks those that a glob names. A scenario's id is its path below the folder,
+//! without the ending: `shadow/agree`.
+
+use std::path::{Path, PathBuf};
+
+/// A scenario file and the id that reports name it by.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Found {
+    pub id: String,
+    pub path: PathBuf,
+}
+
+/// Every scenario below `folder`, in order of id.
+pub fn all(folder: &Path) -> std::io::Result<Vec<Found>> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(current) = folders.pop() {
+        for entry in std::fs::read_dir(&current)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "toml") {
+                found.push(Found {
+                    id: id_of(folder, &path),
+                    path,
+                });
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// The id of the scenario file at `path`.
+pub fn id_of(folder: &Path, path: &Path) -> String {
+    path.strip_prefix(folder)
+        .unwrap_or(path)
+        .with_extension("")
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// Whether `glob` names `id`: `*` stands for any text, `?` for one character, and an area for all in it.
+pub fn names(glob: &str, id: &str) -> bool {
+    let glob = glob.trim_end_matches('/').trim_end_matches(".toml");
+    let glob = glob.strip_prefix("scenarios/").unwrap_or(glob);
+    fits(glob.as_bytes(), id.as_bytes()) || id.strip_prefix(glob).is_some_and(|rest| rest.starts_with('/'))
+}
+
+fn fits(glob: &[u8], text: &[u8]) -> bool {
+    match (glob.split_first(), text.split_first()) {
+        (None, None) => true,
+        (Some((b'*', rest)), _) => (0..=text.len()).any(|skipped| fits(rest, &text[skipped..])),
+        (Some((b'?', rest)), Some((_, others))) => fits(rest, others),
+        (Some((wanted, rest)), Some((given, others))) => wanted == given && fits(rest, others),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names;
+
+    #[test]
+    fn a_glob_an_area_or_a_path_names_a_scenario() {
+        for glob in [
+            "shadow/agree",
+            "shadow/*",
+            "*agree",
+            "shadow",
+            "shadow/",
+            "scenarios/shadow/agree.toml",
+            "sh?dow/*",
+        ] {
+            assert!(names(glob, "shadow/agree"), "{glob}");
+        }
+        for glob in ["shadow/agre", "shad", "agree", "", "shadow/agree/x"] {
+            assert!(!names(glob, "shadow/agree"), "{glob}");
+        }
+    }
+}

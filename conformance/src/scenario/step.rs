@@ -1,0 +1,120 @@
+//! `[[step]]`: something that is done to the runner or to its coordinator once something else was seen.
+//! A step waits for an event, never for a time.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use stub_coordinator::Rule;
+
+use super::span::Span;
+
+/// An action and the event that sets it off. Each must come about, or the scenario is *broken*.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    pub once: Once,
+    #[serde(rename = "do")]
+    pub action: Action,
+}
+
+/// An event: exactly one of `operation`, `answered`, `run`, `ended`, `verify`, `ship`.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Once {
+    /// A request of this operation arrived at the coordinator.
+    pub operation: Option<String>,
+    /// An exchange of this operation is over, answered or not.
+    pub answered: Option<String>,
+    /// The engine of this job started.
+    pub run: Option<String>,
+    /// The engine of this job is gone.
+    pub ended: Option<String>,
+    /// `verify-it` of this job started.
+    pub verify: Option<String>,
+    /// `ship-it` of this job started.
+    pub ship: Option<String>,
+    /// The how-manyeth of its kind; by default the first.
+    pub count: Option<usize>,
+}
+
+/// What is done.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Moves the fake's manual clock: `"+60s"`.
+    Clock(Span),
+    /// Sends the runner a signal by name: `"TERM"`, `"INT"`, `"HUP"`.
+    Signal(String),
+    /// Kills the runner (SIGKILL), not what it started.
+    Kill,
+    /// Stops the runner (SIGSTOP).
+    Stop,
+    /// Lets a stopped runner go on (SIGCONT).
+    Continue,
+    /// Arms a rule of the coordinator.
+    Arm(Box<Rule>),
+    /// Disarms the rule of this id.
+    Disarm(String),
+    /// Lets what waits at this gate through, and what comes later.
+    ReleaseGate(String),
+    /// Drops every connection to the coordinator; its state is kept.
+    RestartCoordinator,
+    /// Sets keys of `[fleet]` in the queue's `aq.toml`.
+    Flag(BTreeMap<String, String>),
+    /// Releases the stand-ins that wait for this name.
+    Release(String),
+}
+
+/// The kinds of event that a step or an `order` can name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EventKind {
+    Arrived,
+    Answered,
+    Run,
+    Ended,
+    Verify,
+    Ship,
+}
+
+impl EventKind {
+    pub const ALL: [(&'static str, EventKind); 6] = [
+        ("arrived", EventKind::Arrived),
+        ("answered", EventKind::Answered),
+        ("run", EventKind::Run),
+        ("ended", EventKind::Ended),
+        ("verify", EventKind::Verify),
+        ("ship", EventKind::Ship),
+    ];
+
+    pub fn name(self) -> &'static str {
+        Self::ALL
+            .iter()
+            .find(|(_, kind)| *kind == self)
+            .map_or("", |(name, _)| name)
+    }
+}
+
+impl Once {
+    /// The kind and the subject of the event, or `None` where not exactly one is named.
+    pub fn event(&self) -> Option<(EventKind, &str)> {
+        let named = [
+            (EventKind::Arrived, &self.operation),
+            (EventKind::Answered, &self.answered),
+            (EventKind::Run, &self.run),
+            (EventKind::Ended, &self.ended),
+            (EventKind::Verify, &self.verify),
+            (EventKind::Ship, &self.ship),
+        ];
+        let mut given = named
+            .iter()
+            .filter_map(|(kind, subject)| Some((*kind, subject.as_deref()?)));
+        let first = given.next()?;
+        given.next().is_none().then_some(first)
+    }
+
+    pub fn count(&self) -> usize {
+        self.count.unwrap_or(1)
+    }
+}

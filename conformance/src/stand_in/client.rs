@@ -1,0 +1,220 @@
+//! The process that the runner starts in place of an engine, `verify-it` or `ship-it`: says how it was
+//! started, is told what to do, does it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::{Farewell, Hello, Instructions, Spawned, Stdin};
+
+/// How long an open, silent standard input is put up with.
+const STDIN_LIMIT: Duration = Duration::from_secs(3);
+/// A stand-in left to itself ends after this, whatever becomes of the harness.
+const LIFE_LIMIT: Duration = Duration::from_secs(120);
+const PROMPT_LIMIT: u64 = 2 << 20;
+
+/// The hidden subcommand: `stand-in SOCKET TOOL ARGUMENT...`.
+pub fn main(arguments: &[String]) -> ExitCode {
+    let [socket, tool, rest @ ..] = arguments else {
+        eprintln!("stand-in: write `stand-in SOCKET TOOL ARGUMENT...`");
+        return ExitCode::from(64);
+    };
+    if tool == "--straggler" {
+        return straggle(socket, rest.first().map_or("child", String::as_str));
+    }
+    match act(socket, tool, rest) {
+        Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
+        Err(error) => {
+            eprintln!("stand-in {tool}: the harness can't be reached: {error}");
+            ExitCode::from(97)
+        }
+    }
+}
+
+fn act(socket: &str, tool: &str, arguments: &[String]) -> std::io::Result<i32> {
+    let (tool, resumes) = match tool.split_once('#') {
+        Some((tool, run)) => (tool, run.parse().ok()),
+        None => (tool, None),
+    };
+    let hello = hello(tool, arguments, resumes);
+    let mut stream = UnixStream::connect(socket)?;
+    say(&mut stream, &hello)?;
+    let mut lines = BufReader::new(stream.try_clone()?);
+    let mut line = String::new();
+    if lines.read_line(&mut line)? == 0 {
+        return Err(std::io::Error::other("it hung up without saying what to do"));
+    }
+    let told: Instructions = serde_json::from_str(&line)?;
+    if told.ignores_term && resumes.is_none() {
+        say(&mut stream, &Farewell::Resumes)?;
+        return Err(ignore_term(socket, tool, told.run, arguments));
+    }
+    if let Some(spawned) = told.spawns {
+        leave_behind(socket, spawned)?;
+    }
+    for name in &told.writes {
+        fs::write(name, format!("written by {tool}\n"))?;
+    }
+    print!("{}", told.prints);
+    std::io::stdout().flush()?;
+    if told.takes_ms > 0 {
+        stream.set_read_timeout(Some(Duration::from_millis(told.takes_ms).min(LIFE_LIMIT)))?;
+        // Either the time passes, or the harness is gone and nobody needs the work.
+        let _ = stream.read(&mut [0]);
+    }
+    say(&mut stream, &Farewell::Exits(told.exit))?;
+    Ok(told.exit)
+}
+
+fn say<T: serde::Serialize>(stream: &mut UnixStream, message: &T) -> std::io::Result<()> {
+    let mut line = serde_json::to_vec(message)?;
+    line.push(b'\n');
+    stream.write_all(&line)
+}
+
+fn hello(tool: &str, arguments: &[String], resumes: Option<usize>) -> Hello {
+    let (stdin, piped) = read_stdin();
+    let named = arguments
+        .iter()
+        .filter_map(|argument| fs::read_to_string(argument).ok());
+    let prompt = if piped.is_empty() {
+        named.collect::<Vec<_>>().join("\n")
+    } else {
+        piped
+    };
+    Hello {
+        tool: tool.to_owned(),
+        pid: std::process::id(),
+        arguments: arguments.to_vec(),
+        environment: std::env::vars_os()
+            .map(|(name, value)| {
+                (
+                    name.to_string_lossy().into_owned(),
+                    value.to_string_lossy().into_owned(),
+                )
+            })
+            .collect::<BTreeMap<_, _>>(),
+        folder: std::env::current_dir()
+            .map(|path| path.to_string_lossy().into_owned())
+            .unwrap_or_default(),
+        stdin,
+        prompt,
+        ancestors: ancestors(),
+        resumes,
+    }
+}
+
+/// Reads standard input to its end, or until it was silent for too long.
+fn read_stdin() -> (Stdin, String) {
+    let input = std::io::stdin();
+    let deadline = Instant::now() + STDIN_LIMIT;
+    let mut text = Vec::new();
+    let mut buffer = vec![0_u8; 64 << 10];
+    while (text.len() as u64) < PROMPT_LIMIT {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let limit = Timespec {
+            tv_sec: left.as_secs() as i64,
+            tv_nsec: i64::from(left.subsec_nanos()),
+        };
+        let mut watched = [PollFd::from_borrowed_fd(input.as_fd(), PollFlags::IN)];
+        if poll(&mut watched, Some(&limit)).unwrap_or(0) == 0 {
+            return (Stdin::Open, String::from_utf8_lossy(&text).into_owned());
+        }
+        match rustix::io::read(input.as_fd(), &mut buffer) {
+            Ok(0) | Err(_) => break,
+            Ok(read) => text.extend_from_slice(&buffer[..read]),
+        }
+    }
+    (Stdin::Ended, String::from_utf8_lossy(&text).into_owned())
+}
+
+/// The argument lists of the processes above this one, up to the harness's supervisor.
+fn ancestors() -> Vec<String> {
+    let mut found = Vec::new();
+    let mut pid = std::os::unix::process::parent_id();
+    while pid > 1 && found.len() < 16 {
+        let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let command = String::from_utf8_lossy(&command)
+            .replace('\0', " ")
+            .trim()
+            .to_owned();
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let supervisor = command.split(' ').nth(1) == Some("supervise") && command.contains(".report ");
+        found.push(command);
+        let parent = stat
+            .rsplit_once(") ")
+            .and_then(|(_, rest)| rest.split(' ').nth(1)?.parse().ok());
+        match parent {
+            Some(parent) if !supervisor => pid = parent,
+            _ => break,
+        }
+    }
+    found
+}
+
+/// Replaces this process by one that ignores SIGTERM and goes on with the same run. What a shell ignores,
+/// the program that it is replaced by ignores too; that needs no unsafe code here.
+fn ignore_term(socket: &str, tool: &str, run: usize, arguments: &[String]) -> std::io::Error {
+    let Ok(harness) = std::env::current_exe() else {
+        return std::io::Error::other("the harness's own path is unknown");
+    };
+    Command::new("sh")
+        .args(["-c", "trap '' TERM INT HUP; exec \"$@\"", "sh"])
+        .arg(harness)
+        .args(["stand-in", socket, &format!("{tool}#{run}")])
+        .args(arguments)
+        .stdin(Stdio::null())
+        .exec()
+}
+
+fn leave_behind(socket: &str, spawned: Spawned) -> std::io::Result<()> {
+    let word = match spawned {
+        Spawned::Child => "child",
+        Spawned::Setsid => "setsid",
+        Spawned::DoubleFork => "double_fork",
+    };
+    let mut child = Command::new(std::env::current_exe()?)
+        .args(["stand-in", socket, "--straggler", word])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    // Its first byte says that it stands where it should: in its own session, its parent gone.
+    if let Some(mut output) = child.stdout.take() {
+        let _ = output.read(&mut [0]);
+    }
+    Ok(())
+}
+
+/// A process that nobody waits for. It ends when the harness's socket closes.
+fn straggle(socket: &str, kind: &str) -> ExitCode {
+    if kind == "double_fork" {
+        let again = std::env::current_exe().and_then(|own| {
+            Command::new(own)
+                .args(["stand-in", socket, "--straggler", "setsid"])
+                .spawn()
+        });
+        return if again.is_ok() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        };
+    }
+    if kind == "setsid" {
+        let _ = rustix::process::setsid();
+    }
+    let Ok(mut stream) = UnixStream::connect(socket) else {
+        return ExitCode::FAILURE;
+    };
+    print!("!");
+    let _ = std::io::stdout().flush();
+    let _ = stream.set_read_timeout(Some(LIFE_LIMIT));
+    let _ = stream.read(&mut [0]);
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,310 @@
+//! The server's loop: one thread that polls the socket and every connection, so that the end of one process
+//! is always noticed before the start of one that came after it.
+
+use std::collections::BTreeMap;
+use std::io::{PipeReader, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::time::Instant;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::server::{Event, Run, Script};
+use super::{Farewell, Hello, Instructions, JOB_LINE, SHIP, VERIFY};
+use crate::scenario::Does;
+
+/// A hello is bounded: it holds a prompt of 2 MiB at most, escaped.
+const MESSAGE_LIMIT: usize = 16 << 20;
+
+struct Connection {
+    stream: UnixStream,
+    received: Vec<u8>,
+    run: Option<usize>,
+    held: Option<Held>,
+    resuming: bool,
+}
+
+struct Held {
+    name: String,
+    instructions: Instructions,
+}
+
+pub(super) struct Served {
+    listener: UnixListener,
+    control: PipeReader,
+    pending: Vec<u8>,
+    script: Script,
+    attempts: BTreeMap<(String, String), u32>,
+    connections: Vec<Connection>,
+    runs: Vec<Run>,
+    events: Box<dyn Fn(Event) + Send>,
+}
+
+impl Served {
+    pub(super) fn new(
+        listener: UnixListener,
+        control: PipeReader,
+        script: Script,
+        events: Box<dyn Fn(Event) + Send>,
+    ) -> Served {
+        Served {
+            listener,
+            control,
+            pending: Vec::new(),
+            script,
+            attempts: BTreeMap::new(),
+            connections: Vec::new(),
+            runs: Vec::new(),
+            events,
+        }
+    }
+
+    /// Every run that was seen.
+    pub(super) fn into_runs(self) -> Vec<Run> {
+        self.runs
+    }
+
+    /// Serves until the control pipe closes.
+    pub(super) fn serve(&mut self) {
+        loop {
+            let (control, listener, ready) = match self.wait() {
+                Some(ready) => ready,
+                None => return,
+            };
+            // Ends first: what has ended by now ended before what is only now saying hello.
+            let mut gone = Vec::new();
+            for index in ready {
+                if self.receive(index) == Alive::No {
+                    gone.push(index);
+                }
+            }
+            for index in gone.into_iter().rev() {
+                let connection = self.connections.remove(index);
+                self.end(&connection);
+            }
+            for index in 0..self.connections.len() {
+                self.interpret(index);
+            }
+            if listener {
+                self.accept();
+            }
+            if control && self.obey() == Alive::No {
+                return;
+            }
+        }
+    }
+
+    fn wait(&self) -> Option<(bool, bool, Vec<usize>)> {
+        let mut watched = vec![
+            PollFd::from_borrowed_fd(self.control.as_fd(), PollFlags::IN),
+            PollFd::from_borrowed_fd(self.listener.as_fd(), PollFlags::IN),
+        ];
+        watched.extend(
+            self.connections
+                .iter()
+                .map(|connection| PollFd::new(&connection.stream, PollFlags::IN)),
+        );
+        loop {
+            match poll(&mut watched, None::<&Timespec>) {
+                Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return None,
+                Ok(_) => break,
+            }
+        }
+        let ready = |index: usize| !watched[index].revents().is_empty();
+        Some((
+            ready(0),
+            ready(1),
+            (0..self.connections.len())
+                .filter(|index| ready(index + 2))
+                .collect(),
+        ))
+    }
+
+    fn accept(&mut self) {
+        while let Ok((stream, _)) = self.listener.accept() {
+            let _ = stream.set_nonblocking(true);
+            self.connections.push(Connection {
+                stream,
+                received: Vec::new(),
+                run: None,
+                held: None,
+                resuming: false,
+            });
+        }
+    }
+
+    fn receive(&mut self, index: usize) -> Alive {
+        let connection = &mut self.connections[index];
+        let mut buffer = [0_u8; 64 << 10];
+        loop {
+            match connection.stream.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(read) if connection.received.len() + read <= MESSAGE_LIMIT => {
+                    connection.received.extend_from_slice(&buffer[..read]);
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Alive::Yes,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Ok(_) | Err(_) => break,
+            }
+        }
+        self.interpret(index);
+        Alive::No
+    }
+
+    /// Acts on every whole line of this connection.
+    fn interpret(&mut self, index: usize) {
+        while let Some(end) = self.connections[index]
+            .received
+            .iter()
+            .position(|byte| *byte == b'\n')
+        {
+            let line: Vec<u8> = self.connections[index].received.drain(..=end).collect();
+            match self.connections[index].run {
+                None => self.greet(index, &line),
+                Some(run) => match serde_json::from_slice(&line) {
+                    Ok(Farewell::Exits(code)) => self.runs[run].exit = Some(code),
+                    Ok(Farewell::Resumes) => self.connections[index].resuming = true,
+                    Err(_) => {}
+                },
+            }
+        }
+    }
+
+    fn greet(&mut self, index: usize, line: &[u8]) {
+        let Ok(hello) = serde_json::from_slice::<Hello>(line) else {
+            return;
+        };
+        let job = job_of(&hello);
+        let does = self.does(&hello.tool, job.as_deref());
+        let run = match hello.resumes {
+            Some(run) if run < self.runs.len() => run,
+            _ => self.begin(hello, job),
+        };
+        self.connections[index].run = Some(run);
+        let instructions = self.instructions(run, &does);
+        match does.until.filter(|name| !self.script.released.contains(name)) {
+            Some(name) => self.connections[index].held = Some(Held { name, instructions }),
+            None => tell(&mut self.connections[index].stream, &instructions),
+        }
+    }
+
+    fn begin(&mut self, hello: Hello, job: Option<String>) -> usize {
+        let run = self.runs.len();
+        let at = Instant::now();
+        let tool = hello.tool.clone();
+        *self
+            .attempts
+            .entry((tool.clone(), job.clone().unwrap_or_default()))
+            .or_default() += 1;
+        self.runs.push(Run {
+            tool: tool.clone(),
+            job: job.clone(),
+            hello,
+            started: at,
+            ended: None,
+            exit: None,
+        });
+        (self.events)(Event::Started { run, tool, job, at });
+        run
+    }
+
+    fn does(&self, tool: &str, job: Option<&str>) -> Does {
+        let job = self
+            .script
+            .jobs
+            .iter()
+            .find(|known| Some(known.id.as_str()) == job);
+        match (job, tool) {
+            (Some(job), VERIFY) => job.verifies.clone(),
+            (Some(job), SHIP) => job.ships.clone(),
+            (Some(job), _) => job.does.clone(),
+            (None, _) => Does::default(),
+        }
+    }
+
+    fn instructions(&self, run: usize, does: &Does) -> Instructions {
+        let key = (
+            self.runs[run].tool.clone(),
+            self.runs[run].job.clone().unwrap_or_default(),
+        );
+        let attempt = self.attempts.get(&key).copied().unwrap_or(1);
+        let exit = if attempt <= does.fails_attempts {
+            1
+        } else {
+            does.exit.unwrap_or(0)
+        };
+        Instructions {
+            run,
+            takes_ms: does
+                .takes
+                .map_or(0, |takes| u64::try_from(takes.0.as_millis()).unwrap_or(u64::MAX)),
+            exit,
+            writes: does.writes.clone(),
+            prints: does.prints.clone().unwrap_or_default(),
+            ignores_term: does.ignores_term,
+            spawns: does.spawns.map(Into::into),
+        }
+    }
+
+    fn end(&mut self, connection: &Connection) {
+        let (Some(run), false) = (connection.run, connection.resuming) else {
+            return;
+        };
+        let at = Instant::now();
+        self.runs[run].ended = Some(at);
+        let (tool, job) = (self.runs[run].tool.clone(), self.runs[run].job.clone());
+        (self.events)(Event::Gone { run, tool, job, at });
+    }
+
+    /// Releases what the harness names, or ends when it closes the pipe.
+    fn obey(&mut self) -> Alive {
+        let mut buffer = [0_u8; 1024];
+        match self.control.read(&mut buffer) {
+            Ok(0) | Err(_) => return Alive::No,
+            Ok(read) => self.pending.extend_from_slice(&buffer[..read]),
+        }
+        while let Some(end) = self.pending.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.pending.drain(..=end).collect();
+            self.script
+                .released
+                .insert(String::from_utf8_lossy(&line).trim().to_owned());
+        }
+        for connection in &mut self.connections {
+            if connection
+                .held
+                .as_ref()
+                .is_some_and(|held| self.script.released.contains(&held.name))
+                && let Some(held) = connection.held.take()
+            {
+                tell(&mut connection.stream, &held.instructions);
+            }
+        }
+        Alive::Yes
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Alive {
+    Yes,
+    No,
+}
+
+fn tell(stream: &mut UnixStream, instructions: &Instructions) {
+    let mut line = serde_json::to_vec(instructions).unwrap_or_default();
+    line.push(b'\n');
+    // A stand-in that was ended meanwhile needs no orders; its end is seen on the same socket.
+    let _ = stream.write_all(&line);
+}
+
+/// The job that a stand-in was started for: named by its first argument, or by a line of its prompt.
+fn job_of(hello: &Hello) -> Option<String> {
+    if [VERIFY, SHIP].contains(&hello.tool.as_str()) {
+        return hello.arguments.first().cloned();
+    }
+    let in_text = |text: &str| {
+        text.lines()
+            .find_map(|line| line.strip_prefix(JOB_LINE).map(|id| id.trim().to_owned()))
+    };
+    in_text(&hello.prompt).or_else(|| hello.arguments.iter().find_map(|argument| in_text(argument)))
+}

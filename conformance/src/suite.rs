@@ -1,0 +1,155 @@
+//! Runs scenarios, several at a time, and turns each into a verdict.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
+use std::time::Instant;
+
+use crate::check;
+use crate::drive::{self, DriveError, Rig};
+use crate::observed::Evidence;
+use crate::profile::Profile;
+use crate::report;
+use crate::sandbox::Keep;
+use crate::sandbox::environment::Variant;
+use crate::scenario::select::Found;
+use crate::scenario::{Scenario, parse};
+use crate::verdict::{Finding, Outcome, Verdict, of_findings};
+
+/// With what a suite is run.
+#[derive(Debug, Clone)]
+pub struct Suite {
+    pub profile: Profile,
+    /// The harness's own binary, for its hidden subcommands.
+    pub harness: PathBuf,
+    pub keep: Keep,
+}
+
+/// How many scenarios run at a time where nobody says: they mostly wait for processes.
+pub fn default_jobs() -> usize {
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    (2 * cores).max(4)
+}
+
+impl Suite {
+    /// Runs all of them, `jobs` at a time; verdicts come in order of id, and `told` hears of each as it falls.
+    pub fn run(&self, found: &[Found], jobs: usize, told: impl Fn(&Verdict)) -> Vec<Verdict> {
+        let next = AtomicUsize::new(0);
+        let (sender, verdicts) = channel();
+        std::thread::scope(|scope| {
+            for _ in 0..jobs.clamp(1, found.len().max(1)) {
+                let (sender, next) = (sender.clone(), &next);
+                scope.spawn(move || {
+                    while let Some(found) = found.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        if sender.send(self.judge(found)).is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+            drop(sender);
+            let mut all: Vec<Verdict> = verdicts.iter().inspect(|verdict| told(verdict)).collect();
+            all.sort_by(|one, other| one.id.cmp(&other.id));
+            all
+        })
+    }
+
+    /// Runs one scenario file and judges it.
+    pub fn judge(&self, found: &Found) -> Verdict {
+        let started = Instant::now();
+        match parse::read(&found.path) {
+            Ok(scenario) => self.judge_scenario(&found.id, &scenario),
+            Err(error) => broken(&found.id, None, &chain(&error), started),
+        }
+    }
+
+    /// Runs one scenario and judges it.
+    pub fn judge_scenario(&self, id: &str, scenario: &Scenario) -> Verdict {
+        let started = Instant::now();
+        let rig = Rig {
+            profile: &self.profile,
+            harness: &self.harness,
+            keep: self.keep,
+        };
+        let evidence = match gather(scenario, &rig) {
+            Ok(evidence) => evidence,
+            Err(error) => return broken(id, Some(scenario), &chain(&error), started),
+        };
+        let findings = check::all(scenario, &evidence);
+        let outcome = of_findings(&findings);
+        let took = started.elapsed();
+        let story = match outcome {
+            Outcome::Pass | Outcome::NotApplicable => String::new(),
+            Outcome::Fail | Outcome::Broken => {
+                report::story::tell(id, scenario, &evidence, &findings, &self.profile)
+            }
+        };
+        let (title, clauses) = (scenario.title.clone(), scenario.clauses.clone());
+        Verdict {
+            id: id.to_owned(),
+            title,
+            clauses,
+            outcome,
+            findings,
+            took,
+            story,
+        }
+    }
+}
+
+/// The run itself, and the runs that it is to be compared with.
+fn gather(scenario: &Scenario, rig: &Rig) -> Result<Evidence, DriveError> {
+    let run = drive::run(scenario, rig, &Variant::AsWritten)?;
+    let offline = match scenario.expect.same_as_offline {
+        true => Some(drive::run(scenario, rig, &Variant::Offline)?),
+        false => None,
+    };
+    let paired = match &scenario.expect.connects_with {
+        Some(more) => Some(drive::run(scenario, rig, &Variant::With(more.clone()))?),
+        None => None,
+    };
+    Ok(Evidence { run, offline, paired })
+}
+
+fn broken(id: &str, scenario: Option<&Scenario>, message: &str, started: Instant) -> Verdict {
+    let finding = Finding {
+        check: "can-be-run",
+        clauses: Vec::new(),
+        outcome: Outcome::Broken,
+        expected: "the scenario can be run".into(),
+        observed: message.to_owned(),
+    };
+    Verdict {
+        id: id.to_owned(),
+        title: scenario
+            .map(|scenario| scenario.title.clone())
+            .unwrap_or_default(),
+        clauses: scenario
+            .map(|scenario| scenario.clauses.clone())
+            .unwrap_or_default(),
+        outcome: Outcome::Broken,
+        findings: vec![finding],
+        took: started.elapsed(),
+        story: format!("{message}\n"),
+    }
+}
+
+/// An error and what it came from, in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}
+
+/// The scenarios of the repository: below the working folder, or else where this was built.
+pub fn default_folder() -> PathBuf {
+    let here = Path::new("scenarios");
+    match here.is_dir() {
+        true => here.to_owned(),
+        false => Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios"),
+    }
+}

@@ -1,0 +1,167 @@
+//! Starts a command under a supervisor of its own, a single-threaded process that outlives nothing and
+//! lets nothing outlive it. This is the harness's side; `process` is the supervisor itself.
+
+pub mod process;
+mod tree;
+
+use std::collections::BTreeMap;
+use std::io::{PipeWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use rustix::process::Signal;
+use serde::{Deserialize, Serialize};
+
+/// A command, where it runs and where its output goes.
+#[derive(Debug)]
+pub struct Order<'a> {
+    /// The binary that has the hidden `supervise` subcommand.
+    pub harness: &'a Path,
+    pub program: Vec<String>,
+    pub environment: &'a BTreeMap<String, String>,
+    pub folder: &'a Path,
+    /// `STEM.out`, `STEM.err` and `STEM.report` are written.
+    pub output: PathBuf,
+}
+
+/// How a supervised command ended, and what it left behind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    pub exit: Exit,
+    /// Processes that were alive after the command and had to be killed.
+    pub stragglers: Vec<Straggler>,
+}
+
+/// The end of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Exit {
+    Code(i32),
+    Signal(i32),
+    /// The harness ended it.
+    Deadline,
+    /// It could not be started.
+    NotStarted,
+}
+
+/// A process that had to be killed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Straggler {
+    pub pid: i32,
+    pub command: String,
+}
+
+/// A running command.
+#[derive(Debug)]
+pub struct Supervised {
+    handle: Arc<duct::Handle>,
+    control: Option<PipeWriter>,
+    report: PathBuf,
+    pub started: Instant,
+}
+
+/// Why there is no word of how a command ended.
+#[derive(Debug, thiserror::Error)]
+pub enum SuperviseError {
+    #[error("the supervisor of `{command}` can't be started")]
+    Start {
+        command: String,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("the supervisor can't be told to `{word}`")]
+    Control {
+        word: String,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("the supervisor left no report at {}", path.display())]
+    NoReport {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("the supervisor's report at {} is unreadable", path.display())]
+    BadReport {
+        path: PathBuf,
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+/// The signal of this name, of those that a scenario may send.
+pub fn signal_of(name: &str) -> Option<Signal> {
+    let signals = [
+        ("TERM", Signal::TERM),
+        ("INT", Signal::INT),
+        ("HUP", Signal::HUP),
+        ("KILL", Signal::KILL),
+        ("STOP", Signal::STOP),
+        ("CONT", Signal::CONT),
+    ];
+    signals
+        .into_iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, signal)| signal)
+}
+
+/// Starts the command; its output goes to files, because a captured pipe would wait for grandchildren.
+pub fn start(order: &Order) -> Result<Supervised, SuperviseError> {
+    let command = order.program.join(" ");
+    let failed = |source| SuperviseError::Start {
+        command: command.clone(),
+        source,
+    };
+    let report = order.output.with_extension("report");
+    let (reader, writer) = std::io::pipe().map_err(failed)?;
+    let mut arguments: Vec<String> = vec!["supervise".into(), report.to_string_lossy().into_owned()];
+    arguments.extend(order.program.iter().cloned());
+    let handle = duct::cmd(order.harness, &arguments)
+        .full_env(order.environment)
+        .dir(order.folder)
+        .stdin_file(reader)
+        .stdout_path(order.output.with_extension("out"))
+        .stderr_path(order.output.with_extension("err"))
+        .unchecked()
+        .start()
+        .map_err(failed)?;
+    Ok(Supervised {
+        handle: Arc::new(handle),
+        control: Some(writer),
+        report,
+        started: Instant::now(),
+    })
+}
+
+impl Supervised {
+    /// Sends the command itself a signal, through its supervisor, which knows that the pid is still its own.
+    pub fn signal(&mut self, name: &str) -> Result<(), SuperviseError> {
+        let failed = |source| SuperviseError::Control {
+            word: name.to_owned(),
+            source,
+        };
+        match self.control.as_mut() {
+            Some(control) => control.write_all(format!("{name}\n").as_bytes()).map_err(failed),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends the command and all that it started.
+    pub fn end(&mut self) {
+        self.control = None;
+    }
+
+    /// The handle to wait for its end by.
+    pub fn handle(&self) -> Arc<duct::Handle> {
+        Arc::clone(&self.handle)
+    }
+
+    /// What the supervisor reports; to be asked once it ended.
+    pub fn ended(&self) -> Result<Ended, SuperviseError> {
+        let path = || self.report.clone();
+        let text = std::fs::read(&self.report)
+            .map_err(|source| SuperviseError::NoReport { path: path(), source })?;
+        serde_json::from_slice(&text).map_err(|source| SuperviseError::BadReport { path: path(), source })
+    }
+}

@@ -1,0 +1,125 @@
+//! The supervisor: runs one command, passes signals on to it, and after its end kills whatever it left,
+//! until the kernel says that no child remains. Single-threaded, so that `wait` can't steal from anyone.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, getpid, kill_process, pidfd_open, set_child_subreaper, setpgid,
+};
+
+use super::{Ended, Exit, signal_of, tree};
+
+/// What a command may still end by itself after its own end, before that counts as left behind.
+const GRACE: Duration = Duration::from_millis(300);
+
+/// The hidden subcommand: `supervise REPORT PROGRAM ARGUMENT...`, with its orders on standard input.
+pub fn main(arguments: &[String]) -> ExitCode {
+    let [report, program, rest @ ..] = arguments else {
+        eprintln!("supervise: write `supervise REPORT PROGRAM ARGUMENT...`");
+        return ExitCode::from(64);
+    };
+    let ended = match supervise(program, rest) {
+        Ok(ended) => ended,
+        Err(error) => {
+            eprintln!("supervise: `{program}` can't be run: {error}");
+            Ended {
+                exit: Exit::NotStarted,
+                stragglers: Vec::new(),
+            }
+        }
+    };
+    match write_report(Path::new(report), &ended) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("supervise: {report} can't be written: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn supervise(program: &str, arguments: &[String]) -> std::io::Result<Ended> {
+    setpgid(None, None)?;
+    set_child_subreaper(Some(getpid()))?;
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .process_group(0)
+        .spawn()?;
+    let pid = Pid::from_child(&child);
+    let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
+    let asked = follow(pid, &pidfd)?;
+    let grace = match asked {
+        Asked::Nothing | Asked::Kill => GRACE,
+        Asked::End => Duration::ZERO,
+    };
+    let exit = match asked {
+        Asked::End => Exit::Deadline,
+        Asked::Nothing | Asked::Kill => exit_of(&mut child)?,
+    };
+    let stragglers = tree::sweep(Instant::now() + grace)?;
+    Ok(Ended { exit, stragglers })
+}
+
+/// What the harness wanted of the command.
+enum Asked {
+    Nothing,
+    Kill,
+    End,
+}
+
+/// Passes orders on until the command ends, or until the harness closes the pipe (or is gone itself).
+fn follow(pid: Pid, pidfd: &OwnedFd) -> std::io::Result<Asked> {
+    let input = std::io::stdin();
+    let mut asked = Asked::Nothing;
+    let mut pending = Vec::new();
+    loop {
+        let mut watched = [
+            PollFd::new(pidfd, PollFlags::IN),
+            PollFd::from_borrowed_fd(input.as_fd(), PollFlags::IN),
+        ];
+        match poll(&mut watched, None::<&Timespec>) {
+            Err(rustix::io::Errno::INTR) => continue,
+            other => other?,
+        };
+        if !watched[0].revents().is_empty() {
+            return Ok(asked);
+        }
+        let mut buffer = [0_u8; 256];
+        let read = rustix::io::read(input.as_fd(), &mut buffer)?;
+        if read == 0 {
+            return Ok(Asked::End);
+        }
+        pending.extend_from_slice(&buffer[..read]);
+        while let Some(end) = pending.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = pending.drain(..=end).collect();
+            if let Some(signal) = signal_of(String::from_utf8_lossy(&line).trim()) {
+                if signal == Signal::KILL {
+                    asked = Asked::Kill;
+                }
+                // The child is not reaped before this loop ends, so the pid is still its own.
+                let _ = kill_process(pid, signal);
+            }
+        }
+    }
+}
+
+fn exit_of(child: &mut Child) -> std::io::Result<Exit> {
+    let status: ExitStatus = child.wait()?;
+    Ok(match (status.code(), status.signal()) {
+        (Some(code), _) => Exit::Code(code),
+        (None, Some(signal)) => Exit::Signal(signal),
+        (None, None) => Exit::NotStarted,
+    })
+}
+
+fn write_report(path: &Path, ended: &Ended) -> std::io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(&serde_json::to_vec(ended)?)
+}

@@ -1,0 +1,63 @@
+//! One line of time from two witnesses, the stand-ins and the fake coordinator, which keep the same clock.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use stub_coordinator::Exchange;
+
+use crate::scenario::step::EventKind;
+use crate::stand_in::server::Run;
+use crate::stand_in::{SHIP, VERIFY};
+
+/// Something that happened: the `ordinal`th of its kind about its subject.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    pub at: Instant,
+    pub kind: EventKind,
+    pub subject: String,
+    pub ordinal: usize,
+}
+
+/// Everything that was seen, in order of time.
+pub fn of(runs: &[Run], journal: &[Exchange]) -> Vec<Seen> {
+    let mut moments: Vec<(Instant, EventKind, &str)> = Vec::new();
+    for run in runs {
+        let Some(job) = run.job.as_deref() else { continue };
+        let start = start_of(&run.tool);
+        moments.push((run.started, start, job));
+        if let (EventKind::Run, Some(ended)) = (start, run.ended) {
+            moments.push((ended, EventKind::Ended, job));
+        }
+    }
+    for exchange in journal {
+        let Some(operation) = exchange.operation.as_deref() else {
+            continue;
+        };
+        moments.push((exchange.arrived, EventKind::Arrived, operation));
+        if let Some(completed) = exchange.completed {
+            moments.push((completed, EventKind::Answered, operation));
+        }
+    }
+    moments.sort_by_key(|(at, _, _)| *at);
+    let mut counts: BTreeMap<(EventKind, &str), usize> = BTreeMap::new();
+    let numbered = moments.into_iter().map(|(at, kind, subject)| {
+        let ordinal = counts.entry((kind, subject)).or_default();
+        *ordinal += 1;
+        Seen {
+            at,
+            kind,
+            subject: subject.to_owned(),
+            ordinal: *ordinal,
+        }
+    });
+    numbered.collect()
+}
+
+/// The kind of event that the start of this tool is.
+pub fn start_of(tool: &str) -> EventKind {
+    match tool {
+        VERIFY => EventKind::Verify,
+        SHIP => EventKind::Ship,
+        _ => EventKind::Run,
+    }
+}

@@ -1,0 +1,150 @@
+//! Outcomes: of a check, of a scenario, of a whole run; and the exit code that follows from them.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use serde::Serialize;
+
+/// How a check came out. The order is from harmless to grave, so that the gravest is the maximum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// The profile says that the runner lacks what is checked.
+    NotApplicable,
+    Pass,
+    /// The runner is wrong.
+    Fail,
+    /// The harness or the scenario is wrong: nothing is known of the runner.
+    Broken,
+}
+
+/// The result of one check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    pub check: &'static str,
+    pub clauses: Vec<String>,
+    pub outcome: Outcome,
+    pub expected: String,
+    pub observed: String,
+}
+
+/// The result of one scenario.
+#[derive(Debug, Clone, Serialize)]
+pub struct Verdict {
+    pub id: String,
+    pub title: String,
+    pub clauses: Vec<String>,
+    pub outcome: Outcome,
+    pub findings: Vec<Finding>,
+    #[serde(rename = "tookMs", serialize_with = "milliseconds")]
+    pub took: Duration,
+    /// What a person needs to understand a failure; empty where nothing failed.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub story: String,
+}
+
+impl Outcome {
+    pub fn word(self) -> &'static str {
+        match self {
+            Outcome::NotApplicable => "n/a",
+            Outcome::Pass => "pass",
+            Outcome::Fail => "FAIL",
+            Outcome::Broken => "BROKEN",
+        }
+    }
+}
+
+/// A failing check outweighs a broken one: that the runner is wrong was seen, whatever else is unknown.
+pub fn of_findings(findings: &[Finding]) -> Outcome {
+    let has = |outcome| findings.iter().any(|finding| finding.outcome == outcome);
+    match (has(Outcome::Fail), has(Outcome::Broken), has(Outcome::Pass)) {
+        (true, _, _) => Outcome::Fail,
+        (_, true, _) => Outcome::Broken,
+        (_, _, true) => Outcome::Pass,
+        // Nothing was checked; that must not look like success.
+        _ if findings.is_empty() => Outcome::Broken,
+        _ => Outcome::NotApplicable,
+    }
+}
+
+/// 0: all that was asked holds; 1: not conformant; 2: broken, or nothing was executed.
+pub fn exit_code(verdicts: &[Verdict]) -> u8 {
+    let has = |outcome| verdicts.iter().any(|verdict| verdict.outcome == outcome);
+    match (has(Outcome::Fail), has(Outcome::Broken), has(Outcome::Pass)) {
+        (true, _, _) => 1,
+        (_, true, _) => 2,
+        (_, _, true) => 0,
+        (_, _, false) => 2,
+    }
+}
+
+/// The process's exit code for these verdicts.
+pub fn exit(verdicts: &[Verdict]) -> ExitCode {
+    ExitCode::from(exit_code(verdicts))
+}
+
+fn milliseconds<S: serde::Serializer>(took: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(u64::try_from(took.as_millis()).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(outcome: Outcome) -> Finding {
+        Finding {
+            check: "x",
+            clauses: vec![],
+            outcome,
+            expected: String::new(),
+            observed: String::new(),
+        }
+    }
+
+    fn verdict(outcome: Outcome) -> Verdict {
+        Verdict {
+            id: "a/b".into(),
+            title: String::new(),
+            clauses: vec![],
+            outcome,
+            findings: vec![],
+            took: Duration::ZERO,
+            story: String::new(),
+        }
+    }
+
+    #[test]
+    fn nothing_checked_is_never_green() {
+        assert_eq!(of_findings(&[]), Outcome::Broken);
+        assert_eq!(exit_code(&[]), 2);
+        assert_eq!(exit_code(&[verdict(Outcome::NotApplicable)]), 2);
+    }
+
+    #[test]
+    fn one_failing_check_fails_the_scenario_and_the_run() {
+        let findings = [
+            finding(Outcome::Pass),
+            finding(Outcome::Broken),
+            finding(Outcome::Fail),
+        ];
+        assert_eq!(of_findings(&findings), Outcome::Fail);
+        assert_eq!(
+            exit_code(&[
+                verdict(Outcome::Pass),
+                verdict(Outcome::Fail),
+                verdict(Outcome::Broken)
+            ]),
+            1
+        );
+    }
+
+    #[test]
+    fn a_broken_check_is_neither_green_nor_the_runners_fault() {
+        assert_eq!(
+            of_findings(&[finding(Outcome::Pass), finding(Outcome::Broken)]),
+            Outcome::Broken
+        );
+        assert_eq!(exit_code(&[verdict(Outcome::Pass), verdict(Outcome::Broken)]), 2);
+        assert_eq!(exit_code(&[verdict(Outcome::Pass)]), 0);
+    }
+}
