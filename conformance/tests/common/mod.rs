@@ -1,0 +1,64 @@
+//! What the tests of the harness share: where things are, and how a scenario is judged.
+
+use std::path::{Path, PathBuf};
+
+use conformance::profile::{Profile, find_aq};
+use conformance::sandbox::Keep;
+use conformance::scenario::{Scenario, parse, select};
+use conformance::suite::Suite;
+use conformance::verdict::Verdict;
+
+/// The harness's own binary, for its hidden subcommands.
+pub fn harness() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_conformance"))
+}
+
+pub fn scenarios() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../scenarios")
+        .canonicalize()
+        .expect("the folder is checked in")
+}
+
+/// The profile of the runner that this repository ships.
+pub fn aq() -> Profile {
+    Profile::aq(&find_aq().expect("aq can be built"))
+}
+
+pub fn suite(profile: Profile) -> Suite {
+    Suite {
+        profile,
+        harness: harness(),
+        keep: Keep::Nothing,
+    }
+}
+
+/// The verdict on the scenario file at `path`.
+pub fn judge_file(path: &Path, profile: Profile) -> Verdict {
+    let path = path.canonicalize().expect("the file is there");
+    let found = select::Found {
+        id: select::id_of(&scenarios(), &path),
+        path,
+    };
+    suite(profile).judge(&found)
+}
+
+/// The scenario of this id.
+pub fn scenario(id: &str) -> Scenario {
+    parse::read(&scenarios().join(format!("{id}.toml"))).expect("the scenario can be read")
+}
+
+/// A scenario that stands in a test.
+pub fn inline(text: &str) -> Scenario {
+    parse::parse(text, Path::new("inline.toml")).expect("the scenario can be read")
+}
+
+/// The names of the checks that came out as `outcome`.
+pub fn checks(verdict: &Verdict, outcome: conformance::verdict::Outcome) -> Vec<&'static str> {
+    verdict
+        .findings
+        .iter()
+        .filter(|finding| finding.outcome == outcome)
+        .map(|finding| finding.check)
+        .collect()
+}

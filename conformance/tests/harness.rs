@@ -1,0 +1,224 @@
+//! The harness itself: what it makes of scenarios that can't work, of runners that hang or leave processes,
+//! and of being asked for nothing.
+
+#[expect(dead_code, reason = "other test binaries use the rest of it")]
+mod common;
+
+use std::path::Path;
+use std::process::Command;
+
+use common::{checks, inline, suite};
+use conformance::profile::Profile;
+use conformance::scenario::parse;
+use conformance::verdict::{Outcome, Verdict};
+
+/// A runner that is a shell script of one line.
+fn shell(script: &str) -> Profile {
+    let command = ["sh", "-c", script, "runner"].map(ToOwned::to_owned).to_vec();
+    Profile {
+        name: "a script".into(),
+        command,
+        ..Profile::aq(Path::new("unused"))
+    }
+}
+
+fn judged(script: &str, scenario: &str) -> Verdict {
+    suite(shell(script)).judge_scenario("inline", &inline(scenario))
+}
+
+const DRAIN: &str = r#"
+title = "a run"
+clauses = ["F-1"]
+[runner]
+args = ["run", "--drain"]
+deadline = "2s"
+[expect]
+"#;
+
+#[test]
+fn a_runner_that_exits_as_expected_passes() {
+    let verdict = judged("exit 0", DRAIN);
+    assert_eq!(verdict.outcome, Outcome::Pass, "{}", verdict.story);
+}
+
+#[test]
+fn a_wrong_exit_code_fails_the_check_of_that_name() {
+    let verdict = judged("exit 3", DRAIN);
+    assert_eq!(checks(&verdict, Outcome::Fail), ["exit"], "{}", verdict.story);
+}
+
+#[test]
+fn a_crash_is_no_valid_exit() {
+    let verdict = judged("kill -SEGV $$", DRAIN);
+    let failed = checks(&verdict, Outcome::Fail);
+    assert!(
+        failed.contains(&"no-crash") && failed.contains(&"exit"),
+        "{failed:?}"
+    );
+}
+
+#[test]
+fn a_runner_that_hangs_is_ended_at_the_limit_and_reported_as_that() {
+    let verdict = judged("sleep 600", DRAIN);
+    assert!(
+        checks(&verdict, Outcome::Fail).contains(&"ends-in-time"),
+        "{}",
+        verdict.story
+    );
+}
+
+#[test]
+fn whatever_outlives_the_runner_is_found_and_ended() {
+    let script = "(setsid sh -c 'trap \"\" TERM; sleep 601' >/dev/null 2>&1 &) ; exit 0";
+    let verdict = judged(script, DRAIN);
+    assert_eq!(
+        checks(&verdict, Outcome::Fail),
+        ["no-stragglers"],
+        "{}",
+        verdict.story
+    );
+    assert!(
+        verdict.story.contains("sleep 601"),
+        "the report names it\n{}",
+        verdict.story
+    );
+}
+
+#[test]
+fn a_connection_of_a_runner_that_should_make_none_is_counted() {
+    let script = "exec 3<>/dev/tcp/127.0.0.1/${AQ_FLEET_URL##*:}";
+    let command = ["bash", "-c", script, "runner"].map(ToOwned::to_owned).to_vec();
+    let profile = Profile { command, ..shell("") };
+    let verdict = suite(profile).judge_scenario("inline", &inline(DRAIN));
+    assert_eq!(
+        checks(&verdict, Outcome::Fail),
+        ["connections"],
+        "{}",
+        verdict.story
+    );
+}
+
+#[test]
+fn the_token_is_found_wherever_a_runner_writes_it() {
+    let scenario = DRAIN.replace(
+        "[runner]",
+        "[runner]\nenv = { AQ_FLEET = \"1\", AQ_FLEET_SHADOW = \"1\" }",
+    );
+    for script in [
+        "echo $AQ_FLEET_TOKEN",
+        "echo $AQ_FLEET_TOKEN >&2",
+        "echo $AQ_FLEET_TOKEN >$AQ_QUEUE/x",
+        "echo x$AQ_FLEET_TOKEN >$HOME/y",
+    ] {
+        let verdict = judged(script, &scenario);
+        assert_eq!(
+            checks(&verdict, Outcome::Fail),
+            ["token"],
+            "{script}\n{}",
+            verdict.story
+        );
+    }
+}
+
+#[test]
+fn a_step_that_never_comes_about_is_broken_not_green() {
+    let step = "[[step]]\nonce = { ship = \"alpha\" }\ndo = { signal = \"TERM\" }\n[expect]";
+    let verdict = judged("exit 0", &DRAIN.replace("[expect]", step));
+    assert_eq!(verdict.outcome, Outcome::Broken);
+    assert_eq!(checks(&verdict, Outcome::Broken), ["steps-done"]);
+}
+
+#[test]
+fn a_rule_that_never_fires_is_broken_not_green() {
+    let rule = "[[coordinator.rule]]\non = \"shadow.claim\"\nfault = \"reset\"\n[expect]";
+    let verdict = judged("exit 0", &DRAIN.replace("[expect]", rule));
+    assert_eq!(verdict.outcome, Outcome::Broken);
+    assert_eq!(checks(&verdict, Outcome::Broken), ["rules-fired"]);
+}
+
+#[test]
+fn unknown_keys_are_refused_with_file_line_and_the_nearest_key() {
+    let cases = [
+        (
+            DRAIN.replace("args", "arsg"),
+            "inline.toml:5: unknown key `arsg`; did you mean `args`?",
+        ),
+        (
+            format!("{DRAIN}stagse = {{}}\n"),
+            "inline.toml:8: unknown key `stagse`; did you mean `stages`?",
+        ),
+        (
+            format!("{DRAIN}[[job]]\nid = \"a\"\ndoes = {{ tkaes = \"1s\" }}\n"),
+            "inline.toml:10: unknown key `tkaes`; did you mean `takes`?",
+        ),
+    ];
+    for (text, message) in cases {
+        let error = parse::parse(&text, Path::new("inline.toml")).expect_err("it has an unknown key");
+        assert_eq!(error.to_string(), message);
+    }
+}
+
+#[test]
+fn contradictions_are_refused_before_anything_runs() {
+    let cases = [
+        (DRAIN.replace("[\"F-1\"]", "[]"), "name at least one clause"),
+        (format!("{DRAIN}exits = [0]\n"), "1 codes for 0 commands"),
+        (format!("{DRAIN}order = [\"runs alpha\"]\n"), "is no event"),
+        (
+            format!("{DRAIN}[[job]]\nid = \"a\"\n[[job]]\nid = \"a\"\n"),
+            "two jobs have the id `a`",
+        ),
+        (
+            format!("{DRAIN}[[job]]\nid = \"a\"\ndoes = {{ until = \"x\" }}\n"),
+            "no step releases `x`",
+        ),
+        (
+            format!("{DRAIN}[[step]]\nonce = {{}}\ndo = \"kill\"\n"),
+            "exactly one of",
+        ),
+    ];
+    for (text, part) in cases {
+        let error = parse::parse(&text, Path::new("inline.toml"))
+            .expect_err(part)
+            .to_string();
+        assert!(error.contains(part), "{error}");
+    }
+}
+
+fn conformance(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_conformance"))
+        .args(arguments)
+        .env("AQ_BIN", "/bin/true")
+        .output()
+        .expect("the harness can be started");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn a_glob_that_names_nothing_is_wrong_usage() {
+    let folder = common::scenarios();
+    let (code, _, errors) = conformance(&["--scenarios", &folder.to_string_lossy(), "run", "no/such*"]);
+    assert_eq!(code, Some(64), "{errors}");
+    assert!(errors.contains("no/such*"), "{errors}");
+}
+
+#[test]
+fn a_run_that_executed_nothing_is_not_green() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (code, output, _) = conformance(&["--scenarios", &folder.path().to_string_lossy()]);
+    assert_eq!(code, Some(2), "{output}");
+}
+
+#[test]
+fn a_runner_that_does_nothing_is_not_green_on_the_whole_suite() {
+    let folder = common::scenarios();
+    let folder = folder.to_string_lossy();
+    let (code, output, _) = conformance(&["--scenarios", &folder, "run", "shadow/agree", "--json"]);
+    assert_eq!(code, Some(1), "{output}");
+    let report: serde_json::Value = serde_json::from_str(&output).expect("JSON");
+    assert_eq!(
+        (report["failed"].as_u64(), report["exit"].as_u64()),
+        (Some(1), Some(1))
+    );
+}
