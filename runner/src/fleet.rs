@@ -2,6 +2,9 @@
 //!
 //! Who calls it and when is decided elsewhere: the shadow lane compares, the run loop claims.
 
+pub(crate) mod backoff;
 pub(crate) mod client;
 pub(crate) mod failure;
+pub(crate) mod lease;
+pub(crate) mod routed;
 pub(crate) mod wire;

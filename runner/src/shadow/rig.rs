@@ -63,6 +63,8 @@ pub(crate) fn decision(local: Option<&str>, waiting: &[&str]) -> Decision {
 pub(crate) struct Seen {
     pub(crate) path: String,
     pub(crate) body: Value,
+    /// Its `Idempotency-Key`.
+    pub(crate) key: Option<String>,
 }
 
 impl Seen {
@@ -94,6 +96,20 @@ impl Coordinator {
     pub(crate) fn start(
         answer: impl Fn(&Seen) -> Option<(u16, String)> + Send + Sync + 'static,
     ) -> Coordinator {
+        Coordinator::serving(answer, "application/json")
+    }
+
+    /// The same, its refusals being problem+json.
+    pub(crate) fn start_with_problems(
+        answer: impl Fn(&Seen) -> Option<(u16, String)> + Send + Sync + 'static,
+    ) -> Coordinator {
+        Coordinator::serving(answer, "application/problem+json")
+    }
+
+    fn serving(
+        answer: impl Fn(&Seen) -> Option<(u16, String)> + Send + Sync + 'static,
+        refusals: &'static str,
+    ) -> Coordinator {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -101,7 +117,7 @@ impl Coordinator {
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let (theirs, answer) = (Arc::clone(&theirs), Arc::clone(&answer));
-                thread::spawn(move || serve(stream.unwrap(), &theirs, answer.as_ref()));
+                thread::spawn(move || serve(stream.unwrap(), &theirs, answer.as_ref(), refusals));
             }
         });
         Coordinator { url, seen }
@@ -116,7 +132,12 @@ impl Coordinator {
     }
 }
 
-fn serve(mut stream: TcpStream, seen: &Mutex<Vec<Seen>>, answer: &dyn Fn(&Seen) -> Option<(u16, String)>) {
+fn serve(
+    mut stream: TcpStream,
+    seen: &Mutex<Vec<Seen>>,
+    answer: &dyn Fn(&Seen) -> Option<(u16, String)>,
+    refusals: &str,
+) {
     let mut bytes = Vec::new();
     let mut chunk = [0; 4096];
     loop {
@@ -128,10 +149,20 @@ fn serve(mut stream: TcpStream, seen: &Mutex<Vec<Seen>>, answer: &dyn Fn(&Seen) 
                 while stream.read(&mut chunk).is_ok_and(|read| read > 0) {}
                 return;
             };
-            let head = format!(
-                "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-                body.len()
-            );
+            let content_type = if status < 400 {
+                "application/json"
+            } else {
+                refusals
+            };
+            // What is answered 204 has no body, and says nothing about one.
+            let about = match status {
+                204 => String::new(),
+                _ => format!(
+                    "content-type: {content_type}\r\ncontent-length: {}\r\n",
+                    body.len()
+                ),
+            };
+            let head = format!("HTTP/1.1 {status} X\r\n{about}\r\n");
             if stream.write_all((head + &body).as_bytes()).is_err() {
                 return;
             }
@@ -147,14 +178,15 @@ fn serve(mut stream: TcpStream, seen: &Mutex<Vec<Seen>>, answer: &dyn Fn(&Seen) 
 fn request_in(bytes: &[u8]) -> Option<(Seen, usize)> {
     let text = String::from_utf8_lossy(bytes);
     let head = text.find("\r\n\r\n")?;
-    let length: usize = text[..head]
-        .lines()
-        .find_map(|line| {
-            line.to_ascii_lowercase()
-                .strip_prefix("content-length: ")?
-                .parse()
-                .ok()
+    let header = |name: &str| {
+        let mut lines = text[..head].lines();
+        lines.find_map(|line| {
+            let (found, value) = line.split_once(": ")?;
+            found.eq_ignore_ascii_case(name).then(|| value.to_owned())
         })
+    };
+    let length: usize = header("content-length")
+        .and_then(|value| value.parse().ok())
         .unwrap_or(0);
     let end = head + 4 + length;
     let body = bytes.get(head + 4..end)?;
@@ -163,6 +195,7 @@ fn request_in(bytes: &[u8]) -> Option<(Seen, usize)> {
         Seen {
             path,
             body: serde_json::from_slice(body).unwrap_or(Value::Null),
+            key: header("idempotency-key"),
         },
         end,
     ))

@@ -1,0 +1,122 @@
+//! How long to wait before the next try, and how long trying has been in vain: pure (clauses T-5 and T-15).
+
+use std::time::Duration;
+
+use super::lease::BootInstant;
+
+const FIRST: Duration = Duration::from_millis(250);
+const CAP: Duration = Duration::from_secs(30);
+/// After so long in vain a routed `--drain` does not call the coordinator empty, but gives up.
+const OUTAGE_MAX: Duration = Duration::from_secs(60);
+
+/// Doubles up to a cap; of each step a random half is left out, so that factories don't come back all at once.
+#[derive(Debug, Clone)]
+pub(crate) struct Backoff {
+    failures: u32,
+    random: u64,
+}
+
+impl Backoff {
+    pub(crate) fn new(seed: u64) -> Backoff {
+        Backoff {
+            failures: 0,
+            random: seed,
+        }
+    }
+
+    /// The wait after one more failure; never shorter than what the coordinator asked for.
+    pub(crate) fn after_failure(&mut self, retry_after: Option<Duration>) -> Duration {
+        let step = FIRST.saturating_mul(1 << self.failures.min(16)).min(CAP);
+        self.failures = self.failures.saturating_add(1);
+        // The upper half of the step, to the thousandth.
+        let part = u32::try_from(self.next_random() % 1000).unwrap_or(0);
+        let wait = step / 2 + step / 2 * part / 1000;
+        wait.max(retry_after.unwrap_or_default())
+    }
+
+    pub(crate) fn succeeded(&mut self) {
+        self.failures = 0;
+    }
+
+    /// splitmix64: even spread from any seed, and no dependency for it.
+    fn next_random(&mut self) -> u64 {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.random;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+}
+
+/// Since when nothing got through.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Outage {
+    since: Option<BootInstant>,
+}
+
+impl Outage {
+    /// `sent`: when the call that failed was started.
+    pub(crate) fn failed(&mut self, sent: BootInstant) {
+        self.since.get_or_insert(sent);
+    }
+
+    /// A call that was answered as it should be.
+    pub(crate) fn answered(&mut self) {
+        self.since = None;
+    }
+
+    /// When `--drain` gives up.
+    pub(crate) fn gives_up_at(&self) -> Option<BootInstant> {
+        self.since.map(|since| since + OUTAGE_MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_a_cap_and_start_again_after_a_success() {
+        let mut backoff = Backoff::new(7);
+        for step_ms in [250, 500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000] {
+            let wait = backoff.after_failure(None);
+            let step = Duration::from_millis(step_ms);
+            assert!(wait >= step / 2 && wait <= step, "{wait:?} of {step:?}");
+        }
+        backoff.succeeded();
+        assert!(backoff.after_failure(None) <= Duration::from_millis(250));
+    }
+
+    #[test]
+    fn the_coordinators_own_wish_is_a_lower_bound() {
+        let mut backoff = Backoff::new(7);
+        assert_eq!(
+            backoff.after_failure(Some(Duration::from_secs(90))),
+            Duration::from_secs(90)
+        );
+        let mut backoff = Backoff::new(7);
+        assert!(backoff.after_failure(Some(Duration::ZERO)) >= Duration::from_millis(125));
+    }
+
+    #[test]
+    fn two_factories_do_not_come_back_together() {
+        let waits = |seed| {
+            let mut backoff = Backoff::new(seed);
+            [(); 8].map(|()| backoff.after_failure(None))
+        };
+        assert_ne!(waits(1), waits(2));
+        assert_eq!(waits(1), waits(1));
+    }
+
+    #[test]
+    fn an_outage_lasts_from_the_first_failure_to_the_first_answer() {
+        let start = BootInstant::now();
+        let mut outage = Outage::default();
+        assert_eq!(outage.gives_up_at(), None);
+        outage.failed(start);
+        outage.failed(start + Duration::from_secs(30));
+        assert_eq!(outage.gives_up_at(), Some(start + Duration::from_secs(60)));
+        outage.answered();
+        assert_eq!(outage.gives_up_at(), None);
+    }
+}

@@ -1,0 +1,227 @@
+//! How long a lease may be believed in: pure arithmetic on this host's own clock (clauses T-2 to T-4).
+//!
+//! The clock counts the time that the host was suspended or the process stopped. What the coordinator says about
+//! the time of day is never used; what counts is its `ttlMs` and when the request was sent.
+
+use std::ops::Add;
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// How far before the deadline KILL falls, unless the lease is shorter than ten times that.
+const MARGIN_MAX: Duration = Duration::from_secs(1);
+
+/// An instant since the host was started, time in suspension included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct BootInstant(Duration);
+
+impl BootInstant {
+    pub(crate) fn now() -> BootInstant {
+        let time = clock_gettime(ClockId::Boottime);
+        let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+        let nanos = u32::try_from(time.tv_nsec).unwrap_or(0);
+        BootInstant(Duration::new(seconds, nanos))
+    }
+
+    /// Nothing, if `earlier` is later.
+    pub(crate) fn since(self, earlier: BootInstant) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    pub(crate) fn before(self, by: Duration) -> BootInstant {
+        BootInstant(self.0.saturating_sub(by))
+    }
+}
+
+impl Add<Duration> for BootInstant {
+    type Output = BootInstant;
+
+    fn add(self, by: Duration) -> BootInstant {
+        BootInstant(self.0.saturating_add(by))
+    }
+}
+
+/// When what runs under a lease has to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ending {
+    pub(crate) term_at: BootInstant,
+    pub(crate) kill_at: BootInstant,
+}
+
+/// The life of one lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LeaseTime {
+    ttl: Duration,
+    deadline: BootInstant,
+    next_renewal: BootInstant,
+}
+
+impl LeaseTime {
+    /// `first_sent`: before the first request with that claim's key, however often it was repeated since.
+    pub(crate) fn granted(ttl: Duration, first_sent: BootInstant) -> LeaseTime {
+        LeaseTime {
+            ttl,
+            deadline: first_sent + ttl,
+            next_renewal: first_sent + ttl / 3,
+        }
+    }
+
+    /// A renewal starts: the next one is due a third of a life later, whatever comes of this one.
+    pub(crate) fn renewal_started(&mut self, sent: BootInstant) {
+        self.next_renewal = sent + self.ttl / 3;
+    }
+
+    /// The answer to a renewal that was sent at `sent`. It never shortens a life: an older answer that comes late
+    /// is still true.
+    pub(crate) fn renewed(&mut self, sent: BootInstant, ttl: Duration) {
+        self.ttl = ttl;
+        self.deadline = self.deadline.max(sent + ttl);
+        self.next_renewal = self.next_renewal.min(sent + ttl / 3);
+    }
+
+    pub(crate) fn next_renewal(&self) -> BootInstant {
+        self.next_renewal
+    }
+
+    /// What one renewal may take.
+    pub(crate) fn renewal_limit(&self, timeout: Duration) -> Duration {
+        timeout.min(self.ttl / 6)
+    }
+
+    /// Whether so much of it is gone that it is renewed before anything is started under it (clause T-8).
+    pub(crate) fn is_worn(&self, now: BootInstant) -> bool {
+        now >= self.next_renewal
+    }
+
+    /// Whether it can be relied on now; asked before every effect.
+    pub(crate) fn holds(&self, now: BootInstant) -> bool {
+        now < self.kill_at()
+    }
+
+    /// If no renewal gets through.
+    pub(crate) fn ending(&self, grace: Duration) -> Ending {
+        let kill_at = self.kill_at();
+        Ending {
+            term_at: kill_at.before(self.notice(grace)),
+            kill_at,
+        }
+    }
+
+    /// If the coordinator has said that it is lost.
+    pub(crate) fn ending_now(&self, now: BootInstant, grace: Duration) -> Ending {
+        Ending {
+            term_at: now,
+            kill_at: self.kill_at().min(now + self.notice(grace)),
+        }
+    }
+
+    fn kill_at(&self) -> BootInstant {
+        self.deadline.before(MARGIN_MAX.min(self.ttl / 10))
+    }
+
+    /// Between TERM and KILL.
+    fn notice(&self, grace: Duration) -> Duration {
+        grace.min(self.ttl / 4)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: u64) -> BootInstant {
+        BootInstant(Duration::from_millis(ms))
+    }
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    const GRACE: Duration = Duration::from_secs(10);
+
+    #[test]
+    fn a_life_counts_from_before_the_first_request() {
+        let lease = LeaseTime::granted(ms(60_000), at(5_000));
+        assert_eq!(lease.next_renewal(), at(25_000));
+        // The deadline is 65,000; KILL a second before it, TERM the whole grace before that.
+        assert_eq!(
+            lease.ending(GRACE),
+            Ending {
+                term_at: at(54_000),
+                kill_at: at(64_000)
+            }
+        );
+        assert!(lease.holds(at(63_999)) && !lease.holds(at(64_000)));
+    }
+
+    #[test]
+    fn a_short_life_leaves_a_quarter_for_the_end_and_a_tenth_as_margin() {
+        let lease = LeaseTime::granted(ms(1_200), at(0));
+        assert_eq!(
+            lease.ending(GRACE),
+            Ending {
+                term_at: at(780),
+                kill_at: at(1_080)
+            }
+        );
+        assert_eq!(lease.renewal_limit(ms(5_000)), ms(200));
+        assert_eq!(
+            LeaseTime::granted(ms(60_000), at(0)).renewal_limit(ms(5_000)),
+            ms(5_000)
+        );
+    }
+
+    #[test]
+    fn a_short_grace_is_kept() {
+        let lease = LeaseTime::granted(ms(60_000), at(0));
+        assert_eq!(lease.ending(ms(2_000)).term_at, at(57_000));
+    }
+
+    #[test]
+    fn renewals_start_every_third_and_prolong_from_when_they_were_sent() {
+        let mut lease = LeaseTime::granted(ms(30_000), at(0));
+        lease.renewal_started(at(10_000));
+        assert_eq!(lease.next_renewal(), at(20_000));
+        lease.renewed(at(10_000), ms(30_000));
+        assert_eq!(lease.next_renewal(), at(20_000));
+        assert!(lease.holds(at(38_999)) && !lease.holds(at(39_000)));
+        // A coordinator that shortens lives makes the next renewal due earlier.
+        lease.renewal_started(at(20_000));
+        lease.renewed(at(20_000), ms(12_000));
+        assert_eq!(lease.next_renewal(), at(24_000));
+    }
+
+    #[test]
+    fn a_late_answer_to_an_older_renewal_takes_nothing_back() {
+        let mut lease = LeaseTime::granted(ms(30_000), at(0));
+        lease.renewed(at(20_000), ms(30_000));
+        lease.renewed(at(10_000), ms(30_000));
+        assert!(lease.holds(at(48_999)));
+    }
+
+    #[test]
+    fn a_lost_lease_ends_what_runs_at_once_and_never_later_than_its_deadline() {
+        let lease = LeaseTime::granted(ms(60_000), at(0));
+        assert_eq!(
+            lease.ending_now(at(30_000), GRACE),
+            Ending {
+                term_at: at(30_000),
+                kill_at: at(40_000)
+            }
+        );
+        assert_eq!(lease.ending_now(at(55_000), GRACE).kill_at, at(59_000));
+        assert_eq!(lease.ending_now(at(90_000), GRACE).kill_at, at(59_000));
+    }
+
+    #[test]
+    fn a_claim_that_waited_is_worn() {
+        let lease = LeaseTime::granted(ms(30_000), at(0));
+        assert!(!lease.is_worn(at(9_999)) && lease.is_worn(at(10_000)));
+    }
+
+    #[test]
+    fn the_clock_goes_forward() {
+        let first = BootInstant::now();
+        assert!(BootInstant::now() >= first && first > at(0));
+    }
+}

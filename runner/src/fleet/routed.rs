@@ -1,0 +1,78 @@
+//! The routed mode, but for the run loop itself: claiming with back-off, keeping a lease, and the rules for what a
+//! claim brings. All of it talks to the loop by messages; the loop alone touches the queue and the processes.
+
+mod admission;
+mod claimer;
+mod keeper;
+
+use std::time::Duration;
+
+pub(crate) use admission::{Allowance, CutOver, cut_over, job_file};
+pub(crate) use claimer::Claimer;
+pub(crate) use keeper::{Closing, Keeper, Terms};
+
+use super::client::LeaseProof;
+use super::lease::{BootInstant, Ending, LeaseTime};
+use super::wire::WireJob;
+use crate::ids::JobId;
+
+/// Messages that the loop has not taken yet; its tasks wait when there are more.
+pub(crate) const EVENTS_MAX: usize = 64;
+
+/// What the tasks tell the run loop.
+#[derive(Debug)]
+pub(crate) enum FleetEvent {
+    /// The answer to [`Claimer::ask`]: a job with its lease, renewed if the claim had to wait.
+    Claimed(Box<Granted>),
+    /// The answer to [`Claimer::ask`]: nothing to do (a 204).
+    Nothing,
+    /// No claim got through; it is tried again by itself. To be said once, until [`FleetEvent::Recovered`].
+    Trouble { problem: String, retry_in: Duration },
+    /// The coordinator answers again.
+    Recovered,
+    /// Nothing got through for 60 s: a `--drain` ends with exit 1 now, any other run goes on waiting.
+    Unreachable { problem: String },
+    /// The credential was refused: the run ends with exit 1 and says so.
+    CredentialRefused { problem: String },
+    /// What runs under the lease has to end: TERM and KILL at these instants, then `quarantine/`.
+    LeaseLost {
+        job: JobId,
+        reason: String,
+        ending: Ending,
+    },
+    /// The answer to [`Keeper::confirm`]: a renewal that was sent after the question has been answered.
+    Confirmed { job: JobId },
+    /// The keeper is through with its lease.
+    Settled { job: JobId, outcome: Settlement },
+}
+
+/// How a lease ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Settlement {
+    /// The final stage was taken, or the lease given back, or the quarantine recorded.
+    Delivered,
+    /// Refused by the coordinator; nothing more can be done.
+    Refused(String),
+    /// Not answered in time: the lease ends by itself.
+    Undelivered(String),
+}
+
+/// A job and the right to work on it.
+#[derive(Debug)]
+pub(crate) struct Granted {
+    pub(crate) job: WireJob,
+    pub(crate) id: JobId,
+    pub(crate) proof: LeaseProof,
+    pub(crate) time: LeaseTime,
+}
+
+/// Waits until an instant of the boot clock. Timers stand still while the host sleeps, so it looks again in steps.
+pub(crate) async fn sleep_until(at: BootInstant) {
+    const STEP: Duration = Duration::from_secs(5);
+    loop {
+        match at.since(BootInstant::now()) {
+            Duration::ZERO => return,
+            left => tokio::time::sleep(left.min(STEP)).await,
+        }
+    }
+}
