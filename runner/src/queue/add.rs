@@ -36,22 +36,32 @@ impl Queue {
     }
 
     /// Gives jobs that were placed by hand their place in the order: that of the moment in which they are first seen.
-    pub(super) fn register(&self, ids: &[JobId]) -> Reading<Vec<u64>> {
+    /// `None`: the job is in other hands or gone.
+    pub(super) fn register(&self, ids: &[JobId]) -> Reading<Vec<Option<u64>>> {
         let _held = locks::hold_queue(self)?;
         let first = reserve_sequence(self, ids.len() as u64)?;
-        let mut sequences = Vec::new();
-        for (id, sequence) in ids.iter().zip(first..) {
-            // Another runner may have seen it a moment earlier.
-            let known = self.history(id)?;
-            let kept = known
-                .sequence()
-                .filter(|_| known.lines.last().is_some_and(|line| line.stage == Stage::Inbox));
-            if kept.is_none() {
-                history::append(self, id, &queued(&known, sequence))?;
-            }
-            sequences.push(kept.unwrap_or(sequence));
+        ids.iter()
+            .zip(first..)
+            .map(|(id, sequence)| self.register_one(id, sequence))
+            .collect()
+    }
+
+    fn register_one(&self, id: &JobId, sequence: u64) -> Reading<Option<u64>> {
+        // Under the job's own lock: it could be on its way through another runner already.
+        let locks::Taking::Mine(_hold) = locks::take(self, id, None)? else {
+            return Ok(None);
+        };
+        if self.find(id)? != Some(Stage::Inbox) {
+            return Ok(None);
         }
-        Ok(sequences)
+        let known = self.history(id)?;
+        match known.waiting_at() {
+            None => {
+                history::append(self, id, &queued(&known, sequence))?;
+                Ok(Some(sequence))
+            }
+            kept => Ok(kept),
+        }
     }
 
     fn place(&self, submission: &Submission) -> Reading<()> {

@@ -46,6 +46,12 @@ impl History {
         self.lines.iter().rev().find_map(|line| line.sequence)
     }
 
+    /// The place of a job that is known to wait in the inbox.
+    pub(super) fn waiting_at(&self) -> Option<u64> {
+        self.sequence()
+            .filter(|_| self.lines.last().is_some_and(|line| line.stage == Stage::Inbox))
+    }
+
     pub(crate) fn attempt(&self) -> u32 {
         self.lines.last().map_or(0, |line| line.attempt)
     }

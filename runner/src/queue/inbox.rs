@@ -21,6 +21,9 @@ use crate::stage::Stage;
 /// A file that was changed less than this ago may still be being copied.
 const SETTLE: Duration = Duration::from_millis(20);
 
+/// Files that changed within such a time were put there together.
+const CONTEMPORARY: Duration = Duration::from_millis(500);
+
 /// Priority (higher first), sequence, id: clause O-2.
 type Place = (Reverse<i64>, u64, JobId);
 
@@ -47,6 +50,8 @@ pub(crate) struct Look {
     pub(crate) refused: Vec<Refused>,
     /// A file is too young to be judged: look again after this.
     pub(crate) again_after: Option<Duration>,
+    /// A file could not be judged because its job is in other hands at this moment.
+    pub(crate) in_other_hands: bool,
 }
 
 impl Inbox {
@@ -72,16 +77,8 @@ impl Inbox {
         for name in names {
             self.look_at(queue, &name, &mut look, &mut unregistered)?;
         }
-        if !unregistered.is_empty() {
-            unregistered.sort_by(|(one, ..), (other, ..)| one.id.cmp(&other.id));
-            let ids: Vec<JobId> = unregistered
-                .iter()
-                .map(|(waiting, ..)| waiting.id.clone())
-                .collect();
-            for ((waiting, name, stamp), sequence) in unregistered.into_iter().zip(queue.register(&ids)?) {
-                self.remember(name, stamp, Waiting { sequence, ..waiting });
-            }
-        }
+        self.register(queue, unregistered, &look)?;
+        look.in_other_hands = look.again_after.is_none() && !self.revisit.is_empty();
         Ok(look)
     }
 
@@ -128,7 +125,7 @@ impl Inbox {
         queue: &Queue,
         name: &OsStr,
         look: &mut Look,
-        unregistered: &mut Vec<(Waiting, OsString, Stamp)>,
+        unregistered: &mut Vec<Unregistered>,
     ) -> Reading<()> {
         let path = queue.folder(Stage::Inbox).join(name);
         let metadata = match path.symlink_metadata() {
@@ -145,7 +142,8 @@ impl Inbox {
         }
         self.forget(name);
         let judged = judge(queue, name)?;
-        let young = SETTLE.checked_sub(age(&metadata)).filter(|left| !left.is_zero());
+        let age = age(&metadata);
+        let young = SETTLE.checked_sub(age).filter(|left| !left.is_zero());
         match (judged, young) {
             (Judged::Registered(waiting), _) => self.remember(name.to_owned(), stamp, waiting),
             (Judged::Gone, _) => {}
@@ -153,13 +151,49 @@ impl Inbox {
                 look.again_after = Some(look.again_after.map_or(left, |other| other.max(left)));
                 self.revisit.insert(name.to_owned());
             }
-            (Judged::Unregistered(waiting), None) => unregistered.push((waiting, name.to_owned(), stamp)),
+            (Judged::Unregistered(waiting), None) => {
+                unregistered.push(Unregistered {
+                    waiting,
+                    name: name.to_owned(),
+                    stamp,
+                    age,
+                });
+            }
             (Judged::Bad(reason), None) => match refuse(queue, name, reason)? {
                 Some(refused) => look.refused.push(refused),
                 None => {
                     self.revisit.insert(name.to_owned());
                 }
             },
+        }
+        Ok(())
+    }
+
+    /// Gives good new files their place in the order. Those that were seen at the same time get it at the same time: while
+    /// one is too young to be judged, its contemporaries wait for it.
+    fn register(&mut self, queue: &Queue, unregistered: Vec<Unregistered>, look: &Look) -> Reading<()> {
+        let waits = |file: &Unregistered| look.again_after.is_some() && file.age < CONTEMPORARY;
+        let (early, mut ready): (Vec<_>, Vec<_>) = unregistered.into_iter().partition(waits);
+        self.revisit.extend(early.into_iter().map(|file| file.name));
+        if ready.is_empty() {
+            return Ok(());
+        }
+        ready.sort_by(|one, other| one.waiting.id.cmp(&other.waiting.id));
+        let ids: Vec<JobId> = ready.iter().map(|file| file.waiting.id.clone()).collect();
+        for (file, sequence) in ready.into_iter().zip(queue.register(&ids)?) {
+            match sequence {
+                Some(sequence) => self.remember(
+                    file.name,
+                    file.stamp,
+                    Waiting {
+                        sequence,
+                        ..file.waiting
+                    },
+                ),
+                None => {
+                    self.revisit.insert(file.name);
+                }
+            }
         }
         Ok(())
     }
@@ -185,6 +219,14 @@ impl Stamp {
             size: metadata.size(),
         }
     }
+}
+
+/// A good file without a place in the order.
+struct Unregistered {
+    waiting: Waiting,
+    name: OsString,
+    stamp: Stamp,
+    age: Duration,
 }
 
 enum Judged {
@@ -213,9 +255,7 @@ fn judge(queue: &Queue, name: &OsStr) -> Reading<Judged> {
         Err(error) => return Err(error),
     };
     let known = queue.history(&id)?;
-    let sequence = known
-        .sequence()
-        .filter(|_| known.lines.last().is_some_and(|line| line.stage == Stage::Inbox));
+    let sequence = known.waiting_at();
     let waiting = Waiting {
         id,
         priority: job.priority,

@@ -58,6 +58,7 @@ impl Local {
         let mut elsewhere = Elsewhere::default();
         let recovered = self.recover(queue, ours, &mut elsewhere)?;
         let look = self.inbox.look(queue, changes)?;
+        elsewhere.busy |= look.in_other_hands;
         // What was just put back may not have been noticed yet.
         if recovered.iter().any(|(_, stage)| *stage == Stage::Inbox) {
             self.inbox.look(queue, &Changes::everything())?;
@@ -146,7 +147,7 @@ impl Local {
             for id in queue.ids(stage)?.into_iter().filter(|id| !ours.contains(id)) {
                 match queue.recover(stage, &id)? {
                     Recovered::Moved { to } => recovered.push((id, to)),
-                    Recovered::Ending => elsewhere.ending = true,
+                    Recovered::Ending => elsewhere.busy = true,
                     Recovered::Owned | Recovered::Gone => {}
                 }
             }
@@ -160,8 +161,9 @@ impl Local {
 struct Elsewhere {
     locks: BTreeSet<LockName>,
     jobs: BTreeSet<JobId>,
-    /// A supervisor is ending what a dead runner had started; its job is taken up again then.
-    ending: bool,
+    /// A job is in the hands of a process that will let go of it: a supervisor that ends what a dead runner had started, or
+    /// a command that looks after a file of the inbox.
+    busy: bool,
 }
 
 fn prospect(view: &View, elsewhere: &Elsewhere, again_after: Option<Duration>) -> Prospect {
@@ -171,7 +173,7 @@ fn prospect(view: &View, elsewhere: &Elsewhere, again_after: Option<Duration>) -
         .any(|job| eligibility(job, view) == Eligibility::LockHeld);
     match again_after {
         Some(after) => Prospect::After(after),
-        None if blocked || elsewhere.ending || !elsewhere.jobs.is_empty() => Prospect::InOtherHands,
+        None if blocked || elsewhere.busy || !elsewhere.jobs.is_empty() => Prospect::InOtherHands,
         None => Prospect::None,
     }
 }

@@ -158,3 +158,26 @@ fn a_damaged_history_is_told_and_not_guessed() {
     );
     assert!(!rig.path("started").exists());
 }
+
+#[test]
+fn many_runners_run_each_file_that_was_placed_once() {
+    let rig = Rig::new();
+    fs::create_dir_all(rig.queue("inbox")).unwrap();
+    let ids: Vec<String> = (10..40).map(|n| format!("j{n}")).collect();
+    ids.iter().for_each(|id| place(&rig, &format!("{id}.md"), GOOD));
+    let runs: Vec<_> = (0..4)
+        .map(|_| rig.start(&["run", "--drain", "--workers", "2"], &[]))
+        .collect();
+    assert!(runs.into_iter().all(|run| run.end().code == 0));
+    let mut runs = rig.lines("runs");
+    runs.sort();
+    assert_eq!(runs, ids);
+    for id in &ids {
+        let history = fs::read_to_string(rig.queue(".state/jobs").join(id).join("history.jsonl")).unwrap();
+        let stages: Vec<serde_json::Value> = history
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["stage"].take())
+            .collect();
+        assert_eq!(stages, ["inbox", "building", "shipped"], "{id}");
+    }
+}
