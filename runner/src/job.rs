@@ -6,6 +6,7 @@
 mod edit;
 mod fields;
 mod front_matter;
+mod keys;
 
 use std::fmt;
 use std::path::PathBuf;

@@ -10,6 +10,7 @@ mod error;
 mod files;
 mod history;
 mod inbox;
+mod judge;
 mod locks;
 mod recover;
 mod refuse;

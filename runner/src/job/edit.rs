@@ -1,6 +1,6 @@
 //! `--set key=value`: one front matter key of a job file replaced or added, all other bytes left as they are.
 
-use super::fields::{self, Kind};
+use super::keys::{self, Kind};
 use super::{Remark, front_matter};
 
 /// A front matter key with the value that it is to have, as typed on the command line.
@@ -16,13 +16,13 @@ impl std::str::FromStr for Override {
 
     fn from_str(text: &str) -> Result<Override, String> {
         let (key, value) = text.split_once('=').ok_or("write it like priority=5")?;
-        match fields::kind_of(key) {
+        match keys::kind_of(key) {
             Some(kind) => Ok(Override {
                 key: key.to_owned(),
                 kind,
                 value: value.to_owned(),
             }),
-            None => Err(match fields::near_miss(key) {
+            None => Err(match keys::near_miss(key) {
                 Some(known) => format!("`{key}` is no key of a job; did you mean `{known}`?"),
                 None => format!("`{key}` is no key of a job"),
             }),

@@ -6,14 +6,13 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
-use std::fs::Metadata;
 use std::io::ErrorKind;
-use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use super::refuse::{Refused, elsewhere, refuse};
-use super::{Changes, Queue, QueueError, Reading, stem};
+use super::judge::{Judged, Stamp, age, judge};
+use super::refuse::{Refused, refuse};
+use super::{Changes, Queue, QueueError, Reading};
 use crate::decide::{Waiting, Working};
 use crate::ids::{JobId, LockName};
 use crate::stage::Stage;
@@ -26,14 +25,6 @@ const CONTEMPORARY: Duration = Duration::from_millis(500);
 
 /// Priority (higher first), sequence, id: clause O-2.
 type Place = (Reverse<i64>, u64, JobId);
-
-/// Says whether a file is still the one that was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    inode: u64,
-    modified: (i64, i64),
-    size: u64,
-}
 
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
@@ -211,77 +202,10 @@ impl Inbox {
     }
 }
 
-impl Stamp {
-    fn of(metadata: &Metadata) -> Stamp {
-        Stamp {
-            inode: metadata.ino(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            size: metadata.size(),
-        }
-    }
-}
-
 /// A good file without a place in the order.
 struct Unregistered {
     waiting: Waiting,
     name: OsString,
     stamp: Stamp,
     age: Duration,
-}
-
-enum Judged {
-    Registered(Waiting),
-    /// A good file without a place in the order.
-    Unregistered(Waiting),
-    Bad(String),
-    Gone,
-}
-
-fn judge(queue: &Queue, name: &OsStr) -> Reading<Judged> {
-    let id = match stem(name).map(JobId::new) {
-        Some(Ok(id)) => id,
-        Some(Err(error)) => return Ok(Judged::Bad(format!("the file's name: {error}"))),
-        None => return Ok(Judged::Bad("the file's name is not UTF-8: rename it".to_owned())),
-    };
-    let job = match queue.job(Stage::Inbox, &id) {
-        Ok(job) => job,
-        Err(QueueError::Job(remark)) => return Ok(Judged::Bad(remark.to_string())),
-        Err(QueueError::Read { source, .. }) if source.kind() == ErrorKind::NotFound => {
-            return Ok(Judged::Gone);
-        }
-        Err(QueueError::Read { source, .. }) => {
-            return Ok(Judged::Bad(format!("the file can't be read: {source}")));
-        }
-        Err(error) => return Err(error),
-    };
-    let known = queue.history(&id)?;
-    let sequence = known.waiting_at();
-    let waiting = Waiting {
-        id,
-        priority: job.priority,
-        sequence: sequence.unwrap_or(0),
-        lock: job.lock,
-        engine: job.engine,
-        caps: job.caps,
-    };
-    match (sequence, elsewhere(queue, &waiting.id)?) {
-        (_, Some(stage)) => Ok(Judged::Bad(format!(
-            "a job of that name is already in {stage}: rename the file"
-        ))),
-        (Some(_), None) => Ok(Judged::Registered(waiting)),
-        (None, None) => Ok(Judged::Unregistered(waiting)),
-    }
-}
-
-/// Since the file was last written or put in place. A clock that was set back makes a file old, never young for long.
-fn age(metadata: &Metadata) -> Duration {
-    let instant = |seconds: i64, nanos: i64| {
-        SystemTime::UNIX_EPOCH
-            + Duration::new(
-                u64::try_from(seconds).unwrap_or(0),
-                u32::try_from(nanos).unwrap_or(0),
-            )
-    };
-    let changed = instant(metadata.ctime(), metadata.ctime_nsec());
-    changed.elapsed().unwrap_or(Duration::MAX)
 }

@@ -19,21 +19,19 @@ use crate::shadow::{Decision, Lane, Transition};
 use crate::stage::Stage;
 use crate::supervise::Running;
 
-/// An endless run that has nothing to do says so to the shadow lane this often at most.
-const IDLE_DECISION_INTERVAL: Duration = Duration::from_secs(30);
 /// Looks at a queue whose changes the system doesn't tell, or at what is in other hands.
-const COARSE_TICK: Duration = Duration::from_secs(1);
+pub(super) const COARSE_TICK: Duration = Duration::from_secs(1);
 /// After a sign of a freed lock, which comes a moment before the lock is free.
 const FIRST_TICK: Duration = Duration::from_millis(1);
 /// For a tree to be gone after it was sent KILL.
 pub(super) const KILL_WAIT_MAX: Duration = Duration::from_secs(5);
 
 pub(super) struct Runner {
-    options: Options,
+    pub(super) options: Options,
     pub(super) queue: Queue,
     pub(super) engines: Engines,
     pub(super) around: Surroundings,
-    lane: Option<Lane>,
+    pub(super) lane: Option<Lane>,
     lane_limit: Duration,
     local: Local,
     pub(super) events: Events,
@@ -43,9 +41,9 @@ pub(super) struct Runner {
     pub(super) leaving: Vec<Running>,
     pub(super) tally: Tally,
     pub(super) stop: Option<Stop>,
-    decided_once: bool,
-    idle_since_decision: Option<Instant>,
-    next_tick: Duration,
+    pub(super) decided_once: bool,
+    pub(super) idle_since_decision: Option<Instant>,
+    pub(super) next_tick: Duration,
     pub(super) wait_told: bool,
 }
 
@@ -56,9 +54,9 @@ pub(super) struct Stop {
 }
 
 /// What the last look at the source of work came to.
-struct Outlook {
-    prospect: Prospect,
-    view: Option<Arc<View>>,
+pub(super) struct Outlook {
+    pub(super) prospect: Prospect,
+    pub(super) view: Option<Arc<View>>,
 }
 
 impl Runner {
@@ -142,51 +140,7 @@ impl Runner {
         self.stop.is_none() && !once_done && self.running.len() < self.options.workers
     }
 
-    fn is_over(&self, outlook: &Outlook) -> bool {
-        if !self.running.is_empty() {
-            return false;
-        }
-        let waiting_helps = match outlook.prospect {
-            Prospect::None => false,
-            Prospect::After(_) => true,
-            Prospect::InOtherHands => self.options.until == Until::Drained,
-        };
-        match self.options.until {
-            _ if self.stop.is_some() => true,
-            Until::Once if self.decided_once => true,
-            Until::Once | Until::Drained => !waiting_helps,
-            Until::Stopped => false,
-        }
-    }
-
-    /// Says once why nothing happens.
-    fn tell_wait(&mut self, outlook: &Outlook) {
-        if !self.running.is_empty() || self.stop.is_some() || std::mem::replace(&mut self.wait_told, true) {
-            return;
-        }
-        match outlook.prospect {
-            Prospect::None => announce::waiting("waiting for jobs; Ctrl-C ends this"),
-            Prospect::InOtherHands => announce::waiting("waiting for a lock or a job that is in other hands"),
-            Prospect::After(_) => self.wait_told = false,
-        }
-    }
-
-    /// An idle decision: nothing runs and nothing could (clause S-1).
-    fn decide_idle(&mut self, outlook: &Outlook) {
-        let Some(view) = outlook.view.clone() else { return };
-        let due = self
-            .idle_since_decision
-            .is_none_or(|last| last.elapsed() >= IDLE_DECISION_INTERVAL);
-        let ends = self.options.until != Until::Stopped;
-        let already = self.options.until == Until::Once && self.decided_once;
-        if self.lane.is_some() && self.running.is_empty() && self.stop.is_none() && !already && (due || ends)
-        {
-            self.idle_since_decision = Some(Instant::now());
-            self.decided(None, view);
-        }
-    }
-
-    fn decided(&mut self, local: Option<JobId>, view: Arc<View>) {
+    pub(super) fn decided(&mut self, local: Option<JobId>, view: Arc<View>) {
         self.decided_once = true;
         if let Some(lane) = &self.lane {
             lane.decided(Decision { local, view });
@@ -237,24 +191,6 @@ impl Runner {
                 Ok(())
             }
         }
-    }
-
-    fn next_instant(&self, outlook: &Outlook) -> Option<Instant> {
-        let now = Instant::now();
-        let looks = match outlook.prospect {
-            Prospect::After(after) => Some(now + after),
-            Prospect::InOtherHands => Some(now + self.next_tick),
-            Prospect::None => None,
-        };
-        let coarse = (!self.events.notices_changes()).then(|| now + COARSE_TICK);
-        let idle = match (&self.lane, self.running.is_empty(), self.options.until) {
-            (Some(_), true, Until::Stopped) => {
-                self.idle_since_decision.map(|last| last + IDLE_DECISION_INTERVAL)
-            }
-            _ => None,
-        };
-        let give_up = self.stop.as_ref().and_then(|stop| stop.give_up_at);
-        [looks, coarse, idle, give_up].into_iter().flatten().min()
     }
 
     fn finish(mut self, view: Option<Arc<View>>) -> Result<Exit, RunError> {

@@ -37,7 +37,7 @@ fn at_its_time_out_everything_that_a_job_started_is_ended() {
     stubborn(&rig);
     rig.add(
         "a",
-        "timeout: 3s\nverify: touch $RIG/verified",
+        "timeout: 5s\nverify: touch $RIG/verified",
         &format!("{STUBBORN}\nwhile :; do sleep 9; done"),
     );
     let run = rig.start(&["run", "--drain"], &[]);

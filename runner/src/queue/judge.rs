@@ -1,0 +1,88 @@
+//! What a file in the inbox is: a job with its place, one without, no job at all.
+
+use std::ffi::OsStr;
+use std::fs::Metadata;
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+use std::time::{Duration, SystemTime};
+
+use super::refuse::elsewhere;
+use super::{Queue, QueueError, Reading, stem};
+use crate::decide::Waiting;
+use crate::ids::JobId;
+use crate::stage::Stage;
+
+/// Says whether a file is still the one that was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp {
+    inode: u64,
+    modified: (i64, i64),
+    size: u64,
+}
+
+impl Stamp {
+    pub(super) fn of(metadata: &Metadata) -> Stamp {
+        Stamp {
+            inode: metadata.ino(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            size: metadata.size(),
+        }
+    }
+}
+
+pub(super) enum Judged {
+    Registered(Waiting),
+    /// A good file without a place in the order.
+    Unregistered(Waiting),
+    Bad(String),
+    Gone,
+}
+
+pub(super) fn judge(queue: &Queue, name: &OsStr) -> Reading<Judged> {
+    let id = match stem(name).map(JobId::new) {
+        Some(Ok(id)) => id,
+        Some(Err(error)) => return Ok(Judged::Bad(format!("the file's name: {error}"))),
+        None => return Ok(Judged::Bad("the file's name is not UTF-8: rename it".to_owned())),
+    };
+    let job = match queue.job(Stage::Inbox, &id) {
+        Ok(job) => job,
+        Err(QueueError::Job(remark)) => return Ok(Judged::Bad(remark.to_string())),
+        Err(QueueError::Read { source, .. }) if source.kind() == ErrorKind::NotFound => {
+            return Ok(Judged::Gone);
+        }
+        Err(QueueError::Read { source, .. }) => {
+            return Ok(Judged::Bad(format!("the file can't be read: {source}")));
+        }
+        Err(error) => return Err(error),
+    };
+    let known = queue.history(&id)?;
+    let sequence = known.waiting_at();
+    let waiting = Waiting {
+        id,
+        priority: job.priority,
+        sequence: sequence.unwrap_or(0),
+        lock: job.lock,
+        engine: job.engine,
+        caps: job.caps,
+    };
+    match (sequence, elsewhere(queue, &waiting.id)?) {
+        (_, Some(stage)) => Ok(Judged::Bad(format!(
+            "a job of that name is already in {stage}: rename the file"
+        ))),
+        (Some(_), None) => Ok(Judged::Registered(waiting)),
+        (None, None) => Ok(Judged::Unregistered(waiting)),
+    }
+}
+
+/// Since the file was last written or put in place. A clock that was set back makes a file old, never young for long.
+pub(super) fn age(metadata: &Metadata) -> Duration {
+    let instant = |seconds: i64, nanos: i64| {
+        SystemTime::UNIX_EPOCH
+            + Duration::new(
+                u64::try_from(seconds).unwrap_or(0),
+                u32::try_from(nanos).unwrap_or(0),
+            )
+    };
+    let changed = instant(metadata.ctime(), metadata.ctime_nsec());
+    changed.elapsed().unwrap_or(Duration::MAX)
+}

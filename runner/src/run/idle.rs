@@ -1,0 +1,74 @@
+//! When nothing starts: whether the run is over, what is waited for, and what is said about it.
+
+use std::time::{Duration, Instant};
+
+use super::local::Prospect;
+use super::runner::{COARSE_TICK, Outlook, Runner};
+use super::{Until, announce};
+
+/// An endless run that has nothing to do says so to the shadow lane this often at most.
+const IDLE_DECISION_INTERVAL: Duration = Duration::from_secs(30);
+
+impl Runner {
+    pub(super) fn is_over(&self, outlook: &Outlook) -> bool {
+        if !self.running.is_empty() {
+            return false;
+        }
+        let waiting_helps = match outlook.prospect {
+            Prospect::None => false,
+            Prospect::After(_) => true,
+            Prospect::InOtherHands => self.options.until == Until::Drained,
+        };
+        match self.options.until {
+            _ if self.stop.is_some() => true,
+            Until::Once if self.decided_once => true,
+            Until::Once | Until::Drained => !waiting_helps,
+            Until::Stopped => false,
+        }
+    }
+
+    /// Says once why nothing happens.
+    pub(super) fn tell_wait(&mut self, outlook: &Outlook) {
+        if !self.running.is_empty() || self.stop.is_some() || std::mem::replace(&mut self.wait_told, true) {
+            return;
+        }
+        match outlook.prospect {
+            Prospect::None => announce::waiting("waiting for jobs; Ctrl-C ends this"),
+            Prospect::InOtherHands => announce::waiting("waiting for a lock or a job that is in other hands"),
+            Prospect::After(_) => self.wait_told = false,
+        }
+    }
+
+    /// An idle decision: nothing runs and nothing could (clause S-1).
+    pub(super) fn decide_idle(&mut self, outlook: &Outlook) {
+        let Some(view) = outlook.view.clone() else { return };
+        let due = self
+            .idle_since_decision
+            .is_none_or(|last| last.elapsed() >= IDLE_DECISION_INTERVAL);
+        let ends = self.options.until != Until::Stopped;
+        let already = self.options.until == Until::Once && self.decided_once;
+        if self.lane.is_some() && self.running.is_empty() && self.stop.is_none() && !already && (due || ends)
+        {
+            self.idle_since_decision = Some(Instant::now());
+            self.decided(None, view);
+        }
+    }
+
+    pub(super) fn next_instant(&self, outlook: &Outlook) -> Option<Instant> {
+        let now = Instant::now();
+        let looks = match outlook.prospect {
+            Prospect::After(after) => Some(now + after),
+            Prospect::InOtherHands => Some(now + self.next_tick),
+            Prospect::None => None,
+        };
+        let coarse = (!self.events.notices_changes()).then(|| now + COARSE_TICK);
+        let idle = match (&self.lane, self.running.is_empty(), self.options.until) {
+            (Some(_), true, Until::Stopped) => {
+                self.idle_since_decision.map(|last| last + IDLE_DECISION_INTERVAL)
+            }
+            _ => None,
+        };
+        let give_up = self.stop.as_ref().and_then(|stop| stop.give_up_at);
+        [looks, coarse, idle, give_up].into_iter().flatten().min()
+    }
+}
