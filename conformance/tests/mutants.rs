@@ -38,6 +38,19 @@ fn passes_unmutated(id: &str, scenario: &Scenario) {
 #[case("does-nothing", "shadow/agree", "shadow-seen")]
 #[case("does-nothing", "shadow/agree", "stages")]
 #[case("says-nothing", "flags/bad-value-shadow", "output")]
+#[case("hides-errors", "faults/status-500", "errors")]
+#[case("logs-twice", "shadow/agree", "one-outcome")]
+#[case("tears-its-log", "shadow/agree", "log-lines")]
+#[case("asks-twice", "shadow/agree", "dry-runs")]
+#[case("asks-twice", "shadow/agree", "calls")]
+#[case("tells-its-decision", "shadow/agree", "blind")]
+#[case("misshapes-claims", "shadow/agree", "document-requests")]
+#[case("talks-nonsense", "shadow/agree", "known-requests")]
+#[case("passes-the-fleet-on", "shadow/agree", "engine-environment")]
+#[case("holds-stdin-open", "shadow/failed-job", "stdin")]
+#[case("skips-permissions", "shadow/agree", "permissions")]
+#[case("ignores-locks", "offline/lock", "locks")]
+#[case("moves-a-failure", "shadow/failed-job", "stages")]
 fn a_wrong_runner_fails_the_check_that_is_about_it(
     #[case] mutant: &str,
     #[case] id: &str,

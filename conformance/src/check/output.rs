@@ -18,9 +18,10 @@ pub(super) fn check(scenario: &Scenario, seen: &Observed, findings: &mut Vec<Fin
     of_runner("ends-in-time", &[], findings)
         .and_of(scenario)
         .none("every command ends by itself", &late);
+    let ending = expect.exit_signal.map_or(Exit::Code(expect.exit), Exit::Signal);
     of_runner("exit", &[], findings)
         .and_of(scenario)
-        .equal(&Exit::Code(expect.exit), &seen.main().exit);
+        .equal(&ending, &seen.main().exit);
     let exits: Vec<Exit> = seen.commands.iter().skip(1).map(|command| command.exit).collect();
     if !exits.is_empty() {
         let expected = match &expect.exits {

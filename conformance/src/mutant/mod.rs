@@ -18,90 +18,47 @@ pub struct Mutant {
     kind: Kind,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// Passes everything through: what is wrong around a mutant is wrong around it too.
-    Control,
-    ClaimsForReal,
-    WaitsForTheLane,
-    ActsOnDiverge,
-    AgreesAlways,
-    FailsOnShadowErrors,
-    ConnectsWhenOff,
-    LeaksTheToken,
-    LeavesAProcess,
-    RunsTwice,
-    DoesNothing,
-    SaysNothing,
+/// Every fault by its kind, its name and what is wrong about it.
+macro_rules! mutants {
+    ($($kind:ident $name:literal $fault:literal)*) => {
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        enum Kind { $($kind),* }
+
+        /// Every mutant, the control first.
+        pub const ALL: &[Mutant] = &[$(Mutant { name: $name, fault: $fault, kind: Kind::$kind }),*];
+    };
 }
 
-/// Every mutant, the control first.
-pub const ALL: [Mutant; 12] = [
-    Mutant {
-        name: "control",
-        fault: "none: the wrapper alone",
-        kind: Kind::Control,
-    },
-    Mutant {
-        name: "claims-for-real",
-        fault: "sends a real claim with every shadow claim",
-        kind: Kind::ClaimsForReal,
-    },
-    Mutant {
-        name: "waits-for-the-lane",
-        fault: "starts no engine before the coordinator answered",
-        kind: Kind::WaitsForTheLane,
-    },
-    Mutant {
-        name: "acts-on-diverge",
-        fault: "runs the job that the coordinator named",
-        kind: Kind::ActsOnDiverge,
-    },
-    Mutant {
-        name: "agrees-always",
-        fault: "logs AGREE for everything",
-        kind: Kind::AgreesAlways,
-    },
-    Mutant {
-        name: "fails-on-shadow-errors",
-        fault: "exits 1 after an error of the shadow lane",
-        kind: Kind::FailsOnShadowErrors,
-    },
-    Mutant {
-        name: "connects-when-off",
-        fault: "opens a connection although the fleet is off",
-        kind: Kind::ConnectsWhenOff,
-    },
-    Mutant {
-        name: "leaks-the-token",
-        fault: "writes the token into the queue",
-        kind: Kind::LeaksTheToken,
-    },
-    Mutant {
-        name: "leaves-a-process",
-        fault: "leaves a process in a session of its own",
-        kind: Kind::LeavesAProcess,
-    },
-    Mutant {
-        name: "runs-twice",
-        fault: "starts every engine twice",
-        kind: Kind::RunsTwice,
-    },
-    Mutant {
-        name: "does-nothing",
-        fault: "exits 0 at once",
-        kind: Kind::DoesNothing,
-    },
-    Mutant {
-        name: "says-nothing",
-        fault: "prints nothing",
-        kind: Kind::SaysNothing,
-    },
-];
+mutants! {
+    Control "control" "none: the wrapper alone"
+    ClaimsForReal "claims-for-real" "sends a real claim with every shadow claim"
+    WaitsForTheLane "waits-for-the-lane" "starts no engine before the coordinator answered"
+    ActsOnDiverge "acts-on-diverge" "runs the job that the coordinator named"
+    AgreesAlways "agrees-always" "logs AGREE for everything"
+    FailsOnShadowErrors "fails-on-shadow-errors" "exits 1 after an error of the shadow lane"
+    ConnectsWhenOff "connects-when-off" "opens a connection although the fleet is off"
+    LeaksTheToken "leaks-the-token" "writes the token into the queue"
+    LeavesAProcess "leaves-a-process" "leaves a process in a session of its own"
+    RunsTwice "runs-twice" "starts every engine twice"
+    DoesNothing "does-nothing" "exits 0 at once"
+    SaysNothing "says-nothing" "prints nothing"
+    HidesErrors "hides-errors" "takes its errors out of the shadow log"
+    LogsTwice "logs-twice" "logs every outcome twice"
+    TearsItsLog "tears-its-log" "leaves the last line of the shadow log unfinished"
+    AsksTwice "asks-twice" "sends every shadow claim twice"
+    TellsItsDecision "tells-its-decision" "names its own job in the shadow claim"
+    MisshapesClaims "misshapes-claims" "sends its capabilities as one string"
+    TalksNonsense "talks-nonsense" "asks the coordinator for what is not in its API"
+    PassesTheFleetOn "passes-the-fleet-on" "lets its engines see a fleet variable"
+    HoldsStdinOpen "holds-stdin-open" "leaves its engines an open, silent input"
+    SkipsPermissions "skips-permissions" "tells every engine not to ask"
+    IgnoresLocks "ignores-locks" "runs jobs of one lock side by side"
+    MovesAFailure "moves-a-failure" "calls shipped what failed"
+}
 
 impl Mutant {
     pub fn named(name: &str) -> Option<Mutant> {
-        ALL.into_iter().find(|mutant| mutant.name == name)
+        ALL.iter().copied().find(|mutant| mutant.name == name)
     }
 
     /// The profile of this mutant around the runner of `base`.

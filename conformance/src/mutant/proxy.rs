@@ -13,6 +13,14 @@ pub(super) enum Extra {
     Nothing,
     /// After every shadow claim, a real one.
     RealClaim,
+    /// Before every shadow claim, the same once more.
+    Again,
+    /// In every shadow claim, the job that was decided on.
+    Decision,
+    /// In every shadow claim, a string where a list belongs.
+    Misshapen,
+    /// Before every shadow claim, a request that no API has.
+    Nonsense,
 }
 
 /// Where the proxy listens. Its threads end with the process.
@@ -67,7 +75,20 @@ struct Request {
 }
 
 fn pass_on(mut client: TcpStream, upstream: &str, extra: Extra) -> std::io::Result<String> {
-    let request = read(&client)?;
+    let mut request = read(&client)?;
+    let asks = request.path.ends_with("/shadow/claims");
+    match extra {
+        Extra::Again if asks => send(
+            upstream,
+            "/v1/shadow/claims",
+            &request.authorization,
+            &request.body,
+        )?,
+        Extra::Nonsense if asks => send(upstream, "/v1/shadow/nonsense", &request.authorization, b"{}")?,
+        Extra::Decision if asks => request.body = patched(&request.body, "localJob", Some("alpha"))?,
+        Extra::Misshapen if asks => request.body = patched(&request.body, "caps", Some("linux"))?,
+        _ => {}
+    }
     let mut server = TcpStream::connect(upstream)?;
     // A client that gives up must be noticed while the coordinator is still silent.
     let (watched, ended) = (client.try_clone()?, server.try_clone()?);
@@ -76,11 +97,21 @@ fn pass_on(mut client: TcpStream, upstream: &str, extra: Extra) -> std::io::Resu
         let _ = watched.read(&mut [0]);
         let _ = ended.shutdown(std::net::Shutdown::Both);
     });
-    write!(server, "{}connection: close\r\n\r\n", request.head)?;
+    write!(
+        server,
+        "{}content-length: {}\r\nconnection: close\r\n\r\n",
+        request.head,
+        request.body.len()
+    )?;
     server.write_all(&request.body)?;
     std::io::copy(&mut server, &mut client)?;
-    if extra == Extra::RealClaim && request.path.ends_with("/shadow/claims") {
-        claim(&request, upstream)?;
+    if extra == Extra::RealClaim && asks {
+        send(
+            upstream,
+            "/v1/claims",
+            &request.authorization,
+            &patched(&request.body, "shadow", None)?,
+        )?;
     }
     client.shutdown(std::net::Shutdown::Both)?;
     Ok(request.path)
@@ -98,7 +129,10 @@ fn read(client: &TcpStream) -> std::io::Result<Request> {
         let name = line.split(':').next().unwrap_or_default().to_ascii_lowercase();
         match name.as_str() {
             _ if head.is_empty() => path = line.split(' ').nth(1).unwrap_or_default().to_owned(),
-            "content-length" => length = line[15..].trim().parse().unwrap_or(0),
+            "content-length" => {
+                length = line[15..].trim().parse().unwrap_or(0);
+                continue;
+            }
             "authorization" => authorization = line.clone(),
             "connection" => continue,
             _ => {}
@@ -115,19 +149,30 @@ fn read(client: &TcpStream) -> std::io::Result<Request> {
     })
 }
 
-/// The real claim that a shadow claim must never become.
-fn claim(shadow: &Request, upstream: &str) -> std::io::Result<()> {
-    let mut body: serde_json::Value = serde_json::from_slice(&shadow.body)?;
+/// A JSON body with one field set, or taken out.
+fn patched(body: &[u8], field: &str, value: Option<&str>) -> std::io::Result<Vec<u8>> {
+    let mut body: serde_json::Value = serde_json::from_slice(body)?;
     if let Some(fields) = body.as_object_mut() {
-        fields.remove("shadow");
+        match value {
+            Some(value) => fields.insert(field.to_owned(), value.into()),
+            None => fields.remove(field),
+        };
     }
-    let body = body.to_string();
+    Ok(body.to_string().into_bytes())
+}
+
+/// A request of the mutant's own; nobody looks at its answer.
+fn send(upstream: &str, path: &str, authorization: &str, body: &[u8]) -> std::io::Result<()> {
     let mut server = TcpStream::connect(upstream)?;
+    let length = body.len();
     write!(
         server,
-        "POST /v1/claims HTTP/1.1\r\nhost: {upstream}\r\n{}content-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
-        shadow.authorization,
-        body.len()
+        "POST {path} HTTP/1.1\r\nhost: {upstream}\r\n{authorization}"
     )?;
+    write!(
+        server,
+        "content-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
+    )?;
+    server.write_all(body)?;
     std::io::copy(&mut server, &mut std::io::sink()).map(drop)
 }

@@ -19,7 +19,6 @@ const WAIT_LIMIT: Duration = Duration::from_secs(15);
 /// Runs the runner with this fault; the exit code is the mutant's.
 pub(super) fn run(kind: Kind, runner: &str, arguments: &[String]) -> std::io::Result<i32> {
     let working = arguments.first().is_some_and(|command| command == "run");
-    let fleet = variable("AQ_FLEET") == "1";
     let mut command = Command::new(runner);
     command.args(arguments).stdin(Stdio::null());
     match kind {
@@ -27,38 +26,72 @@ pub(super) fn run(kind: Kind, runner: &str, arguments: &[String]) -> std::io::Re
         Kind::SaysNothing => {
             command.stdout(Stdio::null()).stderr(Stdio::null());
             let code = code_of(&mut command)?;
-            fired(kind)?;
-            return Ok(code);
+            return fired(kind).map(|()| code);
         }
-        Kind::ClaimsForReal if working && fleet => {
-            let proxy = proxy::start(&variable("AQ_FLEET_URL"), Extra::RealClaim)?;
-            command.env("AQ_FLEET_URL", &proxy.url);
-            fired(kind)?;
-        }
-        Kind::WaitsForTheLane if working && fleet => {
-            let proxy = proxy::start(&variable("AQ_FLEET_URL"), Extra::Nothing)?;
-            command.env("AQ_FLEET_URL", &proxy.url);
-            let own = std::env::current_exe()?;
-            shim(
-                &mut command,
-                &format!("'{}' mutant --wait {}", own.display(), proxy.gate),
-            )?;
-            fired(kind)?;
-        }
-        Kind::RunsTwice if working => {
-            shim(&mut command, "\"$real\" \"$@\" </dev/null")?;
-            fired(kind)?;
-        }
-        Kind::ConnectsWhenOff if working && !fleet => {
+        _ if !working => return code_of(&mut command),
+        _ => {}
+    }
+    between(kind, &mut command)?;
+    around_engines(kind, &mut command)?;
+    let code = code_of(&mut command)?;
+    after(kind, code)
+}
+
+/// Faults on the way to the coordinator, done by a proxy.
+fn between(kind: Kind, command: &mut Command) -> std::io::Result<()> {
+    let fleet = variable("AQ_FLEET") == "1";
+    let extra = match kind {
+        Kind::ClaimsForReal => Extra::RealClaim,
+        Kind::AsksTwice => Extra::Again,
+        Kind::TellsItsDecision => Extra::Decision,
+        Kind::MisshapesClaims => Extra::Misshapen,
+        Kind::TalksNonsense => Extra::Nonsense,
+        Kind::WaitsForTheLane => Extra::Nothing,
+        Kind::ConnectsWhenOff if !fleet => {
             drop(TcpStream::connect(
                 variable("AQ_FLEET_URL").trim_start_matches("http://"),
             )?);
-            fired(kind)?;
+            return fired(kind);
         }
-        _ => {}
+        _ => return Ok(()),
+    };
+    if !fleet {
+        return Ok(());
     }
-    let code = code_of(&mut command)?;
-    if working { after(kind, code) } else { Ok(code) }
+    let proxy = proxy::start(&variable("AQ_FLEET_URL"), extra)?;
+    command.env("AQ_FLEET_URL", &proxy.url);
+    if kind == Kind::WaitsForTheLane {
+        let own = std::env::current_exe()?;
+        shim(
+            command,
+            &format!("'{}' mutant --wait {}", own.display(), proxy.gate),
+        )?;
+    }
+    fired(kind)
+}
+
+/// Faults around the engines, done by scripts in front of them, or by an edit of the jobs.
+fn around_engines(kind: Kind, command: &mut Command) -> std::io::Result<()> {
+    let first = match kind {
+        Kind::RunsTwice => "\"$real\" \"$@\" </dev/null",
+        Kind::PassesTheFleetOn => "AQ_FLEET=1; export AQ_FLEET",
+        Kind::HoldsStdinOpen => "sleep 3 | \"$real\" \"$@\"; exit $?",
+        Kind::SkipsPermissions => "set -- --yolo \"$@\"",
+        Kind::IgnoresLocks => return without_locks().and_then(|()| fired(kind)),
+        _ => return Ok(()),
+    };
+    shim(command, first)?;
+    fired(kind)
+}
+
+/// Takes the locks out of the jobs that wait.
+fn without_locks() -> std::io::Result<()> {
+    for entry in fs::read_dir(queue().join("inbox"))?.flatten() {
+        let text = fs::read_to_string(entry.path())?;
+        let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with("lock:")).collect();
+        fs::write(entry.path(), lines.join("\n") + "\n")?;
+    }
+    Ok(())
 }
 
 /// `mutant --wait PORT`: returns when the proxy's gate opens.
@@ -82,6 +115,19 @@ fn after(kind: Kind, code: i32) -> std::io::Result<i32> {
             let agreeing: Vec<String> = text.lines().map(agree).collect();
             if !agreeing.is_empty() {
                 fs::write(&log, agreeing.join("\n") + "\n")?;
+                fired(kind)?;
+            }
+        }
+        Kind::HidesErrors | Kind::LogsTwice | Kind::TearsItsLog => {
+            let text = fs::read_to_string(&log).unwrap_or_default();
+            if !text.is_empty() {
+                fs::write(&log, edited(kind, &text))?;
+                fired(kind)?;
+            }
+        }
+        Kind::MovesAFailure => {
+            for entry in fs::read_dir(queue().join("failed"))?.flatten() {
+                fs::rename(entry.path(), queue().join("shipped").join(entry.file_name()))?;
                 fired(kind)?;
             }
         }
@@ -113,6 +159,20 @@ fn after(kind: Kind, code: i32) -> std::io::Result<i32> {
         _ => {}
     }
     Ok(code)
+}
+
+/// The shadow log with what this mutant makes of it.
+fn edited(kind: Kind, text: &str) -> String {
+    let lines = text.lines().flat_map(|line| match kind {
+        Kind::HidesErrors if line.contains("\"shadow-error\"") => Vec::new(),
+        Kind::LogsTwice => vec![line, line],
+        _ => vec![line],
+    });
+    let whole = lines.map(|line| format!("{line}\n")).collect::<String>();
+    match kind {
+        Kind::TearsItsLog => whole[..whole.len().saturating_sub(20)].to_owned(),
+        _ => whole,
+    }
 }
 
 /// Says that the fault was exercised, so that a mutant nobody noticed can be told from one that did nothing.

@@ -10,9 +10,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Expect {
-    /// Exit code of the main command; by default 0. One who dies by a signal has none.
+    /// Exit code of the main command; by default 0.
     #[serde(default)]
     pub exit: i32,
+    /// The signal that the main command dies by, where a step sends it one; it has no exit code then.
+    pub exit_signal: Option<i32>,
     /// Exit codes of the commands of `then`; by default all 0.
     pub exits: Option<Vec<i32>>,
     /// The stage folder of every job file in the queue; a job that is not named must not be there.

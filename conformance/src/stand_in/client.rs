@@ -15,7 +15,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::{Farewell, Hello, Instructions, Spawned, Stdin};
 
 /// How long an open, silent standard input is put up with.
-const STDIN_LIMIT: Duration = Duration::from_secs(3);
+const STDIN_LIMIT: Duration = Duration::from_secs(2);
 /// A stand-in left to itself ends after this, whatever becomes of the harness.
 const LIFE_LIMIT: Duration = Duration::from_secs(120);
 const PROMPT_LIMIT: u64 = 2 << 20;

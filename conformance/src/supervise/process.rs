@@ -18,6 +18,8 @@ use super::{Ended, Exit, signal_of, tree};
 
 /// What a command may still end by itself after its own end, before that counts as left behind.
 const GRACE: Duration = Duration::from_millis(300);
+/// The same for a command that was killed: what watches over its children may take its time to end them.
+const GRACE_AFTER_KILL: Duration = Duration::from_secs(15);
 
 /// The hidden subcommand: `supervise REPORT PROGRAM ARGUMENT...`, with its orders on standard input.
 pub fn main(arguments: &[String]) -> ExitCode {
@@ -56,7 +58,8 @@ fn supervise(program: &str, arguments: &[String]) -> std::io::Result<Ended> {
     let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
     let asked = follow(pid, &pidfd)?;
     let grace = match asked {
-        Asked::Nothing | Asked::Kill => GRACE,
+        Asked::Nothing => GRACE,
+        Asked::Kill => GRACE_AFTER_KILL,
         Asked::End => Duration::ZERO,
     };
     let exit = match asked {
