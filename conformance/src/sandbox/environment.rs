@@ -11,6 +11,9 @@ use crate::scenario::{Scenario, TokenVia};
 /// The id under which the runner under test presents itself.
 pub const FACTORY: &str = "conformance-factory";
 
+/// Limits of the runner's own, where the scenario sets none.
+const PATIENCE: &str = "15s";
+
 /// Which run of a scenario this is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Variant {
@@ -33,6 +36,10 @@ pub fn of(
     let mut environment = bare(sandbox);
     if *variant != Variant::Offline {
         environment.insert("AQ_FLEET_URL".into(), url.to_owned());
+        // Where time is not what a scenario is about, a busy machine must not make it so.
+        for limit in ["AQ_FLEET_TIMEOUT", "AQ_FLEET_DRAIN"] {
+            environment.insert(limit.into(), PATIENCE.into());
+        }
         match scenario.runner.token {
             TokenVia::Env => environment.insert("AQ_FLEET_TOKEN".into(), secret.token.clone()),
             TokenVia::Wrong => environment.insert("AQ_FLEET_TOKEN".into(), secret.wrong.clone()),
