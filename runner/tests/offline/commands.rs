@@ -161,3 +161,19 @@ fn a_closed_pipe_is_a_quiet_end() {
     assert_eq!(String::from_utf8(done.stderr).unwrap(), "");
     assert_eq!(fs::read_to_string(rig.path("work/code")).unwrap(), "0\n");
 }
+
+#[test]
+fn what_a_job_file_holds_is_shown_without_steering_the_terminal() {
+    let rig = Rig::new();
+    rig.add("a", "verify: \"true # \\e]0;title\\a\"", "true");
+    fs::write(rig.queue("inbox/b\u{1b}[31m.md"), "x").unwrap();
+    let run = rig.aq(&["run", "--drain"]);
+    let outputs = [
+        run.stderr,
+        rig.aq(&["show", "a"]).stdout,
+        rig.aq(&["list"]).stdout,
+    ];
+    for output in outputs {
+        assert!(!output.contains('\x1b') && !output.contains('\x07'), "{output:?}");
+    }
+}

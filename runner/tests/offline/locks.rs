@@ -18,7 +18,12 @@ fn two_and_one(rig: &Rig) {
     rig.add("third", "", "echo third >> $RIG/runs; echo > $RIG/free");
 }
 
-const ONE_AFTER_THE_OTHER: [&str; 4] = ["first starts", "third", "first ends", "second starts"];
+/// The third has told that it runs before the first is released, so it was held up by neither.
+fn assert_one_after_the_other(rig: &Rig) {
+    let mut runs = rig.lines("runs");
+    runs.retain(|line| line != "third");
+    assert_eq!(runs, ["first starts", "first ends", "second starts"]);
+}
 
 #[test]
 fn two_workers_never_run_two_jobs_with_one_lock() {
@@ -29,7 +34,7 @@ fn two_workers_never_run_two_jobs_with_one_lock() {
     rig.hear("free");
     rig.release("go");
     assert_eq!(run.end().code, 0);
-    assert_eq!(rig.lines("runs"), ONE_AFTER_THE_OTHER);
+    assert_one_after_the_other(&rig);
 }
 
 #[test]
@@ -42,7 +47,7 @@ fn two_runners_on_one_queue_respect_each_others_locks_and_wait_for_them() {
     rig.hear("free");
     rig.release("go");
     assert_eq!([one.end().code, other.end().code], [0, 0]);
-    assert_eq!(rig.lines("runs"), ONE_AFTER_THE_OTHER);
+    assert_one_after_the_other(&rig);
     assert_eq!(
         ["first", "second", "third"].map(|id| rig.stage(id)),
         ["shipped", "shipped", "shipped"]
