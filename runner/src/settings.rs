@@ -65,7 +65,6 @@ pub(crate) struct FleetSettings {
     /// Kept although the token was read: the path stays out of children's environments too.
     pub(crate) token_file: Option<Setting<PathBuf>>,
     /// Certificates to trust besides the system's, in PEM.
-    pub(crate) ca: Option<Setting<PathBuf>>,
     pub(crate) ca_pem: Vec<u8>,
     /// Limit of one call.
     pub(crate) timeout: Setting<Duration>,
@@ -193,7 +192,6 @@ impl FleetSettings {
                 }
             };
         let found = FoundToken::resolve(sources, flags, fleet.value)?;
-        let (ca, ca_pem) = certificates(sources, flags, fleet.value)?;
         let engines = sources.file.get(keys::ALLOW_ENGINES.file);
         let folders = sources.file.get(keys::ALLOW_CWD.file);
         Ok(FleetSettings {
@@ -202,8 +200,7 @@ impl FleetSettings {
             token_file: found.file,
             token_access: found.access,
             token_twice: found.twice,
-            ca,
-            ca_pem,
+            ca_pem: certificates(sources, flags, fleet.value)?,
             timeout: limit(keys::TIMEOUT, &flags.fleet_timeout, values::limit)?,
             drain: limit(keys::DRAIN, &flags.fleet_drain, values::wait)?,
             allow_engines: engines.map(|raw| values::engine_names(&raw)).transpose()?,
@@ -273,28 +270,19 @@ impl FoundToken {
     }
 }
 
-type Certificates = (Option<Setting<PathBuf>>, Vec<u8>);
-
-fn certificates(
-    sources: &Sources<'_>,
-    flags: &GlobalFlags,
-    fleet: Switch,
-) -> Result<Certificates, SettingsError> {
+fn certificates(sources: &Sources<'_>, flags: &GlobalFlags, fleet: Switch) -> Result<Vec<u8>, SettingsError> {
     let Some((ca, name)) = sources.find_path(keys::CA, flags.fleet_ca.as_deref())? else {
-        return Ok((None, Vec::new()));
+        return Ok(Vec::new());
     };
-    let pem = match (fleet, fs::read(&ca.value)) {
-        (Switch::Off, _) => Vec::new(),
-        (Switch::On, Ok(pem)) => pem,
-        (Switch::On, Err(source)) => {
-            return Err(SettingsError::CertificateFile {
-                name,
-                path: ca.value,
-                source,
-            });
-        }
-    };
-    Ok((Some(ca), pem))
+    match (fleet, fs::read(&ca.value)) {
+        (Switch::Off, _) => Ok(Vec::new()),
+        (Switch::On, Ok(pem)) => Ok(pem),
+        (Switch::On, Err(source)) => Err(SettingsError::CertificateFile {
+            name,
+            path: ca.value,
+            source,
+        }),
+    }
 }
 
 fn factory_id(sources: &Sources<'_>, flags: &GlobalFlags) -> Result<Setting<FactoryId>, SettingsError> {

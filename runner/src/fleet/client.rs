@@ -111,7 +111,7 @@ impl Client {
     /// What the coordinator would assign now, without a lease. Tells it nothing of the local decision.
     pub(crate) async fn shadow_claim(&self, caps: &[Capability]) -> Result<Offer, Failure> {
         let body = wire::ShadowClaimRequest {
-            factory_id: self.factory.to_string(),
+            factory_id: self.factory.as_str().to_owned(),
             caps: words(caps),
             shadow: wire::SHADOW,
         };
@@ -124,7 +124,7 @@ impl Client {
 
     pub(crate) async fn shadow_report(&self, job: &JobId, stage: Stage) -> Result<Mirrored, Failure> {
         let body = wire::ShadowReportRequest {
-            factory_id: self.factory.to_string(),
+            factory_id: self.factory.as_str().to_owned(),
             job_id: job.to_string(),
             stage: stage.wire_name().to_owned(),
             at: wire::instant(jiff::Timestamp::now()),
@@ -156,7 +156,7 @@ impl Client {
     ) -> Result<Claimed, Failure> {
         let wait_ms = wait.map(millis);
         let body = ClaimRequest {
-            factory_id: self.factory.to_string(),
+            factory_id: self.factory.as_str().to_owned(),
             caps: words(caps),
             wait_ms,
         };
@@ -203,7 +203,7 @@ impl Client {
         key: &str,
     ) -> Result<Stage, Failure> {
         let body = ReportRequest {
-            factory_id: self.factory.to_string(),
+            factory_id: self.factory.as_str().to_owned(),
             lease_id: proof.lease.to_string(),
             fencing_token: proof.fencing_token,
             stage: news.stage.wire_name().to_owned(),
@@ -224,7 +224,7 @@ impl Client {
         key: &str,
     ) -> Result<(), Failure> {
         let body = QuarantineRequest {
-            factory_id: self.factory.to_string(),
+            factory_id: self.factory.as_str().to_owned(),
             lease_id: proof.map(|proof| proof.lease.to_string()),
             fencing_token: proof.map(|proof| proof.fencing_token),
             reason: reason.to_owned(),
@@ -251,13 +251,18 @@ impl Client {
     pub(crate) async fn check_token(&self) -> Result<(), Failure> {
         let mut call = self.call(Method::GET, &["v1", "jobs"])?;
         call.url.set_query(Some("limit=1"));
-        let _: wire::JobPage = shaped(self.send(call, &[200]).await?.json()?)?;
-        Ok(())
+        match self.send(call, &[200]).await?.json()?.get("jobs") {
+            Some(Value::Array(_)) => Ok(()),
+            _ => Err(Failure::indefinite(
+                FailureKind::WrongShape,
+                "there is no list of jobs",
+            )),
+        }
     }
 
     fn holder(&self, proof: &LeaseProof) -> LeaseHolder {
         LeaseHolder {
-            factory_id: self.factory.to_string(),
+            factory_id: self.factory.as_str().to_owned(),
             fencing_token: proof.fencing_token,
         }
     }

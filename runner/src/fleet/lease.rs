@@ -28,6 +28,11 @@ impl BootInstant {
         self.0.saturating_sub(earlier.0)
     }
 
+    /// As a number, to spread what would otherwise happen at once.
+    pub(crate) fn nanos(self) -> u64 {
+        u64::try_from(self.0.as_nanos()).unwrap_or(u64::MAX)
+    }
+
     pub(crate) fn before(self, by: Duration) -> BootInstant {
         BootInstant(self.0.saturating_sub(by))
     }

@@ -1,15 +1,15 @@
 //! The routed mode, but for the run loop itself: claiming with back-off, keeping a lease, and the rules for what a
 //! claim brings. All of it talks to the loop by messages; the loop alone touches the queue and the processes.
 
-mod admission;
+pub(crate) mod admission;
 mod claimer;
 mod keeper;
+pub(crate) mod office;
 
 use std::time::Duration;
 
-pub(crate) use admission::{Allowance, CutOver, cut_over, job_file};
-pub(crate) use claimer::Claimer;
-pub(crate) use keeper::{Closing, Keeper, Terms};
+use claimer::Claimer;
+use keeper::{Closing, Keeper, Terms};
 
 use super::client::LeaseProof;
 use super::lease::{BootInstant, Ending, LeaseTime};
@@ -17,14 +17,14 @@ use super::wire::WireJob;
 use crate::ids::JobId;
 
 /// Messages that the loop has not taken yet; its tasks wait when there are more.
-pub(crate) const EVENTS_MAX: usize = 64;
+const EVENTS_MAX: usize = 64;
 
 /// What the tasks tell the run loop.
 #[derive(Debug)]
 pub(crate) enum FleetEvent {
-    /// The answer to [`Claimer::ask`]: a job with its lease, renewed if the claim had to wait.
+    /// The answer to [`office::Office::ask`]: a job with its lease, renewed if the claim had to wait.
     Claimed(Box<Granted>),
-    /// The answer to [`Claimer::ask`]: nothing to do (a 204).
+    /// The answer to [`office::Office::ask`]: nothing to do (a 204).
     Nothing,
     /// No claim got through; it is tried again by itself. To be said once, until [`FleetEvent::Recovered`].
     Trouble { problem: String, retry_in: Duration },
@@ -40,7 +40,7 @@ pub(crate) enum FleetEvent {
         reason: String,
         ending: Ending,
     },
-    /// The answer to [`Keeper::confirm`]: a renewal that was sent after the question has been answered.
+    /// The answer to [`office::Office::confirm`]: a renewal that was sent after the question has been answered.
     Confirmed { job: JobId },
     /// The keeper is through with its lease.
     Settled { job: JobId, outcome: Settlement },

@@ -165,12 +165,6 @@ pub(crate) struct HealthAnswer {
     pub(crate) status: String,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct JobPage {
-    pub(crate) jobs: Vec<NamedJob>,
-}
-
 /// The part of problem+json (RFC 9457) that is decided by or shown.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]

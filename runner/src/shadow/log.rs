@@ -201,15 +201,15 @@ impl Log {
 
     /// Says on stderr, once, when the log can't be written; the caller goes on in any case.
     pub(crate) fn append(&self, line: &Line) {
-        if let Err(error) = self.try_append(line) {
-            if self.lost.replace(self.lost.get().saturating_add(1)) == 0 {
-                // A closed stderr is no reason to stop either.
-                let _ = writeln!(
-                    io::stderr(),
-                    "aq: warning: can't write {} ({error}): comparisons are lost, jobs are not",
-                    self.path.display()
-                );
-            }
+        if let Err(error) = self.try_append(line)
+            && self.lost.replace(self.lost.get().saturating_add(1)) == 0
+        {
+            // A closed stderr is no reason to stop either.
+            let _ = writeln!(
+                io::stderr(),
+                "aq: warning: can't write {} ({error}): comparisons are lost, jobs are not",
+                self.path.display()
+            );
         }
     }
 

@@ -4,11 +4,13 @@
 //! It is as untrusted as any file, so it is written as one and read by the same parser: nothing is checked twice
 //! in two ways. Moving files and sending reports is the business of others.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::fleet::wire::WireJob;
 use crate::ids::EngineName;
 use crate::job::Job;
+use crate::settings::Settings;
 use crate::stage::Stage;
 
 /// What to do with a claimed job, by where this queue has a job of that id.
@@ -89,12 +91,13 @@ pub(crate) struct Allowance {
 }
 
 impl Allowance {
-    /// From the settings; `here` is where the runner was started, and all that is allowed if nothing is set.
-    pub(crate) fn new(
-        engines: Option<&Vec<EngineName>>,
-        folders: Option<&Vec<PathBuf>>,
-        here: &Path,
-    ) -> Allowance {
+    /// `here` is where the runner was started, and all that is allowed if nothing is set.
+    pub(crate) fn of(settings: &Settings, here: &Path) -> Allowance {
+        let fleet = &settings.fleet;
+        Allowance::new(fleet.allow_engines.as_ref(), fleet.allow_cwd.as_ref(), here)
+    }
+
+    fn new(engines: Option<&Vec<EngineName>>, folders: Option<&Vec<PathBuf>>, here: &Path) -> Allowance {
         let given = folders.cloned().unwrap_or_else(|| vec![here.to_owned()]);
         // A folder that does not exist allows nothing.
         let folders = given
@@ -107,8 +110,17 @@ impl Allowance {
         }
     }
 
-    /// The reason to report, if it may not run here. `cwd` is the job's folder, resolved, if it could be.
-    pub(crate) fn refusal(&self, job: &Job, cwd: Option<&Path>) -> Option<String> {
+    /// The reason to report, if it may not run here. `found` are the engines on this host; `cwd` is the job's
+    /// folder, resolved, if it could be.
+    pub(crate) fn refusal(
+        &self,
+        job: &Job,
+        found: &BTreeSet<EngineName>,
+        cwd: Option<&Path>,
+    ) -> Option<String> {
+        if !found.contains(&job.engine) {
+            return Some(format!("refused: this factory has no engine `{}`", job.engine));
+        }
         if self
             .engines
             .as_ref()
@@ -226,33 +238,35 @@ mod tests {
             std::fs::create_dir(path).unwrap();
         }
         let job = parsed(&wire(serde_json::json!({}))).unwrap();
-        let here = Allowance::new(None, None, &allowed);
-        assert_eq!(
-            here.refusal(&job, Some(&allowed.canonicalize().unwrap().join("below"))),
-            None
-        );
-        assert!(
-            here.refusal(&job, Some(&other.canonicalize().unwrap()))
-                .unwrap()
-                .contains("cwd")
-        );
-        assert!(here.refusal(&job, None).unwrap().contains("cwd"));
+        let engine = |name: &str| EngineName::new(name).unwrap();
+        let found = BTreeSet::from([engine("sh")]);
+        let resolved = |path: &Path| path.canonicalize().unwrap();
+        let refusal = |allowance: &Allowance, cwd: &Path| allowance.refusal(&job, &found, Some(cwd));
 
-        let engines = vec![EngineName::new("claude").unwrap()];
-        let strict = Allowance::new(Some(&engines), Some(&vec![allowed.clone()]), &other);
+        let here = Allowance::new(None, None, &allowed);
+        assert_eq!(refusal(&here, &resolved(&allowed).join("below")), None);
+        assert!(refusal(&here, &resolved(&other)).unwrap().contains("cwd"));
+        assert!(here.refusal(&job, &found, None).unwrap().contains("cwd"));
+        let none = BTreeSet::from([engine("claude")]);
         assert!(
-            strict
-                .refusal(&job, Some(&allowed))
+            here.refusal(&job, &none, Some(&resolved(&allowed)))
+                .unwrap()
+                .contains("no engine `sh`")
+        );
+
+        let strict = Allowance::new(
+            Some(&vec![engine("claude")]),
+            Some(&vec![allowed.clone()]),
+            &other,
+        );
+        assert!(
+            refusal(&strict, &resolved(&allowed))
                 .unwrap()
                 .contains("engine `sh`")
         );
-        let engines = vec![EngineName::new("sh").unwrap()];
-        let fitting = Allowance::new(Some(&engines), Some(&vec![allowed.clone()]), &other);
-        assert_eq!(
-            fitting.refusal(&job, Some(&allowed.canonicalize().unwrap())),
-            None
-        );
+        let fitting = Allowance::new(Some(&vec![engine("sh")]), Some(&vec![allowed.clone()]), &other);
+        assert_eq!(refusal(&fitting, &resolved(&allowed)), None);
         let nowhere = Allowance::new(None, Some(&vec![folder.path().join("none")]), &other);
-        assert!(nowhere.refusal(&job, Some(&other)).is_some());
+        assert!(refusal(&nowhere, &resolved(&other)).is_some());
     }
 }

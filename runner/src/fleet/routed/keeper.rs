@@ -94,11 +94,6 @@ impl Keeper {
         self.time().holds(BootInstant::now())
     }
 
-    /// When what runs under it would have to end if nothing more were heard.
-    pub(crate) fn ending(&self, grace: Duration) -> Ending {
-        self.time().ending(grace)
-    }
-
     /// Reports a stage that is not final; dropped silently once the lease is lost.
     pub(crate) fn report(&self, news: StageNews) {
         self.order(Order::Report(news));

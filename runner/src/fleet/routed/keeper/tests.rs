@@ -131,7 +131,7 @@ fn a_lease_is_renewed_while_a_report_hangs() {
 fn a_lease_that_cannot_be_renewed_is_given_up_before_its_deadline() {
     let coordinator = Coordinator::start(|_| None);
     with_keeper(&coordinator, 300, |keeper, mut events| async move {
-        let before = keeper.ending(GRACE);
+        let before = keeper.time().ending(GRACE);
         match events.recv().await {
             Some(FleetEvent::LeaseLost { ending, .. }) => assert_eq!(ending, before),
             other => panic!("{other:?}"),
