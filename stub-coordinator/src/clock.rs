@@ -4,6 +4,7 @@
 //! falls due besides sleepers (leases) is its owner's to apply.
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -101,23 +102,37 @@ impl Clock {
         }
     }
 
-    /// Sleeps until the clock shows `at`. Keep what it returns until the work it woke for is done.
-    pub(crate) async fn sleep_until(self: &Arc<Self>, at: Moment, what: &str) -> Woken {
-        match self.kind {
-            ClockKind::Real => {
-                tokio::time::sleep(at.since(self.now())).await;
-                Woken(None)
-            }
-            ClockKind::Manual => match self.register(at, what) {
-                Some(woken) => woken.await.unwrap_or(Woken(None)),
-                None => Woken(None),
-            },
+    /// Says that something is under way that an advance has to wait for, until what is returned is dropped.
+    pub(crate) fn begin(self: &Arc<Self>) -> Woken {
+        if self.kind == ClockKind::Real {
+            return Woken(None);
         }
+        self.timers().awake += 1;
+        Woken(Some(Arc::clone(self)))
     }
 
-    /// Sleeps for a while on this clock.
-    pub(crate) async fn sleep(self: &Arc<Self>, time: Duration, what: &str) -> Woken {
-        self.sleep_until(self.now().after(time), what).await
+    /// Sleeps until the clock shows `at`. Whoever sleeps on a manual clock is known to it when this returns, not only
+    /// once it is awaited; keep what that gives until the work it woke for is done.
+    pub(crate) fn sleep_until(
+        self: &Arc<Self>,
+        at: Moment,
+        what: &str,
+    ) -> impl Future<Output = Woken> + Send + use<> {
+        let clock = Arc::clone(self);
+        let registered = match self.kind {
+            ClockKind::Real => None,
+            ClockKind::Manual => self.register(at, what),
+        };
+        async move {
+            match (clock.kind, registered) {
+                (ClockKind::Real, _) => {
+                    tokio::time::sleep(at.since(clock.now())).await;
+                    Woken(None)
+                }
+                (ClockKind::Manual, Some(woken)) => woken.await.unwrap_or(Woken(None)),
+                (ClockKind::Manual, None) => clock.begin(),
+            }
+        }
     }
 
     /// When the next sleeper wakes.

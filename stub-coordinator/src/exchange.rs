@@ -35,18 +35,33 @@ pub(crate) async fn exchange(State(shared): State<Arc<Shared>>, request: Request
     let recognised = Operation::recognise(parts.method.as_str(), parts.uri.path());
     let read = request::read_body(body).await;
     let mut exchange = request::arrived(&shared, &parts, &recognised, read.as_deref().unwrap_or_default());
+    let woken = Some(shared.clock.begin());
+    // Decided before it is journalled: who waits for the arrival and then disarms the rule finds it fired.
+    let fired = match (&recognised, &read) {
+        (Recognised::Operation(operation, _), Ok(_)) => {
+            shared
+                .script
+                .decide(*operation, &request::facts(&exchange), shared.clock.now())
+        }
+        _ => None,
+    };
+    if let Some(fired) = &fired {
+        exchange.rule = Some(fired.rule.to_string());
+        exchange.fault = Some(fired.fault.to_string());
+        shared.journal.faulted(fired.fault.kind());
+    }
     let open = shared.journal.arrive(&mut exchange);
-    let mut run = Run {
+    let run = Run {
         shared: &shared,
         exchange,
         open,
         handle,
-        woken: None,
+        woken,
     };
     match (recognised, read) {
         (Recognised::Operation(operation, path_id), Ok(body)) => {
             let call = request::call(&parts, operation, path_id, body);
-            run.carry_out(&call).await
+            run.carry_out(&call, fired).await
         }
         (Recognised::UnknownPath, Ok(_)) => {
             run.refuse(&Problem::new("not_found", "this coordinator has no such path"))
@@ -70,31 +85,28 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    async fn carry_out(mut self, call: &Call) -> Response<Body> {
-        let facts = request::facts(&self.exchange);
-        let Some(fired) = self
-            .shared
-            .script
-            .decide(call.operation, &facts, self.shared.clock.now())
-        else {
-            let handled = routes::answer(self.shared, call, Manner::Honest).await;
+    async fn carry_out(mut self, call: &Call, fired: Option<Fired>) -> Response<Body> {
+        let Some(fired) = fired else {
+            let handled = routes::answer(self.shared, call, Manner::Honest, &mut self.woken).await;
             self.commit(call.operation, &handled, Manner::Honest);
             return self.finish(
-                Some(handled.refusal),
+                handled.refusal,
                 handled.answer,
                 None,
                 Act::Honest,
                 Outcome::Answered,
             );
         };
-        self.note_fault(&fired);
+        if fired.fault == Fault::Down {
+            self.shared.listening.send_replace(false);
+        }
         if holds_first(fired.phase) && self.held(&fired).await {
             return self.leave_unanswered();
         }
         let handled = match handling(&fired.fault, fired.phase, call.operation) {
             Handling::Skip => None,
             Handling::Run(manner) => {
-                let handled = routes::answer(self.shared, call, manner).await;
+                let handled = routes::answer(self.shared, call, manner, &mut self.woken).await;
                 self.commit(call.operation, &handled, manner);
                 Some(handled)
             }
@@ -105,27 +117,10 @@ impl Run<'_> {
         self.spoil(call, &fired, handled)
     }
 
-    /// Notes which rule fired, while the exchange is still under way.
-    fn note_fault(&mut self, fired: &Fired) {
-        self.exchange.rule = Some(fired.rule.to_string());
-        self.exchange.fault = Some(fired.fault.to_string());
-        self.shared.journal.faulted(fired.fault.kind());
-        let noted = self.exchange.clone();
-        self.shared.journal.note(&self.open, |exchange| *exchange = noted);
-        if fired.fault == Fault::Down {
-            self.shared.listening.send_replace(false);
-        }
-    }
-
     /// Waits as the fault says; true where there will be no answer.
     async fn held(&mut self, fired: &Fired) -> bool {
-        match hold(fired, &self.shared.clock, &self.shared.gates).await {
-            Held::GoOn(woken) => {
-                self.woken = woken;
-                false
-            }
-            Held::NoAnswer => true,
-        }
+        let held = hold(fired, &self.shared.clock, &self.shared.gates, &mut self.woken).await;
+        matches!(held, Held::NoAnswer)
     }
 
     /// Writes down what the handler did, at once: the client may leave before it hears of it.
@@ -165,7 +160,7 @@ impl Run<'_> {
             other_job: &other_job,
         };
         let (refusal, honest) = match handled {
-            Some(handled) => (Some(handled.refusal), Some(handled.answer)),
+            Some(handled) => (handled.refusal, Some(handled.answer)),
             None => (None, None),
         };
         let before = honest.clone();
@@ -188,7 +183,7 @@ impl Run<'_> {
         let mut run = self;
         run.exchange.handler_answer = Some(handled.answer.evidence());
         run.finish(
-            Some(handled.refusal),
+            handled.refusal,
             handled.answer,
             None,
             Act::Honest,
@@ -200,16 +195,15 @@ impl Run<'_> {
         self.finish(None, WireAnswer::empty(204), None, Act::Close, Outcome::Faulted)
     }
 
-    /// Writes the end down and hands the answer over. `refusal` is none where the handler never ran.
+    /// Writes the end down and hands the answer over. `refusal` is the code of the handler's own.
     fn finish(
         mut self,
-        refusal: Option<Option<String>>,
+        refusal: Option<String>,
         answer: WireAnswer,
         body: Option<Body>,
         act: Act,
         outcome: Outcome,
     ) -> Response<Body> {
-        let refusal = refusal.flatten();
         let unexpected = refusal.as_deref().is_some_and(breaks_the_contract);
         self.exchange.wire_answer = (act == Act::Honest).then(|| answer.evidence());
         self.exchange.outcome = outcome;

@@ -116,6 +116,8 @@ pub(crate) async fn run(
     mut orders: mpsc::Receiver<Order>,
 ) {
     let mut listening = shared.listening.subscribe();
+    // It may have been switched before anybody looked.
+    listening.mark_changed();
     let connections = Arc::new(Connections {
         shared,
         service,

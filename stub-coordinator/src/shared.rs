@@ -117,6 +117,8 @@ impl Shared {
 
     /// Moves a manual clock step by step to each thing that falls due, and returns when all of it has happened.
     pub(crate) async fn advance(&self, by: std::time::Duration) -> Vec<Due> {
+        // What has arrived gets as far as it can first, so that its waits are known.
+        self.clock.until_quiet().await;
         let target = self.clock.now().after(by);
         let mut happened = Vec::new();
         loop {
@@ -132,8 +134,10 @@ impl Shared {
 
     async fn step_to(&self, step: Moment, happened: &mut Vec<Due>) {
         // Leases first: a claim that wakes at the same instant finds what they gave back.
-        let expired = self.coordinator().settle(step);
-        let rang = self.clock.move_to(step);
+        let (expired, rang) = {
+            let mut coordinator = self.coordinator();
+            (coordinator.settle(step), self.clock.move_to(step))
+        };
         for expired in &expired {
             let lease = &expired.lease;
             let what = format!("lease {} on {} ran out", lease.number.id(), lease.job);

@@ -10,36 +10,45 @@ use crate::script::{Delay, Fault, Fired, Gates};
 
 /// How a wait ended.
 pub(crate) enum Held {
-    /// Go on; keep the token until the answer is out.
-    GoOn(Option<Woken>),
+    GoOn,
     /// There will be no answer.
     NoAnswer,
 }
 
-/// Waits as the fault says; returns at once where it says nothing of time.
-pub(crate) async fn hold(fired: &Fired, clock: &Arc<Clock>, gates: &Gates) -> Held {
+/// Waits as the fault says; returns at once where it says nothing of time. While it waits, nobody waits for it.
+pub(crate) async fn hold(
+    fired: &Fired,
+    clock: &Arc<Clock>,
+    gates: &Gates,
+    under_way: &mut Option<Woken>,
+) -> Held {
     let mut disarmed = fired.disarmed.clone();
     match &fired.fault {
         Fault::Delay(delay) => {
-            let time = length(delay, fired.draw);
             let what = format!("delay of rule {}", fired.rule);
+            // From the moment at which the rule fired: that is what whoever moves the clock can know.
+            let sleep = clock.sleep_until(fired.at.after(length(delay, fired.draw)), &what);
+            *under_way = None;
             tokio::select! {
-                woken = clock.sleep(time, &what) => Held::GoOn(Some(woken)),
-                () = ended(&mut disarmed) => Held::GoOn(None),
+                woken = sleep => *under_way = Some(woken),
+                () = ended(&mut disarmed) => {}
             }
+            Held::GoOn
         }
         Fault::Gate(name) => {
+            *under_way = None;
             tokio::select! {
                 () = gates.wait(name) => {}
                 () = ended(&mut disarmed) => {}
             }
-            Held::GoOn(None)
+            Held::GoOn
         }
         Fault::Hang => {
+            *under_way = None;
             ended(&mut disarmed).await;
             Held::NoAnswer
         }
-        _ => Held::GoOn(None),
+        _ => Held::GoOn,
     }
 }
 

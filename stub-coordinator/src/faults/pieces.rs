@@ -1,8 +1,9 @@
-//! A body in pieces: with pauses between them, or with an end that comes too early.
+//! Bodies that are not sent at once: in pieces with pauses between them, or only the first half.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -58,9 +59,9 @@ impl HttpBody for Pieces {
         }
         if self.sent {
             if self.waiting.is_none() {
-                let (clock, pause) = (Arc::clone(&self.clock), self.pause);
+                let next = self.clock.now().after(self.pause);
+                self.waiting = Some(Box::pin(self.clock.sleep_until(next, "dribble")));
                 self.woken = None;
-                self.waiting = Some(Box::pin(async move { clock.sleep(pause, "dribble").await }));
             }
             if let Some(waiting) = self.waiting.as_mut() {
                 match waiting.as_mut().poll(context) {
@@ -72,5 +73,41 @@ impl HttpBody for Pieces {
         }
         self.sent = true;
         Poll::Ready(self.left.pop_front().map(|piece| Ok(Frame::data(piece))))
+    }
+}
+
+/// Sends what it has, waits until that is out, and breaks off.
+pub(crate) struct Half {
+    half: Option<Bytes>,
+    polls_to_flush: u8,
+}
+
+impl Half {
+    pub(crate) fn new(half: Bytes) -> Half {
+        // A body that is not ready makes the connection flush what it has; once would do.
+        Half {
+            half: Some(half),
+            polls_to_flush: 2,
+        }
+    }
+}
+
+impl HttpBody for Half {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        if let Some(half) = self.half.take() {
+            return Poll::Ready(Some(Ok(Frame::data(half))));
+        }
+        if self.polls_to_flush > 0 {
+            self.polls_to_flush -= 1;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(Some(Err(io::Error::from(io::ErrorKind::BrokenPipe))))
     }
 }

@@ -7,7 +7,7 @@ use axum::http::header;
 use serde_json::{Map, Value, json};
 
 use super::answer::{JSON, WireAnswer};
-use super::pieces::Pieces;
+use super::pieces::{Half, Pieces};
 use super::plausible;
 use super::socket::Act;
 use crate::moment::Moment;
@@ -181,7 +181,7 @@ fn malformed(kind: Malformed, honest: WireAnswer, scene: &Scene<'_>) -> Spoilt {
             let page = Bytes::from_static(b"<html><body><h1>502 Bad Gateway</h1></body></html>\n");
             whole(WireAnswer::bytes(status, JSON, page))
         }
-        Malformed::Truncated => truncated(status, &body, scene),
+        Malformed::Truncated => truncated(status, &body),
         Malformed::WrongType => whole(WireAnswer::json(status, &wrong_types(body))),
         Malformed::MissingField => whole(WireAnswer::json(status, &missing_field(body))),
         Malformed::ExtraField => whole(WireAnswer::json(status, &extra_field(body))),
@@ -204,14 +204,14 @@ fn malformed(kind: Malformed, honest: WireAnswer, scene: &Scene<'_>) -> Spoilt {
 }
 
 /// Says how long the whole body is, sends half of it, and ends.
-fn truncated(status: u16, body: &Value, scene: &Scene<'_>) -> Spoilt {
+fn truncated(status: u16, body: &Value) -> Spoilt {
     let whole = Bytes::from(body.to_string());
     let half = whole.slice(..whole.len() / 2);
-    let pieces = Pieces::new(&half, 1, std::time::Duration::ZERO, Arc::clone(&scene.clock));
+    let body = Body::new(Half::new(half.clone()));
     let answer = WireAnswer::bytes(status, JSON, half).with(header::CONTENT_LENGTH, whole.len().to_string());
     Spoilt {
         answer,
-        body: Some(Body::new(pieces)),
+        body: Some(body),
         act: Act::Honest,
     }
 }

@@ -3,6 +3,7 @@
 use axum::body::Bytes;
 use serde_json::json;
 
+use crate::clock::Woken;
 use crate::coordinator::memory::Once;
 use crate::coordinator::outcome::{Command, Manner, Outcome, Reply};
 use crate::faults::WireAnswer;
@@ -36,7 +37,12 @@ pub(crate) struct Handled {
 }
 
 /// Answers a call. A claim that waits is the one that takes time.
-pub(crate) async fn answer(shared: &Shared, call: &Call, manner: Manner) -> Handled {
+pub(crate) async fn answer(
+    shared: &Shared,
+    call: &Call,
+    manner: Manner,
+    under_way: &mut Option<Woken>,
+) -> Handled {
     match prepare(shared, call) {
         Err(problem) => refused(&problem, None),
         Ok(Prepared::Plain(answer)) => Handled {
@@ -47,7 +53,7 @@ pub(crate) async fn answer(shared: &Shared, call: &Call, manner: Manner) -> Hand
         Ok(Prepared::Command(command, once)) => {
             let outcome = match wait_of(call) {
                 0 => shared.apply(command, once.clone(), manner),
-                wait_ms => claim_patiently(shared, command, once.clone(), manner, wait_ms).await,
+                wait_ms => claim_patiently(shared, command, once.clone(), manner, wait_ms, under_way).await,
             };
             if let (Some(once), Ok(Reply::Nothing), Manner::Honest) = (once, &outcome.result, manner) {
                 shared.coordinator().remember_nothing(once);
@@ -121,9 +127,9 @@ async fn claim_patiently(
     once: Option<Once>,
     manner: Manner,
     wait_ms: u64,
+    under_way: &mut Option<Woken>,
 ) -> Outcome {
     let until = shared.clock.now().after_ms(wait_ms);
-    let mut woken = None;
     loop {
         let changed = shared.changed.notified();
         tokio::pin!(changed);
@@ -131,17 +137,19 @@ async fn claim_patiently(
         let outcome = shared.apply(command.clone(), once.clone(), manner);
         let found_nothing = matches!(outcome.result, Ok(Reply::Nothing));
         if !found_nothing || shared.clock.now() >= until {
-            drop(woken);
             return outcome;
         }
         let next = shared
             .coordinator()
             .next_deadline()
             .map_or(until, |deadline| deadline.min(until));
-        drop(woken.take());
+        let alarm = shared.clock.sleep_until(next, "a claim that waits");
+        *under_way = None;
         tokio::select! {
-            () = changed => {}
-            alarm = shared.clock.sleep_until(next, "a claim that waits") => woken = Some(alarm),
+            // The alarm is what an advance waits for; where both have come, it is the one to take.
+            biased;
+            woken = alarm => *under_way = Some(woken),
+            () = changed => *under_way = Some(shared.clock.begin()),
         }
     }
 }

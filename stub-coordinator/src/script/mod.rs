@@ -45,6 +45,8 @@ pub(crate) struct Fired {
     pub(crate) rule: RuleId,
     pub(crate) fault: Fault,
     pub(crate) phase: Phase,
+    /// When, on the stub's clock.
+    pub(crate) at: Moment,
     /// A number from 0 up to 1, the same in every run with the same seed.
     pub(crate) draw: f64,
     /// Ends when the rule is disarmed.
@@ -157,6 +159,7 @@ impl Script {
                     rule: armed.id.clone(),
                     fault: armed.rule.fault.clone(),
                     phase: armed.rule.phase,
+                    at: now,
                     draw: draw(self.seed.unwrap_or_default(), &armed.id, armed.matched, "length"),
                     disarmed: armed.disarmed.subscribe(),
                 });
