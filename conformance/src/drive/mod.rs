@@ -138,7 +138,7 @@ fn carry_out(session: &mut Session, variant: &Variant) -> Result<Done, DriveErro
     let add = session.add()?;
     session.sandbox.fill_inbox(scenario)?;
     let before = (session.stub.counters(), session.stub.digest());
-    let commands = session.commands()?;
+    let commands = session.commands(variant)?;
     // A report is asked of the run itself; the runs that it is compared with have none to give.
     let report = match (&scenario.expect.report, variant) {
         (Some(_), Variant::AsWritten) => Some(session.command("report", profile.report.clone())?),

@@ -9,6 +9,7 @@ use stub_coordinator::Stub;
 use super::steps::{self, Steps};
 use super::{DriveError, Event, Rig};
 use crate::observed::CommandRun;
+use crate::sandbox::environment::Variant;
 use crate::sandbox::{Sandbox, environment, snapshot};
 use crate::scenario::step::EventKind;
 use crate::scenario::{Place, Scenario};
@@ -50,9 +51,14 @@ impl Session<'_> {
         self.command_in("add", arguments, &environment).map(Some)
     }
 
-    pub(super) fn commands(&mut self) -> Result<Vec<CommandRun>, DriveError> {
+    /// The main command and, but in a run that is only to connect, those after it.
+    pub(super) fn commands(&mut self, variant: &Variant) -> Result<Vec<CommandRun>, DriveError> {
         let runner = &self.scenario.runner;
-        let all: Vec<&Vec<String>> = std::iter::once(&runner.args).chain(&runner.then).collect();
+        let then: &[Vec<String>] = match variant {
+            Variant::AsWritten | Variant::Offline => &runner.then,
+            Variant::With(_) => &[],
+        };
+        let all: Vec<&Vec<String>> = std::iter::once(&runner.args).chain(then).collect();
         let mut done = Vec::new();
         for (index, words) in all.into_iter().enumerate() {
             let fill_in = |word: &String| environment::fill_in(word, self.sandbox, &self.stub.url());

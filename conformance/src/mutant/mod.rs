@@ -53,6 +53,10 @@ mutants! {
     HoldsStdinOpen "holds-stdin-open" "leaves its engines an open, silent input"
     SkipsPermissions "skips-permissions" "tells every engine not to ask"
     IgnoresLocks "ignores-locks" "runs jobs of one lock side by side"
+    StaysOffline "stays-offline" "works without a fleet whatever the flags say"
+    ForgetsADecision "forgets-a-decision" "leaves the last outcome out of the shadow log"
+    MiscountsItsReport "miscounts-its-report" "reports one verdict more than the log has"
+    KeepsACopy "keeps-a-copy" "leaves a copy of what shipped in another stage"
     MovesAFailure "moves-a-failure" "calls shipped what failed"
 }
 

@@ -28,6 +28,13 @@ pub(super) fn run(kind: Kind, runner: &str, arguments: &[String]) -> std::io::Re
             let code = code_of(&mut command)?;
             return fired(kind).map(|()| code);
         }
+        Kind::MiscountsItsReport if arguments.iter().any(|argument| argument == "--json") => {
+            return miscounted(&mut command).and_then(|code| fired(kind).map(|()| code));
+        }
+        Kind::StaysOffline if working => {
+            command.env("AQ_FLEET", "0");
+            fired(kind)?;
+        }
         _ if !working => return code_of(&mut command),
         _ => {}
     }
@@ -118,10 +125,16 @@ fn after(kind: Kind, code: i32) -> std::io::Result<i32> {
                 fired(kind)?;
             }
         }
-        Kind::HidesErrors | Kind::LogsTwice | Kind::TearsItsLog => {
+        Kind::HidesErrors | Kind::LogsTwice | Kind::TearsItsLog | Kind::ForgetsADecision => {
             let text = fs::read_to_string(&log).unwrap_or_default();
             if !text.is_empty() {
                 fs::write(&log, edited(kind, &text))?;
+                fired(kind)?;
+            }
+        }
+        Kind::KeepsACopy => {
+            for entry in fs::read_dir(queue().join("shipped"))?.flatten() {
+                fs::copy(entry.path(), queue().join("failed").join(entry.file_name()))?;
                 fired(kind)?;
             }
         }
@@ -161,6 +174,16 @@ fn after(kind: Kind, code: i32) -> std::io::Result<i32> {
     Ok(code)
 }
 
+/// Prints the runner's report with one AGREE more.
+fn miscounted(command: &mut Command) -> std::io::Result<i32> {
+    let output = command.stderr(Stdio::inherit()).output()?;
+    let mut report: Value = serde_json::from_slice(&output.stdout)?;
+    let agreed = report["verdicts"]["AGREE"].as_u64().unwrap_or(0);
+    report["verdicts"]["AGREE"] = (agreed + 1).into();
+    println!("{report}");
+    Ok(output.status.code().unwrap_or(70))
+}
+
 /// The shadow log with what this mutant makes of it.
 fn edited(kind: Kind, text: &str) -> String {
     let lines = text.lines().flat_map(|line| match kind {
@@ -171,6 +194,10 @@ fn edited(kind: Kind, text: &str) -> String {
     let whole = lines.map(|line| format!("{line}\n")).collect::<String>();
     match kind {
         Kind::TearsItsLog => whole[..whole.len().saturating_sub(20)].to_owned(),
+        Kind::ForgetsADecision => {
+            let last = whole.trim_end().rfind('\n').map_or(0, |newline| newline + 1);
+            whole[..last].to_owned()
+        }
         _ => whole,
     }
 }

@@ -52,7 +52,7 @@ pub struct Expect {
     /// The queue, the engine runs and the exit code are those of the same run at `AQ_FLEET=0` (clause S-4).
     #[serde(default)]
     pub same_as_offline: bool,
-    /// The same run with these variables on top must connect; the pair of a run that must not.
+    /// The main command with these variables on top must connect; the pair of a run that must not.
     pub connects_with: Option<BTreeMap<String, String>>,
     /// Fields of what `fleet-shadow-report --json` prints afterwards.
     #[schemars(with = "Option<BTreeMap<String, serde_json::Value>>")]
