@@ -179,3 +179,37 @@ impl<'a> Vigil<'a> {
         Ok(false)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn output_sets_the_idle_clock_back_and_silence_runs_it_down() {
+        let limit = Duration::from_secs(60);
+        let (socket, _other) = UnixStream::pair().unwrap();
+        let mut output = tempfile::tempfile().unwrap();
+        let reader = output.try_clone().unwrap();
+        let order = Order {
+            program: "true".into(),
+            args: Vec::new(),
+            cwd: "/".into(),
+            timeout_ms: 3_600_000,
+            idle_timeout_ms: Some(60_000),
+            grace_ms: 0,
+        };
+        let mut vigil = Vigil::new(&socket, &reader, &order).unwrap();
+        let start = Instant::now();
+        assert!(!vigil.is_idle(start).unwrap(), "too early to say");
+        output.write_all(b"a line").unwrap();
+        let first = start + limit;
+        assert!(!vigil.is_idle(first).unwrap(), "it has grown");
+        assert!(
+            !vigil.is_idle(first + limit / 32).unwrap(),
+            "the clock was set back"
+        );
+        assert!(vigil.is_idle(first + limit).unwrap(), "nothing since");
+    }
+}
