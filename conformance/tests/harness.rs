@@ -4,12 +4,14 @@
 #[expect(dead_code, reason = "other test binaries use the rest of it")]
 mod common;
 
+use std::io::Read;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use common::{checks, inline, suite};
 use conformance::profile::Profile;
 use conformance::scenario::parse;
+use conformance::supervise::{Ended, Exit};
 use conformance::verdict::{Outcome, Verdict};
 
 /// A runner that is a shell script of one line.
@@ -183,6 +185,40 @@ fn contradictions_are_refused_before_anything_runs() {
             .to_string();
         assert!(error.contains(part), "{error}");
     }
+}
+
+#[test]
+fn when_the_harness_is_gone_its_supervisor_ends_everything() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let report = folder.path().join("killed.report");
+    let script = "(setsid sh -c 'trap \"\" TERM; echo up; sleep 602' &); sleep 602";
+    let mut supervisor = Command::new(common::harness())
+        .arg("supervise")
+        .arg(&report)
+        .args(["sh", "-c", script])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the supervisor can be started");
+    let mut up = [0; 3];
+    supervisor
+        .stdout
+        .take()
+        .expect("a pipe")
+        .read_exact(&mut up)
+        .expect("the grandchild says that it is up");
+    drop(supervisor.stdin.take());
+    supervisor.wait().expect("it ends by itself");
+    let text = std::fs::read(&report).expect("a report");
+    let ended: Ended = serde_json::from_slice(&text).expect("JSON");
+    assert_eq!(ended.exit, Exit::Deadline);
+    assert!(
+        ended
+            .stragglers
+            .iter()
+            .any(|left| left.command.contains("sleep 602")),
+        "{ended:?}"
+    );
 }
 
 fn conformance(arguments: &[&str]) -> (Option<i32>, String, String) {
