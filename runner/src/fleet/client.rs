@@ -4,6 +4,7 @@
 //! time limit; redirects are not followed and proxies not used, so that the token goes to the configured origin
 //! alone (clause S-12).
 
+mod answers;
 mod exchange;
 #[cfg(test)]
 mod tests;
@@ -14,11 +15,14 @@ use std::time::Duration;
 use reqwest::{Method, Url};
 use serde_json::Value;
 
+pub(crate) use answers::{Claimed, Mirrored, Offer, StrayLease};
+
 use super::failure::{Failure, FailureKind, shown};
 use super::wire::{self, ClaimRequest, LeaseHolder, QuarantineRequest, ReportRequest};
 use crate::ids::{Capability, FactoryId, JobId, LeaseId};
 use crate::settings::{Settings, Token};
 use crate::stage::Stage;
+use answers::{instructions, offer, shaped};
 use exchange::{Answer, Call};
 
 /// Why no client could be made; the settings are to be mended.
@@ -49,43 +53,6 @@ pub(crate) struct Client {
 pub(crate) struct LeaseProof {
     pub(crate) lease: LeaseId,
     pub(crate) fencing_token: u64,
-}
-
-/// What a dry run was answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Offer {
-    Nothing,
-    /// The id as it came: it may be anything.
-    Job(String),
-    /// A lease where none was asked for.
-    Lease(Box<StrayLease>),
-}
-
-/// A lease that a dry run must not have granted, as far as it can be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct StrayLease {
-    pub(crate) proof: Option<LeaseProof>,
-    /// Escaped and cut.
-    pub(crate) shown_id: String,
-    pub(crate) job: Option<String>,
-}
-
-/// How a shadow report was taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Mirrored {
-    Noted {
-        accepted: bool,
-        stage: String,
-        instructions: Vec<String>,
-    },
-    UnknownJob,
-}
-
-/// A real claim's outcome.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Claimed {
-    Nothing,
-    Job(Box<wire::ClaimAnswer>),
 }
 
 impl Client {
@@ -328,57 +295,4 @@ fn words(caps: &[Capability]) -> Vec<String> {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn shaped<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, Failure> {
-    serde_json::from_value(value)
-        .map_err(|error| Failure::indefinite(FailureKind::WrongShape, &error.to_string()))
-}
-
-/// A lease is looked for before anything else: whatever the rest looks like, it must be given back.
-fn offer(value: Value) -> Result<Offer, Failure> {
-    let lease = [value.get("lease"), value.pointer("/job/lease")]
-        .into_iter()
-        .flatten()
-        .find(|lease| !lease.is_null());
-    if let Some(lease) = lease {
-        let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str);
-        let id = lease.get("id").and_then(Value::as_str);
-        let token = lease.get("fencingToken").and_then(Value::as_u64);
-        let proof = id.and_then(|id| LeaseId::new(id).ok()).zip(token);
-        return Ok(Offer::Lease(Box::new(StrayLease {
-            proof: proof.map(|(lease, fencing_token)| LeaseProof { lease, fencing_token }),
-            shown_id: shown(id.unwrap_or("(no id)")),
-            job: text("/job/id").map(shown),
-        })));
-    }
-    let read: wire::ShadowClaimAnswer = shaped(value)?;
-    match read.dry_run {
-        true => Ok(Offer::Job(read.job.id)),
-        false => Err(Failure::indefinite(FailureKind::WrongShape, "dryRun is not true")),
-    }
-}
-
-/// Fields of a report's answer that ask for something. They are noted, never followed (clause S-8).
-fn instructions(value: &Value) -> Vec<String> {
-    const WORDS: [&str; 8] = [
-        "instruction",
-        "instructions",
-        "action",
-        "command",
-        "cancel",
-        "stop",
-        "lease",
-        "quarantine",
-    ];
-    let asks = |word: &&str| {
-        value
-            .get(word)
-            .is_some_and(|asked| !asked.is_null() && asked != false)
-    };
-    WORDS
-        .into_iter()
-        .filter(|word| asks(word))
-        .map(str::to_owned)
-        .collect()
 }

@@ -35,9 +35,9 @@ fn figures(log: &str, last: usize) -> Figures {
     summarize(Cursor::new(log), last).unwrap()
 }
 
-#[test]
-fn verdicts_reasons_errors_and_rates_are_counted() {
-    let log = [
+/// One of everything, and some of it more than once.
+fn mixed_log() -> String {
+    [
         compared(Some("a"), Some("a"), "AGREE", None),
         compared(Some("b"), Some("b"), "AGREE", None),
         compared(Some("c"), Some("x"), "DIVERGE", Some("order")),
@@ -81,8 +81,12 @@ fn verdicts_reasons_errors_and_rates_are_counted() {
             serde_json::json!({"detail": "not accepted"}),
         ),
     ]
-    .concat();
-    let figures = figures(&log, 2);
+    .concat()
+}
+
+#[test]
+fn verdicts_reasons_errors_and_skips_are_counted() {
+    let figures = figures(&mixed_log(), 2);
     assert_eq!(
         figures.verdicts,
         Verdicts {
@@ -101,6 +105,11 @@ fn verdicts_reasons_errors_and_rates_are_counted() {
         figures.skipped,
         [(String::from("lane-full"), 5), (String::from("view-gap"), 1)].into()
     );
+}
+
+#[test]
+fn rates_have_their_denominators_and_the_last_disagreements_are_kept() {
+    let figures = figures(&mixed_log(), 2);
     assert_eq!(
         figures.agreement,
         Agreement {

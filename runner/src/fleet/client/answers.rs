@@ -1,0 +1,98 @@
+//! What the answers mean to the runner, read from JSON that may hold anything.
+
+use serde_json::Value;
+
+use super::LeaseProof;
+use crate::fleet::failure::{Failure, FailureKind, shown};
+use crate::fleet::wire;
+use crate::ids::LeaseId;
+
+/// What a dry run was answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Offer {
+    Nothing,
+    /// The id as it came: it may be anything.
+    Job(String),
+    /// A lease where none was asked for.
+    Lease(Box<StrayLease>),
+}
+
+/// A lease that a dry run must not have granted, as far as it can be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StrayLease {
+    pub(crate) proof: Option<LeaseProof>,
+    /// Escaped and cut.
+    pub(crate) shown_id: String,
+    pub(crate) job: Option<String>,
+}
+
+/// How a shadow report was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Mirrored {
+    Noted {
+        accepted: bool,
+        stage: String,
+        instructions: Vec<String>,
+    },
+    UnknownJob,
+}
+
+/// A real claim's outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Claimed {
+    Nothing,
+    Job(Box<wire::ClaimAnswer>),
+}
+
+pub(super) fn shaped<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, Failure> {
+    serde_json::from_value(value)
+        .map_err(|error| Failure::indefinite(FailureKind::WrongShape, &error.to_string()))
+}
+
+/// A lease is looked for before anything else: whatever the rest looks like, it must be given back.
+pub(super) fn offer(value: Value) -> Result<Offer, Failure> {
+    let lease = [value.get("lease"), value.pointer("/job/lease")]
+        .into_iter()
+        .flatten()
+        .find(|lease| !lease.is_null());
+    if let Some(lease) = lease {
+        let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str);
+        let id = lease.get("id").and_then(Value::as_str);
+        let token = lease.get("fencingToken").and_then(Value::as_u64);
+        let proof = id.and_then(|id| LeaseId::new(id).ok()).zip(token);
+        return Ok(Offer::Lease(Box::new(StrayLease {
+            proof: proof.map(|(lease, fencing_token)| LeaseProof { lease, fencing_token }),
+            shown_id: shown(id.unwrap_or("(no id)")),
+            job: text("/job/id").map(shown),
+        })));
+    }
+    let read: wire::ShadowClaimAnswer = shaped(value)?;
+    match read.dry_run {
+        true => Ok(Offer::Job(read.job.id)),
+        false => Err(Failure::indefinite(FailureKind::WrongShape, "dryRun is not true")),
+    }
+}
+
+/// Fields of a report's answer that ask for something. They are noted, never followed (clause S-8).
+pub(super) fn instructions(value: &Value) -> Vec<String> {
+    const WORDS: [&str; 8] = [
+        "instruction",
+        "instructions",
+        "action",
+        "command",
+        "cancel",
+        "stop",
+        "lease",
+        "quarantine",
+    ];
+    let asks = |word: &&str| {
+        value
+            .get(word)
+            .is_some_and(|asked| !asked.is_null() && asked != false)
+    };
+    WORDS
+        .into_iter()
+        .filter(|word| asks(word))
+        .map(str::to_owned)
+        .collect()
+}

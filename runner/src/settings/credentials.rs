@@ -1,0 +1,88 @@
+//! The token and the certificates: which of the places that may name them wins, and what happens if it can't be read.
+
+use std::fs;
+use std::path::PathBuf;
+
+use super::error::SettingsError;
+use super::flags::GlobalFlags;
+use super::source::{Setting, Sources, keys};
+use super::token::{self, FileAccess, Token};
+use crate::mode::Switch;
+
+/// What was found out about the token.
+pub(super) struct FoundToken {
+    pub(super) token: Option<Setting<Token>>,
+    pub(super) file: Option<Setting<PathBuf>>,
+    pub(super) access: FileAccess,
+    pub(super) twice: bool,
+}
+
+impl FoundToken {
+    /// A flag that names a file wins, then `AQ_FLEET_TOKEN`, then a file that a variable or `aq.toml` names.
+    ///
+    /// With the fleet off a file that can't be read is no error, but it is read all the same: what must not
+    /// reach a child is then the same in all modes.
+    pub(super) fn resolve(
+        sources: &Sources<'_>,
+        flags: &GlobalFlags,
+        fleet: Switch,
+    ) -> Result<FoundToken, SettingsError> {
+        let file = sources.find_path(keys::TOKEN_FILE, flags.fleet_token_file.as_deref())?;
+        let typed = sources.find_filled(keys::TOKEN, None)?;
+        let twice = typed.is_some() && file.is_some();
+        let by_flag = flags.fleet_token_file.is_some();
+        let usable = |text: &str, name: &str| {
+            Token::new(text).map_err(|why| SettingsError::TokenUnusable {
+                name: name.to_owned(),
+                why,
+            })
+        };
+        let mut access = FileAccess::OwnerOnly;
+        let token = match (&file, typed) {
+            (_, Some(raw)) if !by_flag => Some((usable(raw.text(), &raw.name), raw.origin)),
+            (Some((path, name)), _) => {
+                let read = token::read_file(&path.value).map_err(|source| SettingsError::TokenFile {
+                    name: name.clone(),
+                    path: path.value.clone(),
+                    source,
+                });
+                let read = read.and_then(|(text, readers)| {
+                    access = readers;
+                    usable(&text, name)
+                });
+                Some((read, path.origin.clone()))
+            }
+            (None, _) => None,
+        };
+        let token = match (token, fleet) {
+            (Some((Ok(value), origin)), _) => Some(Setting { value, origin }),
+            (Some((Err(error), _)), Switch::On) => return Err(error),
+            (Some((Err(_), _)), Switch::Off) | (None, _) => None,
+        };
+        Ok(FoundToken {
+            token,
+            file: file.map(|(setting, _)| setting),
+            access,
+            twice,
+        })
+    }
+}
+
+pub(super) fn certificates(
+    sources: &Sources<'_>,
+    flags: &GlobalFlags,
+    fleet: Switch,
+) -> Result<Vec<u8>, SettingsError> {
+    let Some((ca, name)) = sources.find_path(keys::CA, flags.fleet_ca.as_deref())? else {
+        return Ok(Vec::new());
+    };
+    match (fleet, fs::read(&ca.value)) {
+        (Switch::Off, _) => Ok(Vec::new()),
+        (Switch::On, Ok(pem)) => Ok(pem),
+        (Switch::On, Err(source)) => Err(SettingsError::CertificateFile {
+            name,
+            path: ca.value,
+            source,
+        }),
+    }
+}
