@@ -68,6 +68,8 @@ pub struct CoordinatorEvidence {
     pub digest_before: String,
     pub digest_after: String,
     pub journal: Vec<Exchange>,
+    /// Exchanges that the journal no longer has; what is asked of it is inconclusive then.
+    pub forgotten: u64,
     pub unexpected: Vec<Exchange>,
     pub violations: Vec<String>,
     /// Rules that never fired, shown.

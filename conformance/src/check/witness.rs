@@ -16,6 +16,7 @@ pub(super) fn check(scenario: &Scenario, seen: &Observed, findings: &mut Vec<Fin
     of_harness("steps-done", findings).none("every step comes about", &missed);
     of_harness("steps-worked", findings).none("every step can be carried out", &seen.steps_failed);
     of_harness("rules-fired", findings).none("every armed rule fires", &seen.coordinator.rules_unfired);
+    of_harness("journal-whole", findings).equal(&0, &seen.coordinator.forgotten);
     if !super::calls::scenario_lies(scenario) {
         of_harness("fake-is-honest", findings).none("no violation by the fake", &seen.coordinator.violations);
     }

@@ -56,6 +56,7 @@ pub(super) fn evidence(
         digest_before,
         digest_after: stub.digest(),
         journal: stub.journal(),
+        forgotten: stub.forgotten(),
         unexpected: stub.unexpected(),
         violations: stub.violations(),
         rules_unfired: unfired
