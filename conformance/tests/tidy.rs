@@ -307,3 +307,18 @@ fn the_schema_that_is_checked_in_is_the_one_of_the_types() {
         "run `cargo run -p conformance -- schema >scenarios/schema.json`"
     );
 }
+
+#[test]
+fn the_scenario_in_the_docs_can_be_read() {
+    let docs = fs::read_to_string(root().join("docs/scenarios.md")).expect("the docs of scenarios");
+    let blocks = docs
+        .split("```toml\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next());
+    let scenarios: Vec<&str> = blocks.filter(|block| block.contains("\ntitle")).collect();
+    assert!(!scenarios.is_empty(), "docs/scenarios.md shows no whole scenario");
+    for text in scenarios {
+        let read = conformance::scenario::parse::parse(text, Path::new("docs/scenarios.md"));
+        assert!(read.is_ok(), "{}\n{text}", read.expect_err("it can't be read"));
+    }
+}
