@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -192,7 +192,7 @@ impl Clock {
                 wake,
             },
         );
-        if timers.sleepers.len() % 1_024 == 0 {
+        if timers.sleepers.len().is_multiple_of(1_024) {
             timers.sleepers.retain(|_, sleeper| !sleeper.wake.is_closed());
         }
         Some(woken)

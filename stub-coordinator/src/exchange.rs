@@ -27,14 +27,28 @@ use crate::script::{Fault, Fired};
 use crate::shared::Shared;
 use crate::wire::Problem;
 
-/// Answers one request of the API.
+pub(crate) use request::bearer;
+
+/// Answers one request of the API, unless a reset ends it first.
 pub(crate) async fn exchange(State(shared): State<Arc<Shared>>, request: Request) -> Response<Body> {
     let handle = request.extensions().get::<Handle>().cloned().unwrap_or_default();
     handle.set(Act::Honest);
+    let mut life = shared.life.subscribe();
+    tokio::select! {
+        biased;
+        _ = life.changed() => {
+            handle.set(Act::Close);
+            Response::new(Body::empty())
+        }
+        response = answer(&shared, handle.clone(), request) => response,
+    }
+}
+
+async fn answer(shared: &Arc<Shared>, handle: Handle, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let recognised = Operation::recognise(parts.method.as_str(), parts.uri.path());
     let read = request::read_body(body).await;
-    let mut exchange = request::arrived(&shared, &parts, &recognised, read.as_deref().unwrap_or_default());
+    let mut exchange = request::arrived(shared, &parts, &recognised, read.as_deref().unwrap_or_default());
     let woken = Some(shared.clock.begin());
     // Decided before it is journalled: who waits for the arrival and then disarms the rule finds it fired.
     let fired = match (&recognised, &read) {
@@ -52,7 +66,7 @@ pub(crate) async fn exchange(State(shared): State<Arc<Shared>>, request: Request
     }
     let open = shared.journal.arrive(&mut exchange);
     let run = Run {
-        shared: &shared,
+        shared,
         exchange,
         open,
         handle,

@@ -44,6 +44,7 @@ macro_rules! id {
             }
 
             /// The id as it is written.
+            #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -51,7 +52,7 @@ macro_rules! id {
 
         impl fmt::Display for $name {
             fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str(&self.0)
+                formatter.write_str(self.as_str())
             }
         }
 

@@ -8,15 +8,18 @@
 
 mod clock;
 mod config;
+mod control;
 mod coordinator;
 mod exchange;
 mod faults;
 mod ids;
+mod jobfile;
 mod journal;
 mod moment;
 mod names;
 mod operation;
 mod routes;
+mod scenario;
 mod script;
 mod secret;
 mod server;
@@ -34,24 +37,27 @@ pub use config::{
 };
 pub use coordinator::access::Scope;
 pub use ids::{InvalidId, RuleId};
+pub use jobfile::{JobFile, JobFileError, read_job_file};
 pub use journal::counters::Counters;
 pub use journal::exchange::{Answer, Exchange, Match, Outcome};
 pub use journal::{StubEvent, WaitError};
 pub use names::Span;
+pub use scenario::{ScenarioError, read_scenario};
 pub use script::{
     Delay, Diverge, Fault, Malformed, PRESETS, Phase, Rule, RuleError, RuleMatch, RuleStatus, StatusFault,
     When, preset,
 };
+pub use secret::{draw_seed, draw_token};
 pub use server::FenceError;
-pub use shared::Due;
+pub use shared::{Due, Scope as ResetScope};
 pub use stub::{ClockError, JobState, LeaseState, QuarantineState, Report, StartError, Stub};
 
 /// The OpenAPI document of the API, as it is served.
 pub const API_DOCUMENT: &str = routes::DOCUMENT;
 
-/// Everything that is served.
-fn service(shared: &Arc<shared::Shared>, _control_token: Option<String>) -> Router {
-    Router::new()
+/// Everything that is served: the control API, and the API itself for all that is not under `/_stub/`.
+fn service(shared: &Arc<shared::Shared>, control_token: Option<&str>) -> Router {
+    control::routes(control_token)
         .fallback(exchange::exchange)
         .with_state(Arc::clone(shared))
 }

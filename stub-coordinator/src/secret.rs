@@ -14,3 +14,13 @@ pub(crate) fn draw() -> io::Result<(u64, u64)> {
     };
     Ok((word(first), word(second)))
 }
+
+/// A seed to be printed and given again; short, so that a person can copy it.
+pub fn draw_seed() -> io::Result<u64> {
+    draw().map(|(word, _)| word >> 32)
+}
+
+/// A token that nobody can guess.
+pub fn draw_token() -> io::Result<String> {
+    draw().map(|(first, second)| format!("{first:016x}{second:016x}"))
+}

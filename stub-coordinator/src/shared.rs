@@ -3,8 +3,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use serde::Serialize;
-use tokio::sync::Notify;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Notify, watch};
 
 use crate::clock::Clock;
 use crate::coordinator::Coordinator;
@@ -27,7 +27,25 @@ pub(crate) struct Shared {
     pub(crate) strict: bool,
     pub(crate) seed: Option<u64>,
     /// Whether anybody listens; the server follows it.
-    pub(crate) listening: tokio::sync::watch::Sender<bool>,
+    pub(crate) listening: watch::Sender<bool>,
+    /// Changes when all that is under way is to end.
+    pub(crate) life: watch::Sender<u64>,
+    /// The coordinator as it was set up, for a reset.
+    beginning: Mutex<Option<Box<Coordinator>>>,
+}
+
+/// What a reset puts back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// Jobs, leases, factories, shadow views and remembered answers, to what the stub was started with.
+    State,
+    /// No rule is armed, every gate is closed.
+    Rules,
+    /// Journal, counters, unexpected requests and violations are empty.
+    Journal,
+    /// All of it.
+    All,
 }
 
 /// Something that fell due while the clock was advanced.
@@ -56,7 +74,9 @@ impl Shared {
             clock,
             strict,
             seed,
-            listening: tokio::sync::watch::Sender::new(true),
+            listening: watch::Sender::new(true),
+            life: watch::Sender::new(0),
+            beginning: Mutex::new(None),
         }
     }
 
@@ -113,6 +133,43 @@ impl Shared {
             self.gates.release(name);
         }
         true
+    }
+
+    pub(crate) fn disarm_all(&self) {
+        for rule in self.script.rules() {
+            self.disarm(&rule.id);
+        }
+    }
+
+    /// Keeps the coordinator as it is now for what a reset goes back to.
+    pub(crate) fn keep_beginning(&self) {
+        let beginning = Box::new(self.coordinator().clone());
+        *self
+            .beginning
+            .lock()
+            .expect("no holder of the beginning's lock panics") = Some(beginning);
+    }
+
+    /// Puts things back to what they were at the start, and ends what is under way.
+    pub(crate) fn reset(&self, scope: Scope) {
+        self.life.send_modify(|life| *life += 1);
+        if matches!(scope, Scope::Rules | Scope::All) {
+            self.disarm_all();
+            self.gates.reset();
+        }
+        if matches!(scope, Scope::State | Scope::All) {
+            let beginning = self
+                .beginning
+                .lock()
+                .expect("no holder of the beginning's lock panics");
+            if let Some(beginning) = &*beginning {
+                *self.coordinator() = (**beginning).clone();
+            }
+        }
+        if matches!(scope, Scope::Journal | Scope::All) {
+            self.journal.reset();
+        }
+        self.changed.notify_waiters();
     }
 
     /// Moves a manual clock step by step to each thing that falls due, and returns when all of it has happened.

@@ -25,7 +25,7 @@ use crate::journal::exchange::{Exchange, Match};
 use crate::journal::{Journal, StubEvent, WaitError};
 use crate::script::{Rule, RuleError, RuleStatus};
 use crate::server::{FenceError, Order, Port, run};
-use crate::shared::{Due, Shared};
+use crate::shared::{Due, Scope, Shared};
 
 /// Why a stub does not start.
 #[derive(Debug, Error)]
@@ -161,7 +161,7 @@ impl Stub {
                         Ok((port, listener)) => {
                             let listener = Some(listener).filter(|_| *for_server.listening.borrow());
                             let _ = tell.send(Ok((port.address(), Handle::current())));
-                            let service = crate::service(&for_server, control_token);
+                            let service = crate::service(&for_server, control_token.as_deref());
                             run(port, listener, for_server, service, to_server).await;
                         }
                         Err(source) => {
@@ -282,6 +282,16 @@ impl Stub {
         let _ = self.orders.blocking_send(Order::Restart);
     }
 
+    /// Puts things back to what they were at the start; requests under way end without an answer.
+    pub fn reset(&self, scope: Scope) {
+        self.shared.reset(scope);
+    }
+
+    /// The seed that chance is decided by.
+    pub fn seed(&self) -> Option<u64> {
+        self.shared.seed
+    }
+
     /// Stops the stub and hands over its evidence. Requests under way end without an answer.
     pub fn stop(mut self) -> Report {
         self.end();
@@ -346,6 +356,7 @@ fn set_up(config: Config) -> Result<Shared, StartError> {
             source,
         })?;
     }
+    shared.keep_beginning();
     Ok(shared)
 }
 

@@ -29,7 +29,7 @@ pub(crate) struct Memory {
 /// What the memory knows of a request.
 pub(crate) enum Recall {
     Fresh,
-    Repeated(Reply),
+    Repeated(Box<Reply>),
     /// The key was used for another request.
     Mismatch,
 }
@@ -63,7 +63,9 @@ impl Memory {
             .or_else(|| self.without_effect.answers.get(&place));
         match found {
             None => Recall::Fresh,
-            Some((fingerprint, reply)) if *fingerprint == once.fingerprint => Recall::Repeated(reply.clone()),
+            Some((fingerprint, reply)) if *fingerprint == once.fingerprint => {
+                Recall::Repeated(Box::new(reply.clone()))
+            }
             Some(_) => Recall::Mismatch,
         }
     }

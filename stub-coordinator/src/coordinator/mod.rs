@@ -163,7 +163,7 @@ impl Coordinator {
         let once = once.filter(|_| may_mutate(&command));
         match once.as_ref().map(|once| self.state.memory().recall(once)) {
             Some(Recall::Mismatch) => return Err(Refusal::IdempotencyMismatch),
-            Some(Recall::Repeated(reply)) => return self.repeat(reply),
+            Some(Recall::Repeated(reply)) => return self.repeat(*reply),
             Some(Recall::Fresh) | None => {}
         }
         let writes_before = self.state.writes();

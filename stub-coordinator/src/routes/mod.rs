@@ -51,6 +51,7 @@ pub(crate) async fn answer(
             refusal: None,
         },
         Ok(Prepared::Command(command, once)) => {
+            let command = *command;
             let outcome = match wait_of(call) {
                 0 => shared.apply(command, once.clone(), manner),
                 wait_ms => claim_patiently(shared, command, once.clone(), manner, wait_ms, under_way).await,
@@ -67,7 +68,7 @@ pub(crate) async fn answer(
 enum Prepared {
     /// Health and the document need no coordinator.
     Plain(WireAnswer),
-    Command(Command, Option<Once>),
+    Command(Box<Command>, Option<Once>),
 }
 
 fn prepare(shared: &Shared, call: &Call) -> Result<Prepared, Problem> {
@@ -81,7 +82,7 @@ fn prepare(shared: &Shared, call: &Call) -> Result<Prepared, Problem> {
         .key
         .as_deref()
         .filter(|_| call.operation.mutates())
-        .map(|key| EventKey::parse(key))
+        .map(EventKey::parse)
         .transpose()
         .map_err(|error| Problem::new("invalid_id", error.to_string()).on("Idempotency-Key"))?;
     let query = Query::new(query_pairs(&call.query));
@@ -100,7 +101,7 @@ fn prepare(shared: &Shared, call: &Call) -> Result<Prepared, Problem> {
         ))
         .value(),
     });
-    Ok(Prepared::Command(command, once))
+    Ok(Prepared::Command(Box::new(command), once))
 }
 
 fn plain(shared: &Shared, operation: Operation) -> WireAnswer {
@@ -180,7 +181,7 @@ pub(crate) fn refused(problem: &Problem, outcome: Option<Outcome>) -> Handled {
     Handled {
         answer: WireAnswer::problem(problem),
         outcome,
-        refusal: Some(problem.code.clone()),
+        refusal: Some(problem.code.to_string()),
     }
 }
 

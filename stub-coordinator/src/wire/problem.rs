@@ -1,23 +1,39 @@
 //! Problem details (RFC 9457): every refusal of the contract with its status, code and words.
 
-use serde::Serialize;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 
 use crate::coordinator::outcome::Refusal;
 
 /// A refusal as it goes over the wire.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Problem {
-    #[serde(rename = "type")]
-    kind: String,
-    title: String,
     pub(crate) status: u16,
-    pub(crate) code: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    detail: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    field: Option<String>,
-    #[serde(skip)]
+    pub(crate) code: Box<str>,
+    detail: Box<str>,
+    field: Option<Box<str>>,
     pub(crate) allow: Option<&'static str>,
+}
+
+impl Serialize for Problem {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let title = KNOWN
+            .iter()
+            .find(|(known, ..)| **known == *self.code)
+            .map_or("Refused", |(_, _, title)| title);
+        let mut fields = serializer.serialize_map(None)?;
+        fields.serialize_entry("type", &format!("urn:fleet-coordinator:problem:{}", self.code))?;
+        fields.serialize_entry("title", title)?;
+        fields.serialize_entry("status", &self.status)?;
+        fields.serialize_entry("code", &self.code)?;
+        if !self.detail.is_empty() {
+            fields.serialize_entry("detail", &self.detail)?;
+        }
+        if let Some(field) = &self.field {
+            fields.serialize_entry("field", field)?;
+        }
+        fields.end()
+    }
 }
 
 /// Codes of the contract with the status and title of each. The first status is the usual one.
@@ -61,24 +77,17 @@ impl Problem {
 
     /// A problem under a status that its code does not usually have.
     pub(crate) fn with_status(status: u16, code: &str, detail: impl Into<String>) -> Problem {
-        let title = KNOWN
-            .iter()
-            .find(|(known, ..)| *known == code)
-            .map_or("Refused", |(_, _, title)| title);
-        let detail = detail.into();
         Problem {
-            kind: format!("urn:fleet-coordinator:problem:{code}"),
-            title: title.to_owned(),
             status,
-            code: code.to_owned(),
-            detail: (!detail.is_empty()).then_some(detail),
+            code: Box::from(code),
+            detail: detail.into().into_boxed_str(),
             field: None,
             allow: None,
         }
     }
 
     pub(crate) fn on(mut self, field: &str) -> Problem {
-        self.field = Some(field.to_owned());
+        self.field = Some(Box::from(field));
         self
     }
 

@@ -1,0 +1,174 @@
+//! Standing the stub up: from flags to a configuration, to a running server, until somebody ends it.
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use serde_json::json;
+use stub_coordinator::{
+    ClockKind, Config, Scope, Span, Strictness, Stub, TokenGrant, draw_seed, draw_token, preset,
+    read_job_file, read_scenario,
+};
+
+use super::{exchanges, typed};
+
+#[derive(Debug, Args)]
+pub(super) struct Flags {
+    /// Misbehave in a way that has a name (see below); agree where left out.
+    #[arg(long, value_name = "NAME", conflicts_with = "scenario")]
+    preset: Option<String>,
+    /// Be the coordinator of a conformance scenario: its `[coordinator]` table.
+    #[arg(long, value_name = "FILE")]
+    scenario: Option<PathBuf>,
+    /// Port to listen on; 0 takes a free one.
+    #[arg(long, value_name = "N")]
+    port: Option<u16>,
+    /// Job files to put in the queue, in this order; the same files that the runner takes.
+    #[arg(long, value_name = "JOBFILE", num_args = 1..)]
+    jobs: Vec<PathBuf>,
+    /// Refuse request fields that the contract does not name.
+    #[arg(long)]
+    strict: bool,
+    /// A token that is known, with its scopes (shadow, work, submit, admin); without any token the stub is open.
+    #[arg(long, value_name = "TOKEN[:SCOPE,SCOPE]", value_parser = typed::token)]
+    token: Vec<TokenGrant>,
+    /// How long a lease lives without a renewal [default: 60s].
+    #[arg(long, value_name = "TIME", value_parser = typed::span)]
+    lease: Option<Span>,
+    /// What chance is decided by; drawn and printed where left out.
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Which clock leases, delays and windows follow.
+    #[arg(long, value_enum)]
+    clock: Option<TypedClock>,
+    /// Listen on another address than loopback; a token is then needed, and made up where none is given.
+    #[arg(long, value_name = "ADDR", value_parser = typed::listen)]
+    listen: Option<SocketAddr>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum TypedClock {
+    /// Time passes by itself.
+    Real,
+    /// Time moves when it is told to, by POST /_stub/clock.
+    Manual,
+}
+
+/// Stands the stub up and waits for its end.
+pub(super) fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
+    let (config, made_up) = configure(&flags)?;
+    let seed = config.seed;
+    let rules = config.rules.clone();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let stub = Stub::start(config)?;
+    exchanges::follow(stub.events());
+    let mut line = json!({"url": stub.url(), "pid": std::process::id(), "seed": seed});
+    match &flags.scenario {
+        Some(scenario) => line["scenario"] = json!(scenario),
+        None => line["preset"] = json!(flags.preset.as_deref().unwrap_or("agree")),
+    }
+    if let Some(token) = made_up {
+        line["token"] = json!(token);
+    }
+    say(&line.to_string())?;
+    eprintln!(
+        "stub-coordinator: listening on {}, {} rules armed, Ctrl-C ends it",
+        stub.url(),
+        rules.len()
+    );
+    for (at, rule) in rules.iter().enumerate() {
+        eprintln!("  {}. on {}: {}", at + 1, rule.on, rule.fault);
+    }
+    runtime.block_on(told_to_end())?;
+    let report = stub.stop();
+    let mutations = report.counters.mutations_total();
+    let requests: u64 = report.counters.requests.values().sum();
+    eprintln!("stub-coordinator: ended after {requests} requests, {mutations} mutations");
+    report
+        .violations
+        .iter()
+        .for_each(|violation| eprintln!("stub-coordinator: violation: {violation}"));
+    Ok(())
+}
+
+/// What was typed, as a configuration, and the token where one was made up.
+fn configure(flags: &Flags) -> Result<(Config, Option<String>), Box<dyn Error>> {
+    let mut config = match &flags.scenario {
+        Some(file) => read_scenario(file)?,
+        None => Config {
+            rules: preset(flags.preset.as_deref().unwrap_or("agree"))?,
+            ..Config::default()
+        },
+    };
+    for file in &flags.jobs {
+        let read = read_job_file(file)?;
+        for warning in read.warnings {
+            eprintln!("stub-coordinator: {}: {warning}", file.display());
+        }
+        config.jobs.push(read.job);
+    }
+    if let Some(address) = flags.listen {
+        config.address = address;
+    }
+    if let Some(port) = flags.port {
+        config.address.set_port(port);
+    }
+    if let Some(lease) = flags.lease {
+        config.lease_ms = lease.millis().unsigned_abs();
+    }
+    match flags.clock {
+        Some(TypedClock::Real) => config.clock = ClockKind::Real,
+        Some(TypedClock::Manual) => config.clock = ClockKind::Manual,
+        None => {}
+    }
+    if flags.strict {
+        config.strict = Strictness::Strict;
+    }
+    config.seed = Some(flags.seed.or(config.seed).map_or_else(draw_seed, Ok)?);
+    config.tokens.extend(flags.token.iter().cloned());
+    let made_up = secure(&mut config)?;
+    Ok((config, made_up))
+}
+
+/// Beyond loopback everything asks for a token, the control API too; one is made up where none would do.
+fn secure(config: &mut Config) -> io::Result<Option<String>> {
+    let admin = config
+        .tokens
+        .iter()
+        .find(|grant| grant.scopes.contains(&Scope::Admin));
+    if let Some(admin) = admin {
+        config.control_token = Some(admin.token.clone());
+        return Ok(None);
+    }
+    if config.address.ip().is_loopback() {
+        return Ok(None);
+    }
+    let token = draw_token()?;
+    config.tokens.push(TokenGrant {
+        token: token.clone(),
+        scopes: vec![Scope::Admin],
+    });
+    config.control_token = Some(token.clone());
+    Ok(Some(token))
+}
+
+async fn told_to_end() -> io::Result<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+/// One line on standard output; a reader that has gone is no failure of ours.
+fn say(line: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match writeln!(out, "{line}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}

@@ -1,0 +1,100 @@
+//! What the stub has seen: counters, digest, jobs, journal.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Query, State};
+use axum::http::Response;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{document, problem, read};
+use crate::journal::WaitError;
+use crate::journal::exchange::Match;
+use crate::names::Span;
+use crate::shared::Shared;
+
+/// The longest that a question waits for its answer.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+type Stub = State<Arc<Shared>>;
+
+pub(super) async fn health(State(shared): Stub) -> Response<Body> {
+    document(&json!({"status": "ok", "seed": shared.seed, "clock": shared.clock.kind()}))
+}
+
+pub(super) async fn counters(State(shared): Stub) -> Response<Body> {
+    let counters = shared.journal.counters();
+    let total = counters.mutations_total();
+    document(&json!({"counters": counters, "mutationsTotal": total}))
+}
+
+pub(super) async fn digest(State(shared): Stub) -> Response<Body> {
+    document(&json!({"digest": shared.digest()}))
+}
+
+pub(super) async fn jobs(State(shared): Stub) -> Response<Body> {
+    document(&json!({"jobs": shared.jobs()}))
+}
+
+pub(super) async fn journal(State(shared): Stub, Query(what): Query<Match>) -> Response<Body> {
+    let exchanges = shared.journal.matching(&what);
+    document(&json!({"exchanges": exchanges, "forgotten": shared.journal.forgotten()}))
+}
+
+/// A question about the journal.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Question {
+    #[serde(default, rename = "match")]
+    what: Match,
+    #[serde(default)]
+    count: usize,
+    #[serde(default)]
+    limit: Option<Span>,
+}
+
+/// How many exchanges are meant; *inconclusive* once the journal has forgotten some.
+pub(super) async fn count(State(shared): Stub, body: Bytes) -> Response<Body> {
+    match read::<Question>(&body) {
+        Err(refusal) => *refusal,
+        Ok(question) => {
+            let count = shared.journal.matching(&question.what).len();
+            let forgotten = shared.journal.forgotten();
+            document(&json!({"count": count, "inconclusive": forgotten > 0, "forgotten": forgotten}))
+        }
+    }
+}
+
+/// Waits until so many exchanges have arrived. The limit must be given.
+pub(super) async fn wait(State(shared): Stub, body: Bytes) -> Response<Body> {
+    let question = match read::<Question>(&body) {
+        Ok(question) => question,
+        Err(refusal) => return *refusal,
+    };
+    let Some(limit) = question
+        .limit
+        .and_then(Span::forward)
+        .filter(|limit| *limit <= LONGEST_WAIT)
+    else {
+        return problem(
+            422,
+            "invalid_field",
+            "`limit` must be a length of time of at most 60s, such as \"5s\"",
+        );
+    };
+    match shared.journal.wait(&question.what, question.count, limit).await {
+        Ok(exchanges) => document(&json!({"exchanges": exchanges})),
+        Err(error @ WaitError::TimedOut { .. }) => problem(408, "timed_out", &error.to_string()),
+        Err(error @ WaitError::Inconclusive { .. }) => problem(409, "inconclusive", &error.to_string()),
+    }
+}
+
+pub(super) async fn unexpected(State(shared): Stub) -> Response<Body> {
+    document(&json!({"exchanges": shared.journal.unexpected()}))
+}
+
+pub(super) async fn violations(State(shared): Stub) -> Response<Body> {
+    document(&json!({"violations": shared.journal.violations()}))
+}

@@ -1,0 +1,74 @@
+//! Who may pull the levers: the holder of the control token, and never a page in somebody's browser.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Response, header};
+use axum::middleware::Next;
+
+use super::problem;
+
+#[derive(Clone)]
+pub(super) struct Guard {
+    token: Option<Arc<str>>,
+}
+
+impl Guard {
+    pub(super) fn new(token: Option<&str>) -> Guard {
+        Guard {
+            token: token.map(Arc::from),
+        }
+    }
+}
+
+/// Lets a request through, or refuses it.
+pub(super) async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Response<Body> {
+    let headers = request.headers();
+    if !comes_from_here(headers) {
+        return problem(
+            403,
+            "foreign_origin",
+            "the control API is not for pages of other origins",
+        );
+    }
+    if let Some(token) = &guard.token {
+        let sent = crate::exchange::bearer(headers).unwrap_or_default();
+        if !equal_in_constant_time(sent.as_bytes(), token.as_bytes()) {
+            return problem(
+                401,
+                "unauthenticated",
+                "send `Authorization: Bearer` with the control token",
+            );
+        }
+    }
+    next.run(request).await
+}
+
+/// A page of another origin, or one whose name was made to point here, is refused: its `Origin` or `Host` tells.
+fn comes_from_here(headers: &HeaderMap) -> bool {
+    let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let host = text(header::HOST).unwrap_or_default();
+    let name = host.rsplit_once(':').map_or(host, |(name, port)| {
+        if port.bytes().all(|byte| byte.is_ascii_digit()) {
+            name
+        } else {
+            host
+        }
+    });
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    let host_is_an_address = bare == "localhost" || bare.parse::<IpAddr>().is_ok();
+    let same_origin = text(header::ORIGIN).is_none_or(|origin| origin == format!("http://{host}"));
+    (host_is_an_address || headers.contains_key(header::AUTHORIZATION)) && same_origin
+}
+
+/// Takes the same time wherever the two differ; only their lengths tell.
+fn equal_in_constant_time(left: &[u8], right: &[u8]) -> bool {
+    left.len() == right.len()
+        && left
+            .iter()
+            .zip(right)
+            .fold(0_u8, |different, (left, right)| different | (left ^ right))
+            == 0
+}

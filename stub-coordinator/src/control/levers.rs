@@ -1,0 +1,164 @@
+//! What the stub can be told: rules, presets, gates, clock, reset.
+
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, State};
+use axum::http::Response;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{document, problem, read};
+use crate::clock::ClockKind;
+use crate::ids::RuleId;
+use crate::names::Span;
+use crate::script::{self, PRESETS, Rule, RuleError};
+use crate::shared::{Scope, Shared};
+
+type Stub = State<Arc<Shared>>;
+
+pub(super) async fn presets() -> Response<Body> {
+    let presets: Vec<_> = PRESETS
+        .iter()
+        .map(|(name, about)| {
+            let rules = script::preset(name).unwrap_or_default();
+            json!({"name": name, "about": about, "rules": rules})
+        })
+        .collect();
+    document(&json!({"presets": presets}))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PresetChoice {
+    name: String,
+}
+
+/// Replaces all rules by those of a preset.
+pub(super) async fn preset(State(shared): Stub, body: Bytes) -> Response<Body> {
+    let choice = match read::<PresetChoice>(&body) {
+        Ok(choice) => choice,
+        Err(refusal) => return *refusal,
+    };
+    match script::preset(&choice.name) {
+        Ok(rules) => replaced(&shared, rules),
+        Err(error) => problem(422, "invalid_field", &error),
+    }
+}
+
+pub(super) async fn rules(State(shared): Stub) -> Response<Body> {
+    document(&json!({"rules": shared.script.rules()}))
+}
+
+pub(super) async fn arm(State(shared): Stub, body: Bytes) -> Response<Body> {
+    match read::<Rule>(&body) {
+        Err(refusal) => *refusal,
+        Ok(rule) => match shared.arm(rule) {
+            Ok(id) => document(&json!({"id": id})),
+            Err(error) => refused(&error),
+        },
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RuleList {
+    rules: Vec<Rule>,
+}
+
+/// Replaces all rules; where one of them can't be armed, those before it are.
+pub(super) async fn replace(State(shared): Stub, body: Bytes) -> Response<Body> {
+    match read::<RuleList>(&body) {
+        Ok(list) => replaced(&shared, list.rules),
+        Err(refusal) => *refusal,
+    }
+}
+
+pub(super) async fn disarm_all(State(shared): Stub) -> Response<Body> {
+    replaced(&shared, Vec::new())
+}
+
+pub(super) async fn disarm(State(shared): Stub, Path(id): Path<String>) -> Response<Body> {
+    let disarmed = RuleId::parse(&id).is_ok_and(|id| shared.disarm(&id));
+    match disarmed {
+        true => document(&json!({"disarmed": id})),
+        false => problem(404, "unknown_rule", &format!("no rule `{id}` is armed")),
+    }
+}
+
+pub(super) async fn gates(State(shared): Stub) -> Response<Body> {
+    let gates: Vec<_> = shared
+        .gates
+        .waiting()
+        .into_iter()
+        .map(|(name, waiting)| json!({"name": name, "waiting": waiting}))
+        .collect();
+    document(&json!({"gates": gates}))
+}
+
+pub(super) async fn release(State(shared): Stub, Path(name): Path<String>) -> Response<Body> {
+    document(&json!({"gate": name, "released": shared.gates.release(&name)}))
+}
+
+pub(super) async fn clock(State(shared): Stub) -> Response<Body> {
+    document(&json!({"kind": shared.clock.kind(), "now": shared.clock.now()}))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Advance {
+    advance: Span,
+}
+
+pub(super) async fn advance(State(shared): Stub, body: Bytes) -> Response<Body> {
+    let by = match read::<Advance>(&body) {
+        Ok(advance) => advance.advance.forward(),
+        Err(refusal) => return *refusal,
+    };
+    match by {
+        None => problem(
+            422,
+            "invalid_field",
+            "time does not run back; `advance` must not be negative",
+        ),
+        Some(_) if shared.clock.kind() == ClockKind::Real => problem(
+            409,
+            "real_clock",
+            "the clock is the real one; start the stub with a manual clock to move it",
+        ),
+        Some(by) => {
+            let due = shared.advance(by).await;
+            document(&json!({"now": shared.clock.now(), "due": due}))
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reset {
+    scope: Scope,
+}
+
+pub(super) async fn reset(State(shared): Stub, body: Bytes) -> Response<Body> {
+    match read::<Reset>(&body) {
+        Ok(reset) => {
+            shared.reset(reset.scope);
+            document(&json!({"reset": reset.scope}))
+        }
+        Err(refusal) => *refusal,
+    }
+}
+
+fn replaced(shared: &Shared, rules: Vec<Rule>) -> Response<Body> {
+    shared.disarm_all();
+    for rule in rules {
+        if let Err(error) = shared.arm(rule) {
+            return refused(&error);
+        }
+    }
+    document(&json!({"rules": shared.script.rules()}))
+}
+
+fn refused(error: &RuleError) -> Response<Body> {
+    problem(422, "invalid_rule", &error.to_string())
+}

@@ -1,0 +1,100 @@
+//! The control API under `/_stub/`: over HTTP exactly what the library handle offers in process. Its requests are
+//! never faulted, journalled or counted.
+
+mod evidence;
+mod guard;
+mod levers;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Response, StatusCode, header};
+use axum::middleware::from_fn_with_state;
+use axum::routing::{delete, get, post};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::shared::Shared;
+use guard::Guard;
+
+/// The largest control request.
+const BODY_LIMIT: usize = 1_048_576;
+
+/// The routes under `/_stub/`, behind the control token where there is one.
+pub(crate) fn routes(token: Option<&str>) -> Router<Arc<Shared>> {
+    let routes = Router::new()
+        .route("/health", get(evidence::health))
+        .route("/counters", get(evidence::counters))
+        .route("/digest", get(evidence::digest))
+        .route("/jobs", get(evidence::jobs))
+        .route("/journal", get(evidence::journal))
+        .route("/journal/count", post(evidence::count))
+        .route("/journal/wait", post(evidence::wait))
+        .route("/unexpected", get(evidence::unexpected))
+        .route("/violations", get(evidence::violations))
+        .route("/presets", get(levers::presets))
+        .route("/preset", post(levers::preset))
+        .route(
+            "/rules",
+            get(levers::rules)
+                .post(levers::arm)
+                .put(levers::replace)
+                .delete(levers::disarm_all),
+        )
+        .route("/rules/{id}", delete(levers::disarm))
+        .route("/gates", get(levers::gates))
+        .route("/gates/{name}/release", post(levers::release))
+        .route("/clock", get(levers::clock).post(levers::advance))
+        .route("/reset", post(levers::reset))
+        .fallback(|| async { problem(404, "not_found", "the control API has no such path") })
+        .method_not_allowed_fallback(|| async {
+            problem(405, "method_not_allowed", "the path has other methods")
+        })
+        .layer(axum::extract::DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(from_fn_with_state(Guard::new(token), guard::check));
+    Router::new().nest("/_stub", routes)
+}
+
+/// A document of the control API.
+fn document(body: &impl Serialize) -> Response<Body> {
+    respond(
+        200,
+        "application/json",
+        serde_json::to_string(body).unwrap_or_default(),
+    )
+}
+
+/// A refusal of the control API.
+fn problem(status: u16, code: &str, detail: &str) -> Response<Body> {
+    let body = json!({"type": format!("urn:stub:problem:{code}"), "title": detail, "status": status,
+                      "code": code, "detail": detail});
+    respond(status, "application/problem+json", body.to_string())
+}
+
+fn respond(status: u16, content_type: &'static str, body: String) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        header::HeaderValue::from_static(content_type),
+    );
+    response
+}
+
+/// Reads a control request's body, saying what is wrong with it.
+fn read<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Box<Response<Body>>> {
+    let body = if body.is_empty() { b"{}" } else { body };
+    serde_json::from_slice::<Value>(body)
+        .map_err(|error| {
+            Box::new(problem(
+                400,
+                "malformed_json",
+                &format!("{error}; send one JSON object"),
+            ))
+        })
+        .and_then(|value| {
+            serde_json::from_value(value)
+                .map_err(|error| Box::new(problem(422, "invalid_field", &error.to_string())))
+        })
+}
