@@ -41,8 +41,11 @@ Examples:
   conformance run '*/agree*' --keep   some, their folders kept to be looked at
   conformance list                 what there is, and the clauses it proves
 
-Exit codes: 0 everything holds · 1 the runner is not conformant · 2 something is broken, or nothing was run ·
-64 wrong usage";
+Exit codes:
+  0   everything holds
+  1   the runner is not conformant
+  2   something is broken, or nothing was run
+  64  wrong usage";
 
 #[derive(Debug, Subcommand)]
 enum Command {
