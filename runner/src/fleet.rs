@@ -6,6 +6,5 @@ pub(crate) mod backoff;
 pub(crate) mod client;
 pub(crate) mod failure;
 pub(crate) mod lease;
-#[expect(dead_code, reason = "the run loop does not claim yet")]
 pub(crate) mod routed;
 pub(crate) mod wire;

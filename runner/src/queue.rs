@@ -14,6 +14,7 @@ mod judge;
 mod locks;
 mod recover;
 mod refuse;
+mod routed;
 mod watch;
 
 use std::collections::BTreeSet;
@@ -33,6 +34,7 @@ pub(crate) use inbox::Inbox;
 pub(crate) use locks::JobHold;
 pub(crate) use recover::Recovered;
 pub(crate) use refuse::Refused;
+pub(crate) use routed::Admission;
 pub(crate) use watch::{Changes, Watch};
 
 /// The reason of a job whose `ship` command began without anyone knowing how it ended: never simply run again.
@@ -76,7 +78,12 @@ impl Queue {
     /// Makes the folders that are missing; version control keeps no empty ones.
     pub(crate) fn complete(&self) -> Reading<()> {
         let stages = Stage::ALL.map(|stage| self.folder(stage));
-        let state = [self.jobs_folder(), self.cancel_folder(), self.scratch_folder()];
+        let state = [
+            self.jobs_folder(),
+            self.cancel_folder(),
+            self.approval_folder(),
+            self.scratch_folder(),
+        ];
         for path in stages.into_iter().chain(state).chain(locks::folders(self)) {
             std::fs::create_dir_all(&path).map_err(|source| QueueError::Write { path, source })?;
         }
@@ -107,6 +114,11 @@ impl Queue {
     /// The file whose presence asks the runner of a job to end it.
     pub(crate) fn cancel_marker(&self, id: &JobId) -> PathBuf {
         self.cancel_folder().join(id.as_str())
+    }
+
+    /// The file whose presence says that a person approved a routed job in review.
+    pub(crate) fn approval_marker(&self, id: &JobId) -> PathBuf {
+        self.approval_folder().join(id.as_str())
     }
 
     pub(crate) fn history(&self, id: &JobId) -> Reading<History> {
@@ -171,6 +183,10 @@ impl Queue {
 
     fn jobs_folder(&self) -> PathBuf {
         self.state().join("jobs")
+    }
+
+    pub(crate) fn approval_folder(&self) -> PathBuf {
+        self.state().join("approved")
     }
 
     pub(crate) fn cancel_folder(&self) -> PathBuf {

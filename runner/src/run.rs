@@ -7,11 +7,13 @@ mod idle;
 mod jobs;
 mod local;
 mod pipeline;
+mod routed;
 mod runner;
 mod ship;
 
 use crate::engine::{EngineError, Engines};
 use crate::exit::Exit;
+use crate::fleet::client::ClientError;
 use crate::mode::Mode;
 use crate::queue::{Queue, QueueError};
 use crate::settings::Settings;
@@ -57,6 +59,8 @@ pub(crate) enum RunError {
         #[source]
         source: std::io::Error,
     },
+    #[error("can't speak with the coordinator")]
+    Client(#[from] ClientError),
     #[error("{0}")]
     Refused(String),
 }
@@ -77,20 +81,16 @@ pub(crate) fn run(settings: &Settings, options: Options) -> Result<Exit, RunErro
     }
     let runtime = runtime()?;
     let _inside = runtime.enter();
-    match settings.mode {
-        Mode::Offline | Mode::Local => {
-            let runner = runner::Runner::new(settings, options, queue, engines, None)?;
-            runtime.block_on(runner.run())
+    let runner = |lane, routed| runner::Runner::new(settings, options, queue, engines, lane, routed);
+    let runner = match settings.mode {
+        Mode::Offline | Mode::Local => runner(None, None)?,
+        Mode::Shadow => runner(Some(Lane::start(settings)), None)?,
+        Mode::Route => {
+            let here = std::env::current_dir().map_err(RunError::system("find the current folder"))?;
+            runner(None, Some(routed::Routed::new(settings, &here)?))?
         }
-        Mode::Shadow => {
-            let lane = Lane::start(settings);
-            let runner = runner::Runner::new(settings, options, queue, engines, Some(lane))?;
-            runtime.block_on(runner.run())
-        }
-        Mode::Route => Err(RunError::Refused(
-            "this aq can't take work from a coordinator yet: set AQ_FLEET_ROUTE=0".to_owned(),
-        )),
-    }
+    };
+    runtime.block_on(runner.run())
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, RunError> {

@@ -38,6 +38,14 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
             writeln!(stdout(), "{id}  its runner is asked to end it")?;
             Ok(Exit::Done)
         }
+        (Stage::Review, None) if queue.history(&id)?.is_routed() => {
+            queue.wish_cancel(&id)?;
+            writeln!(
+                stdout(),
+                "{id}  the runner that holds its lease is asked to give it up"
+            )?;
+            Ok(Exit::Done)
+        }
         (Stage::Review, None) => Err(CliError::Refused(format!("`{id}` is being shipped"))),
         (Stage::Shipped | Stage::Failed | Stage::Quarantine, _) => {
             Err(CliError::Refused(format!("`{id}` is in {stage} already")))

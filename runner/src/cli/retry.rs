@@ -28,6 +28,12 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
             "`{id}` is in {stage}: only a failed or quarantined job is retried"
         )));
     }
+    if queue.history(&id)?.is_routed() {
+        return Err(CliError::Refused(format!(
+            "`{id}` was assigned by the coordinator, which decides whether it runs again; to run it from this queue, \
+             add it under another name"
+        )));
+    }
     queue.complete()?;
     // What can't be read as a job would only come back to where it is.
     queue.job(stage, &id)?;

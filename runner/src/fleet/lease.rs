@@ -125,7 +125,7 @@ impl LeaseTime {
     }
 
     /// Between TERM and KILL.
-    fn notice(&self, grace: Duration) -> Duration {
+    pub(crate) fn notice(&self, grace: Duration) -> Duration {
         grace.min(self.ttl / 4)
     }
 }

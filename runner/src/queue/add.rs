@@ -88,6 +88,7 @@ pub(super) fn queued(known: &History, sequence: u64) -> Line {
         spent: 0,
         reason: None,
         sequence: Some(sequence),
+        lease: None,
     }
 }
 

@@ -96,7 +96,7 @@ impl Queue {
 
     /// Starts the next attempt of the job that was chosen, unless someone was faster.
     pub(crate) fn claim(&self, chosen: &crate::decide::Waiting) -> Reading<Claim> {
-        claim::claim(self, chosen)
+        claim::claim(self, chosen, None)
     }
 
     /// Before the command of `ship` is started: from here on a crash must not lead to another go.
@@ -131,5 +131,6 @@ pub(super) fn line(known: &History, stage: Stage, spent: u32, reason: Option<&st
         spent,
         reason: reason.map(str::to_owned),
         sequence: None,
+        lease: None,
     }
 }

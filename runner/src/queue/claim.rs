@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 
 use super::{History, JobHold, Line, Queue, QueueError, Reading, files, history, locks};
 use crate::decide::Waiting;
-use crate::ids::JobId;
+use crate::ids::{JobId, LeaseId};
 use crate::job::Job;
 use crate::stage::Stage;
 
@@ -29,7 +29,8 @@ pub(crate) struct Claimed {
     pub(crate) spent: u32,
 }
 
-pub(super) fn claim(queue: &Queue, chosen: &Waiting) -> Reading<Claim> {
+/// `lease`: the coordinator's, where the job is taken because it said so.
+pub(super) fn claim(queue: &Queue, chosen: &Waiting, lease: Option<&LeaseId>) -> Reading<Claim> {
     let hold = match locks::take(queue, &chosen.id, chosen.lock.as_ref())? {
         locks::Taking::Mine(hold) => hold,
         locks::Taking::NameHeld => return Ok(Claim::LockHeld),
@@ -59,7 +60,7 @@ pub(super) fn claim(queue: &Queue, chosen: &Waiting) -> Reading<Claim> {
         Err(source) => return Err(QueueError::Move { from, to, source }),
     }
     queue.sync_move(Stage::Inbox, Stage::Building)?;
-    let started = started(&known);
+    let started = started(&known, lease);
     history::append(queue, &chosen.id, &started)?;
     Ok(Claim::Claimed(Box::new(Claimed {
         hold,
@@ -93,7 +94,7 @@ impl Queue {
     }
 }
 
-fn started(known: &History) -> Line {
+pub(super) fn started(known: &History, lease: Option<&LeaseId>) -> Line {
     Line {
         at: history::now(),
         stage: Stage::Building,
@@ -101,5 +102,6 @@ fn started(known: &History) -> Line {
         spent: known.spent() + 1,
         reason: None,
         sequence: None,
+        lease: lease.map(LeaseId::to_string),
     }
 }

@@ -33,6 +33,9 @@ pub(crate) struct Line {
     /// Its place in enqueue order, on the lines that give it one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sequence: Option<u64>,
+    /// The coordinator's lease that a start is under.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) lease: Option<String>,
 }
 
 /// All lines of a job, oldest first; none for a job that was placed by hand and never looked at.
@@ -61,6 +64,16 @@ impl History {
         self.lines
             .last()
             .is_some_and(|line| line.reason.as_deref() == Some(SHIPPING))
+    }
+
+    /// Its latest start was under a lease: the coordinator decides what becomes of it.
+    pub(crate) fn is_routed(&self) -> bool {
+        let started = |line: &&Line| line.stage == Stage::Building;
+        self.lines
+            .iter()
+            .rev()
+            .find(started)
+            .is_some_and(|line| line.lease.is_some())
     }
 
     pub(crate) fn spent(&self) -> u32 {

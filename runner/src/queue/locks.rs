@@ -40,6 +40,25 @@ impl JobHold {
         &self.id
     }
 
+    /// A job in review holds no lock but its own (clause O-5).
+    pub(crate) fn give_back_name(&mut self) {
+        self.name = None;
+    }
+
+    /// Takes the lock that the job names again; false: it is held elsewhere.
+    pub(crate) fn take_name(&mut self, queue: &Queue, name: Option<&LockName>) -> Reading<bool> {
+        let [_, _, folder] = folders(queue);
+        if let (None, Some(name)) = (&self.name, name) {
+            let path = folder.join(name.as_str());
+            self.name = match probe(&path)? {
+                true => try_hold(&path)?,
+                false => None,
+            };
+            return Ok(self.name.is_some());
+        }
+        Ok(true)
+    }
+
     /// What a supervisor has to keep open while anything of the job lives.
     pub(crate) fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
         std::iter::once(&self.job)

@@ -37,6 +37,10 @@ impl Queue {
                 to: Stage::Quarantine,
             });
         }
+        if known.is_routed() {
+            // Its lease can't be relied on any more, so it must not run again from here (clause T-13).
+            return self.quarantine_routed(&hold, stage, &known);
+        }
         // The last line announces a change; if the file isn't there yet, a crash fell between the two.
         let announced = known.lines.last().map_or(Stage::Inbox, |line| line.stage);
         let to = match announced {

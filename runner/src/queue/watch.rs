@@ -52,8 +52,8 @@ impl Watch {
             queue.folder(Stage::Inbox),
             files | WatchFlags::CREATE,
         )?;
-        inotify::add_watch(&descriptor, queue.cancel_folder(), WatchFlags::CLOSE_WRITE)?;
-        for folder in locks::folders(queue) {
+        let wishes = [queue.cancel_folder(), queue.approval_folder()];
+        for folder in wishes.into_iter().chain(locks::folders(queue)) {
             inotify::add_watch(&descriptor, folder, WatchFlags::CLOSE_WRITE)?;
         }
         Ok(Watch { descriptor, inbox })

@@ -34,6 +34,13 @@ pub(super) fn started(id: &JobId, what: &str, attempt: u32) {
     ));
 }
 
+pub(super) fn approved(id: &JobId) {
+    say(&format!(
+        "{}  approved: the runner that holds its lease ships it",
+        Palette::of(&stderr()).bold(id.as_str())
+    ));
+}
+
 /// A job has come to a stage in which this run leaves it.
 pub(super) fn moved(id: &JobId, stage: Stage, reason: Option<&str>, took: Option<Duration>) {
     let palette = Palette::of(&stderr());

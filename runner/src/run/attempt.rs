@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::pipeline::{Step, Wish};
+use super::routed::Lease;
 use crate::engine::{self, Engines, Invocation, Stdin};
 use crate::ids::JobId;
 use crate::job::Job;
@@ -28,6 +29,14 @@ pub(crate) struct Surroundings {
 }
 
 impl Surroundings {
+    pub(crate) fn grace(&self) -> Duration {
+        self.grace
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     pub(crate) fn of_this_process(settings: &Settings) -> io::Result<Surroundings> {
         let keep = |(name, value): &(OsString, OsString)| {
             !settings.is_secret_variable(&name.to_string_lossy(), &value.to_string_lossy())
@@ -52,6 +61,8 @@ pub(crate) struct Attempt {
     pub(crate) step: Step,
     pub(crate) wish: Option<Wish>,
     pub(crate) started: Instant,
+    /// The coordinator's, if it assigned the job.
+    pub(crate) lease: Option<Lease>,
     running: Option<Running>,
 }
 
@@ -66,6 +77,7 @@ impl Attempt {
             step: Step::Engine,
             wish: None,
             started: Instant::now(),
+            lease: None,
             running: None,
         }
     }
@@ -104,7 +116,7 @@ impl Attempt {
             locks: self.hold.descriptors(),
         };
         let order = self.order(invocation, around, step);
-        let running = supervise::start(&order, &streams, &self.environment(around))?;
+        let running = supervise::start(&order, &streams, &self.environment(around, step))?;
         self.step = step;
         Ok(self.running.insert(running))
     }
@@ -115,6 +127,11 @@ impl Attempt {
         if let Some(running) = &self.running {
             running.end(urgency);
         }
+    }
+
+    /// Between two steps, waiting for something else than a command.
+    pub(crate) fn is_parked(&self) -> bool {
+        self.running.is_none()
     }
 
     /// The supervisor that has given its answer, to be collected.
@@ -135,17 +152,36 @@ impl Attempt {
             cwd: cwd.into_os_string(),
             timeout_ms: millis(self.job.timeout),
             idle_timeout_ms: self.job.idle_timeout.filter(|_| step == Step::Engine).map(millis),
-            grace_ms: millis(around.grace),
+            // Under a lease KILL falls before its end, even if the runner can't say so any more.
+            grace_ms: millis(
+                self.lease
+                    .as_ref()
+                    .map_or(around.grace, |lease| lease.grace.min(around.grace)),
+            ),
         }
     }
 
-    fn environment(&self, around: &Surroundings) -> Vec<(OsString, OsString)> {
+    fn environment(&self, around: &Surroundings, step: Step) -> Vec<(OsString, OsString)> {
         let own = [
             ("AQ_JOB_ID", self.job.id.to_string()),
             ("AQ_ATTEMPT", self.number.to_string()),
         ];
         let own = own.map(|(name, value)| (OsString::from(name), OsString::from(value)));
-        around.environment.iter().cloned().chain(own).collect()
+        // What publishes can have the other side check that nobody newer holds the job.
+        let lease = self.lease.as_ref().filter(|_| step == Step::Ship);
+        let token = lease.map(|lease| {
+            (
+                "AQ_FENCING_TOKEN".into(),
+                lease.proof.fencing_token.to_string().into(),
+            )
+        });
+        around
+            .environment
+            .iter()
+            .cloned()
+            .chain(own)
+            .chain(token)
+            .collect()
     }
 }
 

@@ -9,6 +9,8 @@ use tokio::sync::mpsc;
 
 use super::RunError;
 use crate::exit::StopSignal;
+use crate::fleet::routed::FleetEvent;
+use crate::fleet::routed::office::Office;
 use crate::ids::JobId;
 use crate::queue::{Changes, Queue, Watch};
 use crate::supervise::{End, Running};
@@ -26,6 +28,8 @@ pub(super) enum Event {
     Stop(StopSignal),
     /// Something in the queue folder.
     Changed,
+    /// Something at the coordinator's.
+    Fleet(FleetEvent),
     /// The instant that was waited for.
     Time,
 }
@@ -72,7 +76,8 @@ impl Events {
         self.watch.is_some()
     }
 
-    pub(super) async fn next(&mut self, at: Option<Instant>) -> Event {
+    /// `office`: of a routed run.
+    pub(super) async fn next(&mut self, at: Option<Instant>, office: Option<&mut Office>) -> Event {
         let far = Duration::from_secs(24 * 60 * 60);
         let at = at.map_or_else(
             || tokio::time::Instant::now() + far,
@@ -84,6 +89,7 @@ impl Events {
             _ = self.interrupt.recv() => Event::Stop(StopSignal::Interrupt),
             _ = self.terminate.recv() => Event::Stop(StopSignal::Terminate),
             Some((job, end)) = self.ends.recv() => Event::Ended { job, end },
+            event = news(office) => Event::Fleet(event),
             () = readable(self.watch.as_ref()) => Event::Changed,
             () = tokio::time::sleep_until(at) => Event::Time,
         }
@@ -96,6 +102,13 @@ impl Events {
 )]
 fn watched(watch: Watch) -> Option<AsyncFd<Watch>> {
     AsyncFd::new(watch).ok()
+}
+
+async fn news(office: Option<&mut Office>) -> FleetEvent {
+    match office {
+        Some(office) => office.next().await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn readable(watch: Option<&AsyncFd<Watch>>) {

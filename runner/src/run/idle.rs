@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::local::Prospect;
 use super::runner::{COARSE_TICK, Outlook, Runner};
 use super::{Until, announce};
+use crate::fleet::lease::BootInstant;
 
 /// An endless run that has nothing to do says so to the shadow lane this often at most.
 const IDLE_DECISION_INTERVAL: Duration = Duration::from_secs(30);
@@ -13,6 +14,9 @@ impl Runner {
     pub(super) fn is_over(&self, outlook: &Outlook) -> bool {
         if !self.running.is_empty() {
             return false;
+        }
+        if let Some(routed) = self.routed.as_ref().filter(|_| self.stop.is_none()) {
+            return routed.is_over(self.options.until, self.decided_once);
         }
         let waiting_helps = match outlook.prospect {
             Prospect::None => false,
@@ -29,7 +33,12 @@ impl Runner {
 
     /// Says once why nothing happens.
     pub(super) fn tell_wait(&mut self, outlook: &Outlook) {
-        if !self.running.is_empty() || self.stop.is_some() || std::mem::replace(&mut self.wait_told, true) {
+        let asks = self.routed.is_some() && self.options.until != Until::Stopped;
+        if asks
+            || !self.running.is_empty()
+            || self.stop.is_some()
+            || std::mem::replace(&mut self.wait_told, true)
+        {
             return;
         }
         match outlook.prospect {
@@ -69,6 +78,15 @@ impl Runner {
             _ => None,
         };
         let give_up = self.stop.as_ref().and_then(|stop| stop.give_up_at);
-        [looks, coarse, idle, give_up].into_iter().flatten().min()
+        let routed = self.routed.as_ref().and_then(|routed| routed.next_instant());
+        let kills = self
+            .running
+            .values()
+            .filter_map(|attempt| attempt.lease.as_ref()?.kill_at);
+        let kill = kills.min().map(|at| now + at.since(BootInstant::now()));
+        [looks, coarse, idle, give_up, routed, kill]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }

@@ -9,20 +9,19 @@ use super::runner::{KILL_WAIT_MAX, Runner, Stop};
 use super::{RunError, announce};
 use crate::exit::StopSignal;
 use crate::ids::JobId;
-use crate::queue::{Cause, Claimed};
+use crate::queue::Cause;
 use crate::stage::Stage;
 use crate::supervise::{End, Urgency};
 
 impl Runner {
-    pub(super) fn begin(&mut self, claimed: Claimed) -> Result<(), RunError> {
+    pub(super) fn begin(&mut self, attempt: Attempt) -> Result<(), RunError> {
         self.wait_told = false;
-        let attempt = Attempt::new(claimed);
         self.moved(&attempt.job.id, Stage::Building);
         announce::started(&attempt.job.id, attempt.job.engine.as_str(), attempt.number);
         self.start_step(attempt, Step::Engine)
     }
 
-    fn start_step(&mut self, mut attempt: Attempt, step: Step) -> Result<(), RunError> {
+    pub(super) fn start_step(&mut self, mut attempt: Attempt, step: Step) -> Result<(), RunError> {
         let id = attempt.job.id.clone();
         let running = attempt
             .start(&self.queue, &self.engines, &self.around, step)
@@ -39,6 +38,12 @@ impl Runner {
             return Ok(());
         };
         self.leaving.extend(attempt.take_running());
+        if attempt.lease.is_some()
+            && !self.still_ours(id)
+            && !matches!(attempt.wish, Some(Wish::LeaseLost(_)))
+        {
+            attempt.wish = Some(Wish::LeaseLost("its time was up".to_owned()));
+        }
         let next = match end {
             Ok(end) => pipeline::after(
                 &attempt.job,
@@ -50,6 +55,10 @@ impl Runner {
             // Nobody can say any more what of the job is still alive.
             Err(_) => Next::Quarantine("supervisor lost".to_owned()),
         };
+        self.follow(attempt, next)
+    }
+
+    fn follow(&mut self, attempt: Attempt, next: Next) -> Result<(), RunError> {
         match next {
             Next::Run(step) => self.go_on(attempt, step),
             Next::Review => self.settle(attempt, Stage::Review, None),
@@ -69,28 +78,90 @@ impl Runner {
                 attempt.stage = Stage::Testing;
                 self.moved(&attempt.job.id, Stage::Testing);
             }
+            Step::Ship if attempt.lease.is_some() => {
+                self.park(attempt);
+                return Ok(());
+            }
             Step::Ship => self.queue.note_shipping(&attempt.hold, attempt.stage)?,
         }
         self.start_step(attempt, step)
     }
 
-    fn settle(&mut self, attempt: Attempt, to: Stage, reason: Option<&str>) -> Result<(), RunError> {
+    pub(super) fn settle(
+        &mut self,
+        attempt: Attempt,
+        to: Stage,
+        reason: Option<&str>,
+    ) -> Result<(), RunError> {
         self.queue.advance(&attempt.hold, attempt.stage, to, reason)?;
         self.left(attempt, to, reason);
         Ok(())
     }
 
-    fn put_back(&mut self, attempt: Attempt, cause: Cause, reason: &str) -> Result<(), RunError> {
-        self.queue.put_back(&attempt.hold, attempt.stage, cause, reason)?;
+    fn put_back(&mut self, mut attempt: Attempt, cause: Cause, reason: &str) -> Result<(), RunError> {
+        match (&attempt.lease, cause) {
+            (None, _) => self.queue.put_back(&attempt.hold, attempt.stage, cause, reason)?,
+            (Some(_), Cause::Interruption) => {
+                self.queue.give_back(&attempt.hold, attempt.stage, reason)?;
+            }
+            // It never waits in the inbox: the next attempt follows under the same lease.
+            (Some(lease), Cause::Failure) => {
+                let lease = &lease.proof.lease;
+                (attempt.number, attempt.spent) =
+                    self.queue.try_again(&attempt.hold, attempt.stage, lease)?;
+                attempt.stage = Stage::Building;
+                announce::moved(
+                    &attempt.job.id,
+                    Stage::Inbox,
+                    Some(reason),
+                    Some(attempt.started.elapsed()),
+                );
+                return self.begin(attempt);
+            }
+        }
         self.left(attempt, Stage::Inbox, Some(reason));
         Ok(())
     }
 
-    /// The attempt is over; its locks are given back here.
-    fn left(&mut self, attempt: Attempt, to: Stage, reason: Option<&str>) {
-        self.moved(&attempt.job.id, to);
+    /// The attempt is over, or waits for a person; its locks are given back here.
+    fn left(&mut self, mut attempt: Attempt, to: Stage, reason: Option<&str>) {
+        let id = attempt.job.id.clone();
+        self.moved(&id, to);
         self.tally.count(to);
-        announce::moved(&attempt.job.id, to, reason, Some(attempt.started.elapsed()));
+        announce::moved(&id, to, reason, Some(attempt.started.elapsed()));
+        let Some(routed) = self.routed.as_mut().filter(|_| attempt.lease.is_some()) else {
+            return;
+        };
+        match to {
+            Stage::Review => {
+                attempt.hold.give_back_name();
+                attempt.stage = Stage::Review;
+                routed.reviewing.insert(id, attempt);
+            }
+            Stage::Quarantine => routed
+                .office
+                .quarantine(&id, reason.unwrap_or("quarantined by its factory")),
+            Stage::Shipped | Stage::Failed => routed.office.finish(&id, to, reason),
+            Stage::Inbox | Stage::Building | Stage::Testing => routed.office.release(&id),
+        }
+    }
+
+    /// Nothing runs of these, so no end of a command will say that they are to end.
+    pub(super) fn end_parked(&mut self) -> Result<(), RunError> {
+        let wished = |attempt: &&Attempt| attempt.is_parked() && attempt.wish.is_some();
+        let ids = self
+            .running
+            .values()
+            .filter(wished)
+            .map(|attempt| attempt.job.id.clone());
+        for id in ids.collect::<Vec<_>>() {
+            if let Some(attempt) = self.running.remove(&id) {
+                let wish = attempt.wish.as_ref();
+                let next = pipeline::after(&attempt.job, attempt.spent, attempt.step, &End::Ordered, wish);
+                self.follow(attempt, next)?;
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn end_cancelled(&mut self) {

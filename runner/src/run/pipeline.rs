@@ -21,6 +21,8 @@ pub(crate) enum Wish {
     Cancel,
     /// The runner itself has to end.
     Interrupt,
+    /// The lease that it ran under was lost, for this reason (clause T-4).
+    LeaseLost(String),
 }
 
 /// What is done next.
@@ -42,6 +44,9 @@ pub(crate) fn after(job: &Job, spent: u32, step: Step, end: &End, wish: Option<&
         ref other => Err(reason(step, other)),
     };
     match (follow, wish) {
+        // Whatever it did: without the lease nothing of it may be published, or said to be.
+        (_, Some(Wish::LeaseLost(_))) if step == Step::Ship => Next::Quarantine(SHIP_UNKNOWN.to_owned()),
+        (_, Some(Wish::LeaseLost(reason))) => Next::Quarantine(format!("lease lost: {reason}")),
         // What is finished is finished, whatever was wished meanwhile.
         (Ok(next @ (Next::Shipped | Next::Review)), None | Some(_)) => next,
         (_, Some(_)) if step == Step::Ship => Next::Quarantine(SHIP_UNKNOWN.to_owned()),

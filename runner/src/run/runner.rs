@@ -8,6 +8,7 @@ use super::announce::{self, Tally};
 use super::attempt::{Attempt, Surroundings};
 use super::events::{Event, Events};
 use super::local::{Choice, Local, Prospect};
+use super::routed::Routed;
 use super::{OnJobFailure, Options, RunError, Until};
 use crate::decide::{Eligibility, View};
 use crate::engine::Engines;
@@ -33,6 +34,8 @@ pub(super) struct Runner {
     pub(super) around: Surroundings,
     pub(super) lane: Option<Lane>,
     lane_limit: Duration,
+    /// Of a run that takes its work from the coordinator.
+    pub(super) routed: Option<Routed>,
     local: Local,
     pub(super) events: Events,
     changes: Changes,
@@ -66,6 +69,7 @@ impl Runner {
         queue: Queue,
         engines: Engines,
         lane: Option<Lane>,
+        routed: Option<Routed>,
     ) -> Result<Runner, RunError> {
         Ok(Runner {
             around: Surroundings::of_this_process(settings)
@@ -86,6 +90,7 @@ impl Runner {
             queue,
             engines,
             lane,
+            routed,
         })
     }
 
@@ -100,7 +105,9 @@ impl Runner {
                 self.decide_idle(&outlook);
             }
             self.tell_wait(&outlook);
-            let event = self.events.next(self.next_instant(&outlook)).await;
+            let at = self.next_instant(&outlook);
+            let office = self.routed.as_mut().map(|routed| &mut routed.office);
+            let event = self.events.next(at, office).await;
             self.apply(event)?;
             if self
                 .stop
@@ -110,7 +117,7 @@ impl Runner {
                 break None;
             }
         };
-        self.finish(stranded)
+        self.finish(stranded).await
     }
 
     fn start_what_can(&mut self) -> Result<Outlook, RunError> {
@@ -118,6 +125,10 @@ impl Runner {
             prospect: Prospect::None,
             view: None,
         };
+        if self.routed.is_some() {
+            self.ask_for_work();
+            return Ok(outlook);
+        }
         while self.may_start() {
             let mut changes = std::mem::take(&mut self.changes);
             changes.merge(self.events.changes());
@@ -130,12 +141,12 @@ impl Runner {
             };
             let Some(claimed) = choice.claimed else { break };
             self.decided(Some(claimed.job.id.clone()), choice.view);
-            self.begin(claimed)?;
+            self.begin(Attempt::new(claimed))?;
         }
         Ok(outlook)
     }
 
-    fn may_start(&self) -> bool {
+    pub(super) fn may_start(&self) -> bool {
         let once_done = self.options.until == Until::Once && self.decided_once;
         self.stop.is_none() && !once_done && self.running.len() < self.options.workers
     }
@@ -153,6 +164,10 @@ impl Runner {
                 job: job.clone(),
                 stage,
             });
+        }
+        // `building` is set by the claim itself, and a final stage ends the lease.
+        if let (Some(routed), Stage::Testing | Stage::Review) = (&self.routed, stage) {
+            routed.office.report(job, stage);
         }
     }
 
@@ -174,26 +189,31 @@ impl Runner {
     fn apply(&mut self, event: Event) -> Result<(), RunError> {
         self.leaving.retain_mut(|running| !running.is_collected());
         match event {
-            Event::Ended { job, end } => self.ended(&job, end),
-            Event::Stop(signal) => {
-                self.stop(signal);
-                Ok(())
-            }
+            Event::Ended { job, end } => self.ended(&job, end)?,
+            Event::Stop(signal) => self.stop(signal),
             Event::Changed => {
                 self.next_tick = FIRST_TICK;
                 self.changes.merge(self.events.changes());
                 self.end_cancelled();
-                Ok(())
             }
+            Event::Fleet(event) => self.fleet_event(event)?,
             Event::Time => {
                 self.next_tick = (self.next_tick * 8).min(COARSE_TICK);
                 self.end_cancelled();
-                Ok(())
             }
         }
+        self.kill_overdue();
+        self.follow_reviews()?;
+        self.end_parked()
     }
 
-    fn finish(mut self, view: Option<Arc<View>>) -> Result<Exit, RunError> {
+    async fn finish(mut self, view: Option<Arc<View>>) -> Result<Exit, RunError> {
+        self.leave_reviews()?;
+        let given_up = self.routed.as_ref().is_some_and(|routed| routed.given_up);
+        // A lease of what may still be alive is not given back: it ends by itself.
+        if let Some(routed) = self.routed.take_if(|_| self.running.is_empty()) {
+            routed.office.shut(self.lane_limit).await;
+        }
         if let Some(lane) = self.lane.take() {
             let at_once = self.stop.as_ref().is_some_and(|stop| stop.give_up_at.is_some());
             lane.finish(if at_once { Duration::ZERO } else { self.lane_limit });
@@ -216,7 +236,7 @@ impl Runner {
         let failures = self.tally.of(Stage::Failed) + self.tally.of(Stage::Quarantine);
         let jobs_failed = self.options.on_job_failure == OnJobFailure::Fail && failures > 0;
         let incomplete = self.options.until == Until::Drained && !stranded.is_empty();
-        Ok(if jobs_failed || incomplete {
+        Ok(if jobs_failed || incomplete || given_up {
             Exit::Failed
         } else {
             Exit::Done

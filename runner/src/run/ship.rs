@@ -25,6 +25,9 @@ pub(crate) fn ship(settings: &Settings, queue: &Queue, id: &JobId) -> Result<Exi
         None => return Err(QueueError::Unknown { id: id.clone() }.into()),
     }
     queue.complete()?;
+    if queue.history(id)?.is_routed() {
+        return approve(queue, id);
+    }
     let Some(claimed) = queue.claim_review(id)? else {
         return Err(RunError::Refused(format!(
             "`{id}` or its lock is in other hands: try again when they are done"
@@ -55,6 +58,19 @@ pub(crate) fn ship(settings: &Settings, queue: &Queue, id: &JobId) -> Result<Exi
     Ok(exit)
 }
 
+/// A routed job is published by the runner that holds its lease, or by nobody (clause T-14).
+fn approve(queue: &Queue, id: &JobId) -> Result<Exit, RunError> {
+    if queue.hold(id)?.is_some() {
+        return Err(RunError::Refused(format!(
+            "`{id}` was assigned by the coordinator, and no runner holds its lease any more: publishing is up to whoever \
+             is assigned it next; `aq cancel {id}` clears it away here"
+        )));
+    }
+    queue.approve(id)?;
+    announce::approved(id);
+    Ok(Exit::Done)
+}
+
 async fn publish(
     settings: &Settings,
     queue: &Queue,
@@ -71,7 +87,7 @@ async fn publish(
     events.expect_end(&id, running);
     let mut stopped_by = None;
     loop {
-        match events.next(None).await {
+        match events.next(None, None).await {
             Event::Ended { end: Ok(end), .. } => {
                 // A person shipped it, so a person decides about another go: no retries here.
                 let next = pipeline::after(&attempt.job, u32::MAX, Step::Ship, &end, attempt.wish.as_ref());
@@ -89,7 +105,7 @@ async fn publish(
                 attempt.end(Wish::Interrupt, urgency);
                 stopped_by.get_or_insert(signal);
             }
-            Event::Changed | Event::Time => {}
+            Event::Changed | Event::Time | Event::Fleet(_) => {}
         }
     }
 }

@@ -131,9 +131,9 @@ impl Office {
         self.close(job, Closing::Quarantine(reason.to_owned()));
     }
 
-    /// Whether any lease is still being worked on, or its end not yet settled.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.keepers.is_empty() && self.closing == 0
+    /// Whether the end of every lease that was closed is settled.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.closing == 0
     }
 
     /// Releases what is still held and waits for all that is under way, at most `limit`. What is not settled by
@@ -249,19 +249,19 @@ mod tests {
         let coordinator = Coordinator::start(answer);
         with_office(&coordinator, |mut office| async move {
             let granted = claimed(&mut office).await;
-            assert!(office.is_idle() && !office.holds(&granted.id));
+            assert!(!office.holds(&granted.id));
             office.keep(&granted);
-            assert!(office.holds(&granted.id) && !office.is_idle());
+            assert!(office.holds(&granted.id));
             office.report(&granted.id, Stage::Testing);
             office.finish(&granted.id, Stage::Shipped, None);
-            assert!(!office.is_idle());
+            assert!(!office.is_settled());
             match office.next().await {
                 FleetEvent::Settled { job, outcome } => {
                     assert_eq!((job, outcome), (id("a"), Settlement::Delivered));
                 }
                 other => panic!("{other:?}"),
             }
-            assert!(office.is_idle());
+            assert!(office.is_settled());
         });
         assert_eq!(
             paths(&coordinator),

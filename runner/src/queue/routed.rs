@@ -1,0 +1,134 @@
+//! Jobs that the coordinator assigned: in and out of `building` without ever lying in the inbox (clause T-13), unless
+//! they came from there (clause T-12).
+
+use super::{
+    Claimed, History, JobHold, Queue, QueueError, Reading, Recovered, change, claim, files, history, locks,
+};
+use crate::decide::Waiting;
+use crate::ids::{JobId, LeaseId};
+use crate::job::Job;
+use crate::stage::Stage;
+
+/// What came of taking a job that the coordinator assigned.
+#[derive(Debug)]
+pub(crate) enum Admission {
+    Claimed(Box<Claimed>),
+    /// The job, or the lock that it names, is in other hands, or it came to lie elsewhere meanwhile.
+    InOtherHands,
+}
+
+const REASON_INTERRUPTED: &str = "interrupted under a lease";
+
+impl Queue {
+    /// Writes the coordinator's job to `building`: announced first, then there as a whole or not at all.
+    pub(crate) fn admit(&self, job: Job, text: &str, lease: &LeaseId) -> Reading<Admission> {
+        let locks::Taking::Mine(hold) = locks::take(self, &job.id, job.lock.as_ref())? else {
+            return Ok(Admission::InOtherHands);
+        };
+        if self.find(&job.id)?.is_some() {
+            return Ok(Admission::InOtherHands);
+        }
+        self.take_cancel_wish(&hold)?;
+        let started = claim::started(&self.history(&job.id)?, Some(lease));
+        history::append(self, &job.id, &started)?;
+        let scratch = self.scratch_folder().join(format!("{}.md", job.id));
+        let target = self.job_path(Stage::Building, &job.id);
+        files::write_durable(&scratch, text.as_bytes()).map_err(|source| QueueError::Write {
+            path: scratch.clone(),
+            source,
+        })?;
+        files::move_new(&scratch, &target).map_err(|source| QueueError::Move {
+            from: scratch,
+            to: target,
+            source,
+        })?;
+        self.sync_move(Stage::Building, Stage::Building)?;
+        let (attempt, spent) = (started.attempt, started.spent);
+        Ok(Admission::Claimed(Box::new(Claimed {
+            hold,
+            job,
+            attempt,
+            spent,
+        })))
+    }
+
+    /// Takes the local file of a job that the coordinator assigned: it is the job (clause T-12).
+    pub(crate) fn admit_local(&self, id: &JobId, lease: &LeaseId) -> Reading<Admission> {
+        let job = self.job(Stage::Inbox, id)?;
+        let chosen = Waiting {
+            id: id.clone(),
+            priority: job.priority,
+            sequence: 0,
+            lock: job.lock,
+            engine: job.engine,
+            caps: job.caps,
+        };
+        Ok(match claim::claim(self, &chosen, Some(lease))? {
+            super::Claim::Claimed(claimed) => Admission::Claimed(claimed),
+            super::Claim::Gone | super::Claim::LockHeld => Admission::InOtherHands,
+        })
+    }
+
+    /// The next attempt under the same lease: the file goes back to `building`, the number and what counts of it up.
+    pub(crate) fn try_again(&self, hold: &JobHold, from: Stage, lease: &LeaseId) -> Reading<(u32, u32)> {
+        let started = claim::started(&self.history(hold.id())?, Some(lease));
+        let counts = (started.attempt, started.spent);
+        match from {
+            Stage::Building => history::append(self, hold.id(), &started)?,
+            _ => self.announce_and_move(hold.id(), from, Stage::Building, started)?,
+        }
+        Ok(counts)
+    }
+
+    /// The lease is given back: a job that came from this inbox lies there again, one that came from the coordinator is
+    /// the coordinator's alone.
+    pub(crate) fn give_back(&self, hold: &JobHold, from: Stage, reason: &str) -> Reading<Stage> {
+        let known = self.history(hold.id())?;
+        if known.sequence().is_some() {
+            self.put_back(hold, from, super::Cause::Interruption, reason)?;
+            return Ok(Stage::Inbox);
+        }
+        let spent = known.spent().saturating_sub(1);
+        history::append(
+            self,
+            hold.id(),
+            &change::line(&known, Stage::Inbox, spent, Some("given back to the coordinator")),
+        )?;
+        let path = self.job_path(from, hold.id());
+        files::remove(&path).map_err(|source| QueueError::Write { path, source })?;
+        self.sync_move(from, from)?;
+        Ok(Stage::Inbox)
+    }
+
+    /// A person approved it; the runner that holds its lease ships it.
+    pub(crate) fn approve(&self, id: &JobId) -> Reading<()> {
+        let path = self.approval_marker(id);
+        files::write_durable(&path, b"").map_err(|source| QueueError::Write { path, source })
+    }
+
+    /// Whether a person approved this job; asking takes the approval back.
+    pub(crate) fn take_approval(&self, hold: &JobHold) -> Reading<bool> {
+        let path = self.approval_marker(hold.id());
+        let approved = path.exists();
+        files::remove(&path).map_err(|source| QueueError::Write { path, source })?;
+        Ok(approved)
+    }
+
+    /// A change of stage that was announced is finished first: what was decided under the lease stays so.
+    pub(super) fn quarantine_routed(
+        &self,
+        hold: &JobHold,
+        from: Stage,
+        known: &History,
+    ) -> Reading<Recovered> {
+        let announced = known.lines.last().map_or(Stage::Building, |line| line.stage);
+        if announced.is_final() {
+            self.move_file(&format!("{}.md", hold.id()), from, announced)?;
+            return Ok(Recovered::Moved { to: announced });
+        }
+        self.advance(hold, from, Stage::Quarantine, Some(REASON_INTERRUPTED))?;
+        Ok(Recovered::Moved {
+            to: Stage::Quarantine,
+        })
+    }
+}
