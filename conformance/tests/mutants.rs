@@ -50,11 +50,12 @@ fn passes_unmutated(id: &str, scenario: &Scenario) {
 #[case("holds-stdin-open", "shadow/failed-job", "stdin")]
 #[case("skips-permissions", "shadow/agree", "permissions")]
 #[case("ignores-locks", "offline/lock", "locks")]
-#[case("stays-offline", "flags/off-shadow", "connects-with")]
+#[case("stays-offline", "flags/off-both", "connects-with")]
 #[case("stays-offline", "shadow/agree", "verdicts")]
 #[case("forgets-a-decision", "shadow/several-agree", "decisions")]
 #[case("miscounts-its-report", "report/of-a-run", "report")]
 #[case("keeps-a-copy", "shadow/agree", "one-stage")]
+#[case("ships-after-a-loss", "route/lease-lost", "ships")]
 #[case("moves-a-failure", "shadow/failed-job", "stages")]
 fn a_wrong_runner_fails_the_check_that_is_about_it(
     #[case] mutant: &str,

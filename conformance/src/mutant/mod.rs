@@ -57,6 +57,7 @@ mutants! {
     ForgetsADecision "forgets-a-decision" "leaves the last outcome out of the shadow log"
     MiscountsItsReport "miscounts-its-report" "reports one verdict more than the log has"
     KeepsACopy "keeps-a-copy" "leaves a copy of what shipped in another stage"
+    ShipsAfterALoss "ships-after-a-loss" "ships what it put into quarantine"
     MovesAFailure "moves-a-failure" "calls shipped what failed"
 }
 

@@ -138,6 +138,16 @@ fn after(kind: Kind, code: i32) -> std::io::Result<i32> {
                 fired(kind)?;
             }
         }
+        Kind::ShipsAfterALoss => {
+            for entry in fs::read_dir(queue().join("quarantine"))?.flatten() {
+                let id = entry.path().with_extension("");
+                Command::new(crate::stand_in::SHIP)
+                    .args(id.file_name())
+                    .stdin(Stdio::null())
+                    .status()?;
+                fired(kind)?;
+            }
+        }
         Kind::MovesAFailure => {
             for entry in fs::read_dir(queue().join("failed"))?.flatten() {
                 fs::rename(entry.path(), queue().join("shipped").join(entry.file_name()))?;
