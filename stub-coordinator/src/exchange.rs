@@ -33,6 +33,7 @@ pub(crate) use request::bearer;
 pub(crate) async fn exchange(State(shared): State<Arc<Shared>>, request: Request) -> Response<Body> {
     let handle = request.extensions().get::<Handle>().cloned().unwrap_or_default();
     handle.set(Act::Honest);
+    handle.is_first_request();
     let mut life = shared.life.subscribe();
     tokio::select! {
         biased;

@@ -10,6 +10,7 @@ mod clock;
 mod config;
 mod control;
 mod coordinator;
+mod evidence;
 mod exchange;
 mod faults;
 mod ids;
@@ -36,6 +37,7 @@ pub use config::{
     Config, ConfigError, CoordinatorTable, DEFAULT_LEASE_MS, JobEntry, NewJob, Strictness, TokenGrant,
 };
 pub use coordinator::access::Scope;
+pub use evidence::{JobState, LeaseState, QuarantineState, Report};
 pub use ids::{InvalidId, RuleId};
 pub use jobfile::{JobFile, JobFileError, read_job_file};
 pub use journal::counters::Counters;
@@ -50,14 +52,14 @@ pub use script::{
 pub use secret::{draw_seed, draw_token};
 pub use server::FenceError;
 pub use shared::{Due, Scope as ResetScope};
-pub use stub::{ClockError, JobState, LeaseState, QuarantineState, Report, StartError, Stub};
+pub use stub::{ClockError, StartError, Stub};
 
 /// The OpenAPI document of the API, as it is served.
 pub const API_DOCUMENT: &str = routes::DOCUMENT;
 
 /// Everything that is served: the control API, and the API itself for all that is not under `/_stub/`.
 fn service(shared: &Arc<shared::Shared>, control_token: Option<&str>) -> Router {
-    control::routes(control_token)
+    control::routes(control_token, &shared.journal)
         .fallback(exchange::exchange)
         .with_state(Arc::clone(shared))
 }

@@ -9,16 +9,15 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use serde::Serialize;
 use thiserror::Error;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::mpsc;
 
 use crate::clock::{Clock, ClockKind};
 use crate::config::{Config, ConfigError, NewJob, Strictness};
-use crate::coordinator::job::JobRecord;
 use crate::coordinator::outcome::{Command, Manner, Naming, Submission};
 use crate::coordinator::{Coordinator, Setup};
+use crate::evidence::{JobState, Report};
 use crate::ids::RuleId;
 use crate::journal::counters::Counters;
 use crate::journal::exchange::{Exchange, Match};
@@ -65,66 +64,6 @@ pub enum ClockError {
     /// Only a manual clock can be moved.
     #[error("the stub's clock is the real one; start it with a manual clock to move it")]
     NotManual,
-}
-
-/// A job as the coordinator holds it, for a reader of evidence.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct JobState {
-    /// Its name.
-    pub id: String,
-    /// Where it stands.
-    pub stage: String,
-    /// Leases on it that ran out.
-    pub attempts: u32,
-    /// The highest fencing token granted on it; 0 before the first lease.
-    pub fencing_token: u64,
-    /// Its live lease.
-    pub lease: Option<LeaseState>,
-    /// What was said by who put it aside.
-    pub quarantines: Vec<QuarantineState>,
-}
-
-/// A live lease.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct LeaseState {
-    /// Its name.
-    pub id: String,
-    /// Who holds it.
-    pub factory: String,
-    /// Its fencing token.
-    pub fencing_token: u64,
-    /// When it ends.
-    pub expires_at: String,
-}
-
-/// A quarantine on record.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct QuarantineState {
-    /// Who sent it.
-    pub factory: String,
-    /// Why.
-    pub reason: String,
-    /// Whether the sender held the live lease.
-    pub current: bool,
-}
-
-/// All evidence of a stub that was stopped.
-#[derive(Debug, Clone)]
-pub struct Report {
-    /// What was counted.
-    pub counters: Counters,
-    /// The exchanges that are still known.
-    pub journal: Vec<Exchange>,
-    /// Exchanges that fell out of the journal.
-    pub forgotten: u64,
-    /// Requests that were none of the contract.
-    pub unexpected: Vec<Exchange>,
-    /// What the stub holds against itself.
-    pub violations: Vec<String>,
-    /// The rules that are armed, with their hits.
-    pub rules: Vec<RuleStatus>,
-    /// Digest of real state.
-    pub digest: String,
 }
 
 /// A running stub.
@@ -368,35 +307,4 @@ fn queue(shared: &Shared, job: NewJob) -> Result<(), StartError> {
     };
     let outcome = shared.apply(Command::Submit(submission), None, Manner::Honest);
     outcome.result.map(drop).map_err(|_| StartError::JobTwice(name))
-}
-
-impl Shared {
-    /// The jobs in order of submission, what is due applied first.
-    pub(crate) fn jobs(&self) -> Vec<JobState> {
-        let mut coordinator = self.coordinator();
-        coordinator.settle(self.clock.now());
-        let state = coordinator.state();
-        let shown = |job: &JobRecord| JobState {
-            id: job.id().to_string(),
-            stage: job.stage.name().to_owned(),
-            attempts: job.attempts,
-            fencing_token: job.fencing_token,
-            lease: state.live_lease_of(job).map(|lease| LeaseState {
-                id: lease.number.id().to_string(),
-                factory: lease.factory.to_string(),
-                fencing_token: lease.fencing_token,
-                expires_at: lease.expires_at.to_string(),
-            }),
-            quarantines: job
-                .quarantines
-                .iter()
-                .map(|record| QuarantineState {
-                    factory: record.factory.to_string(),
-                    reason: record.reason.clone(),
-                    current: record.current,
-                })
-                .collect(),
-        };
-        state.jobs_after(0).map(shown).collect()
-    }
 }

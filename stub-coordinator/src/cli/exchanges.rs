@@ -2,11 +2,12 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::mpsc::Receiver;
+use std::thread::JoinHandle;
 
 use stub_coordinator::{Answer, Exchange, Outcome, StubEvent};
 
 /// Writes a line to standard error for each exchange that ends, until the stub does.
-pub(super) fn follow(events: Receiver<StubEvent>) {
+pub(super) fn follow(events: Receiver<StubEvent>) -> JoinHandle<()> {
     let colours =
         io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     std::thread::spawn(move || {
@@ -17,7 +18,7 @@ pub(super) fn follow(events: Receiver<StubEvent>) {
             // Standard error is for people; where it is closed, nobody reads.
             let _ = writeln!(io::stderr(), "{}", line(&exchange, colours));
         }
-    });
+    })
 }
 
 fn line(exchange: &Exchange, colours: bool) -> String {

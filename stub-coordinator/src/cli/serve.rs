@@ -65,7 +65,7 @@ pub(super) fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
         .enable_all()
         .build()?;
     let stub = Stub::start(config)?;
-    exchanges::follow(stub.events());
+    let follower = exchanges::follow(stub.events());
     let mut line = json!({"url": stub.url(), "pid": std::process::id(), "seed": seed});
     match &flags.scenario {
         Some(scenario) => line["scenario"] = json!(scenario),
@@ -85,6 +85,8 @@ pub(super) fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
     }
     runtime.block_on(told_to_end())?;
     let report = stub.stop();
+    // It ends with the stub; what it has not written yet comes before the summary.
+    let _ = follower.join();
     let mutations = report.counters.mutations_total();
     let requests: u64 = report.counters.requests.values().sum();
     eprintln!("stub-coordinator: ended after {requests} requests, {mutations} mutations");

@@ -9,22 +9,33 @@ use axum::http::{HeaderMap, Response, header};
 use axum::middleware::Next;
 
 use super::problem;
+use crate::faults::Handle;
+use crate::journal::Journal;
 
 #[derive(Clone)]
 pub(super) struct Guard {
     token: Option<Arc<str>>,
+    journal: Arc<Journal>,
 }
 
 impl Guard {
-    pub(super) fn new(token: Option<&str>) -> Guard {
+    pub(super) fn new(token: Option<&str>, journal: &Arc<Journal>) -> Guard {
         Guard {
             token: token.map(Arc::from),
+            journal: Arc::clone(journal),
         }
     }
 }
 
 /// Lets a request through, or refuses it.
 pub(super) async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Response<Body> {
+    if request
+        .extensions()
+        .get::<Handle>()
+        .is_some_and(Handle::is_first_request)
+    {
+        guard.journal.connected_for_control();
+    }
     let headers = request.headers();
     if !comes_from_here(headers) {
         return problem(

@@ -15,6 +15,7 @@ use axum::routing::{delete, get, post};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::journal::Journal;
 use crate::shared::Shared;
 use guard::Guard;
 
@@ -22,7 +23,7 @@ use guard::Guard;
 const BODY_LIMIT: usize = 1_048_576;
 
 /// The routes under `/_stub/`, behind the control token where there is one.
-pub(crate) fn routes(token: Option<&str>) -> Router<Arc<Shared>> {
+pub(crate) fn routes(token: Option<&str>, journal: &Arc<Journal>) -> Router<Arc<Shared>> {
     let routes = Router::new()
         .route("/health", get(evidence::health))
         .route("/counters", get(evidence::counters))
@@ -52,7 +53,7 @@ pub(crate) fn routes(token: Option<&str>) -> Router<Arc<Shared>> {
             problem(405, "method_not_allowed", "the path has other methods")
         })
         .layer(axum::extract::DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(from_fn_with_state(Guard::new(token), guard::check));
+        .layer(from_fn_with_state(Guard::new(token, journal), guard::check));
     Router::new().nest("/_stub", routes)
 }
 

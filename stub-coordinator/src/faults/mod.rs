@@ -4,6 +4,7 @@
 
 mod answer;
 mod hold;
+mod malformed;
 mod pieces;
 mod plan;
 mod plausible;

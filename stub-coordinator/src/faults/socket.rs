@@ -28,15 +28,30 @@ const GARBAGE: &[u8] = b"\x00\xff\x13 this is not the protocol you are looking f
 
 /// Tells a connection what to do; shared between the connection and whoever answers on it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Handle(Arc<Mutex<Act>>);
+pub(crate) struct Handle(Arc<Mutex<Manners>>);
+
+#[derive(Debug, Default)]
+struct Manners {
+    act: Act,
+    spoke: bool,
+}
 
 impl Handle {
     pub(crate) fn set(&self, act: Act) {
-        *self.act() = act;
+        self.manners().act = act;
     }
 
-    fn act(&self) -> MutexGuard<'_, Act> {
-        self.0.lock().expect("no holder of a connection's act panics")
+    /// Notes a request on this connection; true for the first.
+    pub(crate) fn is_first_request(&self) -> bool {
+        !std::mem::replace(&mut self.manners().spoke, true)
+    }
+
+    fn act(&self) -> Act {
+        self.manners().act
+    }
+
+    fn manners(&self) -> MutexGuard<'_, Manners> {
+        self.0.lock().expect("no holder of a connection's manners panics")
     }
 }
 
@@ -113,7 +128,7 @@ impl AsyncWrite for Socket {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let act = *self.handle.act();
+        let act = self.handle.act();
         self.poll_misbehave(context, bytes, act)
     }
 

@@ -6,21 +6,20 @@
 
 pub(crate) mod counters;
 pub(crate) mod exchange;
+mod pages;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use counters::{Counters, count};
 use exchange::{Exchange, Match, Outcome};
+use pages::{Pages, push_bounded};
 use thiserror::Error;
 use tokio::sync::Notify;
 
-/// The most unexpected requests, and the most violations, that are kept.
-const KEPT_ASIDE: usize = 1_000;
 /// How far a subscriber may lag before it is dropped.
 const SUBSCRIBER_LAG: usize = 16_384;
 
@@ -62,17 +61,6 @@ pub(crate) struct Journal {
     changed: Notify,
 }
 
-#[derive(Debug)]
-struct Pages {
-    limit: usize,
-    exchanges: VecDeque<Exchange>,
-    next_seq: u64,
-    counters: Counters,
-    unexpected: VecDeque<Exchange>,
-    violations: VecDeque<String>,
-    subscribers: Vec<SyncSender<StubEvent>>,
-}
-
 /// An exchange that has not ended. Dropped before it is completed, its client left.
 #[derive(Debug)]
 pub(crate) struct Open {
@@ -93,17 +81,8 @@ pub(crate) struct Ending {
 
 impl Journal {
     pub(crate) fn new(limit: usize) -> Arc<Journal> {
-        let pages = Pages {
-            limit: limit.max(1),
-            exchanges: VecDeque::new(),
-            next_seq: 1,
-            counters: Counters::default(),
-            unexpected: VecDeque::new(),
-            violations: VecDeque::new(),
-            subscribers: Vec::new(),
-        };
         Arc::new(Journal {
-            pages: Mutex::new(pages),
+            pages: Mutex::new(Pages::new(limit)),
             changed: Notify::new(),
         })
     }
@@ -147,6 +126,12 @@ impl Journal {
 
     pub(crate) fn connected(&self) {
         self.pages().counters.connections += 1;
+    }
+
+    /// Takes a connection out of the count: it turned out to be the reader's own.
+    pub(crate) fn connected_for_control(&self) {
+        let mut pages = self.pages();
+        pages.counters.connections = pages.counters.connections.saturating_sub(1);
     }
 
     pub(crate) fn violation(&self, text: String) {
@@ -282,26 +267,4 @@ impl Drop for Open {
         drop(pages);
         self.journal.changed.notify_waiters();
     }
-}
-
-impl Pages {
-    fn find(&mut self, seq: u64) -> Option<&mut Exchange> {
-        let first = self.exchanges.front()?.seq;
-        self.exchanges
-            .get_mut(usize::try_from(seq.checked_sub(first)?).ok()?)
-    }
-
-    fn tell(&mut self, event: impl Fn() -> StubEvent) {
-        if !self.subscribers.is_empty() {
-            self.subscribers
-                .retain(|subscriber| subscriber.try_send(event()).is_ok());
-        }
-    }
-}
-
-fn push_bounded<T>(queue: &mut VecDeque<T>, item: T) {
-    if queue.len() >= KEPT_ASIDE {
-        queue.pop_front();
-    }
-    queue.push_back(item);
 }

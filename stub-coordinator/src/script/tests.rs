@@ -1,1 +1,339 @@
+//! Rules: written, refused, matched, fired.
 
+use serde_json::json;
+
+use super::*;
+use crate::names::Span;
+
+const NOW: Moment = Moment::MANUAL_START;
+
+fn rule(value: serde_json::Value) -> Rule {
+    serde_json::from_value(value).expect("a rule")
+}
+
+fn script_with(rules: impl IntoIterator<Item = serde_json::Value>) -> Script {
+    let script = Script::new(Some(11));
+    for written in rules {
+        script.arm(rule(written), NOW).expect("armed");
+    }
+    script
+}
+
+fn refused(written: serde_json::Value) -> String {
+    match serde_json::from_value::<Rule>(written) {
+        Err(error) => error.to_string(),
+        Ok(rule) => Script::new(None).arm(rule, NOW).expect_err("refused").to_string(),
+    }
+}
+
+/// The ids of the rules that fire on so many shadow claims in a row.
+fn firing(script: &Script, count: usize) -> Vec<Option<String>> {
+    let facts = Facts {
+        factory: Some("f".to_owned()),
+        ..Facts::default()
+    };
+    (0..count)
+        .map(|_| {
+            script
+                .decide(Operation::ShadowClaim, &facts, NOW)
+                .map(|fired| fired.rule.to_string())
+        })
+        .collect()
+}
+
+#[test]
+fn every_fault_is_read_back_as_it_was_written() {
+    for fault in [
+        json!("agree"),
+        json!("diverge"),
+        json!("empty"),
+        json!("hang"),
+        json!("reset"),
+        json!("close"),
+        json!("garbage"),
+        json!("down"),
+        json!("ack_without_commit"),
+        json!("double_grant"),
+        json!("token_regress"),
+        json!("stale_read"),
+        json!("dry_run_grants"),
+        json!("leaky_shadow"),
+        json!({"status": 503}),
+        json!({"status": 503, "code": "busy", "retry_after": "1s"}),
+        json!({"diverge": {"job": "other"}}),
+        json!({"diverge": {"patch": {"job": {"id": 7}}}}),
+        json!({"refuse": "lease_lost"}),
+        json!({"malformed": "truncated"}),
+        json!({"redirect": "http://x/"}),
+        json!({"delay": "50ms"}),
+        json!({"delay": {"uniform": ["1ms", "5ms"]}}),
+        json!({"delay": {"lognormal": {"median": "20ms", "p99": "90ms"}}}),
+        json!({"gate": "g"}),
+        json!({"dribble": {"chunks": 4, "over": "1s"}}),
+        json!({"cut": 20}),
+        json!({"clock_skew": "-10s"}),
+    ] {
+        let read: Fault = serde_json::from_value(fault.clone()).expect("a fault");
+        assert_eq!(serde_json::to_value(&read).expect("JSON"), fault);
+    }
+}
+
+#[test]
+fn rules_are_read_from_toml_too() {
+    let text = r#"on = "lease.renew"
+        match = { factory = "f" }
+        when = { skip = 1, times = 2, from = "1s", for = "1m" }
+        phase = "after"
+        fault = { status = 503, retry_after = "1s" }"#;
+    let read: Rule = toml::from_str(text).expect("a rule");
+    assert_eq!(
+        (read.when.skip, read.when.times, read.phase),
+        (1, Some(2), Phase::After)
+    );
+    assert_eq!(read.when.lasting, Span::parse("1m"));
+}
+
+#[test]
+fn what_is_mistyped_is_refused_with_the_nearest_name() {
+    for (written, hint) in [
+        (
+            json!({"on": "shadow.clam", "fault": "hang"}),
+            "did you mean \"shadow.claim\"?",
+        ),
+        (json!({"on": "claim", "fault": "hagn"}), "did you mean `hang`?"),
+        (json!({"on": "claim", "fault": "status"}), "needs a value"),
+        (
+            json!({"on": "claim", "fault": {"stauts": 503}}),
+            "did you mean `status`?",
+        ),
+        (
+            json!({"on": "claim", "fault": {"status": 503, "cod": "x"}}),
+            "did you mean `code`?",
+        ),
+        (
+            json!({"on": "claim", "fault": {"malformed": "not_jsn"}}),
+            "did you mean `not_json`?",
+        ),
+        (
+            json!({"on": "claim", "fault": {"refuse": "lease_last"}}),
+            "did you mean `lease_lost`?",
+        ),
+        (
+            json!({"on": "claim", "fault": "hang", "wehn": {}}),
+            "unknown field `wehn`",
+        ),
+    ] {
+        let error = refused(written.clone());
+        assert!(error.contains(hint), "{written}: {error}");
+    }
+}
+
+#[test]
+fn a_rule_that_can_never_fire_is_refused_when_it_is_written() {
+    for (written, reason) in [
+        (
+            json!({"on": "claim", "match": {"stage": "queued"}, "fault": "hang"}),
+            "says no `stage`",
+        ),
+        (
+            json!({"on": "job.report", "match": {"stage": "done"}, "fault": "hang"}),
+            "stages are",
+        ),
+        (
+            json!({"on": "claim", "match": {"factory": "a b"}, "fault": "hang"}),
+            "can be in no request",
+        ),
+        (
+            json!({"on": "claim", "when": {"times": 0}, "fault": "hang"}),
+            "`times` is 0",
+        ),
+        (
+            json!({"on": "claim", "when": {"chance": 0.0}, "fault": "hang"}),
+            "`chance` must be",
+        ),
+        (
+            json!({"on": "claim", "when": {"chance": 0.5}, "fault": "hang"}),
+            "needs a seed",
+        ),
+        (
+            json!({"on": "claim", "when": {"for": "0s"}, "fault": "hang"}),
+            "no time at all",
+        ),
+        (
+            json!({"on": "claim", "when": {"times": 2, "sticky": true}, "fault": "hang"}),
+            "use one of them",
+        ),
+        (
+            json!({"on": "claim", "fault": "dry_run_grants"}),
+            "it goes with shadow.claim",
+        ),
+        (
+            json!({"on": "job.get", "fault": "empty"}),
+            "can never fire on `job.get`",
+        ),
+        (
+            json!({"on": "claim", "phase": "after", "fault": "double_grant"}),
+            "has no `after`",
+        ),
+        (
+            json!({"on": "claim", "fault": {"delay": "-1s"}}),
+            "`delay` is negative",
+        ),
+        (
+            json!({"on": "claim", "fault": {"delay": {"uniform": ["5s", "1s"]}}}),
+            "least not over most",
+        ),
+    ] {
+        let error = refused(written.clone());
+        assert!(error.contains(reason), "{written}: {error}");
+    }
+}
+
+#[test]
+fn a_rule_behind_one_that_always_fires_is_refused_by_name() {
+    let script = script_with([json!({"id": "all", "on": "*", "fault": "hang"})]);
+    let later = rule(json!({"on": "claim", "fault": "reset"}));
+    assert_eq!(
+        script.arm(later.clone(), NOW),
+        Err(RuleError::Overshadowed(RuleId::parse("all").expect("an id")))
+    );
+    let limited = script_with([json!({"on": "claim", "when": {"times": 1}, "fault": "hang"})]);
+    assert!(
+        limited.arm(later, NOW).is_ok(),
+        "behind one that ends it can fire"
+    );
+}
+
+#[test]
+fn two_rules_cannot_have_one_name() {
+    let script = script_with([json!({"id": "a", "on": "claim", "when": {"times": 1}, "fault": "hang"})]);
+    let twin = rule(json!({"id": "a", "on": "health", "fault": "hang"}));
+    assert!(matches!(script.arm(twin, NOW), Err(RuleError::BadId(..))));
+}
+
+#[test]
+fn skip_lets_the_first_through_and_times_ends_it() {
+    let script = script_with([
+        json!({"id": "r", "on": "shadow.claim", "when": {"skip": 1, "times": 2}, "fault": "hang"}),
+    ]);
+    let r = || Some("r".to_owned());
+    assert_eq!(firing(&script, 5), [None, r(), r(), None, None]);
+    let status = &script.rules()[0];
+    assert_eq!((status.matched, status.fired), (5, 2));
+}
+
+#[test]
+fn the_first_that_fires_is_the_only_one_and_every_match_is_counted() {
+    let script = script_with([
+        json!({"id": "first", "on": "*", "when": {"times": 1}, "fault": "hang"}),
+        json!({"id": "second", "on": "shadow.claim", "when": {"skip": 1}, "fault": "reset"}),
+    ]);
+    let fired = firing(&script, 3);
+    assert_eq!(
+        fired,
+        [
+            Some("first".to_owned()),
+            Some("second".to_owned()),
+            Some("second".to_owned())
+        ]
+    );
+    assert_eq!(
+        script.rules()[1].matched,
+        3,
+        "what another rule took is a match all the same"
+    );
+}
+
+#[test]
+fn all_that_match_asks_for_has_to_hold() {
+    let script = script_with([
+        json!({"on": "job.report", "match": {"factory": "f", "stage": "testing"}, "fault": "hang"}),
+    ]);
+    let said = |factory: &str, stage: &str| Facts {
+        factory: Some(factory.to_owned()),
+        stage: Some(stage.to_owned()),
+        ..Facts::default()
+    };
+    for (operation, facts, fires) in [
+        (Operation::JobReport, said("f", "testing"), true),
+        (Operation::JobReport, said("g", "testing"), false),
+        (Operation::JobReport, said("f", "review"), false),
+        (Operation::JobReport, Facts::default(), false),
+        (Operation::ShadowReport, said("f", "testing"), false),
+    ] {
+        assert_eq!(
+            script.decide(operation, &facts, NOW).is_some(),
+            fires,
+            "{operation:?} {facts:?}"
+        );
+    }
+}
+
+#[test]
+fn a_window_opens_and_closes_in_the_stubs_time() {
+    let script = script_with([json!({"on": "claim", "when": {"from": "10s", "for": "5s"}, "fault": "hang"})]);
+    for (after_ms, fires) in [
+        (0, false),
+        (9_999, false),
+        (10_000, true),
+        (14_999, true),
+        (15_000, false),
+    ] {
+        let fired = script.decide(Operation::Claim, &Facts::default(), NOW.after_ms(after_ms));
+        assert_eq!(fired.is_some(), fires, "{after_ms}");
+    }
+}
+
+#[test]
+fn sticky_keeps_firing_once_it_has() {
+    let sticky =
+        json!({"id": "s", "on": "shadow.claim", "when": {"chance": 0.2, "sticky": true}, "fault": "hang"});
+    let fired = firing(&script_with([sticky]), 200);
+    let first = fired.iter().position(Option::is_some).expect("it fires at last");
+    assert!(first > 0 && fired[first..].iter().all(Option::is_some));
+}
+
+#[test]
+fn chance_is_the_same_with_the_same_seed_and_whatever_other_rules_there_are() {
+    let chancy = || json!({"id": "c", "on": "shadow.claim", "when": {"chance": 0.3}, "fault": "hang"});
+    let alone = firing(&script_with([chancy()]), 1_000);
+    let fired = alone.iter().flatten().count();
+    assert!((240..360).contains(&fired), "{fired} of 1000 at 0.3");
+    let beside = script_with([
+        chancy(),
+        json!({"id": "d", "on": "shadow.claim", "when": {"chance": 0.5}, "fault": "reset"}),
+    ]);
+    let with_another: Vec<_> = firing(&beside, 1_000)
+        .into_iter()
+        .map(|id| id.filter(|id| id == "c"))
+        .collect();
+    assert_eq!(alone, with_another);
+    let other_seed = Script::new(Some(12));
+    other_seed.arm(rule(chancy()), NOW).expect("armed");
+    assert_ne!(alone, firing(&other_seed, 1_000));
+}
+
+#[test]
+fn every_preset_can_be_armed_printed_and_read_back() {
+    for (name, _) in PRESETS {
+        let rules = preset(name).expect("a preset");
+        let script = Script::new(Some(1));
+        for rule in &rules {
+            let text = serde_json::to_string(rule).expect("JSON");
+            assert_eq!(
+                serde_json::from_str::<Rule>(&text).expect("a rule"),
+                *rule,
+                "{name}"
+            );
+            script
+                .arm(rule.clone(), NOW)
+                .unwrap_or_else(|error| panic!("{name}: {error}"));
+        }
+        assert_eq!(rules.is_empty(), name == "agree");
+    }
+    assert!(
+        preset("agre")
+            .expect_err("none")
+            .contains("did you mean `agree`?")
+    );
+}

@@ -1,1 +1,382 @@
+//! The worked examples of the OpenAPI document against the stub's own wire types: every request example is read,
+//! every answer example is written, and every problem is the one the document shows.
 
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::*;
+use crate::coordinator::access::Scope;
+use crate::coordinator::digest::Digest;
+use crate::coordinator::job::{JobRecord, QuarantineRecord, Stage};
+use crate::coordinator::lease::{Lease, LeaseNumber};
+use crate::coordinator::outcome::{Command, Refusal, Reply};
+use crate::ids::{FactoryId, JobId, LeaseId};
+use crate::moment::Moment;
+use crate::operation::Operation;
+
+fn document() -> Value {
+    serde_json::from_str(crate::routes::DOCUMENT).expect("the document is JSON")
+}
+
+fn operation_object(document: &Value, operation: Operation) -> Value {
+    let (method, path) = operation.route();
+    document["paths"][path][method.to_lowercase()].clone()
+}
+
+fn examples(media_types: &Value) -> Vec<(String, Value)> {
+    let media_types = media_types.as_object().into_iter().flatten();
+    media_types
+        .flat_map(|(_, body)| body["examples"].as_object().cloned().unwrap_or_default())
+        .map(|(name, example)| (name, example["value"].clone()))
+        .collect()
+}
+
+fn path_id(operation: Operation) -> Option<&'static str> {
+    operation.route().1.contains("{id}").then_some("tidy-changelog")
+}
+
+fn read(operation: Operation, body: &[u8], strict: bool) -> Result<Option<Command>, Problem> {
+    read_command(
+        operation,
+        path_id(operation),
+        Query::new(Vec::new()),
+        body,
+        None,
+        strict,
+    )
+}
+
+#[test]
+fn every_operation_of_the_document_has_the_route_it_has_here() {
+    let document = document();
+    for operation in Operation::ALL {
+        let object = operation_object(&document, operation);
+        assert_eq!(object["operationId"].as_str(), Some(operation.name()));
+    }
+}
+
+#[test]
+fn every_request_example_is_read_though_strict() {
+    let document = document();
+    let mut seen = 0;
+    for operation in Operation::ALL
+        .into_iter()
+        .filter(|operation| operation.takes_body())
+    {
+        for (name, example) in examples(&operation_object(&document, operation)["requestBody"]["content"]) {
+            let command = read(operation, example.to_string().as_bytes(), true);
+            assert!(
+                matches!(command, Ok(Some(_))),
+                "{} {name}: {command:?}",
+                operation.name()
+            );
+            seen += 1;
+        }
+    }
+    assert!(seen >= 15, "only {seen} examples");
+}
+
+#[test]
+fn a_request_without_any_one_of_its_required_fields_is_refused_by_that_name() {
+    let document = document();
+    for operation in Operation::ALL
+        .into_iter()
+        .filter(|operation| operation.takes_body())
+    {
+        let object = operation_object(&document, operation);
+        let body = &object["requestBody"]["content"]["application/json"];
+        let schema = body["schema"]["$ref"]
+            .as_str()
+            .expect("a reference")
+            .trim_start_matches('#');
+        for field in document.pointer(schema).expect("the schema")["required"]
+            .as_array()
+            .expect("required fields")
+        {
+            let field = field.as_str().expect("a name");
+            for (_, mut example) in examples(&object["requestBody"]["content"]) {
+                example.as_object_mut().expect("an object").remove(field);
+                let problem = read(operation, example.to_string().as_bytes(), false).expect_err(field);
+                let problem = serde_json::to_value(&problem).expect("JSON");
+                assert_eq!(problem["code"], "invalid_field", "{} {field}", operation.name());
+                assert_eq!(problem["field"], field, "{}", operation.name());
+            }
+        }
+    }
+}
+
+fn record(stage: Stage) -> JobRecord {
+    let document = document();
+    let full = examples(&operation_object(&document, Operation::JobSubmit)["requestBody"]["content"])
+        .into_iter()
+        .find(|(name, _)| name == "full")
+        .expect("the example")
+        .1;
+    let Ok(Some(Command::Submit(submission))) = read(Operation::JobSubmit, full.to_string().as_bytes(), true)
+    else {
+        panic!("the example is a job")
+    };
+    JobRecord {
+        spec_digest: Digest::default(),
+        spec: Arc::new(submission.spec),
+        sequence: 2,
+        submitted_at: Moment::parse("2026-03-02T09:30:00.000Z").expect("a moment"),
+        stage,
+        attempts: 0,
+        fencing_token: 3,
+        last_lease: None,
+        quarantines: Vec::new(),
+    }
+}
+
+fn lease(expires_at: &str) -> Lease {
+    Lease {
+        number: LeaseNumber(17),
+        job: JobId::parse("tidy-changelog").expect("an id"),
+        factory: FactoryId::parse("forge-2").expect("an id"),
+        fencing_token: 3,
+        ttl_ms: 60_000,
+        expires_at: Moment::parse(expires_at).expect("a moment"),
+    }
+}
+
+fn then() -> Moment {
+    Moment::parse("2026-03-02T09:30:45.250Z").expect("a moment")
+}
+
+fn quarantined() -> JobRecord {
+    let record_of = QuarantineRecord {
+        factory: FactoryId::parse("forge-2").expect("an id"),
+        lease: Some(LeaseId::parse("lease-17").expect("an id")),
+        fencing_token: Some(3),
+        reason: "lease lost while the engine ran".to_owned(),
+        at: then(),
+        current: true,
+    };
+    JobRecord {
+        quarantines: vec![record_of],
+        ..record(Stage::Quarantined)
+    }
+}
+
+/// What the coordinator would have to say for each answer example.
+fn replies() -> Vec<(Operation, &'static str, Reply)> {
+    let mut second = record(Stage::Queued);
+    second.attempts = 1;
+    Arc::make_mut(&mut second.spec).id = JobId::parse("bump-deps").expect("an id");
+    let enrolled = Reply::Enrolled {
+        factory: FactoryId::parse("forge-2").expect("an id"),
+        token: "an-example-token".to_owned(),
+        scopes: vec![Scope::Shadow, Scope::Work],
+        heartbeat_ms: 15_000,
+    };
+    let mirrored = |accepted, stage| Reply::Mirrored {
+        accepted,
+        stage,
+        real_stage: Stage::Queued,
+    };
+    vec![
+        (
+            Operation::JobSubmit,
+            "submitted",
+            Reply::Submitted(record(Stage::Queued)),
+        ),
+        (
+            Operation::JobList,
+            "page",
+            Reply::Jobs {
+                jobs: vec![record(Stage::Building), second],
+                next: Some(2),
+            },
+        ),
+        (
+            Operation::JobList,
+            "none",
+            Reply::Jobs {
+                jobs: Vec::new(),
+                next: None,
+            },
+        ),
+        (Operation::JobGet, "building", Reply::Job(record(Stage::Building))),
+        (Operation::JobGet, "quarantined", Reply::Job(quarantined())),
+        (Operation::FactoryEnrol, "enrolled", enrolled),
+        (
+            Operation::FactoryHeartbeat,
+            "noted",
+            Reply::Noted { server_time: then() },
+        ),
+        (
+            Operation::Claim,
+            "granted",
+            Reply::Granted {
+                job: record(Stage::Building),
+                lease: lease("2026-03-02T09:31:00.000Z"),
+            },
+        ),
+        (
+            Operation::LeaseRenew,
+            "renewed",
+            Reply::Renewed(lease("2026-03-02T09:31:45.250Z")),
+        ),
+        (
+            Operation::LeaseRelease,
+            "queued-again",
+            Reply::Released(Stage::Queued),
+        ),
+        (
+            Operation::LeaseRelease,
+            "was-final",
+            Reply::Released(Stage::Shipped),
+        ),
+        (Operation::JobReport, "testing", Reply::Reported(Stage::Testing)),
+        (Operation::JobReport, "shipped", Reply::Reported(Stage::Shipped)),
+        (
+            Operation::JobQuarantine,
+            "by-the-holder",
+            Reply::Recorded(Stage::Quarantined),
+        ),
+        (
+            Operation::JobQuarantine,
+            "by-a-stale-holder",
+            Reply::Recorded(Stage::Building),
+        ),
+        (
+            Operation::ShadowClaim,
+            "would-assign",
+            Reply::WouldGrant {
+                job: record(Stage::Queued),
+                lease: None,
+            },
+        ),
+        (
+            Operation::ShadowReport,
+            "accepted",
+            mirrored(true, Stage::Building),
+        ),
+        (
+            Operation::ShadowReport,
+            "not-accepted",
+            mirrored(false, Stage::Shipped),
+        ),
+    ]
+}
+
+#[test]
+fn every_answer_example_is_what_is_written_here() {
+    let document = document();
+    let replies = replies();
+    for operation in Operation::ALL {
+        if matches!(operation, Operation::Health | Operation::Openapi) {
+            continue;
+        }
+        let object = operation_object(&document, operation);
+        for (status, response) in object["responses"].as_object().expect("responses") {
+            if !status.starts_with('2') {
+                continue;
+            }
+            for (name, example) in examples(&response["content"]) {
+                let reply = replies
+                    .iter()
+                    .find(|(of, called, _)| *of == operation && *called == name);
+                let (_, _, reply) =
+                    reply.unwrap_or_else(|| panic!("no reply for {} {name}", operation.name()));
+                let (wrote, body) = encode(reply);
+                assert_eq!(wrote.to_string(), *status, "{} {name}", operation.name());
+                assert_eq!(body, Some(example), "{} {name}", operation.name());
+            }
+        }
+    }
+    assert_eq!(encode(&Reply::Nothing), (204, None));
+}
+
+#[test]
+fn every_refusal_is_a_problem_that_the_document_shows() {
+    let job = JobId::parse("tidy-chnagelog").expect("an id");
+    let lease = LeaseId::parse("lease-17").expect("an id");
+    let factory = FactoryId::parse("forge-9").expect("an id");
+    let document = document();
+    let mut shown = Vec::new();
+    collect_problems(&document, &mut shown);
+    for refusal in [
+        Refusal::Unauthenticated,
+        Refusal::InvalidEnrolToken,
+        Refusal::InsufficientScope(Scope::Work),
+        Refusal::UnknownJob(job.clone()),
+        Refusal::UnknownLease(lease.clone()),
+        Refusal::UnknownFactory(factory.clone()),
+        Refusal::JobExists(job),
+        Refusal::FactoryExists(factory),
+        Refusal::LeaseLost(lease),
+        Refusal::IllegalTransition {
+            from: Stage::Testing,
+            to: Stage::Building,
+        },
+        Refusal::IdempotencyMismatch,
+        Refusal::Full("jobs"),
+    ] {
+        let problem = serde_json::to_value(problem_of(&refusal)).expect("JSON");
+        let example = shown.iter().find(|example| example["code"] == problem["code"]);
+        let example = example.unwrap_or_else(|| panic!("{problem} is not in the document"));
+        for field in ["type", "title", "status", "field"] {
+            assert_eq!(problem.get(field), example.get(field), "{problem}");
+        }
+    }
+}
+
+fn collect_problems(value: &Value, found: &mut Vec<Value>) {
+    match value {
+        Value::Object(fields) if fields.contains_key("code") && fields.contains_key("title") => {
+            found.push(value.clone());
+        }
+        Value::Object(fields) => fields.values().for_each(|inner| collect_problems(inner, found)),
+        Value::Array(items) => items.iter().for_each(|inner| collect_problems(inner, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn unknown_fields_are_ignored_or_refused_as_told() {
+    let body = br#"{"factoryId":"f","caps":[],"capz":[]}"#;
+    assert!(read(Operation::Claim, body, false).is_ok());
+    let problem =
+        serde_json::to_value(read(Operation::Claim, body, true).expect_err("strict")).expect("JSON");
+    assert_eq!(
+        (&problem["code"], &problem["field"]),
+        (&"unknown_field".into(), &"capz".into())
+    );
+    assert!(
+        problem["detail"]
+            .as_str()
+            .expect("a detail")
+            .contains("did you mean `caps`?"),
+        "{problem}"
+    );
+}
+
+#[test]
+fn wrong_shapes_are_told_from_no_ids() {
+    for (body, code) in [
+        (r#"{"factoryId":"../x","caps":[]}"#, "invalid_id"),
+        (r#"{"factoryId":"f","caps":["a b"]}"#, "invalid_id"),
+        (r#"{"factoryId":7,"caps":[]}"#, "invalid_field"),
+        (r#"{"factoryId":"f","caps":null}"#, "invalid_field"),
+        (r#"{"factoryId":"f","caps":[],"waitMs":-1}"#, "invalid_field"),
+        (r#"{"factoryId":"f","caps":[],"waitMs":1.5}"#, "invalid_field"),
+        ("[]", "invalid_field"),
+        ("{", "malformed_json"),
+        ("", "malformed_json"),
+        ("\u{fffd}", "malformed_json"),
+    ] {
+        let problem = read(Operation::Claim, body.as_bytes(), false).expect_err(body);
+        assert_eq!(&*problem.code, code, "{body}");
+    }
+    assert!(
+        read(
+            Operation::Claim,
+            br#"{"factoryId":"f","caps":[],"waitMs":5.0}"#,
+            true
+        )
+        .is_ok()
+    );
+}

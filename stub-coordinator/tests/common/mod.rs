@@ -67,7 +67,7 @@ pub fn read_to_end(stream: &mut TcpStream) -> (Vec<u8>, Option<ErrorKind>) {
 }
 
 pub fn request_bytes(method: &str, path: &str, headers: &[(&str, &str)], body: Option<&str>) -> Vec<u8> {
-    let mut request = format!("{method} {path} HTTP/1.1\r\nhost: stub\r\nconnection: close\r\n");
+    let mut request = format!("{method} {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n");
     for (name, value) in headers {
         request.push_str(&format!("{name}: {value}\r\n"));
     }

@@ -1,0 +1,240 @@
+//! The clauses C-1 to C-32 against the state machine itself, each test a sentence of the contract.
+
+mod access;
+mod leases;
+mod reports;
+mod shadow;
+
+use std::collections::BTreeSet;
+
+use super::access::Scope;
+use super::job::{JobSpec, Stage};
+use super::lease::{Holder, Lease};
+use super::memory::Once;
+use super::outcome::{Command, Manner, Naming, Outcome, Quarantine, Refusal, Reply, Submission};
+use super::{Coordinator, Setup};
+use crate::ids::{Capability, EventKey, FactoryId, JobId, LeaseId, LockName};
+use crate::moment::Moment;
+
+const TTL_MS: u64 = 60_000;
+
+/// A coordinator with a clock in the hand.
+struct Bench {
+    coordinator: Coordinator,
+    now: Moment,
+    last: Option<Outcome>,
+}
+
+fn setup() -> Setup {
+    Setup {
+        lease_ms: TTL_MS,
+        heartbeat_ms: 15_000,
+        memory_limit: 10_000,
+        secret: (7, 8),
+        tokens: Vec::new(),
+        enrol_tokens: Vec::new(),
+    }
+}
+
+fn job(id: &str) -> JobSpec {
+    JobSpec {
+        id: JobId::parse(id).expect("an id"),
+        engine: "sh".to_owned(),
+        cwd: None,
+        yolo: false,
+        lock: None,
+        timeout_ms: None,
+        idle_timeout_ms: None,
+        priority: 0,
+        caps: Vec::new(),
+        verify: None,
+        review: false,
+        ship: None,
+        retries: 0,
+        body: "do it".to_owned(),
+    }
+}
+
+fn locked(id: &str, lock: &str) -> JobSpec {
+    JobSpec {
+        lock: Some(LockName::parse(lock).expect("a lock")),
+        ..job(id)
+    }
+}
+
+fn caps(names: &[&str]) -> BTreeSet<Capability> {
+    names
+        .iter()
+        .map(|name| Capability::parse(name).expect("a capability"))
+        .collect()
+}
+
+fn factory(id: &str) -> FactoryId {
+    FactoryId::parse(id).expect("an id")
+}
+
+fn holder(lease: &Lease) -> Holder {
+    Holder {
+        factory: lease.factory.clone(),
+        lease: lease.number.id(),
+        fencing_token: lease.fencing_token,
+    }
+}
+
+fn once(key: &str, fingerprint: u128) -> Option<Once> {
+    Some(Once {
+        caller: 0,
+        key: EventKey::parse(key).expect("a key"),
+        fingerprint,
+    })
+}
+
+impl Bench {
+    fn with(jobs: impl IntoIterator<Item = JobSpec>) -> Bench {
+        Bench::set_up(setup(), jobs)
+    }
+
+    fn set_up(setup: Setup, jobs: impl IntoIterator<Item = JobSpec>) -> Bench {
+        let mut bench = Bench {
+            coordinator: Coordinator::new(setup),
+            now: Moment::MANUAL_START,
+            last: None,
+        };
+        for spec in jobs {
+            let submission = Submission {
+                spec,
+                naming: Naming::BySubmitter,
+            };
+            bench.tell(Command::Submit(submission)).expect("the job is taken");
+        }
+        bench
+    }
+
+    fn tell(&mut self, command: Command) -> Result<Reply, Refusal> {
+        self.tell_once(command, None)
+    }
+
+    fn tell_once(&mut self, command: Command, once: Option<Once>) -> Result<Reply, Refusal> {
+        let outcome = self.coordinator.apply(self.now, command, once, Manner::Honest);
+        let result = outcome.result.clone();
+        self.last = Some(outcome);
+        result
+    }
+
+    /// Whether the last command left real state as it was, by digest and by count of writes.
+    fn nothing_changed(&self) -> bool {
+        self.last
+            .as_ref()
+            .is_some_and(|last| last.digest_before == last.digest_after && !last.mutated)
+    }
+
+    fn wait_ms(&mut self, time_ms: u64) {
+        self.now = self.now.after_ms(time_ms);
+    }
+
+    fn claim_with(&mut self, name: &str, names: &[&str]) -> Option<Lease> {
+        let command = Command::Claim {
+            factory: factory(name),
+            caps: caps(names),
+        };
+        match self.tell(command).expect("a claim is not refused") {
+            Reply::Granted { lease, .. } => Some(lease),
+            Reply::Nothing => None,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn claim(&mut self, name: &str) -> Option<Lease> {
+        self.claim_with(name, &["engine:sh"])
+    }
+
+    fn shadow_claim(&mut self, name: &str) -> Option<String> {
+        let command = Command::ShadowClaim {
+            factory: factory(name),
+            caps: caps(&["engine:sh"]),
+        };
+        match self.tell(command).expect("a dry run is not refused") {
+            Reply::WouldGrant { job, lease: None } => Some(job.id().to_string()),
+            Reply::Nothing => None,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn shadow_report(&mut self, name: &str, id: &str, stage: Stage) -> (bool, Stage, Stage) {
+        let job = JobId::parse(id).expect("an id");
+        match self.tell(Command::ShadowReport {
+            factory: factory(name),
+            job,
+            stage,
+        }) {
+            Ok(Reply::Mirrored {
+                accepted,
+                stage,
+                real_stage,
+            }) => (accepted, stage, real_stage),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn renew(&mut self, lease: &Lease) -> Result<Lease, Refusal> {
+        self.tell(Command::Renew(holder(lease))).map(|reply| match reply {
+            Reply::Renewed(lease) => lease,
+            other => panic!("{other:?}"),
+        })
+    }
+
+    fn release(&mut self, lease: &Lease) -> Result<Stage, Refusal> {
+        self.tell(Command::Release(holder(lease)))
+            .map(|reply| match reply {
+                Reply::Released(stage) => stage,
+                other => panic!("{other:?}"),
+            })
+    }
+
+    fn report(&mut self, lease: &Lease, stage: Stage) -> Result<Stage, Refusal> {
+        let command = Command::Report {
+            job: lease.job.clone(),
+            holder: holder(lease),
+            stage,
+        };
+        self.tell(command).map(|reply| match reply {
+            Reply::Reported(stage) => stage,
+            other => panic!("{other:?}"),
+        })
+    }
+
+    fn quarantine(&mut self, lease: &Lease) -> Stage {
+        let quarantine = Quarantine {
+            factory: lease.factory.clone(),
+            lease: Some(lease.number.id()),
+            fencing_token: Some(lease.fencing_token),
+            reason: "lost".to_owned(),
+        };
+        match self.tell(Command::Quarantine {
+            job: lease.job.clone(),
+            quarantine,
+        }) {
+            Ok(Reply::Recorded(stage)) => stage,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn stage(&self, id: &str) -> Stage {
+        self.record(id).stage
+    }
+
+    fn record(&self, id: &str) -> &super::job::JobRecord {
+        self.coordinator
+            .state()
+            .job(&JobId::parse(id).expect("an id"))
+            .expect("the job is there")
+    }
+}
+
+fn lost(lease: &Lease) -> Refusal {
+    Refusal::LeaseLost(lease.number.id())
+}
+
+fn unknown_lease(id: &str) -> LeaseId {
+    LeaseId::parse(id).expect("an id")
+}

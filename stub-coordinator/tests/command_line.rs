@@ -1,0 +1,248 @@
+//! The binary as a person runs it: what it prints, what it reads, how it ends.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::{Value, json};
+
+/// A stub that was started; killed where a test forgets to end it.
+struct Running {
+    child: Child,
+    line: Value,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stub-coordinator"));
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+fn run(arguments: &[&str]) -> Output {
+    command(arguments).output().expect("it runs")
+}
+
+fn start(arguments: &[&str]) -> Running {
+    let mut child = command(arguments).spawn().expect("it starts");
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().expect("a pipe"))
+        .read_line(&mut line)
+        .expect("a line");
+    let line = serde_json::from_str(&line).unwrap_or_else(|error| {
+        let mut errors = String::new();
+        child
+            .stderr
+            .as_mut()
+            .expect("a pipe")
+            .read_to_string(&mut errors)
+            .expect("text");
+        panic!("{error}: {line:?}: {errors}")
+    });
+    Running { child, line }
+}
+
+impl Running {
+    fn address(&self) -> String {
+        let url = self.line["url"].as_str().expect("a url");
+        // Whoever listens everywhere listens here.
+        url.trim_start_matches("http://").replace("0.0.0.0", "127.0.0.1")
+    }
+
+    fn send(&self, method: &str, path: &str, headers: &str, body: &str) -> String {
+        let mut stream = TcpStream::connect(self.address()).expect("connects");
+        let length = body.len();
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n{headers}");
+        write!(stream, "{head}content-length: {length}\r\n\r\n{body}").expect("written");
+        let mut text = String::new();
+        stream.read_to_string(&mut text).expect("an answer");
+        text
+    }
+
+    fn interrupt(mut self) -> (Option<i32>, String) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it lives");
+        let mut errors = String::new();
+        self.child
+            .stderr
+            .as_mut()
+            .expect("a pipe")
+            .read_to_string(&mut errors)
+            .expect("text");
+        (self.child.wait().expect("it ends").code(), errors)
+    }
+}
+
+fn dry_run(stub: &Running, engine: &str) -> String {
+    let body = json!({"factoryId": "f", "caps": [format!("engine:{engine}")], "shadow": 1}).to_string();
+    stub.send("POST", "/v1/shadow/claims", "", &body)
+}
+
+fn write(folder: &Path, name: &str, text: &str) -> String {
+    let path = folder.join(name);
+    fs::write(&path, text).expect("written");
+    path.to_str().expect("text").to_owned()
+}
+
+#[test]
+fn it_says_where_it_is_in_one_json_line_and_what_it_does_on_standard_error() {
+    let stub = start(&["--preset", "agree", "--seed", "7"]);
+    assert_eq!(stub.line["pid"], stub.child.id());
+    assert_eq!(
+        (&stub.line["seed"], &stub.line["preset"]),
+        (&json!(7), &json!("agree"))
+    );
+    assert!(dry_run(&stub, "sh").starts_with("HTTP/1.1 204"));
+    let (code, errors) = stub.interrupt();
+    assert_eq!(code, Some(0), "{errors}");
+    assert!(errors.contains("shadow.claim factory=f -> 204"), "{errors}");
+    assert!(
+        errors.contains("1 requests, 0 mutations") && !errors.contains('\u{1b}'),
+        "{errors}"
+    );
+}
+
+#[test]
+fn it_takes_job_files_as_the_runner_does_and_warns_of_unknown_keys() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let first = write(
+        folder.path(),
+        "tidy.md",
+        "---\nengine: devin\nreveiw: true\n---\nTidy up.\n",
+    );
+    let second = write(
+        folder.path(),
+        "bump.md",
+        "---\nengine: devin\npriority: 2\n---\nBump.\n",
+    );
+    let stub = start(&["--jobs", &first, &second]);
+    let answer = dry_run(&stub, "devin");
+    assert!(
+        answer.contains(r#""id":"bump""#),
+        "the higher priority first: {answer}"
+    );
+    let (_, errors) = stub.interrupt();
+    assert!(
+        errors.contains("`reveiw` is no key of a job and is ignored; did you mean `review`?"),
+        "{errors}"
+    );
+}
+
+#[test]
+fn it_stands_up_the_coordinator_of_a_scenario() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = "title = \"x\"\n[[job]]\nid = \"alpha\"\nengine = \"devin\"\n[coordinator]\njobs = [\"alpha\"]\n\
+                [[coordinator.rule]]\non = \"shadow.claim\"\nfault = { status = 503, retry_after = \"3s\" }\n";
+    let stub = start(&["--scenario", &write(folder.path(), "s.toml", text)]);
+    assert!(
+        stub.line["scenario"]
+            .as_str()
+            .is_some_and(|path| path.ends_with("s.toml"))
+    );
+    let answer = dry_run(&stub, "devin");
+    assert!(
+        answer.starts_with("HTTP/1.1 503") && answer.contains("retry-after: 3"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn it_ends_at_once_though_a_request_hangs() {
+    let stub = start(&["--preset", "timeout"]);
+    let mut hung = TcpStream::connect(stub.address()).expect("connects");
+    hung.write_all(b"GET /v1/health HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
+        .expect("written");
+    let wait = r#"{"match":{"operation":"health"},"count":1,"limit":"20s"}"#;
+    assert!(
+        stub.send("POST", "/_stub/journal/wait", "", wait)
+            .starts_with("HTTP/1.1 200")
+    );
+    assert_eq!(stub.interrupt().0, Some(0));
+    let mut rest = Vec::new();
+    // Whether it ends by FIN or RST does not matter here.
+    let _ = hung.read_to_end(&mut rest);
+    assert_eq!(rest, Vec::<u8>::new());
+}
+
+#[test]
+fn beyond_loopback_it_makes_up_a_token_and_asks_for_it() {
+    let stub = start(&["--listen", "0.0.0.0"]);
+    let token = stub.line["token"].as_str().expect("a token").to_owned();
+    for path in ["/v1/jobs", "/_stub/counters"] {
+        assert!(
+            stub.send("GET", path, "", "").starts_with("HTTP/1.1 401"),
+            "{path}"
+        );
+        let bearer = format!("authorization: Bearer {token}\r\n");
+        assert!(
+            stub.send("GET", path, &bearer, "").starts_with("HTTP/1.1 200"),
+            "{path}"
+        );
+    }
+}
+
+#[test]
+fn what_cannot_be_set_up_ends_with_a_reason_and_a_failure() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let taken = start(&[]);
+    let port = taken.address().rsplit_once(':').expect("a port").1.to_owned();
+    let bad_job = write(folder.path(), "bad.md", "---\nyolo: true\n---\nx\n");
+    let bad_rule = write(
+        folder.path(),
+        "bad.toml",
+        "[[coordinator.rule]]\non = \"claim\"\nfault = \"dry_run_grants\"\n",
+    );
+    let bad_key = write(folder.path(), "key.toml", "[coordinator]\njbos = []\n");
+    for (arguments, reason) in [
+        (vec!["--port", &port], "can't listen on"),
+        (vec!["--preset", "agre"], "did you mean `agree`?"),
+        (vec!["--jobs", &bad_job], "`engine` is missing"),
+        (vec!["--jobs", "/nowhere/x.md"], "can't read /nowhere/x.md"),
+        (vec!["--scenario", &bad_rule], "rule 1 can't be armed"),
+        (vec!["--scenario", &bad_key], "unknown field `jbos`"),
+        (vec!["--token", "x:shaddow"], "no scope is called"),
+        (vec!["--lease", "soon"], "write a length of time"),
+    ] {
+        let output = run(&arguments);
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            !output.status.success() && errors.contains(reason),
+            "{arguments:?}: {errors}"
+        );
+        assert!(output.stdout.is_empty(), "{arguments:?}: nothing was promised");
+    }
+}
+
+#[test]
+fn help_teaches_and_completions_are_printed() {
+    let help = String::from_utf8_lossy(&run(&["--help"]).stdout).into_owned();
+    for word in [
+        "--preset",
+        "--scenario",
+        "--jobs",
+        "lost-replies",
+        "/_stub/counters",
+    ] {
+        assert!(help.contains(word), "{word}: {help}");
+    }
+    let completions = run(&["completions", "bash"]);
+    assert!(completions.status.success());
+    let script = String::from_utf8_lossy(&completions.stdout).into_owned();
+    assert!(
+        script.contains("complete -F") && script.contains("--preset"),
+        "{script}"
+    );
+}
