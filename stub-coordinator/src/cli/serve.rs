@@ -11,6 +11,7 @@ use stub_coordinator::{
     ClockKind, Config, Scope, Span, Strictness, Stub, TokenGrant, draw_seed, draw_token, preset,
     read_job_file, read_scenario,
 };
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{exchanges, typed};
 
@@ -64,6 +65,8 @@ pub(super) fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
+    // Before anybody is told of us: who reads the line may end us at once.
+    let mut signals = runtime.block_on(async { EndSignals::listen() })?;
     let stub = Stub::start(config)?;
     let follower = exchanges::follow(stub.events());
     let mut line = json!({"url": stub.url(), "pid": std::process::id(), "seed": seed});
@@ -83,7 +86,7 @@ pub(super) fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
     for (at, rule) in rules.iter().enumerate() {
         eprintln!("  {}. on {}: {}", at + 1, rule.on, rule.fault);
     }
-    runtime.block_on(told_to_end())?;
+    runtime.block_on(signals.first());
     let report = stub.stop();
     // It ends with the stub; what it has not written yet comes before the summary.
     let _ = follower.join();
@@ -158,11 +161,27 @@ fn secure(config: &mut Config) -> io::Result<Option<String>> {
     Ok(Some(token))
 }
 
-async fn told_to_end() -> io::Result<()> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted,
-        _ = terminate.recv() => Ok(()),
+/// The signals that end it.
+struct EndSignals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl EndSignals {
+    /// Listens from now on. Needs a runtime around it.
+    fn listen() -> io::Result<EndSignals> {
+        let interrupt = signal(SignalKind::interrupt())?;
+        Ok(EndSignals {
+            interrupt,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn first(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
     }
 }
 
