@@ -119,10 +119,25 @@ pub(crate) fn duration(length: std::time::Duration) -> String {
     }
 }
 
+/// `2026-03-02 09:30:45Z`: an instant in UTC, so that it means the same on every host; anything else as it is.
+pub(crate) fn instant(text: &str) -> String {
+    match text.parse::<jiff::Timestamp>() {
+        Ok(at) => format!("{at:.0}").replace('T', " "),
+        Err(_) => text.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::time::Duration;
+
+    #[test]
+    fn an_instant_is_told_to_the_second_in_utc() {
+        assert_eq!(instant("2026-03-02T09:30:45.987Z"), "2026-03-02 09:30:45Z");
+        assert_eq!(instant("2026-03-02T10:30:45+01:00"), "2026-03-02 09:30:45Z");
+        assert_eq!(instant("yesterday"), "yesterday");
+    }
 
     #[test]
     fn nothing_that_steers_a_terminal_gets_through() {

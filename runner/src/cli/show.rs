@@ -10,7 +10,7 @@ use crate::queue::{History, Queue, QueueError};
 use crate::run::outputs;
 use crate::settings::Settings;
 use crate::stage::Stage;
-use crate::terminal::{Palette, Table, duration, harmless};
+use crate::terminal::{Palette, Table, duration, harmless, instant};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  aq show fix-login")]
@@ -54,7 +54,7 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
     let mut table = Table::new(&["WHEN", "STAGE", "ATTEMPT", "REASON"]);
     for line in &history.lines {
         table.row([
-            line.at.clone(),
+            instant(&line.at),
             line.stage.to_string(),
             if line.attempt > 0 {
                 line.attempt.to_string()

@@ -27,17 +27,39 @@ const KEYS: [(&str, Kind); 13] = [
 
 /// A key this close to a known one is taken for a slip of the pen.
 const EDITS_MAX: usize = 2;
-/// The known key that `key` was probably meant to be.
+
+/// The known key that `key` was probably meant to be. Something of that key has to be left: any two letters are two
+/// edits away from `id`.
 pub(super) fn near_miss(key: &str) -> Option<&'static str> {
-    let (distance, known) = KEYS
-        .iter()
+    KEYS.iter()
         .map(|(known, _)| (strsim::osa_distance(key, known), *known))
-        .min_by_key(|(distance, _)| *distance)?;
-    (distance <= EDITS_MAX).then_some(known)
+        .filter(|(distance, known)| *distance <= EDITS_MAX && *distance < known.len())
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, known)| known)
 }
 
 pub(super) fn kind_of(key: &str) -> Option<Kind> {
     KEYS.iter()
         .find(|(known, _)| *known == key)
         .map(|(_, kind)| *kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::near_miss;
+
+    #[test]
+    fn a_slip_of_the_pen_is_told_from_another_word() {
+        for (typed, meant) in [
+            ("reveiw", Some("review")),
+            ("lokc", Some("lock")),
+            ("ids", Some("id")),
+            ("di", Some("id")),
+            // Nothing of `id` is in it.
+            ("pr", None),
+            ("labels", None),
+        ] {
+            assert_eq!(near_miss(typed), meant, "{typed}");
+        }
+    }
 }

@@ -131,7 +131,7 @@ pub(super) fn append(queue: &Queue, id: &JobId, line: &Line) -> Reading<()> {
 
 /// The instant of a change, for people and for `--json`; nothing is decided by it.
 pub(super) fn now() -> String {
-    jiff::Timestamp::now().to_string()
+    format!("{:.3}", jiff::Timestamp::now())
 }
 
 mod stage_as_folder {

@@ -76,6 +76,18 @@ fn list_and_show_say_the_same_to_people_and_to_programs() {
 }
 
 #[test]
+fn instants_have_milliseconds_for_programs_and_seconds_for_people() {
+    let rig = Rig::new();
+    rig.add("a", "", "true");
+    let shown: serde_json::Value = serde_json::from_str(&rig.aq(&["show", "--json", "a"]).stdout).unwrap();
+    let at = shown["history"][0]["at"].as_str().unwrap();
+    assert_eq!(at.len(), "2026-03-02T09:30:45.250Z".len(), "{at}");
+    let people = format!("{} {}Z", &at[..10], &at[11..19]);
+    let shown = rig.aq(&["show", "a"]).stdout;
+    assert!(shown.contains(&people), "no {people} in {shown}");
+}
+
+#[test]
 fn a_job_that_is_not_there_is_told_with_what_to_do() {
     let rig = Rig::new();
     rig.add("a", "", "true");
