@@ -140,6 +140,7 @@ fn suite_for(options: &Options) -> Result<Suite, String> {
         profile: Profile::aq(&aq),
         harness,
         keep,
+        today: suite::today(),
     })
 }
 

@@ -3,6 +3,7 @@
 
 pub mod check;
 pub mod drive;
+pub mod known;
 pub mod mutant;
 pub mod observed;
 pub mod profile;

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use crate::known::KnownFailure;
+
 /// A runner under test.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Profile {
@@ -20,6 +22,8 @@ pub struct Profile {
     pub show: Vec<String>,
     /// The shadow log, below the queue folder.
     pub shadow_log: String,
+    /// What it is known to get wrong, for a time.
+    pub known_failures: Vec<KnownFailure>,
 }
 
 /// Why there is no runner to test.
@@ -42,6 +46,7 @@ impl Profile {
             report: words(&["fleet-shadow-report", "--json"]),
             show: words(&["show", "{id}", "--json"]),
             shadow_log: ".state/fleet-shadow.log".into(),
+            known_failures: Vec::new(),
         }
     }
 }

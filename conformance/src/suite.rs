@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use crate::check;
 use crate::drive::{self, DriveError, Rig};
+use crate::known;
 use crate::observed::Evidence;
 use crate::profile::Profile;
 use crate::report;
@@ -23,6 +24,14 @@ pub struct Suite {
     /// The harness's own binary, for its hidden subcommands.
     pub harness: PathBuf,
     pub keep: Keep,
+    /// The day that known failures are held against, as `2026-05-01`.
+    pub today: String,
+}
+
+/// This day in UTC.
+pub fn today() -> String {
+    let now = jiff::Timestamp::now().to_string();
+    now.split('T').next().unwrap_or_default().to_owned()
 }
 
 /// How many scenarios run at a time where nobody says: they mostly wait for processes.
@@ -75,11 +84,12 @@ impl Suite {
             Ok(evidence) => evidence,
             Err(error) => return broken(id, Some(scenario), &chain(&error), started),
         };
-        let findings = check::all(scenario, &evidence);
+        let mut findings = check::all(scenario, &evidence);
+        known::excuse(id, &self.profile.known_failures, &self.today, &mut findings);
         let outcome = of_findings(&findings);
         let took = started.elapsed();
         let story = match outcome {
-            Outcome::Pass | Outcome::NotApplicable => String::new(),
+            Outcome::Pass | Outcome::NotApplicable | Outcome::KnownFailure => String::new(),
             Outcome::Fail | Outcome::Broken => {
                 report::story::tell(id, scenario, &evidence, &findings, &self.profile)
             }

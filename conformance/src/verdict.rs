@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-/// How a check came out. The order is from harmless to grave, so that the gravest is the maximum.
+/// How a check came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// The profile says that the runner lacks what is checked.
     NotApplicable,
     Pass,
+    /// It fails, as the runner's profile says that it does, and until when.
+    KnownFailure,
     /// The runner is wrong.
     Fail,
     /// The harness or the scenario is wrong: nothing is known of the runner.
@@ -48,6 +50,7 @@ impl Outcome {
         match self {
             Outcome::NotApplicable => "n/a",
             Outcome::Pass => "pass",
+            Outcome::KnownFailure => "known",
             Outcome::Fail => "FAIL",
             Outcome::Broken => "BROKEN",
         }
@@ -56,18 +59,12 @@ impl Outcome {
 
 /// A failing check outweighs a broken one: that the runner is wrong was seen, whatever else is unknown.
 pub fn of_findings(findings: &[Finding]) -> Outcome {
-    let has = |outcome| findings.iter().any(|finding| finding.outcome == outcome);
-    match (has(Outcome::Fail), has(Outcome::Broken), has(Outcome::Pass)) {
-        (true, _, _) => Outcome::Fail,
-        (_, true, _) => Outcome::Broken,
-        (_, _, true) => Outcome::Pass,
-        // Nothing was checked; that must not look like success.
-        _ if findings.is_empty() => Outcome::Broken,
-        _ => Outcome::NotApplicable,
-    }
+    // Nothing was checked; that must not look like success.
+    let gravest = findings.iter().map(|finding| gravity(finding.outcome)).max();
+    gravest.map_or(Outcome::Broken, |(_, outcome)| outcome)
 }
 
-/// 0: all that was asked holds; 1: not conformant; 2: broken, or nothing was executed.
+/// 0: all that was asked holds; 1: not conformant; 2: broken, or nothing was executed and found good.
 pub fn exit_code(verdicts: &[Verdict]) -> u8 {
     let has = |outcome| verdicts.iter().any(|verdict| verdict.outcome == outcome);
     match (has(Outcome::Fail), has(Outcome::Broken), has(Outcome::Pass)) {
@@ -81,6 +78,18 @@ pub fn exit_code(verdicts: &[Verdict]) -> u8 {
 /// The process's exit code for these verdicts.
 pub fn exit(verdicts: &[Verdict]) -> ExitCode {
     ExitCode::from(exit_code(verdicts))
+}
+
+/// What decides where findings differ.
+fn gravity(outcome: Outcome) -> (u8, Outcome) {
+    let rank = match outcome {
+        Outcome::NotApplicable => 0,
+        Outcome::Pass => 1,
+        Outcome::KnownFailure => 2,
+        Outcome::Broken => 3,
+        Outcome::Fail => 4,
+    };
+    (rank, outcome)
 }
 
 fn milliseconds<S: serde::Serializer>(took: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
@@ -118,6 +127,11 @@ mod tests {
         assert_eq!(of_findings(&[]), Outcome::Broken);
         assert_eq!(exit_code(&[]), 2);
         assert_eq!(exit_code(&[verdict(Outcome::NotApplicable)]), 2);
+        assert_eq!(
+            exit_code(&[verdict(Outcome::KnownFailure)]),
+            2,
+            "what is known to fail is nothing that holds"
+        );
     }
 
     #[test]
@@ -135,6 +149,16 @@ mod tests {
                 verdict(Outcome::Broken)
             ]),
             1
+        );
+    }
+
+    #[test]
+    fn a_known_failure_is_no_pass_and_does_not_redden_a_run() {
+        let findings = [finding(Outcome::Pass), finding(Outcome::KnownFailure)];
+        assert_eq!(of_findings(&findings), Outcome::KnownFailure);
+        assert_eq!(
+            exit_code(&[verdict(Outcome::Pass), verdict(Outcome::KnownFailure)]),
+            0
         );
     }
 

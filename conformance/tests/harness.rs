@@ -258,3 +258,48 @@ fn a_runner_that_does_nothing_is_not_green_on_the_whole_suite() {
         (Some(1), Some(1))
     );
 }
+
+#[test]
+fn a_crash_is_no_valid_refusal_even_where_that_exit_code_is_expected() {
+    for (script, code) in [("exit 139", 139), ("echo 'x: syntax error' >&2; exit 2", 2)] {
+        let verdict = judged(script, &format!("{DRAIN}exit = {code}\n"));
+        assert_eq!(checks(&verdict, Outcome::Fail), ["no-crash"], "{}", verdict.story);
+    }
+}
+
+#[test]
+fn an_outage_that_no_runner_met_is_broken_not_green() {
+    let shadow = DRAIN.replace(
+        "[runner]",
+        "[runner]\nenv = { AQ_FLEET = \"1\", AQ_FLEET_SHADOW = \"1\" }",
+    );
+    let down = "[[coordinator.rule]]\non = \"*\"\nfault = \"down\"\n[expect]";
+    let scenario = shadow.replace("[expect]", down);
+    let silent = judged("exit 0", &scenario);
+    assert_eq!(
+        checks(&silent, Outcome::Broken),
+        ["outage-met"],
+        "{}",
+        silent.story
+    );
+    let line = r#"{"ts":"2026-05-01T10:00:01Z","localJob":null,"coordJob":null,"verdict":null,"event":"shadow-error","kind":"connection-refused","decision":"d"}"#;
+    let script = format!("mkdir -p $AQ_QUEUE/.state; echo '{line}' >$AQ_QUEUE/.state/fleet-shadow.log");
+    let met = judged(&script, &scenario);
+    assert_eq!(met.outcome, Outcome::Pass, "{}", met.story);
+}
+
+#[test]
+fn a_rule_that_is_disarmed_before_it_fired_is_broken() {
+    let armed = "[[job]]\nid = \"alpha\"\n[[coordinator.rule]]\nid = \"never\"\non = \"shadow.claim\"\nfault = \"reset\"\n\
+                 [[step]]\nonce = { ship = \"alpha\" }\ndo = { disarm = \"never\" }\n[expect]";
+    let verdict = judged(
+        "[ \"$1\" = add ] || ship-it alpha",
+        &DRAIN.replace("[expect]", armed),
+    );
+    assert_eq!(
+        checks(&verdict, Outcome::Broken),
+        ["steps-worked"],
+        "{}",
+        verdict.story
+    );
+}

@@ -1,12 +1,14 @@
 //! What holds in every scenario, whatever it is about: no token anywhere, nothing left running, no engine
 //! with an open input or a fleet variable, no two jobs of one lock at a time.
 
+use rustix::process::Signal;
+
 use super::of_runner;
-use crate::observed::Observed;
-use crate::scenario::Scenario;
+use crate::observed::{CommandRun, Observed};
+use crate::scenario::{Action, Scenario};
 use crate::stand_in::Stdin;
 use crate::stand_in::server::Run;
-use crate::supervise::Exit;
+use crate::supervise::{Exit, signal_of};
 use crate::verdict::Finding;
 
 /// Arguments by which the known engines are told not to ask.
@@ -22,6 +24,10 @@ const SKIPPING: [&str; 9] = [
     "--auto",
 ];
 
+/// Exit codes by which shells say that a program could not be started, or died of ILL, TRAP, ABRT, BUS, FPE
+/// or SEGV.
+const CRASH_CODES: [i32; 8] = [126, 127, 132, 133, 134, 135, 136, 139];
+
 pub(super) fn check(scenario: &Scenario, seen: &Observed, findings: &mut Vec<Finding>) {
     of_runner("token", &["O-9"], findings).none(
         "the token in no file, output, argument or environment",
@@ -36,15 +42,39 @@ pub(super) fn check(scenario: &Scenario, seen: &Observed, findings: &mut Vec<Fin
         .none("no two jobs of one lock at a time", &overlaps(scenario, seen));
     of_runner("permissions", &["O-3"], findings)
         .none("skip-permissions only if `yolo: true`", &bold(scenario, seen));
-    let crashed = seen.all_commands().filter(|command| {
-        matches!(command.exit, Exit::Signal(signal) if signal != 9) || command.stderr.contains("panicked at")
-    });
-    let crashed: Vec<String> = crashed
+    let crashed: Vec<String> = seen
+        .all_commands()
+        .filter(|command| crash(scenario, command))
         .map(|command| format!("`{}`: {:?}", command.arguments.join(" "), command.exit))
         .collect();
     of_runner("no-crash", &[], findings)
         .and_of(scenario)
         .none("no command crashes", &crashed);
+}
+
+/// A command that ended otherwise than by its own decision; no such end is a valid refusal, whatever was
+/// expected. A signal counts only if no step of the scenario sends it.
+fn crash(scenario: &Scenario, command: &CommandRun) -> bool {
+    let sent = |signal: i32| {
+        scenario.steps.iter().any(|step| match &step.action {
+            Action::Kill => signal == Signal::KILL.as_raw(),
+            Action::Signal(name) => signal_of(name).is_some_and(|sent| sent.as_raw() == signal),
+            _ => false,
+        })
+    };
+    let told = [
+        "panicked at",
+        "Traceback (most recent call last)",
+        ": syntax error",
+    ];
+    match command.exit {
+        Exit::Signal(signal) => !sent(signal),
+        Exit::NotStarted => true,
+        Exit::Code(code) => {
+            CRASH_CODES.contains(&code) || told.iter().any(|words| command.stderr.contains(words))
+        }
+        Exit::Deadline => false,
+    }
 }
 
 fn fleet_variables(seen: &Observed) -> Vec<String> {

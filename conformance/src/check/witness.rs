@@ -16,6 +16,13 @@ pub(super) fn check(scenario: &Scenario, seen: &Observed, findings: &mut Vec<Fin
     of_harness("steps-done", findings).none("every step comes about", &missed);
     of_harness("steps-worked", findings).none("every step can be carried out", &seen.steps_failed);
     of_harness("rules-fired", findings).none("every armed rule fires", &seen.coordinator.rules_unfired);
+    if seen.coordinator.was_down {
+        of_harness("outage-met", findings).holds(
+            met_an_outage(seen),
+            "the runner's own log tells of a connection that could not be made",
+            format!("{} lines in the shadow log", seen.shadow_log.lines.len()),
+        );
+    }
     of_harness("journal-whole", findings).equal(&0, &seen.coordinator.forgotten);
     if !super::calls::scenario_lies(scenario) {
         of_harness("fake-is-honest", findings).none("no violation by the fake", &seen.coordinator.violations);
@@ -40,6 +47,15 @@ pub(super) fn check(scenario: &Scenario, seen: &Observed, findings: &mut Vec<Fin
             .and_of(scenario)
             .none(&scenario.expect.order.join(", then "), &wrong);
     }
+}
+
+/// While nobody listens, the fake sees nothing; that the runner tried, only its log can tell.
+fn met_an_outage(seen: &Observed) -> bool {
+    let kinds = seen.shadow_log.lines.iter().filter_map(|line| {
+        let object = line.object.as_ref()?;
+        object.get("kind")?.as_str()
+    });
+    kinds.into_iter().any(|kind| kind.starts_with("connect"))
 }
 
 fn out_of_order(scenario: &Scenario, seen: &Observed) -> Vec<String> {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use stub_coordinator::{Counters, NewJob, Scope, Strictness, Stub, TokenGrant};
+use stub_coordinator::{Counters, Fault, NewJob, Rule, Scope, Strictness, Stub, TokenGrant};
 
 use super::DriveError;
 use crate::observed::CoordinatorEvidence;
@@ -37,10 +37,18 @@ pub(super) fn disarm(stub: &Stub, id: &str) -> Result<(), String> {
         .rules()
         .into_iter()
         .find(|status| status.id.to_string() == id);
-    match armed.is_some_and(|status| stub.disarm(&status.id)) {
-        true => Ok(()),
-        false => Err(format!("no rule `{id}` is armed")),
+    let Some(armed) = armed.filter(|status| stub.disarm(&status.id)) else {
+        return Err(format!("no rule `{id}` is armed"));
+    };
+    if armed.fired == 0 && !is_down(&armed.rule) {
+        return Err(format!("rule `{id}` had not fired when it was disarmed"));
     }
+    Ok(())
+}
+
+/// Whether this rule closes the listener as soon as it is armed: it fires on no request, as none arrives.
+fn is_down(rule: &Rule) -> bool {
+    rule.fault == Fault::Down && rule.on == "*"
 }
 
 /// Reads the evidence; to be called when nothing that the runner started lives any more.
@@ -49,7 +57,11 @@ pub(super) fn evidence(
     (before, digest_before): (Counters, String),
 ) -> Result<CoordinatorEvidence, DriveError> {
     stub.fence()?;
-    let unfired = stub.rules().into_iter().filter(|status| status.fired == 0);
+    let rules = stub.rules();
+    let was_down = rules.iter().any(|status| is_down(&status.rule));
+    let unfired = rules
+        .into_iter()
+        .filter(|status| status.fired == 0 && !is_down(&status.rule));
     Ok(CoordinatorEvidence {
         before,
         after: stub.counters(),
@@ -62,6 +74,7 @@ pub(super) fn evidence(
         rules_unfired: unfired
             .map(|status| format!("{} on {}", status.id, status.rule.on))
             .collect(),
+        was_down,
         stages: stub.jobs().into_iter().map(|job| (job.id, job.stage)).collect(),
     })
 }

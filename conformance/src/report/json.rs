@@ -18,6 +18,7 @@ pub fn render(verdicts: &[Verdict], total: Duration) -> String {
         "passed": count(Outcome::Pass),
         "failed": count(Outcome::Fail),
         "broken": count(Outcome::Broken),
+        "knownFailures": count(Outcome::KnownFailure),
         "notApplicable": count(Outcome::NotApplicable),
         "exit": exit_code(verdicts),
         "tookMs": u64::try_from(total.as_millis()).unwrap_or(u64::MAX),

@@ -72,6 +72,9 @@ fn counts(verdicts: &[Verdict]) -> String {
             count(Outcome::Broken)
         );
     }
+    if count(Outcome::KnownFailure) > 0 {
+        let _ = writeln!(text, "{} known failures", count(Outcome::KnownFailure));
+    }
     if count(Outcome::NotApplicable) > 0 {
         let _ = writeln!(text, "{} not applicable", count(Outcome::NotApplicable));
     }
@@ -90,7 +93,7 @@ fn width<'a>(cells: impl Iterator<Item = &'a str>, heading: &str) -> usize {
 fn colour_of(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Pass => "32",
-        Outcome::NotApplicable => "33",
+        Outcome::NotApplicable | Outcome::KnownFailure => "33",
         Outcome::Fail | Outcome::Broken => "1;31",
     }
 }

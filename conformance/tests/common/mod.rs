@@ -30,6 +30,7 @@ pub fn suite(profile: Profile) -> Suite {
         profile,
         harness: harness(),
         keep: Keep::Nothing,
+        today: "2026-05-01".into(),
     }
 }
 
