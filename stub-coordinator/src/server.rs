@@ -218,6 +218,7 @@ impl Connections {
     }
 
     fn drop_all(&self) {
+        self.shared.journal.end_in_flight();
         self.life.send_modify(|life| *life += 1);
     }
 

@@ -103,7 +103,12 @@ impl Shared {
     }
 
     pub(crate) fn arm(&self, rule: Rule) -> Result<RuleId, RuleError> {
-        let is_down = rule.fault == Fault::Down && rule.on == "*";
+        // On certain requests only, it goes down when one of them comes; on all of them, at once.
+        let is_down = rule
+            == Rule {
+                id: rule.id.clone(),
+                ..Rule::on("*", Fault::Down)
+            };
         let is_stale = rule.fault == Fault::StaleRead;
         let id = self.script.arm(rule, self.clock.now())?;
         if is_stale {

@@ -69,9 +69,14 @@ fn c30_a_body_over_a_mebibyte_is_refused_and_the_refusal_arrives() {
         "just under the bound"
     );
     let digest = stub.digest();
-    let over = json!({"engine": "sh", "body": "x".repeat(3 * 1_048_576)});
-    for _ in 0..20 {
-        let reply = post(&stub, "/v1/jobs", &over);
+    let over = json!({"engine": "sh", "body": "x".repeat(12 * 1_048_576)}).to_string();
+    let request = request_bytes("POST", "/v1/jobs", &[], Some(&over));
+    for _ in 0..3 {
+        let mut stream = TcpStream::connect(stub.address()).expect("connects");
+        stream
+            .write_all(&request)
+            .expect("a client that sends it all before it reads is not cut off");
+        let reply = parse(&read_to_end(&mut stream).0);
         assert_eq!((reply.status, reply.code().as_str()), (413, "body_too_large"));
     }
     assert_eq!(stub.digest(), digest);

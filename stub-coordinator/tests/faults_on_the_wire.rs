@@ -260,6 +260,12 @@ fn a_stub_stops_at_once_though_requests_hang() {
         .expect("they arrive");
     let report = stub.stop();
     assert_eq!(report.counters.requests["health"], 20);
+    let ended_here = |exchange: &stub_coordinator::Exchange| exchange.outcome == Outcome::Faulted;
+    assert!(
+        report.journal.iter().all(ended_here),
+        "no client left: {:?}",
+        report.journal
+    );
     for stream in &mut streams {
         assert_eq!(read_to_end(stream).0, Vec::<u8>::new());
     }
@@ -337,4 +343,16 @@ fn dribble_sends_the_honest_answer_in_pieces() {
     assert_eq!(shadow_claim(&stub, "f").json()["job"]["id"], "alpha");
     assert_eq!(stub.journal()[0].outcome, Outcome::Answered);
     assert_eq!(stub.counters().faults["dribble"], 1);
+}
+
+#[test]
+fn down_on_a_certain_request_begins_with_that_request() {
+    let stub = start(&["alpha"]);
+    stub.arm(Rule::on("shadow.claim", Fault::Down).skip(1))
+        .expect("armed");
+    assert_eq!(shadow_claim(&stub, "f").status, 200);
+    assert_eq!(shadow_bytes(&stub).0, Vec::<u8>::new());
+    stub.fence().expect("no connection is left");
+    let refused = TcpStream::connect(stub.address()).expect_err("nobody listens");
+    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
 }

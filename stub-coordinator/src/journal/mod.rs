@@ -176,6 +176,18 @@ impl Journal {
         pages.counters = Counters::default();
     }
 
+    /// Notes that what is in flight ends by the stub's own doing, not by its clients'.
+    pub(crate) fn end_in_flight(&self) {
+        let mut pages = self.pages();
+        for exchange in pages
+            .exchanges
+            .iter_mut()
+            .filter(|exchange| exchange.outcome == Outcome::InFlight)
+        {
+            exchange.outcome = Outcome::Faulted;
+        }
+    }
+
     /// What happens from now on. A reader that falls far behind is dropped rather than waited for.
     pub(crate) fn subscribe(&self) -> Receiver<StubEvent> {
         let (tell, told) = sync_channel(SUBSCRIBER_LAG);
@@ -260,7 +272,9 @@ impl Drop for Open {
         let Some(exchange) = pages.find(self.seq) else {
             return;
         };
-        exchange.outcome = Outcome::AbortedByClient;
+        if exchange.outcome == Outcome::InFlight {
+            exchange.outcome = Outcome::AbortedByClient;
+        }
         exchange.completed = Some(Instant::now());
         let left = exchange.clone();
         pages.tell(|| StubEvent::Completed(Box::new(left.clone())));
