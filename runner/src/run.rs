@@ -3,6 +3,7 @@
 mod announce;
 mod attempt;
 mod events;
+mod follow;
 mod idle;
 mod jobs;
 mod local;

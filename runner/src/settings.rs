@@ -9,6 +9,7 @@ mod describe;
 mod error;
 mod file;
 mod flags;
+mod reload;
 mod source;
 mod token;
 mod values;
@@ -22,6 +23,7 @@ use reqwest::Url;
 pub(crate) use describe::FlagLine;
 pub(crate) use error::SettingsError;
 pub(crate) use flags::GlobalFlags;
+pub(crate) use reload::{News, Reload};
 pub(crate) use source::{Origin, Setting};
 pub(crate) use token::Token;
 pub(crate) use values::parse_duration;
@@ -36,6 +38,8 @@ use token::FileAccess;
 /// Everything that was set, resolved.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
+    /// As they were typed, for the next look at `aq.toml`.
+    pub(crate) flags: GlobalFlags,
     pub(crate) queue: Setting<PathBuf>,
     pub(crate) mode: Mode,
     pub(crate) switches: Switches,
@@ -104,10 +108,16 @@ impl Settings {
             |(setting, _)| setting,
         );
         let file = ConfigFile::read(&queue.value)?;
-        let sources = Sources {
-            environment,
-            file: &file,
-        };
+        Settings::resolve_from(flags, environment, queue, &file)
+    }
+
+    fn resolve_from(
+        flags: &GlobalFlags,
+        environment: &Environment,
+        queue: Setting<PathBuf>,
+        file: &ConfigFile,
+    ) -> Result<Settings, SettingsError> {
+        let sources = Sources { environment, file };
         let switches = Switches::resolve(&sources, flags)?;
         let [fleet, route, shadow] = [&switches.fleet, &switches.route, &switches.shadow];
         let mode = Mode::of(fleet.value, route.value, shadow.value);
@@ -120,6 +130,7 @@ impl Settings {
             grace: grace.map_or(Ok(Duration::from_secs(10)), |raw| values::wait(&raw))?,
             fleet: FleetSettings::resolve(&sources, flags, &switches.fleet)?,
             engines: file.engines.clone(),
+            flags: flags.clone(),
             switches,
             queue,
         })
@@ -173,9 +184,11 @@ impl FleetSettings {
                 origin: raw.origin,
             }),
             None if fleet.value == Switch::On => {
-                return Err(SettingsError::UrlMissing {
-                    switch: fleet.origin.to_string(),
-                });
+                let switch = match &fleet.origin {
+                    Origin::File(path) => format!("`enabled` under [fleet] in {}", path.display()),
+                    other => other.to_string(),
+                };
+                return Err(SettingsError::UrlMissing { switch });
             }
             None => None,
         };

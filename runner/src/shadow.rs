@@ -19,6 +19,7 @@ pub(crate) mod rig;
 use std::sync::Arc;
 
 pub(crate) use lane::{Lane, mirror};
+pub(crate) use log::Skip;
 
 use crate::decide::View;
 use crate::ids::JobId;

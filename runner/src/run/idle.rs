@@ -15,7 +15,11 @@ impl Runner {
         if !self.running.is_empty() {
             return false;
         }
-        if let Some(routed) = self.routed.as_ref().filter(|_| self.stop.is_none()) {
+        if let Some(routed) = self
+            .routed
+            .as_ref()
+            .filter(|_| self.stop.is_none() && self.routes())
+        {
             return routed.is_over(self.options.until, self.decided_once);
         }
         let waiting_helps = match outlook.prospect {
@@ -33,7 +37,7 @@ impl Runner {
 
     /// Says once why nothing happens.
     pub(super) fn tell_wait(&mut self, outlook: &Outlook) {
-        let asks = self.routed.is_some() && self.options.until != Until::Stopped;
+        let asks = self.routes() && self.options.until != Until::Stopped;
         if asks
             || !self.running.is_empty()
             || self.stop.is_some()
@@ -78,13 +82,18 @@ impl Runner {
             _ => None,
         };
         let give_up = self.stop.as_ref().and_then(|stop| stop.give_up_at);
-        let routed = self.routed.as_ref().and_then(|routed| routed.next_instant());
+        let routed = self
+            .routed
+            .as_ref()
+            .filter(|_| self.routes())
+            .and_then(|routed| routed.next_instant());
+        let settings = self.settings_unsettled.then(|| now + COARSE_TICK);
         let kills = self
             .running
             .values()
             .filter_map(|attempt| attempt.lease.as_ref()?.kill_at);
         let kill = kills.min().map(|at| now + at.since(BootInstant::now()));
-        [looks, coarse, idle, give_up, routed, kill]
+        [looks, coarse, idle, give_up, routed, settings, kill]
             .into_iter()
             .flatten()
             .min()

@@ -55,6 +55,8 @@ pub(super) struct Routed {
     /// The coordinator can't be worked with: the run ends with exit 1.
     pub(super) given_up: bool,
     trouble_told: bool,
+    /// Work comes from elsewhere now; what is under a lease still ends under it.
+    resting: bool,
     /// Jobs that wait for a person, under their leases; they take no worker.
     pub(super) reviewing: BTreeMap<JobId, Attempt>,
 }
@@ -71,8 +73,30 @@ impl Routed {
             nothing_left: false,
             given_up: false,
             trouble_told: false,
+            resting: false,
             reviewing: BTreeMap::new(),
         })
+    }
+
+    /// No more claims; leases are kept to their end (clause T-11).
+    pub(super) fn rest(&mut self) {
+        self.office.stop_asking(CLAIM_WAIT);
+        self.resting = true;
+        self.asked = false;
+    }
+
+    /// The coordinator decides again, as the settings say now.
+    pub(super) fn resume(&mut self, fresh: Routed) {
+        let Routed {
+            office,
+            allowance,
+            caps,
+            ..
+        } = fresh;
+        self.office.ask_like(office);
+        (self.allowance, self.caps) = (allowance, caps);
+        (self.resting, self.asked, self.nothing_left) = (false, false, false);
+        self.not_before = None;
     }
 
     fn is_due(&self) -> bool {
@@ -124,16 +148,28 @@ impl Runner {
         let Some(routed) = &mut self.routed else {
             return Ok(());
         };
+        let about_asking = matches!(
+            event,
+            FleetEvent::Trouble { .. }
+                | FleetEvent::Recovered
+                | FleetEvent::Unreachable { .. }
+                | FleetEvent::CredentialRefused { .. }
+        );
+        if routed.resting && about_asking {
+            return Ok(());
+        }
         match event {
             FleetEvent::Claimed(granted) => {
                 routed.asked = false;
-                self.decided_once = true;
+                self.decided_once |= !routed.resting;
                 return self.admit(*granted);
             }
             FleetEvent::Nothing => {
                 routed.asked = false;
-                routed.nothing_left = self.options.until != Until::Stopped;
-                self.decided_once = true;
+                if !routed.resting {
+                    routed.nothing_left = self.options.until != Until::Stopped;
+                    self.decided_once = true;
+                }
             }
             FleetEvent::Trouble { problem, retry_in } => {
                 if !std::mem::replace(&mut routed.trouble_told, true) {
@@ -187,7 +223,7 @@ impl Runner {
             return Ok(());
         };
         routed.office.keep(&granted);
-        if stopping || routed.given_up {
+        if stopping || routed.given_up || routed.resting {
             routed.office.release(&id);
             return Ok(());
         }

@@ -14,8 +14,9 @@ use crate::decide::{Eligibility, View};
 use crate::engine::Engines;
 use crate::exit::{Exit, StopSignal};
 use crate::ids::JobId;
+use crate::mode::Mode;
 use crate::queue::{Changes, Queue};
-use crate::settings::Settings;
+use crate::settings::{Reload, Settings};
 use crate::shadow::{Decision, Lane, Transition};
 use crate::stage::Stage;
 use crate::supervise::Running;
@@ -32,13 +33,22 @@ pub(super) struct Runner {
     pub(super) queue: Queue,
     pub(super) engines: Engines,
     pub(super) around: Surroundings,
+    /// What counts for the next decision.
+    pub(super) mode: Mode,
+    pub(super) reload: Reload,
+    /// `aq.toml` is being written.
+    pub(super) settings_unsettled: bool,
+    /// Warnings that were given, each once.
+    pub(super) warned: Vec<String>,
     pub(super) lane: Option<Lane>,
+    /// Those that were given up when the mode changed.
+    pub(super) lanes_left: Vec<Lane>,
     lane_limit: Duration,
-    /// Of a run that takes its work from the coordinator.
+    /// Of a run that takes its work from the coordinator, or did and still keeps leases.
     pub(super) routed: Option<Routed>,
     local: Local,
     pub(super) events: Events,
-    changes: Changes,
+    pub(super) changes: Changes,
     pub(super) running: BTreeMap<JobId, Attempt>,
     /// Supervisors that have answered and whose processes are about to be gone.
     pub(super) leaving: Vec<Running>,
@@ -77,6 +87,11 @@ impl Runner {
             events: Events::new(&queue)?,
             local: Local::new(&settings.factory_caps),
             lane_limit: settings.fleet.drain.value,
+            mode: settings.mode,
+            reload: Reload::new(&settings.flags, &settings.queue),
+            settings_unsettled: false,
+            warned: settings.warnings(),
+            lanes_left: Vec::new(),
             changes: Changes::everything(),
             running: BTreeMap::new(),
             leaving: Vec::new(),
@@ -125,11 +140,16 @@ impl Runner {
             prospect: Prospect::None,
             view: None,
         };
-        if self.routed.is_some() {
-            self.ask_for_work();
-            return Ok(outlook);
-        }
-        while self.may_start() {
+        loop {
+            // Between two decisions, so that none is made in a mode that is over.
+            self.follow_settings();
+            if self.routes() {
+                self.ask_for_work();
+                return Ok(outlook);
+            }
+            if !self.may_start() {
+                break;
+            }
             let mut changes = std::mem::take(&mut self.changes);
             changes.merge(self.events.changes());
             let ours: BTreeSet<JobId> = self.running.keys().cloned().collect();
@@ -159,7 +179,12 @@ impl Runner {
     }
 
     pub(super) fn moved(&self, job: &JobId, stage: Stage) {
-        if let Some(lane) = &self.lane {
+        let keeps = self
+            .routed
+            .as_ref()
+            .is_some_and(|routed| routed.office.keeps(job));
+        // What runs under a lease is reported as such, and is none of the local path's decisions.
+        if let Some(lane) = self.lane.as_ref().filter(|_| !keeps) {
             lane.moved(Transition {
                 job: job.clone(),
                 stage,
@@ -214,6 +239,9 @@ impl Runner {
         if let Some(routed) = self.routed.take_if(|_| self.running.is_empty()) {
             routed.office.shut(self.lane_limit).await;
         }
+        self.lanes_left
+            .drain(..)
+            .for_each(|lane| lane.finish(Duration::ZERO));
         if let Some(lane) = self.lane.take() {
             let at_once = self.stop.as_ref().is_some_and(|stop| stop.give_up_at.is_some());
             lane.finish(if at_once { Duration::ZERO } else { self.lane_limit });

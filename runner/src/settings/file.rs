@@ -27,14 +27,19 @@ pub(crate) struct ConfigFile {
 
 impl ConfigFile {
     pub(crate) fn read(queue: &Path) -> Result<ConfigFile, SettingsError> {
-        let path = queue.join(NAME);
+        ConfigFile::parse(ConfigFile::path(queue), &ConfigFile::text(queue)?)
+    }
+
+    pub(crate) fn path(queue: &Path) -> PathBuf {
+        queue.join(NAME)
+    }
+
+    /// Nothing, if there is no file.
+    pub(crate) fn text(queue: &Path) -> Result<String, SettingsError> {
+        let path = ConfigFile::path(queue);
         match read_bounded(&path) {
-            Ok(text) => ConfigFile::parse(path, &text),
-            Err(error) if is_absent(&error) => Ok(ConfigFile {
-                path,
-                ..ConfigFile::default()
-            }),
-            Err(source) => Err(SettingsError::ReadFile { path, source }),
+            Err(error) if is_absent(&error) => Ok(String::new()),
+            read => read.map_err(|source| SettingsError::ReadFile { path, source }),
         }
     }
 

@@ -70,10 +70,17 @@ impl Lane {
         }
     }
 
+    /// Drops what it has not looked at, without a wait; still to be finished when the process ends.
+    pub(crate) fn give_up(&self, skip: Skip) {
+        if let Some(running) = &self.running {
+            running.mailbox.close(Duration::ZERO, skip);
+        }
+    }
+
     /// Waits at most `limit` for what is still to be said.
     pub(crate) fn finish(self, limit: Duration) {
         if let Some(running) = self.running {
-            running.mailbox.close(limit);
+            running.mailbox.close(limit, Skip::Exit);
             // It ends by disconnecting, or the time is up; either way the process goes on to its end.
             let _ = running.done.recv_timeout(limit.saturating_add(LAST_LINES));
         }
@@ -136,7 +143,7 @@ fn work(settings: Settings, mailbox: &Mailbox, at_start: HashMap<JobId, Stage>) 
             });
         }));
         match whole {
-            Ok(()) => return observer.clear_out(Skip::Exit),
+            Ok(()) => return observer.clear_out(mailbox.skip()),
             Err(_) => observer.after_panic(),
         }
     }

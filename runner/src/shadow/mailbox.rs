@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::log::Skip;
 use super::{Decision, Transition};
 use crate::ids::JobId;
 use crate::stage::Stage;
@@ -59,7 +60,7 @@ struct Inner {
     decisions: usize,
     refused: Refused,
     /// Set once nothing more comes: when the lane has to be done.
-    end: Option<Instant>,
+    end: Option<(Instant, Skip)>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -108,9 +109,10 @@ impl Mailbox {
         self.shared.arrived.notify_one();
     }
 
-    /// Nothing more comes; what is there may take `limit`.
-    pub(crate) fn close(&self, limit: Duration) {
-        self.lock().end = Some(Instant::now() + limit);
+    /// Nothing more comes; what is there may take `limit`, and what is left by then is skipped for that reason. Only
+    /// the first call counts.
+    pub(crate) fn close(&self, limit: Duration, skip: Skip) {
+        self.lock().end.get_or_insert((Instant::now() + limit, skip));
         self.shared.arrived.notify_one();
         self.shared.ending.notify_one();
     }
@@ -147,10 +149,15 @@ impl Mailbox {
         loop {
             let end = self.lock().end;
             match end {
-                Some(end) => return tokio::time::sleep_until(end).await,
+                Some((end, _)) => return tokio::time::sleep_until(end).await,
                 None => self.shared.ending.notified().await,
             }
         }
+    }
+
+    /// Why what is left at the end is not looked at.
+    pub(crate) fn skip(&self) -> Skip {
+        self.lock().end.map_or(Skip::Exit, |(_, skip)| skip)
     }
 
     pub(crate) fn take_refused(&self) -> Refused {

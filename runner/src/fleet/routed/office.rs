@@ -86,6 +86,34 @@ impl Office {
         }
     }
 
+    /// No more claims. One that is out is waited for in the background, and what it brings is given back; `held`: how
+    /// long the coordinator may hold it.
+    pub(crate) fn stop_asking(&mut self, held: Duration) {
+        if let Some(claimer) = self.claimer.take() {
+            tokio::spawn(claimer.stop(held + self.terms.timeout));
+        }
+    }
+
+    /// Asks again, with the client of an office that was opened since; the leases stay with theirs.
+    pub(crate) fn ask_like(&mut self, fresh: Office) {
+        let seed = u64::from(std::process::id()) ^ BootInstant::now().nanos();
+        let sender = self.sender.clone();
+        self.claimer = Some(Claimer::start(
+            fresh.client.clone(),
+            fresh.terms.timeout,
+            seed,
+            sender,
+        ));
+        self.client = fresh.client.clone();
+        self.terms = fresh.terms.clone();
+        self.credential = fresh.credential.clone();
+    }
+
+    /// Whether a lease of this job is in its care.
+    pub(crate) fn keeps(&self, job: &JobId) -> bool {
+        self.keepers.contains_key(job)
+    }
+
     /// Renews the lease from now on.
     pub(crate) fn keep(&mut self, granted: &Granted) {
         let keeper = Keeper::start(

@@ -33,6 +33,8 @@ pub(crate) enum Skip {
     Unsupported,
     /// The lane stopped asking.
     Stopped,
+    /// The coordinator decides from now on: there is nothing left to compare.
+    Route,
 }
 
 /// One line; fields that say nothing are left out, but for the five that every line has.

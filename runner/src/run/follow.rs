@@ -1,0 +1,88 @@
+//! Flags that change while a run is under way (clauses F-8 and T-11): each decision is made in the mode that counts then.
+//!
+//! What runs goes on as it began. A routed job ends under its lease, whatever the next decision is; a local one ends
+//! as a local one.
+
+use super::RunError;
+use super::announce;
+use super::routed::Routed;
+use super::runner::Runner;
+use crate::mode::Mode;
+use crate::queue::Changes;
+use crate::settings::{News, Settings};
+use crate::shadow::{Lane, Skip};
+
+impl Runner {
+    /// Looks at `aq.toml`, and turns to another mode if it says so.
+    pub(super) fn follow_settings(&mut self) {
+        self.settings_unsettled = false;
+        match self.reload.look() {
+            News::Nothing => {}
+            News::Unsettled => self.settings_unsettled = true,
+            News::Bad(problem) => {
+                announce::warn(&format!("{problem}; until then all stays as it was"));
+            }
+            News::Changed { settings, hidden } => {
+                hidden.iter().for_each(|what| announce::warn(what));
+                for warning in settings.warnings() {
+                    if !self.warned.contains(&warning) {
+                        announce::warn(&warning);
+                        self.warned.push(warning);
+                    }
+                }
+                if settings.mode != self.mode {
+                    self.turn_to(&settings);
+                }
+            }
+        }
+    }
+
+    /// Whether the next decision is the coordinator's.
+    pub(super) fn routes(&self) -> bool {
+        self.mode == Mode::Route
+    }
+
+    fn turn_to(&mut self, settings: &Settings) {
+        if settings.mode == Mode::Route
+            && let Err(error) = self.start_routing(settings)
+        {
+            announce::warn(&format!(
+                "can't turn to route: {error}; the mode stays {}",
+                self.mode
+            ));
+            return;
+        }
+        announce::waiting(&format!("mode: {} instead of {}", settings.mode, self.mode));
+        self.mode = settings.mode;
+        match self.mode {
+            Mode::Route => self.leave_lane(Skip::Route),
+            Mode::Offline | Mode::Local => self.leave_lane(Skip::Stopped),
+            Mode::Shadow if self.lane.is_none() => self.lane = Some(Lane::start(settings)),
+            Mode::Shadow => {}
+        }
+        if let Some(routed) = self.routed.as_mut().filter(|_| self.mode != Mode::Route) {
+            routed.rest();
+        }
+        // What happened in the inbox meanwhile was not looked at.
+        self.changes = Changes::everything();
+        self.idle_since_decision = None;
+        self.wait_told = false;
+    }
+
+    fn start_routing(&mut self, settings: &Settings) -> Result<(), RunError> {
+        let fresh = Routed::new(settings, self.around.folder())?;
+        match &mut self.routed {
+            // It still keeps the leases of what runs.
+            Some(routed) => routed.resume(fresh),
+            None => self.routed = Some(fresh),
+        }
+        Ok(())
+    }
+
+    fn leave_lane(&mut self, skip: Skip) {
+        if let Some(lane) = self.lane.take() {
+            lane.give_up(skip);
+            self.lanes_left.push(lane);
+        }
+    }
+}
