@@ -1,5 +1,7 @@
 //! The command line: what can be asked of the harness, and with which exit code it answers.
 
+mod proof;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -7,6 +9,7 @@ use std::time::Instant;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
+use conformance::clause::{self, pins};
 use conformance::profile::{self, Profile};
 use conformance::report::progress::Progress;
 use conformance::report::{Colour, json, table};
@@ -53,6 +56,15 @@ enum Command {
     Run { globs: Vec<String> },
     /// List the scenarios with the clauses that they prove
     List { globs: Vec<String> },
+    /// Which checks, scenarios and mutants stand for each clause of the contracts
+    Coverage,
+    /// Run every runner that is wrong on purpose and see which check it dies of; 1 if one survives
+    Mutants {
+        /// Only these mutants
+        names: Vec<String>,
+    },
+    /// Print the pins of the clauses' texts, once their checks were looked at
+    Pin,
     /// Print the JSON Schema of scenario files
     Schema,
     /// Print completions for a shell
@@ -92,6 +104,9 @@ pub(crate) fn main() -> ExitCode {
         None => run(&[], &cli.options),
         Some(Command::Run { globs }) => run(&globs, &cli.options),
         Some(Command::List { globs }) => list(&globs, &cli.options),
+        Some(Command::Coverage) => proof::coverage(&cli.options),
+        Some(Command::Mutants { names }) => proof::mutants(&names, &cli.options),
+        Some(Command::Pin) => print(&pins::render(clause::all())),
         Some(Command::Schema) => print(&schema::text()),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();

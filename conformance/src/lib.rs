@@ -2,6 +2,7 @@
 //! from outside, what it did. It knows a runner as a process, files and HTTP, and nothing of its insides.
 
 pub mod check;
+pub mod clause;
 pub mod drive;
 pub mod known;
 pub mod mutant;

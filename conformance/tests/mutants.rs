@@ -5,90 +5,28 @@
 mod common;
 
 use common::{aq, checks, harness, scenario, suite};
+use conformance::check::register::{self, Basis};
+use conformance::mutant::cases::{self, Case};
+use conformance::mutant::matrix::{self, Fate};
 use conformance::mutant::{ALL, Mutant};
-use conformance::scenario::Scenario;
-use conformance::verdict::{Outcome, Verdict};
-use rstest::rstest;
+use conformance::scenario::select;
+use conformance::verdict::Outcome;
 
-fn judged(mutant: &str, id: &str, scenario: &Scenario) -> Verdict {
-    let mutant = Mutant::named(mutant).expect("the mutant exists");
-    suite(mutant.around(&aq(), &harness())).judge_scenario(id, scenario)
-}
-
-fn passes_unmutated(id: &str, scenario: &Scenario) {
-    let control = judged("control", id, scenario);
-    assert_eq!(
-        control.outcome,
-        Outcome::Pass,
-        "the control must pass, or a mutant proves nothing\n{}",
-        control.story
-    );
-}
-
-#[rstest]
-#[case("claims-for-real", "shadow/agree", "only-shadow-operations")]
-#[case("waits-for-the-lane", "shadow/hang-delays-nothing", "order")]
-#[case("acts-on-diverge", "shadow/diverge-order", "runs")]
-#[case("agrees-always", "shadow/diverge-unknown", "verdicts")]
-#[case("fails-on-shadow-errors", "faults/status-500", "exit")]
-#[case("connects-when-off", "flags/off", "connections")]
-#[case("leaks-the-token", "shadow/token", "token")]
-#[case("leaves-a-process", "shadow/agree", "no-stragglers")]
-#[case("runs-twice", "shadow/agree", "runs")]
-#[case("does-nothing", "shadow/agree", "shadow-seen")]
-#[case("does-nothing", "shadow/agree", "stages")]
-#[case("says-nothing", "flags/bad-value-shadow", "output")]
-#[case("hides-errors", "faults/status-500", "errors")]
-#[case("logs-twice", "shadow/agree", "one-outcome")]
-#[case("tears-its-log", "shadow/agree", "log-lines")]
-#[case("asks-twice", "shadow/agree", "dry-runs")]
-#[case("asks-twice", "shadow/agree", "calls")]
-#[case("tells-its-decision", "shadow/agree", "blind")]
-#[case("misshapes-claims", "shadow/agree", "document-requests")]
-#[case("talks-nonsense", "shadow/agree", "known-requests")]
-#[case("passes-the-fleet-on", "shadow/agree", "engine-environment")]
-#[case("holds-stdin-open", "shadow/failed-job", "stdin")]
-#[case("skips-permissions", "shadow/agree", "permissions")]
-#[case("ignores-locks", "offline/lock", "locks")]
-#[case("stays-offline", "flags/off-both", "connects-with")]
-#[case("stays-offline", "shadow/agree", "verdicts")]
-#[case("forgets-a-decision", "shadow/several-agree", "decisions")]
-#[case("miscounts-its-report", "report/of-a-run", "report")]
-#[case("keeps-a-copy", "shadow/agree", "one-stage")]
-#[case("ships-after-a-loss", "route/lease-lost", "ships")]
-#[case("moves-a-failure", "shadow/failed-job", "stages")]
-fn a_wrong_runner_fails_the_check_that_is_about_it(
-    #[case] mutant: &str,
-    #[case] id: &str,
-    #[case] check: &str,
-) {
-    let mut scenario = scenario(id);
-    if mutant == "waits-for-the-lane" {
-        // What it waits for comes only when the runner gives up; that need not take long.
-        scenario.runner.env.insert("AQ_FLEET_TIMEOUT".into(), "3s".into());
-    }
-    passes_unmutated(id, &scenario);
-    let verdict = judged(mutant, id, &scenario);
-    assert!(
-        verdict.story.contains(": fired"),
-        "{mutant} never did what is wrong about it\n{}",
-        verdict.story
-    );
-    assert_eq!(verdict.outcome, Outcome::Fail, "{mutant} survived {id}");
-    let failed = checks(&verdict, Outcome::Fail);
-    assert!(
-        failed.contains(&check),
-        "{mutant} failed {failed:?}, not `{check}`\n{}",
-        verdict.story
-    );
+#[test]
+fn every_wrong_runner_dies_of_the_check_that_is_about_it() {
+    let found = select::all(&common::scenarios()).expect("scenarios");
+    let jobs = conformance::suite::default_jobs();
+    let rows = matrix::run(&suite(aq()), &found, cases::ALL, jobs);
+    let alive: Vec<_> = rows.iter().filter(|row| row.fate != Fate::Killed).collect();
+    assert!(alive.is_empty(), "{}\n{}", matrix::render(&rows), alive[0].story);
 }
 
 #[test]
 fn a_real_claim_that_gets_through_is_seen_in_counters_and_digest() {
     let mut scenario = scenario("shadow/agree");
     scenario.runner.scopes = Some(vec!["shadow".into(), "work".into()]);
-    passes_unmutated("shadow/agree", &scenario);
-    let verdict = judged("claims-for-real", "shadow/agree", &scenario);
+    let mutant = Mutant::named("claims-for-real").expect("the mutant exists");
+    let verdict = suite(mutant.around(&aq(), &harness())).judge_scenario("shadow/agree", &scenario);
     let failed = checks(&verdict, Outcome::Fail);
     assert!(
         failed.contains(&"mutations") && failed.contains(&"digest"),
@@ -98,13 +36,43 @@ fn a_real_claim_that_gets_through_is_seen_in_counters_and_digest() {
 }
 
 #[test]
-fn every_mutant_but_the_control_has_a_case() {
-    let source = include_str!("mutants.rs");
+fn a_runner_without_a_fault_kills_no_case_and_a_case_without_its_fault_is_no_proof() {
+    let found = select::all(&common::scenarios()).expect("scenarios");
+    let case = Case {
+        mutant: "control",
+        ..cases::ALL[0]
+    };
+    let rows = matrix::run(&suite(aq()), &found, &[case], 1);
+    assert_eq!(rows[0].fate, Fate::Survived(vec![]), "{}", rows[0].story);
+    let idle = Case {
+        mutant: "ignores-locks",
+        scenario: "no/such",
+        ..case
+    };
+    let rows = matrix::run(&suite(aq()), &found, &[idle], 1);
+    assert!(matches!(rows[0].fate, Fate::Unproved(_)), "{:?}", rows[0].fate);
+}
+
+#[test]
+fn every_mutant_but_the_control_has_a_case_and_every_case_a_clause_of_its_check() {
     for mutant in ALL.iter().filter(|mutant| mutant.name != "control") {
-        assert!(
-            source.contains(&format!("#[case(\"{}\"", mutant.name)),
-            "{} has no case",
-            mutant.name
-        );
+        let has = cases::ALL.iter().any(|case| case.mutant == mutant.name);
+        assert!(has, "{} has no case", mutant.name);
+    }
+    for case in cases::ALL {
+        let entry = register::named(case.check).expect("the check is in the register");
+        let of_scenario = match entry.basis {
+            Basis::Scenario => scenario(case.scenario).clauses,
+            Basis::Always | Basis::Instrument => Vec::new(),
+        };
+        for clause in case.clauses {
+            assert!(
+                entry.clauses.contains(clause) || of_scenario.iter().any(|given| given == clause),
+                "{} in {}: `{}` does not rest on {clause}",
+                case.mutant,
+                case.scenario,
+                case.check
+            );
+        }
     }
 }

@@ -272,34 +272,6 @@ fn functions_fit_a_screen() {
 }
 
 #[test]
-fn every_clause_that_a_scenario_names_is_in_a_contract() {
-    let contracts: String = ["docs/runner-contract.md", "docs/coordinator-api.json"]
-        .map(|path| fs::read_to_string(root().join(path)).expect("a contract"))
-        .concat();
-    let known: BTreeSet<String> = contracts
-        .split(|character: char| !(character.is_ascii_alphanumeric() || character == '-'))
-        .filter(|word| {
-            word.split_once('-').is_some_and(|(area, number)| {
-                ["F", "O", "S", "R", "T", "C"].contains(&area) && number.parse::<u32>().is_ok()
-            })
-        })
-        .map(ToOwned::to_owned)
-        .collect();
-    assert!(
-        known.len() > 40,
-        "the contracts name {} clauses: the scan looks in the wrong place",
-        known.len()
-    );
-    let mut broken = Vec::new();
-    for found in conformance::scenario::select::all(&root().join("scenarios")).expect("scenarios") {
-        let scenario = conformance::scenario::parse::read(&found.path).expect("a readable scenario");
-        let unknown = scenario.clauses.iter().filter(|clause| !known.contains(*clause));
-        broken.extend(unknown.map(|clause| format!("{}: {clause}", found.id)));
-    }
-    none("no contract has these clauses", &broken);
-}
-
-#[test]
 fn the_schema_that_is_checked_in_is_the_one_of_the_types() {
     let checked_in = fs::read_to_string(root().join("scenarios/schema.json")).expect("scenarios/schema.json");
     assert!(

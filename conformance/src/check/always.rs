@@ -29,25 +29,21 @@ const SKIPPING: [&str; 9] = [
 const CRASH_CODES: [i32; 8] = [126, 127, 132, 133, 134, 135, 136, 139];
 
 pub(super) fn check(scenario: &Scenario, seen: &Observed, findings: &mut Vec<Finding>) {
-    of_runner("token", &["O-9"], findings).none(
+    of_runner("token", findings).none(
         "the token in no file, output, argument or environment",
         &seen.leaks,
     );
-    of_runner("engine-environment", &["O-9"], findings).none("no fleet variable", &fleet_variables(seen));
-    of_runner("no-stragglers", &["O-6", "O-8"], findings)
-        .none("nothing outlives the runner", &stragglers(seen));
-    of_runner("stdin", &["O-11"], findings)
-        .none("no stand-in with an open, silent input", &open_inputs(seen));
-    of_runner("locks", &["O-5"], findings)
-        .none("no two jobs of one lock at a time", &overlaps(scenario, seen));
-    of_runner("permissions", &["O-3"], findings)
-        .none("skip-permissions only if `yolo: true`", &bold(scenario, seen));
+    of_runner("engine-environment", findings).none("no fleet variable", &fleet_variables(seen));
+    of_runner("no-stragglers", findings).none("nothing outlives the runner", &stragglers(seen));
+    of_runner("stdin", findings).none("no stand-in with an open, silent input", &open_inputs(seen));
+    of_runner("locks", findings).none("no two jobs of one lock at a time", &overlaps(scenario, seen));
+    of_runner("permissions", findings).none("skip-permissions only if `yolo: true`", &bold(scenario, seen));
     let crashed: Vec<String> = seen
         .all_commands()
         .filter(|command| crash(scenario, command))
         .map(|command| format!("`{}`: {:?}", command.arguments.join(" "), command.exit))
         .collect();
-    of_runner("no-crash", &[], findings)
+    of_runner("no-crash", findings)
         .and_of(scenario)
         .none("no command crashes", &crashed);
 }

@@ -41,7 +41,7 @@ pub(super) fn check(
         .connections
         .or((scenario.mode() == Mode::Offline).then_some(0));
     if let Some(expected) = expected {
-        of_runner("connections", &["F-1"], findings)
+        of_runner("connections", findings)
             .and_of(scenario)
             .equal(&expected, &connections);
     }
@@ -49,7 +49,7 @@ pub(super) fn check(
         let connected = paired.coordinator.after.connections - paired.coordinator.before.connections;
         let observed = format!("{connected} connections");
         let expected = "the same run with a fleet connects, so that silence means something";
-        of_runner("connects-with", &["F-1"], findings)
+        of_runner("connects-with", findings)
             .and_of(scenario)
             .holds(connected > 0, expected, observed);
     }
@@ -59,13 +59,13 @@ pub(super) fn check(
             .keys()
             .map(|operation| (operation.clone(), seen.calls(operation)))
             .collect();
-        of_runner("calls", &[], findings)
+        of_runner("calls", findings)
             .and_of(scenario)
             .equal(&expect.calls, &calls);
     }
     if let Some(expected) = expect.dry_runs {
         let dry_runs = coordinator.after.dry_runs - coordinator.before.dry_runs;
-        of_runner("dry-runs", &["S-3"], findings)
+        of_runner("dry-runs", findings)
             .and_of(scenario)
             .equal(&expected, &dry_runs);
     }
@@ -99,7 +99,7 @@ fn only_shadow_operations(scenario: &Scenario, seen: &Observed, findings: &mut V
             MUTATING.contains(&operation.as_str()) && !(leaked && operation == "lease.release")
         })
         .collect();
-    of_runner("only-shadow-operations", &["S-3", "F-3"], findings).none("no operation that mutates", &wrong);
+    of_runner("only-shadow-operations", findings).none("no operation that mutates", &wrong);
     if scenario.mode() == Mode::Local {
         let shadow = seen
             .coordinator
@@ -109,7 +109,7 @@ fn only_shadow_operations(scenario: &Scenario, seen: &Observed, findings: &mut V
         let shadow: Vec<&str> = shadow
             .filter(|operation| operation.starts_with("shadow."))
             .collect();
-        of_runner("no-shadow-calls", &["F-5"], findings).none("no shadow operation", &shadow);
+        of_runner("no-shadow-calls", findings).none("no shadow operation", &shadow);
     }
 }
 
@@ -126,21 +126,23 @@ fn mutations(scenario: &Scenario, seen: &Observed, findings: &mut Vec<Finding>) 
         return;
     };
     let counted = coordinator.after.mutations_total() - coordinator.before.mutations_total();
-    of_runner("mutations", &["S-3", "F-3"], findings)
+    of_runner("mutations", findings)
         .and_of(scenario)
         .equal(&expected, &counted);
     if expected > 0 {
         return;
     }
-    of_runner("digest", &["S-3", "C-20"], findings)
+    of_runner("digest", findings)
         .and_of(scenario)
         .equal(&coordinator.digest_before, &coordinator.digest_after);
     if scenario.expect.mutations == Some(0) && scenario.mode() == Mode::Shadow && reachable(scenario) {
         let shadow = seen.calls("shadow.claim") + seen.calls("shadow.report");
         let expected = "the fake saw this runner's shadow calls, so that \"no mutation\" means something";
-        of_runner("shadow-seen", &["S-3"], findings)
-            .and_of(scenario)
-            .holds(shadow > 0, expected, format!("{shadow} shadow calls"));
+        of_runner("shadow-seen", findings).and_of(scenario).holds(
+            shadow > 0,
+            expected,
+            format!("{shadow} shadow calls"),
+        );
     }
 }
 
@@ -157,7 +159,7 @@ fn blind(scenario: &Scenario, seen: &Observed, findings: &mut Vec<Finding>) {
         .map(ToString::to_string)
         .filter(|body| ids.iter().any(|id| body.contains(&format!("\"{id}\""))))
         .collect();
-    of_runner("blind", &["S-15"], findings).none("no shadow claim names a job", &telling);
+    of_runner("blind", findings).none("no shadow claim names a job", &telling);
 }
 
 fn reachable(scenario: &Scenario) -> bool {

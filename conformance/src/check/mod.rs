@@ -9,6 +9,7 @@ mod offline;
 pub use offline::NORMALISED;
 mod output;
 mod queue;
+pub mod register;
 mod witness;
 
 use crate::observed::Evidence;
@@ -37,16 +38,12 @@ pub(crate) struct Check<'a> {
     findings: &'a mut Vec<Finding>,
 }
 
-/// Opens a check that the runner answers for, resting on these clauses.
-pub(crate) fn of_runner<'a>(
-    name: &'static str,
-    clauses: &[&str],
-    findings: &'a mut Vec<Finding>,
-) -> Check<'a> {
-    let clauses = clauses.iter().map(|clause| (*clause).to_owned()).collect();
+/// Opens a check that the runner answers for, resting on the clauses that the register has for it.
+pub(crate) fn of_runner<'a>(name: &'static str, findings: &'a mut Vec<Finding>) -> Check<'a> {
+    let clauses = register::named(name).map_or(&[][..], |entry| entry.clauses);
     Check {
         name,
-        clauses,
+        clauses: clauses.iter().map(|clause| (*clause).to_owned()).collect(),
         against: Outcome::Fail,
         findings,
     }

@@ -33,21 +33,21 @@ pub(super) fn check(
         return;
     };
     let connections = offline.coordinator.after.connections;
-    of_runner("offline-connections", &["F-1"], findings).equal(&0, &connections);
+    of_runner("offline-connections", findings).equal(&0, &connections);
     super::queue::outcome_of_jobs(
         ["offline-stages-as-expected", "offline-runs-as-expected"],
         scenario,
         offline,
         findings,
     );
-    of_runner("offline-exit", &["S-4"], findings).equal(&offline.main().exit, &seen.main().exit);
-    of_runner("offline-stages", &["S-4"], findings).same_lines(&files(offline), &files(seen));
+    of_runner("offline-exit", findings).equal(&offline.main().exit, &seen.main().exit);
+    of_runner("offline-stages", findings).same_lines(&files(offline), &files(seen));
     let (mut expected, mut observed) = (starts(offline), starts(seen));
     if super::log::order_is_free(scenario) == Flag::On {
         expected.sort();
         observed.sort();
     }
-    of_runner("offline-runs", &["S-4"], findings).same_lines(&expected, &observed);
+    of_runner("offline-runs", findings).same_lines(&expected, &observed);
     let empty = scenario.jobs.is_empty() || offline.stage_files.is_empty();
     super::of_harness("offline-did-something", findings).holds(
         !empty,

@@ -15,11 +15,11 @@ pub(super) fn check(scenario: &Scenario, seen: &Observed, findings: &mut Vec<Fin
     let late: Vec<String> = late
         .map(|command| format!("`{}`", command.arguments.join(" ")))
         .collect();
-    of_runner("ends-in-time", &[], findings)
+    of_runner("ends-in-time", findings)
         .and_of(scenario)
         .none("every command ends by itself", &late);
     let ending = expect.exit_signal.map_or(Exit::Code(expect.exit), Exit::Signal);
-    of_runner("exit", &[], findings)
+    of_runner("exit", findings)
         .and_of(scenario)
         .equal(&ending, &seen.main().exit);
     let exits: Vec<Exit> = seen.commands.iter().skip(1).map(|command| command.exit).collect();
@@ -28,7 +28,7 @@ pub(super) fn check(scenario: &Scenario, seen: &Observed, findings: &mut Vec<Fin
             Some(codes) => codes.iter().map(|code| Exit::Code(*code)).collect(),
             None => vec![Exit::Code(0); exits.len()],
         };
-        of_runner("exits", &[], findings)
+        of_runner("exits", findings)
             .and_of(scenario)
             .equal(&expected, &exits);
     }
@@ -50,16 +50,16 @@ pub(super) fn check(scenario: &Scenario, seen: &Observed, findings: &mut Vec<Fin
             text.contains
         );
         let observed = format!("on {lines} lines");
-        of_runner("output", &[], findings)
+        of_runner("output", findings)
             .and_of(scenario)
             .holds(holds, &expected, observed);
     }
     if let (Some(expected), Some(report)) = (&expect.report, &seen.report) {
-        of_runner("report-exit", &["R-1", "R-2"], findings).equal(&Exit::Code(0), &report.exit);
+        of_runner("report-exit", findings).equal(&Exit::Code(0), &report.exit);
         let printed = serde_json::from_str(&report.stdout).unwrap_or(serde_json::Value::Null);
         let expected = serde_json::to_value(expected).expect("TOML without dates is JSON");
         let wrong = differences("", &expected, &printed);
-        of_runner("report", &["R-1"], findings)
+        of_runner("report", findings)
             .and_of(scenario)
             .none(&expected.to_string(), &wrong);
     }

@@ -12,11 +12,10 @@ use crate::verdict::Finding;
 pub(super) fn check(scenario: &Scenario, seen: &Observed, findings: &mut Vec<Finding>) {
     let expect = &scenario.expect;
     if let Some(add) = &seen.add {
-        of_runner("add", &["O-1"], findings).equal(&Exit::Code(0), &add.exit);
+        of_runner("add", findings).equal(&Exit::Code(0), &add.exit);
     }
     outcome_of_jobs(["stages", "runs"], scenario, seen, findings);
-    of_runner("one-stage", &["O-1"], findings)
-        .none("each job file in exactly one stage folder", &in_two_stages(seen));
+    of_runner("one-stage", findings).none("each job file in exactly one stage folder", &in_two_stages(seen));
     for (name, tool, expected) in [
         ("ships", SHIP, &expect.ships),
         ("verifies", VERIFY, &expect.verifies),
@@ -24,14 +23,14 @@ pub(super) fn check(scenario: &Scenario, seen: &Observed, findings: &mut Vec<Fin
         if let Some(expected) = expected {
             let starts = seen.runs.iter().filter(|run| run.tool == tool);
             let starts = counted(starts.map(|run| run.job.as_deref()));
-            of_runner(name, &["O-4"], findings)
+            of_runner(name, findings)
                 .and_of(scenario)
                 .equal(&without_zeros(expected), &starts);
         }
     }
     if let Some(expected) = &expect.quarantined {
         let held: Vec<String> = in_stage(seen, "quarantine");
-        of_runner("quarantined", &["T-4"], findings)
+        of_runner("quarantined", findings)
             .and_of(scenario)
             .equal(expected, &held);
     }
@@ -41,7 +40,7 @@ pub(super) fn check(scenario: &Scenario, seen: &Observed, findings: &mut Vec<Fin
             .keys()
             .map(|id| (id.clone(), reason(seen, id)))
             .collect();
-        of_runner("reasons", &["O-4"], findings)
+        of_runner("reasons", findings)
             .and_of(scenario)
             .equal(&expect.reasons, &recorded);
     }
@@ -57,7 +56,7 @@ pub(super) fn check(scenario: &Scenario, seen: &Observed, findings: &mut Vec<Fin
             (id.clone(), stage)
         });
         let held: BTreeMap<String, String> = held.collect();
-        of_runner("coordinator-stages", &["T-1"], findings)
+        of_runner("coordinator-stages", findings)
             .and_of(scenario)
             .equal(expected_stages, &held);
     }
@@ -71,13 +70,13 @@ pub(super) fn outcome_of_jobs(
     findings: &mut Vec<Finding>,
 ) {
     if let Some(expected) = &scenario.expect.stages {
-        of_runner(stages, &["O-4"], findings)
+        of_runner(stages, findings)
             .and_of(scenario)
             .equal(expected, &self::stages(seen));
     }
     if let Some(expected) = &scenario.expect.runs {
         let engines = counted(seen.engine_runs().map(|run| run.job.as_deref()));
-        of_runner(runs, &["O-3"], findings)
+        of_runner(runs, findings)
             .and_of(scenario)
             .equal(&without_zeros(expected), &engines);
     }

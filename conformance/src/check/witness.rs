@@ -31,19 +31,17 @@ pub(super) fn check(scenario: &Scenario, seen: &Observed, findings: &mut Vec<Fin
     let unexpected: Vec<String> = unexpected
         .map(|request| format!("{} {}", request.method, request.path))
         .collect();
-    of_runner("known-requests", &["S-3"], findings)
-        .none("no request that the API does not know", &unexpected);
+    of_runner("known-requests", findings).none("no request that the API does not know", &unexpected);
     let strangers: Vec<String> = seen
         .runs
         .iter()
         .filter(|run| run.job.as_deref().is_none_or(|id| scenario.job(id).is_none()))
         .map(|run| format!("{} with {:?}", run.tool, run.hello.arguments))
         .collect();
-    of_runner("prompt", &["O-3"], findings)
-        .none("every engine is told a prompt of the scenario's jobs", &strangers);
+    of_runner("prompt", findings).none("every engine is told a prompt of the scenario's jobs", &strangers);
     if !scenario.expect.order.is_empty() {
         let wrong = out_of_order(scenario, seen);
-        of_runner("order", &["S-6", "S-7"], findings)
+        of_runner("order", findings)
             .and_of(scenario)
             .none(&scenario.expect.order.join(", then "), &wrong);
     }

@@ -1,6 +1,8 @@
 //! Runners that are wrong on purpose: wrappers around a real one, each breaking one thing, and null runners.
 //! They are how the harness proves that its checks can fail; no runner has a switch for any of it.
 
+pub mod cases;
+pub mod matrix;
 mod proxy;
 mod wrapper;
 

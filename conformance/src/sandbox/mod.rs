@@ -73,7 +73,8 @@ impl Sandbox {
         }
         // A queue into which nothing is added is an empty one, not one that is not there.
         if !scenario.jobs.iter().any(|job| job.place == Place::Add) {
-            for stage in STAGES.iter().chain(&[".state"]) {
+            let kept = |stage: &&&str| !scenario.runner.files.contains_key(**stage);
+            for stage in STAGES.iter().chain(&[".state"]).filter(kept) {
                 let path = sandbox.queue().join(stage);
                 fs::create_dir(&path).map_err(failed(&path))?;
             }

@@ -1,0 +1,82 @@
+//! The commands that are about the suite itself: what it covers, and whether its checks can fail.
+
+use std::process::ExitCode;
+
+use conformance::clause::{self, coverage, coverage::Naming};
+use conformance::mutant::cases;
+use conformance::mutant::matrix::{self, Fate};
+use conformance::scenario::parse;
+use conformance::suite::{self, chain};
+
+use super::{BROKEN, Options, USAGE, print, select, suite_for};
+
+/// Prints clause × check; exit 1 where a MUST has no check or a check no clause.
+pub(super) fn coverage(options: &Options) -> ExitCode {
+    let found = match select(&[], options) {
+        Ok(found) => found,
+        Err(code) => return code,
+    };
+    let mut scenarios = Vec::new();
+    for found in found {
+        match parse::read(&found.path) {
+            Ok(scenario) => scenarios.push(Naming {
+                name: found.id,
+                clauses: scenario.clauses,
+            }),
+            Err(error) => {
+                eprintln!("conformance: {}", chain(&error));
+                return ExitCode::from(BROKEN);
+            }
+        }
+    }
+    let (checks, mutants) = (coverage::checks(), coverage::mutants());
+    let rows = coverage::of(clause::all(), &scenarios, &checks, &mutants);
+    print(&coverage::render(&rows));
+    let objections = coverage::objections(&rows, &scenarios);
+    for objection in &objections {
+        eprintln!("conformance: {objection}");
+    }
+    ExitCode::from(u8::from(!objections.is_empty()))
+}
+
+/// Prints the kill matrix; exit 1 where a mutant survives, 2 where a case proves nothing.
+pub(super) fn mutants(names: &[String], options: &Options) -> ExitCode {
+    if let Some(name) = names
+        .iter()
+        .find(|name| !cases::ALL.iter().any(|case| case.mutant == **name))
+    {
+        eprintln!("conformance: no case has a mutant `{name}`");
+        return ExitCode::from(USAGE);
+    }
+    let found = match select(&[], options) {
+        Ok(found) => found,
+        Err(code) => return code,
+    };
+    let suite = match suite_for(options) {
+        Ok(suite) => suite,
+        Err(message) => {
+            eprintln!("conformance: {message}");
+            return ExitCode::from(BROKEN);
+        }
+    };
+    let wanted: Vec<cases::Case> = cases::ALL
+        .iter()
+        .filter(|case| names.is_empty() || names.iter().any(|name| name == case.mutant))
+        .copied()
+        .collect();
+    let jobs = options.jobs.unwrap_or_else(suite::default_jobs);
+    let rows = matrix::run(&suite, &found, &wanted, jobs);
+    for row in rows.iter().filter(|row| row.fate != Fate::Killed) {
+        eprintln!("── {} in {}\n{}", row.case.mutant, row.case.scenario, row.story);
+    }
+    print(&matrix::render(&rows));
+    let has = |wanted: fn(&Fate) -> bool| rows.iter().any(|row| wanted(&row.fate));
+    match (
+        has(|fate| matches!(fate, Fate::Survived(_))),
+        has(|fate| matches!(fate, Fate::Unproved(_))),
+    ) {
+        (true, _) => ExitCode::FAILURE,
+        (false, true) => ExitCode::from(BROKEN),
+        (false, false) => ExitCode::SUCCESS,
+    }
+}

@@ -1,0 +1,59 @@
+//! Which mutant has to die of which check in which scenario, and the clauses that are thereby proved to be
+//! guarded. `matrix` carries the cases out.
+
+/// A case of the kill matrix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Case {
+    pub mutant: &'static str,
+    pub scenario: &'static str,
+    /// The check that has to fail (or, of an instrument, to be broken).
+    pub check: &'static str,
+    /// Clauses that this check rests on there, and that the mutant breaks.
+    pub clauses: &'static [&'static str],
+}
+
+macro_rules! cases {
+    ($($mutant:literal in $scenario:literal dies of $check:literal [$($clause:literal),*])*) => {
+        /// Every case.
+        pub const ALL: &[Case] = &[$(Case {
+            mutant: $mutant, scenario: $scenario, check: $check, clauses: &[$($clause),*],
+        }),*];
+    };
+}
+
+cases! {
+    "claims-for-real" in "shadow/agree" dies of "only-shadow-operations" ["S-3", "F-3"]
+    "waits-for-the-lane" in "shadow/hang-delays-nothing" dies of "order" ["S-6"]
+    "acts-on-diverge" in "shadow/diverge-order" dies of "runs" ["S-4"]
+    "agrees-always" in "shadow/diverge-unknown" dies of "verdicts" ["S-1", "S-2"]
+    "fails-on-shadow-errors" in "faults/status-500" dies of "exit" ["S-5"]
+    "connects-when-off" in "flags/off" dies of "connections" ["F-1"]
+    "leaks-the-token" in "shadow/token" dies of "token" ["O-9"]
+    "leaves-a-process" in "shadow/agree" dies of "no-stragglers" ["O-6"]
+    "runs-twice" in "shadow/agree" dies of "runs" ["O-3"]
+    "does-nothing" in "shadow/agree" dies of "shadow-seen" ["S-3"]
+    "does-nothing" in "shadow/agree" dies of "stages" ["O-4"]
+    "does-nothing" in "offline/bad-file-by-hand" dies of "stages" ["O-10"]
+    "says-nothing" in "flags/bad-value-shadow" dies of "output" ["F-6"]
+    "says-nothing" in "flags/status" dies of "output" ["F-7"]
+    "hides-errors" in "faults/status-500" dies of "errors" ["S-5"]
+    "logs-twice" in "shadow/agree" dies of "one-outcome" ["S-1"]
+    "tears-its-log" in "shadow/agree" dies of "log-lines" ["S-2", "S-14", "S-11"]
+    "asks-twice" in "shadow/agree" dies of "dry-runs" ["S-3"]
+    "asks-twice" in "shadow/agree" dies of "calls" ["S-7"]
+    "tells-its-decision" in "shadow/agree" dies of "blind" ["S-15"]
+    "misshapes-claims" in "shadow/agree" dies of "document-requests" ["C-30"]
+    "talks-nonsense" in "shadow/agree" dies of "known-requests" ["S-3"]
+    "passes-the-fleet-on" in "shadow/agree" dies of "engine-environment" ["O-9"]
+    "holds-stdin-open" in "shadow/failed-job" dies of "stdin" ["O-11"]
+    "skips-permissions" in "shadow/agree" dies of "permissions" ["O-3"]
+    "ignores-locks" in "offline/lock" dies of "locks" ["O-5"]
+    "stays-offline" in "flags/off-both" dies of "connects-with" ["F-1"]
+    "stays-offline" in "shadow/agree" dies of "verdicts" ["S-1"]
+    "stays-offline" in "route/ships" dies of "runs" ["T-1", "F-2"]
+    "forgets-a-decision" in "shadow/several-agree" dies of "decisions" ["S-1"]
+    "miscounts-its-report" in "report/of-a-run" dies of "report" ["R-1"]
+    "keeps-a-copy" in "shadow/agree" dies of "one-stage" ["O-1"]
+    "ships-after-a-loss" in "route/lease-lost" dies of "ships" ["T-4"]
+    "moves-a-failure" in "shadow/failed-job" dies of "stages" ["O-4"]
+}
