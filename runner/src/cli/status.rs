@@ -31,56 +31,60 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
             running.extend(list::rows_of(&queue, stage, ids)?);
         }
     }
+    let seen = Seen {
+        queue: &queue,
+        counts: &counts,
+        running: &running,
+        engines: &engines,
+    };
     let mut out = stdout().lock();
-    if arguments.format.json {
-        let stages: serde_json::Map<_, _> = counts
-            .iter()
-            .map(|(stage, count)| (stage.folder().to_owned(), (*count).into()))
-            .collect();
-        let value = serde_json::json!({
-            "queue": queue.root().display().to_string(),
-            "stages": stages,
-            "running": running.iter().map(list::json).collect::<Vec<_>>(),
-            "engines": engines,
-            "mode": settings.mode.to_string(),
-            "flags": settings.describe_flags(),
-        });
-        writeln!(out, "{value}")?;
-        return Ok(Exit::Done);
+    match arguments.format.json {
+        true => writeln!(out, "{}", json(settings, &seen))?,
+        false => print(&mut out, settings, &seen)?,
     }
+    Ok(Exit::Done)
+}
+
+struct Seen<'a> {
+    queue: &'a Queue,
+    counts: &'a [(Stage, usize)],
+    running: &'a [list::Row],
+    engines: &'a [&'a str],
+}
+
+fn json(settings: &Settings, seen: &Seen<'_>) -> serde_json::Value {
+    let count = |(stage, count): &(Stage, usize)| (stage.folder().to_owned(), (*count).into());
+    let stages: serde_json::Map<_, _> = seen.counts.iter().map(count).collect();
+    serde_json::json!({
+        "queue": seen.queue.root().display().to_string(),
+        "stages": stages,
+        "running": seen.running.iter().map(list::json).collect::<Vec<_>>(),
+        "engines": seen.engines,
+        "mode": settings.mode.to_string(),
+        "flags": settings.describe_flags(),
+    })
+}
+
+fn print(out: &mut impl Write, settings: &Settings, seen: &Seen<'_>) -> Result<(), CliError> {
     let palette = Palette::of(&stdout());
-    let root = harmless(&queue.root().display().to_string());
-    writeln!(
-        out,
-        "{} {root}  {}",
-        palette.dim("queue"),
-        palette.dim(&format!("({})", settings.queue.origin))
-    )?;
-    let counts: Vec<String> = counts
-        .iter()
-        .map(|(stage, count)| palette.stage(*stage, &format!("{count} {stage}")))
-        .collect();
+    let label = |name: &str| palette.dim(name);
+    let root = harmless(&seen.queue.root().display().to_string());
+    let origin = palette.dim(&format!("({})", settings.queue.origin));
+    writeln!(out, "{} {root}  {origin}", label("queue"))?;
+    let count = |(stage, count): &(Stage, usize)| palette.stage(*stage, &format!("{count} {stage}"));
+    let counts: Vec<String> = seen.counts.iter().map(count).collect();
     writeln!(out, "{}\n", counts.join("  "))?;
-    if !running.is_empty() {
-        list::print(&mut out, &running, &[])?;
+    if !seen.running.is_empty() {
+        list::print(out, seen.running, &[])?;
         writeln!(out)?;
     }
-    writeln!(
-        out,
-        "{} {}",
-        palette.dim("engines"),
-        if engines.is_empty() {
-            "none found on PATH".to_owned()
-        } else {
-            engines.join(", ")
-        }
-    )?;
-    writeln!(
-        out,
-        "{} {}\n",
-        palette.dim("mode"),
-        palette.bold(&settings.mode.to_string())
-    )?;
+    let engines = match seen.engines {
+        [] => "none found on PATH".to_owned(),
+        found => found.join(", "),
+    };
+    writeln!(out, "{} {engines}", label("engines"))?;
+    let mode = palette.bold(&settings.mode.to_string());
+    writeln!(out, "{} {mode}\n", label("mode"))?;
     let mut table = Table::new(&["FLAG", "VALUE", "FROM", "EFFECT"]);
     for flag in settings.describe_flags() {
         table.row([
@@ -91,8 +95,8 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
         ]);
     }
     table.write(
-        &mut out,
+        out,
         |number, _, cell| if number == 0 { palette.dim(&cell) } else { cell },
     )?;
-    Ok(Exit::Done)
+    Ok(())
 }

@@ -12,80 +12,73 @@ use crate::moment::Moment;
 
 /// The status of a reply and its body; 204 has none.
 pub(crate) fn encode(reply: &Reply) -> (u16, Option<Value>) {
+    (status(reply), content(reply))
+}
+
+fn status(reply: &Reply) -> u16 {
     match reply {
-        Reply::Submitted(job) => (201, body(&JobBody::of(job))),
+        Reply::Submitted(_) | Reply::Enrolled { .. } => 201,
+        Reply::Reported(_) | Reply::Recorded(_) | Reply::Mirrored { .. } => 202,
+        Reply::Nothing => 204,
+        Reply::Noted { .. }
+        | Reply::Granted { .. }
+        | Reply::Renewed(_)
+        | Reply::Released(_)
+        | Reply::WouldGrant { .. }
+        | Reply::Jobs { .. }
+        | Reply::Job(_) => 200,
+    }
+}
+
+fn content(reply: &Reply) -> Option<Value> {
+    match reply {
+        Reply::Submitted(job) | Reply::Job(job) => body(&JobBody::of(job)),
         Reply::Enrolled {
             factory,
             token,
             scopes,
             heartbeat_ms,
-        } => (
-            201,
-            body(&EnrolmentBody {
-                factory_id: factory,
-                token,
-                scopes,
-                heartbeat_ms: *heartbeat_ms,
-            }),
-        ),
-        Reply::Noted { server_time } => (
-            200,
-            body(&HeartbeatBody {
-                server_time: *server_time,
-            }),
-        ),
-        Reply::Granted { job, lease } => (
-            200,
-            body(&ClaimBody {
-                job: JobBody::of(job),
-                lease: LeaseBody::of(lease),
-            }),
-        ),
-        Reply::Nothing => (204, None),
-        Reply::Renewed(lease) => (
-            200,
-            body(&RenewalBody {
-                lease: LeaseBody::of(lease),
-            }),
-        ),
-        Reply::Released(stage) => (200, body(&StageBody { stage: *stage })),
-        Reply::Reported(stage) => (202, body(&StageBody { stage: *stage })),
-        Reply::Recorded(stage) => (
-            202,
-            body(&RecordedBody {
-                stage: *stage,
-                recorded: true,
-            }),
-        ),
-        Reply::WouldGrant { job, lease } => (
-            200,
-            body(&ShadowClaimBody {
-                dry_run: true,
-                job: JobBody::of(job),
-                lease: lease.as_ref().map(LeaseBody::of),
-            }),
-        ),
+        } => body(&EnrolmentBody {
+            factory_id: factory,
+            token,
+            scopes,
+            heartbeat_ms: *heartbeat_ms,
+        }),
+        Reply::Noted { server_time } => body(&HeartbeatBody {
+            server_time: *server_time,
+        }),
+        Reply::Granted { job, lease } => body(&ClaimBody {
+            job: JobBody::of(job),
+            lease: LeaseBody::of(lease),
+        }),
+        Reply::Nothing => None,
+        Reply::Renewed(lease) => body(&RenewalBody {
+            lease: LeaseBody::of(lease),
+        }),
+        Reply::Released(stage) | Reply::Reported(stage) => body(&StageBody { stage: *stage }),
+        Reply::Recorded(stage) => body(&RecordedBody {
+            stage: *stage,
+            recorded: true,
+        }),
+        Reply::WouldGrant { job, lease } => body(&ShadowClaimBody {
+            dry_run: true,
+            job: JobBody::of(job),
+            lease: lease.as_ref().map(LeaseBody::of),
+        }),
         Reply::Mirrored {
             accepted,
             stage,
             real_stage,
-        } => (
-            202,
-            body(&ShadowReportBody {
-                shadow: 1,
-                accepted: *accepted,
-                stage: *stage,
-                real_stage: *real_stage,
-            }),
-        ),
-        Reply::Jobs { jobs, next } => (
-            200,
-            body(&JobListBody {
-                jobs: jobs.iter().map(JobBody::of).collect(),
-                next_cursor: next.map(|next| next.to_string()),
-            }),
-        ),
-        Reply::Job(job) => (200, body(&JobBody::of(job))),
+        } => body(&ShadowReportBody {
+            shadow: 1,
+            accepted: *accepted,
+            stage: *stage,
+            real_stage: *real_stage,
+        }),
+        Reply::Jobs { jobs, next } => body(&JobListBody {
+            jobs: jobs.iter().map(JobBody::of).collect(),
+            next_cursor: next.map(|next| next.to_string()),
+        }),
     }
 }
 
