@@ -50,6 +50,10 @@ pub struct Config {
     pub journal_limit: usize,
     /// How many answers are remembered for idempotency keys.
     pub memory_limit: usize,
+    /// How long the head of a request may take to arrive, in milliseconds; slower senders are cut off.
+    pub head_limit_ms: u64,
+    /// How long its body may take, in milliseconds.
+    pub body_limit_ms: u64,
 }
 
 /// What happens to request fields that the contract does not name.
@@ -140,6 +144,8 @@ impl Default for Config {
             strict: Strictness::Lenient,
             journal_limit: DEFAULT_LIMIT,
             memory_limit: DEFAULT_LIMIT,
+            head_limit_ms: 30_000,
+            body_limit_ms: 10_000,
         }
     }
 }

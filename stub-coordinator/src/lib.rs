@@ -46,8 +46,8 @@ pub use journal::{StubEvent, WaitError};
 pub use names::Span;
 pub use scenario::{ScenarioError, read_scenario};
 pub use script::{
-    Delay, Diverge, Fault, Malformed, PRESETS, Phase, Rule, RuleError, RuleMatch, RuleStatus, StatusFault,
-    When, preset,
+    Delay, Diverge, Fault, Malformed, PRESETS, Phase, Rule, RuleError, RuleMatch, RuleStatus, SequenceEnd,
+    StatusFault, When, preset,
 };
 pub use secret::{draw_seed, draw_token};
 pub use server::FenceError;
@@ -59,7 +59,7 @@ pub const API_DOCUMENT: &str = routes::DOCUMENT;
 
 /// Everything that is served: the control API, and the API itself for all that is not under `/_stub/`.
 fn service(shared: &Arc<shared::Shared>, control_token: Option<&str>) -> Router {
-    control::routes(control_token, &shared.journal)
+    control::routes(control_token, shared)
         .fallback(exchange::exchange)
         .with_state(Arc::clone(shared))
 }

@@ -22,8 +22,6 @@ use tower::Service;
 use crate::faults::{Handle, Socket};
 use crate::shared::Shared;
 
-/// How long a head may take to arrive.
-const HEAD_TIME: Duration = Duration::from_secs(30);
 /// The largest head.
 const HEAD_LIMIT: usize = 65_536;
 /// The most connections that are open at a time; more are closed at once.
@@ -210,7 +208,7 @@ impl Connections {
         // How a connection ended is the client's matter, or the script's.
         let _ = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIME)
+            .header_read_timeout(self.shared.patience.head)
             .max_buf_size(HEAD_LIMIT)
             .auto_date_header(false)
             .serve_connection(TokioIo::new(Socket::new(stream, handle)), answer)

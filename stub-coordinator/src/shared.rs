@@ -2,6 +2,7 @@
 //! the library) goes through here, so that each means the same.
 
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, watch};
@@ -26,12 +27,21 @@ pub(crate) struct Shared {
     /// Refuse fields that the contract does not name.
     pub(crate) strict: bool,
     pub(crate) seed: Option<u64>,
+    /// How long a head and a body may take to arrive.
+    pub(crate) patience: Patience,
     /// Whether anybody listens; the server follows it.
     pub(crate) listening: watch::Sender<bool>,
     /// Changes when all that is under way is to end.
     pub(crate) life: watch::Sender<u64>,
     /// The coordinator as it was set up, for a reset.
     beginning: Mutex<Option<Box<Coordinator>>>,
+}
+
+/// How long senders may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    pub(crate) head: Duration,
+    pub(crate) body: Duration,
 }
 
 /// What a reset puts back.
@@ -64,6 +74,7 @@ impl Shared {
         journal: Arc<Journal>,
         seed: Option<u64>,
         strict: bool,
+        patience: Patience,
     ) -> Shared {
         Shared {
             coordinator: Mutex::new(coordinator),
@@ -74,6 +85,7 @@ impl Shared {
             clock,
             strict,
             seed,
+            patience,
             listening: watch::Sender::new(true),
             life: watch::Sender::new(0),
             beginning: Mutex::new(None),
@@ -109,7 +121,7 @@ impl Shared {
                 id: rule.id.clone(),
                 ..Rule::on("*", Fault::Down)
             };
-        let is_stale = rule.fault == Fault::StaleRead;
+        let is_stale = rule.fault.steps().contains(&Fault::StaleRead);
         let id = self.script.arm(rule, self.clock.now())?;
         if is_stale {
             self.coordinator().keep_past();
@@ -134,8 +146,10 @@ impl Shared {
         {
             self.listening.send_replace(true);
         }
-        if let Fault::Gate(name) = &rule.fault {
-            self.gates.release(name);
+        for step in rule.fault.steps() {
+            if let Fault::Gate(name) = step {
+                self.gates.release(name);
+            }
         }
         true
     }
@@ -178,7 +192,7 @@ impl Shared {
     }
 
     /// Moves a manual clock step by step to each thing that falls due, and returns when all of it has happened.
-    pub(crate) async fn advance(&self, by: std::time::Duration) -> Vec<Due> {
+    pub(crate) async fn advance(&self, by: Duration) -> Vec<Due> {
         // What has arrived gets as far as it can first, so that its waits are known.
         self.clock.until_quiet().await;
         let target = self.clock.now().after(by);

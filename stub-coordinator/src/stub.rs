@@ -24,7 +24,7 @@ use crate::journal::exchange::{Exchange, Match};
 use crate::journal::{Journal, StubEvent, WaitError};
 use crate::script::{Rule, RuleError, RuleStatus};
 use crate::server::{FenceError, Order, Port, run};
-use crate::shared::{Due, Scope, Shared};
+use crate::shared::{Due, Patience, Scope, Shared};
 
 /// Why a stub does not start.
 #[derive(Debug, Error)]
@@ -285,7 +285,11 @@ fn set_up(config: Config) -> Result<Shared, StartError> {
     let clock = Clock::new(config.clock);
     let journal = Journal::new(config.journal_limit);
     let strict = config.strict == Strictness::Strict;
-    let shared = Shared::new(coordinator, clock, journal, config.seed, strict);
+    let patience = Patience {
+        head: Duration::from_millis(config.head_limit_ms),
+        body: Duration::from_millis(config.body_limit_ms),
+    };
+    let shared = Shared::new(coordinator, clock, journal, config.seed, strict, patience);
     for job in config.jobs {
         queue(&shared, job)?;
     }

@@ -9,20 +9,20 @@ use axum::http::{HeaderMap, Response, header};
 use axum::middleware::Next;
 
 use super::problem;
-use crate::faults::Handle;
-use crate::journal::Journal;
+use crate::faults::{Handle, WireAnswer};
+use crate::shared::Shared;
 
 #[derive(Clone)]
 pub(super) struct Guard {
     token: Option<Arc<str>>,
-    journal: Arc<Journal>,
+    shared: Arc<Shared>,
 }
 
 impl Guard {
-    pub(super) fn new(token: Option<&str>, journal: &Arc<Journal>) -> Guard {
+    pub(super) fn new(token: Option<&str>, shared: &Arc<Shared>) -> Guard {
         Guard {
             token: token.map(Arc::from),
-            journal: Arc::clone(journal),
+            shared: Arc::clone(shared),
         }
     }
 }
@@ -34,7 +34,7 @@ pub(super) async fn check(State(guard): State<Guard>, request: Request, next: Ne
         .get::<Handle>()
         .is_some_and(Handle::is_first_request)
     {
-        guard.journal.connected_for_control();
+        guard.shared.journal.connected_for_control();
     }
     let headers = request.headers();
     if !comes_from_here(headers) {
@@ -54,7 +54,14 @@ pub(super) async fn check(State(guard): State<Guard>, request: Request, next: Ne
             );
         }
     }
-    next.run(request).await
+    let (parts, body) = request.into_parts();
+    match crate::exchange::read_body(body, guard.shared.patience.body).await {
+        Ok(body) => next.run(Request::from_parts(parts, Body::from(body))).await,
+        Err(problem) => {
+            let date = crate::exchange::http_date(guard.shared.clock.now());
+            WireAnswer::problem(&problem).into_response(&date, None)
+        }
+    }
 }
 
 /// A page of another origin, or one whose name was made to point here, is refused: its `Origin` or `Host` tells.

@@ -15,15 +15,11 @@ use axum::routing::{delete, get, post};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::journal::Journal;
 use crate::shared::Shared;
 use guard::Guard;
 
-/// The largest control request.
-const BODY_LIMIT: usize = 1_048_576;
-
 /// The routes under `/_stub/`, behind the control token where there is one.
-pub(crate) fn routes(token: Option<&str>, journal: &Arc<Journal>) -> Router<Arc<Shared>> {
+pub(crate) fn routes(token: Option<&str>, shared: &Arc<Shared>) -> Router<Arc<Shared>> {
     let routes = Router::new()
         .route("/health", get(evidence::health))
         .route("/counters", get(evidence::counters))
@@ -52,8 +48,7 @@ pub(crate) fn routes(token: Option<&str>, journal: &Arc<Journal>) -> Router<Arc<
         .method_not_allowed_fallback(|| async {
             problem(405, "method_not_allowed", "the path has other methods")
         })
-        .layer(axum::extract::DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(from_fn_with_state(Guard::new(token, journal), guard::check));
+        .layer(from_fn_with_state(Guard::new(token, shared), guard::check));
     Router::new().nest("/_stub", routes)
 }
 

@@ -25,12 +25,10 @@ use crate::wire::{Problem, encode};
 const BODY_LIMIT: usize = 1_048_576;
 /// How much of a larger one is read, so that the refusal arrives.
 const REST_LIMIT: usize = 16 * BODY_LIMIT;
-/// How long a body may take; slower senders are cut off.
-const BODY_TIME: Duration = Duration::from_secs(10);
 
-/// Reads the body, at most so much of it for at most so long.
-pub(super) async fn read_body(body: Body) -> Result<Bytes, Problem> {
-    match tokio::time::timeout(BODY_TIME, read_all(body)).await {
+/// Reads the body, at most so much of it for at most so long; slower senders are cut off.
+pub(crate) async fn read_body(body: Body, limit: Duration) -> Result<Bytes, Problem> {
+    match tokio::time::timeout(limit, read_all(body)).await {
         Ok(read) => read,
         Err(_) => Err(Problem::with_status(
             408,
@@ -181,7 +179,7 @@ pub(super) fn other_queued_job(shared: &Shared, named: Option<&str>) -> Option<V
 }
 
 /// The moment as HTTP writes it.
-pub(super) fn http_date(now: Moment) -> String {
+pub(crate) fn http_date(now: Moment) -> String {
     jiff::Timestamp::from_millisecond(now.millis())
         .map(|timestamp| timestamp.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
         .unwrap_or_default()

@@ -22,6 +22,8 @@ pub(crate) fn handling(fault: &Fault, phase: Phase, operation: Operation) -> Han
         false => Manner::Honest,
     };
     match fault {
+        // What fires is a step of a sequence, never the sequence itself.
+        Fault::Sequence { .. } => Handling::Run(Manner::Honest),
         Fault::Agree | Fault::Delay(_) | Fault::Gate(_) | Fault::Dribble { .. } | Fault::ClockSkew(_) => {
             Handling::Run(Manner::Honest)
         }

@@ -58,6 +58,24 @@ pub enum Fault {
     Garbage,
     /// Nobody listens, and live connections are dropped, until the rule is disarmed.
     Down,
+    /// One of these after the other, a step each time that the rule fires.
+    Sequence {
+        /// The steps, in order.
+        steps: Vec<Fault>,
+        /// What comes after the last.
+        end: SequenceEnd,
+    },
+}
+
+/// What a rule does once its sequence is through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SequenceEnd {
+    /// The last step again and again.
+    Hold,
+    /// The first step again, and so on.
+    Wrap,
+    /// The rule fires no more; what comes is for the rules behind it.
+    Pass,
 }
 
 /// In which way an answer diverges.
@@ -141,6 +159,23 @@ impl Malformed {
     }
 }
 
+impl SequenceEnd {
+    /// All ends, with their names.
+    pub(crate) const ALL: [(SequenceEnd, &'static str); 3] = [
+        (SequenceEnd::Hold, "hold"),
+        (SequenceEnd::Wrap, "wrap"),
+        (SequenceEnd::Pass, "pass"),
+    ];
+
+    /// The name it is written by.
+    pub fn name(self) -> &'static str {
+        SequenceEnd::ALL
+            .iter()
+            .find(|(end, _)| *end == self)
+            .map_or("hold", |(_, name)| name)
+    }
+}
+
 impl Fault {
     /// The faults that are one word.
     pub(crate) const WORDS: [(&'static str, Fault); 14] = [
@@ -161,7 +196,7 @@ impl Fault {
     ];
 
     /// The keys that lead a table.
-    pub(crate) const KEYS: [&'static str; 10] = [
+    pub(crate) const KEYS: [&'static str; 11] = [
         "status",
         "diverge",
         "refuse",
@@ -172,6 +207,7 @@ impl Fault {
         "dribble",
         "cut",
         "clock_skew",
+        "sequence",
     ];
 
     /// The kind of fault, as counters and journal name it.
@@ -200,6 +236,39 @@ impl Fault {
             Fault::Cut(_) => "cut",
             Fault::Garbage => "garbage",
             Fault::Down => "down",
+            Fault::Sequence { .. } => "sequence",
         }
+    }
+
+    /// The fault of the firing that comes after so many; none where a sequence is through and passes.
+    pub(crate) fn after_firings(&self, fired: u64) -> Option<&Fault> {
+        let Fault::Sequence { steps, end } = self else {
+            return Some(self);
+        };
+        let at = usize::try_from(fired).unwrap_or(usize::MAX);
+        match end {
+            SequenceEnd::Hold => steps.get(at.min(steps.len().saturating_sub(1))),
+            SequenceEnd::Wrap => steps.get(at.checked_rem(steps.len())?),
+            SequenceEnd::Pass => steps.get(at),
+        }
+    }
+
+    /// The single faults: the steps of a sequence, or the fault itself.
+    pub(crate) fn steps(&self) -> &[Fault] {
+        match self {
+            Fault::Sequence { steps, .. } => steps,
+            single => std::slice::from_ref(single),
+        }
+    }
+
+    /// Whether its rule fires no more at some time, whatever `when` says.
+    pub(crate) fn ends(&self) -> bool {
+        matches!(
+            self,
+            Fault::Sequence {
+                end: SequenceEnd::Pass,
+                ..
+            }
+        )
     }
 }

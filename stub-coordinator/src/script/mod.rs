@@ -5,6 +5,7 @@ mod fault;
 mod gates;
 mod preset;
 mod rule;
+mod schema;
 mod syntax;
 #[cfg(test)]
 mod tests;
@@ -17,7 +18,7 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 use std::hash::Hasher;
 use tokio::sync::watch;
 
-pub use fault::{Delay, Diverge, Fault, Malformed, StatusFault};
+pub use fault::{Delay, Diverge, Fault, Malformed, SequenceEnd, StatusFault};
 pub(crate) use gates::Gates;
 pub use preset::{PRESETS, preset};
 pub use rule::{Phase, Rule, RuleMatch, When};
@@ -153,11 +154,14 @@ impl Script {
                 continue;
             }
             armed.matched += 1;
-            if first.is_none() && armed.fires(self.seed, now) {
+            if first.is_none()
+                && armed.fires(self.seed, now)
+                && let Some(fault) = armed.rule.fault.after_firings(armed.fired).cloned()
+            {
                 armed.fired += 1;
                 first = Some(Fired {
                     rule: armed.id.clone(),
-                    fault: armed.rule.fault.clone(),
+                    fault,
                     phase: armed.rule.phase,
                     at: now,
                     draw: draw(self.seed.unwrap_or_default(), &armed.id, armed.matched, "length"),

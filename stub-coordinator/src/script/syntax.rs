@@ -3,12 +3,11 @@
 
 use std::fmt;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
-use super::fault::{Delay, Diverge, Fault, Malformed, StatusFault};
+use super::fault::{Delay, Diverge, Fault, Malformed, SequenceEnd, StatusFault};
 use crate::names::{Span, nearest};
 
 impl<'de> Deserialize<'de> for Fault {
@@ -72,10 +71,50 @@ fn table_fault(mut table: Map<String, Value>) -> Result<Fault, String> {
         "gate" => Fault::Gate(text(leading, value)?),
         "dribble" => dribble_fault(value)?,
         "cut" => Fault::Cut(value.as_u64().ok_or("`cut` must be a whole number of bytes")?),
+        "sequence" => sequence_fault(value, &mut table)?,
         _ => Fault::ClockSkew(span(leading, value)?),
     };
-    no_more(&table, leading, &["status", "code", "retry_after"])?;
+    no_more(
+        &table,
+        leading,
+        &["status", "code", "retry_after", "sequence", "end"],
+    )?;
     Ok(fault)
+}
+
+fn sequence_fault(value: Value, table: &mut Map<String, Value>) -> Result<Fault, String> {
+    let Value::Array(steps) = value else {
+        return Err("`sequence` takes a list of faults".to_owned());
+    };
+    let step = |(at, step): (usize, Value)| {
+        let fault = match step {
+            Value::String(word) => word_fault(&word),
+            Value::Object(table) => table_fault(table),
+            _ => Err("it must be a word or a table".to_owned()),
+        };
+        fault.map_err(|error| format!("step {} of the sequence: {error}", at + 1))
+    };
+    let steps = steps
+        .into_iter()
+        .enumerate()
+        .map(step)
+        .collect::<Result<_, _>>()?;
+    let names = || SequenceEnd::ALL.iter().map(|(_, name)| *name);
+    let end = table
+        .remove("end")
+        .ok_or("a sequence says how it ends: `end` = \"hold\", \"wrap\" or \"pass\"")?;
+    let end = text("end", end)?;
+    let end = SequenceEnd::ALL
+        .iter()
+        .find(|(_, known)| *known == end)
+        .map(|(end, _)| *end)
+        .ok_or_else(|| {
+            format!(
+                "no sequence ends with `{end}`{}; use hold, wrap or pass",
+                hint(&end, names())
+            )
+        })?;
+    Ok(Fault::Sequence { steps, end })
 }
 
 fn status_fault(value: Value, table: &mut Map<String, Value>) -> Result<StatusFault, String> {
@@ -225,6 +264,10 @@ impl Fault {
             Fault::Gate(name) => json!({"gate": name}),
             Fault::Dribble { chunks, over } => json!({"dribble": {"chunks": chunks, "over": over}}),
             Fault::Cut(bytes) => json!({"cut": bytes}),
+            Fault::Sequence { steps, end } => {
+                let steps: Vec<_> = steps.iter().map(Fault::to_value).collect();
+                json!({"sequence": steps, "end": end.name()})
+            }
             word => json!(word.kind()),
         }
     }
@@ -242,34 +285,5 @@ impl fmt::Display for Fault {
 impl Serialize for Fault {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.to_value().serialize(serializer)
-    }
-}
-
-impl JsonSchema for Fault {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Fault".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let words: Vec<_> = Fault::WORDS.iter().map(|(word, _)| *word).collect();
-        let malformed: Vec<_> = Malformed::ALL.iter().map(|(_, name)| *name).collect();
-        let time = json!({"type": "string", "pattern": "^[+-]?([0-9]+(ms|s|m|h))+$"});
-        let table = |properties: Value, required: &str| json!({"type": "object", "properties": properties, "required": [required], "additionalProperties": false});
-        json_schema!({
-            "description": "What goes wrong: a word, or a table with one leading key.",
-            "oneOf": [
-                {"enum": words},
-                table(json!({"status": {"type": "integer", "minimum": 200, "maximum": 599}, "code": {"type": "string"}, "retry_after": time}), "status"),
-                table(json!({"diverge": {"type": "object", "properties": {"job": {"type": "string"}, "patch": {}}, "additionalProperties": false}}), "diverge"),
-                table(json!({"refuse": {"type": "string"}}), "refuse"),
-                table(json!({"malformed": {"enum": malformed}}), "malformed"),
-                table(json!({"redirect": {"type": "string"}}), "redirect"),
-                table(json!({"delay": {}}), "delay"),
-                table(json!({"gate": {"type": "string"}}), "gate"),
-                table(json!({"dribble": {"type": "object", "properties": {"chunks": {"type": "integer"}, "over": time}, "additionalProperties": false}}), "dribble"),
-                table(json!({"cut": {"type": "integer", "minimum": 0}}), "cut"),
-                table(json!({"clock_skew": time}), "clock_skew")
-            ]
-        })
     }
 }

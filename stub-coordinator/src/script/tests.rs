@@ -72,6 +72,9 @@ fn every_fault_is_read_back_as_it_was_written() {
         json!({"dribble": {"chunks": 4, "over": "1s"}}),
         json!({"cut": 20}),
         json!({"clock_skew": "-10s"}),
+        json!({"sequence": ["hang", {"status": 503}], "end": "hold"}),
+        json!({"sequence": ["agree", "reset"], "end": "wrap"}),
+        json!({"sequence": [{"cut": 3}, "reset"], "end": "pass"}),
     ] {
         let read: Fault = serde_json::from_value(fault.clone()).expect("a fault");
         assert_eq!(serde_json::to_value(&read).expect("JSON"), fault);
@@ -220,6 +223,113 @@ fn skip_lets_the_first_through_and_times_ends_it() {
     assert_eq!(firing(&script, 5), [None, r(), r(), None, None]);
     let status = &script.rules()[0];
     assert_eq!((status.matched, status.fired), (5, 2));
+}
+
+/// The kinds of fault that fire on so many shadow claims in a row, `-` where none does.
+fn kinds(script: &Script, count: usize) -> Vec<&'static str> {
+    (0..count)
+        .map(|_| {
+            let fired = script.decide(Operation::ShadowClaim, &Facts::default(), NOW);
+            fired.map_or("-", |fired| fired.fault.kind())
+        })
+        .collect()
+}
+
+#[test]
+fn a_sequence_takes_a_step_a_firing_and_ends_as_it_says() {
+    for (end, wanted) in [
+        ("hold", ["hang", "reset", "reset", "reset", "reset"]),
+        ("wrap", ["hang", "reset", "hang", "reset", "hang"]),
+        ("pass", ["hang", "reset", "empty", "empty", "empty"]),
+    ] {
+        let script = script_with([
+            json!({"id": "s", "on": "shadow.claim", "fault": {"sequence": ["hang", "reset"], "end": end}}),
+        ]);
+        let behind = rule(json!({"on": "shadow.claim", "fault": "empty"}));
+        assert_eq!(
+            script.arm(behind, NOW).is_ok(),
+            end == "pass",
+            "{end}: only a sequence that passes lets a rule behind it fire"
+        );
+        assert_eq!(kinds(&script, 5), wanted, "{end}");
+    }
+}
+
+#[test]
+fn skip_and_times_hold_for_a_sequence_as_for_any_fault() {
+    let script = script_with([json!({"on": "shadow.claim", "when": {"skip": 1, "times": 3},
+               "fault": {"sequence": ["hang", "reset"], "end": "wrap"}})]);
+    assert_eq!(kinds(&script, 5), ["-", "hang", "reset", "hang", "-"]);
+}
+
+#[test]
+fn a_sequence_that_cannot_run_its_course_is_refused_when_it_is_written() {
+    let sequence = |steps: serde_json::Value| json!({"sequence": steps, "end": "hold"});
+    for (written, reason) in [
+        (
+            json!({"on": "claim", "fault": {"sequence": ["hang", "reset"]}}),
+            "says how it ends",
+        ),
+        (
+            json!({"on": "claim", "fault": {"sequence": ["hang", "reset"], "end": "warp"}}),
+            "did you mean `wrap`?",
+        ),
+        (
+            json!({"on": "claim", "fault": sequence(json!(["hang", "rset"]))}),
+            "step 2 of the sequence: no fault is called `rset`; did you mean `reset`?",
+        ),
+        (
+            json!({"on": "claim", "fault": sequence(json!([]))}),
+            "two steps or more",
+        ),
+        (
+            json!({"on": "claim", "fault": sequence(json!(["hang"]))}),
+            "two steps or more",
+        ),
+        (
+            json!({"on": "claim", "fault": sequence(json!(["hang", "down"]))}),
+            "can be no step",
+        ),
+        (
+            json!({"on": "claim", "fault": sequence(json!(["hang", sequence(json!(["hang", "reset"]))]))}),
+            "holds no sequence",
+        ),
+        (
+            json!({"on": "claim", "fault": sequence(json!(["hang", "stale_read"]))}),
+            "can never fire on `claim`",
+        ),
+        (
+            json!({"on": "*", "fault": sequence(json!(["double_grant", "stale_read"]))}),
+            "no operation goes with every step",
+        ),
+        (
+            json!({"on": "claim", "fault": sequence(json!(["hang", {"delay": "-1s"}]))}),
+            "`delay` is negative",
+        ),
+        (
+            json!({"on": "claim", "phase": "after", "fault": sequence(json!(["hang", "double_grant"]))}),
+            "has no `after`",
+        ),
+        (
+            json!({"on": "claim", "when": {"times": 1}, "fault": sequence(json!(["hang", "reset"]))}),
+            "over before the last steps",
+        ),
+        (
+            json!({"on": "claim", "when": {"times": 2}, "fault": {"sequence": ["hang", "reset"], "end": "pass"}}),
+            "drop `times`",
+        ),
+        (
+            json!({"on": "claim", "when": {"sticky": true}, "fault": {"sequence": ["hang", "reset"], "end": "pass"}}),
+            "use one of them",
+        ),
+        (
+            json!({"on": "claim", "fault": {"sequence": ["hang", "reset"], "end": "hold", "ends": 1}}),
+            "did you mean `end`?",
+        ),
+    ] {
+        let error = refused(written.clone());
+        assert!(error.contains(reason), "{written}: {error}");
+    }
 }
 
 #[test]

@@ -3,13 +3,16 @@
 
 use thiserror::Error;
 
-use super::fault::{Delay, Diverge, Fault};
+use super::fault::{Delay, Diverge, Fault, SequenceEnd};
 use super::rule::{Phase, Rule};
 use crate::coordinator::job::Stage;
 use crate::ids::{RuleId, is_id};
 use crate::names::{Span, nearest};
 use crate::operation::{Field, Operation};
 use crate::wire::Problem;
+
+/// The most steps of a sequence.
+const SEQUENCE_LIMIT: usize = 1_000;
 
 /// Why a rule is not armed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -79,7 +82,8 @@ pub(super) fn check(rule: &Rule, has_seed: bool) -> Result<(), RuleError> {
     let operation = operation_of(rule)?;
     check_match(rule, operation)?;
     check_when(rule, has_seed)?;
-    check_fault(&rule.fault)?;
+    check_sequence(rule)?;
+    rule.fault.steps().iter().try_for_each(check_fault)?;
     check_pairing(rule, operation)
 }
 
@@ -109,7 +113,7 @@ pub(super) fn overshadows(earlier: &Rule, later: &Rule) -> bool {
         && when.chance.is_none();
     let matches_all = earlier.matching.is_empty() || earlier.matching == later.matching;
     let on_all = earlier.on == later.on || (earlier.on == "*" && goes_with_all(&earlier.fault));
-    always && matches_all && on_all && !matches!(later.fault, Fault::Down)
+    always && !earlier.fault.ends() && matches_all && on_all && !matches!(later.fault, Fault::Down)
 }
 
 /// Whether the fault can happen to a request of this operation.
@@ -132,6 +136,7 @@ pub(super) fn goes_with(fault: &Fault, operation: Operation) -> bool {
         Fault::DryRunGrants => operation == Operation::ShadowClaim,
         Fault::LeakyShadow => operation == Operation::ShadowReport,
         Fault::ClockSkew(_) => operation != Operation::Openapi,
+        Fault::Sequence { steps, .. } => steps.iter().all(|step| goes_with(step, operation)),
         _ => true,
     }
 }
@@ -203,6 +208,35 @@ fn check_when(rule: &Rule, has_seed: bool) -> Result<(), RuleError> {
     }
 }
 
+/// A sequence has steps, all of which can come, none of which lasts beyond its request.
+fn check_sequence(rule: &Rule) -> Result<(), RuleError> {
+    let Fault::Sequence { steps, end } = &rule.fault else {
+        return Ok(());
+    };
+    let bad = |why: &str| Err(RuleError::BadFault(why.to_owned()));
+    let never_reached = |times: u64| usize::try_from(times).is_ok_and(|times| times < steps.len());
+    match (rule.when.times, end) {
+        _ if steps.len() < 2 => {
+            bad("a sequence has two steps or more; write a single fault without `sequence`")
+        }
+        _ if steps.len() > SEQUENCE_LIMIT => bad("a sequence has at most 1000 steps"),
+        _ if steps.iter().any(|step| matches!(step, Fault::Sequence { .. })) => {
+            bad("a sequence holds no sequence; write its steps out")
+        }
+        _ if steps.contains(&Fault::Down) => {
+            bad("`down` lasts until it is disarmed and can be no step; arm a rule of its own")
+        }
+        (Some(times), _) if never_reached(times) => Err(RuleError::Never(
+            "`times` is over before the last steps of the sequence; raise it or drop them",
+        )),
+        (Some(_), SequenceEnd::Pass) => bad("`end = \"pass\"` says how often it fires; drop `times`"),
+        (None, SequenceEnd::Pass) if rule.when.sticky => {
+            bad("`sticky` keeps going what `end = \"pass\"` ends; use one of them")
+        }
+        _ => Ok(()),
+    }
+}
+
 fn check_fault(fault: &Fault) -> Result<(), RuleError> {
     let bad = |why: String| Err(RuleError::BadFault(why));
     let backwards = |span: &Span| span.millis() < 0;
@@ -244,19 +278,24 @@ fn is_code(code: &str) -> bool {
 }
 
 fn check_pairing(rule: &Rule, operation: Option<Operation>) -> Result<(), RuleError> {
-    let lie = matches!(
-        rule.fault,
-        Fault::AckWithoutCommit
-            | Fault::DoubleGrant
-            | Fault::TokenRegress
-            | Fault::StaleRead
-            | Fault::DryRunGrants
-            | Fault::LeakyShadow
-    );
-    if rule.phase == Phase::After && (lie || rule.fault == Fault::Agree) {
-        let kind = rule.fault.kind();
+    let decides = |fault: &&Fault| {
+        matches!(
+            fault,
+            Fault::Agree
+                | Fault::AckWithoutCommit
+                | Fault::DoubleGrant
+                | Fault::TokenRegress
+                | Fault::StaleRead
+                | Fault::DryRunGrants
+                | Fault::LeakyShadow
+        )
+    };
+    if rule.phase == Phase::After
+        && let Some(fault) = rule.fault.steps().iter().find(decides)
+    {
         return Err(RuleError::BadFault(format!(
-            "`{kind}` decides what is carried out; it has no `after`"
+            "`{}` decides what is carried out; it has no `after`",
+            fault.kind()
         )));
     }
     if rule.fault == Fault::Down && rule.when.times.is_some() {
@@ -269,6 +308,9 @@ fn check_pairing(rule: &Rule, operation: Option<Operation>) -> Result<(), RuleEr
         .filter(|known| goes_with(&rule.fault, *known))
         .collect();
     match operation {
+        _ if wanted.is_empty() => Err(RuleError::Never(
+            "no operation goes with every step of the sequence",
+        )),
         Some(operation) if !wanted.contains(&operation) => Err(RuleError::WrongOperation {
             fault: rule.fault.kind(),
             operation: rule.on.clone(),
