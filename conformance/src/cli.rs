@@ -65,10 +65,21 @@ enum Command {
     },
     /// Print the pins of the clauses' texts, once their checks were looked at
     Pin,
-    /// Print the JSON Schema of scenario files
-    Schema,
+    /// Run four tiny scenarios, one a verdict, that tell a wrong profile from a wrong runner
+    Smoke,
+    /// Print the JSON Schema of scenario files, or of profiles
+    Schema {
+        #[arg(value_enum, default_value = "scenario")]
+        of: SchemaOf,
+    },
     /// Print completions for a shell
     Completions { shell: Shell },
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum SchemaOf {
+    Scenario,
+    Profile,
 }
 
 #[derive(Debug, Clone, Default, Args)]
@@ -85,6 +96,9 @@ struct Options {
     /// The folder of the scenarios
     #[arg(long, global = true, value_name = "DIR")]
     scenarios: Option<PathBuf>,
+    /// The runner to judge, described by a profile; by default the `aq` of this repository
+    #[arg(long, global = true, value_name = "FILE")]
+    profile: Option<PathBuf>,
 }
 
 /// Parses what was typed and does it.
@@ -107,7 +121,11 @@ pub(crate) fn main() -> ExitCode {
         Some(Command::Coverage) => proof::coverage(&cli.options),
         Some(Command::Mutants { names }) => proof::mutants(&names, &cli.options),
         Some(Command::Pin) => print(&pins::render(clause::all())),
-        Some(Command::Schema) => print(&schema::text()),
+        Some(Command::Smoke) => proof::smoke(&cli.options),
+        Some(Command::Schema { of }) => print(&match of {
+            SchemaOf::Scenario => schema::text(),
+            SchemaOf::Profile => profile::schema(),
+        }),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "conformance", &mut script);
@@ -128,6 +146,16 @@ fn run(globs: &[String], options: &Options) -> ExitCode {
             return ExitCode::from(BROKEN);
         }
     };
+    if let Some(unknown) = suite.profile.known_failures.iter().find(|known| {
+        let names = |found: &Found| found.id == known.scenario;
+        globs.is_empty() && !found.iter().any(names)
+    }) {
+        eprintln!(
+            "conformance: the profile knows a failure of `{}`, which is no scenario",
+            unknown.scenario
+        );
+        return ExitCode::from(USAGE);
+    }
     let started = Instant::now();
     let progress = Progress::start(found.len());
     let jobs = options.jobs.unwrap_or_else(suite::default_jobs);
@@ -143,7 +171,11 @@ fn run(globs: &[String], options: &Options) -> ExitCode {
 }
 
 fn suite_for(options: &Options) -> Result<Suite, String> {
-    let aq = profile::find_aq().map_err(|error| chain(&error))?;
+    let profile = match &options.profile {
+        Some(file) => profile::read(file),
+        None => profile::find_aq().map(|aq| Profile::aq(&aq)),
+    };
+    let profile = profile.map_err(|error| chain(&error))?;
     let harness =
         std::env::current_exe().map_err(|error| format!("its own binary can't be found: {error}"))?;
     let keep = if options.keep {
@@ -152,7 +184,7 @@ fn suite_for(options: &Options) -> Result<Suite, String> {
         Keep::Nothing
     };
     Ok(Suite {
-        profile: Profile::aq(&aq),
+        profile,
         harness,
         keep,
         today: suite::today(),

@@ -11,6 +11,7 @@ pub mod profile;
 pub mod report;
 pub mod sandbox;
 pub mod scenario;
+pub mod smoke;
 pub mod stand_in;
 pub mod suite;
 pub mod supervise;

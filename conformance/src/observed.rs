@@ -47,6 +47,8 @@ pub struct Observed {
     /// Steps that failed when they were carried out.
     pub steps_failed: Vec<String>,
     pub leaks: Vec<String>,
+    /// The runner's own names of variables that no child may see, beside all of `AQ_FLEET*`.
+    pub fleet_variables: Vec<String>,
 }
 
 /// A finished command.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::check;
 use crate::drive::{self, DriveError, Rig};
@@ -41,6 +41,15 @@ pub fn default_jobs() -> usize {
 }
 
 impl Suite {
+    /// The scenario with the runner's own names of variables where its messages have to name them.
+    fn in_its_words(&self, scenario: &Scenario) -> Scenario {
+        let mut scenario = scenario.clone();
+        for output in &mut scenario.expect.output {
+            output.contains = self.profile.renamed_in(&output.contains);
+        }
+        scenario
+    }
+
     /// Runs all of them, `jobs` at a time; verdicts come in order of id, and `told` hears of each as it falls.
     pub fn run(&self, found: &[Found], jobs: usize, told: impl Fn(&Verdict)) -> Vec<Verdict> {
         let next = AtomicUsize::new(0);
@@ -65,45 +74,87 @@ impl Suite {
 
     /// Runs one scenario file and judges it.
     pub fn judge(&self, found: &Found) -> Verdict {
-        let started = Instant::now();
         match parse::read(&found.path) {
             Ok(scenario) => self.judge_scenario(&found.id, &scenario),
-            Err(error) => broken(&found.id, None, &chain(&error), started),
+            Err(error) => broken(&found.id, None, &chain(&error)),
         }
     }
 
     /// Runs one scenario and judges it.
     pub fn judge_scenario(&self, id: &str, scenario: &Scenario) -> Verdict {
         let started = Instant::now();
+        if let Some(clause) = self.profile.lacking(&scenario.clauses) {
+            return not_applicable(id, scenario, clause);
+        }
+        let mut verdict = match self.gather(scenario) {
+            Ok(evidence) => self.verdict_on(id, scenario, &evidence),
+            Err(error) => self.broken(id, scenario, &chain(&error)),
+        };
+        verdict.took = started.elapsed();
+        verdict
+    }
+
+    /// The evidence of a scenario: the run itself, and the runs that it is to be compared with.
+    pub fn gather(&self, scenario: &Scenario) -> Result<Evidence, DriveError> {
         let rig = Rig {
             profile: &self.profile,
             harness: &self.harness,
             keep: self.keep,
         };
-        let evidence = match gather(scenario, &rig) {
-            Ok(evidence) => evidence,
-            Err(error) => return broken(id, Some(scenario), &chain(&error), started),
-        };
-        let mut findings = check::all(scenario, &evidence);
+        gather(scenario, &rig)
+    }
+
+    /// What this evidence comes to.
+    pub fn verdict_on(&self, id: &str, scenario: &Scenario, evidence: &Evidence) -> Verdict {
+        let scenario = &self.in_its_words(scenario);
+        let mut findings = check::all(scenario, evidence);
+        for finding in &mut findings {
+            let unclaimed = |clause: &String| self.profile.lacks.contains(clause);
+            if !finding.clauses.is_empty() && finding.clauses.iter().all(unclaimed) {
+                finding.outcome = Outcome::NotApplicable;
+            }
+        }
         known::excuse(id, &self.profile.known_failures, &self.today, &mut findings);
         let outcome = of_findings(&findings);
-        let took = started.elapsed();
         let story = match outcome {
             Outcome::Pass | Outcome::NotApplicable | Outcome::KnownFailure => String::new(),
             Outcome::Fail | Outcome::Broken => {
-                report::story::tell(id, scenario, &evidence, &findings, &self.profile)
+                report::story::tell(id, scenario, evidence, &findings, &self.profile)
             }
         };
-        let (title, clauses) = (scenario.title.clone(), scenario.clauses.clone());
         Verdict {
             id: id.to_owned(),
-            title,
-            clauses,
+            title: scenario.title.clone(),
+            clauses: scenario.clauses.clone(),
             outcome,
             findings,
-            took,
+            took: Duration::ZERO,
             story,
         }
+    }
+
+    /// The verdict on a scenario that tells nothing of the runner.
+    pub fn broken(&self, id: &str, scenario: &Scenario, message: &str) -> Verdict {
+        broken(id, Some(scenario), message)
+    }
+}
+
+fn not_applicable(id: &str, scenario: &Scenario, clause: &str) -> Verdict {
+    let finding = Finding {
+        check: "claimed",
+        clauses: vec![clause.to_owned()],
+        outcome: Outcome::NotApplicable,
+        expected: "a runner that claims every clause of the scenario".into(),
+        observed: format!("its profile does not claim {clause}"),
+    };
+    Verdict {
+        id: id.to_owned(),
+        title: scenario.title.clone(),
+        clauses: scenario.clauses.clone(),
+        outcome: Outcome::NotApplicable,
+        findings: vec![finding],
+        took: Duration::ZERO,
+        story: String::new(),
     }
 }
 
@@ -121,7 +172,7 @@ fn gather(scenario: &Scenario, rig: &Rig) -> Result<Evidence, DriveError> {
     Ok(Evidence { run, offline, paired })
 }
 
-fn broken(id: &str, scenario: Option<&Scenario>, message: &str, started: Instant) -> Verdict {
+fn broken(id: &str, scenario: Option<&Scenario>, message: &str) -> Verdict {
     let finding = Finding {
         check: "can-be-run",
         clauses: Vec::new(),
@@ -139,7 +190,7 @@ fn broken(id: &str, scenario: Option<&Scenario>, message: &str, started: Instant
             .unwrap_or_default(),
         outcome: Outcome::Broken,
         findings: vec![finding],
-        took: started.elapsed(),
+        took: Duration::ZERO,
         story: format!("{message}\n"),
     }
 }

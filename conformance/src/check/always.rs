@@ -79,7 +79,7 @@ fn fleet_variables(seen: &Observed) -> Vec<String> {
             .hello
             .environment
             .keys()
-            .filter(|name| name.starts_with("AQ_FLEET"));
+            .filter(|name| name.starts_with("AQ_FLEET") || seen.fleet_variables.contains(name));
         fleet.map(|name| format!("{name} in {} of {}", run.tool, job(run)))
     });
     all.collect()

@@ -88,6 +88,7 @@ checks! {
     Instrument "offline-did-something" []
     Instrument "can-be-run" []
     Instrument "known-failures" []
+    Instrument "claimed" []
 }
 
 /// The entry of this name.

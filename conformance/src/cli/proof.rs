@@ -1,12 +1,15 @@
 //! The commands that are about the suite itself: what it covers, and whether its checks can fail.
 
 use std::process::ExitCode;
+use std::time::Instant;
 
 use conformance::clause::{self, coverage, coverage::Naming};
 use conformance::mutant::cases;
 use conformance::mutant::matrix::{self, Fate};
+use conformance::report::{Colour, table};
 use conformance::scenario::parse;
 use conformance::suite::{self, chain};
+use conformance::verdict;
 
 use super::{BROKEN, Options, USAGE, print, select, suite_for};
 
@@ -37,6 +40,21 @@ pub(super) fn coverage(options: &Options) -> ExitCode {
         eprintln!("conformance: {objection}");
     }
     ExitCode::from(u8::from(!objections.is_empty()))
+}
+
+/// Runs the smoke scenarios; exit 2 where the profile is wrong, 1 where the runner is.
+pub(super) fn smoke(options: &Options) -> ExitCode {
+    let suite = match suite_for(options) {
+        Ok(suite) => suite,
+        Err(message) => {
+            eprintln!("conformance: {message}");
+            return ExitCode::from(BROKEN);
+        }
+    };
+    let started = Instant::now();
+    let verdicts = conformance::smoke::judge(&suite);
+    print(&table::render(&verdicts, started.elapsed(), Colour::of_stdout()));
+    verdict::exit(&verdicts)
 }
 
 /// Prints the kill matrix; exit 1 where a mutant survives, 2 where a case proves nothing.

@@ -88,6 +88,7 @@ pub fn run(scenario: &Scenario, rig: &Rig, variant: &Variant) -> Result<Observed
         source,
     })?;
     let environment = environment::of(scenario, &sandbox, variant, &stub.url(), &secret);
+    let environment = rig.profile.renamed(environment);
     let mut session = Session {
         scenario,
         rig,
@@ -112,7 +113,7 @@ pub fn run(scenario: &Scenario, rig: &Rig, variant: &Variant) -> Result<Observed
         report: done.report,
         shown: done.shown,
         stage_files: snapshot::stages(&sandbox.queue()),
-        shadow_log: snapshot::shadow_log(&sandbox.queue().join(&rig.profile.shadow_log)),
+        shadow_log: snapshot::shadow_log(&sandbox.queue().join(&rig.profile.shadow_log), &rig.profile.log),
         tree: snapshot::tree(&sandbox.root),
         leaks: secret.leaks(&sandbox.root, &sandbox.token_file(), &runs),
         timeline: timeline::of(&runs, &coordinator.journal),
@@ -121,6 +122,7 @@ pub fn run(scenario: &Scenario, rig: &Rig, variant: &Variant) -> Result<Observed
         steps_missed: steps.missed(),
         steps_failed: steps.failed,
         root: sandbox.root.clone(),
+        fleet_variables: rig.profile.fleet_variables(),
     })
 }
 
@@ -141,13 +143,15 @@ fn carry_out(session: &mut Session, variant: &Variant) -> Result<Done, DriveErro
     let commands = session.commands(variant)?;
     // A report is asked of the run itself; the runs that it is compared with have none to give.
     let report = match (&scenario.expect.report, variant) {
-        (Some(_), Variant::AsWritten) => Some(session.command("report", profile.report.clone())?),
+        (Some(_), Variant::AsWritten) => Some(session.command("report", profile.report())?),
         _ => None,
     };
     let mut shown = BTreeMap::new();
     for id in scenario.expect.reasons.keys() {
-        let arguments = profile.show.iter().map(|word| word.replace("{id}", id)).collect();
-        shown.insert(id.clone(), session.command(&format!("show-{id}"), arguments)?);
+        shown.insert(
+            id.clone(),
+            session.command(&format!("show-{id}"), profile.show(id))?,
+        );
     }
     Ok(Done {
         add,

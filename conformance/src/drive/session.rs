@@ -46,8 +46,9 @@ impl Session<'_> {
         if files.is_empty() {
             return Ok(None);
         }
-        let arguments = self.rig.profile.add.iter().cloned().chain(files).collect();
-        let environment = environment::bare(self.sandbox);
+        let words: Vec<String> = std::iter::once("add".to_owned()).chain(files).collect();
+        let arguments = self.rig.profile.words(&words);
+        let environment = self.rig.profile.renamed(environment::bare(self.sandbox));
         self.command_in("add", arguments, &environment).map(Some)
     }
 
@@ -62,7 +63,8 @@ impl Session<'_> {
         let mut done = Vec::new();
         for (index, words) in all.into_iter().enumerate() {
             let fill_in = |word: &String| environment::fill_in(word, self.sandbox, &self.stub.url());
-            let arguments = words.iter().map(fill_in).collect();
+            let arguments: Vec<String> = words.iter().map(fill_in).collect();
+            let arguments = self.rig.profile.words(&arguments);
             done.push(self.command(&format!("command-{index}"), arguments)?);
         }
         Ok(done)

@@ -7,6 +7,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::STAGES;
+use crate::profile::log::LogForm;
 
 /// More of a file than this is not read.
 const FILE_LIMIT: u64 = 16 << 20;
@@ -59,8 +60,8 @@ pub fn stages(queue: &Path) -> Vec<StageFile> {
     files
 }
 
-/// The shadow log at `path`.
-pub fn shadow_log(path: &Path) -> ShadowLog {
+/// The shadow log at `path`, its lines in this form.
+pub fn shadow_log(path: &Path, form: &LogForm) -> ShadowLog {
     if !path.is_file() {
         return ShadowLog {
             closed: true,
@@ -72,9 +73,7 @@ pub fn shadow_log(path: &Path) -> ShadowLog {
     let lines = text.lines().enumerate().map(|(index, line)| LogLine {
         number: index + 1,
         text: line.to_owned(),
-        object: serde_json::from_str::<Value>(line)
-            .ok()
-            .and_then(|value| value.as_object().cloned()),
+        object: form.read(line),
     });
     ShadowLog {
         exists: true,

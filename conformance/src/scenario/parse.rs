@@ -51,7 +51,7 @@ pub fn parse(text: &str, path: &Path) -> Result<Scenario, ScenarioError> {
 }
 
 /// Turns serde's "unknown field" into a hint at the nearest valid key.
-fn explain(message: &str) -> String {
+pub(crate) fn explain(message: &str) -> String {
     let unknown = ["unknown field `", "unknown variant `"]
         .iter()
         .find_map(|start| message.strip_prefix(start));
@@ -185,7 +185,7 @@ impl Moment {
     }
 }
 
-fn line_of(text: &str, offset: usize) -> usize {
+pub(crate) fn line_of(text: &str, offset: usize) -> usize {
     1 + text
         .as_bytes()
         .iter()
@@ -194,7 +194,7 @@ fn line_of(text: &str, offset: usize) -> usize {
         .count()
 }
 
-fn line_with(text: &str, needle: &str) -> usize {
+pub(crate) fn line_with(text: &str, needle: &str) -> usize {
     text.find(needle).map_or(1, |offset| line_of(text, offset))
 }
 

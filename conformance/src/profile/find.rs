@@ -1,55 +1,10 @@
-//! What the harness has to know of a runner in order to drive it: how it is called and where its evidence
-//! lies. `aq` is one such runner; a test's wrapper around it is another.
+//! Where the `aq` of this repository is found, or built.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-use crate::known::KnownFailure;
-
-/// A runner under test.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Profile {
-    /// The name that reports give it.
-    pub name: String,
-    /// Program and leading arguments; a command's own arguments follow.
-    pub command: Vec<String>,
-    /// Arguments that put job files into the queue; the files follow.
-    pub add: Vec<String>,
-    /// Arguments that print the shadow report as JSON.
-    pub report: Vec<String>,
-    /// Arguments that print one job as JSON; the id follows in place of `{id}`.
-    pub show: Vec<String>,
-    /// The shadow log, below the queue folder.
-    pub shadow_log: String,
-    /// What it is known to get wrong, for a time.
-    pub known_failures: Vec<KnownFailure>,
-}
-
-/// Why there is no runner to test.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum ProfileError {
-    #[error("`{path}`, named by AQ_BIN, is no file; build the runner, or unset AQ_BIN to have it built")]
-    NoSuchBinary { path: String },
-    #[error("the runner can't be built: {message}")]
-    Build { message: String },
-}
-
-impl Profile {
-    /// The profile of `aq` at this path.
-    pub fn aq(binary: &Path) -> Profile {
-        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-        Profile {
-            name: "aq".into(),
-            command: vec![binary.to_string_lossy().into_owned()],
-            add: words(&["add"]),
-            report: words(&["fleet-shadow-report", "--json"]),
-            show: words(&["show", "{id}", "--json"]),
-            shadow_log: ".state/fleet-shadow.log".into(),
-            known_failures: Vec::new(),
-        }
-    }
-}
+use super::ProfileError;
 
 /// The `aq` to test: the one that `AQ_BIN` names, else the workspace's own, built once a process.
 pub fn find_aq() -> Result<PathBuf, ProfileError> {
