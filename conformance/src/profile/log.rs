@@ -61,7 +61,9 @@ impl LogForm {
         let Value::String(text) = value else {
             return (key, value);
         };
-        if self.form != Form::Json && text == self.none || !self.none.is_empty() && text == self.none {
+        // JSON has a word of its own for none, so an empty string there is a string.
+        let has_none = self.form != Form::Json || !self.none.is_empty();
+        if has_none && text == self.none {
             return (key, Value::Null);
         }
         let words = self.values.get(&key);
