@@ -7,6 +7,7 @@
 mod request;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use axum::body::Body;
@@ -27,7 +28,7 @@ use crate::script::{Fault, Fired};
 use crate::shared::Shared;
 use crate::wire::Problem;
 
-pub(crate) use request::{bearer, http_date, read_body};
+pub(crate) use request::{bearer, facts_of, http_date, read_body};
 
 /// Answers one request of the API, unless a reset ends it first.
 pub(crate) async fn exchange(State(shared): State<Arc<Shared>>, request: Request) -> Response<Body> {
@@ -35,6 +36,13 @@ pub(crate) async fn exchange(State(shared): State<Arc<Shared>>, request: Request
     handle.set(Act::Honest);
     handle.is_first_request();
     let mut life = shared.life.subscribe();
+    if request
+        .extensions()
+        .get::<Born>()
+        .is_some_and(|born| born.0 != *life.borrow())
+    {
+        return late(&shared);
+    }
     tokio::select! {
         biased;
         _ = life.changed() => {
@@ -43,6 +51,22 @@ pub(crate) async fn exchange(State(shared): State<Arc<Shared>>, request: Request
         }
         response = answer(&shared, handle.clone(), request) => response,
     }
+}
+
+/// The life of the stub in which a connection was made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Born(pub(crate) u64);
+
+/// Refuses what was begun before a reset and came after it: neither journalled nor counted among the new life's.
+fn late(shared: &Shared) -> Response<Body> {
+    shared.late.fetch_add(1, Ordering::Relaxed);
+    let problem = Problem::with_status(
+        410,
+        "past_life",
+        "the stub was reset since this connection was made; connect again",
+    );
+    let closing = WireAnswer::problem(&problem).with(header::CONNECTION, "close".to_owned());
+    closing.into_response(&http_date(shared.clock.now()), None)
 }
 
 async fn answer(shared: &Arc<Shared>, handle: Handle, request: Request) -> Response<Body> {

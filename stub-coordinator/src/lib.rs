@@ -26,6 +26,7 @@ mod secret;
 mod server;
 mod shared;
 mod stub;
+mod verdict;
 mod wire;
 
 use std::sync::Arc;
@@ -46,13 +47,14 @@ pub use journal::{StubEvent, WaitError};
 pub use names::Span;
 pub use scenario::{ScenarioError, read_scenario};
 pub use script::{
-    Delay, Diverge, Fault, Malformed, PRESETS, Phase, Rule, RuleError, RuleMatch, RuleStatus, SequenceEnd,
-    StatusFault, When, preset,
+    Delay, Diverge, Explanation, Fault, Malformed, PRESETS, Phase, Rule, RuleError, RuleMatch, RuleStatus,
+    SequenceEnd, StatusFault, When, preset,
 };
 pub use secret::{draw_seed, draw_token};
 pub use server::FenceError;
 pub use shared::{Due, Scope as ResetScope};
-pub use stub::{ClockError, StartError, Stub};
+pub use stub::{ClockError, RuleGuard, StartError, Stub, Unfinished};
+pub use verdict::{Verdict, Verification};
 
 /// The OpenAPI document of the API, as it is served.
 pub const API_DOCUMENT: &str = routes::DOCUMENT;

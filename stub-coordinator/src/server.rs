@@ -19,6 +19,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
 use tower::Service;
 
+use crate::exchange::Born;
 use crate::faults::{Handle, Socket};
 use crate::shared::Shared;
 
@@ -201,18 +202,29 @@ impl Connections {
         let handle = Handle::default();
         let service = self.service.clone();
         let for_requests = handle.clone();
+        let mut life = self.shared.life.subscribe();
+        let born = Born(*life.borrow_and_update());
         let answer = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
             request.extensions_mut().insert(for_requests.clone());
+            request.extensions_mut().insert(born);
             service.clone().call(request.map(Body::new))
         });
-        // How a connection ended is the client's matter, or the script's.
-        let _ = hyper::server::conn::http1::Builder::new()
+        let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.shared.patience.head)
             .max_buf_size(HEAD_LIMIT)
             .auto_date_header(false)
-            .serve_connection(TokioIo::new(Socket::new(stream, handle)), answer)
-            .await;
+            .serve_connection(TokioIo::new(Socket::new(stream, handle)), answer);
+        tokio::pin!(connection);
+        loop {
+            tokio::select! {
+                // How a connection ended is the client's matter, or the script's.
+                _ = connection.as_mut() => return,
+                // After a reset an idle one ends, so that its owner makes a new one; one in the middle of a request
+                // is let end, and the request told that it is late.
+                Ok(()) = life.changed() => connection.as_mut().graceful_shutdown(),
+            }
+        }
     }
 
     fn drop_all(&self) {

@@ -1,6 +1,8 @@
 //! What one running stub holds: the coordinator behind its lock, script, journal, clock. Every way in (HTTP, control,
 //! the library) goes through here, so that each means the same.
 
+use std::collections::HashSet;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -14,7 +16,7 @@ use crate::coordinator::outcome::{Command, Manner, Outcome};
 use crate::ids::RuleId;
 use crate::journal::Journal;
 use crate::moment::Moment;
-use crate::script::{Fault, Gates, Rule, RuleError, Script};
+use crate::script::{Fault, Gates, Rule, RuleError, RuleStatus, Script};
 
 pub(crate) struct Shared {
     coordinator: Mutex<Coordinator>,
@@ -33,8 +35,21 @@ pub(crate) struct Shared {
     pub(crate) listening: watch::Sender<bool>,
     /// Changes when all that is under way is to end.
     pub(crate) life: watch::Sender<u64>,
+    /// Requests of a past life, refused.
+    pub(crate) late: AtomicU64,
+    /// What whoever set rules up expects of them.
+    expectations: Mutex<Expectations>,
     /// The coordinator as it was set up, for a reset.
     beginning: Mutex<Option<Box<Coordinator>>>,
+}
+
+/// What is expected of rules at the end.
+#[derive(Debug, Default)]
+pub(crate) struct Expectations {
+    /// These need not fire.
+    pub(crate) optional: HashSet<RuleId>,
+    /// These were disarmed by their guards before they fired.
+    pub(crate) never_fired: Vec<RuleStatus>,
 }
 
 /// How long senders may take.
@@ -88,6 +103,8 @@ impl Shared {
             patience,
             listening: watch::Sender::new(true),
             life: watch::Sender::new(0),
+            late: AtomicU64::new(0),
+            expectations: Mutex::default(),
             beginning: Mutex::new(None),
         }
     }
@@ -105,6 +122,13 @@ impl Shared {
         self.coordinator
             .lock()
             .expect("no holder of the coordinator's lock panics")
+    }
+
+    pub(crate) fn expectations(&self) -> MutexGuard<'_, Expectations> {
+        // A guard may be dropped by a test that panics: then too, what is in here is whole.
+        self.expectations
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// The digest of real state, what is due applied first.
@@ -169,12 +193,14 @@ impl Shared {
             .expect("no holder of the beginning's lock panics") = Some(beginning);
     }
 
-    /// Puts things back to what they were at the start, and ends what is under way.
+    /// Puts things back to what they were at the start, and ends what is under way. To be called on the server's
+    /// thread: no handler is in the middle of anything then, so none acts on a life that it does not belong to.
     pub(crate) fn reset(&self, scope: Scope) {
         self.life.send_modify(|life| *life += 1);
         if matches!(scope, Scope::Rules | Scope::All) {
             self.disarm_all();
             self.gates.reset();
+            *self.expectations() = Expectations::default();
         }
         if matches!(scope, Scope::State | Scope::All) {
             let beginning = self

@@ -3,6 +3,10 @@
 //! The server runs on a thread of its own; everything here is synchronous and may be called from any thread, but not
 //! from within an async runtime.
 
+mod finish;
+mod guard;
+mod setup;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -13,50 +17,22 @@ use thiserror::Error;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::mpsc;
 
-use crate::clock::{Clock, ClockKind};
-use crate::config::{Config, ConfigError, NewJob, Strictness};
-use crate::coordinator::outcome::{Command, Manner, Naming, Submission};
-use crate::coordinator::{Coordinator, Setup};
+use crate::clock::ClockKind;
+use crate::config::{Config, ConfigError};
 use crate::evidence::{JobState, Report};
 use crate::ids::RuleId;
 use crate::journal::counters::Counters;
 use crate::journal::exchange::{Exchange, Match};
-use crate::journal::{Journal, StubEvent, WaitError};
-use crate::script::{Rule, RuleError, RuleStatus};
+use crate::journal::{StubEvent, WaitError};
+use crate::operation::Operation;
+use crate::script::{Explanation, Facts, Rule, RuleError, RuleMatch, RuleStatus};
 use crate::server::{FenceError, Order, Port, run};
-use crate::shared::{Due, Patience, Scope, Shared};
-
-/// Why a stub does not start.
-#[derive(Debug, Error)]
-pub enum StartError {
-    /// The set-up is not sound.
-    #[error("the stub can't be set up")]
-    Config(#[from] ConfigError),
-    /// A job can't be queued.
-    #[error("job {0:?} is given twice; give each its own name")]
-    JobTwice(String),
-    /// A rule can't be armed.
-    #[error("rule {number} can't be armed")]
-    Rule {
-        /// Its place in the list, from 1.
-        number: usize,
-        /// Why.
-        #[source]
-        source: RuleError,
-    },
-    /// The port can't be had.
-    #[error("can't listen on {address}; choose another port, or 0 for a free one")]
-    Bind {
-        /// Where.
-        address: SocketAddr,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// No randomness, thread or runtime to be had.
-    #[error("the system does not give what a server needs")]
-    System(#[source] std::io::Error),
-}
+use crate::shared::{Due, Scope, Shared};
+use crate::verdict::Verification;
+pub use finish::Unfinished;
+pub use guard::RuleGuard;
+pub use setup::StartError;
+use setup::set_up;
 
 /// Why the clock was not advanced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -136,6 +112,11 @@ impl Stub {
         self.shared.arm(rule)
     }
 
+    /// Arms a rule that is disarmed when what is returned is dropped.
+    pub fn arm_guarded(&self, rule: Rule) -> Result<RuleGuard, RuleError> {
+        RuleGuard::arm(&self.shared, rule)
+    }
+
     /// Disarms a rule, and lets go of what it holds; false where it was not armed.
     pub fn disarm(&self, id: &RuleId) -> bool {
         self.shared.disarm(id)
@@ -201,6 +182,34 @@ impl Stub {
             .block_on(self.shared.journal.wait(what, count, limit))
     }
 
+    /// Whether from `least` to `most` of the exchanges meant have arrived; *inconclusive* where the journal has
+    /// forgotten what could decide it.
+    pub fn verify(&self, what: &Match, least: usize, most: Option<usize>) -> Verification {
+        self.shared.journal.verify(what, least, most)
+    }
+
+    /// Whether exchanges like these have arrived in this order, whatever came between them.
+    pub fn verify_sequence(&self, wanted: &[Match]) -> Verification {
+        self.shared.journal.verify_sequence(wanted)
+    }
+
+    /// Which rule would fire on a request of this operation that says this, and why the others would not. None where
+    /// there is no such operation.
+    pub fn explain(&self, operation: &str, said: &RuleMatch) -> Option<Vec<Explanation>> {
+        let operation = Operation::named(operation)?;
+        let facts = Facts {
+            factory: said.factory.clone(),
+            job: said.job.clone(),
+            stage: said.stage.clone(),
+            lease: said.lease.clone(),
+        };
+        Some(
+            self.shared
+                .script
+                .explain(operation, &facts, self.shared.clock.now()),
+        )
+    }
+
     /// What happens from now on. A reader that lags far behind is dropped.
     pub fn events(&self) -> Receiver<StubEvent> {
         self.shared.journal.subscribe()
@@ -223,7 +232,15 @@ impl Stub {
 
     /// Puts things back to what they were at the start; requests under way end without an answer.
     pub fn reset(&self, scope: Scope) {
-        self.shared.reset(scope);
+        let shared = Arc::clone(&self.shared);
+        let (tell, told) = sync_channel(1);
+        self.runtime.spawn(async move {
+            shared.reset(scope);
+            // Whoever asked waits for it, below.
+            let _ = tell.send(());
+        });
+        // A server that is gone has nothing under way, and nobody who would see the difference.
+        let _ = told.recv();
     }
 
     /// The seed that chance is decided by.
@@ -258,57 +275,4 @@ impl Drop for Stub {
     fn drop(&mut self) {
         self.end();
     }
-}
-
-fn set_up(config: Config) -> Result<Shared, StartError> {
-    if config.lease_ms == 0 {
-        return Err(ConfigError::NoLease.into());
-    }
-    let grants = |grants: Vec<crate::config::TokenGrant>| -> Result<Vec<_>, ConfigError> {
-        let sound = |grant: &crate::config::TokenGrant| !grant.token.is_empty() && !grant.scopes.is_empty();
-        match grants.iter().all(sound) {
-            true => Ok(grants
-                .into_iter()
-                .map(|grant| (grant.token, grant.scopes))
-                .collect()),
-            false => Err(ConfigError::EmptyToken),
-        }
-    };
-    let coordinator = Coordinator::new(Setup {
-        lease_ms: config.lease_ms,
-        heartbeat_ms: config.heartbeat_ms,
-        memory_limit: config.memory_limit,
-        secret: crate::secret::draw().map_err(StartError::System)?,
-        tokens: grants(config.tokens)?,
-        enrol_tokens: grants(config.enrol_tokens)?,
-    });
-    let clock = Clock::new(config.clock);
-    let journal = Journal::new(config.journal_limit);
-    let strict = config.strict == Strictness::Strict;
-    let patience = Patience {
-        head: Duration::from_millis(config.head_limit_ms),
-        body: Duration::from_millis(config.body_limit_ms),
-    };
-    let shared = Shared::new(coordinator, clock, journal, config.seed, strict, patience);
-    for job in config.jobs {
-        queue(&shared, job)?;
-    }
-    for (at, rule) in config.rules.into_iter().enumerate() {
-        shared.arm(rule).map_err(|source| StartError::Rule {
-            number: at + 1,
-            source,
-        })?;
-    }
-    shared.keep_beginning();
-    Ok(shared)
-}
-
-fn queue(shared: &Shared, job: NewJob) -> Result<(), StartError> {
-    let name = job.id.clone();
-    let submission = Submission {
-        spec: job.into_spec()?,
-        naming: Naming::BySubmitter,
-    };
-    let outcome = shared.apply(Command::Submit(submission), None, Manner::Honest);
-    outcome.result.map(drop).map_err(|_| StartError::JobTwice(name))
 }

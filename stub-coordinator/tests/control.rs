@@ -2,9 +2,12 @@
 
 mod common;
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
 use common::*;
 use serde_json::json;
-use stub_coordinator::{ClockKind, Config, Match};
+use stub_coordinator::{ClockKind, Config, Match, ResetScope};
 
 #[test]
 fn a_preset_changes_the_mood_of_a_running_stub() {
@@ -178,6 +181,57 @@ fn a_reset_puts_back_what_it_names_and_ends_what_is_under_way() {
         (0, 0, 0)
     );
     assert_eq!(claim(&stub, "f").json()["lease"]["id"], "lease-1");
+}
+
+#[test]
+fn a_late_request_of_a_past_life_is_refused_and_never_counted() {
+    let stub = start(&["a"]);
+    let whole = String::from_utf8(request_bytes(
+        "POST",
+        "/v1/claims",
+        &[],
+        Some(r#"{"factoryId":"straggler","caps":["engine:sh"]}"#),
+    ))
+    .expect("text");
+    let (begun, rest) = whole.split_at(30);
+    let mut straggler = TcpStream::connect(stub.address()).expect("connects");
+    straggler.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    straggler.write_all(begun.as_bytes()).expect("written");
+    // Connections are taken in order: the straggler's is, once this one was answered.
+    assert_eq!(claim(&stub, "f").status, 200);
+    stub.reset(ResetScope::All);
+    let fresh = stub.digest();
+    straggler.write_all(rest.as_bytes()).expect("written");
+    let late = parse(&read_to_end(&mut straggler).0);
+    assert_eq!((late.status, late.code().as_str()), (410, "past_life"));
+    assert_eq!((stub.digest(), stub.journal().len()), (fresh, 0));
+    assert_eq!(
+        (stub.counters().requests.len(), stub.counters().mutations_total()),
+        (0, 0)
+    );
+    assert_eq!(get(&stub, "/_stub/health").json()["lateRequests"], 1);
+    assert_eq!(
+        claim(&stub, "f").status,
+        200,
+        "whoever connects again is of this life"
+    );
+}
+
+#[test]
+fn a_reset_closes_idle_connections_so_that_their_owners_connect_again() {
+    let stub = start(&["a"]);
+    let mut idle = TcpStream::connect(stub.address()).expect("connects");
+    idle.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    idle.write_all(b"GET /v1/health HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
+        .expect("written");
+    let mut first = [0_u8; 12];
+    idle.read_exact(&mut first).expect("an answer");
+    stub.reset(ResetScope::Rules);
+    let (rest, error) = read_to_end(&mut idle);
+    assert!(
+        error.is_none() && rest.ends_with(b"}"),
+        "the end, not a refusal: {error:?}"
+    );
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What the stub has seen: counters, digest, jobs, journal.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -21,7 +22,10 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 type Stub = State<Arc<Shared>>;
 
 pub(super) async fn health(State(shared): Stub) -> Response<Body> {
-    document(&json!({"status": "ok", "seed": shared.seed, "clock": shared.clock.kind()}))
+    let late = shared.late.load(Ordering::Relaxed);
+    document(
+        &json!({"status": "ok", "seed": shared.seed, "clock": shared.clock.kind(), "lateRequests": late}),
+    )
 }
 
 pub(super) async fn counters(State(shared): Stub) -> Response<Body> {

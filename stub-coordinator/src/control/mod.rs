@@ -4,6 +4,8 @@
 mod evidence;
 mod guard;
 mod levers;
+mod metrics;
+mod questions;
 
 use std::sync::Arc;
 
@@ -28,6 +30,10 @@ pub(crate) fn routes(token: Option<&str>, shared: &Arc<Shared>) -> Router<Arc<Sh
         .route("/journal", get(evidence::journal))
         .route("/journal/count", post(evidence::count))
         .route("/journal/wait", post(evidence::wait))
+        .route("/journal/verify", post(questions::verify))
+        .route("/journal/verify-sequence", post(questions::verify_sequence))
+        .route("/explain", post(questions::explain))
+        .route("/metrics", get(metrics::metrics))
         .route("/unexpected", get(evidence::unexpected))
         .route("/violations", get(evidence::violations))
         .route("/presets", get(levers::presets))
@@ -49,7 +55,9 @@ pub(crate) fn routes(token: Option<&str>, shared: &Arc<Shared>) -> Router<Arc<Sh
             problem(405, "method_not_allowed", "the path has other methods")
         })
         .layer(from_fn_with_state(Guard::new(token, shared), guard::check));
-    Router::new().nest("/_stub", routes)
+    // Where those who collect metrics look for them, and just as guarded.
+    let metrics = get(metrics::metrics).layer(from_fn_with_state(Guard::new(token, shared), guard::check));
+    Router::new().nest("/_stub", routes).route("/metrics", metrics)
 }
 
 /// A document of the control API.

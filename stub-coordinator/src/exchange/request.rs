@@ -67,11 +67,9 @@ pub(super) fn arrived(shared: &Shared, parts: &Parts, recognised: &Recognised, b
         _ => (None, None),
     };
     let evidence = evidence_of(body);
-    let said = |name: &str| evidence.as_ref()?.get(name)?.as_str().map(str::to_owned);
-    let in_path = |prefix: &str| {
-        let named = operation.is_some_and(|operation| operation.route().1.starts_with(prefix));
-        path_id.filter(|_| named).map(str::to_owned)
-    };
+    let facts = operation
+        .map(|operation| facts_of(operation, path_id, evidence.as_ref()))
+        .unwrap_or_else(|| said_in(evidence.as_ref()));
     let scopes = bearer(&parts.headers)
         .map(|token| shared.coordinator().scopes(&token))
         .unwrap_or_default();
@@ -80,12 +78,10 @@ pub(super) fn arrived(shared: &Shared, parts: &Parts, recognised: &Recognised, b
         operation: operation.map(|operation| operation.name().to_owned()),
         method: parts.method.to_string(),
         path: parts.uri.to_string(),
-        factory: in_path("/v1/factories/").or_else(|| said("factoryId")),
-        job: in_path("/v1/jobs/")
-            .or_else(|| said("jobId"))
-            .or_else(|| submitted_id(operation, &evidence)),
-        stage: said("stage"),
-        lease: in_path("/v1/leases/").or_else(|| said("leaseId")),
+        factory: facts.factory,
+        job: facts.job,
+        stage: facts.stage,
+        lease: facts.lease,
         token_scopes: scopes.into_iter().map(|scope| scope.name().to_owned()).collect(),
         request_headers: redacted(&parts.headers),
         request_body: evidence,
@@ -103,11 +99,34 @@ pub(super) fn arrived(shared: &Shared, parts: &Parts, recognised: &Recognised, b
     }
 }
 
-fn submitted_id(operation: Option<Operation>, body: &Option<Value>) -> Option<String> {
-    let body = body
-        .as_ref()
-        .filter(|_| operation == Some(Operation::JobSubmit))?;
-    body.get("id")?.as_str().map(str::to_owned)
+/// What a request says that rules look at: the id in its path goes before what its body says.
+pub(crate) fn facts_of(operation: Operation, path_id: Option<&str>, body: Option<&Value>) -> Facts {
+    let said = said_in(body);
+    let in_path = |prefix: &str| {
+        path_id
+            .filter(|_| operation.route().1.starts_with(prefix))
+            .map(str::to_owned)
+    };
+    let submitted = || {
+        let body = body.filter(|_| operation == Operation::JobSubmit)?;
+        body.get("id")?.as_str().map(str::to_owned)
+    };
+    Facts {
+        factory: in_path("/v1/factories/").or(said.factory),
+        job: in_path("/v1/jobs/").or(said.job).or_else(submitted),
+        stage: said.stage,
+        lease: in_path("/v1/leases/").or(said.lease),
+    }
+}
+
+fn said_in(body: Option<&Value>) -> Facts {
+    let said = |name: &str| body?.get(name)?.as_str().map(str::to_owned);
+    Facts {
+        factory: said("factoryId"),
+        job: said("jobId"),
+        stage: said("stage"),
+        lease: said("leaseId"),
+    }
 }
 
 /// What rules look at.

@@ -164,13 +164,14 @@ impl Journal {
     /// How many exchanges fell out of the journal.
     pub(crate) fn forgotten(&self) -> u64 {
         let pages = self.pages();
-        pages.next_seq - 1 - pages.exchanges.len() as u64
+        pages.next_seq - pages.first_seq - pages.exchanges.len() as u64
     }
 
     /// Forgets exchanges and counters; numbers go on.
     pub(crate) fn reset(&self) {
         let mut pages = self.pages();
         pages.exchanges.clear();
+        pages.first_seq = pages.next_seq;
         pages.unexpected.clear();
         pages.violations.clear();
         pages.counters = Counters::default();

@@ -15,6 +15,8 @@ pub(super) struct Pages {
     pub(super) limit: usize,
     pub(super) exchanges: VecDeque<Exchange>,
     pub(super) next_seq: u64,
+    /// The first number since the journal was emptied on purpose: what came before is not forgotten, but dismissed.
+    pub(super) first_seq: u64,
     pub(super) counters: Counters,
     pub(super) unexpected: VecDeque<Exchange>,
     pub(super) violations: VecDeque<String>,
@@ -27,6 +29,7 @@ impl Pages {
             limit: limit.max(1),
             exchanges: VecDeque::new(),
             next_seq: 1,
+            first_seq: 1,
             counters: Counters::default(),
             unexpected: VecDeque::new(),
             violations: VecDeque::new(),

@@ -1,8 +1,10 @@
 //! The script: which rules are armed, and which of them, if any, fires on a request. What a fault then does to the
 //! exchange is left to `faults`.
 
+mod explain;
 mod fault;
 mod gates;
+mod judge;
 mod preset;
 mod rule;
 mod schema;
@@ -18,6 +20,7 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 use std::hash::Hasher;
 use tokio::sync::watch;
 
+pub use explain::Explanation;
 pub use fault::{Delay, Diverge, Fault, Malformed, SequenceEnd, StatusFault};
 pub(crate) use gates::Gates;
 pub use preset::{PRESETS, preset};
@@ -150,12 +153,12 @@ impl Script {
         let mut armoury = self.armoury();
         let mut first = None;
         for armed in &mut armoury.rules {
-            if !armed.matches(operation, facts) {
+            if armed.mismatch(operation, facts).is_some() {
                 continue;
             }
             armed.matched += 1;
             if first.is_none()
-                && armed.fires(self.seed, now)
+                && armed.reluctance(armed.matched, self.seed, now).is_none()
                 && let Some(fault) = armed.rule.fault.after_firings(armed.fired).cloned()
             {
                 armed.fired += 1;
@@ -195,41 +198,6 @@ impl Armoury {
             return Err(RuleError::BadId(wanted.clone(), "is taken by another armed rule"));
         }
         Ok(id)
-    }
-}
-
-impl Armed {
-    fn matches(&self, operation: Operation, facts: &Facts) -> bool {
-        let matching = &self.rule.matching;
-        let holds = |wanted: &Option<String>, said: &Option<String>| wanted.is_none() || wanted == said;
-        self.operation.is_none_or(|on| on == operation)
-            && validate::goes_with(&self.rule.fault, operation)
-            && holds(&matching.factory, &facts.factory)
-            && holds(&matching.job, &facts.job)
-            && holds(&matching.stage, &facts.stage)
-            && holds(&matching.lease, &facts.lease)
-    }
-
-    /// Whether it fires on the match that was just counted.
-    fn fires(&self, seed: Option<u64>, now: Moment) -> bool {
-        let when = &self.rule.when;
-        if when.sticky && self.fired > 0 {
-            return true;
-        }
-        let from = when.from.and_then(|span| span.forward()).unwrap_or_default();
-        let opens = self.armed_at.after(from);
-        let closes = when
-            .lasting
-            .and_then(|span| span.forward())
-            .map(|lasting| opens.after(lasting));
-        let in_window = now >= opens && closes.is_none_or(|closes| now < closes);
-        let by_chance = when
-            .chance
-            .is_none_or(|chance| draw(seed.unwrap_or_default(), &self.id, self.matched, "chance") < chance);
-        in_window
-            && self.matched > when.skip
-            && when.times.is_none_or(|times| self.fired < times)
-            && by_chance
     }
 }
 

@@ -1,0 +1,143 @@
+//! Questions: has this arrived so often, in this order, and which rule would fire on that. None of them changes
+//! anything.
+
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::Response;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{document, problem, read};
+use crate::journal::exchange::Match;
+use crate::names::nearest;
+use crate::operation::{Operation, Recognised};
+use crate::script::Facts;
+use crate::shared::Shared;
+
+type Stub = State<Arc<Shared>>;
+
+/// How many of the exchanges meant have to have arrived: exactly `count`, or from `at_least` to `at_most`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Amount {
+    #[serde(default, rename = "match")]
+    what: Match,
+    #[serde(default)]
+    count: Option<usize>,
+    #[serde(default)]
+    at_least: Option<usize>,
+    #[serde(default)]
+    at_most: Option<usize>,
+}
+
+pub(super) async fn verify(State(shared): Stub, body: Bytes) -> Response<Body> {
+    let amount = match read::<Amount>(&body) {
+        Ok(amount) => amount,
+        Err(refusal) => return *refusal,
+    };
+    let (least, most) = match (amount.count, amount.at_least, amount.at_most) {
+        (Some(count), None, None) => (count, Some(count)),
+        (None, least, most) if least.is_some() || most.is_some() => (least.unwrap_or(0), most),
+        _ => {
+            return problem(
+                422,
+                "invalid_field",
+                "say how many: `count`, or `at_least` and `at_most`",
+            );
+        }
+    };
+    document(&shared.journal.verify(&amount.what, least, most))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Order {
+    sequence: Vec<Match>,
+}
+
+pub(super) async fn verify_sequence(State(shared): Stub, body: Bytes) -> Response<Body> {
+    match read::<Order>(&body) {
+        Ok(order) if order.sequence.is_empty() => problem(
+            422,
+            "invalid_field",
+            "`sequence` is empty; a sequence of nothing proves nothing",
+        ),
+        Ok(order) => document(&shared.journal.verify_sequence(&order.sequence)),
+        Err(refusal) => *refusal,
+    }
+}
+
+/// A request that is not sent: its operation and what it would say, or its method, path and body.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Thought {
+    #[serde(default)]
+    operation: Option<String>,
+    #[serde(default)]
+    factory: Option<String>,
+    #[serde(default)]
+    job: Option<String>,
+    #[serde(default)]
+    stage: Option<String>,
+    #[serde(default)]
+    lease: Option<String>,
+    #[serde(default)]
+    method: Option<String>,
+    #[serde(default)]
+    path: Option<String>,
+    #[serde(default)]
+    body: Option<Value>,
+}
+
+pub(super) async fn explain(State(shared): Stub, body: Bytes) -> Response<Body> {
+    let thought = match read::<Thought>(&body) {
+        Ok(thought) => thought,
+        Err(refusal) => return *refusal,
+    };
+    match thought.meaning() {
+        Err(why) => problem(422, "invalid_field", &why),
+        Ok((operation, facts)) => {
+            let rules = shared.script.explain(operation, &facts, shared.clock.now());
+            let fires = rules.iter().find(|rule| rule.fires).map(|rule| &rule.id);
+            document(&json!({"operation": operation.name(), "fires": fires, "rules": rules}))
+        }
+    }
+}
+
+impl Thought {
+    fn meaning(self) -> Result<(Operation, Facts), String> {
+        let facts = Facts {
+            factory: self.factory,
+            job: self.job,
+            stage: self.stage,
+            lease: self.lease,
+        };
+        match (self.operation, self.path) {
+            (Some(name), None) => Ok((operation_named(&name)?, facts)),
+            (None, Some(path)) => {
+                let method = self.method.as_deref().unwrap_or("POST");
+                let path = path.split('?').next().unwrap_or_default();
+                match Operation::recognise(method, path) {
+                    Recognised::Operation(operation, path_id) => {
+                        let said =
+                            crate::exchange::facts_of(operation, path_id.as_deref(), self.body.as_ref());
+                        Ok((operation, said))
+                    }
+                    Recognised::WrongMethod(allowed) => Err(format!("{path} takes {allowed}")),
+                    Recognised::UnknownPath => Err(format!("{path} is no path of the API")),
+                }
+            }
+            _ => Err("say which request: its `operation`, or its `method` and `path`".to_owned()),
+        }
+    }
+}
+
+fn operation_named(name: &str) -> Result<Operation, String> {
+    let names = || Operation::ALL.into_iter().map(Operation::name);
+    Operation::named(name).ok_or_else(|| {
+        let hint = nearest(name, names()).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+        format!("no operation is called {name:?}{hint}")
+    })
+}
