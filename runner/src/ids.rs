@@ -77,3 +77,10 @@ id_type!(
     /// A lease: the coordinator's word that one factory may work on one job for a while.
     LeaseId
 );
+
+/// The holder's proof, sent with every call about a lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LeaseProof {
+    pub(crate) lease: LeaseId,
+    pub(crate) fencing_token: u64,
+}

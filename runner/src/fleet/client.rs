@@ -19,7 +19,8 @@ pub(crate) use answers::{Claimed, Mirrored, Offer, StrayLease};
 
 use super::failure::{Failure, FailureKind, shown};
 use super::wire::{self, ClaimRequest, LeaseHolder, QuarantineRequest, ReportRequest};
-use crate::ids::{Capability, FactoryId, JobId, LeaseId};
+pub(crate) use crate::ids::LeaseProof;
+use crate::ids::{Capability, FactoryId, JobId};
 use crate::settings::{Settings, Token};
 use crate::stage::Stage;
 use answers::{instructions, offer, shaped};
@@ -46,13 +47,6 @@ pub(crate) struct Client {
     token: Option<Token>,
     factory: FactoryId,
     limit: Duration,
-}
-
-/// The holder's proof, sent with every call about a lease.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct LeaseProof {
-    pub(crate) lease: LeaseId,
-    pub(crate) fencing_token: u64,
 }
 
 impl Client {

@@ -9,7 +9,8 @@ pub(crate) mod office;
 use std::time::Duration;
 
 use claimer::Claimer;
-use keeper::{Closing, Keeper, Terms};
+pub(crate) use keeper::Closing;
+use keeper::{Keeper, Terms};
 
 use super::client::LeaseProof;
 use super::lease::{BootInstant, Ending, LeaseTime};

@@ -89,6 +89,7 @@ pub(super) fn queued(known: &History, sequence: u64) -> Line {
         reason: None,
         sequence: Some(sequence),
         lease: None,
+        fencing_token: None,
     }
 }
 

@@ -132,5 +132,6 @@ pub(super) fn line(known: &History, stage: Stage, spent: u32, reason: Option<&st
         reason: reason.map(str::to_owned),
         sequence: None,
         lease: None,
+        fencing_token: None,
     }
 }

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 
 use super::{History, JobHold, Line, Queue, QueueError, Reading, files, history, locks};
 use crate::decide::Waiting;
-use crate::ids::{JobId, LeaseId};
+use crate::ids::{JobId, LeaseProof};
 use crate::job::Job;
 use crate::stage::Stage;
 
@@ -30,7 +30,7 @@ pub(crate) struct Claimed {
 }
 
 /// `lease`: the coordinator's, where the job is taken because it said so.
-pub(super) fn claim(queue: &Queue, chosen: &Waiting, lease: Option<&LeaseId>) -> Reading<Claim> {
+pub(super) fn claim(queue: &Queue, chosen: &Waiting, lease: Option<&LeaseProof>) -> Reading<Claim> {
     let hold = match locks::take(queue, &chosen.id, chosen.lock.as_ref())? {
         locks::Taking::Mine(hold) => hold,
         locks::Taking::NameHeld => return Ok(Claim::LockHeld),
@@ -94,7 +94,7 @@ impl Queue {
     }
 }
 
-pub(super) fn started(known: &History, lease: Option<&LeaseId>) -> Line {
+pub(super) fn started(known: &History, lease: Option<&LeaseProof>) -> Line {
     Line {
         at: history::now(),
         stage: Stage::Building,
@@ -102,6 +102,7 @@ pub(super) fn started(known: &History, lease: Option<&LeaseId>) -> Line {
         spent: known.spent() + 1,
         reason: None,
         sequence: None,
-        lease: lease.map(LeaseId::to_string),
+        lease: lease.map(|proof| proof.lease.to_string()),
+        fencing_token: lease.map(|proof| proof.fencing_token),
     }
 }

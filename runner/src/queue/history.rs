@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::{Queue, QueueError, Reading, files};
-use crate::ids::JobId;
+use crate::ids::{JobId, LeaseId, LeaseProof};
 use crate::stage::Stage;
 
 /// The reason on the line that announces the command of `ship`.
@@ -36,6 +36,9 @@ pub(crate) struct Line {
     /// The coordinator's lease that a start is under.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) lease: Option<String>,
+    /// Of that lease.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) fencing_token: Option<u64>,
 }
 
 /// All lines of a job, oldest first; none for a job that was placed by hand and never looked at.
@@ -68,12 +71,22 @@ impl History {
 
     /// Its latest start was under a lease: the coordinator decides what becomes of it.
     pub(crate) fn is_routed(&self) -> bool {
-        let started = |line: &&Line| line.stage == Stage::Building;
-        self.lines
-            .iter()
-            .rev()
-            .find(started)
-            .is_some_and(|line| line.lease.is_some())
+        self.last_start().is_some_and(|line| line.lease.is_some())
+    }
+
+    /// The lease of its latest start, as far as it is on record.
+    pub(crate) fn lease(&self) -> Option<LeaseProof> {
+        let line = self.last_start()?;
+        Some(LeaseProof {
+            lease: LeaseId::new(line.lease.as_deref()?).ok()?,
+            fencing_token: line.fencing_token?,
+        })
+    }
+
+    /// The announcement of `ship` may name `building` too, and is no start.
+    fn last_start(&self) -> Option<&Line> {
+        let started = |line: &&Line| line.stage == Stage::Building && line.reason.is_none();
+        self.lines.iter().rev().find(started)
     }
 
     pub(crate) fn spent(&self) -> u32 {

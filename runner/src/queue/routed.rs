@@ -5,7 +5,7 @@ use super::{
     Claimed, History, JobHold, Queue, QueueError, Reading, Recovered, change, claim, files, history, locks,
 };
 use crate::decide::Waiting;
-use crate::ids::{JobId, LeaseId};
+use crate::ids::{JobId, LeaseProof};
 use crate::job::Job;
 use crate::stage::Stage;
 
@@ -21,7 +21,7 @@ const REASON_INTERRUPTED: &str = "interrupted under a lease";
 
 impl Queue {
     /// Writes the coordinator's job to `building`: announced first, then there as a whole or not at all.
-    pub(crate) fn admit(&self, job: Job, text: &str, lease: &LeaseId) -> Reading<Admission> {
+    pub(crate) fn admit(&self, job: Job, text: &str, lease: &LeaseProof) -> Reading<Admission> {
         let locks::Taking::Mine(hold) = locks::take(self, &job.id, job.lock.as_ref())? else {
             return Ok(Admission::InOtherHands);
         };
@@ -53,7 +53,7 @@ impl Queue {
     }
 
     /// Takes the local file of a job that the coordinator assigned: it is the job (clause T-12).
-    pub(crate) fn admit_local(&self, id: &JobId, lease: &LeaseId) -> Reading<Admission> {
+    pub(crate) fn admit_local(&self, id: &JobId, lease: &LeaseProof) -> Reading<Admission> {
         let job = self.job(Stage::Inbox, id)?;
         let chosen = Waiting {
             id: id.clone(),
@@ -70,7 +70,7 @@ impl Queue {
     }
 
     /// The next attempt under the same lease: the file goes back to `building`, the number and what counts of it up.
-    pub(crate) fn try_again(&self, hold: &JobHold, from: Stage, lease: &LeaseId) -> Reading<(u32, u32)> {
+    pub(crate) fn try_again(&self, hold: &JobHold, from: Stage, lease: &LeaseProof) -> Reading<(u32, u32)> {
         let started = claim::started(&self.history(hold.id())?, Some(lease));
         let counts = (started.attempt, started.spent);
         match from {

@@ -20,7 +20,8 @@ impl Runner {
             .as_ref()
             .filter(|_| self.stop.is_none() && self.routes())
         {
-            return routed.is_over(self.options.until, self.decided_once);
+            let ending = outlook.prospect != Prospect::None;
+            return !ending && routed.is_over(self.options.until, self.decided_once);
         }
         let waiting_helps = match outlook.prospect {
             Prospect::None => false,

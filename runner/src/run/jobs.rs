@@ -106,7 +106,7 @@ impl Runner {
             }
             // It never waits in the inbox: the next attempt follows under the same lease.
             (Some(lease), Cause::Failure) => {
-                let lease = &lease.proof.lease;
+                let lease = &lease.proof;
                 (attempt.number, attempt.spent) =
                     self.queue.try_again(&attempt.hold, attempt.stage, lease)?;
                 attempt.stage = Stage::Building;

@@ -136,6 +136,17 @@ impl Local {
         })
     }
 
+    /// Only takes up what dead runners left in work; true: something of it is still being ended.
+    pub(crate) fn take_up(
+        &mut self,
+        queue: &Queue,
+        ours: &BTreeSet<JobId>,
+    ) -> Result<(Vec<(JobId, Stage)>, bool), QueueError> {
+        let mut elsewhere = Elsewhere::default();
+        let recovered = self.recover(queue, ours, &mut elsewhere)?;
+        Ok((recovered, elsewhere.busy))
+    }
+
     fn recover(
         &mut self,
         queue: &Queue,

@@ -17,11 +17,11 @@ use crate::fleet::client::LeaseProof;
 use crate::fleet::lease::BootInstant;
 use crate::fleet::routed::admission::{Allowance, CutOver, cut_over, job_file};
 use crate::fleet::routed::office::Office;
-use crate::fleet::routed::{FleetEvent, Granted, Settlement};
+use crate::fleet::routed::{Closing, FleetEvent, Granted, Settlement};
 use crate::fleet::wire::WireJob;
 use crate::ids::{Capability, JobId};
 use crate::job::{self, Job, Naming};
-use crate::queue::{Admission, QueueError};
+use crate::queue::{Admission, QueueError, SHIP_UNKNOWN};
 use crate::settings::Settings;
 use crate::stage::Stage;
 use crate::supervise::Urgency;
@@ -241,13 +241,13 @@ impl Runner {
                 return Ok(());
             }
             CutOver::Release => Admission::InOtherHands,
-            CutOver::RunLocal => match self.queue.admit_local(&id, &granted.proof.lease) {
+            CutOver::RunLocal => match self.queue.admit_local(&id, &granted.proof) {
                 Err(QueueError::Job(_)) => Admission::InOtherHands,
                 admission => admission?,
             },
             CutOver::Run => match self.judge(&granted.job) {
                 Err(reason) => return self.refuse(&id, &reason),
-                Ok((job, text)) => self.queue.admit(job, &text, &granted.proof.lease)?,
+                Ok((job, text)) => self.queue.admit(job, &text, &granted.proof)?,
             },
         };
         match admission {
@@ -382,6 +382,24 @@ impl Runner {
             } else if let Some(routed) = &mut self.routed {
                 routed.reviewing.insert(id, attempt);
             }
+        }
+        Ok(())
+    }
+
+    /// A job that an earlier run left behind under its lease: another factory may have it at once, unless nobody knows
+    /// whether it was published (clause T-13).
+    pub(super) fn settle_left_behind(&mut self, id: &JobId, stage: Stage) -> Result<(), RunError> {
+        let known = self.queue.history(id)?;
+        let (Some(routed), Some(proof)) = (&mut self.routed, known.lease()) else {
+            return Ok(());
+        };
+        if stage == Stage::Quarantine {
+            let last = known.lines.last().and_then(|line| line.reason.as_deref());
+            let closing = match last {
+                Some(SHIP_UNKNOWN) => Closing::Quarantine(SHIP_UNKNOWN.to_owned()),
+                _ => Closing::Release,
+            };
+            routed.office.settle_orphan(id, proof, closing);
         }
         Ok(())
     }

@@ -144,6 +144,9 @@ impl Runner {
             // Between two decisions, so that none is made in a mode that is over.
             self.follow_settings();
             if self.routes() {
+                if self.take_up_left_behind()? {
+                    outlook.prospect = Prospect::InOtherHands;
+                }
                 self.ask_for_work();
                 return Ok(outlook);
             }
@@ -202,7 +205,22 @@ impl Runner {
             announce::moved(&refused.id, Stage::Failed, Some(&refused.reason), None);
             self.moved(&refused.id, Stage::Failed);
         }
-        for (id, stage) in &choice.recovered {
+        self.tell_recovered(&choice.recovered);
+    }
+
+    /// Jobs of dead runners, where the coordinator is the source of work; true: something of one is being ended.
+    fn take_up_left_behind(&mut self) -> Result<bool, RunError> {
+        let ours: BTreeSet<JobId> = self.running.keys().cloned().collect();
+        let (recovered, busy) = self.local.take_up(&self.queue, &ours)?;
+        self.tell_recovered(&recovered);
+        for (id, stage) in recovered {
+            self.settle_left_behind(&id, stage)?;
+        }
+        Ok(busy)
+    }
+
+    fn tell_recovered(&mut self, recovered: &[(JobId, Stage)]) {
+        for (id, stage) in recovered {
             if stage.is_final() {
                 self.tally.count(*stage);
             }

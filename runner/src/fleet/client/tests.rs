@@ -147,7 +147,7 @@ fn a_lease_in_a_dry_run_is_seen_whatever_surrounds_it() {
             panic!("{body}")
         };
         let proof = LeaseProof {
-            lease: LeaseId::new("lease-9").unwrap(),
+            lease: crate::ids::LeaseId::new("lease-9").unwrap(),
             fencing_token: 4,
         };
         assert_eq!(

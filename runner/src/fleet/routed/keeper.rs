@@ -368,7 +368,7 @@ fn says_lost(failure: &Failure) -> bool {
     }
 }
 
-fn settlement(sent: Result<(), Failure>) -> Settlement {
+pub(super) fn settlement(sent: Result<(), Failure>) -> Settlement {
     match sent {
         Ok(()) => Settlement::Delivered,
         Err(failure @ Failure::Definite(_)) => Settlement::Refused(failure.to_string()),

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::keeper::settlement;
 use super::{Claimer, Closing, EVENTS_MAX, FleetEvent, Granted, Keeper, Terms};
-use crate::fleet::client::{Client, ClientError, StageNews};
+use crate::fleet::client::{Client, ClientError, LeaseProof, StageNews, fresh_key};
 use crate::fleet::lease::BootInstant;
 use crate::fleet::wire;
 use crate::ids::{Capability, JobId};
@@ -157,6 +158,23 @@ impl Office {
     /// Its lease was lost and it lies in `quarantine/`; answered by `Settled`.
     pub(crate) fn quarantine(&mut self, job: &JobId, reason: &str) {
         self.close(job, Closing::Quarantine(reason.to_owned()));
+    }
+
+    /// Ends the lease that an earlier process had on a job, if it still answers: asked once. Answered by `Settled`.
+    pub(crate) fn settle_orphan(&mut self, job: &JobId, proof: LeaseProof, closing: Closing) {
+        self.closing += 1;
+        let (client, sender, job) = (self.client.clone(), self.sender.clone(), job.clone());
+        tokio::spawn(async move {
+            let sent = match &closing {
+                Closing::Quarantine(reason) => {
+                    let key = fresh_key("quarantine");
+                    client.quarantine(&job, Some(&proof), reason, &key).await
+                }
+                Closing::Release | Closing::Final(_) => client.release(&proof, &fresh_key("release")).await,
+            };
+            let outcome = settlement(sent);
+            let _ = sender.send(FleetEvent::Settled { job, outcome }).await;
+        });
     }
 
     /// Whether the end of every lease that was closed is settled.

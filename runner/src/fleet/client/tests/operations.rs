@@ -36,7 +36,7 @@ fn a_shadow_report_tells_how_it_was_taken() {
 #[test]
 fn calls_about_a_lease_carry_its_token_and_a_key_where_they_change_something() {
     let proof = LeaseProof {
-        lease: LeaseId::new("lease-9").unwrap(),
+        lease: crate::ids::LeaseId::new("lease-9").unwrap(),
         fencing_token: 4,
     };
     let lease = r#"{"lease":{"id":"lease-9","jobId":"a","factoryId":"forge-2","fencingToken":4,"ttlMs":900,"expiresAt":"x"}}"#;
@@ -102,7 +102,7 @@ fn a_renewal_of_another_lease_is_no_renewal() {
     let (url, _requests) = answering(json("200 OK", other));
     let client = Client::new(&settings(&url, &[])).unwrap();
     let proof = LeaseProof {
-        lease: LeaseId::new("lease-9").unwrap(),
+        lease: crate::ids::LeaseId::new("lease-9").unwrap(),
         fencing_token: 4,
     };
     let failure = run(client.renew(&proof, Duration::from_secs(3))).unwrap_err();
