@@ -1,0 +1,118 @@
+# shellcheck shell=bash
+# What becomes of one job: its engine, `verify`, `ship`, each bounded in time and with nothing left of it.
+
+# Every process that was started for this run, wherever it fled: they all have its mark in their environment.
+marked() {
+    local file
+    grep -lsaF "AQ_RUN=$1" /proc/[0-9]*/environ 2>/dev/null | while IFS=/ read -r _ _ file _; do
+        [[ $file == "$$" || $file == "$BASHPID" ]] || echo "$file"
+    done
+}
+
+# TERM to all of it, KILL to what is left after the grace.
+clear_away() {
+    local pids deadline
+    pids=$(marked "$1")
+    [[ -z $pids ]] && return
+    # shellcheck disable=SC2086 # a list of process ids
+    kill -TERM $pids 2>/dev/null
+    now_ms; deadline=$((REPLY + GRACE_MS))
+    while pids=$(marked "$1"); [[ -n $pids ]]; do
+        now_ms
+        # shellcheck disable=SC2086
+        ((REPLY < deadline)) || kill -KILL $pids 2>/dev/null
+        pause 0.02
+    done
+}
+
+# bounded MARK LIMIT IDLE OUTPUT COMMAND...: runs it in the job's folder. REPLY is `exit N`, `timeout`, `idle`
+# or `stopped`.
+bounded() {
+    local mark=$1 limit=$2 idle=$3 output=$4 pid started last size=0 grown code how=''
+    shift 4
+    now_ms; started=$REPLY last=$REPLY
+    (
+        trap - TERM INT
+        unset "${!AQ_FLEET@}" QUIET_FD
+        export AQ_RUN=$mark AQ_JOB_ID=$JOB AQ_ATTEMPT=$ATTEMPT
+        cd "$FOLDER" && exec "$@"
+    ) >>"$output" 2>&1 &
+    pid=$!
+    while kill -0 $pid 2>/dev/null; do
+        pause 0.01
+        now_ms
+        ((REPLY - started > limit)) && how=timeout
+        if ((idle)); then
+            grown=$(wc -c <"$output")
+            if ((grown != size)); then size=$grown last=$REPLY; fi
+            ((REPLY - last > idle)) && how=idle
+        fi
+        [[ -e $TMP/stop ]] && how=stopped
+        if [[ -n $how ]]; then clear_away "$mark"; break; fi
+    done
+    wait $pid
+    code=$?
+    clear_away "$mark"
+    REPLY=${how:-exit $code}
+}
+
+milliseconds() { # DURATION: REPLY, 0 for none
+    REPLY=0
+    [[ -z $1 ]] || REPLY=$(awk -v s="$(seconds "$1")" 'BEGIN { printf "%d", s * 1000 }')
+}
+
+# Starts the job's engine as it wants to be started: the prompt by file or on standard input, never an open one.
+engine() { # MARK LIMIT IDLE OUTPUT PROMPT
+    local words input=/dev/null
+    fact "$JOB" engine ''; local engine=$REPLY
+    fact "$JOB" yolo false; local yolo=$REPLY
+    case $engine in
+        devin) words=(devin -p --prompt-file "$5"); [[ $yolo == true ]] && words+=(--permission-mode dangerous) ;;
+        claude) words=(claude -p) input=$5; [[ $yolo == true ]] && words+=(--dangerously-skip-permissions) ;;
+        codex) words=(codex exec --skip-git-repo-check) input=$5; [[ $yolo == true ]] && words+=(--dangerously-bypass-approvals-and-sandbox); words+=(-) ;;
+        gemini) words=(gemini -p '') input=$5; [[ $yolo == true ]] && words+=(--yolo) ;;
+        opencode) words=(opencode run) input=$5; [[ $yolo == true ]] && words+=(--auto) ;;
+        sh) words=(sh "$5") ;;
+    esac
+    bounded "$1" "$2" "$3" "$4" "${words[@]}" <"$input"
+}
+
+# The whole way of one job that lies in building/; ends with the job in another stage and its lock free.
+work_on() {
+    JOB=$1
+    local folder=$STATE/jobs/$1 limit idle lock verify retries review
+    ATTEMPT=$(($(cat "$folder/attempts" 2>/dev/null || echo 0) + 1))
+    echo $ATTEMPT >"$folder/attempts"
+    fact "$1" timeout 4h; milliseconds "$REPLY"; limit=$REPLY
+    fact "$1" idle_timeout ''; milliseconds "$REPLY"; idle=$REPLY
+    fact "$1" lock ''; lock=$REPLY
+    fact "$1" verify ''; verify=$REPLY
+    fact "$1" review false; review=$REPLY
+    fact "$1" retries 0; retries=$REPLY
+    fact "$1" cwd .; FOLDER=$(cd "$HERE" && cd "$REPLY" 2>/dev/null && pwd)
+    fact "$1" body 1; tail -n "+$REPLY" "$QUEUE/building/$1.md" >"$folder/prompt.md"
+    if [[ -z $FOLDER ]]; then REPLY="exit 1"
+    else engine "$QUEUE:$1:$ATTEMPT" "$limit" "$idle" "$folder/output" "$folder/prompt.md"; fi
+    local ended=$REPLY stage=building
+    if [[ $ended == "exit 0" && -n $verify ]]; then
+        move "$1" building testing && stage=testing
+        bounded "$QUEUE:$1:$ATTEMPT" "$limit" 0 "$folder/output" sh -c "$verify" </dev/null
+        ended=$REPLY
+    fi
+    if [[ $ended == stopped ]]; then
+        echo $((ATTEMPT - 1)) >"$folder/attempts"
+        move "$1" "$stage" inbox
+    elif [[ $ended == "exit 0" && $review == true ]]; then move "$1" "$stage" review
+    elif [[ $ended == "exit 0" ]]; then publish "$1" "$stage" "$limit"
+    elif [[ $ended == exit* ]] && ((ATTEMPT <= retries)); then move "$1" "$stage" inbox
+    else fail_job "$1" "$stage" "$ended"; fi
+    leave_lock "$lock"
+}
+
+publish() { # ID STAGE LIMIT: runs `ship`, where there is one
+    local ship
+    fact "$1" ship ''; ship=$REPLY
+    REPLY="exit 0"
+    [[ -z $ship ]] || bounded "$QUEUE:$1:$ATTEMPT" "$3" 0 "$STATE/jobs/$1/output" sh -c "$ship" </dev/null
+    if [[ $REPLY == "exit 0" ]]; then move "$1" "$2" shipped; else fail_job "$1" "$2" "ship: $REPLY"; return 1; fi
+}
