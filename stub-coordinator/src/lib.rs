@@ -8,6 +8,7 @@
 
 mod clock;
 mod config;
+mod console;
 mod control;
 mod coordinator;
 mod evidence;
@@ -62,6 +63,7 @@ pub const API_DOCUMENT: &str = routes::DOCUMENT;
 /// Everything that is served: the control API, and the API itself for all that is not under `/_stub/`.
 fn service(shared: &Arc<shared::Shared>, control_token: Option<&str>) -> Router {
     control::routes(control_token, shared)
+        .merge(console::routes())
         .fallback(exchange::exchange)
         .with_state(Arc::clone(shared))
 }

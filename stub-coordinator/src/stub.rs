@@ -32,7 +32,7 @@ use crate::verdict::Verification;
 pub use finish::Unfinished;
 pub use guard::RuleGuard;
 pub use setup::StartError;
-use setup::set_up;
+pub(crate) use setup::set_up;
 
 /// Why the clock was not advanced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]

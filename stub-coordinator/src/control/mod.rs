@@ -1,6 +1,7 @@
 //! The control API under `/_stub/`: over HTTP exactly what the library handle offers in process. Its requests are
 //! never faulted, journalled or counted.
 
+mod events;
 mod evidence;
 mod guard;
 mod levers;
@@ -23,6 +24,7 @@ use guard::Guard;
 /// The routes under `/_stub/`, behind the control token where there is one.
 pub(crate) fn routes(token: Option<&str>, shared: &Arc<Shared>) -> Router<Arc<Shared>> {
     let routes = Router::new()
+        .merge(events::routes())
         .route("/health", get(evidence::health))
         .route("/counters", get(evidence::counters))
         .route("/digest", get(evidence::digest))

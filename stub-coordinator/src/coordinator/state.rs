@@ -119,6 +119,10 @@ impl State {
         self.factories.get(id)
     }
 
+    pub(crate) fn factories(&self) -> impl Iterator<Item = (&FactoryId, &Factory)> {
+        self.factories.iter()
+    }
+
     pub(crate) fn factory_count(&self) -> usize {
         self.factories.len()
     }

@@ -6,6 +6,7 @@
 
 pub(crate) mod counters;
 pub(crate) mod exchange;
+pub(crate) mod following;
 mod pages;
 #[cfg(test)]
 mod tests;

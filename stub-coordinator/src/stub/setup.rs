@@ -45,7 +45,7 @@ pub enum StartError {
     System(#[source] std::io::Error),
 }
 
-pub(super) fn set_up(config: Config) -> Result<Shared, StartError> {
+pub(crate) fn set_up(config: Config) -> Result<Shared, StartError> {
     if config.lease_ms == 0 {
         return Err(ConfigError::NoLease.into());
     }

@@ -1,0 +1,77 @@
+//! The console at `/`: one page that shows what the stub sees and works its levers, by way of the control API alone.
+//!
+//! The page is self-contained: style and script stand in it, under a nonce of each answer's own, and its content
+//! security policy lets it load nothing from anywhere and talk to nobody but this stub. It holds nothing that is
+//! worth a token; what it asks of the control API is guarded there.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, Response, StatusCode, header};
+use axum::routing::get;
+
+use crate::faults::Handle;
+use crate::shared::Shared;
+
+const PAGE: &str = include_str!("console/page.html");
+const STYLE: &str = include_str!("console/style.css");
+/// In the order in which they build on each other.
+const SCRIPTS: [&str; 6] = [
+    include_str!("console/dom.js"),
+    include_str!("console/control.js"),
+    include_str!("console/agreement.js"),
+    include_str!("console/panels.js"),
+    include_str!("console/journal.js"),
+    include_str!("console/levers.js"),
+];
+
+/// The page's route.
+pub(crate) fn routes() -> Router<Arc<Shared>> {
+    Router::new().route("/", get(page))
+}
+
+async fn page(State(shared): State<Arc<Shared>>, request: Request) -> Response<Body> {
+    // A connection for the page is the reader's own, like one for control.
+    if request
+        .extensions()
+        .get::<Handle>()
+        .is_some_and(Handle::is_first_request)
+    {
+        shared.journal.connected_for_control();
+    }
+    let Ok(nonce) = crate::secret::draw_token() else {
+        let mut response = Response::new(Body::from("the system gives no randomness; try again"));
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        return response;
+    };
+    let mut response = Response::new(Body::from(document(&nonce)));
+    let headers = response.headers_mut();
+    if let Ok(policy) = HeaderValue::from_str(&policy(&nonce)) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    for (name, value) in [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+fn document(nonce: &str) -> String {
+    PAGE.replace("{{nonce}}", nonce)
+        .replace("{{style}}", STYLE)
+        .replace("{{script}}", &SCRIPTS.concat())
+}
+
+fn policy(nonce: &str) -> String {
+    format!(
+        "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; connect-src 'self'; \
+         img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+}

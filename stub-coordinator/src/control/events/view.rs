@@ -1,0 +1,152 @@
+//! What there is to see besides exchanges: rules, gates, clock, counters, jobs, factories, violations. Bounded, since
+//! a queue may hold very many jobs and a page shows few.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::clock::ClockKind;
+use crate::coordinator::State;
+use crate::coordinator::job::{JobRecord, Stage};
+use crate::operation::Operation;
+use crate::script::{Fault, Malformed};
+use crate::shared::Shared;
+
+/// The most jobs, factories, rules, gates and violations that are shown; all of them are counted.
+const SHOWN: usize = 100;
+
+/// One part, and what it is told apart from its earlier self by.
+pub(super) struct Part {
+    pub(super) told: Value,
+    pub(super) compared: String,
+}
+
+/// Reads the parts, and the costly ones only when real state has changed.
+#[derive(Default)]
+pub(super) struct Parts {
+    digest: String,
+    jobs: Value,
+    factories: Value,
+}
+
+impl Parts {
+    pub(super) fn look(&mut self, shared: &Shared) -> Vec<(&'static str, Part)> {
+        self.read_state(shared);
+        let journal = &shared.journal;
+        let counters = journal.counters();
+        let mutations = counters.mutations_total();
+        let rules = shared.script.rules();
+        let gates: Vec<Value> = shared
+            .gates
+            .waiting()
+            .into_iter()
+            .take(SHOWN)
+            .map(|(name, waiting)| json!({"name": name, "waiting": waiting}))
+            .collect();
+        let violations = journal.violations();
+        let latest = &violations[violations.len().saturating_sub(SHOWN)..];
+        let clock = clock(shared);
+        // A real clock always shows something else; its heartbeat tells the time.
+        let compared = match shared.clock.kind() {
+            ClockKind::Manual => clock.to_string(),
+            ClockKind::Real => String::new(),
+        };
+        vec![
+            part(
+                "rules",
+                json!({"rules": &rules[..rules.len().min(SHOWN)], "count": rules.len()}),
+            ),
+            part("gates", json!({"gates": gates})),
+            part(
+                "counters",
+                json!({"counters": counters, "mutationsTotal": mutations}),
+            ),
+            part("jobs", self.jobs.clone()),
+            part("factories", self.factories.clone()),
+            part(
+                "violations",
+                json!({"violations": latest, "count": violations.len()}),
+            ),
+            (
+                "clock",
+                Part {
+                    told: clock,
+                    compared,
+                },
+            ),
+        ]
+    }
+
+    fn read_state(&mut self, shared: &Shared) {
+        let mut coordinator = shared.coordinator();
+        coordinator.settle(shared.clock.now());
+        let digest = coordinator.digest().to_string();
+        if digest != self.digest {
+            self.jobs = jobs(coordinator.state());
+            self.factories = factories(coordinator.state());
+            self.digest = digest;
+        }
+    }
+}
+
+pub(super) fn clock(shared: &Shared) -> Value {
+    json!({"kind": shared.clock.kind(), "now": shared.clock.now()})
+}
+
+/// The words that rules are written with.
+pub(super) fn vocabulary() -> Value {
+    let operations: Vec<_> = Operation::ALL.iter().map(|operation| operation.name()).collect();
+    let words: Vec<_> = Fault::WORDS.iter().map(|(word, _)| *word).collect();
+    let malformed: Vec<_> = Malformed::ALL.iter().map(|(_, name)| *name).collect();
+    json!({"operations": operations, "words": words, "keys": Fault::KEYS, "malformed": malformed})
+}
+
+fn part(name: &'static str, told: Value) -> (&'static str, Part) {
+    let compared = told.to_string();
+    (name, Part { told, compared })
+}
+
+/// How many jobs stand at each stage, and those that are looked at first: under way, then waiting, then done.
+fn jobs(state: &State) -> Value {
+    let mut stages: BTreeMap<&str, usize> = Stage::ALL.iter().map(|stage| (stage.name(), 0)).collect();
+    let mut groups: [Vec<&JobRecord>; 3] = Default::default();
+    for job in state.jobs_after(0) {
+        *stages.entry(job.stage.name()).or_default() += 1;
+        let group = match job.stage {
+            Stage::Queued => 1,
+            stage if stage.is_final() => 2,
+            _ => 0,
+        };
+        if groups[group].len() < SHOWN {
+            groups[group].push(job);
+        }
+    }
+    let shown: Vec<Value> = groups
+        .iter()
+        .flatten()
+        .take(SHOWN)
+        .map(|job| {
+            let lease = state.live_lease_of(job).map(|lease| {
+                json!({"id": lease.number.id(), "factory": lease.factory,
+                       "fencing_token": lease.fencing_token, "expires_at": lease.expires_at})
+            });
+            json!({"id": job.id(), "stage": job.stage.name(), "attempts": job.attempts, "lease": lease,
+                   "quarantines": job.quarantines.len()})
+        })
+        .collect();
+    json!({"stages": stages, "count": state.job_count(), "shown": shown})
+}
+
+fn factories(state: &State) -> Value {
+    let mut shown: Vec<_> = state.factories().collect();
+    shown.sort_by(|left, right| left.0.as_str().cmp(right.0.as_str()));
+    let shown: Vec<Value> = shown
+        .into_iter()
+        .take(SHOWN)
+        .map(|(id, factory)| {
+            json!({"id": id, "version": factory.version, "caps": factory.caps, "scopes": factory.scopes,
+                   "last_seen": factory.last_seen, "running": factory.running.len()})
+        })
+        .collect();
+    json!({"shown": shown, "count": state.factory_count()})
+}

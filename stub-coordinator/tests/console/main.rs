@@ -1,0 +1,226 @@
+//! The console in a real browser, against a running stub: what it shows, what its levers do, what it withstands.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod driver;
+mod runner;
+
+use common::*;
+use driver::{Browser, ENTER, TAB};
+use runner::Factory;
+use serde_json::{Value, json};
+use stub_coordinator::{ClockKind, Config, Fault, Match, Rule, Stub};
+
+/// Opens the page, and waits until it follows the stub.
+fn open(stub: &Stub) -> Option<Browser> {
+    let browser = Browser::open()?;
+    browser.go(&stub.url());
+    browser.until(LIVE);
+    Some(browser)
+}
+
+const LIVE: &str =
+    "document.querySelector('#link').dataset.state === 'live' && document.querySelector('#presets button')";
+
+#[test]
+fn the_page_loads_in_peace_and_asks_nobody_but_the_stub() {
+    let stub = start(&["alpha", "beta"]);
+    let Some(browser) = open(&stub) else { return };
+    claim(&stub, "desk");
+    browser.until("document.querySelector('#jobs').innerText.includes('lease-1 of desk, token 1')");
+    browser.until("document.querySelector('#mutations').dataset.state === 'some'");
+    assert_eq!(
+        browser.value("document.querySelector('#mutations').innerText.replace(/\\s+/g, ' ')"),
+        "1 mutations real state was written: claim 1"
+    );
+    browser.click("#journal .row");
+    browser.until("document.querySelectorAll('.whole pre').length === 3");
+    let whole = browser.value("document.querySelector('.whole').innerText");
+    let digests = &stub.journal()[0];
+    for part in [&digests.digest_before, &digests.digest_after] {
+        assert!(whole.as_str().expect("text").contains(part.as_str()), "{whole}");
+    }
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+    let requests = browser.requests(&stub.url());
+    assert!(
+        requests.iter().any(|url| url.ends_with("/_stub/events")),
+        "{requests:?}"
+    );
+    let elsewhere = |url: &&String| !url.starts_with(&stub.url()) && !url.starts_with("data:");
+    assert_eq!(requests.iter().find(elsewhere), None);
+    assert_eq!(stub.counters().unexpected, 0, "the page asks the API for nothing");
+}
+
+#[test]
+fn a_click_on_5xx_is_followed_by_errors_in_the_log_of_a_real_runner() {
+    let stub = start(&["alpha", "beta", "gamma"]);
+    let Some(browser) = open(&stub) else { return };
+    let factory = Factory::new(&stub.url());
+    factory.add(&["alpha", "beta"]);
+    factory.run();
+    browser.until("document.querySelector('#agreement-text').textContent === '2 of 2 agree (100 %).'");
+    let errors = |log: &[Value]| {
+        let kinds = log.iter().filter(|line| line["event"] == "shadow-error");
+        kinds.map(|line| line["kind"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(errors(&factory.log()), Vec::<Value>::new());
+
+    browser.click("[data-preset='5xx']");
+    browser.until("document.querySelector('[data-preset=\"5xx\"]').getAttribute('aria-pressed') === 'true'");
+    factory.add(&["gamma"]);
+    factory.run();
+    let kinds = errors(&factory.log());
+    assert!(
+        !kinds.is_empty() && kinds.iter().all(|kind| kind == "status-500"),
+        "{kinds:?}"
+    );
+    browser.until(
+        "[...document.querySelectorAll('#journal .outcome')].some((one) => one.textContent.startsWith('500, spoilt by 5xx-1'))",
+    );
+    browser.until(
+        "document.querySelector('#agreement-text').textContent.startsWith('2 of 2 agree (100 %); 1 not comparable')",
+    );
+    assert_eq!(
+        browser.value("document.querySelector('#mutations-total').textContent"),
+        "0"
+    );
+    assert_eq!(stub.counters().mutations_total(), 0);
+}
+
+#[test]
+fn a_preset_is_chosen_and_a_gate_released_by_keyboard_alone() {
+    let stub = start(&["alpha"]);
+    stub.arm(Rule::on("shadow.claim", Fault::Gate("hold".to_owned())).named("held"))
+        .expect("armed");
+    let Some(browser) = open(&stub) else { return };
+    std::thread::scope(|scope| {
+        let client = scope.spawn(|| shadow_claim(&stub, "desk"));
+        browser.until("document.querySelector('#gates').innerText.includes('1 waiting')");
+        let focused =
+            "document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent";
+        tab_until(&browser, focused, "release hold");
+        let outline = browser.value("getComputedStyle(document.activeElement).outlineStyle");
+        assert_eq!(outline, "solid", "the focus is seen");
+        browser.press(&[ENTER]);
+        browser.until("document.querySelector('#told').textContent === 'gate hold is open, 1 let go'");
+        assert_eq!(client.join().expect("it ends").status, 200);
+        browser.go(&stub.url());
+        browser.until(LIVE);
+        tab_until(&browser, focused, "diverge");
+        browser.press(&[ENTER]);
+        browser
+            .until("document.querySelector('[data-preset=diverge]').getAttribute('aria-pressed') === 'true'");
+    });
+    assert_eq!(stub.rules()[0].id.to_string(), "diverge-1");
+}
+
+fn tab_until(browser: &Browser, focused: &str, wanted: &str) {
+    for _ in 0..60 {
+        browser.press(&[TAB]);
+        if browser.value(focused) == wanted {
+            return;
+        }
+    }
+    panic!("no number of tabs leads to {wanted:?}");
+}
+
+#[test]
+fn what_hostile_clients_say_is_shown_as_text_and_does_nothing() {
+    let stub = start(&["alpha"]);
+    let Some(browser) = open(&stub) else { return };
+    let hostile = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>";
+    shadow_report(&stub, hostile, hostile, hostile);
+    post(
+        &stub,
+        &format!("/v1/{}", "%3Cimg%20src=x%3E"),
+        &json!({"factoryId": hostile}),
+    );
+    let body = json!({"on": "claim", "match": {"job": hostile}, "fault": {"gate": hostile}});
+    post(&stub, "/_stub/rules", &body);
+    browser.until("document.querySelectorAll('#journal .row').length === 2");
+    browser.until("document.querySelector('#journal').textContent.includes('<img src=x onerror=')");
+    browser.click("#journal li:last-child .row");
+    browser.until("document.querySelector('.whole pre')?.textContent.includes('<script>document.title')");
+    assert_eq!(
+        browser.value("document.querySelectorAll('main img, main script').length"),
+        0
+    );
+    assert_eq!(browser.value("document.title"), "stub coordinator");
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+#[test]
+fn rules_are_armed_and_disarmed_and_a_wrong_one_is_told() {
+    let stub = start(&["alpha"]);
+    let Some(browser) = open(&stub) else { return };
+    browser.click("#levers details > summary");
+    browser.click("#json-form button");
+    browser.until("document.querySelector('#rules').innerText.includes('\"times\":2')");
+    browser.click("#arm-form button");
+    browser.until("document.querySelectorAll('#rules > li').length === 2");
+    assert_eq!(stub.rules()[1].rule.fault, Fault::Hang);
+    browser.value("document.querySelector('#json').value = '{\"on\": \"clam\", \"fault\": \"hang\"}'");
+    browser.click("#json-form button");
+    browser.until("document.querySelector('#told').textContent.includes('did you mean')");
+    browser.click("#rules > li:first-child button");
+    browser.until("document.querySelectorAll('#rules > li').length === 1");
+    assert_eq!(stub.rules()[0].rule.fault, Fault::Hang);
+}
+
+#[test]
+fn the_clock_is_advanced_and_a_reset_empties_the_page() {
+    let config = Config {
+        clock: ClockKind::Manual,
+        lease_ms: 20_000,
+        ..Config::default()
+    };
+    let stub = start_with(&["alpha"], config);
+    claim(&stub, "desk");
+    let Some(browser) = open(&stub) else { return };
+    browser.until("document.querySelector('.left').textContent === '20 s left'");
+    browser.click("#clock-form button");
+    browser.until("document.querySelector('#told').textContent.includes('lease lease-1 on alpha ran out')");
+    browser.until("document.querySelector('#jobs .stage').textContent === 'queued, 1 attempt lost'");
+    browser.value("document.querySelector('#scope').value = 'all'");
+    browser.click("#reset-form button");
+    browser.until("document.querySelectorAll('#journal .row').length === 0");
+    browser.until("document.querySelector('#mutations').dataset.state === 'none'");
+}
+
+#[test]
+fn a_token_is_asked_for_and_kept_in_memory_only() {
+    let config = Config {
+        control_token: Some("key".to_owned()),
+        ..Config::default()
+    };
+    let stub = start_with(&["alpha"], config);
+    let Some(browser) = Browser::open() else { return };
+    browser.go(&stub.url());
+    browser.until("document.activeElement.id === 'token'");
+    assert_eq!(browser.value("document.querySelector('#jobs').textContent"), "");
+    let keys: Vec<&str> = vec!["k", "e", "y", ENTER];
+    browser.press(&keys);
+    browser.until(LIVE);
+    browser.until("document.querySelector('#jobs').innerText.includes('alpha')");
+    let kept = "localStorage.length + sessionStorage.length + document.cookie.length";
+    assert_eq!(browser.value(kept), 0);
+    browser.go(&stub.url());
+    browser.until("!document.querySelector('#token-form').hidden");
+}
+
+#[test]
+fn the_page_follows_a_stub_that_drops_its_connections() {
+    let stub = start(&["alpha"]);
+    let Some(browser) = open(&stub) else { return };
+    shadow_claim(&stub, "before");
+    browser.until("document.querySelectorAll('#journal .row').length === 1");
+    stub.restart();
+    shadow_claim(&stub, "after");
+    stub.wait(&Match::operation("shadow.claim"), 2, PATIENCE)
+        .expect("both");
+    browser.until("document.querySelectorAll('#journal .row').length === 2");
+    assert_eq!(
+        browser.value("document.querySelector('#journal .who').textContent"),
+        "after"
+    );
+}
