@@ -12,6 +12,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use axum::routing::get;
 
+use crate::exchange::exchange;
 use crate::faults::Handle;
 use crate::shared::Shared;
 
@@ -27,12 +28,19 @@ const SCRIPTS: [&str; 6] = [
     include_str!("console/levers.js"),
 ];
 
-/// The page's route.
+/// The page's route. Who asks for no page gets the API's answer, and is journalled like everybody else.
 pub(crate) fn routes() -> Router<Arc<Shared>> {
-    Router::new().route("/", get(page))
+    Router::new().route("/", get(page).fallback(exchange))
 }
 
 async fn page(State(shared): State<Arc<Shared>>, request: Request) -> Response<Body> {
+    let accept = request.headers().get(header::ACCEPT);
+    if !accept
+        .and_then(|accept| accept.to_str().ok())
+        .is_some_and(|accept| accept.contains("text/html"))
+    {
+        return exchange(State(shared), request).await;
+    }
     // A connection for the page is the reader's own, like one for control.
     if request
         .extensions()

@@ -276,7 +276,8 @@ fn one_exchange_is_shown_whole_until_it_is_forgotten() {
 #[test]
 fn the_page_is_self_contained_and_no_evidence() {
     let stub = start(&[]);
-    let page = get(&stub, "/");
+    let ask = || send(&stub, "GET", "/", &[("accept", "text/html,*/*")], None);
+    let page = ask();
     assert_eq!(
         page.header("content-type").as_deref(),
         Some("text/html; charset=utf-8")
@@ -294,7 +295,7 @@ fn the_page_is_self_contained_and_no_evidence() {
             .and_then(|rest| rest.split('\'').next())
             .map(ToOwned::to_owned)
     };
-    assert_ne!(nonce(&page), nonce(&get(&stub, "/")), "each answer has its own");
+    assert_ne!(nonce(&page), nonce(&ask()), "each answer has its own");
     for sign in [
         "{{",
         "http://",
@@ -313,4 +314,10 @@ fn the_page_is_self_contained_and_no_evidence() {
     }
     stub.fence().expect("none is left");
     assert_eq!((stub.counters(), stub.journal()), Default::default());
+    assert_eq!(
+        get(&stub, "/").code(),
+        "not_found",
+        "a client of the API wants no page"
+    );
+    assert_eq!(stub.unexpected().len(), 1);
 }
