@@ -12,6 +12,7 @@ mod history;
 mod inbox;
 mod judge;
 mod locks;
+mod outbox;
 mod recover;
 mod refuse;
 mod routed;
@@ -32,6 +33,7 @@ pub(crate) use error::QueueError;
 pub(crate) use history::{History, Line};
 pub(crate) use inbox::Inbox;
 pub(crate) use locks::JobHold;
+pub(crate) use outbox::{Letter, Posted};
 pub(crate) use recover::Recovered;
 pub(crate) use refuse::Refused;
 pub(crate) use routed::Admission;
@@ -83,6 +85,7 @@ impl Queue {
             self.cancel_folder(),
             self.approval_folder(),
             self.scratch_folder(),
+            self.outbox_folder(),
         ];
         for path in stages.into_iter().chain(state).chain(locks::folders(self)) {
             std::fs::create_dir_all(&path).map_err(|source| QueueError::Write { path, source })?;
@@ -191,6 +194,10 @@ impl Queue {
 
     pub(crate) fn cancel_folder(&self) -> PathBuf {
         self.state().join("cancel")
+    }
+
+    fn outbox_folder(&self) -> PathBuf {
+        self.state().join("outbox")
     }
 
     /// Where files are written before they are moved to their place.

@@ -269,6 +269,8 @@ pub(crate) struct StageNews {
     /// RFC 3339, UTC, three decimals.
     pub(crate) at: String,
     pub(crate) detail: Option<String>,
+    /// Makes it take effect once, however often it is sent.
+    pub(crate) key: Arc<str>,
 }
 
 /// A key that no other request has, for the requests that must take effect once.

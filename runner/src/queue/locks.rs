@@ -138,7 +138,7 @@ pub(super) fn hold_queue(queue: &Queue) -> Reading<Held> {
 
 /// Holders open a lock file for writing and those who only ask open it for reading: what waits for a lock listens for
 /// closes after writing, and must not wake itself by asking.
-fn try_hold(path: &Path) -> Reading<Option<Held>> {
+pub(super) fn try_hold(path: &Path) -> Reading<Option<Held>> {
     let file = OpenOptions::new()
         .read(true)
         .write(true)

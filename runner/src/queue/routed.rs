@@ -2,7 +2,8 @@
 //! they came from there (clause T-12).
 
 use super::{
-    Claimed, History, JobHold, Queue, QueueError, Reading, Recovered, change, claim, files, history, locks,
+    Claimed, History, JobHold, Letter, Queue, QueueError, Reading, Recovered, change, claim, files, history,
+    locks,
 };
 use crate::decide::Waiting;
 use crate::ids::{JobId, LeaseProof};
@@ -114,6 +115,20 @@ impl Queue {
         Ok(approved)
     }
 
+    /// The report of an end that was announced, unless it was posted before the crash.
+    fn post_announced(&self, id: &JobId, stage: Stage, known: &History) -> Reading<()> {
+        let reported = matches!(stage, Stage::Shipped | Stage::Failed);
+        if let Some(proof) = known.lease().filter(|_| reported)
+            && !self.has_letter(id)?
+        {
+            let reason = known.lines.last().and_then(|line| line.reason.as_deref());
+            let key = format!("report-{}-{}-{id}", proof.lease, proof.fencing_token);
+            // Delivered with all that wait, by whoever starts to.
+            drop(self.post(id, Letter::new(id, &proof, stage, reason, &key))?);
+        }
+        Ok(())
+    }
+
     /// A change of stage that was announced is finished first: what was decided under the lease stays so.
     pub(super) fn quarantine_routed(
         &self,
@@ -123,6 +138,7 @@ impl Queue {
     ) -> Reading<Recovered> {
         let announced = known.lines.last().map_or(Stage::Building, |line| line.stage);
         if announced.is_final() {
+            self.post_announced(hold.id(), announced, known)?;
             self.move_file(&format!("{}.md", hold.id()), from, announced)?;
             return Ok(Recovered::Moved { to: announced });
         }

@@ -8,8 +8,9 @@ use super::pipeline::{self, Next, Step, Wish};
 use super::runner::{KILL_WAIT_MAX, Runner, Stop};
 use super::{RunError, announce};
 use crate::exit::StopSignal;
+use crate::fleet::client::fresh_key;
 use crate::ids::JobId;
-use crate::queue::Cause;
+use crate::queue::{Cause, Letter};
 use crate::stage::Stage;
 use crate::supervise::{End, Urgency};
 
@@ -93,7 +94,19 @@ impl Runner {
         to: Stage,
         reason: Option<&str>,
     ) -> Result<(), RunError> {
-        self.queue.advance(&attempt.hold, attempt.stage, to, reason)?;
+        match (&attempt.lease, to) {
+            (Some(lease), Stage::Shipped | Stage::Failed) => {
+                let key = fresh_key("report");
+                let letter = Letter::new(&attempt.job.id, &lease.proof, to, reason, &key);
+                let posted = self
+                    .queue
+                    .advance_posted(&attempt.hold, attempt.stage, to, reason, letter)?;
+                if let Some(routed) = &mut self.routed {
+                    routed.letters.insert(attempt.job.id.clone(), posted);
+                }
+            }
+            _ => self.queue.advance(&attempt.hold, attempt.stage, to, reason)?,
+        }
         self.left(attempt, to, reason);
         Ok(())
     }
@@ -141,7 +154,10 @@ impl Runner {
             Stage::Quarantine => routed
                 .office
                 .quarantine(&id, reason.unwrap_or("quarantined by its factory")),
-            Stage::Shipped | Stage::Failed => routed.office.finish(&id, to, reason),
+            Stage::Shipped | Stage::Failed => match routed.letters.get(&id) {
+                Some(posted) => routed.office.finish_posted(&id, to, &posted.letter),
+                None => routed.office.finish(&id, to, reason),
+            },
             Stage::Inbox | Stage::Building | Stage::Testing => routed.office.release(&id),
         }
     }

@@ -21,7 +21,7 @@ use crate::fleet::routed::{Closing, FleetEvent, Granted, Settlement};
 use crate::fleet::wire::WireJob;
 use crate::ids::{Capability, JobId};
 use crate::job::{self, Job, Naming};
-use crate::queue::{Admission, QueueError, SHIP_UNKNOWN};
+use crate::queue::{Admission, Posted, QueueError, SHIP_UNKNOWN};
 use crate::settings::Settings;
 use crate::stage::Stage;
 use crate::supervise::Urgency;
@@ -55,6 +55,12 @@ pub(super) struct Routed {
     /// The coordinator can't be worked with: the run ends with exit 1.
     pub(super) given_up: bool,
     trouble_told: bool,
+    /// Final reports on the disk that are being sent.
+    pub(super) letters: BTreeMap<JobId, Posted>,
+    /// There may be more of them in the outbox.
+    owes: bool,
+    /// One could not be delivered: tried again when the coordinator has answered something.
+    later: bool,
     /// Work comes from elsewhere now; what is under a lease still ends under it.
     resting: bool,
     /// Jobs that wait for a person, under their leases; they take no worker.
@@ -73,6 +79,9 @@ impl Routed {
             nothing_left: false,
             given_up: false,
             trouble_told: false,
+            letters: BTreeMap::new(),
+            owes: true,
+            later: false,
             resting: false,
             reviewing: BTreeMap::new(),
         })
@@ -97,6 +106,35 @@ impl Routed {
         (self.allowance, self.caps) = (allowance, caps);
         (self.resting, self.asked, self.nothing_left) = (false, false, false);
         self.not_before = None;
+        self.owes = true;
+    }
+
+    /// What was answered need not be kept; the rest waits for the next chance.
+    pub(super) fn settled(&mut self, job: &JobId, outcome: &Settlement) -> Result<(), RunError> {
+        match (self.letters.remove(job), outcome) {
+            (None, _) => {}
+            (Some(posted), Settlement::Delivered | Settlement::Refused(_)) => posted.answered()?,
+            (Some(_), Settlement::Undelivered(_)) => self.later = true,
+        }
+        Ok(())
+    }
+
+    /// The end of the process: what is under way may take `limit`, what is owed after it stays on the disk.
+    pub(super) async fn shut(mut self, limit: Duration) -> Result<(), RunError> {
+        for (job, outcome) in self.office.shut(limit).await {
+            if let (Some(posted), Settlement::Delivered | Settlement::Refused(_)) =
+                (self.letters.remove(&job), outcome)
+            {
+                posted.answered()?;
+            }
+        }
+        if !self.letters.is_empty() {
+            announce::warn(&format!(
+                "{} final reports wait in the outbox: the next run with AQ_FLEET_ROUTE=1 delivers them first",
+                self.letters.len()
+            ));
+        }
+        Ok(())
     }
 
     fn is_due(&self) -> bool {
@@ -144,6 +182,23 @@ impl Runner {
         routed.not_before = wait.is_some().then(|| Instant::now() + CLAIM_INTERVAL);
     }
 
+    /// Delivers what the outbox holds before anything new is asked for (clause T-9).
+    pub(super) fn deliver_owed(&mut self) -> Result<(), RunError> {
+        let Some(routed) = self.routed.as_mut().filter(|routed| routed.owes) else {
+            return Ok(());
+        };
+        routed.owes = false;
+        let mut letters = Vec::new();
+        for posted in self.queue.undelivered()? {
+            if let Some((job, ..)) = posted.letter.subject() {
+                letters.push(posted.letter.clone());
+                routed.letters.insert(job, posted);
+            }
+        }
+        routed.office.deliver(letters);
+        Ok(())
+    }
+
     pub(super) fn fleet_event(&mut self, event: FleetEvent) -> Result<(), RunError> {
         let Some(routed) = &mut self.routed else {
             return Ok(());
@@ -157,6 +212,12 @@ impl Runner {
         );
         if routed.resting && about_asking {
             return Ok(());
+        }
+        if matches!(
+            event,
+            FleetEvent::Claimed(_) | FleetEvent::Nothing | FleetEvent::Recovered
+        ) {
+            routed.owes |= std::mem::take(&mut routed.later);
         }
         match event {
             FleetEvent::Claimed(granted) => {
@@ -202,13 +263,16 @@ impl Runner {
             FleetEvent::Confirmed { job } => return self.confirmed(&job),
             FleetEvent::Settled { job, outcome } => {
                 routed.nothing_left = false;
+                routed.settled(&job, &outcome)?;
                 match outcome {
                     Settlement::Delivered => {}
                     Settlement::Refused(why) => {
                         announce::warn(&format!("{job}: the coordinator refused its end: {why}"));
                     }
                     Settlement::Undelivered(why) => {
-                        announce::warn(&format!("{job}: its end did not reach the coordinator: {why}"));
+                        announce::warn(&format!(
+                            "{job}: its end did not reach the coordinator: {why}; what is owed waits in the outbox"
+                        ));
                     }
                 }
             }

@@ -147,6 +147,7 @@ impl Runner {
                 if self.take_up_left_behind()? {
                     outlook.prospect = Prospect::InOtherHands;
                 }
+                self.deliver_owed()?;
                 self.ask_for_work();
                 return Ok(outlook);
             }
@@ -255,7 +256,7 @@ impl Runner {
         let given_up = self.routed.as_ref().is_some_and(|routed| routed.given_up);
         // A lease of what may still be alive is not given back: it ends by itself.
         if let Some(routed) = self.routed.take_if(|_| self.running.is_empty()) {
-            routed.office.shut(self.lane_limit).await;
+            routed.shut(self.lane_limit).await?;
         }
         self.lanes_left
             .drain(..)

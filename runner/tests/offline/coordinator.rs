@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Status and body for a request, by its path and what was sent; none: the honest answer.
+/// The `Idempotency-Key` is among what was sent, as `key`.
 type Answer = Box<dyn Fn(&str, &Value) -> Option<(u16, Value)> + Send + Sync>;
 
 pub struct Coordinator {
@@ -45,6 +46,16 @@ impl Coordinator {
             }
         });
         Coordinator { url, told }
+    }
+
+    /// The next request.
+    pub fn next(&self) -> String {
+        self.told.recv_timeout(PATIENCE).unwrap()
+    }
+
+    /// A request that was not waited for.
+    pub fn late(&self) -> Option<String> {
+        self.told.try_recv().ok()
     }
 
     /// Waits for a request: `claims`, `renew`, `release`, or the stage that is reported.
@@ -124,7 +135,15 @@ fn request(stream: &mut TcpStream) -> Option<(String, Value)> {
             });
             if body.len() >= length.unwrap_or(0) {
                 let path = head.split(' ').nth(1)?.to_owned();
-                return Some((path, serde_json::from_str(body).unwrap_or(Value::Null)));
+                let mut body: Value = serde_json::from_str(body).unwrap_or(Value::Null);
+                let key = head.lines().find_map(|line| {
+                    let (name, value) = line.split_once(':')?;
+                    name.eq_ignore_ascii_case("idempotency-key").then(|| value.trim())
+                });
+                if let (Some(key), Some(body)) = (key, body.as_object_mut()) {
+                    body.insert("key".to_owned(), key.into());
+                }
+                return Some((path, body));
             }
         }
         match stream.read(&mut chunk) {

@@ -1,5 +1,8 @@
 //! What people do about jobs that the coordinator assigned: T-9, T-13 and T-14.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -63,4 +66,53 @@ fn without_a_live_lease_nothing_is_approved() {
         refused.stderr
     );
     assert!(rig.lines("ships").is_empty());
+}
+
+#[test]
+fn a_final_report_that_got_no_answer_is_delivered_first_by_the_next_run_under_the_same_key() {
+    let rig = rig();
+    let job = json!({"id": "a", "engine": "sh", "body": "echo worked >> $RIG/runs"});
+    let (down, keys) = (Arc::new(AtomicBool::new(true)), Arc::new(Mutex::new(Vec::new())));
+    let (theirs, seen) = (Arc::clone(&down), Arc::clone(&keys));
+    let coordinator = Coordinator::with(job, move |_, body| {
+        let is_final = body["stage"] == "shipped";
+        if is_final {
+            seen.lock()
+                .unwrap()
+                .push(body["key"].as_str().unwrap().to_owned());
+        }
+        (is_final && theirs.load(Ordering::SeqCst)).then_some((500, Value::Null))
+    });
+    let mut variables = route(&coordinator).to_vec();
+    variables.push(("AQ_FLEET_DRAIN", "50ms"));
+    let running = rig.start(&["run"], &variables);
+    coordinator.hear("shipped");
+    running.signal(Signal::TERM);
+    let ended = running.end();
+    assert_eq!(ended.code, 143);
+    assert!(ended.stderr.contains("wait in the outbox"), "{}", ended.stderr);
+    assert_eq!((rig.stage("a").as_str(), outbox(&rig)), ("shipped", 1));
+
+    down.store(false, Ordering::SeqCst);
+    while let Some(late) = coordinator.late() {
+        assert_ne!(late, "claims");
+    }
+    let first = keys.lock().unwrap().clone();
+    assert_eq!(rig.aq_with(&variables, &["run", "--drain"]).code, 0);
+    assert_eq!(
+        (coordinator.next(), coordinator.next()),
+        ("shipped".into(), "claims".into())
+    );
+    let all = keys.lock().unwrap().clone();
+    assert_eq!(all.len(), first.len() + 1);
+    assert!(all.iter().all(|key| *key == all[0]), "{all:?}");
+    assert_eq!(outbox(&rig), 0);
+    assert_eq!(rig.lines("runs"), ["worked"]);
+
+    assert_eq!(rig.aq_with(&variables, &["run", "--drain"]).code, 0);
+    assert_eq!(keys.lock().unwrap().len(), all.len(), "delivered once");
+}
+
+fn outbox(rig: &Rig) -> usize {
+    std::fs::read_dir(rig.queue(".state/outbox")).unwrap().count()
 }

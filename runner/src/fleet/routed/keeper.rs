@@ -334,10 +334,9 @@ impl Work {
 impl Held {
     /// Until it is answered; a lost answer costs nothing, the key stays the same.
     async fn report(&self, news: &StageNews) -> Result<(), Failure> {
-        let key = fresh_key("report");
         let mut backoff = Backoff::new(self.proof.fencing_token);
         loop {
-            match self.client.report(&self.job, &self.proof, news, &key).await {
+            match self.client.report(&self.job, &self.proof, news, &news.key).await {
                 Err(failure @ Failure::Indefinite { .. }) => {
                     tokio::time::sleep(backoff.after_failure(failure.retry_after())).await;
                 }
@@ -357,6 +356,21 @@ impl Held {
                 answered => return answered,
             }
         }
+    }
+}
+
+/// Sends a final report of an earlier process until it is answered, or for that long.
+pub(super) async fn deliver(
+    client: Client,
+    job: JobId,
+    proof: LeaseProof,
+    news: &StageNews,
+    limit: Duration,
+) -> Settlement {
+    let lease = Held { client, job, proof };
+    match tokio::time::timeout(limit, lease.report(news)).await {
+        Ok(sent) => settlement(sent),
+        Err(_) => Settlement::Undelivered(String::from("no answer in time")),
     }
 }
 

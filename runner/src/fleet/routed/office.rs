@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::keeper::settlement;
-use super::{Claimer, Closing, EVENTS_MAX, FleetEvent, Granted, Keeper, Terms};
+use super::keeper::{deliver, settlement};
+use super::{Claimer, Closing, EVENTS_MAX, FleetEvent, Granted, Keeper, Settlement, Terms};
 use crate::fleet::client::{Client, ClientError, LeaseProof, StageNews, fresh_key};
 use crate::fleet::lease::BootInstant;
 use crate::fleet::wire;
 use crate::ids::{Capability, JobId};
+use crate::queue::Letter;
 use crate::settings::Settings;
 use crate::stage::Stage;
 
@@ -150,6 +151,29 @@ impl Office {
         self.close(job, Closing::Final(news(stage, detail)));
     }
 
+    /// The same for an end whose report is in the outbox.
+    pub(crate) fn finish_posted(&mut self, job: &JobId, stage: Stage, letter: &Letter) {
+        self.close(job, Closing::Final(posted_news(stage, letter)));
+    }
+
+    /// Sends what an earlier process, or an earlier try, could not deliver: one after the other, each answered by
+    /// `Settled`.
+    pub(crate) fn deliver(&mut self, letters: Vec<Letter>) {
+        let letters = letters
+            .into_iter()
+            .filter_map(|letter| Some((letter.subject()?, letter)));
+        let letters: Vec<_> = letters.collect();
+        self.closing += letters.len();
+        let (client, sender, limit) = (self.client.clone(), self.sender.clone(), self.terms.closing);
+        tokio::spawn(async move {
+            for ((job, proof, stage), letter) in letters {
+                let news = posted_news(stage, &letter);
+                let outcome = deliver(client.clone(), job.clone(), proof, &news, limit).await;
+                let _ = sender.send(FleetEvent::Settled { job, outcome }).await;
+            }
+        });
+    }
+
     /// Another factory may have it; answered by `Settled`.
     pub(crate) fn release(&mut self, job: &JobId) {
         self.close(job, Closing::Release);
@@ -184,7 +208,8 @@ impl Office {
 
     /// Releases what is still held and waits for all that is under way, at most `limit`. What is not settled by
     /// then ends by itself at the coordinator's.
-    pub(crate) async fn shut(mut self, limit: Duration) {
+    /// Says what was settled.
+    pub(crate) async fn shut(mut self, limit: Duration) -> Vec<(JobId, Settlement)> {
         let held: Vec<JobId> = self.keepers.keys().cloned().collect();
         for job in &held {
             self.release(job);
@@ -196,23 +221,27 @@ impl Office {
                 claimer.stop(limit).await;
             }
         };
-        let _ = tokio::time::timeout_at(ends, async { tokio::join!(stop, self.settle()) }).await;
+        let mut settled = Vec::new();
+        let _ = tokio::time::timeout_at(ends, async { tokio::join!(stop, self.settle(&mut settled)) }).await;
         // A job may have been on its way when the claimer was told to stop.
-        let _ = tokio::time::timeout_at(ends, self.return_unopened()).await;
+        let _ = tokio::time::timeout_at(ends, self.return_unopened(&mut settled)).await;
+        settled
     }
 
-    async fn settle(&mut self) {
+    async fn settle(&mut self, settled: &mut Vec<(JobId, Settlement)>) {
         while self.closing > 0 {
-            let event = self.next().await;
-            self.give_back(event);
+            match self.next().await {
+                FleetEvent::Settled { job, outcome } => settled.push((job, outcome)),
+                event => self.give_back(event),
+            }
         }
     }
 
-    async fn return_unopened(&mut self) {
+    async fn return_unopened(&mut self, settled: &mut Vec<(JobId, Settlement)>) {
         while let Ok(event) = self.events.try_recv() {
             self.give_back(event);
         }
-        self.settle().await;
+        self.settle(settled).await;
     }
 
     /// A job that came too late to be started.
@@ -237,6 +266,16 @@ fn news(stage: Stage, detail: Option<&str>) -> StageNews {
         stage,
         at,
         detail: detail.map(str::to_owned),
+        key: fresh_key("report"),
+    }
+}
+
+fn posted_news(stage: Stage, letter: &Letter) -> StageNews {
+    StageNews {
+        stage,
+        at: letter.at.clone(),
+        detail: letter.detail.clone(),
+        key: letter.key.as_str().into(),
     }
 }
 
@@ -250,7 +289,6 @@ fn credential(settings: &Settings) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fleet::routed::Settlement;
     use crate::shadow::rig::{Coordinator, Seen, id, settings};
 
     fn answer(seen: &Seen) -> Option<(u16, String)> {

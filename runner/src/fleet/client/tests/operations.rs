@@ -56,6 +56,7 @@ fn calls_about_a_lease_carry_its_token_and_a_key_where_they_change_something() {
     let client = Client::new(&settings(&url, &[])).unwrap();
     let job = JobId::new("a").unwrap();
     let news = StageNews {
+        key: "unused".into(),
         stage: Stage::Testing,
         at: wire::instant(jiff::Timestamp::UNIX_EPOCH),
         detail: None,

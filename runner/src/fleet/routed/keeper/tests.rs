@@ -35,6 +35,7 @@ fn taken(seen: &Seen) -> Option<(u16, String)> {
 
 fn news(stage: Stage) -> StageNews {
     StageNews {
+        key: fresh_key("report"),
         stage,
         at: String::from("2026-03-02T09:30:45.250Z"),
         detail: None,

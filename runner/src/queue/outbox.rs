@@ -1,0 +1,164 @@
+//! Final reports that the coordinator has to get: on the disk before they are sent, and until they were answered
+//! (clause T-9).
+//!
+//! One file a report, named so that their order is that of the folder. Whoever delivers one holds a lock on its file,
+//! so that a second process leaves it alone; the key inside makes a second delivery harmless all the same.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::{JobHold, Queue, QueueError, Reading, add, change, files, history, locks};
+use crate::ids::{JobId, LeaseId, LeaseProof};
+use crate::stage::Stage;
+
+const LETTER_BYTES_MAX: usize = 64 * 1024;
+
+/// A final report, with all that sending it takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Letter {
+    job: String,
+    lease: String,
+    fencing_token: u64,
+    stage: String,
+    pub(crate) at: String,
+    pub(crate) detail: Option<String>,
+    /// Its `Idempotency-Key`, the same however often it is sent.
+    pub(crate) key: String,
+}
+
+impl Letter {
+    pub(crate) fn new(
+        job: &JobId,
+        proof: &LeaseProof,
+        stage: Stage,
+        detail: Option<&str>,
+        key: &str,
+    ) -> Letter {
+        Letter {
+            job: job.to_string(),
+            lease: proof.lease.to_string(),
+            fencing_token: proof.fencing_token,
+            stage: stage.folder().to_owned(),
+            at: history::now(),
+            detail: detail.map(str::to_owned),
+            key: key.to_owned(),
+        }
+    }
+
+    /// What it is about; none for a file that is no letter of ours.
+    pub(crate) fn subject(&self) -> Option<(JobId, LeaseProof, Stage)> {
+        let proof = LeaseProof {
+            lease: LeaseId::new(&self.lease).ok()?,
+            fencing_token: self.fencing_token,
+        };
+        let stage = Stage::from_folder(&self.stage).filter(|stage| stage.is_final())?;
+        Some((JobId::new(&self.job).ok()?, proof, stage))
+    }
+}
+
+/// A letter in the outbox, in the hands of this process.
+#[derive(Debug)]
+pub(crate) struct Posted {
+    pub(crate) letter: Letter,
+    path: PathBuf,
+    _held: Option<locks::Held>,
+}
+
+impl Posted {
+    /// It was answered, whatever the answer.
+    pub(crate) fn answered(self) -> Reading<()> {
+        files::remove(&self.path).map_err(|source| QueueError::Write {
+            path: self.path,
+            source,
+        })
+    }
+}
+
+impl Queue {
+    /// Announces the final stage, posts its report, and moves the file: a crash in between loses none of them.
+    pub(crate) fn advance_posted(
+        &self,
+        hold: &JobHold,
+        from: Stage,
+        to: Stage,
+        reason: Option<&str>,
+        letter: Letter,
+    ) -> Reading<Posted> {
+        let known = self.history(hold.id())?;
+        history::append(self, hold.id(), &change::line(&known, to, known.spent(), reason))?;
+        let posted = self.post(hold.id(), letter)?;
+        self.move_file(&format!("{}.md", hold.id()), from, to)?;
+        Ok(posted)
+    }
+
+    pub(super) fn post(&self, id: &JobId, letter: Letter) -> Reading<Posted> {
+        let sequence = {
+            let _held = locks::hold_queue(self)?;
+            add::reserve_sequence(self, 1)?
+        };
+        let path = self.outbox_folder().join(format!("{sequence:020}-{id}.json"));
+        let write = |source| QueueError::Write {
+            path: path.clone(),
+            source,
+        };
+        let text = serde_json::to_string(&letter).map_err(|error| write(error.into()))?;
+        // There as a whole or not at all.
+        let scratch = self.scratch_folder().join(format!("letter-{sequence}"));
+        files::write_durable(&scratch, text.as_bytes()).map_err(write)?;
+        files::move_new(&scratch, &path).map_err(write)?;
+        files::sync_folder(&self.outbox_folder()).map_err(write)?;
+        Ok(Posted {
+            letter,
+            _held: locks::try_hold(&path)?,
+            path,
+        })
+    }
+
+    pub(super) fn has_letter(&self, id: &JobId) -> Reading<bool> {
+        let ending = format!("-{id}.json");
+        Ok(self.letter_names()?.iter().any(|name| name.ends_with(&ending)))
+    }
+
+    /// What waits to be delivered, in order, and is in nobody else's hands.
+    pub(crate) fn undelivered(&self) -> Reading<Vec<Posted>> {
+        let mut found = Vec::new();
+        for name in self.letter_names()? {
+            let path = self.outbox_folder().join(name);
+            if !path.exists() {
+                continue;
+            }
+            let Some(held) = locks::try_hold(&path)? else {
+                continue;
+            };
+            let bytes = files::read_bounded(&path, LETTER_BYTES_MAX).map_err(|source| QueueError::Read {
+                path: path.clone(),
+                source,
+            })?;
+            // What is no letter was put there by someone else, who may know what it is.
+            if let Ok(letter) = serde_json::from_slice(&bytes) {
+                found.push(Posted {
+                    letter,
+                    path,
+                    _held: Some(held),
+                });
+            }
+        }
+        Ok(found)
+    }
+
+    fn letter_names(&self) -> Reading<Vec<String>> {
+        let path = self.outbox_folder();
+        let read = |source| QueueError::Read {
+            path: path.clone(),
+            source,
+        };
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(&path).map_err(read)? {
+            names.extend(entry.map_err(read)?.file_name().into_string());
+        }
+        names.retain(|name| name.ends_with(".json"));
+        names.sort();
+        Ok(names)
+    }
+}
