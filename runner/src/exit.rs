@@ -17,10 +17,6 @@ pub(crate) enum Exit {
     /// Wrong usage or configuration; nothing was done.
     Usage,
     /// A gate without enough data.
-    #[expect(
-        dead_code,
-        reason = "no gate is built yet; its number is promised by the contract"
-    )]
     Inconclusive,
     Stopped(StopSignal),
 }

@@ -5,6 +5,7 @@
 //! for it, and for a limited time.
 
 mod compare;
+pub(crate) mod gate;
 mod lane;
 mod ledger;
 pub(crate) mod log;

@@ -1,4 +1,4 @@
-//! `aq fleet-shadow-report`: what the shadow log amounts to, for people and for programs (clauses ).
+//! `aq fleet-shadow-report`: what the shadow log amounts to, for people and for programs (clauses ).
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -8,6 +8,7 @@ use std::path::Path;
 use super::error::CliError;
 use crate::exit::Exit;
 use crate::settings::Settings;
+use crate::shadow::gate::{self, Gate, Verdict};
 use crate::shadow::log;
 use crate::shadow::report::{Figures, summarize};
 use crate::terminal::{Palette, Table, harmless};
@@ -18,6 +19,9 @@ pub(super) struct Arguments {
     /// How many of the last comparisons that did not agree are listed
     #[arg(long, value_name = "N", default_value_t = 10)]
     last: usize,
+    /// Decide: exit 0 if the coordinator may take over, 1 if not, 3 if that can't be said yet
+    #[arg(long)]
+    gate: bool,
     #[command(flatten)]
     format: super::Format,
 }
@@ -25,9 +29,12 @@ pub(super) struct Arguments {
 pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, CliError> {
     let path = log::path_in(&settings.queue.value);
     let figures = read(&path, arguments.last)?;
+    let gate = arguments
+        .gate
+        .then(|| gate::judge(figures.as_ref().unwrap_or(&Figures::default())));
     let mut out = stdout().lock();
     match (arguments.format.json, figures) {
-        (true, figures) => print_json(&mut out, &path, figures.as_ref())?,
+        (true, figures) => print_json(&mut out, &path, figures.as_ref(), gate.as_ref())?,
         (false, Some(figures)) => print(&mut out, Palette::of(&stdout()), &path, &figures)?,
         (false, None) => {
             let shown = harmless(&path.display().to_string());
@@ -37,7 +44,65 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
             )?;
         }
     }
-    Ok(Exit::Done)
+    let Some(gate) = gate else { return Ok(Exit::Done) };
+    if !arguments.format.json {
+        print_gate(&mut out, Palette::of(&stdout()), &gate)?;
+    }
+    Ok(match gate.verdict {
+        Verdict::Promote => Exit::Done,
+        Verdict::Hold => Exit::Failed,
+        Verdict::Inconclusive => Exit::Inconclusive,
+    })
+}
+
+fn print_gate(out: &mut impl Write, palette: Palette, gate: &Gate) -> io::Result<()> {
+    let word = match gate.verdict {
+        Verdict::Promote => "promote",
+        Verdict::Hold => "hold",
+        Verdict::Inconclusive => "inconclusive",
+    };
+    let rate = |rate: Option<f64>| rate.map_or(String::from("no data"), |rate| format!("{rate:.4}"));
+    writeln!(out, "\n{} {}", palette.dim("gate      "), palette.bold(word))?;
+    for reason in &gate.reasons {
+        writeln!(out, "           {reason}")?;
+    }
+    let mut table = Table::new(&["RULE", "IS", "HAS TO BE"]);
+    for (rule, is, has_to_be) in [
+        (
+            format!("ln e, {} agree and {} don't", gate.agree, gate.disagree),
+            format!("{:.4}", gate.ln_e),
+            format!(
+                "at least {:.4} (beats {} with risk 0.05)",
+                gate.ln_e_min, gate.agreement_min
+            ),
+        ),
+        (
+            String::from("chance of so many that don't"),
+            format!("{:.6}", gate.hold_chance),
+            format!("at least {}", gate.hold_chance_min),
+        ),
+        (
+            String::from("harmful answers"),
+            gate.harmful.to_string(),
+            String::from("0"),
+        ),
+        (
+            String::from("coverage"),
+            rate(gate.coverage),
+            format!("at least {}", gate.coverage_min),
+        ),
+        (
+            String::from("worst case"),
+            rate(gate.worst_case),
+            format!("at least {}", gate.worst_case_min),
+        ),
+    ] {
+        table.row([rule, is, has_to_be]);
+    }
+    table.write(
+        out,
+        |row, _, cell| if row == 0 { palette.dim(&cell) } else { cell },
+    )
 }
 
 /// The figures of the log; none if there is no log.
@@ -64,10 +129,18 @@ fn read(path: &Path, last: usize) -> Result<Option<Figures>, CliError> {
     summarize(BufReader::new(file), last).map(Some).map_err(failed)
 }
 
-fn print_json(out: &mut impl Write, path: &Path, figures: Option<&Figures>) -> io::Result<()> {
+fn print_json(
+    out: &mut impl Write,
+    path: &Path,
+    figures: Option<&Figures>,
+    gate: Option<&Gate>,
+) -> io::Result<()> {
     let none = Figures::default();
     let mut value = serde_json::to_value(figures.unwrap_or(&none))?;
     value["log"] = figures.map(|_| path.display().to_string()).into();
+    if let Some(gate) = gate {
+        value["gate"] = serde_json::to_value(gate)?;
+    }
     writeln!(out, "{value}")
 }
 
@@ -231,7 +304,7 @@ mod tests {
     fn json_has_the_log_beside_the_figures() {
         let (_folder, figures) = figures();
         let mut text = Vec::new();
-        print_json(&mut text, Path::new("the/log"), Some(&figures)).unwrap();
+        print_json(&mut text, Path::new("the/log"), Some(&figures), None).unwrap();
         let value: serde_json::Value = serde_json::from_slice(&text).unwrap();
         let expected = serde_json::json!({
             "log": "the/log",
@@ -252,7 +325,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         assert!(read(&folder.path().join("none"), 10).unwrap().is_none());
         let mut text = Vec::new();
-        print_json(&mut text, Path::new("none"), None).unwrap();
+        print_json(&mut text, Path::new("none"), None, None).unwrap();
         let value: serde_json::Value = serde_json::from_slice(&text).unwrap();
         assert!(value["log"].is_null() && value["agreement"]["rate"].is_null());
         assert!(matches!(read(folder.path(), 10), Err(CliError::Input { .. })));

@@ -28,6 +28,9 @@ pub(crate) struct Figures {
     pub(crate) agreement: Agreement,
     pub(crate) coverage: Coverage,
     pub(crate) lines: Lines,
+    /// Dry runs that were answered with a lease.
+    #[serde(skip)]
+    pub(crate) stray_leases: u64,
     /// The last comparisons in which the two did not agree, oldest first.
     pub(crate) divergences: VecDeque<Divergence>,
 }
@@ -134,10 +137,8 @@ impl Reader {
                 count(&mut self.figures.skipped, record.reason.as_deref()?, decisions);
                 self.uncompared(&record, decisions);
             }
-            (
-                Some("report-divergence" | "dry-run-unsupported" | "dry-run-not-honoured" | "lease-leaked"),
-                None,
-            ) => {}
+            (Some("dry-run-not-honoured"), None) => self.figures.stray_leases += 1,
+            (Some("report-divergence" | "dry-run-unsupported" | "lease-leaked"), None) => {}
             _ => return None,
         }
         Some(())

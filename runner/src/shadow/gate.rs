@@ -1,0 +1,209 @@
+//! Whether the coordinator may decide from now on: a rule on the figures of the shadow log (clause R-3).
+//!
+//! People look at a gate every day, so its test must be valid whenever one looks: not a confidence bound, which is
+//! wrong sooner or later if it is asked often enough, but an e-value (a bet against "the agreement is 99 % at most",
+//! spread evenly over everything better). Pure arithmetic, in logarithms; nothing here reads a file.
+
+use serde::Serialize;
+
+use super::report::Figures;
+
+/// The agreement that has to be beaten.
+const AGREEMENT_MIN: f64 = 0.99;
+/// The chance of promoting a coordinator that is not better than that, however often one looks.
+const RISK: f64 = 0.05;
+/// The chance of holding one that is as good as that, at one look.
+const HOLD_RISK: f64 = 0.001;
+const COVERAGE_MIN: f64 = 0.98;
+/// Of all decisions, those that could not be compared counted as disagreements.
+const WORST_CASE_MIN: f64 = 0.97;
+const UNEXPLAINED_MAX: f64 = 0.005;
+const UNREADABLE_MAX: f64 = 0.005;
+/// Acting on such an answer would have done harm: none is tolerated.
+const HARMFUL: [&str; 6] = ["invalid", "unknown", "finished", "running", "lock_held", "caps"];
+/// Beyond this many more decisions there is no point in counting.
+const NEEDED_MAX: u64 = 1_000_000;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Verdict {
+    Promote,
+    Hold,
+    Inconclusive,
+}
+
+/// The verdict, and every figure behind it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Gate {
+    pub(crate) verdict: Verdict,
+    /// What stands in the way, most serious first; empty when promoted.
+    pub(crate) reasons: Vec<String>,
+    pub(crate) agreement_min: f64,
+    /// Ties included: the two took jobs that the rule of order does not tell apart.
+    pub(crate) agree: u64,
+    pub(crate) disagree: u64,
+    pub(crate) ln_e: f64,
+    pub(crate) ln_e_min: f64,
+    /// How likely so many disagreements are with the agreement that has to be beaten.
+    pub(crate) hold_chance: f64,
+    pub(crate) hold_chance_min: f64,
+    pub(crate) harmful: u64,
+    pub(crate) coverage: Option<f64>,
+    pub(crate) coverage_min: f64,
+    pub(crate) worst_case: Option<f64>,
+    pub(crate) worst_case_min: f64,
+    pub(crate) unexplained: u64,
+    pub(crate) unreadable: u64,
+    /// Decisions without a disagreement until the e-value is reached; none: out of reach.
+    pub(crate) needed: Option<u64>,
+}
+
+pub(crate) fn judge(figures: &Figures) -> Gate {
+    let reason = |name: &str| figures.reasons.get(name).copied().unwrap_or(0);
+    let compared = figures.agreement.of;
+    let agree = figures.verdicts.agree + reason("tie");
+    let disagree = compared.saturating_sub(agree);
+    let harmful = HARMFUL.iter().map(|name| reason(name)).sum::<u64>() + figures.stray_leases;
+    let all = figures.coverage.of;
+    let mut gate = Gate {
+        verdict: Verdict::Inconclusive,
+        reasons: Vec::new(),
+        agreement_min: AGREEMENT_MIN,
+        agree,
+        disagree,
+        ln_e: ln_e(agree, disagree, AGREEMENT_MIN),
+        ln_e_min: (1.0 / RISK).ln(),
+        hold_chance: at_least(disagree, compared, 1.0 - AGREEMENT_MIN),
+        hold_chance_min: HOLD_RISK,
+        harmful,
+        coverage: figures.coverage.rate,
+        coverage_min: COVERAGE_MIN,
+        worst_case: (all > 0).then(|| agree as f64 / all as f64),
+        worst_case_min: WORST_CASE_MIN,
+        unexplained: reason("unexplained"),
+        unreadable: figures.lines.unreadable,
+        needed: None,
+    };
+    let holds = holding(&gate);
+    if holds.is_empty() {
+        gate.needed = needed(agree, disagree);
+    }
+    let lacks = lacking(&gate, compared, figures.lines.read);
+    gate.verdict = match (holds.is_empty(), lacks.is_empty()) {
+        (false, _) => Verdict::Hold,
+        (true, false) => Verdict::Inconclusive,
+        (true, true) => Verdict::Promote,
+    };
+    gate.reasons = holds.into_iter().chain(lacks).collect();
+    gate
+}
+
+fn holding(gate: &Gate) -> Vec<String> {
+    let mut reasons = Vec::new();
+    if gate.harmful > 0 {
+        reasons.push(format!("{} answers would have done harm; none may", gate.harmful));
+    }
+    if gate.hold_chance < HOLD_RISK {
+        let of = gate.agree + gate.disagree;
+        reasons.push(format!(
+            "{} of {of} disagree: too many for an agreement of {AGREEMENT_MIN}",
+            gate.disagree
+        ));
+    }
+    reasons
+}
+
+fn lacking(gate: &Gate, compared: u64, lines: u64) -> Vec<String> {
+    let mut reasons = Vec::new();
+    if gate.ln_e < gate.ln_e_min {
+        reasons.push(match gate.needed {
+            Some(needed) => format!("need {needed} more clean decisions"),
+            None => format!("more than {NEEDED_MAX} more clean decisions would be needed"),
+        });
+    }
+    let mut at_least = |what: &str, rate: Option<f64>, min: f64| {
+        if rate.is_none_or(|rate| rate < min) {
+            let shown = rate.map_or(String::from("no data"), |rate| format!("{rate:.4}"));
+            reasons.push(format!("{what} is {shown}, has to be {min}"));
+        }
+    };
+    at_least("coverage", gate.coverage, COVERAGE_MIN);
+    at_least("the worst case", gate.worst_case, WORST_CASE_MIN);
+    for (what, count, of, max) in [
+        ("unexplained", gate.unexplained, compared, UNEXPLAINED_MAX),
+        ("unreadable lines", gate.unreadable, lines, UNREADABLE_MAX),
+    ] {
+        if of > 0 && count as f64 / of as f64 > max {
+            reasons.push(format!("{what}: {count} of {of}, at most {max} of them may be"));
+        }
+    }
+    reasons
+}
+
+/// The smallest number of further agreements that reaches the e-value.
+fn needed(agree: u64, disagree: u64) -> Option<u64> {
+    let enough = |more: u64| ln_e(agree + more, disagree, AGREEMENT_MIN) >= (1.0 / RISK).ln();
+    if !enough(NEEDED_MAX) {
+        return None;
+    }
+    let (mut low, mut high) = (0, NEEDED_MAX);
+    while low < high {
+        let middle = (low + high) / 2;
+        match enough(middle) {
+            true => high = middle,
+            false => low = middle + 1,
+        }
+    }
+    Some(low)
+}
+
+/// The logarithm of the e-value against "agreement is `p0` at most": a uniform mixture over everything above it.
+fn ln_e(agree: u64, disagree: u64, p0: f64) -> f64 {
+    let (n, q0) = (agree + disagree, 1.0 - p0);
+    let above = 1.0 - at_most(disagree, n + 1, q0);
+    if above <= 0.0 {
+        return f64::NEG_INFINITY;
+    }
+    -((n + 1) as f64).ln() - ln_choose(n, disagree) + above.ln()
+        - q0.ln()
+        - agree as f64 * p0.ln()
+        - disagree as f64 * q0.ln()
+}
+
+/// P(X >= k) for X of `n` trials that come out with chance `q`; summed from the side on which it is small.
+fn at_least(k: u64, n: u64, q: f64) -> f64 {
+    match k {
+        0 => 1.0,
+        k if k as f64 <= n as f64 * q => 1.0 - at_most(k - 1, n, q),
+        k => terms(k, n, q)
+            .take_while(|term| *term > 0.0)
+            .sum::<f64>()
+            .min(1.0),
+    }
+}
+
+/// P(X <= k).
+fn at_most(k: u64, n: u64, q: f64) -> f64 {
+    let count = usize::try_from(k).unwrap_or(usize::MAX).saturating_add(1);
+    terms(0, n, q).take(count).sum::<f64>().min(1.0)
+}
+
+/// P(X = i) for each i from `first` to `n`.
+fn terms(first: u64, n: u64, q: f64) -> impl Iterator<Item = f64> {
+    let odds = q.ln() - (1.0 - q).ln();
+    let start = ln_choose(n, first) + first as f64 * q.ln() + (n - first) as f64 * (1.0 - q).ln();
+    (first..=n).scan(start, move |ln, i| {
+        let term = ln.exp();
+        *ln += ((n - i) as f64 / (i + 1) as f64).ln() + odds;
+        Some(term)
+    })
+}
+
+fn ln_choose(n: u64, k: u64) -> f64 {
+    let k = k.min(n - k);
+    (1..=k).map(|i| ((n - k + i) as f64 / i as f64).ln()).sum()
+}
+
+#[cfg(test)]
+mod tests;

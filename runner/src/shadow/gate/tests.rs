@@ -1,0 +1,128 @@
+//! Values that were worked out independently of this code, and the decisions that follow from them.
+
+use super::*;
+use crate::shadow::report::{Agreement, Coverage, Verdicts};
+
+fn figures(agree: u64, diverge: u64, missing: u64) -> Figures {
+    let compared = agree + diverge;
+    let of = compared + missing;
+    Figures {
+        verdicts: Verdicts {
+            agree,
+            diverge,
+            ..Verdicts::default()
+        },
+        agreement: Agreement {
+            agree,
+            of: compared,
+            rate: None,
+        },
+        coverage: Coverage {
+            compared,
+            of,
+            rate: (of > 0).then(|| compared as f64 / of as f64),
+        },
+        ..Figures::default()
+    }
+}
+
+fn with_reason(mut figures: Figures, reason: &str, count: u64) -> Figures {
+    figures.reasons.insert(reason.to_owned(), count);
+    figures
+}
+
+#[test]
+fn the_e_value_has_the_values_that_were_worked_out() {
+    for (agree, of, expected) in [
+        (100, 100, 0.545_083),
+        (448, 448, 2.989_667),
+        (449, 449, 2.997_604),
+        (681, 682, 2.994_811),
+        (682, 683, 3.002_006),
+        (880, 882, 2.999_407),
+        (990, 1000, -1.101_803),
+        (998, 1000, 3.812_967),
+        (999, 1000, 5.433_641),
+    ] {
+        let found = ln_e(agree, of - agree, 0.99);
+        assert!((found - expected).abs() < 1e-6, "{agree} of {of}: {found}");
+    }
+}
+
+#[test]
+fn so_many_decisions_are_needed_for_so_many_disagreements() {
+    for (p0, sizes) in [
+        (0.95, [88, 134, 174, 210, 244, 277]),
+        (0.98, [224, 340, 439, 531, 617, 700]),
+        (0.99, [449, 683, 882, 1065, 1238, 1404]),
+        (0.995, [901, 1368, 1767, 2134, 2480, 2813]),
+    ] {
+        for (disagree, of) in (0u64..).zip(sizes) {
+            let reached = |of: u64| ln_e(of - disagree, disagree, p0) >= 20f64.ln();
+            assert!(reached(of) && !reached(of - 1), "{disagree} at {p0}");
+        }
+    }
+}
+
+#[test]
+fn a_coordinator_is_held_from_so_many_disagreements_on() {
+    for (disagree, of) in [(4, 20), (5, 50), (6, 100), (9, 200), (13, 449), (22, 1000)] {
+        let verdict = |disagree| judge(&figures(of - disagree, disagree, 0)).verdict;
+        assert_eq!(verdict(disagree), Verdict::Hold, "{disagree} of {of}");
+        assert_ne!(
+            verdict(disagree - 1),
+            Verdict::Hold,
+            "one less than {disagree} of {of}"
+        );
+    }
+}
+
+#[test]
+fn no_data_is_never_a_pass() {
+    let gate = judge(&Figures::default());
+    assert_eq!((gate.verdict, gate.needed), (Verdict::Inconclusive, Some(449)));
+    assert_eq!(judge(&figures(0, 0, 5000)).verdict, Verdict::Inconclusive);
+}
+
+#[test]
+fn enough_agreement_promotes_and_one_less_says_how_much_is_missing() {
+    assert_eq!(judge(&figures(449, 0, 0)).verdict, Verdict::Promote);
+    let gate = judge(&figures(448, 0, 0));
+    assert_eq!(gate.verdict, Verdict::Inconclusive);
+    assert_eq!(gate.reasons, ["need 1 more clean decisions"]);
+    assert_eq!(judge(&figures(600, 1, 0)).needed, Some(82));
+    // So many that a single term of the sum is nothing to a float.
+    assert_eq!(judge(&figures(100_000, 2, 0)).verdict, Verdict::Promote);
+}
+
+#[test]
+fn one_answer_that_would_have_done_harm_holds_and_a_tie_does_not() {
+    for reason in HARMFUL {
+        let gate = judge(&with_reason(figures(2000, 1, 0), reason, 1));
+        assert_eq!(gate.verdict, Verdict::Hold, "{reason}");
+    }
+    let mut leaked = figures(2000, 0, 0);
+    leaked.stray_leases = 1;
+    assert_eq!(judge(&leaked).verdict, Verdict::Hold);
+    assert_eq!(
+        judge(&with_reason(figures(2000, 1, 0), "order", 1)).verdict,
+        Verdict::Promote
+    );
+    assert_eq!(
+        judge(&with_reason(figures(400, 100, 0), "tie", 100)).verdict,
+        Verdict::Promote
+    );
+}
+
+#[test]
+fn what_could_not_be_compared_keeps_the_gate_shut() {
+    // 2000 of 2041 are 97.99 %.
+    let gate = judge(&figures(2000, 0, 41));
+    assert_eq!(gate.verdict, Verdict::Inconclusive);
+    assert!(
+        gate.reasons[0].starts_with("coverage is 0.9799"),
+        "{:?}",
+        gate.reasons
+    );
+    assert_eq!(judge(&figures(2000, 0, 40)).verdict, Verdict::Promote);
+}
