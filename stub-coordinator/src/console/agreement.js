@@ -69,17 +69,27 @@ function trend(all) {
 
 function plot(all) {
   const marks = [];
-  for (const height of [20, 90]) marks.push(shape("line", { x1: 0, x2: 600, y1: height, y2: height, class: "grid" }));
-  const step = 600 / Math.max(all.length, 12);
+  const width = Math.max(at("agreement-chart").clientWidth, 200);
+  // Room for what the lines mean, whatever the size of text.
+  const label = 3.25 * parseFloat(getComputedStyle(document.documentElement).fontSize);
+  at("agreement-chart").setAttribute("viewBox", `0 0 ${width} 120`);
+  for (const [height, meaning] of [[20, "100 %"], [90, "0 %"]]) {
+    marks.push(shape("line", { x1: label, x2: width, y1: height, y2: height, class: "grid" }));
+    const text = shape("text", { x: label - 8, y: height + 4, "text-anchor": "end" });
+    text.textContent = meaning;
+    marks.push(text);
+  }
+  const step = (width - label) / Math.max(all.length, 12);
   let agree = 0;
   let of = 0;
   let path = "";
   all.forEach((one, index) => {
-    const x = step * (index + 0.5);
+    const x = label + step * (index + 0.5);
     if (one.kind !== "unanswered") {
       of += 1;
       agree += one.kind === "agree" ? 1 : 0;
-      path += `${path ? "L" : "M"}${x.toFixed(1)} ${(90 - 70 * (agree / of)).toFixed(1)}`;
+      path += path ? "L" : "M";
+      path += `${x.toFixed(1)} ${(90 - 70 * (agree / of)).toFixed(1)}`;
     }
     marks.push(mark(one.kind, x));
   });

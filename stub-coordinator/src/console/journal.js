@@ -50,11 +50,14 @@ function updateRow(line, row) {
   say(when, clockTime(row.at));
   say(operation, row.operation ?? `${row.method} ${row.path}`);
   say(who, row.factory ?? "");
-  const answered = row.operation === "shadow.claim" && row.answered_job !== null ? `would get ${row.answered_job}` : "";
+  const verb = { "shadow.claim": "would get", claim: "got" }[row.operation];
+  const answered = verb && row.answered_job !== null ? `${verb} ${row.answered_job}` : "";
   say(what, [row.job, row.stage, row.lease, answered].filter((part) => part).join(" "));
   outcome.dataset.outcome = row.mutated ? "mutated" : row.outcome;
   say(outcome, outcomeText(row));
+  const ended = line.row?.outcome === "in_flight" && row.outcome !== "in_flight";
   line.row = row;
+  if (ended && line.children.length > 1) fill(line);
 }
 
 function outcomeText(row) {
@@ -68,7 +71,7 @@ function outcomeText(row) {
   }
 }
 
-async function toggle(line, head) {
+function toggle(line, head) {
   const open = head.getAttribute("aria-expanded") === "true";
   head.setAttribute("aria-expanded", String(!open));
   if (open) {
@@ -79,6 +82,11 @@ async function toggle(line, head) {
   body.id = `whole-${line.row.seq}`;
   head.setAttribute("aria-controls", body.id);
   line.append(body);
+  fill(line);
+}
+
+async function fill(line) {
+  const body = line.lastElementChild;
   try {
     body.replaceChildren(...whole(await call("GET", `/journal/${line.row.seq}`)));
   } catch (error) {
@@ -90,16 +98,17 @@ async function toggle(line, head) {
 function whole(exchange) {
   const same = exchange.digest_before === exchange.digest_after;
   const digest = exchange.digest_before === ""
-    ? "The handler never ran: real state is as it was."
+    ? "The handler did not run: real state is as it was."
     : same ? `Real state is the same before and after: ${exchange.digest_before}` : `Real state changed: ${exchange.digest_before} became ${exchange.digest_after}`;
+  const inFlight = exchange.outcome === "in_flight";
   const rule = exchange.rule ? `Rule ${exchange.rule} fired: ${exchange.fault}` : "No rule fired.";
   return [
     make("p", same ? "" : "changed", digest),
     make("p", "", rule),
     make("div", "sides", "",
       side("Request", `${exchange.method} ${exchange.path}`, exchange.request_headers, exchange.request_body),
-      answer("The handler answered", exchange.handler_answer, "It never ran, or has not answered yet."),
-      answer("The wire carried", exchange.wire_answer, "Nothing, or nothing whole.")),
+      answer("The handler answered", exchange.handler_answer, inFlight ? "Nothing yet." : "It never ran."),
+      answer("The wire carried", exchange.wire_answer, inFlight ? "Nothing yet." : "Nothing, or nothing whole.")),
   ];
 }
 

@@ -13,6 +13,7 @@ const VALUES = {
   clock_skew: ["by", "10s"],
 };
 
+const UNREACHED = "the stub can't be reached; where nobody listens (outage, down), only who runs it can undo that";
 let presets = [];
 
 /** Pulls a lever, and says what came of it. */
@@ -23,7 +24,7 @@ async function pull(what, method, path, body) {
     at("told").dataset.state = "done";
     return true;
   } catch (error) {
-    say(at("told"), error instanceof TypeError ? "the stub can't be reached" : error.message);
+    say(at("told"), error instanceof TypeError ? UNREACHED : error.message);
     at("told").dataset.state = "refused";
     return false;
   }
@@ -185,6 +186,7 @@ function take(events) {
 }
 
 setInterval(tick, 1000);
+new ResizeObserver(drawAgreement).observe(at("agreement-chart"));
 drawAgreement();
 follow(take);
 

@@ -32,6 +32,8 @@ function showCounters({ counters, mutationsTotal }) {
   const sum = (counts) => Object.values(counts).reduce((total, count) => total + count, 0);
   at("mutations").dataset.state = mutationsTotal === 0 ? "none" : "some";
   say(at("mutations-total"), mutationsTotal);
+  say(at("mutations-word"), mutationsTotal === 1 ? "mutation" : "mutations");
+  document.title = `${plural(mutationsTotal, "mutation")} - stub coordinator`;
   say(at("mutations-text"), mutationsTotal === 0 ? "real state is as it was" : `real state was written: ${by(counters.mutations)}`);
   const shown = [
     ["requests", sum(counters.requests), by(counters.requests)],
@@ -57,12 +59,15 @@ function showViolations({ violations }) {
   keyed(list, numbered, (one) => one.index, () => make("li"), (line, one) => say(line, `violation: ${one.text}`));
 }
 
+const STAGES = ["queued", "building", "testing", "review", "shipped", "failed", "quarantined"];
 let jobs = { stages: {}, count: 0, shown: [] };
 
 function showJobs(told) {
   jobs = told ?? jobs;
   say(at("jobs-count"), jobs.count ? "" : "none queued");
-  keyed(at("stages"), Object.entries(jobs.stages), ([stage]) => stage,
+  const place = ([stage]) => (STAGES.includes(stage) ? STAGES.indexOf(stage) : STAGES.length);
+  const stages = Object.entries(jobs.stages).sort((left, right) => place(left) - place(right));
+  keyed(at("stages"), stages, ([stage]) => stage,
     ([stage]) => make("div", "", "", make("dt", "", stage), make("dd")),
     (line, [, count]) => {
       say(line.children[1], count);
@@ -75,13 +80,13 @@ function showJobs(told) {
 }
 
 function jobLine(job) {
-  const line = make("li", "", "", make("b", "id", job.id), make("span", "stage"), make("span", "lease"));
-  line.append(make("span", "left"), make("span", "shadowed"));
-  return line;
+  const lease = make("span", "", "", make("span", "lease"), make("span", "left"));
+  return make("li", "", "", make("b", "id", job.id), make("span", "stage"), lease, make("span", "shadowed"));
 }
 
 function updateJob(line, job) {
-  const [, stage, lease, left, shadowed] = line.children;
+  const [, stage, held, shadowed] = line.children;
+  const [lease, left] = held.children;
   stage.dataset.stage = job.stage;
   const attempts = job.attempts ? `, ${plural(job.attempts, "attempt")} lost` : "";
   const quarantines = job.quarantines ? `, ${plural(job.quarantines, "quarantine")}` : "";

@@ -92,6 +92,13 @@ impl Browser {
         self.ask("POST", "/url", &json!({"url": url}));
     }
 
+    /// Shows the page as on a screen of this size, smaller than a window can be made.
+    pub fn resize(&self, width: u32, height: u32) {
+        let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
+        let order = json!({"cmd": "Emulation.setDeviceMetricsOverride", "params": size});
+        self.ask("POST", "/goog/cdp/execute", &order);
+    }
+
     pub fn click(&self, css: &str) {
         let found = self.ask(
             "POST",

@@ -31,7 +31,7 @@ fn the_page_loads_in_peace_and_asks_nobody_but_the_stub() {
     browser.until("document.querySelector('#mutations').dataset.state === 'some'");
     assert_eq!(
         browser.value("document.querySelector('#mutations').innerText.replace(/\\s+/g, ' ')"),
-        "1 mutations real state was written: claim 1"
+        "1 mutation real state was written: claim 1"
     );
     browser.click("#journal .row");
     browser.until("document.querySelectorAll('.whole pre').length === 3");
@@ -145,8 +145,32 @@ fn what_hostile_clients_say_is_shown_as_text_and_does_nothing() {
         browser.value("document.querySelectorAll('main img, main script').length"),
         0
     );
-    assert_eq!(browser.value("document.title"), "stub coordinator");
+    assert_eq!(browser.value("document.title"), "0 mutations - stub coordinator");
     assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+#[test]
+fn nothing_sticks_out_on_a_narrow_screen_with_large_text() {
+    let ids = ["a-job-with-quite-a-long-name-that-has-no-natural-place-to-break-and-goes-on-and-on"];
+    let stub = start(&ids);
+    let Some(browser) = open(&stub) else { return };
+    claim(
+        &stub,
+        "a-factory-with-quite-a-long-name-that-has-no-natural-place-to-break",
+    );
+    browser.resize(400, 800);
+    browser.value("document.documentElement.style.fontSize = '200%'");
+    browser.click("#levers details > summary");
+    browser.click("#journal .row");
+    browser.until("document.querySelectorAll('.whole pre').length === 3");
+    let width = browser
+        .value("document.documentElement.clientWidth")
+        .as_u64()
+        .expect("a width");
+    assert!(width <= 400, "the window is narrow: {width}");
+    let sticking_out = "[...document.querySelectorAll('body *')].filter((one) => !one.matches('.skip, .unseen')
+        && one.getBoundingClientRect().right > document.documentElement.clientWidth + 1).map((one) => one.outerHTML.slice(0, 80))";
+    assert_eq!(browser.value(sticking_out), json!([]));
 }
 
 #[test]
