@@ -5,6 +5,9 @@ mod common;
 mod driver;
 mod runner;
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
 use common::*;
 use driver::{Browser, ENTER, TAB};
 use runner::Factory;
@@ -238,7 +241,15 @@ fn the_page_follows_a_stub_that_drops_its_connections() {
     let Some(browser) = open(&stub) else { return };
     shadow_claim(&stub, "before");
     browser.until("document.querySelectorAll('#journal .row').length === 1");
+    let mut witness = TcpStream::connect(stub.address()).expect("connects");
+    witness
+        .write_all(&request_bytes("GET", "/_stub/events", &[], None))
+        .expect("sent");
+    witness
+        .read_exact(&mut [0; 64])
+        .expect("it is answered, so the stub knows of it");
     stub.restart();
+    read_to_end(&mut witness);
     shadow_claim(&stub, "after");
     stub.wait(&Match::operation("shadow.claim"), 2, PATIENCE)
         .expect("both");
