@@ -65,6 +65,18 @@ enum Command {
     },
     /// Print the pins of the clauses' texts, once their checks were looked at
     Pin,
+    /// Judge a coordinator over HTTP alone, on jobs of its own that it takes away again
+    Coordinator {
+        /// Its base address
+        #[arg(long)]
+        url: String,
+        /// A file with the token; scopes shadow, work and submit, or shadow alone with --observe
+        #[arg(long, value_name = "FILE")]
+        token_file: Option<PathBuf>,
+        /// Change nothing: reads, shadow calls, and requests that have to be refused
+        #[arg(long)]
+        observe: bool,
+    },
     /// Run four tiny scenarios, one a verdict, that tell a wrong profile from a wrong runner
     Smoke,
     /// Print the JSON Schema of scenario files, or of profiles
@@ -121,6 +133,11 @@ pub(crate) fn main() -> ExitCode {
         Some(Command::Coverage) => proof::coverage(&cli.options),
         Some(Command::Mutants { names }) => proof::mutants(&names, &cli.options),
         Some(Command::Pin) => print(&pins::render(clause::all())),
+        Some(Command::Coordinator {
+            url,
+            token_file,
+            observe,
+        }) => proof::coordinator(&url, token_file.as_deref(), observe, &cli.options),
         Some(Command::Smoke) => proof::smoke(&cli.options),
         Some(Command::Schema { of }) => print(&match of {
             SchemaOf::Scenario => schema::text(),

@@ -3,6 +3,7 @@
 
 pub mod check;
 pub mod clause;
+pub mod coordinator;
 pub mod drive;
 pub mod known;
 pub mod mutant;

@@ -1,12 +1,14 @@
 //! The commands that are about the suite itself: what it covers, and whether its checks can fail.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use conformance::clause::{self, coverage, coverage::Naming};
+use conformance::coordinator::{Reach, client::Client, judge};
 use conformance::mutant::cases;
 use conformance::mutant::matrix::{self, Fate};
-use conformance::report::{Colour, table};
+use conformance::report::{Colour, json, table};
 use conformance::scenario::parse;
 use conformance::suite::{self, chain};
 use conformance::verdict;
@@ -35,7 +37,7 @@ pub(super) fn coverage(options: &Options) -> ExitCode {
     let (checks, mutants) = (coverage::checks(), coverage::mutants());
     let rows = coverage::of(clause::all(), &scenarios, &checks, &mutants);
     print(&coverage::render(&rows));
-    let objections = coverage::objections(&rows, &scenarios);
+    let objections = coverage::objections(&rows, &scenarios, coverage::UNCHECKED);
     for objection in &objections {
         eprintln!("conformance: {objection}");
     }
@@ -54,6 +56,37 @@ pub(super) fn smoke(options: &Options) -> ExitCode {
     let started = Instant::now();
     let verdicts = conformance::smoke::judge(&suite);
     print(&table::render(&verdicts, started.elapsed(), Colour::of_stdout()));
+    verdict::exit(&verdicts)
+}
+
+/// Judges the coordinator at this address.
+pub(super) fn coordinator(url: &str, token: Option<&Path>, observe: bool, options: &Options) -> ExitCode {
+    let token = match token.map(std::fs::read_to_string).transpose() {
+        Ok(token) => token.map(|token| token.trim().to_owned()),
+        Err(error) => {
+            eprintln!("conformance: the token file can't be read: {error}");
+            return ExitCode::from(USAGE);
+        }
+    };
+    let client = match Client::new(url, token) {
+        Ok(client) => client,
+        Err(error) => {
+            eprintln!("conformance: {}", chain(&error));
+            return ExitCode::from(USAGE);
+        }
+    };
+    let reach = if observe {
+        Reach::Observe
+    } else {
+        Reach::Everything
+    };
+    let started = Instant::now();
+    let verdicts = judge(&client, reach, |_| {});
+    let text = match options.json {
+        true => json::render(&verdicts, started.elapsed()),
+        false => table::render(&verdicts, started.elapsed(), Colour::of_stdout()),
+    };
+    print(&text);
     verdict::exit(&verdicts)
 }
 

@@ -1,0 +1,129 @@
+//! Judges a coordinator by the clauses of its contract, over HTTP alone. `checks` says what is demanded, `probe` how
+//! that is asked, `client` how it gets there.
+
+mod checks;
+pub mod client;
+pub mod probe;
+
+use std::time::Instant;
+
+use crate::verdict::{Finding, Outcome, Verdict, of_findings};
+use client::Client;
+use probe::{Held, Probe, Trouble};
+
+/// A check of a coordinator.
+#[derive(Debug, Clone, Copy)]
+pub struct Check {
+    pub name: &'static str,
+    pub clauses: &'static [&'static str],
+    pub needs: Needs,
+    run: fn(&Probe) -> Held,
+}
+
+/// What a check may do, and so what its token must allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// Reads and shadow calls: any token.
+    Watching,
+    /// The same, with a token that may do nothing else.
+    OnlyWatching,
+    /// Jobs of its own, claims, reports.
+    Working,
+}
+
+/// How much may be done to the coordinator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    Everything,
+    /// Nothing that changes real state.
+    Observe,
+}
+
+macro_rules! checks {
+    ($($needs:ident $name:literal [$($clause:literal),*] $run:ident)*) => {
+        /// Every check of a coordinator.
+        pub const ALL: &[Check] = &[$(Check {
+            name: $name, clauses: &[$($clause),*], needs: Needs::$needs, run: checks::$run,
+        }),*];
+    };
+}
+
+checks! {
+    Working "one-live-lease" ["C-1"] one_live_lease
+    Working "tokens-rise" ["C-2"] tokens_rise
+    Working "first-eligible" ["C-3"] the_first_eligible_job
+    Working "nothing-eligible" ["C-4"] nothing_eligible
+    Working "lease-ends" ["C-5"] a_lease_that_is_not_renewed_ends
+    Working "renewal" ["C-6"] a_renewal_moves_the_deadline
+    Working "release" ["C-7"] a_release_queues_again
+    Working "stage-order" ["C-8"] stages_go_forward
+    Working "final-stage" ["C-9"] a_final_stage_is_final
+    Working "quarantine" ["C-10"] quarantine_by_holder_and_by_former_holder
+    Working "repeated-claim" ["C-11"] a_claim_repeated_is_the_same_claim
+    Working "no-trace" ["C-20"] shadow_calls_leave_no_trace
+    Working "dry-run" ["C-21"] a_dry_run_names_what_a_claim_would_give
+    Working "view" ["C-22"] the_view_is_one_factorys_own
+    Watching "unknown-job" ["C-23"] a_report_of_an_unknown_job
+    Watching "mistakes" ["C-30"] mistakes_are_told
+    Watching "tokens" ["C-31"] tokens_are_asked_for
+    OnlyWatching "watching-token" ["C-31"] a_watching_token_changes_nothing
+    Working "reused-key" ["C-32"] a_key_with_another_body_is_refused
+}
+
+/// Makes the checks that are within reach, one after the other, and cleans up after each.
+pub fn judge(client: &Client, reach: Reach, told: impl Fn(&Verdict)) -> Vec<Verdict> {
+    let run = probe::nonce();
+    let mut verdicts = Vec::new();
+    for check in ALL {
+        let within = match reach {
+            Reach::Everything => check.needs != Needs::OnlyWatching,
+            Reach::Observe => check.needs != Needs::Working,
+        };
+        if within {
+            let probe = Probe::new(client, format!("conformance-{}-{}", &run[..8], check.name));
+            let verdict = judge_one(check, &probe);
+            told(&verdict);
+            verdicts.push(verdict);
+        }
+    }
+    verdicts
+}
+
+fn judge_one(check: &Check, probe: &Probe) -> Verdict {
+    let started = Instant::now();
+    let held = (check.run)(probe);
+    if check.needs == Needs::Working {
+        probe.clean_up();
+    }
+    let clauses: Vec<String> = check.clauses.iter().map(|clause| (*clause).to_owned()).collect();
+    let text = crate::clause::named(check.clauses[0]).map_or("", |clause| clause.text.as_str());
+    let (outcome, observed) = match held {
+        Ok(()) => (Outcome::Pass, "that".to_owned()),
+        Err(Trouble::Wrong(what)) => (Outcome::Fail, what),
+        Err(Trouble::Unclear(what)) => (Outcome::Broken, what),
+    };
+    let finding = Finding {
+        check: check.name,
+        clauses: clauses.clone(),
+        outcome,
+        expected: text.to_owned(),
+        observed: observed.clone(),
+    };
+    let story = match outcome {
+        Outcome::Pass => String::new(),
+        _ => crate::report::harmless(&format!(
+            "{} asks: {text}\nobserved: {observed}\n",
+            check.clauses[0]
+        )),
+    };
+    let findings = vec![finding];
+    Verdict {
+        id: format!("coordinator/{}", check.name),
+        title: text.to_owned(),
+        clauses,
+        outcome: of_findings(&findings),
+        findings,
+        took: started.elapsed(),
+        story,
+    }
+}

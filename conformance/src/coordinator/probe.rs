@@ -1,0 +1,257 @@
+//! What the checks do to a coordinator, in the API's own operations: jobs and factories of one prefix, each check with
+//! an engine of its own, so that no claim of one can reach the job of another, or anybody else's.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::client::{Answer, Client};
+
+/// Leases longer than this are not waited for.
+const WAIT_LIMIT_MS: u64 = 10_000;
+
+/// Why a check did not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trouble {
+    /// The coordinator is wrong.
+    Wrong(String),
+    /// It can't be told.
+    Unclear(String),
+}
+
+pub type Held = Result<(), Trouble>;
+
+/// The hands of one check.
+#[derive(Debug)]
+pub struct Probe {
+    pub client: Client,
+    /// The prefix of every id of this check, unlike those of any other.
+    pub name: String,
+    /// The leases that were granted, with the factory that holds each.
+    granted: Mutex<Vec<(String, Lease)>>,
+}
+
+/// A granted lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    pub id: String,
+    pub job: String,
+    pub token: u64,
+    pub ttl_ms: u64,
+}
+
+/// Fails with this message unless the condition holds.
+pub fn demand(condition: bool, message: impl FnOnce() -> String) -> Held {
+    if condition {
+        Ok(())
+    } else {
+        Err(Trouble::Wrong(message()))
+    }
+}
+
+impl Probe {
+    pub fn new(client: &Client, name: String) -> Probe {
+        Probe {
+            client: client.clone(),
+            name,
+            granted: Mutex::default(),
+        }
+    }
+
+    pub fn id(&self, word: &str) -> String {
+        format!("{}-{word}", self.name)
+    }
+
+    pub fn post(&self, path: &str, body: &Value) -> Result<Answer, Trouble> {
+        self.client.post(path, body).map_err(unanswered)
+    }
+
+    pub fn get(&self, path: &str) -> Result<Answer, Trouble> {
+        self.client.get(path).map_err(unanswered)
+    }
+
+    /// Asks, and demands this status.
+    pub fn expect(&self, path: &str, body: &Value, status: u16) -> Result<Answer, Trouble> {
+        let answer = self.post(path, body)?;
+        demand(answer.status == status, || {
+            format!(
+                "POST {path} {body} was answered {} {}, not {status}",
+                answer.status, answer.body
+            )
+        })?;
+        Ok(answer)
+    }
+
+    /// Submits a job that only this check's factories can be given.
+    pub fn submit(&self, word: &str, more: &Value) -> Result<String, Trouble> {
+        let id = self.id(word);
+        let mut job = json!({"id": id, "engine": self.name, "body": "nothing is to be done"});
+        if let (Some(job), Some(more)) = (job.as_object_mut(), more.as_object()) {
+            job.extend(more.clone());
+        }
+        self.expect("/v1/jobs", &job, 201)?;
+        Ok(id)
+    }
+
+    fn asks(&self, factory: &str, caps: &[&str]) -> Value {
+        let mut all = vec![format!("engine:{}", self.name)];
+        all.extend(caps.iter().map(|cap| (*cap).to_owned()));
+        json!({"factoryId": self.id(factory), "caps": all})
+    }
+
+    /// What a claim is answered.
+    pub fn claim_raw(&self, factory: &str, caps: &[&str], key: Option<&str>) -> Result<Answer, Trouble> {
+        let body = self.asks(factory, caps);
+        let key = key.map_or_else(|| self.fresh_key(), ToOwned::to_owned);
+        let answer = self
+            .client
+            .post_keyed("/v1/claims", &key, &body)
+            .map_err(unanswered)?;
+        if let (200, Ok(lease)) = (answer.status, lease(&answer)) {
+            let mut granted = self.granted.lock().unwrap_or_else(PoisonError::into_inner);
+            granted.push((factory.to_owned(), lease));
+        }
+        Ok(answer)
+    }
+
+    /// Claims; `None` where nothing is to be had.
+    pub fn claim(&self, factory: &str, caps: &[&str]) -> Result<Option<Lease>, Trouble> {
+        let answer = self.claim_raw(factory, caps, None)?;
+        match answer.status {
+            204 => Ok(None),
+            200 => lease(&answer).map(Some),
+            other => Err(Trouble::Wrong(format!(
+                "a claim was answered {other} {}",
+                answer.body
+            ))),
+        }
+    }
+
+    /// Claims what must be there.
+    pub fn claimed(&self, factory: &str, job: &str) -> Result<Lease, Trouble> {
+        let lease = self.claim(factory, &[])?;
+        match lease {
+            Some(lease) if lease.job == job => Ok(lease),
+            other => Err(Trouble::Wrong(format!(
+                "a claim that has to be given {job} got {other:?}"
+            ))),
+        }
+    }
+
+    /// What a dry run names.
+    pub fn dry_run(&self, factory: &str, caps: &[&str]) -> Result<Option<String>, Trouble> {
+        let mut body = self.asks(factory, caps);
+        body["shadow"] = json!(1);
+        let answer = self.post("/v1/shadow/claims", &body)?;
+        demand(matches!(answer.status, 200 | 204), || {
+            format!("a dry run was answered {} {}", answer.status, answer.body)
+        })?;
+        demand(answer.body["lease"].is_null(), || {
+            "a dry run was given a lease".into()
+        })?;
+        Ok(answer.body["job"]["id"].as_str().map(ToOwned::to_owned))
+    }
+
+    pub fn shadow_report(&self, factory: &str, job: &str, stage: &str) -> Result<Answer, Trouble> {
+        let at = format!("{:.3}", jiff::Timestamp::now());
+        let body =
+            json!({"factoryId": self.id(factory), "jobId": job, "stage": stage, "at": at, "shadow": 1});
+        self.post("/v1/shadow/reports", &body)
+    }
+
+    /// `renew` or `release` of a lease.
+    pub fn on_lease(&self, what: &str, factory: &str, lease: &Lease) -> Result<Answer, Trouble> {
+        let body = json!({"factoryId": self.id(factory), "fencingToken": lease.token});
+        self.post(&format!("/v1/leases/{}/{what}", lease.id), &body)
+    }
+
+    pub fn report(&self, factory: &str, lease: &Lease, stage: &str) -> Result<Answer, Trouble> {
+        let at = format!("{:.3}", jiff::Timestamp::now());
+        let body = json!({"factoryId": self.id(factory), "leaseId": lease.id, "fencingToken": lease.token,
+            "stage": stage, "at": at});
+        self.post(&format!("/v1/jobs/{}/reports", lease.job), &body)
+    }
+
+    pub fn quarantine(&self, factory: &str, lease: &Lease) -> Result<Answer, Trouble> {
+        let body = json!({"factoryId": self.id(factory), "leaseId": lease.id, "fencingToken": lease.token,
+            "reason": "a check of the coordinator"});
+        self.post(&format!("/v1/jobs/{}/quarantine", lease.job), &body)
+    }
+
+    pub fn job(&self, id: &str) -> Result<Value, Trouble> {
+        let answer = self.get(&format!("/v1/jobs/{id}"))?;
+        demand(answer.status == 200, || {
+            format!("job {id} was answered {}", answer.status)
+        })?;
+        Ok(answer.body)
+    }
+
+    /// The stage that a job has to be in.
+    pub fn demand_stage(&self, id: &str, stage: &str) -> Held {
+        let job = self.job(id)?;
+        demand(job["stage"] == stage, || {
+            format!("{id} is `{}`, not `{stage}`", job["stage"])
+        })
+    }
+
+    /// Lets so much time pass: by the manual clock of a stub, else by waiting, within reason.
+    pub fn let_pass(&self, ms: u64) -> Held {
+        let moved = self
+            .client
+            .post("/_stub/clock", &json!({"advance": format!("{ms}ms")}));
+        if moved.is_ok_and(|answer| answer.status == 200) {
+            return Ok(());
+        }
+        if ms > WAIT_LIMIT_MS {
+            return Err(Trouble::Unclear(format!(
+                "its leases last too long to be waited for ({ms} ms); give it leases of a few seconds"
+            )));
+        }
+        std::thread::sleep(Duration::from_millis(ms));
+        Ok(())
+    }
+
+    /// Takes what is left of this check's jobs out of the queue. What was final already stays, as history.
+    pub fn clean_up(&self) {
+        let granted = std::mem::take(&mut *self.granted.lock().unwrap_or_else(PoisonError::into_inner));
+        for (factory, lease) in granted {
+            // What is not held any more can't be reported on, and need not be.
+            let _ = self.report(&factory, &lease, "failed");
+        }
+        for _ in 0..64 {
+            match self.claim("broom", &["gpu"]) {
+                Ok(Some(lease)) => drop(self.report("broom", &lease, "failed")),
+                _ => return,
+            }
+        }
+    }
+
+    fn fresh_key(&self) -> String {
+        format!("{}-{}", self.name, nonce())
+    }
+}
+
+/// A word that nobody else comes up with.
+pub fn nonce() -> String {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    format!("{:016x}", RandomState::new().build_hasher().finish())
+}
+
+pub fn lease(answer: &Answer) -> Result<Lease, Trouble> {
+    let text = |value: &Value| value.as_str().map(ToOwned::to_owned);
+    let (lease, job) = (&answer.body["lease"], &answer.body["job"]);
+    let read = || {
+        Some(Lease {
+            id: text(&lease["id"])?,
+            job: text(&job["id"])?,
+            token: lease["fencingToken"].as_u64()?,
+            ttl_ms: lease["ttlMs"].as_u64()?,
+        })
+    };
+    read().ok_or_else(|| Trouble::Wrong(format!("the answer to a claim lacks a field: {}", answer.body)))
+}
+
+fn unanswered(error: super::client::ClientError) -> Trouble {
+    Trouble::Wrong(crate::suite::chain(&error))
+}

@@ -1,0 +1,188 @@
+//! The checks of a coordinator: the honest stub passes each, and for each there is a lie by which it fails.
+
+use conformance::check::register;
+use conformance::coordinator::{ALL, Needs, Reach, client::Client, judge};
+use conformance::verdict::{Outcome, Verdict};
+use serde_json::{Value, json};
+use stub_coordinator::{ClockKind, Config, Rule, Scope, Strictness, Stub, TokenGrant};
+
+const WORKING: [Scope; 3] = [Scope::Shadow, Scope::Work, Scope::Submit];
+
+fn stub(scopes: &[Scope], rules: &[Value]) -> Stub {
+    let rules = rules
+        .iter()
+        .map(|rule| serde_json::from_value::<Rule>(rule.clone()).expect("a rule"));
+    Stub::start(Config {
+        rules: rules.collect(),
+        tokens: vec![TokenGrant {
+            token: "a-token".into(),
+            scopes: scopes.to_vec(),
+        }],
+        clock: ClockKind::Manual,
+        strict: Strictness::Strict,
+        ..Config::default()
+    })
+    .expect("a stub can be started")
+}
+
+fn judged(stub: &Stub, reach: Reach) -> Vec<Verdict> {
+    let client = Client::new(&stub.url(), Some("a-token".into())).expect("an address");
+    judge(&client, reach, |_| {})
+}
+
+#[test]
+fn the_honest_stub_passes_and_nothing_of_the_checks_is_left_in_its_queue() {
+    let stub = stub(&WORKING, &[]);
+    let verdicts = judged(&stub, Reach::Everything);
+    for verdict in &verdicts {
+        assert_eq!(
+            verdict.outcome,
+            Outcome::Pass,
+            "{}\n{}",
+            verdict.id,
+            verdict.story
+        );
+    }
+    assert!(verdicts.len() > 15, "only {} checks were made", verdicts.len());
+    let left: Vec<_> = stub
+        .jobs()
+        .into_iter()
+        .filter(|job| job.stage == "queued")
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+    assert_eq!(stub.violations(), Vec::<String>::new());
+}
+
+#[test]
+fn an_observer_passes_with_a_shadow_token_and_changes_nothing() {
+    let stub = stub(&[Scope::Shadow], &[]);
+    let before = stub.digest();
+    let verdicts = judged(&stub, Reach::Observe);
+    for verdict in &verdicts {
+        assert_eq!(
+            verdict.outcome,
+            Outcome::Pass,
+            "{}\n{}",
+            verdict.id,
+            verdict.story
+        );
+    }
+    let wanted = ALL.iter().filter(|check| check.needs != Needs::Working).count();
+    assert_eq!((verdicts.len(), stub.counters().mutations_total()), (wanted, 0));
+    assert_eq!(stub.digest(), before);
+}
+
+/// The lie, and the checks that it may not get past.
+fn lies() -> Vec<(Value, Vec<&'static str>)> {
+    vec![
+        (
+            json!({"on": "claim", "fault": "double_grant"}),
+            vec!["one-live-lease"],
+        ),
+        (
+            json!({"on": "claim", "fault": "token_regress"}),
+            vec!["tokens-rise"],
+        ),
+        (
+            json!({"on": "claim", "fault": {"diverge": {"job": "another"}}}),
+            vec!["first-eligible"],
+        ),
+        (
+            json!({"on": "claim", "fault": {"status": 404}}),
+            vec!["nothing-eligible"],
+        ),
+        (
+            json!({"on": "lease.renew", "fault": "ack_without_commit"}),
+            vec!["renewal"],
+        ),
+        (
+            json!({"on": "lease.release", "fault": "ack_without_commit"}),
+            vec!["release"],
+        ),
+        (
+            json!({"on": "lease.renew", "fault": {"refuse": "stale_fencing_token"}}),
+            vec!["lease-ends"],
+        ),
+        (
+            json!({"on": "job.report", "fault": "ack_without_commit"}),
+            vec!["stage-order", "final-stage"],
+        ),
+        (
+            json!({"on": "job.quarantine", "fault": "ack_without_commit"}),
+            vec!["quarantine"],
+        ),
+        (
+            json!({"on": "claim", "when": {"skip": 1}, "fault": {"diverge": {"patch": {"lease": {"id": "lease-x"}}}}}),
+            vec!["repeated-claim"],
+        ),
+        (
+            json!({"on": "shadow.claim", "fault": "dry_run_grants"}),
+            vec!["no-trace"],
+        ),
+        (
+            json!({"on": "shadow.report", "fault": "leaky_shadow"}),
+            vec!["no-trace"],
+        ),
+        (
+            json!({"on": "shadow.claim", "fault": {"diverge": {"job": "another"}}}),
+            vec!["dry-run", "view"],
+        ),
+        (
+            json!({"on": "shadow.report", "fault": {"status": 500}}),
+            vec!["unknown-job", "view"],
+        ),
+        (
+            json!({"on": "shadow.claim", "fault": {"status": 500}}),
+            vec!["mistakes"],
+        ),
+        (
+            json!({"on": "claim", "when": {"skip": 1}, "fault": {"status": 500}}),
+            vec!["reused-key"],
+        ),
+    ]
+}
+
+#[test]
+fn every_lie_is_found_by_the_check_that_is_about_it() {
+    let mut proved = Vec::new();
+    for (lie, checks) in lies() {
+        let stub = stub(&WORKING, std::slice::from_ref(&lie));
+        let verdicts = judged(&stub, Reach::Everything);
+        assert!(stub.rules()[0].fired > 0, "{lie} was never told");
+        for check in checks {
+            let verdict = verdicts
+                .iter()
+                .find(|verdict| verdict.findings[0].check == check)
+                .expect("the check was made");
+            assert_eq!(verdict.outcome, Outcome::Fail, "{lie} got past `{check}`");
+            proved.push(check);
+        }
+    }
+    // A coordinator that asks for no token, and one whose watching token may work.
+    let open = Stub::start(Config::default()).expect("a stub can be started");
+    let lax = stub(&WORKING, &[]);
+    for (stub, check) in [(&open, "tokens"), (&lax, "watching-token")] {
+        let verdicts = judged(stub, Reach::Observe);
+        let verdict = verdicts.iter().find(|verdict| verdict.findings[0].check == check);
+        assert_eq!(
+            verdict.map(|verdict| verdict.outcome),
+            Some(Outcome::Fail),
+            "{check}"
+        );
+        proved.push(check);
+    }
+    for check in ALL {
+        assert!(proved.contains(&check.name), "no lie is about `{}`", check.name);
+        assert!(
+            register::named(check.name).is_none(),
+            "{} is the name of two checks",
+            check.name
+        );
+    }
+}
+
+#[test]
+fn an_address_without_http_is_refused_with_what_to_do() {
+    let error = Client::new("https://example.org", None).expect_err("it is https");
+    assert!(error.to_string().contains("proxy that ends TLS"), "{error}");
+}
