@@ -13,6 +13,7 @@ mod inbox;
 mod judge;
 mod locks;
 mod outbox;
+mod pause;
 mod recover;
 mod refuse;
 mod routed;
@@ -86,6 +87,7 @@ impl Queue {
             self.approval_folder(),
             self.scratch_folder(),
             self.outbox_folder(),
+            self.paused_folder(),
         ];
         for path in stages.into_iter().chain(state).chain(locks::folders(self)) {
             std::fs::create_dir_all(&path).map_err(|source| QueueError::Write { path, source })?;

@@ -1,15 +1,18 @@
 //! `aq status`: the queue at a glance, and what the three flags amount to (clause F-7).
 
+use std::collections::BTreeMap;
 use std::io::{Write, stdout};
+use std::time::Duration;
 
 use super::error::CliError;
 use super::list;
 use crate::engine::Engines;
 use crate::exit::Exit;
+use crate::ids::EngineName;
 use crate::queue::Queue;
 use crate::settings::Settings;
 use crate::stage::Stage;
-use crate::terminal::{Palette, Table, harmless};
+use crate::terminal::{self, Palette, Table, harmless};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  aq status --json")]
@@ -22,6 +25,7 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
     let queue = Queue::open(&settings.queue.value)?;
     let available = Engines::new(&settings.engines)?.available();
     let engines: Vec<&str> = available.iter().map(|name| name.as_str()).collect();
+    let paused = queue.paused_engines()?;
     let mut counts = Vec::new();
     let mut running = Vec::new();
     for stage in Stage::ALL {
@@ -36,6 +40,7 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
         counts: &counts,
         running: &running,
         engines: &engines,
+        paused: &paused,
     };
     let mut out = stdout().lock();
     match arguments.format.json {
@@ -50,6 +55,8 @@ struct Seen<'a> {
     counts: &'a [(Stage, usize)],
     running: &'a [list::Row],
     engines: &'a [&'a str],
+    /// Those that are used up, and for how long still.
+    paused: &'a BTreeMap<EngineName, Duration>,
 }
 
 fn json(settings: &Settings, seen: &Seen<'_>) -> serde_json::Value {
@@ -60,6 +67,9 @@ fn json(settings: &Settings, seen: &Seen<'_>) -> serde_json::Value {
         "stages": stages,
         "running": seen.running.iter().map(list::json).collect::<Vec<_>>(),
         "engines": seen.engines,
+        "paused": seen.paused.iter().map(|(engine, left)| serde_json::json!({
+            "engine": engine.as_str(), "leftMs": left.as_secs() * 1000,
+        })).collect::<Vec<_>>(),
         "mode": settings.mode.to_string(),
         "flags": settings.describe_flags(),
     })
@@ -83,6 +93,10 @@ fn print(out: &mut impl Write, settings: &Settings, seen: &Seen<'_>) -> Result<(
         found => found.join(", "),
     };
     writeln!(out, "{} {engines}", label("engines"))?;
+    for (engine, left) in seen.paused {
+        let left = terminal::duration(*left);
+        writeln!(out, "{} {engine} is used up for {left} more", label("paused"))?;
+    }
     let mode = palette.bold(&settings.mode.to_string());
     writeln!(out, "{} {mode}\n", label("mode"))?;
     let mut table = Table::new(&["FLAG", "VALUE", "FROM", "EFFECT"]);

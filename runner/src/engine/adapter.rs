@@ -18,6 +18,8 @@ pub(super) struct Adapter {
     pub(super) args: Vec<Part>,
     pub(super) yolo: Vec<String>,
     pub(super) stdin: Stdin,
+    /// What its output says where it failed because it is used up for a while.
+    pub(super) limit: Vec<String>,
 }
 
 /// One element of `args`.
@@ -40,6 +42,8 @@ struct Table {
     yolo: Vec<String>,
     #[serde(default = "prompt_on_stdin")]
     stdin: Stdin,
+    #[serde(default)]
+    limit: Vec<String>,
 }
 
 impl Adapter {
@@ -70,6 +74,11 @@ impl Adapter {
             args,
             yolo: table.yolo,
             stdin: table.stdin,
+            limit: table
+                .limit
+                .into_iter()
+                .filter(|word| !word.trim().is_empty())
+                .collect(),
         })
     }
 }

@@ -4,11 +4,13 @@
 //! the business of the supervisor.
 
 mod adapter;
+mod limit;
 mod search;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::ids::{Capability, EngineName};
 use crate::job::Job;
@@ -65,6 +67,12 @@ impl Engines {
             .iter()
             .filter(|(_, adapter)| search::find(&adapter.command).is_some());
         found.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// How long the engine is not to be started, if what it printed last says that it is used up.
+    pub(crate) fn limit(&self, name: &EngineName, tail: &str) -> Option<Duration> {
+        let now_s = u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or(0);
+        limit::wait(tail, &self.adapters.get(name)?.limit, now_s)
     }
 
     pub(crate) fn knows(&self, name: &EngineName) -> bool {

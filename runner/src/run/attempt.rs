@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -17,6 +17,9 @@ use crate::queue::{Claimed, JobHold, Queue};
 use crate::settings::Settings;
 use crate::stage::Stage;
 use crate::supervise::{self, Order, Running, Streams, Urgency};
+
+/// An engine that is used up says so in its last lines.
+const TAIL_BYTES: u64 = 4096;
 
 /// What every command of this process has in common.
 #[derive(Debug)]
@@ -127,6 +130,23 @@ impl Attempt {
         if let Some(running) = &self.running {
             running.end(urgency);
         }
+    }
+
+    /// The end of what its engine printed.
+    pub(crate) fn tail(&self, queue: &Queue) -> String {
+        let path = queue
+            .attempt_folder(&self.job.id, self.number)
+            .join(output_name(Step::Engine));
+        let read = || -> io::Result<Vec<u8>> {
+            let mut file = File::open(path)?;
+            let length = file.metadata()?.len();
+            file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES)))?;
+            let mut bytes = Vec::new();
+            file.take(TAIL_BYTES).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        // What can't be read says nothing.
+        String::from_utf8_lossy(&read().unwrap_or_default()).into_owned()
     }
 
     /// Between two steps, waiting for something else than a command.

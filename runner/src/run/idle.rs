@@ -82,6 +82,9 @@ impl Runner {
             }
             _ => None,
         };
+        // An engine that is used up may be started again then.
+        let paused = self.queue.paused_engines().unwrap_or_default();
+        let unpaused = paused.values().min().map(|left| now + *left);
         let give_up = self.stop.as_ref().and_then(|stop| stop.give_up_at);
         let routed = self
             .routed
@@ -94,7 +97,7 @@ impl Runner {
             .values()
             .filter_map(|attempt| attempt.lease.as_ref()?.kill_at);
         let kill = kills.min().map(|at| now + at.since(BootInstant::now()));
-        [looks, coarse, idle, give_up, routed, settings, kill]
+        [looks, coarse, idle, give_up, routed, settings, unpaused, kill]
             .into_iter()
             .flatten()
             .min()

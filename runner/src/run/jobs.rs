@@ -13,6 +13,7 @@ use crate::ids::JobId;
 use crate::queue::{Cause, Letter};
 use crate::stage::Stage;
 use crate::supervise::{End, Urgency};
+use crate::terminal;
 
 impl Runner {
     pub(super) fn begin(&mut self, attempt: Attempt) -> Result<(), RunError> {
@@ -56,7 +57,30 @@ impl Runner {
             // Nobody can say any more what of the job is still alive.
             Err(_) => Next::Quarantine("supervisor lost".to_owned()),
         };
+        let next = match self.used_up(&attempt, &next)? {
+            Some(reason) => Next::PutBack(Cause::Interruption, reason),
+            None => next,
+        };
         self.follow(attempt, next)
+    }
+
+    /// The engine's usage limit is no failure of the job: it waits, and the engine pauses (clause O-12).
+    fn used_up(&mut self, attempt: &Attempt, next: &Next) -> Result<Option<String>, RunError> {
+        let failed = matches!(next, Next::Failed(_) | Next::PutBack(Cause::Failure, _));
+        if !failed || attempt.wish.is_some() || attempt.step != Step::Engine {
+            return Ok(None);
+        }
+        let engine = &attempt.job.engine;
+        let tail = attempt.tail(&self.queue);
+        let Some(length) = self.engines.limit(engine, &tail) else {
+            return Ok(None);
+        };
+        self.queue.pause_engine(engine, length)?;
+        announce::warn(&format!(
+            "{engine} is used up: it pauses for {}, jobs of other engines go on",
+            terminal::duration(length)
+        ));
+        Ok(Some(format!("usage limit of {engine}")))
     }
 
     fn follow(&mut self, attempt: Attempt, next: Next) -> Result<(), RunError> {

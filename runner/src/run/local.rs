@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::decide::{Eligibility, View, Waiting, decide, eligibility};
 use crate::engine::{self, Engines};
-use crate::ids::{Capability, JobId, LockName};
+use crate::ids::{Capability, EngineName, JobId, LockName};
 use crate::queue::{Changes, Claim, Claimed, Inbox, Queue, QueueError, Recovered, Refused};
 use crate::stage::Stage;
 
@@ -67,7 +67,7 @@ impl Local {
             .factory_caps
             .iter()
             .cloned()
-            .chain(engine::capabilities(&engines.available()))
+            .chain(engine::capabilities(&usable(queue, engines)?))
             .collect();
         loop {
             let view = Arc::new(self.view(queue, &caps, &elsewhere)?);
@@ -165,6 +165,14 @@ impl Local {
         }
         Ok(recovered)
     }
+}
+
+/// The engines that are found here and not paused.
+pub(super) fn usable(queue: &Queue, engines: &Engines) -> Result<BTreeSet<EngineName>, QueueError> {
+    let paused = queue.paused_engines()?;
+    let mut found = engines.available();
+    found.retain(|engine| !paused.contains_key(engine));
+    Ok(found)
 }
 
 /// What a pass learnt of others.

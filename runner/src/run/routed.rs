@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::attempt::Attempt;
+use super::local::usable;
 use super::pipeline::{Step, Wish};
 use super::runner::Runner;
 use super::{RunError, Until, announce};
@@ -166,20 +167,21 @@ impl Routed {
 
 impl Runner {
     /// Asks for a job where one could be started.
-    pub(super) fn ask_for_work(&mut self) {
+    pub(super) fn ask_for_work(&mut self) -> Result<(), RunError> {
         let may_start = self.may_start();
         let Some(routed) = self.routed.as_mut().filter(|routed| may_start && routed.is_due()) else {
-            return;
+            return Ok(());
         };
         let wait = match self.options.until {
             Until::Stopped => Some(CLAIM_WAIT),
             Until::Drained | Until::Once => None,
         };
-        let found = self.engines.available();
+        let found = usable(&self.queue, &self.engines)?;
         let caps = routed.caps.iter().cloned().chain(engine::capabilities(&found));
         routed.office.ask(caps, wait);
         routed.asked = true;
         routed.not_before = wait.is_some().then(|| Instant::now() + CLAIM_INTERVAL);
+        Ok(())
     }
 
     /// Delivers what the outbox holds before anything new is asked for (clause T-9).

@@ -148,7 +148,7 @@ impl Runner {
                     outlook.prospect = Prospect::InOtherHands;
                 }
                 self.deliver_owed()?;
-                self.ask_for_work();
+                self.ask_for_work()?;
                 return Ok(outlook);
             }
             if !self.may_start() {
@@ -273,8 +273,15 @@ impl Runner {
         if let Some(stop) = self.stop {
             return Ok(Exit::Stopped(stop.signal));
         }
+        let paused = self.queue.paused_engines()?;
         for (job, why) in &stranded {
             let what = match why {
+                Eligibility::EngineMissing if paused.contains_key(&job.engine) => {
+                    format!(
+                        "its engine `{}` is used up; `aq status` says until when",
+                        job.engine
+                    )
+                }
                 Eligibility::EngineMissing => format!("its engine `{}` is not found on PATH", job.engine),
                 _ => "it asks for `caps` that this factory lacks (AQ_FACTORY_CAPS)".to_owned(),
             };

@@ -191,3 +191,42 @@ fn an_own_engine_gets_a_long_prompt_by_file() {
         .and_then(|text| text.strip_suffix(" and do what it says."));
     assert_eq!(fs::read_to_string(file.unwrap()).unwrap(), format!("{long}\n"));
 }
+
+#[test]
+fn a_used_up_engine_pauses_and_costs_its_job_nothing() {
+    let rig = Rig::new();
+    rig.engine(
+        "claude",
+        "echo run >> $RIG/runs; [ $(wc -l < $RIG/runs) -gt 1 ] && exit 0
+         echo \"You've hit your usage limit. Try again in 2 hours.\"; exit 1",
+    );
+    let files = ["a", "b"].map(|id| rig.file(id, "engine: claude", "work"));
+    assert_eq!(rig.aq(&["add", &files[0], &files[1]]).code, 0);
+    rig.add("other", "", "true");
+    let done = rig.aq(&["run", "--drain"]);
+    assert_eq!((done.code, rig.lines("runs").len()), (1, 1), "{}", done.stderr);
+    assert_eq!(
+        ["a", "b", "other"].map(|id| rig.stage(id)),
+        ["inbox", "inbox", "shipped"]
+    );
+    assert_eq!(rig.reason("a"), "usage limit of claude");
+    assert!(rig.aq(&["status"]).stdout.contains("claude is used up for "));
+
+    // The time has come.
+    fs::write(rig.queue(".state/paused/claude"), "1").unwrap();
+    assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
+    assert_eq!(["a", "b"].map(|id| rig.stage(id)), ["shipped", "shipped"]);
+}
+
+#[test]
+fn what_only_speaks_of_limits_has_failed() {
+    let rig = Rig::new();
+    rig.engine("claude", "echo 'the limit of the loop is wrong'; exit 1");
+    let file = rig.file("a", "engine: claude", "work");
+    assert_eq!(rig.aq(&["add", &file]).code, 0);
+    assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
+    assert_eq!(
+        (rig.stage("a").as_str(), rig.reason("a").as_str()),
+        ("failed", "exit 1")
+    );
+}

@@ -1,0 +1,56 @@
+//! Engines that are not started for a while: a file each, so that a pause outlives the process that met it (clause
+//! O-12). The time of day is what engines tell, and what counts here.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{Queue, QueueError, Reading, files};
+use crate::ids::EngineName;
+
+impl Queue {
+    /// From now on, for that long.
+    pub(crate) fn pause_engine(&self, engine: &EngineName, length: Duration) -> Reading<()> {
+        let until_s = now_s().saturating_add(length.as_secs());
+        let path = self.paused_folder().join(engine.as_str());
+        files::write_durable(&path, until_s.to_string().as_bytes())
+            .map_err(|source| QueueError::Write { path, source })
+    }
+
+    /// The engines that are paused at this moment, each with how long still.
+    pub(crate) fn paused_engines(&self) -> Reading<BTreeMap<EngineName, Duration>> {
+        let path = self.paused_folder();
+        let read = |source| QueueError::Read {
+            path: path.clone(),
+            source,
+        };
+        let mut paused = BTreeMap::new();
+        let entries = match std::fs::read_dir(&path) {
+            Ok(entries) => entries,
+            // A queue of an earlier version, that nothing has run yet.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(paused),
+            Err(error) => return Err(read(error)),
+        };
+        for entry in entries {
+            let entry = entry.map_err(read)?;
+            let name = entry.file_name();
+            let Some(engine) = name.to_str().and_then(|name| EngineName::new(name).ok()) else {
+                continue;
+            };
+            let text = std::fs::read_to_string(entry.path()).unwrap_or_default();
+            let left = text.trim().parse::<u64>().unwrap_or(0).saturating_sub(now_s());
+            if left > 0 {
+                paused.insert(engine, Duration::from_secs(left));
+            }
+        }
+        Ok(paused)
+    }
+
+    pub(super) fn paused_folder(&self) -> PathBuf {
+        self.state().join("paused")
+    }
+}
+
+fn now_s() -> u64 {
+    u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or(0)
+}
