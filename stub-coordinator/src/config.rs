@@ -4,6 +4,7 @@ mod job;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -34,7 +35,7 @@ pub struct Config {
     pub tokens: Vec<TokenGrant>,
     /// One-time tokens for enrolment, with the scopes that their factories get.
     pub enrol_tokens: Vec<TokenGrant>,
-    /// The token that `/_stub/` asks for; none: open.
+    /// A token that `/_stub/` takes, beside those of the scope `admin`. Without any token at all it is open.
     pub control_token: Option<String>,
     /// How long a lease lives, in milliseconds.
     pub lease_ms: u64,
@@ -50,6 +51,8 @@ pub struct Config {
     pub journal_limit: usize,
     /// How many answers are remembered for idempotency keys.
     pub memory_limit: usize,
+    /// The file in which state outlives the process; what is in it goes before `jobs`.
+    pub state: Option<PathBuf>,
     /// How long the head of a request may take to arrive, in milliseconds; slower senders are cut off.
     pub head_limit_ms: u64,
     /// How long its body may take, in milliseconds.
@@ -144,6 +147,7 @@ impl Default for Config {
             strict: Strictness::Lenient,
             journal_limit: DEFAULT_LIMIT,
             memory_limit: DEFAULT_LIMIT,
+            state: None,
             head_limit_ms: 30_000,
             body_limit_ms: 10_000,
         }

@@ -28,7 +28,7 @@ use crate::script::{Fault, Fired};
 use crate::shared::Shared;
 use crate::wire::Problem;
 
-pub(crate) use request::{bearer, facts_of, http_date, read_body};
+pub(crate) use request::{BODY_LIMIT, bearer, facts_of, http_date, read_body};
 
 /// Answers one request of the API, unless a reset ends it first.
 pub(crate) async fn exchange(State(shared): State<Arc<Shared>>, request: Request) -> Response<Body> {
@@ -72,7 +72,7 @@ fn late(shared: &Shared) -> Response<Body> {
 async fn answer(shared: &Arc<Shared>, handle: Handle, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let recognised = Operation::recognise(parts.method.as_str(), parts.uri.path());
-    let read = request::read_body(body, shared.patience.body).await;
+    let read = request::read_body(body, BODY_LIMIT, shared.patience.body).await;
     let mut exchange = request::arrived(shared, &parts, &recognised, read.as_deref().unwrap_or_default());
     let woken = Some(shared.clock.begin());
     // Decided before it is journalled: who waits for the arrival and then disarms the rule finds it fired.

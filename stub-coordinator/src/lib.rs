@@ -17,6 +17,7 @@ mod faults;
 mod ids;
 mod jobfile;
 mod journal;
+mod keeper;
 mod moment;
 mod names;
 mod operation;
@@ -45,6 +46,7 @@ pub use jobfile::{JobFile, JobFileError, read_job_file};
 pub use journal::counters::Counters;
 pub use journal::exchange::{Answer, Exchange, Match, Outcome};
 pub use journal::{StubEvent, WaitError};
+pub use keeper::StateError;
 pub use names::Span;
 pub use scenario::{ScenarioError, read_scenario};
 pub use script::{

@@ -3,23 +3,29 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, watch};
 
-use crate::clock::Clock;
-use crate::coordinator::Coordinator;
+use crate::clock::{Clock, ClockKind};
 use crate::coordinator::memory::Once;
 use crate::coordinator::outcome::{Command, Manner, Outcome};
+use crate::coordinator::saved::{Saved, SavedError};
+use crate::coordinator::{Coordinator, Setup};
 use crate::ids::RuleId;
 use crate::journal::Journal;
+use crate::keeper::{Keeper, StateError};
 use crate::moment::Moment;
 use crate::script::{Fault, Gates, Rule, RuleError, RuleStatus, Script};
 
 pub(crate) struct Shared {
     coordinator: Mutex<Coordinator>,
+    /// What it was set up with, for setting it up again.
+    setup: Setup,
+    /// Where its state is kept.
+    keeper: OnceLock<Keeper>,
     /// Told whenever real state may have changed, for claims that wait.
     pub(crate) changed: Notify,
     pub(crate) script: Script,
@@ -84,7 +90,7 @@ pub struct Due {
 
 impl Shared {
     pub(crate) fn new(
-        coordinator: Coordinator,
+        setup: Setup,
         clock: Arc<Clock>,
         journal: Arc<Journal>,
         seed: Option<u64>,
@@ -92,7 +98,9 @@ impl Shared {
         patience: Patience,
     ) -> Shared {
         Shared {
-            coordinator: Mutex::new(coordinator),
+            coordinator: Mutex::new(Coordinator::new(setup.clone())),
+            setup,
+            keeper: OnceLock::new(),
             changed: Notify::new(),
             script: Script::new(seed),
             gates: Gates::default(),
@@ -111,11 +119,55 @@ impl Shared {
 
     /// Carries out one command in one critical section, and tells who waits for a change.
     pub(crate) fn apply(&self, command: Command, once: Option<Once>, manner: Manner) -> Outcome {
+        let moves_a_view = matches!(command, Command::ShadowReport { .. });
         let outcome = self.coordinator().apply(self.clock.now(), command, once, manner);
         if outcome.mutated {
             self.changed.notify_waiters();
         }
+        if outcome.mutated || moves_a_view {
+            self.keep();
+        }
         outcome
+    }
+
+    /// All state, as a document.
+    pub(crate) fn save(&self) -> Saved {
+        let now = self.clock.now();
+        let mut coordinator = self.coordinator();
+        coordinator.settle(now);
+        coordinator.save(now)
+    }
+
+    /// Goes on from a document; what is under way ends, as at a reset.
+    pub(crate) fn restore(&self, saved: Saved) -> Result<(), SavedError> {
+        let at = saved.at;
+        let restored = Coordinator::restored(self.setup.clone(), saved)?;
+        self.life.send_modify(|life| *life += 1);
+        if self.clock.kind() == ClockKind::Manual {
+            self.clock.move_to(at.max(self.clock.now()));
+        }
+        *self.coordinator() = restored;
+        self.changed.notify_waiters();
+        self.keep();
+        Ok(())
+    }
+
+    /// From now on every change is written to a file before it is answered.
+    pub(crate) fn keep_with(&self, keeper: Keeper) -> Result<(), StateError> {
+        let keeper = self.keeper.get_or_init(|| keeper);
+        keeper.keep(|| self.save())
+    }
+
+    /// Why the last state could not be written, where that is so.
+    pub(crate) fn keeping_trouble(&self) -> Option<String> {
+        self.keeper.get()?.trouble()
+    }
+
+    fn keep(&self) {
+        if let Some(keeper) = self.keeper.get() {
+            // The keeper remembers its trouble, and health tells of it.
+            let _ = keeper.keep(|| self.save());
+        }
     }
 
     pub(crate) fn coordinator(&self) -> MutexGuard<'_, Coordinator> {
@@ -214,6 +266,7 @@ impl Shared {
         if matches!(scope, Scope::Journal | Scope::All) {
             self.journal.reset();
         }
+        self.keep();
         self.changed.notify_waiters();
     }
 

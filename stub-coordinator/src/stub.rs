@@ -243,6 +243,11 @@ impl Stub {
         let _ = told.recv();
     }
 
+    /// All state as one document: what `GET /_stub/state` gives.
+    pub fn export_state(&self) -> serde_json::Value {
+        serde_json::to_value(self.shared.save()).expect("a state has nothing in it that JSON lacks")
+    }
+
     /// The seed that chance is decided by.
     pub fn seed(&self) -> Option<u64> {
         self.shared.seed

@@ -44,6 +44,9 @@ pub(super) struct Flags {
     /// Which clock leases, delays and windows follow.
     #[arg(long, value_enum)]
     clock: Option<TypedClock>,
+    /// Keep state in this file across restarts; what it holds goes before `--jobs`.
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
     /// Listen on another address than loopback; a token is then needed, and made up where none is given.
     #[arg(long, value_name = "ADDR", value_parser = typed::listen)]
     listen: Option<SocketAddr>,
@@ -133,13 +136,14 @@ fn configure(flags: &Flags) -> Result<(Config, Option<String>), Box<dyn Error>> 
     if flags.strict {
         config.strict = Strictness::Strict;
     }
+    config.state = flags.state.clone();
     config.seed = Some(flags.seed.or(config.seed).map_or_else(draw_seed, Ok)?);
     config.tokens.extend(flags.token.iter().cloned());
     let made_up = secure(&mut config)?;
     Ok((config, made_up))
 }
 
-/// Beyond loopback everything asks for a token, the control API too; one is made up where none would do.
+/// Once anybody needs a token, the control API asks for one of the scope `admin`; it is made up where none is given.
 fn secure(config: &mut Config) -> io::Result<Option<String>> {
     let admin = config
         .tokens
@@ -149,7 +153,7 @@ fn secure(config: &mut Config) -> io::Result<Option<String>> {
         config.control_token = Some(admin.token.clone());
         return Ok(None);
     }
-    if config.address.ip().is_loopback() {
+    if config.address.ip().is_loopback() && config.tokens.is_empty() {
         return Ok(None);
     }
     let token = draw_token()?;

@@ -23,9 +23,13 @@ type Stub = State<Arc<Shared>>;
 
 pub(super) async fn health(State(shared): Stub) -> Response<Body> {
     let late = shared.late.load(Ordering::Relaxed);
-    document(
-        &json!({"status": "ok", "seed": shared.seed, "clock": shared.clock.kind(), "lateRequests": late}),
-    )
+    document(&json!({
+        "status": "ok",
+        "seed": shared.seed,
+        "clock": shared.clock.kind(),
+        "lateRequests": late,
+        "stateTrouble": shared.keeping_trouble(),
+    }))
 }
 
 pub(super) async fn counters(State(shared): Stub) -> Response<Body> {

@@ -7,6 +7,7 @@ mod guard;
 mod levers;
 mod metrics;
 mod questions;
+mod state;
 
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ use serde_json::{Value, json};
 use crate::shared::Shared;
 use guard::Guard;
 
-/// The routes under `/_stub/`, behind the control token where there is one.
+/// The routes under `/_stub/`: open where nobody has a token, else for those who administer.
 pub(crate) fn routes(token: Option<&str>, shared: &Arc<Shared>) -> Router<Arc<Shared>> {
     let routes = Router::new()
         .merge(events::routes())
@@ -51,6 +52,7 @@ pub(crate) fn routes(token: Option<&str>, shared: &Arc<Shared>) -> Router<Arc<Sh
         .route("/gates", get(levers::gates))
         .route("/gates/{name}/release", post(levers::release))
         .route("/clock", get(levers::clock).post(levers::advance))
+        .route("/state", get(state::export).put(state::import))
         .route("/reset", post(levers::reset))
         .fallback(|| async { problem(404, "not_found", "the control API has no such path") })
         .method_not_allowed_fallback(|| async {

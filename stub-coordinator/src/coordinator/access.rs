@@ -64,6 +64,11 @@ impl Access {
         }
     }
 
+    /// The key of the hashes, without which what they name is not found again.
+    pub(crate) fn secret(&self) -> (u64, u64) {
+        self.secret
+    }
+
     pub(crate) fn grant(&mut self, token: &str, scopes: &[Scope]) {
         self.grants.insert(self.hash(token), scopes.to_vec());
     }

@@ -1,5 +1,7 @@
 //! Enrolment and heartbeats.
 
+use serde::{Deserialize, Serialize};
+
 use super::Coordinator;
 use super::access::Scope;
 use super::digest::Digest;
@@ -11,13 +13,14 @@ use crate::moment::Moment;
 const FACTORY_LIMIT: usize = 100_000;
 
 /// A factory that enrolled.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Factory {
     pub(crate) caps: Vec<Capability>,
     pub(crate) version: String,
     pub(crate) token: String,
     pub(crate) scopes: Vec<Scope>,
     /// Hash of the credential it enrolled under; nobody takes its name under another.
+    #[serde(with = "super::saved::hex")]
     pub(crate) credential: u128,
     pub(crate) last_seen: Option<Moment>,
     pub(crate) running: Vec<(JobId, LeaseId)>,
@@ -55,6 +58,7 @@ impl Coordinator {
         };
         if let Permit::OneTime(used, _) = permit {
             self.enrol_tokens.remove(&used);
+            self.used_enrol_tokens.push(used);
             self.state.note(Digest::of(&("enrol token used", used)));
         }
         let was_open = self.access.is_open();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::digest::Digest;
 use super::lease::PastLease;
@@ -11,7 +11,7 @@ use crate::ids::{Capability, FactoryId, JobId, LeaseId, LockName};
 use crate::moment::Moment;
 
 /// What was handed in; it never changes.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct JobSpec {
     pub(crate) id: JobId,
     pub(crate) engine: String,
@@ -38,7 +38,7 @@ impl JobSpec {
 }
 
 /// Where a job stands. The order is the order of the work (C-8).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Stage {
     Queued,
@@ -88,7 +88,7 @@ impl Stage {
 }
 
 /// What somebody said who put the job aside (C-10).
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct QuarantineRecord {
     pub(crate) factory: FactoryId,
     pub(crate) lease: Option<LeaseId>,
@@ -100,7 +100,8 @@ pub(crate) struct QuarantineRecord {
 }
 
 /// A job with all that happened to it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(from = "super::saved::SavedJob", into = "super::saved::SavedJob")]
 pub(crate) struct JobRecord {
     pub(crate) spec: Arc<JobSpec>,
     /// Hash of `spec`, taken once: the immutable part need not be hashed at every change.

@@ -3,11 +3,13 @@
 //! Lease names count up, so a name that was ever granted is known without keeping it: `lease_lost` holds for ever
 //! (C-5) in bounded memory.
 
+use serde::{Deserialize, Serialize};
+
 use crate::ids::{FactoryId, JobId, LeaseId};
 use crate::moment::Moment;
 
 /// The ordinal of a lease among all ever granted; its name is made from it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct LeaseNumber(pub(crate) u64);
 
 impl LeaseNumber {
@@ -23,7 +25,7 @@ impl LeaseNumber {
 }
 
 /// A live lease.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Lease {
     pub(crate) number: LeaseNumber,
     pub(crate) job: JobId,
@@ -34,7 +36,8 @@ pub(crate) struct Lease {
 }
 
 /// How a lease ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum LeaseEnd {
     /// Nobody renewed it in time.
     Expired,
@@ -45,7 +48,7 @@ pub(crate) enum LeaseEnd {
 }
 
 /// What a job remembers of the last lease granted on it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct PastLease {
     pub(crate) number: LeaseNumber,
     pub(crate) factory: FactoryId,

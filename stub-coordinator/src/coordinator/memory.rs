@@ -6,17 +6,21 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use serde::{Deserialize, Serialize};
+
 use super::digest::Digest;
 use super::outcome::Reply;
 use crate::ids::EventKey;
 
 /// A request as far as repeating it goes: who sent it under which key, and what exactly was sent.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Once {
     /// Hash of the caller's token: a key is the caller's own.
+    #[serde(with = "super::saved::hex")]
     pub(crate) caller: u128,
     pub(crate) key: EventKey,
     /// Hash of operation, path and body.
+    #[serde(with = "super::saved::hex")]
     pub(crate) fingerprint: u128,
 }
 
@@ -75,6 +79,16 @@ impl Memory {
         let added = entry_digest(&once);
         let forgotten = self.with_effect.put(once, reply);
         (added, forgotten.as_ref().map(entry_digest))
+    }
+
+    /// What is kept of answers that went with an effect, oldest first.
+    pub(crate) fn kept(&self) -> impl Iterator<Item = (&Once, &Reply)> {
+        let shelf = &self.with_effect;
+        let reply = |once: &Once| Some(&shelf.answers.get(&(once.caller, once.key.clone()))?.1);
+        shelf
+            .order
+            .iter()
+            .filter_map(move |once| Some((once, reply(once)?)))
     }
 
     /// Keeps an answer that went without one.

@@ -16,6 +16,7 @@ pub(crate) mod outcome;
 mod queue;
 mod reading;
 mod reports;
+pub(crate) mod saved;
 mod shadow;
 mod state;
 #[cfg(test)]
@@ -52,6 +53,7 @@ pub(crate) struct Coordinator {
     access: Access,
     enrol_tokens: HashMap<u128, Vec<Scope>>,
     enrol_token_wanted: bool,
+    used_enrol_tokens: Vec<u128>,
     lease_ms: u64,
     heartbeat_ms: u64,
     /// State of an earlier time, for the lie of stale reads.
@@ -75,6 +77,7 @@ impl Coordinator {
             access,
             enrol_token_wanted: !enrol_tokens.is_empty(),
             enrol_tokens,
+            used_enrol_tokens: Vec::new(),
             lease_ms: setup.lease_ms,
             heartbeat_ms: setup.heartbeat_ms,
             past: None,
@@ -84,6 +87,11 @@ impl Coordinator {
     /// Whether a token may do what an operation asks (C-31).
     pub(crate) fn check(&self, token: Option<&str>, permission: Permission) -> Result<(), Refusal> {
         self.access.check(token, permission)
+    }
+
+    /// Whether nobody needs a token.
+    pub(crate) fn is_open(&self) -> bool {
+        self.access.is_open()
     }
 
     /// Names the caller behind a token without keeping the token.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use super::digest::Digest;
 use super::job::{JobRecord, JobSpec, Stage};
 use super::lease::{Holder, Lease};
@@ -85,7 +87,8 @@ pub(crate) struct Quarantine {
 }
 
 /// An answer that refuses nothing.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Reply {
     Submitted(JobRecord),
     Enrolled {

@@ -33,6 +33,14 @@ impl Views {
         self.by_factory.get(factory)
     }
 
+    /// Every stage that was reported and is not `queued`.
+    pub(super) fn stages(&self) -> impl Iterator<Item = (&FactoryId, &JobId, Stage)> {
+        self.by_factory.iter().flat_map(|(factory, view)| {
+            let stages = view.stages.iter();
+            stages.map(move |(job, stage)| (factory, job, *stage))
+        })
+    }
+
     fn view_mut(&mut self, factory: &FactoryId) -> &mut View {
         self.uses += 1;
         if !self.by_factory.contains_key(factory) && self.by_factory.len() >= VIEW_LIMIT {

@@ -123,6 +123,19 @@ impl State {
         self.factories.iter()
     }
 
+    /// How many leases were ever granted.
+    pub(crate) fn granted(&self) -> u64 {
+        self.granted
+    }
+
+    /// Goes on from a state in which so many leases were granted.
+    pub(crate) fn restore_granted(&mut self, granted: u64) {
+        self.digest.remove(Digest::of(&("granted", self.granted)));
+        self.granted = granted;
+        self.digest.add(Digest::of(&("granted", self.granted)));
+        self.writes += 1;
+    }
+
     pub(crate) fn factory_count(&self) -> usize {
         self.factories.len()
     }

@@ -22,13 +22,13 @@ use crate::shared::Shared;
 use crate::wire::{Problem, encode};
 
 /// The largest body that is taken.
-const BODY_LIMIT: usize = 1_048_576;
-/// How much of a larger one is read, so that the refusal arrives.
-const REST_LIMIT: usize = 16 * BODY_LIMIT;
+pub(crate) const BODY_LIMIT: usize = 1_048_576;
+/// How many times as much of a larger one is read, so that the refusal arrives.
+const REST_FACTOR: usize = 16;
 
 /// Reads the body, at most so much of it for at most so long; slower senders are cut off.
-pub(crate) async fn read_body(body: Body, limit: Duration) -> Result<Bytes, Problem> {
-    match tokio::time::timeout(limit, read_all(body)).await {
+pub(crate) async fn read_body(body: Body, most: usize, limit: Duration) -> Result<Bytes, Problem> {
+    match tokio::time::timeout(limit, read_all(body, most)).await {
         Ok(read) => read,
         Err(_) => Err(Problem::with_status(
             408,
@@ -38,23 +38,23 @@ pub(crate) async fn read_body(body: Body, limit: Duration) -> Result<Bytes, Prob
     }
 }
 
-async fn read_all(mut body: Body) -> Result<Bytes, Problem> {
+async fn read_all(mut body: Body, most: usize) -> Result<Bytes, Problem> {
     let mut kept = Vec::new();
     let mut size = 0_usize;
     while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
         let frame = frame.map_err(|_| Problem::new("bad_request", "the body broke off"))?;
         let Ok(data) = frame.into_data() else { continue };
         size = size.saturating_add(data.len());
-        if size <= BODY_LIMIT {
+        if size <= most {
             kept.extend_from_slice(&data);
-        } else if size > REST_LIMIT {
+        } else if size > most.saturating_mul(REST_FACTOR) {
             break;
         }
     }
-    if size > BODY_LIMIT {
+    if size > most {
         return Err(Problem::new(
             "body_too_large",
-            format!("send at most {BODY_LIMIT} bytes"),
+            format!("send at most {most} bytes"),
         ));
     }
     Ok(Bytes::from(kept))

@@ -7,9 +7,11 @@ use thiserror::Error;
 
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, NewJob, Strictness, TokenGrant};
+use crate::coordinator::Setup;
+use crate::coordinator::job::JobSpec;
 use crate::coordinator::outcome::{Command, Manner, Naming, Submission};
-use crate::coordinator::{Coordinator, Setup};
 use crate::journal::Journal;
+use crate::keeper::{self, Keeper, StateError};
 use crate::script::RuleError;
 use crate::shared::{Patience, Shared};
 
@@ -19,6 +21,9 @@ pub enum StartError {
     /// The set-up is not sound.
     #[error("the stub can't be set up")]
     Config(#[from] ConfigError),
+    /// The state of an earlier run can't be taken, or can't be kept.
+    #[error("the state can't be kept")]
+    State(#[from] StateError),
     /// A job can't be queued.
     #[error("job {0:?} is given twice; give each its own name")]
     JobTwice(String),
@@ -59,14 +64,20 @@ pub(crate) fn set_up(config: Config) -> Result<Shared, StartError> {
             false => Err(ConfigError::EmptyToken),
         }
     };
-    let coordinator = Coordinator::new(Setup {
+    let saved = config.state.as_deref().map(keeper::load).transpose()?.flatten();
+    // A state that goes on remembers callers by the key that it was written with.
+    let secret = match &saved {
+        Some(saved) => saved.secret(),
+        None => crate::secret::draw().map_err(StartError::System)?,
+    };
+    let setup = Setup {
         lease_ms: config.lease_ms,
         heartbeat_ms: config.heartbeat_ms,
         memory_limit: config.memory_limit,
-        secret: crate::secret::draw().map_err(StartError::System)?,
+        secret,
         tokens: grants(config.tokens)?,
         enrol_tokens: grants(config.enrol_tokens)?,
-    });
+    };
     let clock = Clock::new(config.clock);
     let journal = Journal::new(config.journal_limit);
     let strict = config.strict == Strictness::Strict;
@@ -74,9 +85,17 @@ pub(crate) fn set_up(config: Config) -> Result<Shared, StartError> {
         head: Duration::from_millis(config.head_limit_ms),
         body: Duration::from_millis(config.body_limit_ms),
     };
-    let shared = Shared::new(coordinator, clock, journal, config.seed, strict, patience);
-    for job in config.jobs {
-        queue(&shared, job)?;
+    let shared = Shared::new(setup, clock, journal, config.seed, strict, patience);
+    let jobs = specs(config.jobs)?;
+    submit(&shared, &jobs).map_or(Ok(()), |twice| Err(StartError::JobTwice(twice)))?;
+    // A reset goes back to what was asked for, not to what an earlier run left.
+    shared.keep_beginning();
+    if let (Some(saved), Some(path)) = (saved, &config.state) {
+        shared
+            .restore(saved)
+            .map_err(|source| keeper::broken(path, source))?;
+        // What the earlier run knew already stays as it is.
+        let _ = submit(&shared, &jobs);
     }
     for (at, rule) in config.rules.into_iter().enumerate() {
         shared.arm(rule).map_err(|source| StartError::Rule {
@@ -84,16 +103,28 @@ pub(crate) fn set_up(config: Config) -> Result<Shared, StartError> {
             source,
         })?;
     }
-    shared.keep_beginning();
+    if let Some(path) = config.state {
+        shared.keep_with(Keeper::new(path))?;
+    }
     Ok(shared)
 }
 
-fn queue(shared: &Shared, job: NewJob) -> Result<(), StartError> {
-    let name = job.id.clone();
-    let submission = Submission {
-        spec: job.into_spec()?,
-        naming: Naming::BySubmitter,
-    };
-    let outcome = shared.apply(Command::Submit(submission), None, Manner::Honest);
-    outcome.result.map(drop).map_err(|_| StartError::JobTwice(name))
+fn specs(jobs: Vec<NewJob>) -> Result<Vec<JobSpec>, ConfigError> {
+    jobs.into_iter().map(NewJob::into_spec).collect()
+}
+
+/// Submits the jobs in order; one that is there already is left as it is, and the last such is named.
+fn submit(shared: &Shared, jobs: &[JobSpec]) -> Option<String> {
+    let mut known = None;
+    for spec in jobs {
+        let submission = Submission {
+            spec: spec.clone(),
+            naming: Naming::BySubmitter,
+        };
+        let outcome = shared.apply(Command::Submit(submission), None, Manner::Honest);
+        if outcome.result.is_err() {
+            known = Some(spec.id.to_string());
+        }
+    }
+    known
 }

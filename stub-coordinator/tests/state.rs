@@ -1,0 +1,206 @@
+//! Rehearsals that last: state that is taken away, put back, and kept across restarts.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::*;
+use serde_json::{Value, json};
+use stub_coordinator::{Config, Scope, Stub, TokenGrant};
+
+/// A stub in the middle of things: work under way, done, given back; a factory; a shadow view; an answer remembered.
+fn busy(config: Config) -> Stub {
+    let stub = start_with(&["a", "b", "c", "d"], config);
+    assert_eq!(held(&claim(&stub, "f")).report(&stub, "shipped").status, 202);
+    assert_eq!(held(&claim(&stub, "f")).release(&stub).status, 200);
+    let keyed = keyed_claim(&stub);
+    assert_eq!(keyed.status, 200, "{keyed:?}");
+    let enrolled = post(
+        &stub,
+        "/v1/factories",
+        &json!({"factoryId": "f", "caps": ["engine:sh"], "version": "1"}),
+    );
+    assert_eq!(enrolled.status, 201);
+    assert_eq!(shadow_report(&stub, "watcher", "c", "building").status, 202);
+    stub
+}
+
+fn keyed_claim(stub: &Stub) -> Reply {
+    let body = json!({"factoryId": "g", "caps": ["engine:sh"]});
+    send(
+        stub,
+        "POST",
+        "/v1/claims",
+        &[("idempotency-key", "once")],
+        Some(&body),
+    )
+}
+
+fn kept_in(path: &Path) -> Config {
+    Config {
+        state: Some(path.to_owned()),
+        ..Config::default()
+    }
+}
+
+/// What a stub that goes on from `before` has to be like.
+fn goes_on(stub: &Stub, digest: &str, keyed: &Reply) {
+    assert_eq!(stub.digest(), digest);
+    let again = keyed_claim(stub);
+    assert_eq!(
+        again.json()["lease"],
+        keyed.json()["lease"],
+        "the remembered answer, not a second lease"
+    );
+    assert_eq!(held(&again).renew(stub).status, 200, "the lease lives on");
+    assert_eq!(
+        shadow_claim(stub, "watcher").json()["job"]["id"],
+        "d",
+        "the view still takes c out"
+    );
+    let next = held(&claim(stub, "h"));
+    assert_eq!(
+        (next.job.as_str(), next.lease.as_str(), next.token),
+        ("c", "lease-4", 1)
+    );
+}
+
+#[test]
+fn state_is_exported_by_one_stub_and_imported_by_another() {
+    let first = busy(Config::default());
+    let keyed = keyed_claim(&first);
+    let document = get(&first, "/_stub/state");
+    assert_eq!(document.status, 200);
+    assert_eq!(document.json()["jobs"], first.export_state()["jobs"]);
+    let second = start(&["other"]);
+    let imported = send(&second, "PUT", "/_stub/state", &[], Some(&document.json()));
+    assert_eq!((imported.status, &imported.json()["jobs"]), (200, &json!(4)));
+    goes_on(&second, &first.digest(), &keyed);
+}
+
+#[test]
+fn what_is_no_state_is_refused_and_changes_nothing() {
+    let stub = busy(Config::default());
+    let digest = stub.digest();
+    let whole = stub.export_state();
+    let with = |change: &dyn Fn(&mut Value)| {
+        let mut document = whole.clone();
+        change(&mut document);
+        document
+    };
+    for (document, reason) in [
+        (json!({}), "missing field"),
+        (with(&|document| document["format"] = json!(2)), "format 2"),
+        (
+            with(&|document| document["jobs"][0]["stage"] = json!("queued")),
+            "does not add up",
+        ),
+        (
+            with(&|document| document["jobs"][0]["spec"]["id"] = json!("../x")),
+            "is no id",
+        ),
+        (
+            with(&|document| document["extra"] = json!(1)),
+            "unknown field `extra`",
+        ),
+    ] {
+        let refused = send(&stub, "PUT", "/_stub/state", &[], Some(&document));
+        assert!(
+            refused.status == 422 && refused.text.contains(reason),
+            "{reason}: {refused:?}"
+        );
+        assert_eq!(stub.digest(), digest);
+    }
+}
+
+#[test]
+fn a_state_file_is_kept_across_restarts() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("state.json");
+    let first = busy(kept_in(&path));
+    let (keyed, digest) = (keyed_claim(&first), first.digest());
+    // What was answered is in the file, whatever ends the process: no orderly stop is waited for.
+    let on_disk: Value = serde_json::from_slice(&fs::read(&path).expect("a file")).expect("JSON");
+    assert_eq!(on_disk["digest"], json!(digest));
+    drop(first);
+    let second = start_with(&["a", "b", "c", "d"], kept_in(&path));
+    goes_on(&second, &digest, &keyed);
+    let names: Vec<_> = fs::read_dir(folder.path())
+        .expect("a folder")
+        .flatten()
+        .map(|entry| entry.file_name())
+        .collect();
+    assert_eq!(names, ["state.json"], "no scratch file is left");
+}
+
+#[test]
+fn a_broken_state_file_is_refused_with_the_reason_and_left_as_it_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("state.json");
+    drop(busy(kept_in(&path)));
+    let whole = fs::read_to_string(&path).expect("a file");
+    let half = &whole[..whole.len() / 2];
+    let changed = whole.replace("\"shipped\"", "\"failed\"");
+    for (text, reason) in [
+        ("", "EOF"),
+        ("{}", "missing field"),
+        (half, "EOF"),
+        (&changed, "does not add up"),
+    ] {
+        fs::write(&path, text).expect("written");
+        let error = Stub::start(kept_in(&path)).err().expect("refused");
+        let mut told = error.to_string();
+        let mut next = std::error::Error::source(&error);
+        while let Some(source) = next {
+            told.push_str(&format!(": {source}"));
+            next = source.source();
+        }
+        assert!(
+            told.contains("is broken") && told.contains(reason),
+            "{reason}: {told}"
+        );
+        assert_eq!(fs::read_to_string(&path).expect("a file"), text);
+    }
+}
+
+#[test]
+fn a_reset_goes_back_to_what_was_asked_for_and_not_to_an_earlier_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("state.json");
+    drop(busy(kept_in(&path)));
+    let stub = start_with(&["a", "b", "c", "d"], kept_in(&path));
+    assert_eq!(stage_of(&stub, "a"), "shipped");
+    stub.reset(stub_coordinator::ResetScope::State);
+    assert_eq!(stage_of(&stub, "a"), "queued");
+    drop(stub);
+    assert_eq!(
+        stage_of(&start_with(&[], kept_in(&path)), "a"),
+        "queued",
+        "the reset is kept as well"
+    );
+}
+
+#[test]
+fn once_anybody_has_a_token_control_asks_for_one_of_the_scope_admin() {
+    let grant = |token: &str, scopes: &[Scope]| TokenGrant {
+        token: token.to_owned(),
+        scopes: scopes.to_vec(),
+    };
+    let tokens = vec![
+        grant("worker", &[Scope::Shadow, Scope::Work, Scope::Submit]),
+        grant("root", &[Scope::Admin]),
+    ];
+    let stub = start_with(
+        &["a"],
+        Config {
+            tokens,
+            ..Config::default()
+        },
+    );
+    let status = |headers: &[(&str, &str)]| send(&stub, "GET", "/_stub/state", headers, None).status;
+    assert_eq!(status(&[]), 401);
+    assert_eq!(status(&[("authorization", "Bearer worker")]), 401);
+    assert_eq!(status(&[("authorization", "Bearer root")]), 200);
+    assert_eq!(stub.jobs().len(), 1, "the handle in this process needs none");
+}
