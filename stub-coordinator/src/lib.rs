@@ -18,6 +18,7 @@ mod ids;
 mod jobfile;
 mod journal;
 mod keeper;
+mod mirror;
 mod moment;
 mod names;
 mod operation;
@@ -47,6 +48,7 @@ pub use journal::counters::Counters;
 pub use journal::exchange::{Answer, Exchange, Match, Outcome};
 pub use journal::{StubEvent, WaitError};
 pub use keeper::StateError;
+pub use mirror::MirrorError;
 pub use names::Span;
 pub use scenario::{ScenarioError, read_scenario};
 pub use script::{

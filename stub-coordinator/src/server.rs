@@ -47,8 +47,8 @@ pub enum FenceError {
 /// What a running server can be told.
 pub(crate) enum Order {
     Fence(std::sync::mpsc::SyncSender<Result<(), FenceError>>),
-    /// Drop every connection; state and port stay.
-    Restart,
+    /// Drop every connection; state and port stay. Answered once it is done.
+    Restart(std::sync::mpsc::SyncSender<()>),
     Stop,
 }
 
@@ -143,7 +143,11 @@ pub(crate) async fn run(
                     let fence = Arc::clone(&connections).fence(port.address(), listener.is_some());
                     tokio::spawn(async move { let _ = reply.try_send(fence.await); });
                 }
-                Some(Order::Restart) => connections.drop_all(),
+                Some(Order::Restart(reply)) => {
+                    connections.drop_all();
+                    // Whoever asked may have given up.
+                    let _ = reply.try_send(());
+                }
                 Some(Order::Stop) | None => {
                     connections.drop_all();
                     return;

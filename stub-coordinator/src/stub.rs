@@ -8,6 +8,7 @@ mod guard;
 mod setup;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
@@ -24,6 +25,7 @@ use crate::ids::RuleId;
 use crate::journal::counters::Counters;
 use crate::journal::exchange::{Exchange, Match};
 use crate::journal::{StubEvent, WaitError};
+use crate::mirror::{Mirror, MirrorError};
 use crate::operation::Operation;
 use crate::script::{Explanation, Facts, Rule, RuleError, RuleMatch, RuleStatus};
 use crate::server::{FenceError, Order, Port, run};
@@ -49,6 +51,8 @@ pub struct Stub {
     orders: mpsc::Sender<Order>,
     runtime: Handle,
     thread: Option<JoinHandle<()>>,
+    /// Ends before the server does.
+    mirrors: Vec<Mirror>,
 }
 
 impl Stub {
@@ -94,6 +98,7 @@ impl Stub {
             orders,
             runtime,
             thread: Some(thread),
+            mirrors: Vec::new(),
         })
     }
 
@@ -226,8 +231,11 @@ impl Stub {
 
     /// Drops every connection, as a restart would; state, rules, evidence and port stay.
     pub fn restart(&self) {
+        let (reply, done) = sync_channel(1);
         // A server that has stopped has no connections either.
-        let _ = self.orders.blocking_send(Order::Restart);
+        let _ = self.orders.blocking_send(Order::Restart(reply));
+        // What connects from now on is not among those that are dropped.
+        let _ = done.recv();
     }
 
     /// Puts things back to what they were at the start; requests under way end without an answer.
@@ -246,6 +254,18 @@ impl Stub {
     /// All state as one document: what `GET /_stub/state` gives.
     pub fn export_state(&self) -> serde_json::Value {
         serde_json::to_value(self.shared.save()).expect("a state has nothing in it that JSON lacks")
+    }
+
+    /// Submits what lies in the `inbox/` of a local queue folder and what enters it from now on, in the order of that
+    /// queue. Nothing is written there, and stages are not followed. `tell` hears of files that are no jobs.
+    pub fn mirror(
+        &mut self,
+        queue: &Path,
+        tell: impl Fn(String) + Send + 'static,
+    ) -> Result<(), MirrorError> {
+        let mirror = Mirror::follow(Arc::clone(&self.shared), queue, tell)?;
+        self.mirrors.push(mirror);
+        Ok(())
     }
 
     /// The seed that chance is decided by.
@@ -268,6 +288,7 @@ impl Stub {
     }
 
     fn end(&mut self) {
+        self.mirrors.clear();
         // Either it hears of it, or it has ended.
         let _ = self.orders.try_send(Order::Stop);
         if let Some(thread) = self.thread.take() {

@@ -47,6 +47,9 @@ pub(super) struct Flags {
     /// Keep state in this file across restarts; what it holds goes before `--jobs`.
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
+    /// Put in the queue what enters the `inbox/` of this queue folder, in its order; nothing is written there.
+    #[arg(long, value_name = "QUEUE_DIR")]
+    mirror: Option<PathBuf>,
     /// Listen on another address than loopback; a token is then needed, and made up where none is given.
     #[arg(long, value_name = "ADDR", value_parser = typed::listen)]
     listen: Option<SocketAddr>,
@@ -70,7 +73,10 @@ pub(super) fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
         .build()?;
     // Before anybody is told of us: who reads the line may end us at once.
     let mut signals = runtime.block_on(async { EndSignals::listen() })?;
-    let stub = Stub::start(config)?;
+    let mut stub = Stub::start(config)?;
+    if let Some(queue) = &flags.mirror {
+        stub.mirror(queue, |line| eprintln!("stub-coordinator: {line}"))?;
+    }
     let follower = exchanges::follow(stub.events());
     let mut line = json!({"url": stub.url(), "pid": std::process::id(), "seed": seed});
     match &flags.scenario {
