@@ -50,6 +50,8 @@ pub(super) struct Routed {
     /// A question is out.
     asked: bool,
     not_before: Option<Instant>,
+    /// The same, while nothing else is in the way.
+    wake_at: Option<Instant>,
     backoff: Backoff,
     /// The last answer was 204, and nothing has ended since.
     nothing_left: bool,
@@ -76,6 +78,7 @@ impl Routed {
             caps: settings.factory_caps.clone(),
             asked: false,
             not_before: None,
+            wake_at: None,
             backoff: Backoff::new(u64::from(std::process::id())),
             nothing_left: false,
             given_up: false,
@@ -138,14 +141,17 @@ impl Routed {
         Ok(())
     }
 
-    fn is_due(&self) -> bool {
-        let waits = self.not_before.is_some_and(|at| at > Instant::now());
-        !(self.asked || self.given_up || self.nothing_left || waits) && self.office.is_settled()
+    /// Whether a job may be asked for at this instant; if only time is in the way, it is noted until when.
+    fn is_due(&mut self, now: Instant) -> bool {
+        let free = !(self.asked || self.given_up || self.nothing_left) && self.office.is_settled();
+        self.wake_at = self.not_before.filter(|at| free && *at > now);
+        free && self.wake_at.is_none()
     }
 
-    /// When there is something to do that no event will tell.
+    /// When there is something to do that no event will tell. While a worker, an answer or a settlement is waited for it
+    /// is none: a loop that waits for an instant that is over never sleeps.
     pub(super) fn next_instant(&self) -> Option<Instant> {
-        self.not_before.filter(|_| !self.asked && !self.given_up)
+        self.wake_at
     }
 
     /// Whether a run that does nothing is over.
@@ -169,9 +175,13 @@ impl Runner {
     /// Asks for a job where one could be started.
     pub(super) fn ask_for_work(&mut self) -> Result<(), RunError> {
         let may_start = self.may_start();
-        let Some(routed) = self.routed.as_mut().filter(|routed| may_start && routed.is_due()) else {
+        let Some(routed) = &mut self.routed else {
             return Ok(());
         };
+        if !may_start || !routed.is_due(Instant::now()) {
+            routed.wake_at = routed.wake_at.filter(|_| may_start);
+            return Ok(());
+        }
         let wait = match self.options.until {
             Until::Stopped => Some(CLAIM_WAIT),
             Until::Drained | Until::Once => None,
@@ -493,5 +503,33 @@ impl Runner {
             routed.office.release(&id);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shadow::rig::settings;
+
+    #[test]
+    fn a_run_whose_workers_are_busy_waits_for_no_instant_that_is_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let _inside = runtime.enter();
+        let settings = settings(folder.path(), "http://127.0.0.1:9");
+        let mut routed = Routed::new(&settings, folder.path()).unwrap();
+        let at = Instant::now() + Duration::from_secs(5);
+        routed.not_before = Some(at);
+        assert!(!routed.is_due(at - Duration::from_secs(1)));
+        assert_eq!(routed.next_instant(), Some(at));
+        assert!(routed.is_due(at));
+        assert_eq!(routed.next_instant(), None);
+        // An answer is waited for, and that is an event.
+        routed.asked = true;
+        assert!(!routed.is_due(at - Duration::from_secs(1)));
+        assert_eq!(routed.next_instant(), None);
     }
 }
