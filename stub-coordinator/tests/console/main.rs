@@ -91,6 +91,48 @@ fn a_click_on_5xx_is_followed_by_errors_in_the_log_of_a_real_runner() {
 }
 
 #[test]
+fn agreement_is_drawn_and_told_and_only_good_answers_count() {
+    let stub = start(&["alpha", "beta"]);
+    let Some(browser) = open(&stub) else { return };
+    let marks = |kind: &str| {
+        browser.value(&format!(
+            "document.querySelectorAll('#chart-marks .{kind}').length"
+        ))
+    };
+    // Asked, given alpha, took alpha; a second report without a question has nothing to be compared with.
+    shadow_claim(&stub, "desk");
+    shadow_report(&stub, "desk", "alpha", "building");
+    shadow_report(&stub, "desk", "beta", "building");
+    // Another factory's question is its own: it was told alpha, and took beta.
+    shadow_claim(&stub, "mill");
+    shadow_report(&stub, "mill", "beta", "building");
+    browser.until("document.querySelector('#agreement-text').textContent.startsWith('1 of 2 agree (50 %); 1 not comparable')");
+    assert_eq!([marks("agree"), marks("diverge"), marks("unanswered")], [1, 1, 1]);
+    browser.until("document.querySelector('#chart-text').textContent.endsWith('oldest first: agree, unanswered, diverge.')");
+    // Nothing was on offer, and yet the factory took a job.
+    shadow_claim(&stub, "desk");
+    shadow_report(&stub, "desk", "alpha", "building");
+    browser.until("document.querySelector('#comparisons li').textContent === 'desk took alpha; the answer was: nothing. diverges'");
+}
+
+#[test]
+fn a_journal_that_is_held_stands_still_and_says_how_much_is_newer() {
+    let stub = start(&["alpha"]);
+    let Some(browser) = open(&stub) else { return };
+    shadow_claim(&stub, "first");
+    browser.until("document.querySelectorAll('#journal .row').length === 1");
+    browser.click("#hold");
+    shadow_claim(&stub, "second");
+    browser.until("document.querySelector('#held').textContent === '(1 newer)'");
+    assert_eq!(
+        browser.value("document.querySelectorAll('#journal .row').length"),
+        1
+    );
+    browser.click("#hold");
+    browser.until("document.querySelectorAll('#journal .row').length === 2");
+}
+
+#[test]
 fn a_preset_is_chosen_and_a_gate_released_by_keyboard_alone() {
     let stub = start(&["alpha"]);
     stub.arm(Rule::on("shadow.claim", Fault::Gate("hold".to_owned())).named("held"))

@@ -2,6 +2,7 @@
 //! a queue may hold very many jobs and a page shows few.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
@@ -15,6 +16,10 @@ use crate::shared::Shared;
 /// The most jobs, factories, rules, gates and violations that are shown; all of them are counted.
 const SHOWN: usize = 100;
 
+/// How many times as long as it took to read the state is waited before it is read again: while very many jobs are
+/// counted the coordinator's lock is held, and who watches must not slow down who works.
+const REST: u32 = 20;
+
 /// One part, and what it is told apart from its earlier self by.
 pub(super) struct Part {
     pub(super) told: Value,
@@ -27,6 +32,8 @@ pub(super) struct Parts {
     digest: String,
     jobs: Value,
     factories: Value,
+    /// Not read again before then.
+    rests_until: Option<Instant>,
 }
 
 impl Parts {
@@ -81,11 +88,14 @@ impl Parts {
         let mut coordinator = shared.coordinator();
         coordinator.settle(shared.clock.now());
         let digest = coordinator.digest().to_string();
-        if digest != self.digest {
-            self.jobs = jobs(coordinator.state());
-            self.factories = factories(coordinator.state());
-            self.digest = digest;
+        let began = Instant::now();
+        if digest == self.digest || self.rests_until.is_some_and(|until| began < until) {
+            return;
         }
+        self.jobs = jobs(coordinator.state());
+        self.factories = factories(coordinator.state());
+        self.digest = digest;
+        self.rests_until = Some(began + began.elapsed() * REST);
     }
 }
 
