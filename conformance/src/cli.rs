@@ -63,6 +63,18 @@ enum Command {
         /// Only these mutants
         names: Vec<String>,
     },
+    /// Generated jobs beside generated coordinators: nothing may differ from the same run without a fleet
+    Property {
+        /// How many cases
+        #[arg(long, default_value_t = 300)]
+        cases: u64,
+        /// The seed of the first; case N of seed S is case 0 of seed S+N
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Where a case that fails is left as a scenario file, made as small as it gets
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        out: PathBuf,
+    },
     /// Print the pins of the clauses' texts, once their checks were looked at
     Pin,
     /// Judge a coordinator over HTTP alone, on jobs of its own that it takes away again
@@ -132,6 +144,7 @@ pub(crate) fn main() -> ExitCode {
         Some(Command::List { globs }) => list(&globs, &cli.options),
         Some(Command::Coverage) => proof::coverage(&cli.options),
         Some(Command::Mutants { names }) => proof::mutants(&names, &cli.options),
+        Some(Command::Property { cases, seed, out }) => proof::property(seed, cases, &out, &cli.options),
         Some(Command::Pin) => print(&pins::render(clause::all())),
         Some(Command::Coordinator {
             url,

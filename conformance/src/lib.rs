@@ -9,6 +9,7 @@ pub mod known;
 pub mod mutant;
 pub mod observed;
 pub mod profile;
+pub mod property;
 pub mod report;
 pub mod sandbox;
 pub mod scenario;

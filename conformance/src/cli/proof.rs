@@ -8,6 +8,7 @@ use conformance::clause::{self, coverage, coverage::Naming};
 use conformance::coordinator::{Reach, client::Client, judge};
 use conformance::mutant::cases;
 use conformance::mutant::matrix::{self, Fate};
+use conformance::property;
 use conformance::report::{Colour, json, table};
 use conformance::scenario::parse;
 use conformance::suite::{self, chain};
@@ -88,6 +89,39 @@ pub(super) fn coordinator(url: &str, token: Option<&Path>, observe: bool, option
     };
     print(&text);
     verdict::exit(&verdicts)
+}
+
+/// Runs generated cases; the first that fails is made small, left as a file, and told.
+pub(super) fn property(seed: u64, cases: u64, out: &Path, options: &Options) -> ExitCode {
+    let suite = match suite_for(options) {
+        Ok(suite) => suite,
+        Err(message) => {
+            eprintln!("conformance: {message}");
+            return ExitCode::from(BROKEN);
+        }
+    };
+    let jobs = options.jobs.unwrap_or_else(suite::default_jobs);
+    let Some(failure) = property::run(&suite, seed, cases, jobs) else {
+        print(&format!("{cases} cases from seed {seed}: as without a fleet\n"));
+        return if cases == 0 {
+            ExitCode::from(BROKEN)
+        } else {
+            ExitCode::SUCCESS
+        };
+    };
+    let file = out.join(format!("property-{}.toml", failure.seed));
+    if let Err(error) = std::fs::write(&file, &failure.scenario) {
+        eprintln!("conformance: {} can't be written: {error}", file.display());
+    }
+    print(&format!(
+        "seed {} fails; made small it is {}:\n\n{}\n{}\nthe case as generated again:\n  conformance property --seed {} --cases 1\n",
+        failure.seed,
+        file.display(),
+        failure.scenario,
+        failure.story,
+        failure.seed
+    ));
+    ExitCode::FAILURE
 }
 
 /// Prints the kill matrix; exit 1 where a mutant survives, 2 where a case proves nothing.

@@ -122,6 +122,10 @@ fn adapted(case: Case, mut scenario: Scenario) -> Scenario {
         // What it waits for comes only when the runner gives up; that need not take long.
         scenario.runner.env.insert("AQ_FLEET_TIMEOUT".into(), "3s".into());
     }
+    if case.mutant == "claims-for-real" {
+        // A token that may claim, so that what the mutant does has an effect to be seen.
+        scenario.runner.scopes = Some(vec!["shadow".into(), "work".into()]);
+    }
     scenario
 }
 

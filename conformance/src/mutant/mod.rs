@@ -61,6 +61,21 @@ mutants! {
     KeepsACopy "keeps-a-copy" "leaves a copy of what shipped in another stage"
     ShipsAfterALoss "ships-after-a-loss" "ships what it put into quarantine"
     MovesAFailure "moves-a-failure" "calls shipped what failed"
+    HidesSkips "hides-skips" "takes skipped decisions out of the shadow log"
+    HidesEvents "hides-events" "logs outcomes alone, and none of what else happened"
+    ForgetsReasons "forgets-reasons" "shows another reason than the one of a failure"
+    QuarantinesAtWill "quarantines-at-will" "puts into quarantine what shipped"
+    LogsAlways "logs-always" "writes into the shadow log in every mode"
+    WatchesAlways "watches-always" "sends shadow calls although it was not told to"
+    MarksItsEngines "marks-its-engines" "starts engines otherwise with a fleet than without"
+    TouchesItsFiles "touches-its-files" "changes the bytes of a job file beside a coordinator"
+    IdlesOffline "idles-offline" "does nothing without a fleet"
+    LosesThePrompt "loses-the-prompt" "starts its engines without telling them what to do"
+    RefusesToAdd "refuses-to-add" "enqueues, and says that it failed"
+    FailsAfterwards "fails-afterwards" "exits 1 from every command but run and add"
+    FailsItsReport "fails-its-report" "prints its report, and exits 3"
+    IgnoresPriorities "ignores-priorities" "starts jobs in the order of their arrival alone"
+    NeedsItsLog "needs-its-log" "fails where the shadow log can't be written"
 }
 
 impl Mutant {

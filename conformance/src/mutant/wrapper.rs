@@ -35,13 +35,38 @@ pub(super) fn run(kind: Kind, runner: &str, arguments: &[String]) -> std::io::Re
             command.env("AQ_FLEET", "0");
             fired(kind)?;
         }
-        _ if !working => return code_of(&mut command),
+        _ if !working => return not_working(kind, &mut command, arguments),
+        Kind::IdlesOffline if variable("AQ_FLEET") != "1" => return fired(kind).map(|()| 0),
+        Kind::WatchesAlways => {
+            command.env("AQ_FLEET_SHADOW", "1");
+            fired(kind)?;
+        }
         _ => {}
     }
     between(kind, &mut command)?;
     around_engines(kind, &mut command)?;
     let code = code_of(&mut command)?;
     after(kind, code)
+}
+
+/// Faults of the commands that start no work.
+fn not_working(kind: Kind, command: &mut Command, arguments: &[String]) -> std::io::Result<i32> {
+    let is = |verb: &str| arguments.first().is_some_and(|first| first == verb);
+    match kind {
+        Kind::RefusesToAdd if is("add") => code_of(command).and_then(|_| fired(kind)).map(|()| 1),
+        Kind::FailsItsReport if is("fleet-shadow-report") => {
+            code_of(command).and_then(|_| fired(kind)).map(|()| 3)
+        }
+        Kind::FailsAfterwards if !is("add") => code_of(command).and_then(|_| fired(kind)).map(|()| 1),
+        Kind::ForgetsReasons if is("show") => {
+            let output = command.stderr(Stdio::inherit()).output()?;
+            let text = String::from_utf8_lossy(&output.stdout);
+            println!("{}", text.replace("\"reason\"", "\"reason\":\"mislaid\",\"was\""));
+            fired(kind)?;
+            Ok(output.status.code().unwrap_or(70))
+        }
+        _ => code_of(command),
+    }
 }
 
 /// Faults on the way to the coordinator, done by a proxy.
@@ -84,18 +109,21 @@ fn around_engines(kind: Kind, command: &mut Command) -> std::io::Result<()> {
         Kind::PassesTheFleetOn => "AQ_FLEET=1; export AQ_FLEET",
         Kind::HoldsStdinOpen => "sleep 3 | \"$real\" \"$@\"; exit $?",
         Kind::SkipsPermissions => "set -- --yolo \"$@\"",
-        Kind::IgnoresLocks => return without_locks().and_then(|()| fired(kind)),
+        Kind::MarksItsEngines if variable("AQ_FLEET") == "1" => "IN_A_FLEET=1; export IN_A_FLEET",
+        Kind::LosesThePrompt => "set -- -p; exec </dev/null",
+        Kind::IgnoresLocks => return without("lock:").and_then(|()| fired(kind)),
+        Kind::IgnoresPriorities => return without("priority:").and_then(|()| fired(kind)),
         _ => return Ok(()),
     };
     shim(command, first)?;
     fired(kind)
 }
 
-/// Takes the locks out of the jobs that wait.
-fn without_locks() -> std::io::Result<()> {
+/// Takes a key out of the jobs that wait.
+fn without(key: &str) -> std::io::Result<()> {
     for entry in fs::read_dir(queue().join("inbox"))?.flatten() {
         let text = fs::read_to_string(entry.path())?;
-        let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with("lock:")).collect();
+        let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with(key)).collect();
         fs::write(entry.path(), lines.join("\n") + "\n")?;
     }
     Ok(())
@@ -125,7 +153,14 @@ fn after(kind: Kind, code: i32) -> std::io::Result<i32> {
                 fired(kind)?;
             }
         }
-        Kind::HidesErrors | Kind::LogsTwice | Kind::TearsItsLog | Kind::ForgetsADecision => {
+        Kind::LogsAlways | Kind::QuarantinesAtWill | Kind::TouchesItsFiles => meddle(kind)?,
+        Kind::NeedsItsLog if !log.is_file() => return fired(kind).map(|()| 1),
+        Kind::HidesSkips
+        | Kind::HidesEvents
+        | Kind::HidesErrors
+        | Kind::LogsTwice
+        | Kind::TearsItsLog
+        | Kind::ForgetsADecision => {
             let text = fs::read_to_string(&log).unwrap_or_default();
             if !text.is_empty() {
                 fs::write(&log, edited(kind, &text))?;
@@ -184,6 +219,30 @@ fn after(kind: Kind, code: i32) -> std::io::Result<i32> {
     Ok(code)
 }
 
+/// Faults done to the queue when all work is over.
+fn meddle(kind: Kind) -> std::io::Result<()> {
+    if kind == Kind::LogsAlways {
+        let line = r#"{"ts":"2026-05-01T10:00:00.000Z","event":"comparison","decision":"x","localJob":"a","coordJob":"a","verdict":"AGREE"}"#;
+        fs::create_dir_all(queue().join(".state"))?;
+        fs::write(queue().join(".state/fleet-shadow.log"), format!("{line}\n"))?;
+        return fired(kind);
+    }
+    for entry in fs::read_dir(queue().join("shipped"))?.flatten() {
+        match kind {
+            Kind::QuarantinesAtWill => {
+                fs::rename(entry.path(), queue().join("quarantine").join(entry.file_name()))?;
+            }
+            _ if variable("AQ_FLEET") == "1" => {
+                let text = fs::read_to_string(entry.path())?;
+                fs::write(entry.path(), format!("{text}\n"))?;
+            }
+            _ => {}
+        }
+        fired(kind)?;
+    }
+    Ok(())
+}
+
 /// Prints the runner's report with one AGREE more.
 fn miscounted(command: &mut Command) -> std::io::Result<i32> {
     let output = command.stderr(Stdio::inherit()).output()?;
@@ -198,6 +257,8 @@ fn miscounted(command: &mut Command) -> std::io::Result<i32> {
 fn edited(kind: Kind, text: &str) -> String {
     let lines = text.lines().flat_map(|line| match kind {
         Kind::HidesErrors if line.contains("\"shadow-error\"") => Vec::new(),
+        Kind::HidesSkips if line.contains("\"event\":\"skipped\"") => Vec::new(),
+        Kind::HidesEvents if line.contains("\"decision\":null") => Vec::new(),
         Kind::LogsTwice => vec![line, line],
         _ => vec![line],
     });
