@@ -267,8 +267,10 @@ fn a_token_is_asked_for_and_kept_in_memory_only() {
     browser.go(&stub.url());
     browser.until("document.activeElement.id === 'token'");
     assert_eq!(browser.value("document.querySelector('#jobs').textContent"), "");
-    let keys: Vec<&str> = vec!["k", "e", "y", ENTER];
-    browser.press(&keys);
+    browser.press(&["n", "o", ENTER]);
+    browser.until("document.querySelector('#link').textContent === 'that token was refused'");
+    browser.until("document.activeElement.id === 'token'");
+    browser.press(&["k", "e", "y", ENTER]);
     browser.until(LIVE);
     browser.until("document.querySelector('#jobs').innerText.includes('alpha')");
     let kept = "localStorage.length + sessionStorage.length + document.cookie.length";
