@@ -111,6 +111,9 @@ struct Options {
     /// How many scenarios run at a time [default: twice the cores, at least 4]
     #[arg(long, global = true, value_name = "N")]
     jobs: Option<usize>,
+    /// Run the scenarios in an order that this seed decides
+    #[arg(long, global = true, value_name = "SEED")]
+    shuffle: Option<u64>,
     /// Keep the scenarios' folders and say where they are on a failure
     #[arg(long, global = true)]
     keep: bool,
@@ -267,7 +270,11 @@ fn select(globs: &[String], options: &Options) -> Result<Vec<Found>, ExitCode> {
         return Err(ExitCode::from(USAGE));
     }
     let wanted = |found: &Found| globs.is_empty() || globs.iter().any(|glob| select::names(glob, &found.id));
-    Ok(all.into_iter().filter(wanted).collect())
+    let mut wanted: Vec<Found> = all.into_iter().filter(wanted).collect();
+    if let Some(seed) = options.shuffle {
+        select::shuffle(&mut wanted, seed);
+    }
+    Ok(wanted)
 }
 
 /// Prints; a reader that has seen enough is no failure.
