@@ -6,6 +6,7 @@
 //! [`Stub::digest`]) say what happened. Three parts that do not know each other (`coordinator`, `script` with
 //! `faults`, `journal`) meet in `exchange`, with HTTP on top.
 
+mod check_file;
 mod clock;
 mod config;
 mod console;
@@ -36,6 +37,7 @@ use std::sync::Arc;
 
 use axum::Router;
 
+pub use check_file::{FileError, check_rules_file};
 pub use clock::ClockKind;
 pub use config::{
     Config, ConfigError, CoordinatorTable, DEFAULT_LEASE_MS, JobEntry, NewJob, Strictness, TokenGrant,

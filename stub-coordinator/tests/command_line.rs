@@ -246,3 +246,162 @@ fn help_teaches_and_completions_are_printed() {
         "{script}"
     );
 }
+
+/// What a command says that is sent to a running stub.
+fn told(stub: &Running, arguments: &[&str]) -> (bool, String) {
+    let url = format!("http://{}", stub.address());
+    let mut all = arguments.to_vec();
+    all.extend(["--url", &url]);
+    let output = run(&all);
+    let text = [output.stdout, output.stderr].concat();
+    (
+        output.status.success(),
+        String::from_utf8_lossy(&text).into_owned(),
+    )
+}
+
+#[test]
+fn a_running_stub_is_worked_from_another_terminal() {
+    let stub = start(&["serve", "--clock", "manual"]);
+    let added = told(
+        &stub,
+        &[
+            "rule",
+            "add",
+            r#"{"id": "g", "on": "shadow.claim", "fault": {"gate": "here"}}"#,
+        ],
+    );
+    assert_eq!(added, (true, "g\n".to_owned()));
+    let (_, listed) = told(&stub, &["rule", "list"]);
+    assert!(
+        listed.contains("g  on shadow.claim: {\\\"gate\\\":\\\"here\\\"}")
+            || listed.contains("\"gate\":\"here\""),
+        "{listed}"
+    );
+    let (_, explained) = told(&stub, &["explain", "shadow.claim", "--factory", "f"]);
+    assert!(explained.contains("`g` would fire"), "{explained}");
+    let (_, released) = told(&stub, &["gate", "release", "here"]);
+    assert_eq!(released, "here is open; 0 were waiting\n");
+    assert_eq!(
+        told(&stub, &["rule", "remove", "g"]),
+        (true, "g is disarmed\n".to_owned())
+    );
+    let (removed_twice, why) = told(&stub, &["rule", "remove", "g"]);
+    assert!(!removed_twice && why.contains("no rule `g` is armed"), "{why}");
+    let (_, advanced) = told(&stub, &["clock", "advance", "1m"]);
+    assert_eq!(advanced, "it is 2026-01-01T00:01:00.000Z\n");
+    let (_, used) = told(&stub, &["preset", "use", "diverge", "--json"]);
+    let used: Value = serde_json::from_str(&used).expect("JSON");
+    assert_eq!(used["rules"][0]["rule"]["fault"], "diverge");
+    let (fine, wrong) = told(&stub, &["rule", "add", r#"{"on": "clam", "fault": "hang"}"#]);
+    assert!(!fine && wrong.contains("did you mean \"claim\"?"), "{wrong}");
+}
+
+#[test]
+fn state_goes_out_by_one_command_and_in_by_another() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let job = write(folder.path(), "tidy.md", "---\nengine: sh\n---\nTidy.\n");
+    let first = start(&["--jobs", &job]);
+    let (_, document) = told(&first, &["state", "export"]);
+    let file = write(folder.path(), "state.json", &document);
+    let second = start(&[]);
+    let (fine, said) = told(&second, &["state", "import", &file]);
+    assert!(fine && said.starts_with("1 jobs, digest "), "{said}");
+    assert!(dry_run(&second, "sh").contains(r#""id":"tidy""#));
+    let (fine, said) = told(&second, &["state", "import", &job]);
+    assert!(!fine && said.contains("is no state"), "{said}");
+}
+
+#[test]
+fn tail_tells_of_each_exchange_as_it_ends() {
+    let stub = start(&[]);
+    let url = format!("http://{}", stub.address());
+    let mut tail = command(&["tail", "--url", &url]).spawn().expect("it starts");
+    let mut lines = BufReader::new(tail.stdout.take().expect("a pipe"));
+    let follows = std::thread::spawn(move || {
+        let mut line = String::new();
+        lines.read_line(&mut line).expect("a line");
+        line
+    });
+    // It may not follow yet: asked again and again, one of these comes after it does.
+    while !follows.is_finished() {
+        dry_run(&stub, "sh");
+    }
+    let line = follows.join().expect("it ends");
+    assert!(
+        line.contains("shadow.claim factory=") && line.contains("-> 204"),
+        "{line}"
+    );
+    tail.kill().expect("it runs");
+    tail.wait().expect("it ends");
+}
+
+#[test]
+fn validate_says_the_line_and_the_nearest_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rules =
+        "[[rule]]\non = \"claim\"\nfault = \"hang\"\n\n[[rule]]\non = \"health\"\nfault = \"reset\"\n";
+    let good = run(&["validate", &write(folder.path(), "good.toml", rules)]);
+    assert!(
+        good.status.success()
+            && String::from_utf8_lossy(&good.stdout).contains("2 rules, all of which can fire")
+    );
+    for (name, text, wanted) in [
+        (
+            "on.toml",
+            rules.replace("health", "helth"),
+            "on.toml:5: rule 2: `on = \"helth\"` is no operation (did you mean \"health\"?)",
+        ),
+        (
+            "shadow.toml",
+            rules.replace("health", "claim"),
+            "shadow.toml:5: rule 2: the rule can never fire",
+        ),
+        (
+            "fault.toml",
+            rules.replace("reset", "rset"),
+            "did you mean `reset`?",
+        ),
+        (
+            "key.toml",
+            "[coordinator]\nlease_ms = 5\njbos = []\n".to_owned(),
+            "key.toml:3: unknown field `jbos`",
+        ),
+        (
+            "key2.toml",
+            "[coordinator]\nlease_ms = 5\njbos = []\n".to_owned(),
+            "did you mean `jobs`?",
+        ),
+        (
+            "none.toml",
+            "title = \"x\"\n".to_owned(),
+            "so nothing was checked",
+        ),
+        (
+            "list.json",
+            "[\n{\"on\": \"claim\",\n\"fualt\": \"hang\"}]".to_owned(),
+            "list.json:3: unknown field `fualt`",
+        ),
+    ] {
+        let output = run(&["validate", &write(folder.path(), name, &text)]);
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            !output.status.success() && errors.contains(wanted),
+            "{name}: {errors}"
+        );
+    }
+}
+
+#[test]
+fn a_stub_that_is_not_there_or_wants_a_token_is_told_of() {
+    let gone = run(&["rule", "list", "--url", "http://127.0.0.1:1"]);
+    let errors = String::from_utf8_lossy(&gone.stderr).into_owned();
+    assert!(
+        !gone.status.success() && errors.contains("no stub answers at http://127.0.0.1:1"),
+        "{errors}"
+    );
+    let stub = start(&["--token", "root:admin"]);
+    let (fine, said) = told(&stub, &["rule", "list"]);
+    assert!(!fine && said.contains("give --token or STUB_TOKEN"), "{said}");
+    assert!(told(&stub, &["rule", "list", "--token", "root"]).0);
+}

@@ -1,18 +1,22 @@
 //! The command line: what can be typed, and what it comes to.
 
+mod control;
 mod exchanges;
+mod remote;
 mod serve;
 mod typed;
+mod validate;
 
 use std::error::Error;
 use std::io;
+use std::path::PathBuf;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 /// What can be typed.
 ///
-/// Later commands stand beside `completions`; the plain flags stand the stub up, with or without them.
+/// The plain flags stand the stub up, with or without `serve` in front of them.
 #[derive(Debug, Parser)]
 #[command(
     name = "stub-coordinator",
@@ -31,6 +35,35 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Stand the stub up; the same as without a command.
+    Serve(Box<serve::Flags>),
+    /// Presets: misbehaviour that has a name.
+    #[command(subcommand)]
+    Preset(control::PresetVerb),
+    /// The rules of a running stub.
+    #[command(subcommand)]
+    Rule(control::RuleVerb),
+    /// The gates of a running stub.
+    #[command(subcommand)]
+    Gate(control::GateVerb),
+    /// The manual clock of a running stub.
+    #[command(subcommand)]
+    Clock(control::ClockVerb),
+    /// Follow a running stub: a line for each exchange that ends.
+    Tail {
+        #[command(flatten)]
+        target: remote::Target,
+    },
+    /// Which rule would fire on a request, and why not the others; nothing is sent or changed.
+    Explain(control::Thought),
+    /// Check the rules of a scenario, or of a file of rules, without a stub.
+    Validate {
+        /// A scenario, a TOML file of `[[rule]]`s, or a JSON list of rules.
+        file: PathBuf,
+    },
+    /// Take all state of a running stub away, or put it back.
+    #[command(subcommand)]
+    State(control::StateVerb),
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -45,7 +78,10 @@ standard error. Ctrl-C ends it.
 Try it:
   stub-coordinator --preset agree --jobs inbox/tidy.md      the coordinator that would assign your own job
   stub-coordinator --preset diverge --jobs inbox/*.md       ... that would assign another one
-  curl -X POST URL/_stub/preset -d '{\"name\": \"5xx\"}'        change its mood while it runs
+  stub-coordinator preset use 5xx --url URL                 change its mood while it runs
+  stub-coordinator explain shadow.claim --url URL           which rule would fire, and why not the others
+  stub-coordinator tail --url URL                           watch it from another terminal
+  stub-coordinator --state day.json --mirror ~/queue        a rehearsal that lasts, on a queue of your own
   curl URL/_stub/counters                                   mutationsTotal is what a dry run must keep at 0
 
 Presets: agree, diverge, empty, 5xx, timeout, flaky, slow-day, lost-replies, split-brain, outage, no-dry-run. \
@@ -63,6 +99,15 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
             );
             Ok(())
         }
+        Some(Command::Serve(flags)) => serve::run(*flags),
+        Some(Command::Preset(verb)) => control::presets(&verb),
+        Some(Command::Rule(verb)) => control::rules(&verb),
+        Some(Command::Gate(verb)) => control::gates(&verb),
+        Some(Command::Clock(verb)) => control::clock(&verb),
+        Some(Command::Tail { target }) => control::tail(&target),
+        Some(Command::Explain(thought)) => control::explain(&thought),
+        Some(Command::Validate { file }) => validate::run(&file),
+        Some(Command::State(verb)) => control::state(&verb),
         None => serve::run(arguments.serve),
     }
 }
