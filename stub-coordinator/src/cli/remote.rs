@@ -14,6 +14,14 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// The largest answer: a whole state.
 const ANSWER_LIMIT: u64 = 128 * 1_048_576;
 
+/// An answer of which the head was read.
+struct Begun {
+    rest: BufReader<TcpStream>,
+    /// How long the rest is, where the head says so.
+    length: Option<u64>,
+    status: u16,
+}
+
 /// Which stub is meant.
 #[derive(Debug, Args)]
 pub(super) struct Target {
@@ -44,15 +52,14 @@ impl Target {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Value, Box<dyn Error>> {
-        let (mut reader, length, status) = self.open(method, path, body)?;
+        let Begun {
+            mut rest,
+            length,
+            status,
+        } = self.open(method, path, body)?;
         let mut text = String::new();
-        match length {
-            Some(length) => reader
-                .by_ref()
-                .take(length.min(ANSWER_LIMIT))
-                .read_to_string(&mut text)?,
-            None => reader.by_ref().take(ANSWER_LIMIT).read_to_string(&mut text)?,
-        };
+        let limit = length.unwrap_or(ANSWER_LIMIT).min(ANSWER_LIMIT);
+        rest.by_ref().take(limit).read_to_string(&mut text)?;
         let answer: Value = serde_json::from_str(&text)
             .map_err(|_| format!("{} answers, but not like a stub; check --url", self.url()))?;
         if status < 300 {
@@ -67,13 +74,8 @@ impl Target {
         .into())
     }
 
-    /// Sends a request and reads the head of the answer: what is left, its length where it has one, the status.
-    fn open(
-        &self,
-        method: &str,
-        path: &str,
-        body: Option<&Value>,
-    ) -> Result<(BufReader<TcpStream>, Option<u64>, u16), Box<dyn Error>> {
+    /// Sends a request and reads the head of the answer: what is left is still to come.
+    fn open(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Begun, Box<dyn Error>> {
         let (authority, prefix) = self.place()?;
         let unreachable = |error: std::io::Error| {
             format!(
@@ -118,7 +120,11 @@ impl Target {
         loop {
             let mut line = String::new();
             if reader.read_line(&mut line)? == 0 || line.trim().is_empty() {
-                return Ok((reader, length, status));
+                return Ok(Begun {
+                    rest: reader,
+                    length,
+                    status,
+                });
             }
             if let Some((name, value)) = line.split_once(':')
                 && name.eq_ignore_ascii_case("content-length")
@@ -142,14 +148,14 @@ impl Target {
         path: &str,
         mut each: impl FnMut(&str) -> std::ops::ControlFlow<()>,
     ) -> Result<(), Box<dyn Error>> {
-        let (reader, _, status) = self.open("GET", path, None)?;
+        let Begun { rest, status, .. } = self.open("GET", path, None)?;
         if status != 200 {
             return Err(format!(
                 "the stub answers {status} to {path}; give --token or STUB_TOKEN where it has tokens"
             )
             .into());
         }
-        for line in reader.lines() {
+        for line in rest.lines() {
             if each(line?.trim_end()).is_break() {
                 break;
             }

@@ -54,6 +54,7 @@ pub(crate) fn routes(token: Option<&str>, shared: &Arc<Shared>) -> Router<Arc<Sh
         .route("/clock", get(levers::clock).post(levers::advance))
         .route("/state", get(state::export).put(state::import))
         .route("/reset", post(levers::reset))
+        .route("/openapi.json", get(openapi))
         .fallback(|| async { problem(404, "not_found", "the control API has no such path") })
         .method_not_allowed_fallback(|| async {
             problem(405, "method_not_allowed", "the path has other methods")
@@ -62,6 +63,13 @@ pub(crate) fn routes(token: Option<&str>, shared: &Arc<Shared>) -> Router<Arc<Sh
     // Where those who collect metrics look for them, and just as guarded.
     let metrics = get(metrics::metrics).layer(from_fn_with_state(Guard::new(token, shared), guard::check));
     Router::new().nest("/_stub", routes).route("/metrics", metrics)
+}
+
+/// The control API's own description, served as it is checked in.
+const DOCUMENT: &str = include_str!("../../../docs/stub-control.json");
+
+async fn openapi() -> Response<Body> {
+    respond(200, "application/json", DOCUMENT.to_owned())
 }
 
 /// A document of the control API.
