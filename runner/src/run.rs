@@ -1,9 +1,11 @@
 //! `aq run`: from a queue to its end. Sets up what a run needs and hands it to the loop.
 
 mod announce;
+mod assigned;
 mod attempt;
 mod events;
 mod follow;
+mod held;
 mod idle;
 mod jobs;
 mod local;

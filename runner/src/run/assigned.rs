@@ -1,0 +1,197 @@
+//! Work from the coordinator: asked for where a job could be started, admitted or refused, and then a job like any other
+//! (clauses T-1, T-5 to T-7, T-9, T-12 and T-15).
+
+use std::time::Instant;
+
+use super::attempt::Attempt;
+use super::local::usable;
+use super::routed::{CLAIM_INTERVAL, CLAIM_WAIT, Lease};
+use super::runner::Runner;
+use super::{RunError, Until, announce};
+use crate::engine;
+use crate::fleet::routed::admission::{CutOver, cut_over, job_file};
+use crate::fleet::routed::{FleetEvent, Granted, Settlement};
+use crate::fleet::wire::WireJob;
+use crate::ids::JobId;
+use crate::job::{self, Job, Naming};
+use crate::queue::{Admission, QueueError};
+use crate::stage::Stage;
+
+impl Runner {
+    /// Asks for a job where one could be started.
+    pub(super) fn ask_for_work(&mut self) -> Result<(), RunError> {
+        let may_start = self.may_start();
+        let Some(routed) = &mut self.routed else {
+            return Ok(());
+        };
+        if !may_start || !routed.is_due(Instant::now()) {
+            routed.wake_at = routed.wake_at.filter(|_| may_start);
+            return Ok(());
+        }
+        let wait = match self.options.until {
+            Until::Stopped => Some(CLAIM_WAIT),
+            Until::Drained | Until::Once => None,
+        };
+        let found = usable(&self.queue, &self.engines)?;
+        let caps = routed.caps.iter().cloned().chain(engine::capabilities(&found));
+        routed.office.ask(caps, wait);
+        routed.asked = true;
+        routed.not_before = wait.is_some().then(|| Instant::now() + CLAIM_INTERVAL);
+        Ok(())
+    }
+
+    /// Delivers what the outbox holds before anything new is asked for (clause T-9).
+    pub(super) fn deliver_owed(&mut self) -> Result<(), RunError> {
+        let Some(routed) = self.routed.as_mut().filter(|routed| routed.owes) else {
+            return Ok(());
+        };
+        routed.owes = false;
+        let mut letters = Vec::new();
+        for posted in self.queue.undelivered()? {
+            if let Some((job, ..)) = posted.letter.subject() {
+                letters.push(posted.letter.clone());
+                routed.letters.insert(job, posted);
+            }
+        }
+        routed.office.deliver(letters);
+        Ok(())
+    }
+
+    pub(super) fn fleet_event(&mut self, event: FleetEvent) -> Result<(), RunError> {
+        let Some(routed) = &mut self.routed else {
+            return Ok(());
+        };
+        if matches!(
+            event,
+            FleetEvent::Claimed(_) | FleetEvent::Nothing | FleetEvent::Recovered
+        ) {
+            routed.owes |= std::mem::take(&mut routed.later);
+        }
+        match event {
+            FleetEvent::Claimed(granted) => {
+                routed.asked = false;
+                self.decided_once |= !routed.resting;
+                return self.admit(*granted);
+            }
+            FleetEvent::Nothing => {
+                routed.asked = false;
+                if !routed.resting {
+                    routed.nothing_left = self.options.until != Until::Stopped;
+                    self.decided_once = true;
+                }
+            }
+            FleetEvent::Trouble { .. }
+            | FleetEvent::Recovered
+            | FleetEvent::Unreachable { .. }
+            | FleetEvent::CredentialRefused { .. } => routed.tell(event, self.options.until),
+            FleetEvent::LeaseLost { job, reason, ending } => {
+                return self.lease_lost(&job, reason, ending.kill_at);
+            }
+            FleetEvent::Confirmed { job } => return self.confirmed(&job),
+            FleetEvent::Settled { job, outcome } => {
+                routed.nothing_left = false;
+                routed.settled(&job, &outcome)?;
+                match outcome {
+                    Settlement::Delivered => {}
+                    Settlement::Refused(why) => {
+                        announce::warn(&format!("{job}: the coordinator refused its end: {why}"));
+                    }
+                    Settlement::Undelivered(why) => {
+                        announce::warn(&format!(
+                            "{job}: its end did not reach the coordinator: {why}; what is owed waits in the outbox"
+                        ));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn admit(&mut self, granted: Granted) -> Result<(), RunError> {
+        let id = granted.id.clone();
+        let stopping = self.stop.is_some();
+        let Some(routed) = &mut self.routed else {
+            return Ok(());
+        };
+        routed.office.keep(&granted);
+        if stopping || routed.given_up || routed.resting {
+            routed.office.release(&id);
+            return Ok(());
+        }
+        let admission = match cut_over(self.queue.find(&id)?) {
+            CutOver::Report(stage) => {
+                announce::moved(
+                    &id,
+                    stage,
+                    Some("finished here before; reported, not run again"),
+                    None,
+                );
+                routed
+                    .office
+                    .finish(&id, stage, Some("finished on this factory before it was routed"));
+                return Ok(());
+            }
+            CutOver::Release => Admission::InOtherHands,
+            CutOver::RunLocal => match self.queue.admit_local(&id, &granted.proof) {
+                Err(QueueError::Job(_)) => Admission::InOtherHands,
+                admission => admission?,
+            },
+            CutOver::Run => match self.judge(&granted.job) {
+                Err(reason) => return self.refuse(&id, &reason),
+                Ok((job, text)) => self.queue.admit(job, &text, &granted.proof)?,
+            },
+        };
+        match admission {
+            Admission::Claimed(claimed) => {
+                let mut attempt = Attempt::new(*claimed);
+                attempt.lease = Some(Lease {
+                    grace: granted.time.notice(self.around.grace()),
+                    proof: granted.proof,
+                    kill_at: None,
+                });
+                if let Some(routed) = &mut self.routed {
+                    routed.backoff.succeeded();
+                }
+                self.begin(attempt)
+            }
+            Admission::InOtherHands => {
+                announce::warn(&format!("{id} is in other hands here: its lease is given back"));
+                if let Some(routed) = &mut self.routed {
+                    routed.leave_it(&id);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The job and its text, or why this factory doesn't take it (clause T-7).
+    fn judge(&self, wire: &WireJob) -> Result<(Job, String), String> {
+        let text = job_file(wire);
+        let name = format!("{}.md", wire.id);
+        let job = job::parse(Naming::File(&wire.id), &name, text.as_bytes())
+            .map_err(|remark| format!("refused: {remark}"))?
+            .job;
+        let folder = self.around.folder();
+        let cwd = job.cwd.as_ref().map_or(folder.to_owned(), |cwd| folder.join(cwd));
+        let cwd = cwd.canonicalize().ok().filter(|cwd| cwd.is_dir());
+        let Some(routed) = &self.routed else {
+            return Ok((job, text));
+        };
+        match routed
+            .allowance
+            .refusal(&job, &self.engines.available(), cwd.as_deref())
+        {
+            Some(reason) => Err(reason),
+            None => Ok((job, text)),
+        }
+    }
+
+    fn refuse(&mut self, id: &JobId, reason: &str) -> Result<(), RunError> {
+        self.tally.count(Stage::Failed);
+        announce::moved(id, Stage::Failed, Some(reason), None);
+        if let Some(routed) = &mut self.routed {
+            routed.office.finish(id, Stage::Failed, Some(reason));
+        }
+        Ok(())
+    }
+}

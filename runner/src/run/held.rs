@@ -1,0 +1,146 @@
+//! A job under its lease: ended when the lease is lost, published after a fresh renewal alone, kept while a person decides
+//! (clauses T-4, T-13 and T-14).
+
+use super::attempt::Attempt;
+use super::pipeline::{Step, Wish};
+use super::routed::Lease;
+use super::runner::Runner;
+use super::{RunError, announce};
+use crate::fleet::lease::BootInstant;
+use crate::fleet::routed::Closing;
+use crate::ids::JobId;
+use crate::queue::SHIP_UNKNOWN;
+use crate::stage::Stage;
+use crate::supervise::Urgency;
+
+impl Runner {
+    pub(super) fn lease_lost(
+        &mut self,
+        id: &JobId,
+        reason: String,
+        kill_at: BootInstant,
+    ) -> Result<(), RunError> {
+        announce::warn(&format!("{id}: its lease is lost: {reason}"));
+        if let Some(attempt) = self
+            .routed
+            .as_mut()
+            .and_then(|routed| routed.reviewing.remove(id))
+        {
+            return self.settle(attempt, Stage::Quarantine, Some(&format!("lease lost: {reason}")));
+        }
+        if let Some(attempt) = self.running.get_mut(id) {
+            if let Some(lease) = &mut attempt.lease {
+                lease.kill_at = Some(kill_at);
+            }
+            // Outweighs every other wish: the job is not ours any more.
+            attempt.wish = Some(Wish::LeaseLost(reason));
+            attempt.end(Wish::Interrupt, Urgency::Grace);
+        }
+        Ok(())
+    }
+
+    /// A renewal that was sent after the last step has been answered: now it may be published (clause T-14).
+    pub(super) fn confirmed(&mut self, id: &JobId) -> Result<(), RunError> {
+        if !self.running.get(id).is_some_and(Attempt::is_parked) || !self.still_ours(id) {
+            return Ok(());
+        }
+        let Some(attempt) = self.running.remove(id) else {
+            return Ok(());
+        };
+        if attempt.job.ship.is_none() {
+            return self.settle(attempt, Stage::Shipped, None);
+        }
+        self.queue.note_shipping(&attempt.hold, attempt.stage)?;
+        self.start_step(attempt, Step::Ship)
+    }
+
+    /// Whether a job that was routed here still may be worked on; asked before every effect.
+    pub(super) fn still_ours(&self, id: &JobId) -> bool {
+        self.routed.as_ref().is_none_or(|routed| routed.office.holds(id))
+    }
+
+    /// What runs under a lost lease and has not ended by its deadline is killed.
+    pub(super) fn kill_overdue(&mut self) {
+        let now = BootInstant::now();
+        for attempt in self.running.values_mut() {
+            let due = |lease: &mut Lease| lease.kill_at.take_if(|at| *at <= now);
+            if attempt.lease.as_mut().and_then(due).is_some() {
+                attempt.end(Wish::Interrupt, Urgency::Now);
+            }
+        }
+    }
+
+    /// What people decided about jobs in review: given up, or to be published once a worker and the lock are free.
+    pub(super) fn follow_reviews(&mut self) -> Result<(), RunError> {
+        let ids: Vec<JobId> = match &self.routed {
+            Some(routed) => routed.reviewing.keys().cloned().collect(),
+            None => return Ok(()),
+        };
+        for id in ids {
+            let approved = self.queue.approval_marker(&id).exists();
+            let cancelled = self.queue.cancel_marker(&id).exists();
+            let has_worker = self.stop.is_none() && self.running.len() < self.options.workers;
+            if !(cancelled || approved && has_worker) {
+                continue;
+            }
+            let taken = self
+                .routed
+                .as_mut()
+                .and_then(|routed| routed.reviewing.remove(&id));
+            let Some(mut attempt) = taken else { continue };
+            if cancelled {
+                self.queue.take_cancel_wish(&attempt.hold)?;
+                self.settle(attempt, Stage::Failed, Some("cancelled"))?;
+            } else if attempt.hold.take_name(&self.queue, attempt.job.lock.as_ref())? {
+                self.queue.take_approval(&attempt.hold)?;
+                self.park(attempt);
+            } else if let Some(routed) = &mut self.routed {
+                routed.reviewing.insert(id, attempt);
+            }
+        }
+        Ok(())
+    }
+
+    /// A job that an earlier run left behind under its lease: another factory may have it at once, unless nobody knows
+    /// whether it was published (clause T-13).
+    pub(super) fn settle_left_behind(&mut self, id: &JobId, stage: Stage) -> Result<(), RunError> {
+        let known = self.queue.history(id)?;
+        let (Some(routed), Some(proof)) = (&mut self.routed, known.lease()) else {
+            return Ok(());
+        };
+        if stage == Stage::Quarantine {
+            let last = known.lines.last().and_then(|line| line.reason.as_deref());
+            let closing = match last {
+                Some(SHIP_UNKNOWN) => Closing::Quarantine(SHIP_UNKNOWN.to_owned()),
+                _ => Closing::Release,
+            };
+            routed.office.settle_orphan(id, proof, closing);
+        }
+        Ok(())
+    }
+
+    /// The next step needs a fresh renewal: asked for, and waited for without a command.
+    pub(super) fn park(&mut self, attempt: Attempt) {
+        let id = attempt.job.id.clone();
+        self.running.insert(id.clone(), attempt);
+        if let Some(routed) = &self.routed {
+            routed.office.confirm(&id);
+        }
+    }
+
+    /// The run ends while a person has not decided: another factory may have the job, what was done here is kept.
+    pub(super) fn leave_reviews(&mut self) -> Result<(), RunError> {
+        let Some(routed) = &mut self.routed else {
+            return Ok(());
+        };
+        for (id, attempt) in std::mem::take(&mut routed.reviewing) {
+            let reason = "its lease was given back while it waited for review";
+            self.queue
+                .advance(&attempt.hold, Stage::Review, Stage::Quarantine, Some(reason))?;
+            self.tally.count(Stage::Quarantine);
+            announce::moved(&id, Stage::Quarantine, Some(reason), None);
+            routed.office.release(&id);
+        }
+        Ok(())
+    }
+}
