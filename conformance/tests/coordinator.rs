@@ -6,7 +6,8 @@ use conformance::verdict::{Outcome, Verdict};
 use serde_json::{Value, json};
 use stub_coordinator::{ClockKind, Config, Rule, Scope, Strictness, Stub, TokenGrant};
 
-const WORKING: [Scope; 3] = [Scope::Shadow, Scope::Work, Scope::Submit];
+/// `admin` is for the stub's clock alone.
+const WORKING: [Scope; 4] = [Scope::Shadow, Scope::Work, Scope::Submit, Scope::Admin];
 
 fn stub(scopes: &[Scope], rules: &[Value]) -> Stub {
     let rules = rules
