@@ -72,6 +72,12 @@ fn page(shared: &Shared) -> String {
         "shadow exchanges that changed real state",
         shared.journal.violations().len() as u64,
     );
+    domain(&mut page, shared);
+    rules(&mut page, shared);
+    page.0
+}
+
+fn domain(page: &mut Page, shared: &Shared) {
     let jobs = shared.jobs();
     let mut stages: BTreeMap<String, u64> = BTreeMap::new();
     jobs.iter()
@@ -79,6 +85,9 @@ fn page(shared: &Shared) -> String {
     page.by("jobs", "jobs by stage", "stage", &stages);
     let leased = jobs.iter().filter(|job| job.lease.is_some()).count();
     page.number("leases", "live leases", leased as u64);
+}
+
+fn rules(page: &mut Page, shared: &Shared) {
     let rules = shared.script.rules();
     let hits = |count: fn(&crate::script::RuleStatus) -> u64| {
         rules
@@ -98,7 +107,6 @@ fn page(shared: &Shared) -> String {
         "rule",
         &hits(|rule| rule.fired),
     );
-    page.0
 }
 
 #[derive(Default)]

@@ -15,11 +15,11 @@ use serde_json::{Value, json};
 use stub_coordinator::{ClockKind, Config, Fault, Match, Rule, Stub};
 
 /// Opens the page, and waits until it follows the stub.
-fn open(stub: &Stub) -> Option<Browser> {
-    let browser = Browser::open()?;
+fn open(stub: &Stub) -> Browser {
+    let browser = Browser::open();
     browser.go(&stub.url());
     browser.until(LIVE);
-    Some(browser)
+    browser
 }
 
 const LIVE: &str =
@@ -28,7 +28,7 @@ const LIVE: &str =
 #[test]
 fn the_page_loads_in_peace_and_asks_nobody_but_the_stub() {
     let stub = start(&["alpha", "beta"]);
-    let Some(browser) = open(&stub) else { return };
+    let browser = open(&stub);
     claim(&stub, "desk");
     browser.until("document.querySelector('#jobs').innerText.includes('lease-1 of desk, token 1')");
     browser.until("document.querySelector('#mutations').dataset.state === 'some'");
@@ -57,7 +57,7 @@ fn the_page_loads_in_peace_and_asks_nobody_but_the_stub() {
 #[test]
 fn a_click_on_5xx_is_followed_by_errors_in_the_log_of_a_real_runner() {
     let stub = start(&["alpha", "beta", "gamma"]);
-    let Some(browser) = open(&stub) else { return };
+    let browser = open(&stub);
     let factory = Factory::new(&stub.url());
     factory.add(&["alpha", "beta"]);
     factory.run();
@@ -93,7 +93,7 @@ fn a_click_on_5xx_is_followed_by_errors_in_the_log_of_a_real_runner() {
 #[test]
 fn agreement_is_drawn_and_told_and_only_good_answers_count() {
     let stub = start(&["alpha", "beta"]);
-    let Some(browser) = open(&stub) else { return };
+    let browser = open(&stub);
     let marks = |kind: &str| {
         browser.value(&format!(
             "document.querySelectorAll('#chart-marks .{kind}').length"
@@ -118,7 +118,7 @@ fn agreement_is_drawn_and_told_and_only_good_answers_count() {
 #[test]
 fn a_journal_that_is_held_stands_still_and_says_how_much_is_newer() {
     let stub = start(&["alpha"]);
-    let Some(browser) = open(&stub) else { return };
+    let browser = open(&stub);
     shadow_claim(&stub, "first");
     browser.until("document.querySelectorAll('#journal .row').length === 1");
     browser.click("#hold");
@@ -137,7 +137,7 @@ fn a_preset_is_chosen_and_a_gate_released_by_keyboard_alone() {
     let stub = start(&["alpha"]);
     stub.arm(Rule::on("shadow.claim", Fault::Gate("hold".to_owned())).named("held"))
         .expect("armed");
-    let Some(browser) = open(&stub) else { return };
+    let browser = open(&stub);
     std::thread::scope(|scope| {
         let client = scope.spawn(|| shadow_claim(&stub, "desk"));
         browser.until("document.querySelector('#gates').innerText.includes('1 waiting')");
@@ -172,7 +172,7 @@ fn tab_until(browser: &Browser, focused: &str, wanted: &str) {
 #[test]
 fn what_hostile_clients_say_is_shown_as_text_and_does_nothing() {
     let stub = start(&["alpha"]);
-    let Some(browser) = open(&stub) else { return };
+    let browser = open(&stub);
     let hostile = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>";
     shadow_report(&stub, hostile, hostile, hostile);
     post(
@@ -198,7 +198,7 @@ fn what_hostile_clients_say_is_shown_as_text_and_does_nothing() {
 fn nothing_sticks_out_on_a_narrow_screen_with_large_text() {
     let ids = ["a-job-with-quite-a-long-name-that-has-no-natural-place-to-break-and-goes-on-and-on"];
     let stub = start(&ids);
-    let Some(browser) = open(&stub) else { return };
+    let browser = open(&stub);
     claim(
         &stub,
         "a-factory-with-quite-a-long-name-that-has-no-natural-place-to-break",
@@ -221,7 +221,7 @@ fn nothing_sticks_out_on_a_narrow_screen_with_large_text() {
 #[test]
 fn rules_are_armed_and_disarmed_and_a_wrong_one_is_told() {
     let stub = start(&["alpha"]);
-    let Some(browser) = open(&stub) else { return };
+    let browser = open(&stub);
     browser.click("#levers details > summary");
     browser.click("#json-form button");
     browser.until("document.querySelector('#rules').innerText.includes('\"times\":2')");
@@ -245,7 +245,7 @@ fn the_clock_is_advanced_and_a_reset_empties_the_page() {
     };
     let stub = start_with(&["alpha"], config);
     claim(&stub, "desk");
-    let Some(browser) = open(&stub) else { return };
+    let browser = open(&stub);
     browser.until("document.querySelector('.left').textContent === '20 s left'");
     browser.click("#clock-form button");
     browser.until("document.querySelector('#told').textContent.includes('lease lease-1 on alpha ran out')");
@@ -263,7 +263,7 @@ fn a_token_is_asked_for_and_kept_in_memory_only() {
         ..Config::default()
     };
     let stub = start_with(&["alpha"], config);
-    let Some(browser) = Browser::open() else { return };
+    let browser = Browser::open();
     browser.go(&stub.url());
     browser.until("document.activeElement.id === 'token'");
     assert_eq!(browser.value("document.querySelector('#jobs').textContent"), "");
@@ -282,7 +282,7 @@ fn a_token_is_asked_for_and_kept_in_memory_only() {
 #[test]
 fn the_page_follows_a_stub_that_drops_its_connections() {
     let stub = start(&["alpha"]);
-    let Some(browser) = open(&stub) else { return };
+    let browser = open(&stub);
     shadow_claim(&stub, "before");
     browser.until("document.querySelectorAll('#journal .row').length === 1");
     let mut witness = TcpStream::connect(stub.address()).expect("connects");
