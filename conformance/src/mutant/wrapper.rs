@@ -199,13 +199,7 @@ fn after(kind: Kind, code: i32) -> std::io::Result<i32> {
             fired(kind)?;
             return Ok(1);
         }
-        Kind::LeaksTheToken => {
-            fs::write(
-                queue().join(".state/debug.txt"),
-                format!("token={}\n", variable("AQ_FLEET_TOKEN")),
-            )?;
-            fired(kind)?;
-        }
+        Kind::LeaksTheToken => leak_the_token()?,
         Kind::LeavesAProcess => {
             Command::new("setsid")
                 .args(["sleep", "60"])
@@ -217,6 +211,12 @@ fn after(kind: Kind, code: i32) -> std::io::Result<i32> {
         _ => {}
     }
     Ok(code)
+}
+
+fn leak_the_token() -> std::io::Result<()> {
+    let text = format!("token={}\n", variable("AQ_FLEET_TOKEN"));
+    fs::write(queue().join(".state/debug.txt"), text)?;
+    fired(Kind::LeaksTheToken)
 }
 
 /// Faults done to the queue when all work is over.
