@@ -5,10 +5,10 @@
 //! written down before the first byte of the answer leaves.
 
 mod request;
+mod said;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -20,7 +20,8 @@ use crate::faults::{
     Act, Handle, Handling, Held, Scene, WireAnswer, handling, hold, holds_first, is_lie, spoil,
 };
 use crate::ids::JobId;
-use crate::journal::exchange::{Exchange, Outcome};
+use crate::journal::exchange::Outcome;
+use crate::journal::record::Said;
 use crate::journal::{Ending, Open};
 use crate::operation::{Operation, Recognised};
 use crate::routes::{self, Call, Handled, refused};
@@ -66,33 +67,33 @@ fn late(shared: &Shared) -> Response<Body> {
         "the stub was reset since this connection was made; connect again",
     );
     let closing = WireAnswer::problem(&problem).with(header::CONNECTION, "close".to_owned());
-    closing.into_response(&http_date(shared.clock.now()), None)
+    closing.into_response(http_date(shared.clock.now()), None)
 }
 
 async fn answer(shared: &Arc<Shared>, handle: Handle, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let recognised = Operation::recognise(parts.method.as_str(), parts.uri.path());
     let read = request::read_body(body, BODY_LIMIT, shared.patience.body).await;
-    let mut exchange = request::arrived(shared, &parts, &recognised, read.as_deref().unwrap_or_default());
+    let mut record = request::arrived(shared, &parts, &recognised, read.as_deref().unwrap_or_default());
     let woken = Some(shared.clock.begin());
     // Decided before it is journalled: who waits for the arrival and then disarms the rule finds it fired.
     let fired = match (&recognised, &read) {
         (Recognised::Operation(operation, _), Ok(_)) => {
             shared
                 .script
-                .decide(*operation, &request::facts(&exchange), shared.clock.now())
+                .decide(*operation, &request::facts(&record), shared.clock.now())
         }
         _ => None,
     };
     if let Some(fired) = &fired {
-        exchange.rule = Some(fired.rule.to_string());
-        exchange.fault = Some(fired.fault.to_string());
+        record.rule = Some(fired.rule.as_str().into());
+        record.fault = Some(fired.fault.to_string().into());
         shared.journal.faulted(fired.fault.kind());
     }
-    let open = shared.journal.arrive(&mut exchange);
+    let open = shared.journal.arrive(record);
     let run = Run {
         shared,
-        exchange,
+        handler_answer: None,
         open,
         handle,
         woken,
@@ -116,7 +117,8 @@ async fn answer(shared: &Arc<Shared>, handle: Handle, request: Request) -> Respo
 /// One exchange under way.
 struct Run<'a> {
     shared: &'a Arc<Shared>,
-    exchange: Exchange,
+    /// What the handler answered, for the journal.
+    handler_answer: Option<Arc<Said>>,
     open: Open,
     handle: Handle,
     /// Kept until the answer is out, so that whoever advanced the clock waits for it.
@@ -164,27 +166,33 @@ impl Run<'_> {
 
     /// Writes down what the handler did, at once: the client may leave before it hears of it.
     fn commit(&mut self, operation: Operation, handled: &Handled, manner: Manner) {
-        if let Some(outcome) = &handled.outcome {
-            self.exchange.digest_before = outcome.digest_before.to_string();
-            self.exchange.digest_after = outcome.digest_after.to_string();
-            self.exchange.mutated = outcome.mutated;
-            if outcome.mutated {
-                self.shared.journal.mutated(operation.name());
-            }
-            if operation.is_shadow() && outcome.digest_before != outcome.digest_after {
-                self.shared.journal.violation(format!(
-                    "exchange {} ({}) changed real state: digest {} became {}",
-                    self.exchange.seq,
-                    operation.name(),
-                    outcome.digest_before,
-                    outcome.digest_after,
-                ));
-            }
-        }
         // A rehearsal's answer is what the wire shows; the handler itself never ran.
-        self.exchange.handler_answer = (manner != Manner::Rehearsed).then(|| handled.answer.evidence());
-        let noted = self.exchange.clone();
-        self.shared.journal.note(&self.open, |exchange| *exchange = noted);
+        self.handler_answer = (manner != Manner::Rehearsed).then(|| said(&handled.answer));
+        let answer = self.handler_answer.clone();
+        let Some(outcome) = &handled.outcome else {
+            return self
+                .shared
+                .journal
+                .note(&self.open, |record| record.handler_answer = answer);
+        };
+        let digests = (outcome.digest_before.value(), outcome.digest_after.value());
+        self.shared.journal.note(&self.open, |record| {
+            record.handler_answer = answer;
+            record.digests = Some(digests);
+            record.mutated = outcome.mutated;
+        });
+        if outcome.mutated {
+            self.shared.journal.mutated(operation.name());
+        }
+        if operation.is_shadow() && digests.0 != digests.1 {
+            self.shared.journal.violation(format!(
+                "exchange {} ({}) changed real state: digest {} became {}",
+                self.open.seq(),
+                operation.name(),
+                outcome.digest_before,
+                outcome.digest_after,
+            ));
+        }
     }
 
     fn spoil(self, call: &Call, fired: &Fired, handled: Option<Handled>) -> Response<Body> {
@@ -220,7 +228,11 @@ impl Run<'_> {
     fn refuse(self, problem: &Problem) -> Response<Body> {
         let handled = refused(problem, None);
         let mut run = self;
-        run.exchange.handler_answer = Some(handled.answer.evidence());
+        let answer = said(&handled.answer);
+        run.handler_answer = Some(Arc::clone(&answer));
+        run.shared
+            .journal
+            .note(&run.open, |record| record.handler_answer = Some(answer));
         run.finish(
             handled.refusal,
             handled.answer,
@@ -236,7 +248,7 @@ impl Run<'_> {
 
     /// Writes the end down and hands the answer over. `refusal` is the code of the handler's own.
     fn finish(
-        mut self,
+        self,
         refusal: Option<String>,
         answer: WireAnswer,
         body: Option<Body>,
@@ -244,17 +256,21 @@ impl Run<'_> {
         outcome: Outcome,
     ) -> Response<Body> {
         let unexpected = refusal.as_deref().is_some_and(breaks_the_contract);
-        self.exchange.wire_answer = (act == Act::Honest).then(|| answer.evidence());
-        self.exchange.outcome = outcome;
-        self.exchange.completed = Some(Instant::now());
+        let wire_answer = (act == Act::Honest).then(|| said(&answer));
+        // Mostly the two are one and the same, and are kept once.
+        let wire_answer = match self.handler_answer {
+            Some(handlers) if wire_answer.as_ref() == Some(&handlers) => Some(handlers),
+            _ => wire_answer,
+        };
         self.handle.set(act);
         let date = request::http_date(self.shared.clock.now());
         self.open.complete(Ending {
-            exchange: self.exchange,
+            wire_answer,
+            outcome,
             refusal,
             unexpected,
         });
-        let mut response = answer.into_response(&date, body);
+        let mut response = answer.into_response(date, body);
         if act != Act::Honest {
             response
                 .headers_mut()
@@ -277,5 +293,15 @@ fn breaks_the_contract(code: &str) -> bool {
             | "idempotency_mismatch"
             | "body_too_large"
             | "bad_request"
+    )
+}
+
+/// An answer for the journal.
+fn said(answer: &WireAnswer) -> Arc<Said> {
+    let headers = answer.headers.iter();
+    Said::of(
+        answer.status,
+        headers.map(|(name, value)| (name.as_str(), value.as_str())),
+        &answer.body,
     )
 }

@@ -77,7 +77,7 @@ pub(super) async fn check(State(guard): State<Guard>, request: Request, next: Ne
         Ok(body) => next.run(Request::from_parts(parts, Body::from(body))).await,
         Err(problem) => {
             let date = crate::exchange::http_date(guard.shared.clock.now());
-            WireAnswer::problem(&problem).into_response(&date, None)
+            WireAnswer::problem(&problem).into_response(date, None)
         }
     }
 }

@@ -121,8 +121,9 @@ impl Thought {
                 let path = path.split('?').next().unwrap_or_default();
                 match Operation::recognise(method, path) {
                     Recognised::Operation(operation, path_id) => {
+                        let body = self.body.as_ref().map(ToString::to_string).unwrap_or_default();
                         let said =
-                            crate::exchange::facts_of(operation, path_id.as_deref(), self.body.as_ref());
+                            crate::exchange::facts_of(Some(operation), path_id.as_deref(), body.as_bytes());
                         Ok((operation, said))
                     }
                     Recognised::WrongMethod(allowed) => Err(format!("{path} takes {allowed}")),

@@ -6,6 +6,7 @@ use super::Coordinator;
 use super::job::{JobRecord, Stage};
 use super::lease::{Holder, Lease, LeaseEnd, LeaseNumber, PastLease};
 use super::outcome::{Refusal, Reply};
+use super::outlook::Judge;
 use crate::ids::{Capability, FactoryId, JobId};
 use crate::moment::Moment;
 
@@ -17,15 +18,22 @@ impl Coordinator {
         factory: &FactoryId,
         caps: &BTreeSet<Capability>,
     ) -> Result<Reply, Refusal> {
-        let first = self
-            .state
-            .queue()
-            .first(caps, |lock| self.state.lock_is_free(lock), |_| false);
-        let Some(job) = first.and_then(|id| self.state.job(id)).cloned() else {
+        let Some(job) = self.first_for(caps) else {
             return Ok(Reply::Nothing);
         };
         let token = job.fencing_token + 1;
         Ok(self.grant(now, factory, job, token))
+    }
+
+    /// The first job that may be given to who has these capabilities.
+    pub(super) fn first_for(&mut self, caps: &BTreeSet<Capability>) -> Option<JobRecord> {
+        let state = &self.state;
+        let judge = Judge {
+            lock_is_free: &|lock| state.lock_is_free(lock),
+            is_taken: &|_| false,
+        };
+        let first = self.outlooks.first(state.queue(), caps, &judge)?;
+        state.job(first).cloned()
     }
 
     /// Puts a lease on a job. Honest callers pass a token one above the highest (C-2).

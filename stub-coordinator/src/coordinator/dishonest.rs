@@ -63,11 +63,7 @@ impl Coordinator {
         factory: &FactoryId,
         caps: &BTreeSet<Capability>,
     ) -> Result<Reply, Refusal> {
-        let first = self
-            .state
-            .queue()
-            .first(caps, |lock| self.state.lock_is_free(lock), |_| false);
-        let Some(job) = first.and_then(|id| self.state.job(id)).cloned() else {
+        let Some(job) = self.first_for(caps) else {
             return Ok(Reply::Nothing);
         };
         let token = job.fencing_token.saturating_sub(1).max(1);

@@ -13,6 +13,7 @@ pub(crate) mod job;
 pub(crate) mod lease;
 pub(crate) mod memory;
 pub(crate) mod outcome;
+mod outlook;
 mod queue;
 mod reading;
 mod reports;
@@ -28,9 +29,13 @@ use access::{Access, Permission, Scope};
 use digest::Digest;
 use memory::{Once, Recall};
 use outcome::{Command, Manner, Outcome, Refusal, Reply};
+use outlook::Outlooks;
 pub(crate) use state::{Expired, State};
 
 use crate::moment::Moment;
+
+/// For how many sets of capabilities it is kept at hand which job a claim is given.
+const OUTLOOK_LIMIT: usize = 64;
 
 /// What a coordinator is set up with.
 #[derive(Debug, Clone)]
@@ -50,6 +55,8 @@ pub(crate) struct Setup {
 pub(crate) struct Coordinator {
     state: State,
     views: shadow::Views,
+    /// What claims are given, by the capabilities of who asks.
+    outlooks: Outlooks,
     access: Access,
     enrol_tokens: HashMap<u128, Vec<Scope>>,
     enrol_token_wanted: bool,
@@ -74,6 +81,7 @@ impl Coordinator {
         Coordinator {
             state: State::new(setup.memory_limit),
             views: shadow::Views::default(),
+            outlooks: Outlooks::new(OUTLOOK_LIMIT),
             access,
             enrol_token_wanted: !enrol_tokens.is_empty(),
             enrol_tokens,

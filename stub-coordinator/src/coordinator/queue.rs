@@ -1,77 +1,161 @@
-//! The queued jobs, indexed for the one question that claims ask: which is the first this factory can be given?
+//! The queued jobs, in lines: jobs that need the same and hold the same lock stand in one line, in order (C-3).
 //!
-//! Jobs that need the same and hold the same lock form a class; within a class the first in order is the only
-//! candidate, so a claim looks at the heads of the classes, not at the jobs.
+//! Only the first of a line can be given to anybody, so whoever looks for a job (an [`Outlook`](super::outlook))
+//! compares the heads of lines. The queue says which lines changed since somebody last looked; what is eligible for
+//! whom is left to those who look. Lines are numbered as they come up and stay, empty or not.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use super::job::JobRecord;
 use crate::ids::{Capability, JobId, LockName};
 
+/// How many changes are kept for those who look; who is further behind looks at all lines again.
+const CHANGE_LIMIT: usize = 8_192;
+
 /// A job's place: higher priority first, then submission order (C-3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Place(Reverse<i32>, u64);
+pub(super) struct Place(Reverse<i32>, u64);
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct ClassKey {
-    needs: BTreeSet<Capability>,
-    lock: Option<LockName>,
+impl Place {
+    /// Before every job.
+    pub(super) const START: Place = Place(Reverse(i32::MAX), 0);
+
+    pub(super) fn of(job: &JobRecord) -> Place {
+        Place(Reverse(job.spec.priority), job.sequence)
+    }
+
+    /// Just behind a job: no other job's place lies between.
+    pub(super) fn just_after(self) -> Place {
+        Place(self.0, self.1 + 1)
+    }
+}
+
+/// Ordinal of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct LineNumber(usize);
+
+/// Queued jobs with the same needs and the same lock.
+#[derive(Debug, Clone)]
+pub(super) struct Line {
+    pub(super) needs: BTreeSet<Capability>,
+    pub(super) lock: Option<LockName>,
+    pub(super) jobs: BTreeMap<Place, JobId>,
+}
+
+/// What changed in a line: a job at a place, or the state of its lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Change {
+    pub(super) line: LineNumber,
+    pub(super) at: Option<Place>,
 }
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Queue {
-    classes: HashMap<ClassKey, BTreeMap<Place, JobId>>,
+    lines: Vec<Line>,
+    numbers: HashMap<(BTreeSet<Capability>, Option<LockName>), LineNumber>,
+    by_lock: HashMap<LockName, Vec<LineNumber>>,
+    /// The line of each job, by its sequence: what it needs is worked out once.
+    of_job: HashMap<u64, LineNumber>,
+    in_order: BTreeMap<Place, JobId>,
+    changes: VecDeque<Change>,
+    /// How many changes there ever were.
+    changed: u64,
 }
 
 impl Queue {
     pub(crate) fn insert(&mut self, job: &JobRecord) {
-        self.classes
-            .entry(class_of(job))
-            .or_default()
-            .insert(place_of(job), job.id().clone());
+        let (line, place) = (self.line_for(job), Place::of(job));
+        self.lines[line.0].jobs.insert(place, job.id().clone());
+        self.in_order.insert(place, job.id().clone());
+        self.note(line, Some(place));
     }
 
     pub(crate) fn remove(&mut self, job: &JobRecord) {
-        let key = class_of(job);
-        if let Some(jobs) = self.classes.get_mut(&key) {
-            jobs.remove(&place_of(job));
-            if jobs.is_empty() {
-                self.classes.remove(&key);
-            }
-        }
+        let (line, place) = (self.line_for(job), Place::of(job));
+        self.lines[line.0].jobs.remove(&place);
+        self.in_order.remove(&place);
+        self.note(line, Some(place));
     }
 
-    /// The first job in order whose needs are all among `caps`, whose lock is free and which is not taken.
-    pub(crate) fn first(
-        &self,
-        caps: &BTreeSet<Capability>,
-        lock_is_free: impl Fn(&LockName) -> bool,
-        is_taken: impl Fn(&JobId) -> bool,
-    ) -> Option<&JobId> {
-        self.classes
-            .iter()
-            .filter(|(class, _)| class.needs.is_subset(caps) && class.lock.as_ref().is_none_or(&lock_is_free))
-            .filter_map(|(_, jobs)| jobs.iter().find(|(_, job)| !is_taken(job)))
-            .min_by_key(|(place, _)| **place)
-            .map(|(_, job)| job)
+    /// Says that a lock was taken or came free.
+    pub(crate) fn lock_changed(&mut self, lock: &LockName) {
+        for line in self.by_lock.get(lock).cloned().unwrap_or_default() {
+            self.note(line, None);
+        }
     }
 
     /// Every queued job, in order.
     pub(crate) fn in_order(&self) -> impl Iterator<Item = &JobId> {
-        let mut jobs: Vec<_> = self.classes.values().flatten().collect();
-        jobs.sort_by_key(|(place, _)| **place);
-        jobs.into_iter().map(|(_, job)| job)
+        self.in_order.values()
     }
-}
 
-fn class_of(job: &JobRecord) -> ClassKey {
-    ClassKey {
-        needs: job.spec.needs(),
-        lock: job.spec.lock.clone(),
+    pub(super) fn line(&self, number: LineNumber) -> &Line {
+        &self.lines[number.0]
     }
-}
 
-fn place_of(job: &JobRecord) -> Place {
-    Place(Reverse(job.spec.priority), job.sequence)
+    pub(super) fn line_count(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// The lines that came up since there were `known` of them.
+    pub(super) fn lines_since(&self, known: usize) -> impl Iterator<Item = (LineNumber, &Line)> {
+        let new = self.lines.iter().enumerate().skip(known);
+        new.map(|(number, line)| (LineNumber(number), line))
+    }
+
+    pub(super) fn lines_of(&self, lock: &LockName) -> &[LineNumber] {
+        self.by_lock.get(lock).map_or(&[], Vec::as_slice)
+    }
+
+    /// The line that a job stands in when it is queued, if it ever was.
+    pub(super) fn line_of(&self, job: &JobRecord) -> Option<LineNumber> {
+        self.of_job.get(&job.sequence).copied()
+    }
+
+    pub(super) fn change_count(&self) -> u64 {
+        self.changed
+    }
+
+    /// The changes since there were `seen` of them; none where they are not all known any more.
+    pub(super) fn changes_since(&self, seen: u64) -> Option<impl Iterator<Item = Change>> {
+        let missed = usize::try_from(self.changed.checked_sub(seen)?).ok()?;
+        let first = self.changes.len().checked_sub(missed)?;
+        Some(self.changes.range(first..).copied())
+    }
+
+    fn note(&mut self, line: LineNumber, at: Option<Place>) {
+        if self.changes.len() >= CHANGE_LIMIT {
+            self.changes.pop_front();
+        }
+        self.changes.push_back(Change { line, at });
+        self.changed += 1;
+    }
+
+    fn line_for(&mut self, job: &JobRecord) -> LineNumber {
+        if let Some(known) = self.of_job.get(&job.sequence) {
+            return *known;
+        }
+        let key = (job.spec.needs(), job.spec.lock.clone());
+        let number = match self.numbers.get(&key) {
+            Some(known) => *known,
+            None => self.open_line(key),
+        };
+        self.of_job.insert(job.sequence, number);
+        number
+    }
+
+    fn open_line(&mut self, key: (BTreeSet<Capability>, Option<LockName>)) -> LineNumber {
+        let number = LineNumber(self.lines.len());
+        if let Some(lock) = &key.1 {
+            self.by_lock.entry(lock.clone()).or_default().push(number);
+        }
+        self.lines.push(Line {
+            needs: key.0.clone(),
+            lock: key.1.clone(),
+            jobs: BTreeMap::new(),
+        });
+        self.numbers.insert(key, number);
+        number
+    }
 }

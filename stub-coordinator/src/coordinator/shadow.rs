@@ -4,28 +4,57 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::Coordinator;
-use super::job::Stage;
+use super::job::{JobRecord, Stage};
 use super::outcome::{Refusal, Reply};
-use super::state::State;
+use super::outlook::{Judge, Outlooks};
+use super::queue::{Change, Place, Queue};
 use crate::ids::{Capability, FactoryId, JobId, LockName};
 
 /// The most factories whose views are kept; the least recently used goes.
 const VIEW_LIMIT: usize = 4_096;
+/// For how many sets of capabilities a factory's dry runs are kept at hand: it has one, or is being reconfigured.
+const OUTLOOKS_OF_A_VIEW: usize = 2;
+/// The same for all factories that have reported nothing.
+const OUTLOOKS_WITHOUT_VIEW: usize = 64;
 
 /// All shadow views, one a factory.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Views {
     by_factory: HashMap<FactoryId, View>,
     uses: u64,
+    /// What dry runs of factories without a view are given.
+    without_view: Outlooks,
 }
 
 /// Where one factory says that its jobs stand. A job that is not in it is queued.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct View {
     stages: HashMap<JobId, Stage>,
     /// How many jobs stand at `building` or `testing` under a lock.
     locks: HashMap<LockName, usize>,
     last_use: u64,
+    outlooks: Outlooks,
+}
+
+impl Default for Views {
+    fn default() -> Views {
+        Views {
+            by_factory: HashMap::new(),
+            uses: 0,
+            without_view: Outlooks::new(OUTLOOKS_WITHOUT_VIEW),
+        }
+    }
+}
+
+impl Default for View {
+    fn default() -> View {
+        View {
+            stages: HashMap::new(),
+            locks: HashMap::new(),
+            last_use: 0,
+            outlooks: Outlooks::new(OUTLOOKS_OF_A_VIEW),
+        }
+    }
 }
 
 impl Views {
@@ -62,28 +91,50 @@ impl View {
         self.stages.get(job).copied().unwrap_or(Stage::Queued)
     }
 
-    fn set(&mut self, job: &JobId, lock: Option<&LockName>, stage: Stage) {
-        let before = self.stage(job);
-        if let Some(lock) = lock {
-            if holds_its_lock(before) && !holds_its_lock(stage) {
-                self.free(lock);
-            }
-            if !holds_its_lock(before) && holds_its_lock(stage) {
-                *self.locks.entry(lock.clone()).or_default() += 1;
+    fn set(&mut self, job: &JobRecord, stage: Stage, queue: &Queue) {
+        let before = self.stage(job.id());
+        if let Some(lock) = &job.spec.lock {
+            match (holds_its_lock(before), holds_its_lock(stage)) {
+                (true, false) => self.free(lock, queue),
+                (false, true) => self.hold(lock, queue),
+                _ => {}
             }
         }
         match stage {
-            Stage::Queued => self.stages.remove(job),
-            _ => self.stages.insert(job.clone(), stage),
+            Stage::Queued => self.stages.remove(job.id()),
+            _ => self.stages.insert(job.id().clone(), stage),
         };
+        if let Some(line) = queue.line_of(job) {
+            let at = Some(Place::of(job));
+            self.outlooks.judge_again(Change { line, at });
+        }
     }
 
-    fn free(&mut self, lock: &LockName) {
-        if let Some(holders) = self.locks.get_mut(lock) {
-            *holders -= 1;
-            if *holders == 0 {
-                self.locks.remove(lock);
-            }
+    fn hold(&mut self, lock: &LockName, queue: &Queue) {
+        let holders = self.locks.entry(lock.clone()).or_default();
+        *holders += 1;
+        if *holders == 1 {
+            self.lock_changed(lock, queue);
+        }
+    }
+
+    fn free(&mut self, lock: &LockName, queue: &Queue) {
+        let Some(holders) = self.locks.get_mut(lock) else {
+            return;
+        };
+        *holders -= 1;
+        if *holders == 0 {
+            self.locks.remove(lock);
+            self.lock_changed(lock, queue);
+        }
+    }
+
+    fn lock_changed(&mut self, lock: &LockName, queue: &Queue) {
+        for line in queue.lines_of(lock) {
+            self.outlooks.judge_again(Change {
+                line: *line,
+                at: None,
+            });
         }
     }
 }
@@ -94,14 +145,38 @@ fn holds_its_lock(stage: Stage) -> bool {
 }
 
 impl Coordinator {
-    pub(super) fn shadow_claim(&self, factory: &FactoryId, caps: &BTreeSet<Capability>) -> Reply {
-        match would_be_given(&self.state, self.views.view(factory), caps) {
-            Some(job) => match self.state.job(job) {
-                Some(job) => Reply::WouldGrant {
-                    job: job.clone(),
-                    lease: None,
-                },
-                None => Reply::Nothing,
+    pub(super) fn shadow_claim(&mut self, factory: &FactoryId, caps: &BTreeSet<Capability>) -> Reply {
+        let state = &self.state;
+        let Views {
+            by_factory,
+            without_view,
+            ..
+        } = &mut self.views;
+        let first = match by_factory.get_mut(factory) {
+            Some(View {
+                stages,
+                locks,
+                outlooks,
+                ..
+            }) => {
+                let judge = Judge {
+                    lock_is_free: &|lock| state.lock_is_free(lock) && !locks.contains_key(lock),
+                    is_taken: &|job| stages.contains_key(job),
+                };
+                outlooks.first(state.queue(), caps, &judge)
+            }
+            None => {
+                let judge = Judge {
+                    lock_is_free: &|lock| state.lock_is_free(lock),
+                    is_taken: &|_| false,
+                };
+                without_view.first(state.queue(), caps, &judge)
+            }
+        };
+        match first.and_then(|id| state.job(id)) {
+            Some(job) => Reply::WouldGrant {
+                job: job.clone(),
+                lease: None,
             },
             None => Reply::Nothing,
         }
@@ -123,9 +198,7 @@ impl Coordinator {
             .map_or(Stage::Queued, |view| view.stage(id));
         let accepted = stage == Stage::Queued || stage == held || held.leads_to(stage);
         if accepted {
-            self.views
-                .view_mut(factory)
-                .set(id, job.spec.lock.as_ref(), stage);
+            self.views.view_mut(factory).set(job, stage, self.state.queue());
         }
         let stage = if accepted { stage } else { held };
         Ok(Reply::Mirrored {
@@ -134,16 +207,4 @@ impl Coordinator {
             real_stage: job.stage,
         })
     }
-}
-
-fn would_be_given<'state>(
-    state: &'state State,
-    view: Option<&View>,
-    caps: &BTreeSet<Capability>,
-) -> Option<&'state JobId> {
-    state.queue().first(
-        caps,
-        |lock| state.lock_is_free(lock) && view.is_none_or(|view| !view.locks.contains_key(lock)),
-        |job| view.is_some_and(|view| view.stages.contains_key(job)),
-    )
 }

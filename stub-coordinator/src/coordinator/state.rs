@@ -191,7 +191,11 @@ impl State {
         self.digest.add(Digest::of(&("lease", &lease)));
         self.deadlines.insert((lease.expires_at, lease.number));
         if let Some(lock) = self.jobs.get(&lease.job).and_then(|job| job.spec.lock.clone()) {
-            *self.locks.entry(lock).or_default() += 1;
+            let holders = self.locks.entry(lock.clone()).or_default();
+            *holders += 1;
+            if *holders == 1 {
+                self.queue.lock_changed(&lock);
+            }
         }
         self.leases.insert(lease.number, lease);
         self.writes += 1;
@@ -277,6 +281,7 @@ impl State {
             *holders -= 1;
             if *holders == 0 {
                 self.locks.remove(lock);
+                self.queue.lock_changed(lock);
             }
         }
         Some(lease)

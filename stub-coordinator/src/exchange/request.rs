@@ -1,19 +1,23 @@
 //! Reading a request: its body within bounds, what it says that rules and readers look at, and its first entry in
 //! the journal.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use serde_json::Value;
 
+use super::said::Said;
+use crate::coordinator::access::Scope;
 use crate::coordinator::outcome::Reply;
 use crate::ids::JobId;
-use crate::journal::exchange::{Exchange, Outcome, evidence_of};
+use crate::journal::exchange::Outcome;
+use crate::journal::record::{HeaderLines, Kept, Record};
 use crate::moment::Moment;
 use crate::operation::{Operation, Recognised};
 use crate::routes::Call;
@@ -61,81 +65,70 @@ async fn read_all(mut body: Body, most: usize) -> Result<Bytes, Problem> {
 }
 
 /// The journal's first entry for a request.
-pub(super) fn arrived(shared: &Shared, parts: &Parts, recognised: &Recognised, body: &[u8]) -> Exchange {
+pub(super) fn arrived(shared: &Shared, parts: &Parts, recognised: &Recognised, body: &[u8]) -> Record {
     let (operation, path_id) = match recognised {
         Recognised::Operation(operation, path_id) => (Some(*operation), path_id.as_deref()),
         _ => (None, None),
     };
-    let evidence = evidence_of(body);
-    let facts = operation
-        .map(|operation| facts_of(operation, path_id, evidence.as_ref()))
-        .unwrap_or_else(|| said_in(evidence.as_ref()));
+    let facts = facts_of(operation, path_id, body);
     let scopes = bearer(&parts.headers)
         .map(|token| shared.coordinator().scopes(&token))
         .unwrap_or_default();
-    Exchange {
+    Record {
         seq: 0,
-        operation: operation.map(|operation| operation.name().to_owned()),
-        method: parts.method.to_string(),
-        path: parts.uri.to_string(),
+        operation: operation.map(Operation::name),
+        method: Box::from(parts.method.as_str()),
+        path: Box::from(path_of(parts)),
         factory: facts.factory,
         job: facts.job,
         stage: facts.stage,
         lease: facts.lease,
-        token_scopes: scopes.into_iter().map(|scope| scope.name().to_owned()).collect(),
+        token_scopes: scopes.into_iter().map(Scope::name).collect(),
         request_headers: redacted(&parts.headers),
-        request_body: evidence,
+        request_body: Kept::of(body),
         rule: None,
         fault: None,
         handler_answer: None,
         wire_answer: None,
-        digest_before: String::new(),
-        digest_after: String::new(),
+        digests: None,
         mutated: false,
         outcome: Outcome::InFlight,
         arrived: Instant::now(),
         completed: None,
-        at: shared.clock.now().to_string(),
+        at: shared.clock.now(),
+    }
+}
+
+fn path_of(parts: &Parts) -> String {
+    match parts.uri.path_and_query() {
+        Some(path) if parts.uri.scheme().is_none() => path.as_str().to_owned(),
+        _ => parts.uri.to_string(),
     }
 }
 
 /// What a request says that rules look at: the id in its path goes before what its body says.
-pub(crate) fn facts_of(operation: Operation, path_id: Option<&str>, body: Option<&Value>) -> Facts {
-    let said = said_in(body);
+pub(crate) fn facts_of(operation: Option<Operation>, path_id: Option<&str>, body: &[u8]) -> Facts {
+    let said = Said::read(body);
     let in_path = |prefix: &str| {
-        path_id
-            .filter(|_| operation.route().1.starts_with(prefix))
-            .map(str::to_owned)
+        let named = operation.is_some_and(|operation| operation.route().1.starts_with(prefix));
+        path_id.filter(|_| named).map(str::to_owned)
     };
-    let submitted = || {
-        let body = body.filter(|_| operation == Operation::JobSubmit)?;
-        body.get("id")?.as_str().map(str::to_owned)
-    };
+    let submitted = said.id.filter(|_| operation == Some(Operation::JobSubmit));
     Facts {
         factory: in_path("/v1/factories/").or(said.factory),
-        job: in_path("/v1/jobs/").or(said.job).or_else(submitted),
+        job: in_path("/v1/jobs/").or(said.job).or(submitted),
         stage: said.stage,
         lease: in_path("/v1/leases/").or(said.lease),
     }
 }
 
-fn said_in(body: Option<&Value>) -> Facts {
-    let said = |name: &str| body?.get(name)?.as_str().map(str::to_owned);
-    Facts {
-        factory: said("factoryId"),
-        job: said("jobId"),
-        stage: said("stage"),
-        lease: said("leaseId"),
-    }
-}
-
 /// What rules look at.
-pub(super) fn facts(exchange: &Exchange) -> Facts {
+pub(super) fn facts(record: &Record) -> Facts {
     Facts {
-        factory: exchange.factory.clone(),
-        job: exchange.job.clone(),
-        stage: exchange.stage.clone(),
-        lease: exchange.lease.clone(),
+        factory: record.factory.clone(),
+        job: record.job.clone(),
+        stage: record.stage.clone(),
+        lease: record.lease.clone(),
     }
 }
 
@@ -167,18 +160,15 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<String> {
 }
 
 /// Headers as evidence; the token never gets into it.
-fn redacted(headers: &HeaderMap) -> BTreeMap<String, String> {
-    let value = |name: &header::HeaderName, value: &header::HeaderValue| {
-        if name == header::AUTHORIZATION {
-            "(redacted)".to_owned()
-        } else {
-            String::from_utf8_lossy(value.as_bytes()).into_owned()
-        }
-    };
-    headers
+fn redacted(headers: &HeaderMap) -> HeaderLines {
+    let shown: Vec<_> = headers
         .iter()
-        .map(|(name, text)| (name.as_str().to_owned(), value(name, text)))
-        .collect()
+        .map(|(name, value)| match *name == header::AUTHORIZATION {
+            true => (name.as_str(), Cow::Borrowed("(redacted)")),
+            false => (name.as_str(), String::from_utf8_lossy(value.as_bytes())),
+        })
+        .collect();
+    HeaderLines::of(shown.iter().map(|(name, value)| (*name, value.as_ref())))
 }
 
 /// A job as the API shows it.
@@ -197,9 +187,24 @@ pub(super) fn other_queued_job(shared: &Shared, named: Option<&str>) -> Option<V
     job_json(shared, &other?)
 }
 
-/// The moment as HTTP writes it.
-pub(crate) fn http_date(now: Moment) -> String {
-    jiff::Timestamp::from_millisecond(now.millis())
-        .map(|timestamp| timestamp.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
-        .unwrap_or_default()
+/// The moment as HTTP writes it. Most answers share their second with the one before.
+pub(crate) fn http_date(now: Moment) -> HeaderValue {
+    thread_local! {
+        static LAST: RefCell<Option<(i64, HeaderValue)>> = const { RefCell::new(None) };
+    }
+    let second = now.millis().div_euclid(1_000);
+    LAST.with_borrow_mut(|last| match last {
+        Some((of, date)) if *of == second => date.clone(),
+        _ => {
+            let date = written_date(now);
+            *last = Some((second, date.clone()));
+            date
+        }
+    })
+}
+
+fn written_date(now: Moment) -> HeaderValue {
+    let written = jiff::Timestamp::from_millisecond(now.millis())
+        .map(|timestamp| timestamp.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string());
+    HeaderValue::from_str(&written.unwrap_or_default()).expect("a date is plain text")
 }

@@ -1,12 +1,9 @@
 //! An answer as it goes over the wire: status, headers, bytes.
 
-use std::collections::BTreeMap;
-
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::Value;
 
-use crate::journal::exchange::Answer;
 use crate::wire::Problem;
 
 pub(crate) const JSON: &str = "application/json";
@@ -63,17 +60,8 @@ impl WireAnswer {
         serde_json::from_slice(&self.body).ok()
     }
 
-    pub(crate) fn evidence(&self) -> Answer {
-        let headers: BTreeMap<_, _> = self
-            .headers
-            .iter()
-            .map(|(name, value)| (name.as_str().to_owned(), value.clone()))
-            .collect();
-        Answer::of(self.status, headers, &self.body)
-    }
-
     /// The response, with the body as given: whole, or in pieces.
-    pub(crate) fn into_response(self, date: &str, body: Option<Body>) -> Response<Body> {
+    pub(crate) fn into_response(self, date: HeaderValue, body: Option<Body>) -> Response<Body> {
         let mut response = Response::new(body.unwrap_or_else(|| Body::from(self.body)));
         *response.status_mut() =
             StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -82,9 +70,7 @@ impl WireAnswer {
                 response.headers_mut().insert(name, value);
             }
         }
-        if let Ok(date) = HeaderValue::from_str(date) {
-            response.headers_mut().insert(header::DATE, date);
-        }
+        response.headers_mut().insert(header::DATE, date);
         response
     }
 }

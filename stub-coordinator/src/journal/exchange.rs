@@ -115,38 +115,19 @@ impl Match {
 
     /// Whether an exchange is meant.
     pub fn holds(&self, exchange: &Exchange) -> bool {
-        let holds = |wanted: &Option<String>, said: &Option<String>| wanted.is_none() || wanted == said;
-        holds(&self.operation, &exchange.operation)
-            && holds(&self.factory, &exchange.factory)
-            && holds(&self.job, &exchange.job)
-            && holds(&self.stage, &exchange.stage)
-            && holds(&self.lease, &exchange.lease)
+        let about = [&exchange.factory, &exchange.job, &exchange.stage, &exchange.lease];
+        self.fits(exchange.operation.as_deref(), about.map(Option::as_deref))
     }
-}
 
-impl Answer {
-    /// Reads an answer's bytes as evidence. Long bodies are cut: the evidence is bounded, the answer was not.
-    pub(crate) fn of(status: u16, headers: BTreeMap<String, String>, body: &[u8]) -> Answer {
-        Answer {
-            status,
-            headers,
-            body: evidence_of(body),
-        }
+    /// The same of what it says about operation, factory, job, stage and lease.
+    pub(super) fn fits(&self, operation: Option<&str>, about: [Option<&str>; 4]) -> bool {
+        let fits =
+            |wanted: &Option<String>, said: Option<&str>| wanted.is_none() || wanted.as_deref() == said;
+        let [factory, job, stage, lease] = about;
+        fits(&self.operation, operation)
+            && fits(&self.factory, factory)
+            && fits(&self.job, job)
+            && fits(&self.stage, stage)
+            && fits(&self.lease, lease)
     }
-}
-
-/// The longest body that is kept whole.
-const LONGEST_BODY: usize = 65_536;
-
-/// A body as a JSON value: parsed where it is JSON, text where it is not, cut short where it is long.
-pub(crate) fn evidence_of(body: &[u8]) -> Option<Value> {
-    if body.is_empty() {
-        return None;
-    }
-    if body.len() > LONGEST_BODY {
-        let start = String::from_utf8_lossy(&body[..256]).into_owned();
-        return Some(Value::String(format!("{start}... ({} bytes)", body.len())));
-    }
-    let text = || Value::String(String::from_utf8_lossy(body).into_owned());
-    Some(serde_json::from_slice(body).unwrap_or_else(|_| text()))
 }

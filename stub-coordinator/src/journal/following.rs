@@ -2,6 +2,7 @@
 
 use super::Journal;
 use super::exchange::Exchange;
+use super::record::Record;
 
 /// From where to where the journal reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +18,7 @@ impl Journal {
         let pages = self.pages();
         let next = pages.next_seq;
         Reach {
-            first: next - pages.exchanges.len() as u64,
+            first: pages.records.first_seq().unwrap_or(next),
             last: next - 1,
         }
     }
@@ -25,13 +26,14 @@ impl Journal {
     /// Up to `most` exchanges after the one with this number, oldest first.
     pub(crate) fn after(&self, seq: u64, most: usize) -> Vec<Exchange> {
         let pages = self.pages();
-        let first = pages.next_seq - pages.exchanges.len() as u64;
+        let first = pages.records.first_seq().unwrap_or(pages.next_seq);
         let skip = usize::try_from((seq + 1).saturating_sub(first)).unwrap_or(usize::MAX);
-        pages.exchanges.iter().skip(skip).take(most).cloned().collect()
+        let after = pages.records.iter().skip(skip).take(most);
+        after.map(Record::exchange).collect()
     }
 
     /// The exchange with this number, where it is still known.
     pub(crate) fn one(&self, seq: u64) -> Option<Exchange> {
-        self.pages().find(seq).map(|exchange| exchange.clone())
+        self.pages().records.get(seq).map(Record::exchange)
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod counters;
 pub(crate) mod exchange;
 pub(crate) mod following;
 mod pages;
+pub(crate) mod record;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 use counters::{Counters, count};
 use exchange::{Exchange, Match, Outcome};
 use pages::{Pages, push_bounded};
+use record::{Record, Said};
 use thiserror::Error;
 use tokio::sync::Notify;
 
@@ -73,7 +75,9 @@ pub(crate) struct Open {
 /// How an exchange ended, for the journal.
 #[derive(Debug)]
 pub(crate) struct Ending {
-    pub(crate) exchange: Exchange,
+    /// What went over the wire; none where nothing did, or nothing whole.
+    pub(crate) wire_answer: Option<Arc<Said>>,
+    pub(crate) outcome: Outcome,
     /// The code of the handler's refusal.
     pub(crate) refusal: Option<String>,
     /// Whether the request was none that the contract knows.
@@ -89,28 +93,26 @@ impl Journal {
     }
 
     /// Notes an arrival and gives it its number.
-    pub(crate) fn arrive(self: &Arc<Self>, exchange: &mut Exchange) -> Open {
+    pub(crate) fn arrive(self: &Arc<Self>, mut record: Record) -> Open {
         let mut pages = self.pages();
-        exchange.seq = pages.next_seq;
+        let seq = pages.next_seq;
+        record.seq = seq;
         pages.next_seq += 1;
-        if let Some(operation) = &exchange.operation {
+        if let Some(operation) = record.operation {
             count(&mut pages.counters.requests, operation);
-            match operation.as_str() {
+            match operation {
                 "shadow.claim" => pages.counters.dry_runs += 1,
                 "shadow.report" => pages.counters.shadow_reports += 1,
                 _ => {}
             }
         }
-        if pages.exchanges.len() >= pages.limit {
-            pages.exchanges.pop_front();
-        }
-        pages.tell(|| StubEvent::Arrived(Box::new(exchange.clone())));
-        pages.exchanges.push_back(exchange.clone());
+        pages.tell(|| StubEvent::Arrived(Box::new(record.exchange())));
+        pages.push(record);
         drop(pages);
         self.changed.notify_waiters();
         Open {
             journal: Arc::clone(self),
-            seq: exchange.seq,
+            seq,
             ended: false,
         }
     }
@@ -140,18 +142,16 @@ impl Journal {
     }
 
     /// Changes what is known of an exchange that is still open.
-    pub(crate) fn note(&self, open: &Open, change: impl FnOnce(&mut Exchange)) {
-        if let Some(exchange) = self.pages().find(open.seq) {
-            change(exchange);
-        }
+    pub(crate) fn note(&self, open: &Open, change: impl FnOnce(&mut Record)) {
+        self.pages().change(open.seq, change);
     }
 
     pub(crate) fn exchanges(&self) -> Vec<Exchange> {
-        self.pages().exchanges.iter().cloned().collect()
+        self.pages().records.iter().map(Record::exchange).collect()
     }
 
     pub(crate) fn unexpected(&self) -> Vec<Exchange> {
-        self.pages().unexpected.iter().cloned().collect()
+        self.pages().unexpected.iter().map(Record::exchange).collect()
     }
 
     pub(crate) fn violations(&self) -> Vec<String> {
@@ -162,32 +162,20 @@ impl Journal {
         self.pages().counters.clone()
     }
 
-    /// How many exchanges fell out of the journal.
+    /// How many exchanges fell out of the journal since it was last reset.
     pub(crate) fn forgotten(&self) -> u64 {
-        let pages = self.pages();
-        pages.next_seq - pages.first_seq - pages.exchanges.len() as u64
+        self.pages().forgotten
     }
 
-    /// Forgets exchanges and counters; numbers go on.
+    /// Forgets exchanges and counters, on purpose; numbers go on.
     pub(crate) fn reset(&self) {
-        let mut pages = self.pages();
-        pages.exchanges.clear();
-        pages.first_seq = pages.next_seq;
-        pages.unexpected.clear();
-        pages.violations.clear();
-        pages.counters = Counters::default();
+        self.pages().clear();
     }
 
     /// Notes that what is in flight ends by the stub's own doing, not by its clients'.
     pub(crate) fn end_in_flight(&self) {
-        let mut pages = self.pages();
-        for exchange in pages
-            .exchanges
-            .iter_mut()
-            .filter(|exchange| exchange.outcome == Outcome::InFlight)
-        {
-            exchange.outcome = Outcome::Faulted;
-        }
+        self.pages()
+            .each_in_flight(|record| record.outcome = Outcome::Faulted);
     }
 
     /// What happens from now on. A reader that falls far behind is dropped rather than waited for.
@@ -209,9 +197,8 @@ impl Journal {
                 let changed = self.changed.notified();
                 tokio::pin!(changed);
                 changed.as_mut().enable();
-                let found = self.matching(what);
-                if found.len() >= wanted {
-                    return found;
+                if self.count(what) >= wanted {
+                    return self.matching(what);
                 }
                 changed.await;
             }
@@ -222,7 +209,7 @@ impl Journal {
                 forgotten: self.forgotten(),
             }),
             Err(_) => Err(WaitError::TimedOut {
-                seen: self.matching(what).len(),
+                seen: self.count(what),
                 wanted,
                 limit,
             }),
@@ -230,12 +217,18 @@ impl Journal {
     }
 
     pub(crate) fn matching(&self, what: &Match) -> Vec<Exchange> {
-        self.pages()
-            .exchanges
+        let pages = self.pages();
+        let meant = pages.records.iter().filter(|record| record.is_meant_by(what));
+        meant.map(Record::exchange).collect()
+    }
+
+    fn count(&self, what: &Match) -> usize {
+        let pages = self.pages();
+        pages
+            .records
             .iter()
-            .filter(|exchange| what.holds(exchange))
-            .cloned()
-            .collect()
+            .filter(|record| record.is_meant_by(what))
+            .count()
     }
 
     fn pages(&self) -> MutexGuard<'_, Pages> {
@@ -244,6 +237,11 @@ impl Journal {
 }
 
 impl Open {
+    /// Ordinal of the exchange.
+    pub(crate) fn seq(&self) -> u64 {
+        self.seq
+    }
+
     /// Writes the end of the exchange down, before the first byte of the answer leaves.
     pub(crate) fn complete(mut self, ending: Ending) {
         self.ended = true;
@@ -251,17 +249,29 @@ impl Open {
         if let Some(code) = &ending.refusal {
             count(&mut pages.counters.refusals, code);
         }
-        if ending.unexpected {
-            pages.counters.unexpected += 1;
-            push_bounded(&mut pages.unexpected, ending.exchange.clone());
-        }
-        let seq = self.seq;
-        pages.tell(|| StubEvent::Completed(Box::new(ending.exchange.clone())));
-        if let Some(exchange) = pages.find(seq) {
-            *exchange = ending.exchange;
-        }
+        let unexpected = ending.unexpected;
+        let wanted = unexpected || !pages.subscribers.is_empty();
+        let ended = pages.change(self.seq, |record| {
+            record.wire_answer = ending.wire_answer;
+            record.outcome = ending.outcome;
+            record.completed = Some(Instant::now());
+            wanted.then(|| record.clone())
+        });
+        self.tell(&mut pages, ended.flatten(), unexpected);
         drop(pages);
         self.journal.changed.notify_waiters();
+    }
+
+    fn tell(&self, pages: &mut Pages, ended: Option<Record>, unexpected: bool) {
+        pages.ended(self.seq);
+        if unexpected {
+            pages.counters.unexpected += 1;
+        }
+        let Some(record) = ended else { return };
+        pages.tell(|| StubEvent::Completed(Box::new(record.exchange())));
+        if unexpected {
+            pages.push_unexpected(record);
+        }
     }
 }
 
@@ -271,15 +281,14 @@ impl Drop for Open {
             return;
         }
         let mut pages = self.journal.pages();
-        let Some(exchange) = pages.find(self.seq) else {
-            return;
-        };
-        if exchange.outcome == Outcome::InFlight {
-            exchange.outcome = Outcome::AbortedByClient;
-        }
-        exchange.completed = Some(Instant::now());
-        let left = exchange.clone();
-        pages.tell(|| StubEvent::Completed(Box::new(left.clone())));
+        let left = pages.change(self.seq, |record| {
+            if record.outcome == Outcome::InFlight {
+                record.outcome = Outcome::AbortedByClient;
+            }
+            record.completed = Some(Instant::now());
+            record.clone()
+        });
+        self.tell(&mut pages, left, false);
         drop(pages);
         self.journal.changed.notify_waiters();
     }

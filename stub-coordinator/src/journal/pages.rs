@@ -1,53 +1,173 @@
-//! What the journal holds under its lock.
+//! What the journal holds under its lock, within its bounds: so many exchanges, and so many bytes of them.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::mpsc::SyncSender;
 
 use super::StubEvent;
 use super::counters::Counters;
-use super::exchange::Exchange;
+use super::exchange::Outcome;
+use super::record::Record;
 
 /// The most unexpected requests, and the most violations, that are kept.
 const KEPT_ASIDE: usize = 1_000;
+/// The most bytes that all exchanges of the journal take, and that all unexpected ones do.
+pub(super) const MOST_BYTES: usize = 24 * 1_048_576;
+const MOST_BYTES_UNEXPECTED: usize = 4 * 1_048_576;
 
 #[derive(Debug)]
 pub(super) struct Pages {
-    pub(super) limit: usize,
-    pub(super) exchanges: VecDeque<Exchange>,
+    pub(super) records: Ring,
+    /// In flight, though the ring went on without them.
+    outlasting: BTreeMap<u64, Record>,
     pub(super) next_seq: u64,
-    /// The first number since the journal was emptied on purpose: what came before is not forgotten, but dismissed.
-    pub(super) first_seq: u64,
+    /// How many exchanges fell out.
+    pub(super) forgotten: u64,
     pub(super) counters: Counters,
-    pub(super) unexpected: VecDeque<Exchange>,
+    pub(super) unexpected: Ring,
     pub(super) violations: VecDeque<String>,
     pub(super) subscribers: Vec<SyncSender<StubEvent>>,
+}
+
+/// The last so many records, and of those the last so many bytes.
+#[derive(Debug)]
+pub(super) struct Ring {
+    records: VecDeque<Record>,
+    limit: usize,
+    most_bytes: usize,
+    bytes: usize,
 }
 
 impl Pages {
     pub(super) fn new(limit: usize) -> Pages {
         Pages {
-            limit: limit.max(1),
-            exchanges: VecDeque::new(),
+            records: Ring::new(limit, MOST_BYTES),
+            outlasting: BTreeMap::new(),
             next_seq: 1,
-            first_seq: 1,
+            forgotten: 0,
             counters: Counters::default(),
-            unexpected: VecDeque::new(),
+            unexpected: Ring::new(KEPT_ASIDE, MOST_BYTES_UNEXPECTED),
             violations: VecDeque::new(),
             subscribers: Vec::new(),
         }
     }
 
-    pub(super) fn find(&mut self, seq: u64) -> Option<&mut Exchange> {
-        let first = self.exchanges.front()?.seq;
-        self.exchanges
-            .get_mut(usize::try_from(seq.checked_sub(first)?).ok()?)
+    pub(super) fn push(&mut self, record: Record) {
+        self.records.push(record);
+        self.forget();
     }
 
-    pub(super) fn tell(&mut self, event: impl Fn() -> StubEvent) {
-        if !self.subscribers.is_empty() {
-            self.subscribers
-                .retain(|subscriber| subscriber.try_send(event()).is_ok());
+    pub(super) fn push_unexpected(&mut self, record: Record) {
+        self.unexpected.push(record);
+        while self.unexpected.pop_beyond().is_some() {}
+    }
+
+    /// Changes an exchange that has not ended.
+    pub(super) fn change<T>(&mut self, seq: u64, change: impl FnOnce(&mut Record) -> T) -> Option<T> {
+        if let Some(record) = self.outlasting.get_mut(&seq) {
+            return Some(change(record));
         }
+        let changed = self.records.change(seq, change);
+        self.forget();
+        changed
+    }
+
+    /// Lets go of one that the ring has forgotten already.
+    pub(super) fn ended(&mut self, seq: u64) {
+        self.outlasting.remove(&seq);
+    }
+
+    pub(super) fn each_in_flight(&mut self, mut change: impl FnMut(&mut Record)) {
+        self.records
+            .records
+            .iter_mut()
+            .chain(self.outlasting.values_mut())
+            .filter(|record| record.outcome == Outcome::InFlight)
+            .for_each(&mut change);
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.records.clear();
+        self.outlasting.clear();
+        self.unexpected.clear();
+        self.violations.clear();
+        self.forgotten = 0;
+        self.counters = Counters::default();
+    }
+
+    /// Tells who listens; nothing is put together where nobody does.
+    pub(super) fn tell(&mut self, event: impl FnOnce() -> StubEvent) {
+        if self.subscribers.is_empty() {
+            return;
+        }
+        let event = event();
+        self.subscribers
+            .retain(|subscriber| subscriber.try_send(event.clone()).is_ok());
+    }
+
+    fn forget(&mut self) {
+        while let Some(oldest) = self.records.pop_beyond() {
+            self.forgotten += 1;
+            if oldest.outcome == Outcome::InFlight {
+                self.outlasting.insert(oldest.seq, oldest);
+            }
+        }
+    }
+}
+
+impl Ring {
+    fn new(limit: usize, most_bytes: usize) -> Ring {
+        Ring {
+            records: VecDeque::new(),
+            limit: limit.max(1),
+            most_bytes,
+            bytes: 0,
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Record> {
+        self.records.iter()
+    }
+
+    pub(super) fn first_seq(&self) -> Option<u64> {
+        self.records.front().map(|record| record.seq)
+    }
+
+    /// Records of a journal are numbered without gaps.
+    pub(super) fn get(&self, seq: u64) -> Option<&Record> {
+        let at = seq.checked_sub(self.first_seq()?)?;
+        self.records.get(usize::try_from(at).ok()?)
+    }
+
+    fn push(&mut self, record: Record) {
+        self.bytes += record.weight();
+        self.records.push_back(record);
+    }
+
+    /// Records of a journal are numbered without gaps.
+    fn change<T>(&mut self, seq: u64, change: impl FnOnce(&mut Record) -> T) -> Option<T> {
+        let first = self.records.front()?.seq;
+        let at = usize::try_from(seq.checked_sub(first)?).ok()?;
+        let record = self.records.get_mut(at)?;
+        self.bytes -= record.weight();
+        let changed = change(record);
+        self.bytes += record.weight();
+        Some(changed)
+    }
+
+    /// The oldest, where there are too many or they take too much. One is always kept.
+    fn pop_beyond(&mut self) -> Option<Record> {
+        let beyond = self.records.len() > self.limit || self.bytes > self.most_bytes;
+        if !beyond || self.records.len() <= 1 {
+            return None;
+        }
+        let oldest = self.records.pop_front()?;
+        self.bytes -= oldest.weight();
+        Some(oldest)
+    }
+
+    fn clear(&mut self) {
+        self.records.clear();
+        self.bytes = 0;
     }
 }
 

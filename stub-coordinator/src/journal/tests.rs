@@ -1,45 +1,52 @@
 //! The journal by itself: bounds, waiting, what is told to whom.
 
-use std::collections::BTreeMap;
-
+use super::record::{HeaderLines, Kept};
 use super::*;
+use crate::moment::Moment;
 
-fn exchange(operation: &str) -> Exchange {
-    Exchange {
+fn record(operation: &'static str) -> Record {
+    record_of(operation, b"")
+}
+
+fn record_of(operation: &'static str, body: &[u8]) -> Record {
+    Record {
         seq: 0,
-        operation: Some(operation.to_owned()),
-        method: "POST".to_owned(),
-        path: "/".to_owned(),
+        operation: Some(operation),
+        method: "POST".into(),
+        path: "/".into(),
         factory: None,
         job: None,
         stage: None,
         lease: None,
         token_scopes: Vec::new(),
-        request_headers: BTreeMap::new(),
-        request_body: None,
+        request_headers: HeaderLines::of([("x-note", "a: b")].into_iter()),
+        request_body: Kept::of(body),
         rule: None,
         fault: None,
         handler_answer: None,
         wire_answer: None,
-        digest_before: String::new(),
-        digest_after: String::new(),
+        digests: None,
         mutated: false,
         outcome: Outcome::InFlight,
         arrived: Instant::now(),
         completed: None,
-        at: String::new(),
+        at: Moment::MANUAL_START,
     }
 }
 
-fn answered(journal: &Arc<Journal>, operation: &str) {
-    let mut entry = exchange(operation);
-    let open = journal.arrive(&mut entry);
-    entry.outcome = Outcome::Answered;
-    open.complete(Ending {
-        exchange: entry,
+fn ending(outcome: Outcome) -> Ending {
+    Ending {
+        wire_answer: None,
+        outcome,
         refusal: None,
         unexpected: false,
-    });
+    }
+}
+
+fn answered(journal: &Arc<Journal>, operation: &'static str) {
+    journal
+        .arrive(record(operation))
+        .complete(ending(Outcome::Answered));
 }
 
 fn wait(journal: &Journal, what: &Match, count: usize, limit: Duration) -> Result<Vec<Exchange>, WaitError> {
@@ -63,16 +70,10 @@ fn the_journal_keeps_the_last_exchanges_and_says_how_many_it_forgot() {
 fn an_end_is_written_to_its_own_exchange_even_after_others_fell_out() {
     let journal = Journal::new(3);
     answered(&journal, "claim");
-    let mut slow = exchange("shadow.claim");
-    let open = journal.arrive(&mut slow);
+    let slow = journal.arrive(record("shadow.claim"));
     answered(&journal, "claim");
     answered(&journal, "claim");
-    slow.outcome = Outcome::Faulted;
-    open.complete(Ending {
-        exchange: slow,
-        refusal: None,
-        unexpected: false,
-    });
+    slow.complete(ending(Outcome::Faulted));
     let outcomes: Vec<_> = journal
         .exchanges()
         .iter()
@@ -84,7 +85,7 @@ fn an_end_is_written_to_its_own_exchange_even_after_others_fell_out() {
 #[test]
 fn an_exchange_that_nobody_completed_was_left_by_its_client() {
     let journal = Journal::new(3);
-    drop(journal.arrive(&mut exchange("claim")));
+    drop(journal.arrive(record("claim")));
     assert_eq!(journal.exchanges()[0].outcome, Outcome::AbortedByClient);
     assert!(journal.exchanges()[0].completed.is_some());
 }
@@ -92,7 +93,7 @@ fn an_exchange_that_nobody_completed_was_left_by_its_client() {
 #[test]
 fn what_has_arrived_is_waited_for_though_it_is_still_in_flight() {
     let journal = Journal::new(3);
-    let _open = journal.arrive(&mut exchange("claim"));
+    let _open = journal.arrive(record("claim"));
     let seen = wait(&journal, &Match::operation("claim"), 1, Duration::ZERO).expect("it is there");
     assert_eq!(seen[0].outcome, Outcome::InFlight);
 }
@@ -147,4 +148,98 @@ fn shadow_calls_are_counted_as_they_arrive() {
         ),
         (2, 1, 0)
     );
+}
+
+#[test]
+fn the_journal_is_bounded_in_bytes_too() {
+    let journal = Journal::new(1_000_000);
+    let body = vec![b'1'; 60_000];
+    for _ in 0..600 {
+        let open = journal.arrive(record_of("job.submit", &body));
+        open.complete(Ending {
+            unexpected: true,
+            ..ending(Outcome::Answered)
+        });
+    }
+    // 24 MiB hold 419 bodies of 60,000 bytes and what goes with them, 4 MiB of unexpected ones 69.
+    let (kept, unexpected) = (journal.exchanges().len(), journal.unexpected().len());
+    assert!((400..=419).contains(&kept), "{kept}");
+    assert!((60..=69).contains(&unexpected), "{unexpected}");
+    assert_eq!(journal.forgotten() as usize, 600 - kept);
+}
+
+#[test]
+fn an_answer_counts_for_the_bytes_when_it_is_known() {
+    let journal = Journal::new(1_000_000);
+    let body = vec![b'1'; 60_000];
+    for _ in 0..600 {
+        let answer = Said::of(200, std::iter::empty(), &body);
+        let open = journal.arrive(record("job.get"));
+        journal.note(&open, |record| record.handler_answer = Some(Arc::clone(&answer)));
+        open.complete(Ending {
+            wire_answer: Some(answer),
+            ..ending(Outcome::Answered)
+        });
+    }
+    let kept = journal.exchanges().len();
+    assert!(
+        (400..=419).contains(&kept),
+        "one answer held twice counts once: {kept}"
+    );
+}
+
+#[test]
+fn one_that_outlasts_its_place_in_the_journal_is_still_told_of() {
+    let journal = Journal::new(1);
+    let events = journal.subscribe();
+    let slow = journal.arrive(record("claim"));
+    answered(&journal, "job.get");
+    slow.complete(Ending {
+        unexpected: true,
+        ..ending(Outcome::Faulted)
+    });
+    let told = events.try_iter().map(|event| match event {
+        StubEvent::Arrived(exchange) | StubEvent::Completed(exchange) => (exchange.seq, exchange.outcome),
+    });
+    let told: Vec<_> = told.collect();
+    let (flight, end) = (Outcome::InFlight, Outcome::Answered);
+    assert_eq!(told, [(1, flight), (2, flight), (2, end), (1, Outcome::Faulted)]);
+    assert_eq!(journal.unexpected()[0].seq, 1);
+    assert_eq!(journal.exchanges()[0].seq, 2);
+}
+
+#[test]
+fn after_a_reset_questions_are_conclusive_again() {
+    let journal = Journal::new(1);
+    (0..3).for_each(|_| answered(&journal, "claim"));
+    journal.reset();
+    assert_eq!(journal.forgotten(), 0);
+    answered(&journal, "claim");
+    assert_eq!(journal.exchanges()[0].seq, 4, "numbers go on");
+}
+
+#[test]
+fn what_is_kept_is_read_back_as_it_was() {
+    let journal = Journal::new(3);
+    let open = journal.arrive(record_of("claim", br#"{"factoryId": "f"}"#));
+    journal.note(&open, |record| record.digests = Some((10, 11)));
+    let (not_json, long) = (
+        Said::of(200, [("a", "b")].into_iter(), b"<p>"),
+        vec![b' '; 70_000],
+    );
+    journal.note(&open, |record| record.handler_answer = Some(not_json));
+    open.complete(Ending {
+        wire_answer: Some(Said::of(200, std::iter::empty(), &long)),
+        ..ending(Outcome::Answered)
+    });
+    let exchange = &journal.exchanges()[0];
+    assert_eq!(exchange.request_headers["x-note"], "a: b");
+    assert_eq!(exchange.request_body, Some(serde_json::json!({"factoryId": "f"})));
+    assert_eq!(exchange.digest_before, format!("{}a", "0".repeat(31)));
+    assert_eq!(exchange.digest_after, format!("{}b", "0".repeat(31)));
+    assert_eq!(exchange.at, "2026-01-01T00:00:00.000Z");
+    let body = |answer: &Option<exchange::Answer>| answer.as_ref().and_then(|answer| answer.body.clone());
+    assert_eq!(body(&exchange.handler_answer), Some("<p>".into()));
+    let cut = format!("{}... (70000 bytes)", " ".repeat(256));
+    assert_eq!(body(&exchange.wire_answer), Some(cut.into()));
 }
