@@ -4,18 +4,17 @@
 //! measured here. Small and large take turns (A B A B) and the medians are compared; traffic over sockets is
 //! `traffic`'s.
 
-#[path = "../../src/coordinator/mod.rs"]
-#[expect(
+#![expect(
     dead_code,
     unused_imports,
     reason = "a measurement uses a part of the state machine, and none of its tests"
 )]
+
+#[path = "../../src/coordinator/mod.rs"]
 mod coordinator;
 #[path = "../../src/ids.rs"]
-#[expect(unused_imports, reason = "a measurement runs none of its tests")]
 mod ids;
 #[path = "../../src/moment.rs"]
-#[expect(unused_imports, dead_code, reason = "a measurement uses a part of the clock")]
 mod moment;
 mod workload;
 

@@ -1,6 +1,7 @@
 //! The clauses C-1 to C-32 against the state machine itself, each test a sentence of the contract.
 
 mod access;
+mod generated;
 mod leases;
 mod reports;
 mod shadow;
