@@ -29,7 +29,7 @@ impl Queue {
         let first = reserve_sequence(self, submissions.len() as u64)?;
         for (submission, sequence) in submissions.iter().zip(first..) {
             history::append(self, &submission.id, &queued(&History::default(), sequence))?;
-            self.place(submission)?;
+            self.place(&submission.id, &submission.bytes, Stage::Inbox)?;
         }
         let inbox = self.folder(Stage::Inbox);
         files::sync_folder(&inbox).map_err(|source| QueueError::Write { path: inbox, source })
@@ -64,10 +64,11 @@ impl Queue {
         }
     }
 
-    fn place(&self, submission: &Submission) -> Reading<()> {
-        let scratch = self.scratch_folder().join(format!("{}.md", submission.id));
-        let target = self.job_path(Stage::Inbox, &submission.id);
-        files::write_durable(&scratch, &submission.bytes).map_err(|source| QueueError::Write {
+    /// A new file in a stage: wholly there, or not at all.
+    pub(super) fn place(&self, id: &JobId, bytes: &[u8], stage: Stage) -> Reading<()> {
+        let scratch = self.scratch_folder().join(format!("{id}.md"));
+        let target = self.job_path(stage, id);
+        files::write_durable(&scratch, bytes).map_err(|source| QueueError::Write {
             path: scratch.clone(),
             source,
         })?;

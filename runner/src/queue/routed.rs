@@ -32,17 +32,7 @@ impl Queue {
         self.take_cancel_wish(&hold)?;
         let started = claim::started(&self.history(&job.id)?, Some(lease));
         history::append(self, &job.id, &started)?;
-        let scratch = self.scratch_folder().join(format!("{}.md", job.id));
-        let target = self.job_path(Stage::Building, &job.id);
-        files::write_durable(&scratch, text.as_bytes()).map_err(|source| QueueError::Write {
-            path: scratch.clone(),
-            source,
-        })?;
-        files::move_new(&scratch, &target).map_err(|source| QueueError::Move {
-            from: scratch,
-            to: target,
-            source,
-        })?;
+        self.place(&job.id, text.as_bytes(), Stage::Building)?;
         self.sync_move(Stage::Building, Stage::Building)?;
         let (attempt, spent) = (started.attempt, started.spent);
         Ok(Admission::Claimed(Box::new(Claimed {
