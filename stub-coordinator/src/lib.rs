@@ -27,6 +27,7 @@ mod routes;
 mod scenario;
 mod script;
 mod secret;
+mod self_check;
 mod server;
 mod shared;
 mod stub;
@@ -58,6 +59,7 @@ pub use script::{
     SequenceEnd, StatusFault, When, preset,
 };
 pub use secret::{draw_seed, draw_token};
+pub use self_check::{Checked, self_check};
 pub use server::FenceError;
 pub use shared::{Due, Scope as ResetScope};
 pub use stub::{ClockError, RuleGuard, StartError, Stub, Unfinished};

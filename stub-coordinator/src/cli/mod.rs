@@ -3,6 +3,7 @@
 mod control;
 mod exchanges;
 mod remote;
+mod self_check;
 mod serve;
 mod typed;
 mod validate;
@@ -64,6 +65,8 @@ enum Command {
     /// Take all state of a running stub away, or put it back.
     #[command(subcommand)]
     State(control::StateVerb),
+    /// Check that every fault does what it says, on stubs of its own.
+    SelfCheck,
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -99,6 +102,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
             );
             Ok(())
         }
+        Some(Command::SelfCheck) => self_check::run(),
         Some(Command::Serve(flags)) => serve::run(*flags),
         Some(Command::Preset(verb)) => control::presets(&verb),
         Some(Command::Rule(verb)) => control::rules(&verb),

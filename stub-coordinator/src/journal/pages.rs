@@ -10,8 +10,10 @@ use super::record::Record;
 
 /// The most unexpected requests, and the most violations, that are kept.
 const KEPT_ASIDE: usize = 1_000;
-/// The most bytes that all exchanges of the journal take, and that all unexpected ones do.
-pub(super) const MOST_BYTES: usize = 24 * 1_048_576;
+/// The most bytes that all exchanges of the journal take; who asks for a longer journal than usual gets more.
+const MOST_BYTES: usize = 24 * 1_048_576;
+const BYTES_AN_EXCHANGE: usize = 2_400;
+/// The most bytes that all unexpected exchanges take.
 const MOST_BYTES_UNEXPECTED: usize = 4 * 1_048_576;
 
 #[derive(Debug)]
@@ -40,7 +42,7 @@ pub(super) struct Ring {
 impl Pages {
     pub(super) fn new(limit: usize) -> Pages {
         Pages {
-            records: Ring::new(limit, MOST_BYTES),
+            records: Ring::new(limit, MOST_BYTES.max(limit.saturating_mul(BYTES_AN_EXCHANGE))),
             outlasting: BTreeMap::new(),
             next_seq: 1,
             forgotten: 0,

@@ -152,7 +152,7 @@ fn shadow_calls_are_counted_as_they_arrive() {
 
 #[test]
 fn the_journal_is_bounded_in_bytes_too() {
-    let journal = Journal::new(1_000_000);
+    let journal = Journal::new(10_000);
     let body = vec![b'1'; 60_000];
     for _ in 0..600 {
         let open = journal.arrive(record_of("job.submit", &body));
@@ -170,7 +170,7 @@ fn the_journal_is_bounded_in_bytes_too() {
 
 #[test]
 fn an_answer_counts_for_the_bytes_when_it_is_known() {
-    let journal = Journal::new(1_000_000);
+    let journal = Journal::new(10_000);
     let body = vec![b'1'; 60_000];
     for _ in 0..600 {
         let answer = Said::of(200, std::iter::empty(), &body);

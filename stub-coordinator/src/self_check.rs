@@ -1,0 +1,166 @@
+//! The stub checks itself: every fault of the vocabulary, armed against disarmed, through a client on a real socket.
+//!
+//! A fault that changes nothing that can be observed is no fault, so the two observations must differ; and a fault of
+//! the phase `after` must leave real state as changed as the honest operation does. What is asked and observed is
+//! `probe`'s matter.
+
+mod probe;
+#[cfg(test)]
+mod tests;
+
+use serde_json::{Value, json};
+
+#[cfg(test)]
+use crate::script::Fault;
+use crate::script::{Malformed, Phase, Rule};
+use probe::{Seen, Step, observe};
+
+/// One fault that was checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// The rule, as it is written.
+    pub rule: String,
+    /// What is wrong with it; none where it does what it says.
+    pub wrong: Option<String>,
+}
+
+/// A fault with a request on which it shows.
+#[derive(Debug, Clone)]
+struct Case {
+    rule: Rule,
+    /// A rule behind it, for a fault that shows only in front of another.
+    behind: Option<Rule>,
+    /// What happens before the rule is armed, and after.
+    first: &'static [Step],
+    then: &'static [Step],
+}
+
+/// Checks every fault in every phase that it has.
+pub fn self_check() -> Vec<Checked> {
+    let mut cases = cases();
+    cases.extend(after_cases());
+    cases.iter().map(|case| check(case, case.armed())).collect()
+}
+
+impl Case {
+    fn of(on: &str, fault: &Value, phase: Phase) -> Case {
+        let rule = json!({"on": on, "fault": fault, "phase": phase});
+        Case {
+            rule: serde_json::from_value(rule).expect("the cases are written here"),
+            behind: None,
+            first: &[],
+            then: &[],
+        }
+    }
+
+    fn armed(&self) -> Vec<Rule> {
+        [Some(self.rule.clone()), self.behind.clone()]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
+    fn disarmed(&self) -> Vec<Rule> {
+        self.behind.clone().into_iter().collect()
+    }
+}
+
+/// Compares what is seen with these rules to what is seen without the one in question.
+fn check(case: &Case, armed: Vec<Rule>) -> Checked {
+    let verdict = observe(case, armed)
+        .and_then(|with| Ok((with, observe(case, case.disarmed())?)))
+        .map(|(with, without)| compare(case, &with, &without));
+    Checked {
+        rule: serde_json::to_string(&case.rule).unwrap_or_default(),
+        wrong: verdict.unwrap_or_else(Some),
+    }
+}
+
+fn compare(case: &Case, with: &Seen, without: &Seen) -> Option<String> {
+    if with == without {
+        return Some("armed or not, a client sees the same and state ends the same".to_owned());
+    }
+    let committed = with.digest == without.digest && with.digest != with.digest_before;
+    (case.rule.phase == Phase::After && !committed)
+        .then(|| "it is of the phase `after`, and the operation was not carried out".to_owned())
+}
+
+/// Every fault before the operation, each on a request on which it shows.
+fn cases() -> Vec<Case> {
+    let before = |on: &str, fault: Value| Case::of(on, &fault, Phase::Before);
+    let on_dry_runs = transport_and_answers()
+        .into_iter()
+        .map(|fault| before("shadow.claim", fault));
+    let mut cases: Vec<Case> = on_dry_runs.collect();
+    cases.push(before("shadow.claim", json!("down")));
+    cases.push(before("shadow.claim", json!("dry_run_grants")));
+    cases.push(before("shadow.report", json!("leaky_shadow")));
+    cases.push(before("claim", json!("ack_without_commit")));
+    let mut agree = before("shadow.claim", json!("agree"));
+    // A rule behind one that always fires could never fire itself.
+    agree.rule.when.times = Some(1);
+    cases.push(Case {
+        behind: Some(Case::of("shadow.claim", &json!({"status": 503}), Phase::Before).rule),
+        ..agree
+    });
+    for fault in ["double_grant", "token_regress"] {
+        // The second job is free; the first was granted, and for the token given back.
+        let first: &[Step] = match fault {
+            "double_grant" => &[Step::Claim],
+            _ => &[Step::Claim, Step::Release],
+        };
+        cases.push(Case {
+            first,
+            ..before("claim", json!(fault))
+        });
+    }
+    cases.push(Case {
+        then: &[Step::Claim],
+        ..before("job.get", json!("stale_read"))
+    });
+    cases
+}
+
+/// The faults that can follow a committed operation, on one that changes state.
+fn after_cases() -> Vec<Case> {
+    let faults = transport_and_answers().into_iter();
+    let down = std::iter::once(json!("down"));
+    faults
+        .chain(down)
+        .map(|fault| Case::of("claim", &fault, Phase::After))
+        .collect()
+}
+
+/// The faults that any operation can meet.
+fn transport_and_answers() -> Vec<Value> {
+    let mut faults = vec![
+        json!("diverge"),
+        json!({"diverge": {"job": "elsewhere"}}),
+        json!({"diverge": {"patch": {"job": {"engine": "other"}}}}),
+        json!("empty"),
+        json!({"status": 503, "retry_after": "1s"}),
+        json!({"refuse": "lease_lost"}),
+        json!({"redirect": "http://127.0.0.1:9/"}),
+        json!({"delay": "50ms"}),
+        json!({"delay": {"uniform": ["10ms", "50ms"]}}),
+        json!({"delay": {"lognormal": {"median": "20ms", "p99": "90ms"}}}),
+        json!({"gate": "self-check"}),
+        json!({"dribble": {"chunks": 4, "over": "1s"}}),
+        json!("hang"),
+        json!("reset"),
+        json!("close"),
+        json!("garbage"),
+        json!({"cut": 20}),
+        json!({"clock_skew": "10s"}),
+        json!({"sequence": [{"status": 500}, "close"], "end": "hold"}),
+    ];
+    faults.extend(Malformed::ALL.map(|(_, name)| json!({"malformed": name})));
+    faults
+}
+
+/// The names of all faults, as rules spell them.
+#[cfg(test)]
+fn vocabulary() -> Vec<&'static str> {
+    let words = Fault::WORDS.iter().map(|(word, _)| *word);
+    words.chain(Fault::KEYS).collect()
+}
