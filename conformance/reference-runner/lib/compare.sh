@@ -7,7 +7,7 @@ lane() {
     SILENT=''
     # A torn tail is closed off before anything is written behind it.
     [[ -s $LOG && -n $(tail -c 1 "$LOG" 2>/dev/null) ]] && echo >>"$LOG"
-    catch_up
+    flush_reports
     while read -r message <&"$LANE"; do
         read -r kind one two <<<"$message"
         case $kind in
@@ -19,7 +19,8 @@ lane() {
     done
 }
 
-# At start: stages of jobs past the inbox that were never answered for.
+# Keeps for the lane the stages of jobs past the inbox that were never answered for. Done by the runner before its first
+# decision: what moves from then on is told in its turn.
 catch_up() {
     local stage file id told
     for stage in building testing review shipped failed quarantine; do
@@ -27,7 +28,7 @@ catch_up() {
             [[ -f $file ]] || continue
             id=${file##*/} id=${id%.md} told=$stage
             [[ $stage == quarantine ]] && told=quarantined
-            [[ $(cat "$STATE/mirror/$id" 2>/dev/null) == "$told" ]] || mirror "$id" "$told"
+            [[ $(cat "$STATE/mirror/$id" 2>/dev/null) == "$told" ]] || echo "$told" >"$STATE/pending/$id"
         done
     done
 }

@@ -7,7 +7,8 @@ LANE_BOUND=60
 start_lane() {
     SENT=0 LANE_PID=''
     [[ $MODE == shadow ]] || return 0
-    mkdir "$TMP/decisions" && mkfifo "$TMP/lane" && : >"$TMP/told" || return 0
+    mkdir "$TMP/decisions" && mkfifo "$TMP/lane" && : >"$TMP/told" && : >"$TMP/sent" || return 0
+    catch_up
     exec {LANE}<>"$TMP/lane"
     # In a process group of its own, so that it can be ended with whatever call it waits for.
     set -m
