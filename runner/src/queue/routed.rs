@@ -73,11 +73,10 @@ impl Queue {
 
     /// The lease is given back: a job that came from this inbox lies there again, one that came from the coordinator is
     /// the coordinator's alone.
-    pub(crate) fn give_back(&self, hold: &JobHold, from: Stage, reason: &str) -> Reading<Stage> {
+    pub(crate) fn give_back(&self, hold: &JobHold, from: Stage, reason: &str) -> Reading<()> {
         let known = self.history(hold.id())?;
         if known.sequence().is_some() {
-            self.put_back(hold, from, super::Cause::Interruption, reason)?;
-            return Ok(Stage::Inbox);
+            return self.put_back(hold, from, super::Cause::Interruption, reason);
         }
         let spent = known.spent().saturating_sub(1);
         history::append(
@@ -87,8 +86,7 @@ impl Queue {
         )?;
         let path = self.job_path(from, hold.id());
         files::remove(&path).map_err(|source| QueueError::Write { path, source })?;
-        self.sync_move(from, from)?;
-        Ok(Stage::Inbox)
+        self.sync_move(from, from)
     }
 
     /// A person approved it; the runner that holds its lease ships it.

@@ -138,9 +138,7 @@ impl Runner {
     fn put_back(&mut self, mut attempt: Attempt, cause: Cause, reason: &str) -> Result<(), RunError> {
         match (&attempt.lease, cause) {
             (None, _) => self.queue.put_back(&attempt.hold, attempt.stage, cause, reason)?,
-            (Some(_), Cause::Interruption) => {
-                self.queue.give_back(&attempt.hold, attempt.stage, reason)?;
-            }
+            (Some(_), Cause::Interruption) => self.queue.give_back(&attempt.hold, attempt.stage, reason)?,
             // It never waits in the inbox: the next attempt follows under the same lease.
             (Some(lease), Cause::Failure) => {
                 let lease = &lease.proof;
