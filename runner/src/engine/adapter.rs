@@ -2,6 +2,22 @@
 
 use serde::Deserialize;
 
+use super::verdict::{Rule, Rules};
+
+/// All that a table may say.
+const KEYS: [&str; 8] = [
+    "command",
+    "args",
+    "yolo",
+    "stdin",
+    "limit",
+    "failure",
+    "success",
+    "needs_output",
+];
+/// Further away, the nearest key is no help.
+const EDITS_MAX: usize = 3;
+
 /// What an engine finds on its standard input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -20,6 +36,8 @@ pub(super) struct Adapter {
     pub(super) stdin: Stdin,
     /// What its output says where it failed because it is used up for a while.
     pub(super) limit: Vec<String>,
+    /// When exit code 0 is no success.
+    pub(super) rules: Rules,
 }
 
 /// One element of `args`.
@@ -28,6 +46,8 @@ pub(super) enum Part {
     Literal(String),
     Prompt,
     PromptFile,
+    /// The folder that it works in, which it is started in as well.
+    Folder,
     /// The switch that skips permission questions, where the job asks for it.
     Yolo,
 }
@@ -44,10 +64,19 @@ struct Table {
     stdin: Stdin,
     #[serde(default)]
     limit: Vec<String>,
+    #[serde(default)]
+    failure: Vec<String>,
+    #[serde(default)]
+    success: Vec<String>,
+    #[serde(default)]
+    needs_output: bool,
 }
 
 impl Adapter {
     pub(super) fn new(table: &toml::Table) -> Result<Adapter, String> {
+        if let Some(unknown) = table.keys().find(|key| !KEYS.contains(&key.as_str())) {
+            return Err(unknown_key(unknown));
+        }
         let table: Table = table
             .clone()
             .try_into()
@@ -69,7 +98,18 @@ impl Adapter {
         if !table.yolo.is_empty() && !args.contains(&Part::Yolo) {
             return Err("`yolo` has no place: put \"{yolo}\" into `args` where it belongs".to_owned());
         }
+        let read = |texts: &[String]| {
+            texts
+                .iter()
+                .map(|text| Rule::new(text))
+                .collect::<Result<Vec<_>, _>>()
+        };
         Ok(Adapter {
+            rules: Rules {
+                failure: read(&table.failure)?,
+                success: read(&table.success)?,
+                needs_output: table.needs_output,
+            },
             command: table.command,
             args,
             yolo: table.yolo,
@@ -88,7 +128,20 @@ fn part(text: String) -> Part {
         "{prompt}" => Part::Prompt,
         "{prompt_file}" => Part::PromptFile,
         "{yolo}" => Part::Yolo,
+        "{cwd}" => Part::Folder,
         _ => Part::Literal(text),
+    }
+}
+
+fn unknown_key(key: &str) -> String {
+    let nearest = KEYS
+        .iter()
+        .map(|known| (strsim::damerau_levenshtein(known, key), known))
+        .min()
+        .filter(|(edits, _)| *edits <= EDITS_MAX);
+    match nearest {
+        Some((_, known)) => format!("`{key}` is no key; did you mean `{known}`?"),
+        None => format!("`{key}` is no key; known: {}", KEYS.join(", ")),
     }
 }
 

@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::clock;
+
 /// Where the engine doesn't say when it may be used again.
 const UNKNOWN_WAIT: Duration = Duration::from_secs(15 * 60);
 /// Engines round, and clocks differ.
@@ -9,21 +14,25 @@ const WAIT_MIN: Duration = Duration::from_secs(60);
 const WAIT_MAX: Duration = Duration::from_secs(8 * 24 * 60 * 60);
 
 /// How long an engine is not to be started, if the end of its output says so in one of these words.
-pub(super) fn wait(tail: &str, words: &[String], now_s: u64) -> Option<Duration> {
+/// `host`: the time zone that it tells times of day in.
+pub(super) fn wait(tail: &str, words: &[String], now: Timestamp, host: &TimeZone) -> Option<Duration> {
     let low = tail.to_lowercase();
     let line = low
         .lines()
         .rev()
         .find(|line| words.iter().any(|word| line.contains(&word.to_lowercase())))?;
-    let told = instant(line, now_s).or_else(|| length(line));
+    let told = instant(line)
+        .or_else(|| clock::instant(line, now, host))
+        .map(|at| Duration::try_from(at.duration_since(now)).unwrap_or_default())
+        .or_else(|| length(line));
     Some(told.unwrap_or(UNKNOWN_WAIT).clamp(WAIT_MIN, WAIT_MAX))
 }
 
 /// `...|1772443845`: seconds since 1970.
-fn instant(line: &str, now_s: u64) -> Option<Duration> {
+fn instant(line: &str) -> Option<Timestamp> {
     let digits = line.rsplit('|').next().filter(|_| line.contains('|'))?.trim();
-    let at: u64 = digits.get(..10).filter(|_| digits.len() == 10)?.parse().ok()?;
-    Some(Duration::from_secs(at.saturating_sub(now_s)))
+    let at = digits.get(..10).filter(|_| digits.len() == 10)?.parse().ok()?;
+    Timestamp::from_second(at).ok()
 }
 
 /// `... in 2 days 3 hours 5 minutes`, `... in 90s`.
@@ -73,7 +82,7 @@ mod tests {
     #[test]
     fn a_limit_is_seen_with_the_time_that_the_engine_tells() {
         let words = [String::from("usage limit")];
-        let now = 1_772_443_845;
+        let now = Timestamp::from_second(1_772_443_845).unwrap();
         for (tail, seconds) in [
             ("working\nAI usage limit reached|1772447445\n", Some(3600)),
             (
@@ -82,13 +91,19 @@ mod tests {
             ),
             ("Usage limit: resets in 3h5m", Some(11_100)),
             ("usage limit reached", Some(900)),
+            // 09:30:45 in UTC.
+            ("Usage limit · resets 10am (UTC)", Some(1755)),
+            (
+                "5 hour usage limit reached. It will reset in 2 hours 5 minutes. To go on now, pay.",
+                Some(7500),
+            ),
             // Past already, and absurd.
             ("usage limit reached|1772443000", Some(60)),
             ("usage limit, again in 4000 days", Some(691_200)),
             ("the test of limits failed", None),
         ] {
             assert_eq!(
-                wait(tail, &words, now),
+                wait(tail, &words, now, &TimeZone::UTC),
                 seconds.map(Duration::from_secs),
                 "{tail}"
             );

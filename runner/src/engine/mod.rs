@@ -4,8 +4,10 @@
 //! the business of the supervisor.
 
 mod adapter;
+mod clock;
 mod limit;
 mod search;
+mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -71,8 +73,15 @@ impl Engines {
 
     /// How long the engine is not to be started, if what it printed last says that it is used up.
     pub(crate) fn limit(&self, name: &EngineName, tail: &str) -> Option<Duration> {
-        let now_s = u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or(0);
-        limit::wait(tail, &self.adapters.get(name)?.limit, now_s)
+        let words = &self.adapters.get(name)?.limit;
+        limit::wait(tail, words, jiff::Timestamp::now(), &jiff::tz::TimeZone::system())
+    }
+
+    /// The error that the engine tells by itself although its exit code is 0. `tail`: the end of what it printed, asked for
+    /// where it matters.
+    pub(crate) fn complaint(&self, name: &EngineName, tail: impl FnOnce() -> String) -> Option<String> {
+        let rules = &self.adapters.get(name)?.rules;
+        rules.are_any().then(|| rules.complaint(&tail())).flatten()
     }
 
     pub(crate) fn knows(&self, name: &EngineName) -> bool {
@@ -84,7 +93,7 @@ impl Engines {
     }
 
     /// How the job's engine is started; `None`: its program is no longer found.
-    pub(crate) fn invocation(&self, job: &Job, prompt_file: &Path) -> Option<Invocation> {
+    pub(crate) fn invocation(&self, job: &Job, prompt_file: &Path, folder: &Path) -> Option<Invocation> {
         let adapter = self.adapters.get(&job.engine)?;
         let program = search::find(&adapter.command)?;
         let mut args = Vec::new();
@@ -92,6 +101,7 @@ impl Engines {
             match part {
                 Part::Literal(text) => args.push(text.into()),
                 Part::PromptFile => args.push(prompt_file.into()),
+                Part::Folder => args.push(folder.into()),
                 Part::Prompt => args.push(prompt_argument(job, prompt_file)),
                 Part::Yolo if job.yolo => args.extend(adapter.yolo.iter().map(OsString::from)),
                 Part::Yolo => {}

@@ -15,7 +15,9 @@ fn args_of(engines: &Engines, job: &Job) -> Vec<String> {
     let engines = Engines {
         adapters: BTreeMap::from([(job.engine.clone(), adapter)]),
     };
-    let invocation = engines.invocation(job, Path::new("/p/prompt.md")).unwrap();
+    let invocation = engines
+        .invocation(job, Path::new("/p/prompt.md"), Path::new("/w"))
+        .unwrap();
     invocation
         .args
         .into_iter()
@@ -83,6 +85,13 @@ fn a_table_that_could_not_work_is_refused_with_what_to_do() {
         ("command = \"x\"\nstdin = \"nothing\"", "{prompt_file}"),
         ("command = \"x\"\nyolo = [\"--yes\"]", "{yolo}"),
         ("command = \"x\"\nprompt = \"argument\"", "prompt"),
+        ("comand = \"x\"", "did you mean `command`?"),
+        (
+            "command = \"x\"\nneeds-output = true",
+            "did you mean `needs_output`?",
+        ),
+        ("command = \"x\"\nfailure = [\"\"]", "how the line begins"),
+        ("command = \"x\"\nsuccess = [\"{no json\"]", "the members"),
     ];
     for (table, advice) in cases {
         let tables = BTreeMap::from([("mine".to_owned(), toml::from_str(table).unwrap())]);
@@ -91,5 +100,79 @@ fn a_table_that_could_not_work_is_refused_with_what_to_do() {
             message.starts_with("[engine.mine]") && message.contains(advice),
             "{table}: {message}"
         );
+    }
+}
+
+#[test]
+fn the_words_of_each_engine_are_understood() {
+    let engines = Engines::new(&BTreeMap::new()).unwrap();
+    // As the programs print them; docs/engines.md says in which version.
+    let failures = [
+        (
+            "claude",
+            "API Error: 400 bad thing\n",
+            Some("API Error: 400 bad thing"),
+        ),
+        (
+            "claude",
+            r#"{"type":"result","subtype":"success","is_error":true,"result":"API Error: 400 bad thing"}"#,
+            Some("API Error: 400 bad thing"),
+        ),
+        ("claude", "The API Error is mended.\n", None),
+        (
+            "codex",
+            "codex\nwarning: x\nERROR: unexpected status 401 Unauthorized\n",
+            Some("ERROR: unexpected status 401 Unauthorized"),
+        ),
+        (
+            "codex",
+            "{\"type\":\"turn.started\"}\n{\"type\":\"turn.failed\",\"error\":{\"message\":\"no quota\"}}\n",
+            Some("no quota"),
+        ),
+        ("gemini", "", Some("it printed nothing")),
+        (
+            "gemini",
+            r#"{"type":"result","status":"error","error":{"type":"unknown","message":"[API Error: x]"}}"#,
+            Some("[API Error: x]"),
+        ),
+        ("gemini", "Done.", None),
+        (
+            "opencode",
+            "\x1b[0m\n> build · m\n\x1b[91m\x1b[1mError: \x1b[0mbad thing\n",
+            Some("Error: bad thing"),
+        ),
+        ("sh", "", None),
+    ];
+    for (engine, tail, expected) in failures {
+        let name = EngineName::new(engine).unwrap();
+        assert_eq!(
+            engines.complaint(&name, || tail.to_owned()).as_deref(),
+            expected,
+            "{engine}: {tail}"
+        );
+    }
+    let limits = [
+        ("claude", "You've hit your session limit · resets 3pm (UTC)", true),
+        (
+            "codex",
+            "ERROR: You've hit your usage limit. Visit https://chatgpt.com/settings/usage",
+            true,
+        ),
+        (
+            "gemini",
+            "You have exhausted your daily quota on this model.",
+            true,
+        ),
+        (
+            "opencode",
+            "5 hour usage limit reached. It will reset in 2 hours.",
+            true,
+        ),
+        ("codex", "ERROR: unexpected status 401 Unauthorized", false),
+        ("sh", "usage limit reached", false),
+    ];
+    for (engine, tail, expected) in limits {
+        let name = EngineName::new(engine).unwrap();
+        assert_eq!(engines.limit(&name, tail).is_some(), expected, "{engine}: {tail}");
     }
 }

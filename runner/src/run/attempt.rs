@@ -19,7 +19,9 @@ use crate::stage::Stage;
 use crate::supervise::{self, Order, Running, Streams, Urgency};
 
 /// An engine that is used up says so in its last lines.
-const TAIL_BYTES: u64 = 4096;
+pub(super) const LIMIT_TAIL_BYTES: u64 = 4096;
+/// An engine's own account of its end is one line, which can hold its whole answer.
+pub(super) const VERDICT_TAIL_BYTES: u64 = 256 * 1024;
 
 /// What every command of this process has in common.
 #[derive(Debug)]
@@ -103,7 +105,7 @@ impl Attempt {
                     .write_all(self.job.prompt.as_bytes())?;
                 // Found a moment ago when the job was chosen; if it is gone now, the supervisor says so.
                 engines
-                    .invocation(&self.job, &prompt_file)
+                    .invocation(&self.job, &prompt_file, &self.folder(around))
                     .unwrap_or_else(|| missing(&self.job))
             }
             Step::Verify => engine::shell(self.job.verify.as_deref().unwrap_or("true")),
@@ -133,16 +135,16 @@ impl Attempt {
     }
 
     /// The end of what its engine printed.
-    pub(crate) fn tail(&self, queue: &Queue) -> String {
+    pub(crate) fn tail(&self, queue: &Queue, bytes_max: u64) -> String {
         let path = queue
             .attempt_folder(&self.job.id, self.number)
             .join(output_name(Step::Engine));
         let read = || -> io::Result<Vec<u8>> {
             let mut file = File::open(path)?;
             let length = file.metadata()?.len();
-            file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES)))?;
+            file.seek(SeekFrom::Start(length.saturating_sub(bytes_max)))?;
             let mut bytes = Vec::new();
-            file.take(TAIL_BYTES).read_to_end(&mut bytes)?;
+            file.take(bytes_max).read_to_end(&mut bytes)?;
             Ok(bytes)
         };
         // What can't be read says nothing.
@@ -159,17 +161,18 @@ impl Attempt {
         self.running.take()
     }
 
+    /// Where its commands work.
+    fn folder(&self, around: &Surroundings) -> PathBuf {
+        let cwd = self.job.cwd.as_ref();
+        cwd.map_or(around.folder.clone(), |cwd| around.folder.join(cwd))
+    }
+
     fn order(&self, invocation: Invocation, around: &Surroundings, step: Step) -> Order {
         let millis = |length: Duration| u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
-        let cwd = self
-            .job
-            .cwd
-            .as_ref()
-            .map_or(around.folder.clone(), |cwd| around.folder.join(cwd));
         Order {
             program: invocation.program.into_os_string(),
             args: invocation.args,
-            cwd: cwd.into_os_string(),
+            cwd: self.folder(around).into_os_string(),
             timeout_ms: millis(self.job.timeout),
             idle_timeout_ms: self.job.idle_timeout.filter(|_| step == Step::Engine).map(millis),
             // Under a lease KILL falls before its end, even if the runner can't say so any more.

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Instant;
 
-use super::attempt::Attempt;
+use super::attempt::{Attempt, LIMIT_TAIL_BYTES, VERDICT_TAIL_BYTES};
 use super::pipeline::{self, Next, Step, Wish};
 use super::runner::{KILL_WAIT_MAX, Runner, Stop};
 use super::{RunError, announce};
@@ -47,13 +47,7 @@ impl Runner {
             attempt.wish = Some(Wish::LeaseLost("its time was up".to_owned()));
         }
         let next = match end {
-            Ok(end) => pipeline::after(
-                &attempt.job,
-                attempt.spent,
-                attempt.step,
-                &end,
-                attempt.wish.as_ref(),
-            ),
+            Ok(end) => self.after(&attempt, &end),
             // Nobody can say any more what of the job is still alive.
             Err(_) => Next::Quarantine("supervisor lost".to_owned()),
         };
@@ -64,6 +58,18 @@ impl Runner {
         self.follow(attempt, next)
     }
 
+    /// Exit code 0 is not all: engines tell errors of their own with it.
+    fn after(&self, attempt: &Attempt, end: &End) -> Next {
+        let (job, spent, wish) = (&attempt.job, attempt.spent, attempt.wish.as_ref());
+        if attempt.step == Step::Engine && matches!(end, End::Exited { code: Some(0), .. }) {
+            let tail = || attempt.tail(&self.queue, VERDICT_TAIL_BYTES);
+            if let Some(complaint) = self.engines.complaint(&job.engine, tail) {
+                return pipeline::after_complaint(job, spent, &complaint, wish);
+            }
+        }
+        pipeline::after(job, spent, attempt.step, end, wish)
+    }
+
     /// The engine's usage limit is no failure of the job: it waits, and the engine pauses (clause O-12).
     fn used_up(&mut self, attempt: &Attempt, next: &Next) -> Result<Option<String>, RunError> {
         let failed = matches!(next, Next::Failed(_) | Next::PutBack(Cause::Failure, _));
@@ -71,7 +77,7 @@ impl Runner {
             return Ok(None);
         }
         let engine = &attempt.job.engine;
-        let tail = attempt.tail(&self.queue);
+        let tail = attempt.tail(&self.queue, LIMIT_TAIL_BYTES);
         let Some(length) = self.engines.limit(engine, &tail) else {
             return Ok(None);
         };

@@ -43,6 +43,16 @@ pub(crate) fn after(job: &Job, spent: u32, step: Step, end: &End, wish: Option<&
         End::Exited { code: Some(0), .. } => Ok(following(job, step)),
         ref other => Err(reason(step, other)),
     };
+    conclude(job, spent, step, follow, wish)
+}
+
+/// The engine ended with exit code 0, and tells an error of its own.
+pub(crate) fn after_complaint(job: &Job, spent: u32, complaint: &str, wish: Option<&Wish>) -> Next {
+    let reason = format!("engine error: {complaint}");
+    conclude(job, spent, Step::Engine, Err(reason), wish)
+}
+
+fn conclude(job: &Job, spent: u32, step: Step, follow: Result<Next, String>, wish: Option<&Wish>) -> Next {
     match (follow, wish) {
         // Whatever it did: without the lease nothing of it may be published, or said to be.
         (_, Some(Wish::LeaseLost(_))) if step == Step::Ship => Next::Quarantine(SHIP_UNKNOWN.to_owned()),
