@@ -37,6 +37,8 @@ pub(crate) struct View {
     pub(crate) working: Vec<Working>,
     /// Held here, by another runner on this queue, or by what outlived one.
     pub(crate) locks_held: BTreeSet<LockName>,
+    /// Those of them that a job in quarantine keeps until a person has decided about it.
+    pub(crate) locks_kept: BTreeSet<LockName>,
     /// What this factory can do, `engine:NAME` for each engine found included.
     pub(crate) caps: BTreeSet<Capability>,
 }

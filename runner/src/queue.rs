@@ -88,6 +88,7 @@ impl Queue {
             self.scratch_folder(),
             self.outbox_folder(),
             self.paused_folder(),
+            self.kept_folder(),
         ];
         for path in stages.into_iter().chain(state).chain(locks::folders(self)) {
             std::fs::create_dir_all(&path).map_err(|source| QueueError::Write { path, source })?;
@@ -114,6 +115,20 @@ impl Queue {
 
     pub(crate) fn attempt_folder(&self, id: &JobId, attempt: u32) -> PathBuf {
         self.job_folder(id).join(format!("attempt-{attempt}"))
+    }
+
+    /// Which processes the job's last command came to, for whoever finds it in work and nobody looking after it.
+    pub(crate) fn process_record(&self, id: &JobId) -> PathBuf {
+        self.job_folder(id).join("processes.jsonl")
+    }
+
+    /// The jobs in `quarantine` that keep a lock: nothing that names it starts before a person has decided about them.
+    pub(crate) fn keepers(&self, lock: &LockName) -> Reading<Vec<JobId>> {
+        locks::keepers(self, lock)
+    }
+
+    pub(crate) fn kept_locks(&self) -> Reading<BTreeSet<LockName>> {
+        locks::kept_names(self)
     }
 
     /// The file whose presence asks the runner of a job to end it.
@@ -200,6 +215,11 @@ impl Queue {
 
     fn outbox_folder(&self) -> PathBuf {
         self.state().join("outbox")
+    }
+
+    /// A file for each lock that jobs in `quarantine` keep, with their ids.
+    fn kept_folder(&self) -> PathBuf {
+        self.state().join("locks").join("kept")
     }
 
     /// Where files are written before they are moved to their place.

@@ -8,6 +8,7 @@ mod follow;
 mod held;
 mod idle;
 mod jobs;
+mod left_behind;
 mod local;
 mod pipeline;
 mod routed;
@@ -21,6 +22,7 @@ use crate::mode::Mode;
 use crate::queue::{Queue, QueueError};
 use crate::settings::Settings;
 use crate::shadow::Lane;
+use crate::supervise;
 
 pub(crate) use attempt::outputs;
 pub(crate) use ship::ship;
@@ -82,6 +84,9 @@ pub(crate) fn run(settings: &Settings, options: Options) -> Result<Exit, RunErro
     for warning in settings.warnings() {
         announce::warn(&warning);
     }
+    supervise::adopt_orphans().map_err(RunError::system(
+        "look after processes that lose their supervisor",
+    ))?;
     let runtime = runtime()?;
     let _inside = runtime.enter();
     let runner = |lane, routed| runner::Runner::new(settings, options, queue, engines, lane, routed);

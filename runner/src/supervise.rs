@@ -6,14 +6,18 @@
 //! nothing of queues and stages.
 
 mod client;
+mod identity;
 mod order;
 mod process;
+pub(crate) mod record;
+pub(crate) mod remains;
 mod tree;
 mod vigil;
 
 use std::io::Write;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 
 use rustix::io::FdFlags;
 
@@ -24,11 +28,33 @@ use order::Handover;
 use tree::Tree;
 use vigil::Vigil;
 
+/// The children of this process, whoever started them.
+pub(crate) fn children() -> Vec<i32> {
+    let pids = process::children();
+    pids.into_iter().map(|pid| pid.as_raw_nonzero().get()).collect()
+}
+
+/// Orphans of what this process starts become its children: as process 1 that is so anyway, and nobody else collects
+/// them.
+pub(crate) fn adopt_orphans() -> Result<(), std::io::Error> {
+    Ok(rustix::process::set_child_subreaper(Some(
+        rustix::process::getpid(),
+    ))?)
+}
+
+/// Collects those of these children that have ended.
+pub(crate) fn collect(children: impl Iterator<Item = i32>) {
+    for pid in children.filter_map(rustix::process::Pid::from_raw) {
+        let _ = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::NOHANG);
+    }
+}
+
 /// The whole life of `aq supervise`; standard input is the socket to the runner.
 pub(crate) fn main() -> Result<(), std::io::Error> {
     // Out of the terminal's reach: what is typed there goes to the runner, which then gives orders.
     let _ = rustix::process::setsid();
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+    outlive_broadcasts()?;
     let socket = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned()?);
     let handover = order::receive(&socket)?;
     let end = supervise(&socket, handover)?;
@@ -39,10 +65,28 @@ pub(crate) fn main() -> Result<(), std::io::Error> {
     Ok(())
 }
 
+/// `killall aq`, or the end of a systemd unit, signals every process there is. The runner gets it too and gives its
+/// orders; were this process to end by it, nobody would end what it started. What it starts is unaffected: a handler,
+/// other than an ignored signal, is not inherited.
+fn outlive_broadcasts() -> Result<(), std::io::Error> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    for signal in [SIGTERM, SIGINT, SIGHUP] {
+        signal_hook::flag::register(signal, Arc::default())?;
+    }
+    Ok(())
+}
+
 fn supervise(socket: &UnixStream, handover: Handover) -> Result<End, std::io::Error> {
     socket.set_nonblocking(true)?;
     let output = handover.output.try_clone()?;
-    let order = handover.order;
+    let (order, mut on_file) = (handover.order, handover.record);
+    let unrecorded = |error: std::io::Error| End::NotStarted {
+        error: format!("its processes can't be put on record: {error}"),
+    };
+    // Before the command can do anything: whoever finds it without a supervisor has to know it again.
+    if let Err(error) = record::note_supervisor(&mut on_file) {
+        return Ok(unrecorded(error));
+    }
     // The command and all that it starts hold the locks too: should this process be killed, they stay taken while
     // anything of the command lives. Nothing else can be started in between, as there is one thread.
     for lock in &handover.locks {
@@ -53,6 +97,10 @@ fn supervise(socket: &UnixStream, handover: Handover) -> Result<End, std::io::Er
         Err(error) => return Ok(End::NotStarted { error }),
     };
     let mut tree = Tree::of(main);
+    if let Err(error) = record::note_command(&mut on_file, main) {
+        tree.kill();
+        return Ok(unrecorded(error));
+    }
     let mut vigil = Vigil::new(socket, &output, &order)?;
     let mut end = vigil.watch(&mut tree)?;
     vigil.end_tree(&mut tree)?;

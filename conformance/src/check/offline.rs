@@ -10,7 +10,7 @@ use crate::stand_in::server::Run;
 use crate::verdict::Finding;
 
 /// What is made equal before two runs are compared; everything else has to be equal as it is.
-pub const NORMALISED: [(&str, &str); 3] = [
+pub const NORMALISED: [(&str, &str); 4] = [
     (
         "the run's own folder",
         "its path is replaced by {run} in folders, arguments, environment and prompts",
@@ -19,9 +19,13 @@ pub const NORMALISED: [(&str, &str); 3] = [
         "variables that shells set for themselves",
         "_, PWD, OLDPWD and SHLVL are left out",
     ),
+    (
+        "the mark of a run",
+        "AQ_RUN, by which a runner knows its processes again, differs with each start and is left out",
+    ),
     ("times and process ids", "they are not compared at all"),
 ];
-const SHELL_VARIABLES: [&str; 4] = ["_", "PWD", "OLDPWD", "SHLVL"];
+const LEFT_OUT: [&str; 5] = ["_", "PWD", "OLDPWD", "SHLVL", "AQ_RUN"];
 
 pub(super) fn check(
     scenario: &Scenario,
@@ -79,7 +83,7 @@ fn start(run: &Run, seen: &Observed) -> String {
     let environment: BTreeMap<&String, String> = hello
         .environment
         .iter()
-        .filter(|(name, _)| !SHELL_VARIABLES.contains(&name.as_str()))
+        .filter(|(name, _)| !LEFT_OUT.contains(&name.as_str()))
         .map(|(name, value)| (name, normal(value, seen)))
         .collect();
     let arguments: Vec<String> = hello

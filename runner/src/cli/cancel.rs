@@ -29,7 +29,9 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
     // Looked at again under the job's lock: it may have been taken up a moment ago.
     let stage = queue.find(&id)?.ok_or_else(unknown)?;
     match (stage, hold) {
-        (Stage::Inbox | Stage::Review, Some(hold)) => give_up(settings, &queue, hold, stage),
+        (Stage::Inbox | Stage::Review | Stage::Quarantine, Some(hold)) => {
+            give_up(settings, &queue, hold, stage)
+        }
         (Stage::Building | Stage::Testing, Some(_)) => Err(CliError::Refused(format!(
             "`{id}` was left behind by a run that is gone: `aq run` takes it up again, and then it can be cancelled"
         ))),
@@ -47,7 +49,10 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
             Ok(Exit::Done)
         }
         (Stage::Review, None) => Err(CliError::Refused(format!("`{id}` is being shipped"))),
-        (Stage::Shipped | Stage::Failed | Stage::Quarantine, _) => {
+        (Stage::Quarantine, None) => Err(CliError::Refused(format!(
+            "something of `{id}` is still alive: cancel it when that is gone"
+        ))),
+        (Stage::Shipped | Stage::Failed, _) => {
             Err(CliError::Refused(format!("`{id}` is in {stage} already")))
         }
     }

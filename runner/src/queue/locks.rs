@@ -5,6 +5,7 @@
 //! the job's file names. A lock is given back by closing it, never by unlocking: unlocking would take it from the
 //! supervisor too.
 
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -14,8 +15,9 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
-use super::{Queue, QueueError, Reading};
+use super::{Queue, QueueError, Reading, files};
 use crate::ids::{JobId, LockName};
+use crate::stage::Stage;
 
 const QUEUE_LOCK_WAIT_MAX: Duration = Duration::from_secs(10);
 const QUEUE_LOCK_RETRY: Duration = Duration::from_millis(2);
@@ -50,7 +52,7 @@ impl JobHold {
         let [_, _, folder] = folders(queue);
         if let (None, Some(name)) = (&self.name, name) {
             let path = folder.join(name.as_str());
-            self.name = match probe(&path)? {
+            self.name = match !is_kept(queue, name)? && probe(&path)? {
                 true => try_hold(&path)?,
                 false => None,
             };
@@ -89,6 +91,7 @@ pub(super) fn folders(queue: &Queue) -> [PathBuf; 3] {
 pub(super) fn take(queue: &Queue, id: &JobId, name: Option<&LockName>) -> Reading<Taking> {
     let [owner, job, named] = folders(queue);
     let (owner, job) = (owner.join(id.as_str()), job.join(id.as_str()));
+    let kept = name.map(|name| is_kept(queue, name)).transpose()?;
     let name = name.map(|name| named.join(name.as_str()));
     // Asked for first, so that a lock in other hands is left without a trace: giving back a lock that was taken in vain
     // would wake everyone who waits for one, this process included, again and again.
@@ -99,7 +102,7 @@ pub(super) fn take(queue: &Queue, id: &JobId, name: Option<&LockName>) -> Readin
         return Ok(Taking::Orphaned);
     }
     if let Some(name) = &name
-        && !probe(name)?
+        && (kept == Some(true) || !probe(name)?)
     {
         return Ok(Taking::NameHeld);
     }
@@ -119,6 +122,73 @@ pub(super) fn take(queue: &Queue, id: &JobId, name: Option<&LockName>) -> Readin
         job,
         name,
     }))
+}
+
+/// No runner that lives takes care of the job.
+pub(super) fn is_unowned(queue: &Queue, id: &JobId) -> Reading<bool> {
+    let [owner, _, _] = folders(queue);
+    probe(&owner.join(id.as_str()))
+}
+
+/// The part of a hold that is free even while something of the job is alive.
+pub(super) fn take_owner(queue: &Queue, id: &JobId) -> Reading<Option<Held>> {
+    let [owner, _, _] = folders(queue);
+    try_hold(&owner.join(id.as_str()))
+}
+
+/// The file that is locked while anything of the job may be alive.
+pub(super) fn job_lock(queue: &Queue, id: &JobId) -> PathBuf {
+    let [_, job, _] = folders(queue);
+    job.join(id.as_str())
+}
+
+/// From now on the name counts as held, whoever is alive, until that job leaves `quarantine`.
+pub(super) fn keep_name(queue: &Queue, name: &LockName, id: &JobId) -> Reading<()> {
+    let path = queue.kept_folder().join(name.as_str());
+    files::append_line(&path, &format!("{id}\n")).map_err(|source| QueueError::Write { path, source })
+}
+
+/// The jobs in `quarantine` that keep the lock of this name.
+pub(super) fn keepers(queue: &Queue, name: &LockName) -> Reading<Vec<JobId>> {
+    let path = queue.kept_folder().join(name.as_str());
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => return Err(QueueError::Read { path, source }),
+    };
+    let ids = text.lines().filter_map(|line| JobId::new(line).ok());
+    Ok(ids
+        .filter(|id| queue.job_path(Stage::Quarantine, id).exists())
+        .collect())
+}
+
+/// All names that count as held although nothing need be alive.
+pub(super) fn kept_names(queue: &Queue) -> Reading<BTreeSet<LockName>> {
+    let path = queue.kept_folder();
+    let read = |source| QueueError::Read {
+        path: path.clone(),
+        source,
+    };
+    let entries = match std::fs::read_dir(&path) {
+        Ok(entries) => entries,
+        // A queue of an earlier version, that nothing has run yet.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+        Err(error) => return Err(read(error)),
+    };
+    let mut kept = BTreeSet::new();
+    for entry in entries {
+        let name = entry.map_err(read)?.file_name();
+        if let Some(name) = name.to_str().and_then(|name| LockName::new(name).ok())
+            && is_kept(queue, &name)?
+        {
+            kept.insert(name);
+        }
+    }
+    Ok(kept)
+}
+
+fn is_kept(queue: &Queue, name: &LockName) -> Reading<bool> {
+    Ok(!keepers(queue, name)?.is_empty())
 }
 
 /// The short lock around what has to be seen and changed as one: ids, and the enqueue order.

@@ -3,6 +3,7 @@
 use super::{Cause, JobHold, Queue, QueueError, Reading, locks};
 use crate::ids::JobId;
 use crate::stage::Stage;
+use crate::supervise::remains::{self, Orphan, Remains, Traces};
 
 /// What became of a job that was found in work.
 #[derive(Debug, PartialEq, Eq)]
@@ -13,6 +14,10 @@ pub(crate) enum Recovered {
     Owned,
     /// Its runner is gone and its supervisor is still ending what it had started.
     Ending,
+    /// Runner and supervisor are gone; these are to be ended first.
+    Orphaned(Vec<Orphan>),
+    /// Something stands in the way that may be gone in a moment: in words, what.
+    Unproven(String),
     /// Gone meanwhile.
     Gone,
 }
@@ -20,12 +25,27 @@ pub(crate) enum Recovered {
 const REASON: &str = "interrupted";
 
 impl Queue {
-    /// Looks at one job in `building` or `testing` that this process isn't running.
-    pub(crate) fn recover(&self, stage: Stage, id: &JobId) -> Reading<Recovered> {
+    /// Looks at one job in `building` or `testing` that this process isn't running; `adopted`: orphans of it that
+    /// became this process's children.
+    pub(crate) fn recover(&self, stage: Stage, id: &JobId, adopted: &[i32]) -> Reading<Recovered> {
+        // Asked, not taken: see `locks::take`.
+        if !locks::is_unowned(self, id)? {
+            return Ok(Recovered::Owned);
+        }
+        match self.remains(id, adopted)? {
+            Remains::Nothing => {}
+            Remains::Supervised => return Ok(Recovered::Ending),
+            Remains::Ours(orphans) => return Ok(Recovered::Orphaned(orphans)),
+            Remains::Unproven(what) => return Ok(Recovered::Unproven(what)),
+        }
         let hold = match locks::take(self, id, None)? {
             locks::Taking::Mine(hold) => hold,
             locks::Taking::Owned | locks::Taking::NameHeld => return Ok(Recovered::Owned),
-            locks::Taking::Orphaned => return Ok(Recovered::Ending),
+            locks::Taking::Orphaned => {
+                return Ok(Recovered::Unproven(
+                    "a process that can't be seen from here holds its lock".to_owned(),
+                ));
+            }
         };
         if !self.job_path(stage, id).exists() {
             return Ok(Recovered::Gone);
@@ -41,14 +61,88 @@ impl Queue {
             // Its lease can't be relied on any more, so it must not run again from here (clause T-13).
             return self.quarantine_routed(&hold, stage, &known);
         }
-        // The last line announces a change; if the file isn't there yet, a crash fell between the two.
-        let announced = known.lines.last().map_or(Stage::Inbox, |line| line.stage);
-        let to = match announced {
-            Stage::Building | Stage::Testing => return self.take_up_again(&hold, stage, known.spent()),
-            to => to,
+        match known.lines.last().map_or(Stage::Inbox, |line| line.stage) {
+            Stage::Building | Stage::Testing => self.take_up_again(&hold, stage, known.spent()),
+            to => self.finish_announced(id, stage, to, &known),
+        }
+    }
+
+    /// What can't be proven to be the job's is left alone, and the job is left to a person; its lock stays taken.
+    pub(crate) fn quarantine_unproven(&self, stage: Stage, id: &JobId, what: &str) -> Reading<Recovered> {
+        let Some(_owner) = locks::take_owner(self, id)? else {
+            return Ok(Recovered::Owned);
         };
-        self.move_file(&format!("{id}.md"), stage, to)?;
+        if !self.job_path(stage, id).exists() {
+            return Ok(Recovered::Gone);
+        }
+        let known = self.history(id)?;
+        let announced = known.lines.last().map_or(Stage::Building, |line| line.stage);
+        if !known.is_shipping() && !matches!(announced, Stage::Building | Stage::Testing) {
+            // Announced when nothing of it was alive any more: what is in the way came later, or is none of it.
+            return self.finish_announced(id, stage, announced, &known);
+        }
+        if let Some(name) = self.job(stage, id).ok().and_then(|job| job.lock) {
+            locks::keep_name(self, &name, id)?;
+        }
+        let why = match known.is_shipping() {
+            true => super::SHIP_UNKNOWN,
+            false => REASON,
+        };
+        let again = match known.is_routed() {
+            true => String::new(),
+            false => format!("`aq retry {id}` or "),
+        };
+        let reason =
+            format!("{why}: {what}; make sure that nothing of it runs, then {again}`aq cancel {id}`");
+        let line = super::change::line(&known, Stage::Quarantine, known.spent(), Some(&reason));
+        self.announce_and_move(id, stage, Stage::Quarantine, line)?;
+        Ok(Recovered::Moved {
+            to: Stage::Quarantine,
+        })
+    }
+
+    /// The last line announces a change; if the file isn't there yet, a crash fell between the two.
+    pub(super) fn finish_announced(
+        &self,
+        id: &JobId,
+        from: Stage,
+        to: Stage,
+        known: &super::History,
+    ) -> Reading<Recovered> {
+        if known.is_routed() {
+            self.post_announced(id, to, known)?;
+        }
+        self.move_file(&format!("{id}.md"), from, to)?;
         Ok(Recovered::Moved { to })
+    }
+
+    /// What is alive of the job's last command, as far as this host shows it.
+    pub(crate) fn remains(&self, id: &JobId, adopted: &[i32]) -> Reading<Remains> {
+        self.with_traces(id, adopted, remains::look)
+    }
+
+    /// Kills what is proven to be the job's, and says what is left.
+    pub(crate) fn kill_remains(&self, id: &JobId, adopted: &[i32]) -> Reading<Remains> {
+        self.with_traces(id, adopted, remains::kill)
+    }
+
+    fn with_traces(
+        &self,
+        id: &JobId,
+        adopted: &[i32],
+        act: impl FnOnce(Traces<'_>) -> std::io::Result<Remains>,
+    ) -> Reading<Remains> {
+        let record = self.process_record(id);
+        let lock = locks::job_lock(self, id);
+        act(Traces {
+            record: &record,
+            lock: &lock,
+            adopted,
+        })
+        .map_err(|source| QueueError::Read {
+            path: record.clone(),
+            source,
+        })
     }
 
     fn take_up_again(&self, hold: &JobHold, stage: Stage, spent: u32) -> Reading<Recovered> {

@@ -104,7 +104,7 @@ impl Queue {
     }
 
     /// The report of an end that was announced, unless it was posted before the crash.
-    fn post_announced(&self, id: &JobId, stage: Stage, known: &History) -> Reading<()> {
+    pub(super) fn post_announced(&self, id: &JobId, stage: Stage, known: &History) -> Reading<()> {
         let reported = matches!(stage, Stage::Shipped | Stage::Failed);
         if let Some(proof) = known.lease().filter(|_| reported)
             && !self.has_letter(id)?
@@ -126,9 +126,7 @@ impl Queue {
     ) -> Reading<Recovered> {
         let announced = known.lines.last().map_or(Stage::Building, |line| line.stage);
         if announced.is_final() {
-            self.post_announced(hold.id(), announced, known)?;
-            self.move_file(&format!("{}.md", hold.id()), from, announced)?;
-            return Ok(Recovered::Moved { to: announced });
+            return self.finish_announced(hold.id(), from, announced, known);
         }
         self.advance(hold, from, Stage::Quarantine, Some(REASON_INTERRUPTED))?;
         Ok(Recovered::Moved {

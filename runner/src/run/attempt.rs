@@ -16,6 +16,7 @@ use crate::job::Job;
 use crate::queue::{Claimed, JobHold, Queue};
 use crate::settings::Settings;
 use crate::stage::Stage;
+use crate::supervise::record::{self, MARK_VARIABLE, Mark};
 use crate::supervise::{self, Order, Running, Streams, Urgency};
 
 /// An engine that is used up says so in its last lines.
@@ -115,13 +116,16 @@ impl Attempt {
             Stdin::Prompt => File::open(&prompt_file)?,
             Stdin::Nothing => File::open("/dev/null")?,
         };
+        let mark = Mark::fresh();
+        let record = record::begin(&queue.process_record(&self.job.id), &mark)?;
         let streams = Streams {
             stdin: stdin.as_fd(),
             output: output.as_fd(),
+            record: record.as_fd(),
             locks: self.hold.descriptors(),
         };
         let order = self.order(invocation, around, step);
-        let running = supervise::start(&order, &streams, &self.environment(around, step))?;
+        let running = supervise::start(&order, &streams, &self.environment(around, step, &mark))?;
         self.step = step;
         Ok(self.running.insert(running))
     }
@@ -149,6 +153,11 @@ impl Attempt {
         };
         // What can't be read says nothing.
         String::from_utf8_lossy(&read().unwrap_or_default()).into_owned()
+    }
+
+    /// The number of the supervisor at work.
+    pub(crate) fn supervisor(&self) -> Option<i32> {
+        self.running.as_ref().map(Running::pid)
     }
 
     /// Between two steps, waiting for something else than a command.
@@ -184,10 +193,11 @@ impl Attempt {
         }
     }
 
-    fn environment(&self, around: &Surroundings, step: Step) -> Vec<(OsString, OsString)> {
+    fn environment(&self, around: &Surroundings, step: Step, mark: &Mark) -> Vec<(OsString, OsString)> {
         let own = [
             ("AQ_JOB_ID", self.job.id.to_string()),
             ("AQ_ATTEMPT", self.number.to_string()),
+            (MARK_VARIABLE, mark.as_str().to_owned()),
         ];
         let own = own.map(|(name, value)| (OsString::from(name), OsString::from(value)));
         // What publishes can have the other side check that nobody newer holds the job.

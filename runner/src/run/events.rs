@@ -26,6 +26,8 @@ pub(super) enum Event {
         end: io::Result<End>,
     },
     Stop(StopSignal),
+    /// Some child of this process has ended; it need not be one that was started here.
+    Child,
     /// Something in the queue folder.
     Changed,
     /// Something at the coordinator's.
@@ -39,6 +41,7 @@ pub(super) struct Events {
     sender: mpsc::Sender<(JobId, io::Result<End>)>,
     interrupt: Signal,
     terminate: Signal,
+    child: Signal,
     watch: Option<AsyncFd<Watch>>,
 }
 
@@ -51,6 +54,7 @@ impl Events {
             sender,
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,
+            child: listen(SignalKind::child())?,
             // Without it a run looks at its queue every second.
             watch: Watch::start(queue).ok().and_then(watched),
         })
@@ -88,6 +92,7 @@ impl Events {
             biased;
             _ = self.interrupt.recv() => Event::Stop(StopSignal::Interrupt),
             _ = self.terminate.recv() => Event::Stop(StopSignal::Terminate),
+            _ = self.child.recv() => Event::Child,
             Some((job, end)) = self.ends.recv() => Event::Ended { job, end },
             event = news(office) => Event::Fleet(event),
             () = readable(self.watch.as_ref()) => Event::Changed,

@@ -111,7 +111,9 @@ impl Runner {
         if stage == Stage::Quarantine {
             let last = known.lines.last().and_then(|line| line.reason.as_deref());
             let closing = match last {
-                Some(SHIP_UNKNOWN) => Closing::Quarantine(SHIP_UNKNOWN.to_owned()),
+                Some(reason) if reason.starts_with(SHIP_UNKNOWN) => {
+                    Closing::Quarantine(SHIP_UNKNOWN.to_owned())
+                }
                 _ => Closing::Release,
             };
             routed.office.settle_orphan(id, proof, closing);

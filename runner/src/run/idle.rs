@@ -12,7 +12,7 @@ const IDLE_DECISION_INTERVAL: Duration = Duration::from_secs(30);
 
 impl Runner {
     pub(super) fn is_over(&self, outlook: &Outlook) -> bool {
-        if !self.running.is_empty() {
+        if !self.running.is_empty() || !self.lost.is_empty() {
             return false;
         }
         if let Some(routed) = self
@@ -97,9 +97,20 @@ impl Runner {
             .values()
             .filter_map(|attempt| attempt.lease.as_ref()?.kill_at);
         let kill = kills.min().map(|at| now + at.since(BootInstant::now()));
-        [looks, coarse, idle, give_up, routed, settings, unpaused, kill]
-            .into_iter()
-            .flatten()
-            .min()
+        let left_behind = self.local.next_instant();
+        [
+            looks,
+            coarse,
+            idle,
+            give_up,
+            routed,
+            settings,
+            unpaused,
+            kill,
+            left_behind,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 }

@@ -10,8 +10,9 @@ use super::{RunError, announce};
 use crate::exit::StopSignal;
 use crate::fleet::client::fresh_key;
 use crate::ids::JobId;
-use crate::queue::{Cause, Letter};
+use crate::queue::{Cause, Letter, SHIP_UNKNOWN};
 use crate::stage::Stage;
+use crate::supervise::remains::Remains;
 use crate::supervise::{End, Urgency};
 use crate::terminal;
 
@@ -46,10 +47,23 @@ impl Runner {
         {
             attempt.wish = Some(Wish::LeaseLost("its time was up".to_owned()));
         }
+        if end.is_err() && attempt.lease.is_none() {
+            self.lose(attempt);
+            return Ok(());
+        }
         let next = match end {
             Ok(end) => self.after(&attempt, &end),
-            // Nobody can say any more what of the job is still alive.
-            Err(_) => Next::Quarantine("supervisor lost".to_owned()),
+            // Its lease may be lost at any moment, so there is no grace.
+            Err(_) => {
+                let left = self.queue.kill_remains(id, &self.orphans())?;
+                if let Remains::Unproven(what) = left {
+                    announce::warn(&format!("{id}: {what}"));
+                }
+                Next::Quarantine(match attempt.step {
+                    Step::Ship => SHIP_UNKNOWN.to_owned(),
+                    Step::Engine | Step::Verify => "supervisor lost".to_owned(),
+                })
+            }
         };
         let next = match self.used_up(&attempt, &next)? {
             Some(reason) => Next::PutBack(Cause::Interruption, reason),
@@ -68,6 +82,13 @@ impl Runner {
             }
         }
         pipeline::after(job, spent, attempt.step, end, wish)
+    }
+
+    /// Its supervisor is gone and can't say what is alive: the job is let go of, with its locks, and treated like one that
+    /// a dead runner left behind (clause O-7).
+    fn lose(&mut self, attempt: Attempt) {
+        announce::warn(&format!("{}: its supervisor was killed", attempt.job.id));
+        self.lost.insert(attempt.job.id.clone());
     }
 
     /// The engine's usage limit is no failure of the job: it waits, and the engine pauses (clause O-12).

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::left_behind::LeftBehind;
 use crate::decide::{Eligibility, View, Waiting, decide, eligibility};
 use crate::engine::{self, Engines};
 use crate::ids::{Capability, EngineName, JobId, LockName};
-use crate::queue::{Changes, Claim, Claimed, Inbox, Queue, QueueError, Recovered, Refused};
+use crate::queue::{Changes, Claim, Claimed, Inbox, Queue, QueueError, Refused};
 use crate::stage::Stage;
 
 /// What a look at the queue came to.
@@ -37,26 +38,49 @@ pub(crate) enum Prospect {
 pub(crate) struct Local {
     inbox: Inbox,
     factory_caps: Vec<Capability>,
+    left_behind: LeftBehind,
+}
+
+/// What this process has of the jobs in work.
+#[derive(Debug, Default)]
+pub(crate) struct Own {
+    pub(crate) running: BTreeSet<JobId>,
+    /// Those of them whose supervisor is gone.
+    pub(crate) lost: BTreeSet<JobId>,
+    /// Children of this process that it never started.
+    pub(crate) adopted: Vec<i32>,
 }
 
 impl Local {
-    pub(crate) fn new(factory_caps: &[Capability]) -> Local {
+    pub(crate) fn new(factory_caps: &[Capability], grace: Duration) -> Local {
         Local {
             inbox: Inbox::default(),
             factory_caps: factory_caps.to_vec(),
+            left_behind: LeftBehind::new(grace),
         }
     }
 
-    /// Looks, decides and takes. `ours`: what this process is running.
+    /// Whether something of this job is still in the way of taking it up.
+    pub(crate) fn is_busy_with(&self, id: &JobId) -> bool {
+        self.left_behind.is_busy_with(id)
+    }
+
+    /// When something that was left behind is to be looked at again.
+    pub(crate) fn next_instant(&self) -> Option<Instant> {
+        self.left_behind.next_instant()
+    }
+
+    /// Looks, decides and takes.
     pub(crate) fn choose(
         &mut self,
         queue: &Queue,
         engines: &Engines,
         changes: &Changes,
-        ours: &BTreeSet<JobId>,
+        own: &Own,
     ) -> Result<Choice, QueueError> {
         let mut elsewhere = Elsewhere::default();
-        let recovered = self.recover(queue, ours, &mut elsewhere)?;
+        let (recovered, busy) = self.left_behind.recover(queue, own)?;
+        elsewhere.busy = busy;
         let look = self.inbox.look(queue, changes)?;
         elsewhere.busy |= look.in_other_hands;
         // What was just put back may not have been noticed yet.
@@ -102,15 +126,23 @@ impl Local {
         }
     }
 
-    /// The jobs that wait although nothing is in their way but this factory's means.
+    /// The jobs that no waiting helps: this factory lacks the means, or a person has to decide first.
     pub(crate) fn stranded(view: &View) -> Vec<(Arc<Waiting>, Eligibility)> {
-        let means = [Eligibility::EngineMissing, Eligibility::CapsMissing];
+        let is_kept = |job: &Waiting| {
+            job.lock
+                .as_ref()
+                .is_some_and(|lock| view.locks_kept.contains(lock))
+        };
         let judged = view
             .waiting
             .iter()
             .map(|job| (Arc::clone(job), eligibility(job, view)));
         judged
-            .filter(|(_, eligibility)| means.contains(eligibility))
+            .filter(|(job, eligibility)| match eligibility {
+                Eligibility::Eligible => false,
+                Eligibility::LockHeld => is_kept(job),
+                Eligibility::EngineMissing | Eligibility::CapsMissing => true,
+            })
             .collect()
     }
 
@@ -123,15 +155,18 @@ impl Local {
         let mut waiting = self.inbox.waiting();
         waiting.retain(|job| !elsewhere.jobs.contains(&job.id));
         let working = self.inbox.working(queue)?;
+        let locks_kept = queue.kept_locks()?;
         let in_work = working.iter().filter(|job| job.stage != Stage::Review);
         let locks_held = in_work
             .filter_map(|job| job.lock.clone())
             .chain(elsewhere.locks.iter().cloned())
+            .chain(locks_kept.iter().cloned())
             .collect();
         Ok(View {
             waiting,
             working,
             locks_held,
+            locks_kept,
             caps: caps.clone(),
         })
     }
@@ -140,30 +175,9 @@ impl Local {
     pub(crate) fn take_up(
         &mut self,
         queue: &Queue,
-        ours: &BTreeSet<JobId>,
+        own: &Own,
     ) -> Result<(Vec<(JobId, Stage)>, bool), QueueError> {
-        let mut elsewhere = Elsewhere::default();
-        let recovered = self.recover(queue, ours, &mut elsewhere)?;
-        Ok((recovered, elsewhere.busy))
-    }
-
-    fn recover(
-        &mut self,
-        queue: &Queue,
-        ours: &BTreeSet<JobId>,
-        elsewhere: &mut Elsewhere,
-    ) -> Result<Vec<(JobId, Stage)>, QueueError> {
-        let mut recovered = Vec::new();
-        for stage in [Stage::Building, Stage::Testing] {
-            for id in queue.ids(stage)?.into_iter().filter(|id| !ours.contains(id)) {
-                match queue.recover(stage, &id)? {
-                    Recovered::Moved { to } => recovered.push((id, to)),
-                    Recovered::Ending => elsewhere.busy = true,
-                    Recovered::Owned | Recovered::Gone => {}
-                }
-            }
-        }
-        Ok(recovered)
+        self.left_behind.recover(queue, own)
     }
 }
 
@@ -186,10 +200,16 @@ struct Elsewhere {
 }
 
 fn prospect(view: &View, elsewhere: &Elsewhere, again_after: Option<Duration>) -> Prospect {
+    // A lock that a job in quarantine keeps is freed by a person, who isn't waited for.
+    let freed = |job: &Waiting| {
+        job.lock
+            .as_ref()
+            .is_some_and(|lock| !view.locks_kept.contains(lock))
+    };
     let blocked = view
         .waiting
         .iter()
-        .any(|job| eligibility(job, view) == Eligibility::LockHeld);
+        .any(|job| eligibility(job, view) == Eligibility::LockHeld && freed(job));
     match again_after {
         Some(after) => Prospect::After(after),
         None if blocked || elsewhere.busy || !elsewhere.jobs.is_empty() => Prospect::InOtherHands,

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use super::announce::{self, Tally};
 use super::attempt::{Attempt, Surroundings};
 use super::events::{Event, Events};
-use super::local::{Choice, Local, Prospect};
+use super::local::{Choice, Local, Own, Prospect};
 use super::routed::Routed;
 use super::{OnJobFailure, Options, RunError, Until};
-use crate::decide::{Eligibility, View};
+use crate::decide::{Eligibility, View, Waiting};
 use crate::engine::Engines;
 use crate::exit::{Exit, StopSignal};
 use crate::ids::JobId;
@@ -19,7 +19,7 @@ use crate::queue::{Changes, Queue};
 use crate::settings::{Reload, Settings};
 use crate::shadow::{Decision, Lane, Transition};
 use crate::stage::Stage;
-use crate::supervise::Running;
+use crate::supervise::{self, Running};
 
 /// Looks at a queue whose changes the system doesn't tell, or at what is in other hands.
 pub(super) const COARSE_TICK: Duration = Duration::from_secs(1);
@@ -46,10 +46,12 @@ pub(super) struct Runner {
     lane_limit: Duration,
     /// Of a run that takes its work from the coordinator, or did and still keeps leases.
     pub(super) routed: Option<Routed>,
-    local: Local,
+    pub(super) local: Local,
     pub(super) events: Events,
     pub(super) changes: Changes,
     pub(super) running: BTreeMap<JobId, Attempt>,
+    /// Jobs whose supervisor is gone: not ours any more, but this run ends what is left of them, and takes them up.
+    pub(super) lost: BTreeSet<JobId>,
     /// Supervisors that have answered and whose processes are about to be gone.
     pub(super) leaving: Vec<Running>,
     pub(super) tally: Tally,
@@ -85,7 +87,8 @@ impl Runner {
             around: Surroundings::of_this_process(settings)
                 .map_err(RunError::system("find the current folder"))?,
             events: Events::new(&queue)?,
-            local: Local::new(&settings.factory_caps),
+            local: Local::new(&settings.factory_caps, settings.grace),
+
             lane_limit: settings.fleet.drain.value,
             mode: settings.mode,
             reload: Reload::new(&settings.flags, &settings.queue),
@@ -94,6 +97,7 @@ impl Runner {
             lanes_left: Vec::new(),
             changes: Changes::everything(),
             running: BTreeMap::new(),
+            lost: BTreeSet::new(),
             leaving: Vec::new(),
             tally: Tally::default(),
             stop: None,
@@ -152,12 +156,15 @@ impl Runner {
                 return Ok(outlook);
             }
             if !self.may_start() {
+                if !self.lost.is_empty() && self.take_up_left_behind()? {
+                    outlook.prospect = Prospect::InOtherHands;
+                }
                 break;
             }
             let mut changes = std::mem::take(&mut self.changes);
             changes.merge(self.events.changes());
-            let ours: BTreeSet<JobId> = self.running.keys().cloned().collect();
-            let choice = self.local.choose(&self.queue, &self.engines, &changes, &ours)?;
+            let own = self.own();
+            let choice = self.local.choose(&self.queue, &self.engines, &changes, &own)?;
             self.tell_moves(&choice);
             outlook = Outlook {
                 prospect: choice.prospect,
@@ -211,8 +218,8 @@ impl Runner {
 
     /// Jobs of dead runners, where the coordinator is the source of work; true: something of one is being ended.
     fn take_up_left_behind(&mut self) -> Result<bool, RunError> {
-        let ours: BTreeSet<JobId> = self.running.keys().cloned().collect();
-        let (recovered, busy) = self.local.take_up(&self.queue, &ours)?;
+        let own = self.own();
+        let (recovered, busy) = self.local.take_up(&self.queue, &own)?;
         self.tell_recovered(&recovered);
         for (id, stage) in recovered {
             self.settle_left_behind(&id, stage)?;
@@ -225,9 +232,44 @@ impl Runner {
             if stage.is_final() {
                 self.tally.count(*stage);
             }
-            announce::moved(id, *stage, Some("left behind by an earlier run"), None);
+            let reason = match self.lost.remove(id) {
+                true => "its supervisor was lost",
+                false => "left behind by an earlier run",
+            };
+            announce::moved(id, *stage, Some(reason), None);
             self.moved(id, *stage);
         }
+        self.lost.retain(|id| self.local.is_busy_with(id));
+    }
+
+    fn own(&self) -> Own {
+        Own {
+            running: self.running.keys().cloned().collect(),
+            lost: self.lost.clone(),
+            adopted: match self.lost.is_empty() {
+                true => Vec::new(),
+                false => self.orphans(),
+            },
+        }
+    }
+
+    /// What a lost supervisor left to this process. Process 1 becomes the parent of everybody's orphans, so for it being
+    /// adopted proves nothing.
+    pub(super) fn orphans(&self) -> Vec<i32> {
+        match std::process::id() {
+            1 => Vec::new(),
+            _ => self.adopted(),
+        }
+    }
+
+    /// The children of this process that it never started: orphans of a supervisor that is gone, or, for process 1, of
+    /// anything.
+    pub(super) fn adopted(&self) -> Vec<i32> {
+        let own = self.running.values().filter_map(Attempt::supervisor);
+        let own: BTreeSet<i32> = own.chain(self.leaving.iter().map(Running::pid)).collect();
+        let mut children = supervise::children();
+        children.retain(|pid| !own.contains(pid));
+        children
     }
 
     fn apply(&mut self, event: Event) -> Result<(), RunError> {
@@ -235,6 +277,7 @@ impl Runner {
         match event {
             Event::Ended { job, end } => self.ended(&job, end)?,
             Event::Stop(signal) => self.stop(signal),
+            Event::Child => supervise::collect(self.adopted().into_iter()),
             Event::Changed => {
                 self.next_tick = FIRST_TICK;
                 self.changes.merge(self.events.changes());
@@ -249,6 +292,18 @@ impl Runner {
         self.kill_overdue();
         self.follow_reviews()?;
         self.end_parked()
+    }
+
+    fn kept_by(&self, job: &Waiting) -> Result<String, RunError> {
+        let Some(lock) = &job.lock else {
+            return Ok(String::new());
+        };
+        let keepers = self.queue.keepers(lock)?;
+        let keepers: Vec<&str> = keepers.iter().map(JobId::as_str).collect();
+        Ok(format!(
+            "its lock `{lock}` is kept by {} in quarantine; `aq show` says why, `aq retry` or `aq cancel` frees it",
+            keepers.join(", ")
+        ))
     }
 
     async fn finish(mut self, view: Option<Arc<View>>) -> Result<Exit, RunError> {
@@ -283,6 +338,7 @@ impl Runner {
                     )
                 }
                 Eligibility::EngineMissing => format!("its engine `{}` is not found on PATH", job.engine),
+                Eligibility::LockHeld => self.kept_by(job)?,
                 _ => "it asks for `caps` that this factory lacks (AQ_FACTORY_CAPS)".to_owned(),
             };
             announce::warn(&format!("{} stays in the inbox: {what}", job.id));

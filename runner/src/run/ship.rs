@@ -105,7 +105,7 @@ async fn publish(
                 attempt.end(Wish::Interrupt, urgency);
                 stopped_by.get_or_insert(signal);
             }
-            Event::Changed | Event::Time | Event::Fleet(_) => {}
+            Event::Child | Event::Changed | Event::Time | Event::Fleet(_) => {}
         }
     }
 }

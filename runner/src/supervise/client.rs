@@ -8,6 +8,8 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
+use rustix::process::Pid;
+
 use super::order::{self, BYTE_END, BYTE_KILL, End, Order};
 
 /// The answer is one short line.
@@ -21,10 +23,11 @@ pub(crate) enum Urgency {
     Now,
 }
 
-/// What the command reads and writes, and the locks that its supervisor keeps.
+/// What the command reads and writes, where its processes are put on record, and the locks that its supervisor keeps.
 pub(crate) struct Streams<'a> {
     pub(crate) stdin: BorrowedFd<'a>,
     pub(crate) output: BorrowedFd<'a>,
+    pub(crate) record: BorrowedFd<'a>,
     pub(crate) locks: Vec<BorrowedFd<'a>>,
 }
 
@@ -42,7 +45,7 @@ pub(crate) fn start(
     environment: &[(OsString, OsString)],
 ) -> io::Result<Running> {
     let (ours, theirs) = UnixStream::pair()?;
-    let descriptors: Vec<_> = [streams.stdin, streams.output]
+    let descriptors: Vec<_> = [streams.stdin, streams.output, streams.record]
         .into_iter()
         .chain(streams.locks.iter().copied())
         .collect();
@@ -65,6 +68,10 @@ pub(crate) fn start(
 }
 
 impl Running {
+    pub(crate) fn pid(&self) -> i32 {
+        Pid::from_child(&self.process).as_raw_nonzero().get()
+    }
+
     /// Gives an order. One that no longer finds the supervisor is without effect, as it has ended everything.
     pub(crate) fn end(&self, urgency: Urgency) {
         let byte = match urgency {

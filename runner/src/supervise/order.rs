@@ -13,8 +13,8 @@ use rustix::net::{
 };
 use serde::{Deserialize, Serialize};
 
-/// Standard input, output, and at most two locks.
-const DESCRIPTORS_MAX: usize = 4;
+/// Standard input, output, the record, and at most two locks.
+const DESCRIPTORS_MAX: usize = 5;
 /// Arguments have their own, smaller limit; what is larger is no order of ours.
 const ORDER_BYTES_MAX: usize = 1024 * 1024;
 
@@ -62,6 +62,8 @@ pub(super) struct Handover {
     pub(super) order: Order,
     pub(super) stdin: OwnedFd,
     pub(super) output: File,
+    /// Of the processes that come of it.
+    pub(super) record: File,
     pub(super) locks: Vec<OwnedFd>,
 }
 
@@ -120,11 +122,12 @@ pub(super) fn receive(socket: &UnixStream) -> io::Result<Handover> {
     }
     let order = serde_json::from_slice(&bytes)?;
     let mut descriptors = descriptors.into_iter();
-    match (descriptors.next(), descriptors.next()) {
-        (Some(stdin), Some(output)) => Ok(Handover {
+    match (descriptors.next(), descriptors.next(), descriptors.next()) {
+        (Some(stdin), Some(output), Some(record)) => Ok(Handover {
             order,
             stdin,
             output: File::from(output),
+            record: File::from(record),
             locks: descriptors.collect(),
         }),
         _ => Err(io::Error::new(

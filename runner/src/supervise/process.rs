@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
 
+use super::identity::Stat;
 use super::order::Order;
 
 /// Starts the command in a process group of its own.
@@ -101,8 +102,5 @@ fn descends_from_us(pid: Pid) -> bool {
 }
 
 fn parent_of(pid: Pid) -> Option<Pid> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The command's name stands in parentheses and may hold any of them.
-    let after_name = &stat[stat.rfind(')')? + 1..];
-    Pid::from_raw(after_name.split_whitespace().nth(1)?.parse().ok()?)
+    Pid::from_raw(Stat::of(pid.as_raw_nonzero().get())?.parent)
 }

@@ -6,6 +6,7 @@ mod coordinator;
 mod ending;
 mod hand;
 mod locks;
+mod lost;
 mod order;
 mod rig;
 mod routed;

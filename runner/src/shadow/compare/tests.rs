@@ -69,6 +69,7 @@ fn decision() -> Decision {
             })
             .collect(),
         locks_held: [lock("busy").unwrap()].into(),
+        locks_kept: [].into(),
         caps: [Capability::new("engine:sh").unwrap()].into(),
     };
     Decision {

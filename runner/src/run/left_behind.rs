@@ -1,0 +1,129 @@
+//! Jobs that a dead runner left in work, or this one when it lost their supervisor: what is alive of them is ended, and
+//! then they are taken up by their rule (clause O-7).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use super::announce;
+use super::local::Own;
+use crate::ids::JobId;
+use crate::queue::{Queue, QueueError, Recovered};
+use crate::stage::Stage;
+use crate::supervise::remains::{self, Orphan, Remains};
+
+/// What can't be proven to be a job's own may be a process that is only just being started, or about to be gone.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+pub(super) struct LeftBehind {
+    grace: Duration,
+    busy: BTreeSet<JobId>,
+    endings: BTreeMap<JobId, Ending>,
+    unproven: BTreeMap<JobId, Instant>,
+}
+
+/// Orphans that were told to end.
+struct Ending {
+    asked: BTreeSet<Orphan>,
+    kill_at: Instant,
+}
+
+impl LeftBehind {
+    pub(super) fn new(grace: Duration) -> LeftBehind {
+        LeftBehind {
+            grace,
+            busy: BTreeSet::new(),
+            endings: BTreeMap::new(),
+            unproven: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn is_busy_with(&self, id: &JobId) -> bool {
+        self.busy.contains(id)
+    }
+
+    pub(super) fn next_instant(&self) -> Option<Instant> {
+        let kills = self.endings.values().map(|ending| ending.kill_at);
+        let verdicts = self.unproven.values().map(|since| *since + PATIENCE);
+        kills.chain(verdicts).min()
+    }
+
+    /// The jobs that were taken up, and where they went; true: something is still in the way of others.
+    pub(super) fn recover(
+        &mut self,
+        queue: &Queue,
+        own: &Own,
+    ) -> Result<(Vec<(JobId, Stage)>, bool), QueueError> {
+        let mut recovered = Vec::new();
+        self.busy.clear();
+        for stage in [Stage::Building, Stage::Testing] {
+            for id in queue.ids(stage)? {
+                if own.running.contains(&id) {
+                    continue;
+                }
+                let adopted = match own.lost.contains(&id) {
+                    true => own.adopted.as_slice(),
+                    false => &[],
+                };
+                match self.take_up(queue, stage, &id, adopted)? {
+                    Recovered::Moved { to } => recovered.push((id, to)),
+                    Recovered::Owned | Recovered::Gone => {}
+                    Recovered::Ending | Recovered::Orphaned(_) | Recovered::Unproven(_) => {
+                        self.busy.insert(id);
+                    }
+                }
+            }
+        }
+        self.endings.retain(|id, _| self.busy.contains(id));
+        self.unproven.retain(|id, _| self.busy.contains(id));
+        Ok((recovered, !self.busy.is_empty()))
+    }
+
+    fn take_up(
+        &mut self,
+        queue: &Queue,
+        stage: Stage,
+        id: &JobId,
+        adopted: &[i32],
+    ) -> Result<Recovered, QueueError> {
+        let found = queue.recover(stage, id, adopted)?;
+        if !matches!(found, Recovered::Unproven(_)) {
+            self.unproven.remove(id);
+        }
+        match &found {
+            Recovered::Orphaned(orphans) if self.end(id, orphans) => {
+                match queue.kill_remains(id, adopted)? {
+                    Remains::Nothing => queue.recover(stage, id, adopted),
+                    _ => Ok(found),
+                }
+            }
+            Recovered::Unproven(what) => {
+                let since = *self.unproven.entry(id.clone()).or_insert_with(Instant::now);
+                match since.elapsed() < PATIENCE {
+                    true => Ok(found),
+                    false => queue.quarantine_unproven(stage, id, what),
+                }
+            }
+            _ => Ok(found),
+        }
+    }
+
+    /// TERM to those that have not had it; true: their grace is over.
+    fn end(&mut self, id: &JobId, orphans: &[Orphan]) -> bool {
+        let now = Instant::now();
+        let ending = self.endings.entry(id.clone()).or_insert_with(|| {
+            announce::warn(&format!(
+                "{id}: its supervisor is gone; what it left running is ended first ({} alive)",
+                orphans.len()
+            ));
+            Ending {
+                asked: BTreeSet::new(),
+                kill_at: now + self.grace,
+            }
+        });
+        let new = orphans.iter().filter(|orphan| !ending.asked.contains(orphan));
+        let new: Vec<Orphan> = new.cloned().collect();
+        remains::ask_to_end(&new);
+        ending.asked.extend(new);
+        ending.kill_at <= now
+    }
+}

@@ -1,0 +1,105 @@
+//! Who a process is. A number alone says nothing: it is given away again, and starts anew with each boot.
+
+use std::fs;
+
+use serde::{Deserialize, Serialize};
+
+/// A process that can be known again: the boot it belongs to, its number, its start, its group and session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Identity {
+    pub(crate) boot: String,
+    pub(crate) pid: i32,
+    /// In clock ticks since that boot.
+    pub(crate) start: u64,
+    pub(crate) group: i32,
+    pub(crate) session: i32,
+}
+
+impl Identity {
+    /// Of a process that is there now.
+    pub(crate) fn of(pid: i32) -> Option<Identity> {
+        let stat = Stat::of(pid)?;
+        Some(Identity {
+            boot: boot()?,
+            pid,
+            start: stat.start,
+            group: stat.group,
+            session: stat.session,
+        })
+    }
+
+    pub(super) fn is_alive(&self) -> bool {
+        self.is_of_this_boot()
+            && Stat::of(self.pid).is_some_and(|stat| stat.start == self.start && !stat.is_dead)
+    }
+
+    pub(super) fn is_of_this_boot(&self) -> bool {
+        boot().is_some_and(|boot| boot == self.boot)
+    }
+}
+
+/// What `/proc/PID/stat` says, as far as it is of use here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stat {
+    pub(super) pid: i32,
+    pub(super) parent: i32,
+    pub(super) group: i32,
+    pub(super) session: i32,
+    pub(super) start: u64,
+    /// It has ended, and nobody has asked how.
+    pub(super) is_dead: bool,
+}
+
+impl Stat {
+    pub(super) fn of(pid: i32) -> Option<Stat> {
+        parse(pid, &fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    }
+}
+
+fn parse(pid: i32, text: &str) -> Option<Stat> {
+    // The command's name stands in parentheses and may hold any of them.
+    let after_name = &text[text.rfind(')')? + 1..];
+    let words: Vec<&str> = after_name.split_whitespace().collect();
+    Some(Stat {
+        pid,
+        is_dead: matches!(*words.first()?, "Z" | "X"),
+        parent: words.get(1)?.parse().ok()?,
+        group: words.get(2)?.parse().ok()?,
+        session: words.get(3)?.parse().ok()?,
+        start: words.get(19)?.parse().ok()?,
+    })
+}
+
+fn boot() -> Option<String> {
+    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(text.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_may_hold_blanks_and_parentheses() {
+        let text = "7 (a) R 1 (b) S 3 4 5 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 4711 9 9\n";
+        let stat = parse(7, text).unwrap();
+        assert_eq!((stat.parent, stat.group, stat.session), (3, 4, 5));
+        assert_eq!((stat.start, stat.is_dead), (4711, false));
+    }
+
+    #[test]
+    fn a_number_that_was_given_away_again_is_somebody_else() {
+        let own = Identity::of(i32::try_from(std::process::id()).unwrap()).unwrap();
+        assert!(own.is_alive());
+        let earlier = Identity {
+            start: own.start - 1,
+            ..own.clone()
+        };
+        assert!(!earlier.is_alive());
+        let before_the_boot = Identity {
+            boot: "another".to_owned(),
+            ..own
+        };
+        assert!(!before_the_boot.is_alive());
+    }
+}

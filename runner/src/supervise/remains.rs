@@ -1,0 +1,233 @@
+//! What is still alive of a command whose runner is gone, and which of it is proven to be its own.
+//!
+//! Proof is the mark of the command in a process's environment, being a process that is on record, or descending from
+//! one of these; without any of them, to hold the job's lock *and* to be in the session or the group of the record.
+//! Whoever merely holds the lock is nobody to be ended: that is for a person to judge.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use rustix::process::{Pid, Signal, getpid, pidfd_send_signal};
+
+use super::identity::Stat;
+use super::process;
+use super::record::{self, MARK_VARIABLE, Reading, Record};
+
+/// So often is everything looked for and killed before a tree is left for the next look.
+const KILL_ROUNDS_MAX: usize = 64;
+
+/// What a look came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Remains {
+    Nothing,
+    /// Its supervisor lives, and is ending the rest; or it has yet to note itself, and will find its runner gone.
+    Supervised,
+    /// These, and nobody looks after them.
+    Ours(Vec<Orphan>),
+    /// In words: what can't be told to be the job's, or not to be.
+    Unproven(String),
+}
+
+/// A process that is proven to be of the command.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Orphan {
+    pid: i32,
+    start: u64,
+}
+
+/// Where to look: the record of the job's last command, and the file that is locked while anything of it lives.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Traces<'a> {
+    pub(crate) record: &'a Path,
+    pub(crate) lock: &'a Path,
+    /// Children of this process that it never started: orphans of a supervisor that it lost.
+    pub(crate) adopted: &'a [i32],
+}
+
+/// Looks at everything that runs.
+pub(crate) fn look(traces: Traces<'_>) -> io::Result<Remains> {
+    let record = match record::read(traces.record)? {
+        Reading::Record(record) if !record.runner.is_of_this_boot() => None,
+        Reading::Record(record) => Some(record),
+        Reading::Nothing => None,
+        Reading::Damaged => {
+            return Ok(Remains::Unproven(format!(
+                "{} is damaged, so nobody knows what it had running",
+                traces.record.display()
+            )));
+        }
+    };
+    if let Some(record) = &record {
+        let supervisor = record.supervisor.as_ref();
+        if supervisor.is_some_and(|supervisor| supervisor.is_alive()) {
+            return Ok(Remains::Supervised);
+        }
+    }
+    let holders = holders(traces.lock)?;
+    let all = processes()?;
+    let ours = own(record.as_ref(), &all, &holders, traces.adopted);
+    let unnoted = record.as_ref().is_some_and(|record| record.supervisor.is_none());
+    if unnoted && ours.iter().any(|pid| is_supervisor(*pid)) {
+        return Ok(Remains::Supervised);
+    }
+    if !ours.is_empty() {
+        let orphan = |pid: &i32| {
+            let start = all.get(pid)?.start;
+            Some(Orphan { pid: *pid, start })
+        };
+        return Ok(Remains::Ours(ours.iter().filter_map(orphan).collect()));
+    }
+    Ok(match holders.first() {
+        Some(pid) => Remains::Unproven(format!(
+            "process {pid} ({}), which can't be proven to be the job's, holds its lock",
+            command_line(*pid)
+        )),
+        None => Remains::Nothing,
+    })
+}
+
+/// TERM, and awake, or it could not follow.
+pub(crate) fn ask_to_end(orphans: &[Orphan]) {
+    for orphan in orphans {
+        signal(orphan, &[Signal::TERM, Signal::CONT]);
+    }
+}
+
+/// KILL to all that is left, again and again while there is something that was started meanwhile.
+pub(crate) fn kill(traces: Traces<'_>) -> io::Result<Remains> {
+    for _ in 0..KILL_ROUNDS_MAX {
+        match look(traces)? {
+            Remains::Ours(orphans) => orphans
+                .iter()
+                .for_each(|orphan| signal(orphan, &[Signal::STOP, Signal::KILL])),
+            other => return Ok(other),
+        }
+    }
+    look(traces)
+}
+
+/// The handle is opened before the start is looked at again: no stranger that got the number is ever signalled.
+fn signal(orphan: &Orphan, signals: &[Signal]) {
+    let Some(handle) = Pid::from_raw(orphan.pid).and_then(process::open) else {
+        return;
+    };
+    if Stat::of(orphan.pid).is_none_or(|stat| stat.start != orphan.start) {
+        return;
+    }
+    for signal in signals {
+        // It may have ended meanwhile, which is what is wanted.
+        let _ = pidfd_send_signal(&handle, *signal);
+    }
+}
+
+fn own(
+    record: Option<&Record>,
+    all: &BTreeMap<i32, Stat>,
+    holders: &[i32],
+    adopted: &[i32],
+) -> BTreeSet<i32> {
+    let mut ours: BTreeSet<i32> = adopted
+        .iter()
+        .copied()
+        .filter(|pid| all.contains_key(pid))
+        .collect();
+    if let Some(record) = record {
+        let started = record.runner.start;
+        let found = all
+            .values()
+            .filter(|stat| stat.start >= started)
+            .filter(|stat| is_proven(record, stat, holders));
+        ours.extend(found.map(|stat| stat.pid));
+    }
+    // Whoever descends from one of them. A parent is never younger than its child, so this ends.
+    loop {
+        let more: Vec<i32> = all
+            .values()
+            .filter(|stat| ours.contains(&stat.parent) && !ours.contains(&stat.pid))
+            .map(|stat| stat.pid)
+            .collect();
+        if more.is_empty() {
+            break;
+        }
+        ours.extend(more);
+    }
+    ours.remove(&getpid().as_raw_nonzero().get());
+    ours
+}
+
+fn is_proven(record: &Record, stat: &Stat, holders: &[i32]) -> bool {
+    let is = |identity: &super::identity::Identity| identity.pid == stat.pid && identity.start == stat.start;
+    if record.command.as_ref().is_some_and(is) || is_marked(stat.pid, record.mark.as_str()) {
+        return true;
+    }
+    let session = record.supervisor.as_ref().map(|supervisor| supervisor.session);
+    let group = record.command.as_ref().map(|command| command.group);
+    let in_its_company = session == Some(stat.session) || group == Some(stat.group);
+    in_its_company && holders.contains(&stat.pid)
+}
+
+fn is_marked(pid: i32, mark: &str) -> bool {
+    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    let wanted = format!("{MARK_VARIABLE}={mark}");
+    environment
+        .split(|byte| *byte == 0)
+        .any(|variable| variable == wanted.as_bytes())
+}
+
+fn is_supervisor(pid: i32) -> bool {
+    let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    command.starts_with(b"aq\0supervise\0")
+}
+
+/// Everything that is alive and can be seen from here.
+fn processes() -> io::Result<BTreeMap<i32, Stat>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir("/proc")? {
+        let name = entry?.file_name();
+        let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
+        if let Some(stat) = Stat::of(pid).filter(|stat| !stat.is_dead) {
+            found.insert(pid, stat);
+        }
+    }
+    Ok(found)
+}
+
+/// The processes through which the file's lock is held.
+fn holders(lock: &Path) -> io::Result<Vec<i32>> {
+    let file = match lock.metadata() {
+        Ok(metadata) => (metadata.dev(), metadata.ino()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut found = Vec::new();
+    for pid in processes()?.into_keys() {
+        let descriptors = fs::read_dir(format!("/proc/{pid}/fd"));
+        let mut descriptors = descriptors.into_iter().flatten().flatten();
+        let holds = |descriptor: fs::DirEntry| {
+            let same = fs::metadata(descriptor.path())
+                .is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == file);
+            same && is_locked_through(pid, &descriptor.file_name().to_string_lossy())
+        };
+        if descriptors.any(holds) {
+            found.push(pid);
+        }
+    }
+    Ok(found)
+}
+
+/// Others may have the file open and hold nothing: those who only ask whether it is free.
+fn is_locked_through(pid: i32, descriptor: &str) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/fdinfo/{descriptor}"))
+        .is_ok_and(|text| text.lines().any(|line| line.starts_with("lock:")))
+}
+
+fn command_line(pid: i32) -> String {
+    let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let words = String::from_utf8_lossy(&words).replace('\0', " ");
+    words.trim().chars().take(80).collect()
+}
