@@ -37,7 +37,7 @@ pub(crate) use locks::JobHold;
 pub(crate) use outbox::{Letter, Posted};
 pub(crate) use recover::Recovered;
 pub(crate) use refuse::Refused;
-pub(crate) use routed::Admission;
+pub(crate) use routed::{Admission, REASON_GIVEN_BACK, is_reported};
 pub(crate) use watch::{Changes, Watch};
 
 /// The reason of a job whose `ship` command began without anyone knowing how it ended: never simply run again.

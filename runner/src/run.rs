@@ -3,6 +3,7 @@
 mod announce;
 mod assigned;
 mod attempt;
+mod course;
 mod events;
 mod follow;
 mod held;

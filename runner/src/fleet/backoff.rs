@@ -52,6 +52,7 @@ impl Backoff {
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Outage {
     since: Option<BootInstant>,
+    told: bool,
 }
 
 impl Outage {
@@ -62,12 +63,16 @@ impl Outage {
 
     /// A call that was answered as it should be.
     pub(crate) fn answered(&mut self) {
-        self.since = None;
+        *self = Outage::default();
     }
 
-    /// When `--drain` gives up.
+    /// When `--drain` gives up, until it has been told so.
     pub(crate) fn gives_up_at(&self) -> Option<BootInstant> {
-        self.since.map(|since| since + OUTAGE_MAX)
+        self.since.filter(|_| !self.told).map(|since| since + OUTAGE_MAX)
+    }
+
+    pub(crate) fn given_up(&mut self) {
+        self.told = true;
     }
 }
 
@@ -116,7 +121,11 @@ mod tests {
         outage.failed(start);
         outage.failed(start + Duration::from_secs(30));
         assert_eq!(outage.gives_up_at(), Some(start + Duration::from_secs(60)));
+        outage.given_up();
+        assert_eq!(outage.gives_up_at(), None);
         outage.answered();
         assert_eq!(outage.gives_up_at(), None);
+        outage.failed(start);
+        assert!(outage.gives_up_at().is_some());
     }
 }

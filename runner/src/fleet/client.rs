@@ -35,6 +35,8 @@ pub(crate) enum ClientError {
     Certificates(#[source] reqwest::Error),
     #[error("AQ_FLEET_CA holds no certificate: give a PEM file")]
     NoCertificate,
+    #[error("can't start the thread that speaks with the coordinator: is a limit on processes reached?")]
+    Thread(#[source] std::io::Error),
     #[error("can't prepare https to the coordinator: are the system's CA certificates installed?")]
     Build(#[source] reqwest::Error),
 }

@@ -1,21 +1,31 @@
 //! The routed mode, but for the run loop itself: claiming with back-off, keeping a lease, and the rules for what a
 //! claim brings. All of it talks to the loop by messages; the loop alone touches the queue and the processes.
+//!
+//! What is decided is pure: `inquiry` (one claim), `tenure` (one lease), `admission`. `claimer` and `keeper` carry it
+//! out, on a thread of their own: no busy loop, disk or engine keeps a renewal from being sent.
 
 pub(crate) mod admission;
 mod claimer;
+mod courier;
+pub(crate) mod inquiry;
 mod keeper;
 pub(crate) mod office;
+pub(crate) mod round;
+pub(crate) mod settlement;
+pub(crate) mod tenure;
+mod thread;
 
 use std::time::Duration;
 
 use claimer::Claimer;
-pub(crate) use keeper::Closing;
-use keeper::{Keeper, Terms};
+use keeper::Keeper;
+pub(crate) use settlement::Settlement;
+use tenure::{Closing, Terms};
 
 use super::client::LeaseProof;
 use super::lease::{BootInstant, Ending, LeaseTime};
 use super::wire::WireJob;
-use crate::ids::JobId;
+use crate::ids::{JobId, LeaseId};
 
 /// Messages that the loop has not taken yet; its tasks wait when there are more.
 const EVENTS_MAX: usize = 64;
@@ -43,19 +53,12 @@ pub(crate) enum FleetEvent {
     },
     /// The answer to [`office::Office::confirm`]: a renewal that was sent after the question has been answered.
     Confirmed { job: JobId },
-    /// The keeper is through with its lease.
-    Settled { job: JobId, outcome: Settlement },
-}
-
-/// How a lease ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Settlement {
-    /// The final stage was taken, or the lease given back, or the quarantine recorded.
-    Delivered,
-    /// Refused by the coordinator; nothing more can be done.
-    Refused(String),
-    /// Not answered in time: the lease ends by itself.
-    Undelivered(String),
+    /// The last word on a lease was said.
+    Settled {
+        job: JobId,
+        lease: LeaseId,
+        outcome: Settlement,
+    },
 }
 
 /// A job and the right to work on it.
@@ -75,5 +78,13 @@ pub(crate) async fn sleep_until(at: BootInstant) {
             Duration::ZERO => return,
             left => tokio::time::sleep(left.min(STEP)).await,
         }
+    }
+}
+
+/// Never, where nothing is due.
+async fn due_at(due: Option<BootInstant>) {
+    match due {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }

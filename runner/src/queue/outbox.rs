@@ -1,20 +1,21 @@
-//! Final reports that the coordinator has to get: on the disk before they are sent, and until they were answered
-//! (clause T-9).
+//! Final reports, and quarantines, that the coordinator has to get: on the disk before they are sent, and until they
+//! were answered (clauses T-4 and T-9).
 //!
 //! One file a report, named so that their order is that of the folder. Whoever delivers one holds a lock on its file,
 //! so that a second process leaves it alone; the key inside makes a second delivery harmless all the same.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{JobHold, Queue, QueueError, Reading, add, change, files, history, locks};
+use super::{JobHold, Line, Queue, QueueError, Reading, add, change, files, history, locks};
 use crate::ids::{JobId, LeaseId, LeaseProof};
 use crate::stage::Stage;
 
 const LETTER_BYTES_MAX: usize = 64 * 1024;
 
-/// A final report, with all that sending it takes.
+/// A final report, or a quarantine, with all that sending it takes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Letter {
     job: String,
@@ -28,13 +29,7 @@ pub(crate) struct Letter {
 }
 
 impl Letter {
-    pub(crate) fn new(
-        job: &JobId,
-        proof: &LeaseProof,
-        stage: Stage,
-        detail: Option<&str>,
-        key: &str,
-    ) -> Letter {
+    pub(crate) fn new(job: &JobId, proof: &LeaseProof, stage: Stage, detail: Option<&str>) -> Letter {
         Letter {
             job: job.to_string(),
             lease: proof.lease.to_string(),
@@ -42,7 +37,7 @@ impl Letter {
             stage: stage.folder().to_owned(),
             at: history::now(),
             detail: detail.map(str::to_owned),
-            key: key.to_owned(),
+            key: key(job, proof),
         }
     }
 
@@ -55,6 +50,14 @@ impl Letter {
         let stage = Stage::from_folder(&self.stage).filter(|stage| stage.is_final())?;
         Some((JobId::new(&self.job).ok()?, proof, stage))
     }
+}
+
+/// A lease has one last word, so its key follows from the lease: a letter that is written again after a crash is the
+/// same request. Hashed, because a key may be no longer than one id.
+fn key(job: &JobId, proof: &LeaseProof) -> String {
+    let mut hasher = DefaultHasher::new();
+    (job, &proof.lease).hash(&mut hasher);
+    format!("end-{}-{:016x}", proof.fencing_token, hasher.finish())
 }
 
 /// A letter in the outbox, in the hands of this process.
@@ -86,9 +89,21 @@ impl Queue {
         letter: Letter,
     ) -> Reading<Posted> {
         let known = self.history(hold.id())?;
-        history::append(self, hold.id(), &change::line(&known, to, known.spent(), reason))?;
-        let posted = self.post(hold.id(), letter)?;
-        self.move_file(&format!("{}.md", hold.id()), from, to)?;
+        let line = change::line(&known, to, known.spent(), reason);
+        self.announce_post_and_move(hold.id(), from, to, line, letter)
+    }
+
+    pub(super) fn announce_post_and_move(
+        &self,
+        id: &JobId,
+        from: Stage,
+        to: Stage,
+        line: Line,
+        letter: Letter,
+    ) -> Reading<Posted> {
+        history::append(self, id, &line)?;
+        let posted = self.post(id, letter)?;
+        self.move_file(&format!("{id}.md"), from, to)?;
         Ok(posted)
     }
 
@@ -115,28 +130,31 @@ impl Queue {
         })
     }
 
-    pub(super) fn has_letter(&self, id: &JobId) -> Reading<bool> {
-        let ending = format!("-{id}.json");
-        Ok(self.letter_names()?.iter().any(|name| name.ends_with(&ending)))
+    pub(super) fn has_letter(&self, letter: &Letter) -> Reading<bool> {
+        let ending = format!("-{}.json", letter.job);
+        for name in self.letter_names()?.iter().filter(|name| name.ends_with(&ending)) {
+            if self
+                .read_letter(name)?
+                .is_some_and(|there| there.key == letter.key)
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// What waits to be delivered, in order, and is in nobody else's hands.
     pub(crate) fn undelivered(&self) -> Reading<Vec<Posted>> {
         let mut found = Vec::new();
         for name in self.letter_names()? {
-            let path = self.outbox_folder().join(name);
+            let path = self.outbox_folder().join(&name);
             if !path.exists() {
                 continue;
             }
             let Some(held) = locks::try_hold(&path)? else {
                 continue;
             };
-            let bytes = files::read_bounded(&path, LETTER_BYTES_MAX).map_err(|source| QueueError::Read {
-                path: path.clone(),
-                source,
-            })?;
-            // What is no letter was put there by someone else, who may know what it is.
-            if let Ok(letter) = serde_json::from_slice(&bytes) {
+            if let Some(letter) = self.read_letter(&name)? {
                 found.push(Posted {
                     letter,
                     path,
@@ -145,6 +163,16 @@ impl Queue {
             }
         }
         Ok(found)
+    }
+
+    /// None if it is gone, or was put there by someone else, who may know what it is.
+    fn read_letter(&self, name: &str) -> Reading<Option<Letter>> {
+        let path = self.outbox_folder().join(name);
+        match files::read_bounded(&path, LETTER_BYTES_MAX) {
+            Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(QueueError::Read { path, source }),
+        }
     }
 
     fn letter_names(&self) -> Reading<Vec<String>> {

@@ -1,6 +1,6 @@
 //! What a dead runner left in work is taken up again, once nothing of it is alive.
 
-use super::{Cause, JobHold, Queue, QueueError, Reading, locks};
+use super::{Cause, JobHold, Letter, Queue, QueueError, Reading, locks};
 use crate::ids::JobId;
 use crate::stage::Stage;
 use crate::supervise::remains::{self, Orphan, Remains, Traces};
@@ -52,10 +52,7 @@ impl Queue {
         }
         let known = self.history(id)?;
         if known.is_shipping() {
-            self.advance(&hold, stage, Stage::Quarantine, Some(super::SHIP_UNKNOWN))?;
-            return Ok(Recovered::Moved {
-                to: Stage::Quarantine,
-            });
+            return self.quarantine_shipping(&hold, stage, &known);
         }
         if known.is_routed() {
             // Its lease can't be relied on any more, so it must not run again from here (clause T-13).
@@ -95,7 +92,14 @@ impl Queue {
         let reason =
             format!("{why}: {what}; make sure that nothing of it runs, then {again}`aq cancel {id}`");
         let line = super::change::line(&known, Stage::Quarantine, known.spent(), Some(&reason));
-        self.announce_and_move(id, stage, Stage::Quarantine, line)?;
+        match known.lease() {
+            // Not given back: what may be alive here must not be started elsewhere.
+            Some(proof) => {
+                let letter = Letter::new(id, &proof, Stage::Quarantine, Some(&reason));
+                drop(self.announce_post_and_move(id, stage, Stage::Quarantine, line, letter)?);
+            }
+            None => self.announce_and_move(id, stage, Stage::Quarantine, line)?,
+        }
         Ok(Recovered::Moved {
             to: Stage::Quarantine,
         })

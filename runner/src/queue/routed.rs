@@ -19,6 +19,8 @@ pub(crate) enum Admission {
 }
 
 const REASON_INTERRUPTED: &str = "interrupted under a lease";
+/// Of a job whose run ended while a person had not decided.
+pub(crate) const REASON_GIVEN_BACK: &str = "its lease was given back while it waited for review";
 
 impl Queue {
     /// Writes the coordinator's job to `building`: announced first, then there as a whole or not at all.
@@ -103,18 +105,41 @@ impl Queue {
         Ok(approved)
     }
 
-    /// The report of an end that was announced, unless it was posted before the crash.
+    /// The report of an end that was announced, unless it was posted before the crash. A quarantine is reported where
+    /// the lease is not given back instead.
     pub(super) fn post_announced(&self, id: &JobId, stage: Stage, known: &History) -> Reading<()> {
-        let reported = matches!(stage, Stage::Shipped | Stage::Failed);
-        if let Some(proof) = known.lease().filter(|_| reported)
-            && !self.has_letter(id)?
-        {
-            let reason = known.lines.last().and_then(|line| line.reason.as_deref());
-            let key = format!("report-{}-{}-{id}", proof.lease, proof.fencing_token);
+        let reason = known.lines.last().and_then(|line| line.reason.as_deref());
+        let reported = match stage {
+            Stage::Quarantine => reason.is_some_and(is_reported),
+            stage => matches!(stage, Stage::Shipped | Stage::Failed),
+        };
+        let Some(proof) = known.lease().filter(|_| reported) else {
+            return Ok(());
+        };
+        let letter = Letter::new(id, &proof, stage, reason);
+        if !self.has_letter(&letter)? {
             // Delivered with all that wait, by whoever starts to.
-            drop(self.post(id, Letter::new(id, &proof, stage, reason, &key))?);
+            drop(self.post(id, letter)?);
         }
         Ok(())
+    }
+
+    /// `ship` was started, and nothing says how it ended: nobody may start it again, here or elsewhere.
+    pub(super) fn quarantine_shipping(
+        &self,
+        hold: &JobHold,
+        from: Stage,
+        known: &History,
+    ) -> Reading<Recovered> {
+        let (to, reason) = (Stage::Quarantine, Some(super::SHIP_UNKNOWN));
+        match known.lease() {
+            Some(proof) => {
+                let letter = Letter::new(hold.id(), &proof, to, reason);
+                drop(self.advance_posted(hold, from, to, reason, letter)?);
+            }
+            None => self.advance(hold, from, to, reason)?,
+        }
+        Ok(Recovered::Moved { to })
     }
 
     /// A change of stage that was announced is finished first: what was decided under the lease stays so.
@@ -133,4 +158,10 @@ impl Queue {
             to: Stage::Quarantine,
         })
     }
+}
+
+/// Whether a job that lies in quarantine for this reason was reported as such: where its lease was given back, it was
+/// not, so that another factory may have it.
+pub(crate) fn is_reported(reason: &str) -> bool {
+    ![REASON_INTERRUPTED, REASON_GIVEN_BACK].contains(&reason)
 }

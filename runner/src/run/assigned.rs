@@ -46,14 +46,15 @@ impl Runner {
             return Ok(());
         };
         routed.owes = false;
-        let mut letters = Vec::new();
-        for posted in self.queue.undelivered()? {
-            if let Some((job, ..)) = posted.letter.subject() {
-                letters.push(posted.letter.clone());
-                routed.letters.insert(job, posted);
+        let waiting = self.queue.undelivered()?;
+        routed
+            .office
+            .deliver(&waiting.iter().map(|posted| &posted.letter).collect::<Vec<_>>());
+        for posted in waiting {
+            if let Some((_, proof, _)) = posted.letter.subject() {
+                routed.letters.insert(proof.lease, posted);
             }
         }
-        routed.office.deliver(letters);
         Ok(())
     }
 
@@ -88,9 +89,9 @@ impl Runner {
                 return self.lease_lost(&job, reason, ending.kill_at);
             }
             FleetEvent::Confirmed { job } => return self.confirmed(&job),
-            FleetEvent::Settled { job, outcome } => {
+            FleetEvent::Settled { job, lease, outcome } => {
                 routed.nothing_left = false;
-                routed.settled(&job, &outcome)?;
+                routed.settled(&lease, &outcome)?;
                 match outcome {
                     Settlement::Delivered => {}
                     Settlement::Refused(why) => {

@@ -2,14 +2,14 @@
 //! (clauses T-4, T-13 and T-14).
 
 use super::attempt::Attempt;
+use super::course::{self, Publication, Right};
 use super::pipeline::{Step, Wish};
-use super::routed::Lease;
+use super::routed::{Lease, Routed};
 use super::runner::Runner;
 use super::{RunError, announce};
 use crate::fleet::lease::BootInstant;
-use crate::fleet::routed::Closing;
 use crate::ids::JobId;
-use crate::queue::SHIP_UNKNOWN;
+use crate::queue::{REASON_GIVEN_BACK, is_reported};
 use crate::stage::Stage;
 use crate::supervise::Urgency;
 
@@ -41,22 +41,24 @@ impl Runner {
 
     /// A renewal that was sent after the last step has been answered: now it may be published (clause T-14).
     pub(super) fn confirmed(&mut self, id: &JobId) -> Result<(), RunError> {
-        if !self.running.get(id).is_some_and(Attempt::is_parked) || !self.still_ours(id) {
-            return Ok(());
-        }
         let Some(attempt) = self.running.remove(id) else {
             return Ok(());
         };
-        if attempt.job.ship.is_none() {
-            return self.settle(attempt, Stage::Shipped, None);
+        let waits = attempt.is_parked() && attempt.wish.is_none();
+        match course::at_confirmation(self.right_to(&attempt), waits, attempt.job.ship.is_some()) {
+            Publication::NotNow => {
+                self.running.insert(id.clone(), attempt);
+                Ok(())
+            }
+            Publication::Said => self.settle(attempt, Stage::Shipped, None),
+            Publication::Ship => self.go_on(attempt, Step::Ship),
         }
-        self.queue.note_shipping(&attempt.hold, attempt.stage)?;
-        self.start_step(attempt, Step::Ship)
     }
 
     /// Whether a job that was routed here still may be worked on; asked before every effect.
-    pub(super) fn still_ours(&self, id: &JobId) -> bool {
-        self.routed.as_ref().is_none_or(|routed| routed.office.holds(id))
+    pub(super) fn right_to(&self, attempt: &Attempt) -> Right {
+        let holds = |routed: &Routed| routed.office.holds(&attempt.job.id);
+        Right::of(attempt.lease.is_some(), self.routed.as_ref().is_some_and(holds))
     }
 
     /// What runs under a lost lease and has not ended by its deadline is killed.
@@ -108,16 +110,12 @@ impl Runner {
         let (Some(routed), Some(proof)) = (&mut self.routed, known.lease()) else {
             return Ok(());
         };
-        if stage == Stage::Quarantine {
-            let last = known.lines.last().and_then(|line| line.reason.as_deref());
-            let closing = match last {
-                Some(reason) if reason.starts_with(SHIP_UNKNOWN) => {
-                    Closing::Quarantine(SHIP_UNKNOWN.to_owned())
-                }
-                _ => Closing::Release,
-            };
-            routed.office.settle_orphan(id, proof, closing);
+        let last = known.lines.last().and_then(|line| line.reason.as_deref());
+        if stage == Stage::Quarantine && !last.is_some_and(is_reported) {
+            routed.office.release_orphan(id, proof);
         }
+        // What is reported was posted.
+        routed.owes = true;
         Ok(())
     }
 
@@ -136,7 +134,7 @@ impl Runner {
             return Ok(());
         };
         for (id, attempt) in std::mem::take(&mut routed.reviewing) {
-            let reason = "its lease was given back while it waited for review";
+            let reason = REASON_GIVEN_BACK;
             self.queue
                 .advance(&attempt.hold, Stage::Review, Stage::Quarantine, Some(reason))?;
             self.tally.count(Stage::Quarantine);

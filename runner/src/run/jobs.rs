@@ -4,11 +4,11 @@ use std::io;
 use std::time::Instant;
 
 use super::attempt::{Attempt, LIMIT_TAIL_BYTES, VERDICT_TAIL_BYTES};
+use super::course::{self, LastWord, Move};
 use super::pipeline::{self, Next, Step, Wish};
 use super::runner::{KILL_WAIT_MAX, Runner, Stop};
 use super::{RunError, announce};
 use crate::exit::StopSignal;
-use crate::fleet::client::fresh_key;
 use crate::ids::JobId;
 use crate::queue::{Cause, Letter, SHIP_UNKNOWN};
 use crate::stage::Stage;
@@ -26,6 +26,13 @@ impl Runner {
 
     pub(super) fn start_step(&mut self, mut attempt: Attempt, step: Step) -> Result<(), RunError> {
         let id = attempt.job.id.clone();
+        // The last look before something is started: writing down that it will be may have taken its time.
+        attempt.wish = course::wish_of(self.right_to(&attempt), attempt.wish);
+        if let Some(Wish::LeaseLost(_)) = attempt.wish {
+            let wish = attempt.wish.as_ref();
+            let next = pipeline::after(&attempt.job, attempt.spent, attempt.step, &End::Ordered, wish);
+            return self.follow(attempt, next);
+        }
         let running = attempt
             .start(&self.queue, &self.engines, &self.around, step)
             .map_err(RunError::system(format!(
@@ -41,12 +48,7 @@ impl Runner {
             return Ok(());
         };
         self.leaving.extend(attempt.take_running());
-        if attempt.lease.is_some()
-            && !self.still_ours(id)
-            && !matches!(attempt.wish, Some(Wish::LeaseLost(_)))
-        {
-            attempt.wish = Some(Wish::LeaseLost("its time was up".to_owned()));
-        }
+        attempt.wish = course::wish_of(self.right_to(&attempt), attempt.wish);
         if end.is_err() && attempt.lease.is_none() {
             self.lose(attempt);
             return Ok(());
@@ -111,17 +113,29 @@ impl Runner {
     }
 
     fn follow(&mut self, attempt: Attempt, next: Next) -> Result<(), RunError> {
-        match next {
-            Next::Run(step) => self.go_on(attempt, step),
-            Next::Review => self.settle(attempt, Stage::Review, None),
-            Next::Shipped => self.settle(attempt, Stage::Shipped, None),
-            Next::Failed(reason) => self.settle(attempt, Stage::Failed, Some(&reason)),
-            Next::Quarantine(reason) => self.settle(attempt, Stage::Quarantine, Some(&reason)),
-            Next::PutBack(cause, reason) => self.put_back(attempt, cause, &reason),
+        match course::next_move(next, attempt.lease.is_some()) {
+            Move::Start(step) => self.go_on(attempt, step),
+            Move::Confirm => {
+                self.park(attempt);
+                Ok(())
+            }
+            Move::Settle(stage, reason) => self.settle(attempt, stage, reason.as_deref()),
+            Move::PutBack(cause, reason) => {
+                self.queue
+                    .put_back(&attempt.hold, attempt.stage, cause, &reason)?;
+                self.left(attempt, Stage::Inbox, Some(&reason));
+                Ok(())
+            }
+            Move::GiveBack(reason) => {
+                self.queue.give_back(&attempt.hold, attempt.stage, &reason)?;
+                self.left(attempt, Stage::Inbox, Some(&reason));
+                Ok(())
+            }
+            Move::Again(reason) => self.again(attempt, &reason),
         }
     }
 
-    fn go_on(&mut self, mut attempt: Attempt, step: Step) -> Result<(), RunError> {
+    pub(super) fn go_on(&mut self, mut attempt: Attempt, step: Step) -> Result<(), RunError> {
         match step {
             Step::Engine => {}
             Step::Verify => {
@@ -129,10 +143,6 @@ impl Runner {
                     .advance(&attempt.hold, attempt.stage, Stage::Testing, None)?;
                 attempt.stage = Stage::Testing;
                 self.moved(&attempt.job.id, Stage::Testing);
-            }
-            Step::Ship if attempt.lease.is_some() => {
-                self.park(attempt);
-                return Ok(());
             }
             Step::Ship => self.queue.note_shipping(&attempt.hold, attempt.stage)?,
         }
@@ -145,15 +155,14 @@ impl Runner {
         to: Stage,
         reason: Option<&str>,
     ) -> Result<(), RunError> {
-        match (&attempt.lease, to) {
-            (Some(lease), Stage::Shipped | Stage::Failed) => {
-                let key = fresh_key("report");
-                let letter = Letter::new(&attempt.job.id, &lease.proof, to, reason, &key);
+        match (&attempt.lease, course::last_word(attempt.lease.is_some(), to)) {
+            (Some(lease), LastWord::Post) => {
+                let letter = Letter::new(&attempt.job.id, &lease.proof, to, reason);
                 let posted = self
                     .queue
                     .advance_posted(&attempt.hold, attempt.stage, to, reason, letter)?;
                 if let Some(routed) = &mut self.routed {
-                    routed.letters.insert(attempt.job.id.clone(), posted);
+                    routed.letters.insert(lease.proof.lease.clone(), posted);
                 }
             }
             _ => self.queue.advance(&attempt.hold, attempt.stage, to, reason)?,
@@ -162,27 +171,19 @@ impl Runner {
         Ok(())
     }
 
-    fn put_back(&mut self, mut attempt: Attempt, cause: Cause, reason: &str) -> Result<(), RunError> {
-        match (&attempt.lease, cause) {
-            (None, _) => self.queue.put_back(&attempt.hold, attempt.stage, cause, reason)?,
-            (Some(_), Cause::Interruption) => self.queue.give_back(&attempt.hold, attempt.stage, reason)?,
-            // It never waits in the inbox: the next attempt follows under the same lease.
-            (Some(lease), Cause::Failure) => {
-                let lease = &lease.proof;
-                (attempt.number, attempt.spent) =
-                    self.queue.try_again(&attempt.hold, attempt.stage, lease)?;
-                attempt.stage = Stage::Building;
-                announce::moved(
-                    &attempt.job.id,
-                    Stage::Inbox,
-                    Some(reason),
-                    Some(attempt.started.elapsed()),
-                );
-                return self.begin(attempt);
-            }
-        }
-        self.left(attempt, Stage::Inbox, Some(reason));
-        Ok(())
+    fn again(&mut self, mut attempt: Attempt, reason: &str) -> Result<(), RunError> {
+        let Some(lease) = &attempt.lease else {
+            return Ok(());
+        };
+        (attempt.number, attempt.spent) = self.queue.try_again(&attempt.hold, attempt.stage, &lease.proof)?;
+        (attempt.stage, attempt.step) = (Stage::Building, Step::Engine);
+        announce::moved(
+            &attempt.job.id,
+            Stage::Inbox,
+            Some(reason),
+            Some(attempt.started.elapsed()),
+        );
+        self.begin(attempt)
     }
 
     /// The attempt is over, or waits for a person; its locks are given back here.
@@ -191,23 +192,22 @@ impl Runner {
         self.moved(&id, to);
         self.tally.count(to);
         announce::moved(&id, to, reason, Some(attempt.started.elapsed()));
-        let Some(routed) = self.routed.as_mut().filter(|_| attempt.lease.is_some()) else {
+        let (Some(routed), Some(lease)) = (&mut self.routed, &attempt.lease) else {
             return;
         };
-        match to {
-            Stage::Review => {
+        match course::last_word(true, to) {
+            LastWord::Post => {
+                if let Some(posted) = routed.letters.get(&lease.proof.lease) {
+                    routed.office.finish_posted(&id, &posted.letter);
+                }
+            }
+            LastWord::Release => routed.office.release(&id),
+            // It waits for a person.
+            LastWord::None => {
                 attempt.hold.give_back_name();
                 attempt.stage = Stage::Review;
                 routed.reviewing.insert(id, attempt);
             }
-            Stage::Quarantine => routed
-                .office
-                .quarantine(&id, reason.unwrap_or("quarantined by its factory")),
-            Stage::Shipped | Stage::Failed => match routed.letters.get(&id) {
-                Some(posted) => routed.office.finish_posted(&id, to, &posted.letter),
-                None => routed.office.finish(&id, to, reason),
-            },
-            Stage::Inbox | Stage::Building | Stage::Testing => routed.office.release(&id),
         }
     }
 

@@ -16,7 +16,7 @@ use crate::fleet::lease::BootInstant;
 use crate::fleet::routed::admission::Allowance;
 use crate::fleet::routed::office::Office;
 use crate::fleet::routed::{FleetEvent, Settlement};
-use crate::ids::{Capability, JobId};
+use crate::ids::{Capability, JobId, LeaseId};
 use crate::queue::Posted;
 use crate::settings::Settings;
 
@@ -52,7 +52,7 @@ pub(super) struct Routed {
     pub(super) given_up: bool,
     trouble_told: bool,
     /// Final reports on the disk that are being sent.
-    pub(super) letters: BTreeMap<JobId, Posted>,
+    pub(super) letters: BTreeMap<LeaseId, Posted>,
     /// There may be more of them in the outbox.
     pub(super) owes: bool,
     /// One could not be delivered: tried again when the coordinator has answered something.
@@ -107,27 +107,27 @@ impl Routed {
     }
 
     /// What was answered need not be kept; the rest waits for the next chance.
-    pub(super) fn settled(&mut self, job: &JobId, outcome: &Settlement) -> Result<(), RunError> {
-        match (self.letters.remove(job), outcome) {
-            (None, _) => {}
-            (Some(posted), Settlement::Delivered | Settlement::Refused(_)) => posted.answered()?,
-            (Some(_), Settlement::Undelivered(_)) => self.later = true,
+    pub(super) fn settled(&mut self, lease: &LeaseId, outcome: &Settlement) -> Result<(), RunError> {
+        match self.letters.remove(lease) {
+            None => {}
+            Some(posted) if outcome.is_answered() => posted.answered()?,
+            Some(_) => self.later = true,
         }
         Ok(())
     }
 
     /// The end of the process: what is under way may take `limit`, what is owed after it stays on the disk.
     pub(super) async fn shut(mut self, limit: Duration) -> Result<(), RunError> {
-        for (job, outcome) in self.office.shut(limit).await {
-            if let (Some(posted), Settlement::Delivered | Settlement::Refused(_)) =
-                (self.letters.remove(&job), outcome)
+        for (lease, outcome) in self.office.shut(limit).await {
+            if outcome.is_answered()
+                && let Some(posted) = self.letters.remove(&lease)
             {
                 posted.answered()?;
             }
         }
         if !self.letters.is_empty() {
             announce::warn(&format!(
-                "{} final reports wait in the outbox: the next run with AQ_FLEET_ROUTE=1 delivers them first",
+                "{} reports wait in the outbox: the next run with AQ_FLEET_ROUTE=1 delivers them first",
                 self.letters.len()
             ));
         }

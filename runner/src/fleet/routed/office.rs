@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::keeper::{deliver, settlement};
-use super::{Claimer, Closing, EVENTS_MAX, FleetEvent, Granted, Keeper, Settlement, Terms};
+use super::round::Round;
+use super::tenure::Word;
+use super::thread::Thread;
+use super::{Claimer, Closing, EVENTS_MAX, FleetEvent, Granted, Keeper, Settlement, Terms, courier};
 use crate::fleet::client::{Client, ClientError, LeaseProof, StageNews, fresh_key};
 use crate::fleet::lease::BootInstant;
 use crate::fleet::wire;
-use crate::ids::{Capability, JobId};
+use crate::ids::{Capability, JobId, LeaseId};
 use crate::queue::Letter;
 use crate::settings::Settings;
 use crate::stage::Stage;
@@ -22,6 +24,8 @@ const CLOSING: Duration = Duration::from_secs(60);
 
 pub(crate) struct Office {
     client: Client,
+    /// Where all of it happens but the loop's part.
+    thread: Thread,
     /// Taken when the office is shut.
     claimer: Option<Claimer>,
     keepers: BTreeMap<JobId, Keeper>,
@@ -35,18 +39,17 @@ pub(crate) struct Office {
 }
 
 impl Office {
-    /// Inside a runtime.
-    ///
     /// # Errors
-    /// No client can be made of the settings.
+    /// No client can be made of the settings, or the system gives no thread.
     pub(crate) fn open(settings: &Settings) -> Result<Office, ClientError> {
         let client = Client::new(settings)?;
+        let thread = Thread::start().map_err(ClientError::Thread)?;
         let timeout = settings.fleet.timeout.value;
         let (sender, events) = mpsc::channel(EVENTS_MAX);
-        // Factories that were started together, or lost the coordinator together, differ in both.
-        let seed = u64::from(std::process::id()) ^ BootInstant::now().nanos();
+        let claimer = Claimer::start(thread.tasks(), client.clone(), timeout, seed(), sender.clone());
         Ok(Office {
-            claimer: Some(Claimer::start(client.clone(), timeout, seed, sender.clone())),
+            thread,
+            claimer: Some(claimer),
             terms: Terms {
                 timeout,
                 grace: settings.grace,
@@ -65,10 +68,9 @@ impl Office {
     pub(crate) async fn next(&mut self) -> FleetEvent {
         loop {
             match self.events.recv().await {
-                Some(FleetEvent::Settled { job, outcome }) => {
+                Some(settled @ FleetEvent::Settled { .. }) => {
                     self.closing = self.closing.saturating_sub(1);
-                    self.keepers.remove(&job);
-                    return FleetEvent::Settled { job, outcome };
+                    return settled;
                 }
                 Some(FleetEvent::CredentialRefused { problem }) => {
                     let problem = format!("the coordinator refuses {}: {problem}", self.credential);
@@ -92,19 +94,18 @@ impl Office {
     /// long the coordinator may hold it.
     pub(crate) fn stop_asking(&mut self, held: Duration) {
         if let Some(claimer) = self.claimer.take() {
-            tokio::spawn(claimer.stop(held + self.terms.timeout));
+            self.thread.tasks().spawn(claimer.stop(held + self.terms.timeout));
         }
     }
 
     /// Asks again, with the client of an office that was opened since; the leases stay with theirs.
     pub(crate) fn ask_like(&mut self, fresh: Office) {
-        let seed = u64::from(std::process::id()) ^ BootInstant::now().nanos();
-        let sender = self.sender.clone();
         self.claimer = Some(Claimer::start(
+            self.thread.tasks(),
             fresh.client.clone(),
             fresh.terms.timeout,
-            seed,
-            sender,
+            seed(),
+            self.sender.clone(),
         ));
         self.client = fresh.client.clone();
         self.terms = fresh.terms.clone();
@@ -119,6 +120,7 @@ impl Office {
     /// Renews the lease from now on.
     pub(crate) fn keep(&mut self, granted: &Granted) {
         let keeper = Keeper::start(
+            self.thread.tasks(),
             granted,
             self.client.clone(),
             self.terms.clone(),
@@ -151,54 +153,37 @@ impl Office {
         self.close(job, Closing::Final(news(stage, detail)));
     }
 
-    /// The same for an end whose report is in the outbox.
-    pub(crate) fn finish_posted(&mut self, job: &JobId, stage: Stage, letter: &Letter) {
-        self.close(job, Closing::Final(posted_news(stage, letter)));
+    /// The same for an end whose report, or quarantine, is in the outbox.
+    pub(crate) fn finish_posted(&mut self, job: &JobId, letter: &Letter) {
+        match courier::word(letter) {
+            Some(Word::Report(news)) => self.close(job, Closing::Final(news)),
+            Some(Word::Quarantine(news)) => self.close(job, Closing::Quarantine(news)),
+            Some(Word::Release(_)) | None => self.release(job),
+        }
     }
 
-    /// Sends what an earlier process, or an earlier try, could not deliver: one after the other, each answered by
-    /// `Settled`.
-    pub(crate) fn deliver(&mut self, letters: Vec<Letter>) {
-        let letters = letters
-            .into_iter()
-            .filter_map(|letter| Some((letter.subject()?, letter)));
-        let letters: Vec<_> = letters.collect();
-        self.closing += letters.len();
-        let (client, sender, limit) = (self.client.clone(), self.sender.clone(), self.terms.closing);
-        tokio::spawn(async move {
-            for ((job, proof, stage), letter) in letters {
-                let news = posted_news(stage, &letter);
-                let outcome = deliver(client.clone(), job.clone(), proof, &news, limit).await;
-                let _ = sender.send(FleetEvent::Settled { job, outcome }).await;
-            }
-        });
+    /// Sends what an earlier process, or an earlier try, could not deliver: in order, each answered by `Settled`.
+    pub(crate) fn deliver(&mut self, letters: &[&Letter]) {
+        let parcels: Vec<_> = letters
+            .iter()
+            .filter_map(|letter| courier::parcel(letter))
+            .collect();
+        self.closing += parcels.len();
+        let round = Round::new(parcels, self.terms.closing, seed());
+        let deliver = courier::deliver(self.client.clone(), round, self.sender.clone());
+        self.thread.tasks().spawn(deliver);
     }
 
     /// Another factory may have it; answered by `Settled`.
     pub(crate) fn release(&mut self, job: &JobId) {
-        self.close(job, Closing::Release);
+        self.close(job, Closing::Release(fresh_key("release")));
     }
 
-    /// Its lease was lost and it lies in `quarantine/`; answered by `Settled`.
-    pub(crate) fn quarantine(&mut self, job: &JobId, reason: &str) {
-        self.close(job, Closing::Quarantine(reason.to_owned()));
-    }
-
-    /// Ends the lease that an earlier process had on a job, if it still answers: asked once. Answered by `Settled`.
-    pub(crate) fn settle_orphan(&mut self, job: &JobId, proof: LeaseProof, closing: Closing) {
+    /// Gives back the lease that an earlier process had on a job, if it still answers. Answered by `Settled`.
+    pub(crate) fn release_orphan(&mut self, job: &JobId, proof: LeaseProof) {
         self.closing += 1;
-        let (client, sender, job) = (self.client.clone(), self.sender.clone(), job.clone());
-        tokio::spawn(async move {
-            let sent = match &closing {
-                Closing::Quarantine(reason) => {
-                    let key = fresh_key("quarantine");
-                    client.quarantine(&job, Some(&proof), reason, &key).await
-                }
-                Closing::Release | Closing::Final(_) => client.release(&proof, &fresh_key("release")).await,
-            };
-            let outcome = settlement(sent);
-            let _ = sender.send(FleetEvent::Settled { job, outcome }).await;
-        });
+        let release = courier::release(self.client.clone(), job.clone(), proof, self.sender.clone());
+        self.thread.tasks().spawn(release);
     }
 
     /// Whether the end of every lease that was closed is settled.
@@ -209,7 +194,7 @@ impl Office {
     /// Releases what is still held and waits for all that is under way, at most `limit`. What is not settled by
     /// then ends by itself at the coordinator's.
     /// Says what was settled.
-    pub(crate) async fn shut(mut self, limit: Duration) -> Vec<(JobId, Settlement)> {
+    pub(crate) async fn shut(mut self, limit: Duration) -> Vec<(LeaseId, Settlement)> {
         let held: Vec<JobId> = self.keepers.keys().cloned().collect();
         for job in &held {
             self.release(job);
@@ -228,16 +213,16 @@ impl Office {
         settled
     }
 
-    async fn settle(&mut self, settled: &mut Vec<(JobId, Settlement)>) {
+    async fn settle(&mut self, settled: &mut Vec<(LeaseId, Settlement)>) {
         while self.closing > 0 {
             match self.next().await {
-                FleetEvent::Settled { job, outcome } => settled.push((job, outcome)),
+                FleetEvent::Settled { lease, outcome, .. } => settled.push((lease, outcome)),
                 event => self.give_back(event),
             }
         }
     }
 
-    async fn return_unopened(&mut self, settled: &mut Vec<(JobId, Settlement)>) {
+    async fn return_unopened(&mut self, settled: &mut Vec<(LeaseId, Settlement)>) {
         while let Ok(event) = self.events.try_recv() {
             self.give_back(event);
         }
@@ -270,13 +255,9 @@ fn news(stage: Stage, detail: Option<&str>) -> StageNews {
     }
 }
 
-fn posted_news(stage: Stage, letter: &Letter) -> StageNews {
-    StageNews {
-        stage,
-        at: letter.at.clone(),
-        detail: letter.detail.clone(),
-        key: letter.key.as_str().into(),
-    }
+/// Factories that were started together, or lost the coordinator together, differ in both.
+fn seed() -> u64 {
+    u64::from(std::process::id()) ^ BootInstant::now().nanos()
 }
 
 fn credential(settings: &Settings) -> String {
@@ -287,111 +268,4 @@ fn credential(settings: &Settings) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::shadow::rig::{Coordinator, Seen, id, settings};
-
-    fn answer(seen: &Seen) -> Option<(u16, String)> {
-        let stage = seen.body["stage"].as_str().unwrap_or("queued");
-        match seen.path.rsplit('/').next() {
-            Some("claims") => Some((
-                200,
-                String::from(
-                    r#"{"job":{"id":"a","engine":"sh","body":"true"},
-                    "lease":{"id":"lease-9","jobId":"a","fencingToken":4,"ttlMs":60000}}"#,
-                ),
-            )),
-            Some("reports") => Some((202, format!(r#"{{"stage":"{stage}"}}"#))),
-            _ => Some((200, format!(r#"{{"stage":"{stage}"}}"#))),
-        }
-    }
-
-    fn with_office<F: Future<Output = ()>>(coordinator: &Coordinator, work: impl FnOnce(Office) -> F) {
-        let folder = tempfile::tempdir().unwrap();
-        let settings = settings(folder.path(), &coordinator.url);
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(async { work(Office::open(&settings).unwrap()).await });
-    }
-
-    async fn claimed(office: &mut Office) -> Box<Granted> {
-        office.ask([], None);
-        match office.next().await {
-            FleetEvent::Claimed(granted) => granted,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn paths(coordinator: &Coordinator) -> Vec<String> {
-        coordinator.seen().into_iter().map(|seen| seen.path).collect()
-    }
-
-    #[test]
-    fn a_job_goes_from_claim_to_its_final_report() {
-        let coordinator = Coordinator::start(answer);
-        with_office(&coordinator, |mut office| async move {
-            let granted = claimed(&mut office).await;
-            assert!(!office.holds(&granted.id));
-            office.keep(&granted);
-            assert!(office.holds(&granted.id));
-            office.report(&granted.id, Stage::Testing);
-            office.finish(&granted.id, Stage::Shipped, None);
-            assert!(!office.is_settled());
-            match office.next().await {
-                FleetEvent::Settled { job, outcome } => {
-                    assert_eq!((job, outcome), (id("a"), Settlement::Delivered));
-                }
-                other => panic!("{other:?}"),
-            }
-            assert!(office.is_settled());
-        });
-        assert_eq!(
-            paths(&coordinator),
-            ["/v1/claims", "/v1/jobs/a/reports", "/v1/jobs/a/reports"]
-        );
-    }
-
-    #[test]
-    fn shutting_releases_what_is_held() {
-        let coordinator = Coordinator::start(answer);
-        with_office(&coordinator, |mut office| async move {
-            let granted = claimed(&mut office).await;
-            office.keep(&granted);
-            office.shut(Duration::from_secs(30)).await;
-        });
-        assert_eq!(paths(&coordinator), ["/v1/claims", "/v1/leases/lease-9/release"]);
-    }
-
-    #[test]
-    fn shutting_gives_back_a_job_that_nobody_took_any_more() {
-        let coordinator = Coordinator::start(answer);
-        let theirs = coordinator.clone();
-        with_office(&coordinator, |office| async move {
-            office.ask([], None);
-            while theirs.seen().is_empty() {
-                tokio::task::yield_now().await;
-            }
-            office.shut(Duration::from_secs(30)).await;
-        });
-        assert_eq!(paths(&coordinator), ["/v1/claims", "/v1/leases/lease-9/release"]);
-    }
-
-    #[test]
-    fn a_refused_credential_is_named_by_where_it_comes_from() {
-        let coordinator = Coordinator::start(|_| Some((403, String::from("{}"))));
-        with_office(&coordinator, |mut office| async move {
-            office.ask([], None);
-            match office.next().await {
-                FleetEvent::CredentialRefused { problem } => {
-                    assert!(
-                        problem.contains("AQ_FLEET_TOKEN") && problem.contains("status-403"),
-                        "{problem}"
-                    );
-                }
-                other => panic!("{other:?}"),
-            }
-        });
-    }
-}
+mod tests;

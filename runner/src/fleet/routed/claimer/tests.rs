@@ -3,7 +3,6 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
-use crate::fleet::failure::Refusal;
 use crate::shadow::rig::{Coordinator, Seen, settings};
 
 const CLAIM: &str = r#"{"job":{"id":"a","engine":"sh","body":"true"},
@@ -42,7 +41,13 @@ fn with_claimer<F: Future<Output = ()>>(
     runtime.block_on(async {
         let (sender, events) = mpsc::channel(super::super::EVENTS_MAX);
         talk(
-            Claimer::start(client, settings.fleet.timeout.value, 1, sender),
+            Claimer::start(
+                &Handle::current(),
+                client,
+                settings.fleet.timeout.value,
+                1,
+                sender,
+            ),
             events,
         )
         .await;
@@ -165,32 +170,4 @@ fn a_job_that_arrives_after_the_stop_is_given_back() {
     });
     let paths: Vec<String> = coordinator.seen().into_iter().map(|seen| seen.path).collect();
     assert_eq!(paths, ["/v1/claims", "/v1/leases/lease-9/release"]);
-}
-
-#[test]
-fn what_a_failure_means_for_the_key() {
-    let refusal = |status| {
-        Failure::Definite(Refusal {
-            status,
-            code: String::from("x"),
-            detail: String::new(),
-            retry_after: None,
-        })
-    };
-    assert_eq!(judge(&refusal(401)), Verdict::Credential);
-    assert_eq!(judge(&refusal(403)), Verdict::Credential);
-    assert_eq!(judge(&refusal(409)), Verdict::NewKey);
-    assert_eq!(judge(&refusal(422)), Verdict::NewKey);
-    for kind in [
-        FailureKind::Timeout,
-        FailureKind::Status(500),
-        FailureKind::NotJson,
-        FailureKind::Status(404),
-    ] {
-        assert_eq!(judge(&Failure::indefinite(kind, "")), Verdict::SameKey, "{kind}");
-    }
-    assert_eq!(
-        judge(&Failure::indefinite(FailureKind::Status(403), "")),
-        Verdict::Credential
-    );
 }

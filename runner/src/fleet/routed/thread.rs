@@ -1,0 +1,36 @@
+//! The thread on which everything is said to the coordinator in routed mode. The loop writes to disks and looks through
+//! folders; while it waits for them, leases are renewed here all the same.
+
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+/// Ends, with all its tasks, when it is dropped.
+#[derive(Debug)]
+pub(super) struct Thread {
+    handle: Handle,
+    _alive: oneshot::Sender<()>,
+}
+
+impl Thread {
+    /// # Errors
+    /// The system gives no thread, or no event loop for it.
+    pub(super) fn start() -> std::io::Result<Thread> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .build()?;
+        let handle = runtime.handle().clone();
+        let (alive, over) = oneshot::channel();
+        std::thread::Builder::new()
+            .name(String::from("aq-leases"))
+            .spawn(move || runtime.block_on(over))?;
+        Ok(Thread {
+            handle,
+            _alive: alive,
+        })
+    }
+
+    pub(super) fn tasks(&self) -> &Handle {
+        &self.handle
+    }
+}
