@@ -37,6 +37,8 @@ pub struct Config {
     pub enrol_tokens: Vec<TokenGrant>,
     /// A token that `/_stub/` takes, beside those of the scope `admin`. Without any token at all it is open.
     pub control_token: Option<String>,
+    /// Where `/_stub/` is served besides: a place that no fault closes.
+    pub control: ControlPlace,
     /// How long a lease lives, in milliseconds.
     pub lease_ms: u64,
     /// How often factories are asked for a heartbeat, in milliseconds.
@@ -57,6 +59,18 @@ pub struct Config {
     pub head_limit_ms: u64,
     /// How long its body may take, in milliseconds.
     pub body_limit_ms: u64,
+}
+
+/// Where the control API listens, besides the API's own address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ControlPlace {
+    /// Nowhere: while nobody listens for the API, nobody listens for control either.
+    #[default]
+    Shared,
+    /// On the API's port of 127.0.0.2; on a free one of 127.0.0.1 where that can't be had.
+    Beside,
+    /// On this port of 127.0.0.1; 0 takes a free one.
+    Port(u16),
 }
 
 /// What happens to request fields that the contract does not name.
@@ -140,6 +154,7 @@ impl Default for Config {
             tokens: Vec::new(),
             enrol_tokens: Vec::new(),
             control_token: None,
+            control: ControlPlace::Shared,
             lease_ms: DEFAULT_LEASE_MS,
             heartbeat_ms: 15_000,
             clock: ClockKind::Real,

@@ -30,10 +30,15 @@ const SCRIPTS: [&str; 6] = [
 
 /// The page's route. Who asks for no page gets the API's answer, and is journalled like everybody else.
 pub(crate) fn routes() -> Router<Arc<Shared>> {
-    Router::new().route("/", get(page).fallback(exchange))
+    Router::new().route("/", get(page_or_answer).fallback(exchange))
 }
 
-async fn page(State(shared): State<Arc<Shared>>, request: Request) -> Response<Body> {
+/// The page's route where there is nothing else to ask for.
+pub(crate) fn alone() -> Router<Arc<Shared>> {
+    Router::new().route("/", get(|| async { page() }))
+}
+
+async fn page_or_answer(State(shared): State<Arc<Shared>>, request: Request) -> Response<Body> {
     let accept = request.headers().get(header::ACCEPT);
     if !accept
         .and_then(|accept| accept.to_str().ok())
@@ -49,6 +54,10 @@ async fn page(State(shared): State<Arc<Shared>>, request: Request) -> Response<B
     {
         shared.journal.connected_for_control();
     }
+    page()
+}
+
+fn page() -> Response<Body> {
     let Ok(nonce) = crate::secret::draw_token() else {
         let mut response = Response::new(Body::from("the system gives no randomness; try again"));
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;

@@ -2,15 +2,19 @@
 //! whatever ends the process leaves the last state or the one before; what can't be read is refused, never taken for
 //! empty.
 
+mod hold;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 
 use thiserror::Error;
 
 use crate::coordinator::saved::Saved;
+pub(crate) use hold::Hold;
+use hold::NotOurs;
 
 /// Why a state file is not taken.
 #[derive(Debug, Error)]
@@ -35,6 +39,16 @@ pub enum StateError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Another stub writes to it.
+    #[error(
+        "the state file {path} is kept by another stub ({holder}); end that one, or give this one a file of its own"
+    )]
+    Held {
+        /// The file.
+        path: PathBuf,
+        /// The process that holds it.
+        holder: String,
+    },
     /// It can't be written.
     #[error("can't write the state file {path}; check its folder, its permissions and the space left")]
     Write {
@@ -44,6 +58,20 @@ pub enum StateError {
         #[source]
         source: io::Error,
     },
+}
+
+/// Takes a state file for this stub alone.
+pub(crate) fn hold(path: &Path) -> Result<Hold, StateError> {
+    Hold::take(path).map_err(|not_ours| match not_ours {
+        NotOurs::Held(holder) => StateError::Held {
+            path: path.to_owned(),
+            holder,
+        },
+        NotOurs::Failed(source) => StateError::Write {
+            path: path.to_owned(),
+            source,
+        },
+    })
 }
 
 /// Reads a state file; none where there is no file yet.
@@ -75,29 +103,44 @@ pub(crate) fn broken(path: &Path, source: impl std::error::Error + Send + Sync +
 #[derive(Debug)]
 pub(crate) struct Keeper {
     path: PathBuf,
+    writing: Mutex<Writing>,
+}
+
+#[derive(Debug)]
+struct Writing {
+    /// None once the stub has ended: the file is somebody else's then.
+    hold: Option<Hold>,
     /// Why the last state could not be written.
-    trouble: Mutex<Option<String>>,
+    trouble: Option<String>,
 }
 
 impl Keeper {
-    pub(crate) fn new(path: PathBuf) -> Keeper {
+    pub(crate) fn new(path: PathBuf, hold: Hold) -> Keeper {
         Keeper {
             path,
-            trouble: Mutex::new(None),
+            writing: Mutex::new(Writing {
+                hold: Some(hold),
+                trouble: None,
+            }),
         }
+    }
+
+    /// Writes no more, and lets others have the file.
+    pub(crate) fn let_go(&self) {
+        self.writing().hold = None;
     }
 
     /// Writes what `save` gives. Taken within the turn, so that a later state is never overwritten by an earlier one.
     pub(crate) fn keep(&self, save: impl FnOnce() -> Saved) -> Result<(), StateError> {
-        let mut trouble = self
-            .trouble
-            .lock()
-            .expect("no holder of the keeper's lock panics");
+        let mut writing = self.writing();
+        if writing.hold.is_none() {
+            return Ok(());
+        }
         let written = self.write(&save()).map_err(|source| StateError::Write {
             path: self.path.clone(),
             source,
         });
-        *trouble = match &written {
+        writing.trouble = match &written {
             Err(StateError::Write { source, .. }) => Some(source.to_string()),
             _ => None,
         };
@@ -106,19 +149,21 @@ impl Keeper {
 
     /// Why the last state could not be written, where that is so.
     pub(crate) fn trouble(&self) -> Option<String> {
-        self.trouble
+        self.writing().trouble.clone()
+    }
+
+    fn writing(&self) -> MutexGuard<'_, Writing> {
+        self.writing
             .lock()
             .expect("no holder of the keeper's lock panics")
-            .clone()
     }
 
     fn write(&self, saved: &Saved) -> io::Result<()> {
-        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
         let folder = match self.path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
         };
-        let scratch = folder.join(format!(".{name}.{}", std::process::id()));
+        let scratch = hold::beside(&self.path, &std::process::id().to_string());
         // It holds tokens: nobody else reads it.
         let mut file = OpenOptions::new()
             .write(true)

@@ -37,11 +37,13 @@ mod wire;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 
 pub use check_file::{FileError, check_rules_file};
 pub use clock::ClockKind;
 pub use config::{
-    Config, ConfigError, CoordinatorTable, DEFAULT_LEASE_MS, JobEntry, NewJob, Strictness, TokenGrant,
+    Config, ConfigError, ControlPlace, CoordinatorTable, DEFAULT_LEASE_MS, JobEntry, NewJob, Strictness,
+    TokenGrant,
 };
 pub use coordinator::access::Scope;
 pub use evidence::{JobState, LeaseState, QuarantineState, Report};
@@ -61,6 +63,7 @@ pub use script::{
 pub use secret::{draw_seed, draw_token};
 pub use self_check::{Checked, self_check};
 pub use server::FenceError;
+pub use server::control_port::control_beside;
 pub use shared::{Due, Scope as ResetScope};
 pub use stub::{ClockError, RuleGuard, StartError, Stub, Unfinished};
 pub use verdict::{Verdict, Verification};
@@ -68,10 +71,27 @@ pub use verdict::{Verdict, Verification};
 /// The OpenAPI document of the API, as it is served.
 pub const API_DOCUMENT: &str = routes::DOCUMENT;
 
-/// Everything that is served: the control API, and the API itself for all that is not under `/_stub/`.
-fn service(shared: &Arc<shared::Shared>, control_token: Option<&str>) -> Router {
-    control::routes(control_token, shared)
-        .merge(console::routes())
-        .fallback(exchange::exchange)
-        .with_state(Arc::clone(shared))
+/// What is served: at the API's address the control API and the API itself for all that is not under `/_stub/`; at the
+/// control API's own address that alone.
+struct Services {
+    api: Router,
+    control: Router,
+}
+
+impl Services {
+    fn new(shared: &Arc<shared::Shared>, control_token: Option<&str>) -> Services {
+        let control = control::routes(control_token, shared);
+        let api = control
+            .clone()
+            .merge(console::routes())
+            .fallback(exchange::exchange);
+        let control = control
+            .layer(from_fn_with_state(Arc::clone(shared), control::when_heeded))
+            .merge(console::alone())
+            .fallback(control::not_here);
+        Services {
+            api: api.with_state(Arc::clone(shared)),
+            control: control.with_state(Arc::clone(shared)),
+        }
+    }
 }

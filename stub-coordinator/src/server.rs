@@ -4,6 +4,8 @@
 //! limits on slow senders, and all end at once when told so. While nobody is to listen, a bound socket that never
 //! listens keeps the port, so that connects are refused and the port is still ours afterwards.
 
+pub(crate) mod control_port;
+
 use std::collections::HashMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -114,6 +116,8 @@ pub(crate) async fn run(
     service: Router,
     mut orders: mpsc::Receiver<Order>,
 ) {
+    let heeded = Arc::clone(&shared);
+    heeded.listens.send_replace(Some(listener.is_some()));
     let mut listening = shared.listening.subscribe();
     // It may have been switched before anybody looked.
     listening.mark_changed();
@@ -137,6 +141,7 @@ pub(crate) async fn run(
                     listener = None;
                     connections.drop_all();
                 }
+                heeded.listens.send_replace(Some(listen));
             }
             order = orders.recv() => match order {
                 Some(Order::Fence(reply)) => {
@@ -150,6 +155,7 @@ pub(crate) async fn run(
                 }
                 Some(Order::Stop) | None => {
                     connections.drop_all();
+                    heeded.listens.send_replace(None);
                     return;
                 }
             },

@@ -2,6 +2,7 @@
 //! the library) goes through here, so that each means the same.
 
 use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
@@ -39,6 +40,10 @@ pub(crate) struct Shared {
     pub(crate) patience: Patience,
     /// Whether anybody listens; the server follows it.
     pub(crate) listening: watch::Sender<bool>,
+    /// What the server has made of that; none while none serves.
+    pub(crate) listens: watch::Sender<Option<bool>>,
+    /// Where it can be reached, once it can.
+    pub(crate) places: OnceLock<Places>,
     /// Changes when all that is under way is to end.
     pub(crate) life: watch::Sender<u64>,
     /// Requests of a past life, refused.
@@ -56,6 +61,24 @@ pub(crate) struct Expectations {
     pub(crate) optional: HashSet<RuleId>,
     /// These were disarmed by their guards before they fired.
     pub(crate) never_fired: Vec<RuleStatus>,
+}
+
+/// Where a running stub listens.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Places {
+    pub(crate) api: SocketAddr,
+    /// The control API's own.
+    pub(crate) control: Option<SocketAddr>,
+}
+
+impl Places {
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.api)
+    }
+
+    pub(crate) fn control_url(&self) -> Option<String> {
+        self.control.map(|address| format!("http://{address}"))
+    }
 }
 
 /// How long senders may take.
@@ -110,6 +133,8 @@ impl Shared {
             seed,
             patience,
             listening: watch::Sender::new(true),
+            listens: watch::Sender::new(None),
+            places: OnceLock::new(),
             life: watch::Sender::new(0),
             late: AtomicU64::new(0),
             expectations: Mutex::default(),
@@ -156,6 +181,13 @@ impl Shared {
     pub(crate) fn keep_with(&self, keeper: Keeper) -> Result<(), StateError> {
         let keeper = self.keeper.get_or_init(|| keeper);
         keeper.keep(|| self.save())
+    }
+
+    /// Nothing is written any more, and the state file is free for others.
+    pub(crate) fn stop_keeping(&self) {
+        if let Some(keeper) = self.keeper.get() {
+            keeper.let_go();
+        }
     }
 
     /// Why the last state could not be written, where that is so.
@@ -234,6 +266,15 @@ impl Shared {
         for rule in self.script.rules() {
             self.disarm(&rule.id);
         }
+    }
+
+    /// Returns once the server listens, or no longer does, as it was told to.
+    pub(crate) async fn until_heeded(&self) {
+        let mut listens = self.listens.subscribe();
+        // The sender is ours, so this ends with the condition alone.
+        let _ = listens
+            .wait_for(|listens| listens.is_none_or(|listens| listens == *self.listening.borrow()))
+            .await;
     }
 
     /// Keeps the coordinator as it is now for what a reset goes back to.

@@ -5,6 +5,7 @@
 
 mod finish;
 mod guard;
+mod ports;
 mod setup;
 
 use std::net::SocketAddr;
@@ -28,11 +29,12 @@ use crate::journal::{StubEvent, WaitError};
 use crate::mirror::{Mirror, MirrorError};
 use crate::operation::Operation;
 use crate::script::{Explanation, Facts, Rule, RuleError, RuleMatch, RuleStatus};
-use crate::server::{FenceError, Order, Port, run};
-use crate::shared::{Due, Scope, Shared};
+use crate::server::{FenceError, Order, control_port, run};
+use crate::shared::{Due, Places, Scope, Shared};
 use crate::verdict::Verification;
 pub use finish::Unfinished;
 pub use guard::RuleGuard;
+use ports::Ports;
 pub use setup::StartError;
 pub(crate) use setup::set_up;
 
@@ -47,7 +49,7 @@ pub enum ClockError {
 /// A running stub.
 pub struct Stub {
     shared: Arc<Shared>,
-    address: SocketAddr,
+    places: Places,
     orders: mpsc::Sender<Order>,
     runtime: Handle,
     thread: Option<JoinHandle<()>>,
@@ -60,6 +62,7 @@ impl Stub {
     pub fn start(config: Config) -> Result<Stub, StartError> {
         let address = config.address;
         let control_token = config.control_token.clone();
+        let control_place = config.control;
         if !address.ip().is_loopback() && (config.tokens.is_empty() || control_token.is_none()) {
             return Err(ConfigError::OpenToOthers(address).into());
         }
@@ -75,26 +78,29 @@ impl Stub {
                     Err(error) => return drop(tell.send(Err(StartError::System(error)))),
                 };
                 runtime.block_on(async move {
-                    let port = Port::bind(address);
-                    match port.and_then(|port| port.listen().map(|listener| (port, listener))) {
-                        Ok((port, listener)) => {
-                            let listener = Some(listener).filter(|_| *for_server.listening.borrow());
-                            let _ = tell.send(Ok((port.address(), Handle::current())));
-                            let service = crate::service(&for_server, control_token.as_deref());
-                            run(port, listener, for_server, service, to_server).await;
-                        }
-                        Err(source) => {
-                            let _ = tell.send(Err(StartError::Bind { address, source }));
-                        }
+                    let ports = match Ports::bind(address, control_place) {
+                        Ok(ports) => ports,
+                        Err(error) => return drop(tell.send(Err(error))),
+                    };
+                    let places = ports.places;
+                    let _ = for_server.places.set(places);
+                    let _ = tell.send(Ok((places, Handle::current())));
+                    let services = crate::Services::new(&for_server, control_token.as_deref());
+                    let head_limit = for_server.patience.head;
+                    if let Some(listener) = ports.control {
+                        // It ends with the runtime.
+                        tokio::spawn(control_port::run(listener, services.control, head_limit));
                     }
+                    let listener = Some(ports.listener).filter(|_| *for_server.listening.borrow());
+                    run(ports.api, listener, for_server, services.api, to_server).await;
                 });
             })
             .map_err(StartError::System)?;
         let gone = || StartError::System(std::io::Error::other("the server's thread ended"));
-        let (address, runtime) = told.recv().map_err(|_| gone())??;
+        let (places, runtime) = told.recv().map_err(|_| gone())??;
         Ok(Stub {
             shared,
-            address,
+            places,
             orders,
             runtime,
             thread: Some(thread),
@@ -104,17 +110,24 @@ impl Stub {
 
     /// The base URL.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        self.places.url()
+    }
+
+    /// The base URL of the control API's own listener, where it has one; no fault closes that.
+    pub fn control_url(&self) -> Option<String> {
+        self.places.control_url()
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.places.api
     }
 
     /// Arms a rule behind those that are armed.
     pub fn arm(&self, rule: Rule) -> Result<RuleId, RuleError> {
-        self.shared.arm(rule)
+        let armed = self.shared.arm(rule);
+        self.heeded();
+        armed
     }
 
     /// Arms a rule that is disarmed when what is returned is dropped.
@@ -124,7 +137,9 @@ impl Stub {
 
     /// Disarms a rule, and lets go of what it holds; false where it was not armed.
     pub fn disarm(&self, id: &RuleId) -> bool {
-        self.shared.disarm(id)
+        let disarmed = self.shared.disarm(id);
+        self.heeded();
+        disarmed
     }
 
     /// The armed rules in order, with their hits.
@@ -287,6 +302,11 @@ impl Stub {
         }
     }
 
+    /// Whoever is told to be down or up again is so when the call returns.
+    fn heeded(&self) {
+        self.runtime.block_on(self.shared.until_heeded());
+    }
+
     fn end(&mut self) {
         self.mirrors.clear();
         // Either it hears of it, or it has ended.
@@ -294,6 +314,8 @@ impl Stub {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+        // A guard may outlive us; the file is free all the same.
+        self.shared.stop_keeping();
     }
 }
 

@@ -44,6 +44,18 @@ fn kept_in(path: &Path) -> Config {
     }
 }
 
+/// Why no stub starts, with all its reasons.
+fn refusal(config: Config) -> String {
+    let error = Stub::start(config).err().expect("refused");
+    let mut told = error.to_string();
+    let mut next = std::error::Error::source(&error);
+    while let Some(source) = next {
+        told.push_str(&format!(": {source}"));
+        next = source.source();
+    }
+    told
+}
+
 /// What a stub that goes on from `before` has to be like.
 fn goes_on(stub: &Stub, digest: &str, keyed: &Reply) {
     assert_eq!(stub.digest(), digest);
@@ -126,12 +138,64 @@ fn a_state_file_is_kept_across_restarts() {
     drop(first);
     let second = start_with(&["a", "b", "c", "d"], kept_in(&path));
     goes_on(&second, &digest, &keyed);
+    drop(second);
     let names: Vec<_> = fs::read_dir(folder.path())
         .expect("a folder")
         .flatten()
         .map(|entry| entry.file_name())
         .collect();
     assert_eq!(names, ["state.json"], "no scratch file is left");
+}
+
+#[test]
+fn a_second_stub_on_a_state_file_is_refused_and_told_who_holds_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("state.json");
+    // The first goes on undisturbed.
+    let first = start_with(&["a"], kept_in(&path));
+    for _ in 0..2 {
+        let told = refusal(kept_in(&path));
+        let holder = format!("kept by another stub (process {})", std::process::id());
+        assert!(
+            told.contains(&holder) && told.contains("give this one a file of its own"),
+            "{told}"
+        );
+        assert!(claim(&first, "f").status < 300);
+    }
+    let digest = first.digest();
+    // Whatever still holds on to a stub that has ended does not hold its file.
+    let _guard = first
+        .arm_guarded(stub_coordinator::Rule::on(
+            "health",
+            stub_coordinator::Fault::Reset,
+        ))
+        .expect("armed");
+    first.stop();
+    let second = start_with(&[], kept_in(&path));
+    assert_eq!(second.digest(), digest);
+}
+
+#[test]
+fn what_a_killed_stub_leaves_of_its_hold_keeps_nobody_out() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join(".state.json.lock"), "process 1").expect("written");
+    start_with(&["a"], kept_in(&folder.path().join("state.json")));
+}
+
+#[test]
+fn a_state_that_cannot_be_written_is_told_of_by_health() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let inner = folder.path().join("inner");
+    fs::create_dir(&inner).expect("made");
+    let stub = start_with(&["a"], kept_in(&inner.join("state.json")));
+    assert_eq!(get(&stub, "/_stub/health").json()["stateTrouble"], Value::Null);
+    fs::remove_dir_all(&inner).expect("removed");
+    assert_eq!(claim(&stub, "f").status, 200, "the API goes on");
+    let trouble = get(&stub, "/_stub/health").json()["stateTrouble"].clone();
+    assert!(
+        trouble.as_str().is_some_and(|text| text.contains("No such file")),
+        "{trouble}"
+    );
 }
 
 #[test]
@@ -149,13 +213,7 @@ fn a_broken_state_file_is_refused_with_the_reason_and_left_as_it_is() {
         (&changed, "does not add up"),
     ] {
         fs::write(&path, text).expect("written");
-        let error = Stub::start(kept_in(&path)).err().expect("refused");
-        let mut told = error.to_string();
-        let mut next = std::error::Error::source(&error);
-        while let Some(source) = next {
-            told.push_str(&format!(": {source}"));
-            next = source.source();
-        }
+        let told = refusal(kept_in(&path));
         assert!(
             told.contains("is broken") && told.contains(reason),
             "{reason}: {told}"

@@ -254,24 +254,26 @@ pub(super) fn state(verb: &StateVerb) -> Result<(), Box<dyn Error>> {
 /// Follows the stub's events and prints a line for each exchange that ends, until either side goes.
 pub(super) fn tail(target: &Target) -> Result<(), Box<dyn Error>> {
     let mut event = String::new();
-    target.lines("/_stub/events?heartbeat=10s", |line| {
-        if let Some(name) = line.strip_prefix("event: ") {
-            event = name.to_owned();
-        }
-        let Some(data) = line.strip_prefix("data: ").filter(|_| event == "completed") else {
-            return ControlFlow::Continue(());
-        };
-        let told = match target.json {
-            true => data.to_owned(),
-            false => {
-                serde_json::from_str(data).map_or_else(|_| data.to_owned(), |row: Value| row_in_words(&row))
+    target
+        .clone()
+        .steady()?
+        .lines("/_stub/events?heartbeat=10s", |line| {
+            if let Some(name) = line.strip_prefix("event: ") {
+                event = name.to_owned();
             }
-        };
-        match say(&told) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(_) => ControlFlow::Break(()),
-        }
-    })
+            let Some(data) = line.strip_prefix("data: ").filter(|_| event == "completed") else {
+                return ControlFlow::Continue(());
+            };
+            let told = match target.json {
+                true => data.to_owned(),
+                false => serde_json::from_str(data)
+                    .map_or_else(|_| data.to_owned(), |row: Value| row_in_words(&row)),
+            };
+            match say(&told) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            }
+        })
 }
 
 fn row_in_words(row: &Value) -> String {

@@ -2,15 +2,18 @@
 //! is needed for one request on one connection.
 
 use std::error::Error;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 use clap::Args;
 use serde_json::Value;
+use stub_coordinator::control_beside;
 
 /// The longest that a stub is waited for; a wait of its own ends before.
 const PATIENCE: Duration = Duration::from_secs(90);
+/// How long a connection may take.
+const CONNECT_TIME: Duration = Duration::from_secs(5);
 /// The largest answer: a whole state.
 const ANSWER_LIMIT: u64 = 128 * 1_048_576;
 
@@ -22,8 +25,25 @@ struct Begun {
     status: u16,
 }
 
+/// Connects to a stub; where nobody listens here, to where its control API listens by itself.
+fn connect(authority: &str) -> io::Result<TcpStream> {
+    let mut failed = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in authority.to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, CONNECT_TIME) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => failed = error,
+        }
+        if address.ip().is_loopback()
+            && let Ok(stream) = TcpStream::connect_timeout(&control_beside(address), CONNECT_TIME)
+        {
+            return Ok(stream);
+        }
+    }
+    Err(failed)
+}
+
 /// Which stub is meant.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct Target {
     /// The stub's URL, as its first line says; else STUB_URL, else http://127.0.0.1:7700.
     #[arg(long, value_name = "URL")]
@@ -77,18 +97,14 @@ impl Target {
     /// Sends a request and reads the head of the answer: what is left is still to come.
     fn open(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Begun, Box<dyn Error>> {
         let (authority, prefix) = self.place()?;
-        let unreachable = |error: std::io::Error| {
+        let unreachable = |error: io::Error| {
             format!(
-                "no stub answers at {}: {error}; start one with `stub-coordinator`, or give its --url",
+                "no stub answers at {}: {error}; start one with `stub-coordinator`, or give the --url (in an outage \
+                 the controlUrl) of its first line",
                 self.url()
             )
         };
-        let address = authority
-            .to_socket_addrs()
-            .map_err(unreachable)?
-            .next()
-            .ok_or_else(|| format!("{authority} names no address; check --url"))?;
-        let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5)).map_err(unreachable)?;
+        let mut stream = connect(&authority).map_err(unreachable)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         let body = body.map(Value::to_string).unwrap_or_default();
         let token = self
@@ -140,6 +156,24 @@ impl Target {
             .clone()
             .or_else(from_environment)
             .unwrap_or_else(|| "http://127.0.0.1:7700".to_owned())
+    }
+
+    /// The same stub, asked where no fault reaches it, for who wants to go on listening through an outage.
+    pub(super) fn steady(self) -> Result<Target, Box<dyn Error>> {
+        let health = self.get("/_stub/health")?;
+        // From elsewhere the stub's loopback is not ours.
+        let (authority, _) = self.place()?;
+        let is_here = authority
+            .to_socket_addrs()
+            .is_ok_and(|mut addresses| addresses.any(|address| address.ip().is_loopback()));
+        let control = health["controlUrl"].as_str().filter(|_| is_here);
+        Ok(match control {
+            Some(url) => Target {
+                url: Some(url.to_owned()),
+                ..self
+            },
+            None => self,
+        })
     }
 
     /// Gives every line of an endless answer to `each`, until the stub ends it or `each` says so.

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use stub_coordinator::{
-    ClockKind, Config, Scope, Span, Strictness, Stub, TokenGrant, draw_seed, draw_token, preset,
-    read_job_file, read_scenario,
+    ClockKind, Config, ControlPlace, Scope, Span, Strictness, Stub, TokenGrant, draw_seed, draw_token,
+    preset, read_job_file, read_scenario,
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -26,6 +26,10 @@ pub(super) struct Flags {
     /// Port to listen on; 0 takes a free one.
     #[arg(long, value_name = "N")]
     port: Option<u16>,
+    /// Port of 127.0.0.1 on which control listens by itself, where no fault reaches it; 0 takes a free one
+    /// [default: the same port on 127.0.0.2].
+    #[arg(long, value_name = "N")]
+    control_port: Option<u16>,
     /// Job files to put in the queue, in this order; the same files that the runner takes.
     #[arg(long, value_name = "JOBFILE", num_args = 1..)]
     jobs: Vec<PathBuf>,
@@ -78,7 +82,8 @@ pub(super) fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
         stub.mirror(queue, |line| eprintln!("stub-coordinator: {line}"))?;
     }
     let follower = exchanges::follow(stub.events());
-    let mut line = json!({"url": stub.url(), "pid": std::process::id(), "seed": seed});
+    let mut line =
+        json!({"url": stub.url(), "controlUrl": stub.control_url(), "pid": std::process::id(), "seed": seed});
     match &flags.scenario {
         Some(scenario) => line["scenario"] = json!(scenario),
         None => line["preset"] = json!(flags.preset.as_deref().unwrap_or("agree")),
@@ -92,6 +97,9 @@ pub(super) fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
         stub.url(),
         rules.len()
     );
+    if let Some(url) = stub.control_url() {
+        eprintln!("stub-coordinator: console and control at {url}/, which no fault closes");
+    }
     for (at, rule) in rules.iter().enumerate() {
         eprintln!("  {}. on {}: {}", at + 1, rule.on, rule.fault);
     }
@@ -131,6 +139,9 @@ fn configure(flags: &Flags) -> Result<(Config, Option<String>), Box<dyn Error>> 
     if let Some(port) = flags.port {
         config.address.set_port(port);
     }
+    config.control = flags
+        .control_port
+        .map_or(ControlPlace::Beside, ControlPlace::Port);
     if let Some(lease) = flags.lease {
         config.lease_ms = lease.millis().unsigned_abs();
     }

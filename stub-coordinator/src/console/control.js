@@ -4,6 +4,7 @@
 let token = "";
 let lastEventId = "";
 let askedForToken = null;
+let controlUrl = null; // where control listens by itself, which no fault closes
 
 class Refused extends Error {}
 
@@ -48,6 +49,14 @@ function askToken() {
 function link(state, text) {
   at("link").dataset.state = state;
   say(at("link"), text);
+  at("elsewhere").hidden = state !== "gone" || !stays();
+  if (controlUrl) at("elsewhere").href = `${controlUrl}/`;
+}
+
+/** Whether the stub has a console that an outage leaves alone, and this browser can reach it. */
+function stays() {
+  const here = /^(localhost|127\..*|\[::1\])$/.test(location.hostname);
+  return here && controlUrl !== null && controlUrl !== location.origin;
 }
 
 /** Follows the stub for as long as the page lives; after a break it resumes where it broke off. */

@@ -13,7 +13,10 @@ const VALUES = {
   clock_skew: ["by", "10s"],
 };
 
-const UNREACHED = "the stub can't be reached; where nobody listens (outage, down), only who runs it can undo that";
+const unreached = () => {
+  const undo = stays() ? `the console at ${controlUrl}/ is still there and can undo that` : "its control address can undo that";
+  return `the stub can't be reached; where nobody listens (outage, down), ${undo}`;
+};
 let presets = [];
 
 /** Pulls a lever, and says what came of it. */
@@ -24,7 +27,7 @@ async function pull(what, method, path, body) {
     at("told").dataset.state = "done";
     return true;
   } catch (error) {
-    say(at("told"), error instanceof TypeError ? UNREACHED : error.message);
+    say(at("told"), error instanceof TypeError ? unreached() : error.message);
     at("told").dataset.state = "refused";
     return false;
   }
@@ -163,6 +166,7 @@ function takeSnapshot(whole) {
   const past = stub !== whole.stub || (!gap && !whole.rows.some((row) => rows.has(row.seq)));
   if (past) forgetRows();
   stub = whole.stub;
+  controlUrl = whole.controlUrl;
   gap = false;
   say(at("seed"), whole.seed ?? "none");
   showVocabulary(whole.vocabulary);

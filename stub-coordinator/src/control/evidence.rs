@@ -14,7 +14,7 @@ use super::{document, problem, read};
 use crate::journal::WaitError;
 use crate::journal::exchange::Match;
 use crate::names::Span;
-use crate::shared::Shared;
+use crate::shared::{Places, Shared};
 
 /// The longest that a question waits for its answer.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -22,9 +22,12 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 type Stub = State<Arc<Shared>>;
 
 pub(super) async fn health(State(shared): Stub) -> Response<Body> {
+    let places = shared.places.get();
     let late = shared.late.load(Ordering::Relaxed);
     document(&json!({
         "status": "ok",
+        "url": places.map(Places::url),
+        "controlUrl": places.and_then(Places::control_url),
         "seed": shared.seed,
         "clock": shared.clock.kind(),
         "lateRequests": late,

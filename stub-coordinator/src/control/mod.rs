@@ -13,8 +13,9 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::{Request, State};
 use axum::http::{Response, StatusCode, header};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{Next, from_fn_with_state};
 use axum::routing::{delete, get, post};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -63,6 +64,30 @@ pub(crate) fn routes(token: Option<&str>, shared: &Arc<Shared>) -> Router<Arc<Sh
     // Where those who collect metrics look for them, and just as guarded.
     let metrics = get(metrics::metrics).layer(from_fn_with_state(Guard::new(token, shared), guard::check));
     Router::new().nest("/_stub", routes).route("/metrics", metrics)
+}
+
+/// At the control API's own address an answer comes once what was asked for is so; at the API's, an outage would wait for
+/// the end of the very connection that asks for it.
+pub(crate) async fn when_heeded(
+    State(shared): State<Arc<Shared>>,
+    request: Request,
+    next: Next,
+) -> Response<Body> {
+    let answer = next.run(request).await;
+    shared.until_heeded().await;
+    answer
+}
+
+/// What is said at the control API's own address to whoever looks for the API there.
+pub(crate) async fn not_here(State(shared): State<Arc<Shared>>) -> Response<Body> {
+    let detail = match shared.places.get() {
+        Some(places) => format!(
+            "only control is here, under /_stub/; the API is at {}",
+            places.url()
+        ),
+        None => "only control is here, under /_stub/".to_owned(),
+    };
+    problem(404, "not_found", &detail)
 }
 
 /// The control API's own description, served as it is checked in.

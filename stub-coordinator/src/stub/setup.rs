@@ -45,6 +45,9 @@ pub enum StartError {
         #[source]
         source: std::io::Error,
     },
+    /// The control API's own port can't be had.
+    #[error("can't listen on the control port; choose another --control-port, or 0 for a free one")]
+    BindControl(#[source] std::io::Error),
     /// No randomness, thread or runtime to be had.
     #[error("the system does not give what a server needs")]
     System(#[source] std::io::Error),
@@ -64,6 +67,8 @@ pub(crate) fn set_up(config: Config) -> Result<Shared, StartError> {
             false => Err(ConfigError::EmptyToken),
         }
     };
+    // Held before it is read: what is read is what goes on.
+    let hold = config.state.as_deref().map(keeper::hold).transpose()?;
     let saved = config.state.as_deref().map(keeper::load).transpose()?.flatten();
     // A state that goes on remembers callers by the key that it was written with.
     let secret = match &saved {
@@ -103,8 +108,8 @@ pub(crate) fn set_up(config: Config) -> Result<Shared, StartError> {
             source,
         })?;
     }
-    if let Some(path) = config.state {
-        shared.keep_with(Keeper::new(path))?;
+    if let (Some(path), Some(hold)) = (config.state, hold) {
+        shared.keep_with(Keeper::new(path, hold))?;
     }
     Ok(shared)
 }

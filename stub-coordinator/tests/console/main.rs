@@ -12,7 +12,7 @@ use common::*;
 use driver::{Browser, ENTER, TAB};
 use runner::Factory;
 use serde_json::{Value, json};
-use stub_coordinator::{ClockKind, Config, Fault, Match, Rule, Stub};
+use stub_coordinator::{ClockKind, Config, ControlPlace, Fault, Match, Rule, Stub};
 
 /// Opens the page, and waits until it follows the stub.
 fn open(stub: &Stub) -> Browser {
@@ -88,6 +88,35 @@ fn a_click_on_5xx_is_followed_by_errors_in_the_log_of_a_real_runner() {
         "0"
     );
     assert_eq!(stub.counters().mutations_total(), 0);
+}
+
+#[test]
+fn an_outage_is_begun_and_ended_at_the_control_address_and_pointed_to_it_from_elsewhere() {
+    let config = Config {
+        control: ControlPlace::Beside,
+        ..Config::default()
+    };
+    let stub = start_with(&["alpha"], config);
+    let control = stub.control_url().expect("a place of its own");
+    let browser = open(&stub);
+    browser.click("[data-preset='outage']");
+    browser.until("document.querySelector('#link').dataset.state === 'gone'");
+    browser.until("!document.querySelector('#elsewhere').hidden");
+    assert!(TcpStream::connect(stub.address()).is_err());
+    browser.click("#elsewhere");
+    browser.until(LIVE);
+    assert_eq!(browser.value("location.origin"), json!(control));
+    browser
+        .until("document.querySelector('[data-preset=\"outage\"]').getAttribute('aria-pressed') === 'true'");
+    browser.click("[data-preset='agree']");
+    browser.until("document.querySelector('#told').dataset.state === 'done'");
+    assert_eq!(shadow_claim(&stub, "desk").status, 200);
+    browser.click("[data-preset='outage']");
+    browser.until("document.querySelector('#preset-about').textContent.startsWith('now outage')");
+    assert_eq!(
+        browser.value("document.querySelector('#link').dataset.state"),
+        "live"
+    );
 }
 
 #[test]

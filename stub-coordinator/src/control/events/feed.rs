@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::row::Row;
 use super::view::{self, Parts};
 use crate::journal::exchange::{Exchange, Outcome};
-use crate::shared::Shared;
+use crate::shared::{Places, Shared};
 
 /// The most exchanges that are told at one look.
 const BATCH: usize = 256;
@@ -110,7 +110,9 @@ impl Feed {
                 .map(|exchange| exchange.seq),
         );
         let rows: Vec<Row> = shown.iter().map(Row::of).collect();
+        let places = self.shared.places.get();
         let mut whole = json!({"stub": self.stub, "seed": self.shared.seed, "rows": rows,
+                               "controlUrl": places.and_then(Places::control_url),
                                "vocabulary": view::vocabulary(), "clock": view::clock(&self.shared)});
         self.said.clear();
         for (name, part) in self.parts.look(&self.shared) {

@@ -24,7 +24,7 @@ fn traffic(shared: &Arc<Shared>, count: usize) {
         .enable_time()
         .build()
         .expect("a runtime");
-    let mut service = crate::service(shared, None);
+    let mut service = crate::Services::new(shared, None).api;
     for _ in 0..count {
         let request = axum::http::Request::get("/v1/health")
             .body(axum::body::Body::empty())
