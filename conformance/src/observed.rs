@@ -49,6 +49,8 @@ pub struct Observed {
     pub leaks: Vec<String>,
     /// The runner's own names of variables that no child may see, beside all of `AQ_FLEET*`.
     pub fleet_variables: Vec<String>,
+    /// Its names of `AQ_JOB_ID` and `AQ_FENCING_TOKEN`.
+    pub proof_variables: [String; 2],
 }
 
 /// A finished command.

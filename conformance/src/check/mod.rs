@@ -10,6 +10,7 @@ pub use offline::NORMALISED;
 mod output;
 mod queue;
 pub mod register;
+mod routed;
 mod witness;
 
 use crate::observed::Evidence;
@@ -25,6 +26,7 @@ pub fn all(scenario: &Scenario, evidence: &Evidence) -> Vec<Finding> {
     calls::check(scenario, &evidence.run, evidence.paired.as_ref(), &mut findings);
     offline::check(scenario, &evidence.run, evidence.offline.as_ref(), &mut findings);
     always::check(scenario, &evidence.run, &mut findings);
+    routed::check(&evidence.run, &mut findings);
     witness::check(scenario, &evidence.run, &mut findings);
     document::check(&evidence.run, &mut findings);
     findings

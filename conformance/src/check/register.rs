@@ -76,6 +76,7 @@ checks! {
     Scenario "no-crash" []
     Always "known-requests" ["S-3"]
     Always "prompt" ["O-3"]
+    Always "ship-environment" ["T-14"]
     Scenario "order" []
     Always "document-requests" ["C-30"]
     Instrument "document-answers" []

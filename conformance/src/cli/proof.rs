@@ -16,7 +16,7 @@ use conformance::verdict;
 
 use super::{BROKEN, Options, USAGE, print, select, suite_for};
 
-/// Prints clause × check; exit 1 where a MUST has no check or a check no clause.
+/// Prints clause × check; exit 1 where a MUST has no check or no mutant, a check no clause, or an excuse rots.
 pub(super) fn coverage(options: &Options) -> ExitCode {
     let found = match select(&[], options) {
         Ok(found) => found,
@@ -38,7 +38,8 @@ pub(super) fn coverage(options: &Options) -> ExitCode {
     let (checks, mutants) = (coverage::checks(), coverage::mutants());
     let rows = coverage::of(clause::all(), &scenarios, &checks, &mutants);
     print(&coverage::render(&rows));
-    let objections = coverage::objections(&rows, &scenarios, coverage::UNCHECKED);
+    let namings: Vec<Naming> = scenarios.into_iter().chain(checks).chain(mutants).collect();
+    let objections = coverage::objections(&rows, &namings, coverage::EXCUSES);
     for objection in &objections {
         eprintln!("conformance: {objection}");
     }

@@ -123,6 +123,7 @@ pub fn run(scenario: &Scenario, rig: &Rig, variant: &Variant) -> Result<Observed
         steps_failed: steps.failed,
         root: sandbox.root.clone(),
         fleet_variables: rig.profile.fleet_variables(),
+        proof_variables: ["AQ_JOB_ID", "AQ_FENCING_TOKEN"].map(|name| rig.profile.renamed_in(name)),
     })
 }
 

@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use super::Mutant;
 use super::cases::Case;
-use crate::scenario::{Scenario, parse, select::Found};
+use crate::scenario::{Scenario, Span, parse, select::Found};
 use crate::suite::{Suite, chain};
 use crate::verdict::{Finding, Outcome, Verdict};
 
@@ -30,59 +31,89 @@ pub struct Row {
     pub story: String,
 }
 
-/// Carries out these cases, several at a time, each scenario's control once.
+/// Carries out these cases, several at a time; the runner without a fault first, once for each scenario.
 pub fn run(suite: &Suite, found: &[Found], cases: &[Case], jobs: usize) -> Vec<Row> {
+    let mut wanted: Vec<Control> = cases.iter().filter_map(|case| Control::of(*case)).collect();
+    wanted.sort();
+    wanted.dedup();
+    let told = at_a_time(jobs, &wanted, |control| trouble(suite, found, control));
+    let controls: BTreeMap<&Control, Option<String>> = wanted.iter().zip(told).collect();
+    at_a_time(jobs, cases, |case| {
+        let control = Control::of(*case).and_then(|control| controls.get(&control).cloned().flatten());
+        carry_out(suite, found, *case, control)
+    })
+}
+
+/// What is to pass before a case proves anything: the scenario as it is adapted to the case, with no fault.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Control {
+    name: &'static str,
+    scenario: &'static str,
+    /// The mutant that the scenario is adapted to.
+    adapted: Option<&'static str>,
+}
+
+impl Control {
+    fn of(case: Case) -> Option<Control> {
+        let adapted = ADAPTED.contains(&case.mutant).then_some(case.mutant);
+        Some(Control {
+            name: Mutant::named(case.mutant)?.control().name,
+            scenario: case.scenario,
+            adapted,
+        })
+    }
+}
+
+/// What this returns for each, in order, several at a time.
+fn at_a_time<T: Sync, R: Send>(jobs: usize, all: &[T], each: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);
-    let rows = Mutex::new(Vec::new());
-    let controls = controls(suite, found, cases, jobs);
+    let done = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
-        for _ in 0..jobs.clamp(1, cases.len().max(1)) {
+        for _ in 0..jobs.clamp(1, all.len().max(1)) {
             scope.spawn(|| {
-                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let row = carry_out(suite, found, *case, controls.get(case.scenario));
-                    let mut rows = rows.lock().unwrap_or_else(PoisonError::into_inner);
-                    rows.push(row);
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(item) = all.get(index) else { return };
+                    let result = each(item);
+                    let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+                    done.push((index, result));
                 }
             });
         }
     });
-    let mut rows = rows.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let place = |row: &Row| cases.iter().position(|case| *case == row.case);
-    rows.sort_by_key(place);
-    rows
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_by_key(|(index, _)| *index);
+    done.into_iter().map(|(_, result)| result).collect()
 }
 
-/// What keeps the control of each scenario from passing, by scenario.
-fn controls(suite: &Suite, found: &[Found], cases: &[Case], jobs: usize) -> BTreeMap<String, String> {
-    let wanted: Vec<Found> = found
-        .iter()
-        .filter(|found| cases.iter().any(|case| case.scenario == found.id))
-        .cloned()
-        .collect();
-    let control = Mutant::named("control").expect("it is the first of the list");
-    let control = mutated(suite, control);
-    let verdicts = control.run(&wanted, jobs, |_| {});
-    let failing = verdicts
-        .into_iter()
-        .filter(|verdict| verdict.outcome != Outcome::Pass);
-    failing.map(|verdict| (verdict.id, verdict.story)).collect()
+/// What keeps this control from passing.
+fn trouble(suite: &Suite, found: &[Found], control: &Control) -> Option<String> {
+    let mutant = Mutant::named(control.name)?;
+    // A scenario that is not there, or can't be read, is told by the case itself.
+    let scenario = read(found, control.scenario).ok()?;
+    let scenario = adapted(control.adapted.unwrap_or(control.name), scenario);
+    let verdict = mutated(suite, mutant).judge_scenario(control.scenario, &scenario);
+    (verdict.outcome != Outcome::Pass).then_some(verdict.story)
 }
 
-fn carry_out(suite: &Suite, found: &[Found], case: Case, control: Option<&String>) -> Row {
+fn read(found: &[Found], id: &str) -> Result<Scenario, String> {
+    let found = found.iter().find(|found| found.id == id);
+    let found = found.ok_or_else(|| format!("there is no scenario `{id}`"))?;
+    parse::read(&found.path).map_err(|error| chain(&error))
+}
+
+fn carry_out(suite: &Suite, found: &[Found], case: Case, control: Option<String>) -> Row {
     let row = |fate, story| Row { case, fate, story };
     let unproved = |why: String| row(Fate::Unproved(why), String::new());
     if let Some(story) = control {
-        return row(Fate::Unproved("the control does not pass".into()), story.clone());
+        return row(Fate::Unproved("the control does not pass".into()), story);
     }
     let Some(mutant) = Mutant::named(case.mutant) else {
         return unproved(format!("there is no mutant `{}`", case.mutant));
     };
-    let Some(found) = found.iter().find(|found| found.id == case.scenario) else {
-        return unproved(format!("there is no scenario `{}`", case.scenario));
-    };
-    let scenario = match parse::read(&found.path) {
-        Ok(scenario) => adapted(case, scenario),
-        Err(error) => return unproved(chain(&error)),
+    let scenario = match read(found, case.scenario) {
+        Ok(scenario) => adapted(case.mutant, scenario),
+        Err(message) => return unproved(message),
     };
     let verdict = mutated(suite, mutant).judge_scenario(case.scenario, &scenario);
     if !verdict.story.contains(": fired") && verdict.outcome != Outcome::Pass {
@@ -117,14 +148,27 @@ fn mutated(suite: &Suite, mutant: Mutant) -> Suite {
     }
 }
 
-fn adapted(case: Case, mut scenario: Scenario) -> Scenario {
-    if case.mutant == "waits-for-the-lane" {
-        // What it waits for comes only when the runner gives up; that need not take long.
-        scenario.runner.env.insert("AQ_FLEET_TIMEOUT".into(), "3s".into());
-    }
-    if case.mutant == "claims-for-real" {
+/// Mutants for which a scenario is adapted, so that their fault comes about, and does not take long.
+const ADAPTED: [&str; 4] = [
+    "waits-for-the-lane",
+    "claims-for-real",
+    "keeps-renewals-back",
+    "never-ends",
+];
+
+fn adapted(mutant: &str, mut scenario: Scenario) -> Scenario {
+    match mutant {
+        // What it waits for comes only when the runner gives up.
+        "waits-for-the-lane" => {
+            scenario.runner.env.insert("AQ_FLEET_TIMEOUT".into(), "3s".into());
+        }
         // A token that may claim, so that what the mutant does has an effect to be seen.
-        scenario.runner.scopes = Some(vec!["shadow".into(), "work".into()]);
+        "claims-for-real" => scenario.runner.scopes = Some(vec!["shadow".into(), "work".into()]),
+        // Runs that the fault keeps from ending.
+        "keeps-renewals-back" | "never-ends" => {
+            scenario.runner.deadline = Some(Span(Duration::from_secs(6)));
+        }
+        _ => {}
     }
     scenario
 }

@@ -1,12 +1,16 @@
 //! Runners that are wrong on purpose: wrappers around a real one, each breaking one thing, and null runners.
 //! They are how the harness proves that its checks can fail; no runner has a switch for any of it.
 
+mod after;
+mod beside;
 pub mod cases;
 pub mod matrix;
 mod proxy;
+mod shim;
+mod tamper;
 mod wrapper;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::profile::Profile;
@@ -33,6 +37,7 @@ macro_rules! mutants {
 
 mutants! {
     Control "control" "none: the wrapper alone"
+    ControlByProxy "control-by-proxy" "none: the proxy alone"
     ClaimsForReal "claims-for-real" "sends a real claim with every shadow claim"
     WaitsForTheLane "waits-for-the-lane" "starts no engine before the coordinator answered"
     ActsOnDiverge "acts-on-diverge" "runs the job that the coordinator named"
@@ -76,11 +81,47 @@ mutants! {
     FailsItsReport "fails-its-report" "prints its report, and exits 3"
     IgnoresPriorities "ignores-priorities" "starts jobs in the order of their arrival alone"
     NeedsItsLog "needs-its-log" "fails where the shadow log can't be written"
+    ShipsWithoutRunning "ships-without-running" "calls shipped what it never ran"
+    Crashes "crashes" "dies of a signal of its own where it should refuse"
+    NeverEnds "never-ends" "does its work and then stays"
+    DiesOfSignals "dies-of-signals" "leaves its job to itself when it is told to end"
+    DeafToChanges "deaf-to-changes" "keeps the mode that it started in"
+    TurnsTheGateRound "turns-the-gate-round" "promotes what should be held, and holds the rest"
+    IsDeafToItsEngines "is-deaf-to-its-engines" "hears nothing of what an engine prints"
+    HidesPauses "hides-pauses" "says nothing of an engine that is used up"
+    LosesItsToken "loses-its-token" "ships without its fencing token"
+    ObeysProxyVariables "obeys-proxy-variables" "sends its calls where http_proxy points"
+    FollowsRedirects "follows-redirects" "takes its token wherever a redirect points"
+    KeepsRenewalsBack "keeps-renewals-back" "believes in its lease without renewing it"
+    CountsNoDeadline "counts-no-deadline" "believes that its lease never ends"
+    TakesWhatItGets "takes-what-it-gets" "runs a routed job whatever it asks for"
+    AsksAnew "asks-anew" "repeats a call under another idempotency key"
+    KeepsItsLease "keeps-its-lease" "ends without giving its lease back"
+    TakesFailureForEmpty "takes-failure-for-empty" "takes a coordinator that fails for one without work"
+    DropsRoutedWork "drops-routed-work" "ends its routed job when ROUTE is turned off"
+    ForgetsTheFinished "forgets-the-finished" "runs again what it finished before the cut-over"
+    RequeuesRoutedJobs "requeues-routed-jobs" "puts an interrupted routed job into its inbox"
+    RetriesAnything "retries-anything" "agrees to retry what must not be"
 }
 
 impl Mutant {
     pub fn named(name: &str) -> Option<Mutant> {
         ALL.iter().copied().find(|mutant| mutant.name == name)
+    }
+
+    /// Whether it has no fault: what has to pass before a mutant proves anything.
+    pub fn is_control(self) -> bool {
+        matches!(self.kind, Kind::Control | Kind::ControlByProxy)
+    }
+
+    /// The mutant without a fault that is built as this one is.
+    pub fn control(self) -> Mutant {
+        let kind = match tamper::Tamper::of(self.kind) {
+            Some(_) => Kind::ControlByProxy,
+            None => Kind::Control,
+        };
+        let mut all = ALL.iter().copied();
+        all.find(|mutant| mutant.kind == kind).unwrap_or(self)
     }
 
     /// The profile of this mutant around the runner of `base`.
@@ -104,7 +145,12 @@ pub fn main(arguments: &[String]) -> ExitCode {
     if let [word, rest @ ..] = arguments
         && word == "--wait"
     {
-        return wrapper::wait(rest);
+        return shim::wait(rest);
+    }
+    if let [word, rest @ ..] = arguments
+        && word == "--beside"
+    {
+        return beside::main(rest);
     }
     let [name, runner, rest @ ..] = arguments else {
         eprintln!("mutant: write `mutant NAME RUNNER ARGUMENT...`");
@@ -115,11 +161,25 @@ pub fn main(arguments: &[String]) -> ExitCode {
         eprintln!("mutant: there is no `{name}`; there are {}", names.join(", "));
         return ExitCode::from(64);
     };
-    match wrapper::run(mutant.kind, runner, rest) {
+    match wrapper::run(mutant, runner, rest) {
         Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
         Err(error) => {
             eprintln!("mutant {name}: {error}");
             ExitCode::from(70)
         }
     }
+}
+
+/// Says that the fault was exercised, so that a mutant nobody noticed can be told from one that did nothing.
+fn fired(kind: Kind) -> std::io::Result<()> {
+    eprintln!("mutant {kind:?}: fired");
+    Ok(())
+}
+
+fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_default()
+}
+
+fn queue() -> PathBuf {
+    PathBuf::from(variable("AQ_QUEUE"))
 }

@@ -1,27 +1,13 @@
 //! A small HTTP proxy that a mutant puts between the runner and the coordinator: one request a connection,
-//! passed on as it is, with something extra where the mutant wants it.
+//! passed on as it is, save for what `tamper` makes of it.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-const BODY_LIMIT: u64 = 4 << 20;
+use super::tamper::Tamperer;
 
-/// What the proxy does beside passing requests on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Extra {
-    Nothing,
-    /// After every shadow claim, a real one.
-    RealClaim,
-    /// Before every shadow claim, the same once more.
-    Again,
-    /// In every shadow claim, the job that was decided on.
-    Decision,
-    /// In every shadow claim, a string where a list belongs.
-    Misshapen,
-    /// Before every shadow claim, a request that no API has.
-    Nonsense,
-}
+const BODY_LIMIT: u64 = 4 << 20;
 
 /// Where the proxy listens. Its threads end with the process.
 pub(super) struct Proxy {
@@ -30,12 +16,30 @@ pub(super) struct Proxy {
     pub(super) gate: u16,
 }
 
+/// A request as far as the proxy has to understand it.
+pub(super) struct Request {
+    pub(super) path: String,
+    /// Request line and header fields, without those that the proxy sets itself.
+    pub(super) head: String,
+    pub(super) authorization: String,
+    pub(super) body: Vec<u8>,
+}
+
+/// An answer that was read whole.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) location: Option<String>,
+    pub(super) content_type: String,
+    pub(super) body: Vec<u8>,
+}
+
 /// Starts the proxy in front of `upstream`, a plain `http://HOST:PORT`.
-pub(super) fn start(upstream: &str, extra: Extra) -> std::io::Result<Proxy> {
+pub(super) fn start(upstream: &str, tamperer: Tamperer) -> std::io::Result<Proxy> {
     let upstream = upstream
         .trim_start_matches("http://")
         .trim_end_matches('/')
         .to_owned();
+    let tamperer = Arc::new(tamperer);
     let opened = Arc::new((Mutex::new(false), Condvar::new()));
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let url = format!("http://{}", listener.local_addr()?);
@@ -52,10 +56,11 @@ pub(super) fn start(upstream: &str, extra: Extra) -> std::io::Result<Proxy> {
     });
     std::thread::spawn(move || {
         for client in listener.incoming().flatten() {
-            let (upstream, opened) = (upstream.clone(), Arc::clone(&opened));
+            let (upstream, opened, tamperer) = (upstream.clone(), Arc::clone(&opened), Arc::clone(&tamperer));
             std::thread::spawn(move || {
                 // A request that the client gave up, or that the coordinator dropped, is over too.
-                let path = pass_on(client, &upstream, extra).unwrap_or_else(|_| "/v1/shadow/claims".into());
+                let path =
+                    pass_on(client, &upstream, &tamperer).unwrap_or_else(|_| "/v1/shadow/claims".into());
                 if path.ends_with("/shadow/claims") {
                     *opened.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
                     opened.1.notify_all();
@@ -66,28 +71,12 @@ pub(super) fn start(upstream: &str, extra: Extra) -> std::io::Result<Proxy> {
     Ok(Proxy { url, gate: port })
 }
 
-/// A request as far as the proxy has to understand it.
-struct Request {
-    path: String,
-    head: String,
-    authorization: String,
-    body: Vec<u8>,
-}
-
-fn pass_on(mut client: TcpStream, upstream: &str, extra: Extra) -> std::io::Result<String> {
+fn pass_on(mut client: TcpStream, upstream: &str, tamperer: &Tamperer) -> std::io::Result<String> {
     let mut request = read(&client)?;
-    let asks = request.path.ends_with("/shadow/claims");
-    match extra {
-        Extra::Again if asks => send(
-            upstream,
-            "/v1/shadow/claims",
-            &request.authorization,
-            &request.body,
-        )?,
-        Extra::Nonsense if asks => send(upstream, "/v1/shadow/nonsense", &request.authorization, b"{}")?,
-        Extra::Decision if asks => request.body = patched(&request.body, "localJob", Some("alpha"))?,
-        Extra::Misshapen if asks => request.body = patched(&request.body, "caps", Some("linux"))?,
-        _ => {}
+    if let Some(answer) = tamperer.before(&mut request, upstream)? {
+        answer.write(&mut client)?;
+        client.shutdown(Shutdown::Both)?;
+        return Ok(request.path);
     }
     let mut server = TcpStream::connect(upstream)?;
     // A client that gives up must be noticed while the coordinator is still silent.
@@ -95,7 +84,7 @@ fn pass_on(mut client: TcpStream, upstream: &str, extra: Extra) -> std::io::Resu
     std::thread::spawn(move || {
         let mut watched = watched;
         let _ = watched.read(&mut [0]);
-        let _ = ended.shutdown(std::net::Shutdown::Both);
+        let _ = ended.shutdown(Shutdown::Both);
     });
     write!(
         server,
@@ -104,16 +93,14 @@ fn pass_on(mut client: TcpStream, upstream: &str, extra: Extra) -> std::io::Resu
         request.body.len()
     )?;
     server.write_all(&request.body)?;
-    std::io::copy(&mut server, &mut client)?;
-    if extra == Extra::RealClaim && asks {
-        send(
-            upstream,
-            "/v1/claims",
-            &request.authorization,
-            &patched(&request.body, "shadow", None)?,
-        )?;
+    if tamperer.looks_at_answers() {
+        let answer = tamperer.answer(&request, Answer::read(&server), upstream)?;
+        answer.write(&mut client)?;
+    } else {
+        std::io::copy(&mut server, &mut client)?;
     }
-    client.shutdown(std::net::Shutdown::Both)?;
+    tamperer.afterwards(&request, upstream)?;
+    client.shutdown(Shutdown::Both)?;
     Ok(request.path)
 }
 
@@ -149,20 +136,76 @@ fn read(client: &TcpStream) -> std::io::Result<Request> {
     })
 }
 
-/// A JSON body with one field set, or taken out.
-fn patched(body: &[u8], field: &str, value: Option<&str>) -> std::io::Result<Vec<u8>> {
-    let mut body: serde_json::Value = serde_json::from_slice(body)?;
-    if let Some(fields) = body.as_object_mut() {
-        match value {
-            Some(value) => fields.insert(field.to_owned(), value.into()),
-            None => fields.remove(field),
-        };
+impl Answer {
+    /// An answer of the proxy's own.
+    pub(super) fn json(status: u16, body: &serde_json::Value) -> Answer {
+        Answer {
+            status,
+            location: None,
+            content_type: "application/json".into(),
+            body: body.to_string().into_bytes(),
+        }
     }
-    Ok(body.to_string().into_bytes())
+
+    /// One that says that there is nothing.
+    pub(super) fn empty() -> Answer {
+        Answer {
+            status: 204,
+            location: None,
+            content_type: String::new(),
+            body: Vec::new(),
+        }
+    }
+
+    /// Reads to the end of the connection, which the proxy asked to be closed.
+    fn read(server: &TcpStream) -> std::io::Result<Answer> {
+        let mut reader = BufReader::new(server);
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        let status = line.split(' ').nth(1).and_then(|status| status.parse().ok());
+        let status = status.ok_or_else(|| std::io::Error::other("no answer"))?;
+        let (mut location, mut content_type) = (None, String::new());
+        loop {
+            line.clear();
+            if reader.read_line(&mut line)? == 0 || line.trim().is_empty() {
+                break;
+            }
+            match line.split_once(':') {
+                Some((name, value)) if name.eq_ignore_ascii_case("location") => {
+                    location = Some(value.trim().to_owned());
+                }
+                Some((name, value)) if name.eq_ignore_ascii_case("content-type") => {
+                    value.trim().clone_into(&mut content_type);
+                }
+                _ => {}
+            }
+        }
+        let mut body = Vec::new();
+        reader.take(BODY_LIMIT).read_to_end(&mut body)?;
+        Ok(Answer {
+            status,
+            location,
+            content_type,
+            body,
+        })
+    }
+
+    fn write(&self, client: &mut TcpStream) -> std::io::Result<()> {
+        let mut head = format!("HTTP/1.1 {} Proxied\r\nconnection: close\r\n", self.status);
+        if let Some(location) = &self.location {
+            head.push_str(&format!("location: {location}\r\n"));
+        }
+        if self.status != 204 {
+            let (kind, length) = (&self.content_type, self.body.len());
+            head.push_str(&format!("content-type: {kind}\r\ncontent-length: {length}\r\n"));
+        }
+        write!(client, "{head}\r\n")?;
+        client.write_all(&self.body)
+    }
 }
 
-/// A request of the mutant's own; nobody looks at its answer.
-fn send(upstream: &str, path: &str, authorization: &str, body: &[u8]) -> std::io::Result<()> {
+/// A request of the mutant's own, and what is answered to it.
+pub(super) fn send(upstream: &str, path: &str, authorization: &str, body: &[u8]) -> std::io::Result<Answer> {
     let mut server = TcpStream::connect(upstream)?;
     let length = body.len();
     write!(
@@ -174,5 +217,5 @@ fn send(upstream: &str, path: &str, authorization: &str, body: &[u8]) -> std::io
         "content-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
     )?;
     server.write_all(body)?;
-    std::io::copy(&mut server, &mut std::io::sink()).map(drop)
+    Answer::read(&server)
 }

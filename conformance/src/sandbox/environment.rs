@@ -34,29 +34,26 @@ pub fn of(
     secret: &Secret,
 ) -> BTreeMap<String, String> {
     let mut environment = bare(sandbox);
-    if *variant != Variant::Offline {
-        environment.insert("AQ_FLEET_URL".into(), url.to_owned());
-        // Where time is not what a scenario is about, a busy machine must not make it so.
-        for limit in ["AQ_FLEET_TIMEOUT", "AQ_FLEET_DRAIN"] {
-            environment.insert(limit.into(), PATIENCE.into());
-        }
-        match scenario.runner.token {
-            TokenVia::Env => environment.insert("AQ_FLEET_TOKEN".into(), secret.token.clone()),
-            TokenVia::Wrong => environment.insert("AQ_FLEET_TOKEN".into(), secret.wrong.clone()),
-            TokenVia::File => {
-                let path = sandbox.token_file().to_string_lossy().into_owned();
-                environment.insert("AQ_FLEET_TOKEN_FILE".into(), path)
-            }
-            TokenVia::Open => None,
-        };
+    environment.insert("AQ_FLEET_URL".into(), url.to_owned());
+    // Where time is not what a scenario is about, a busy machine must not make it so.
+    for limit in ["AQ_FLEET_TIMEOUT", "AQ_FLEET_DRAIN"] {
+        environment.insert(limit.into(), PATIENCE.into());
     }
-    for (name, value) in &scenario.runner.env {
-        if *variant != Variant::Offline || !name.starts_with("AQ_FLEET") {
-            environment.insert(name.clone(), fill_in(value, sandbox, url));
+    match scenario.runner.token {
+        TokenVia::Env => environment.insert("AQ_FLEET_TOKEN".into(), secret.token.clone()),
+        TokenVia::Wrong => environment.insert("AQ_FLEET_TOKEN".into(), secret.wrong.clone()),
+        TokenVia::File => {
+            let path = sandbox.token_file().to_string_lossy().into_owned();
+            environment.insert("AQ_FLEET_TOKEN_FILE".into(), path)
         }
+        TokenVia::Open => None,
+    };
+    for (name, value) in &scenario.runner.env {
+        environment.insert(name.clone(), fill_in(value, sandbox, url));
     }
     match variant {
         Variant::AsWritten => {}
+        // Address, token and the other flags stay: it is the master switch that must keep it from calling.
         Variant::Offline => {
             environment.insert("AQ_FLEET".into(), "0".into());
         }

@@ -1,0 +1,190 @@
+//! What a mutant does when the real runner has ended: to the queue, to the shadow log, to the exit code.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use super::{Kind, fired, queue, variable};
+
+/// Does to what the runner left what this mutant does; the exit code is the mutant's.
+pub(super) fn after(kind: Kind, code: i32) -> std::io::Result<i32> {
+    let log = queue().join(".state/fleet-shadow.log");
+    match kind {
+        Kind::AgreesAlways => {
+            let text = fs::read_to_string(&log).unwrap_or_default();
+            let agreeing: Vec<String> = text.lines().map(agree).collect();
+            if !agreeing.is_empty() {
+                fs::write(&log, agreeing.join("\n") + "\n")?;
+                fired(kind)?;
+            }
+        }
+        Kind::LogsAlways | Kind::QuarantinesAtWill | Kind::TouchesItsFiles => meddle(kind)?,
+        Kind::NeedsItsLog if !log.is_file() => return fired(kind).map(|()| 1),
+        Kind::HidesSkips
+        | Kind::HidesEvents
+        | Kind::HidesErrors
+        | Kind::LogsTwice
+        | Kind::TearsItsLog
+        | Kind::ForgetsADecision => {
+            let text = fs::read_to_string(&log).unwrap_or_default();
+            if !text.is_empty() {
+                fs::write(&log, edited(kind, &text))?;
+                fired(kind)?;
+            }
+        }
+        Kind::KeepsACopy => {
+            for entry in fs::read_dir(queue().join("shipped"))?.flatten() {
+                fs::copy(entry.path(), queue().join("failed").join(entry.file_name()))?;
+                fired(kind)?;
+            }
+        }
+        Kind::ShipsAfterALoss => {
+            for entry in fs::read_dir(queue().join("quarantine"))?.flatten() {
+                let id = entry.path().with_extension("");
+                Command::new(crate::stand_in::SHIP)
+                    .args(id.file_name())
+                    .stdin(Stdio::null())
+                    .status()?;
+                fired(kind)?;
+            }
+        }
+        Kind::MovesAFailure => {
+            for entry in fs::read_dir(queue().join("failed"))?.flatten() {
+                fs::rename(entry.path(), queue().join("shipped").join(entry.file_name()))?;
+                fired(kind)?;
+            }
+        }
+        Kind::ActsOnDiverge => {
+            for line in objects(&log).iter().filter(|line| line["verdict"] == "DIVERGE") {
+                run_named(line["coordJob"].as_str().unwrap_or_default())?;
+                fired(kind)?;
+            }
+        }
+        Kind::FailsOnShadowErrors if objects(&log).iter().any(|line| line["event"] == "shadow-error") => {
+            fired(kind)?;
+            return Ok(1);
+        }
+        Kind::LeaksTheToken => leak_the_token()?,
+        Kind::NeverEnds => {
+            fired(kind)?;
+            loop {
+                std::thread::park();
+            }
+        }
+        Kind::IsDeafToItsEngines | Kind::DropsRoutedWork => {
+            let told = fs::metadata(Path::new(&variable("TMPDIR")).join("fired"));
+            if told.is_ok() {
+                fired(kind)?;
+            }
+        }
+        Kind::LeavesAProcess => {
+            Command::new("setsid")
+                .args(["sleep", "60"])
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .spawn()?;
+            fired(kind)?;
+        }
+        _ => {}
+    }
+    Ok(code)
+}
+
+fn leak_the_token() -> std::io::Result<()> {
+    let text = format!("token={}\n", variable("AQ_FLEET_TOKEN"));
+    fs::write(queue().join(".state/debug.txt"), text)?;
+    fired(Kind::LeaksTheToken)
+}
+
+/// Faults done to the queue when all work is over.
+fn meddle(kind: Kind) -> std::io::Result<()> {
+    if kind == Kind::LogsAlways {
+        let line = r#"{"ts":"2026-05-01T10:00:00.000Z","event":"comparison","decision":"x","localJob":"a","coordJob":"a","verdict":"AGREE"}"#;
+        fs::create_dir_all(queue().join(".state"))?;
+        fs::write(queue().join(".state/fleet-shadow.log"), format!("{line}\n"))?;
+        return fired(kind);
+    }
+    for entry in fs::read_dir(queue().join("shipped"))?.flatten() {
+        match kind {
+            Kind::QuarantinesAtWill => {
+                fs::rename(entry.path(), queue().join("quarantine").join(entry.file_name()))?;
+            }
+            _ if variable("AQ_FLEET") == "1" => {
+                let text = fs::read_to_string(entry.path())?;
+                fs::write(entry.path(), format!("{text}\n"))?;
+            }
+            _ => {}
+        }
+        fired(kind)?;
+    }
+    Ok(())
+}
+
+/// Prints the runner's report with one AGREE more.
+pub(super) fn miscounted(command: &mut Command) -> std::io::Result<i32> {
+    let output = command.stderr(Stdio::inherit()).output()?;
+    let mut report: Value = serde_json::from_slice(&output.stdout)?;
+    let agreed = report["verdicts"]["AGREE"].as_u64().unwrap_or(0);
+    report["verdicts"]["AGREE"] = (agreed + 1).into();
+    println!("{report}");
+    Ok(output.status.code().unwrap_or(70))
+}
+
+/// The shadow log with what this mutant makes of it.
+fn edited(kind: Kind, text: &str) -> String {
+    let lines = text.lines().flat_map(|line| match kind {
+        Kind::HidesErrors if line.contains("\"shadow-error\"") => Vec::new(),
+        Kind::HidesSkips if line.contains("\"event\":\"skipped\"") => Vec::new(),
+        Kind::HidesEvents if line.contains("\"decision\":null") => Vec::new(),
+        Kind::LogsTwice => vec![line, line],
+        _ => vec![line],
+    });
+    let whole = lines.map(|line| format!("{line}\n")).collect::<String>();
+    match kind {
+        Kind::TearsItsLog => whole[..whole.len().saturating_sub(20)].to_owned(),
+        Kind::ForgetsADecision => {
+            let last = whole.trim_end().rfind('\n').map_or(0, |newline| newline + 1);
+            whole[..last].to_owned()
+        }
+        _ => whole,
+    }
+}
+
+fn objects(log: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    text.lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect()
+}
+
+/// The line with whatever verdict it has turned into AGREE.
+fn agree(line: &str) -> String {
+    let Ok(mut object) = serde_json::from_str::<Value>(line) else {
+        return line.to_owned();
+    };
+    if object["verdict"].is_string() {
+        object["verdict"] = "AGREE".into();
+        object["coordJob"] = object["localJob"].clone();
+    }
+    object.to_string()
+}
+
+/// Starts an engine on the job that the coordinator named, wherever its file lies.
+fn run_named(id: &str) -> std::io::Result<()> {
+    let lies_in = |stage: &str| queue().join(stage).join(format!("{id}.md")).is_file();
+    let Some(stage) = crate::sandbox::STAGES.into_iter().find(|stage| lies_in(stage)) else {
+        return Ok(());
+    };
+    let file = queue().join(stage).join(format!("{id}.md"));
+    let mut command = Command::new("devin");
+    command
+        .args(["-p", "--prompt-file"])
+        .arg(file)
+        .stdin(Stdio::null());
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AQ_FLEET")) {
+        command.env_remove(name);
+    }
+    command.status().map(drop)
+}

@@ -1,0 +1,209 @@
+//! What the proxy of a mutant does to requests and answers. Each fault says when it was exercised.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+use serde_json::{Value, json};
+
+use super::proxy::{Answer, Request, send};
+use super::{Kind, fired};
+
+const KEY: &str = "idempotency-key";
+
+/// What the proxy does beside passing requests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tamper {
+    Nothing,
+    /// After every shadow claim, a real one.
+    RealClaim,
+    /// Before every shadow claim, the same once more.
+    Again,
+    /// In every shadow claim, the job that was decided on.
+    Decision,
+    /// In every shadow claim, a string where a list belongs.
+    Misshapen,
+    /// Before every shadow claim, a request that no API has.
+    Nonsense,
+    /// Renewals are answered here and never reach the coordinator.
+    NoRenewals,
+    /// The same, and the lease is said to live a thousand times longer than it does.
+    EndlessLease,
+    /// Releases are answered here and never reach the coordinator.
+    NoReleases,
+    /// A key that was sent before is replaced by a new one.
+    NewKeys,
+    /// A claimed job loses what this factory could refuse it for.
+    Unchecked,
+    /// A claim that can't be made is answered as if there were nothing to claim.
+    EmptyForFailed,
+    /// Redirects are followed, with all that the request carried.
+    Redirected,
+}
+
+/// A tampering on its way, with what it has to remember.
+pub(super) struct Tamperer {
+    kind: Kind,
+    tamper: Tamper,
+    keys: Mutex<BTreeSet<String>>,
+    lease: Mutex<Value>,
+}
+
+impl Tamper {
+    /// What the proxy of this mutant does, if it has one.
+    pub(super) fn of(kind: Kind) -> Option<Tamper> {
+        Some(match kind {
+            Kind::ControlByProxy => Tamper::Nothing,
+            Kind::ClaimsForReal => Tamper::RealClaim,
+            Kind::AsksTwice => Tamper::Again,
+            Kind::TellsItsDecision => Tamper::Decision,
+            Kind::MisshapesClaims => Tamper::Misshapen,
+            Kind::TalksNonsense => Tamper::Nonsense,
+            Kind::WaitsForTheLane => Tamper::Nothing,
+            Kind::KeepsRenewalsBack => Tamper::NoRenewals,
+            Kind::CountsNoDeadline => Tamper::EndlessLease,
+            Kind::KeepsItsLease => Tamper::NoReleases,
+            Kind::AsksAnew => Tamper::NewKeys,
+            Kind::TakesWhatItGets => Tamper::Unchecked,
+            Kind::TakesFailureForEmpty => Tamper::EmptyForFailed,
+            Kind::FollowsRedirects => Tamper::Redirected,
+            _ => return None,
+        })
+    }
+}
+
+impl Tamperer {
+    pub(super) fn new(kind: Kind, tamper: Tamper) -> Tamperer {
+        Tamperer {
+            kind,
+            tamper,
+            keys: Mutex::default(),
+            lease: Mutex::default(),
+        }
+    }
+
+    /// Before a request goes on: what becomes of it, or an answer that keeps it from going on at all.
+    pub(super) fn before(&self, request: &mut Request, upstream: &str) -> std::io::Result<Option<Answer>> {
+        let asks = request.path.ends_with("/shadow/claims");
+        match self.tamper {
+            Tamper::Again if asks => {
+                send(
+                    upstream,
+                    "/v1/shadow/claims",
+                    &request.authorization,
+                    &request.body,
+                )?;
+            }
+            Tamper::Nonsense if asks => {
+                send(upstream, "/v1/shadow/nonsense", &request.authorization, b"{}")?;
+            }
+            Tamper::Decision if asks => request.body = patched(&request.body, "localJob", Some("alpha"))?,
+            Tamper::Misshapen if asks => request.body = patched(&request.body, "caps", Some("linux"))?,
+            Tamper::NoRenewals | Tamper::EndlessLease if request.path.ends_with("/renew") => {
+                fired(self.kind)?;
+                let lease = self.lease.lock().unwrap_or_else(PoisonError::into_inner);
+                return Ok(Some(Answer::json(200, &json!({ "lease": lease.clone() }))));
+            }
+            Tamper::NoReleases if request.path.ends_with("/release") => {
+                fired(self.kind)?;
+                return Ok(Some(Answer::json(200, &json!({ "stage": "queued" }))));
+            }
+            Tamper::NewKeys => return self.replace_key(request).map(|()| None),
+            _ => return Ok(None),
+        }
+        fired(self.kind).map(|()| None)
+    }
+
+    /// Whether answers have to be read before they are passed on.
+    pub(super) fn looks_at_answers(&self) -> bool {
+        matches!(
+            self.tamper,
+            Tamper::NoRenewals
+                | Tamper::EndlessLease
+                | Tamper::Unchecked
+                | Tamper::EmptyForFailed
+                | Tamper::Redirected
+        )
+    }
+
+    /// What is answered instead of this.
+    pub(super) fn answer(
+        &self,
+        request: &Request,
+        answer: std::io::Result<Answer>,
+        upstream: &str,
+    ) -> std::io::Result<Answer> {
+        let claims = request.path.ends_with("/v1/claims");
+        let failed = answer.as_ref().is_ok_and(|answer| answer.status >= 500) || answer.is_err();
+        if self.tamper == Tamper::EmptyForFailed && claims && failed {
+            return fired(self.kind).map(|()| Answer::empty());
+        }
+        let mut answer = answer?;
+        if let (Tamper::Redirected, Some(location)) = (self.tamper, answer.location.take()) {
+            fired(self.kind)?;
+            return send(upstream, &location, &request.authorization, &request.body);
+        }
+        if claims && answer.status == 200 {
+            answer.body = self.claimed(&answer.body)?;
+        }
+        Ok(answer)
+    }
+
+    /// After an answer was passed on.
+    pub(super) fn afterwards(&self, request: &Request, upstream: &str) -> std::io::Result<()> {
+        if self.tamper == Tamper::RealClaim && request.path.ends_with("/shadow/claims") {
+            let body = patched(&request.body, "shadow", None)?;
+            send(upstream, "/v1/claims", &request.authorization, &body)?;
+            return fired(self.kind);
+        }
+        Ok(())
+    }
+
+    /// The answer to a claim, as the runner of this mutant takes it.
+    fn claimed(&self, body: &[u8]) -> std::io::Result<Vec<u8>> {
+        let mut claim: Value = serde_json::from_slice(body)?;
+        match self.tamper {
+            Tamper::EndlessLease => {
+                let ttl_ms = claim["lease"]["ttlMs"].as_u64().unwrap_or(0);
+                claim["lease"]["ttlMs"] = (ttl_ms * 1000).into();
+            }
+            Tamper::Unchecked => {
+                if let Some(job) = claim["job"].as_object_mut() {
+                    job.insert("engine".into(), "devin".into());
+                    job.remove("cwd");
+                }
+                fired(self.kind)?;
+            }
+            _ => {}
+        }
+        *self.lease.lock().unwrap_or_else(PoisonError::into_inner) = claim["lease"].clone();
+        Ok(claim.to_string().into_bytes())
+    }
+
+    fn replace_key(&self, request: &mut Request) -> std::io::Result<()> {
+        let fields: Vec<&str> = request.head.split_inclusive("\r\n").collect();
+        let is_key = |field: &&&str| field.to_ascii_lowercase().starts_with(KEY);
+        let Some(given) = fields.iter().find(is_key) else {
+            return Ok(());
+        };
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        if keys.insert((*given).to_owned()) {
+            return Ok(());
+        }
+        let new = format!("{KEY}: anew-{}\r\n", keys.len());
+        keys.insert(new.clone());
+        request.head = request.head.replace(*given, &new);
+        fired(self.kind)
+    }
+}
+
+/// A JSON body with one field set, or taken out.
+fn patched(body: &[u8], field: &str, value: Option<&str>) -> std::io::Result<Vec<u8>> {
+    let mut body: Value = serde_json::from_slice(body)?;
+    if let Some(fields) = body.as_object_mut() {
+        match value {
+            Some(value) => fields.insert(field.to_owned(), value.into()),
+            None => fields.remove(field),
+        };
+    }
+    Ok(body.to_string().into_bytes())
+}
