@@ -42,11 +42,6 @@ pub const EXCUSES: &[Excuse] = &[
         gap: Gap::Part("the end after 60 s of failures"),
         why: "a minute of waiting in every run; that failing is not taken for empty is forced",
     },
-    Excuse {
-        clause: "R-3",
-        gap: Gap::Part("that enough data promotes"),
-        why: "a log of some hundred lines; the rule's figures are tested beside the rule",
-    },
 ];
 
 /// What names clauses: a scenario, a check, a mutant.

@@ -115,4 +115,5 @@ cases! {
     "loses-its-token" in "route/ship-after-renewal" dies of "ship-environment" ["T-14"]
     "takes-what-it-gets" in "route/engine-not-allowed" dies of "runs" ["T-7"]
     "is-deaf-to-its-engines" in "offline/engine-error" dies of "stages" ["O-14"]
+    "turns-the-gate-round" in "report/gate-promotes" dies of "exit" ["R-3"]
 }

@@ -29,6 +29,9 @@ pub const STAGES: [&str; 7] = [
 const ENGINES: [&str; 5] = ["devin", "claude", "codex", "gemini", "opencode"];
 const FOLDERS: [&str; 7] = ["queue", "work", "jobs", "bin", "home", "tmp", "out"];
 
+/// Lines that a scenario can have a file filled with.
+const REPEATS_LIMIT: u16 = 10_000;
+
 /// Why a sandbox can't be set up: the harness's trouble, never the runner's.
 #[derive(Debug, thiserror::Error)]
 #[error("{} can't be set up", path.display())]
@@ -82,6 +85,11 @@ impl Sandbox {
         sandbox.install_stand_ins(scenario, harness)?;
         for (name, text) in &scenario.runner.files {
             sandbox.write(&sandbox.queue().join(name), text)?;
+        }
+        for file in &scenario.runner.repeated {
+            let line = |number: u16| file.line.replace("{n}", &number.to_string()) + "\n";
+            let text: String = (1..=file.times.min(REPEATS_LIMIT)).map(line).collect();
+            sandbox.write(&sandbox.queue().join(&file.file), &text)?;
         }
         for job in scenario
             .jobs

@@ -62,6 +62,9 @@ pub struct RunnerTable {
     /// Files laid into the queue folder before anything runs, by relative path.
     #[serde(default)]
     pub files: BTreeMap<String, String>,
+    /// Files that are one line, many times over.
+    #[serde(default)]
+    pub repeated: Vec<Repeated>,
     /// Stand-in engines on PATH beside those that the jobs name.
     #[serde(default)]
     pub engines: Vec<String>,
@@ -75,6 +78,18 @@ pub struct RunnerTable {
     pub scopes: Option<Vec<String>>,
     /// Limit of one command; by default 20 s.
     pub deadline: Option<Span>,
+}
+
+/// A file of the queue folder that no person would write out.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Repeated {
+    /// Its relative path.
+    pub file: String,
+    /// The line; `{n}` becomes its number, from 1 on.
+    pub line: String,
+    /// How many such lines, 10,000 at most.
+    pub times: u16,
 }
 
 /// How the runner under test is handed the coordinator's token.
