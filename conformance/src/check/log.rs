@@ -26,13 +26,7 @@ const REASONS: [&str; 10] = [
 
 pub(super) fn check(scenario: &Scenario, seen: &Observed, findings: &mut Vec<Finding>) {
     let expect = &scenario.expect;
-    if scenario.mode() != Mode::Shadow
-        && scenario
-            .runner
-            .files
-            .keys()
-            .all(|name| !name.contains("fleet-shadow.log"))
-    {
+    if scenario.mode() != Mode::Shadow && !hand_made(scenario) {
         let lines: Vec<&String> = seen.shadow_log.lines.iter().map(|line| &line.text).collect();
         of_runner("no-shadow-log", findings).none("no line in the shadow log", &lines);
     }
@@ -82,10 +76,12 @@ fn compare(scenario: &Scenario, seen: &Observed, findings: &mut Vec<Finding>) {
 
 /// The log of a scenario that brings its own is not the runner's work alone.
 fn hand_made(scenario: &Scenario) -> bool {
-    scenario
-        .runner
+    let runner = &scenario.runner;
+    let repeated = runner.repeated.iter().map(|file| &file.file);
+    runner
         .files
         .keys()
+        .chain(repeated)
         .any(|name| name.contains("fleet-shadow.log"))
 }
 
