@@ -1,28 +1,30 @@
 //! The command line: what can be asked of the harness, and with which exit code it answers.
 
+mod invocation;
+mod others;
 mod proof;
+mod replay;
+mod run;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Instant;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use conformance::clause::{self, pins};
+use conformance::drive::stop::Stop;
 use conformance::profile::{self, Profile};
-use conformance::report::progress::Progress;
-use conformance::report::{Colour, json, table};
+use conformance::report::event;
 use conformance::sandbox::Keep;
 use conformance::scenario::select::{self, Found};
 use conformance::scenario::{parse, schema};
 use conformance::suite::{self, Suite, chain};
-use conformance::verdict;
 
 /// Wrong usage.
 const USAGE: u8 = 64;
 /// The harness could not do its work.
-const BROKEN: u8 = 2;
+const BROKEN: u8 = conformance::verdict::BROKEN;
 
 /// Runs a job runner through scenarios against a fake coordinator and judges what it did.
 ///
@@ -43,17 +45,27 @@ Examples:
   conformance run shadow           the scenarios of one area
   conformance run '*/agree*' --keep   some, their folders kept to be looked at
   conformance list                 what there is, and the clauses it proves
+  conformance run --events run.ndjson   everything that happened, a line an event
 
 Exit codes:
   0   everything holds
   1   the runner is not conformant
   2   something is broken, or nothing was run
-  64  wrong usage";
+  64  wrong usage
+  130 interrupted; the reports are written all the same";
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the scenarios that a glob names: an id, an area, or a pattern with * and ?
     Run { globs: Vec<String> },
+    /// Run again what failed in a stream that --events wrote: same scenarios, order and profile; what AQ_BIN
+    /// named then is run again unless it names another now
+    Replay {
+        /// The stream
+        file: PathBuf,
+        /// Only these scenarios, whether they failed or not
+        ids: Vec<String>,
+    },
     /// List the scenarios with the clauses that they prove
     List { globs: Vec<String> },
     /// Which checks, scenarios and mutants stand for each clause of the contracts
@@ -91,7 +103,7 @@ enum Command {
     },
     /// Run four tiny scenarios, one a verdict, that tell a wrong profile from a wrong runner
     Smoke,
-    /// Print the JSON Schema of scenario files, or of profiles
+    /// Print the JSON Schema of scenario files, of profiles, or of the stream of events
     Schema {
         #[arg(value_enum, default_value = "scenario")]
         of: SchemaOf,
@@ -104,6 +116,7 @@ enum Command {
 enum SchemaOf {
     Scenario,
     Profile,
+    Events,
 }
 
 #[derive(Debug, Clone, Default, Args)]
@@ -117,9 +130,27 @@ struct Options {
     /// Keep the scenarios' folders and say where they are on a failure
     #[arg(long, global = true)]
     keep: bool,
-    /// Print the verdicts as JSON
+    /// Print the verdicts as JSON, and nothing else on standard output
     #[arg(long, global = true)]
     json: bool,
+    /// Print a line for what did not pass only
+    #[arg(long, short, global = true)]
+    quiet: bool,
+    /// Begin nothing more once something failed
+    #[arg(long, global = true)]
+    fail_fast: bool,
+    /// Write everything that happens to this file as it happens, a JSON object a line; `conformance schema events`
+    #[arg(long, global = true, value_name = "FILE")]
+    events: Option<PathBuf>,
+    /// Write JUnit XML to this file, whole, at the end
+    #[arg(long, global = true, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Write a page to this file, whole, at the end: failures first, each scenario's timeline, the clauses
+    #[arg(long, global = true, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Annotations and a step summary for GitHub Actions [default: where GITHUB_ACTIONS is `true`]
+    #[arg(long, global = true)]
+    github: bool,
     /// The folder of the scenarios
     #[arg(long, global = true, value_name = "DIR")]
     scenarios: Option<PathBuf>,
@@ -142,8 +173,9 @@ pub(crate) fn main() -> ExitCode {
         }
     };
     match cli.command {
-        None => run(&[], &cli.options),
-        Some(Command::Run { globs }) => run(&globs, &cli.options),
+        None => run::run(&[], &cli.options),
+        Some(Command::Run { globs }) => run::run(&globs, &cli.options),
+        Some(Command::Replay { file, ids }) => replay::replay(&file, &ids, &cli.options),
         Some(Command::List { globs }) => list(&globs, &cli.options),
         Some(Command::Coverage) => proof::coverage(&cli.options),
         Some(Command::Mutants { names }) => proof::mutants(&names, &cli.options),
@@ -153,11 +185,12 @@ pub(crate) fn main() -> ExitCode {
             url,
             token_file,
             observe,
-        }) => proof::coordinator(&url, token_file.as_deref(), observe, &cli.options),
-        Some(Command::Smoke) => proof::smoke(&cli.options),
+        }) => others::coordinator(&url, token_file.as_deref(), observe, &cli.options),
+        Some(Command::Smoke) => others::smoke(&cli.options),
         Some(Command::Schema { of }) => print(&match of {
             SchemaOf::Scenario => schema::text(),
             SchemaOf::Profile => profile::schema(),
+            SchemaOf::Events => event::schema(),
         }),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
@@ -167,48 +200,15 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-fn run(globs: &[String], options: &Options) -> ExitCode {
-    let found = match select(globs, options) {
-        Ok(found) => found,
-        Err(code) => return code,
-    };
-    let suite = match suite_for(options) {
-        Ok(suite) => suite,
-        Err(message) => {
-            eprintln!("conformance: {message}");
-            return ExitCode::from(BROKEN);
-        }
-    };
-    if let Some(unknown) = suite.profile.known_failures.iter().find(|known| {
-        let names = |found: &Found| found.id == known.scenario;
-        globs.is_empty() && !found.iter().any(names)
-    }) {
-        eprintln!(
-            "conformance: the profile knows a failure of `{}`, which is no scenario",
-            unknown.scenario
-        );
-        return ExitCode::from(USAGE);
-    }
-    let started = Instant::now();
-    let progress = Progress::start(found.len());
-    let jobs = options.jobs.unwrap_or_else(suite::default_jobs);
-    let verdicts = suite.run(&found, jobs, |verdict| progress.note(verdict));
-    progress.end();
-    let total = started.elapsed();
-    let text = match options.json {
-        true => json::render(&verdicts, total),
-        false => table::render(&verdicts, total, Colour::of_stdout()),
-    };
-    print(&text);
-    verdict::exit(&verdicts)
-}
-
 fn suite_for(options: &Options) -> Result<Suite, String> {
     let profile = match &options.profile {
         Some(file) => profile::read(file),
         None => profile::find_aq().map(|aq| Profile::aq(&aq)),
     };
-    let profile = profile.map_err(|error| chain(&error))?;
+    suite_of(profile.map_err(|error| chain(&error))?, options)
+}
+
+fn suite_of(profile: Profile, options: &Options) -> Result<Suite, String> {
     let harness =
         std::env::current_exe().map_err(|error| format!("its own binary can't be found: {error}"))?;
     let keep = if options.keep {
@@ -221,6 +221,7 @@ fn suite_for(options: &Options) -> Result<Suite, String> {
         harness,
         keep,
         today: suite::today(),
+        stop: Stop::default(),
     })
 }
 
@@ -275,6 +276,12 @@ fn select(globs: &[String], options: &Options) -> Result<Vec<Found>, ExitCode> {
         select::shuffle(&mut wanted, seed);
     }
     Ok(wanted)
+}
+
+/// Says why nothing comes of it.
+fn fail(code: u8, message: &str) -> ExitCode {
+    eprintln!("conformance: {message}");
+    ExitCode::from(code)
 }
 
 /// Prints; a reader that has seen enough is no failure.

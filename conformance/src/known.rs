@@ -55,7 +55,10 @@ pub fn excuse(id: &str, known: &[KnownFailure], today: &str, findings: &mut Vec<
             }),
             None => {
                 for index in failing {
-                    findings[index].outcome = Outcome::KnownFailure;
+                    let finding = &mut findings[index];
+                    finding.outcome = Outcome::KnownFailure;
+                    let excuse = format!("\nknown until {}: {}", entry.until, entry.reason);
+                    finding.observed.push_str(&excuse);
                 }
             }
         }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use stub_coordinator::{Counters, Exchange};
 
@@ -46,6 +46,8 @@ pub struct Observed {
     pub steps_missed: Vec<usize>,
     /// Steps that failed when they were carried out.
     pub steps_failed: Vec<String>,
+    /// Steps that came about, and when.
+    pub steps_done: Vec<(Instant, String)>,
     pub leaks: Vec<String>,
     /// The runner's own names of variables that no child may see, beside all of `AQ_FLEET*`.
     pub fleet_variables: Vec<String>,
@@ -61,6 +63,7 @@ pub struct CommandRun {
     pub stragglers: Vec<Straggler>,
     pub stdout: String,
     pub stderr: String,
+    pub started: Instant,
     pub took: Duration,
 }
 

@@ -6,6 +6,7 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use crate::check;
+use crate::drive::stop::Stop;
 use crate::drive::{self, DriveError, Rig};
 use crate::known;
 use crate::observed::Evidence;
@@ -26,12 +27,33 @@ pub struct Suite {
     pub keep: Keep,
     /// The day that known failures are held against, as `2026-05-01`.
     pub today: String,
+    /// Ends what is on its way.
+    pub stop: Stop,
+}
+
+/// What a suite on its way tells.
+#[derive(Debug)]
+pub enum Told<'a> {
+    Begun(&'a Found),
+    Judged(&'a Found, Verdict),
+}
+
+/// Whether a suite goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    GoOn,
+    /// Nothing is begun any more; what is on its way comes to its end.
+    Finish,
+}
+
+/// This moment in UTC, as `2026-05-01T10:00:00Z`.
+pub fn now() -> String {
+    format!("{:.0}", jiff::Timestamp::now())
 }
 
 /// This day in UTC.
 pub fn today() -> String {
-    let now = jiff::Timestamp::now().to_string();
-    now.split('T').next().unwrap_or_default().to_owned()
+    now().split('T').next().unwrap_or_default().to_owned()
 }
 
 /// How many scenarios run at a time where nobody says: they mostly wait for processes.
@@ -52,24 +74,45 @@ impl Suite {
 
     /// Runs all of them, `jobs` at a time; verdicts come in order of id, and `told` hears of each as it falls.
     pub fn run(&self, found: &[Found], jobs: usize, told: impl Fn(&Verdict)) -> Vec<Verdict> {
+        let mut all = Vec::new();
+        self.stream(found, jobs, |what| {
+            if let Told::Judged(_, verdict) = what {
+                told(&verdict);
+                all.push(verdict);
+            }
+            Next::GoOn
+        });
+        all.sort_by(|one, other| one.id.cmp(&other.id));
+        all
+    }
+
+    /// Runs them in their order, `jobs` at a time, and tells on the caller's thread of each as it begins and as
+    /// its verdict falls. One that was stopped on its way is told no verdict of.
+    pub fn stream(&self, found: &[Found], jobs: usize, mut told: impl FnMut(Told) -> Next) {
         let next = AtomicUsize::new(0);
-        let (sender, verdicts) = channel();
+        let (sender, events) = channel();
         std::thread::scope(|scope| {
             for _ in 0..jobs.clamp(1, found.len().max(1)) {
                 let (sender, next) = (sender.clone(), &next);
                 scope.spawn(move || {
                     while let Some(found) = found.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        if sender.send(self.judge(found)).is_err() {
+                        if self.stop.asked() || sender.send(Told::Begun(found)).is_err() {
+                            return;
+                        }
+                        let verdict = self.judge(found);
+                        if self.stop.asked() || sender.send(Told::Judged(found, verdict)).is_err() {
                             return;
                         }
                     }
                 });
             }
             drop(sender);
-            let mut all: Vec<Verdict> = verdicts.iter().inspect(|verdict| told(verdict)).collect();
-            all.sort_by(|one, other| one.id.cmp(&other.id));
-            all
-        })
+            for event in events {
+                if told(event) == Next::Finish {
+                    next.store(found.len(), Ordering::Relaxed);
+                }
+            }
+        });
     }
 
     /// Runs one scenario file and judges it.
@@ -100,6 +143,7 @@ impl Suite {
             profile: &self.profile,
             harness: &self.harness,
             keep: self.keep,
+            stop: &self.stop,
         };
         gather(scenario, &rig)
     }
@@ -116,11 +160,10 @@ impl Suite {
         }
         known::excuse(id, &self.profile.known_failures, &self.today, &mut findings);
         let outcome = of_findings(&findings);
+        let accounts = report::account::of(evidence, &self.profile);
         let story = match outcome {
             Outcome::Pass | Outcome::NotApplicable | Outcome::KnownFailure => String::new(),
-            Outcome::Fail | Outcome::Broken => {
-                report::story::tell(id, scenario, evidence, &findings, &self.profile)
-            }
+            Outcome::Fail | Outcome::Broken => report::story::tell(&scenario.title, &findings, &accounts),
         };
         Verdict {
             id: id.to_owned(),
@@ -130,6 +173,7 @@ impl Suite {
             findings,
             took: Duration::ZERO,
             story,
+            accounts,
         }
     }
 
@@ -155,6 +199,7 @@ fn not_applicable(id: &str, scenario: &Scenario, clause: &str) -> Verdict {
         findings: vec![finding],
         took: Duration::ZERO,
         story: String::new(),
+        accounts: Vec::new(),
     }
 }
 
@@ -192,6 +237,7 @@ fn broken(id: &str, scenario: Option<&Scenario>, message: &str) -> Verdict {
         findings: vec![finding],
         took: Duration::ZERO,
         story: format!("{message}\n"),
+        accounts: Vec::new(),
     }
 }
 

@@ -1,12 +1,19 @@
 //! Outcomes: of a check, of a scenario, of a whole run; and the exit code that follows from them.
 
-use std::process::ExitCode;
 use std::time::Duration;
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::report::account::Account;
+
+/// The harness was interrupted before it had a verdict on everything.
+pub const INTERRUPTED: u8 = 130;
+/// Something is broken, or nothing was executed and found good.
+pub const BROKEN: u8 = 2;
 
 /// How a check came out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// The profile says that the runner lacks what is checked.
@@ -21,7 +28,7 @@ pub enum Outcome {
 }
 
 /// The result of one check.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     pub check: &'static str,
     pub clauses: Vec<String>,
@@ -31,18 +38,18 @@ pub struct Finding {
 }
 
 /// The result of one scenario.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct Verdict {
     pub id: String,
     pub title: String,
     pub clauses: Vec<String>,
     pub outcome: Outcome,
     pub findings: Vec<Finding>,
-    #[serde(rename = "tookMs", serialize_with = "milliseconds")]
     pub took: Duration,
     /// What a person needs to understand a failure; empty where nothing failed.
-    #[serde(skip_serializing_if = "String::is_empty")]
     pub story: String,
+    /// What was seen of its runs; empty where there was none.
+    pub accounts: Vec<Account>,
 }
 
 impl Outcome {
@@ -65,23 +72,19 @@ pub fn of_findings(findings: &[Finding]) -> Outcome {
 }
 
 /// 0: all that was asked holds; 1: not conformant; 2: broken, or nothing was executed and found good.
-pub fn exit_code(verdicts: &[Verdict]) -> u8 {
-    let has = |outcome| verdicts.iter().any(|verdict| verdict.outcome == outcome);
+pub fn exit_of(outcomes: impl Iterator<Item = Outcome>) -> u8 {
+    let outcomes: Vec<Outcome> = outcomes.collect();
+    let has = |outcome| outcomes.contains(&outcome);
     match (has(Outcome::Fail), has(Outcome::Broken), has(Outcome::Pass)) {
         (true, _, _) => 1,
-        (_, true, _) => 2,
+        (_, true, _) => BROKEN,
         (_, _, true) => 0,
-        (_, _, false) => 2,
+        (_, _, false) => BROKEN,
     }
 }
 
-/// The process's exit code for these verdicts.
-pub fn exit(verdicts: &[Verdict]) -> ExitCode {
-    ExitCode::from(exit_code(verdicts))
-}
-
 /// What decides where findings differ.
-fn gravity(outcome: Outcome) -> (u8, Outcome) {
+pub fn gravity(outcome: Outcome) -> (u8, Outcome) {
     let rank = match outcome {
         Outcome::NotApplicable => 0,
         Outcome::Pass => 1,
@@ -90,10 +93,6 @@ fn gravity(outcome: Outcome) -> (u8, Outcome) {
         Outcome::Fail => 4,
     };
     (rank, outcome)
-}
-
-fn milliseconds<S: serde::Serializer>(took: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(u64::try_from(took.as_millis()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -119,7 +118,12 @@ mod tests {
             findings: vec![],
             took: Duration::ZERO,
             story: String::new(),
+            accounts: vec![],
         }
+    }
+
+    fn exit_code(verdicts: &[Verdict]) -> u8 {
+        exit_of(verdicts.iter().map(|verdict| verdict.outcome))
     }
 
     #[test]

@@ -2,17 +2,13 @@
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Instant;
 
 use conformance::clause::{self, coverage, coverage::Naming};
-use conformance::coordinator::{Reach, client::Client, judge};
 use conformance::mutant::cases;
 use conformance::mutant::matrix::{self, Fate};
 use conformance::property;
-use conformance::report::{Colour, json, table};
 use conformance::scenario::parse;
 use conformance::suite::{self, chain};
-use conformance::verdict;
 
 use super::{BROKEN, Options, USAGE, print, select, suite_for};
 
@@ -44,52 +40,6 @@ pub(super) fn coverage(options: &Options) -> ExitCode {
         eprintln!("conformance: {objection}");
     }
     ExitCode::from(u8::from(!objections.is_empty()))
-}
-
-/// Runs the smoke scenarios; exit 2 where the profile is wrong, 1 where the runner is.
-pub(super) fn smoke(options: &Options) -> ExitCode {
-    let suite = match suite_for(options) {
-        Ok(suite) => suite,
-        Err(message) => {
-            eprintln!("conformance: {message}");
-            return ExitCode::from(BROKEN);
-        }
-    };
-    let started = Instant::now();
-    let verdicts = conformance::smoke::judge(&suite);
-    print(&table::render(&verdicts, started.elapsed(), Colour::of_stdout()));
-    verdict::exit(&verdicts)
-}
-
-/// Judges the coordinator at this address.
-pub(super) fn coordinator(url: &str, token: Option<&Path>, observe: bool, options: &Options) -> ExitCode {
-    let token = match token.map(std::fs::read_to_string).transpose() {
-        Ok(token) => token.map(|token| token.trim().to_owned()),
-        Err(error) => {
-            eprintln!("conformance: the token file can't be read: {error}");
-            return ExitCode::from(USAGE);
-        }
-    };
-    let client = match Client::new(url, token) {
-        Ok(client) => client,
-        Err(error) => {
-            eprintln!("conformance: {}", chain(&error));
-            return ExitCode::from(USAGE);
-        }
-    };
-    let reach = if observe {
-        Reach::Observe
-    } else {
-        Reach::Everything
-    };
-    let started = Instant::now();
-    let verdicts = judge(&client, reach, |_| {});
-    let text = match options.json {
-        true => json::render(&verdicts, started.elapsed()),
-        false => table::render(&verdicts, started.elapsed(), Colour::of_stdout()),
-    };
-    print(&text);
-    verdict::exit(&verdicts)
 }
 
 /// Runs generated cases; the first that fails is made small, left as a file, and told.

@@ -71,22 +71,32 @@ checks! {
 }
 
 /// Makes the checks that are within reach, one after the other, and cleans up after each.
-pub fn judge(client: &Client, reach: Reach, told: impl Fn(&Verdict)) -> Vec<Verdict> {
+pub fn judge(client: &Client, reach: Reach, mut told: impl FnMut(&Verdict)) -> Vec<Verdict> {
     let run = probe::nonce();
     let mut verdicts = Vec::new();
-    for check in ALL {
-        let within = match reach {
-            Reach::Everything => check.needs != Needs::OnlyWatching,
-            Reach::Observe => check.needs != Needs::Working,
-        };
-        if within {
-            let probe = Probe::new(client, format!("conformance-{}-{}", &run[..8], check.name));
-            let verdict = judge_one(check, &probe);
-            told(&verdict);
-            verdicts.push(verdict);
-        }
+    for check in within(reach) {
+        let probe = Probe::new(client, format!("conformance-{}-{}", &run[..8], check.name));
+        let verdict = judge_one(check, &probe);
+        told(&verdict);
+        verdicts.push(verdict);
     }
     verdicts
+}
+
+/// The ids of the checks that are within reach.
+pub fn ids(reach: Reach) -> Vec<String> {
+    within(reach).map(id).collect()
+}
+
+fn within(reach: Reach) -> impl Iterator<Item = &'static Check> {
+    ALL.iter().filter(move |check| match reach {
+        Reach::Everything => check.needs != Needs::OnlyWatching,
+        Reach::Observe => check.needs != Needs::Working,
+    })
+}
+
+fn id(check: &Check) -> String {
+    format!("coordinator/{}", check.name)
 }
 
 fn judge_one(check: &Check, probe: &Probe) -> Verdict {
@@ -118,12 +128,13 @@ fn judge_one(check: &Check, probe: &Probe) -> Verdict {
     };
     let findings = vec![finding];
     Verdict {
-        id: format!("coordinator/{}", check.name),
+        id: id(check),
         title: text.to_owned(),
         clauses,
         outcome: of_findings(&findings),
         findings,
         took: started.elapsed(),
         story,
+        accounts: Vec::new(),
     }
 }

@@ -4,6 +4,7 @@
 mod coordinator;
 mod session;
 mod steps;
+pub mod stop;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -23,6 +24,7 @@ use crate::supervise::SuperviseError;
 use crate::timeline;
 use session::Session;
 use steps::Steps;
+use stop::Stop;
 
 /// With what a scenario is run.
 #[derive(Debug, Clone)]
@@ -31,6 +33,8 @@ pub struct Rig<'a> {
     /// The binary with the hidden subcommands.
     pub harness: &'a Path,
     pub keep: Keep,
+    /// Ends the run before its time.
+    pub stop: &'a Stop,
 }
 
 /// Why a run tells nothing of the runner.
@@ -60,6 +64,8 @@ pub enum DriveError {
     Config(#[from] stub_coordinator::ConfigError),
     #[error("the scenario's coordinator can't be set up: {message}")]
     Table { message: String },
+    #[error("it was ended before its time")]
+    Stopped,
 }
 
 /// What can happen during a run.
@@ -67,6 +73,7 @@ enum Event {
     Stub(StubEvent),
     StandIn(stand_in::server::Event),
     CommandEnded,
+    Stopped,
 }
 
 /// Runs `scenario` once, in this variant.
@@ -87,6 +94,10 @@ pub fn run(scenario: &Scenario, rig: &Rig, variant: &Variant) -> Result<Observed
         path: sandbox.socket().display().to_string(),
         source,
     })?;
+    let told = sender.clone();
+    let _listening = rig.stop.listen(move || {
+        let _ = told.send(Event::Stopped);
+    });
     let environment = environment::of(scenario, &sandbox, variant, &stub.url(), &secret);
     let environment = rig.profile.renamed(environment);
     let mut session = Session {
@@ -121,6 +132,7 @@ pub fn run(scenario: &Scenario, rig: &Rig, variant: &Variant) -> Result<Observed
         coordinator,
         steps_missed: steps.missed(),
         steps_failed: steps.failed,
+        steps_done: steps.performed,
         root: sandbox.root.clone(),
         fleet_variables: rig.profile.fleet_variables(),
         proof_variables: ["AQ_JOB_ID", "AQ_FENCING_TOKEN"].map(|name| rig.profile.renamed_in(name)),

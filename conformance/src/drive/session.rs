@@ -81,6 +81,9 @@ impl Session<'_> {
         arguments: Vec<String>,
         environment: &BTreeMap<String, String>,
     ) -> Result<CommandRun, DriveError> {
+        if self.rig.stop.asked() {
+            return Err(DriveError::Stopped);
+        }
         let output = self.sandbox.output(name);
         let mut supervised = supervise::start(&Order {
             harness: self.rig.harness,
@@ -105,6 +108,7 @@ impl Session<'_> {
             stragglers: ended.stragglers,
             stdout: snapshot::text(&output.with_extension("out"), OUTPUT_LIMIT),
             stderr: snapshot::text(&output.with_extension("err"), OUTPUT_LIMIT),
+            started: supervised.started,
             took,
         })
     }
@@ -126,10 +130,19 @@ impl Session<'_> {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.events.recv_timeout(left) {
                 Ok(Event::CommandEnded) => return Ok(()),
+                Ok(Event::Stopped) => {
+                    self.end(supervised, name)?;
+                    return Err(DriveError::Stopped);
+                }
                 Ok(event) => self.take(&event, supervised),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
             }
         }
+        self.end(supervised, name)
+    }
+
+    /// Ends the command with all that it started, and waits until that is done.
+    fn end(&mut self, supervised: &mut Supervised, name: &str) -> Result<(), DriveError> {
         supervised.end();
         let deadline = Instant::now() + END_LIMIT;
         loop {

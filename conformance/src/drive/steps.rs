@@ -20,6 +20,8 @@ pub(super) struct Steps {
     steps: Vec<Step>,
     done: Vec<bool>,
     pub(super) failed: Vec<String>,
+    /// What was done, and when.
+    pub(super) performed: Vec<(Instant, String)>,
 }
 
 /// What a step can be done with.
@@ -37,6 +39,7 @@ impl Steps {
             steps,
             done,
             failed: Vec::new(),
+            performed: Vec::new(),
         }
     }
 
@@ -48,6 +51,8 @@ impl Steps {
                 once.event() == Some((seen.kind, seen.subject.as_str())) && once.count() == seen.ordinal;
             if due && !self.done[index] {
                 self.done[index] = true;
+                let what = format!("step {}: {:?}", index + 1, self.steps[index].action);
+                self.performed.push((Instant::now(), what));
                 if let Err(message) = perform(&self.steps[index].action, hands) {
                     self.failed.push(format!("step {}: {message}", index + 1));
                 }
@@ -66,7 +71,7 @@ impl Steps {
 /// The kind, the subject and the time of an event, where a step can be about it.
 pub(super) fn about(event: &Event) -> Option<(EventKind, String, Instant)> {
     match event {
-        Event::CommandEnded => None,
+        Event::CommandEnded | Event::Stopped => None,
         Event::Stub(StubEvent::Arrived(exchange)) => {
             Some((EventKind::Arrived, exchange.operation.clone()?, exchange.arrived))
         }

@@ -1,6 +1,6 @@
 //! Where the `aq` of this repository is found, or built.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
@@ -16,7 +16,11 @@ fn find() -> Result<PathBuf, ProfileError> {
     let Some(named) = std::env::var_os("AQ_BIN") else {
         return build();
     };
-    let path = PathBuf::from(&named);
+    aq_at(Path::new(&named))
+}
+
+/// The `aq` at this path.
+pub fn aq_at(path: &Path) -> Result<PathBuf, ProfileError> {
     match path.canonicalize() {
         Ok(path) if path.is_file() => Ok(path),
         _ => Err(ProfileError::NoSuchBinary {

@@ -10,7 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 pub use file::{ProfileFile, read, schema};
-pub use find::find_aq;
+pub use find::{aq_at, find_aq};
+
+use siphasher::sip128::SipHasher13;
 
 use crate::known::KnownFailure;
 use log::LogForm;
@@ -68,6 +70,12 @@ impl Profile {
             lacks: BTreeSet::new(),
             known_failures: Vec::new(),
         }
+    }
+
+    /// A digest of the program's file, which tells one build from another; none where it is looked for on PATH.
+    pub fn digest(&self) -> Option<String> {
+        let bytes = std::fs::read(self.command.first()?).ok()?;
+        Some(format!("{:032x}", SipHasher13::new().hash(&bytes).as_u128()))
     }
 
     /// A command line of the contract in this runner's words.

@@ -1,28 +1,39 @@
-//! Verdicts for programs: one JSON object.
+//! The verdicts for programs: one JSON object. What a run looked like from inside is left to the stream.
 
-use std::time::Duration;
+use serde_json::{Value, json};
 
-use serde_json::json;
-
-use crate::verdict::{Outcome, Verdict, exit_code};
+use super::event::{Case, End};
+use super::record::Record;
 
 /// The verdicts, their counts and the exit code that follows from them.
-pub fn render(verdicts: &[Verdict], total: Duration) -> String {
-    let count = |outcome| {
-        verdicts
-            .iter()
-            .filter(|verdict| verdict.outcome == outcome)
-            .count()
-    };
+pub fn render(record: &Record) -> String {
+    let counts = record.counts();
     let document = json!({
-        "passed": count(Outcome::Pass),
-        "failed": count(Outcome::Fail),
-        "broken": count(Outcome::Broken),
-        "knownFailures": count(Outcome::KnownFailure),
-        "notApplicable": count(Outcome::NotApplicable),
-        "exit": exit_code(verdicts),
-        "tookMs": u64::try_from(total.as_millis()).unwrap_or(u64::MAX),
-        "scenarios": verdicts,
+        "passed": counts.passed,
+        "failed": counts.failed,
+        "broken": counts.broken,
+        "knownFailures": counts.known_failures,
+        "notApplicable": counts.not_applicable,
+        "notRun": counts.not_run,
+        "interrupted": record.end() == End::Interrupted,
+        "exit": record.exit(),
+        "objection": record.objection(),
+        "tookMs": record.ended.as_ref().map(|ended| ended.took_ms),
+        "shuffle": record.started.shuffle,
+        "scenarios": record.by_id().into_iter().map(case).collect::<Vec<_>>(),
     });
     format!("{document:#}\n")
+}
+
+fn case(case: &Case) -> Value {
+    json!({
+        "id": case.id,
+        "title": case.title,
+        "clauses": case.clauses,
+        "outcome": case.outcome,
+        "tookMs": case.took_ms,
+        "findings": case.findings,
+        "story": case.story,
+        "replay": case.replay,
+    })
 }

@@ -1,9 +1,16 @@
-//! Turns verdicts into what people and programs read. Nothing is judged here.
+//! Turns a run into what people and programs read. `event` is the one stream, `record` its fold, and every report
+//! is made of a record. Nothing is judged here.
 
+pub mod account;
+pub mod event;
+pub mod github;
+pub mod html;
 pub mod json;
-pub mod progress;
+pub mod junit;
+pub mod outputs;
+pub mod record;
 pub mod story;
-pub mod table;
+pub mod terminal;
 
 /// Whether text may be coloured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,4 +50,12 @@ pub(crate) fn harmless(text: &str) -> String {
         }
     }
     clean
+}
+
+/// Cut to so many characters, with a mark where something is missing.
+pub(crate) fn cut(text: &str, limit: usize) -> String {
+    match text.char_indices().nth(limit) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use conformance::drive::stop::Stop;
 use conformance::profile::{Profile, find_aq};
 use conformance::sandbox::Keep;
 use conformance::scenario::{Scenario, parse, select};
@@ -31,6 +32,7 @@ pub fn suite(profile: Profile) -> Suite {
         harness: harness(),
         keep: Keep::Nothing,
         today: "2026-05-01".into(),
+        stop: Stop::default(),
     }
 }
 

@@ -1,0 +1,114 @@
+//! How this harness was called, so that a command to be pasted calls it in the same way.
+
+use std::path::Path;
+
+use super::Options;
+
+/// The words before a subcommand, and the options that decide who is judged by what.
+#[derive(Debug, Clone)]
+pub(super) struct Invocation {
+    harness: String,
+    options: Vec<String>,
+    events: Option<String>,
+}
+
+impl Invocation {
+    pub(super) fn of_this_process(options: &Options) -> Invocation {
+        let mut words = Vec::new();
+        let mut path = |option: &str, value: Option<&Path>| {
+            words.extend(value.map(|value| format!("{option} {}", quoted(&value.to_string_lossy()))));
+        };
+        path("--profile", options.profile.as_deref());
+        path("--scenarios", options.scenarios.as_deref());
+        Invocation {
+            harness: harness(),
+            options: words,
+            events: options
+                .events
+                .as_deref()
+                .map(|path| quoted(&path.to_string_lossy())),
+        }
+    }
+
+    /// The command that runs this scenario alone: off the stream where there is one.
+    pub(super) fn alone(&self, id: &str) -> String {
+        let mut words = vec![self.harness.clone()];
+        match &self.events {
+            Some(file) => words.extend(["replay".into(), "--keep".into(), file.clone()]),
+            None => {
+                words.extend(["run".into(), "--keep".into()]);
+                words.extend(self.options.iter().cloned());
+            }
+        }
+        if id.starts_with('-') {
+            words.push("--".into());
+        }
+        words.push(quoted(id));
+        words.join(" ")
+    }
+
+    /// The command with these words after its name.
+    pub(super) fn with(&self, words: &[&str]) -> String {
+        let words = words.iter().map(|word| quoted(word));
+        let all: Vec<String> = std::iter::once(self.harness.clone())
+            .chain(words)
+            .chain(self.options.iter().cloned())
+            .collect();
+        all.join(" ")
+    }
+}
+
+/// As it was typed; Cargo's way where Cargo started it. What AQ_BIN names goes along.
+fn harness() -> String {
+    let by_cargo = std::env::var("CARGO_PKG_NAME").is_ok_and(|name| name == env!("CARGO_PKG_NAME"));
+    let typed = std::env::args().next().unwrap_or_else(|| "conformance".into());
+    let program = match by_cargo {
+        true => "cargo run -p conformance --".to_owned(),
+        false => quoted(&typed),
+    };
+    match std::env::var("AQ_BIN") {
+        Ok(named) => format!("AQ_BIN={} {program}", quoted(&named)),
+        Err(_) => program,
+    }
+}
+
+/// A word as a shell reads it back.
+fn quoted(word: &str) -> String {
+    let plain = |character: char| character.is_ascii_alphanumeric() || "-_./:=@%+,".contains(character);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    if word.chars().any(char::is_control) {
+        // What a terminal would take for an order is written as bash reads it.
+        let bytes = word.bytes().map(|byte| match byte {
+            b'\'' | b'\\' => format!("\\{}", char::from(byte)),
+            b' '..=b'~' => char::from(byte).to_string(),
+            other => format!("\\x{other:02x}"),
+        });
+        return format!("$'{}'", bytes.collect::<String>());
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_come_back_from_a_shell_as_they_were() {
+        for word in [
+            "shadow/agree",
+            "it's",
+            "a b$(c)`d`\"",
+            "",
+            "-x",
+            "line\nbreak\u{1b}[1m'\\ü",
+            "*",
+        ] {
+            let script = format!("printf %s {}", quoted(word));
+            let output = std::process::Command::new("bash").args(["-c", &script]).output();
+            let output = output.expect("bash");
+            assert_eq!(String::from_utf8_lossy(&output.stdout), word, "{script}");
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The commands that judge a runner by scenarios: their events go into one stream, and every report comes of it.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use conformance::drive::stop::Stop;
+use conformance::report::event::{Case, End, Event, Place, Started, VERSION};
+use conformance::report::outputs::{GitHub, Reports, Wanted};
+use conformance::sandbox::secret::Secret;
+use conformance::scenario::select::Found;
+use conformance::suite::{self, Next, Suite, Told};
+use conformance::verdict::{Outcome, Verdict};
+
+use super::invocation::Invocation;
+use super::{BROKEN, Options, USAGE, fail, select, suite_for};
+
+/// Runs the scenarios that the globs name.
+pub(super) fn run(globs: &[String], options: &Options) -> ExitCode {
+    let found = match select(globs, options) {
+        Ok(found) => found,
+        Err(code) => return code,
+    };
+    let suite = match suite_for(options) {
+        Ok(suite) => suite,
+        Err(message) => return fail(BROKEN, &message),
+    };
+    if let Some(unknown) = suite.profile.known_failures.iter().find(|known| {
+        let names = |found: &Found| found.id == known.scenario;
+        globs.is_empty() && !found.iter().any(names)
+    }) {
+        return fail(
+            USAGE,
+            &format!(
+                "the profile knows a failure of `{}`, which is no scenario",
+                unknown.scenario
+            ),
+        );
+    }
+    match Reports::open(&wanted(options)) {
+        Ok(reports) => ExitCode::from(carry_out(&suite, &found, options, "run", reports).close()),
+        Err(error) => fail(USAGE, &suite::chain(&error)),
+    }
+}
+
+/// Runs these scenarios and tells the reports, up to the end of the run.
+pub(super) fn carry_out(
+    suite: &Suite,
+    found: &[Found],
+    options: &Options,
+    command: &str,
+    mut reports: Reports,
+) -> Reports {
+    let began = Instant::now();
+    end_on_signals(&suite.stop);
+    let jobs = options.jobs.unwrap_or_else(suite::default_jobs);
+    let ids = found.iter().map(|found| found.id.clone()).collect();
+    reports.take(Event::RunStarted(Box::new(started(
+        suite, command, jobs, ids, options,
+    ))));
+    let invocation = Invocation::of_this_process(options);
+    let mut end = End::Complete;
+    suite.stream(found, jobs, |told| {
+        match told {
+            Told::Begun(found) => reports.take(Event::CaseStarted { id: found.id.clone() }),
+            Told::Judged(found, verdict) => {
+                let failed = matches!(verdict.outcome, Outcome::Fail | Outcome::Broken);
+                let place = place(&found.path, &verdict);
+                let replay = invocation.alone(&found.id);
+                reports.take(Event::CaseEnded(Box::new(Case::of(verdict, Some(place), replay))));
+                if failed && options.fail_fast {
+                    end = End::FailFast;
+                    return Next::Finish;
+                }
+            }
+        }
+        Next::GoOn
+    });
+    if suite.stop.asked() {
+        end = End::Interrupted;
+    }
+    reports.end(end, began.elapsed());
+    reports
+}
+
+/// Where the reports of a run go, by these options and by what the CI around it says.
+pub(super) fn wanted(options: &Options) -> Wanted {
+    Wanted {
+        events: options.events.clone(),
+        json: options.json,
+        quiet: options.quiet,
+        junit: options.junit.clone(),
+        html: options.html.clone(),
+        github: (options.github || variable("GITHUB_ACTIONS").as_deref() == Some("true")).then(github),
+    }
+}
+
+fn github() -> GitHub {
+    GitHub {
+        summary: variable("GITHUB_STEP_SUMMARY").map(Into::into),
+        workspace: variable("GITHUB_WORKSPACE"),
+        word: Secret::random().map_or_else(|_| std::process::id().to_string(), |secret| secret.token),
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The opening of a run's stream.
+pub(super) fn started(
+    suite: &Suite,
+    command: &str,
+    jobs: usize,
+    cases: Vec<String>,
+    options: &Options,
+) -> Started {
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    let folder = options.scenarios.clone().unwrap_or_else(suite::default_folder);
+    Started {
+        version: VERSION,
+        command: command.to_owned(),
+        harness: env!("CARGO_PKG_VERSION").into(),
+        at: suite::now(),
+        subject: suite.profile.name.clone(),
+        program: suite.profile.command.clone(),
+        program_digest: suite.profile.digest(),
+        aq_bin: std::env::var("AQ_BIN").ok(),
+        profile: options.profile.as_deref().map(text),
+        scenarios: Some(text(&folder)),
+        jobs,
+        shuffle: options.shuffle,
+        cases,
+    }
+}
+
+/// The line of the scenario that the first failing check is about, or else where its expectations begin.
+fn place(file: &Path, verdict: &Verdict) -> Place {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let bad = |outcome| matches!(outcome, Outcome::Fail | Outcome::Broken);
+    let check = verdict.findings.iter().find(|finding| bad(finding.outcome));
+    let line_with = |wanted: &dyn Fn(&str) -> bool| text.lines().position(|line| wanted(line.trim_start()));
+    let expect = line_with(&|line| line.starts_with("[expect]"));
+    let key = check.and_then(|finding| {
+        line_with(&|line| {
+            let rest = line.strip_prefix(finding.check);
+            rest.is_some_and(|rest| rest.trim_start().starts_with('='))
+        })
+    });
+    Place {
+        file: file.to_string_lossy().into_owned(),
+        line: key.or(expect).unwrap_or(0) + 1,
+    }
+}
+
+/// At the first signal what runs is ended and the reports are written; at the second the process is gone.
+pub(super) fn end_on_signals(stop: &Stop) {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP]) else {
+        return;
+    };
+    let stop = stop.clone();
+    std::thread::spawn(move || {
+        for _ in signals.forever() {
+            if stop.asked() {
+                std::process::exit(i32::from(conformance::verdict::INTERRUPTED));
+            }
+            eprintln!("conformance: interrupted; what runs is ended and the reports are written");
+            stop.now();
+        }
+    });
+}

@@ -1,0 +1,270 @@
+//! What was seen of a run in plain, bounded words that a stream can carry: its commands, the jobs' stages, the
+//! shadow log, and one line of time from all witnesses. Reports show it; nothing is judged by it.
+
+use std::time::Instant;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use stub_coordinator::Exchange;
+
+use super::{cut, harmless};
+use crate::observed::{CommandRun, Evidence, Observed};
+use crate::profile::Profile;
+use crate::supervise::Exit;
+
+const STREAM_LINES: usize = 40;
+const LOG_LINES: usize = 60;
+const TREE_LINES: usize = 120;
+const MOMENTS: usize = 160;
+const LINE: usize = 400;
+
+/// One run of a scenario: the run itself, or one that it is compared with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Account {
+    /// What is told apart by it: `the run`, `the same run at AQ_FLEET=0`, `the same run with a fleet`.
+    pub name: String,
+    /// Its folder, where that was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<String>,
+    pub commands: Vec<Command>,
+    /// Files and folders that it left.
+    pub folder: Vec<String>,
+    /// The lines of the shadow log.
+    pub log: Vec<String>,
+    /// What happened, in order of time.
+    pub moments: Vec<Moment>,
+    /// How many more there were.
+    pub moments_left_out: usize,
+}
+
+/// A command of the runner's, finished.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Command {
+    /// The runner's name and the arguments.
+    pub line: String,
+    /// How it ended: `exit 0`, `signal 9`, `ended at its limit`, `could not be started`.
+    pub ended: String,
+    pub took_ms: u64,
+    /// The last lines of its standard output.
+    pub out: Vec<String>,
+    /// The last lines of its standard error.
+    pub err: Vec<String>,
+    /// Lines before those.
+    pub lines_left_out: usize,
+}
+
+/// Something that happened, in the words of who saw it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Moment {
+    /// Microseconds since the first moment.
+    pub at_us: u64,
+    pub seen_by: Witness,
+    pub what: String,
+    /// The job and the operation that it is about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub about: Vec<String>,
+    /// Whether it is out of the ordinary: spoilt by a rule, a change of real state, a process that had to be killed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub odd: bool,
+}
+
+/// Who saw something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Witness {
+    /// The runner's doings: its commands, the stand-ins that it started, the files that it moved.
+    Runner,
+    /// The fake coordinator.
+    Coordinator,
+    /// The scenario itself: a step was done.
+    Script,
+}
+
+/// The accounts of all runs of a scenario.
+pub fn of(evidence: &Evidence, profile: &Profile) -> Vec<Account> {
+    let others = [
+        ("the same run at AQ_FLEET=0", &evidence.offline),
+        ("the same run with a fleet", &evidence.paired),
+    ];
+    let others = others
+        .into_iter()
+        .filter_map(|(name, seen)| Some((name, seen.as_ref()?)));
+    std::iter::once(("the run", &evidence.run))
+        .chain(others)
+        .map(|(name, seen)| account(name, seen, profile))
+        .collect()
+}
+
+fn account(name: &str, seen: &Observed, profile: &Profile) -> Account {
+    let mut moments = moments(seen, profile);
+    moments.sort_by_key(|raw| raw.at);
+    let first = moments.first().map(|raw| raw.at);
+    let left_out = moments.len().saturating_sub(MOMENTS);
+    let shown = moments.into_iter().take(MOMENTS).map(|raw| {
+        let since = first.map_or_else(Default::default, |first| raw.at.duration_since(first));
+        Moment {
+            at_us: u64::try_from(since.as_micros()).unwrap_or(u64::MAX),
+            seen_by: raw.seen_by,
+            what: line(&raw.what),
+            about: raw.about,
+            odd: raw.odd,
+        }
+    });
+    Account {
+        name: name.to_owned(),
+        kept: seen.kept.as_ref().map(|path| path.display().to_string()),
+        commands: seen.all_commands().map(|run| command(run, profile)).collect(),
+        folder: seen.tree.iter().take(TREE_LINES).map(|path| line(path)).collect(),
+        log: seen
+            .shadow_log
+            .lines
+            .iter()
+            .take(LOG_LINES)
+            .map(|told| line(&told.text))
+            .collect(),
+        moments: shown.collect(),
+        moments_left_out: left_out,
+    }
+}
+
+fn command(run: &CommandRun, profile: &Profile) -> Command {
+    let (out, out_before) = last_lines(&run.stdout);
+    let (err, err_before) = last_lines(&run.stderr);
+    Command {
+        line: line(&format!("{} {}", profile.name, run.arguments.join(" "))),
+        ended: ended(run.exit),
+        took_ms: u64::try_from(run.took.as_millis()).unwrap_or(u64::MAX),
+        out,
+        err,
+        lines_left_out: out_before + err_before,
+    }
+}
+
+fn ended(exit: Exit) -> String {
+    match exit {
+        Exit::Code(code) => format!("exit {code}"),
+        Exit::Signal(signal) => format!("signal {signal}"),
+        Exit::Deadline => "ended at its limit".into(),
+        Exit::NotStarted => "could not be started".into(),
+    }
+}
+
+fn last_lines(text: &str) -> (Vec<String>, usize) {
+    let lines: Vec<&str> = text.lines().collect();
+    let before = lines.len().saturating_sub(STREAM_LINES);
+    (lines[before..].iter().map(|text| line(text)).collect(), before)
+}
+
+/// A moment with its time on this process's clock.
+struct Raw {
+    at: Instant,
+    seen_by: Witness,
+    what: String,
+    about: Vec<String>,
+    odd: bool,
+}
+
+impl Raw {
+    fn new(at: Instant, seen_by: Witness, what: String) -> Raw {
+        Raw {
+            at,
+            seen_by,
+            what,
+            about: Vec::new(),
+            odd: false,
+        }
+    }
+
+    fn about<'a>(mut self, subjects: impl IntoIterator<Item = &'a String>) -> Raw {
+        self.about.extend(subjects.into_iter().cloned());
+        self
+    }
+
+    fn odd(mut self, odd: bool) -> Raw {
+        self.odd = odd;
+        self
+    }
+}
+
+fn moments(seen: &Observed, profile: &Profile) -> Vec<Raw> {
+    let mut found: Vec<Raw> = Vec::new();
+    for run in seen.all_commands() {
+        let words = format!("{} {}", profile.name, run.arguments.join(" "));
+        found.push(Raw::new(
+            run.started,
+            Witness::Runner,
+            format!("`{words}` starts"),
+        ));
+        let mut what = format!("`{words}`: {}", ended(run.exit));
+        for left in &run.stragglers {
+            what.push_str(&format!("; left `{}` behind", left.command));
+        }
+        let odd = !run.stragglers.is_empty() || !matches!(run.exit, Exit::Code(_));
+        found.push(Raw::new(run.started + run.took, Witness::Runner, what).odd(odd));
+    }
+    for run in &seen.runs {
+        let job = run.job.as_deref().unwrap_or("(no job)");
+        let what = format!("{} starts for {job} {:?}", run.tool, run.hello.arguments);
+        found.push(Raw::new(run.started, Witness::Runner, what).about(&run.job));
+        let how = run
+            .exit
+            .map_or("was ended".to_owned(), |code| format!("exits {code}"));
+        found.extend(run.ended.map(|ended| {
+            let what = format!("{} for {job} {how}", run.tool);
+            Raw::new(ended, Witness::Runner, what)
+                .about(&run.job)
+                .odd(run.exit.is_none())
+        }));
+    }
+    for exchange in &seen.coordinator.journal {
+        let subjects = || exchange.operation.iter().chain(&exchange.job);
+        let arrived = Raw::new(exchange.arrived, Witness::Coordinator, arrival(exchange));
+        found.push(arrived.about(subjects()));
+        found.extend(exchange.completed.map(|completed| {
+            let odd = exchange.mutated || exchange.fault.is_some() || exchange.wire_answer.is_none();
+            let raw = Raw::new(completed, Witness::Coordinator, completion(exchange));
+            raw.about(subjects()).odd(odd)
+        }));
+    }
+    for (at, what) in &seen.steps_done {
+        found.push(Raw::new(*at, Witness::Script, what.clone()));
+    }
+    found
+}
+
+fn arrival(exchange: &Exchange) -> String {
+    let operation = exchange.operation.as_deref().unwrap_or("(unknown)");
+    let body = exchange
+        .request_body
+        .as_ref()
+        .map_or(String::new(), |body| format!(" {body}"));
+    format!("→ #{} {operation}{body}", exchange.seq)
+}
+
+fn completion(exchange: &Exchange) -> String {
+    let status = exchange
+        .wire_answer
+        .as_ref()
+        .map_or("no answer".to_owned(), |answer| answer.status.to_string());
+    let fault = exchange
+        .fault
+        .as_ref()
+        .map_or(String::new(), |fault| format!(" by fault {fault}"));
+    let mutated = if exchange.mutated {
+        ", real state changed"
+    } else {
+        ""
+    };
+    format!(
+        "← #{} {:?} {status}{fault}{mutated}",
+        exchange.seq, exchange.outcome
+    )
+}
+
+/// One line that a terminal, a page and a stream can carry.
+fn line(text: &str) -> String {
+    cut(&harmless(text).replace(['\n', '\t'], " "), LINE)
+}

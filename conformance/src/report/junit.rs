@@ -1,0 +1,136 @@
+//! JUnit XML, for whatever CI reads test results: a suite an area, a case a scenario. A run that is not green
+//! though no case is to blame gets a case of its own that says why.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
+
+use super::event::Case;
+use super::harmless;
+use super::record::Record;
+use crate::verdict::Outcome;
+
+/// The suite of what is about the run and not about one case.
+pub const WHOLE: &str = "conformance";
+
+/// The report as XML.
+pub fn render(record: &Record) -> String {
+    let mut report = Report::new(clean(&format!("conformance of {}", record.started.subject)));
+    let mut areas: BTreeMap<String, Vec<TestCase>> = BTreeMap::new();
+    for case in record.by_id() {
+        areas.entry(area(&case.id)).or_default().push(of_case(case));
+    }
+    for id in record.not_run() {
+        let mut status = TestCaseStatus::skipped();
+        status.set_message("it came to no verdict: the run ended before");
+        areas.entry(area(id)).or_default().push(named(id, status));
+    }
+    let mut suites: Vec<TestSuite> = Vec::new();
+    suites.extend(whole(record));
+    for (area, cases) in areas {
+        let mut suite = TestSuite::new(clean(&area));
+        suite.add_test_cases(cases);
+        suites.push(suite);
+    }
+    for suite in &mut suites {
+        suite.add_properties(properties(record));
+    }
+    report.add_test_suites(suites);
+    if let Some(ended) = &record.ended {
+        report.set_time(Duration::from_millis(ended.took_ms));
+    }
+    // Writing into memory can't fail, and text was cleaned of what XML can't hold.
+    report
+        .to_string()
+        .unwrap_or_else(|error| format!("<!-- {} -->", harmless(&error.to_string())))
+}
+
+/// The case of a run that is not green by no case's fault.
+fn whole(record: &Record) -> Option<TestSuite> {
+    let counts = record.counts();
+    let blamed = counts.failed + counts.broken > 0;
+    let objection = record.objection()?;
+    let status = match (record.exit(), blamed) {
+        (0, _) => return None,
+        // What was found is counted where it was found; the objection is no failure beside it.
+        (_, true) => {
+            let mut status = TestCaseStatus::skipped();
+            status.set_message(clean(&objection));
+            status
+        }
+        (_, false) => {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+            status.set_message(clean(&objection)).set_type("run");
+            status
+        }
+    };
+    let mut suite = TestSuite::new(WHOLE);
+    suite.add_test_case(TestCase::new("the whole run", status));
+    Some(suite)
+}
+
+fn of_case(case: &Case) -> TestCase {
+    let status = match case.outcome {
+        Outcome::Pass => TestCaseStatus::success(),
+        Outcome::Fail => non_success(case, NonSuccessKind::Failure),
+        Outcome::Broken => non_success(case, NonSuccessKind::Error),
+        Outcome::KnownFailure | Outcome::NotApplicable => {
+            let mut status = TestCaseStatus::skipped();
+            let word = match case.outcome {
+                Outcome::KnownFailure => "known failure",
+                _ => "not applicable",
+            };
+            status.set_message(clean(&format!("{word}: {}", case.reason())));
+            status
+        }
+    };
+    let mut test = named(&case.id, status);
+    test.set_time(Duration::from_millis(case.took_ms));
+    test.add_property(Property::new("clauses", clean(&case.clauses.join(" "))));
+    test
+}
+
+fn non_success(case: &Case, kind: NonSuccessKind) -> TestCaseStatus {
+    let mut status = TestCaseStatus::non_success(kind);
+    let checks: Vec<&str> = case.bad().map(|finding| finding.check.as_str()).collect();
+    status
+        .set_message(clean(&case.reason()))
+        .set_type(clean(&checks.join(" ")))
+        .set_description(clean(&format!(
+            "{}\nrun it alone:\n  {}\n",
+            case.story, case.replay
+        )));
+    status
+}
+
+fn named(id: &str, status: TestCaseStatus) -> TestCase {
+    let mut test = TestCase::new(clean(id), status);
+    test.set_classname(clean(&area(id).replace('/', ".")));
+    test
+}
+
+fn properties(record: &Record) -> Vec<Property> {
+    let started = &record.started;
+    let mut all = vec![
+        Property::new("runner", clean(&started.program.join(" "))),
+        Property::new("harness", clean(&started.harness)),
+        Property::new("exit", record.exit().to_string()),
+    ];
+    all.extend(
+        started
+            .shuffle
+            .map(|seed| Property::new("shuffle", seed.to_string())),
+    );
+    all
+}
+
+/// All but the last part of an id.
+fn area(id: &str) -> String {
+    id.rsplit_once('/').map_or(WHOLE, |(area, _)| area).to_owned()
+}
+
+/// Text without what XML 1.0 has no way to write; control characters are shown as escapes.
+fn clean(text: &str) -> String {
+    harmless(text).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
+}

@@ -1,0 +1,168 @@
+//! The fold of the stream: what is known of a run after each event. Every report is made of a record and nothing
+//! else, which is why they can't disagree; the exit code is one of its answers.
+
+use std::io::BufRead;
+
+use super::event::{Case, End, Ended, Event, Started, VERSION};
+use crate::verdict::{self, Outcome};
+
+/// A run as far as it was told.
+#[derive(Debug, Clone, Default)]
+pub struct Record {
+    pub started: Started,
+    /// In order of their end.
+    pub cases: Vec<Case>,
+    pub ended: Option<Ended>,
+}
+
+/// How many came out how.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub passed: usize,
+    pub failed: usize,
+    pub broken: usize,
+    pub known_failures: usize,
+    pub not_applicable: usize,
+    pub not_run: usize,
+}
+
+/// Why a stream can't be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error("it can't be read")]
+    Io(#[from] std::io::Error),
+    #[error("line {line} is no event")]
+    NoEvent {
+        line: usize,
+        #[source]
+        source: serde_json::Error,
+    },
+    #[error(
+        "it has version {version} of the form and this is made for {VERSION}; use the harness that wrote it"
+    )]
+    Version { version: u32 },
+    #[error("it does not open with `run-started`; a file that `--events` wrote is wanted")]
+    NoStart,
+}
+
+impl Record {
+    /// Takes the next event.
+    pub fn take(&mut self, event: Event) {
+        match event {
+            Event::RunStarted(started) => self.started = *started,
+            Event::CaseStarted { .. } => {}
+            Event::CaseEnded(case) => self.cases.push(*case),
+            Event::RunEnded(ended) => self.ended = Some(ended),
+        }
+    }
+
+    /// Folds a stream that was written down. A torn last line is what a killed harness leaves, and no error.
+    pub fn read(stream: impl BufRead) -> Result<Record, ReadError> {
+        let mut record = Record::default();
+        let lines: Vec<String> = stream.lines().collect::<Result<_, _>>()?;
+        for (index, text) in lines.iter().enumerate() {
+            let event: Event = match serde_json::from_str(text) {
+                Ok(event) => event,
+                Err(error) if index > 0 && index + 1 == lines.len() && error.is_eof() => break,
+                Err(source) => {
+                    return Err(ReadError::NoEvent {
+                        line: index + 1,
+                        source,
+                    });
+                }
+            };
+            match (&event, index) {
+                (Event::RunStarted(started), 0) if started.version != VERSION => {
+                    return Err(ReadError::Version {
+                        version: started.version,
+                    });
+                }
+                (Event::RunStarted(_), 0) => {}
+                (_, 0) => return Err(ReadError::NoStart),
+                _ => {}
+            }
+            record.take(event);
+        }
+        match lines.is_empty() {
+            true => Err(ReadError::NoStart),
+            false => Ok(record),
+        }
+    }
+
+    /// How many came out how.
+    pub fn counts(&self) -> Counts {
+        let count = |outcome| self.cases.iter().filter(|case| case.outcome == outcome).count();
+        Counts {
+            passed: count(Outcome::Pass),
+            failed: count(Outcome::Fail),
+            broken: count(Outcome::Broken),
+            known_failures: count(Outcome::KnownFailure),
+            not_applicable: count(Outcome::NotApplicable),
+            not_run: self.not_run().count(),
+        }
+    }
+
+    /// What was to be run and came to no verdict.
+    pub fn not_run(&self) -> impl Iterator<Item = &String> {
+        let ran = |id: &&String| self.cases.iter().any(|case| case.id == **id);
+        self.started.cases.iter().filter(move |id| !ran(id))
+    }
+
+    /// Why it ended; a stream that breaks off was interrupted.
+    pub fn end(&self) -> End {
+        self.ended.as_ref().map_or(End::Interrupted, |ended| ended.why)
+    }
+
+    /// The exit code that follows.
+    pub fn exit(&self) -> u8 {
+        self.exit_at(self.end())
+    }
+
+    /// The exit code of a run that ends in this way.
+    pub fn exit_at(&self, end: End) -> u8 {
+        match end {
+            End::Interrupted => verdict::INTERRUPTED,
+            End::Complete | End::FailFast => verdict::exit_of(self.cases.iter().map(|case| case.outcome)),
+        }
+    }
+
+    /// What the reader has to know of the run as a whole, where its verdicts alone would not say it.
+    pub fn objection(&self) -> Option<String> {
+        let counts = self.counts();
+        let ran = self.cases.len();
+        let wanted = self.started.cases.len();
+        match self.end() {
+            End::Interrupted => Some(format!(
+                "interrupted: {ran} of {wanted} came to a verdict, the others are unknown"
+            )),
+            End::FailFast if counts.not_run > 0 => Some(format!(
+                "stopped at the first failure: {} of {wanted} were not run",
+                counts.not_run
+            )),
+            End::Complete | End::FailFast if self.exit() == verdict::BROKEN && counts.broken == 0 => {
+                Some(match wanted {
+                    0 => "nothing was run: that is not green".into(),
+                    _ => "nothing that was run passed: that is not green".into(),
+                })
+            }
+            End::Complete | End::FailFast => None,
+        }
+    }
+
+    /// The cases with the gravest first, and else by id.
+    pub fn gravest_first(&self) -> Vec<&Case> {
+        let mut cases: Vec<&Case> = self.cases.iter().collect();
+        cases.sort_by(|one, other| {
+            let rank = |case: &Case| verdict::gravity(case.outcome);
+            rank(other).cmp(&rank(one)).then_with(|| one.id.cmp(&other.id))
+        });
+        cases
+    }
+
+    /// The cases by id.
+    pub fn by_id(&self) -> Vec<&Case> {
+        let mut cases: Vec<&Case> = self.cases.iter().collect();
+        cases.sort_by(|one, other| one.id.cmp(&other.id));
+        cases
+    }
+}
