@@ -9,6 +9,7 @@ mod claim;
 mod error;
 mod files;
 mod history;
+mod hold_up;
 mod inbox;
 mod judge;
 mod locks;
@@ -32,6 +33,7 @@ pub(crate) use change::Cause;
 pub(crate) use claim::{Claim, Claimed};
 pub(crate) use error::QueueError;
 pub(crate) use history::{History, Line};
+pub(crate) use hold_up::Pause;
 pub(crate) use inbox::Inbox;
 pub(crate) use locks::JobHold;
 pub(crate) use outbox::{Letter, Posted};
@@ -89,6 +91,7 @@ impl Queue {
             self.outbox_folder(),
             self.paused_folder(),
             self.kept_folder(),
+            self.pause_folder(),
         ];
         for path in stages.into_iter().chain(state).chain(locks::folders(self)) {
             std::fs::create_dir_all(&path).map_err(|source| QueueError::Write { path, source })?;

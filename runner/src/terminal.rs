@@ -119,6 +119,16 @@ pub(crate) fn duration(length: std::time::Duration) -> String {
     }
 }
 
+/// How long ago an instant was.
+pub(crate) fn ago(at: &str) -> String {
+    let now = jiff::Timestamp::now();
+    let length = at
+        .parse::<jiff::Timestamp>()
+        .ok()
+        .and_then(|at| std::time::Duration::try_from(now.duration_since(at)).ok());
+    length.map_or("-".to_owned(), duration)
+}
+
 /// `2026-03-02 09:30:45Z`: an instant in UTC, so that it means the same on every host; anything else as it is.
 pub(crate) fn instant(text: &str) -> String {
     match text.parse::<jiff::Timestamp>() {

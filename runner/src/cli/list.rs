@@ -1,7 +1,6 @@
 //! `aq list`: the jobs, by stage and in their order.
 
 use std::io::{self, Write, stdout};
-use std::time::SystemTime;
 
 use super::error::CliError;
 use crate::exit::Exit;
@@ -99,7 +98,7 @@ pub(super) fn print(out: &mut impl Write, rows: &[Row], left_out: &[(Stage, usiz
             row.engine.clone().unwrap_or_else(|| "?".to_owned()),
             row.priority.to_string(),
             row.lock.clone().unwrap_or_else(|| "-".to_owned()),
-            last.map_or("-".to_owned(), |line| ago(&line.at)),
+            last.map_or("-".to_owned(), |line| terminal::ago(&line.at)),
             last.and_then(|line| line.reason.clone()).unwrap_or_default(),
         ]);
     }
@@ -136,16 +135,6 @@ pub(super) fn json(row: &Row) -> serde_json::Value {
         "since": last.map(|line| &line.at),
         "reason": last.and_then(|line| line.reason.as_ref()),
     })
-}
-
-/// How long ago an instant was, for people.
-pub(super) fn ago(at: &str) -> String {
-    let length = at.parse::<jiff::Timestamp>().ok().and_then(|at| {
-        let then =
-            SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(u64::try_from(at.as_second()).ok()?);
-        SystemTime::now().duration_since(then).ok()
-    });
-    length.map_or("-".to_owned(), terminal::duration)
 }
 
 /// When a file came to where it is; good enough to say which ones are the latest.

@@ -6,6 +6,7 @@ mod error;
 mod fleet_status;
 mod list;
 mod logs;
+mod pause;
 mod retry;
 mod run;
 mod shadow_report;
@@ -52,6 +53,10 @@ enum Command {
     Retry(retry::Arguments),
     /// Give up a job, running or not
     Cancel(cancel::Arguments),
+    /// Start no new job until `aq resume`; what runs goes on to its end
+    Pause(pause::PauseArguments),
+    /// Let jobs start again
+    Resume(pause::ResumeArguments),
     /// Show the jobs and their stages
     List(list::Arguments),
     /// Show one job with its history
@@ -113,6 +118,8 @@ fn dispatch(line: CommandLine) -> Result<Exit, CliError> {
         Command::Ship(arguments) => ship::run(&settings, &arguments),
         Command::Retry(arguments) => retry::run(&settings, &arguments),
         Command::Cancel(arguments) => cancel::run(&settings, &arguments),
+        Command::Pause(arguments) => pause::pause(&settings, &arguments),
+        Command::Resume(arguments) => pause::resume(&settings, &arguments),
         Command::List(arguments) => list::run(&settings, &arguments),
         Command::Show(arguments) => show::run(&settings, &arguments),
         Command::Logs(arguments) => logs::run(&settings, &arguments),

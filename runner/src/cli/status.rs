@@ -9,7 +9,7 @@ use super::list;
 use crate::engine::Engines;
 use crate::exit::Exit;
 use crate::ids::EngineName;
-use crate::queue::Queue;
+use crate::queue::{Pause, Queue};
 use crate::settings::Settings;
 use crate::stage::Stage;
 use crate::terminal::{self, Palette, Table, harmless};
@@ -26,6 +26,7 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
     let available = Engines::new(&settings.engines)?.available();
     let engines: Vec<&str> = available.iter().map(|name| name.as_str()).collect();
     let paused = queue.paused_engines()?;
+    let pause = queue.paused()?;
     let mut counts = Vec::new();
     let mut running = Vec::new();
     for stage in Stage::ALL {
@@ -41,6 +42,7 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
         running: &running,
         engines: &engines,
         paused: &paused,
+        pause: pause.as_ref(),
     };
     let mut out = stdout().lock();
     match arguments.format.json {
@@ -57,6 +59,8 @@ struct Seen<'a> {
     engines: &'a [&'a str],
     /// Those that are used up, and for how long still.
     paused: &'a BTreeMap<EngineName, Duration>,
+    /// Of the whole queue.
+    pause: Option<&'a Pause>,
 }
 
 fn json(settings: &Settings, seen: &Seen<'_>) -> serde_json::Value {
@@ -70,6 +74,7 @@ fn json(settings: &Settings, seen: &Seen<'_>) -> serde_json::Value {
         "paused": seen.paused.iter().map(|(engine, left)| serde_json::json!({
             "engine": engine.as_str(), "leftMs": left.as_secs() * 1000,
         })).collect::<Vec<_>>(),
+        "pause": seen.pause,
         "mode": settings.mode.to_string(),
         "flags": settings.describe_flags(),
     })
@@ -84,6 +89,12 @@ fn print(out: &mut impl Write, settings: &Settings, seen: &Seen<'_>) -> Result<(
     let count = |(stage, count): &(Stage, usize)| palette.stage(*stage, &format!("{count} {stage}"));
     let counts: Vec<String> = seen.counts.iter().map(count).collect();
     writeln!(out, "{}\n", counts.join("  "))?;
+    if let Some(pause) = seen.pause {
+        let since = terminal::ago(&pause.at);
+        let why = pause.message.as_deref().unwrap_or("no job is started");
+        let since = format!("paused for {since}: {}; `aq resume` ends it", harmless(why));
+        writeln!(out, "{}\n", palette.bold(&since))?;
+    }
     if !seen.running.is_empty() {
         list::print(out, seen.running, &[])?;
         writeln!(out)?;

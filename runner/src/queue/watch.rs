@@ -56,6 +56,11 @@ impl Watch {
         for folder in wishes.into_iter().chain(locks::folders(queue)) {
             inotify::add_watch(&descriptor, folder, WatchFlags::CLOSE_WRITE)?;
         }
+        inotify::add_watch(
+            &descriptor,
+            queue.pause_folder(),
+            WatchFlags::CLOSE_WRITE | WatchFlags::DELETE,
+        )?;
         // Where `aq.toml` lies; nothing else is ever written there.
         inotify::add_watch(&descriptor, queue.root(), files)?;
         Ok(Watch { descriptor, inbox })

@@ -110,7 +110,8 @@ impl Runner {
 
     fn admit(&mut self, granted: Granted) -> Result<(), RunError> {
         let id = granted.id.clone();
-        let stopping = self.stop.is_some();
+        // Asked for before the pause came.
+        let stopping = self.stop.is_some() || self.pause.is_some();
         let Some(routed) = &mut self.routed else {
             return Ok(());
         };

@@ -11,6 +11,7 @@ use crate::mode::Mode;
 use crate::queue::Changes;
 use crate::settings::{News, Settings};
 use crate::shadow::{Lane, Skip};
+use crate::stage::Stage;
 
 impl Runner {
     /// Looks at `aq.toml`, and turns to another mode if it says so.
@@ -35,6 +36,34 @@ impl Runner {
                 }
             }
         }
+    }
+
+    /// Looks whether a person paused the queue, or resumed it.
+    pub(super) fn follow_pause(&mut self) -> Result<(), RunError> {
+        let pause = self.queue.paused()?;
+        match (&self.pause, &pause) {
+            (None, Some(_)) => {
+                announce::waiting("paused: no job is started, what runs goes on; `aq resume` ends it");
+            }
+            (Some(_), None) => {
+                announce::waiting("resumed");
+                self.wait_told = false;
+            }
+            _ => {}
+        }
+        self.pause = pause;
+        Ok(())
+    }
+
+    /// Whether the pause kept this run from work that waits.
+    pub(super) fn is_held_up(&self) -> Result<bool, RunError> {
+        let held_up = self.pause.is_some()
+            && self.stop.is_none()
+            && (self.routes() || !self.queue.ids(Stage::Inbox)?.is_empty());
+        if held_up {
+            announce::warn("the queue is paused, what waits stays where it is: `aq resume`, then run again");
+        }
+        Ok(held_up)
     }
 
     /// Whether the next decision is the coordinator's.

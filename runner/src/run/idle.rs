@@ -15,6 +15,12 @@ impl Runner {
         if !self.running.is_empty() || !self.lost.is_empty() {
             return false;
         }
+        if self.pause.is_some() && self.options.until != Until::Stopped {
+            return self
+                .routed
+                .as_ref()
+                .is_none_or(|routed| routed.office.is_settled());
+        }
         if let Some(routed) = self
             .routed
             .as_ref()
@@ -42,6 +48,7 @@ impl Runner {
         if asks
             || !self.running.is_empty()
             || self.stop.is_some()
+            || self.pause.is_some()
             || std::mem::replace(&mut self.wait_told, true)
         {
             return;
@@ -77,7 +84,7 @@ impl Runner {
         };
         let coarse = (!self.events.notices_changes()).then(|| now + COARSE_TICK);
         let idle = match (&self.lane, self.running.is_empty(), self.options.until) {
-            (Some(_), true, Until::Stopped) => {
+            (Some(_), true, Until::Stopped) if self.pause.is_none() => {
                 self.idle_since_decision.map(|last| last + IDLE_DECISION_INTERVAL)
             }
             _ => None,

@@ -15,7 +15,7 @@ use crate::engine::Engines;
 use crate::exit::{Exit, StopSignal};
 use crate::ids::JobId;
 use crate::mode::Mode;
-use crate::queue::{Changes, Queue};
+use crate::queue::{Changes, Pause, Queue};
 use crate::settings::{Reload, Settings};
 use crate::shadow::{Decision, Lane, Transition};
 use crate::stage::Stage;
@@ -40,6 +40,8 @@ pub(super) struct Runner {
     pub(super) settings_unsettled: bool,
     /// Warnings that were given, each once.
     pub(super) warned: Vec<String>,
+    /// No job is started while there is one.
+    pub(super) pause: Option<Pause>,
     pub(super) lane: Option<Lane>,
     /// Those that were given up when the mode changed.
     pub(super) lanes_left: Vec<Lane>,
@@ -94,6 +96,7 @@ impl Runner {
             reload: Reload::new(&settings.flags, &settings.queue),
             settings_unsettled: false,
             warned: settings.warnings(),
+            pause: None,
             lanes_left: Vec::new(),
             changes: Changes::everything(),
             running: BTreeMap::new(),
@@ -147,6 +150,7 @@ impl Runner {
         loop {
             // Between two decisions, so that none is made in a mode that is over.
             self.follow_settings();
+            self.follow_pause()?;
             if self.routes() {
                 if self.take_up_left_behind()? {
                     outlook.prospect = Prospect::InOtherHands;
@@ -179,7 +183,7 @@ impl Runner {
 
     pub(super) fn may_start(&self) -> bool {
         let once_done = self.options.until == Until::Once && self.decided_once;
-        self.stop.is_none() && !once_done && self.running.len() < self.options.workers
+        self.stop.is_none() && self.pause.is_none() && !once_done && self.running.len() < self.options.workers
     }
 
     pub(super) fn decided(&mut self, local: Option<JobId>, view: Arc<View>) {
@@ -344,9 +348,10 @@ impl Runner {
             announce::warn(&format!("{} stays in the inbox: {what}", job.id));
         }
         let failures = self.tally.of(Stage::Failed) + self.tally.of(Stage::Quarantine);
+        let held_up = self.is_held_up()?;
         let jobs_failed = self.options.on_job_failure == OnJobFailure::Fail && failures > 0;
         let incomplete = self.options.until == Until::Drained && !stranded.is_empty();
-        Ok(if jobs_failed || incomplete || given_up {
+        Ok(if jobs_failed || incomplete || given_up || held_up {
             Exit::Failed
         } else {
             Exit::Done

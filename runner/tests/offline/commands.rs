@@ -34,6 +34,8 @@ fn help_teaches_by_example_and_ends_with_0() {
         "show",
         "logs",
         "status",
+        "pause",
+        "resume",
         "completions",
     ] {
         let done = rig.aq(&[command, "--help"]);

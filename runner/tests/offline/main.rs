@@ -8,6 +8,7 @@ mod hand;
 mod locks;
 mod lost;
 mod order;
+mod pausing;
 mod rig;
 mod routed;
 mod running;

@@ -1,0 +1,73 @@
+//! The pause of a whole queue: a file whose presence says that no job is to be started. It outlives every process, and
+//! what is running when it comes is not touched.
+
+use std::io::ErrorKind;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Queue, QueueError, Reading, files, history};
+
+/// Since when nothing is started, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Pause {
+    pub(crate) at: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) message: Option<String>,
+}
+
+impl Queue {
+    /// From now on, until it is resumed. A pause that there is already keeps its instant.
+    pub(crate) fn pause(&self, message: Option<&str>) -> Reading<Pause> {
+        let known = self.paused()?;
+        let pause = Pause {
+            at: known.as_ref().map_or_else(history::now, |pause| pause.at.clone()),
+            message: message
+                .map(str::to_owned)
+                .or_else(|| known.and_then(|pause| pause.message)),
+        };
+        let path = self.pause_file();
+        let write = |source| QueueError::Write {
+            path: path.clone(),
+            source,
+        };
+        let text = serde_json::to_vec(&pause).map_err(|error| write(error.into()))?;
+        files::write_durable(&path, &text).map_err(write)?;
+        files::sync_folder(&self.pause_folder()).map_err(write)?;
+        Ok(pause)
+    }
+
+    /// Jobs may start again; the pause that there was.
+    pub(crate) fn resume(&self) -> Reading<Option<Pause>> {
+        let known = self.paused()?;
+        let path = self.pause_file();
+        let write = |source| QueueError::Write {
+            path: path.clone(),
+            source,
+        };
+        files::remove(&path).map_err(write)?;
+        files::sync_folder(&self.pause_folder()).map_err(write)?;
+        Ok(known)
+    }
+
+    pub(crate) fn paused(&self) -> Reading<Option<Pause>> {
+        let path = self.pause_file();
+        match std::fs::read(&path) {
+            // What is there and can't be understood pauses all the same: it was put there to.
+            Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes).unwrap_or(Pause {
+                at: String::from("unknown"),
+                message: None,
+            }))),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(QueueError::Read { path, source }),
+        }
+    }
+
+    pub(crate) fn pause_folder(&self) -> PathBuf {
+        self.state().join("pause")
+    }
+
+    fn pause_file(&self) -> PathBuf {
+        self.pause_folder().join("queue")
+    }
+}
