@@ -2,6 +2,7 @@
 
 mod cli;
 mod decide;
+mod doctor;
 mod engine;
 mod exit;
 mod fleet;

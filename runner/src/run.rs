@@ -25,7 +25,7 @@ use crate::settings::Settings;
 use crate::shadow::Lane;
 use crate::supervise;
 
-pub(crate) use attempt::outputs;
+pub(crate) use attempt::{child_environment, outputs};
 pub(crate) use ship::ship;
 
 /// When a run is over.

@@ -40,6 +40,18 @@ impl Palette {
         self.paint(text, code)
     }
 
+    pub(crate) fn good(self, text: &str) -> String {
+        self.paint(text, "32")
+    }
+
+    pub(crate) fn doubtful(self, text: &str) -> String {
+        self.paint(text, "33")
+    }
+
+    pub(crate) fn bad(self, text: &str) -> String {
+        self.paint(text, "31")
+    }
+
     fn paint(self, text: &str, code: &str) -> String {
         match self {
             Palette::Plain => text.to_owned(),

@@ -2,6 +2,7 @@
 
 mod add;
 mod cancel;
+mod doctor;
 mod error;
 mod fleet_status;
 mod list;
@@ -69,6 +70,8 @@ enum Command {
     FleetStatus(fleet_status::Arguments),
     /// Show how often this queue and the coordinator decided alike
     FleetShadowReport(shadow_report::Arguments),
+    /// Find out what would go wrong, before it does
+    Doctor(doctor::Arguments),
     /// Print a completion script for a shell
     #[command(after_help = "Example:\n  aq completions bash > ~/.local/share/bash-completion/completions/aq")]
     Completions { shell: clap_complete::Shell },
@@ -111,7 +114,11 @@ fn dispatch(line: CommandLine) -> Result<Exit, CliError> {
         std::io::stdout().write_all(&script)?;
         return Ok(Exit::Done);
     }
-    let settings = Settings::resolve(&line.settings)?;
+    let settings = Settings::resolve(&line.settings);
+    if let Command::Doctor(arguments) = &line.command {
+        return doctor::run(&settings, arguments);
+    }
+    let settings = settings?;
     match line.command {
         Command::Add(arguments) => add::run(&settings, &arguments),
         Command::Run(arguments) => run::run(&settings, &arguments),
@@ -126,7 +133,7 @@ fn dispatch(line: CommandLine) -> Result<Exit, CliError> {
         Command::Status(arguments) => status::run(&settings, &arguments),
         Command::FleetStatus(arguments) => fleet_status::run(&settings, &arguments),
         Command::FleetShadowReport(arguments) => shadow_report::run(&settings, &arguments),
-        Command::Completions { .. } => Ok(Exit::Done),
+        Command::Doctor(_) | Command::Completions { .. } => Ok(Exit::Done),
     }
 }
 

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::verdict::{Rule, Rules};
 
 /// All that a table may say.
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 11] = [
     "command",
     "args",
     "yolo",
@@ -14,6 +14,9 @@ const KEYS: [&str; 8] = [
     "failure",
     "success",
     "needs_output",
+    "version",
+    "login",
+    "root_needs",
 ];
 /// Further away, the nearest key is no help.
 const EDITS_MAX: usize = 3;
@@ -38,6 +41,12 @@ pub(super) struct Adapter {
     pub(super) limit: Vec<String>,
     /// When exit code 0 is no success.
     pub(super) rules: Rules,
+    /// The arguments that make it tell its version; none: it tells none.
+    pub(super) version: Vec<String>,
+    /// The arguments of a question that it answers with exit code 0 if it is logged in.
+    pub(super) login: Vec<String>,
+    /// `NAME=VALUE`, without which it skips no permission questions for root.
+    pub(super) root_needs: Option<String>,
 }
 
 /// One element of `args`.
@@ -70,6 +79,11 @@ struct Table {
     success: Vec<String>,
     #[serde(default)]
     needs_output: bool,
+    #[serde(default = "long_version")]
+    version: Vec<String>,
+    #[serde(default)]
+    login: Vec<String>,
+    root_needs: Option<String>,
 }
 
 impl Adapter {
@@ -110,6 +124,9 @@ impl Adapter {
                 success: read(&table.success)?,
                 needs_output: table.needs_output,
             },
+            version: table.version,
+            login: table.login,
+            root_needs: table.root_needs,
             command: table.command,
             args,
             yolo: table.yolo,
@@ -120,6 +137,30 @@ impl Adapter {
                 .filter(|word| !word.trim().is_empty())
                 .collect(),
         })
+    }
+}
+
+impl Adapter {
+    /// Behind the words that stand before everything else, as they name a command of the program.
+    pub(super) fn help(&self) -> Vec<String> {
+        let words = self.args.iter().map_while(|part| match part {
+            Part::Literal(word) if !word.starts_with('-') && !word.is_empty() => Some(word.clone()),
+            _ => None,
+        });
+        words.chain(["--help".to_owned()]).collect()
+    }
+
+    /// Those that a help text would name: `--name`, also of `--name=value`, and `-n`.
+    pub(super) fn switches(&self) -> Vec<String> {
+        let literals = self.args.iter().filter_map(|part| match part {
+            Part::Literal(word) => Some(word),
+            _ => None,
+        });
+        literals
+            .chain(&self.yolo)
+            .filter(|word| word.len() > 1 && word.starts_with('-') && *word != "--")
+            .map(|word| word.split('=').next().unwrap_or(word).to_owned())
+            .collect()
     }
 }
 
@@ -143,6 +184,10 @@ fn unknown_key(key: &str) -> String {
         Some((_, known)) => format!("`{key}` is no key; did you mean `{known}`?"),
         None => format!("`{key}` is no key; known: {}", KEYS.join(", ")),
     }
+}
+
+fn long_version() -> Vec<String> {
+    vec!["--version".to_owned()]
 }
 
 fn prompt_on_stdin() -> Stdin {

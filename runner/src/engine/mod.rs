@@ -29,6 +29,22 @@ pub(crate) struct Engines {
     adapters: BTreeMap<EngineName, Adapter>,
 }
 
+/// What can be found out about an engine before it works.
+#[derive(Debug, Clone)]
+pub(crate) struct Profile {
+    pub(crate) name: EngineName,
+    pub(crate) command: String,
+    /// `None`: it is not found.
+    pub(crate) program: Option<PathBuf>,
+    pub(crate) version: Vec<String>,
+    /// The arguments that make it tell the switches below.
+    pub(crate) help: Vec<String>,
+    /// All that the adapter uses.
+    pub(crate) switches: Vec<String>,
+    pub(crate) login: Vec<String>,
+    pub(crate) root_needs: Option<String>,
+}
+
 /// A program with its arguments, found and spelt out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Invocation {
@@ -69,6 +85,22 @@ impl Engines {
             .iter()
             .filter(|(_, adapter)| search::find(&adapter.command).is_some());
         found.map(|(name, _)| name.clone()).collect()
+    }
+
+    pub(crate) fn profiles(&self) -> Vec<Profile> {
+        let adapters = self.adapters.iter();
+        adapters
+            .map(|(name, adapter)| Profile {
+                name: name.clone(),
+                command: adapter.command.clone(),
+                program: search::find(&adapter.command),
+                version: adapter.version.clone(),
+                help: adapter.help(),
+                switches: adapter.switches(),
+                login: adapter.login.clone(),
+                root_needs: adapter.root_needs.clone(),
+            })
+            .collect()
     }
 
     /// How long the engine is not to be started, if what it printed last says that it is used up.

@@ -196,13 +196,14 @@ impl Client {
         self.send(call.with_key(key), &[202]).await.map(drop)
     }
 
-    /// Whether the coordinator answers at all; needs no token and sends none.
-    pub(crate) async fn health(&self) -> Result<(), Failure> {
+    /// Whether the coordinator answers at all, and what time it is there; needs no token and sends none.
+    pub(crate) async fn health(&self) -> Result<Option<jiff::Timestamp>, Failure> {
         let mut call = self.call(Method::GET, &["v1", "health"])?;
         call.token = None;
-        let answer: wire::HealthAnswer = shaped(self.send(call, &[200]).await?.json()?)?;
+        let answered = self.send(call, &[200]).await?;
+        let answer: wire::HealthAnswer = shaped(answered.json()?)?;
         match answer.status.as_str() {
-            "ok" => Ok(()),
+            "ok" => Ok(answered.date),
             other => Err(Failure::indefinite(
                 FailureKind::WrongShape,
                 &format!("status `{other}`"),

@@ -44,11 +44,8 @@ impl Surroundings {
     }
 
     pub(crate) fn of_this_process(settings: &Settings) -> io::Result<Surroundings> {
-        let keep = |(name, value): &(OsString, OsString)| {
-            !settings.is_secret_variable(&name.to_string_lossy(), &value.to_string_lossy())
-        };
         Ok(Surroundings {
-            environment: std::env::vars_os().filter(keep).collect(),
+            environment: child_environment(settings),
             folder: std::env::current_dir()?,
             grace: settings.grace,
         })
@@ -231,6 +228,14 @@ pub(crate) fn output_name(step: Step) -> &'static str {
 pub(crate) fn outputs(queue: &Queue, id: &JobId, number: u32) -> [PathBuf; 3] {
     let folder = queue.attempt_folder(id, number);
     [Step::Engine, Step::Verify, Step::Ship].map(|step| folder.join(output_name(step)))
+}
+
+/// This process's own, without anything that is the fleet's (clause O-9).
+pub(crate) fn child_environment(settings: &Settings) -> Vec<(OsString, OsString)> {
+    let keep = |(name, value): &(OsString, OsString)| {
+        !settings.is_secret_variable(&name.to_string_lossy(), &value.to_string_lossy())
+    };
+    std::env::vars_os().filter(keep).collect()
 }
 
 fn private(options: &mut OpenOptions, path: &Path) -> io::Result<File> {

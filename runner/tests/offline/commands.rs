@@ -36,6 +36,7 @@ fn help_teaches_by_example_and_ends_with_0() {
         "status",
         "pause",
         "resume",
+        "doctor",
         "completions",
     ] {
         let done = rig.aq(&[command, "--help"]);

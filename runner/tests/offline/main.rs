@@ -3,6 +3,7 @@
 mod adding;
 mod commands;
 mod coordinator;
+mod doctoring;
 mod ending;
 mod hand;
 mod locks;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Method, Url};
 use serde_json::Value;
@@ -37,6 +37,8 @@ impl Call {
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: u16,
+    /// The server's own clock, as far as it tells it.
+    pub(super) date: Option<jiff::Timestamp>,
     content_type: String,
     body: Vec<u8>,
 }
@@ -105,6 +107,7 @@ pub(super) async fn send(http: &reqwest::Client, call: Call, expected: &[u16]) -
         ));
     }
     let content_type = media_type(response.headers());
+    let date = date(response.headers());
     if expected.contains(&status) {
         let body = match status {
             204 => Vec::new(),
@@ -112,6 +115,7 @@ pub(super) async fn send(http: &reqwest::Client, call: Call, expected: &[u16]) -
         };
         return Ok(Answer {
             status,
+            date,
             content_type,
             body,
         });
@@ -177,6 +181,12 @@ fn refusal(status: u16, content_type: &str, body: &[u8], retry_after: Option<Dur
 }
 
 /// The content type without its parameters, in lower case; empty if there is none.
+fn date(headers: &HeaderMap) -> Option<jiff::Timestamp> {
+    let text = headers.get(DATE)?.to_str().ok()?;
+    let parsed = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text);
+    parsed.ok()
+}
+
 fn media_type(headers: &HeaderMap) -> String {
     let whole = headers
         .get(CONTENT_TYPE)

@@ -1,0 +1,113 @@
+//! What `aq doctor` finds out before a job does: settings, engines, the queue folder, the coordinator, waiting jobs.
+//!
+//! It looks and changes nothing: what it writes into the queue folder to see whether that is possible has no name there.
+//! Each look is bounded in time. The coordinator is asked only where the settings say that there is one (clause F-1),
+//! and only what any token may ask.
+
+mod engines;
+mod fleet;
+mod folder;
+mod jobs;
+mod probe;
+
+use serde::Serialize;
+
+use crate::engine::Engines;
+use crate::queue::Queue;
+use crate::settings::{Settings, SettingsError};
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Level {
+    Ok,
+    /// Something may go wrong, or wants a look.
+    Warn,
+    /// Something will go wrong.
+    Fail,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Finding {
+    pub(crate) area: &'static str,
+    pub(crate) subject: String,
+    pub(crate) level: Level,
+    pub(crate) text: String,
+    /// What to do about it.
+    pub(crate) next: Option<String>,
+}
+
+impl Finding {
+    fn ok(area: &'static str, subject: &str, text: impl Into<String>) -> Finding {
+        Finding {
+            area,
+            subject: subject.to_owned(),
+            level: Level::Ok,
+            text: text.into(),
+            next: None,
+        }
+    }
+
+    fn warn(area: &'static str, subject: &str, text: impl Into<String>, next: &str) -> Finding {
+        Finding {
+            level: Level::Warn,
+            next: Some(next.to_owned()),
+            ..Finding::ok(area, subject, text)
+        }
+    }
+
+    fn fail(area: &'static str, subject: &str, text: impl Into<String>, next: &str) -> Finding {
+        Finding {
+            level: Level::Fail,
+            ..Finding::warn(area, subject, text, next)
+        }
+    }
+}
+
+/// Looks at everything, in the order in which it matters.
+pub(crate) fn examine(settings: Result<&Settings, &SettingsError>) -> Result<Vec<Finding>, std::io::Error> {
+    let settings = match settings {
+        Ok(settings) => settings,
+        Err(error) => {
+            let next = "mend that first; the rest can't be looked at without settings";
+            return Ok(vec![Finding::fail("settings", "settings", chain(error), next)]);
+        }
+    };
+    let file = settings.queue.value.join("aq.toml");
+    let said = match file.exists() {
+        true => format!("{} is understood", file.display()),
+        false => String::from("no aq.toml: defaults, variables and flags"),
+    };
+    let mut findings = vec![Finding::ok("settings", "settings", said)];
+    let queue = Queue::open(&settings.queue.value);
+    findings.extend(folder::examine(settings, queue.as_ref()));
+    let engines = match Engines::new(&settings.engines) {
+        Ok(engines) => engines,
+        Err(error) => {
+            let next = "correct the table; `docs/engines.md` has its keys";
+            findings.push(Finding::fail("engines", "aq.toml", chain(&error), next));
+            return Ok(findings);
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let waiting = queue.as_ref().map(jobs::waiting).unwrap_or_default();
+    findings.extend(runtime.block_on(engines::examine(settings, &engines, &waiting))?);
+    if let Ok(queue) = &queue {
+        findings.extend(jobs::examine(settings, queue, &engines, &waiting)?);
+    }
+    findings.extend(runtime.block_on(fleet::examine(settings)));
+    Ok(findings)
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text += &format!(": {cause}");
+        source = cause.source();
+    }
+    text
+}

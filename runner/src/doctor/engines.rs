@@ -1,0 +1,206 @@
+//! The engines: whether each is here, in which version, whether its help knows the switches that are used, and whether
+//! it will refuse to work.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+use super::jobs::Waiting;
+use super::probe::{Answer, ask};
+use super::{Finding, Level};
+use crate::engine::{Engines, Profile};
+use crate::run::child_environment;
+use crate::settings::Settings;
+
+const AREA: &str = "engines";
+
+pub(super) async fn examine(
+    settings: &Settings,
+    engines: &Engines,
+    waiting: &[Waiting],
+) -> io::Result<Vec<Finding>> {
+    let environment = Arc::new(child_environment(settings));
+    let mut looks = JoinSet::new();
+    for (place, profile) in engines.profiles().into_iter().enumerate() {
+        let wanted = wanted(&profile, settings, waiting);
+        let environment = Arc::clone(&environment);
+        looks.spawn(async move { (place, look(&profile, &wanted, &environment).await) });
+    }
+    let mut found = Vec::new();
+    while let Some(look) = looks.join_next().await {
+        found.push(look.map_err(io::Error::other)?);
+    }
+    found.sort_by_key(|(place, _)| *place);
+    let mut findings = Vec::new();
+    for (_, looked) in found {
+        findings.extend(looked?);
+    }
+    Ok(findings)
+}
+
+/// How much depends on an engine.
+struct Wanted {
+    /// Its table stands in aq.toml.
+    own: bool,
+    jobs: usize,
+    yolo_jobs: usize,
+}
+
+fn wanted(profile: &Profile, settings: &Settings, waiting: &[Waiting]) -> Wanted {
+    let jobs = || {
+        let jobs = waiting.iter().filter_map(|waiting| waiting.job.as_ref().ok());
+        jobs.filter(|job| job.engine == profile.name)
+    };
+    Wanted {
+        own: settings.engines.contains_key(profile.name.as_str()),
+        jobs: jobs().count(),
+        yolo_jobs: jobs().filter(|job| job.yolo).count(),
+    }
+}
+
+async fn look(
+    profile: &Profile,
+    wanted: &Wanted,
+    environment: &[(std::ffi::OsString, std::ffi::OsString)],
+) -> io::Result<Vec<Finding>> {
+    let name = profile.name.as_str();
+    let Some(program) = &profile.program else {
+        let text = format!("`{}` is not found on PATH", profile.command);
+        let finding = match wanted.own || wanted.jobs > 0 {
+            true => Finding::warn(
+                AREA,
+                name,
+                text,
+                "install it, or correct PATH: its jobs wait until then",
+            ),
+            false => Finding::ok(AREA, name, text + ", and nothing asks for it"),
+        };
+        return Ok(vec![finding]);
+    };
+    let place = program.display();
+    let mut findings = Vec::new();
+    if profile.version.is_empty() {
+        findings.push(Finding::ok(AREA, name, place.to_string()));
+    } else {
+        let version = ask(program, &profile.version, environment).await?;
+        findings.push(match version.version().filter(|_| version.is_success()) {
+            Some(line) => Finding::ok(AREA, name, format!("{line} at {place}")),
+            None => Finding::warn(
+                AREA,
+                name,
+                format!("{place} does not tell its version: {}", version.how()),
+                &format!(
+                    "start `{} {}` by hand and see what it says",
+                    profile.command,
+                    profile.version.join(" ")
+                ),
+            ),
+        });
+    }
+    if !profile.switches.is_empty() {
+        let help = ask(program, &profile.help, environment).await?;
+        findings.extend(switches(profile, wanted, &help));
+    }
+    findings.extend(login(profile, ask_login(profile, program, environment).await?));
+    findings.extend(root(profile, wanted));
+    Ok(findings)
+}
+
+fn switches(profile: &Profile, wanted: &Wanted, help: &Answer) -> Option<Finding> {
+    let asked = format!("{} {}", profile.command, profile.help.join(" "));
+    let name = profile.name.as_str();
+    if !help.is_success() {
+        let text = format!("`{asked}` gives no help: {}", help.how());
+        return Some(Finding::warn(
+            AREA,
+            name,
+            text,
+            "start it by hand and see what it says",
+        ));
+    }
+    let missing: Vec<&str> = profile
+        .switches
+        .iter()
+        .filter(|switch| !knows(&help.output, switch))
+        .map(String::as_str)
+        .collect();
+    if missing.is_empty() {
+        return None;
+    }
+    let text = format!("`{asked}` no longer names {}", missing.join(" and "));
+    let next = format!("see what replaced it and say so under [engine.{name}] in aq.toml");
+    Some(Finding {
+        // What its owner wrote into aq.toml may be known to work although no help tells of it.
+        level: if wanted.own { Level::Warn } else { Level::Fail },
+        ..Finding::fail(AREA, name, text, &next)
+    })
+}
+
+/// Whether a help text names a switch, and not only one that begins like it.
+fn knows(help: &str, switch: &str) -> bool {
+    let part = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
+    help.match_indices(switch).any(|(start, _)| {
+        let before = help[..start].chars().next_back();
+        let after = help[start + switch.len()..].chars().next();
+        !before.is_some_and(part) && !after.is_some_and(part)
+    })
+}
+
+async fn ask_login(
+    profile: &Profile,
+    program: &std::path::Path,
+    environment: &[(std::ffi::OsString, std::ffi::OsString)],
+) -> io::Result<Option<Answer>> {
+    if profile.login.is_empty() {
+        return Ok(None);
+    }
+    ask(program, &profile.login, environment).await.map(Some)
+}
+
+fn login(profile: &Profile, answer: Option<Answer>) -> Option<Finding> {
+    let answer = answer.filter(|answer| !answer.is_success())?;
+    let asked = format!("{} {}", profile.command, profile.login.join(" "));
+    Some(Finding::warn(
+        AREA,
+        profile.name.as_str(),
+        format!(
+            "it seems not to be logged in: `{asked}` ended with {}",
+            answer.how()
+        ),
+        "log in as the user that runs `aq run`, or give it its key by the environment",
+    ))
+}
+
+/// A program that skips no permission questions for root.
+fn root(profile: &Profile, wanted: &Wanted) -> Option<Finding> {
+    let needs = profile.root_needs.as_deref()?;
+    let (variable, value) = needs.split_once('=')?;
+    let granted = std::env::var(variable).is_ok_and(|found| found == value);
+    if !rustix::process::geteuid().is_root() || granted {
+        return None;
+    }
+    let text = "it refuses to skip permission questions for root, so a job with `yolo: true` fails at once";
+    let next = format!("run as another user, or set {needs} if this host is a sandbox");
+    let name = profile.name.as_str();
+    Some(match wanted.yolo_jobs {
+        0 => Finding::warn(AREA, name, text, &next),
+        _ => Finding::fail(AREA, name, text, &next),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_switch_is_not_taken_for_one_that_begins_like_it() {
+        let help = "  -p, --prompt TEXT\n      --auto-approve\n      --output-format=json\n";
+        for known in ["-p", "--prompt", "--auto-approve", "--output-format"] {
+            assert!(knows(help, known), "{known}");
+        }
+        for unknown in ["--auto", "-o", "--prom", "-approve"] {
+            assert!(!knows(help, unknown), "{unknown}");
+        }
+    }
+}

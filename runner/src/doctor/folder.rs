@@ -1,0 +1,140 @@
+//! The queue folder: one file system that can be written, that locks, and that has room.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock, statvfs};
+
+use super::{Finding, chain};
+use crate::queue::{Queue, QueueError};
+use crate::settings::Settings;
+use crate::stage::Stage;
+use crate::terminal::ago;
+
+const AREA: &str = "queue";
+const MIB: u64 = 1024 * 1024;
+/// Below it, the output of a single job can fill the disk.
+const FREE_LITTLE: u64 = 1024 * MIB;
+const FREE_NONE: u64 = 64 * MIB;
+
+pub(super) fn examine(settings: &Settings, queue: Result<&Queue, &QueueError>) -> Vec<Finding> {
+    let root = settings.queue.value.display().to_string();
+    let queue = match queue {
+        Ok(queue) => queue,
+        Err(QueueError::Missing { .. }) => {
+            let next = "`aq add FILE` makes it; if there should be one: is the path right, the disk mounted?";
+            return vec![Finding::warn(AREA, &root, "there is no queue yet", next)];
+        }
+        Err(error) => {
+            return vec![Finding::fail(
+                AREA,
+                &root,
+                chain(error),
+                "see who owns the folder",
+            )];
+        }
+    };
+    let folders: Vec<PathBuf> = Stage::ALL
+        .map(|stage| queue.folder(stage))
+        .into_iter()
+        .chain([settings.queue.value.join(".state")])
+        .filter(|folder| folder.exists())
+        .collect();
+    let mut findings = vec![writable(&root, &folders)];
+    findings.push(one_file_system(&root, &folders));
+    findings.push(locks(&root, &settings.queue.value));
+    findings.extend(room(&root, &settings.queue.value));
+    findings.extend(states(queue));
+    findings
+}
+
+/// A file without a name can be made in each of them.
+fn writable(root: &str, folders: &[PathBuf]) -> Finding {
+    let refused = folders
+        .iter()
+        .find_map(|folder| Some((folder, tempfile::tempfile_in(folder).err()?)));
+    match refused {
+        None => Finding::ok(AREA, root, format!("{} folders can be written", folders.len())),
+        Some((folder, error)) => Finding::fail(
+            AREA,
+            root,
+            format!("can't write into {}: {error}", folder.display()),
+            "correct its owner or permissions, or run as the user that owns it",
+        ),
+    }
+}
+
+/// Jobs change their stage by one rename, which can't leave a file system.
+fn one_file_system(root: &str, folders: &[PathBuf]) -> Finding {
+    let device = |folder: &PathBuf| folder.metadata().ok().map(|metadata| metadata.dev());
+    let first = folders.first().and_then(device);
+    match folders.iter().find(|folder| device(folder) != first) {
+        None => Finding::ok(AREA, root, "one file system"),
+        Some(other) => Finding::fail(
+            AREA,
+            root,
+            format!("{} lies on another file system than the rest", other.display()),
+            "keep the whole queue folder on one, so that a job can change its stage in one step",
+        ),
+    }
+}
+
+/// Two holders of one lock must not be possible; on some network file systems they are.
+fn locks(root: &str, folder: &Path) -> Finding {
+    let held = || -> io::Result<bool> {
+        let file = tempfile::NamedTempFile::new_in(folder.join(".state"))?;
+        let other = File::open(file.path())?;
+        flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+        Ok(flock(&other, FlockOperation::NonBlockingLockExclusive).is_err())
+    };
+    let next = "move the queue to a local file system: locks keep a job from running twice";
+    match held() {
+        Ok(true) => Finding::ok(AREA, root, "locks work"),
+        Ok(false) => Finding::fail(AREA, root, "a lock can be held twice on this file system", next),
+        Err(error) => Finding::fail(AREA, root, format!("locks don't work here: {error}"), next),
+    }
+}
+
+fn room(root: &str, folder: &Path) -> Option<Finding> {
+    let found = statvfs(folder).ok()?;
+    let free = found.f_bavail.saturating_mul(found.f_frsize);
+    let text = format!("{} MiB free", free / MIB);
+    let next = "make room; `aq prune` removes old jobs and what they printed";
+    Some(match free {
+        free if free < FREE_NONE || found.f_favail == 0 && found.f_files > 0 => {
+            Finding::fail(AREA, root, text, next)
+        }
+        free if free < FREE_LITTLE => Finding::warn(AREA, root, text, next),
+        _ => Finding::ok(AREA, root, text),
+    })
+}
+
+/// What a person may have forgotten.
+fn states(queue: &Queue) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    match queue.paused() {
+        Ok(Some(pause)) => findings.push(Finding::warn(
+            AREA,
+            "pause",
+            format!("no job is started, for {} already", ago(&pause.at)),
+            "`aq resume`",
+        )),
+        Ok(None) => {}
+        Err(error) => findings.push(Finding::fail(
+            AREA,
+            "pause",
+            chain(&error),
+            "see who owns the file",
+        )),
+    }
+    if let Ok(ids) = queue.ids(Stage::Quarantine)
+        && !ids.is_empty()
+    {
+        let text = format!("{} in quarantine", ids.len());
+        let next = "`aq list` names them, `aq show ID` says why they are there";
+        findings.push(Finding::warn(AREA, "jobs", text, next));
+    }
+    findings
+}

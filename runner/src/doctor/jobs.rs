@@ -1,0 +1,110 @@
+//! The jobs in the inbox: those that could not start here, or would fail at once.
+
+use std::collections::BTreeSet;
+
+use super::Finding;
+use crate::engine::{self, Engines};
+use crate::ids::{Capability, JobId};
+use crate::job::Job;
+use crate::queue::{Queue, QueueError};
+use crate::settings::Settings;
+use crate::stage::Stage;
+use crate::terminal::duration;
+
+const AREA: &str = "jobs";
+/// A doctor's visit ends, however long the queue is.
+const LOOKED_AT_MAX: usize = 1000;
+
+/// A file in the inbox.
+pub(super) struct Waiting {
+    pub(super) id: JobId,
+    pub(super) job: Result<Job, QueueError>,
+}
+
+pub(super) fn waiting(queue: &Queue) -> Vec<Waiting> {
+    let mut ids = queue.ids(Stage::Inbox).unwrap_or_default();
+    ids.sort();
+    let looked_at = ids.into_iter().take(LOOKED_AT_MAX);
+    looked_at
+        .map(|id| Waiting {
+            job: queue.job(Stage::Inbox, &id),
+            id,
+        })
+        .collect()
+}
+
+pub(super) fn examine(
+    settings: &Settings,
+    queue: &Queue,
+    engines: &Engines,
+    waiting: &[Waiting],
+) -> Result<Vec<Finding>, std::io::Error> {
+    let here = std::env::current_dir()?;
+    let available = engines.available();
+    let caps: BTreeSet<Capability> = settings
+        .factory_caps
+        .iter()
+        .cloned()
+        .chain(engine::capabilities(&available))
+        .collect();
+    let mut findings = Vec::new();
+    for Waiting { id, job } in waiting {
+        let name = id.as_str();
+        let job = match job {
+            Ok(job) => job,
+            Err(error) => {
+                let next = "correct the file: as it is, the next run moves it to failed";
+                findings.push(Finding::fail(AREA, name, super::chain(error), next));
+                continue;
+            }
+        };
+        if !available.contains(&job.engine) {
+            let text = format!("its engine `{}` is not here, so it waits", job.engine);
+            let next = "install the engine, or name it under [engine.NAME] in aq.toml";
+            findings.push(Finding::fail(AREA, name, text, next));
+        }
+        if let Some(cwd) = job
+            .cwd
+            .as_ref()
+            .map(|cwd| here.join(cwd))
+            .filter(|cwd| !cwd.is_dir())
+        {
+            let text = format!("its folder {} is not there, so it would fail", cwd.display());
+            let next = "make the folder, or correct `cwd` (relative ones start where `aq run` is started)";
+            findings.push(Finding::fail(AREA, name, text, next));
+        }
+        let lacking: Vec<&str> = job
+            .caps
+            .iter()
+            .filter(|cap| !caps.contains(*cap))
+            .map(|cap| cap.as_str())
+            .collect();
+        if !lacking.is_empty() {
+            let text = format!("it asks for {}, which this factory lacks", lacking.join(", "));
+            findings.push(Finding::fail(
+                AREA,
+                name,
+                text,
+                "set AQ_FACTORY_CAPS, or run it elsewhere",
+            ));
+        }
+    }
+    for (engine, left) in queue.paused_engines().unwrap_or_default() {
+        let text = format!("{engine} is used up for {} more, its jobs wait", duration(left));
+        findings.push(Finding::warn(
+            AREA,
+            engine.as_str(),
+            text,
+            "wait, or let other engines go on",
+        ));
+    }
+    if findings.is_empty() {
+        let text = match waiting.len() {
+            0 => String::from("none waits"),
+            1 => String::from("the one that waits can run here"),
+            count => format!("all {count} that wait can run here"),
+        };
+        findings.push(Finding::ok(AREA, "inbox", text));
+    }
+    Ok(findings)
+}

@@ -1,0 +1,155 @@
+//! `aq doctor`: what would go wrong is told before it does, and telling it changes nothing.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::coordinator::Coordinator;
+use crate::rig::{Rig, is_alive};
+
+const OPENCODE: &str = "case \"$*\" in
+    --version) echo 'a warning'; echo '1.2.3 (test)' ;;
+    'run --help') echo \"  --auto$SUFFIX  approve\" ;;
+    *) exit 9 ;;
+esac";
+
+fn examine(rig: &Rig, variables: &[(&str, &str)]) -> (i32, Value) {
+    let done = rig.aq_with(variables, &["doctor", "--json"]);
+    let findings = serde_json::from_str(&done.stdout).unwrap_or_else(|_| panic!("{done:?}"));
+    (done.code, findings)
+}
+
+/// The texts of the findings of that level about that subject.
+fn told(findings: &Value, level: &str, subject: &str) -> Vec<String> {
+    let all = findings["findings"].as_array().unwrap();
+    all.iter()
+        .filter(|finding| finding["level"] == level && finding["subject"] == subject)
+        .map(|finding| format!("{} → {}", finding["text"], finding["next"]))
+        .collect()
+}
+
+#[test]
+fn a_healthy_queue_is_told_to_be_one_with_the_version_of_its_engine() {
+    let rig = Rig::new();
+    rig.engine("opencode", OPENCODE);
+    let file = rig.file("a", "engine: opencode", "work");
+    assert_eq!(rig.aq(&["add", &file]).code, 0);
+    let (code, findings) = examine(&rig, &[]);
+    assert_eq!((code, &findings["fail"]), (0, &0.into()), "{findings}");
+    let engine = told(&findings, "ok", "opencode");
+    assert!(engine[0].contains("1.2.3 (test)"), "{engine:?}");
+    assert!(told(&findings, "ok", "inbox")[0].contains("can run here"));
+    assert_eq!(rig.stage("a"), "inbox");
+    let text = rig.aq(&["doctor"]).stdout;
+    assert!(
+        text.contains("ok    opencode") && text.contains("0 that will go wrong"),
+        "{text}"
+    );
+}
+
+#[test]
+fn an_engine_whose_help_no_longer_knows_a_switch_is_found_before_a_job_fails_of_it() {
+    let rig = Rig::new();
+    rig.add("a", "", "true");
+    rig.engine("opencode", OPENCODE);
+    let (code, findings) = examine(&rig, &[("SUFFIX", "-approve")]);
+    assert_eq!(code, 1);
+    let told = told(&findings, "fail", "opencode");
+    assert!(
+        told[0].contains("no longer names --auto") && told[0].contains("[engine.opencode]"),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn what_an_engine_leaves_behind_when_it_is_asked_is_gone_afterwards() {
+    let rig = Rig::new();
+    rig.engine("mine", "setsid sleep 60 & echo $! > $RIG/pid; echo 1.0");
+    rig.add("a", "", "true");
+    fs::write(rig.queue("aq.toml"), "[engine.mine]\ncommand = \"mine\"\n").unwrap();
+    let (code, findings) = examine(&rig, &[]);
+    assert_eq!(code, 0, "{findings}");
+    let pid = fs::read_to_string(rig.path("pid")).unwrap();
+    assert!(!is_alive(&pid), "{pid} is alive");
+}
+
+#[test]
+fn jobs_that_could_not_run_here_are_named_with_what_they_lack() {
+    let rig = Rig::new();
+    rig.add("folder", "cwd: nowhere", "true");
+    rig.add("means", "caps: [gpu]", "true");
+    let file = rig.file("engine", "engine: nobody", "work");
+    assert_eq!(rig.aq(&["add", &file]).code, 0);
+    fs::write(rig.queue("inbox/bad.md"), "no job").unwrap();
+    let (code, findings) = examine(&rig, &[]);
+    assert_eq!(code, 1);
+    for (job, lacks) in [
+        ("folder", "nowhere is not there"),
+        ("means", "gpu"),
+        ("engine", "`nobody` is not here"),
+        ("bad", "bad.md:1"),
+    ] {
+        let told = told(&findings, "fail", job);
+        assert!(told.len() == 1 && told[0].contains(lacks), "{job}: {told:?}");
+    }
+    assert_eq!(rig.stage("bad"), "inbox", "it only looks");
+    let (code, _) = examine(&rig, &[("AQ_FACTORY_CAPS", "gpu")]);
+    assert_eq!(code, 1);
+}
+
+#[test]
+fn settings_that_stop_every_command_are_the_first_finding() {
+    let rig = Rig::new();
+    rig.add("a", "", "true");
+    fs::write(rig.queue("aq.toml"), "[engine.mine]\ncomand = \"x\"\n").unwrap();
+    let (code, findings) = examine(&rig, &[]);
+    assert_eq!(code, 1);
+    let engines = told(&findings, "fail", "aq.toml");
+    assert!(engines[0].contains("did you mean `command`?"), "{engines:?}");
+    fs::write(rig.queue("aq.toml"), "grase = \"2s\"\n").unwrap();
+    let (code, findings) = examine(&rig, &[]);
+    assert_eq!(code, 1);
+    let settings = told(&findings, "fail", "settings");
+    assert!(settings[0].contains("did you mean `grace`?"), "{settings:?}");
+}
+
+#[test]
+fn the_coordinator_is_asked_only_where_the_settings_say_that_there_is_one() {
+    let rig = Rig::new();
+    rig.add("a", "", "true");
+    let coordinator = Coordinator::with(Value::Null, |path, _| match path {
+        "/v1/health" => Some((200, serde_json::json!({"status": "ok"}))),
+        _ => Some((200, serde_json::json!({"jobs": []}))),
+    });
+    let variables = |fleet| [("AQ_FLEET", fleet), ("AQ_FLEET_URL", coordinator.url.as_str())];
+    let (code, findings) = examine(&rig, &variables("0"));
+    assert_eq!((code, coordinator.late()), (0, None));
+    assert!(told(&findings, "ok", "AQ_FLEET")[0].contains("off"));
+    let (code, findings) = examine(&rig, &variables("1"));
+    assert_eq!(code, 0, "{findings}");
+    assert_eq!(
+        (coordinator.next().as_str(), coordinator.next().as_str()),
+        ("health", "jobs?limit=1")
+    );
+    assert_eq!(coordinator.late(), None);
+}
+
+#[test]
+fn a_coordinator_that_is_not_there_will_go_wrong() {
+    let rig = Rig::new();
+    rig.add("a", "", "true");
+    let url = "http://127.0.0.1:9/";
+    let (code, findings) = examine(&rig, &[("AQ_FLEET", "1"), ("AQ_FLEET_URL", url)]);
+    assert_eq!(code, 1);
+    assert_eq!(told(&findings, "fail", url).len(), 1, "{findings}");
+}
+
+#[test]
+fn a_pause_that_was_forgotten_is_told() {
+    let rig = Rig::new();
+    rig.add("a", "", "true");
+    assert_eq!(rig.aq(&["pause"]).code, 0);
+    let (code, findings) = examine(&rig, &[]);
+    assert_eq!(code, 0);
+    assert!(told(&findings, "warn", "pause")[0].contains("aq resume"));
+}
