@@ -37,6 +37,38 @@ impl Moment {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
+    /// The form of the contract. Every answer has one or two of these, so the digits are put in their places by hand.
+    fn written(self) -> Written {
+        let date = match jiff::Timestamp::from_millisecond(self.0) {
+            Ok(timestamp) => jiff::tz::Offset::UTC.to_datetime(timestamp),
+            Err(_) => return LAST,
+        };
+        // Only an absurdly moved clock leaves the years that four digits can tell.
+        let Ok(year @ 0..=9_999) = u16::try_from(date.year()) else {
+            return LAST;
+        };
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        let mut put = |at: usize, digits: usize, number: u16| {
+            let mut left = number;
+            for place in text[at..at + digits].iter_mut().rev() {
+                *place = b'0' + (left % 10) as u8;
+                left /= 10;
+            }
+        };
+        put(0, 4, year);
+        for (at, number) in [
+            (5, date.month()),
+            (8, date.day()),
+            (11, date.hour()),
+            (14, date.minute()),
+            (17, date.second()),
+        ] {
+            put(at, 2, u16::from(number.unsigned_abs()));
+        }
+        put(20, 3, date.millisecond().unsigned_abs());
+        Written(text)
+    }
+
     /// Reads exactly the form that the contract writes; anything else is none.
     pub(crate) fn parse(text: &str) -> Option<Moment> {
         let shape: Vec<bool> = text.bytes().map(|byte| byte.is_ascii_digit()).collect();
@@ -54,19 +86,27 @@ impl Moment {
     }
 }
 
+/// A moment in the contract's form.
+struct Written([u8; 24]);
+
+/// As late as can be written.
+const LAST: Written = Written(*b"9999-12-31T23:59:59.999Z");
+
+impl Written {
+    fn text(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
 impl fmt::Display for Moment {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match jiff::Timestamp::from_millisecond(self.0) {
-            Ok(timestamp) => write!(formatter, "{timestamp:.3}"),
-            // Only an absurdly advanced clock gets here.
-            Err(_) => formatter.write_str("9999-12-31T23:59:59.999Z"),
-        }
+        formatter.write_str(self.written().text())
     }
 }
 
 impl Serialize for Moment {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(self.written().text())
     }
 }
 
@@ -89,6 +129,17 @@ mod tests {
             Moment::MANUAL_START.after_ms(61_250).to_string(),
             "2026-01-01T00:01:01.250Z"
         );
+        assert_eq!(Moment(-1).to_string(), "1969-12-31T23:59:59.999Z");
+        assert_eq!(Moment(i64::MAX).to_string(), "9999-12-31T23:59:59.999Z");
+    }
+
+    #[test]
+    fn every_moment_is_read_back_as_it_was_written() {
+        // Steps of about 21 days and some odd milliseconds, over six hundred years and every field's range.
+        for step in 0..10_000_i64 {
+            let moment = Moment(step * 1_834_567_891);
+            assert_eq!(Moment::parse(&moment.to_string()), Some(moment), "{}", moment.0);
+        }
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The operations of the contract as a table: name, method, path, permission, and what a request of each can be
 //! matched by. What they do is the coordinator's; how they are encoded is the routes'.
 
+use std::borrow::Cow;
+
 use crate::coordinator::access::{Permission, Scope};
 
 /// One operation of the API.
@@ -33,9 +35,9 @@ pub(crate) enum Field {
 
 /// What a method and a path come to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Recognised {
+pub(crate) enum Recognised<'a> {
     /// An operation, and the id in its path where it has one.
-    Operation(Operation, Option<String>),
+    Operation(Operation, Option<Cow<'a, str>>),
     /// A path of the API under another method; the value of `Allow`.
     WrongMethod(&'static str),
     UnknownPath,
@@ -143,7 +145,7 @@ impl Operation {
     }
 
     /// Which operation a request is, by method and path alone.
-    pub(crate) fn recognise(method: &str, path: &str) -> Recognised {
+    pub(crate) fn recognise<'a>(method: &str, path: &'a str) -> Recognised<'a> {
         let mut allowed = None;
         for operation in Operation::ALL {
             let (wanted, template) = operation.route();
@@ -163,16 +165,22 @@ impl Operation {
 }
 
 /// The id in the path where the path is of the template; the inner `Option` is none for a template without one.
-fn matches_template(template: &str, path: &str) -> Option<Option<String>> {
-    let Some((before, after)) = template.split_once("{id}") else {
+fn matches_template<'a>(template: &str, path: &'a str) -> Option<Option<Cow<'a, str>>> {
+    // Looked for by its first letter alone: a search for the whole word would cost more than all the rest.
+    let Some((before, after)) = template.split_once('{') else {
         return (template == path).then_some(None);
     };
-    let id = path.strip_prefix(before)?.strip_suffix(after)?;
+    let id = path
+        .strip_prefix(before)?
+        .strip_suffix(after.strip_prefix("id}")?)?;
     (!id.is_empty() && !id.contains('/')).then(|| Some(percent_decoded(id)))
 }
 
 /// Ids need no escapes, but a client may write `%3A` for `:`. What is no text after that is no id either.
-fn percent_decoded(text: &str) -> String {
+fn percent_decoded(text: &str) -> Cow<'_, str> {
+    if !text.contains('%') {
+        return Cow::Borrowed(text);
+    }
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, after)) = rest.split_first() {
@@ -184,7 +192,7 @@ fn percent_decoded(text: &str) -> String {
         bytes.push(escaped.unwrap_or(first));
         rest = if escaped.is_some() { &after[2..] } else { after };
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+    Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 #[cfg(test)]
@@ -198,7 +206,7 @@ mod tests {
             of("POST", "/v1/claims"),
             Recognised::Operation(Operation::Claim, None)
         );
-        let renew = Recognised::Operation(Operation::LeaseRenew, Some("lease:1".to_owned()));
+        let renew = Recognised::Operation(Operation::LeaseRenew, Some("lease:1".into()));
         assert_eq!(of("POST", "/v1/leases/lease%3A1/renew"), renew);
         assert_eq!(of("GET", "/v1/claims"), Recognised::WrongMethod("POST"));
         assert_eq!(of("DELETE", "/v1/jobs"), Recognised::WrongMethod("GET, POST"));
@@ -209,7 +217,7 @@ mod tests {
 
     #[test]
     fn an_escaped_slash_is_part_of_the_id_and_not_of_the_path() {
-        let hostile = Recognised::Operation(Operation::JobGet, Some("../etc".to_owned()));
+        let hostile = Recognised::Operation(Operation::JobGet, Some("../etc".into()));
         assert_eq!(Operation::recognise("GET", "/v1/jobs/..%2Fetc"), hostile);
     }
 }

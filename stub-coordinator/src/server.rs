@@ -21,7 +21,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
 use tower::Service;
 
-use crate::exchange::Born;
+use crate::exchange::{Born, converse};
 use crate::faults::{Handle, Socket};
 use crate::shared::Shared;
 
@@ -163,6 +163,11 @@ pub(crate) async fn run(
     }
 }
 
+/// Whether a path may be the console's or the control API's. All others are spared the way through a router.
+fn is_besides_the_api(path: &str) -> bool {
+    path == "/" || path == "/metrics" || path.starts_with("/_stub")
+}
+
 async fn accept(listener: Option<&TcpListener>) -> Option<(TcpStream, SocketAddr)> {
     match listener {
         Some(listener) => match listener.accept().await {
@@ -210,14 +215,17 @@ impl Connections {
         // Answers are small; waiting to fill a packet would only delay them.
         let _ = stream.set_nodelay(true);
         let handle = Handle::default();
-        let service = self.service.clone();
         let for_requests = handle.clone();
         let mut life = self.shared.life.subscribe();
         let born = Born(*life.borrow_and_update());
-        let answer = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
-            request.extensions_mut().insert(for_requests.clone());
+        let handle_of_requests = &for_requests;
+        let answer = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| async move {
+            if !is_besides_the_api(request.uri().path()) {
+                return Ok(converse(&self.shared, handle_of_requests, born, request).await);
+            }
+            request.extensions_mut().insert(handle_of_requests.clone());
             request.extensions_mut().insert(born);
-            service.clone().call(request.map(Body::new))
+            self.service.clone().call(request.map(Body::new)).await
         });
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())

@@ -218,10 +218,10 @@ impl Stub {
     pub fn explain(&self, operation: &str, said: &RuleMatch) -> Option<Vec<Explanation>> {
         let operation = Operation::named(operation)?;
         let facts = Facts {
-            factory: said.factory.clone(),
-            job: said.job.clone(),
-            stage: said.stage.clone(),
-            lease: said.lease.clone(),
+            factory: said.factory.as_deref(),
+            job: said.job.as_deref(),
+            stage: said.stage.as_deref(),
+            lease: said.lease.as_deref(),
         };
         Some(
             self.shared

@@ -6,12 +6,14 @@
 
 mod answers;
 mod fields;
+mod json;
 mod problem;
 mod requests;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use answers::encode;
+pub(crate) use answers::{encode, job_value};
 pub(crate) use fields::{Fields, Query};
+pub(crate) use json::Json;
 pub(crate) use problem::{Problem, problem_of};
 pub(crate) use requests::{claim_wait_ms, read_command};

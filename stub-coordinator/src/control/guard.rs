@@ -61,7 +61,7 @@ pub(super) async fn check(State(guard): State<Guard>, request: Request, next: Ne
             "the control API is not for pages of other origins",
         );
     }
-    if !guard.lets_in(&crate::exchange::bearer(headers).unwrap_or_default()) {
+    if !guard.lets_in(crate::exchange::bearer(headers).unwrap_or_default()) {
         return problem(
             401,
             "unauthenticated",

@@ -10,11 +10,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{document, problem, read};
+use crate::exchange::facts_of;
 use crate::journal::exchange::Match;
+use crate::moment::Moment;
 use crate::names::nearest;
 use crate::operation::{Operation, Recognised};
-use crate::script::Facts;
+use crate::script::{Facts, Script};
 use crate::shared::Shared;
+use crate::wire::Json;
 
 type Stub = State<Arc<Shared>>;
 
@@ -96,35 +99,38 @@ pub(super) async fn explain(State(shared): Stub, body: Bytes) -> Response<Body> 
         Ok(thought) => thought,
         Err(refusal) => return *refusal,
     };
-    match thought.meaning() {
+    match thought.answer(&shared.script, shared.clock.now()) {
         Err(why) => problem(422, "invalid_field", &why),
-        Ok((operation, facts)) => {
-            let rules = shared.script.explain(operation, &facts, shared.clock.now());
-            let fires = rules.iter().find(|rule| rule.fires).map(|rule| &rule.id);
-            document(&json!({"operation": operation.name(), "fires": fires, "rules": rules}))
-        }
+        Ok(answer) => document(&answer),
     }
 }
 
 impl Thought {
-    fn meaning(self) -> Result<(Operation, Facts), String> {
-        let facts = Facts {
-            factory: self.factory,
-            job: self.job,
-            stage: self.stage,
-            lease: self.lease,
+    fn answer(&self, script: &Script, now: Moment) -> Result<Value, String> {
+        let explained = |operation: Operation, facts: &Facts<'_>| {
+            let rules = script.explain(operation, facts, now);
+            let fires = rules.iter().find(|rule| rule.fires).map(|rule| &rule.id);
+            json!({"operation": operation.name(), "fires": fires, "rules": rules})
         };
-        match (self.operation, self.path) {
-            (Some(name), None) => Ok((operation_named(&name)?, facts)),
+        match (&self.operation, &self.path) {
+            (Some(name), None) => {
+                let facts = Facts {
+                    factory: self.factory.as_deref(),
+                    job: self.job.as_deref(),
+                    stage: self.stage.as_deref(),
+                    lease: self.lease.as_deref(),
+                };
+                Ok(explained(operation_named(name)?, &facts))
+            }
             (None, Some(path)) => {
                 let method = self.method.as_deref().unwrap_or("POST");
                 let path = path.split('?').next().unwrap_or_default();
                 match Operation::recognise(method, path) {
                     Recognised::Operation(operation, path_id) => {
                         let body = self.body.as_ref().map(ToString::to_string).unwrap_or_default();
-                        let said =
-                            crate::exchange::facts_of(Some(operation), path_id.as_deref(), body.as_bytes());
-                        Ok((operation, said))
+                        let said = Json::read(body.as_bytes()).unwrap_or(Json::Null);
+                        let facts = facts_of(Some(operation), path_id.as_deref(), &said);
+                        Ok(explained(operation, &facts))
                     }
                     Recognised::WrongMethod(allowed) => Err(format!("{path} takes {allowed}")),
                     Recognised::UnknownPath => Err(format!("{path} is no path of the API")),

@@ -1,29 +1,25 @@
-//! Reading a request: its body within bounds, what it says that rules and readers look at, and its first entry in
-//! the journal.
+//! Reading a request: its body within bounds, and what it says that rules, readers and the coordinator look at.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::pin::Pin;
-use std::time::{Duration, Instant};
+use std::pin::{Pin, pin};
+use std::time::Duration;
 
-use axum::body::{Body, Bytes, HttpBody};
+use axum::body::{Bytes, HttpBody};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use serde_json::Value;
 
-use super::said::Said;
+use super::at_once;
 use crate::coordinator::access::Scope;
-use crate::coordinator::outcome::Reply;
 use crate::ids::JobId;
-use crate::journal::exchange::Outcome;
-use crate::journal::record::{HeaderLines, Kept, Record};
 use crate::moment::Moment;
-use crate::operation::{Operation, Recognised};
+use crate::operation::Operation;
 use crate::routes::Call;
 use crate::script::Facts;
 use crate::shared::Shared;
-use crate::wire::{Problem, encode};
+use crate::wire::{Json, Problem, job_value};
 
 /// The largest body that is taken.
 pub(crate) const BODY_LIMIT: usize = 1_048_576;
@@ -31,8 +27,16 @@ pub(crate) const BODY_LIMIT: usize = 1_048_576;
 const REST_FACTOR: usize = 16;
 
 /// Reads the body, at most so much of it for at most so long; slower senders are cut off.
-pub(crate) async fn read_body(body: Body, most: usize, limit: Duration) -> Result<Bytes, Problem> {
-    match tokio::time::timeout(limit, read_all(body, most)).await {
+pub(crate) async fn read_body<B>(body: B, most: usize, limit: Duration) -> Result<Bytes, Problem>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+{
+    let mut reading = pin!(read_all(body, most));
+    // Mostly it came together with the head, and no timer is needed.
+    if let Some(read) = at_once(&mut reading).await {
+        return read;
+    }
+    match tokio::time::timeout(limit, reading).await {
         Ok(read) => read,
         Err(_) => Err(Problem::with_status(
             408,
@@ -42,15 +46,21 @@ pub(crate) async fn read_body(body: Body, most: usize, limit: Duration) -> Resul
     }
 }
 
-async fn read_all(mut body: Body, most: usize) -> Result<Bytes, Problem> {
-    let mut kept = Vec::new();
+async fn read_all<B>(mut body: B, most: usize) -> Result<Bytes, Problem>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+{
+    // One piece, mostly, which is then taken as it is.
+    let (mut first, mut rest) = (Bytes::new(), Vec::new());
     let mut size = 0_usize;
     while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
         let frame = frame.map_err(|_| Problem::new("bad_request", "the body broke off"))?;
         let Ok(data) = frame.into_data() else { continue };
         size = size.saturating_add(data.len());
-        if size <= most {
-            kept.extend_from_slice(&data);
+        if first.is_empty() && size <= most {
+            first = data;
+        } else if size <= most {
+            rest.extend_from_slice(&data);
         } else if size > most.saturating_mul(REST_FACTOR) {
             break;
         }
@@ -61,120 +71,82 @@ async fn read_all(mut body: Body, most: usize) -> Result<Bytes, Problem> {
             format!("send at most {most} bytes"),
         ));
     }
-    Ok(Bytes::from(kept))
-}
-
-/// The journal's first entry for a request.
-pub(super) fn arrived(shared: &Shared, parts: &Parts, recognised: &Recognised, body: &[u8]) -> Record {
-    let (operation, path_id) = match recognised {
-        Recognised::Operation(operation, path_id) => (Some(*operation), path_id.as_deref()),
-        _ => (None, None),
-    };
-    let facts = facts_of(operation, path_id, body);
-    let scopes = bearer(&parts.headers)
-        .map(|token| shared.coordinator().scopes(&token))
-        .unwrap_or_default();
-    Record {
-        seq: 0,
-        operation: operation.map(Operation::name),
-        method: Box::from(parts.method.as_str()),
-        path: Box::from(path_of(parts)),
-        factory: facts.factory,
-        job: facts.job,
-        stage: facts.stage,
-        lease: facts.lease,
-        token_scopes: scopes.into_iter().map(Scope::name).collect(),
-        request_headers: redacted(&parts.headers),
-        request_body: Kept::of(body),
-        rule: None,
-        fault: None,
-        handler_answer: None,
-        wire_answer: None,
-        digests: None,
-        mutated: false,
-        outcome: Outcome::InFlight,
-        arrived: Instant::now(),
-        completed: None,
-        at: shared.clock.now(),
+    match rest.is_empty() {
+        true => Ok(first),
+        false => Ok(Bytes::from([&first[..], &rest].concat())),
     }
 }
 
-fn path_of(parts: &Parts) -> String {
-    match parts.uri.path_and_query() {
-        Some(path) if parts.uri.scheme().is_none() => path.as_str().to_owned(),
-        _ => parts.uri.to_string(),
+/// The path as it was sent, with its query; mostly that is all there is of the address.
+pub(super) fn path_of(uri: &Uri) -> Cow<'_, str> {
+    match uri.path_and_query() {
+        Some(path) if uri.scheme().is_none() => Cow::Borrowed(path.as_str()),
+        _ => Cow::Owned(uri.to_string()),
     }
+}
+
+/// The scopes of a request's token, with a space between two.
+pub(super) fn scopes(shared: &Shared, headers: &HeaderMap) -> String {
+    let scopes = bearer(headers).map(|token| shared.coordinator().scopes(token));
+    let names: Vec<_> = scopes.into_iter().flatten().map(Scope::name).collect();
+    names.join(" ")
 }
 
 /// What a request says that rules look at: the id in its path goes before what its body says.
-pub(crate) fn facts_of(operation: Option<Operation>, path_id: Option<&str>, body: &[u8]) -> Facts {
-    let said = Said::read(body);
+pub(crate) fn facts_of<'a>(
+    operation: Option<Operation>,
+    path_id: Option<&'a str>,
+    said: &'a Json<'_>,
+) -> Facts<'a> {
     let in_path = |prefix: &str| {
         let named = operation.is_some_and(|operation| operation.route().1.starts_with(prefix));
-        path_id.filter(|_| named).map(str::to_owned)
+        path_id.filter(|_| named)
     };
-    let submitted = said.id.filter(|_| operation == Some(Operation::JobSubmit));
+    let submitted = || {
+        said.text("id")
+            .filter(|_| operation == Some(Operation::JobSubmit))
+    };
     Facts {
-        factory: in_path("/v1/factories/").or(said.factory),
-        job: in_path("/v1/jobs/").or(said.job).or(submitted),
-        stage: said.stage,
-        lease: in_path("/v1/leases/").or(said.lease),
+        factory: in_path("/v1/factories/").or_else(|| said.text("factoryId")),
+        job: in_path("/v1/jobs/")
+            .or_else(|| said.text("jobId"))
+            .or_else(submitted),
+        stage: said.text("stage"),
+        lease: in_path("/v1/leases/").or_else(|| said.text("leaseId")),
     }
 }
 
-/// What rules look at.
-pub(super) fn facts(record: &Record) -> Facts {
-    Facts {
-        factory: record.factory.clone(),
-        job: record.job.clone(),
-        stage: record.stage.clone(),
-        lease: record.lease.clone(),
-    }
-}
-
-pub(super) fn call(parts: &Parts, operation: Operation, path_id: Option<String>, body: Bytes) -> Call {
-    let text = |name: &str| {
-        parts
-            .headers
-            .get(name)
-            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
-    };
+pub(super) fn call<'a>(
+    parts: &'a Parts,
+    operation: Operation,
+    path_id: Option<&'a str>,
+    body: &'a [u8],
+    said: Result<Json<'a>, serde_json::Error>,
+) -> Call<'a> {
+    let key = parts.headers.get("idempotency-key");
     Call {
         operation,
-        path: parts.uri.path().to_owned(),
+        path: parts.uri.path(),
         path_id,
-        query: parts.uri.query().unwrap_or_default().to_owned(),
+        query: parts.uri.query().unwrap_or_default(),
         bearer: bearer(&parts.headers),
-        key: text("idempotency-key"),
+        key: key.map(|key| String::from_utf8_lossy(key.as_bytes())),
         body,
+        said,
     }
 }
 
 /// The token of `Authorization: Bearer TOKEN`.
-pub(crate) fn bearer(headers: &HeaderMap) -> Option<String> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
-    scheme
-        .eq_ignore_ascii_case("bearer")
-        .then(|| token.trim().to_owned())
-}
-
-/// Headers as evidence; the token never gets into it.
-fn redacted(headers: &HeaderMap) -> HeaderLines {
-    let shown: Vec<_> = headers
-        .iter()
-        .map(|(name, value)| match *name == header::AUTHORIZATION {
-            true => (name.as_str(), Cow::Borrowed("(redacted)")),
-            false => (name.as_str(), String::from_utf8_lossy(value.as_bytes())),
-        })
-        .collect();
-    HeaderLines::of(shown.iter().map(|(name, value)| (*name, value.as_ref())))
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 /// A job as the API shows it.
 pub(super) fn job_json(shared: &Shared, id: &JobId) -> Option<Value> {
     let job = shared.coordinator().state().job(id).cloned()?;
-    encode(&Reply::Job(job)).1
+    Some(job_value(&job))
 }
 
 /// The first queued job of another name.

@@ -1,7 +1,7 @@
 //! An answer as it goes over the wire: status, headers, bytes.
 
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::Value;
 
 use crate::wire::Problem;
@@ -12,7 +12,7 @@ const PROBLEM: &str = "application/problem+json";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct WireAnswer {
     pub(crate) status: u16,
-    pub(crate) headers: Vec<(HeaderName, String)>,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }
 
@@ -20,7 +20,7 @@ impl WireAnswer {
     pub(crate) fn empty(status: u16) -> WireAnswer {
         WireAnswer {
             status,
-            headers: Vec::new(),
+            headers: HeaderMap::new(),
             body: Bytes::new(),
         }
     }
@@ -29,10 +29,12 @@ impl WireAnswer {
         WireAnswer::bytes(status, JSON, Bytes::from(body.to_string()))
     }
 
-    pub(crate) fn bytes(status: u16, content_type: &str, body: Bytes) -> WireAnswer {
+    pub(crate) fn bytes(status: u16, content_type: &'static str, body: Bytes) -> WireAnswer {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         WireAnswer {
             status,
-            headers: vec![(header::CONTENT_TYPE, content_type.to_owned())],
+            headers,
             body,
         }
     }
@@ -41,17 +43,22 @@ impl WireAnswer {
         let body = serde_json::to_vec(problem).expect("a problem holds strings and a number");
         let mut answer = WireAnswer::bytes(problem.status, PROBLEM, Bytes::from(body));
         if let Some(methods) = problem.allow {
-            answer.headers.push((header::ALLOW, methods.to_owned()));
+            let methods = HeaderValue::from_static(methods);
+            answer.headers.insert(header::ALLOW, methods);
         }
         if problem.status == 413 {
             // What is left of the body was not read: the connection can't go on.
-            answer.headers.push((header::CONNECTION, "close".to_owned()));
+            let close = HeaderValue::from_static("close");
+            answer.headers.insert(header::CONNECTION, close);
         }
         answer
     }
 
+    /// The answer with one header more, where the value can stand in a header.
     pub(crate) fn with(mut self, name: HeaderName, value: String) -> WireAnswer {
-        self.headers.push((name, value));
+        if let Ok(value) = HeaderValue::try_from(value) {
+            self.headers.insert(name, value);
+        }
         self
     }
 
@@ -65,11 +72,7 @@ impl WireAnswer {
         let mut response = Response::new(body.unwrap_or_else(|| Body::from(self.body)));
         *response.status_mut() =
             StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        for (name, value) in self.headers {
-            if let Ok(value) = HeaderValue::from_str(&value) {
-                response.headers_mut().insert(name, value);
-            }
-        }
+        *response.headers_mut() = self.headers;
         response.headers_mut().insert(header::DATE, date);
         response
     }

@@ -13,7 +13,7 @@ mod spoil;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use answer::WireAnswer;
+pub(crate) use answer::{JSON, WireAnswer};
 pub(crate) use hold::{Held, hold};
 pub(crate) use plan::{Handling, handling, holds_first, is_lie};
 pub(crate) use socket::{Act, Handle, Socket};

@@ -37,6 +37,14 @@ struct Manners {
 }
 
 impl Handle {
+    /// Notes a request, to be answered as it should unless somebody says otherwise.
+    pub(crate) fn begin(&self) {
+        *self.manners() = Manners {
+            act: Act::Honest,
+            spoke: true,
+        };
+    }
+
     pub(crate) fn set(&self, act: Act) {
         self.manners().act = act;
     }

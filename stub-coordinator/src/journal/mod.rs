@@ -7,6 +7,7 @@
 pub(crate) mod counters;
 pub(crate) mod exchange;
 pub(crate) mod following;
+mod packed;
 mod pages;
 pub(crate) mod record;
 #[cfg(test)]
@@ -19,7 +20,7 @@ use std::time::{Duration, Instant};
 use counters::{Counters, count};
 use exchange::{Exchange, Match, Outcome};
 use pages::{Pages, push_bounded};
-use record::{Record, Said};
+use record::{Arrival, Record, Said};
 use thiserror::Error;
 use tokio::sync::Notify;
 
@@ -74,12 +75,12 @@ pub(crate) struct Open {
 
 /// How an exchange ended, for the journal.
 #[derive(Debug)]
-pub(crate) struct Ending {
+pub(crate) struct Ending<'a> {
     /// What went over the wire; none where nothing did, or nothing whole.
-    pub(crate) wire_answer: Option<Arc<Said>>,
+    pub(crate) wire_answer: Option<Said<'a>>,
     pub(crate) outcome: Outcome,
     /// The code of the handler's refusal.
-    pub(crate) refusal: Option<String>,
+    pub(crate) refusal: Option<&'a str>,
     /// Whether the request was none that the contract knows.
     pub(crate) unexpected: bool,
 }
@@ -93,12 +94,11 @@ impl Journal {
     }
 
     /// Notes an arrival and gives it its number.
-    pub(crate) fn arrive(self: &Arc<Self>, mut record: Record) -> Open {
+    pub(crate) fn arrive(self: &Arc<Self>, arrival: &Arrival<'_>) -> Open {
         let mut pages = self.pages();
         let seq = pages.next_seq;
-        record.seq = seq;
         pages.next_seq += 1;
-        if let Some(operation) = record.operation {
+        if let Some(operation) = arrival.operation {
             count(&mut pages.counters.requests, operation);
             match operation {
                 "shadow.claim" => pages.counters.dry_runs += 1,
@@ -106,6 +106,7 @@ impl Journal {
                 _ => {}
             }
         }
+        let record = Record::of(seq, arrival, pages.spare.take());
         pages.tell(|| StubEvent::Arrived(Box::new(record.exchange())));
         pages.push(record);
         drop(pages);
@@ -243,16 +244,18 @@ impl Open {
     }
 
     /// Writes the end of the exchange down, before the first byte of the answer leaves.
-    pub(crate) fn complete(mut self, ending: Ending) {
+    pub(crate) fn complete(mut self, ending: Ending<'_>) {
         self.ended = true;
         let mut pages = self.journal.pages();
-        if let Some(code) = &ending.refusal {
+        if let Some(code) = ending.refusal {
             count(&mut pages.counters.refusals, code);
         }
         let unexpected = ending.unexpected;
         let wanted = unexpected || !pages.subscribers.is_empty();
         let ended = pages.change(self.seq, |record| {
-            record.wire_answer = ending.wire_answer;
+            if let Some(answer) = ending.wire_answer {
+                record.wire_said(answer);
+            }
             record.outcome = ending.outcome;
             record.completed = Some(Instant::now());
             wanted.then(|| record.clone())

@@ -28,6 +28,8 @@ pub(super) struct Pages {
     pub(super) unexpected: Ring,
     pub(super) violations: VecDeque<String>,
     pub(super) subscribers: Vec<SyncSender<StubEvent>>,
+    /// The buffer of the exchange that was forgotten last, for the next one that arrives.
+    pub(super) spare: Option<Vec<u8>>,
 }
 
 /// The last so many records, and of those the last so many bytes.
@@ -50,6 +52,7 @@ impl Pages {
             unexpected: Ring::new(KEPT_ASIDE, MOST_BYTES_UNEXPECTED),
             violations: VecDeque::new(),
             subscribers: Vec::new(),
+            spare: None,
         }
     }
 
@@ -111,6 +114,8 @@ impl Pages {
             self.forgotten += 1;
             if oldest.outcome == Outcome::InFlight {
                 self.outlasting.insert(oldest.seq, oldest);
+            } else {
+                self.spare = oldest.passed_on();
             }
         }
     }

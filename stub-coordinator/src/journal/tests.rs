@@ -1,40 +1,55 @@
 //! The journal by itself: bounds, waiting, what is told to whom.
 
-use super::record::{HeaderLines, Kept};
+use std::sync::LazyLock;
+
+use axum::http::{HeaderMap, HeaderValue};
+
 use super::*;
 use crate::moment::Moment;
 
-fn record(operation: &'static str) -> Record {
-    record_of(operation, b"")
-}
+static NOTED: LazyLock<HeaderMap> = LazyLock::new(|| {
+    [("x-note", "a: b"), ("authorization", "Bearer secret")]
+        .map(|(name, value)| (name.parse().expect("a name"), HeaderValue::from_static(value)))
+        .into_iter()
+        .collect()
+});
+static NO_HEADERS: LazyLock<HeaderMap> = LazyLock::new(HeaderMap::new);
 
-fn record_of(operation: &'static str, body: &[u8]) -> Record {
-    Record {
-        seq: 0,
+fn arrival(operation: &'static str) -> Arrival<'static> {
+    Arrival {
         operation: Some(operation),
-        method: "POST".into(),
-        path: "/".into(),
+        method: "POST",
+        path: "/",
         factory: None,
         job: None,
         stage: None,
         lease: None,
-        token_scopes: Vec::new(),
-        request_headers: HeaderLines::of([("x-note", "a: b")].into_iter()),
-        request_body: Kept::of(body),
+        token_scopes: "",
+        headers: &NOTED,
+        body: b"",
         rule: None,
         fault: None,
-        handler_answer: None,
-        wire_answer: None,
-        digests: None,
-        mutated: false,
-        outcome: Outcome::InFlight,
         arrived: Instant::now(),
-        completed: None,
         at: Moment::MANUAL_START,
     }
 }
 
-fn ending(outcome: Outcome) -> Ending {
+fn arrival_of<'a>(operation: &'static str, body: &'a [u8]) -> Arrival<'a> {
+    Arrival {
+        body,
+        ..arrival(operation)
+    }
+}
+
+fn said(body: &[u8]) -> Said<'_> {
+    Said {
+        status: 200,
+        headers: &NO_HEADERS,
+        body,
+    }
+}
+
+fn ending(outcome: Outcome) -> Ending<'static> {
     Ending {
         wire_answer: None,
         outcome,
@@ -45,7 +60,7 @@ fn ending(outcome: Outcome) -> Ending {
 
 fn answered(journal: &Arc<Journal>, operation: &'static str) {
     journal
-        .arrive(record(operation))
+        .arrive(&arrival(operation))
         .complete(ending(Outcome::Answered));
 }
 
@@ -70,7 +85,7 @@ fn the_journal_keeps_the_last_exchanges_and_says_how_many_it_forgot() {
 fn an_end_is_written_to_its_own_exchange_even_after_others_fell_out() {
     let journal = Journal::new(3);
     answered(&journal, "claim");
-    let slow = journal.arrive(record("shadow.claim"));
+    let slow = journal.arrive(&arrival("shadow.claim"));
     answered(&journal, "claim");
     answered(&journal, "claim");
     slow.complete(ending(Outcome::Faulted));
@@ -85,7 +100,7 @@ fn an_end_is_written_to_its_own_exchange_even_after_others_fell_out() {
 #[test]
 fn an_exchange_that_nobody_completed_was_left_by_its_client() {
     let journal = Journal::new(3);
-    drop(journal.arrive(record("claim")));
+    drop(journal.arrive(&arrival("claim")));
     assert_eq!(journal.exchanges()[0].outcome, Outcome::AbortedByClient);
     assert!(journal.exchanges()[0].completed.is_some());
 }
@@ -93,7 +108,7 @@ fn an_exchange_that_nobody_completed_was_left_by_its_client() {
 #[test]
 fn what_has_arrived_is_waited_for_though_it_is_still_in_flight() {
     let journal = Journal::new(3);
-    let _open = journal.arrive(record("claim"));
+    let _open = journal.arrive(&arrival("claim"));
     let seen = wait(&journal, &Match::operation("claim"), 1, Duration::ZERO).expect("it is there");
     assert_eq!(seen[0].outcome, Outcome::InFlight);
 }
@@ -155,7 +170,7 @@ fn the_journal_is_bounded_in_bytes_too() {
     let journal = Journal::new(10_000);
     let body = vec![b'1'; 60_000];
     for _ in 0..600 {
-        let open = journal.arrive(record_of("job.submit", &body));
+        let open = journal.arrive(&arrival_of("job.submit", &body));
         open.complete(Ending {
             unexpected: true,
             ..ending(Outcome::Answered)
@@ -173,11 +188,10 @@ fn an_answer_counts_for_the_bytes_when_it_is_known() {
     let journal = Journal::new(10_000);
     let body = vec![b'1'; 60_000];
     for _ in 0..600 {
-        let answer = Said::of(200, std::iter::empty(), &body);
-        let open = journal.arrive(record("job.get"));
-        journal.note(&open, |record| record.handler_answer = Some(Arc::clone(&answer)));
+        let open = journal.arrive(&arrival("job.get"));
+        journal.note(&open, |record| record.handler_said(said(&body)));
         open.complete(Ending {
-            wire_answer: Some(answer),
+            wire_answer: Some(said(&body)),
             ..ending(Outcome::Answered)
         });
     }
@@ -192,7 +206,7 @@ fn an_answer_counts_for_the_bytes_when_it_is_known() {
 fn one_that_outlasts_its_place_in_the_journal_is_still_told_of() {
     let journal = Journal::new(1);
     let events = journal.subscribe();
-    let slow = journal.arrive(record("claim"));
+    let slow = journal.arrive(&arrival("claim"));
     answered(&journal, "job.get");
     slow.complete(Ending {
         unexpected: true,
@@ -221,19 +235,21 @@ fn after_a_reset_questions_are_conclusive_again() {
 #[test]
 fn what_is_kept_is_read_back_as_it_was() {
     let journal = Journal::new(3);
-    let open = journal.arrive(record_of("claim", br#"{"factoryId": "f"}"#));
+    let open = journal.arrive(&arrival_of("claim", br#"{"factoryId": "f"}"#));
     journal.note(&open, |record| record.digests = Some((10, 11)));
-    let (not_json, long) = (
-        Said::of(200, [("a", "b")].into_iter(), b"<p>"),
-        vec![b' '; 70_000],
-    );
-    journal.note(&open, |record| record.handler_answer = Some(not_json));
+    let long = vec![b' '; 70_000];
+    let not_json = Said {
+        headers: &NOTED,
+        ..said(b"<p>")
+    };
+    journal.note(&open, |record| record.handler_said(not_json));
     open.complete(Ending {
-        wire_answer: Some(Said::of(200, std::iter::empty(), &long)),
+        wire_answer: Some(said(&long)),
         ..ending(Outcome::Answered)
     });
     let exchange = &journal.exchanges()[0];
     assert_eq!(exchange.request_headers["x-note"], "a: b");
+    assert_eq!(exchange.request_headers["authorization"], "(redacted)");
     assert_eq!(exchange.request_body, Some(serde_json::json!({"factoryId": "f"})));
     assert_eq!(exchange.digest_before, format!("{}a", "0".repeat(31)));
     assert_eq!(exchange.digest_after, format!("{}b", "0".repeat(31)));
@@ -242,4 +258,43 @@ fn what_is_kept_is_read_back_as_it_was() {
     assert_eq!(body(&exchange.handler_answer), Some("<p>".into()));
     let cut = format!("{}... (70000 bytes)", " ".repeat(256));
     assert_eq!(body(&exchange.wire_answer), Some(cut.into()));
+}
+
+#[test]
+fn what_takes_over_the_place_of_another_says_nothing_that_the_other_said() {
+    let journal = Journal::new(1);
+    let rich = Arrival {
+        factory: Some("forge-9"),
+        stage: Some("testing"),
+        token_scopes: "shadow work",
+        rule: Some("rule-1"),
+        ..arrival_of("shadow.report", br#"{"stage": "testing"}"#)
+    };
+    for _ in 0..3 {
+        let open = journal.arrive(&rich);
+        journal.note(&open, |record| record.handler_said(said(b"{}")));
+        open.complete(Ending {
+            wire_answer: Some(said(b"{}")),
+            ..ending(Outcome::Answered)
+        });
+        let exchange = &journal.exchanges()[0];
+        assert_eq!(exchange.token_scopes, ["shadow", "work"]);
+        assert_eq!(
+            (exchange.stage.as_deref(), exchange.handler_answer.clone()),
+            (Some("testing"), exchange.wire_answer.clone())
+        );
+        drop(journal.arrive(&arrival("claim")));
+        let exchange = &journal.exchanges()[0];
+        assert_eq!(exchange.token_scopes, [""; 0]);
+        assert_eq!(
+            (
+                &exchange.factory,
+                &exchange.stage,
+                &exchange.rule,
+                &exchange.request_body
+            ),
+            (&None, &None, &None, &None)
+        );
+        assert_eq!((&exchange.handler_answer, &exchange.wire_answer), (&None, &None));
+    }
 }

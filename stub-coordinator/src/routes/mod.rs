@@ -1,30 +1,34 @@
 //! The honest service: extract, call the coordinator, encode. It decides nothing.
 
+use std::borrow::Cow;
+
 use axum::body::Bytes;
 use serde_json::json;
 
 use crate::clock::Woken;
 use crate::coordinator::memory::Once;
 use crate::coordinator::outcome::{Command, Manner, Outcome, Reply};
-use crate::faults::WireAnswer;
+use crate::faults::{JSON, WireAnswer};
 use crate::ids::EventKey;
 use crate::operation::Operation;
 use crate::shared::Shared;
-use crate::wire::{Problem, Query, claim_wait_ms, encode, problem_of, read_command};
+use crate::wire::{Json, Problem, Query, claim_wait_ms, encode, problem_of, read_command};
 
 /// The API's own description, served as it is checked in.
 pub(crate) const DOCUMENT: &str = include_str!("../../../docs/coordinator-api.json");
 
 /// A request of an operation, taken out of HTTP.
-pub(crate) struct Call {
+pub(crate) struct Call<'a> {
     pub(crate) operation: Operation,
-    pub(crate) path: String,
-    pub(crate) path_id: Option<String>,
-    pub(crate) query: String,
-    pub(crate) bearer: Option<String>,
+    pub(crate) path: &'a str,
+    pub(crate) path_id: Option<&'a str>,
+    pub(crate) query: &'a str,
+    pub(crate) bearer: Option<&'a str>,
     /// `Idempotency-Key`, as it was sent.
-    pub(crate) key: Option<String>,
-    pub(crate) body: Bytes,
+    pub(crate) key: Option<Cow<'a, str>>,
+    pub(crate) body: &'a [u8],
+    /// What the body says, or why it is no JSON.
+    pub(crate) said: Result<Json<'a>, serde_json::Error>,
 }
 
 /// An answer with the evidence of what led to it.
@@ -33,16 +37,17 @@ pub(crate) struct Handled {
     /// What the coordinator did; none where the request never got to it.
     pub(crate) outcome: Option<Outcome>,
     /// The problem's code, where it was refused.
-    pub(crate) refusal: Option<String>,
+    pub(crate) refusal: Option<Box<str>>,
 }
 
 /// Answers a call. A claim that waits is the one that takes time.
 pub(crate) async fn answer(
     shared: &Shared,
-    call: &Call,
+    call: Call<'_>,
     manner: Manner,
     under_way: &mut Option<Woken>,
 ) -> Handled {
+    let wait_ms = wait_of(&call);
     match prepare(shared, call) {
         Err(problem) => refused(&problem, None),
         Ok(Prepared::Plain(answer)) => Handled {
@@ -52,7 +57,7 @@ pub(crate) async fn answer(
         },
         Ok(Prepared::Command(command, once)) => {
             let command = *command;
-            let outcome = match wait_of(call) {
+            let outcome = match wait_ms {
                 0 => shared.apply(command, once.clone(), manner),
                 wait_ms => claim_patiently(shared, command, once.clone(), manner, wait_ms, under_way).await,
             };
@@ -71,9 +76,9 @@ enum Prepared {
     Command(Box<Command>, Option<Once>),
 }
 
-fn prepare(shared: &Shared, call: &Call) -> Result<Prepared, Problem> {
+fn prepare(shared: &Shared, call: Call<'_>) -> Result<Prepared, Problem> {
     let permission = call.operation.permission();
-    let bearer = call.bearer.as_deref();
+    let bearer = call.bearer;
     shared
         .coordinator()
         .check(bearer, permission)
@@ -85,39 +90,38 @@ fn prepare(shared: &Shared, call: &Call) -> Result<Prepared, Problem> {
         .map(EventKey::parse)
         .transpose()
         .map_err(|error| Problem::new("invalid_id", error.to_string()).on("Idempotency-Key"))?;
-    let query = Query::new(query_pairs(&call.query));
-    let path_id = call.path_id.as_deref();
-    let command = read_command(call.operation, path_id, query, &call.body, bearer, shared.strict)?;
+    let query = Query::new(query_pairs(call.query));
+    let command = read_command(
+        call.operation,
+        call.path_id,
+        query,
+        call.said,
+        bearer,
+        shared.strict,
+    )?;
     let Some(command) = command else {
         return Ok(Prepared::Plain(plain(shared, call.operation)));
     };
     let once = key.map(|key| Once {
         caller: shared.coordinator().caller(bearer),
         key,
-        fingerprint: crate::coordinator::digest::Digest::of(&(
-            call.operation.name(),
-            &call.path,
-            &call.body[..],
-        ))
-        .value(),
+        fingerprint: crate::coordinator::digest::Digest::of(&(call.operation.name(), call.path, call.body))
+            .value(),
     });
     Ok(Prepared::Command(Box::new(command), once))
 }
 
 fn plain(shared: &Shared, operation: Operation) -> WireAnswer {
     match operation {
-        Operation::Openapi => {
-            WireAnswer::bytes(200, "application/json", Bytes::from_static(DOCUMENT.as_bytes()))
-        }
+        Operation::Openapi => WireAnswer::bytes(200, JSON, Bytes::from_static(DOCUMENT.as_bytes())),
         _ => WireAnswer::json(200, &json!({"status": "ok", "serverTime": shared.clock.now()})),
     }
 }
 
-fn wait_of(call: &Call) -> u64 {
-    if call.operation == Operation::Claim {
-        claim_wait_ms(&call.body)
-    } else {
-        0
+fn wait_of(call: &Call<'_>) -> u64 {
+    match &call.said {
+        Ok(said) if call.operation == Operation::Claim => claim_wait_ms(said),
+        _ => 0,
     }
 }
 
@@ -161,7 +165,7 @@ fn encoded(outcome: Outcome) -> Handled {
             let (status, body) = encode(reply);
             let answer = body.map_or_else(
                 || WireAnswer::empty(status),
-                |body| WireAnswer::json(status, &body),
+                |body| WireAnswer::bytes(status, JSON, Bytes::from(body)),
             );
             Handled {
                 answer,
@@ -181,12 +185,15 @@ pub(crate) fn refused(problem: &Problem, outcome: Option<Outcome>) -> Handled {
     Handled {
         answer: WireAnswer::problem(problem),
         outcome,
-        refusal: Some(problem.code.to_string()),
+        refusal: Some(problem.code.clone()),
     }
 }
 
 /// The pairs of a query string, decoded.
 fn query_pairs(query: &str) -> Vec<(String, String)> {
+    if query.is_empty() {
+        return Vec::new();
+    }
     let uri = format!("/?{query}").parse::<axum::http::Uri>();
     uri.ok()
         .and_then(|uri| axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&uri).ok())

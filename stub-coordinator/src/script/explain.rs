@@ -26,7 +26,7 @@ pub struct Explanation {
 
 impl Script {
     /// What each armed rule has to do with a request, in order.
-    pub(crate) fn explain(&self, operation: Operation, facts: &Facts, now: Moment) -> Vec<Explanation> {
+    pub(crate) fn explain(&self, operation: Operation, facts: &Facts<'_>, now: Moment) -> Vec<Explanation> {
         let armoury = self.armoury();
         let mut first: Option<RuleId> = None;
         let mut explained = Vec::new();
@@ -58,7 +58,7 @@ impl Script {
     }
 }
 
-fn in_words(why_not: WhyNot, armed: &Armed, operation: Operation, facts: &Facts) -> String {
+fn in_words(why_not: WhyNot, armed: &Armed, operation: Operation, facts: &Facts<'_>) -> String {
     let rule = &armed.rule;
     match why_not {
         WhyNot::OtherOperation => format!("it is on `{}`, not on `{}`", rule.on, operation.name()),

@@ -29,13 +29,13 @@ pub(super) enum WhyNot {
 
 impl Armed {
     /// Why the request is none of the rule's.
-    pub(super) fn mismatch(&self, operation: Operation, facts: &Facts) -> Option<WhyNot> {
+    pub(super) fn mismatch(&self, operation: Operation, facts: &Facts<'_>) -> Option<WhyNot> {
         let matching = &self.rule.matching;
         let fields = [
-            ("factory", &matching.factory, &facts.factory),
-            ("job", &matching.job, &facts.job),
-            ("stage", &matching.stage, &facts.stage),
-            ("lease", &matching.lease, &facts.lease),
+            ("factory", &matching.factory, facts.factory),
+            ("job", &matching.job, facts.job),
+            ("stage", &matching.stage, facts.stage),
+            ("lease", &matching.lease, facts.lease),
         ];
         if self.operation.is_some_and(|on| on != operation) {
             return Some(WhyNot::OtherOperation);
@@ -45,7 +45,7 @@ impl Armed {
         }
         fields
             .into_iter()
-            .find(|(_, wanted, said)| wanted.is_some() && wanted != said)
+            .find(|(_, wanted, said)| wanted.is_some() && wanted.as_deref() != *said)
             .map(|(field, _, _)| WhyNot::Field(field))
     }
 

@@ -35,12 +35,12 @@ use crate::operation::Operation;
 const RULE_LIMIT: usize = 1_000;
 
 /// What a request says that rules look at.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Facts {
-    pub(crate) factory: Option<String>,
-    pub(crate) job: Option<String>,
-    pub(crate) stage: Option<String>,
-    pub(crate) lease: Option<String>,
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Facts<'a> {
+    pub(crate) factory: Option<&'a str>,
+    pub(crate) job: Option<&'a str>,
+    pub(crate) stage: Option<&'a str>,
+    pub(crate) lease: Option<&'a str>,
 }
 
 /// A rule that fires on a request.
@@ -149,7 +149,7 @@ impl Script {
 
     /// The first rule that fires on this request. Every rule that matches it counts the match, so that what `skip`
     /// and `chance` decide does not depend on the other rules.
-    pub(crate) fn decide(&self, operation: Operation, facts: &Facts, now: Moment) -> Option<Fired> {
+    pub(crate) fn decide(&self, operation: Operation, facts: &Facts<'_>, now: Moment) -> Option<Fired> {
         let mut armoury = self.armoury();
         let mut first = None;
         for armed in &mut armoury.rules {

@@ -29,7 +29,7 @@ fn refused(written: serde_json::Value) -> String {
 /// The ids of the rules that fire on so many shadow claims in a row.
 fn firing(script: &Script, count: usize) -> Vec<Option<String>> {
     let facts = Facts {
-        factory: Some("f".to_owned()),
+        factory: Some("f"),
         ..Facts::default()
     };
     (0..count)
@@ -359,9 +359,9 @@ fn all_that_match_asks_for_has_to_hold() {
     let script = script_with([
         json!({"on": "job.report", "match": {"factory": "f", "stage": "testing"}, "fault": "hang"}),
     ]);
-    let said = |factory: &str, stage: &str| Facts {
-        factory: Some(factory.to_owned()),
-        stage: Some(stage.to_owned()),
+    let said = |factory: &'static str, stage: &'static str| Facts {
+        factory: Some(factory),
+        stage: Some(stage),
         ..Facts::default()
     };
     for (operation, facts, fires) in [

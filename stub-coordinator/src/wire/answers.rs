@@ -1,4 +1,4 @@
-//! From a reply to an answer: status and JSON body.
+//! From a reply to an answer: status and JSON body, written in one go without a tree of values in between.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -10,8 +10,11 @@ use crate::coordinator::outcome::Reply;
 use crate::ids::{Capability, FactoryId, JobId, LeaseId, LockName};
 use crate::moment::Moment;
 
-/// The status of a reply and its body; 204 has none.
-pub(crate) fn encode(reply: &Reply) -> (u16, Option<Value>) {
+/// What most answers fit in, so that writing one seldom moves it.
+const USUAL_LENGTH: usize = 512;
+
+/// The status of a reply and its JSON body; 204 has none.
+pub(crate) fn encode(reply: &Reply) -> (u16, Option<Vec<u8>>) {
     (status(reply), content(reply))
 }
 
@@ -30,7 +33,12 @@ fn status(reply: &Reply) -> u16 {
     }
 }
 
-fn content(reply: &Reply) -> Option<Value> {
+/// A job as the API shows it.
+pub(crate) fn job_value(job: &JobRecord) -> Value {
+    serde_json::to_value(JobBody::of(job)).expect("a job holds strings, numbers and lists alone")
+}
+
+fn content(reply: &Reply) -> Option<Vec<u8>> {
     match reply {
         Reply::Submitted(job) | Reply::Job(job) => body(&JobBody::of(job)),
         Reply::Enrolled {
@@ -82,8 +90,10 @@ fn content(reply: &Reply) -> Option<Value> {
     }
 }
 
-fn body(answer: &impl Serialize) -> Option<Value> {
-    Some(serde_json::to_value(answer).expect("answers hold strings, numbers and lists alone"))
+fn body(answer: &impl Serialize) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(USUAL_LENGTH);
+    serde_json::to_writer(&mut bytes, answer).expect("answers hold strings, numbers and lists alone");
+    Some(bytes)
 }
 
 #[derive(Serialize)]

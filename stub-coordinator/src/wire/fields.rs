@@ -1,8 +1,8 @@
 //! Reading a request: a JSON object taken apart field by field, with a refusal that names the field at fault.
 
-use serde_json::{Map, Value};
+use std::borrow::Cow;
 
-use super::Problem;
+use super::{Json, Problem};
 use crate::coordinator::job::Stage;
 use crate::ids::InvalidId;
 use crate::moment::Moment;
@@ -12,22 +12,22 @@ use crate::names::nearest;
 const SAFE: i64 = 9_007_199_254_740_991;
 
 /// The fields of a request that have not been read yet, and the names that have.
-pub(crate) struct Fields {
-    left: Map<String, Value>,
+pub(crate) struct Fields<'a> {
+    left: Vec<(Cow<'a, str>, Json<'a>)>,
     known: Vec<&'static str>,
 }
 
-impl Fields {
-    /// Takes a JSON object; anything else is 400 or 422 (C-30).
-    pub(crate) fn parse(body: &[u8]) -> Result<Fields, Problem> {
-        let value: Value = serde_json::from_slice(body)
-            .map_err(|error| Problem::new("malformed_json", format!("{error}; send one JSON object")))?;
-        Fields::of(value)
+impl<'a> Fields<'a> {
+    /// Takes a body that was read, or was not JSON: all but an object is 400 or 422 (C-30).
+    pub(crate) fn read(said: Result<Json<'a>, serde_json::Error>) -> Result<Fields<'a>, Problem> {
+        Fields::of(
+            said.map_err(|error| Problem::new("malformed_json", format!("{error}; send one JSON object")))?,
+        )
     }
 
-    pub(crate) fn of(value: Value) -> Result<Fields, Problem> {
+    pub(crate) fn of(value: Json<'a>) -> Result<Fields<'a>, Problem> {
         match value {
-            Value::Object(left) => Ok(Fields {
+            Json::Object(left) => Ok(Fields {
                 left,
                 known: Vec::new(),
             }),
@@ -40,7 +40,7 @@ impl Fields {
 
     /// Refuses what nobody read, where the stub was told to be strict.
     pub(crate) fn none_left(self, strict: bool) -> Result<(), Problem> {
-        let Some(name) = self.left.keys().next().filter(|_| strict) else {
+        let Some(name) = self.left.first().map(|(name, _)| name).filter(|_| strict) else {
             return Ok(());
         };
         let hint =
@@ -55,7 +55,7 @@ impl Fields {
     pub(crate) fn required<T>(
         &mut self,
         name: &'static str,
-        read: impl Fn(&'static str, Value) -> Result<T, Problem>,
+        read: impl Fn(&'static str, Json<'a>) -> Result<T, Problem>,
     ) -> Result<T, Problem> {
         self.optional(name, read)?
             .ok_or_else(|| Problem::new("invalid_field", format!("`{name}` is missing")).on(name))
@@ -65,10 +65,23 @@ impl Fields {
     pub(crate) fn optional<T>(
         &mut self,
         name: &'static str,
-        read: impl Fn(&'static str, Value) -> Result<T, Problem>,
+        read: impl Fn(&'static str, Json<'a>) -> Result<T, Problem>,
     ) -> Result<Option<T>, Problem> {
         self.known.push(name);
-        self.left.remove(name).map(|value| read(name, value)).transpose()
+        self.take(name).map(|value| read(name, value)).transpose()
+    }
+
+    /// The value of a field, which is left no more; the later one where it is there twice.
+    fn take(&mut self, name: &str) -> Option<Json<'a>> {
+        let mut taken = None;
+        self.left.retain_mut(|(known, value)| {
+            let meant = known == name;
+            if meant {
+                taken = Some(std::mem::replace(value, Json::Null));
+            }
+            !meant
+        });
+        taken
     }
 }
 
@@ -77,27 +90,30 @@ fn wrong(name: &str, wanted: &str) -> Problem {
 }
 
 /// A string of at least one and at most `longest` characters.
-pub(crate) fn text(longest: usize) -> impl Fn(&'static str, Value) -> Result<String, Problem> {
+pub(crate) fn text(longest: usize) -> impl Fn(&'static str, Json<'_>) -> Result<String, Problem> {
     move |name, value| match value {
-        Value::String(text) if !text.is_empty() && text.chars().count() <= longest => Ok(text),
+        Json::Text(text) if !text.is_empty() && text.chars().count() <= longest => Ok(text.into_owned()),
         _ => Err(wrong(name, &format!("a string of 1 to {longest} characters"))),
     }
 }
 
 /// A string of at most `longest` characters, or none at all.
-pub(crate) fn text_or_empty(longest: usize) -> impl Fn(&'static str, Value) -> Result<String, Problem> {
+pub(crate) fn text_or_empty(longest: usize) -> impl Fn(&'static str, Json<'_>) -> Result<String, Problem> {
     move |name, value| match value {
-        Value::String(text) if text.chars().count() <= longest => Ok(text),
+        Json::Text(text) if text.chars().count() <= longest => Ok(text.into_owned()),
         _ => Err(wrong(name, &format!("a string of at most {longest} characters"))),
     }
 }
 
-pub(crate) fn flag(name: &'static str, value: Value) -> Result<bool, Problem> {
-    value.as_bool().ok_or_else(|| wrong(name, "true or false"))
+pub(crate) fn flag(name: &'static str, value: Json<'_>) -> Result<bool, Problem> {
+    match value {
+        Json::Flag(flag) => Ok(flag),
+        _ => Err(wrong(name, "true or false")),
+    }
 }
 
 /// A whole number between two bounds; `5.0` is one too, as JSON Schema has it.
-pub(crate) fn whole(least: i64, most: i64) -> impl Fn(&'static str, Value) -> Result<i64, Problem> {
+pub(crate) fn whole(least: i64, most: i64) -> impl Fn(&'static str, Json<'_>) -> Result<i64, Problem> {
     move |name, value| {
         whole_number(&value)
             .filter(|number| (least..=most).contains(number))
@@ -106,15 +122,15 @@ pub(crate) fn whole(least: i64, most: i64) -> impl Fn(&'static str, Value) -> Re
 }
 
 /// A whole number of milliseconds, or a fencing token: from `least` up to what JSON holds exactly.
-pub(crate) fn count(least: i64) -> impl Fn(&'static str, Value) -> Result<u64, Problem> {
+pub(crate) fn count(least: i64) -> impl Fn(&'static str, Json<'_>) -> Result<u64, Problem> {
     move |name, value| whole(least, SAFE)(name, value).map(i64::unsigned_abs)
 }
 
 pub(crate) fn id<T>(
     parse: impl Fn(&str) -> Result<T, InvalidId>,
-) -> impl Fn(&'static str, Value) -> Result<T, Problem> {
+) -> impl Fn(&'static str, Json<'_>) -> Result<T, Problem> {
     move |name, value| match &value {
-        Value::String(text) => {
+        Json::Text(text) => {
             parse(text).map_err(|error| Problem::new("invalid_id", error.to_string()).on(name))
         }
         _ => Err(wrong(name, "a string")),
@@ -123,26 +139,24 @@ pub(crate) fn id<T>(
 
 pub(crate) fn list<T>(
     most: usize,
-    read: impl Fn(&'static str, Value) -> Result<T, Problem>,
-) -> impl Fn(&'static str, Value) -> Result<Vec<T>, Problem> {
+    read: impl Fn(&'static str, Json<'_>) -> Result<T, Problem>,
+) -> impl Fn(&'static str, Json<'_>) -> Result<Vec<T>, Problem> {
     move |name, value| match value {
-        Value::Array(items) if items.len() <= most => {
-            items.into_iter().map(|item| read(name, item)).collect()
-        }
+        Json::List(items) if items.len() <= most => items.into_iter().map(|item| read(name, item)).collect(),
         _ => Err(wrong(name, &format!("a list of at most {most}"))),
     }
 }
 
-pub(crate) fn stage(name: &'static str, value: Value) -> Result<Stage, Problem> {
+pub(crate) fn stage(name: &'static str, value: Json<'_>) -> Result<Stage, Problem> {
     let stages = || Stage::ALL.map(Stage::name).join(", ");
     value
-        .as_str()
+        .as_text()
         .and_then(Stage::parse)
         .ok_or_else(|| wrong(name, &format!("one of {}", stages())))
 }
 
-pub(crate) fn instant(name: &'static str, value: Value) -> Result<Moment, Problem> {
-    value.as_str().and_then(Moment::parse).ok_or_else(|| {
+pub(crate) fn instant(name: &'static str, value: Json<'_>) -> Result<Moment, Problem> {
+    value.as_text().and_then(Moment::parse).ok_or_else(|| {
         wrong(
             name,
             "an instant such as 2026-01-01T00:00:00.000Z, in UTC with three decimals",
@@ -151,23 +165,24 @@ pub(crate) fn instant(name: &'static str, value: Value) -> Result<Moment, Proble
 }
 
 /// The mark of a shadow request: the number 1.
-pub(crate) fn one(name: &'static str, value: Value) -> Result<(), Problem> {
+pub(crate) fn one(name: &'static str, value: Json<'_>) -> Result<(), Problem> {
     match whole_number(&value) {
         Some(1) => Ok(()),
         _ => Err(wrong(name, "the number 1")),
     }
 }
 
-fn whole_number(value: &Value) -> Option<i64> {
-    value.as_i64().or_else(|| {
-        let number = value.as_f64()?;
+fn whole_number(value: &Json<'_>) -> Option<i64> {
+    match value {
+        Json::Whole(number) => Some(*number),
         #[expect(
             clippy::cast_possible_truncation,
+            clippy::cast_precision_loss,
             reason = "whole and within the safe range, so exact"
         )]
-        let whole = (number.fract() == 0.0 && number.abs() <= SAFE as f64).then_some(number as i64);
-        whole
-    })
+        Json::Broken(number) if number.fract() == 0.0 && number.abs() <= SAFE as f64 => Some(*number as i64),
+        _ => None,
+    }
 }
 
 /// The parameters behind the `?` of a reading request.
@@ -182,10 +197,10 @@ impl Query {
     pub(crate) fn optional<T>(
         &mut self,
         name: &'static str,
-        read: impl Fn(&'static str, Value) -> Result<T, Problem>,
+        read: impl Fn(&'static str, Json<'_>) -> Result<T, Problem>,
     ) -> Result<Option<T>, Problem> {
         let at = self.0.iter().position(|(key, _)| key == name);
-        at.map(|at| read(name, Value::String(self.0.remove(at).1)))
+        at.map(|at| read(name, Json::Text(self.0.remove(at).1.into())))
             .transpose()
     }
 
@@ -202,10 +217,10 @@ impl Query {
 }
 
 /// A whole number written in digits alone.
-pub(crate) fn digits(least: u64, most: u64) -> impl Fn(&'static str, Value) -> Result<u64, Problem> {
+pub(crate) fn digits(least: u64, most: u64) -> impl Fn(&'static str, Json<'_>) -> Result<u64, Problem> {
     move |name, value| {
         value
-            .as_str()
+            .as_text()
             .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
             .and_then(|text| text.parse().ok())
             .filter(|number| (least..=most).contains(number))

@@ -2,10 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
 use super::fields::{count, digits, flag, id, instant, list, one, stage, text, text_or_empty, whole};
-use super::{Fields, Problem, Query};
+use super::{Fields, Json, Problem, Query};
 use crate::coordinator::job::JobSpec;
 use crate::coordinator::lease::Holder;
 use crate::coordinator::outcome::{Command, Enrolment, Naming, Quarantine, Submission};
@@ -18,21 +16,21 @@ const LONGEST_TEXT: usize = 65_536;
 /// The longest that a claim waits, whatever it asks for.
 const LONGEST_WAIT_MS: u64 = 30_000;
 
-/// Reads the command of an operation out of its path, query and body. `bearer` is the caller's token.
+/// Reads the command of an operation out of its path, its query and what its body says. `bearer` is the caller's token.
 ///
 /// Health and the document are no commands; they give none.
 pub(crate) fn read_command(
     operation: Operation,
     path_id: Option<&str>,
     query: Query,
-    body: &[u8],
+    said: Result<Json<'_>, serde_json::Error>,
     bearer: Option<&str>,
     strict: bool,
 ) -> Result<Option<Command>, Problem> {
     if !operation.takes_body() {
         return read_query(operation, path_id, query, strict);
     }
-    let mut fields = Fields::parse(body)?;
+    let mut fields = Fields::read(said)?;
     let fields_mut = &mut fields;
     let command = match operation {
         Operation::JobSubmit => submission(fields_mut)?,
@@ -59,12 +57,10 @@ pub(crate) fn read_command(
     Ok(Some(command))
 }
 
-/// How long a claim is willing to wait. The body was read as a claim before.
-pub(crate) fn claim_wait_ms(body: &[u8]) -> u64 {
-    Fields::parse(body)
-        .and_then(|mut fields| fields.optional("waitMs", count(0)))
-        .ok()
-        .flatten()
+/// How long a claim is willing to wait; what is no such time is refused when the claim is read.
+pub(crate) fn claim_wait_ms(said: &Json<'_>) -> u64 {
+    said.field("waitMs")
+        .and_then(|value| count(0)("waitMs", value.clone()).ok())
         .unwrap_or(0)
         .min(LONGEST_WAIT_MS)
 }
@@ -99,7 +95,7 @@ fn path<T>(id: Option<&str>, parse: impl Fn(&str) -> Result<T, crate::ids::Inval
     parse(id.unwrap_or_default()).map_err(|error| Problem::new("invalid_id", error.to_string()).on("id"))
 }
 
-fn submission(fields: &mut Fields) -> Result<Command, Problem> {
+fn submission(fields: &mut Fields<'_>) -> Result<Command, Problem> {
     let name = fields.optional("id", id(JobId::parse))?;
     let naming = if name.is_some() {
         Naming::BySubmitter
@@ -133,7 +129,7 @@ fn whole_i32(number: Option<i64>) -> i32 {
 }
 
 /// An engine's name, short enough that `engine:NAME` is a capability.
-fn engine(name: &'static str, value: Value) -> Result<String, Problem> {
+fn engine(name: &'static str, value: Json<'_>) -> Result<String, Problem> {
     let engine = id(Capability::parse)(name, value)?;
     if engine.as_str().len() > 120 {
         return Err(Problem::new("invalid_id", "`engine` is longer than 120 characters").on(name));
@@ -141,7 +137,7 @@ fn engine(name: &'static str, value: Value) -> Result<String, Problem> {
     Ok(engine.to_string())
 }
 
-fn enrolment(fields: &mut Fields, bearer: Option<&str>) -> Result<Command, Problem> {
+fn enrolment(fields: &mut Fields<'_>, bearer: Option<&str>) -> Result<Command, Problem> {
     Ok(Command::Enrol(Enrolment {
         factory: fields.required("factoryId", id(FactoryId::parse))?,
         caps: fields.required("caps", list(MOST_CAPS, id(Capability::parse)))?,
@@ -151,8 +147,8 @@ fn enrolment(fields: &mut Fields, bearer: Option<&str>) -> Result<Command, Probl
     }))
 }
 
-fn heartbeat(fields: &mut Fields, factory: FactoryId, strict: bool) -> Result<Command, Problem> {
-    let pair = |_: &'static str, value: Value| {
+fn heartbeat(fields: &mut Fields<'_>, factory: FactoryId, strict: bool) -> Result<Command, Problem> {
+    let pair = |_: &'static str, value: Json<'_>| {
         let mut fields = Fields::of(value)?;
         let pair = (
             fields.required("jobId", id(JobId::parse))?,
@@ -165,13 +161,13 @@ fn heartbeat(fields: &mut Fields, factory: FactoryId, strict: bool) -> Result<Co
     Ok(Command::Heartbeat { factory, running })
 }
 
-fn asking(fields: &mut Fields) -> Result<(FactoryId, BTreeSet<Capability>), Problem> {
+fn asking(fields: &mut Fields<'_>) -> Result<(FactoryId, BTreeSet<Capability>), Problem> {
     let factory = fields.required("factoryId", id(FactoryId::parse))?;
     let caps = fields.required("caps", list(MOST_CAPS, id(Capability::parse)))?;
     Ok((factory, caps.into_iter().collect()))
 }
 
-fn holder(fields: &mut Fields, lease: LeaseId) -> Result<Holder, Problem> {
+fn holder(fields: &mut Fields<'_>, lease: LeaseId) -> Result<Holder, Problem> {
     Ok(Holder {
         factory: fields.required("factoryId", id(FactoryId::parse))?,
         lease,
@@ -179,7 +175,7 @@ fn holder(fields: &mut Fields, lease: LeaseId) -> Result<Holder, Problem> {
     })
 }
 
-fn report(fields: &mut Fields, job: JobId) -> Result<Command, Problem> {
+fn report(fields: &mut Fields<'_>, job: JobId) -> Result<Command, Problem> {
     let factory = fields.required("factoryId", id(FactoryId::parse))?;
     let lease = fields.required("leaseId", id(LeaseId::parse))?;
     let fencing_token = fields.required("fencingToken", count(1))?;
@@ -197,7 +193,7 @@ fn report(fields: &mut Fields, job: JobId) -> Result<Command, Problem> {
     })
 }
 
-fn quarantine(fields: &mut Fields, job: JobId) -> Result<Command, Problem> {
+fn quarantine(fields: &mut Fields<'_>, job: JobId) -> Result<Command, Problem> {
     let quarantine = Quarantine {
         factory: fields.required("factoryId", id(FactoryId::parse))?,
         lease: fields.optional("leaseId", id(LeaseId::parse))?,
@@ -207,7 +203,7 @@ fn quarantine(fields: &mut Fields, job: JobId) -> Result<Command, Problem> {
     Ok(Command::Quarantine { job, quarantine })
 }
 
-fn shadow_report(fields: &mut Fields) -> Result<Command, Problem> {
+fn shadow_report(fields: &mut Fields<'_>) -> Result<Command, Problem> {
     let factory = fields.required("factoryId", id(FactoryId::parse))?;
     let job = fields.required("jobId", id(JobId::parse))?;
     let stage = fields.required("stage", stage)?;
