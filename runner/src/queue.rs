@@ -15,6 +15,7 @@ mod judge;
 mod locks;
 mod outbox;
 mod pause;
+mod prune;
 mod recover;
 mod refuse;
 mod routed;
@@ -37,6 +38,7 @@ pub(crate) use hold_up::Pause;
 pub(crate) use inbox::Inbox;
 pub(crate) use locks::JobHold;
 pub(crate) use outbox::{Letter, Posted};
+pub(crate) use prune::Spared;
 pub(crate) use recover::Recovered;
 pub(crate) use refuse::Refused;
 pub(crate) use routed::{Admission, REASON_GIVEN_BACK, is_reported};
@@ -239,6 +241,14 @@ pub(crate) fn stage_of(queue_dir: &Path, id: &JobId) -> Option<Stage> {
     .find(id)
     .ok()
     .flatten()
+}
+
+/// The final stage of a job that is here no more, for those who only want to know.
+pub(crate) fn pruned_from(queue_dir: &Path, id: &JobId) -> Option<Stage> {
+    let queue = Queue {
+        root: queue_dir.to_owned(),
+    };
+    queue.pruned(id).ok().flatten()
 }
 
 /// The locks of the jobs in work, as their files name them. A job in review holds none.

@@ -119,6 +119,18 @@ impl Table {
     }
 }
 
+/// `1.2 MiB`
+pub(crate) fn bytes(count: u64) -> String {
+    const UNITS: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    match UNITS.into_iter().find(|(_, size)| count >= *size) {
+        Some((unit, size)) => {
+            let tenths = u128::from(count) * 10 / u128::from(size);
+            format!("{}.{} {unit}", tenths / 10, tenths % 10)
+        }
+        None => format!("{count} bytes"),
+    }
+}
+
 /// `3m12s`, `1.4s`: two units at most.
 pub(crate) fn duration(length: std::time::Duration) -> String {
     let seconds = length.as_secs();

@@ -41,7 +41,7 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
         let mut ids = queue.ids(stage)?;
         if stage.is_final() && !arguments.all && ids.len() > FINAL_SHOWN {
             left_out.push((stage, ids.len() - FINAL_SHOWN));
-            ids.sort_by_key(|id| std::cmp::Reverse(arrival(&queue, stage, id)));
+            ids.sort_by_key(|id| std::cmp::Reverse(queue.arrival_s(stage, id)));
             ids.truncate(FINAL_SHOWN);
         }
         rows.extend(rows_of(&queue, stage, ids)?);
@@ -135,13 +135,4 @@ pub(super) fn json(row: &Row) -> serde_json::Value {
         "since": last.map(|line| &line.at),
         "reason": last.and_then(|line| line.reason.as_ref()),
     })
-}
-
-/// When a file came to where it is; good enough to say which ones are the latest.
-fn arrival(queue: &Queue, stage: Stage, id: &JobId) -> i64 {
-    use std::os::unix::fs::MetadataExt;
-    queue
-        .job_path(stage, id)
-        .symlink_metadata()
-        .map_or(0, |metadata| metadata.ctime())
 }

@@ -8,6 +8,7 @@ mod fleet_status;
 mod list;
 mod logs;
 mod pause;
+mod prune;
 mod retry;
 mod run;
 mod shadow_report;
@@ -58,6 +59,8 @@ enum Command {
     Pause(pause::PauseArguments),
     /// Let jobs start again
     Resume(pause::ResumeArguments),
+    /// Remove old jobs and what they printed
+    Prune(prune::Arguments),
     /// Show the jobs and their stages
     List(list::Arguments),
     /// Show one job with its history
@@ -72,6 +75,12 @@ enum Command {
     FleetShadowReport(shadow_report::Arguments),
     /// Find out what would go wrong, before it does
     Doctor(doctor::Arguments),
+    /// Print the manual page of aq, or of one of its commands
+    #[command(after_help = "Examples:\n  aq man | man -l -\n  aq man run > ~/.local/share/man/man1/aq-run.1")]
+    Man {
+        /// A command of aq
+        command: Option<String>,
+    },
     /// Print a completion script for a shell
     #[command(after_help = "Example:\n  aq completions bash > ~/.local/share/bash-completion/completions/aq")]
     Completions { shell: clap_complete::Shell },
@@ -114,6 +123,9 @@ fn dispatch(line: CommandLine) -> Result<Exit, CliError> {
         std::io::stdout().write_all(&script)?;
         return Ok(Exit::Done);
     }
+    if let Command::Man { command } = &line.command {
+        return man(command.as_deref());
+    }
     let settings = Settings::resolve(&line.settings);
     if let Command::Doctor(arguments) = &line.command {
         return doctor::run(&settings, arguments);
@@ -127,14 +139,35 @@ fn dispatch(line: CommandLine) -> Result<Exit, CliError> {
         Command::Cancel(arguments) => cancel::run(&settings, &arguments),
         Command::Pause(arguments) => pause::pause(&settings, &arguments),
         Command::Resume(arguments) => pause::resume(&settings, &arguments),
+        Command::Prune(arguments) => prune::run(&settings, &arguments),
         Command::List(arguments) => list::run(&settings, &arguments),
         Command::Show(arguments) => show::run(&settings, &arguments),
         Command::Logs(arguments) => logs::run(&settings, &arguments),
         Command::Status(arguments) => status::run(&settings, &arguments),
         Command::FleetStatus(arguments) => fleet_status::run(&settings, &arguments),
         Command::FleetShadowReport(arguments) => shadow_report::run(&settings, &arguments),
-        Command::Doctor(_) | Command::Completions { .. } => Ok(Exit::Done),
+        Command::Doctor(_) | Command::Man { .. } | Command::Completions { .. } => Ok(Exit::Done),
     }
+}
+
+fn man(command: Option<&str>) -> Result<Exit, CliError> {
+    let mut whole = CommandLine::command();
+    whole.build();
+    let page = match command {
+        None => whole.clone(),
+        Some(name) => {
+            let found = whole
+                .find_subcommand(name)
+                .filter(|found| found.get_name() != "help");
+            found
+                .cloned()
+                .ok_or_else(|| CliError::Refused(format!("aq has no command `{name}`: see `aq --help`")))?
+        }
+    };
+    let mut text = Vec::new();
+    clap_mangen::Man::new(page).render(&mut text)?;
+    std::io::stdout().write_all(&text)?;
+    Ok(Exit::Done)
 }
 
 /// The error and its causes on one line; control characters in them stay harmless.

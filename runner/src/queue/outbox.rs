@@ -130,6 +130,16 @@ impl Queue {
         })
     }
 
+    /// Whether a report of that job waits here.
+    pub(super) fn owes(&self, id: &JobId) -> Reading<bool> {
+        let ending = format!("-{id}.json");
+        let mut letters = Vec::new();
+        for name in self.letter_names()?.iter().filter(|name| name.ends_with(&ending)) {
+            letters.extend(self.read_letter(name)?);
+        }
+        Ok(letters.iter().any(|letter| letter.job == id.as_str()))
+    }
+
     pub(super) fn has_letter(&self, letter: &Letter) -> Reading<bool> {
         let ending = format!("-{}.json", letter.job);
         for name in self.letter_names()?.iter().filter(|name| name.ends_with(&ending)) {

@@ -120,7 +120,7 @@ impl Runner {
             routed.office.release(&id);
             return Ok(());
         }
-        let admission = match cut_over(self.queue.find(&id)?) {
+        let admission = match cut_over(self.queue.find(&id)?.or(self.queue.pruned(&id)?)) {
             CutOver::Report(stage) => {
                 announce::moved(
                     &id,

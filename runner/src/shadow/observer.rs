@@ -170,7 +170,7 @@ impl Observer {
     fn compared(&mut self, id: &str, decision: &Decision, offer: Option<&str>) -> Option<Line> {
         let folder = &self.settings.queue.value;
         let found = compare(decision, offer, |job| Now {
-            stage: queue::stage_of(folder, job),
+            stage: queue::stage_of(folder, job).or_else(|| queue::pruned_from(folder, job)),
             locks: queue::locks_of_working(folder),
         });
         let offer = match decision.local {

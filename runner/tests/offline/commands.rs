@@ -37,6 +37,8 @@ fn help_teaches_by_example_and_ends_with_0() {
         "pause",
         "resume",
         "doctor",
+        "prune",
+        "man",
         "completions",
     ] {
         let done = rig.aq(&[command, "--help"]);

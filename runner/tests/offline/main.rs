@@ -10,6 +10,7 @@ mod locks;
 mod lost;
 mod order;
 mod pausing;
+mod pruning;
 mod rig;
 mod routed;
 mod running;

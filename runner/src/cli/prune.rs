@@ -1,0 +1,160 @@
+//! `aq prune`: removes old jobs with all that they printed, by age, by count, or by name.
+
+use std::cmp::Reverse;
+use std::io::{Write, stdout};
+use std::time::Duration;
+
+use super::error::CliError;
+use crate::exit::Exit;
+use crate::ids::JobId;
+use crate::queue::{Queue, QueueError, Spared};
+use crate::settings::{Settings, parse_duration};
+use crate::stage::Stage;
+use crate::terminal::{Palette, bytes, duration};
+
+/// What is pruned without being named. A job in quarantine waits for a person.
+const STAGES: [Stage; 2] = [Stage::Shipped, Stage::Failed];
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  aq prune --older-than 30d --dry-run
+  aq prune --keep 100
+  aq prune --older-than 30d --keep 100     older than 30 days, and not among the latest 100 of its stage
+  aq prune fix-login                       this job, also from quarantine
+
+Only shipped and failed jobs are removed, others if they are named and final. The name and the stage of a
+removed job are kept, so that a coordinator that still has it in its queue doesn't have it run again; `aq add`
+may use the name for a new job.")]
+#[command(group = clap::ArgGroup::new("what").required(true).multiple(true).args(["ids", "older_than", "keep"]))]
+pub(super) struct Arguments {
+    /// These jobs
+    #[arg(value_name = "ID", conflicts_with_all = ["older_than", "keep"])]
+    ids: Vec<String>,
+    /// Jobs that came to their stage longer ago than that: `30d`, `12h`
+    #[arg(long, value_name = "AGE", value_parser = age)]
+    older_than: Option<Duration>,
+    /// All but the latest N of each stage
+    #[arg(long, value_name = "N")]
+    keep: Option<usize>,
+    /// Only say what would be removed
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    format: super::Format,
+}
+
+/// A job that goes.
+struct Candidate {
+    id: JobId,
+    stage: Stage,
+    age: Duration,
+}
+
+pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, CliError> {
+    let queue = Queue::open(&settings.queue.value)?;
+    queue.complete()?;
+    let candidates = match arguments.ids.is_empty() {
+        true => by_age_and_count(&queue, arguments)?,
+        false => by_name(&queue, &arguments.ids)?,
+    };
+    let mut out = stdout().lock();
+    let palette = Palette::of(&stdout());
+    let (mut removed, mut spared, mut freed) = (Vec::new(), 0, 0_u64);
+    for candidate in &candidates {
+        let Candidate { id, stage, age } = candidate;
+        let outcome = match arguments.dry_run {
+            true => Ok(0),
+            false => queue.prune(id, *stage)?,
+        };
+        let line = match outcome {
+            Ok(bytes) => {
+                freed = freed.saturating_add(bytes);
+                removed.push(
+                    serde_json::json!({ "id": id.as_str(), "stage": stage.folder(), "ageS": age.as_secs() }),
+                );
+                let verb = if arguments.dry_run { "would go" } else { "removed" };
+                format!(
+                    "{}  {verb}: {} {} ago",
+                    palette.bold(id.as_str()),
+                    palette.stage(*stage, stage.folder()),
+                    duration(*age)
+                )
+            }
+            Err(Spared::InOtherHands) => {
+                spared += 1;
+                format!("{}  stays: it is in other hands", palette.bold(id.as_str()))
+            }
+            Err(Spared::Owed) => {
+                spared += 1;
+                format!(
+                    "{}  stays: the coordinator was not told of its end yet",
+                    palette.bold(id.as_str())
+                )
+            }
+        };
+        if !arguments.format.json {
+            writeln!(out, "{line}")?;
+        }
+    }
+    if arguments.format.json {
+        let value = serde_json::json!({
+            "pruned": removed, "spared": spared, "dryRun": arguments.dry_run, "freedBytes": freed,
+        });
+        writeln!(out, "{value}")?;
+    } else {
+        let count = removed.len();
+        match arguments.dry_run {
+            true => writeln!(out, "{count} would be removed")?,
+            false => writeln!(out, "{count} removed, {} freed", bytes(freed))?,
+        }
+    }
+    Ok(if spared > 0 { Exit::Failed } else { Exit::Done })
+}
+
+fn by_name(queue: &Queue, names: &[String]) -> Result<Vec<Candidate>, CliError> {
+    let mut candidates = Vec::new();
+    for name in names {
+        let id = JobId::new(name)?;
+        let stage = queue
+            .find(&id)?
+            .ok_or_else(|| QueueError::Unknown { id: id.clone() })?;
+        if !stage.is_final() {
+            return Err(CliError::Refused(format!(
+                "`{id}` is in {stage}: nothing was removed; `aq cancel {id}` gives it up, then it can be pruned"
+            )));
+        }
+        candidates.extend(candidate(queue, id, stage));
+    }
+    Ok(candidates)
+}
+
+fn by_age_and_count(queue: &Queue, arguments: &Arguments) -> Result<Vec<Candidate>, CliError> {
+    let mut candidates = Vec::new();
+    for stage in STAGES {
+        let ids = queue.ids(stage)?;
+        let mut here: Vec<Candidate> = ids
+            .into_iter()
+            .filter_map(|id| candidate(queue, id, stage))
+            .collect();
+        here.sort_by(|one, other| (one.age, &one.id).cmp(&(other.age, &other.id)));
+        let old = |candidate: &Candidate| arguments.older_than.is_none_or(|limit| candidate.age > limit);
+        candidates.extend(here.into_iter().skip(arguments.keep.unwrap_or(0)).filter(old));
+    }
+    candidates.sort_by_key(|candidate| Reverse(candidate.age));
+    Ok(candidates)
+}
+
+fn candidate(queue: &Queue, id: JobId, stage: Stage) -> Option<Candidate> {
+    let since_s = queue.arrival_s(stage, &id)?;
+    let now_s = jiff::Timestamp::now().as_second();
+    let age = Duration::from_secs(u64::try_from(now_s.saturating_sub(since_s)).unwrap_or(0));
+    Some(Candidate { id, stage, age })
+}
+
+fn age(text: &str) -> Result<Duration, String> {
+    const DAY_S: u64 = 86_400;
+    let days = text.strip_suffix('d').and_then(|days| days.parse::<u64>().ok());
+    days.and_then(|days| Some(Duration::from_secs(days.checked_mul(DAY_S)?)))
+        .or_else(|| parse_duration(text))
+        .ok_or_else(|| String::from("write an age such as 30d, 12h or 90m"))
+}

@@ -1,0 +1,105 @@
+//! `aq prune`: old jobs go as a whole, nothing else goes, and a coordinator does not get them run again.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::coordinator::Coordinator;
+use crate::rig::Rig;
+
+/// Four jobs, in the order of their ends: two shipped, one failed, one that waits.
+fn rig() -> Rig {
+    let rig = Rig::new();
+    for (id, script) in [("one", "echo done"), ("two", "echo done"), ("bad", "exit 1")] {
+        rig.add(id, "", script);
+        assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
+    }
+    rig.add("waits", "", "true");
+    rig
+}
+
+fn prune(rig: &Rig, arguments: &[&str]) -> Vec<String> {
+    let mut all = vec!["prune", "--json"];
+    all.extend(arguments);
+    let done = rig.aq(&all);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    let told: Value = serde_json::from_str(&done.stdout).unwrap();
+    let pruned = told["pruned"].as_array().unwrap().iter();
+    let mut ids: Vec<String> = pruned.map(|job| job["id"].as_str().unwrap().to_owned()).collect();
+    ids.sort();
+    ids
+}
+
+#[test]
+fn old_jobs_go_with_all_that_they_left_and_others_stay() {
+    let rig = rig();
+    assert_eq!(prune(&rig, &["--older-than", "1h"]), [""; 0]);
+    assert_eq!(prune(&rig, &["--keep", "0", "--older-than", "30d"]), [""; 0]);
+    assert_eq!(prune(&rig, &["--keep", "0", "--dry-run"]), ["bad", "one", "two"]);
+    assert_eq!(rig.stage("one"), "shipped");
+    assert_eq!(prune(&rig, &["--keep", "0"]), ["bad", "one", "two"]);
+    for id in ["one", "two", "bad"] {
+        assert_eq!(rig.stage(id), "nowhere");
+        assert!(!rig.queue(&format!(".state/jobs/{id}")).exists());
+    }
+    assert_eq!(rig.stage("waits"), "inbox");
+    assert!(rig.queue(".state/jobs/waits").exists());
+    assert_eq!(fs::read_dir(rig.queue(".state/scratch")).unwrap().count(), 0);
+}
+
+#[test]
+fn what_is_not_final_or_not_named_is_not_touched() {
+    let rig = rig();
+    fs::rename(rig.queue("shipped/one.md"), rig.queue("quarantine/one.md")).unwrap();
+    assert_eq!(prune(&rig, &["--keep", "0"]), ["bad", "two"]);
+    assert_eq!(rig.stage("one"), "quarantine");
+    let refused = rig.aq(&["prune", "one", "waits"]);
+    assert_eq!(refused.code, 1);
+    assert!(refused.stderr.contains("aq cancel waits"), "{}", refused.stderr);
+    assert_eq!(rig.stage("one"), "quarantine", "all or nothing");
+    assert_eq!(prune(&rig, &["one"]), ["one"]);
+    assert_eq!(rig.stage("one"), "nowhere");
+    assert_eq!(rig.aq(&["prune"]).code, 2);
+    assert_eq!(rig.aq(&["prune", "--keep", "1", "two"]).code, 2);
+    assert_eq!(rig.aq(&["prune", "--older-than", "soon"]).code, 2);
+}
+
+#[test]
+fn the_name_of_a_pruned_job_is_free_for_a_new_one() {
+    let rig = rig();
+    assert_eq!(prune(&rig, &["one"]), ["one"]);
+    rig.add("one", "", "exit 3");
+    assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
+    assert_eq!(
+        (rig.stage("one").as_str(), rig.reason("one").as_str()),
+        ("failed", "exit 3")
+    );
+}
+
+#[test]
+fn a_coordinator_that_still_has_a_pruned_job_is_told_its_stage_and_it_does_not_run_again() {
+    let rig = rig();
+    assert_eq!(prune(&rig, &["one"]), ["one"]);
+    let job = json!({"id": "one", "engine": "sh", "body": "echo again >> $RIG/runs"});
+    let coordinator = Coordinator::with(job, |_, _| None);
+    let route = [
+        ("AQ_FLEET", "1"),
+        ("AQ_FLEET_ROUTE", "1"),
+        ("AQ_FLEET_URL", coordinator.url.as_str()),
+    ];
+    let done = rig.aq_with(&route, &["run", "--drain"]);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    coordinator.hear("shipped");
+    assert_eq!(rig.lines("runs"), [""; 0]);
+    assert_eq!(rig.stage("one"), "nowhere");
+}
+
+#[test]
+fn a_pruning_that_was_cut_off_is_finished_by_the_next() {
+    let rig = rig();
+    // As a crash leaves it between the two removals: the history is gone, the file is there.
+    fs::remove_dir_all(rig.queue(".state/jobs/one")).unwrap();
+    assert_eq!(rig.aq(&["show", "one"]).code, 0);
+    assert_eq!(prune(&rig, &["--keep", "0"]), ["bad", "one", "two"]);
+    assert_eq!(rig.stage("one"), "nowhere");
+}
