@@ -98,6 +98,10 @@ fn test_files(sources: &[(PathBuf, String)]) -> BTreeSet<PathBuf> {
             found.insert(path.clone());
         }
     }
+    // So is what a test file consists of.
+    let folders: Vec<PathBuf> = found.iter().map(|file| file.with_extension("")).collect();
+    let within = |path: &&PathBuf| folders.iter().any(|folder| path.starts_with(folder));
+    found.extend(sources.iter().map(|(path, _)| path).filter(within).cloned());
     found
 }
 

@@ -4,6 +4,7 @@
 //! layout and how to look; the modules below it add, claim, move and recover. Who runs what is decided elsewhere.
 
 mod add;
+mod after_crash;
 mod change;
 mod claim;
 mod error;
@@ -43,6 +44,14 @@ pub(crate) use recover::Recovered;
 pub(crate) use refuse::Refused;
 pub(crate) use routed::{Admission, REASON_GIVEN_BACK, is_reported};
 pub(crate) use watch::{Changes, Watch};
+#[cfg(test)]
+pub(crate) use {
+    after_crash::{AfterCrash, after_crash},
+    change::line,
+    claim::started,
+    history::SHIPPING,
+    routed::REASON_INTERRUPTED,
+};
 
 /// The reason of a job whose `ship` command began without anyone knowing how it ended: never simply run again.
 pub(crate) const SHIP_UNKNOWN: &str = "ship_unknown";

@@ -11,6 +11,8 @@ mod idle;
 mod jobs;
 mod left_behind;
 mod local;
+#[cfg(test)]
+mod model;
 mod pipeline;
 mod routed;
 mod runner;

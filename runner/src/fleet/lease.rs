@@ -23,6 +23,11 @@ impl BootInstant {
         BootInstant(Duration::new(seconds, nanos))
     }
 
+    #[cfg(test)]
+    pub(crate) fn at_ms(ms: u64) -> BootInstant {
+        BootInstant(Duration::from_millis(ms))
+    }
+
     /// Nothing, if `earlier` is later.
     pub(crate) fn since(self, earlier: BootInstant) -> Duration {
         self.0.saturating_sub(earlier.0)

@@ -6,12 +6,14 @@
 
 pub(crate) mod admission;
 mod claimer;
-mod courier;
+pub(crate) mod courier;
+mod grant;
 pub(crate) mod inquiry;
 mod keeper;
 pub(crate) mod office;
 pub(crate) mod round;
 pub(crate) mod settlement;
+pub(crate) mod talk;
 pub(crate) mod tenure;
 mod thread;
 

@@ -123,7 +123,7 @@ impl Queue {
     }
 }
 
-pub(super) fn line(known: &History, stage: Stage, spent: u32, reason: Option<&str>) -> Line {
+pub(crate) fn line(known: &History, stage: Stage, spent: u32, reason: Option<&str>) -> Line {
     Line {
         at: history::now(),
         stage,

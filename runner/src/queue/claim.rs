@@ -94,7 +94,7 @@ impl Queue {
     }
 }
 
-pub(super) fn started(known: &History, lease: Option<&LeaseProof>) -> Line {
+pub(crate) fn started(known: &History, lease: Option<&LeaseProof>) -> Line {
     Line {
         at: history::now(),
         stage: Stage::Building,

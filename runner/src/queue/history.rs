@@ -13,7 +13,7 @@ use crate::ids::{JobId, LeaseId, LeaseProof};
 use crate::stage::Stage;
 
 /// The reason on the line that announces the command of `ship`.
-pub(super) const SHIPPING: &str = "shipping";
+pub(crate) const SHIPPING: &str = "shipping";
 
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,5 +1,6 @@
 //! What a dead runner left in work is taken up again, once nothing of it is alive.
 
+use super::after_crash::{AfterCrash, after_crash};
 use super::{Cause, JobHold, Letter, Queue, QueueError, Reading, locks};
 use crate::ids::JobId;
 use crate::stage::Stage;
@@ -51,16 +52,11 @@ impl Queue {
             return Ok(Recovered::Gone);
         }
         let known = self.history(id)?;
-        if known.is_shipping() {
-            return self.quarantine_shipping(&hold, stage, &known);
-        }
-        if known.is_routed() {
-            // Its lease can't be relied on any more, so it must not run again from here (clause T-13).
-            return self.quarantine_routed(&hold, stage, &known);
-        }
-        match known.lines.last().map_or(Stage::Inbox, |line| line.stage) {
-            Stage::Building | Stage::Testing => self.take_up_again(&hold, stage, known.spent()),
-            to => self.finish_announced(id, stage, to, &known),
+        match after_crash(&known) {
+            AfterCrash::ShipUnknown => self.quarantine_shipping(&hold, stage, &known),
+            AfterCrash::Finish(to) => self.finish_announced(id, stage, to, &known),
+            AfterCrash::LeaseGone => self.quarantine_routed(&hold, stage),
+            AfterCrash::Again => self.take_up_again(&hold, stage, known.spent()),
         }
     }
 

@@ -18,7 +18,7 @@ pub(crate) enum Admission {
     InOtherHands,
 }
 
-const REASON_INTERRUPTED: &str = "interrupted under a lease";
+pub(crate) const REASON_INTERRUPTED: &str = "interrupted under a lease";
 /// Of a job whose run ended while a person had not decided.
 pub(crate) const REASON_GIVEN_BACK: &str = "its lease was given back while it waited for review";
 
@@ -142,21 +142,11 @@ impl Queue {
         Ok(Recovered::Moved { to })
     }
 
-    /// A change of stage that was announced is finished first: what was decided under the lease stays so.
-    pub(super) fn quarantine_routed(
-        &self,
-        hold: &JobHold,
-        from: Stage,
-        known: &History,
-    ) -> Reading<Recovered> {
-        let announced = known.lines.last().map_or(Stage::Building, |line| line.stage);
-        if announced.is_final() {
-            return self.finish_announced(hold.id(), from, announced, known);
-        }
-        self.advance(hold, from, Stage::Quarantine, Some(REASON_INTERRUPTED))?;
-        Ok(Recovered::Moved {
-            to: Stage::Quarantine,
-        })
+    /// As evidence; its lease is given back (clause T-13).
+    pub(super) fn quarantine_routed(&self, hold: &JobHold, from: Stage) -> Reading<Recovered> {
+        let to = Stage::Quarantine;
+        self.advance(hold, from, to, Some(REASON_INTERRUPTED))?;
+        Ok(Recovered::Moved { to })
     }
 }
 

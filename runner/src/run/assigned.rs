@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::attempt::Attempt;
 use super::local::usable;
-use super::routed::{CLAIM_INTERVAL, CLAIM_WAIT, Lease};
+use super::routed::{CLAIM_INTERVAL, CLAIM_WAIT, Lease, Routed};
 use super::runner::Runner;
 use super::{RunError, Until, announce};
 use crate::engine;
@@ -40,9 +40,11 @@ impl Runner {
         Ok(())
     }
 
-    /// Delivers what the outbox holds before anything new is asked for (clause T-9).
+    /// Delivers what the outbox holds before anything new is asked for, one round at a time, so that all of it keeps its
+    /// order (clause T-9).
     pub(super) fn deliver_owed(&mut self) -> Result<(), RunError> {
-        let Some(routed) = self.routed.as_mut().filter(|routed| routed.owes) else {
+        let free = |routed: &&mut Routed| routed.owes && routed.office.is_settled();
+        let Some(routed) = self.routed.as_mut().filter(free) else {
             return Ok(());
         };
         routed.owes = false;

@@ -16,13 +16,13 @@ use crate::queue::Letter;
 use crate::stage::Stage;
 
 /// What a letter asks to be said; none for a file that is no letter of ours.
-pub(super) fn parcel(letter: &Letter) -> Option<Parcel> {
+pub(crate) fn parcel(letter: &Letter) -> Option<Parcel> {
     let (job, proof, _) = letter.subject()?;
     let word = word(letter)?;
     Some(Parcel { job, proof, word })
 }
 
-pub(super) fn word(letter: &Letter) -> Option<Word> {
+pub(crate) fn word(letter: &Letter) -> Option<Word> {
     let (_, _, stage) = letter.subject()?;
     let news = StageNews {
         stage,

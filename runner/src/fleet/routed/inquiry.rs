@@ -7,13 +7,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::grant::{Unusable, Verdict, judge, read};
 use super::{FleetEvent, Granted};
 use crate::fleet::backoff::{Backoff, Outage};
 use crate::fleet::client::{Claimed, LeaseProof};
-use crate::fleet::failure::{Failure, FailureKind};
-use crate::fleet::lease::{BootInstant, LeaseTime};
-use crate::fleet::wire::ClaimAnswer;
-use crate::ids::{Capability, JobId, LeaseId};
+use crate::fleet::failure::Failure;
+use crate::fleet::lease::BootInstant;
+use crate::ids::Capability;
 
 /// What the loop wants to know.
 #[derive(Debug, Clone)]
@@ -85,16 +85,6 @@ enum State {
         problem: String,
         retry_at: BootInstant,
     },
-}
-
-/// What a failed claim means for the next one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    /// Not known whether it took effect: the same again.
-    SameKey,
-    /// The coordinator has decided on this key; the next claim is a new one.
-    NewKey,
-    Credential,
 }
 
 impl Inquiry {
@@ -296,80 +286,5 @@ impl Inquiry {
             retry_at: now + retry_in,
         };
         self.open = Some(open);
-    }
-}
-
-fn judge(failure: &Failure) -> Verdict {
-    match (failure, failure.status()) {
-        (_, Some(401 | 403)) => Verdict::Credential,
-        (Failure::Definite(_), _) => Verdict::NewKey,
-        (Failure::Indefinite { .. }, _) => Verdict::SameKey,
-    }
-}
-
-/// A grant that nothing can be run of.
-struct Unusable {
-    /// To be given back.
-    proof: Option<LeaseProof>,
-    problem: Failure,
-}
-
-fn read(answer: ClaimAnswer, first_sent: BootInstant) -> Result<Box<Granted>, Unusable> {
-    let wrong = |proof, what| Unusable {
-        proof,
-        problem: Failure::indefinite(FailureKind::WrongShape, what),
-    };
-    let lease = LeaseId::new(&answer.lease.id).map_err(|_| wrong(None, "the lease's id is none"))?;
-    let proof = LeaseProof {
-        lease,
-        fencing_token: answer.lease.fencing_token,
-    };
-    let named = JobId::new(&answer.job.id)
-        .ok()
-        .filter(|_| answer.lease.job_id == answer.job.id);
-    let Some(id) = named else {
-        let what = "the job's id is none, or the lease is on another job";
-        return Err(wrong(Some(proof), what));
-    };
-    let ttl = Duration::from_millis(answer.lease.ttl_ms);
-    Ok(Box::new(Granted {
-        job: answer.job,
-        id,
-        proof,
-        time: LeaseTime::granted(ttl, first_sent),
-    }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::fleet::failure::Refusal;
-
-    #[test]
-    fn what_a_failure_means_for_the_key() {
-        let refusal = |status| {
-            Failure::Definite(Refusal {
-                status,
-                code: String::from("x"),
-                detail: String::new(),
-                retry_after: None,
-            })
-        };
-        assert_eq!(judge(&refusal(401)), Verdict::Credential);
-        assert_eq!(judge(&refusal(403)), Verdict::Credential);
-        assert_eq!(judge(&refusal(409)), Verdict::NewKey);
-        assert_eq!(judge(&refusal(422)), Verdict::NewKey);
-        for kind in [
-            FailureKind::Timeout,
-            FailureKind::Status(500),
-            FailureKind::NotJson,
-            FailureKind::Status(404),
-        ] {
-            assert_eq!(judge(&Failure::indefinite(kind, "")), Verdict::SameKey, "{kind}");
-        }
-        assert_eq!(
-            judge(&Failure::indefinite(FailureKind::Status(403), "")),
-            Verdict::Credential
-        );
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! The loop decides and moves files; what it says here is sent on, and what comes back is one of [`FleetEvent`].
 
+mod shut;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -10,11 +12,11 @@ use tokio::sync::mpsc;
 use super::round::Round;
 use super::tenure::Word;
 use super::thread::Thread;
-use super::{Claimer, Closing, EVENTS_MAX, FleetEvent, Granted, Keeper, Settlement, Terms, courier};
+use super::{Claimer, Closing, EVENTS_MAX, FleetEvent, Granted, Keeper, Terms, courier};
 use crate::fleet::client::{Client, ClientError, LeaseProof, StageNews, fresh_key};
 use crate::fleet::lease::BootInstant;
 use crate::fleet::wire;
-use crate::ids::{Capability, JobId, LeaseId};
+use crate::ids::{Capability, JobId};
 use crate::queue::Letter;
 use crate::settings::Settings;
 use crate::stage::Stage;
@@ -189,52 +191,6 @@ impl Office {
     /// Whether the end of every lease that was closed is settled.
     pub(crate) fn is_settled(&self) -> bool {
         self.closing == 0
-    }
-
-    /// Releases what is still held and waits for all that is under way, at most `limit`. What is not settled by
-    /// then ends by itself at the coordinator's.
-    /// Says what was settled.
-    pub(crate) async fn shut(mut self, limit: Duration) -> Vec<(LeaseId, Settlement)> {
-        let held: Vec<JobId> = self.keepers.keys().cloned().collect();
-        for job in &held {
-            self.release(job);
-        }
-        let ends = tokio::time::Instant::now() + limit;
-        let claimer = self.claimer.take();
-        let stop = async {
-            if let Some(claimer) = claimer {
-                claimer.stop(limit).await;
-            }
-        };
-        let mut settled = Vec::new();
-        let _ = tokio::time::timeout_at(ends, async { tokio::join!(stop, self.settle(&mut settled)) }).await;
-        // A job may have been on its way when the claimer was told to stop.
-        let _ = tokio::time::timeout_at(ends, self.return_unopened(&mut settled)).await;
-        settled
-    }
-
-    async fn settle(&mut self, settled: &mut Vec<(LeaseId, Settlement)>) {
-        while self.closing > 0 {
-            match self.next().await {
-                FleetEvent::Settled { lease, outcome, .. } => settled.push((lease, outcome)),
-                event => self.give_back(event),
-            }
-        }
-    }
-
-    async fn return_unopened(&mut self, settled: &mut Vec<(LeaseId, Settlement)>) {
-        while let Ok(event) = self.events.try_recv() {
-            self.give_back(event);
-        }
-        self.settle(settled).await;
-    }
-
-    /// A job that came too late to be started.
-    fn give_back(&mut self, event: FleetEvent) {
-        if let FleetEvent::Claimed(granted) = event {
-            self.keep(&granted);
-            self.release(&granted.id);
-        }
     }
 
     fn close(&mut self, job: &JobId, closing: Closing) {

@@ -1,5 +1,6 @@
 //! The routed mode as the loop sees it, against a coordinator that answers as it is told.
 
+use super::super::Settlement;
 use super::*;
 use crate::shadow::rig::{Coordinator, Seen, id, settings};
 

@@ -1,0 +1,116 @@
+//! A model of the routed protocol: runners × coordinator × time × lost answers × restarts × pauses, one history a seed
+//! (clauses T-1 to T-5, T-8 to T-14). What a runner decides in it is decided by the very functions that production
+//! calls: `Inquiry`, `Tenure`, `Round`, `cut_over`, `pipeline`, `course`, `after_crash`. What carries these decisions
+//! out is the model's own: a disk, a network, processes and a clock, each of a few lines.
+//!
+//! What has to hold is in `checks`. What a pause between reading the clock and starting a command leaves open is
+//! counted, not hidden: only the fencing token covers that.
+
+mod answers;
+mod breaks;
+mod checks;
+mod choices;
+mod commands;
+mod coordinator;
+mod disk;
+mod host;
+mod keeping;
+mod network;
+mod process;
+mod rules;
+mod steps;
+mod turns;
+mod world;
+
+use choices::{Choices, shrunk};
+use rules::{Counts, Rules};
+use world::World;
+
+/// As many as a debug build explores in a few seconds.
+const HISTORIES: u64 = 1_500;
+
+/// The failure of one history, in words, with its trace.
+struct Failed {
+    tape: Vec<u32>,
+    what: String,
+}
+
+fn explore(seed: u64, rules: Rules, counts: &mut Counts) -> Result<(), Failed> {
+    let mut world = World::new(Choices::of_seed(seed), rules);
+    world.run();
+    counts.add(&world.counts);
+    match world.failure.take() {
+        None => Ok(()),
+        Some(what) => Err(Failed {
+            tape: world.choices.into_tape(),
+            what,
+        }),
+    }
+}
+
+/// The simplest history that fails in the same way, told step by step.
+fn story(failed: Failed, rules: Rules) -> String {
+    let outcome = |tape: &[u32]| {
+        let mut world = World::new(Choices::of_tape(tape.to_vec()), rules);
+        world.run();
+        world.failure
+    };
+    let kind = |what: &str| what.split(':').next().unwrap_or_default().to_owned();
+    let tape = shrunk(failed.tape, |tape| {
+        outcome(tape).is_some_and(|what| kind(&what) == kind(&failed.what))
+    });
+    let mut world = World::new(Choices::of_tape(tape), rules);
+    world.trace = Some(Vec::new());
+    world.run();
+    let trace = world.trace.unwrap_or_default().join("\n");
+    format!("{}\n{trace}", world.failure.unwrap_or(failed.what))
+}
+
+fn number(name: &str, otherwise: u64) -> u64 {
+    match std::env::var(name) {
+        Ok(text) => text
+            .parse()
+            .unwrap_or_else(|_| panic!("{name} is no number: {text}")),
+        Err(_) => otherwise,
+    }
+}
+
+/// `MODEL_HISTORIES` explores more, `MODEL_SEED` starts elsewhere: with one history it replays that seed.
+#[test]
+fn no_history_ships_twice_or_without_a_lease_or_loses_a_job() {
+    let first = number("MODEL_SEED", 1);
+    let histories = number("MODEL_HISTORIES", HISTORIES);
+    let (counts, failed) = explore_all(first, histories);
+    if let Some((seed, failed)) = failed {
+        panic!("seed {seed}: {}", story(failed, Rules::production()));
+    }
+    eprintln!("{histories} histories from seed {first}: {counts:#?}");
+    assert!(histories < 100 || counts.all_kinds_happened(), "{counts:#?}");
+}
+
+/// All cores, each with every so-manieth seed; the first seed that fails, if one does.
+fn explore_all(first: u64, histories: u64) -> (Counts, Option<(u64, Failed)>) {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from) as u64;
+    let part = |offset: u64| {
+        let mut counts = Counts::default();
+        for seed in (first + offset..first + histories).step_by(threads as usize) {
+            if let Err(failed) = explore(seed, Rules::production(), &mut counts) {
+                return (counts, Some((seed, failed)));
+            }
+        }
+        (counts, None)
+    };
+    std::thread::scope(|scope| {
+        let parts: Vec<_> = (0..threads.min(histories))
+            .map(|offset| scope.spawn(move || part(offset)))
+            .collect();
+        let mut counts = Counts::default();
+        let mut failures = Vec::new();
+        for part in parts {
+            let (more, failed) = part.join().unwrap();
+            counts.add(&more);
+            failures.extend(failed);
+        }
+        (counts, failures.into_iter().min_by_key(|(seed, _)| *seed))
+    })
+}

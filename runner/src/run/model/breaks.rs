@@ -1,0 +1,142 @@
+//! Wrong decisions, put in the place of production's: the model has to find each of them.
+
+use std::time::Duration;
+
+use super::explore;
+use super::rules::{Counts, Rules};
+use crate::fleet::failure::{Failure, FailureKind};
+use crate::fleet::lease::BootInstant;
+use crate::fleet::routed::admission::{CutOver, cut_over};
+use crate::queue::{AfterCrash, after_crash};
+use crate::run::course::{Move, Right, next_move};
+use crate::run::pipeline::{Next, Step};
+
+/// The rarest of them shows itself in one of a few hundred.
+const HISTORIES: u64 = 4_000;
+
+/// Explores until the break shows itself, in one of these ways.
+fn is_found(rules: Rules, kinds: &[&str]) {
+    for seed in 1..=HISTORIES {
+        if let Err(failed) = explore(seed, rules, &mut Counts::default()) {
+            let what = failed.what;
+            let expected = kinds.iter().any(|kind| what.starts_with(kind));
+            assert!(expected, "seed {seed}: {what}, and not: {kinds:?}");
+            eprintln!("found after {seed} histories: {what}");
+            return;
+        }
+    }
+    panic!("not found in {HISTORIES} histories: {kinds:?}");
+}
+
+#[test]
+fn ship_without_a_fresh_renewal_is_found() {
+    let at_once = |next, leased| match next {
+        Next::Run(Step::Ship) => Move::Start(Step::Ship),
+        next => next_move(next, leased),
+    };
+    let rules = Rules {
+        next_move: at_once,
+        ..Rules::production()
+    };
+    is_found(rules, &["shipped without a fresh renewal"]);
+}
+
+#[test]
+fn a_lease_that_is_believed_in_without_a_look_at_the_clock_is_found() {
+    let rules = Rules {
+        right: |leased, _| Right::of(leased, true),
+        ..Rules::production()
+    };
+    is_found(rules, &["started without a lease"]);
+}
+
+#[test]
+fn trust_in_the_time_of_day_of_the_coordinator_is_found() {
+    let rules = Rules {
+        // `expiresAt`, on a clock that is three seconds off.
+        counts_from: |_, answered| answered + Duration::from_secs(3),
+        ..Rules::production()
+    };
+    is_found(
+        rules,
+        &["started without a lease", "shipped without a fresh renewal"],
+    );
+}
+
+#[test]
+fn a_clock_that_stands_still_in_suspension_is_found() {
+    let rules = Rules {
+        clock: |now_ms, slept_ms| BootInstant::at_ms(now_ms - slept_ms),
+        ..Rules::production()
+    };
+    is_found(rules, &["started without a lease"]);
+}
+
+#[test]
+fn a_lost_lease_that_is_ignored_is_found() {
+    let rules = Rules {
+        renewal: |answer| answer.map_err(|_| Failure::indefinite(FailureKind::Timeout, "ignored")),
+        ..Rules::production()
+    };
+    is_found(rules, &["started without a lease"]);
+}
+
+#[test]
+fn a_new_key_for_a_claim_that_is_repeated_is_found() {
+    let rules = Rules {
+        claim_key: |key, sent| format!("{key}-{sent}"),
+        ..Rules::production()
+    };
+    is_found(rules, &["a lost answer cost a second lease"]);
+}
+
+#[test]
+fn a_new_key_for_a_report_that_is_repeated_is_found() {
+    let rules = Rules {
+        letter_key: |key, said| format!("{key}-{said}"),
+        ..Rules::production()
+    };
+    is_found(rules, &["two last words on one lease"]);
+}
+
+#[test]
+fn an_outbox_that_is_not_emptied_is_found() {
+    let rules = Rules {
+        is_answered: |_| false,
+        ..Rules::production()
+    };
+    is_found(rules, &["delivered twice"]);
+}
+
+#[test]
+fn an_outbox_that_is_emptied_too_early_is_found() {
+    let rules = Rules {
+        is_answered: |_| true,
+        ..Rules::production()
+    };
+    is_found(rules, &["dropped undelivered"]);
+}
+
+#[test]
+fn another_go_at_an_interrupted_ship_is_found() {
+    let rules = Rules {
+        after_crash: |known| match after_crash(known) {
+            AfterCrash::ShipUnknown => AfterCrash::Finish(crate::stage::Stage::Inbox),
+            found => found,
+        },
+        ..Rules::production()
+    };
+    is_found(rules, &["shipped twice"]);
+}
+
+#[test]
+fn a_second_run_of_what_was_finished_here_is_found() {
+    let rules = Rules {
+        cut_over: |here| match cut_over(here) {
+            CutOver::Report(_) => CutOver::Run,
+            decided => decided,
+        },
+        ..Rules::production()
+    };
+    is_found(rules, &["ran a finished job"]);
+}

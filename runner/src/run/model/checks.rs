@@ -1,0 +1,240 @@
+//! What has to hold in every history.
+
+use super::coordinator::{Answer, Request, TTL_MS, Token, is_final};
+use super::host::Away;
+use super::network::{Call, Caller};
+use super::process::{Attempt, Run};
+use super::world::World;
+use crate::fleet::routed::tenure::Word;
+use crate::run::pipeline::Step;
+use crate::stage::Stage;
+
+/// What a runner takes to notice that it was away, and to end what it had started.
+const NOTICE_MS: u64 = 2_500;
+
+impl World {
+    /// A command starts: its lease lives, and nothing else of the job runs or was published from here.
+    pub(super) fn check_start(&mut self, run: usize) {
+        let Run {
+            host,
+            job,
+            token,
+            step,
+            in_the_window,
+            ..
+        } = self.runs[run];
+        let live = token.is_none_or(|token| {
+            // Nobody can know of a lease that was taken away before it is told.
+            let unaware = self.revoked.contains_key(&token) && !self.told_lost.contains(&token);
+            self.coordinator.is_live(self.now, host, token) || unaware
+        });
+        if !live && in_the_window {
+            self.counts.started_in_the_window += 1;
+        } else if !live {
+            self.violate(format!(
+                "started without a lease: {step:?} of job {job} by host {host}, {token:?}"
+            ));
+        }
+        if token.is_none() && step == Step::Engine && !in_the_window && self.hosts[host].routes {
+            self.violate(format!(
+                "the inbox was a source of work while routed: job {job} by host {host}"
+            ));
+        }
+        if step == Step::Engine && self.is_finished_here(host, job) {
+            self.violate(format!("ran a finished job: job {job} by host {host}"));
+        }
+        for other in 0..run {
+            self.check_pair(run, other, live);
+        }
+    }
+
+    fn check_pair(&mut self, run: usize, other: usize, live: bool) {
+        let now = self.now;
+        let Run {
+            host,
+            job,
+            token,
+            step,
+            ..
+        } = self.runs[run];
+        let before = &self.runs[other];
+        if before.job != job || !before.begun {
+            return;
+        }
+        let there = before.host;
+        let back = self.hosts[there].back_at;
+        let was_away = self.hosts[there].away != Away::Not || back.is_some_and(|back| now < back + NOTICE_MS);
+        let taken = |token: Option<Token>| {
+            let at = token.and_then(|token| self.revoked.get(&token));
+            at.is_some_and(|at| now < at + TTL_MS)
+        };
+        let was_taken = taken(before.token) || taken(token);
+        if !before.over && (was_away || was_taken) && there != host {
+            self.counts.outlived_a_pause += u64::from(was_away);
+        } else if !before.over && live {
+            self.violate(format!("two at once: job {job} on host {there} and host {host}"));
+        }
+        let before = &self.runs[other];
+        let both_ship = step == Step::Ship && before.step == Step::Ship && !before.failed;
+        if both_ship && (there == host || before.token == token) {
+            self.violate(format!(
+                "shipped twice: job {job} by host {there} under {:?}, by host {host} under {token:?}",
+                before.token
+            ));
+        }
+    }
+
+    fn is_finished_here(&self, host: usize, job: usize) -> bool {
+        let known = self.hosts[host].disk.known(job);
+        // The line of this very start is behind it.
+        known.lines.iter().any(|line| line.stage.is_final())
+    }
+
+    /// Clause T-14: `ship` after a renewal that was sent when what came before it had ended.
+    pub(super) fn check_confirmed(&mut self, host: usize, attempt: &Attempt) {
+        let Some((token, _)) = &attempt.lease else { return };
+        let confirmed = self.process(host).kept.get(token).and_then(|kept| kept.confirmed);
+        if confirmed < attempt.step_ended || confirmed.is_none() {
+            self.violate(format!(
+                "shipped without a fresh renewal: {token:?} by host {host}"
+            ));
+        }
+    }
+
+    /// Clause T-8: a claim whose answer was lost costs no second lease.
+    pub(super) fn check_answer(&mut self, call: &Call, answer: Answer) {
+        let (Caller::Claim { inquiry }, Answer::Granted(token)) = (call.caller, answer) else {
+            return self.check_last_words(call);
+        };
+        let owner = (call.host, call.incarnation, inquiry);
+        self.grants.entry(token).or_insert(owner);
+        let known = self.hosts[call.host]
+            .process
+            .as_ref()
+            .map(|process| &process.known);
+        let unknown = |other: &Token| known.is_none_or(|known| !known.contains(other));
+        let mut others = self
+            .grants
+            .iter()
+            .filter(|(other, by)| **other != token && **by == owner);
+        let lost = others
+            .find(|(other, _)| unknown(other) && self.coordinator.is_live(self.now, call.host, **other));
+        if let Some((other, _)) = lost {
+            let what = format!("a lost answer cost a second lease: {other:?}, then {token:?}");
+            self.violate(what);
+        }
+    }
+
+    fn check_last_words(&mut self, call: &Call) {
+        let (Request::Report { token, .. } | Request::Quarantine { token, .. }) = call.request else {
+            return;
+        };
+        let words = self.coordinator.last_words.get(&token);
+        if words.is_some_and(|keys| keys.len() > 1) {
+            self.violate(format!("two last words on one lease: {token:?}"));
+        }
+    }
+
+    /// Clause T-4: no report after the lease is lost, and no last word after it was answered.
+    pub(super) fn check_word(&mut self, host: usize, token: Token, word: &Word, told_lost: bool) {
+        let is_report = matches!(word, Word::Report(news) if !news.stage.is_final());
+        if told_lost && is_report {
+            self.violate(format!("reported after a lost lease: {token:?} by host {host}"));
+        }
+        let incarnation = self.hosts[host].incarnation;
+        let is_last = matches!(word, Word::Quarantine(_))
+            || matches!(word, Word::Report(news) if news.stage.is_final());
+        if is_last && self.answered.get(&token) == Some(&incarnation) {
+            self.violate(format!(
+                "delivered twice: the last word on {token:?} by host {host}"
+            ));
+        }
+    }
+
+    pub(super) fn note_answered(&mut self, call: &Call, answer: Option<Answer>) {
+        let token = match call.request {
+            Request::Report { token, stage, .. } if is_final(stage) => token,
+            Request::Quarantine { token, .. } => token,
+            _ => return,
+        };
+        if answer.is_some() {
+            self.answered.insert(token, call.incarnation);
+        }
+    }
+
+    /// Clause T-9: what waits is delivered in order.
+    pub(super) fn check_order(&mut self, host: usize, token: Token) {
+        let process = self.process(host);
+        let (Some(mine), kept) = (process.letters.get(&token).copied(), &process.kept) else {
+            return;
+        };
+        let in_a_keepers_hands: Vec<u64> = process
+            .letters
+            .iter()
+            .filter(|(token, _)| kept.contains_key(token))
+            .map(|(_, sequence)| *sequence)
+            .collect();
+        let earlier = self.hosts[host]
+            .disk
+            .outbox
+            .keys()
+            .find(|sequence| **sequence < mine && !in_a_keepers_hands.contains(sequence));
+        // Answered a moment ago, and not taken off the disk yet.
+        let earlier = earlier.filter(|earlier| {
+            let letter = &self.hosts[host].disk.outbox[earlier];
+            !self.coordinator.has_answered(host, &letter.key)
+        });
+        if earlier.is_some() {
+            self.violate(format!("out of order: the last word on {token:?} by host {host}"));
+        }
+    }
+
+    /// Clause T-9: a letter is dropped when it was answered, and not before.
+    pub(super) fn check_removal(&mut self, host: usize, token: Token) {
+        if !self.coordinator.last_words.contains_key(&token) {
+            self.violate(format!(
+                "dropped undelivered: the last word on {token:?} by host {host}"
+            ));
+        }
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        let told = self.coordinator.jobs.iter().all(|job| is_final(job.stage));
+        told && self.hosts.iter().all(|host| {
+            let settled = host.process.as_ref().is_some_and(|process| {
+                process.closing == 0 && process.attempts.is_empty() && process.inputs.is_empty()
+            });
+            settled && host.disk.outbox.is_empty()
+        })
+    }
+
+    /// After a time without troubles everything has come to its end.
+    pub(super) fn check_end(&mut self) {
+        for job in 0..self.coordinator.jobs.len() {
+            let stage = self.coordinator.jobs[job].stage;
+            if !is_final(stage) {
+                self.violate(format!(
+                    "a job was lost: job {job} is still {stage} at the coordinator"
+                ));
+            }
+            let shipped = self
+                .runs
+                .iter()
+                .any(|run| run.job == job && run.step == Step::Ship && run.over && !run.failed);
+            if stage == "shipped" && !shipped {
+                self.violate(format!("said to be shipped: job {job} was not"));
+            }
+        }
+        for host in 0..self.hosts.len() {
+            let disk = &self.hosts[host].disk;
+            let in_work = [Stage::Building, Stage::Testing, Stage::Review];
+            if let Some((job, stage)) = disk.files.iter().find(|(_, stage)| in_work.contains(stage)) {
+                self.violate(format!(
+                    "a job was lost: job {job} is still in {stage} on host {host}"
+                ));
+            } else if !disk.outbox.is_empty() {
+                self.violate(format!("a report was lost: host {host} still owes it"));
+            }
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! A queue folder of the model: what is on it survives the process. The lines and the letters are production's.
+
+use std::collections::BTreeMap;
+
+use crate::queue::{History, Letter, Line, line};
+use crate::stage::Stage;
+
+pub(super) struct Disk {
+    /// Where the file of a job lies, if there is one.
+    pub(super) files: BTreeMap<usize, Stage>,
+    histories: Vec<History>,
+    /// By their sequence.
+    pub(super) outbox: BTreeMap<u64, Letter>,
+    sequence: u64,
+}
+
+impl Disk {
+    pub(super) fn new(jobs: usize) -> Disk {
+        Disk {
+            files: BTreeMap::new(),
+            histories: vec![History::default(); jobs],
+            outbox: BTreeMap::new(),
+            sequence: 0,
+        }
+    }
+
+    /// As `aq add` does.
+    pub(super) fn enqueue(&mut self, job: usize) {
+        let mut queued = line(self.known(job), Stage::Inbox, 0, None);
+        queued.sequence = Some(job as u64 + 1);
+        self.append(job, queued);
+        self.files.insert(job, Stage::Inbox);
+    }
+
+    pub(super) fn known(&self, job: usize) -> &History {
+        &self.histories[job]
+    }
+
+    pub(super) fn append(&mut self, job: usize, line: Line) {
+        self.histories[job].lines.push(line);
+    }
+
+    pub(super) fn announce(&mut self, job: usize, to: Stage, reason: Option<&str>) {
+        let known = self.known(job);
+        let announced = line(known, to, known.spent(), reason);
+        self.append(job, announced);
+    }
+
+    /// The attempt that is over does not count.
+    pub(super) fn announce_interrupted(&mut self, job: usize, reason: &str) {
+        let known = self.known(job);
+        let announced = line(known, Stage::Inbox, known.spent().saturating_sub(1), Some(reason));
+        self.append(job, announced);
+    }
+
+    pub(super) fn last_reason(&self, job: usize) -> Option<&str> {
+        self.known(job).lines.last()?.reason.as_deref()
+    }
+
+    pub(super) fn post(&mut self, letter: Letter) -> u64 {
+        self.sequence += 1;
+        self.outbox.insert(self.sequence, letter);
+        self.sequence
+    }
+
+    pub(super) fn has_letter(&self, letter: &Letter) -> bool {
+        self.outbox.values().any(|there| there.key == letter.key)
+    }
+}

@@ -1,0 +1,239 @@
+//! A host of the model: what is on its disk, the process that runs on it if one does, and all that befalls it.
+
+use super::coordinator::{Request, Token};
+use super::disk::Disk;
+use super::network::{Caller, LIMIT_MS};
+use super::process::Process;
+use super::world::{Happening, World};
+use crate::fleet::wire::WireJob;
+use crate::ids::JobId;
+use crate::queue::{AfterCrash, Letter, REASON_INTERRUPTED, SHIP_UNKNOWN, is_reported};
+use crate::stage::Stage;
+use crate::supervise::End;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Away {
+    Not,
+    /// SIGSTOP of the runner: what it has started goes on.
+    Stopped,
+    /// All of the host.
+    Suspended,
+}
+
+impl Away {
+    pub(super) fn defers(self, happening: &Happening) -> bool {
+        match self {
+            Away::Not => false,
+            Away::Stopped => !matches!(happening, Happening::Publishes(_) | Happening::Ends(..)),
+            Away::Suspended => true,
+        }
+    }
+}
+
+pub(super) struct Host {
+    pub(super) disk: Disk,
+    pub(super) process: Option<Process>,
+    pub(super) incarnation: u32,
+    pub(super) away: Away,
+    away_since: u64,
+    pub(super) slept_ms: u64,
+    pub(super) back_at: Option<u64>,
+    pub(super) deferred: Vec<Happening>,
+    /// Nothing gets through.
+    pub(super) cut: bool,
+    /// What its settings say.
+    pub(super) routes: bool,
+}
+
+impl Host {
+    pub(super) fn new(jobs: usize) -> Host {
+        Host {
+            disk: Disk::new(jobs),
+            process: None,
+            incarnation: 0,
+            away: Away::Not,
+            away_since: 0,
+            slept_ms: 0,
+            back_at: None,
+            deferred: Vec::new(),
+            cut: false,
+            routes: true,
+        }
+    }
+}
+
+impl World {
+    pub(super) fn starts(&mut self, host: usize) {
+        if self.hosts[host].process.is_some() {
+            return;
+        }
+        if self.hosts[host].away != Away::Not || self.runs.iter().any(|run| run.host == host && !run.over) {
+            // Nothing is taken up while anything of it lives.
+            return self.schedule(self.now + 50, Happening::Starts(host));
+        }
+        self.hosts[host].incarnation += 1;
+        self.say(|| format!("host {host} starts"));
+        let seed = self.now + host as u64;
+        self.hosts[host].process = Some(Process::new(seed, self.hosts[host].routes));
+        for (job, stage) in self.hosts[host].disk.files.clone() {
+            if matches!(stage, Stage::Building | Stage::Testing) && !self.recover(host, job) {
+                return;
+            }
+        }
+        self.after(host);
+    }
+
+    /// False: it died over it.
+    fn recover(&mut self, host: usize, job: usize) -> bool {
+        let disk = &mut self.hosts[host].disk;
+        let known = disk.known(job).clone();
+        let lease = known.lease();
+        let found = (self.rules.after_crash)(&known);
+        let (to, reason) = match found {
+            AfterCrash::ShipUnknown => (Stage::Quarantine, Some(SHIP_UNKNOWN)),
+            AfterCrash::Finish(to) => (to, None),
+            AfterCrash::LeaseGone => (Stage::Quarantine, Some(REASON_INTERRUPTED)),
+            AfterCrash::Again if known.spent() <= self.specs[job].retries => {
+                (Stage::Inbox, Some("interrupted"))
+            }
+            AfterCrash::Again => (Stage::Failed, Some("interrupted")),
+        };
+        if !matches!(found, AfterCrash::Finish(_)) {
+            disk.announce(job, to, reason);
+            if self.dies(host) {
+                return false;
+            }
+        }
+        self.say(|| format!("host {host} finds job {job}: {found:?}"));
+        let disk = &mut self.hosts[host].disk;
+        let last = disk.last_reason(job).map(str::to_owned);
+        let posts = match found {
+            AfterCrash::ShipUnknown => true,
+            AfterCrash::Finish(Stage::Quarantine) => last.as_deref().is_some_and(is_reported),
+            AfterCrash::Finish(to) => to.is_final(),
+            AfterCrash::LeaseGone | AfterCrash::Again => false,
+        };
+        if let Some(proof) = lease.as_ref().filter(|_| posts) {
+            let letter = Letter::new(&job_id(job), proof, to, last.as_deref());
+            if !disk.has_letter(&letter) {
+                disk.post(letter);
+            }
+            if self.dies(host) {
+                return false;
+            }
+        }
+        let host_state = &mut self.hosts[host];
+        host_state.disk.files.insert(job, to);
+        if let (Some(proof), true, Stage::Quarantine) = (lease, host_state.routes, to)
+            && !last.as_deref().is_some_and(is_reported)
+        {
+            let token = Token {
+                job,
+                fence: proof.fencing_token,
+            };
+            self.process(host).closing += 1;
+            self.send(
+                host,
+                Caller::Orphan { token },
+                Request::Release { token },
+                LIMIT_MS,
+            );
+        }
+        !self.dies(host)
+    }
+
+    /// Between two writes to the disk.
+    pub(super) fn dies(&mut self, host: usize) -> bool {
+        let dies = !self.calm && self.choices.once_in(150);
+        if dies {
+            self.crash(host);
+        }
+        dies
+    }
+
+    pub(super) fn crash(&mut self, host: usize) {
+        let now = self.now;
+        if self.hosts[host].process.is_none() || self.hosts[host].away == Away::Suspended || self.calm {
+            return;
+        }
+        self.counts.crashes += 1;
+        self.say(|| format!("host {host} is killed"));
+        self.leave(host);
+        let open: Vec<usize> = (0..self.runs.len())
+            .filter(|run| self.runs[*run].host == host && !self.runs[*run].over)
+            .collect();
+        for run in open {
+            let at = now + self.choices.ms(0, 30);
+            self.schedule(at, Happening::Ends(run, End::Abandoned));
+        }
+    }
+
+    /// The process is gone; another one starts a while later.
+    pub(super) fn leave(&mut self, host: usize) {
+        let state = &mut self.hosts[host];
+        (state.process, state.away) = (None, Away::Not);
+        state.incarnation += 1;
+        state.deferred.clear();
+        let at = self.now + self.choices.ms(100, 5_000);
+        self.schedule(at, Happening::Starts(host));
+        for run in self.runs.iter_mut().filter(|run| run.host == host && !run.begun) {
+            run.over = true;
+        }
+    }
+
+    pub(super) fn pause(&mut self, host: usize) {
+        if self.hosts[host].away != Away::Not || self.calm {
+            return;
+        }
+        self.counts.pauses += 1;
+        let away = match self.choices.below(2) {
+            0 => Away::Stopped,
+            _ => Away::Suspended,
+        };
+        let until = self.now + self.choices.ms(100, 15_000);
+        self.say(|| format!("host {host} is away ({away:?}) until {until}"));
+        (self.hosts[host].away, self.hosts[host].away_since) = (away, self.now);
+        self.schedule(until, Happening::Resumes(host));
+    }
+
+    pub(super) fn resume(&mut self, host: usize) {
+        let state = &mut self.hosts[host];
+        if state.away == Away::Not {
+            return;
+        }
+        if state.away == Away::Suspended {
+            state.slept_ms += self.now - state.away_since;
+        }
+        (state.away, state.back_at) = (Away::Not, Some(self.now));
+        let mut deferred = std::mem::take(&mut state.deferred);
+        self.say(|| format!("host {host} is back"));
+        // What is found first proves nothing.
+        while !deferred.is_empty() {
+            let next = self.choices.below(deferred.len() as u32) as usize;
+            let happening = deferred.remove(next);
+            self.schedule(self.now, happening);
+        }
+        self.settle_timers(host);
+    }
+
+    pub(super) fn flip(&mut self, host: usize) {
+        let state = &mut self.hosts[host];
+        state.routes = !state.routes;
+        let routes = state.routes;
+        self.say(|| format!("host {host}: route is now {routes}"));
+        if self.hosts[host].process.is_some() {
+            self.follow_flag(host, routes);
+            self.after(host);
+        }
+    }
+}
+
+pub(super) fn job_id(job: usize) -> JobId {
+    JobId::new(&format!("job-{job}")).unwrap()
+}
+
+/// The rest of it is the same on both sides, and known to the world.
+pub(super) fn fleet_job(job: usize) -> WireJob {
+    serde_json::from_value(serde_json::json!({"id": format!("job-{job}"), "engine": "sh", "body": "work\n"}))
+        .unwrap()
+}

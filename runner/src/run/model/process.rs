@@ -1,0 +1,218 @@
+//! The loop of a runner in the model: it takes one input at a time, asks production what to do, and does it to the
+//! model's disk and commands.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::coordinator::Token;
+use super::world::{Happening, World};
+use crate::fleet::backoff::Backoff;
+use crate::fleet::lease::BootInstant;
+use crate::fleet::routed::admission::CutOver;
+use crate::fleet::routed::inquiry::Inquiry;
+use crate::fleet::routed::round::Round;
+use crate::fleet::routed::tenure::{Closing, Standing, Tenure};
+use crate::fleet::routed::{FleetEvent, Granted};
+use crate::ids::LeaseProof;
+use crate::queue::started;
+use crate::run::pipeline::{Step, Wish};
+use crate::stage::Stage;
+use crate::supervise::End;
+
+pub(super) struct Process {
+    pub(super) inquiries: BTreeMap<u32, Inquiry>,
+    /// The one that is asked; none while work comes from elsewhere.
+    pub(super) current: Option<u32>,
+    pub(super) kept: BTreeMap<Token, Kept>,
+    pub(super) round: Option<Round>,
+    pub(super) saying: u64,
+    pub(super) closing: usize,
+    pub(super) inputs: VecDeque<LoopInput>,
+    pub(super) attempts: BTreeMap<usize, Attempt>,
+    /// Letters in the hands of this process, by the lease that they are about.
+    pub(super) letters: BTreeMap<Token, u64>,
+    /// Leases that it was told of.
+    pub(super) known: BTreeSet<Token>,
+    pub(super) asked: bool,
+    pub(super) owes: bool,
+    pub(super) later: bool,
+    pub(super) resting: bool,
+    pub(super) stop: bool,
+    pub(super) not_before: u64,
+    pub(super) backoff: Backoff,
+    pub(super) timer_at: Option<u64>,
+    pub(super) opened: u32,
+}
+
+impl Process {
+    pub(super) fn new(seed: u64, routes: bool) -> Process {
+        Process {
+            inquiries: BTreeMap::new(),
+            current: None,
+            kept: BTreeMap::new(),
+            round: None,
+            saying: 0,
+            closing: 0,
+            inputs: VecDeque::new(),
+            attempts: BTreeMap::new(),
+            letters: BTreeMap::new(),
+            known: BTreeSet::new(),
+            asked: false,
+            owes: true,
+            later: false,
+            resting: !routes,
+            stop: false,
+            not_before: 0,
+            backoff: Backoff::new(seed),
+            timer_at: None,
+            opened: 0,
+        }
+    }
+}
+
+/// A lease in the care of this process.
+pub(super) struct Kept {
+    pub(super) tenure: Tenure,
+    pub(super) standing: Standing,
+    pub(super) saying: u64,
+    pub(super) closed: bool,
+    pub(super) told_lost: bool,
+    /// When the last renewal that was answered was sent.
+    pub(super) confirmed: Option<BootInstant>,
+}
+
+pub(super) enum LoopInput {
+    Fleet(FleetEvent),
+    Ended { run: usize, end: End },
+}
+
+pub(super) struct Attempt {
+    pub(super) spent: u32,
+    pub(super) stage: Stage,
+    pub(super) step: Step,
+    pub(super) wish: Option<Wish>,
+    pub(super) lease: Option<(Token, LeaseProof)>,
+    pub(super) run: Option<usize>,
+    pub(super) step_ended: Option<BootInstant>,
+}
+
+/// A command that was started.
+pub(super) struct Run {
+    pub(super) host: usize,
+    pub(super) incarnation: u32,
+    pub(super) job: usize,
+    pub(super) token: Option<Token>,
+    pub(super) step: Step,
+    pub(super) begun: bool,
+    pub(super) over: bool,
+    /// The host was away between the look at the clock and the start.
+    pub(super) in_the_window: bool,
+    /// It ended by itself, and says that it has done nothing.
+    pub(super) failed: bool,
+}
+
+impl World {
+    pub(super) fn process(&mut self, host: usize) -> &mut Process {
+        self.hosts[host].process.as_mut().unwrap()
+    }
+
+    pub(super) fn turn(&mut self, host: usize, incarnation: u32) {
+        if self.hosts[host].process.is_none() || self.hosts[host].incarnation != incarnation {
+            return;
+        }
+        match self.process(host).inputs.pop_front() {
+            Some(LoopInput::Fleet(event)) => self.fleet_event(host, event),
+            Some(LoopInput::Ended { run, end }) => self.ended(host, run, &end),
+            None => {}
+        }
+        self.after(host);
+    }
+
+    pub(super) fn input(&mut self, host: usize, input: LoopInput) {
+        let incarnation = self.hosts[host].incarnation;
+        self.process(host).inputs.push_back(input);
+        let at = self.now + self.choices.ms(0, 10);
+        self.schedule(at, Happening::Turn { host, incarnation });
+    }
+
+    pub(super) fn admit(&mut self, host: usize, granted: Granted) {
+        let (token, stop) = (
+            super::keeping::token_of(&granted.id, &granted.proof),
+            self.process(host).stop,
+        );
+        self.keep(host, token, &granted);
+        if stop || self.process(host).resting {
+            return self.release(host, token);
+        }
+        let job = token.job;
+        let here = self.hosts[host].disk.files.get(&job).copied();
+        let decided = (self.rules.cut_over)(here);
+        self.say(|| format!("host {host} takes job {job} in {here:?}: {decided:?}"));
+        match decided {
+            CutOver::Report(stage) => {
+                self.counts.finished_before += 1;
+                let news = super::keeping::news(stage, &format!("finish-{host}-{}-{}", job, token.fence));
+                self.close(host, token, Closing::Final(news));
+                return;
+            }
+            CutOver::Release => {
+                self.release(host, token);
+                let wait = self.process(host).backoff.after_failure(None).as_millis() as u64;
+                self.process(host).not_before = self.now + wait;
+                return;
+            }
+            CutOver::RunLocal => {
+                self.hosts[host].disk.files.insert(job, Stage::Building);
+                if self.dies(host) {
+                    return;
+                }
+            }
+            CutOver::Run => {}
+        }
+        let disk = &mut self.hosts[host].disk;
+        let line = started(disk.known(job), Some(&granted.proof));
+        let spent = line.spent;
+        disk.append(job, line);
+        if self.dies(host) {
+            return;
+        }
+        self.hosts[host].disk.files.insert(job, Stage::Building);
+        if self.dies(host) {
+            return;
+        }
+        self.begin(host, job, spent, Some((token, granted.proof)));
+    }
+
+    /// The inbox is the source of work.
+    pub(super) fn take_local(&mut self, host: usize) {
+        let disk = &mut self.hosts[host].disk;
+        let waiting = disk.files.iter().find(|(_, stage)| **stage == Stage::Inbox);
+        let Some(job) = waiting.map(|(job, _)| *job) else {
+            return;
+        };
+        disk.files.insert(job, Stage::Building);
+        if self.dies(host) {
+            return;
+        }
+        let disk = &mut self.hosts[host].disk;
+        let line = started(disk.known(job), None);
+        let spent = line.spent;
+        disk.append(job, line);
+        if !self.dies(host) {
+            self.say(|| format!("host {host} takes job {job} from its inbox"));
+            self.begin(host, job, spent, None);
+        }
+    }
+
+    fn begin(&mut self, host: usize, job: usize, spent: u32, lease: Option<(Token, LeaseProof)>) {
+        let attempt = Attempt {
+            spent,
+            stage: Stage::Building,
+            step: Step::Engine,
+            wish: None,
+            lease,
+            run: None,
+            step_ended: None,
+        };
+        self.start_step(host, job, attempt, Step::Engine);
+    }
+}

@@ -1,0 +1,99 @@
+//! The decisions that the model asks for, in one place so that a test can put a wrong one among them; and what was met
+//! while they were asked for.
+
+use std::time::Duration;
+
+use crate::fleet::failure::Failure;
+use crate::fleet::lease::BootInstant;
+use crate::fleet::routed::admission::{CutOver, cut_over};
+use crate::fleet::routed::settlement::Settlement;
+use crate::queue::{AfterCrash, History, after_crash};
+use crate::run::course::{Move, Right, next_move};
+use crate::run::pipeline::Next;
+use crate::stage::Stage;
+
+/// The decisions, so that a test can put a wrong one in the place of a right one.
+#[derive(Clone, Copy)]
+pub(super) struct Rules {
+    pub(super) right: fn(bool, bool) -> Right,
+    pub(super) next_move: fn(Next, bool) -> Move,
+    pub(super) cut_over: fn(Option<Stage>) -> CutOver,
+    pub(super) after_crash: fn(&History) -> AfterCrash,
+    pub(super) is_answered: fn(&Settlement) -> bool,
+    /// The clock of a host: what it shows, of the time and of how long the host has slept.
+    pub(super) clock: fn(u64, u64) -> BootInstant,
+    /// Since when a renewal counts: when it was sent, when it was answered.
+    pub(super) counts_from: fn(BootInstant, BootInstant) -> BootInstant,
+    pub(super) renewal: fn(Result<Duration, Failure>) -> Result<Duration, Failure>,
+    /// The key of a last word, of the letter's and of how often it was said.
+    pub(super) letter_key: fn(&str, u32) -> String,
+    /// The key of a claim, in the same way.
+    pub(super) claim_key: fn(&str, u32) -> String,
+}
+
+impl Rules {
+    pub(super) fn production() -> Rules {
+        Rules {
+            right: Right::of,
+            next_move,
+            cut_over,
+            after_crash,
+            is_answered: Settlement::is_answered,
+            clock: |now, _| BootInstant::at_ms(now),
+            counts_from: |sent, _| sent,
+            renewal: |answer| answer,
+            letter_key: |key, _| key.to_owned(),
+            claim_key: |key, _| key.to_owned(),
+        }
+    }
+}
+
+/// What was met on the way, to show that the histories are worth something.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Counts {
+    pub(super) shipped: u64,
+    pub(super) crashes: u64,
+    pub(super) pauses: u64,
+    pub(super) lost_messages: u64,
+    pub(super) leases_lost: u64,
+    pub(super) ships_interrupted: u64,
+    pub(super) delivered_after_restart: u64,
+    pub(super) finished_before: u64,
+    /// A pause fell between reading the clock and the start of a command, and the lease was over.
+    pub(super) started_in_the_window: u64,
+    /// What had been started outlived its lease while its runner was stopped.
+    pub(super) outlived_a_pause: u64,
+    /// The word of the first `ship` never arrived, so the coordinator gave the job to another: the job's id, which
+    /// `ship` is told, is what lets the other side refuse it.
+    pub(super) second_ships_refused: u64,
+}
+
+impl Counts {
+    fn each(&mut self) -> [&mut u64; 11] {
+        [
+            &mut self.shipped,
+            &mut self.crashes,
+            &mut self.pauses,
+            &mut self.lost_messages,
+            &mut self.leases_lost,
+            &mut self.ships_interrupted,
+            &mut self.delivered_after_restart,
+            &mut self.finished_before,
+            &mut self.started_in_the_window,
+            &mut self.outlived_a_pause,
+            &mut self.second_ships_refused,
+        ]
+    }
+
+    pub(super) fn add(&mut self, other: &Counts) {
+        let mut other = other.clone();
+        for (sum, more) in self.each().into_iter().zip(other.each()) {
+            *sum += *more;
+        }
+    }
+
+    /// But for the rare ones at the end.
+    pub(super) fn all_kinds_happened(&self) -> bool {
+        self.clone().each()[..8].iter().all(|count| **count > 0)
+    }
+}

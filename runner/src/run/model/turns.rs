@@ -1,0 +1,180 @@
+//! Between two inputs of the loop, in the model: what the coordinator's news mean, what is asked for next, and when the
+//! process is over.
+
+use super::coordinator::Token;
+use super::network::LIMIT_MS;
+use super::world::{Happening, World};
+use crate::fleet::lease::Ending;
+use crate::fleet::routed::inquiry;
+use crate::fleet::routed::{FleetEvent, Settlement};
+use crate::ids::JobId;
+use crate::run::pipeline::Wish;
+use crate::supervise::End;
+
+/// Between two questions.
+const INTERVAL_MS: u64 = 700;
+const WORKERS: usize = 1;
+
+impl World {
+    pub(super) fn fleet_event(&mut self, host: usize, event: FleetEvent) {
+        let process = self.process(host);
+        if matches!(
+            event,
+            FleetEvent::Claimed(_) | FleetEvent::Nothing | FleetEvent::Recovered
+        ) {
+            process.owes |= std::mem::take(&mut process.later);
+        }
+        match event {
+            FleetEvent::Claimed(granted) => {
+                process.asked = false;
+                self.admit(host, *granted);
+            }
+            FleetEvent::Nothing => process.asked = false,
+            FleetEvent::LeaseLost { job, reason, ending } => self.lease_lost(host, &job, reason, ending),
+            FleetEvent::Confirmed { job } => self.confirmed(host, index(&job)),
+            FleetEvent::Settled { job, lease, outcome } => {
+                process.closing = process.closing.saturating_sub(1);
+                let fence = lease.as_str().rsplit('-').next().unwrap().parse().unwrap();
+                let token = Token {
+                    job: index(&job),
+                    fence,
+                };
+                self.settled(host, token, &outcome);
+            }
+            FleetEvent::Trouble { .. }
+            | FleetEvent::Recovered
+            | FleetEvent::Unreachable { .. }
+            | FleetEvent::CredentialRefused { .. } => {}
+        }
+    }
+
+    fn settled(&mut self, host: usize, token: Token, outcome: &Settlement) {
+        let Some(sequence) = self.process(host).letters.remove(&token) else {
+            return;
+        };
+        self.say(|| format!("host {host}: the last word on {token:?}: {outcome:?}"));
+        if (self.rules.is_answered)(outcome) {
+            self.check_removal(host, token);
+            self.hosts[host].disk.outbox.remove(&sequence);
+            if self.process(host).opened > 0 && self.hosts[host].incarnation > 2 {
+                self.counts.delivered_after_restart += 1;
+            }
+        } else {
+            self.process(host).later = true;
+        }
+    }
+
+    fn lease_lost(&mut self, host: usize, job: &JobId, reason: String, ending: Ending) {
+        let clock = self.clock(host);
+        let job = index(job);
+        let Some(attempt) = self.process(host).attempts.get_mut(&job) else {
+            return;
+        };
+        attempt.wish = Some(Wish::LeaseLost(reason));
+        if let Some(run) = attempt.run {
+            let limit = ending.kill_at.since(clock).as_millis() as u64;
+            self.end_command(run, limit);
+        }
+    }
+
+    pub(super) fn term(&mut self, host: usize) {
+        if self.hosts[host].process.is_none() || self.calm {
+            return;
+        }
+        self.say(|| format!("host {host} is told to end"));
+        let process = self.process(host);
+        process.stop = true;
+        let mut runs = Vec::new();
+        for attempt in process.attempts.values_mut() {
+            attempt.wish.get_or_insert(Wish::Interrupt);
+            runs.extend(attempt.run);
+        }
+        if let Some(number) = process.current.take() {
+            self.inquire(host, number, inquiry::Input::Stop);
+        }
+        for run in runs {
+            self.end_command(run, 2_000);
+        }
+        self.after(host);
+    }
+
+    /// TERM, and KILL at the end of the grace.
+    fn end_command(&mut self, run: usize, grace_ms: u64) {
+        let at = self.now + self.choices.ms(0, grace_ms);
+        self.schedule(at, Happening::Ends(run, End::Ordered));
+    }
+
+    pub(super) fn follow_flag(&mut self, host: usize, routes: bool) {
+        let process = self.process(host);
+        if routes {
+            (process.resting, process.asked, process.owes) = (false, false, true);
+            process.not_before = 0;
+            return;
+        }
+        (process.resting, process.asked) = (true, false);
+        if let Some(number) = process.current.take() {
+            self.inquire(host, number, inquiry::Input::Stop);
+        }
+    }
+
+    /// After each input: what is wished for, and what can start.
+    pub(super) fn after(&mut self, host: usize) {
+        self.end_parked(host);
+        let Some(process) = &self.hosts[host].process else {
+            return;
+        };
+        if process.stop {
+            if process.attempts.is_empty() {
+                let wait = if process.closing == 0 { 0 } else { 2 * LIMIT_MS };
+                let incarnation = self.hosts[host].incarnation;
+                self.schedule(self.now + wait, Happening::Exits { host, incarnation });
+            }
+            return self.settle_timers(host);
+        }
+        let has_worker = process.attempts.len() < WORKERS;
+        if process.resting {
+            if has_worker {
+                self.take_local(host);
+            }
+        } else {
+            self.deliver_and_ask(host, has_worker);
+        }
+        if self.hosts[host].process.is_some() {
+            self.settle_timers(host);
+        }
+    }
+
+    fn deliver_and_ask(&mut self, host: usize, has_worker: bool) {
+        let now = self.now;
+        let process = self.process(host);
+        if process.current.is_none() {
+            self.open_inquiry(host);
+        }
+        let process = self.process(host);
+        if process.owes && process.closing == 0 {
+            process.owes = false;
+            self.deliver(host);
+        }
+        let process = self.process(host);
+        let is_due = !process.asked && process.closing == 0 && now >= process.not_before;
+        let Some(number) = process.current.filter(|_| has_worker && is_due) else {
+            return;
+        };
+        process.asked = true;
+        process.not_before = now + INTERVAL_MS;
+        self.ask(host, number);
+    }
+
+    pub(super) fn exits(&mut self, host: usize, incarnation: u32) {
+        let over = |process: &super::process::Process| process.stop && process.attempts.is_empty();
+        if self.hosts[host].incarnation == incarnation && self.hosts[host].process.as_ref().is_some_and(over)
+        {
+            self.say(|| format!("host {host} has ended"));
+            self.leave(host);
+        }
+    }
+}
+
+fn index(job: &JobId) -> usize {
+    job.as_str().trim_start_matches("job-").parse().unwrap()
+}
