@@ -35,11 +35,44 @@ struct Case {
     then: &'static [Step],
 }
 
+/// What was seen of a case, with its fault and without: to be judged as values, so that the judgement can itself be
+/// checked with what a stub without the fault would have shown.
+#[derive(Debug, Clone)]
+struct Observed {
+    case: Case,
+    with: Result<Seen, String>,
+    without: Result<Seen, String>,
+}
+
 /// Checks every fault in every phase that it has.
 pub fn self_check() -> Vec<Checked> {
-    let mut cases = cases();
-    cases.extend(after_cases());
-    cases.iter().map(|case| check(case, case.armed())).collect()
+    let observed: Vec<_> = all_cases().into_iter().map(Observed::of).collect();
+    judge(&observed)
+}
+
+fn judge(observed: &[Observed]) -> Vec<Checked> {
+    observed.iter().map(Observed::judged).collect()
+}
+
+impl Observed {
+    fn of(case: Case) -> Observed {
+        Observed {
+            with: observe(&case, case.armed()),
+            without: observe(&case, case.disarmed()),
+            case,
+        }
+    }
+
+    fn judged(&self) -> Checked {
+        let wrong = match (&self.with, &self.without) {
+            (Ok(with), Ok(without)) => compare(&self.case, with, without),
+            (Err(failed), _) | (_, Err(failed)) => Some(failed.clone()),
+        };
+        Checked {
+            rule: serde_json::to_string(&self.case.rule).unwrap_or_default(),
+            wrong,
+        }
+    }
 }
 
 impl Case {
@@ -65,17 +98,6 @@ impl Case {
     }
 }
 
-/// Compares what is seen with these rules to what is seen without the one in question.
-fn check(case: &Case, armed: Vec<Rule>) -> Checked {
-    let verdict = observe(case, armed)
-        .and_then(|with| Ok((with, observe(case, case.disarmed())?)))
-        .map(|(with, without)| compare(case, &with, &without));
-    Checked {
-        rule: serde_json::to_string(&case.rule).unwrap_or_default(),
-        wrong: verdict.unwrap_or_else(Some),
-    }
-}
-
 fn compare(case: &Case, with: &Seen, without: &Seen) -> Option<String> {
     if with == without {
         return Some("armed or not, a client sees the same and state ends the same".to_owned());
@@ -83,6 +105,12 @@ fn compare(case: &Case, with: &Seen, without: &Seen) -> Option<String> {
     let committed = with.digest == without.digest && with.digest != with.digest_before;
     (case.rule.phase == Phase::After && !committed)
         .then(|| "it is of the phase `after`, and the operation was not carried out".to_owned())
+}
+
+fn all_cases() -> Vec<Case> {
+    let mut cases = cases();
+    cases.extend(after_cases());
+    cases
 }
 
 /// Every fault before the operation, each on a request on which it shows.
@@ -118,6 +146,17 @@ fn cases() -> Vec<Case> {
         then: &[Step::Claim],
         ..before("job.get", json!("stale_read"))
     });
+    // Looked at where only a sequence that goes on, and ends as it says, differs from one that does nothing.
+    for (steps, end, then) in [
+        (["agree", "close"], "hold", &[Step::Ask, Step::Ask] as &[Step]),
+        (["close", "agree"], "wrap", &[Step::Ask, Step::Ask]),
+        (["agree", "close"], "pass", &[Step::Ask]),
+    ] {
+        cases.push(Case {
+            then,
+            ..before("shadow.claim", json!({"sequence": steps, "end": end}))
+        });
+    }
     cases
 }
 

@@ -1,23 +1,60 @@
-//! The check finds nothing wrong with the stub as it is, and something wrong with each fault that does nothing.
+//! The check finds nothing wrong with the stub as it is; with any fault left out it finds that one, and nothing else.
 
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::script::Fault;
+use crate::moment::Moment;
+use crate::script::{Fault, Script};
 
-fn all() -> Vec<Case> {
-    let mut cases = cases();
-    cases.extend(after_cases());
-    cases
+/// What a stub shows that lacks the fault: the rule is armed and fires, and does nothing.
+fn left_out(case: &Case) -> Result<Seen, String> {
+    let mut idle = case.armed();
+    match case.rule.fault {
+        // Where doing nothing is the fault, its absence is that the rule behind it fires.
+        Fault::Agree => idle = case.disarmed(),
+        _ => idle[0].fault = Fault::Agree,
+    }
+    observe(case, idle)
+}
+
+fn wrong(checked: &[Checked]) -> Vec<&Checked> {
+    checked.iter().filter(|one| one.wrong.is_some()).collect()
 }
 
 #[test]
-fn every_fault_does_what_it_says() {
-    let wrong: Vec<_> = self_check()
-        .into_iter()
-        .filter(|one| one.wrong.is_some())
-        .collect();
-    assert_eq!(wrong, []);
+fn whichever_fault_is_left_out_the_check_reports_that_one_and_nothing_else() {
+    let sound: Vec<_> = all_cases().into_iter().map(Observed::of).collect();
+    assert_eq!(
+        wrong(&judge(&sound)),
+        Vec::<&Checked>::new(),
+        "as it is, nothing is wrong"
+    );
+    let without: Vec<_> = sound.iter().map(|one| left_out(&one.case)).collect();
+    for kind in vocabulary() {
+        let mut lacking = sound.clone();
+        let of_it = |one: &Observed| one.case.rule.fault.kind() == kind;
+        for (one, without) in lacking.iter_mut().zip(&without) {
+            if of_it(one) {
+                one.with.clone_from(without);
+            }
+        }
+        let judged = judge(&lacking);
+        let meant: Vec<_> = judged
+            .iter()
+            .zip(&lacking)
+            .filter(|(_, one)| of_it(one))
+            .collect();
+        assert!(!meant.is_empty(), "{kind} is not checked at all");
+        let meant: Vec<_> = meant.into_iter().map(|(checked, _)| checked).collect();
+        assert_eq!(wrong(&judged), meant, "without {kind}");
+    }
+    // One way of being malformed, one kind of delay, one phase: each by itself as well.
+    for (at, without) in without.into_iter().enumerate() {
+        let mut lacking = sound.clone();
+        lacking[at].with = without;
+        let judged = judge(&lacking);
+        assert_eq!(wrong(&judged), [&judged[at]]);
+    }
 }
 
 #[test]
@@ -34,19 +71,22 @@ fn no_fault_of_the_vocabulary_is_left_out() {
     assert_eq!(malformed, Malformed::ALL.map(|(_, name)| name).into());
 }
 
-/// Each fault in turn is one that fires and does nothing, as if its code were gone.
 #[test]
-fn a_fault_that_does_nothing_is_found_whichever_it_is() {
-    for case in all() {
-        let mut idle = case.armed();
-        match case.rule.fault {
-            // Where doing nothing is the fault, its absence is the defect.
-            Fault::Agree => idle = case.disarmed(),
-            _ => idle[0].fault = Fault::Agree,
-        }
-        let checked = check(&case, idle);
-        assert!(checked.wrong.is_some(), "{}", checked.rule);
-    }
+fn every_fault_that_can_follow_an_operation_is_checked_there_too() {
+    let can_follow = |case: &Case| {
+        let script = Script::new(Some(1));
+        script
+            .arm(case.rule.clone().after(), Moment::MANUAL_START)
+            .is_ok()
+    };
+    let kinds =
+        |cases: Vec<Case>| -> BTreeSet<_> { cases.iter().map(|case| case.rule.fault.kind()).collect() };
+    let following = cases().into_iter().filter(can_follow).collect();
+    let unchecked: Vec<_> = kinds(following)
+        .difference(&kinds(after_cases()))
+        .copied()
+        .collect();
+    assert_eq!(unchecked, Vec::<&str>::new());
 }
 
 /// The other half of `after`: a fault that spoils the answer and commits nothing.
@@ -57,7 +97,11 @@ fn a_fault_of_the_phase_after_that_commits_nothing_is_found_whichever_it_is() {
         early[0].phase = Phase::Before;
         // These two let the operation be carried out in either phase, at once.
         let commits_anyway = matches!(case.rule.fault, Fault::Dribble { .. } | Fault::ClockSkew(_));
-        let found = check(&case, early).wrong.is_some();
+        let observed = Observed {
+            with: observe(&case, early),
+            ..Observed::of(case.clone())
+        };
+        let found = observed.judged().wrong.is_some();
         assert_eq!(found, !commits_anyway, "{}", case.rule.fault);
     }
 }
