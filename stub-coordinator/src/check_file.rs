@@ -10,7 +10,7 @@ use toml::Spanned;
 
 use crate::config::CoordinatorTable;
 use crate::moment::Moment;
-use crate::names::nearest;
+use crate::names::with_hint;
 use crate::script::{Rule, Script};
 
 /// What is wrong with a file, and where.
@@ -110,15 +110,4 @@ fn line_of(text: &str, span: Option<Range<usize>>) -> usize {
         .iter()
         .filter(|byte| **byte == b'\n')
         .count()
-}
-
-/// Adds the nearest of the names that a reader's message says it expected.
-fn with_hint(message: &str) -> String {
-    let message = message.lines().next().unwrap_or_default();
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    let unknown = quoted.next().filter(|_| message.starts_with("unknown "));
-    match unknown.and_then(|typed| nearest(typed, quoted)) {
-        Some(near) if !message.contains("did you mean") => format!("{message}; did you mean `{near}`?"),
-        _ => message.to_owned(),
-    }
 }

@@ -65,7 +65,7 @@ pub use self_check::{Checked, self_check};
 pub use server::FenceError;
 pub use server::control_port::control_beside;
 pub use shared::{Due, Scope as ResetScope};
-pub use stub::{ClockError, RuleGuard, StartError, Stub, Unfinished};
+pub use stub::{ClockError, ImportError, RuleGuard, StartError, Stub, Unfinished};
 pub use verdict::{Verdict, Verification};
 
 /// The OpenAPI document of the API, as it is served.

@@ -9,7 +9,7 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     match cli::run(cli::Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("stub-coordinator: {}", chain(&*error));
             ExitCode::FAILURE

@@ -16,6 +16,17 @@ pub(crate) fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>)
         .map(|(_, name)| name)
 }
 
+/// A reader's message with the nearest of the names that it says it expected.
+pub(crate) fn with_hint(message: &str) -> String {
+    let message = message.lines().next().unwrap_or_default();
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let unknown = quoted.next().filter(|_| message.starts_with("unknown "));
+    match unknown.and_then(|typed| nearest(typed, quoted)) {
+        Some(near) if !message.contains("did you mean") => format!("{message}; did you mean `{near}`?"),
+        _ => message.to_owned(),
+    }
+}
+
 /// A length of time, written as text with a unit: `250ms`, `90s`, `1m30s`, `4h`; negative only where time may run back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Span {

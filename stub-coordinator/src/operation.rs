@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use crate::coordinator::access::{Permission, Scope};
+use crate::names::nearest;
 
 /// One operation of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -84,6 +85,16 @@ impl Operation {
         Operation::ALL
             .into_iter()
             .find(|operation| operation.name() == name)
+    }
+
+    /// The operation of that name, or why there is none, with the nearest.
+    pub(crate) fn or_hint(name: &str) -> Result<Operation, String> {
+        let names = || Operation::ALL.into_iter().map(Operation::name);
+        Operation::named(name).ok_or_else(|| {
+            let hint =
+                nearest(name, names()).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+            format!("no operation is called {name:?}{hint}")
+        })
     }
 
     /// Method and path, `{id}` standing for an id.

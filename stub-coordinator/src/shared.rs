@@ -262,6 +262,19 @@ impl Shared {
         true
     }
 
+    /// Arms these rules instead of those that are armed; where one of them can't be, nothing changes.
+    pub(crate) fn replace_rules(&self, rules: Vec<Rule>) -> Result<Vec<RuleStatus>, RuleError> {
+        let trial = Script::new(self.seed);
+        for rule in &rules {
+            trial.arm(rule.clone(), self.clock.now())?;
+        }
+        self.disarm_all();
+        for rule in rules {
+            self.arm(rule)?;
+        }
+        Ok(self.script.rules())
+    }
+
     pub(crate) fn disarm_all(&self) {
         for rule in self.script.rules() {
             self.disarm(&rule.id);

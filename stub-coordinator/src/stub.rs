@@ -5,6 +5,7 @@
 
 mod finish;
 mod guard;
+mod levers;
 mod ports;
 mod setup;
 
@@ -15,36 +16,26 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use thiserror::Error;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::mpsc;
 
-use crate::clock::ClockKind;
 use crate::config::{Config, ConfigError};
 use crate::evidence::{JobState, Report};
-use crate::ids::RuleId;
 use crate::journal::counters::Counters;
 use crate::journal::exchange::{Exchange, Match};
 use crate::journal::{StubEvent, WaitError};
 use crate::mirror::{Mirror, MirrorError};
 use crate::operation::Operation;
-use crate::script::{Explanation, Facts, Rule, RuleError, RuleMatch, RuleStatus};
+use crate::script::{Explanation, Facts, RuleMatch};
 use crate::server::{FenceError, Order, control_port, run};
-use crate::shared::{Due, Places, Scope, Shared};
-use crate::verdict::Verification;
+use crate::shared::{Places, Shared};
+use crate::verdict::{Verdict, Verification};
 pub use finish::Unfinished;
 pub use guard::RuleGuard;
+pub use levers::{ClockError, ImportError};
 use ports::Ports;
 pub use setup::StartError;
 pub(crate) use setup::set_up;
-
-/// Why the clock was not advanced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum ClockError {
-    /// Only a manual clock can be moved.
-    #[error("the stub's clock is the real one; start it with a manual clock to move it")]
-    NotManual,
-}
 
 /// A running stub.
 pub struct Stub {
@@ -123,43 +114,6 @@ impl Stub {
         self.places.api
     }
 
-    /// Arms a rule behind those that are armed.
-    pub fn arm(&self, rule: Rule) -> Result<RuleId, RuleError> {
-        let armed = self.shared.arm(rule);
-        self.heeded();
-        armed
-    }
-
-    /// Arms a rule that is disarmed when what is returned is dropped.
-    pub fn arm_guarded(&self, rule: Rule) -> Result<RuleGuard, RuleError> {
-        RuleGuard::arm(&self.shared, rule)
-    }
-
-    /// Disarms a rule, and lets go of what it holds; false where it was not armed.
-    pub fn disarm(&self, id: &RuleId) -> bool {
-        let disarmed = self.shared.disarm(id);
-        self.heeded();
-        disarmed
-    }
-
-    /// The armed rules in order, with their hits.
-    pub fn rules(&self) -> Vec<RuleStatus> {
-        self.shared.script.rules()
-    }
-
-    /// Opens a gate, for later arrivals too, and says how many were waiting.
-    pub fn release_gate(&self, name: &str) -> usize {
-        self.shared.gates.release(name)
-    }
-
-    /// Moves a manual clock; returns when all that fell due has happened, and says what did.
-    pub fn advance(&self, by: Duration) -> Result<Vec<Due>, ClockError> {
-        if self.shared.clock.kind() != ClockKind::Manual {
-            return Err(ClockError::NotManual);
-        }
-        Ok(self.runtime.block_on(self.shared.advance(by)))
-    }
-
     /// What was counted so far.
     pub fn counters(&self) -> Counters {
         self.shared.journal.counters()
@@ -203,14 +157,20 @@ impl Stub {
     }
 
     /// Whether from `least` to `most` of the exchanges meant have arrived; *inconclusive* where the journal has
-    /// forgotten what could decide it.
+    /// forgotten what could decide it, or where no operation has the name that is asked for.
     pub fn verify(&self, what: &Match, least: usize, most: Option<usize>) -> Verification {
-        self.shared.journal.verify(what, least, most)
+        match unknown(std::slice::from_ref(what)) {
+            Some(nothing) => nothing,
+            None => self.shared.journal.verify(what, least, most),
+        }
     }
 
     /// Whether exchanges like these have arrived in this order, whatever came between them.
     pub fn verify_sequence(&self, wanted: &[Match]) -> Verification {
-        self.shared.journal.verify_sequence(wanted)
+        match unknown(wanted) {
+            Some(nothing) => nothing,
+            None => self.shared.journal.verify_sequence(wanted),
+        }
     }
 
     /// Which rule would fire on a request of this operation that says this, and why the others would not. None where
@@ -253,24 +213,6 @@ impl Stub {
         let _ = done.recv();
     }
 
-    /// Puts things back to what they were at the start; requests under way end without an answer.
-    pub fn reset(&self, scope: Scope) {
-        let shared = Arc::clone(&self.shared);
-        let (tell, told) = sync_channel(1);
-        self.runtime.spawn(async move {
-            shared.reset(scope);
-            // Whoever asked waits for it, below.
-            let _ = tell.send(());
-        });
-        // A server that is gone has nothing under way, and nobody who would see the difference.
-        let _ = told.recv();
-    }
-
-    /// All state as one document: what `GET /_stub/state` gives.
-    pub fn export_state(&self) -> serde_json::Value {
-        serde_json::to_value(self.shared.save()).expect("a state has nothing in it that JSON lacks")
-    }
-
     /// Submits what lies in the `inbox/` of a local queue folder and what enters it from now on, in the order of that
     /// queue. Nothing is written there, and stages are not followed. `tell` hears of files that are no jobs.
     pub fn mirror(
@@ -302,11 +244,6 @@ impl Stub {
         }
     }
 
-    /// Whoever is told to be down or up again is so when the call returns.
-    fn heeded(&self) {
-        self.runtime.block_on(self.shared.until_heeded());
-    }
-
     fn end(&mut self) {
         self.mirrors.clear();
         // Either it hears of it, or it has ended.
@@ -323,4 +260,16 @@ impl Drop for Stub {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// The answer to a question about an operation that there is none of: *none arrived* would prove nothing.
+fn unknown(asked: &[Match]) -> Option<Verification> {
+    let names = asked.iter().filter_map(|what| what.operation.as_deref());
+    let why = names.map(Operation::or_hint).find_map(Result::err)?;
+    Some(Verification {
+        verdict: Verdict::Inconclusive,
+        seen: Vec::new(),
+        why,
+        forgotten: 0,
+    })
 }

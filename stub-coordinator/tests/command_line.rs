@@ -280,6 +280,14 @@ fn a_running_stub_is_worked_from_another_terminal() {
     );
     let (_, explained) = told(&stub, &["explain", "shadow.claim", "--factory", "f"]);
     assert!(explained.contains("`g` would fire"), "{explained}");
+    let (_, behind) = told(
+        &stub,
+        &["rule", "add", r#"{"id": "h", "on": "*", "fault": "hang"}"#],
+    );
+    assert!(behind.contains("h is behind g: that one goes first"), "{behind}");
+    assert!(told(&stub, &["rule", "list"]).1.contains("fired 0, behind g)"));
+    assert!(told(&stub, &["rule", "remove", "h"]).0);
+    assert!(told(&stub, &["gate", "list"]).1.starts_with("there is no gate"));
     let (_, released) = told(&stub, &["gate", "release", "here"]);
     assert_eq!(released, "here is open; 0 were waiting\n");
     assert_eq!(
@@ -290,11 +298,50 @@ fn a_running_stub_is_worked_from_another_terminal() {
     assert!(!removed_twice && why.contains("no rule `g` is armed"), "{why}");
     let (_, advanced) = told(&stub, &["clock", "advance", "1m"]);
     assert_eq!(advanced, "it is 2026-01-01T00:01:00.000Z\n");
+    let (_, shown) = told(&stub, &["clock", "show"]);
+    assert_eq!(shown, "it is 2026-01-01T00:01:00.000Z on a manual clock\n");
+    assert_eq!(told(&stub, &["gate", "list"]).1, "here  0 waiting\n");
     let (_, used) = told(&stub, &["preset", "use", "diverge", "--json"]);
     let used: Value = serde_json::from_str(&used).expect("JSON");
     assert_eq!(used["rules"][0]["rule"]["fault"], "diverge");
     let (fine, wrong) = told(&stub, &["rule", "add", r#"{"on": "clam", "fault": "hang"}"#]);
     assert!(!fine && wrong.contains("did you mean \"claim\"?"), "{wrong}");
+}
+
+#[test]
+fn a_script_asks_what_arrived_by_exit_codes() {
+    let stub = start(&[]);
+    let url = format!("http://{}", stub.address());
+    let code = |arguments: &[&str]| {
+        let output = run(&[&["verify"], arguments, &["--url", &url]].concat());
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8_lossy(&text).into_owned())
+    };
+    dry_run(&stub, "sh");
+    let (holds, said) = code(&["shadow.claim", "--factory", "f", "--count", "1"]);
+    assert_eq!(
+        (holds, said.as_str()),
+        (Some(0), "holds: 1 arrived, 1 asked for\n")
+    );
+    assert_eq!(code(&["claim", "--at-least", "1"]).0, Some(1));
+    assert_eq!(code(&["claim", "--at-most", "3"]).0, Some(0));
+    let (misspelt, said) = code(&["clam", "--count", "0"]);
+    assert!(
+        misspelt == Some(2) && said.contains("did you mean `claim`?"),
+        "{said}"
+    );
+    let gone = run(&["verify", "claim", "--count", "0", "--url", "http://127.0.0.1:1"]);
+    assert_eq!(gone.status.code(), Some(2), "nobody to ask is no answer");
+    let (_, counted) = told(&stub, &["counters"]);
+    assert!(
+        counted.starts_with("mutations total 0\n") && counted.contains("shadow.claim 1"),
+        "{counted}"
+    );
+    assert_eq!(
+        told(&stub, &["reset", "journal"]),
+        (true, "reset: journal\n".to_owned())
+    );
+    assert_eq!(code(&["shadow.claim", "--count", "0"]).0, Some(0));
 }
 
 #[test]

@@ -59,6 +59,74 @@ fn every_route_is_in_the_document_and_nothing_else_is() {
     assert_eq!(told, routes);
 }
 
+/// What stands in backticks in one column of the table of wishes.
+fn wishes(column: usize) -> BTreeSet<String> {
+    let page = include_str!("../../docs/scenarios.md");
+    let table = page.split("| wish | command |").nth(1).expect("the table");
+    let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+    let cells = rows.filter_map(|row| row.split('|').nth(column + 1));
+    let quoted =
+        |cell: &str| -> Vec<String> { cell.split('`').skip(1).step_by(2).map(str::to_owned).collect() };
+    cells.flat_map(quoted).collect()
+}
+
+#[test]
+fn the_table_of_wishes_names_every_way_in() {
+    let document = document();
+    let paths = document["paths"].as_object().expect("paths").iter();
+    let told: BTreeSet<_> = paths
+        .flat_map(|(path, methods)| {
+            let path = path.trim_start_matches("/_stub").to_owned();
+            let methods = methods.as_object().expect("methods").keys();
+            methods.map(move |method| format!("{} {path}", method.to_uppercase()))
+        })
+        .collect();
+    assert_eq!(wishes(2), told, "over HTTP");
+
+    let handle = [
+        include_str!("../src/stub.rs"),
+        include_str!("../src/stub/finish.rs"),
+        include_str!("../src/stub/levers.rs"),
+    ];
+    let public = handle
+        .iter()
+        .flat_map(|source| source.split("    pub fn ").skip(1));
+    let methods: BTreeSet<_> = public
+        .map(|rest| rest.split(['(', '<']).next().expect("a name").to_owned())
+        .collect();
+    // What only a handle in this process can do, or says of itself.
+    let own = [
+        "address",
+        "excuse",
+        "fence",
+        "forgotten",
+        "mirror",
+        "restart",
+        "seed",
+        "start",
+        "stop",
+    ];
+    let elsewhere = ["PRESETS", "preset", "check_rules_file", "self_check"];
+    let named: BTreeSet<_> = wishes(3)
+        .into_iter()
+        .filter(|name| !elsewhere.contains(&&**name))
+        .collect();
+    let meant: BTreeSet<_> = methods
+        .into_iter()
+        .filter(|name| !own.contains(&&**name))
+        .collect();
+    assert_eq!(named, meant, "in Rust");
+
+    for command in wishes(1) {
+        let words: Vec<_> = command.split(' ').chain(["--help"]).collect();
+        let help = std::process::Command::new(env!("CARGO_BIN_EXE_stub-coordinator"))
+            .args(&words)
+            .output()
+            .expect("it runs");
+        assert!(help.status.success(), "{command}: {help:?}");
+    }
+}
+
 #[test]
 fn every_example_of_a_request_is_understood_and_answered_in_the_shape_that_is_shown() {
     let document = document();

@@ -3,6 +3,7 @@
 mod common;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use common::*;
@@ -92,6 +93,17 @@ fn state_is_exported_by_one_stub_and_imported_by_another() {
 }
 
 #[test]
+fn what_is_imported_is_kept_in_the_state_file_as_well() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("state.json");
+    let source = busy(Config::default());
+    let stub = start_with(&[], kept_in(&path));
+    stub.import_state(&source.export_state()).expect("a state");
+    drop(stub);
+    assert_eq!(start_with(&[], kept_in(&path)).digest(), source.digest());
+}
+
+#[test]
 fn what_is_no_state_is_refused_and_changes_nothing() {
     let stub = busy(Config::default());
     let digest = stub.digest();
@@ -135,6 +147,8 @@ fn a_state_file_is_kept_across_restarts() {
     // What was answered is in the file, whatever ends the process: no orderly stop is waited for.
     let on_disk: Value = serde_json::from_slice(&fs::read(&path).expect("a file")).expect("JSON");
     assert_eq!(on_disk["digest"], json!(digest));
+    let mode = fs::metadata(&path).expect("a file").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "it holds tokens");
     drop(first);
     let second = start_with(&["a", "b", "c", "d"], kept_in(&path));
     goes_on(&second, &digest, &keyed);

@@ -3,7 +3,6 @@
 use std::error::Error;
 use std::fs;
 use std::io::{self, Read, Write};
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use clap::Subcommand;
@@ -55,6 +54,11 @@ pub(super) enum RuleVerb {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum GateVerb {
+    /// List the gates, and how many wait at each.
+    List {
+        #[command(flatten)]
+        target: Target,
+    },
     /// Let through what waits at a gate, and what comes later.
     Release {
         /// The gate's name.
@@ -66,6 +70,11 @@ pub(super) enum GateVerb {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ClockVerb {
+    /// Say which clock it is, and what time it shows.
+    Show {
+        #[command(flatten)]
+        target: Target,
+    },
     /// Move a manual clock, and say what fell due.
     Advance {
         /// By how much: 90s, 15m, 1h30m.
@@ -89,27 +98,6 @@ pub(super) enum StateVerb {
         #[command(flatten)]
         target: Target,
     },
-}
-
-/// A request that is not sent.
-#[derive(Debug, clap::Args)]
-pub(super) struct Thought {
-    /// Its operation, such as shadow.claim.
-    operation: String,
-    /// The factory that it speaks for.
-    #[arg(long)]
-    factory: Option<String>,
-    /// The job that it speaks of.
-    #[arg(long)]
-    job: Option<String>,
-    /// The stage that it reports.
-    #[arg(long)]
-    stage: Option<String>,
-    /// The lease that it holds.
-    #[arg(long)]
-    lease: Option<String>,
-    #[command(flatten)]
-    target: Target,
 }
 
 pub(super) fn presets(verb: &PresetVerb) -> Result<(), Box<dyn Error>> {
@@ -146,6 +134,13 @@ pub(super) fn rules(verb: &RuleVerb) -> Result<(), Box<dyn Error>> {
                 )
             })?;
             let answer = target.post("/_stub/rules", &rule)?;
+            for behind in answer["behind"].as_array().into_iter().flatten() {
+                eprintln!(
+                    "stub-coordinator: {} is behind {}: that one goes first where both fire",
+                    word(&answer["id"]),
+                    word(behind)
+                );
+            }
             shown(target, &answer, || word(&answer["id"]))
         }
         RuleVerb::List { target } => {
@@ -153,8 +148,10 @@ pub(super) fn rules(verb: &RuleVerb) -> Result<(), Box<dyn Error>> {
             shown(target, &answer, || {
                 let rules = answer["rules"].as_array().cloned().unwrap_or_default();
                 let line = |rule: &Value| {
+                    let behind = rule["behind"].as_array().into_iter().flatten();
+                    let behind: String = behind.map(|id| format!(", behind {}", word(id))).collect();
                     format!(
-                        "{}  on {}: {}  (matched {}, fired {})",
+                        "{}  on {}: {}  (matched {}, fired {}{behind})",
                         word(&rule["id"]),
                         word(&rule["rule"]["on"]),
                         word(&rule["rule"]["fault"]),
@@ -175,57 +172,59 @@ pub(super) fn rules(verb: &RuleVerb) -> Result<(), Box<dyn Error>> {
     }
 }
 
-pub(super) fn gates(GateVerb::Release { name, target }: &GateVerb) -> Result<(), Box<dyn Error>> {
-    let answer = target.post(&format!("/_stub/gates/{}/release", in_path(name)?), &json!({}))?;
-    shown(target, &answer, || {
-        format!("{name} is open; {} were waiting", answer["released"])
-    })
-}
-
-pub(super) fn clock(ClockVerb::Advance { by, target }: &ClockVerb) -> Result<(), Box<dyn Error>> {
-    let answer = target.post("/_stub/clock", &json!({"advance": by}))?;
-    shown(target, &answer, || {
-        let due = answer["due"].as_array().cloned().unwrap_or_default();
-        let due = due
-            .iter()
-            .map(|due| format!("{}  {}", word(&due["at"]), word(&due["what"])));
-        due.chain([format!("it is {}", word(&answer["now"]))])
-            .collect::<Vec<_>>()
-            .join("\n")
-    })
-}
-
-pub(super) fn explain(thought: &Thought) -> Result<(), Box<dyn Error>> {
-    let mut request = json!({"operation": thought.operation});
-    let said = [
-        ("factory", &thought.factory),
-        ("job", &thought.job),
-        ("stage", &thought.stage),
-        ("lease", &thought.lease),
-    ];
-    for (field, value) in said {
-        if let Some(value) = value {
-            request[field] = json!(value);
+pub(super) fn gates(verb: &GateVerb) -> Result<(), Box<dyn Error>> {
+    match verb {
+        GateVerb::List { target } => {
+            let answer = target.get("/_stub/gates")?;
+            shown(target, &answer, || {
+                let gates = answer["gates"].as_array().cloned().unwrap_or_default();
+                let line = |gate: &Value| format!("{}  {} waiting", word(&gate["name"]), gate["waiting"]);
+                match gates.is_empty() {
+                    true => "there is no gate; a rule with a gate makes one".to_owned(),
+                    false => gates.iter().map(line).collect::<Vec<_>>().join("\n"),
+                }
+            })
+        }
+        GateVerb::Release { name, target } => {
+            let answer = target.post(&format!("/_stub/gates/{}/release", in_path(name)?), &json!({}))?;
+            shown(target, &answer, || {
+                format!("{name} is open; {} were waiting", answer["released"])
+            })
         }
     }
-    let answer = thought.target.post("/_stub/explain", &request)?;
-    shown(&thought.target, &answer, || {
-        let rules = answer["rules"].as_array().cloned().unwrap_or_default();
-        let line = |rule: &Value| {
-            let mark = if rule["fires"] == true { "fires " } else { "passes" };
-            format!("{mark}  {}: {}", word(&rule["id"]), word(&rule["why"]))
-        };
-        let verdict = match &answer["fires"] {
-            Value::Null => "no rule would fire: the answer would be honest".to_owned(),
-            rule => format!("`{}` would fire", word(rule)),
-        };
-        rules
-            .iter()
-            .map(line)
-            .chain([verdict])
-            .collect::<Vec<_>>()
-            .join("\n")
-    })
+}
+
+pub(super) fn clock(verb: &ClockVerb) -> Result<(), Box<dyn Error>> {
+    match verb {
+        ClockVerb::Show { target } => {
+            let answer = target.get("/_stub/clock")?;
+            shown(target, &answer, || {
+                format!(
+                    "it is {} on a {} clock",
+                    word(&answer["now"]),
+                    word(&answer["kind"])
+                )
+            })
+        }
+        ClockVerb::Advance { by, target } => {
+            let answer = target.post("/_stub/clock", &json!({"advance": by}))?;
+            shown(target, &answer, || {
+                let due = answer["due"].as_array().cloned().unwrap_or_default();
+                let due = due
+                    .iter()
+                    .map(|due| format!("{}  {}", word(&due["at"]), word(&due["what"])));
+                due.chain([format!("it is {}", word(&answer["now"]))])
+                    .collect::<Vec<_>>()
+                    .join("\n")
+            })
+        }
+    }
+}
+
+/// Puts back what the scope names.
+pub(super) fn reset(scope: &str, target: &Target) -> Result<(), Box<dyn Error>> {
+    let answer = target.post("/_stub/reset", &json!({"scope": scope}))?;
+    shown(target, &answer, || format!("reset: {}", word(&answer["reset"])))
 }
 
 pub(super) fn state(verb: &StateVerb) -> Result<(), Box<dyn Error>> {
@@ -251,56 +250,11 @@ pub(super) fn state(verb: &StateVerb) -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// Follows the stub's events and prints a line for each exchange that ends, until either side goes.
-pub(super) fn tail(target: &Target) -> Result<(), Box<dyn Error>> {
-    let mut event = String::new();
-    target
-        .clone()
-        .steady()?
-        .lines("/_stub/events?heartbeat=10s", |line| {
-            if let Some(name) = line.strip_prefix("event: ") {
-                event = name.to_owned();
-            }
-            let Some(data) = line.strip_prefix("data: ").filter(|_| event == "completed") else {
-                return ControlFlow::Continue(());
-            };
-            let told = match target.json {
-                true => data.to_owned(),
-                false => serde_json::from_str(data)
-                    .map_or_else(|_| data.to_owned(), |row: Value| row_in_words(&row)),
-            };
-            match say(&told) {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(_) => ControlFlow::Break(()),
-            }
-        })
-}
-
-fn row_in_words(row: &Value) -> String {
-    let asked = match &row["operation"] {
-        Value::Null => format!("{} {}", word(&row["method"]), word(&row["path"])),
-        operation => word(operation),
-    };
-    let about: String = ["factory", "job", "stage", "lease"]
-        .iter()
-        .filter_map(|field| Some(format!(" {field}={}", row[field].as_str()?.escape_debug())))
-        .collect();
-    let status = match &row["wire_status"] {
-        Value::Null => word(&row["outcome"]),
-        status => status.to_string(),
-    };
-    let rule = row["rule"]
-        .as_str()
-        .map_or(String::new(), |rule| format!("  [{}]", rule.escape_debug()));
-    let changed = if row["mutated"] == true {
-        "  CHANGED STATE"
-    } else {
-        ""
-    };
-    format!("{} {asked}{about} -> {status}{rule}{changed}", word(&row["at"]))
-}
-
-fn shown(target: &Target, answer: &Value, in_words: impl FnOnce() -> String) -> Result<(), Box<dyn Error>> {
+pub(super) fn shown(
+    target: &Target,
+    answer: &Value,
+    in_words: impl FnOnce() -> String,
+) -> Result<(), Box<dyn Error>> {
     say(&if target.json {
         answer.to_string()
     } else {
@@ -309,7 +263,7 @@ fn shown(target: &Target, answer: &Value, in_words: impl FnOnce() -> String) -> 
 }
 
 /// Text of somebody else, safe on a terminal; what is no text, as JSON.
-fn word(value: &Value) -> String {
+pub(super) fn word(value: &Value) -> String {
     value
         .as_str()
         .map_or_else(|| value.to_string(), |text| text.escape_debug().to_string())
@@ -336,7 +290,7 @@ fn from_standard_input() -> io::Result<String> {
     Ok(text)
 }
 
-fn say(text: &str) -> Result<(), Box<dyn Error>> {
+pub(super) fn say(text: &str) -> Result<(), Box<dyn Error>> {
     let mut out = io::stdout().lock();
     writeln!(out, "{text}")?;
     out.flush()?;

@@ -2,6 +2,7 @@
 
 mod control;
 mod exchanges;
+mod questions;
 mod remote;
 mod self_check;
 mod serve;
@@ -11,6 +12,7 @@ mod validate;
 use std::error::Error;
 use std::io;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
@@ -44,10 +46,10 @@ enum Command {
     /// The rules of a running stub.
     #[command(subcommand)]
     Rule(control::RuleVerb),
-    /// The gates of a running stub.
+    /// The gates of a running stub: where requests wait until somebody lets them go.
     #[command(subcommand)]
     Gate(control::GateVerb),
-    /// The manual clock of a running stub.
+    /// The clock of a running stub.
     #[command(subcommand)]
     Clock(control::ClockVerb),
     /// Follow a running stub: a line for each exchange that ends.
@@ -56,7 +58,21 @@ enum Command {
         target: remote::Target,
     },
     /// Which rule would fire on a request, and why not the others; nothing is sent or changed.
-    Explain(control::Thought),
+    Explain(questions::Thought),
+    /// Whether requests have arrived so often; exit code 0 yes, 1 no, 2 nobody can say.
+    Verify(questions::Amount),
+    /// What was counted: mutations, requests, dry runs, refusals, faults.
+    Counters {
+        #[command(flatten)]
+        target: remote::Target,
+    },
+    /// Begin again: put back state, rules (and gates), journal (and counters), or all; what is under way ends.
+    Reset {
+        /// What: state, rules, journal or all.
+        scope: String,
+        #[command(flatten)]
+        target: remote::Target,
+    },
     /// Check the rules of a scenario, or of a file of rules, without a stub.
     Validate {
         /// A scenario, a TOML file of `[[rule]]`s, or a JSON list of rules.
@@ -83,6 +99,7 @@ Try it:
   stub-coordinator --preset diverge --jobs inbox/*.md       ... that would assign another one
   stub-coordinator preset use 5xx --url URL                 change its mood while it runs
   stub-coordinator explain shadow.claim --url URL           which rule would fire, and why not the others
+  stub-coordinator verify claim --count 0 --url URL         exit code 0 where no claim came: for a script
   stub-coordinator tail --url URL                           watch it from another terminal
   stub-coordinator --state day.json --mirror ~/queue        a rehearsal that lasts, on a queue of your own
   curl URL/_stub/counters                                   mutationsTotal is what a dry run must keep at 0
@@ -91,8 +108,8 @@ Presets: agree, diverge, empty, 5xx, timeout, flaky, slow-day, lost-replies, spl
 GET URL/_stub/presets prints the rules of each.";
 
 /// Does what was typed.
-pub(crate) fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
-    match arguments.command {
+pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
+    let done: Result<(), Box<dyn Error>> = match arguments.command {
         Some(Command::Completions { shell }) => {
             clap_complete::generate(
                 shell,
@@ -108,10 +125,14 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         Some(Command::Rule(verb)) => control::rules(&verb),
         Some(Command::Gate(verb)) => control::gates(&verb),
         Some(Command::Clock(verb)) => control::clock(&verb),
-        Some(Command::Tail { target }) => control::tail(&target),
-        Some(Command::Explain(thought)) => control::explain(&thought),
+        Some(Command::Tail { target }) => questions::tail(&target),
+        Some(Command::Explain(thought)) => questions::explain(&thought),
+        Some(Command::Verify(amount)) => return questions::verify(&amount),
+        Some(Command::Counters { target }) => questions::counters(&target),
+        Some(Command::Reset { scope, target }) => control::reset(&scope, &target),
         Some(Command::Validate { file }) => validate::run(&file),
         Some(Command::State(verb)) => control::state(&verb),
         None => serve::run(arguments.serve),
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }

@@ -71,7 +71,6 @@ enum TypedClock {
 pub(super) fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
     let (config, made_up) = configure(&flags)?;
     let seed = config.seed;
-    let rules = config.rules.clone();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -81,6 +80,7 @@ pub(super) fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
     if let Some(queue) = &flags.mirror {
         stub.mirror(queue, |line| eprintln!("stub-coordinator: {line}"))?;
     }
+    let rules = stub.rules();
     let follower = exchanges::follow(stub.events());
     let mut line =
         json!({"url": stub.url(), "controlUrl": stub.control_url(), "pid": std::process::id(), "seed": seed});
@@ -100,8 +100,18 @@ pub(super) fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
     if let Some(url) = stub.control_url() {
         eprintln!("stub-coordinator: console and control at {url}/, which no fault closes");
     }
-    for (at, rule) in rules.iter().enumerate() {
-        eprintln!("  {}. on {}: {}", at + 1, rule.on, rule.fault);
+    for (at, status) in rules.iter().enumerate() {
+        let behind: String = status
+            .behind
+            .iter()
+            .map(|id| format!("  (behind {id})"))
+            .collect();
+        eprintln!(
+            "  {}. on {}: {}{behind}",
+            at + 1,
+            status.rule.on,
+            status.rule.fault
+        );
     }
     runtime.block_on(signals.first());
     let report = stub.stop();

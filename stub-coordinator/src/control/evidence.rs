@@ -10,6 +10,7 @@ use axum::http::Response;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::questions::known;
 use super::{document, problem, read};
 use crate::journal::WaitError;
 use crate::journal::exchange::Match;
@@ -50,6 +51,9 @@ pub(super) async fn jobs(State(shared): Stub) -> Response<Body> {
 }
 
 pub(super) async fn journal(State(shared): Stub, Query(what): Query<Match>) -> Response<Body> {
+    if let Err(refusal) = known(&what) {
+        return *refusal;
+    }
     let exchanges = shared.journal.matching(&what);
     document(&json!({"exchanges": exchanges, "forgotten": shared.journal.forgotten()}))
 }
@@ -66,9 +70,14 @@ pub(super) struct Question {
     limit: Option<Span>,
 }
 
+fn question(body: &[u8]) -> Result<Question, Box<Response<Body>>> {
+    let question = read::<Question>(body)?;
+    known(&question.what).map(|()| question)
+}
+
 /// How many exchanges are meant; *inconclusive* once the journal has forgotten some.
 pub(super) async fn count(State(shared): Stub, body: Bytes) -> Response<Body> {
-    match read::<Question>(&body) {
+    match question(&body) {
         Err(refusal) => *refusal,
         Ok(question) => {
             let count = shared.journal.matching(&question.what).len();
@@ -80,7 +89,7 @@ pub(super) async fn count(State(shared): Stub, body: Bytes) -> Response<Body> {
 
 /// Waits until so many exchanges have arrived. The limit must be given.
 pub(super) async fn wait(State(shared): Stub, body: Bytes) -> Response<Body> {
-    let question = match read::<Question>(&body) {
+    let question = match question(&body) {
         Ok(question) => question,
         Err(refusal) => return *refusal,
     };

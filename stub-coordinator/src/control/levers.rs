@@ -54,7 +54,10 @@ pub(super) async fn arm(State(shared): Stub, body: Bytes) -> Response<Body> {
     match read::<Rule>(&body) {
         Err(refusal) => *refusal,
         Ok(rule) => match shared.arm(rule) {
-            Ok(id) => document(&json!({"id": id})),
+            Ok(id) => {
+                let armed = shared.script.rules().into_iter().find(|status| status.id == id);
+                document(&json!({"id": id, "behind": armed.map(|status| status.behind)}))
+            }
             Err(error) => refused(&error),
         },
     }
@@ -66,7 +69,7 @@ struct RuleList {
     rules: Vec<Rule>,
 }
 
-/// Replaces all rules; where one of them can't be armed, those before it are.
+/// Replaces all rules; where one of them can't be armed, nothing changes.
 pub(super) async fn replace(State(shared): Stub, body: Bytes) -> Response<Body> {
     match read::<RuleList>(&body) {
         Ok(list) => replaced(&shared, list.rules),
@@ -150,13 +153,10 @@ pub(super) async fn reset(State(shared): Stub, body: Bytes) -> Response<Body> {
 }
 
 fn replaced(shared: &Shared, rules: Vec<Rule>) -> Response<Body> {
-    shared.disarm_all();
-    for rule in rules {
-        if let Err(error) = shared.arm(rule) {
-            return refused(&error);
-        }
+    match shared.replace_rules(rules) {
+        Ok(rules) => document(&json!({"rules": rules})),
+        Err(error) => refused(&error),
     }
-    document(&json!({"rules": shared.script.rules()}))
 }
 
 fn refused(error: &RuleError) -> Response<Body> {

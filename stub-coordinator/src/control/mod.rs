@@ -20,6 +20,7 @@ use axum::routing::{delete, get, post};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::names::with_hint;
 use crate::shared::Shared;
 use guard::Guard;
 
@@ -136,6 +137,6 @@ fn read<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Box<Response<B
         })
         .and_then(|value| {
             serde_json::from_value(value)
-                .map_err(|error| Box::new(problem(422, "invalid_field", &error.to_string())))
+                .map_err(|error| Box::new(problem(422, "invalid_field", &with_hint(&error.to_string()))))
         })
 }

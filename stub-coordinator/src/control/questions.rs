@@ -13,7 +13,6 @@ use super::{document, problem, read};
 use crate::exchange::facts_of;
 use crate::journal::exchange::Match;
 use crate::moment::Moment;
-use crate::names::nearest;
 use crate::operation::{Operation, Recognised};
 use crate::script::{Facts, Script};
 use crate::shared::Shared;
@@ -40,6 +39,9 @@ pub(super) async fn verify(State(shared): Stub, body: Bytes) -> Response<Body> {
         Ok(amount) => amount,
         Err(refusal) => return *refusal,
     };
+    if let Err(refusal) = known(&amount.what) {
+        return *refusal;
+    }
     let (least, most) = match (amount.count, amount.at_least, amount.at_most) {
         (Some(count), None, None) => (count, Some(count)),
         (None, least, most) if least.is_some() || most.is_some() => (least.unwrap_or(0), most),
@@ -67,7 +69,10 @@ pub(super) async fn verify_sequence(State(shared): Stub, body: Bytes) -> Respons
             "invalid_field",
             "`sequence` is empty; a sequence of nothing proves nothing",
         ),
-        Ok(order) => document(&shared.journal.verify_sequence(&order.sequence)),
+        Ok(order) => match order.sequence.iter().try_for_each(known) {
+            Ok(()) => document(&shared.journal.verify_sequence(&order.sequence)),
+            Err(refusal) => *refusal,
+        },
         Err(refusal) => *refusal,
     }
 }
@@ -120,7 +125,7 @@ impl Thought {
                     stage: self.stage.as_deref(),
                     lease: self.lease.as_deref(),
                 };
-                Ok(explained(operation_named(name)?, &facts))
+                Ok(explained(Operation::or_hint(name)?, &facts))
             }
             (None, Some(path)) => {
                 let method = self.method.as_deref().unwrap_or("POST");
@@ -141,10 +146,10 @@ impl Thought {
     }
 }
 
-fn operation_named(name: &str) -> Result<Operation, String> {
-    let names = || Operation::ALL.into_iter().map(Operation::name);
-    Operation::named(name).ok_or_else(|| {
-        let hint = nearest(name, names()).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
-        format!("no operation is called {name:?}{hint}")
-    })
+/// Refuses to look for an operation that nobody could have asked for: *none arrived* would prove nothing.
+pub(super) fn known(what: &Match) -> Result<(), Box<Response<Body>>> {
+    match what.operation.as_deref().map(Operation::or_hint) {
+        Some(Err(why)) => Err(Box::new(problem(422, "invalid_field", &why))),
+        _ => Ok(()),
+    }
 }

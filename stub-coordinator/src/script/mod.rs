@@ -5,6 +5,7 @@ mod explain;
 mod fault;
 mod gates;
 mod judge;
+mod overlap;
 mod preset;
 mod rule;
 mod schema;
@@ -29,7 +30,7 @@ pub use validate::RuleError;
 
 use crate::ids::RuleId;
 use crate::moment::Moment;
-use crate::operation::Operation;
+use crate::operation::{Field, Operation};
 
 /// The most rules that are armed at a time.
 const RULE_LIMIT: usize = 1_000;
@@ -68,6 +69,8 @@ pub struct RuleStatus {
     pub matched: u64,
     /// Requests that it fired on.
     pub fired: u64,
+    /// The earlier rules that may fire first on a request that this one matches too.
+    pub behind: Vec<RuleId>,
 }
 
 #[derive(Debug)]
@@ -90,6 +93,8 @@ struct Armed {
     armed_at: Moment,
     matched: u64,
     fired: u64,
+    /// Earlier rules that it overlaps with.
+    behind: Vec<RuleId>,
     disarmed: watch::Sender<()>,
 }
 
@@ -109,14 +114,11 @@ impl Script {
         if armoury.rules.len() >= RULE_LIMIT {
             return Err(RuleError::TooMany(RULE_LIMIT));
         }
-        if let Some(earlier) = armoury
-            .rules
-            .iter()
-            .find(|earlier| validate::overshadows(&earlier.rule, &rule))
-        {
-            return Err(RuleError::Overshadowed(earlier.id.clone()));
+        if let Some(earlier) = overlap::overshadowing(&armoury.rules, &rule) {
+            return Err(RuleError::Overshadowed(earlier));
         }
         let id = armoury.name(&rule)?;
+        let behind = overlap::in_front(&armoury.rules, &rule);
         let (disarmed, _) = watch::channel(());
         armoury.rules.push(Armed {
             id: id.clone(),
@@ -125,6 +127,7 @@ impl Script {
             armed_at: now,
             matched: 0,
             fired: 0,
+            behind,
             disarmed,
         });
         Ok(id)
@@ -134,7 +137,12 @@ impl Script {
     pub(crate) fn disarm(&self, id: &RuleId) -> Option<Rule> {
         let mut armoury = self.armoury();
         let at = armoury.rules.iter().position(|armed| armed.id == *id)?;
-        Some(armoury.rules.remove(at).rule)
+        let rule = armoury.rules.remove(at).rule;
+        armoury
+            .rules
+            .iter_mut()
+            .for_each(|armed| armed.behind.retain(|behind| behind != id));
+        Some(rule)
     }
 
     pub(crate) fn rules(&self) -> Vec<RuleStatus> {
@@ -143,6 +151,7 @@ impl Script {
             rule: armed.rule.clone(),
             matched: armed.matched,
             fired: armed.fired,
+            behind: armed.behind.clone(),
         };
         self.armoury().rules.iter().map(status).collect()
     }

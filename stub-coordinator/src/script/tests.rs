@@ -193,12 +193,100 @@ fn a_rule_that_can_never_fire_is_refused_when_it_is_written() {
 }
 
 #[test]
+fn a_rule_to_which_earlier_ones_leave_nothing_is_refused_whatever_way_they_do() {
+    let hang = |on: &str, id: &str| json!({"id": id, "on": on, "fault": "hang"});
+    for (earlier, later, wanted) in [
+        (
+            vec![json!({"id": "desk", "on": "shadow.report", "match": {"factory": "desk"}, "fault": "hang"})],
+            json!({"on": "shadow.report", "match": {"factory": "desk", "stage": "building"}, "fault": "reset"}),
+            "earlier on, `desk` fires",
+        ),
+        (
+            vec![json!({"id": "refuse", "on": "*", "fault": {"refuse": "lease_lost"}})],
+            json!({"on": "claim", "fault": "reset"}),
+            "earlier on, `refuse` fires",
+        ),
+        (
+            vec![
+                hang("claim", "c"),
+                hang("shadow.claim", "s"),
+                hang("job.list", "l"),
+            ],
+            json!({"on": "*", "fault": "empty"}),
+            "earlier on, `c` or `s` or `l` fire",
+        ),
+        (
+            vec![
+                json!({"id": "sure", "on": "claim", "when": {"chance": 1.0, "from": "0s"}, "fault": "hang"}),
+            ],
+            json!({"on": "claim", "fault": "reset"}),
+            "earlier on, `sure` fires",
+        ),
+        (
+            vec![hang("claim", "c")],
+            json!({"on": "claim", "fault": "down"}),
+            "earlier on, `c` fires",
+        ),
+    ] {
+        let script = script_with(earlier);
+        let error = script.arm(rule(later.clone()), NOW).expect_err("never fires");
+        assert!(error.to_string().contains(wanted), "{later}: {error}");
+    }
+}
+
+#[test]
+fn a_rule_that_matches_no_request_of_any_operation_is_refused() {
+    let error = refused(json!({"on": "*", "match": {"job": "x"}, "fault": "double_grant"}));
+    assert!(
+        error.contains("no operation that goes with the fault says all"),
+        "{error}"
+    );
+}
+
+#[test]
+fn rules_that_overlap_are_armed_and_told_of_until_the_other_is_gone() {
+    let script = script_with([
+        json!({"id": "once", "on": "*", "when": {"times": 1}, "fault": "hang"}),
+        json!({"id": "mill", "on": "claim", "match": {"factory": "mill"}, "fault": "hang"}),
+        json!({"id": "elsewhere", "on": "health", "fault": "hang"}),
+        json!({"id": "late", "on": "claim", "match": {"factory": "desk"}, "fault": "empty"}),
+        json!({"id": "any", "on": "claim", "fault": "reset"}),
+    ]);
+    let behind = || -> Vec<(String, String)> {
+        let name = |ids: &[RuleId]| ids.iter().map(RuleId::as_str).collect::<Vec<_>>().join(" ");
+        let rules = script.rules();
+        rules
+            .iter()
+            .map(|rule| (rule.id.to_string(), name(&rule.behind)))
+            .collect()
+    };
+    let wanted = |pairs: [(&str, &str); 5]| pairs.map(|(id, behind)| (id.to_owned(), behind.to_owned()));
+    assert_eq!(
+        behind(),
+        wanted([
+            ("once", ""),
+            ("mill", "once"),
+            ("elsewhere", "once"),
+            ("late", "once"),
+            ("any", "once mill late")
+        ])
+    );
+    script.disarm(&RuleId::parse("once").expect("an id"));
+    assert_eq!(
+        behind().last().map(|(_, behind)| behind.clone()),
+        Some("mill late".to_owned())
+    );
+}
+
+#[test]
 fn a_rule_behind_one_that_always_fires_is_refused_by_name() {
     let script = script_with([json!({"id": "all", "on": "*", "fault": "hang"})]);
     let later = rule(json!({"on": "claim", "fault": "reset"}));
     assert_eq!(
         script.arm(later.clone(), NOW),
-        Err(RuleError::Overshadowed(RuleId::parse("all").expect("an id")))
+        Err(RuleError::Overshadowed(vec![
+            RuleId::parse("all").expect("an id")
+        ]))
     );
     let limited = script_with([json!({"on": "claim", "when": {"times": 1}, "fault": "hang"})]);
     assert!(

@@ -4,6 +4,7 @@
 use thiserror::Error;
 
 use super::fault::{Delay, Diverge, Fault, SequenceEnd};
+use super::overlap;
 use super::rule::{Phase, Rule};
 use crate::coordinator::job::Stage;
 use crate::ids::{RuleId, is_id};
@@ -64,17 +65,24 @@ pub enum RuleError {
     /// The rule's name is none, or is taken.
     #[error("the rule's id {0:?} {1}")]
     BadId(String, &'static str),
-    /// An earlier rule fires on each of its requests.
-    #[error(
-        "the rule can never fire: the earlier rule `{0}` fires on every request that it matches; disarm that one first"
-    )]
-    Overshadowed(RuleId),
+    /// Earlier rules fire on each of its requests.
+    #[error("the rule can never fire: earlier on, {} on every request that it matches; disarm that first", fires(.0))]
+    Overshadowed(Vec<RuleId>),
     /// A chance without a seed cannot be repeated.
     #[error("`chance` needs a seed, so that the run can be repeated; give the stub one")]
     NoSeed,
     /// Too many rules.
     #[error("{0} rules are armed, and more are not held; disarm some")]
     TooMany(usize),
+}
+
+/// Which rules stand in front, in words.
+fn fires(rules: &[RuleId]) -> String {
+    let named: Vec<_> = rules.iter().map(|id| format!("`{id}`")).collect();
+    match named.len() {
+        1 => format!("{} fires", named[0]),
+        _ => format!("{} fire", named.join(" or ")),
+    }
 }
 
 /// Checks a rule by itself.
@@ -103,19 +111,6 @@ pub(super) fn operation_of(rule: &Rule) -> Result<Option<Operation>, RuleError> 
         })
 }
 
-/// Whether `earlier` fires on every request that `later` matches, for ever.
-pub(super) fn overshadows(earlier: &Rule, later: &Rule) -> bool {
-    let when = &earlier.when;
-    let always = when.skip == 0
-        && when.times.is_none()
-        && when.from.is_none()
-        && when.lasting.is_none()
-        && when.chance.is_none();
-    let matches_all = earlier.matching.is_empty() || earlier.matching == later.matching;
-    let on_all = earlier.on == later.on || (earlier.on == "*" && goes_with_all(&earlier.fault));
-    always && !earlier.fault.ends() && matches_all && on_all && !matches!(later.fault, Fault::Down)
-}
-
 /// Whether the fault can happen to a request of this operation.
 pub(super) fn goes_with(fault: &Fault, operation: Operation) -> bool {
     match fault {
@@ -141,21 +136,8 @@ pub(super) fn goes_with(fault: &Fault, operation: Operation) -> bool {
     }
 }
 
-fn goes_with_all(fault: &Fault) -> bool {
-    Operation::ALL
-        .into_iter()
-        .all(|operation| goes_with(fault, operation))
-}
-
 fn check_match(rule: &Rule, operation: Option<Operation>) -> Result<(), RuleError> {
-    let matching = &rule.matching;
-    let asked = [
-        (Field::Factory, "factory", &matching.factory),
-        (Field::Job, "job", &matching.job),
-        (Field::Stage, "stage", &matching.stage),
-        (Field::Lease, "lease", &matching.lease),
-    ];
-    for (field, name, value) in asked {
+    for (field, name, value) in rule.matching.fields() {
         let Some(value) = value else { continue };
         if let Some(operation) = operation
             && !operation.fields().contains(&field)
@@ -167,7 +149,7 @@ fn check_match(rule: &Rule, operation: Option<Operation>) -> Result<(), RuleErro
         }
         let impossible = |wanted: String| RuleError::ImpossibleMatch {
             field: name,
-            value: value.clone(),
+            value: value.to_owned(),
             wanted,
         };
         if field == Field::Stage && Stage::parse(value).is_none() {
@@ -308,6 +290,9 @@ fn check_pairing(rule: &Rule, operation: Option<Operation>) -> Result<(), RuleEr
         .filter(|known| goes_with(&rule.fault, *known))
         .collect();
     match operation {
+        None if !wanted.is_empty() && overlap::reach(rule).next().is_none() => Err(RuleError::Never(
+            "no operation that goes with the fault says all that `match` asks for",
+        )),
         _ if wanted.is_empty() => Err(RuleError::Never(
             "no operation goes with every step of the sequence",
         )),

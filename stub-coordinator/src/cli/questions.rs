@@ -1,0 +1,199 @@
+//! The commands that ask a running stub and change nothing: what arrived, what was counted, which rule would fire.
+
+use std::error::Error;
+use std::ops::ControlFlow;
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use super::control::{say, shown, word};
+use super::remote::Target;
+
+/// What a request says that it can be told by.
+#[derive(Debug, clap::Args)]
+pub(super) struct About {
+    /// The factory that it speaks for.
+    #[arg(long)]
+    factory: Option<String>,
+    /// The job that it speaks of.
+    #[arg(long)]
+    job: Option<String>,
+    /// The stage that it reports.
+    #[arg(long)]
+    stage: Option<String>,
+    /// The lease that it holds.
+    #[arg(long)]
+    lease: Option<String>,
+}
+
+/// A request that is not sent.
+#[derive(Debug, clap::Args)]
+pub(super) struct Thought {
+    /// Its operation, such as shadow.claim.
+    operation: String,
+    #[command(flatten)]
+    about: About,
+    #[command(flatten)]
+    target: Target,
+}
+
+/// How often something has to have arrived.
+#[derive(Debug, clap::Args)]
+pub(super) struct Amount {
+    /// The operation, such as shadow.claim.
+    operation: String,
+    #[command(flatten)]
+    about: About,
+    /// Exactly so often.
+    #[arg(long, value_name = "N", conflicts_with_all = ["at_least", "at_most"], required_unless_present_any = ["at_least", "at_most"])]
+    count: Option<u64>,
+    /// So often or more.
+    #[arg(long, value_name = "N")]
+    at_least: Option<u64>,
+    /// So often or less.
+    #[arg(long, value_name = "N")]
+    at_most: Option<u64>,
+    #[command(flatten)]
+    target: Target,
+}
+
+impl About {
+    fn put_into(&self, request: &mut Value) {
+        let said = [
+            ("factory", &self.factory),
+            ("job", &self.job),
+            ("stage", &self.stage),
+            ("lease", &self.lease),
+        ];
+        for (field, value) in said {
+            if let Some(value) = value {
+                request[field] = json!(value);
+            }
+        }
+    }
+}
+
+pub(super) fn explain(thought: &Thought) -> Result<(), Box<dyn Error>> {
+    let mut request = json!({"operation": thought.operation});
+    thought.about.put_into(&mut request);
+    let answer = thought.target.post("/_stub/explain", &request)?;
+    shown(&thought.target, &answer, || {
+        let rules = answer["rules"].as_array().cloned().unwrap_or_default();
+        let line = |rule: &Value| {
+            let mark = if rule["fires"] == true { "fires " } else { "passes" };
+            format!("{mark}  {}: {}", word(&rule["id"]), word(&rule["why"]))
+        };
+        let verdict = match &answer["fires"] {
+            Value::Null => "no rule would fire: the answer would be honest".to_owned(),
+            rule => format!("`{}` would fire", word(rule)),
+        };
+        rules
+            .iter()
+            .map(line)
+            .chain([verdict])
+            .collect::<Vec<_>>()
+            .join("\n")
+    })
+}
+
+/// 0 where so many arrived, 1 where not, 2 where nobody can say: the journal forgot, or the question got no answer.
+pub(super) fn verify(amount: &Amount) -> Result<ExitCode, Box<dyn Error>> {
+    let mut what = json!({"operation": amount.operation});
+    amount.about.put_into(&mut what);
+    let mut question = json!({"match": what});
+    for (field, value) in [
+        ("count", amount.count),
+        ("at_least", amount.at_least),
+        ("at_most", amount.at_most),
+    ] {
+        if let Some(value) = value {
+            question[field] = json!(value);
+        }
+    }
+    let answer = match amount.target.post("/_stub/journal/verify", &question) {
+        Ok(answer) => answer,
+        Err(error) => {
+            eprintln!("stub-coordinator: {error}");
+            return Ok(ExitCode::from(2));
+        }
+    };
+    shown(&amount.target, &answer, || {
+        format!("{}: {}", word(&answer["verdict"]), word(&answer["why"]))
+    })?;
+    Ok(match answer["verdict"].as_str() {
+        Some("holds") => ExitCode::SUCCESS,
+        Some("fails") => ExitCode::from(1),
+        _ => ExitCode::from(2),
+    })
+}
+
+/// What was counted, the mutations first: those are what a dry run must keep at 0.
+pub(super) fn counters(target: &Target) -> Result<(), Box<dyn Error>> {
+    let answer = target.get("/_stub/counters")?;
+    shown(target, &answer, || {
+        let counters = answer["counters"].as_object().cloned().unwrap_or_default();
+        let line = |(name, value): (&String, &Value)| {
+            let name = name.replace('_', " ");
+            match value.as_object() {
+                Some(by) if by.is_empty() => format!("{name:<15}none"),
+                Some(by) => {
+                    let by: Vec<_> = by.iter().map(|(key, count)| format!("{key} {count}")).collect();
+                    format!("{name:<15}{}", by.join(", ").escape_debug())
+                }
+                None => format!("{name:<15}{value}"),
+            }
+        };
+        let total = format!("mutations total {}", answer["mutationsTotal"]);
+        let lines = counters.iter().map(line);
+        [total].into_iter().chain(lines).collect::<Vec<_>>().join("\n")
+    })
+}
+
+/// Follows the stub's events and prints a line for each exchange that ends, until either side goes.
+pub(super) fn tail(target: &Target) -> Result<(), Box<dyn Error>> {
+    let mut event = String::new();
+    target
+        .clone()
+        .steady()?
+        .lines("/_stub/events?heartbeat=10s", |line| {
+            if let Some(name) = line.strip_prefix("event: ") {
+                event = name.to_owned();
+            }
+            let Some(data) = line.strip_prefix("data: ").filter(|_| event == "completed") else {
+                return ControlFlow::Continue(());
+            };
+            let told = match target.json {
+                true => data.to_owned(),
+                false => serde_json::from_str(data)
+                    .map_or_else(|_| data.to_owned(), |row: Value| row_in_words(&row)),
+            };
+            match say(&told) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            }
+        })
+}
+
+fn row_in_words(row: &Value) -> String {
+    let asked = match &row["operation"] {
+        Value::Null => format!("{} {}", word(&row["method"]), word(&row["path"])),
+        operation => word(operation),
+    };
+    let about: String = ["factory", "job", "stage", "lease"]
+        .iter()
+        .filter_map(|field| Some(format!(" {field}={}", row[field].as_str()?.escape_debug())))
+        .collect();
+    let status = match &row["wire_status"] {
+        Value::Null => word(&row["outcome"]),
+        status => status.to_string(),
+    };
+    let rule = row["rule"]
+        .as_str()
+        .map_or(String::new(), |rule| format!("  [{}]", rule.escape_debug()));
+    let changed = if row["mutated"] == true {
+        "  CHANGED STATE"
+    } else {
+        ""
+    };
+    format!("{} {asked}{about} -> {status}{rule}{changed}", word(&row["at"]))
+}

@@ -1,0 +1,99 @@
+//! Which requests a rule can fire on at all, and which earlier rules come before it there.
+
+use std::collections::BTreeSet;
+
+use super::fault::Fault;
+use super::rule::{Rule, RuleMatch};
+use super::validate::goes_with;
+use super::{Armed, Field, Operation, When};
+use crate::ids::RuleId;
+
+impl RuleMatch {
+    /// What it asks for, each with its name.
+    pub(super) fn fields(&self) -> [(Field, &'static str, Option<&str>); 4] {
+        [
+            (Field::Factory, "factory", self.factory.as_deref()),
+            (Field::Job, "job", self.job.as_deref()),
+            (Field::Stage, "stage", self.stage.as_deref()),
+            (Field::Lease, "lease", self.lease.as_deref()),
+        ]
+    }
+}
+
+/// The operations of which a request can be the rule's: they say all that it matches by, and the fault goes with them.
+pub(super) fn reach(rule: &Rule) -> impl Iterator<Item = Operation> {
+    let asked = rule.matching.fields();
+    Operation::ALL.into_iter().filter(move |operation| {
+        let is_said = |(field, _, wanted): &(Field, &str, Option<&str>)| {
+            wanted.is_none() || operation.fields().contains(field)
+        };
+        (rule.on == "*" || rule.on == operation.name())
+            && goes_with(&rule.fault, *operation)
+            && asked.iter().all(is_said)
+    })
+}
+
+/// The earlier rules that leave nothing to this one: whatever request it matches, one of them fires on it.
+pub(super) fn overshadowing(earlier: &[Armed], later: &Rule) -> Option<Vec<RuleId>> {
+    if closes_at_once(later) {
+        return None;
+    }
+    let takes = |armed: &Armed, operation: Operation| {
+        fires_always(&armed.rule)
+            && reach(&armed.rule).any(|reached| reached == operation)
+            && asks_no_more(&armed.rule.matching, &later.matching)
+    };
+    let mut in_front = BTreeSet::new();
+    for operation in reach(later) {
+        in_front.insert(earlier.iter().position(|armed| takes(armed, operation))?);
+    }
+    let named = in_front.into_iter().map(|at| earlier[at].id.clone());
+    Some(named.collect()).filter(|named: &Vec<_>| !named.is_empty())
+}
+
+/// The earlier rules that may fire first on a request that this one matches too.
+pub(super) fn in_front(earlier: &[Armed], later: &Rule) -> Vec<RuleId> {
+    let common = |armed: &&Armed| {
+        reach(&armed.rule).any(|operation| reach(later).any(|reached| reached == operation))
+            && can_both_hold(&armed.rule.matching, &later.matching)
+    };
+    match closes_at_once(later) {
+        true => Vec::new(),
+        false => earlier
+            .iter()
+            .filter(common)
+            .map(|armed| armed.id.clone())
+            .collect(),
+    }
+}
+
+/// Nobody listens from then on: that needs no request to fire on.
+fn closes_at_once(rule: &Rule) -> bool {
+    rule.fault == Fault::Down && rule.on == "*" && rule.matching.is_empty() && rule.when == When::default()
+}
+
+/// Whether it fires on each request that it matches, for ever.
+fn fires_always(rule: &Rule) -> bool {
+    let when = &rule.when;
+    when.skip == 0
+        && when.times.is_none()
+        && when.from.is_none_or(|from| from.millis() == 0)
+        && when.lasting.is_none()
+        && when.chance.is_none_or(|chance| chance >= 1.0)
+        && !rule.fault.ends()
+}
+
+/// Whether all that holds for `other` holds for this as well.
+fn asks_no_more(this: &RuleMatch, other: &RuleMatch) -> bool {
+    this.fields()
+        .iter()
+        .zip(other.fields())
+        .all(|((_, _, this), (_, _, other))| this.is_none() || *this == other)
+}
+
+fn can_both_hold(this: &RuleMatch, other: &RuleMatch) -> bool {
+    this.fields()
+        .iter()
+        .zip(other.fields())
+        .all(|((_, _, this), (_, _, other))| this.is_none() || other.is_none() || *this == other)
+}
