@@ -20,6 +20,7 @@ mod prune;
 mod recover;
 mod refuse;
 mod routed;
+mod sound;
 mod watch;
 
 use std::collections::BTreeSet;

@@ -83,6 +83,7 @@ impl RunError {
 pub(crate) fn run(settings: &Settings, options: Options) -> Result<Exit, RunError> {
     let queue = Queue::open(&settings.queue.value)?;
     queue.complete()?;
+    queue.prove_sound()?;
     let engines = Engines::new(&settings.engines)?;
     for warning in settings.warnings() {
         announce::warn(&warning);

@@ -74,6 +74,10 @@ impl Queue {
     /// Takes a job in review, and the lock that it names, to ship it; `None`: one of the two is in other hands.
     pub(crate) fn claim_review(&self, id: &JobId) -> Reading<Option<Claimed>> {
         let job = self.job(Stage::Review, id)?;
+        if locks::is_unowned(self, id)? {
+            // Left by an `aq ship` that was killed with its supervisor: nobody else would ever end it.
+            self.kill_remains(id, &[])?;
+        }
         let locks::Taking::Mine(hold) = locks::take(self, id, job.lock.as_ref())? else {
             return Ok(None);
         };

@@ -30,6 +30,8 @@ pub(crate) enum QueueError {
         #[source]
         source: io::Error,
     },
+    #[error("{} can't carry a queue: {advice}", path.display())]
+    Unsound { path: PathBuf, advice: &'static str },
     #[error("{} is damaged in line {line}: repair that line or remove it", path.display())]
     Damaged { path: PathBuf, line: usize },
     #[error("{0}")]

@@ -253,3 +253,81 @@ fn shipping_that_a_person_began_and_a_kill_cut_off_is_not_repeated_either() {
     assert_eq!(rig.lines("runs").len(), 1);
     assert_ne!(rig.stage("a"), "shipped");
 }
+
+#[test]
+fn a_tree_that_was_stopped_is_woken_to_hear_that_it_is_to_end() {
+    let rig = Rig::new();
+    rig.pipe("up");
+    // The child stops itself; only awake can it follow TERM and say so.
+    let child =
+        "trap 'echo heard > $RIG/heard; exit' TERM; echo > $RIG/up; kill -STOP $$; while :; do sleep 9; done";
+    rig.add(
+        "a",
+        "timeout: 1s",
+        &format!("sh -c '{}'", child.replace('\'', "'\\''")),
+    );
+    let run = rig.start(&["run", "--drain"], &[("AQ_GRACE", "20s")]);
+    rig.hear("up");
+    assert_eq!(run.end().code, 0);
+    assert_eq!(rig.reason("a"), "timeout");
+    assert_eq!(rig.lines("heard"), ["heard"]);
+}
+
+#[test]
+fn an_engine_is_over_when_it_ends_and_not_when_the_last_one_closes_its_output() {
+    let rig = Rig::new();
+    stubborn(&rig);
+    // The processes left behind keep the output open and are deaf to TERM: without their end there would be none of it.
+    rig.add("a", "timeout: 1h", &format!("echo before\n{STUBBORN}\nexit 3"));
+    let run = rig.start(&["run", "--drain"], &[]);
+    hear_all(&rig);
+    assert_eq!(run.end().code, 0);
+    assert_eq!(
+        (rig.stage("a").as_str(), rig.reason("a").as_str()),
+        ("failed", "exit 3")
+    );
+    assert_eq!(rig.aq(&["logs", "a"]).stdout, "before\n");
+    assert_nothing_lives(&rig);
+}
+
+/// Process 1 has no default for signals, and is the parent of everybody's orphans.
+#[test]
+fn as_process_1_it_ends_by_a_signal_and_leaves_no_dead_process_uncollected() {
+    let rig = Rig::new();
+    rig.pipe("up");
+    rig.pipe("gone");
+    rig.pipe("collected");
+    // An orphan of somebody else, whose session the runner's supervisor does not own: it comes to process 1.
+    let orphan = "(echo > $RIG/gone) & echo $! > $RIG/orphan";
+    let look = "while test -e /proc/$(cat $RIG/orphan); do :; done; echo > $RIG/collected; echo > $RIG/up; exec sleep 1000";
+    rig.add("a", "", look);
+    let aq = env!("CARGO_BIN_EXE_aq");
+    let script = format!(
+        "(setsid sh -c '{orphan}' >/dev/null 2>&1 &)\nwhile ! test -s $RIG/orphan; do :; done\nexec {aq} run"
+    );
+    let words = [
+        "--user",
+        "--map-root-user",
+        "--fork",
+        "--pid",
+        "--mount-proc",
+        "--kill-child",
+        "sh",
+        "-c",
+        &script,
+    ];
+    let run = rig.program(std::path::Path::new("unshare"), &words, &[]);
+    rig.hear("gone");
+    rig.hear("collected");
+    rig.hear("up");
+    let namespace = run.only_child();
+    rustix::process::kill_process(namespace, Signal::TERM).unwrap();
+    let done = run.end();
+    assert_eq!(
+        (done.code, done.stdout.as_str()),
+        (143, "1 put back\n"),
+        "{}",
+        done.stderr
+    );
+    assert_eq!(rig.stage("a"), "inbox");
+}

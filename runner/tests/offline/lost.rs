@@ -264,3 +264,27 @@ fn the_processes_of_a_command_are_on_record_before_it_runs() {
     rig.release("go");
     assert_eq!(run.end().code, 0);
 }
+
+#[test]
+fn shipping_that_lost_its_runner_and_its_supervisor_is_ended_by_the_next_try_and_not_repeated() {
+    let rig = Rig::new();
+    rig.pipe("up");
+    rig.add(
+        "a",
+        "review: true\nship: echo >> $RIG/runs; echo $$ > $RIG/ship; echo $PPID > $RIG/up; exec sleep 1000",
+        "true",
+    );
+    assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
+    let ship = rig.start(&["ship", "a"], &[]);
+    let supervisor = rig.hear("up");
+    ship.signal(Signal::KILL);
+    signal(&supervisor, Signal::KILL);
+    ship.end();
+    assert_eq!(rig.aq(&["ship", "a"]).code, 1);
+    assert!(!is_alive(&fs::read_to_string(rig.path("ship")).unwrap()));
+    assert_eq!(
+        (rig.stage("a").as_str(), rig.reason("a").as_str()),
+        ("quarantine", "ship_unknown")
+    );
+    assert_eq!(rig.lines("runs").len(), 1);
+}

@@ -5,6 +5,7 @@ mod commands;
 mod coordinator;
 mod doctoring;
 mod ending;
+mod folder;
 mod hand;
 mod locks;
 mod lost;

@@ -89,10 +89,15 @@ impl Rig {
     }
 
     pub fn start(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Running<'_> {
+        self.program(Path::new(env!("CARGO_BIN_EXE_aq")), arguments, variables)
+    }
+
+    /// Starts another program in place of `aq`, one that will start it.
+    pub fn program(&self, program: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Running<'_> {
         let number = self.told.borrow().len();
         let streams = ["stdout", "stderr"].map(|name| self.path(&format!("{number}.{name}")));
         let path = format!("{}:/usr/local/bin:/usr/bin:/bin", self.path("bin").display());
-        let child = Command::new(env!("CARGO_BIN_EXE_aq"))
+        let child = Command::new(program)
             .args(arguments)
             .current_dir(self.path("work"))
             .env_clear()
@@ -106,9 +111,11 @@ impl Rig {
             .stderr(File::create(&streams[1]).unwrap())
             .spawn()
             .unwrap();
-        self.told
-            .borrow_mut()
-            .push(format!("$ aq {} {variables:?}", arguments.join(" ")));
+        self.told.borrow_mut().push(format!(
+            "$ {} {} {variables:?}",
+            program.display(),
+            arguments.join(" ")
+        ));
         Running {
             rig: self,
             number,
@@ -241,6 +248,13 @@ pub struct Running<'a> {
 impl Running<'_> {
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(self.child.as_ref().unwrap()), signal).unwrap();
+    }
+
+    /// The one process that it started itself.
+    pub fn only_child(&self) -> Pid {
+        let pid = self.child.as_ref().unwrap().id();
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+        Pid::from_raw(children.trim().parse().unwrap()).unwrap()
     }
 
     pub fn end(mut self) -> Done {

@@ -1,0 +1,98 @@
+//! Folders that can't carry a queue, and disks that are full: nothing is run, nothing is lost, and the message helps.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+use crate::rig::Rig;
+
+#[test]
+fn a_queue_that_spans_two_file_systems_is_refused_at_the_start() {
+    for stage in ["building", "testing", "review", "shipped", "failed", "quarantine"] {
+        let rig = Rig::new();
+        // Always in memory, so never on the disk that the rig is on.
+        let elsewhere = tempfile::tempdir_in("/dev/shm").unwrap();
+        rig.add("a", "", "touch $RIG/started");
+        fs::remove_dir(rig.queue(stage)).unwrap();
+        symlink(elsewhere.path(), rig.queue(stage)).unwrap();
+        let done = rig.aq(&["run", "--drain"]);
+        assert_eq!(done.code, 1, "{stage}");
+        let place = format!("queue/{stage} can't carry a queue: it lies on another file system");
+        assert!(
+            done.stderr.contains(&place) && done.stderr.contains("put the whole queue on one"),
+            "{}",
+            done.stderr
+        );
+        assert_eq!(rig.stage("a"), "inbox");
+        assert!(!rig.path("started").exists());
+        assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+    }
+}
+
+/// `aq` as on a disk without space: files can be made, but none can grow beyond half a kilobyte.
+fn aq_on_a_full_disk(rig: &Rig, arguments: &str) -> crate::rig::Done {
+    let script = format!(
+        "#!/bin/sh\ntrap '' XFSZ\nulimit -f 1\nexec {} {arguments}\n",
+        env!("CARGO_BIN_EXE_aq")
+    );
+    let path = rig.path("bin/full");
+    fs::write(&path, script).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    rig.program(&path, &[], &[]).end()
+}
+
+#[test]
+fn on_a_full_disk_nothing_is_added_and_later_it_can_be() {
+    let rig = Rig::new();
+    rig.add("first", "", "true");
+    let name = rig.file("a", "engine: sh", &"true\n".repeat(200));
+    let done = aq_on_a_full_disk(&rig, &format!("add {name}"));
+    assert_eq!(done.code, 1);
+    assert!(
+        done.stderr.contains("can't write") && done.stderr.contains("free space"),
+        "{}",
+        done.stderr
+    );
+    assert_eq!([rig.stage("first"), rig.stage("a")], ["inbox", "nowhere"]);
+    assert_eq!(fs::read_dir(rig.queue("inbox")).unwrap().count(), 1);
+    assert_eq!(rig.aq(&["add", &name]).code, 0);
+    assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
+    assert_eq!([rig.stage("first"), rig.stage("a")], ["shipped", "shipped"]);
+}
+
+#[test]
+fn a_disk_that_is_full_at_a_transition_ends_the_run_and_loses_no_job() {
+    let rig = Rig::new();
+    rig.add(
+        "a",
+        "verify: test 1\nship: echo >> $RIG/ships",
+        "echo $AQ_ATTEMPT >> $RIG/runs",
+    );
+    rig.add("b", "", "echo $AQ_ATTEMPT >> $RIG/runs");
+    // So long that the next line of it is the one too many.
+    let history = rig.queue(".state/jobs/a/history.jsonl");
+    let mut line: serde_json::Value = serde_json::from_str(&fs::read_to_string(&history).unwrap()).unwrap();
+    line["reason"] = "x".repeat(500).into();
+    fs::write(&history, format!("{line}\n")).unwrap();
+    let done = aq_on_a_full_disk(&rig, "run --drain");
+    assert_eq!(done.code, 1);
+    assert!(done.stderr.contains("free space"), "{}", done.stderr);
+    assert!(!rig.path("runs").exists(), "nothing starts that is not on record");
+    assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
+    assert_eq!([rig.stage("a"), rig.stage("b")], ["shipped", "shipped"]);
+    assert_eq!(
+        (rig.lines("runs"), rig.lines("ships").len()),
+        (vec!["1".to_owned(), "1".to_owned()], 1)
+    );
+}
+
+#[test]
+fn output_that_finds_no_space_is_the_engines_affair_alone() {
+    let rig = Rig::new();
+    rig.add("a", "", "echo lost || echo $? > $RIG/told");
+    let folder = rig.queue(".state/jobs/a/attempt-1");
+    fs::create_dir_all(&folder).unwrap();
+    symlink("/dev/full", folder.join("engine.out")).unwrap();
+    assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
+    assert_eq!(rig.stage("a"), "shipped");
+    assert_eq!(rig.lines("told").len(), 1, "the engine was told");
+}
