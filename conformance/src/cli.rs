@@ -87,6 +87,15 @@ enum Command {
         #[arg(long, value_name = "DIR", default_value = ".")]
         out: PathBuf,
     },
+    /// Kill the runner at every step of every transition, start it again, and see that nothing is lost or run twice
+    Sweep {
+        /// How many kills
+        #[arg(long, default_value_t = 1000)]
+        kills: u64,
+        /// The seed of the first case; case N of seed S is case 0 of seed S+N
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// Print the pins of the clauses' texts, once their checks were looked at
     Pin,
     /// Judge a coordinator over HTTP alone, on jobs of its own that it takes away again
@@ -180,6 +189,7 @@ pub(crate) fn main() -> ExitCode {
         Some(Command::Coverage) => proof::coverage(&cli.options),
         Some(Command::Mutants { names }) => proof::mutants(&names, &cli.options),
         Some(Command::Property { cases, seed, out }) => proof::property(seed, cases, &out, &cli.options),
+        Some(Command::Sweep { kills, seed }) => proof::sweep(kills, seed, &cli.options),
         Some(Command::Pin) => print(&pins::render(clause::all())),
         Some(Command::Coordinator {
             url,

@@ -17,5 +17,6 @@ pub mod smoke;
 pub mod stand_in;
 pub mod suite;
 pub mod supervise;
+pub mod sweep;
 pub mod timeline;
 pub mod verdict;

@@ -12,6 +12,8 @@ fn main() -> ExitCode {
     match arguments.get(1).map(String::as_str) {
         Some("supervise") => conformance::supervise::process::main(&arguments[2..]),
         Some("stand-in") => conformance::stand_in::client::main(&arguments[2..]),
+        Some("sweep-worker") => conformance::sweep::worker::main(&arguments[2..]),
+        Some("sweep-traced") => conformance::sweep::traced_main(&arguments[2..]),
         Some("mutant") => conformance::mutant::main(&arguments[2..]),
         _ => cli::main(),
     }

@@ -7,6 +7,7 @@ pub mod document;
 mod log;
 mod offline;
 pub use offline::NORMALISED;
+pub(crate) use queue::find_reason;
 mod output;
 mod queue;
 pub mod register;

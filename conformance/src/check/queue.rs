@@ -137,7 +137,7 @@ fn reason(seen: &Observed, id: &str) -> String {
         .unwrap_or_else(|| "none shown".into())
 }
 
-fn find_reason(value: &serde_json::Value) -> Option<String> {
+pub(crate) fn find_reason(value: &serde_json::Value) -> Option<String> {
     match value {
         serde_json::Value::Object(fields) => match fields.get("reason").and_then(|reason| reason.as_str()) {
             Some(reason) => Some(reason.to_owned()),

@@ -9,6 +9,7 @@ use conformance::mutant::matrix::{self, Fate};
 use conformance::property;
 use conformance::scenario::parse;
 use conformance::suite::{self, chain};
+use conformance::sweep;
 
 use super::{BROKEN, Options, USAGE, print, select, suite_for};
 
@@ -73,6 +74,38 @@ pub(super) fn property(seed: u64, cases: u64, out: &Path, options: &Options) -> 
         failure.seed
     ));
     ExitCode::FAILURE
+}
+
+/// Kills the runner at one step after the other; 1 if something was lost or run twice, 2 if nothing was killed.
+pub(super) fn sweep(kills: u64, seed: u64, options: &Options) -> ExitCode {
+    let suite = match suite_for(options) {
+        Ok(suite) => suite,
+        Err(message) => {
+            eprintln!("conformance: {message}");
+            return ExitCode::from(BROKEN);
+        }
+    };
+    let plan = sweep::Plan {
+        profile: suite.profile,
+        harness: suite.harness,
+        kills,
+        seed,
+        jobs: options.jobs.unwrap_or_else(suite::default_jobs),
+    };
+    match sweep::run(&plan) {
+        Ok(report) => {
+            print(&sweep::render(&report));
+            match (&report.failure, report.kills) {
+                (Some(_), _) => ExitCode::FAILURE,
+                (None, 0) => ExitCode::from(BROKEN),
+                (None, _) => ExitCode::SUCCESS,
+            }
+        }
+        Err(message) => {
+            eprintln!("conformance: {message}");
+            ExitCode::from(BROKEN)
+        }
+    }
 }
 
 /// Prints the kill matrix; exit 1 where a mutant survives, 2 where a case proves nothing.

@@ -116,4 +116,5 @@ cases! {
     "takes-what-it-gets" in "route/engine-not-allowed" dies of "runs" ["T-7"]
     "is-deaf-to-its-engines" in "offline/engine-error" dies of "stages" ["O-14"]
     "turns-the-gate-round" in "report/gate-promotes" dies of "exit" ["R-3"]
+    "forgets-the-interrupted" in "offline/killed-for-good" dies of "stages" ["O-7"]
 }

@@ -102,6 +102,7 @@ mutants! {
     ForgetsTheFinished "forgets-the-finished" "runs again what it finished before the cut-over"
     RequeuesRoutedJobs "requeues-routed-jobs" "puts an interrupted routed job into its inbox"
     RetriesAnything "retries-anything" "agrees to retry what must not be"
+    ForgetsTheInterrupted "forgets-the-interrupted" "calls shipped what a killed run left in work"
 }
 
 impl Mutant {

@@ -57,6 +57,7 @@ fn stays(kind: Kind) -> bool {
             | Kind::DeafToChanges
             | Kind::RequeuesRoutedJobs
             | Kind::ForgetsTheFinished
+            | Kind::ForgetsTheInterrupted
     ) && Tamper::of(kind).is_none()
 }
 
@@ -160,6 +161,7 @@ fn around_engines(kind: Kind, command: &mut Command) -> std::io::Result<()> {
 fn before(kind: Kind) -> std::io::Result<()> {
     match kind {
         Kind::RequeuesRoutedJobs => move_all("building", &queue().join("inbox"), kind),
+        Kind::ForgetsTheInterrupted => move_all("building", &queue().join("shipped"), kind),
         Kind::ForgetsTheFinished => {
             let away = Path::new(&variable("TMPDIR")).join("away");
             fs::create_dir_all(&away)?;

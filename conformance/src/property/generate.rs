@@ -1,6 +1,8 @@
 //! Makes a case from a seed: jobs, a number of workers, and a coordinator that may do anything. A case is rendered as
 //! a scenario file, so that what fails can be kept, read and run like any other.
 
+use super::dice::Dice;
+
 /// A generated case. Its parts are lines of TOML, so that leaving one out leaves a valid scenario.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Case {
@@ -9,32 +11,6 @@ pub struct Case {
     /// What the coordinator holds.
     pub holds: Vec<String>,
     pub workers: u64,
-}
-
-/// SplitMix64: small, and the same everywhere.
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
-
-    fn one_in(&mut self, bound: u64) -> bool {
-        self.below(bound) == 0
-    }
-
-    fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
-        let index = usize::try_from(self.below(from.len() as u64)).unwrap_or(0);
-        from[index]
-    }
 }
 
 /// Every way in which the coordinator may answer, or not answer, a shadow claim or report.
@@ -66,7 +42,7 @@ const FAULTS: [&str; 23] = [
 
 /// The case of this seed.
 pub fn case(seed: u64) -> Case {
-    let mut dice = Dice(seed);
+    let mut dice = Dice::new(seed);
     // Mostly a few; now and then as many as a busy day brings.
     let most = if dice.one_in(8) { 30 } else { 6 };
     let count = 1 + dice.below(most);

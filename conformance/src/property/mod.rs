@@ -1,7 +1,8 @@
 //! Clause S-4 as a property: whatever the jobs, whatever the coordinator does, however many workers, everything that
 //! counts is as it is without a fleet. What fails is made small and left as a scenario.
 
-pub mod generate;
+pub(crate) mod dice;
+mod generate;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -1,0 +1,99 @@
+//! The jobs of a case, made from its seed: locks, retries, verify, review, ship, and engines that are hard to end.
+
+use crate::property::dice::Dice;
+
+/// What a job leaves running besides its command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leaves {
+    Nothing,
+    Setsid,
+    DoubleFork,
+}
+
+impl Leaves {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Leaves::Nothing => "nothing",
+            Leaves::Setsid => "setsid",
+            Leaves::DoubleFork => "double_fork",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Job {
+    pub(super) id: String,
+    /// The job file.
+    pub(super) text: String,
+    pub(super) lock: Option<&'static str>,
+    pub(super) ships: bool,
+    /// So many of its first attempts end with exit 1.
+    pub(super) fails: u64,
+    pub(super) takes_ms: u64,
+    pub(super) leaves: Leaves,
+    /// Ignores SIGTERM.
+    pub(super) is_deaf: bool,
+}
+
+/// The jobs of this seed, and with how many workers they are run.
+pub(super) fn of(seed: u64) -> (Vec<Job>, u64) {
+    let mut dice = Dice::new(seed);
+    let count = 2 + dice.below(4);
+    let jobs = (0..count).map(|number| job(&mut dice, number)).collect();
+    (jobs, 1 + dice.below(3))
+}
+
+fn job(dice: &mut Dice, number: u64) -> Job {
+    let id = format!("job-{number}");
+    let lock = match dice.below(3) {
+        0 => None,
+        1 => Some("left"),
+        _ => Some("right"),
+    };
+    let (verifies, reviews, ships) = (dice.one_in(3), dice.one_in(4), dice.one_in(2));
+    let retries = dice.below(4);
+    let mut keys = vec!["engine: devin".to_owned(), format!("retries: {retries}")];
+    keys.extend(lock.map(|lock| format!("lock: {lock}")));
+    if verifies {
+        keys.push("verify: verify-it".to_owned());
+    }
+    if reviews {
+        keys.push("review: true".to_owned());
+    }
+    if ships {
+        keys.push("ship: ship-it".to_owned());
+    }
+    let text = format!("---\n{}\n---\nThe work of {id}.\n", keys.join("\n"));
+    Job {
+        id,
+        text,
+        lock,
+        ships,
+        fails: if dice.one_in(3) { dice.below(3) } else { 0 },
+        takes_ms: dice.below(30),
+        leaves: match dice.below(4) {
+            0 => Leaves::Setsid,
+            1 => Leaves::DoubleFork,
+            _ => Leaves::Nothing,
+        },
+        is_deaf: dice.one_in(4),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_always_makes_the_same_jobs_and_many_seeds_make_all_kinds() {
+        assert_eq!(of(7), of(7));
+        let all: Vec<Job> = (0..50).flat_map(|seed| of(seed).0).collect();
+        assert!(
+            all.iter()
+                .any(|job| job.ships && job.leaves == Leaves::DoubleFork)
+        );
+        assert!(all.iter().any(|job| job.is_deaf && job.lock == Some("left")));
+        assert!(all.iter().any(|job| job.text.contains("verify") && job.fails > 0));
+        assert!(all.iter().any(|job| job.text.contains("review")));
+    }
+}

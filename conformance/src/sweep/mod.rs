@@ -1,0 +1,102 @@
+//! The crash sweep: a runner works through generated jobs and is killed at one step after the other, started again,
+//! killed again, and at the end nothing may be lost, run twice at once, or published twice (clauses O-1, O-5, O-7).
+//!
+//! A step is a system call by which a runner changes something that outlives it: it is stopped before and after each by
+//! the tracer, so every kill falls on a known place. Nothing of this is in the runner.
+
+mod case;
+mod jobs;
+mod judge;
+mod ledger;
+mod report;
+mod step;
+mod tracer;
+pub mod worker;
+
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::time::Instant;
+
+use crate::profile::Profile;
+use case::{Aim, Ground};
+use ledger::Ledger;
+
+pub use report::{Report, render};
+pub use tracer::main as traced_main;
+
+/// What a sweep is to do.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub profile: Profile,
+    /// The binary that has the hidden subcommands.
+    pub harness: PathBuf,
+    /// How many kills; the sweep ends with the case that reaches it.
+    pub kills: u64,
+    /// Of the first case.
+    pub seed: u64,
+    /// How many cases at a time.
+    pub jobs: usize,
+}
+
+/// Cases that are run first, to learn which steps there are. Always the same, so that a seed always means the same kills.
+const SCOUTS: u64 = 18;
+
+/// A case that went wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    pub seed: u64,
+    pub what: Vec<String>,
+    /// What was done, in order.
+    pub story: Vec<String>,
+}
+
+/// Sweeps until there were enough kills, or a case went wrong.
+pub fn run(plan: &Plan) -> Result<Report, String> {
+    let started = Instant::now();
+    let ledger = Mutex::new(Ledger::new());
+    let scouts = AtomicU64::new(0);
+    in_threads(plan.jobs, || {
+        while let number @ 0..SCOUTS = scouts.fetch_add(1, SeqCst)
+            && !locked(&ledger).is_over(u64::MAX)
+        {
+            one(plan, number, Ledger::of_scout(number), &ledger);
+        }
+    });
+    locked(&ledger).end_scouting();
+    let next = AtomicU64::new(0);
+    in_threads(plan.jobs, || {
+        while !locked(&ledger).is_over(plan.kills) {
+            let seed = plan.seed.wrapping_add(next.fetch_add(1, SeqCst));
+            let aims = locked(&ledger).targets(seed);
+            one(plan, seed, aims, &ledger);
+        }
+    });
+    let ledger = ledger
+        .into_inner()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    match ledger.broken() {
+        Some(broken) => Err(broken.to_owned()),
+        None => Ok(ledger.report(plan.seed, next.into_inner(), started.elapsed())),
+    }
+}
+
+fn in_threads(count: usize, work: impl Fn() + Sync) {
+    std::thread::scope(|scope| {
+        for _ in 0..count.max(1) {
+            scope.spawn(&work);
+        }
+    });
+}
+
+fn one(plan: &Plan, seed: u64, aims: Vec<Aim>, ledger: &Mutex<Ledger>) {
+    let played = Ground::lay(plan, seed).and_then(|ground| ground.play(aims));
+    match played {
+        Ok(played) => locked(ledger).note(seed, played),
+        Err(error) => locked(ledger).note_broken(format!("seed {seed}: {error}")),
+    }
+}
+
+fn locked(ledger: &Mutex<Ledger>) -> std::sync::MutexGuard<'_, Ledger> {
+    ledger.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
