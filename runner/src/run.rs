@@ -10,6 +10,7 @@ mod held;
 mod idle;
 mod jobs;
 mod left_behind;
+mod live;
 mod local;
 #[cfg(test)]
 mod model;

@@ -1,6 +1,6 @@
 //! Text for people: aligned columns, colour where it is seen, and nothing from a file that could steer a terminal.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal, Write, stdout};
 
 use crate::stage::Stage;
 
@@ -74,22 +74,72 @@ pub(crate) fn harmless(text: &str) -> String {
         .collect()
 }
 
+/// A line without escape sequences and without the space around it.
+pub(crate) fn plain(line: &str) -> String {
+    let mut text = String::new();
+    let mut letters = line.chars();
+    while let Some(letter) = letters.next() {
+        if letter != '\x1b' {
+            text.push(letter);
+        } else if letters.next() == Some('[') {
+            // The sequence ends with the first letter that is none of its numbers.
+            letters.find(|letter| matches!(letter, '@'..='~'));
+        }
+    }
+    text.trim().to_owned()
+}
+
+/// How wide the terminal is behind a stream.
+pub(crate) fn columns(stream: &impl std::os::fd::AsFd) -> usize {
+    const USUAL: usize = 80;
+    let size = rustix::termios::tcgetwinsize(stream);
+    size.map_or(USUAL, |size| match size.ws_col {
+        0 => USUAL,
+        columns => usize::from(columns),
+    })
+}
+
+/// Cut so that a terminal of that width does not break the line; letters that take two columns count as two.
+pub(crate) fn fitted(line: &str, width: usize) -> String {
+    let columns = |letter: char| match letter {
+        '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{ffdc}' | '\u{1f000}'.. => 2,
+        _ => 1,
+    };
+    let mut used = 0;
+    let fits = line.chars().take_while(|letter| {
+        used += columns(*letter);
+        used < width
+    });
+    fits.collect()
+}
+
 /// Rows under a heading, each column as wide as its widest cell.
 #[derive(Debug)]
 pub(crate) struct Table {
     rows: Vec<Vec<String>>,
+    /// Of the terminal that it goes to: no row is longer.
+    width: Option<usize>,
 }
 
 impl Table {
     pub(crate) fn new(heading: &[&str]) -> Table {
         Table {
             rows: vec![heading.iter().map(|cell| (*cell).to_owned()).collect()],
+            width: stdout().is_terminal().then(|| columns(&stdout())),
         }
     }
 
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         self.rows
             .push(cells.into_iter().map(|cell| harmless(&cell)).collect());
+    }
+
+    /// The last cell of a row, of which only so much is seen that the row stays one line.
+    fn cut(&self, cell: &str, before: usize) -> String {
+        match self.width.map(|width| width.saturating_sub(before)) {
+            Some(left) if cell.chars().count() > left && left > 1 => fitted(cell, left) + "…",
+            _ => cell.to_owned(),
+        }
     }
 
     /// `paint` gets the row's number (0: the heading), the column's, and the padded cell.
@@ -106,9 +156,10 @@ impl Table {
         let widths: Vec<usize> = (0..columns).map(width).collect();
         for (number, row) in self.rows.iter().enumerate() {
             let last = row.iter().rposition(|cell| !cell.is_empty()).unwrap_or(0);
+            let before: usize = widths.iter().take(last).map(|width| width + 2).sum();
             let cells = row.iter().take(last + 1).enumerate().map(|(column, cell)| {
                 let padded = match column == last {
-                    true => cell.clone(),
+                    true => self.cut(cell, before),
                     false => format!("{cell:<width$}", width = widths[column]),
                 };
                 paint(number, column, padded)
@@ -180,6 +231,13 @@ mod tests {
             "a\\u{1b}[31mb\\u{7}\\r\\n\\u{202e}c"
         );
         assert_eq!(harmless("grün · 漢字"), "grün · 漢字");
+    }
+
+    #[test]
+    fn a_line_is_cut_to_less_than_the_width_of_the_terminal() {
+        assert_eq!(fitted("abcdef", 4), "abc");
+        assert_eq!(fitted("漢字漢字", 6), "漢字");
+        assert_eq!(fitted("abc", 80), "abc");
     }
 
     #[test]

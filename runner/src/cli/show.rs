@@ -1,6 +1,8 @@
 //! `aq show`: one job, what it asks for, and all that happened to it.
 
 use std::io::{Write, stdout};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use super::error::CliError;
 use crate::exit::Exit;
@@ -10,7 +12,7 @@ use crate::queue::{History, Queue, QueueError};
 use crate::run::outputs;
 use crate::settings::Settings;
 use crate::stage::Stage;
-use crate::terminal::{Palette, Table, duration, harmless, instant};
+use crate::terminal::{Palette, Table, bytes, duration, harmless, instant};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  aq show fix-login")]
@@ -24,9 +26,9 @@ pub(super) struct Arguments {
 pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, CliError> {
     let id = JobId::new(&arguments.id)?;
     let queue = Queue::open(&settings.queue.value)?;
-    let stage = queue
-        .find(&id)?
-        .ok_or_else(|| QueueError::Unknown { id: id.clone() })?;
+    let Some(stage) = queue.find(&id)? else {
+        return Err(gone(&queue, id)?);
+    };
     let history = queue.history(&id)?;
     let job = queue.job(stage, &id);
     let mut out = stdout().lock();
@@ -51,26 +53,119 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
         "  file      {}",
         harmless(&queue.job_path(stage, &id).display().to_string())
     )?;
-    let mut table = Table::new(&["WHEN", "STAGE", "ATTEMPT", "REASON"]);
-    for line in &history.lines {
-        table.row([
+    writeln!(out)?;
+    print_history(&mut out, palette, &history)?;
+    print_logs(&mut out, palette, &queue, &id, &history)?;
+    if let Some(next) = advice(&id, stage, &history) {
+        writeln!(out, "\n{} {next}", palette.dim("next"))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// A job that is not here: pruned, or never seen.
+fn gone(queue: &Queue, id: JobId) -> Result<CliError, CliError> {
+    Ok(match queue.pruned(&id)? {
+        Some(stage) => CliError::Refused(format!(
+            "`{id}` was in {stage} and has been pruned: nothing else is known of it"
+        )),
+        None => QueueError::Unknown { id }.into(),
+    })
+}
+
+/// A line a change: how long the job then stayed, and under which lease.
+fn print_history(out: &mut impl Write, palette: Palette, history: &History) -> std::io::Result<()> {
+    let is_routed = history.lines.iter().any(|line| line.lease.is_some());
+    let mut heading = vec!["WHEN", "STAGE", "FOR", "ATTEMPT"];
+    if is_routed {
+        heading.push("LEASE");
+    }
+    heading.push("REASON");
+    let mut table = Table::new(&heading);
+    let lasted = lasted(history);
+    for (line, lasted) in history.lines.iter().zip(&lasted) {
+        let mut cells = vec![
             instant(&line.at),
             line.stage.to_string(),
-            if line.attempt > 0 {
-                line.attempt.to_string()
-            } else {
-                "-".to_owned()
+            lasted.map_or_else(|| "-".to_owned(), duration),
+            match line.attempt {
+                0 => "-".to_owned(),
+                attempt => attempt.to_string(),
             },
-            line.reason.clone().unwrap_or_default(),
-        ]);
+        ];
+        if is_routed {
+            cells.push(match (&line.lease, line.fencing_token) {
+                (Some(lease), Some(token)) => format!("{lease}, fencing token {token}"),
+                _ => "-".to_owned(),
+            });
+        }
+        cells.push(line.reason.clone().unwrap_or_default());
+        table.row(cells);
     }
-    writeln!(out)?;
-    table.write(&mut out, |number, column, cell| match (number, column) {
+    table.write(out, |number, column, cell| match (number, column) {
         (0, _) => palette.dim(&cell),
         (number, 1) => palette.stage(history.lines[number - 1].stage, &cell),
         _ => cell,
-    })?;
-    Ok(Exit::Done)
+    })
+}
+
+/// For how long each change was the last one; of the latest of a job that goes on, until now.
+fn lasted(history: &History) -> Vec<Option<Duration>> {
+    let instants: Vec<Option<jiff::Timestamp>> =
+        history.lines.iter().map(|line| line.at.parse().ok()).collect();
+    let ends = instants
+        .iter()
+        .skip(1)
+        .copied()
+        .chain([Some(jiff::Timestamp::now())]);
+    let lines = history.lines.iter().zip(&instants).zip(ends).enumerate();
+    lines
+        .map(|(place, ((line, start), end))| {
+            let over = place + 1 == history.lines.len() && line.stage.is_final();
+            let length = end?.duration_since((*start)?);
+            Duration::try_from(length).ok().filter(|_| !over)
+        })
+        .collect()
+}
+
+/// What each attempt printed, and where it lies.
+fn print_logs(
+    out: &mut impl Write,
+    palette: Palette,
+    queue: &Queue,
+    id: &JobId,
+    history: &History,
+) -> std::io::Result<()> {
+    for attempt in 1..=history.attempt() {
+        for (path, size) in printed(queue, id, attempt) {
+            let path = harmless(&path.display().to_string());
+            let label = palette.dim(&format!("attempt {attempt}"));
+            writeln!(out, "\n{label}  {path}  {}", bytes(size))?;
+        }
+    }
+    Ok(())
+}
+
+/// The files of an attempt that hold something.
+fn printed(queue: &Queue, id: &JobId, attempt: u32) -> Vec<(PathBuf, u64)> {
+    let sized = |path: PathBuf| path.metadata().ok().map(|metadata| (path, metadata.len()));
+    let files = outputs(queue, id, attempt).into_iter().filter_map(sized);
+    files.filter(|(_, size)| *size > 0).collect()
+}
+
+fn advice(id: &JobId, stage: Stage, history: &History) -> Option<String> {
+    Some(match stage {
+        Stage::Inbox => format!("`aq run` starts it, `aq cancel {id}` gives it up"),
+        Stage::Building | Stage::Testing => format!("`aq logs -f {id}` follows it, `aq cancel {id}` ends it"),
+        Stage::Review => format!("`aq logs {id}`, then `aq ship {id}` or `aq cancel {id}`"),
+        Stage::Failed if history.attempt() == 0 => format!("correct the file and `aq retry {id}`"),
+        Stage::Failed => format!("`aq logs {id}` shows what it printed, `aq retry {id}` starts it again"),
+        Stage::Quarantine => {
+            format!(
+                "see what it did (`aq logs {id}`), then `aq retry {id}`, `aq cancel {id}` or `aq prune {id}`"
+            )
+        }
+        Stage::Shipped => return None,
+    })
 }
 
 fn print_job(out: &mut impl Write, job: &Job) -> std::io::Result<()> {
@@ -103,6 +198,19 @@ fn json(queue: &Queue, id: &JobId, stage: Stage, history: &History, job: Option<
         .filter(|path| path.exists())
         .map(|path| path.display().to_string())
         .collect();
+    let attempts: Vec<serde_json::Value> = (1..=history.attempt())
+        .map(|attempt| {
+            let files = printed(queue, id, attempt);
+            let files = files
+                .iter()
+                .map(|(path, size)| serde_json::json!({ "path": path.display().to_string(), "bytes": size }));
+            serde_json::json!({ "attempt": attempt, "logs": files.collect::<Vec<_>>() })
+        })
+        .collect();
+    let lasted: Vec<_> = lasted(history)
+        .into_iter()
+        .map(|length| length.map(|length| u64::try_from(length.as_millis()).unwrap_or(u64::MAX)))
+        .collect();
     serde_json::json!({
         "id": id.as_str(),
         "stage": stage.folder(),
@@ -113,6 +221,8 @@ fn json(queue: &Queue, id: &JobId, stage: Stage, history: &History, job: Option<
         "priority": job.map(|job| job.priority),
         "attempts": history.attempt(),
         "logs": logs,
+        "logsOfAttempts": attempts,
+        "lastedMs": lasted,
         "history": history.lines,
     })
 }

@@ -86,7 +86,10 @@ fn print(out: &mut impl Write, settings: &Settings, seen: &Seen<'_>) -> Result<(
     let root = harmless(&seen.queue.root().display().to_string());
     let origin = palette.dim(&format!("({})", settings.queue.origin));
     writeln!(out, "{} {root}  {origin}", label("queue"))?;
-    let count = |(stage, count): &(Stage, usize)| palette.stage(*stage, &format!("{count} {stage}"));
+    let count = |(stage, count): &(Stage, usize)| match count {
+        0 => palette.dim(&format!("0 {stage}")),
+        count => palette.stage(*stage, &format!("{count} {stage}")),
+    };
     let counts: Vec<String> = seen.counts.iter().map(count).collect();
     writeln!(out, "{}\n", counts.join("  "))?;
     if let Some(pause) = seen.pause {

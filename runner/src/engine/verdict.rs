@@ -5,6 +5,8 @@
 
 use serde_json::Value;
 
+use crate::terminal::plain;
+
 /// Enough of the engine's own words to know what happened.
 const SHOWN_MAX: usize = 160;
 
@@ -120,21 +122,6 @@ fn message(object: &serde_json::Map<String, Value>) -> String {
         .iter()
         .find_map(|place| whole.pointer(place)?.as_str().filter(|text| !text.is_empty()));
     words.map_or_else(|| whole.to_string(), str::to_owned)
-}
-
-/// A line without escape sequences and without the space around it.
-fn plain(line: &str) -> String {
-    let mut text = String::new();
-    let mut letters = line.chars();
-    while let Some(letter) = letters.next() {
-        if letter != '\x1b' {
-            text.push(letter);
-        } else if letters.next() == Some('[') {
-            // The sequence ends with the first letter that is none of its numbers.
-            letters.find(|letter| matches!(letter, '@'..='~'));
-        }
-    }
-    text.trim().to_owned()
 }
 
 fn cut(text: &str) -> String {

@@ -4,14 +4,10 @@ use std::collections::BTreeMap;
 use std::io::{Write, stderr, stdout};
 use std::time::Duration;
 
+use super::live::say;
 use crate::ids::JobId;
 use crate::stage::Stage;
 use crate::terminal::{self, Palette};
-
-/// Writes to a stream that may be closed, which is no reason to stop working.
-fn say(line: &str) {
-    let _ = writeln!(stderr(), "{line}");
-}
 
 pub(super) fn warn(text: &str) {
     say(&format!("aq: {}", terminal::harmless(text)));

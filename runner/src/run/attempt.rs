@@ -135,11 +135,20 @@ impl Attempt {
         }
     }
 
-    /// The end of what its engine printed.
-    pub(crate) fn tail(&self, queue: &Queue, bytes_max: u64) -> String {
+    /// What it is busy with, for people.
+    pub(crate) fn stage_of_work(&self) -> &str {
+        match self.step {
+            Step::Engine => self.job.engine.as_str(),
+            Step::Verify => "verify",
+            Step::Ship => "ship",
+        }
+    }
+
+    /// The end of what the command of a step printed.
+    pub(crate) fn tail(&self, queue: &Queue, step: Step, bytes_max: u64) -> String {
         let path = queue
             .attempt_folder(&self.job.id, self.number)
-            .join(output_name(Step::Engine));
+            .join(output_name(step));
         let read = || -> io::Result<Vec<u8>> {
             let mut file = File::open(path)?;
             let length = file.metadata()?.len();

@@ -9,6 +9,8 @@ use crate::fleet::lease::BootInstant;
 
 /// An endless run that has nothing to do says so to the shadow lane this often at most.
 const IDLE_DECISION_INTERVAL: Duration = Duration::from_secs(30);
+/// Between two drawings of what runs, on a terminal.
+const LIVE_TICK: Duration = Duration::from_millis(250);
 
 impl Runner {
     pub(super) fn is_over(&self, outlook: &Outlook) -> bool {
@@ -89,6 +91,7 @@ impl Runner {
             }
             _ => None,
         };
+        let live = (self.is_watched && !self.running.is_empty()).then(|| now + LIVE_TICK);
         // An engine that is used up may be started again then.
         let paused = self.queue.paused_engines().unwrap_or_default();
         let unpaused = paused.values().min().map(|left| now + *left);
@@ -112,6 +115,7 @@ impl Runner {
             give_up,
             routed,
             settings,
+            live,
             unpaused,
             kill,
             left_behind,

@@ -78,7 +78,7 @@ impl Runner {
     fn after(&self, attempt: &Attempt, end: &End) -> Next {
         let (job, spent, wish) = (&attempt.job, attempt.spent, attempt.wish.as_ref());
         if attempt.step == Step::Engine && matches!(end, End::Exited { code: Some(0), .. }) {
-            let tail = || attempt.tail(&self.queue, VERDICT_TAIL_BYTES);
+            let tail = || attempt.tail(&self.queue, Step::Engine, VERDICT_TAIL_BYTES);
             if let Some(complaint) = self.engines.complaint(&job.engine, tail) {
                 return pipeline::after_complaint(job, spent, &complaint, wish);
             }
@@ -100,7 +100,7 @@ impl Runner {
             return Ok(None);
         }
         let engine = &attempt.job.engine;
-        let tail = attempt.tail(&self.queue, LIMIT_TAIL_BYTES);
+        let tail = attempt.tail(&self.queue, Step::Engine, LIMIT_TAIL_BYTES);
         let Some(length) = self.engines.limit(engine, &tail) else {
             return Ok(None);
         };

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::announce::{self, Tally};
 use super::attempt::{Attempt, Surroundings};
 use super::events::{Event, Events};
+use super::live;
 use super::local::{Choice, Local, Own, Prospect};
 use super::routed::Routed;
 use super::{OnJobFailure, Options, RunError, Until};
@@ -62,6 +63,10 @@ pub(super) struct Runner {
     pub(super) idle_since_decision: Option<Instant>,
     pub(super) next_tick: Duration,
     pub(super) wait_told: bool,
+    /// Someone looks at a terminal on which lines can change.
+    pub(super) is_watched: bool,
+    /// Of the picture that turns while jobs run.
+    pub(super) frame: usize,
 }
 
 pub(super) struct Stop {
@@ -108,6 +113,8 @@ impl Runner {
             idle_since_decision: None,
             next_tick: FIRST_TICK,
             wait_told: false,
+            is_watched: live::is_watched(),
+            frame: 0,
             options,
             queue,
             engines,
@@ -127,6 +134,7 @@ impl Runner {
                 self.decide_idle(&outlook);
             }
             self.tell_wait(&outlook);
+            self.show_running();
             let at = self.next_instant(&outlook);
             let office = self.routed.as_mut().map(|routed| &mut routed.office);
             let event = self.events.next(at, office).await;
@@ -311,6 +319,7 @@ impl Runner {
     }
 
     async fn finish(mut self, view: Option<Arc<View>>) -> Result<Exit, RunError> {
+        live::show(Vec::new());
         self.leave_reviews()?;
         let given_up = self.routed.as_ref().is_some_and(|routed| routed.given_up);
         // A lease of what may still be alive is not given back: it ends by itself.

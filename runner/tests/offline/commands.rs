@@ -81,6 +81,36 @@ fn list_and_show_say_the_same_to_people_and_to_programs() {
 }
 
 #[test]
+fn show_tells_the_whole_history_of_a_job_its_durations_its_logs_and_what_to_do() {
+    let rig = Rig::new();
+    rig.add("a", "retries: 1", "echo attempt $AQ_ATTEMPT; exit 3");
+    assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
+    let shown: serde_json::Value = serde_json::from_str(&rig.aq(&["show", "--json", "a"]).stdout).unwrap();
+    let lasted = shown["lastedMs"].as_array().unwrap();
+    assert_eq!(
+        (lasted.len(), lasted.iter().filter(|ms| ms.is_u64()).count()),
+        (5, 4)
+    );
+    let attempts = shown["logsOfAttempts"].as_array().unwrap();
+    let log = |attempt: usize| attempts[attempt]["logs"][0]["path"].as_str().unwrap();
+    assert_eq!(
+        fs::read_to_string(rig.path("work").join(log(1))).unwrap(),
+        "attempt 2\n"
+    );
+    let text = rig.aq(&["show", "a"]).stdout;
+    for expected in [log(0), log(1), "10 bytes", "exit 3", "aq retry a"] {
+        assert!(text.contains(expected), "no {expected} in {text}");
+    }
+    assert_eq!(rig.aq(&["prune", "a"]).code, 0);
+    let gone = rig.aq(&["show", "a"]);
+    assert!(
+        gone.code == 1 && gone.stderr.contains("was in failed and has been pruned"),
+        "{}",
+        gone.stderr
+    );
+}
+
+#[test]
 fn instants_have_milliseconds_for_programs_and_seconds_for_people() {
     let rig = Rig::new();
     rig.add("a", "", "true");

@@ -15,3 +15,4 @@ mod pruning;
 mod rig;
 mod routed;
 mod running;
+mod watching;
