@@ -1,10 +1,11 @@
 //! The jobs in the inbox: those that could not start here, or would fail at once.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use super::Finding;
 use crate::engine::{self, Engines};
-use crate::ids::{Capability, JobId};
+use crate::ids::{Capability, EngineName, JobId};
 use crate::job::Job;
 use crate::queue::{Queue, QueueError};
 use crate::settings::Settings;
@@ -49,44 +50,12 @@ pub(super) fn examine(
         .collect();
     let mut findings = Vec::new();
     for Waiting { id, job } in waiting {
-        let name = id.as_str();
-        let job = match job {
-            Ok(job) => job,
+        match job {
+            Ok(job) => findings.extend(lacks(job, &here, &caps, &available)),
             Err(error) => {
                 let next = "correct the file: as it is, the next run moves it to failed";
-                findings.push(Finding::fail(AREA, name, super::chain(error), next));
-                continue;
+                findings.push(Finding::fail(AREA, id.as_str(), super::chain(error), next));
             }
-        };
-        if !available.contains(&job.engine) {
-            let text = format!("its engine `{}` is not here, so it waits", job.engine);
-            let next = "install the engine, or name it under [engine.NAME] in aq.toml";
-            findings.push(Finding::fail(AREA, name, text, next));
-        }
-        if let Some(cwd) = job
-            .cwd
-            .as_ref()
-            .map(|cwd| here.join(cwd))
-            .filter(|cwd| !cwd.is_dir())
-        {
-            let text = format!("its folder {} is not there, so it would fail", cwd.display());
-            let next = "make the folder, or correct `cwd` (relative ones start where `aq run` is started)";
-            findings.push(Finding::fail(AREA, name, text, next));
-        }
-        let lacking: Vec<&str> = job
-            .caps
-            .iter()
-            .filter(|cap| !caps.contains(*cap))
-            .map(|cap| cap.as_str())
-            .collect();
-        if !lacking.is_empty() {
-            let text = format!("it asks for {}, which this factory lacks", lacking.join(", "));
-            findings.push(Finding::fail(
-                AREA,
-                name,
-                text,
-                "set AQ_FACTORY_CAPS, or run it elsewhere",
-            ));
         }
     }
     for (engine, left) in queue.paused_engines().unwrap_or_default() {
@@ -107,4 +76,38 @@ pub(super) fn examine(
         findings.push(Finding::ok(AREA, "inbox", text));
     }
     Ok(findings)
+}
+
+/// What keeps a job from running here.
+fn lacks(
+    job: &Job,
+    here: &Path,
+    caps: &BTreeSet<Capability>,
+    engines: &BTreeSet<EngineName>,
+) -> Vec<Finding> {
+    let name = job.id.as_str();
+    let mut findings = Vec::new();
+    if !engines.contains(&job.engine) {
+        let text = format!("its engine `{}` is not here, so it waits", job.engine);
+        let next = "install the engine, or name it under [engine.NAME] in aq.toml";
+        findings.push(Finding::fail(AREA, name, text, next));
+    }
+    let cwd = job.cwd.as_ref().map(|cwd| here.join(cwd));
+    if let Some(cwd) = cwd.filter(|cwd| !cwd.is_dir()) {
+        let text = format!("its folder {} is not there, so it would fail", cwd.display());
+        let next = "make the folder, or correct `cwd` (relative ones start where `aq run` is started)";
+        findings.push(Finding::fail(AREA, name, text, next));
+    }
+    let lacking = job.caps.iter().filter(|cap| !caps.contains(*cap));
+    let lacking: Vec<&str> = lacking.map(|cap| cap.as_str()).collect();
+    if !lacking.is_empty() {
+        let text = format!("it asks for {}, which this factory lacks", lacking.join(", "));
+        findings.push(Finding::fail(
+            AREA,
+            name,
+            text,
+            "set AQ_FACTORY_CAPS, or run it elsewhere",
+        ));
+    }
+    findings
 }
