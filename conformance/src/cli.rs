@@ -5,6 +5,7 @@ mod others;
 mod proof;
 mod replay;
 mod run;
+mod steady;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -95,6 +96,13 @@ enum Command {
         /// The seed of the first case; case N of seed S is case 0 of seed S+N
         #[arg(long, default_value_t = 1)]
         seed: u64,
+    },
+    /// Run everything many times, serial, parallel, shuffled and beside a load on every core; 1 if any outcome differs
+    Steady {
+        globs: Vec<String>,
+        /// How many runs; the ways take turns
+        #[arg(long, default_value_t = 50)]
+        runs: u64,
     },
     /// Print the pins of the clauses' texts, once their checks were looked at
     Pin,
@@ -190,6 +198,7 @@ pub(crate) fn main() -> ExitCode {
         Some(Command::Mutants { names }) => proof::mutants(&names, &cli.options),
         Some(Command::Property { cases, seed, out }) => proof::property(seed, cases, &out, &cli.options),
         Some(Command::Sweep { kills, seed }) => proof::sweep(kills, seed, &cli.options),
+        Some(Command::Steady { globs, runs }) => steady::steady(&globs, runs, &cli.options),
         Some(Command::Pin) => print(&pins::render(clause::all())),
         Some(Command::Coordinator {
             url,

@@ -15,6 +15,7 @@ pub mod sandbox;
 pub mod scenario;
 pub mod smoke;
 pub mod stand_in;
+pub mod steady;
 pub mod suite;
 pub mod supervise;
 pub mod sweep;

@@ -4,7 +4,9 @@
 #[expect(dead_code, reason = "other test binaries use the rest of it")]
 mod common;
 
+use std::fs::{File, OpenOptions};
 use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -84,6 +86,55 @@ fn whatever_outlives_the_runner_is_found_and_ended() {
         "the report names it\n{}",
         verdict.story
     );
+}
+
+/// A pipe that whoever holds it open can be told by: its end shows once nobody does.
+fn held_pipe(folder: &Path) -> (std::path::PathBuf, File) {
+    let path = folder.join("held");
+    let made = Command::new("mkfifo").arg(&path).status().expect("mkfifo");
+    assert!(made.success());
+    let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).expect("a flag");
+    let reader = OpenOptions::new().read(true).custom_flags(flags).open(&path);
+    (path, reader.expect("a pipe can be opened without a writer"))
+}
+
+/// A session of its own, signals ignored, a double fork, stopped, a chain of forks, output closed. Each says on
+/// pipe 8 that it is up, and holds pipe 9.
+const WAYS: [&str; 6] = [
+    "setsid sh -c 'echo up >&8; sleep 605' &",
+    "(trap '' TERM INT HUP; echo up >&8; sleep 605) &",
+    "(setsid sh -c '(trap \"\" HUP TERM; echo up >&8; exec sleep 605) &' &)",
+    "(sh -c 'echo up >&8; kill -STOP $$; sleep 605' &)",
+    "f() { sleep 0.01; f & }; (echo up >&8; f &)",
+    "(setsid sh -c 'echo up >&8; exec sleep 605 >/dev/null 2>&1 </dev/null' &)",
+];
+
+#[test]
+fn no_process_outlives_its_scenario_however_it_tries_and_however_the_runner_ends() {
+    let ends = [
+        ("exit 0", "no-stragglers"),
+        ("sleep 605", "ends-in-time"),
+        ("kill -KILL $$", "no-stragglers"),
+    ];
+    for (end, check) in ends {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (path, mut held) = held_pipe(folder.path());
+        let script = format!(
+            "exec 9>{}; mkfifo up; exec 8<>up\n{}\nfor way in 1 2 3 4 5 6; do read up <&8; echo up >&9; done\n{end}",
+            path.display(),
+            WAYS.join("\n")
+        );
+        let verdict = judged(&script, DRAIN);
+        let mut said = String::new();
+        let read = held.read_to_string(&mut said);
+        assert!(read.is_ok(), "{end}: something still holds the pipe: {read:?}");
+        assert_eq!(said, "up\n".repeat(WAYS.len()), "{end}\n{}", verdict.story);
+        assert!(
+            checks(&verdict, Outcome::Fail).contains(&check),
+            "{end}\n{}",
+            verdict.story
+        );
+    }
 }
 
 #[test]

@@ -290,6 +290,42 @@ fn a_report_that_can_not_be_written_is_told_before_anything_runs() {
     assert!(!bench.path("ran").exists(), "the runner was started all the same");
 }
 
+#[test]
+fn a_scenario_that_comes_out_otherwise_is_found_with_the_run_in_which_it_did() {
+    // The third run finds what the second left.
+    let moody = "n=\"$(dirname \"$0\")/n\"; echo x >>\"$n\"; [ $(wc -l <\"$n\") -lt 3 ]";
+    let bench = Bench::new(moody, &[("a/moody", PASS)], "");
+    let (code, output, errors) = bench.run(&["steady", "--runs", "4", "--jobs", "4", "--shuffle", "10"]);
+    assert_eq!(code, Some(1), "{output}{errors}");
+    assert!(
+        output.contains("── a/moody: FAIL exit in run 3, pass in the first"),
+        "{output}"
+    );
+    assert!(
+        output.contains("run --jobs 4 --shuffle 13"),
+        "the run can be made again\n{output}"
+    );
+    assert!(output.contains("check `exit`"), "its story is told\n{output}");
+    assert_eq!(
+        output.lines().last(),
+        Some("4 runs of 1 scenarios: 2 outcomes differed")
+    );
+    let bench = Bench::new("exit 0", &[("a/pass", PASS)], "");
+    let (code, output, _) = bench.run(&["steady", "--runs", "4"]);
+    assert_eq!(code, Some(0), "{output}");
+    assert_eq!(
+        output.lines().last(),
+        Some("4 runs of 1 scenarios: no outcome differed")
+    );
+    let bench = Bench::new("exit 0", &[("a/fail", FAIL)], "");
+    assert_eq!(
+        bench.run(&["steady", "--runs", "2"]).0,
+        Some(1),
+        "steadily wrong is not green"
+    );
+    assert_eq!(bench.run(&["steady", "--runs", "0"]).0, Some(2), "nor is nothing");
+}
+
 /// The runner holds a pipe open, and so does whatever it started; it ends when the last of them is gone.
 #[test]
 fn an_interrupted_run_ends_what_runs_and_writes_every_report() {

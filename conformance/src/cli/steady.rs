@@ -1,0 +1,113 @@
+//! Runs the suite many times in different ways and prints whether any outcome differed, and how to see it again.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use conformance::report::terminal::put;
+use conformance::steady::{self, Difference, Made};
+use conformance::suite;
+use conformance::verdict::{self, Outcome};
+
+use super::invocation::Invocation;
+use super::{BROKEN, Options, fail, run, select, suite_for};
+
+/// Makes the runs; exit 1 on a difference, else the exit code of the first run, which is that of all.
+pub(super) fn steady(globs: &[String], runs: u64, options: &Options) -> ExitCode {
+    let found = match select(globs, options) {
+        Ok(found) => found,
+        Err(code) => return code,
+    };
+    let suite = match suite_for(options) {
+        Ok(suite) => suite,
+        Err(message) => return fail(BROKEN, &message),
+    };
+    run::end_on_signals(&suite.stop);
+    let jobs = options.jobs.unwrap_or_else(suite::default_jobs);
+    let plans = steady::plans(runs, options.shuffle.unwrap_or(0), jobs);
+    let mut all: Vec<Made> = Vec::new();
+    let mut began = Instant::now();
+    steady::run(&suite, &found, plans, |made| {
+        tell(&made, runs, began.elapsed().as_secs_f64());
+        for difference in &made.differences {
+            put(&format!("{}\n{}\n", headline(difference), difference.story));
+        }
+        let _ = std::io::stdout().flush();
+        began = Instant::now();
+        all.push(made);
+    });
+    let invocation = Invocation::of_this_process(options);
+    let differences: Vec<&Difference> = all.iter().flat_map(|made| &made.differences).collect();
+    put("\n");
+    for difference in &differences {
+        put(&format!(
+            "{}\n  {}\n",
+            headline(difference),
+            again(&invocation, difference)
+        ));
+    }
+    let ran = all.len();
+    put(&match differences.len() {
+        0 => format!("{ran} runs of {} scenarios: no outcome differed\n", found.len()),
+        count => format!(
+            "{ran} runs of {} scenarios: {count} outcomes differed\n",
+            found.len()
+        ),
+    });
+    let first = all.first().map_or(Vec::new(), |made| made.outcomes.clone());
+    match (suite.stop.asked(), differences.is_empty()) {
+        (true, _) => ExitCode::from(verdict::INTERRUPTED),
+        (false, false) => ExitCode::FAILURE,
+        (false, true) => ExitCode::from(verdict::exit_of(first.into_iter())),
+    }
+}
+
+fn tell(made: &Made, runs: u64, seconds: f64) {
+    let plan = made.plan;
+    let passed = made
+        .outcomes
+        .iter()
+        .filter(|outcome| **outcome == Outcome::Pass)
+        .count();
+    let bad = |outcome: &&Outcome| matches!(outcome, Outcome::Fail | Outcome::Broken);
+    let failed = made.outcomes.iter().filter(bad).count();
+    let order = plan
+        .seed
+        .map_or("by id".to_owned(), |seed| format!("seed {seed}"));
+    let differ = match (plan.number, made.differences.len()) {
+        (1, _) => String::new(),
+        (_, 0) => "  as the first".into(),
+        (_, count) => format!("  {count} DIFFER"),
+    };
+    put(&format!(
+        "run {:>3} of {runs}  {:8}  {order:9}  {} at a time  {passed} passed, {failed} failed  {seconds:.1} s{differ}\n",
+        plan.number,
+        plan.mode.word(),
+        plan.jobs
+    ));
+}
+
+fn headline(difference: &Difference) -> String {
+    format!(
+        "── {}: {} in run {}, {} in the first",
+        difference.id.escape_debug(),
+        difference.now,
+        difference.plan.number,
+        difference.first
+    )
+}
+
+/// The command that makes such a run again.
+fn again(invocation: &Invocation, difference: &Difference) -> String {
+    let plan = difference.plan;
+    let jobs = plan.jobs.to_string();
+    let mut words = vec!["run", "--jobs", &jobs];
+    let seed = plan.seed.map(|seed| seed.to_string());
+    words.extend(
+        seed.as_deref()
+            .map(|seed| ["--shuffle", seed])
+            .into_iter()
+            .flatten(),
+    );
+    invocation.with(&words)
+}
