@@ -12,7 +12,11 @@ use crate::stand_in::{SHIP, VERIFY};
 /// Something that happened: the `ordinal`th of its kind about its subject.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
+    /// When it was noticed: it happened by then.
     pub at: Instant,
+    /// It did not happen before this. The end of a process is noticed late on a busy machine; all else is noted by
+    /// whoever does it.
+    pub earliest: Instant,
     pub kind: EventKind,
     pub subject: String,
     pub ordinal: usize,
@@ -20,31 +24,32 @@ pub struct Seen {
 
 /// Everything that was seen, in order of time.
 pub fn of(runs: &[Run], journal: &[Exchange]) -> Vec<Seen> {
-    let mut moments: Vec<(Instant, EventKind, &str)> = Vec::new();
+    let mut moments: Vec<(Instant, Instant, EventKind, &str)> = Vec::new();
     for run in runs {
         let Some(job) = run.job.as_deref() else { continue };
         let start = start_of(&run.tool);
-        moments.push((run.started, start, job));
+        moments.push((run.started, run.started, start, job));
         if let (EventKind::Run, Some(ended)) = (start, run.ended) {
-            moments.push((ended, EventKind::Ended, job));
+            moments.push((ended, run.alive_at, EventKind::Ended, job));
         }
     }
     for exchange in journal {
         let Some(operation) = exchange.operation.as_deref() else {
             continue;
         };
-        moments.push((exchange.arrived, EventKind::Arrived, operation));
+        moments.push((exchange.arrived, exchange.arrived, EventKind::Arrived, operation));
         if let Some(completed) = exchange.completed {
-            moments.push((completed, EventKind::Answered, operation));
+            moments.push((completed, completed, EventKind::Answered, operation));
         }
     }
-    moments.sort_by_key(|(at, _, _)| *at);
+    moments.sort_by_key(|(at, ..)| *at);
     let mut counts: BTreeMap<(EventKind, &str), usize> = BTreeMap::new();
-    let numbered = moments.into_iter().map(|(at, kind, subject)| {
+    let numbered = moments.into_iter().map(|(at, earliest, kind, subject)| {
         let ordinal = counts.entry((kind, subject)).or_default();
         *ordinal += 1;
         Seen {
             at,
+            earliest,
             kind,
             subject: subject.to_owned(),
             ordinal: *ordinal,

@@ -137,6 +137,29 @@ fn no_process_outlives_its_scenario_however_it_tries_and_however_the_runner_ends
     }
 }
 
+/// The runner asks while the engine still works: `ended alpha` came after the request, however late it is noticed.
+#[test]
+fn an_engine_that_is_alive_when_a_request_arrives_has_not_ended_before_it() {
+    let script = "[ \"$1\" = run ] || exit 0; exec 4< <(echo 'stand-in: alpha' | devin); read up <&4
+        exec 3<>/dev/tcp/127.0.0.1/${AQ_FLEET_URL##*:}
+        printf 'GET /v1/health HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n' >&3; read line <&3; exec 3>&-; cat <&4";
+    let command = ["bash", "-c", script, "runner"].map(ToOwned::to_owned).to_vec();
+    let runner = Profile { command, ..shell("") };
+    let scenario = |order: &str| {
+        let held = "[[job]]\nid = \"alpha\"\nplace = \"inbox\"\n\
+                    does = { prints = \"up\\n\", takes = \"300ms\" }\n[expect]\n";
+        DRAIN.replace("[expect]\n", held) + order
+    };
+    for (order, right) in [
+        ("order = [\"arrived health\", \"ended alpha\"]\n", true),
+        ("order = [\"ended alpha\", \"arrived health\"]\n", false),
+    ] {
+        let verdict = suite(runner.clone()).judge_scenario("inline", &inline(&scenario(order)));
+        let failed = checks(&verdict, Outcome::Fail);
+        assert_eq!(failed.contains(&"order"), !right, "{order}\n{}", verdict.story);
+    }
+}
+
 #[test]
 fn a_connection_of_a_runner_that_should_make_none_is_counted() {
     let script = "exec 3<>/dev/tcp/127.0.0.1/${AQ_FLEET_URL##*:}";

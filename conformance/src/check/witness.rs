@@ -67,7 +67,7 @@ fn out_of_order(scenario: &Scenario, seen: &Observed) -> Vec<String> {
         let found = seen.timeline.iter().find(|seen| {
             seen.kind == moment.kind && seen.subject == moment.subject && seen.ordinal == moment.ordinal
         });
-        found.map(|seen| seen.at)
+        found.map(|seen| (seen.earliest, seen.at))
     };
     let name = |moment: &Moment| format!("{} {}#{}", moment.kind.name(), moment.subject, moment.ordinal);
     let mut wrong: Vec<String> = moments
@@ -77,7 +77,7 @@ fn out_of_order(scenario: &Scenario, seen: &Observed) -> Vec<String> {
         .collect();
     for pair in moments.windows(2) {
         if let (Some(first), Some(second)) = (at(&pair[0]), at(&pair[1]))
-            && first >= second
+            && first.0 >= second.1
         {
             wrong.push(format!("{} came before {}", name(&pair[1]), name(&pair[0])));
         }

@@ -7,6 +7,7 @@ mod steps;
 pub mod stop;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{PipeWriter, Write};
 use std::path::Path;
 use std::sync::mpsc::{Sender, channel};
 
@@ -83,17 +84,9 @@ pub fn run(scenario: &Scenario, rig: &Rig, variant: &Variant) -> Result<Observed
     sandbox.write(&sandbox.token_file(), &secret.token)?;
     let stub = coordinator::start(scenario, &secret)?;
     let (sender, events) = channel();
-    forward(&stub, sender.clone());
     let steps = steps_of(scenario, variant);
-    let script = Script {
-        jobs: scenario.jobs.clone(),
-        released: never_released(scenario, &steps),
-    };
-    let heard = stand_in::server::sender(sender.clone(), Event::StandIn);
-    let server = Server::start(&sandbox.socket(), script, heard).map_err(|source| DriveError::StandIns {
-        path: sandbox.socket().display().to_string(),
-        source,
-    })?;
+    let mut server = stand_ins(scenario, &steps, &sandbox, sender.clone())?;
+    forward(&stub, sender.clone(), server.ticks());
     let told = sender.clone();
     let _listening = rig.stop.listen(move || {
         let _ = told.send(Event::Stopped);
@@ -139,6 +132,25 @@ pub fn run(scenario: &Scenario, rig: &Rig, variant: &Variant) -> Result<Observed
     })
 }
 
+/// Serves the stand-ins of a run; what they do is told to its one channel.
+fn stand_ins(
+    scenario: &Scenario,
+    steps: &[Step],
+    sandbox: &Sandbox,
+    sender: Sender<Event>,
+) -> Result<Server, DriveError> {
+    let script = Script {
+        jobs: scenario.jobs.clone(),
+        released: never_released(scenario, steps),
+    };
+    let heard = stand_in::server::sender(sender, Event::StandIn);
+    let failed = |source| DriveError::StandIns {
+        path: sandbox.socket().display().to_string(),
+        source,
+    };
+    Server::start(&sandbox.socket(), script, heard).map_err(failed)
+}
+
 /// The commands of a run, and the fake's counters and digest from before the first that is tested.
 struct Done {
     add: Option<CommandRun>,
@@ -175,11 +187,16 @@ fn carry_out(session: &mut Session, variant: &Variant) -> Result<Done, DriveErro
     })
 }
 
-/// Passes the fake's events into the run's one channel, until the fake is gone.
-fn forward(stub: &Stub, sender: Sender<Event>) {
+/// Passes the fake's events into the run's one channel, until the fake is gone. With each request that arrives it is
+/// looked which stand-ins still live, so that what came first can be told.
+fn forward(stub: &Stub, sender: Sender<Event>, mut ticks: Option<PipeWriter>) {
     let events = stub.events();
     std::thread::spawn(move || {
         for event in events {
+            if let (StubEvent::Arrived(_), Some(ticks)) = (&event, &mut ticks) {
+                // Where nobody looks any more, all have ended.
+                let _ = ticks.write_all(b".");
+            }
             if sender.send(Event::Stub(event)).is_err() {
                 return;
             }

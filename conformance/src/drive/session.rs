@@ -181,6 +181,7 @@ fn seen(event: &Event, counts: &mut BTreeMap<(EventKind, String), usize>) -> Opt
     *ordinal += 1;
     Some(Seen {
         at,
+        earliest: at,
         kind,
         subject,
         ordinal: *ordinal,

@@ -24,6 +24,19 @@ struct Connection {
     resuming: bool,
 }
 
+/// What can be read without waiting.
+struct Ready {
+    control: bool,
+    listener: bool,
+    ticked: bool,
+    connections: Vec<usize>,
+}
+
+const NOTHING: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 0,
+};
+
 struct Held {
     name: String,
     instructions: Instructions,
@@ -32,6 +45,8 @@ struct Held {
 pub(super) struct Served {
     listener: UnixListener,
     control: PipeReader,
+    /// Looks at who is alive are asked for here, until whoever asks is gone.
+    ticks: Option<PipeReader>,
     pending: Vec<u8>,
     script: Script,
     attempts: BTreeMap<(String, String), u32>,
@@ -43,13 +58,14 @@ pub(super) struct Served {
 impl Served {
     pub(super) fn new(
         listener: UnixListener,
-        control: PipeReader,
+        (control, ticks): (PipeReader, PipeReader),
         script: Script,
         events: Box<dyn Fn(Event) + Send>,
     ) -> Served {
         Served {
             listener,
             control,
+            ticks: Some(ticks),
             pending: Vec::new(),
             script,
             attempts: BTreeMap::new(),
@@ -67,10 +83,22 @@ impl Served {
     /// Serves until the control pipe closes.
     pub(super) fn serve(&mut self) {
         loop {
-            let (control, listener, ready) = match self.wait() {
-                Some(ready) => ready,
-                None => return,
+            let Some(first) = self.wait(None) else { return };
+            if first.ticked {
+                self.take_ticks();
+            }
+            // Whatever is not over at this second look was alive at its beginning.
+            let now = Instant::now();
+            let Some(Ready {
+                control,
+                listener,
+                connections: ready,
+                ..
+            }) = self.wait(Some(&NOTHING))
+            else {
+                return;
             };
+            self.note_alive(now, &ready);
             // Ends first: what has ended by now ended before what is only now saying hello.
             let mut gone = Vec::new();
             for index in ready {
@@ -94,31 +122,50 @@ impl Served {
         }
     }
 
-    fn wait(&self) -> Option<(bool, bool, Vec<usize>)> {
+    fn wait(&self, limit: Option<&Timespec>) -> Option<Ready> {
         let mut watched = vec![
             PollFd::from_borrowed_fd(self.control.as_fd(), PollFlags::IN),
             PollFd::from_borrowed_fd(self.listener.as_fd(), PollFlags::IN),
         ];
+        let ticks = self.ticks.as_ref();
+        watched.extend(ticks.map(|ticks| PollFd::from_borrowed_fd(ticks.as_fd(), PollFlags::IN)));
+        let fixed = watched.len();
         watched.extend(
             self.connections
                 .iter()
                 .map(|connection| PollFd::new(&connection.stream, PollFlags::IN)),
         );
         loop {
-            match poll(&mut watched, None::<&Timespec>) {
+            match poll(&mut watched, limit) {
                 Err(rustix::io::Errno::INTR) => {}
                 Err(_) => return None,
                 Ok(_) => break,
             }
         }
         let ready = |index: usize| !watched[index].revents().is_empty();
-        Some((
-            ready(0),
-            ready(1),
-            (0..self.connections.len())
-                .filter(|index| ready(index + 2))
+        Some(Ready {
+            control: ready(0),
+            listener: ready(1),
+            ticked: fixed > 2 && ready(2),
+            connections: (0..self.connections.len())
+                .filter(|index| ready(index + fixed))
                 .collect(),
-        ))
+        })
+    }
+
+    fn take_ticks(&mut self) {
+        let read = self.ticks.as_mut().map(|ticks| ticks.read(&mut [0; 256]));
+        if !matches!(read, Some(Ok(1..))) {
+            self.ticks = None;
+        }
+    }
+
+    fn note_alive(&mut self, now: Instant, ready: &[usize]) {
+        for (index, connection) in self.connections.iter().enumerate() {
+            if let (Some(run), false) = (connection.run, ready.contains(&index)) {
+                self.runs[run].alive_at = now;
+            }
+        }
     }
 
     fn accept(&mut self) {
@@ -202,6 +249,7 @@ impl Served {
             job: job.clone(),
             hello,
             started: at,
+            alive_at: at,
             ended: None,
             exit: None,
         });

@@ -21,6 +21,9 @@ pub struct Run {
     pub job: Option<String>,
     pub hello: Hello,
     pub started: Instant,
+    /// When it was last seen alive: it ended after that.
+    pub alive_at: Instant,
+    /// When its end was noticed: it ended before that.
     pub ended: Option<Instant>,
     /// `None`: it was ended, or still runs.
     pub exit: Option<i32>,
@@ -47,6 +50,7 @@ pub enum Event {
 #[derive(Debug)]
 pub struct Server {
     control: Option<PipeWriter>,
+    ticks: Option<PipeWriter>,
     thread: Option<JoinHandle<Vec<Run>>>,
     pub socket: PathBuf,
 }
@@ -69,7 +73,8 @@ impl Server {
         let listener = UnixListener::bind(socket)?;
         listener.set_nonblocking(true)?;
         let (reader, writer) = std::io::pipe()?;
-        let mut served = Served::new(listener, reader, script, Box::new(events));
+        let (ticked, ticks) = std::io::pipe()?;
+        let mut served = Served::new(listener, (reader, ticked), script, Box::new(events));
         let thread = std::thread::Builder::new()
             .name("stand-ins".into())
             .spawn(move || {
@@ -78,6 +83,7 @@ impl Server {
             })?;
         Ok(Server {
             control: Some(writer),
+            ticks: Some(ticks),
             thread: Some(thread),
             socket: socket.to_owned(),
         })
@@ -89,6 +95,12 @@ impl Server {
             // A server that is gone has nobody waiting.
             let _ = control.write_all(format!("{name}\n").as_bytes());
         }
+    }
+
+    /// What makes the server look which runs are alive, by a byte. Something else happened just now, and whether a
+    /// run had ended by then can't be told afterwards.
+    pub fn ticks(&mut self) -> Option<PipeWriter> {
+        self.ticks.take()
     }
 
     /// Ends the server and hands over every run that it saw.
