@@ -49,11 +49,19 @@ pub(crate) enum OnJobFailure {
     Fail,
 }
 
+/// For whom the line is that a run ends with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Summary {
+    Text,
+    Json,
+}
+
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Options {
     pub(crate) until: Until,
     pub(crate) workers: usize,
     pub(crate) on_job_failure: OnJobFailure,
+    pub(crate) summary: Summary,
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -1,7 +1,5 @@
 //! `aq cancel`: a waiting job is given up at once; the runner of a running one is asked to end it.
 
-use std::io::{Write, stdout};
-
 use super::error::CliError;
 use crate::exit::Exit;
 use crate::ids::JobId;
@@ -15,6 +13,8 @@ use crate::stage::Stage;
 pub(super) struct Arguments {
     /// The job
     id: String,
+    #[command(flatten)]
+    format: super::Format,
 }
 
 const REASON: &str = "cancelled";
@@ -30,22 +30,22 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
     let stage = queue.find(&id)?.ok_or_else(unknown)?;
     match (stage, hold) {
         (Stage::Inbox | Stage::Review | Stage::Quarantine, Some(hold)) => {
-            give_up(settings, &queue, hold, stage)
+            give_up(settings, &queue, hold, stage, arguments.format)
         }
         (Stage::Building | Stage::Testing, Some(_)) => Err(CliError::Refused(format!(
             "`{id}` was left behind by a run that is gone: `aq run` takes it up again, and then it can be cancelled"
         ))),
         (Stage::Inbox | Stage::Building | Stage::Testing, None) => {
             queue.wish_cancel(&id)?;
-            writeln!(stdout(), "{id}  its runner is asked to end it")?;
+            arguments
+                .format
+                .tell(&id, stage, "its runner is asked to end it")?;
             Ok(Exit::Done)
         }
         (Stage::Review, None) if queue.history(&id)?.is_routed() => {
             queue.wish_cancel(&id)?;
-            writeln!(
-                stdout(),
-                "{id}  the runner that holds its lease is asked to give it up"
-            )?;
+            let told = "the runner that holds its lease is asked to give it up";
+            arguments.format.tell(&id, stage, told)?;
             Ok(Exit::Done)
         }
         (Stage::Review, None) => Err(CliError::Refused(format!("`{id}` is being shipped"))),
@@ -58,11 +58,17 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
     }
 }
 
-fn give_up(settings: &Settings, queue: &Queue, hold: JobHold, stage: Stage) -> Result<Exit, CliError> {
+fn give_up(
+    settings: &Settings,
+    queue: &Queue,
+    hold: JobHold,
+    stage: Stage,
+    format: super::Format,
+) -> Result<Exit, CliError> {
     let id = hold.id().clone();
     queue.advance(&hold, stage, Stage::Failed, Some(REASON))?;
     drop(hold);
-    writeln!(stdout(), "{id}  failed: {REASON}")?;
+    format.tell(&id, Stage::Failed, &format!("failed: {REASON}"))?;
     shadow::mirror(
         settings,
         &[Transition {

@@ -21,7 +21,9 @@ use std::io::Write;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::exit::Exit;
+use crate::ids::JobId;
 use crate::settings::{GlobalFlags, Settings};
+use crate::stage::Stage;
 use crate::terminal;
 use error::CliError;
 
@@ -92,6 +94,21 @@ struct Format {
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+impl Format {
+    /// What a command did with one job.
+    fn tell(self, id: &JobId, stage: Stage, text: &str) -> Result<(), CliError> {
+        let mut out = std::io::stdout().lock();
+        match self.json {
+            true => {
+                let value = serde_json::json!({ "id": id.as_str(), "stage": stage.folder() });
+                writeln!(out, "{value}")?;
+            }
+            false => writeln!(out, "{id}  {text}")?,
+        }
+        Ok(())
+    }
 }
 
 pub(crate) fn main() -> Exit {

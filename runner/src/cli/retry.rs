@@ -1,7 +1,5 @@
 //! `aq retry`: another go for a job that failed, at the end of the order and with all its retries.
 
-use std::io::{Write, stdout};
-
 use super::error::CliError;
 use crate::exit::Exit;
 use crate::ids::JobId;
@@ -15,6 +13,8 @@ use crate::stage::Stage;
 pub(super) struct Arguments {
     /// The job
     id: String,
+    #[command(flatten)]
+    format: super::Format,
 }
 
 pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, CliError> {
@@ -44,7 +44,7 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
     };
     queue.enqueue_again(&hold, stage)?;
     drop(hold);
-    writeln!(stdout(), "{id}  in the inbox")?;
+    arguments.format.tell(&id, Stage::Inbox, "in the inbox")?;
     shadow::mirror(
         settings,
         &[Transition {

@@ -2,7 +2,7 @@
 
 use super::error::CliError;
 use crate::exit::Exit;
-use crate::run::{self, OnJobFailure, Options, Until};
+use crate::run::{self, OnJobFailure, Options, Summary, Until};
 use crate::settings::Settings;
 
 #[derive(Debug, clap::Args)]
@@ -25,6 +25,8 @@ pub(super) struct Arguments {
     /// Exit with 1 if a job failed
     #[arg(long)]
     fail_on_job_failure: bool,
+    #[command(flatten)]
+    format: super::Format,
 }
 
 pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, CliError> {
@@ -43,6 +45,10 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
             until,
             workers: usize::from(arguments.workers),
             on_job_failure,
+            summary: match arguments.format.json {
+                true => Summary::Json,
+                false => Summary::Text,
+            },
         },
     )?)
 }

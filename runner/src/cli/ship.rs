@@ -12,10 +12,17 @@ use crate::settings::Settings;
 pub(super) struct Arguments {
     /// The job
     id: String,
+    #[command(flatten)]
+    format: super::Format,
 }
 
 pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, CliError> {
     let id = JobId::new(&arguments.id)?;
     let queue = Queue::open(&settings.queue.value)?;
-    Ok(run::ship(settings, &queue, &id)?)
+    let exit = run::ship(settings, &queue, &id)?;
+    // What became of it is told to people as it happens.
+    if let (true, Some(stage)) = (arguments.format.json, queue.find(&id)?) {
+        arguments.format.tell(&id, stage, "")?;
+    }
+    Ok(exit)
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{Write, stderr, stdout};
 use std::time::Duration;
 
+use super::Summary;
 use super::live::say;
 use crate::ids::JobId;
 use crate::stage::Stage;
@@ -78,8 +79,14 @@ impl Tally {
         self.counts.get(&stage).copied().unwrap_or(0)
     }
 
-    /// `2 shipped, 1 failed`
-    pub(super) fn print(&self) {
+    /// `2 shipped, 1 failed`, or the same for a program.
+    pub(super) fn print(&self, summary: Summary) {
+        if summary == Summary::Json {
+            let count = |stage: &Stage| (stage.folder().to_owned(), self.of(*stage).into());
+            let counts: serde_json::Map<_, _> = self.counts.keys().map(count).collect();
+            let _ = writeln!(stdout(), "{}", serde_json::json!({ "stages": counts }));
+            return;
+        }
         let order = [
             Stage::Shipped,
             Stage::Review,

@@ -336,7 +336,7 @@ impl Runner {
         if self.running.is_empty() {
             self.leaving.drain(..).for_each(Running::collect);
         }
-        self.tally.print();
+        self.tally.print(self.options.summary);
         let stranded = view.map(|view| Local::stranded(&view)).unwrap_or_default();
         if let Some(stop) = self.stop {
             return Ok(Exit::Stopped(stop.signal));

@@ -81,6 +81,46 @@ fn list_and_show_say_the_same_to_people_and_to_programs() {
 }
 
 #[test]
+fn what_a_command_did_with_a_job_is_told_to_programs_as_well() {
+    let rig = Rig::new();
+    rig.add("a", "review: true", "true");
+    rig.add("b", "", "exit 1");
+    let json = |arguments: &[&str]| -> serde_json::Value {
+        let done = rig.aq(arguments);
+        serde_json::from_str(&done.stdout).unwrap_or_else(|_| panic!("{arguments:?}: {done:?}"))
+    };
+    assert_eq!(
+        json(&["run", "--drain", "--json"]),
+        serde_json::json!({"stages": {"review": 1, "failed": 1}})
+    );
+    let told = |id: &str, stage: &str| serde_json::json!({"id": id, "stage": stage});
+    assert_eq!(json(&["ship", "--json", "a"]), told("a", "shipped"));
+    assert_eq!(json(&["retry", "--json", "b"]), told("b", "inbox"));
+    assert_eq!(json(&["cancel", "--json", "b"]), told("b", "failed"));
+}
+
+#[test]
+fn the_manual_has_a_page_for_aq_and_one_for_each_command() {
+    let rig = Rig::new();
+    for (command, words) in [(None, "fleet"), (Some("run"), "drain"), (Some("prune"), "keep")] {
+        let arguments: Vec<&str> = std::iter::once("man").chain(command).collect();
+        let page = rig.aq(&arguments);
+        assert_eq!(page.code, 0, "{}", page.stderr);
+        assert!(
+            page.stdout.contains(".TH ") && page.stdout.contains(words),
+            "{}",
+            page.stdout
+        );
+    }
+    let unknown = rig.aq(&["man", "nothing"]);
+    assert!(
+        unknown.code == 1 && unknown.stderr.contains("aq --help"),
+        "{}",
+        unknown.stderr
+    );
+}
+
+#[test]
 fn show_tells_the_whole_history_of_a_job_its_durations_its_logs_and_what_to_do() {
     let rig = Rig::new();
     rig.add("a", "retries: 1", "echo attempt $AQ_ATTEMPT; exit 3");
