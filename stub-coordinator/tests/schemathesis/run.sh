@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# schemathesis against the served document of a stub that this starts: every check, every phase, the stateful one too.
+#
+#   stub-coordinator/tests/schemathesis/run.sh [SEED...]        seeds to run with, one after the other; 1 where none is given
+#   SCHEMATHESIS_EXAMPLES=100 stub-coordinator/tests/schemathesis/run.sh 7
+#
+# Needs cargo and Python 3.10 or later with venv. Fetches schemathesis from PyPI, once, into target/.
+set -euo pipefail
+cd "$(dirname "$0")/../../.."
+
+version=4.32.5
+venv=target/schemathesis-$version
+if [ ! -x "$venv/bin/schemathesis" ]; then
+  python3 -m venv "$venv"
+  "$venv/bin/pip" install --quiet --disable-pip-version-check "schemathesis==$version"
+fi
+cargo build --quiet --locked -p stub-coordinator
+
+# Enough jobs that claims are granted, and leases can be renewed, reported on and given back.
+work=target/schemathesis-run
+rm -rf "$work" && mkdir -p "$work"
+for number in $(seq 100 399); do
+  printf -- '---\nengine: sh\n---\ntrue\n' >"$work/job-$number.md"
+done
+
+token=token-for-schemathesis
+coproc STUB {
+  exec target/debug/stub-coordinator --port 0 --token "$token:admin" --jobs "$work"/*.md 2>"$work/stub.log"
+}
+stub=$STUB_PID
+trap 'kill "$stub" 2>/dev/null || true' EXIT
+read -r started <&"${STUB[0]}"
+url=$(python3 -c 'import json, sys; print(json.loads(sys.argv[1])["url"])' "$started")
+
+export PYTHONPATH=$PWD/stub-coordinator/tests/schemathesis PYTHONDONTWRITEBYTECODE=1 SCHEMATHESIS_HOOKS=hooks
+schemathesis=$PWD/$venv/bin/schemathesis
+cd "$work"
+for seed in "${@:-1}"; do
+  "$schemathesis" run "$url/v1/openapi.json" \
+    --checks all --phases examples,coverage,fuzzing,stateful \
+    --header "Authorization: Bearer $token" \
+    --max-examples "${SCHEMATHESIS_EXAMPLES:-20}" --seed "$seed" --generation-database none
+done
