@@ -251,3 +251,21 @@ fn control_asks_for_its_token_and_refuses_pages_of_other_origins() {
     let bytes = b"POST /_stub/reset HTTP/1.1\r\nhost: 127.0.0.1\r\norigin: http://evil.example\r\nconnection: close\r\n\r\n";
     assert_eq!(parse(&raw(&open, bytes).0).status, 403);
 }
+
+#[test]
+fn a_parameter_that_nobody_knows_is_refused_as_a_problem() {
+    let stub = start(&[]);
+    for path in ["/_stub/journal?stagge=queued", "/_stub/events?heartbeat=soon"] {
+        let refused = get(&stub, path);
+        assert_eq!(
+            (refused.status, refused.code().as_str()),
+            (422, "invalid_field"),
+            "{path}"
+        );
+        assert!(
+            refused.head.contains("application/problem+json"),
+            "{path}: {}",
+            refused.head
+        );
+    }
+}

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, Response, header};
 use axum::routing::get;
@@ -26,7 +27,7 @@ use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::problem;
+use super::{asked, problem};
 use crate::names::Span;
 use crate::shared::Shared;
 use feed::Feed;
@@ -76,9 +77,13 @@ impl Subscribers {
     async fn follow(
         self,
         State(shared): State<Arc<Shared>>,
-        Query(wish): Query<Wish>,
+        query: Result<Query<Wish>, QueryRejection>,
         headers: HeaderMap,
     ) -> Response<Body> {
+        let wish = match asked(query) {
+            Ok(wish) => wish,
+            Err(refusal) => return *refusal,
+        };
         let heartbeat = wish.heartbeat.map_or(Some(HEARTBEAT), Span::forward);
         let sound = SHORTEST_HEARTBEAT..=LONGEST_HEARTBEAT;
         let Some(heartbeat) = heartbeat.filter(|heartbeat| sound.contains(heartbeat)) else {

@@ -5,13 +5,14 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::Response;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::questions::known;
-use super::{document, problem, read};
+use super::{asked, document, problem, read};
 use crate::journal::WaitError;
 use crate::journal::exchange::Match;
 use crate::names::Span;
@@ -50,10 +51,14 @@ pub(super) async fn jobs(State(shared): Stub) -> Response<Body> {
     document(&json!({"jobs": shared.jobs()}))
 }
 
-pub(super) async fn journal(State(shared): Stub, Query(what): Query<Match>) -> Response<Body> {
-    if let Err(refusal) = known(&what) {
-        return *refusal;
-    }
+pub(super) async fn journal(
+    State(shared): Stub,
+    query: Result<Query<Match>, QueryRejection>,
+) -> Response<Body> {
+    let what = match asked(query).and_then(|what| known(&what).map(|()| what)) {
+        Ok(what) => what,
+        Err(refusal) => return *refusal,
+    };
     let exchanges = shared.journal.matching(&what);
     document(&json!({"exchanges": exchanges, "forgotten": shared.journal.forgotten()}))
 }

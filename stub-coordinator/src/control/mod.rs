@@ -13,6 +13,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::Query;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Request, State};
 use axum::http::{Response, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
@@ -122,6 +124,13 @@ fn respond(status: u16, content_type: &'static str, body: String) -> Response<Bo
         header::HeaderValue::from_static(content_type),
     );
     response
+}
+
+/// What a control request asks for behind its `?`, or what is wrong with that.
+fn asked<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Box<Response<Body>>> {
+    query
+        .map(|Query(wish)| wish)
+        .map_err(|rejection| Box::new(problem(422, "invalid_field", &rejection.body_text())))
 }
 
 /// Reads a control request's body, saying what is wrong with it.
