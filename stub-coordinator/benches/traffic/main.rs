@@ -55,9 +55,12 @@ fn main() -> io::Result<()> {
 fn throughput(extent: &Extent) -> io::Result<()> {
     let (rounds, requests) = (extent.rounds, extent.requests);
     println!("\ntraffic: medians of {rounds} rounds of {requests} requests, stub and bare route in turns\n");
-    println!("| request | connections | server | requests/s | p50 µs | p99 µs | share of bare |");
-    println!("|---|---:|---|---:|---:|---:|---:|");
+    println!(
+        "| request | connections | server | requests/s | p50 µs | p99 µs | share of bare | by processor time |"
+    );
+    println!("|---|---:|---|---:|---:|---:|---:|---:|");
     let (stub, bare) = (Server::start(Kind::Stub)?, Server::start(Kind::Bare)?);
+    stub.claim()?;
     for (name, request) in servers::requests() {
         for connections in [1, 64] {
             // One connection alone waits for each answer: fewer requests take as long.
@@ -68,14 +71,17 @@ fn throughput(extent: &Extent) -> io::Result<()> {
                 request: &request,
             };
             let (mut of_stub, mut of_bare) = (Vec::new(), Vec::new());
-            for round in 0..=rounds {
-                let measured = (load.on(stub.address)?, load.on(bare.address)?);
-                // The first turn of each is for warming up.
-                if round > 0 {
-                    of_stub.push(measured.0);
-                    of_bare.push(measured.1);
-                }
+            // The first turn of each is for warming up.
+            load.on(stub.address)?;
+            load.on(bare.address)?;
+            let before = (stub.ticks()?, bare.ticks()?);
+            for _ in 0..rounds {
+                of_stub.push(load.on(stub.address)?);
+                of_bare.push(load.on(bare.address)?);
             }
+            // What the two servers themselves had of the processor, however much of it others took.
+            let spent = (stub.ticks()? - before.0, bare.ticks()? - before.1);
+            let by_time = spent.1 as f64 / spent.0.max(1) as f64;
             // Turn by turn, so that both halves of a share saw the same machine.
             let share = median(
                 of_stub
@@ -93,9 +99,9 @@ fn throughput(extent: &Extent) -> io::Result<()> {
                 connections,
                 "stub",
                 &of_stub,
-                &format!("{share:.2}{verdict}"),
+                &format!("{share:.2}{verdict} | {by_time:.2}"),
             );
-            row(name, connections, "bare", &of_bare, "");
+            row(name, connections, "bare", &of_bare, " |");
         }
     }
     Ok(())
@@ -109,14 +115,19 @@ fn row(name: &str, connections: usize, server: &str, measured: &[Measured], shar
 }
 
 fn start_up(extent: &Extent) -> io::Result<()> {
-    let mut times: [Vec<f64>; 2] = Default::default();
+    let kinds = [Kind::Stub, Kind::IdleStub, Kind::Bare];
+    let mut times: [Vec<f64>; 3] = Default::default();
     for _ in 0..extent.starts {
-        for (kind, times) in [Kind::Stub, Kind::Bare].into_iter().zip(&mut times) {
+        for (kind, times) in kinds.into_iter().zip(&mut times) {
             times.push(servers::time_to_first_answer(kind)?.as_secs_f64() * 1e3);
         }
     }
-    let [stub, bare] = times.map(|times| median(times.into_iter()));
-    println!("\nstart of the process to its first answer: stub {stub:.1} ms, bare route {bare:.1} ms");
+    let [stub, idle, bare] = times.map(|times| median(times.into_iter()));
+    println!(
+        "\nstart of the process to its first answer: stub with {} jobs {stub:.1} ms, without any {idle:.1} ms, bare \
+         route {bare:.1} ms",
+        servers::JOBS
+    );
     Ok(())
 }
 

@@ -11,13 +11,16 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use stub_coordinator::{Config, NewJob, Stub};
 
-const JOBS: usize = 1_000;
+/// How many jobs the stub holds.
+pub(crate) const JOBS: usize = 1_000;
 
 /// Which server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// The stub, with journal, counters and digests.
+    /// The stub, with journal, counters and digests, and with jobs in its queue.
     Stub,
+    /// The stub without a job.
+    IdleStub,
     /// A bare axum route that reads the same requests and writes answers of the same shape.
     Bare,
 }
@@ -32,12 +35,13 @@ impl Kind {
     fn flag(self) -> &'static str {
         match self {
             Kind::Stub => "--serve-stub",
+            Kind::IdleStub => "--serve-idle-stub",
             Kind::Bare => "--serve-bare",
         }
     }
 
     pub(crate) fn served_by(argument: &str) -> Option<Kind> {
-        [Kind::Stub, Kind::Bare]
+        [Kind::Stub, Kind::IdleStub, Kind::Bare]
             .into_iter()
             .find(|kind| kind.flag() == argument)
     }
@@ -55,16 +59,31 @@ impl Server {
             BufReader::new(stdout).read_line(&mut line)?;
         }
         let address = line.trim().parse().map_err(io::Error::other)?;
-        let server = Server { address, child };
-        if kind == Kind::Stub {
-            // The lease that the renewals of the load are for.
-            server.ask(
-                "POST",
-                "/v1/claims",
-                r#"{"factoryId":"bench","caps":["engine:sh"]}"#,
-            )?;
-        }
-        Ok(server)
+        Ok(Server { address, child })
+    }
+
+    /// Takes the lease that the renewals of the load are for.
+    pub(crate) fn claim(&self) -> io::Result<()> {
+        self.ask(
+            "POST",
+            "/v1/claims",
+            r#"{"factoryId":"bench","caps":["engine:sh"]}"#,
+        )
+        .map(drop)
+    }
+
+    /// The processor time that the server's process has taken, in the ticks in which the kernel counts it.
+    pub(crate) fn ticks(&self) -> io::Result<u64> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        // Behind the name, which may hold anything: the 12th and 13th field are user and system time.
+        let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
+        let times: Option<u64> = fields
+            .split_whitespace()
+            .skip(11)
+            .take(2)
+            .map(|field| field.parse::<u64>().ok())
+            .sum();
+        times.ok_or_else(|| io::Error::other("the kernel tells no processor time"))
     }
 
     /// Memory of the server's process that is resident.
@@ -138,8 +157,9 @@ fn request(method: &str, path: &str, body: &str, connection: &str) -> Vec<u8> {
 /// Serves until standard input ends.
 pub(crate) fn serve(kind: Kind) -> io::Result<()> {
     match kind {
-        Kind::Stub => {
-            let jobs = (0..JOBS)
+        Kind::Stub | Kind::IdleStub => {
+            let jobs = if kind == Kind::Stub { JOBS } else { 0 };
+            let jobs = (0..jobs)
                 .map(|number| NewJob::named(&format!("job-{number}"), "sh"))
                 .collect();
             // A lease that outlives the measurement.
