@@ -9,7 +9,7 @@ use crate::check;
 use crate::drive::stop::Stop;
 use crate::drive::{self, DriveError, Rig};
 use crate::known;
-use crate::observed::Evidence;
+use crate::observed::{Evidence, Observed};
 use crate::profile::Profile;
 use crate::report;
 use crate::sandbox::Keep;
@@ -139,13 +139,25 @@ impl Suite {
 
     /// The evidence of a scenario: the run itself, and the runs that it is to be compared with.
     pub fn gather(&self, scenario: &Scenario) -> Result<Evidence, DriveError> {
-        let rig = Rig {
+        gather(scenario, &self.rig(), None)
+    }
+
+    /// The same where the run without a fleet was made before.
+    pub fn gather_beside(
+        &self,
+        scenario: &Scenario,
+        offline: Option<Observed>,
+    ) -> Result<Evidence, DriveError> {
+        gather(scenario, &self.rig(), offline)
+    }
+
+    fn rig(&self) -> Rig<'_> {
+        Rig {
             profile: &self.profile,
             harness: &self.harness,
             keep: self.keep,
             stop: &self.stop,
-        };
-        gather(scenario, &rig)
+        }
     }
 
     /// What this evidence comes to.
@@ -204,11 +216,11 @@ fn not_applicable(id: &str, scenario: &Scenario, clause: &str) -> Verdict {
 }
 
 /// The run itself, and the runs that it is to be compared with.
-fn gather(scenario: &Scenario, rig: &Rig) -> Result<Evidence, DriveError> {
+fn gather(scenario: &Scenario, rig: &Rig, offline: Option<Observed>) -> Result<Evidence, DriveError> {
     let run = drive::run(scenario, rig, &Variant::AsWritten)?;
-    let offline = match scenario.expect.same_as_offline {
-        true => Some(drive::run(scenario, rig, &Variant::Offline)?),
-        false => None,
+    let offline = match (scenario.expect.same_as_offline, offline) {
+        (true, None) => Some(drive::run(scenario, rig, &Variant::Offline)?),
+        (_, offline) => offline,
     };
     let paired = match &scenario.expect.connects_with {
         Some(more) => Some(drive::run(scenario, rig, &Variant::With(more.clone()))?),

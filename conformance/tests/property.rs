@@ -8,13 +8,24 @@ use conformance::mutant::Mutant;
 use conformance::property;
 use conformance::suite::default_jobs;
 
-/// As many as the tests' time allows; CI runs some hundred more.
-const CASES: u64 = 20;
+/// A few hundred, many at a time, because most of their time is spent waiting; more by the command.
+const CASES: u64 = 200;
 
 #[test]
 fn beside_any_coordinator_all_is_as_without_one() {
-    if let Some(failure) = property::run(&suite(aq()), 1, CASES, default_jobs()) {
+    if let Some(failure) = property::run(&suite(aq()), 1, CASES, 2 * default_jobs()) {
         panic!("seed {}\n{}\n{}", failure.seed, failure.scenario, failure.story);
+    }
+}
+
+#[test]
+fn runners_that_interfere_are_found() {
+    for name in ["acts-on-diverge", "touches-its-files", "fails-on-shadow-errors"] {
+        let mutant = Mutant::named(name).expect("the mutant exists");
+        let suite = suite(mutant.around(&aq(), &harness()));
+        let found = property::find(&suite, 1, 60, default_jobs());
+        let (seed, story) = found.unwrap_or_else(|| panic!("nothing was found against {name}"));
+        assert!(story.contains(": fired"), "{name}, seed {seed}\n{story}");
     }
 }
 

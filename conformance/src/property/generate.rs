@@ -3,6 +3,10 @@
 
 use super::dice::Dice;
 
+/// So many cases in a row have the same jobs and workers, each beside another coordinator: the run without a fleet,
+/// which they are compared with, is one and the same.
+pub const COORDINATORS: u64 = 5;
+
 /// A generated case. Its parts are lines of TOML, so that leaving one out leaves a valid scenario.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Case {
@@ -14,7 +18,7 @@ pub struct Case {
 }
 
 /// Every way in which the coordinator may answer, or not answer, a shadow claim or report.
-const FAULTS: [&str; 23] = [
+const FAULTS: [&str; 25] = [
     "\"empty\"",
     "\"diverge\"",
     "\"reset\"",
@@ -37,16 +41,20 @@ const FAULTS: [&str; 23] = [
     "{ malformed = \"deep\" }",
     "{ redirect = \"http://127.0.0.1:1/\" }",
     "{ delay = \"20ms\" }",
+    "{ delay = { uniform = [\"0ms\", \"250ms\"] } }",
+    "{ dribble = { chunks = 4, over = \"100ms\" } }",
     "{ diverge = { patch = { job = { id = \"../../x\" } } } }",
 ];
 
 /// The case of this seed.
 pub fn case(seed: u64) -> Case {
-    let mut dice = Dice::new(seed);
+    let mut dice = Dice::new(seed / COORDINATORS);
     // Mostly a few; now and then as many as a busy day brings.
     let most = if dice.one_in(8) { 30 } else { 6 };
     let count = 1 + dice.below(most);
     let jobs: Vec<Vec<String>> = (0..count).map(|number| job(&mut dice, number)).collect();
+    let workers = 1 + dice.below(4);
+    let mut dice = Dice::new(!seed);
     let mut holds = Vec::new();
     for number in 0..count {
         if !dice.one_in(4) {
@@ -57,7 +65,6 @@ pub fn case(seed: u64) -> Case {
         holds.push("elsewhere".into());
     }
     let rules = (0..dice.below(4)).map(|_| rule(&mut dice)).collect();
-    let workers = 1 + dice.below(3);
     Case {
         jobs,
         rules,
@@ -87,6 +94,12 @@ fn job(dice: &mut Dice, number: u64) -> Vec<String> {
     if dice.one_in(2) {
         lines.push(format!("ship = \"ship-it {id}\""));
     }
+    if dice.one_in(12) {
+        lines.push("review = true".into());
+    }
+    if dice.one_in(12) {
+        lines.push("caps = [\"gpu\"]".into());
+    }
     match dice.below(12) {
         0 => does.push("exit = 1".to_owned()),
         1 => {
@@ -94,7 +107,8 @@ fn job(dice: &mut Dice, number: u64) -> Vec<String> {
             does.push("fails_attempts = 1".into());
         }
         2 => {
-            lines.push("timeout = \"400ms\"".into());
+            // Long enough for an engine to start on a busy machine.
+            lines.push(format!("{} = \"1500ms\"", dice.pick(&["timeout", "idle_timeout"])));
             does.push("takes = \"20s\"".into());
         }
         3 => does.push("takes = \"20ms\"".into()),
@@ -109,7 +123,11 @@ fn job(dice: &mut Dice, number: u64) -> Vec<String> {
 
 fn rule(dice: &mut Dice) -> Vec<String> {
     // A lie has an operation of its own; everything else may happen to any.
-    let fault = dice.pick(&FAULTS);
+    let fault = match dice.pick(&FAULTS) {
+        // Ten megabytes cost as much as many other cases.
+        fault if fault.contains("huge") && !dice.one_in(4) => "{ malformed = \"deep\" }",
+        fault => fault,
+    };
     let on = match fault {
         "\"dry_run_grants\"" | "\"empty\"" => "shadow.claim",
         "\"leaky_shadow\"" => "shadow.report",
@@ -131,7 +149,7 @@ impl Case {
         let holds: Vec<String> = self.holds.iter().map(|id| format!("\"{id}\"")).collect();
         let mut text = format!(
             "title = \"generated: nothing differs from the same run without a fleet\"\nclauses = [\"S-4\"]\n\n[runner]\n\
-             env = {{ AQ_FLEET = \"1\", AQ_FLEET_SHADOW = \"1\", AQ_FLEET_TIMEOUT = \"300ms\", AQ_FLEET_DRAIN = \"2s\" }}\n\
+             env = {{ AQ_FLEET = \"1\", AQ_FLEET_SHADOW = \"1\", AQ_FLEET_TIMEOUT = \"300ms\", AQ_FLEET_DRAIN = \"1s\" }}\n\
              args = [\"run\", \"--drain\", \"--workers\", \"{}\"]\ndeadline = \"60s\"\n",
             self.workers
         );
@@ -143,6 +161,10 @@ impl Case {
             text.push_str(&format!("\n[[coordinator.rule]]\n{}\n", rule.join("\n")));
         }
         text.push_str("\n[expect]\nrest_of_log = \"free\"\nsame_as_offline = true\n");
+        // A job that this host can't run is left, and that is told.
+        if self.jobs.iter().flatten().any(|line| line.starts_with("caps")) {
+            text.push_str("exit = 1\n");
+        }
         text
     }
 
@@ -186,6 +208,17 @@ mod tests {
     use super::*;
     use crate::scenario::parse;
     use std::path::Path;
+
+    #[test]
+    fn cases_in_a_row_differ_by_their_coordinator_alone() {
+        let first = case(10 * COORDINATORS);
+        for seed in 10 * COORDINATORS + 1..11 * COORDINATORS {
+            let other = case(seed);
+            assert_eq!((&other.jobs, other.workers), (&first.jobs, first.workers));
+            assert_ne!((&other.rules, &other.holds), (&first.rules, &first.holds));
+        }
+        assert_ne!(case(11 * COORDINATORS).jobs, first.jobs);
+    }
 
     #[test]
     fn every_case_and_every_smaller_one_is_a_scenario_and_the_seed_decides_it() {

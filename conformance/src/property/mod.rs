@@ -4,14 +4,16 @@
 pub(crate) mod dice;
 mod generate;
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use crate::observed::Observed;
 use crate::scenario::parse;
-use crate::suite::Suite;
+use crate::suite::{Suite, chain};
 use crate::verdict::{Finding, Outcome, Verdict};
-use generate::Case;
+use generate::{COORDINATORS, Case};
 
 /// Runs that making a case small may cost.
 const SHRINK_LIMIT: usize = 120;
@@ -24,31 +26,51 @@ pub struct Failure {
     pub story: String,
 }
 
-/// Runs this many cases, one a seed from `seed` on; the first failure ends it.
+/// Runs this many cases, one a seed from `seed` on; the first failure ends it and is made small.
 pub fn run(suite: &Suite, seed: u64, cases: u64, jobs: usize) -> Option<Failure> {
-    let next = AtomicU64::new(0);
+    let (seed, story) = find(suite, seed, cases, jobs)?;
+    Some(shrunk(suite, seed, story))
+}
+
+/// The seed and the story of the first of these cases that is found to fail.
+pub fn find(suite: &Suite, seed: u64, cases: u64, jobs: usize) -> Option<(u64, String)> {
+    let end = seed.saturating_add(cases);
+    let next = AtomicU64::new(seed / COORDINATORS);
     let over = AtomicBool::new(false);
     let failed: Mutex<Option<(u64, String)>> = Mutex::new(None);
     std::thread::scope(|scope| {
         for _ in 0..jobs.max(1) {
             scope.spawn(|| {
                 while !over.load(Ordering::Relaxed) {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= cases {
+                    let group = next.fetch_add(1, Ordering::Relaxed).saturating_mul(COORDINATORS);
+                    if group >= end {
                         return;
                     }
-                    let seed = seed.wrapping_add(number);
-                    if let Some(story) = trouble(suite, &generate::case(seed)) {
+                    let seeds = group.max(seed)..group.saturating_add(COORDINATORS).min(end);
+                    if let Some(found) = of_one_set_of_jobs(suite, seeds, &over) {
                         over.store(true, Ordering::Relaxed);
                         let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
-                        failed.get_or_insert((seed, story));
+                        failed.get_or_insert(found);
                     }
                 }
             });
         }
     });
-    let (seed, story) = failed.into_inner().unwrap_or_else(PoisonError::into_inner)?;
-    Some(shrunk(suite, seed, story))
+    failed.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The first failure of these cases, whose run without a fleet is the same one.
+fn of_one_set_of_jobs(suite: &Suite, seeds: Range<u64>, over: &AtomicBool) -> Option<(u64, String)> {
+    let mut offline = None;
+    for seed in seeds {
+        if over.load(Ordering::Relaxed) {
+            return None;
+        }
+        if let Some(story) = trouble(suite, &generate::case(seed), &mut offline) {
+            return Some((seed, story));
+        }
+    }
+    None
 }
 
 fn shrunk(suite: &Suite, seed: u64, mut story: String) -> Failure {
@@ -60,7 +82,7 @@ fn shrunk(suite: &Suite, seed: u64, mut story: String) -> Failure {
             if runs > SHRINK_LIMIT {
                 break 'smaller;
             }
-            if let Some(told) = trouble(suite, &less) {
+            if let Some(told) = trouble(suite, &less, &mut None) {
                 (case, story) = (less, told);
                 continue 'smaller;
             }
@@ -75,13 +97,21 @@ fn shrunk(suite: &Suite, seed: u64, mut story: String) -> Failure {
 }
 
 /// The story of a case that does not hold. A generated rule that never fires is no trouble: others are there too.
-fn trouble(suite: &Suite, case: &Case) -> Option<String> {
+/// The run without a fleet is made where there is none yet, and left for the next case.
+fn trouble(suite: &Suite, case: &Case, offline: &mut Option<Observed>) -> Option<String> {
     let text = case.scenario();
     let scenario = match parse::parse(&text, Path::new("generated.toml")) {
         Ok(scenario) => scenario,
         Err(error) => return Some(format!("{error}\n{text}")),
     };
-    let verdict: Verdict = suite.judge_scenario("generated", &scenario);
+    let verdict: Verdict = match suite.gather_beside(&scenario, offline.take()) {
+        Ok(mut evidence) => {
+            let verdict = suite.verdict_on("generated", &scenario, &evidence);
+            *offline = evidence.offline.take();
+            verdict
+        }
+        Err(error) => suite.broken("generated", &scenario, &chain(&error)),
+    };
     let bad = |finding: &Finding| match finding.outcome {
         Outcome::Fail => true,
         Outcome::Broken => finding.check != "rules-fired",
