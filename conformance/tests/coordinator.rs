@@ -1,7 +1,10 @@
 //! The checks of a coordinator: the honest stub passes each, and for each there is a lie by which it fails.
 
+use std::sync::{Arc, Mutex};
+
 use conformance::check::register;
-use conformance::coordinator::{ALL, Needs, Reach, client::Client, judge};
+use conformance::coordinator::{ALL, Attendant, Needs, Reach, client::Client, judge};
+use conformance::drive::stop::Stop;
 use conformance::verdict::{Outcome, Verdict};
 use serde_json::{Value, json};
 use stub_coordinator::{ClockKind, Config, Rule, Scope, Strictness, Stub, TokenGrant};
@@ -28,7 +31,7 @@ fn stub(scopes: &[Scope], rules: &[Value]) -> Stub {
 
 fn judged(stub: &Stub, reach: Reach) -> Vec<Verdict> {
     let client = Client::new(&stub.url(), Some("a-token".into())).expect("an address");
-    judge(&client, reach, |_| {})
+    judge(&client, reach, &Attendant::default(), |_| {})
 }
 
 #[test]
@@ -73,6 +76,40 @@ fn an_observer_passes_with_a_shadow_token_and_changes_nothing() {
     assert_eq!(stub.digest(), before);
 }
 
+/// Where time can't be moved, a lease is waited for; whoever doesn't want to wait leaves nothing behind.
+#[test]
+fn a_check_that_is_interrupted_while_it_waits_cleans_up_and_gives_no_verdict() {
+    let stub = Stub::start(Config {
+        tokens: vec![TokenGrant {
+            token: "a-token".into(),
+            scopes: vec![Scope::Shadow, Scope::Work, Scope::Submit],
+        }],
+        lease_ms: 9_000,
+        ..Config::default()
+    })
+    .expect("a stub can be started");
+    let client = Client::new(&stub.url(), Some("a-token".into())).expect("an address");
+    let (stop, told) = (Stop::default(), Arc::new(Mutex::new(Vec::new())));
+    let (asked, heard) = (stop.clone(), Arc::clone(&told));
+    let attendant = Attendant {
+        stop,
+        waits: Some(Arc::new(move |ms| {
+            heard.lock().expect("nobody panicked").push(ms);
+            asked.now();
+        })),
+    };
+    let verdicts = judge(&client, Reach::Everything, &attendant, |_| {});
+    assert_eq!(*told.lock().expect("nobody panicked"), [9_500]);
+    let made: Vec<&str> = verdicts.iter().map(|verdict| verdict.findings[0].check).collect();
+    assert_eq!(made.last(), Some(&"nothing-eligible"), "{made:?}");
+    let left: Vec<_> = stub
+        .jobs()
+        .into_iter()
+        .filter(|job| job.stage != "failed" && job.stage != "shipped")
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
 /// The lie, and the checks that it may not get past.
 fn lies() -> Vec<(Value, Vec<&'static str>)> {
     vec![
@@ -86,7 +123,7 @@ fn lies() -> Vec<(Value, Vec<&'static str>)> {
         ),
         (
             json!({"on": "claim", "fault": {"diverge": {"job": "another"}}}),
-            vec!["first-eligible"],
+            vec!["first-eligible", "submission-order"],
         ),
         (
             json!({"on": "claim", "fault": {"status": 404}}),
@@ -103,6 +140,18 @@ fn lies() -> Vec<(Value, Vec<&'static str>)> {
         (
             json!({"on": "lease.renew", "fault": {"refuse": "stale_fencing_token"}}),
             vec!["lease-ends"],
+        ),
+        (
+            json!({"on": "job.report", "fault": {"refuse": "lease_lost"}}),
+            vec!["late-final-report"],
+        ),
+        (
+            json!({"on": "shadow.report", "fault": {"status": 202}}),
+            vec!["view-holds-locks"],
+        ),
+        (
+            json!({"on": "lease.release", "fault": {"status": 500}}),
+            vec!["unknown-things"],
         ),
         (
             json!({"on": "job.report", "fault": "ack_without_commit"}),

@@ -2,9 +2,11 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Instant;
 
-use conformance::coordinator::{self, Reach, client::Client};
+use conformance::coordinator::{self, Attendant, Reach, client::Client};
+use conformance::drive::stop::Stop;
 use conformance::report::event::{Case, End, Event, Started, VERSION};
 use conformance::report::outputs::Reports;
 use conformance::smoke;
@@ -77,10 +79,22 @@ pub(super) fn coordinator(url: &str, token: Option<&Path>, observe: bool, option
     );
     words.extend(observe.then_some("--observe"));
     let again = Invocation::of_this_process(options).with(&words);
-    coordinator::judge(&client, reach, |verdict| {
+    let attendant = Attendant {
+        stop: Stop::default(),
+        waits: Some(Arc::new(|ms| {
+            eprintln!("conformance: waiting {ms} ms, so that a lease of the coordinator's comes to its end");
+        })),
+    };
+    run::end_on_signals(&attendant.stop);
+    coordinator::judge(&client, reach, &attendant, |verdict| {
         let case = Case::of(verdict.clone(), None, again.clone());
         reports.take(Event::CaseEnded(Box::new(case)));
     });
-    reports.end(End::Complete, began.elapsed());
+    let end = if attendant.stop.asked() {
+        End::Interrupted
+    } else {
+        End::Complete
+    };
+    reports.end(end, began.elapsed());
     ExitCode::from(reports.close())
 }

@@ -49,6 +49,16 @@ pub fn the_first_eligible_job(probe: &Probe) -> Held {
     })
 }
 
+pub fn jobs_come_in_the_order_of_their_submission(probe: &Probe) -> Held {
+    let first = probe.submit("z-first", &json!({}))?;
+    let second = probe.submit("a-second", &json!({}))?;
+    let held = probe.claimed("one", &first)?;
+    probe.on_lease("release", "one", &held)?;
+    // It keeps its place.
+    probe.claimed("two", &first)?;
+    probe.claimed("three", &second).map(drop)
+}
+
 pub fn nothing_eligible(probe: &Probe) -> Held {
     let answer = probe.claim_raw("idle", &[], None)?;
     demand(answer.status == 204 && answer.is_empty, || {
@@ -86,6 +96,25 @@ fn lost(answer: &super::client::Answer, what: &str) -> Held {
             )
         },
     )
+}
+
+pub fn a_final_report_may_come_late(probe: &Probe) -> Held {
+    let job = probe.submit("job", &json!({}))?;
+    let held = probe.claimed("one", &job)?;
+    probe.let_pass(held.ttl_ms + 500)?;
+    probe.demand_stage(&job, "queued")?;
+    let late = probe.report("one", &held, "shipped")?;
+    demand(late.status == 202, || {
+        format!(
+            "the final report of the last lease, with none granted since, was answered {} {}",
+            late.status, late.body
+        )
+    })?;
+    probe.demand_stage(&job, "shipped")?;
+    let next = probe.claim("two", &[])?;
+    demand(next.is_none(), || {
+        format!("what shipped was given again: {next:?}")
+    })
 }
 
 pub fn a_renewal_moves_the_deadline(probe: &Probe) -> Held {
@@ -246,6 +275,23 @@ pub fn a_dry_run_names_what_a_claim_would_give(probe: &Probe) -> Held {
     })
 }
 
+pub fn a_lock_of_the_view_is_held(probe: &Probe) -> Held {
+    let first = probe.submit("first", &json!({"lock": "l"}))?;
+    probe.submit("same-lock", &json!({"lock": "l"}))?;
+    let free = probe.submit("free", &json!({}))?;
+    for stage in ["building", "testing"] {
+        probe.shadow_report("one", &first, stage)?;
+        let named = probe.dry_run("one", &[])?;
+        demand(named.as_ref() == Some(&free), || {
+            format!("with {first} at `{stage}` in its view, a dry run named {named:?}, not {free}")
+        })?;
+    }
+    let named = probe.dry_run("two", &[])?;
+    demand(named.as_ref() == Some(&first), || {
+        format!("to another factory a dry run named {named:?}, not {first}")
+    })
+}
+
 pub fn the_view_is_one_factorys_own(probe: &Probe) -> Held {
     let first = probe.submit("first", &json!({}))?;
     let second = probe.submit("second", &json!({}))?;
@@ -299,6 +345,31 @@ pub fn mistakes_are_told(probe: &Probe) -> Held {
     demand(health.status == 200, || {
         format!("after that, health is {}", health.status)
     })
+}
+
+pub fn what_is_not_there_is_told(probe: &Probe) -> Held {
+    let (factory, nobody) = (probe.id("factory"), probe.id("nobody-knows"));
+    let fenced = json!({"factoryId": factory, "fencingToken": 1});
+    let report = json!({"factoryId": factory, "leaseId": nobody, "fencingToken": 1, "stage": "testing",
+        "at": format!("{:.3}", jiff::Timestamp::now())});
+    for (path, body) in [
+        (format!("/v1/leases/{nobody}/renew"), &fenced),
+        (format!("/v1/leases/{nobody}/release"), &fenced),
+        (format!("/v1/jobs/{nobody}/reports"), &report),
+        (
+            format!("/v1/factories/{nobody}/heartbeat"),
+            &json!({"running": []}),
+        ),
+    ] {
+        let answer = probe.expect(&path, body, 404)?;
+        demand(
+            answer.content_type.starts_with("application/problem+json"),
+            || format!("POST {path} was answered 404 as {}", answer.content_type),
+        )?;
+    }
+    probe
+        .expect("/v1/claims", &json!({"factoryId": 7}), 422)
+        .map(drop)
 }
 
 pub fn tokens_are_asked_for(probe: &Probe) -> Held {

@@ -11,6 +11,8 @@ use crate::verdict::{Finding, Outcome, Verdict, of_findings};
 use client::Client;
 use probe::{Held, Probe, Trouble};
 
+pub use probe::Attendant;
+
 /// A check of a coordinator.
 #[derive(Debug, Clone, Copy)]
 pub struct Check {
@@ -52,8 +54,10 @@ checks! {
     Working "one-live-lease" ["C-1"] one_live_lease
     Working "tokens-rise" ["C-2"] tokens_rise
     Working "first-eligible" ["C-3"] the_first_eligible_job
+    Working "submission-order" ["C-3"] jobs_come_in_the_order_of_their_submission
     Working "nothing-eligible" ["C-4"] nothing_eligible
     Working "lease-ends" ["C-5"] a_lease_that_is_not_renewed_ends
+    Working "late-final-report" ["C-5"] a_final_report_may_come_late
     Working "renewal" ["C-6"] a_renewal_moves_the_deadline
     Working "release" ["C-7"] a_release_queues_again
     Working "stage-order" ["C-8"] stages_go_forward
@@ -62,21 +66,33 @@ checks! {
     Working "repeated-claim" ["C-11"] a_claim_repeated_is_the_same_claim
     Working "no-trace" ["C-20"] shadow_calls_leave_no_trace
     Working "dry-run" ["C-21"] a_dry_run_names_what_a_claim_would_give
+    Working "view-holds-locks" ["C-21"] a_lock_of_the_view_is_held
     Working "view" ["C-22"] the_view_is_one_factorys_own
     Watching "unknown-job" ["C-23"] a_report_of_an_unknown_job
     Watching "mistakes" ["C-30"] mistakes_are_told
+    Working "unknown-things" ["C-30"] what_is_not_there_is_told
     Watching "tokens" ["C-31"] tokens_are_asked_for
     OnlyWatching "watching-token" ["C-31"] a_watching_token_changes_nothing
     Working "reused-key" ["C-32"] a_key_with_another_body_is_refused
 }
 
-/// Makes the checks that are within reach, one after the other, and cleans up after each.
-pub fn judge(client: &Client, reach: Reach, mut told: impl FnMut(&Verdict)) -> Vec<Verdict> {
+/// Makes the checks that are within reach, one after the other, and cleans up after each, also after one that is
+/// interrupted, on which there is no verdict then.
+pub fn judge(
+    client: &Client,
+    reach: Reach,
+    attendant: &Attendant,
+    mut told: impl FnMut(&Verdict),
+) -> Vec<Verdict> {
     let run = probe::nonce();
     let mut verdicts = Vec::new();
     for check in within(reach) {
-        let probe = Probe::new(client, format!("conformance-{}-{}", &run[..8], check.name));
+        let name = format!("conformance-{}-{}", &run[..8], check.name);
+        let probe = Probe::new(client, name, attendant.clone());
         let verdict = judge_one(check, &probe);
+        if attendant.stop.asked() {
+            break;
+        }
         told(&verdict);
         verdicts.push(verdict);
     }

@@ -1,12 +1,15 @@
 //! What the checks do to a coordinator, in the API's own operations: jobs and factories of one prefix, each check with
 //! an engine of its own, so that no claim of one can reach the job of another, or anybody else's.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::client::{Answer, Client};
+use crate::drive::stop::Stop;
 
 /// Leases longer than this are not waited for.
 const WAIT_LIMIT_MS: u64 = 10_000;
@@ -22,10 +25,19 @@ pub enum Trouble {
 
 pub type Held = Result<(), Trouble>;
 
+/// Who has the checks made: can end them, and is told before a stretch of waiting how many milliseconds it takes.
+#[derive(Clone, Default)]
+pub struct Attendant {
+    pub stop: Stop,
+    pub waits: Option<Arc<dyn Fn(u64) + Send + Sync>>,
+}
+
 /// The hands of one check.
-#[derive(Debug)]
 pub struct Probe {
     pub client: Client,
+    attendant: Attendant,
+    /// Whether the check is over, and only its traces are still taken away.
+    over: AtomicBool,
     /// The prefix of every id of this check, unlike those of any other.
     pub name: String,
     /// The leases that were granted, with the factory that holds each.
@@ -51,9 +63,11 @@ pub fn demand(condition: bool, message: impl FnOnce() -> String) -> Held {
 }
 
 impl Probe {
-    pub fn new(client: &Client, name: String) -> Probe {
+    pub fn new(client: &Client, name: String, attendant: Attendant) -> Probe {
         Probe {
             client: client.clone(),
+            attendant,
+            over: AtomicBool::new(false),
             name,
             granted: Mutex::default(),
         }
@@ -64,10 +78,12 @@ impl Probe {
     }
 
     pub fn post(&self, path: &str, body: &Value) -> Result<Answer, Trouble> {
+        self.not_interrupted()?;
         self.client.post(path, body).map_err(unanswered)
     }
 
     pub fn get(&self, path: &str) -> Result<Answer, Trouble> {
+        self.not_interrupted()?;
         self.client.get(path).map_err(unanswered)
     }
 
@@ -102,6 +118,7 @@ impl Probe {
 
     /// What a claim is answered.
     pub fn claim_raw(&self, factory: &str, caps: &[&str], key: Option<&str>) -> Result<Answer, Trouble> {
+        self.not_interrupted()?;
         let body = self.asks(factory, caps);
         let key = key.map_or_else(|| self.fresh_key(), ToOwned::to_owned);
         let answer = self
@@ -208,12 +225,29 @@ impl Probe {
                 "its leases last too long to be waited for ({ms} ms); give it leases of a few seconds"
             )));
         }
-        std::thread::sleep(Duration::from_millis(ms));
-        Ok(())
+        if let Some(told) = &self.attendant.waits {
+            told(ms);
+        }
+        let (sender, ended) = channel();
+        let _listening = self.attendant.stop.listen(move || {
+            let _ = sender.send(());
+        });
+        // Either the time passes, or it is ended.
+        let _ = ended.recv_timeout(Duration::from_millis(ms));
+        self.not_interrupted()
+    }
+
+    /// Nothing new is begun once an end is asked for; what is to be taken away still is.
+    fn not_interrupted(&self) -> Held {
+        match self.attendant.stop.asked() && !self.over.load(Ordering::Relaxed) {
+            true => Err(Trouble::Unclear("it was interrupted".into())),
+            false => Ok(()),
+        }
     }
 
     /// Takes what is left of this check's jobs out of the queue. What was final already stays, as history.
     pub fn clean_up(&self) {
+        self.over.store(true, Ordering::Relaxed);
         let granted = std::mem::take(&mut *self.granted.lock().unwrap_or_else(PoisonError::into_inner));
         for (factory, lease) in granted {
             // What is not held any more can't be reported on, and need not be.

@@ -15,7 +15,7 @@ struct Inner {
 }
 
 /// A run that hears of it. Dropping it ends that.
-pub(super) struct Listening {
+pub(crate) struct Listening {
     stop: Stop,
     number: u64,
 }
@@ -35,7 +35,7 @@ impl Stop {
     }
 
     /// `tell` is called when runs are to end: at once, if they already are.
-    pub(super) fn listen(&self, tell: impl Fn() + Send + 'static) -> Listening {
+    pub(crate) fn listen(&self, tell: impl Fn() + Send + 'static) -> Listening {
         let mut inner = self.lock();
         if inner.asked {
             tell();

@@ -108,7 +108,10 @@ fn job(dice: &mut Dice, number: u64) -> Vec<String> {
         }
         2 => {
             // Long enough for an engine to start on a busy machine.
-            lines.push(format!("{} = \"1500ms\"", dice.pick(&["timeout", "idle_timeout"])));
+            lines.push(format!(
+                "{} = \"1500ms\"",
+                dice.pick(&["timeout", "idle_timeout"])
+            ));
             does.push("takes = \"20s\"".into());
         }
         3 => does.push("takes = \"20ms\"".into()),
