@@ -28,11 +28,6 @@ pub enum Gap {
 /// Every gap that stands.
 pub const EXCUSES: &[Excuse] = &[
     Excuse {
-        clause: "T-9",
-        gap: Gap::Check,
-        why: "no scenario yet: it needs a final report that is lost, and a second run",
-    },
-    Excuse {
         clause: "T-3",
         gap: Gap::Part("suspension of the host"),
         why: "a stop can't tell a clock that counts suspension from one that does not, and no test suspends its host",

@@ -117,4 +117,8 @@ cases! {
     "is-deaf-to-its-engines" in "offline/engine-error" dies of "stages" ["O-14"]
     "turns-the-gate-round" in "report/gate-promotes" dies of "exit" ["R-3"]
     "forgets-the-interrupted" in "offline/killed-for-good" dies of "stages" ["O-7"]
+    "forgets-its-outbox" in "route/report-waits" dies of "calls" ["T-9"]
+    "forgets-its-outbox" in "route/quarantine-waits" dies of "calls" ["T-4"]
+    "releases-twice" in "faults/dry-run-grants-released" dies of "only-shadow-operations" ["S-3", "F-3"]
+    "releases-twice" in "faults/dry-run-grants-released" dies of "calls" ["S-10"]
 }

@@ -103,6 +103,8 @@ mutants! {
     RequeuesRoutedJobs "requeues-routed-jobs" "puts an interrupted routed job into its inbox"
     RetriesAnything "retries-anything" "agrees to retry what must not be"
     ForgetsTheInterrupted "forgets-the-interrupted" "calls shipped what a killed run left in work"
+    ForgetsItsOutbox "forgets-its-outbox" "starts without the reports that an earlier run owed"
+    ReleasesTwice "releases-twice" "gives a lease back, and then once more"
 }
 
 impl Mutant {

@@ -30,6 +30,8 @@ pub(super) enum Tamper {
     EndlessLease,
     /// Releases are answered here and never reach the coordinator.
     NoReleases,
+    /// Before every release, the same once more.
+    TwoReleases,
     /// A key that was sent before is replaced by a new one.
     NewKeys,
     /// A claimed job loses what this factory could refuse it for.
@@ -62,6 +64,7 @@ impl Tamper {
             Kind::KeepsRenewalsBack => Tamper::NoRenewals,
             Kind::CountsNoDeadline => Tamper::EndlessLease,
             Kind::KeepsItsLease => Tamper::NoReleases,
+            Kind::ReleasesTwice => Tamper::TwoReleases,
             Kind::AsksAnew => Tamper::NewKeys,
             Kind::TakesWhatItGets => Tamper::Unchecked,
             Kind::TakesFailureForEmpty => Tamper::EmptyForFailed,
@@ -106,6 +109,9 @@ impl Tamperer {
             Tamper::NoReleases if request.path.ends_with("/release") => {
                 fired(self.kind)?;
                 return Ok(Some(Answer::json(200, &json!({ "stage": "queued" }))));
+            }
+            Tamper::TwoReleases if request.path.ends_with("/release") => {
+                send(upstream, &request.path, &request.authorization, &request.body)?;
             }
             Tamper::NewKeys => return self.replace_key(request).map(|()| None),
             _ => return Ok(None),

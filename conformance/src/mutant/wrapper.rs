@@ -58,6 +58,7 @@ fn stays(kind: Kind) -> bool {
             | Kind::RequeuesRoutedJobs
             | Kind::ForgetsTheFinished
             | Kind::ForgetsTheInterrupted
+            | Kind::ForgetsItsOutbox
     ) && Tamper::of(kind).is_none()
 }
 
@@ -167,6 +168,11 @@ fn before(kind: Kind) -> std::io::Result<()> {
             fs::create_dir_all(&away)?;
             move_all("shipped", &away, kind)?;
             move_all(".state/jobs", &away, kind)
+        }
+        Kind::ForgetsItsOutbox => {
+            let away = Path::new(&variable("TMPDIR")).join("away");
+            fs::create_dir_all(&away)?;
+            move_all(".state/outbox", &away, kind)
         }
         // It says so now: when the signal comes, it is too late.
         Kind::DiesOfSignals => fired(kind),

@@ -15,4 +15,5 @@ mod pruning;
 mod rig;
 mod routed;
 mod running;
+mod tls;
 mod watching;

@@ -1,0 +1,122 @@
+//! A coordinator behind a certificate of a private CA: spoken with if AQ_FLEET_CA names that CA, and told nothing at all
+//! otherwise.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+use crate::rig::Rig;
+
+struct Coordinator {
+    url: String,
+    /// The first line of each request that got through.
+    told: Receiver<String>,
+}
+
+/// Its certificate is for `name`, of a CA whose certificate is written to `ca.pem`.
+fn coordinator(rig: &Rig, name: &str) -> Coordinator {
+    let mut authority = CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority_key = KeyPair::generate().unwrap();
+    let authority_certificate = authority.self_signed(&authority_key).unwrap();
+    std::fs::write(rig.path("ca.pem"), authority_certificate.pem()).unwrap();
+    let issuer = Issuer::new(authority, authority_key);
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(vec![name.to_owned()])
+        .unwrap()
+        .signed_by(&key, &issuer)
+        .unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![CertificateDer::from(certificate.der().to_vec())],
+            PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
+        )
+        .unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    let (tell, told) = channel();
+    std::thread::spawn(move || serve(&listener, &Arc::new(config), &tell));
+    Coordinator { url, told }
+}
+
+fn serve(listener: &TcpListener, config: &Arc<ServerConfig>, tell: &Sender<String>) {
+    for stream in listener.incoming() {
+        let connection = ServerConnection::new(Arc::clone(config)).unwrap();
+        let mut stream = StreamOwned::new(connection, stream.unwrap());
+        let mut head = Vec::new();
+        let mut byte = [0];
+        while !head.ends_with(b"\r\n\r\n") && matches!(stream.read(&mut byte), Ok(1)) {
+            head.push(byte[0]);
+        }
+        let Some(line) = String::from_utf8_lossy(&head).lines().next().map(str::to_owned) else {
+            continue;
+        };
+        let body = match line.contains("/v1/health") {
+            true => r#"{"status":"ok","serverTime":"x"}"#,
+            false => r#"{"jobs":[]}"#,
+        };
+        let length = body.len();
+        let _ = tell.send(line);
+        let _ = write!(
+            stream,
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+        );
+        stream.conn.send_close_notify();
+        let _ = stream.flush();
+    }
+}
+
+/// What `aq fleet-status` comes to: its exit code and what it says.
+fn contact(rig: &Rig, url: &str, ca: Option<&str>) -> (i32, String) {
+    let mut variables = vec![
+        ("AQ_FLEET", "1"),
+        ("AQ_FLEET_URL", url),
+        ("AQ_FLEET_TOKEN", "sesame"),
+    ];
+    variables.extend(ca.map(|ca| ("AQ_FLEET_CA", ca)));
+    let done = rig.aq_with(&variables, &["fleet-status"]);
+    (done.code, format!("{}{}", done.stdout, done.stderr))
+}
+
+#[test]
+fn a_private_ca_is_trusted_where_it_is_named_and_nowhere_else() {
+    let rig = Rig::new();
+    let coordinator = coordinator(&rig, "127.0.0.1");
+    let (code, said) = contact(&rig, &coordinator.url, None);
+    assert_eq!(code, 1, "{said}");
+    assert_eq!(coordinator.told.try_iter().count(), 0, "{said}");
+    let ca = rig.path("ca.pem");
+    let (code, said) = contact(&rig, &coordinator.url, ca.to_str());
+    assert_eq!(code, 0, "{said}");
+    let told: Vec<String> = coordinator.told.try_iter().collect();
+    assert_eq!(told, ["GET /v1/health HTTP/1.1", "GET /v1/jobs?limit=1 HTTP/1.1"]);
+}
+
+#[test]
+fn a_certificate_for_another_host_is_refused_whoever_signed_it() {
+    let rig = Rig::new();
+    let coordinator = coordinator(&rig, "elsewhere.example");
+    let ca = rig.path("ca.pem");
+    let (code, said) = contact(&rig, &coordinator.url, ca.to_str());
+    assert_eq!(code, 1, "{said}");
+    assert_eq!(coordinator.told.try_iter().count(), 0, "{said}");
+}
+
+#[test]
+fn a_file_that_holds_no_certificate_is_named_with_what_to_give_instead() {
+    let rig = Rig::new();
+    let nothing = rig.path("nothing.pem");
+    std::fs::write(&nothing, "no certificate\n").unwrap();
+    let (code, said) = contact(&rig, "https://127.0.0.1:9", nothing.to_str());
+    assert_ne!(code, 0, "{said}");
+    assert!(said.contains("AQ_FLEET_CA") && said.contains("PEM"), "{said}");
+}
