@@ -1,11 +1,9 @@
 //! The queue folder: one file system that can be written, that locks, and that has room.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock, statvfs};
+use rustix::fs::statvfs;
 
 use super::{Finding, chain};
 use crate::queue::{Queue, QueueError};
@@ -43,8 +41,7 @@ pub(super) fn examine(settings: &Settings, queue: Result<&Queue, &QueueError>) -
         .filter(|folder| folder.exists())
         .collect();
     let mut findings = vec![writable(&root, &folders)];
-    findings.push(one_file_system(&root, &folders));
-    findings.push(locks(&root, &settings.queue.value));
+    findings.push(sound(&root, queue));
     findings.extend(room(&root, &settings.queue.value));
     findings.extend(states(queue));
     findings
@@ -66,34 +63,25 @@ fn writable(root: &str, folders: &[PathBuf]) -> Finding {
     }
 }
 
-/// Jobs change their stage by one rename, which can't leave a file system.
-fn one_file_system(root: &str, folders: &[PathBuf]) -> Finding {
-    let device = |folder: &PathBuf| folder.metadata().ok().map(|metadata| metadata.dev());
-    let first = folders.first().and_then(device);
-    match folders.iter().find(|folder| device(folder) != first) {
-        None => Finding::ok(AREA, root, "one file system"),
-        Some(other) => Finding::fail(
+/// Tries what a run would refuse to start without.
+fn sound(root: &str, queue: &Queue) -> Finding {
+    match queue.prove_sound() {
+        Ok(()) => Finding::ok(
             AREA,
             root,
-            format!("{} lies on another file system than the rest", other.display()),
-            "keep the whole queue folder on one, so that a job can change its stage in one step",
+            "one file system, which keeps locks and overwrites nothing",
         ),
-    }
-}
-
-/// Two holders of one lock must not be possible; on some network file systems they are.
-fn locks(root: &str, folder: &Path) -> Finding {
-    let held = || -> io::Result<bool> {
-        let file = tempfile::NamedTempFile::new_in(folder.join(".state"))?;
-        let other = File::open(file.path())?;
-        flock(&file, FlockOperation::NonBlockingLockExclusive)?;
-        Ok(flock(&other, FlockOperation::NonBlockingLockExclusive).is_err())
-    };
-    let next = "move the queue to a local file system: locks keep a job from running twice";
-    match held() {
-        Ok(true) => Finding::ok(AREA, root, "locks work"),
-        Ok(false) => Finding::fail(AREA, root, "a lock can be held twice on this file system", next),
-        Err(error) => Finding::fail(AREA, root, format!("locks don't work here: {error}"), next),
+        Err(QueueError::Unsound { path, advice }) => Finding::fail(
+            AREA,
+            root,
+            format!("{} can't carry a queue", path.display()),
+            advice,
+        ),
+        // Nothing was made here for that yet.
+        Err(QueueError::Write { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            Finding::ok(AREA, root, "folders are missing, which the next run makes")
+        }
+        Err(error) => Finding::fail(AREA, root, chain(&error), "see who owns the folder"),
     }
 }
 

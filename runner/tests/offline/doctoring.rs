@@ -145,6 +145,23 @@ fn a_coordinator_that_is_not_there_will_go_wrong() {
 }
 
 #[test]
+fn a_folder_that_can_not_carry_a_queue_is_told_with_the_reason() {
+    let rig = Rig::new();
+    rig.add("a", "", "true");
+    fs::remove_dir(rig.queue("shipped")).unwrap();
+    // Another file system wherever there is `/proc`: nothing can be moved there.
+    std::os::unix::fs::symlink("/proc", rig.queue("shipped")).unwrap();
+    let (code, findings) = examine(&rig, &[]);
+    assert_eq!(code, 1);
+    let root = rig.path("queue").display().to_string();
+    let told = told(&findings, "fail", &root);
+    assert!(
+        told.iter().any(|text| text.contains("can't carry a queue")),
+        "{told:?}"
+    );
+}
+
+#[test]
 fn a_pause_that_was_forgotten_is_told() {
     let rig = Rig::new();
     rig.add("a", "", "true");
