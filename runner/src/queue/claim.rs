@@ -85,8 +85,7 @@ impl Queue {
         if self.find(id)? != Some(Stage::Review) {
             return Ok(None);
         }
-        if known.is_shipping() {
-            self.advance(&hold, Stage::Review, Stage::Quarantine, Some(super::SHIP_UNKNOWN))?;
+        if self.finish_review(&hold, &known)? {
             return Ok(None);
         }
         Ok(Some(Claimed {

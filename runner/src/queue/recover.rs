@@ -60,6 +60,41 @@ impl Queue {
         }
     }
 
+    /// Looks at one job in `review` that a dead process may have been about to move out of there.
+    pub(crate) fn recover_review(&self, id: &JobId) -> Reading<Recovered> {
+        let known = self.history(id)?;
+        let announced = known.lines.last().map_or(Stage::Review, |line| line.stage);
+        if !known.is_shipping() && !announced.is_final() {
+            return Ok(Recovered::Owned);
+        }
+        if !locks::is_unowned(self, id)? {
+            return Ok(Recovered::Owned);
+        }
+        self.kill_remains(id, &[])?;
+        let locks::Taking::Mine(hold) = locks::take(self, id, None)? else {
+            return Ok(Recovered::Owned);
+        };
+        let known = self.history(id)?;
+        if self.find(id)? != Some(Stage::Review) || !self.finish_review(&hold, &known)? {
+            return Ok(Recovered::Gone);
+        }
+        let to = self.find(id)?.unwrap_or(Stage::Quarantine);
+        Ok(Recovered::Moved { to })
+    }
+
+    /// What was published, or may have been, is not published again; true: the job has left `review`.
+    pub(super) fn finish_review(&self, hold: &JobHold, known: &super::History) -> Reading<bool> {
+        let announced = known.lines.last().map_or(Stage::Review, |line| line.stage);
+        if known.is_shipping() {
+            self.advance(hold, Stage::Review, Stage::Quarantine, Some(super::SHIP_UNKNOWN))?;
+        } else if announced.is_final() {
+            self.finish_announced(hold.id(), Stage::Review, announced, known)?;
+        } else {
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
     /// What can't be proven to be the job's is left alone, and the job is left to a person; its lock stays taken.
     pub(crate) fn quarantine_unproven(&self, stage: Stage, id: &JobId, what: &str) -> Reading<Recovered> {
         let Some(_owner) = locks::take_owner(self, id)? else {

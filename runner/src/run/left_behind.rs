@@ -16,6 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(super) struct LeftBehind {
     grace: Duration,
+    reviews_seen: bool,
     busy: BTreeSet<JobId>,
     endings: BTreeMap<JobId, Ending>,
     unproven: BTreeMap<JobId, Instant>,
@@ -31,6 +32,7 @@ impl LeftBehind {
     pub(super) fn new(grace: Duration) -> LeftBehind {
         LeftBehind {
             grace,
+            reviews_seen: false,
             busy: BTreeSet::new(),
             endings: BTreeMap::new(),
             unproven: BTreeMap::new(),
@@ -54,6 +56,14 @@ impl LeftBehind {
         own: &Own,
     ) -> Result<(Vec<(JobId, Stage)>, bool), QueueError> {
         let mut recovered = Vec::new();
+        if !std::mem::replace(&mut self.reviews_seen, true) {
+            // Once a run: whoever ships a job afterwards looks at it again.
+            for id in queue.ids(Stage::Review)? {
+                if let Recovered::Moved { to } = queue.recover_review(&id)? {
+                    recovered.push((id, to));
+                }
+            }
+        }
         self.busy.clear();
         for stage in [Stage::Building, Stage::Testing] {
             for id in queue.ids(stage)? {

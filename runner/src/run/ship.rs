@@ -29,9 +29,7 @@ pub(crate) fn ship(settings: &Settings, queue: &Queue, id: &JobId) -> Result<Exi
         return approve(queue, id);
     }
     let Some(claimed) = queue.claim_review(id)? else {
-        return Err(RunError::Refused(format!(
-            "`{id}` or its lock is in other hands: try again when they are done"
-        )));
+        return not_claimed(queue, id);
     };
     let mut attempt = Attempt::new(claimed);
     attempt.stage = Stage::Review;
@@ -56,6 +54,22 @@ pub(crate) fn ship(settings: &Settings, queue: &Queue, id: &JobId) -> Result<Exi
         }],
     );
     Ok(exit)
+}
+
+/// In other hands, or left by an earlier `aq ship` that was killed when it had begun, or done.
+fn not_claimed(queue: &Queue, id: &JobId) -> Result<Exit, RunError> {
+    let what = match queue.find(id)? {
+        Some(Stage::Shipped) => {
+            announce::moved(id, Stage::Shipped, Some("by an earlier `aq ship`"), None);
+            return Ok(Exit::Done);
+        }
+        Some(Stage::Quarantine) => format!(
+            "an earlier `aq ship` of `{id}` was cut off, and nobody knows whether it is published: it is in quarantine; see \
+             `aq show {id}`"
+        ),
+        _ => format!("`{id}` or its lock is in other hands: try again when they are done"),
+    };
+    Err(RunError::Refused(what))
 }
 
 /// A routed job is published by the runner that holds its lease, or by nobody (clause T-14).

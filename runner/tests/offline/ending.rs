@@ -297,9 +297,10 @@ fn as_process_1_it_ends_by_a_signal_and_leaves_no_dead_process_uncollected() {
     rig.pipe("up");
     rig.pipe("gone");
     rig.pipe("collected");
-    // An orphan of somebody else, whose session the runner's supervisor does not own: it comes to process 1.
+    // Nobody's orphan comes to process 1, and ends when the runner has long taken that place.
     let orphan = "(echo > $RIG/gone) & echo $! > $RIG/orphan";
-    let look = "while test -e /proc/$(cat $RIG/orphan); do :; done; echo > $RIG/collected; echo > $RIG/up; exec sleep 1000";
+    let look = "echo > $RIG/up; while test -e /proc/$(cat $RIG/orphan); do :; done; echo > $RIG/collected
+exec sleep 1000";
     rig.add("a", "", look);
     let aq = env!("CARGO_BIN_EXE_aq");
     let script = format!(
@@ -317,9 +318,9 @@ fn as_process_1_it_ends_by_a_signal_and_leaves_no_dead_process_uncollected() {
         &script,
     ];
     let run = rig.program(std::path::Path::new("unshare"), &words, &[]);
+    rig.hear("up");
     rig.hear("gone");
     rig.hear("collected");
-    rig.hear("up");
     let namespace = run.only_child();
     rustix::process::kill_process(namespace, Signal::TERM).unwrap();
     let done = run.end();

@@ -288,3 +288,20 @@ fn shipping_that_lost_its_runner_and_its_supervisor_is_ended_by_the_next_try_and
     );
     assert_eq!(rig.lines("runs").len(), 1);
 }
+
+#[test]
+fn what_was_published_and_not_yet_moved_is_moved_and_not_published_again() {
+    for command in [&["ship", "a"][..], &["run", "--drain"]] {
+        let rig = Rig::new();
+        rig.add("a", "review: true\nship: echo >> $RIG/ships", "true");
+        assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
+        assert_eq!(rig.aq(&["ship", "a"]).code, 0);
+        // As if it had been killed after it announced the move and before it made it.
+        fs::rename(rig.queue("shipped/a.md"), rig.queue("review/a.md")).unwrap();
+        assert_eq!(rig.aq(command).code, 0, "{command:?}");
+        assert_eq!(
+            (rig.stage("a").as_str(), rig.lines("ships").len()),
+            ("shipped", 1)
+        );
+    }
+}
