@@ -59,6 +59,8 @@ pub struct Config {
     pub head_limit_ms: u64,
     /// How long its body may take, in milliseconds.
     pub body_limit_ms: u64,
+    /// How many connections may be open at a time; more are closed at once.
+    pub connection_limit: usize,
 }
 
 /// Where the control API listens, besides the API's own address.
@@ -165,6 +167,7 @@ impl Default for Config {
             state: None,
             head_limit_ms: 30_000,
             body_limit_ms: 10_000,
+            connection_limit: 4_096,
         }
     }
 }

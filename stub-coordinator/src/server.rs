@@ -27,8 +27,6 @@ use crate::shared::Shared;
 
 /// The largest head.
 const HEAD_LIMIT: usize = 65_536;
-/// The most connections that are open at a time; more are closed at once.
-const CONNECTION_LIMIT: usize = 4_096;
 /// How long a fence waits for other connections to end.
 const FENCE_TIME: Duration = Duration::from_secs(5);
 
@@ -196,7 +194,7 @@ impl Connections {
             return;
         }
         self.shared.journal.connected();
-        if *self.open.borrow() >= CONNECTION_LIMIT {
+        if *self.open.borrow() >= self.shared.patience.connections {
             return;
         }
         self.open.send_modify(|open| *open += 1);

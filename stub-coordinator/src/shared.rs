@@ -81,11 +81,13 @@ impl Places {
     }
 }
 
-/// How long senders may take.
+/// What senders may take: time, and connections.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Patience {
     pub(crate) head: Duration,
     pub(crate) body: Duration,
+    /// The most that are open at a time; more are closed at once.
+    pub(crate) connections: usize,
 }
 
 /// What a reset puts back.

@@ -43,6 +43,32 @@ fn a_head_that_never_ends_is_cut_off() {
 }
 
 #[test]
+fn connections_beyond_the_limit_are_closed_and_a_place_becomes_free_again() {
+    let config = Config {
+        connection_limit: 2,
+        ..Config::default()
+    };
+    let stub = start_with(&[], config);
+    let hold = || {
+        let mut stream = TcpStream::connect(stub.address()).expect("connects");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        stream.write_all(b"GET /v1/health HTTP/1.1\r\n").expect("written");
+        stream
+    };
+    let held = [hold(), hold()];
+    let (bytes, _) = read_to_end(&mut hold());
+    assert_eq!(bytes, Vec::<u8>::new(), "closed without an answer");
+    drop(held);
+    stub.fence().expect("all of them have left");
+    assert_eq!(get(&stub, "/v1/health").status, 200);
+    assert_eq!(
+        stub.counters().connections,
+        4,
+        "who was turned away is counted as well"
+    );
+}
+
+#[test]
 fn a_body_that_never_ends_is_refused_and_changes_nothing() {
     for path in ["/v1/claims", "/_stub/rules"] {
         let stub = hasty();

@@ -107,6 +107,18 @@ fn a_follower_is_given_everything_at_once_and_then_what_changes() {
 }
 
 #[test]
+fn a_refusal_is_told_by_its_code() {
+    let stub = start(&["alpha"]);
+    let (mut follower, _) = Follower::new(&stub);
+    shadow_report(&stub, "desk", "nobody", "building");
+    let refused = follower.until("completed");
+    assert_eq!(
+        (&refused.data["wire_status"], &refused.data["code"]),
+        (&json!(404), &json!("unknown_job"))
+    );
+}
+
+#[test]
 fn an_exchange_in_flight_is_told_when_it_arrives_and_when_it_ends() {
     let stub = start(&["alpha"]);
     let (mut follower, _) = Follower::new(&stub);

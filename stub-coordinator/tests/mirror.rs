@@ -99,6 +99,23 @@ fn what_enters_later_is_submitted_and_what_leaves_is_not_followed() {
 }
 
 #[test]
+fn a_file_written_in_place_is_submitted_once_it_is_whole() {
+    let folder = queue(&[]);
+    let mut stub = start(&[]);
+    stub.mirror(folder.path(), |_| ()).expect("followed");
+    std::thread::scope(|scope| {
+        let stub = &stub;
+        let waiting = scope.spawn(move || {
+            let body = json!({"factoryId": "g", "caps": ["engine:sh"], "waitMs": 20_000});
+            post(stub, "/v1/claims", &body)
+        });
+        let path = folder.path().join("inbox/written.md");
+        fs::write(path, "---\nengine: sh\n---\nDo it.\n").expect("written");
+        assert_eq!(waiting.join().expect("it ends").json()["job"]["id"], "written");
+    });
+}
+
+#[test]
 fn a_file_that_is_no_job_is_told_of_and_the_others_are_submitted() {
     let folder = queue(&[("good", None)]);
     fs::write(folder.path().join("inbox/bad.md"), "no front matter").expect("written");

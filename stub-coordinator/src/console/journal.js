@@ -65,7 +65,7 @@ function outcomeText(row) {
   const status = row.wire_status ?? "nothing on the wire";
   switch (row.outcome) {
     case "in_flight": return `in flight${row.fault ? `: ${row.fault}` : ""}${wrote}`;
-    case "answered": return `${status}${wrote}`;
+    case "answered": return `${status}${row.code ? ` ${row.code}` : ""}${wrote}`;
     case "aborted_by_client": return `client left${row.fault ? ` (${row.fault})` : ""}${wrote}`;
     default: return `${status}, spoilt by ${row.rule ?? "the stub"}: ${row.fault ?? "ended by the stub"}${wrote}`;
   }

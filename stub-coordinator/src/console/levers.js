@@ -25,6 +25,8 @@ async function pull(what, method, path, body) {
     const answer = await call(method, path, body);
     say(at("told"), typeof what === "function" ? what(answer) : what);
     at("told").dataset.state = "done";
+    // The stream may have been cut off by just that.
+    if (Array.isArray(answer.rules)) showRules({ rules: answer.rules, count: answer.rules.length });
     return true;
   } catch (error) {
     say(at("told"), error instanceof TypeError ? unreached() : error.message);

@@ -89,6 +89,7 @@ pub(crate) fn set_up(config: Config) -> Result<Shared, StartError> {
     let patience = Patience {
         head: Duration::from_millis(config.head_limit_ms),
         body: Duration::from_millis(config.body_limit_ms),
+        connections: config.connection_limit,
     };
     let shared = Shared::new(setup, clock, journal, config.seed, strict, patience);
     let jobs = specs(config.jobs)?;

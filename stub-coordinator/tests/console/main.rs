@@ -102,6 +102,11 @@ fn an_outage_is_begun_and_ended_at_the_control_address_and_pointed_to_it_from_el
     browser.click("[data-preset='outage']");
     browser.until("document.querySelector('#link').dataset.state === 'gone'");
     browser.until("!document.querySelector('#elsewhere').hidden");
+    // What it was told last still holds, though the stream that would tell of it is gone.
+    assert_eq!(
+        browser.value("document.querySelector('[data-preset=\"outage\"]').getAttribute('aria-pressed')"),
+        "true"
+    );
     assert!(TcpStream::connect(stub.address()).is_err());
     browser.click("#elsewhere");
     browser.until(LIVE);

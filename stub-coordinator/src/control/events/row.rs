@@ -32,6 +32,8 @@ pub(super) struct Row {
     wire_status: Option<u16>,
     /// The job that the answer on the wire names.
     answered_job: Option<String>,
+    /// The code of the problem that it tells of.
+    code: Option<String>,
     mutated: bool,
     /// Whether the digest of real state is another one after it.
     changed: bool,
@@ -61,6 +63,7 @@ impl Row {
             handler_status: status(&exchange.handler_answer),
             wire_status: status(&exchange.wire_answer),
             answered_job: wire_body.and_then(|body| body["job"]["id"].as_str()).map(cut),
+            code: wire_body.and_then(|body| body["code"].as_str()).map(cut),
             mutated: exchange.mutated,
             changed: exchange.digest_before != exchange.digest_after,
             outcome: exchange.outcome,
