@@ -4,6 +4,7 @@ mod common;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::time::Instant;
 
 use common::*;
 use serde_json::{Value, json};
@@ -74,7 +75,10 @@ impl Follower {
 
     /// The next event of that name.
     fn until(&mut self, name: &str) -> Event {
+        let begun = Instant::now();
         loop {
+            // Heartbeats would go on for ever.
+            assert!(begun.elapsed() < PATIENCE, "never told of {name}");
             let event = self.next();
             if event.name == name {
                 return event;
