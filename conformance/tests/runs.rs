@@ -326,6 +326,43 @@ fn a_scenario_that_comes_out_otherwise_is_found_with_the_run_in_which_it_did() {
     assert_eq!(bench.run(&["steady", "--runs", "0"]).0, Some(2), "nor is nothing");
 }
 
+/// What the GitHub Action runs, and any other CI can.
+#[test]
+fn the_script_of_the_action_passes_the_exit_code_on_and_leaves_every_report() {
+    let bench = Bench::new("exit 0", &[("a/pass", PASS), ("b/fail", FAIL)], "");
+    let script = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../.github/actions/conformance/judge"
+    );
+    for (scenarios, code) in [("a/*", 0), ("a b/f*", 1), ("no/such", 64)] {
+        let mut command = Command::new("bash");
+        command.arg(script);
+        bench.at_home(&mut command);
+        let output = command
+            .env("HARNESS", env!("CARGO_BIN_EXE_conformance"))
+            .env("PROFILE", "profile.toml")
+            .env("SCENARIOS", scenarios)
+            .env("REPORTS", "out")
+            .env("GITHUB_OUTPUT", bench.path("output"))
+            .output()
+            .expect("bash");
+        let (exit, stdout, stderr) = texts(&output);
+        assert_eq!(exit, Some(code), "{scenarios}\n{stdout}{stderr}");
+        assert!(
+            bench
+                .text("output")
+                .ends_with(&format!("exit={code}\nreports=out\n"))
+        );
+        if code == 1 {
+            let expected = "cargo run -p conformance -- run --keep --profile profile.toml b/fail";
+            assert_eq!(printed_command(&stdout), expected);
+        }
+    }
+    for report in ["out/junit.xml", "out/report.html", "out/events.ndjson"] {
+        assert!(bench.text(report).contains("fail"), "{report}");
+    }
+}
+
 /// The runner holds a pipe open, and so does whatever it started; it ends when the last of them is gone.
 #[test]
 fn an_interrupted_run_ends_what_runs_and_writes_every_report() {

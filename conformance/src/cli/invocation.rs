@@ -23,9 +23,11 @@ impl Invocation {
         Invocation {
             harness: harness(),
             options: words,
+            // Where commands are pasted on another machine, as after a run in CI, the stream is not at hand.
             events: options
                 .events
                 .as_deref()
+                .filter(|_| std::env::var_os(COMMAND).is_none())
                 .map(|path| quoted(&path.to_string_lossy())),
         }
     }
@@ -58,8 +60,14 @@ impl Invocation {
     }
 }
 
+/// What stands for the harness in commands that are printed, where it is not to be what was typed.
+const COMMAND: &str = "CONFORMANCE_COMMAND";
+
 /// As it was typed; Cargo's way where Cargo started it. What AQ_BIN names goes along.
 fn harness() -> String {
+    if let Ok(named) = std::env::var(COMMAND) {
+        return named;
+    }
     let by_cargo = std::env::var("CARGO_PKG_NAME").is_ok_and(|name| name == env!("CARGO_PKG_NAME"));
     let typed = std::env::args().next().unwrap_or_else(|| "conformance".into());
     let program = match by_cargo {

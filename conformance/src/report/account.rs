@@ -75,7 +75,7 @@ pub struct Moment {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Witness {
-    /// The runner's doings: its commands, the stand-ins that it started, the files that it moved.
+    /// The runner's doings: its commands, and the stand-ins that it started.
     Runner,
     /// The fake coordinator.
     Coordinator,
