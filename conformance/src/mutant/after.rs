@@ -34,28 +34,7 @@ pub(super) fn after(kind: Kind, code: i32) -> std::io::Result<i32> {
                 fired(kind)?;
             }
         }
-        Kind::KeepsACopy => {
-            for entry in fs::read_dir(queue().join("shipped"))?.flatten() {
-                fs::copy(entry.path(), queue().join("failed").join(entry.file_name()))?;
-                fired(kind)?;
-            }
-        }
-        Kind::ShipsAfterALoss => {
-            for entry in fs::read_dir(queue().join("quarantine"))?.flatten() {
-                let id = entry.path().with_extension("");
-                Command::new(crate::stand_in::SHIP)
-                    .args(id.file_name())
-                    .stdin(Stdio::null())
-                    .status()?;
-                fired(kind)?;
-            }
-        }
-        Kind::MovesAFailure => {
-            for entry in fs::read_dir(queue().join("failed"))?.flatten() {
-                fs::rename(entry.path(), queue().join("shipped").join(entry.file_name()))?;
-                fired(kind)?;
-            }
-        }
+        Kind::KeepsACopy | Kind::ShipsAfterALoss | Kind::MovesAFailure => misplace(kind)?,
         Kind::ActsOnDiverge => {
             for line in objects(&log).iter().filter(|line| line["verdict"] == "DIVERGE") {
                 run_named(line["coordJob"].as_str().unwrap_or_default())?;
@@ -90,6 +69,36 @@ pub(super) fn after(kind: Kind, code: i32) -> std::io::Result<i32> {
         _ => {}
     }
     Ok(code)
+}
+
+/// Faults done to the files of jobs that are over.
+fn misplace(kind: Kind) -> std::io::Result<()> {
+    match kind {
+        Kind::KeepsACopy => {
+            for entry in fs::read_dir(queue().join("shipped"))?.flatten() {
+                fs::copy(entry.path(), queue().join("failed").join(entry.file_name()))?;
+                fired(kind)?;
+            }
+        }
+        Kind::ShipsAfterALoss => {
+            for entry in fs::read_dir(queue().join("quarantine"))?.flatten() {
+                let id = entry.path().with_extension("");
+                Command::new(crate::stand_in::SHIP)
+                    .args(id.file_name())
+                    .stdin(Stdio::null())
+                    .status()?;
+                fired(kind)?;
+            }
+        }
+        Kind::MovesAFailure => {
+            for entry in fs::read_dir(queue().join("failed"))?.flatten() {
+                fs::rename(entry.path(), queue().join("shipped").join(entry.file_name()))?;
+                fired(kind)?;
+            }
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
 fn leak_the_token() -> std::io::Result<()> {
