@@ -1,0 +1,78 @@
+//! As much of a coordinator as the shadow lane needs: one that answers at once, and one that never does.
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::thread;
+
+#[derive(Debug, Clone, Copy)]
+pub enum Temper {
+    Healthy,
+    Hanging,
+}
+
+/// Its address; it ends with the process.
+pub fn start(temper: Temper) -> io::Result<String> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let url = format!("http://{}", listener.local_addr()?);
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            thread::spawn(move || serve(stream, temper));
+        }
+    });
+    Ok(url)
+}
+
+fn serve(stream: TcpStream, temper: Temper) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let mut writer = stream;
+    while let Some((path, body)) = request(&mut reader)? {
+        let answer = match temper {
+            Temper::Hanging => continue,
+            Temper::Healthy if path.ends_with("/shadow/reports") => accepted(&body),
+            Temper::Healthy => "HTTP/1.1 204 No Content\r\n\r\n".to_owned(),
+        };
+        writer.write_all(answer.as_bytes())?;
+    }
+    Ok(())
+}
+
+fn accepted(body: &str) -> String {
+    let report: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
+    let answer = serde_json::json!({
+        "shadow": 1, "accepted": true, "stage": report["stage"], "realStage": "queued",
+    })
+    .to_string();
+    format!(
+        "HTTP/1.1 202 Accepted\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{answer}",
+        answer.len()
+    )
+}
+
+/// The next request's path and body; `None` at the end of the connection.
+fn request(reader: &mut impl BufRead) -> io::Result<Option<(String, String)>> {
+    let mut first = String::new();
+    if reader.read_line(&mut first)? == 0 {
+        return Ok(None);
+    }
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line)? == 0 {
+            return Ok(None);
+        }
+        let line = line.trim_end();
+        if line.is_empty() {
+            break;
+        }
+        if let Some((name, value)) = line.split_once(':')
+            && name.eq_ignore_ascii_case("content-length")
+        {
+            length = value.trim().parse().unwrap_or(0);
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
+    Ok(Some((path, String::from_utf8_lossy(&body).into_owned())))
+}

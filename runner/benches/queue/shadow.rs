@@ -1,0 +1,55 @@
+//! What the shadow lane adds to a drain, with a coordinator that answers and with one that hangs.
+
+use std::io;
+
+use crate::coordinator::{self, Temper};
+use crate::rig::Rig;
+use crate::{Extent, median, ratio, verdict};
+
+/// At most so many times the same drain without a fleet.
+const TARGET: f64 = 1.02;
+
+pub fn measure(extent: &Extent) -> io::Result<()> {
+    println!("{} turns of {} jobs at one worker\n", extent.turns, extent.jobs);
+    println!(
+        "| coordinator | off, ms a job | shadow, ms a job | ratio | target | |\n|---|---:|---:|---:|---|---|"
+    );
+    for temper in [Temper::Healthy, Temper::Hanging] {
+        let url = coordinator::start(temper)?;
+        let (mut off, mut on) = (Vec::new(), Vec::new());
+        for turn in 0..=extent.turns {
+            // Who comes first changes from turn to turn, for what the first leaves to the second.
+            let (mut of_off, mut of_on) = (0.0, 0.0);
+            for shadow in [turn % 2 == 0, turn % 2 == 1] {
+                let took_ms = drain(extent.jobs, shadow.then_some(url.as_str()))?;
+                *if shadow { &mut of_on } else { &mut of_off } = took_ms;
+            }
+            if turn > 0 {
+                off.push(of_off);
+                on.push(of_on);
+            }
+        }
+        let times = ratio(&on, &off);
+        println!(
+            "| {temper:?} | {:.2} | {:.2} | {times:.3} | at most {TARGET} | {} |",
+            median(off.clone()),
+            median(on.clone()),
+            verdict(times <= TARGET)
+        );
+    }
+    Ok(())
+}
+
+/// Milliseconds a job. What an ending runner waits for its lane is no part of any job's time, and bounded by a setting.
+fn drain(jobs: usize, coordinator: Option<&str>) -> io::Result<f64> {
+    let rig = Rig::new()?;
+    rig.add(&rig.job_files("job", jobs)?)?;
+    let mut command = rig.aq(&["run", "--drain", "--fleet-drain", "0s"])?;
+    if let Some(url) = coordinator {
+        command
+            .env("AQ_FLEET", "1")
+            .env("AQ_FLEET_SHADOW", "1")
+            .env("AQ_FLEET_URL", url);
+    }
+    Ok(rig.timed(&mut command)? / jobs as f64)
+}
