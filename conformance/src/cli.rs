@@ -1,6 +1,7 @@
 //! The command line: what can be asked of the harness, and with which exit code it answers.
 
 mod invocation;
+mod options;
 mod others;
 mod proof;
 mod replay;
@@ -10,7 +11,7 @@ mod steady;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use conformance::clause::{self, pins};
@@ -21,6 +22,8 @@ use conformance::sandbox::Keep;
 use conformance::scenario::select::{self, Found};
 use conformance::scenario::{parse, schema};
 use conformance::suite::{self, Suite, chain};
+
+use options::Options;
 
 /// Wrong usage.
 const USAGE: u8 = 64;
@@ -136,46 +139,6 @@ enum SchemaOf {
     Events,
 }
 
-#[derive(Debug, Clone, Default, Args)]
-struct Options {
-    /// How many scenarios run at a time [default: twice the cores, at least 4]
-    #[arg(long, global = true, value_name = "N")]
-    jobs: Option<usize>,
-    /// Run the scenarios in an order that this seed decides
-    #[arg(long, global = true, value_name = "SEED")]
-    shuffle: Option<u64>,
-    /// Keep the scenarios' folders and say where they are on a failure
-    #[arg(long, global = true)]
-    keep: bool,
-    /// Print the verdicts as JSON, and nothing else on standard output
-    #[arg(long, global = true)]
-    json: bool,
-    /// Print a line for what did not pass only
-    #[arg(long, short, global = true)]
-    quiet: bool,
-    /// Begin nothing more once something failed
-    #[arg(long, global = true)]
-    fail_fast: bool,
-    /// Write everything that happens to this file as it happens, a JSON object a line; `conformance schema events`
-    #[arg(long, global = true, value_name = "FILE")]
-    events: Option<PathBuf>,
-    /// Write JUnit XML to this file, whole, at the end
-    #[arg(long, global = true, value_name = "FILE")]
-    junit: Option<PathBuf>,
-    /// Write a page to this file, whole, at the end: failures first, each scenario's timeline, the clauses
-    #[arg(long, global = true, value_name = "FILE")]
-    html: Option<PathBuf>,
-    /// Annotations and a step summary for GitHub Actions [default: where GITHUB_ACTIONS is `true`]
-    #[arg(long, global = true)]
-    github: bool,
-    /// The folder of the scenarios
-    #[arg(long, global = true, value_name = "DIR")]
-    scenarios: Option<PathBuf>,
-    /// The runner to judge, described by a profile; by default the `aq` of this repository
-    #[arg(long, global = true, value_name = "FILE")]
-    profile: Option<PathBuf>,
-}
-
 /// Parses what was typed and does it.
 pub(crate) fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -189,6 +152,10 @@ pub(crate) fn main() -> ExitCode {
             };
         }
     };
+    let (name, taken) = cli.command.as_ref().map_or(("run", options::JUDGES), taken_by);
+    if let Some(refusal) = cli.options.refusal(name, taken) {
+        return fail(USAGE, &refusal);
+    }
     match cli.command {
         None => run::run(&[], &cli.options),
         Some(Command::Run { globs }) => run::run(&globs, &cli.options),
@@ -216,6 +183,28 @@ pub(crate) fn main() -> ExitCode {
             clap_complete::generate(shell, &mut Cli::command(), "conformance", &mut script);
             print(&String::from_utf8_lossy(&script))
         }
+    }
+}
+
+/// A command's name, and the options that mean something to it.
+fn taken_by(command: &Command) -> (&'static str, &'static [&'static str]) {
+    match command {
+        Command::Run { .. } => ("run", options::JUDGES),
+        Command::Replay { .. } => ("replay", options::JUDGES),
+        Command::List { .. } => ("list", &["--scenarios", "--shuffle"]),
+        Command::Coverage => ("coverage", &["--scenarios"]),
+        Command::Mutants { .. } => ("mutants", &["--jobs", "--scenarios", "--profile"]),
+        Command::Property { .. } => ("property", &["--jobs", "--profile", "--keep"]),
+        Command::Sweep { .. } => ("sweep", &["--jobs", "--profile"]),
+        Command::Steady { .. } => (
+            "steady",
+            &["--jobs", "--shuffle", "--keep", "--scenarios", "--profile"],
+        ),
+        Command::Pin => ("pin", &[]),
+        Command::Coordinator { .. } => ("coordinator", options::REPORTS),
+        Command::Smoke => ("smoke", options::SMOKE),
+        Command::Schema { .. } => ("schema", &[]),
+        Command::Completions { .. } => ("completions", &[]),
     }
 }
 

@@ -25,23 +25,33 @@ pub fn scenarios() -> impl Iterator<Item = (&'static str, Scenario)> {
     })
 }
 
-/// Judges the four; where the profile must be wrong, the story opens with what to change in it.
-pub fn judge(suite: &Suite) -> Vec<Verdict> {
-    scenarios()
-        .map(|(id, scenario)| {
-            let evidence = match suite.gather(&scenario) {
-                Ok(evidence) => evidence,
-                Err(error) => return suite.broken(id, &scenario, &chain(&error)),
-            };
-            let mut verdict = suite.verdict_on(id, &scenario, &evidence);
-            let good = matches!(verdict.outcome, Outcome::Pass | Outcome::NotApplicable);
-            if let (false, Some(hint)) = (good, diagnosis(&evidence.run, &suite.profile)) {
-                verdict.outcome = Outcome::Broken;
-                verdict.story = format!("the profile, not the runner: {hint}\n\n{}", verdict.story);
-            }
-            verdict
-        })
-        .collect()
+/// Judges the four, and tells of each as its verdict falls. There is none on one that was stopped on its way.
+pub fn judge(suite: &Suite, mut told: impl FnMut(&Verdict)) -> Vec<Verdict> {
+    let mut verdicts = Vec::new();
+    for (id, scenario) in scenarios() {
+        let verdict = judge_one(suite, id, &scenario);
+        if suite.stop.asked() {
+            break;
+        }
+        told(&verdict);
+        verdicts.push(verdict);
+    }
+    verdicts
+}
+
+/// Where the profile must be wrong, the story opens with what to change in it.
+fn judge_one(suite: &Suite, id: &str, scenario: &Scenario) -> Verdict {
+    let evidence = match suite.gather(scenario) {
+        Ok(evidence) => evidence,
+        Err(error) => return suite.broken(id, scenario, &chain(&error)),
+    };
+    let mut verdict = suite.verdict_on(id, scenario, &evidence);
+    let good = matches!(verdict.outcome, Outcome::Pass | Outcome::NotApplicable);
+    if let (false, Some(hint)) = (good, diagnosis(&evidence.run, &suite.profile)) {
+        verdict.outcome = Outcome::Broken;
+        verdict.story = format!("the profile, not the runner: {hint}\n\n{}", verdict.story);
+    }
+    verdict
 }
 
 /// The first key of the profile that can't be right, or `None` if the runner has to answer for what was seen.

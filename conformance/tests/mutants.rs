@@ -40,6 +40,29 @@ fn a_runner_without_a_fault_kills_no_case_and_a_case_without_its_fault_is_no_pro
     assert!(matches!(rows[0].fate, Fate::Unproved(_)), "{:?}", rows[0].fate);
 }
 
+/// Counters that stand still prove nothing where nobody asked.
+#[test]
+fn zero_mutations_counts_only_where_the_fake_saw_this_runners_own_shadow_calls() {
+    let found = select::all(&common::scenarios()).expect("scenarios");
+    let unseen: Vec<Case> = ["does-nothing", "stays-offline"]
+        .map(|mutant| Case {
+            mutant,
+            scenario: "shadow/agree",
+            check: "shadow-seen",
+            clauses: &["S-3"],
+        })
+        .into();
+    let rows = matrix::run(&suite(aq()), &found, &unseen, 2);
+    for row in rows {
+        assert_eq!(row.fate, Fate::Killed, "{}\n{}", row.case.mutant, row.story);
+        assert!(row.story.contains("`shadow-seen`"), "{}", row.story);
+        // All that could be counted was in order.
+        for check in ["`mutations`", "`digest`", "`only-shadow-operations`"] {
+            assert!(!row.story.contains(check), "{}", row.story);
+        }
+    }
+}
+
 #[test]
 fn every_mutant_but_the_control_has_a_case_and_every_case_a_clause_of_its_check() {
     for mutant in ALL.iter().filter(|mutant| !mutant.is_control()) {

@@ -2,7 +2,7 @@
 //! commands that are printed make of it.
 
 use std::fs;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -65,6 +65,14 @@ impl Bench {
             .args(["--scenarios", "scenarios", "--profile", "profile.toml"]);
         self.at_home(&mut command);
         command
+    }
+
+    /// Without an option that was not asked for.
+    fn alone(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_conformance"));
+        command.args(arguments);
+        self.at_home(&mut command);
+        texts(&command.output().expect("the harness can be started"))
     }
 
     fn at_home(&self, command: &mut Command) {
@@ -277,6 +285,40 @@ fn fail_fast_begins_nothing_after_a_failure_and_says_what_was_left_out() {
     );
 }
 
+/// An option that would do nothing is an expectation that would come to nothing.
+#[test]
+fn an_option_that_means_nothing_to_a_command_is_refused_and_nothing_is_run() {
+    let bench = Bench::new("touch \"$(dirname \"$0\")/ran\"", &[("a/pass", PASS)], "");
+    let reports: [&[&str]; 6] = [
+        &["--events", "r"],
+        &["--junit", "r"],
+        &["--html", "r"],
+        &["--github"],
+        &["--json"],
+        &["--quiet"],
+    ];
+    for name in [
+        "list", "coverage", "mutants", "property", "sweep", "steady", "pin", "schema",
+    ] {
+        for option in reports {
+            let output = bench.alone(&[&[name], option].concat());
+            let refusal = format!("`{}` does nothing for `conformance {name}`", option[0]);
+            assert_eq!(output.0, Some(64), "{name} {option:?}\n{}{}", output.1, output.2);
+            assert!(output.2.contains(&refusal), "{}", output.2);
+            assert!(
+                output.2.contains("`run`"),
+                "it says which commands take it: {}",
+                output.2
+            );
+        }
+    }
+    for (name, option) in [("smoke", "--fail-fast"), ("coverage", "--keep")] {
+        let (code, _, errors) = bench.alone(&[name, option]);
+        assert_eq!(code, Some(64), "{name} {option}\n{errors}");
+    }
+    assert!(!bench.path("r").exists() && !bench.path("ran").exists());
+}
+
 #[test]
 fn a_report_that_can_not_be_written_is_told_before_anything_runs() {
     let bench = Bench::new("touch \"$(dirname \"$0\")/ran\"", &[("a/pass", PASS)], "");
@@ -405,6 +447,61 @@ fn an_interrupted_run_ends_what_runs_and_writes_every_report() {
     assert_eq!(left_over(bench.folder.path()), Vec::<String>::new());
     let folders = fs::read_dir(&scratch).expect("the folder").count();
     assert_eq!(folders, 0, "the scenario's own folder is gone");
+}
+
+#[test]
+fn interrupted_smoke_writes_every_report_and_says_what_was_not_run() {
+    let script = "[ \"$1\" = run ] || exit 0; echo up >\"$(dirname \"$0\")/pipe\"; sleep 605";
+    let bench = Bench::new(script, &[], "");
+    let pipe = bench.path("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status().expect("mkfifo");
+    assert!(made.success());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_conformance"));
+    command.args(["smoke", "--profile", "profile.toml"]).args(REPORTS);
+    bench.at_home(&mut command);
+    let mut harness = command.stdout(Stdio::null()).spawn().expect("the harness");
+    let told = fs::read_to_string(&pipe).expect("the runner says that it is up");
+    assert_eq!(told, "up\n");
+    assert_eq!(
+        left_over(bench.folder.path()),
+        Vec::<String>::new(),
+        "while it runs"
+    );
+    interrupt(&harness);
+    assert_eq!(harness.wait().expect("it ends").code(), Some(130));
+    is_told_everywhere(&bench, "interrupted: 0 of 4");
+}
+
+/// The coordinator takes the connection of the first request and never answers.
+#[test]
+fn an_interrupted_check_of_a_coordinator_writes_every_report() {
+    let bench = Bench::new("exit 0", &[], "");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_conformance"));
+    command.args(["coordinator", "--url", &url]).args(REPORTS);
+    bench.at_home(&mut command);
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut harness = command.spawn().expect("the harness");
+    let (mut asked, _) = listener.accept().expect("a request");
+    asked.read_exact(&mut [0]).expect("the request begins");
+    interrupt(&harness);
+    let mut told = BufReader::new(harness.stderr.take().expect("a pipe"));
+    let mut line = String::new();
+    told.read_line(&mut line)
+        .expect("it says that it was interrupted");
+    assert!(line.contains("interrupted"), "{line}");
+    drop((asked, listener));
+    assert_eq!(harness.wait().expect("it ends").code(), Some(130));
+    is_told_everywhere(&bench, "interrupted: 0 of ");
+}
+
+fn is_told_everywhere(bench: &Bench, text: &str) {
+    assert!(bench.text("h.html").contains(text), "{}", bench.text("h.html"));
+    let junit = Report::deserialize_from_str(&bench.text("j.xml")).expect("XML");
+    assert_eq!(junit.errors, 1, "the run itself");
+    assert!(bench.text("e.ndjson").contains("\"why\":\"interrupted\""));
+    assert_eq!(left_over(bench.folder.path()), Vec::<String>::new());
 }
 
 /// Drafts of reports that were not renamed into place.

@@ -31,10 +31,12 @@ pub(super) fn smoke(options: &Options) -> ExitCode {
         &suite, "smoke", 1, ids, options,
     ))));
     let again = Invocation::of_this_process(options).with(&["smoke", "--keep"]);
-    for verdict in smoke::judge(&suite) {
-        reports.take(Event::CaseEnded(Box::new(Case::of(verdict, None, again.clone()))));
-    }
-    reports.end(End::Complete, began.elapsed());
+    run::end_on_signals(&suite.stop);
+    smoke::judge(&suite, |verdict| {
+        let case = Case::of(verdict.clone(), None, again.clone());
+        reports.take(Event::CaseEnded(Box::new(case)));
+    });
+    reports.end(end(&suite.stop), began.elapsed());
     ExitCode::from(reports.close())
 }
 
@@ -90,11 +92,13 @@ pub(super) fn coordinator(url: &str, token: Option<&Path>, observe: bool, option
         let case = Case::of(verdict.clone(), None, again.clone());
         reports.take(Event::CaseEnded(Box::new(case)));
     });
-    let end = if attendant.stop.asked() {
-        End::Interrupted
-    } else {
-        End::Complete
-    };
-    reports.end(end, began.elapsed());
+    reports.end(end(&attendant.stop), began.elapsed());
     ExitCode::from(reports.close())
+}
+
+fn end(stop: &Stop) -> End {
+    match stop.asked() {
+        true => End::Interrupted,
+        false => End::Complete,
+    }
 }

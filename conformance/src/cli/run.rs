@@ -165,8 +165,8 @@ pub(super) fn end_on_signals(stop: &Stop) {
             if stop.asked() {
                 std::process::exit(i32::from(conformance::verdict::INTERRUPTED));
             }
-            eprintln!("conformance: interrupted; what runs is ended and the reports are written");
             stop.now();
+            eprintln!("conformance: interrupted; what runs is ended and the reports are written");
         }
     });
 }

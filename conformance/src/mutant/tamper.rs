@@ -1,6 +1,7 @@
 //! What the proxy of a mutant does to requests and answers. Each fault says when it was exercised.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value, json};
@@ -26,6 +27,8 @@ pub(super) enum Tamper {
     Nonsense,
     /// Renewals are answered here and never reach the coordinator.
     NoRenewals,
+    /// The same, once a review was reported.
+    NoRenewalsInReview,
     /// The same, and the lease is said to live a thousand times longer than it does.
     EndlessLease,
     /// Releases are answered here and never reach the coordinator.
@@ -48,6 +51,7 @@ pub(super) struct Tamperer {
     tamper: Tamper,
     keys: Mutex<BTreeSet<String>>,
     lease: Mutex<Value>,
+    reviewed: AtomicBool,
 }
 
 impl Tamper {
@@ -62,6 +66,7 @@ impl Tamper {
             Kind::TalksNonsense => Tamper::Nonsense,
             Kind::WaitsForTheLane => Tamper::Nothing,
             Kind::KeepsRenewalsBack => Tamper::NoRenewals,
+            Kind::LetsGoInReview => Tamper::NoRenewalsInReview,
             Kind::CountsNoDeadline => Tamper::EndlessLease,
             Kind::KeepsItsLease => Tamper::NoReleases,
             Kind::ReleasesTwice => Tamper::TwoReleases,
@@ -81,12 +86,17 @@ impl Tamperer {
             tamper,
             keys: Mutex::default(),
             lease: Mutex::default(),
+            reviewed: AtomicBool::new(false),
         }
     }
 
     /// Before a request goes on: what becomes of it, or an answer that keeps it from going on at all.
     pub(super) fn before(&self, request: &mut Request, upstream: &str) -> std::io::Result<Option<Answer>> {
         let asks = request.path.ends_with("/shadow/claims");
+        let renews = request.path.ends_with("/renew");
+        if is_review(request) {
+            self.reviewed.store(true, Ordering::SeqCst);
+        }
         match self.tamper {
             Tamper::Again if asks => {
                 send(
@@ -101,10 +111,9 @@ impl Tamperer {
             }
             Tamper::Decision if asks => request.body = patched(&request.body, "localJob", Some("alpha"))?,
             Tamper::Misshapen if asks => request.body = patched(&request.body, "caps", Some("linux"))?,
-            Tamper::NoRenewals | Tamper::EndlessLease if request.path.ends_with("/renew") => {
-                fired(self.kind)?;
-                let lease = self.lease.lock().unwrap_or_else(PoisonError::into_inner);
-                return Ok(Some(Answer::json(200, &json!({ "lease": lease.clone() }))));
+            Tamper::NoRenewals | Tamper::EndlessLease if renews => return self.renewed().map(Some),
+            Tamper::NoRenewalsInReview if renews && self.reviewed.load(Ordering::SeqCst) => {
+                return self.renewed().map(Some);
             }
             Tamper::NoReleases if request.path.ends_with("/release") => {
                 fired(self.kind)?;
@@ -124,6 +133,7 @@ impl Tamperer {
         matches!(
             self.tamper,
             Tamper::NoRenewals
+                | Tamper::NoRenewalsInReview
                 | Tamper::EndlessLease
                 | Tamper::Unchecked
                 | Tamper::EmptyForFailed
@@ -164,6 +174,13 @@ impl Tamperer {
         Ok(())
     }
 
+    /// The answer to a renewal that goes no further.
+    fn renewed(&self) -> std::io::Result<Answer> {
+        fired(self.kind)?;
+        let lease = self.lease.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(Answer::json(200, &json!({ "lease": lease.clone() })))
+    }
+
     /// The answer to a claim, as the runner of this mutant takes it.
     fn claimed(&self, body: &[u8]) -> std::io::Result<Vec<u8>> {
         let mut claim: Value = serde_json::from_slice(body)?;
@@ -200,6 +217,12 @@ impl Tamperer {
         request.head = request.head.replace(*given, &new);
         fired(self.kind)
     }
+}
+
+/// Whether a job's stage is reported to be that in which a person decides.
+fn is_review(request: &Request) -> bool {
+    let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+    body["stage"] == "review"
 }
 
 /// A JSON body with one field set, or taken out.

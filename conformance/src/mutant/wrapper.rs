@@ -6,6 +6,10 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
 use super::after::{after, miscounted};
 use super::beside;
 use super::shim::{mislay_the_token, shim, without};
@@ -34,6 +38,7 @@ pub(super) fn run(mutant: Mutant, runner: &str, arguments: &[String]) -> std::io
         }
         _ if !working => return not_working(kind, &mut command, arguments),
         Kind::IdlesOffline if variable("AQ_FLEET") != "1" => return fired(kind).map(|()| 0),
+        Kind::HearsOneSignal => return hear_one_signal(&mut command),
         Kind::ShipsWithoutRunning => return ship_everything().map(|()| 0),
         _ => {}
     }
@@ -60,6 +65,23 @@ fn stays(kind: Kind) -> bool {
             | Kind::ForgetsTheInterrupted
             | Kind::ForgetsItsOutbox
     ) && Tamper::of(kind).is_none()
+}
+
+/// Passes the first signal on to the runner, and none after it.
+fn hear_one_signal(command: &mut Command) -> std::io::Result<i32> {
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    let mut child = command.spawn()?;
+    let pid = Pid::from_child(&child);
+    std::thread::spawn(move || {
+        let mut heard = signals.forever();
+        if let Some(first) = heard.next().and_then(Signal::from_named_raw) {
+            let _ = kill_process(pid, first);
+        }
+        for _ in heard {
+            let _ = fired(Kind::HearsOneSignal);
+        }
+    });
+    Ok(child.wait()?.code().unwrap_or(70))
 }
 
 /// Faults of the commands that start no work.

@@ -68,8 +68,6 @@ pub struct Reports {
 #[derive(Debug)]
 struct Waiting {
     path: PathBuf,
-    /// Beside it, so that it can be renamed into place.
-    draft: NamedTempFile,
     render: fn(&Record) -> String,
 }
 
@@ -189,33 +187,38 @@ impl Reports {
 }
 
 impl Waiting {
+    /// Whether it could be written is tried with a draft that is gone again at once: one that lay there for the length
+    /// of the run would outlive a run that is killed.
     fn open(option: &'static str, path: &Path, render: fn(&Record) -> String) -> Result<Waiting, Unwritable> {
         let failed = |source| unwritable(option, path, source);
         if path.is_dir() {
             return Err(failed(std::io::Error::from(std::io::ErrorKind::IsADirectory)));
         }
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        // What others may read of any new file, they may read of a report.
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o666);
-        let draft = tempfile::Builder::new()
-            .permissions(mode)
-            .tempfile_in(folder)
-            .map_err(failed)?;
+        draft_beside(path).map(drop).map_err(failed)?;
         Ok(Waiting {
             path: path.to_owned(),
-            draft,
             render,
         })
     }
 
-    fn write(mut self, record: &Record) -> std::io::Result<()> {
-        self.draft.write_all((self.render)(record).as_bytes())?;
-        self.draft.persist(&self.path)?;
+    fn write(self, record: &Record) -> std::io::Result<()> {
+        let text = (self.render)(record);
+        let mut draft = draft_beside(&self.path)?;
+        draft.write_all(text.as_bytes())?;
+        draft.persist(&self.path)?;
         Ok(())
     }
+}
+
+/// In the folder of the file, so that it can be renamed into its place.
+fn draft_beside(path: &Path) -> std::io::Result<NamedTempFile> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    // What others may read of any new file, they may read of a report.
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+    tempfile::Builder::new().permissions(mode).tempfile_in(folder)
 }
 
 fn unwritable(option: &'static str, path: &Path, source: std::io::Error) -> Unwritable {
