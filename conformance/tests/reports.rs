@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::io::BufReader;
 use std::time::Duration;
 
+use conformance::clause::coverage;
 use conformance::report::account::{Account, Moment, Witness};
 use conformance::report::event::{Case, CheckResult, End, Ended, Event, Place, Started, VERSION};
 use conformance::report::record::{ReadError, Record};
@@ -291,6 +292,48 @@ fn all_reports_of_a_run_agree_with_each_other_and_with_its_exit_code() {
         reached.contains(&(true, true, 0)) && reached.contains(&(false, true, 2)),
         "{reached:?}"
     );
+}
+
+/// S-1 is named by the one scenario of this run, C-1 by a check of coordinators, T-5 by a scenario that was not run.
+#[test]
+fn the_page_says_of_each_clause_whether_it_is_cited_and_forced() {
+    let mut record = folded(&[Event::RunStarted(Box::default())]);
+    record.take(Event::CaseEnded(Box::new(case(
+        "a/b",
+        Outcome::Fail,
+        &mut Dice(1),
+    ))));
+    let page = html::render(&record);
+    let cell = |column: &str, id: &str| {
+        let begin = format!("data-{column}=\"{id}\">");
+        let rest = page.split(&begin).nth(1).unwrap_or_else(|| panic!("{begin}"));
+        rest.split("</td>").next().expect("a cell").to_owned()
+    };
+    let (checks, mutants) = (coverage::checks(), coverage::mutants());
+    let named = |all: &[coverage::Naming], id: &String| all.iter().any(|naming| naming.clauses.contains(id));
+    for clause in conformance::clause::all() {
+        let id = &clause.id;
+        let cited = id == "S-1" || named(&checks, id);
+        assert_eq!(cell("cited", id).contains("yes"), cited, "{id} cited");
+        assert_eq!(
+            cell("forced", id).contains("yes"),
+            named(&mutants, id),
+            "{id} forced"
+        );
+    }
+    assert!(
+        cell("cited", "S-1").contains("1 scenario"),
+        "{}",
+        cell("cited", "S-1")
+    );
+    assert!(
+        cell("cited", "C-1").contains("1 check<"),
+        "{}",
+        cell("cited", "C-1")
+    );
+    assert_eq!(cell("cited", "T-5"), "not here");
+    let gaps = page.matches("class=\"gap\">NOT FORCED is ").count();
+    assert_eq!(gaps, coverage::EXCUSES.len(), "each gap is told");
 }
 
 #[test]

@@ -210,23 +210,27 @@ pub fn render(rows: &[Row]) -> String {
     text
 }
 
+/// What is told of this clause's gaps.
+pub fn excuses_of(row: &Row) -> impl Iterator<Item = String> {
+    let excuses = EXCUSES.iter().filter(|excuse| excuse.clause == row.clause.id);
+    excuses.map(|excuse| match excuse.gap {
+        Gap::Check => format!("UNCHECKED: {}", excuse.why),
+        Gap::Mutant => format!("NOT FORCED: {}", excuse.why),
+        Gap::Part(part) => format!("NOT FORCED is {part}: {}", excuse.why),
+    })
+}
+
 fn line(row: &Row) -> String {
     let forced = if row.mutants.is_empty() { "-" } else { "yes" };
     let checks = row.checks.iter().map(|name| format!("check {name}"));
     let mutants = row.mutants.iter().map(|name| format!("mutant {name}"));
-    let excuses = EXCUSES.iter().filter(|excuse| excuse.clause == row.clause.id);
-    let told = excuses.map(|excuse| match excuse.gap {
-        Gap::Check => format!("UNCHECKED: {}", excuse.why),
-        Gap::Mutant => format!("NOT FORCED: {}", excuse.why),
-        Gap::Part(part) => format!("NOT FORCED is {part}: {}", excuse.why),
-    });
     let names: Vec<String> = row
         .scenarios
         .iter()
         .cloned()
         .chain(checks)
         .chain(mutants)
-        .chain(told)
+        .chain(excuses_of(row))
         .collect();
     let (scenarios, checks) = (row.scenarios.len(), row.checks.len());
     format!(

@@ -108,8 +108,12 @@ struct ClauseRow {
     planned: bool,
     passed: usize,
     failed: usize,
+    /// Scenarios of this run that name it.
+    scenarios: usize,
     checks: usize,
     mutants: usize,
+    /// Why it is not forced, or a part of it is not.
+    gaps: Vec<String>,
 }
 
 fn page(record: &Record) -> Page<'_> {
@@ -222,12 +226,14 @@ fn names(finding: &CheckResult, moment: &Moment) -> bool {
 fn clauses(record: &Record) -> Vec<ClauseRow> {
     let (checks, mutants) = (coverage::checks(), coverage::mutants());
     let rows = coverage::of(clause::all(), &[], &checks, &mutants);
+    let naming = |id: &String| {
+        let cases = record.cases.iter();
+        let naming = cases.filter(|case| case.clauses.contains(id));
+        naming.map(|case| case.outcome).collect::<Vec<_>>()
+    };
     let count = |id: &String, outcomes: &[Outcome]| {
-        let cases = record
-            .cases
-            .iter()
-            .filter(|case| outcomes.contains(&case.outcome));
-        cases.filter(|case| case.clauses.contains(id)).count()
+        let all = naming(id).into_iter();
+        all.filter(|outcome| outcomes.contains(outcome)).count()
     };
     let row = |row: coverage::Row| ClauseRow {
         id: row.clause.id.clone(),
@@ -235,8 +241,10 @@ fn clauses(record: &Record) -> Vec<ClauseRow> {
         planned: row.clause.level == Level::Planned,
         passed: count(&row.clause.id, &[Outcome::Pass]),
         failed: count(&row.clause.id, &[Outcome::Fail, Outcome::Broken]),
+        scenarios: naming(&row.clause.id).len(),
         checks: row.checks.len(),
         mutants: row.mutants.len(),
+        gaps: coverage::excuses_of(&row).collect(),
     };
     rows.into_iter().map(row).collect()
 }
