@@ -111,6 +111,8 @@ enum Command {
     Pin,
     /// Judge a coordinator over HTTP alone, on jobs of its own that it takes away again
     Coordinator {
+        /// Only these checks, by their ids: `coordinator/renewal`
+        checks: Vec<String>,
         /// Its base address
         #[arg(long)]
         url: String,
@@ -122,7 +124,10 @@ enum Command {
         observe: bool,
     },
     /// Run four tiny scenarios, one a verdict, that tell a wrong profile from a wrong runner
-    Smoke,
+    Smoke {
+        /// Only these, by their ids: `smoke/agree`
+        ids: Vec<String>,
+    },
     /// Print the JSON Schema of scenario files, of profiles, or of the stream of events
     Schema {
         #[arg(value_enum, default_value = "scenario")]
@@ -168,11 +173,20 @@ pub(crate) fn main() -> ExitCode {
         Some(Command::Steady { globs, runs }) => steady::steady(&globs, runs, &cli.options),
         Some(Command::Pin) => print(&pins::render(clause::all())),
         Some(Command::Coordinator {
+            checks,
             url,
             token_file,
             observe,
-        }) => others::coordinator(&url, token_file.as_deref(), observe, &cli.options),
-        Some(Command::Smoke) => others::smoke(&cli.options),
+        }) => others::coordinator(
+            &others::Target {
+                url,
+                token_file,
+                observe,
+            },
+            checks,
+            &cli.options,
+        ),
+        Some(Command::Smoke { ids }) => others::smoke(&ids, &cli.options),
         Some(Command::Schema { of }) => print(&match of {
             SchemaOf::Scenario => schema::text(),
             SchemaOf::Profile => profile::schema(),
@@ -202,7 +216,7 @@ fn taken_by(command: &Command) -> (&'static str, &'static [&'static str]) {
         ),
         Command::Pin => ("pin", &[]),
         Command::Coordinator { .. } => ("coordinator", options::REPORTS),
-        Command::Smoke => ("smoke", options::SMOKE),
+        Command::Smoke { .. } => ("smoke", options::SMOKE),
         Command::Schema { .. } => ("schema", &[]),
         Command::Completions { .. } => ("completions", &[]),
     }

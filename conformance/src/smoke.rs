@@ -2,6 +2,7 @@
 //! evidence is searched for the first thing that the profile must have got wrong.
 
 use std::path::Path;
+use std::time::Instant;
 
 use crate::observed::Observed;
 use crate::profile::Profile;
@@ -25,11 +26,15 @@ pub fn scenarios() -> impl Iterator<Item = (&'static str, Scenario)> {
     })
 }
 
-/// Judges the four, and tells of each as its verdict falls. There is none on one that was stopped on its way.
-pub fn judge(suite: &Suite, mut told: impl FnMut(&Verdict)) -> Vec<Verdict> {
+/// Judges those of the four that are named, or all, and tells of each as its verdict falls. There is none on one that
+/// was stopped on its way.
+pub fn judge(suite: &Suite, only: &[String], mut told: impl FnMut(&Verdict)) -> Vec<Verdict> {
     let mut verdicts = Vec::new();
-    for (id, scenario) in scenarios() {
-        let verdict = judge_one(suite, id, &scenario);
+    let wanted = scenarios().filter(|(id, _)| only.is_empty() || only.iter().any(|named| named == id));
+    for (id, scenario) in wanted {
+        let began = Instant::now();
+        let mut verdict = judge_one(suite, id, &scenario);
+        verdict.took = began.elapsed();
         if suite.stop.asked() {
             break;
         }

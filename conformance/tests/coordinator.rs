@@ -97,6 +97,7 @@ fn a_check_that_is_interrupted_while_it_waits_cleans_up_and_gives_no_verdict() {
             heard.lock().expect("nobody panicked").push(ms);
             asked.now();
         })),
+        ..Attendant::default()
     };
     let verdicts = judge(&client, Reach::Everything, &attendant, |_| {});
     assert_eq!(*told.lock().expect("nobody panicked"), [9_500]);

@@ -81,12 +81,12 @@ fn folder(form: &str, profile: &str) -> (TempDir, PathBuf) {
 fn smoked(form: &str, text: &str) -> Vec<Verdict> {
     let (_folder, file) = folder(form, text);
     let profile = profile::read(&file).expect("a readable profile");
-    smoke::judge(&suite(profile), |_| {})
+    smoke::judge(&suite(profile), &[], |_| {})
 }
 
 #[test]
 fn the_runner_of_this_repository_passes_the_smoke_scenarios() {
-    for verdict in smoke::judge(&suite(aq()), |_| {}) {
+    for verdict in smoke::judge(&suite(aq()), &[], |_| {}) {
         assert_eq!(verdict.outcome, Outcome::Pass, "{}", verdict.story);
     }
 }
@@ -131,7 +131,7 @@ fn a_wrong_profile_is_told_from_a_wrong_runner_by_the_key_to_change() {
         command: ["sh", "-c", "exit 0", "x"].map(ToOwned::to_owned).to_vec(),
         ..aq()
     };
-    let verdicts = smoke::judge(&suite(wrong), |_| {});
+    let verdicts = smoke::judge(&suite(wrong), &[], |_| {});
     assert!(verdicts.iter().all(|verdict| verdict.outcome != Outcome::Pass));
 }
 

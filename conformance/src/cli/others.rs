@@ -1,6 +1,6 @@
 //! The two runs that are not of the scenario folder: the smoke scenarios, and the checks of a coordinator.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,8 +15,19 @@ use conformance::suite::{self, chain};
 use super::invocation::Invocation;
 use super::{BROKEN, Options, USAGE, fail, run, suite_for};
 
+/// The coordinator to be judged, and how.
+pub(super) struct Target {
+    pub(super) url: String,
+    pub(super) token_file: Option<PathBuf>,
+    pub(super) observe: bool,
+}
+
 /// Runs the smoke scenarios; exit 2 where the profile is wrong, 1 where the runner is.
-pub(super) fn smoke(options: &Options) -> ExitCode {
+pub(super) fn smoke(only: &[String], options: &Options) -> ExitCode {
+    let ids = match wanted(smoke::scenarios().map(|(id, _)| id.to_owned()).collect(), only) {
+        Ok(ids) => ids,
+        Err(message) => return fail(USAGE, &message),
+    };
     let suite = match suite_for(options) {
         Ok(suite) => suite,
         Err(message) => return fail(BROKEN, &message),
@@ -26,74 +37,101 @@ pub(super) fn smoke(options: &Options) -> ExitCode {
         Err(error) => return fail(USAGE, &chain(&error)),
     };
     let began = Instant::now();
-    let ids = smoke::scenarios().map(|(id, _)| id.to_owned()).collect();
+    run::end_on_signals(&suite.stop);
     reports.take(Event::RunStarted(Box::new(run::started(
         &suite, "smoke", 1, ids, options,
     ))));
-    let again = Invocation::of_this_process(options).with(&["smoke", "--keep"]);
-    run::end_on_signals(&suite.stop);
-    smoke::judge(&suite, |verdict| {
-        let case = Case::of(verdict.clone(), None, again.clone());
-        reports.take(Event::CaseEnded(Box::new(case)));
+    let invocation = Invocation::of_this_process(options);
+    smoke::judge(&suite, only, |verdict| {
+        let again = invocation.with(&["smoke", "--keep", &verdict.id]);
+        reports.take(Event::CaseEnded(Box::new(Case::of(verdict.clone(), None, again))));
     });
     reports.end(end(&suite.stop), began.elapsed());
     ExitCode::from(reports.close())
 }
 
 /// Judges the coordinator at this address.
-pub(super) fn coordinator(url: &str, token: Option<&Path>, observe: bool, options: &Options) -> ExitCode {
-    let text = match token.map(std::fs::read_to_string).transpose() {
-        Ok(text) => text.map(|token| token.trim().to_owned()),
-        Err(error) => return fail(USAGE, &format!("the token file can't be read: {error}")),
+pub(super) fn coordinator(target: &Target, only: Vec<String>, options: &Options) -> ExitCode {
+    let reach = match target.observe {
+        true => Reach::Observe,
+        false => Reach::Everything,
     };
-    let client = match Client::new(url, text) {
+    let ids = match wanted(coordinator::ids(reach), &only) {
+        Ok(ids) => ids,
+        Err(message) => return fail(USAGE, &message),
+    };
+    let client = match client(target) {
         Ok(client) => client,
-        Err(error) => return fail(USAGE, &chain(&error)),
+        Err(message) => return fail(USAGE, &message),
     };
+    if let Err(error) = client.reach() {
+        let url = &target.url;
+        let message = format!("nobody answers at {url} ({error}); is it running, and is that its address?");
+        return fail(BROKEN, &message);
+    }
     let mut reports = match Reports::open(&run::wanted(options)) {
         Ok(reports) => reports,
         Err(error) => return fail(USAGE, &chain(&error)),
     };
-    let reach = if observe {
-        Reach::Observe
-    } else {
-        Reach::Everything
-    };
     let began = Instant::now();
-    reports.take(Event::RunStarted(Box::new(Started {
-        version: VERSION,
-        command: "coordinator".into(),
-        harness: env!("CARGO_PKG_VERSION").into(),
-        at: suite::now(),
-        subject: url.to_owned(),
-        jobs: 1,
-        cases: coordinator::ids(reach),
-        ..Started::default()
-    })));
-    let mut words = vec!["coordinator", "--url", url];
-    let token = token.map(|path| path.to_string_lossy());
-    words.extend(
-        token
-            .as_deref()
-            .map(|path| ["--token-file", path])
-            .into_iter()
-            .flatten(),
-    );
-    words.extend(observe.then_some("--observe"));
-    let again = Invocation::of_this_process(options).with(&words);
     let attendant = Attendant {
         stop: Stop::default(),
+        only,
         waits: Some(Arc::new(|ms| {
             eprintln!("conformance: waiting {ms} ms, so that a lease of the coordinator's comes to its end");
         })),
     };
     run::end_on_signals(&attendant.stop);
+    reports.take(Event::RunStarted(Box::new(Started {
+        version: VERSION,
+        command: "coordinator".into(),
+        harness: env!("CARGO_PKG_VERSION").into(),
+        at: suite::now(),
+        subject: target.url.clone(),
+        jobs: 1,
+        cases: ids,
+        ..Started::default()
+    })));
+    let invocation = Invocation::of_this_process(options);
     coordinator::judge(&client, reach, &attendant, |verdict| {
-        let case = Case::of(verdict.clone(), None, again.clone());
-        reports.take(Event::CaseEnded(Box::new(case)));
+        let again = target.again(&verdict.id, &invocation);
+        reports.take(Event::CaseEnded(Box::new(Case::of(verdict.clone(), None, again))));
     });
     reports.end(end(&attendant.stop), began.elapsed());
     ExitCode::from(reports.close())
+}
+
+impl Target {
+    /// The command that makes this check again.
+    fn again(&self, id: &str, invocation: &Invocation) -> String {
+        let token = self.token_file.as_deref().map(|path| path.to_string_lossy());
+        let mut words = vec!["coordinator", id, "--url", &self.url];
+        let token = token.as_deref().map(|path| ["--token-file", path]);
+        words.extend(token.into_iter().flatten());
+        words.extend(self.observe.then_some("--observe"));
+        invocation.with(&words)
+    }
+}
+
+fn client(target: &Target) -> Result<Client, String> {
+    let token = target.token_file.as_deref().map(std::fs::read_to_string);
+    let token = token
+        .transpose()
+        .map_err(|error| format!("the token file can't be read: {error}"))?;
+    let token = token.map(|token| token.trim().to_owned());
+    Client::new(&target.url, token).map_err(|error| chain(&error))
+}
+
+/// Those of all that are named, or all where none is.
+fn wanted(all: Vec<String>, only: &[String]) -> Result<Vec<String>, String> {
+    if let Some(unknown) = only.iter().find(|id| !all.contains(id)) {
+        return Err(format!(
+            "there is no `{unknown}` here; there are {}",
+            all.join(", ")
+        ));
+    }
+    let is_wanted = |id: &String| only.is_empty() || only.contains(id);
+    Ok(all.into_iter().filter(is_wanted).collect())
 }
 
 fn end(stop: &Stop) -> End {

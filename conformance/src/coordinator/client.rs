@@ -60,6 +60,11 @@ impl Client {
         })
     }
 
+    /// Whether anybody listens there at all.
+    pub fn reach(&self) -> std::io::Result<()> {
+        TcpStream::connect(&self.host).map(drop)
+    }
+
     /// The same coordinator asked with another token, or with none.
     pub fn with_token(&self, token: Option<&str>) -> Client {
         Client {

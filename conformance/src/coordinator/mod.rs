@@ -86,7 +86,7 @@ pub fn judge(
 ) -> Vec<Verdict> {
     let run = probe::nonce();
     let mut verdicts = Vec::new();
-    for check in within(reach) {
+    for check in within(reach, &attendant.only) {
         let name = format!("conformance-{}-{}", &run[..8], check.name);
         let probe = Probe::new(client, name, attendant.clone());
         let verdict = judge_one(check, &probe);
@@ -101,14 +101,17 @@ pub fn judge(
 
 /// The ids of the checks that are within reach.
 pub fn ids(reach: Reach) -> Vec<String> {
-    within(reach).map(id).collect()
+    within(reach, &[]).map(id).collect()
 }
 
-fn within(reach: Reach) -> impl Iterator<Item = &'static Check> {
-    ALL.iter().filter(move |check| match reach {
-        Reach::Everything => check.needs != Needs::OnlyWatching,
-        Reach::Observe => check.needs != Needs::Working,
-    })
+fn within(reach: Reach, only: &[String]) -> impl Iterator<Item = &'static Check> {
+    let wanted = |check: &Check| only.is_empty() || only.contains(&id(check));
+    ALL.iter()
+        .filter(move |check| match reach {
+            Reach::Everything => check.needs != Needs::OnlyWatching,
+            Reach::Observe => check.needs != Needs::Working,
+        })
+        .filter(move |check| wanted(check))
 }
 
 fn id(check: &Check) -> String {

@@ -25,10 +25,12 @@ pub enum Trouble {
 
 pub type Held = Result<(), Trouble>;
 
-/// Who has the checks made: can end them, and is told before a stretch of waiting how many milliseconds it takes.
+/// Who has the checks made: says which, can end them, and is told before a stretch of waiting how many milliseconds it takes.
 #[derive(Clone, Default)]
 pub struct Attendant {
     pub stop: Stop,
+    /// The ids of the checks that are wanted; all where none is named.
+    pub only: Vec<String>,
     pub waits: Option<Arc<dyn Fn(u64) + Send + Sync>>,
 }
 
@@ -90,6 +92,7 @@ impl Probe {
     /// Asks, and demands this status.
     pub fn expect(&self, path: &str, body: &Value, status: u16) -> Result<Answer, Trouble> {
         let answer = self.post(path, body)?;
+        let_in(&answer)?;
         demand(answer.status == status, || {
             format!(
                 "POST {path} {body} was answered {} {}, not {status}",
@@ -135,6 +138,7 @@ impl Probe {
     /// Claims; `None` where nothing is to be had.
     pub fn claim(&self, factory: &str, caps: &[&str]) -> Result<Option<Lease>, Trouble> {
         let answer = self.claim_raw(factory, caps, None)?;
+        let_in(&answer)?;
         match answer.status {
             204 => Ok(None),
             200 => lease(&answer).map(Some),
@@ -284,6 +288,18 @@ pub fn lease(answer: &Answer) -> Result<Lease, Trouble> {
         })
     };
     read().ok_or_else(|| Trouble::Wrong(format!("the answer to a claim lacks a field: {}", answer.body)))
+}
+
+/// Whether the token opens the door: where it does not, nothing can be told of what is behind.
+fn let_in(answer: &Answer) -> Held {
+    match answer.status {
+        401 | 403 => Err(Trouble::Unclear(format!(
+            "the token is refused with {} {}; give one of the scopes shadow, work and submit by --token-file, or use \
+             --observe with one of the scope shadow",
+            answer.status, answer.body
+        ))),
+        _ => Ok(()),
+    }
 }
 
 fn unanswered(error: super::client::ClientError) -> Trouble {

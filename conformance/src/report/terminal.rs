@@ -80,7 +80,11 @@ pub fn summary(record: &Record, colour: Colour) -> String {
         let heading = format!("── {} {}", case.outcome.word(), harmless(&case.id));
         let _ = writeln!(text, "{}\n{}", colour.paint("1;31", &heading), case.story);
         if !case.replay.is_empty() {
-            let _ = writeln!(text, "run it alone, its folder kept:\n  {}\n", case.replay);
+            let kept = match case.replay.contains(" --keep") {
+                true => ", its folder kept",
+                false => "",
+            };
+            let _ = writeln!(text, "run it alone{kept}:\n  {}\n", case.replay);
         }
     }
     for case in gravest.iter().filter(failed) {
