@@ -13,7 +13,7 @@ use crate::ids::JobId;
 use crate::queue::{Cause, Letter, SHIP_UNKNOWN};
 use crate::stage::Stage;
 use crate::supervise::remains::Remains;
-use crate::supervise::{End, Urgency};
+use crate::supervise::{End, Running, Urgency};
 use crate::terminal;
 
 impl Runner {
@@ -47,7 +47,10 @@ impl Runner {
         let Some(mut attempt) = self.running.remove(id) else {
             return Ok(());
         };
-        self.leaving.extend(attempt.take_running());
+        match end {
+            Ok(_) => self.leaving.extend(attempt.take_running()),
+            Err(_) => attempt.take_running().into_iter().for_each(Running::kill),
+        }
         attempt.wish = course::wish_of(self.right_to(&attempt), attempt.wish);
         if end.is_err() && attempt.lease.is_none() {
             self.lose(attempt);

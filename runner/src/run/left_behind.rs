@@ -14,6 +14,11 @@ use crate::supervise::remains::{self, Orphan, Remains};
 /// What can't be proven to be a job's own may be a process that is only just being started, or about to be gone.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// What does not die of KILL, as it hangs in the kernel or is another user's, is looked at again after this, then after
+/// twice as long, and so on.
+const AGAIN_FIRST: Duration = Duration::from_millis(10);
+const AGAIN_MAX: Duration = Duration::from_secs(1);
+
 pub(super) struct LeftBehind {
     grace: Duration,
     reviews_seen: bool,
@@ -26,6 +31,7 @@ pub(super) struct LeftBehind {
 struct Ending {
     asked: BTreeSet<Orphan>,
     kill_at: Instant,
+    again: Duration,
 }
 
 impl LeftBehind {
@@ -85,6 +91,8 @@ impl LeftBehind {
         }
         self.endings.retain(|id, _| self.busy.contains(id));
         self.unproven.retain(|id, _| self.busy.contains(id));
+        let now = Instant::now();
+        self.endings.values_mut().for_each(|ending| ending.put_off(now));
         Ok((recovered, !self.busy.is_empty()))
     }
 
@@ -128,6 +136,7 @@ impl LeftBehind {
             Ending {
                 asked: BTreeSet::new(),
                 kill_at: now + self.grace,
+                again: AGAIN_FIRST,
             }
         });
         let new = orphans.iter().filter(|orphan| !ending.asked.contains(orphan));
@@ -135,5 +144,46 @@ impl LeftBehind {
         remains::ask_to_end(&new);
         ending.asked.extend(new);
         ending.kill_at <= now
+    }
+}
+
+impl Ending {
+    /// An instant that has passed is none to wait for: the loop would turn without a rest.
+    fn put_off(&mut self, now: Instant) {
+        if self.kill_at <= now {
+            self.kill_at = now + self.again;
+            self.again = (self.again * 2).min(AGAIN_MAX);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_die_of_kill_is_looked_at_again_more_and_more_seldom_and_never_without_a_rest() {
+        let mut now = Instant::now();
+        let mut left = LeftBehind::new(Duration::from_secs(9));
+        let kill_at = now + left.grace;
+        let ending = Ending {
+            asked: BTreeSet::new(),
+            kill_at,
+            again: AGAIN_FIRST,
+        };
+        let id = JobId::new("a").unwrap();
+        left.endings.insert(id.clone(), ending);
+        let mut pauses = Vec::new();
+        for _ in 0..10 {
+            left.endings.get_mut(&id).unwrap().put_off(now);
+            let next = left.next_instant().unwrap();
+            pauses.push(next.duration_since(now));
+            now = next;
+        }
+        assert_eq!(
+            (pauses[0], pauses[1], pauses[2]),
+            (left.grace, AGAIN_FIRST, AGAIN_FIRST * 2)
+        );
+        assert_eq!(pauses[9], AGAIN_MAX);
     }
 }

@@ -78,9 +78,9 @@ impl Settings {
             ));
         }
         if let (FileAccess::Others, Some(file)) = (self.fleet.token_access, &self.fleet.token_file) {
+            let path = file.value.display();
             warnings.push(format!(
-                "others can read the token file {}: chmod 600 it",
-                file.value.display()
+                "others can read the token file {path}: `chmod 600 {path}` keeps it to its owner"
             ));
         }
         warnings

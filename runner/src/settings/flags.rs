@@ -30,7 +30,8 @@ pub(crate) struct GlobalFlags {
     #[arg(long, global = true, value_name = "URL", help_heading = "Fleet")]
     pub(crate) fleet_url: Option<String>,
 
-    /// A file that holds the coordinator's token [variable: AQ_FLEET_TOKEN_FILE, or AQ_FLEET_TOKEN for the token itself]
+    /// A file that holds the coordinator's token, which others should not be able to read (`chmod 600 FILE`)
+    /// [variable: AQ_FLEET_TOKEN_FILE, or AQ_FLEET_TOKEN for the token itself]
     #[arg(long, global = true, value_name = "FILE", help_heading = "Fleet")]
     pub(crate) fleet_token_file: Option<PathBuf>,
 

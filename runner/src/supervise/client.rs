@@ -91,6 +91,13 @@ impl Running {
         let _ = self.process.wait();
     }
 
+    /// For a supervisor that was lost: its socket is closed a moment before it is gone, and until then nobody could tell
+    /// whether it still looks after its processes.
+    pub(crate) fn kill(mut self) {
+        let _ = self.process.kill();
+        self.collect();
+    }
+
     /// Collects the process if it is gone, which is a moment after its answer.
     pub(crate) fn is_collected(&mut self) -> bool {
         !matches!(self.process.try_wait(), Ok(None))

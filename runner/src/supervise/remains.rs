@@ -49,6 +49,11 @@ pub(crate) struct Traces<'a> {
 
 /// Looks at everything that runs.
 pub(crate) fn look(traces: Traces<'_>) -> io::Result<Remains> {
+    look_again(traces, &BTreeSet::new())
+}
+
+/// `known`: proven before. What is about to be gone has no environment any more, and may still hold the lock.
+fn look_again(traces: Traces<'_>, known: &BTreeSet<Orphan>) -> io::Result<Remains> {
     let record = match record::read(traces.record)? {
         Reading::Record(record) if !record.runner.is_of_this_boot() => None,
         Reading::Record(record) => Some(record),
@@ -66,9 +71,16 @@ pub(crate) fn look(traces: Traces<'_>) -> io::Result<Remains> {
             return Ok(Remains::Supervised);
         }
     }
-    let holders = holders(traces.lock)?;
+    let mut holders = holders(traces.lock)?;
+    // Who looks may still hold the lock of a job whose supervisor it has just lost; it is nobody's remains.
+    holders.retain(|pid| *pid != getpid().as_raw_nonzero().get());
     let all = processes()?;
-    let ours = own(record.as_ref(), &all, &holders, traces.adopted);
+    let mut ours = own(record.as_ref(), &all, &holders, traces.adopted);
+    let is_there = |orphan: &&Orphan| {
+        all.get(&orphan.pid)
+            .is_some_and(|stat| stat.start == orphan.start)
+    };
+    ours.extend(known.iter().filter(is_there).map(|orphan| orphan.pid));
     let unnoted = record.as_ref().is_some_and(|record| record.supervisor.is_none());
     if unnoted && ours.iter().any(|pid| is_supervisor(*pid)) {
         return Ok(Remains::Supervised);
@@ -98,15 +110,19 @@ pub(crate) fn ask_to_end(orphans: &[Orphan]) {
 
 /// KILL to all that is left, again and again while there is something that was started meanwhile.
 pub(crate) fn kill(traces: Traces<'_>) -> io::Result<Remains> {
+    let mut known = BTreeSet::new();
     for _ in 0..KILL_ROUNDS_MAX {
-        match look(traces)? {
-            Remains::Ours(orphans) => orphans
-                .iter()
-                .for_each(|orphan| signal(orphan, &[Signal::STOP, Signal::KILL])),
+        match look_again(traces, &known)? {
+            Remains::Ours(orphans) => {
+                orphans
+                    .iter()
+                    .for_each(|orphan| signal(orphan, &[Signal::STOP, Signal::KILL]));
+                known.extend(orphans);
+            }
             other => return Ok(other),
         }
     }
-    look(traces)
+    look_again(traces, &known)
 }
 
 /// The handle is opened before the start is looked at again: no stranger that got the number is ever signalled.

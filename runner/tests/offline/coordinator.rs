@@ -26,6 +26,8 @@ struct Shared {
 }
 
 impl Coordinator {
+    /// A `date` in an answer is sent as the header `Date` as well.
+    ///
     /// Hands the job out once, with fencing token 7 and a lease of a minute.
     pub fn with(
         job: Value,
@@ -58,7 +60,7 @@ impl Coordinator {
         self.told.try_recv().ok()
     }
 
-    /// Waits for a request: `claims`, `renew`, `release`, or the stage that is reported.
+    /// Waits for a request: `claims`, `renew`, `release`, `quarantine`, or the stage that is reported.
     pub fn hear(&self, what: &str) {
         let ends = Instant::now() + PATIENCE;
         loop {
@@ -89,8 +91,10 @@ fn serve(mut stream: TcpStream, shared: &Shared) {
         } else {
             "application/problem+json"
         };
+        let date = answer["date"].as_str();
+        let date = date.map_or(String::new(), |date| format!("date: {date}\r\n"));
         let head = format!(
-            "HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n",
+            "HTTP/1.1 {status} X\r\n{date}content-type: {kind}\r\ncontent-length: {}\r\n\r\n",
             text.len()
         );
         if stream.write_all(format!("{head}{text}").as_bytes()).is_err() {
@@ -118,6 +122,7 @@ impl Shared {
                 json!({"accepted": true, "stage": body["stage"], "instructions": []}),
             ),
             "renew" => (200, json!({"lease": lease(&json!({"id": "a"}))})),
+            "quarantine" => (202, json!({"stage": "quarantined", "recorded": true})),
             _ => (200, json!({"stage": "queued"})),
         }
     }

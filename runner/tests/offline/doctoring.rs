@@ -1,6 +1,7 @@
 //! `aq doctor`: what would go wrong is told before it does, and telling it changes nothing.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use serde_json::Value;
 
@@ -142,6 +143,84 @@ fn a_coordinator_that_is_not_there_will_go_wrong() {
     let (code, findings) = examine(&rig, &[("AQ_FLEET", "1"), ("AQ_FLEET_URL", url)]);
     assert_eq!(code, 1);
     assert_eq!(told(&findings, "fail", url).len(), 1, "{findings}");
+}
+
+#[test]
+fn clocks_that_are_far_apart_are_told_and_those_that_agree_are_not() {
+    let rig = Rig::new();
+    rig.add("a", "", "true");
+    let now = jiff::fmt::rfc2822::DateTimePrinter::new();
+    let now = now.timestamp_to_rfc9110_string(&jiff::Timestamp::now()).unwrap();
+    for (date, is_told) in [(now, false), ("Sun, 06 Nov 1994 08:49:37 GMT".to_owned(), true)] {
+        let coordinator = Coordinator::with(Value::Null, move |path, _| match path {
+            "/v1/health" => Some((200, serde_json::json!({"status": "ok", "date": date}))),
+            _ => Some((200, serde_json::json!({"jobs": []}))),
+        });
+        let url = coordinator.url.as_str();
+        let (code, findings) = examine(&rig, &[("AQ_FLEET", "1"), ("AQ_FLEET_URL", url)]);
+        assert_eq!(code, 0, "{findings}");
+        let address = format!("{url}/");
+        let told = told(&findings, "warn", &address);
+        assert_eq!(told.len(), usize::from(is_told), "{findings}");
+        let clock = told
+            .iter()
+            .all(|text| text.contains("clock") && text.contains("apart"));
+        assert!(clock, "{told:?}");
+    }
+}
+
+#[test]
+fn an_engine_that_skips_no_questions_for_root_is_told_to_root_alone() {
+    let rig = Rig::new();
+    rig.engine(
+        "claude",
+        "test \"$1\" = --version && echo 2.0; echo ' --print --dangerously-skip-permissions '",
+    );
+    let cautious = rig.file("cautious", "engine: claude", "work");
+    let yolo = rig.file("bold", "engine: claude\nyolo: true", "work");
+    let is_root = rustix::process::geteuid().is_root();
+    for (file, level) in [(cautious, "warn"), (yolo, "fail")] {
+        assert_eq!(rig.aq(&["add", &file]).code, 0);
+        let of_root = |variables: &[(&str, &str)]| {
+            let (_, findings) = examine(&rig, variables);
+            let told = told(&findings, level, "claude");
+            told.iter().filter(|text| text.contains("for root")).count()
+        };
+        assert_eq!(of_root(&[]), usize::from(is_root), "{level}");
+        assert_eq!(of_root(&[("IS_SANDBOX", "1")]), 0, "{level}");
+    }
+}
+
+#[test]
+fn a_token_file_that_others_can_read_is_used_and_named_with_what_to_do() {
+    let rig = Rig::new();
+    rig.add("a", "", "true");
+    let path = rig.path("secret");
+    fs::write(&path, "tokentokentoken\n").unwrap();
+    let secret = path.display().to_string();
+    let coordinator = Coordinator::with(Value::Null, |path, _| match path {
+        "/v1/health" => Some((200, serde_json::json!({"status": "ok"}))),
+        _ => Some((200, serde_json::json!({"jobs": []}))),
+    });
+    let variables = [
+        ("AQ_FLEET", "1"),
+        ("AQ_FLEET_URL", coordinator.url.as_str()),
+        ("AQ_FLEET_TOKEN_FILE", secret.as_str()),
+    ];
+    for (mode, is_told) in [(0o600, false), (0o644, true)] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        let (code, findings) = examine(&rig, &variables);
+        assert_eq!((code, told(&findings, "ok", "token").len()), (0, 1), "{findings}");
+        let told = told(&findings, "warn", "settings");
+        let advice = format!("`chmod 600 {secret}`");
+        assert_eq!(
+            told.iter().any(|text| text.contains(&advice)),
+            is_told,
+            "{told:?}"
+        );
+        let run = rig.aq_with(&variables, &["run", "--drain"]);
+        assert_eq!((run.code, run.stderr.contains(&advice)), (0, is_told), "{run:?}");
+    }
 }
 
 #[test]

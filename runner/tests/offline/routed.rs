@@ -3,11 +3,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::coordinator::Coordinator;
-use crate::rig::Rig;
+use crate::rig::{Rig, is_alive};
 
 fn route(coordinator: &Coordinator) -> [(&str, &str); 4] {
     [
@@ -66,6 +66,49 @@ fn without_a_live_lease_nothing_is_approved() {
         refused.stderr
     );
     assert!(rig.lines("ships").is_empty());
+}
+
+#[test]
+fn a_leased_job_whose_supervisor_is_lost_is_killed_without_grace_and_kept_in_quarantine() {
+    let rig = rig();
+    for name in ["one", "two"] {
+        rig.pipe(name);
+    }
+    let tree = "trap 'echo term >> $RIG/terms' TERM; echo started >> $RIG/runs
+setsid sh -c 'trap \"echo term >> $RIG/terms\" TERM; echo $$ > $RIG/two; while :; do read x < $RIG/none; done' &
+echo $$ $PPID > $RIG/one; while :; do read x < $RIG/none; done";
+    rig.pipe("none");
+    let job = json!({"id": "a", "engine": "sh", "body": tree, "retries": 3});
+    let coordinator = Coordinator::with(job, |_, _| None);
+    let mut variables = route(&coordinator).to_vec();
+    // A grace would be waited for longer than any test.
+    variables.push(("AQ_GRACE", "1h"));
+    let running = rig.start(&["run"], &variables);
+    let child = rig.hear("two");
+    let told = rig.hear("one");
+    let (engine, supervisor) = told.trim().split_once(' ').unwrap();
+    let supervisor = Pid::from_raw(supervisor.parse().unwrap()).unwrap();
+    kill_process(supervisor, Signal::KILL).unwrap();
+    coordinator.hear("quarantine");
+    assert_eq!(
+        (rig.stage("a").as_str(), rig.reason("a").as_str()),
+        ("quarantine", "supervisor lost")
+    );
+    assert!(!is_alive(engine) && !is_alive(&child));
+    assert_eq!(rig.lines("terms"), Vec::<String>::new());
+    running.signal(Signal::TERM);
+    let ended = running.end();
+    assert_eq!(
+        (ended.code, ended.stderr.contains("be proven")),
+        (143, false),
+        "{ended:?}"
+    );
+    assert_eq!(rig.lines("runs"), ["started"]);
+    assert_eq!(rig.aq_with(&variables, &["run", "--drain"]).code, 0);
+    assert_eq!(
+        (rig.stage("a").as_str(), rig.lines("runs").len()),
+        ("quarantine", 1)
+    );
 }
 
 #[test]
