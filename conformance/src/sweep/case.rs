@@ -1,6 +1,6 @@
 //! One case of a sweep: its folder, and its way from `add` to the end through every kill that was chosen for it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -28,10 +28,19 @@ pub(super) struct Played {
     pub(super) kills: Vec<(&'static str, Target)>,
     /// Aims that were never met.
     pub(super) missed: u64,
-    /// Every step that was passed, by command.
-    pub(super) steps: Vec<(&'static str, String)>,
+    /// Every step, once for each command that passed it.
+    pub(super) passed: Vec<Passed>,
     pub(super) wrong: Vec<String>,
     pub(super) story: Vec<String>,
+}
+
+/// A step that a command came to.
+#[derive(Debug)]
+pub(super) struct Passed {
+    pub(super) command: &'static str,
+    pub(super) step: String,
+    /// So many kills of the case were made by then: what it takes to come there again.
+    pub(super) kills_before: usize,
 }
 
 /// Where a case plays.
@@ -57,7 +66,13 @@ impl Ground {
         for job in &jobs {
             fs::write(root.join("jobs").join(format!("{}.md", job.id)), &job.text)?;
             let lock = job.lock.unwrap_or("-");
-            let orders = format!("{lock} {} {} {}\n", job.fails, job.takes_ms, job.leaves.word());
+            let orders = format!(
+                "{lock} {} {} {} {}\n",
+                job.fails,
+                job.verify_fails,
+                job.takes_ms,
+                job.leaves.word()
+            );
             fs::write(root.join("plans").join(&job.id), orders)?;
             if job.is_deaf {
                 fs::write(root.join("deaf").join(&job.id), "")?;
@@ -247,8 +262,13 @@ impl Game<'_> {
             _ => line += &format!(": ended with {:?}", traced.code),
         }
         self.played.story.push(line);
-        let steps = traced.steps.iter().map(|step| (name, step.clone()));
-        self.played.steps.extend(steps);
+        let kills_before = self.played.kills.len();
+        let steps: BTreeSet<&String> = traced.steps.iter().collect();
+        self.played.passed.extend(steps.into_iter().map(|step| Passed {
+            command: name,
+            step: step.clone(),
+            kills_before,
+        }));
         match target {
             Some(target) if traced.is_hit => self.played.kills.push((name, target)),
             Some(_) => self.played.missed += 1,

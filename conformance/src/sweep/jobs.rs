@@ -29,6 +29,8 @@ pub(super) struct Job {
     pub(super) ships: bool,
     /// So many of its first attempts end with exit 1.
     pub(super) fails: u64,
+    /// In so many of its first attempts `verify` ends with exit 1.
+    pub(super) verify_fails: u64,
     pub(super) takes_ms: u64,
     pub(super) leaves: Leaves,
     /// Ignores SIGTERM.
@@ -70,6 +72,7 @@ fn job(dice: &mut Dice, number: u64) -> Job {
         lock,
         ships,
         fails: if dice.one_in(3) { dice.below(3) } else { 0 },
+        verify_fails: if dice.one_in(3) { dice.below(4) } else { 0 },
         takes_ms: dice.below(30),
         leaves: match dice.below(4) {
             0 => Leaves::Setsid,
@@ -94,6 +97,10 @@ mod tests {
         );
         assert!(all.iter().any(|job| job.is_deaf && job.lock == Some("left")));
         assert!(all.iter().any(|job| job.text.contains("verify") && job.fails > 0));
+        assert!(
+            all.iter()
+                .any(|job| job.text.contains("verify") && job.verify_fails > 1)
+        );
         assert!(all.iter().any(|job| job.text.contains("review")));
     }
 }

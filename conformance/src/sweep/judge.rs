@@ -161,7 +161,11 @@ impl<'a> Judge<'a> {
             .any(|words| started(words).is_some_and(|start| start.0 == id && start.1 == "ship"));
         let is_right = match stage {
             "shipped" => ended("engine") && (!job.ships || ended("ship")),
-            "failed" => reason == "exit 1" || was_killed && reason == "interrupted",
+            "failed" => match reason {
+                "exit 1" => job.fails > 0,
+                "verify: exit 1" => job.verify_fails > 0,
+                _ => was_killed && reason == "interrupted",
+            },
             "quarantine" => was_killed && job.ships && reason == "ship_unknown",
             _ => false,
         };

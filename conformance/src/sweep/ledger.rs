@@ -4,21 +4,44 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::Failure;
-use super::case::{Aim, Played};
+use super::case::{Aim, Passed, Played};
 use super::report::{Report, Row};
 use super::tracer::{Target, Victim};
 use crate::property::dice::Dice;
 
 /// Kills of one case during `run`.
 const AIMS_OF_RUN: u64 = 5;
+/// The first so many of three parts of the kills go through the catalogue; after them come the steps without a kill.
+const PARTS_OF_SEEDS: u64 = 2;
+/// Ways to a step that are kept.
+const WAYS_MAX: usize = 4;
+/// A step that was not met on so many returns along those ways is left.
+const RETURNS_MAX: u64 = 24;
+
+const START: &str = "after: start a process";
 
 type Step = (&'static str, String);
+
+/// How a step was come to: the case, and the kills on the way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Way {
+    seed: u64,
+    kills: Vec<Aim>,
+}
+
+/// The ways to a step, and how often one of them was gone again.
+#[derive(Debug, Default)]
+struct Ways {
+    known: Vec<Way>,
+    returns: u64,
+}
 
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     /// The steps that the scouts met: what is aimed at.
     catalogue: BTreeSet<Step>,
-    met_later: BTreeSet<Step>,
+    /// Of every step that was passed.
+    ways: BTreeMap<Step, Ways>,
     kills: BTreeMap<Step, BTreeMap<Victim, u64>>,
     made: u64,
     missed: u64,
@@ -54,10 +77,47 @@ impl Ledger {
             let step = "after: wait".to_owned();
             ("run", Target { step, skip, victim })
         };
-        match number % 3 {
+        let both = |command, step: &str, skip| {
+            let (step, victim) = (step.to_owned(), Victim::Both);
+            (command, Target { step, skip, victim })
+        };
+        match number % 6 {
             0 => Vec::new(),
+            // While `verify` is about to be started.
+            3 => vec![both("run", "after: rename building/ID.md to testing/ID.md", 0); 2],
+            // While `ship` runs: of `run` it is the last command of a job, of `aq ship` the only one.
+            4 => (1..4).map(|skip| both("run", START, skip)).collect(),
+            5 => vec![both("ship", START, 0); 2],
             _ => vec![aim(number % 5), aim(number % 4), aim(number % 2)],
         }
+    }
+
+    /// Back to the step without a kill that was returned to least, along a way on which it was passed; none while the
+    /// seeds' own kills are not made, and if there is no such step any more.
+    pub(super) fn back_to_unmet(&mut self, kills: u64) -> Option<(u64, Vec<Aim>)> {
+        if self.made.saturating_mul(3) < kills.saturating_mul(PARTS_OF_SEEDS) {
+            return None;
+        }
+        let unmet = self
+            .ways
+            .iter_mut()
+            .filter(|(step, ways)| !self.kills.contains_key(*step) && ways.returns < RETURNS_MAX);
+        let (step, ways) = unmet.min_by_key(|(_, ways)| ways.returns)?;
+        let position = usize::try_from(ways.returns).unwrap_or(0) % ways.known.len();
+        let way = ways.known.get(position)?;
+        ways.returns += 1;
+        let (command, step) = step.clone();
+        let victim = Victim::Runner;
+        let mut aims = way.kills.clone();
+        aims.push((
+            command,
+            Target {
+                step,
+                skip: 0,
+                victim,
+            },
+        ));
+        Some((way.seed, aims))
     }
 
     /// The next stretches of the catalogue, which belong to the seed alone: one kill of `add`, one of `ship`, and some of
@@ -91,12 +151,11 @@ impl Ledger {
     }
 
     pub(super) fn note(&mut self, seed: u64, played: Played) {
-        for step in played.steps {
-            match self.is_scouting {
-                true => drop(self.catalogue.insert(step)),
-                false if !self.catalogue.contains(&step) => drop(self.met_later.insert(step)),
-                false => {}
+        for passed in &played.passed {
+            if self.is_scouting {
+                self.catalogue.insert((passed.command, passed.step.clone()));
             }
+            self.note_way(seed, passed, &played.kills);
         }
         for (command, target) in played.kills {
             self.made += 1;
@@ -113,6 +172,19 @@ impl Ledger {
         }
     }
 
+    fn note_way(&mut self, seed: u64, passed: &Passed, kills: &[Aim]) {
+        let step = (passed.command, passed.step.clone());
+        let known = &mut self.ways.entry(step).or_default().known;
+        let kills = kills.get(..passed.kills_before).unwrap_or_default();
+        // The shorter the way, the likelier it is that it leads there again.
+        let position = known.partition_point(|way| way.kills.len() <= kills.len());
+        if position < WAYS_MAX {
+            let kills = kills.to_vec();
+            known.insert(position, Way { seed, kills });
+            known.truncate(WAYS_MAX);
+        }
+    }
+
     pub(super) fn note_broken(&mut self, what: String) {
         self.broken.get_or_insert(what);
     }
@@ -122,8 +194,7 @@ impl Ledger {
     }
 
     pub(super) fn report(self, seed: u64, cases: u64, took: Duration) -> Report {
-        let steps: BTreeSet<Step> = self.catalogue.union(&self.met_later).cloned().collect();
-        let rows = steps.into_iter().map(|step| {
+        let rows = self.ways.into_keys().map(|step| {
             let kills = self.kills.get(&step).cloned().unwrap_or_default();
             let of = |victim| kills.get(&victim).copied().unwrap_or(0);
             Row {
@@ -143,5 +214,54 @@ impl Ledger {
             took,
             failure: self.failure,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn played(kills: Vec<Aim>, step: &str) -> Played {
+        let passed = Passed {
+            command: "run",
+            step: step.to_owned(),
+            kills_before: 1,
+        };
+        Played {
+            kills,
+            passed: vec![passed],
+            ..Played::default()
+        }
+    }
+
+    fn kill(step: &str) -> Aim {
+        let (step, victim) = (step.to_owned(), Victim::Runner);
+        (
+            "run",
+            Target {
+                step,
+                skip: 0,
+                victim,
+            },
+        )
+    }
+
+    #[test]
+    fn a_step_without_a_kill_is_returned_to_by_the_kills_that_led_there_until_it_has_one() {
+        let mut ledger = Ledger::new();
+        ledger.end_scouting();
+        let way = [kill("first"), kill("later")];
+        ledger.note(7, played(way.to_vec(), "rare"));
+        assert_eq!(ledger.back_to_unmet(9), None, "the seeds' own kills are not made");
+        let back = ledger.back_to_unmet(3);
+        assert_eq!(back, Some((7, vec![kill("first"), kill("rare")])));
+        for _ in 1..RETURNS_MAX {
+            assert!(ledger.back_to_unmet(3).is_some());
+        }
+        assert_eq!(ledger.back_to_unmet(3), None, "it can't be come to again");
+        ledger.note(8, played(vec![kill("first")], "rarer"));
+        assert!(ledger.back_to_unmet(3).is_some());
+        ledger.note(9, played(vec![kill("rarer")], "rare"));
+        assert_eq!(ledger.back_to_unmet(3), None);
     }
 }

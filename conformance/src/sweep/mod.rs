@@ -40,7 +40,7 @@ pub struct Plan {
 }
 
 /// Cases that are run first, to learn which steps there are. Always the same, so that a seed always means the same kills.
-const SCOUTS: u64 = 18;
+const SCOUTS: u64 = 24;
 
 /// A case that went wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,11 +64,15 @@ pub fn run(plan: &Plan) -> Result<Report, String> {
         }
     });
     locked(&ledger).end_scouting();
-    let next = AtomicU64::new(0);
+    let (next, cases) = (AtomicU64::new(0), AtomicU64::new(0));
     in_threads(plan.jobs, || {
         while !locked(&ledger).is_over(plan.kills) {
-            let seed = plan.seed.wrapping_add(next.fetch_add(1, SeqCst));
-            let aims = locked(&ledger).targets(seed);
+            let back = locked(&ledger).back_to_unmet(plan.kills);
+            let (seed, aims) = back.unwrap_or_else(|| {
+                let seed = plan.seed.wrapping_add(next.fetch_add(1, SeqCst));
+                (seed, locked(&ledger).targets(seed))
+            });
+            cases.fetch_add(1, SeqCst);
             one(plan, seed, aims, &ledger);
         }
     });
@@ -77,7 +81,7 @@ pub fn run(plan: &Plan) -> Result<Report, String> {
         .unwrap_or_else(|poisoned| poisoned.into_inner());
     match ledger.broken() {
         Some(broken) => Err(broken.to_owned()),
-        None => Ok(ledger.report(plan.seed, next.into_inner(), started.elapsed())),
+        None => Ok(ledger.report(plan.seed, cases.into_inner(), started.elapsed())),
     }
 }
 

@@ -82,7 +82,8 @@ pub fn render(report: &Report) -> String {
         }
         let _ = writeln!(
             text,
-            "the case again:\n  conformance sweep --seed {} --kills 1",
+            "the case again, unless it was a return to a step (then the kills above led there):\n  conformance sweep \
+             --seed {} --kills 1",
             failure.seed
         );
     }

@@ -23,6 +23,7 @@ const LIFE_LIMIT: Duration = Duration::from_secs(60);
 struct Orders {
     lock: Option<String>,
     fails: u64,
+    verify_fails: u64,
     takes: Duration,
     leaves: String,
 }
@@ -60,7 +61,12 @@ fn work(ground: &Path, id: &str, step: &str) -> std::io::Result<ExitCode> {
         leave_behind(&orders.leaves)?;
     }
     pass(orders.takes);
-    let code = u8::from(step == "engine" && attempt <= orders.fails);
+    let fails = match step {
+        "engine" => orders.fails,
+        "verify" => orders.verify_fails,
+        _ => 0,
+    };
+    let code = u8::from(attempt <= fails);
     note(ground, &format!("end {id} {step} {attempt} {code}"));
     Ok(ExitCode::from(code))
 }
@@ -87,13 +93,14 @@ pub(super) fn open(ground: &Path, kind: &str, name: &str) -> std::io::Result<Fil
 fn orders(ground: &Path, id: &str) -> std::io::Result<Orders> {
     let text = std::fs::read_to_string(ground.join("plans").join(id))?;
     let words: Vec<&str> = text.split_whitespace().collect();
-    let [lock, fails, takes_ms, leaves] = words[..] else {
-        return Err(std::io::Error::other("its orders are not four words"));
+    let [lock, fails, verify_fails, takes_ms, leaves] = words[..] else {
+        return Err(std::io::Error::other("its orders are not five words"));
     };
     let number = |word: &str| word.parse().unwrap_or(0);
     Ok(Orders {
         lock: (lock != "-").then(|| lock.to_owned()),
         fails: number(fails),
+        verify_fails: number(verify_fails),
         takes: Duration::from_millis(number(takes_ms)),
         leaves: leaves.to_owned(),
     })
