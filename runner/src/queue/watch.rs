@@ -15,6 +15,8 @@ use crate::stage::Stage;
 /// What may be different from before.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Changes {
+    /// Anything at all was told: also a wish, a pause, or `aq.toml`.
+    pub(crate) any: bool,
     /// Any file of the inbox.
     pub(crate) everything: bool,
     /// These files of the inbox.
@@ -24,12 +26,14 @@ pub(crate) struct Changes {
 impl Changes {
     pub(crate) fn everything() -> Changes {
         Changes {
+            any: false,
             everything: true,
             inbox: BTreeSet::new(),
         }
     }
 
     pub(crate) fn merge(&mut self, later: Changes) {
+        self.any |= later.any;
         self.everything |= later.everything;
         self.inbox.extend(later.inbox);
     }
@@ -72,7 +76,9 @@ impl Watch {
         let mut reader = inotify::Reader::new(self.descriptor.as_fd(), &mut buffer);
         let mut changes = Changes::default();
         loop {
-            match reader.next() {
+            let next = reader.next();
+            changes.any |= next.is_ok();
+            match next {
                 Ok(event) if event.wd() == self.inbox => {
                     let name = event
                         .file_name()
@@ -99,5 +105,27 @@ impl AsFd for Watch {
 impl AsRawFd for Watch {
     fn as_raw_fd(&self) -> RawFd {
         self.descriptor.as_raw_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_job_file_is_told_once_as_something_that_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let queue = Queue::create(&folder.path().join("queue")).unwrap();
+        let watch = Watch::start(&queue).unwrap();
+        assert_eq!(watch.take(), Changes::default());
+        for path in [queue.root().join("aq.toml"), queue.cancel_folder().join("alpha")] {
+            std::fs::write(path, "").unwrap();
+            let told = Changes {
+                any: true,
+                ..Changes::default()
+            };
+            assert_eq!(watch.take(), told);
+            assert_eq!(watch.take(), Changes::default());
+        }
     }
 }

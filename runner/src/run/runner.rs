@@ -52,6 +52,8 @@ pub(super) struct Runner {
     pub(super) local: Local,
     pub(super) events: Events,
     pub(super) changes: Changes,
+    /// Something changed after settings, pause and wishes had been looked at, and nothing else will tell of it again.
+    pub(super) unheard: bool,
     pub(super) running: BTreeMap<JobId, Attempt>,
     /// Jobs whose supervisor is gone: not ours any more, but this run ends what is left of them, and takes them up.
     pub(super) lost: BTreeSet<JobId>,
@@ -104,6 +106,7 @@ impl Runner {
             pause: None,
             lanes_left: Vec::new(),
             changes: Changes::everything(),
+            unheard: false,
             running: BTreeMap::new(),
             lost: BTreeSet::new(),
             leaving: Vec::new(),
@@ -135,7 +138,10 @@ impl Runner {
             }
             self.tell_wait(&outlook);
             self.show_running();
-            let at = self.next_instant(&outlook);
+            let at = match std::mem::take(&mut self.unheard) {
+                true => Some(Instant::now()),
+                false => self.next_instant(&outlook),
+            };
             let office = self.routed.as_mut().map(|routed| &mut routed.office);
             let event = self.events.next(at, office).await;
             self.apply(event)?;
@@ -174,7 +180,9 @@ impl Runner {
                 break;
             }
             let mut changes = std::mem::take(&mut self.changes);
-            changes.merge(self.events.changes());
+            let since = self.events.changes();
+            self.unheard |= since.any;
+            changes.merge(since);
             let own = self.own();
             let choice = self.local.choose(&self.queue, &self.engines, &changes, &own)?;
             self.tell_moves(&choice);
