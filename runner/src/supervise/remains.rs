@@ -72,9 +72,10 @@ fn look_again(traces: Traces<'_>, known: &BTreeSet<Orphan>) -> io::Result<Remain
         }
     }
     let mut holders = holders(traces.lock)?;
-    // Who looks may still hold the lock of a job whose supervisor it has just lost; it is nobody's remains.
-    holders.retain(|pid| *pid != getpid().as_raw_nonzero().get());
     let all = processes()?;
+    // Who held the lock and is gone since holds nothing any more. Who looks may hold that of a job whose supervisor it has
+    // just lost; it is nobody's remains.
+    holders.retain(|pid| all.contains_key(pid) && *pid != getpid().as_raw_nonzero().get());
     let mut ours = own(record.as_ref(), &all, &holders, traces.adopted);
     let is_there = |orphan: &&Orphan| {
         all.get(&orphan.pid)
