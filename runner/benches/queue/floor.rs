@@ -43,9 +43,7 @@ pub fn bare(rig: &Rig, jobs: usize) -> io::Result<f64> {
         step(&root, &name, STAGES[1], STAGES[2])?;
         step(&root, &name, STAGES[2], STAGES[3])?;
     }
-    let took_ms = started.elapsed().as_secs_f64() * 1e3;
-    fs::remove_dir_all(&root)?;
-    Ok(took_ms)
+    Ok(started.elapsed().as_secs_f64() * 1e3)
 }
 
 /// Milliseconds that the loop in bash takes for so many jobs.
@@ -64,7 +62,6 @@ pub fn bash(rig: &Rig, jobs: usize) -> io::Result<f64> {
             "the bash queue shipped {shipped} of {jobs} jobs"
         )));
     }
-    fs::remove_dir_all(&root)?;
     Ok(took_ms)
 }
 

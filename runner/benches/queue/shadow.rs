@@ -16,12 +16,15 @@ pub fn measure(extent: &Extent) -> io::Result<()> {
     );
     for temper in [Temper::Healthy, Temper::Hanging] {
         let url = coordinator::start(temper)?;
-        let (mut off, mut on) = (Vec::new(), Vec::new());
+        let (mut off, mut on, mut rigs) = (Vec::new(), Vec::new(), Vec::new());
         for turn in 0..=extent.turns {
             // Who comes first changes from turn to turn, for what the first leaves to the second.
             let (mut of_off, mut of_on) = (0.0, 0.0);
             for shadow in [turn % 2 == 0, turn % 2 == 1] {
-                let took_ms = drain(extent.jobs, shadow.then_some(url.as_str()))?;
+                // Deleted at the end, for the reason that `drain` gives.
+                rigs.push(Rig::new()?);
+                let rig = &rigs[rigs.len() - 1];
+                let took_ms = drain(rig, extent.jobs, shadow.then_some(url.as_str()))?;
                 *if shadow { &mut of_on } else { &mut of_off } = took_ms;
             }
             if turn > 0 {
@@ -41,8 +44,7 @@ pub fn measure(extent: &Extent) -> io::Result<()> {
 }
 
 /// Milliseconds a job. What an ending runner waits for its lane is no part of any job's time, and bounded by a setting.
-fn drain(jobs: usize, coordinator: Option<&str>) -> io::Result<f64> {
-    let rig = Rig::new()?;
+fn drain(rig: &Rig, jobs: usize, coordinator: Option<&str>) -> io::Result<f64> {
     rig.add(&rig.job_files("job", jobs)?)?;
     let mut command = rig.aq(&["run", "--drain", "--fleet-drain", "0s"])?;
     if let Some(url) = coordinator {

@@ -115,7 +115,12 @@ impl Local {
                 self.inbox.forget_job(&claimed.job.id);
             }
             elsewhere.jobs.iter().for_each(|id| self.inbox.revisit_job(id));
-            let prospect = prospect(&view, &elsewhere, look.again_after);
+            let prospect = match (&claimed, look.again_after) {
+                (_, Some(after)) => Prospect::After(after),
+                // A look follows before the next start, so there is no need to look through all that wait.
+                (Some(_), None) => Prospect::None,
+                (None, None) => prospect(&view, &elsewhere),
+            };
             return Ok(Choice {
                 claimed,
                 view,
@@ -153,7 +158,9 @@ impl Local {
         elsewhere: &Elsewhere,
     ) -> Result<View, QueueError> {
         let mut waiting = self.inbox.waiting();
-        waiting.retain(|job| !elsewhere.jobs.contains(&job.id));
+        if !elsewhere.jobs.is_empty() {
+            waiting.retain(|job| !elsewhere.jobs.contains(&job.id));
+        }
         let working = self.inbox.working(queue)?;
         let locks_kept = queue.kept_locks()?;
         let in_work = working.iter().filter(|job| job.stage != Stage::Review);
@@ -199,7 +206,7 @@ struct Elsewhere {
     busy: bool,
 }
 
-fn prospect(view: &View, elsewhere: &Elsewhere, again_after: Option<Duration>) -> Prospect {
+fn prospect(view: &View, elsewhere: &Elsewhere) -> Prospect {
     // A lock that a job in quarantine keeps is freed by a person, who isn't waited for.
     let freed = |job: &Waiting| {
         job.lock
@@ -210,9 +217,8 @@ fn prospect(view: &View, elsewhere: &Elsewhere, again_after: Option<Duration>) -
         .waiting
         .iter()
         .any(|job| eligibility(job, view) == Eligibility::LockHeld && freed(job));
-    match again_after {
-        Some(after) => Prospect::After(after),
-        None if blocked || elsewhere.busy || !elsewhere.jobs.is_empty() => Prospect::InOtherHands,
-        None => Prospect::None,
+    match blocked || elsewhere.busy || !elsewhere.jobs.is_empty() {
+        true => Prospect::InOtherHands,
+        false => Prospect::None,
     }
 }
