@@ -9,11 +9,12 @@ use tempfile::TempDir;
 
 use super::Plan;
 use super::jobs::{self, Job};
-use super::judge::{Judge, STAGES};
+use super::judge::Judge;
 use super::tracer::{self, Start, Target, Traced};
 use super::worker;
 use crate::check::find_reason;
 use crate::profile::Profile;
+use crate::sandbox::STAGES;
 
 /// Commands of one phase without a kill that bring nothing on: more of them means that it never ends.
 const VAIN_MAX: usize = 200;

@@ -8,16 +8,7 @@ use rustix::fs::{FlockOperation, flock};
 
 use super::jobs::Job;
 use super::worker;
-
-pub(super) const STAGES: [&str; 7] = [
-    "inbox",
-    "building",
-    "testing",
-    "review",
-    "shipped",
-    "failed",
-    "quarantine",
-];
+use crate::sandbox::STAGES;
 
 pub(super) struct Judge<'a> {
     root: PathBuf,
