@@ -32,6 +32,8 @@ pub struct Observed {
     pub add: Option<CommandRun>,
     /// The main command, then those of `then`.
     pub commands: Vec<CommandRun>,
+    /// Those that steps began beside them, as they ended.
+    pub beside: Vec<Beside>,
     /// What the runner's report prints as JSON, where it was asked for.
     pub report: Option<CommandRun>,
     /// What the runner says of single jobs, by id, where it was asked.
@@ -53,6 +55,14 @@ pub struct Observed {
     pub fleet_variables: Vec<String>,
     /// Its names of `AQ_JOB_ID` and `AQ_FENCING_TOKEN`.
     pub proof_variables: [String; 2],
+}
+
+/// A command that a step began beside the main one.
+#[derive(Debug, Clone)]
+pub struct Beside {
+    /// The position of the step, from 1.
+    pub step: usize,
+    pub command: CommandRun,
 }
 
 /// A finished command.
@@ -98,6 +108,7 @@ impl Observed {
         self.add
             .iter()
             .chain(&self.commands)
+            .chain(self.beside.iter().map(|beside| &beside.command))
             .chain(&self.report)
             .chain(self.shown.values())
     }

@@ -252,12 +252,68 @@ fn contradictions_are_refused_before_anything_runs() {
             format!("{DRAIN}[[step]]\nonce = {{}}\ndo = \"kill\"\n"),
             "exactly one of",
         ),
+        (
+            format!("{DRAIN}[[step]]\nonce = {{ all = [\"run a\"], count = 2 }}\ndo = \"kill\"\n"),
+            "exactly one of",
+        ),
+        (
+            format!("{DRAIN}[[step]]\nonce = {{ all = [\"runs a\"] }}\ndo = \"kill\"\n"),
+            "exactly one of",
+        ),
+        (
+            format!("{DRAIN}[[step]]\nonce = {{ run = \"a\" }}\ndo = \"kill\"\nexit = 1\n"),
+            "only a step with `command`",
+        ),
     ];
     for (text, part) in cases {
         let error = parse::parse(&text, Path::new("inline.toml"))
             .expect_err(part)
             .to_string();
         assert!(error.contains(part), "{error}");
+    }
+}
+
+/// Both jobs are published by the runner itself, and a step begins a second command of it then.
+fn with_a_second(exit: &str) -> String {
+    let step = format!(
+        "[[step]]\nonce = {{ all = [\"ship a\", \"ship b\"] }}\ndo = {{ command = [\"second\"] }}\n{exit}\n\
+         [[job]]\nid = \"a\"\nplace = \"coordinator\"\n[[job]]\nid = \"b\"\nplace = \"coordinator\"\n[expect]\n\
+         ships = {{ a = 1, b = 1 }}\n"
+    );
+    DRAIN.replace("[expect]", &step)
+}
+
+/// A runner whose `run` waits for its `second`, which does this.
+fn two_commands(second: &str) -> String {
+    format!(
+        "case $1 in second) : >\"$TMPDIR/second\"; {second};; \
+         *) for id in b a; do env -i PATH=\"$PATH\" ship-it $id; done; \
+            until [ -e \"$TMPDIR/second\" ]; do sleep 0.01; done; exit 0;; esac"
+    )
+}
+
+#[test]
+fn a_step_begins_a_second_command_beside_the_first_and_says_how_it_has_to_end() {
+    let failed = |second: &str, exit: &str| {
+        let verdict = judged(&two_commands(second), &with_a_second(exit));
+        let failed: Vec<String> = checks(&verdict, Outcome::Fail)
+            .into_iter()
+            .map(ToOwned::to_owned)
+            .collect();
+        (failed, verdict.story)
+    };
+    let none: [&str; 0] = [];
+    let cases: [(&str, &str, &[&str]); 6] = [
+        ("exit 0", "", &none),
+        ("exit 3", "exit = 3", &none),
+        ("exit 3", "", &["step-exit"]),
+        ("exit 0", "exit = 3", &["step-exit"]),
+        ("sleep 600", "", &["ends-in-time", "step-exit"]),
+        ("(setsid sleep 600 &); exit 0", "", &["no-stragglers"]),
+    ];
+    for (second, exit, expected) in cases {
+        let (failed, story) = failed(second, exit);
+        assert_eq!(failed, expected, "{second}, {exit}: {story}");
     }
 }
 

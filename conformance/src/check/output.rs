@@ -32,6 +32,12 @@ pub(super) fn check(scenario: &Scenario, seen: &Observed, findings: &mut Vec<Fin
             .and_of(scenario)
             .equal(&expected, &exits);
     }
+    for beside in &seen.beside {
+        let expected = scenario.steps.get(beside.step - 1).and_then(|step| step.exit);
+        of_runner("step-exit", findings)
+            .and_of(scenario)
+            .equal(&Exit::Code(expected.unwrap_or(0)), &beside.command.exit);
+    }
     for text in &expect.output {
         let command = &seen.commands[text.command];
         let lines = lines_with(command, text);

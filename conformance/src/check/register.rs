@@ -31,6 +31,7 @@ checks! {
     Scenario "ends-in-time" []
     Scenario "exit" []
     Scenario "exits" []
+    Scenario "step-exit" []
     Scenario "output" []
     Always "report-exit" ["R-1", "R-2"]
     Scenario "report" ["R-1"]

@@ -4,7 +4,7 @@
 use super::{of_harness, of_runner};
 use crate::observed::Observed;
 use crate::scenario::Scenario;
-use crate::scenario::parse::Moment;
+use crate::scenario::step::Moment;
 use crate::verdict::Finding;
 
 pub(super) fn check(scenario: &Scenario, seen: &Observed, findings: &mut Vec<Finding>) {

@@ -33,11 +33,6 @@ pub const EXCUSES: &[Excuse] = &[
         why: "a stop can't tell a clock that counts suspension from one that does not, and no test suspends its host",
     },
     Excuse {
-        clause: "T-14",
-        gap: Gap::Part("the approval of a routed review"),
-        why: "no step of a scenario runs a second command while the runner that holds the lease is at work",
-    },
-    Excuse {
         clause: "T-15",
         gap: Gap::Part("the end after 60 s of failures"),
         why: "a minute of waiting in every run; that failing is not taken for empty is forced",
@@ -110,6 +105,7 @@ pub fn of(
             .filter(|naming| naming.clauses.contains(id))
             .map(|naming| naming.name.clone())
             .collect();
+        names.sort();
         names.dedup();
         names
     };

@@ -1,6 +1,7 @@
 //! Carries out one run of a scenario: sets up folder, fake and stand-ins, starts the commands one after the
 //! other under supervision, does the scripted steps when their events come, and gathers the evidence.
 
+mod command;
 mod coordinator;
 mod session;
 mod steps;
@@ -18,11 +19,13 @@ use crate::profile::Profile;
 use crate::sandbox::environment::{self, Variant};
 use crate::sandbox::secret::Secret;
 use crate::sandbox::{Keep, Sandbox, SandboxError, snapshot};
+use crate::scenario::step::{EventKind, Moment};
 use crate::scenario::{Action, Scenario, Step};
 use crate::stand_in;
 use crate::stand_in::server::{Script, Server};
 use crate::supervise::SuperviseError;
 use crate::timeline;
+use command::Launcher;
 use session::Session;
 use steps::Steps;
 use stop::Stop;
@@ -73,7 +76,8 @@ pub enum DriveError {
 enum Event {
     Stub(StubEvent),
     StandIn(stand_in::server::Event),
-    CommandEnded,
+    /// Of this name.
+    CommandEnded(String),
     Stopped,
 }
 
@@ -95,18 +99,26 @@ pub fn run(scenario: &Scenario, rig: &Rig, variant: &Variant) -> Result<Observed
     let environment = rig.profile.renamed(environment);
     let mut session = Session {
         scenario,
-        rig,
-        sandbox: &sandbox,
+        launcher: Launcher {
+            rig,
+            sandbox: &sandbox,
+            sender,
+        },
         stub: &stub,
         server,
-        sender,
         events,
         steps: Steps::new(steps),
         counts: BTreeMap::new(),
         environment,
+        beside: Vec::new(),
     };
     let done = carry_out(&mut session, variant)?;
-    let Session { server, steps, .. } = session;
+    let Session {
+        server,
+        steps,
+        beside,
+        ..
+    } = session;
     // Every process is gone by now; what is read from here on does not change any more.
     let runs = server.finish();
     let coordinator = coordinator::evidence(&stub, done.before)?;
@@ -114,6 +126,7 @@ pub fn run(scenario: &Scenario, rig: &Rig, variant: &Variant) -> Result<Observed
         kept: sandbox.kept(rig.keep),
         add: done.add,
         commands: done.commands,
+        beside,
         report: done.report,
         shown: done.shown,
         stage_files: snapshot::stages(&sandbox.queue()),
@@ -161,9 +174,9 @@ struct Done {
 }
 
 fn carry_out(session: &mut Session, variant: &Variant) -> Result<Done, DriveError> {
-    let (scenario, profile) = (session.scenario, session.rig.profile);
+    let (scenario, profile) = (session.scenario, session.launcher.rig.profile);
     let add = session.add()?;
-    session.sandbox.fill_inbox(scenario)?;
+    session.launcher.sandbox.fill_inbox(scenario)?;
     let before = (session.stub.counters(), session.stub.digest());
     let commands = session.commands(variant)?;
     // A report is asked of the run itself; the runs that it is compared with have none to give.
@@ -207,7 +220,12 @@ fn forward(stub: &Stub, sender: Sender<Event>, mut ticks: Option<PipeWriter>) {
 /// The steps that can come about in this variant: without a fleet, no event of the coordinator's can.
 fn steps_of(scenario: &Scenario, variant: &Variant) -> Vec<Step> {
     let possible = |step: &&Step| match variant {
-        Variant::Offline => step.once.operation.is_none() && step.once.answered.is_none(),
+        Variant::Offline => {
+            let moments = step.once.moments().unwrap_or_default();
+            let of_coordinator =
+                |moment: &Moment| matches!(moment.kind, EventKind::Arrived | EventKind::Answered);
+            !moments.iter().any(of_coordinator)
+        }
         Variant::AsWritten | Variant::With(_) => true,
     };
     scenario.steps.iter().filter(possible).cloned().collect()

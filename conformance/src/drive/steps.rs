@@ -1,24 +1,25 @@
 //! Scripted steps: which event sets each off, and what is then done to the runner, to its coordinator or
 //! to its stand-ins.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::time::Instant;
 
 use stub_coordinator::{Stub, StubEvent};
 
 use super::Event;
-use crate::scenario::step::EventKind;
+use crate::scenario::step::{EventKind, Moment};
 use crate::scenario::{Action, Step};
 use crate::stand_in::server;
 use crate::stand_in::server::Server;
 use crate::supervise::Supervised;
-use crate::timeline::{self, Seen};
+use crate::timeline;
 
 /// The steps of a run, and which of them came about.
 pub(super) struct Steps {
     steps: Vec<Step>,
     done: Vec<bool>,
+    seen: HashSet<Moment>,
     pub(super) failed: Vec<String>,
     /// What was done, and when.
     pub(super) performed: Vec<(Instant, String)>,
@@ -38,26 +39,36 @@ impl Steps {
         Steps {
             steps,
             done,
+            seen: HashSet::new(),
             failed: Vec::new(),
             performed: Vec::new(),
         }
     }
 
-    /// Does every step that this event sets off, in the order in which they are written.
-    pub(super) fn take(&mut self, seen: &Seen, hands: &mut Hands) {
+    /// Does every step that this event sets off, in the order in which they are written. Returned are the commands to be
+    /// begun, each with the position of its step.
+    pub(super) fn take(&mut self, seen: Moment, hands: &mut Hands) -> Vec<(usize, Vec<String>)> {
+        self.seen.insert(seen);
+        let mut commands = Vec::new();
         for index in 0..self.steps.len() {
-            let once = &self.steps[index].once;
-            let due =
-                once.event() == Some((seen.kind, seen.subject.as_str())) && once.count() == seen.ordinal;
-            if due && !self.done[index] {
-                self.done[index] = true;
-                let what = format!("step {}: {:?}", index + 1, self.steps[index].action);
-                self.performed.push((Instant::now(), what));
-                if let Err(message) = perform(&self.steps[index].action, hands) {
-                    self.failed.push(format!("step {}: {message}", index + 1));
+            let moments = self.steps[index].once.moments().unwrap_or_default();
+            if self.done[index] || !moments.iter().all(|moment| self.seen.contains(moment)) {
+                continue;
+            }
+            self.done[index] = true;
+            let action = &self.steps[index].action;
+            let what = format!("step {}: {action:?}", index + 1);
+            self.performed.push((Instant::now(), what));
+            match action {
+                Action::Command(words) => commands.push((index + 1, words.clone())),
+                action => {
+                    if let Err(message) = perform(action, hands) {
+                        self.failed.push(format!("step {}: {message}", index + 1));
+                    }
                 }
             }
         }
+        commands
     }
 
     /// Positions, from 1, of the steps whose event never came.
@@ -68,22 +79,19 @@ impl Steps {
     }
 }
 
-/// The kind, the subject and the time of an event, where a step can be about it.
-pub(super) fn about(event: &Event) -> Option<(EventKind, String, Instant)> {
+/// The kind and the subject of an event, where a step can be about it.
+pub(super) fn about(event: &Event) -> Option<(EventKind, String)> {
     match event {
-        Event::CommandEnded | Event::Stopped => None,
-        Event::Stub(StubEvent::Arrived(exchange)) => {
-            Some((EventKind::Arrived, exchange.operation.clone()?, exchange.arrived))
-        }
+        Event::CommandEnded(_) | Event::Stopped => None,
+        Event::Stub(StubEvent::Arrived(exchange)) => Some((EventKind::Arrived, exchange.operation.clone()?)),
         Event::Stub(StubEvent::Completed(exchange)) => {
-            let at = exchange.completed.unwrap_or(exchange.arrived);
-            Some((EventKind::Answered, exchange.operation.clone()?, at))
+            Some((EventKind::Answered, exchange.operation.clone()?))
         }
-        Event::StandIn(server::Event::Started { tool, job, at, .. }) => {
-            Some((timeline::start_of(tool), job.clone()?, *at))
+        Event::StandIn(server::Event::Started { tool, job, .. }) => {
+            Some((timeline::start_of(tool), job.clone()?))
         }
-        Event::StandIn(server::Event::Gone { tool, job, at, .. }) => {
-            (timeline::start_of(tool) == EventKind::Run).then_some((EventKind::Ended, job.clone()?, *at))
+        Event::StandIn(server::Event::Gone { tool, job, .. }) => {
+            (timeline::start_of(tool) == EventKind::Run).then_some((EventKind::Ended, job.clone()?))
         }
     }
 }
@@ -120,6 +128,8 @@ fn perform(action: &Action, hands: &mut Hands) -> Result<(), String> {
             hands.server.release(name);
             Ok(())
         }
+        // Begun by the session, which has to follow it.
+        Action::Command(_) => Ok(()),
     }
 }
 

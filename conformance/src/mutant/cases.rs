@@ -110,6 +110,8 @@ cases! {
     "requeues-routed-jobs" in "route/killed" dies of "stages" ["T-13"]
     "retries-anything" in "route/ship-unknown" dies of "exits" ["T-13"]
     "keeps-renewals-back" in "route/ship-after-renewal" dies of "order" ["T-14"]
+    "ships-on-approval" in "route/approved" dies of "ships" ["T-14"]
+    "keeps-renewals-back" in "route/approved" dies of "order" ["T-14"]
     "takes-failure-for-empty" in "route/down-500" dies of "exit" ["T-15"]
     "takes-failure-for-empty" in "route/down-close" dies of "exit" ["T-15"]
     "hides-pauses" in "offline/usage-limit" dies of "output" ["O-12"]

@@ -104,6 +104,7 @@ mutants! {
     ForgetsTheFinished "forgets-the-finished" "runs again what it finished before the cut-over"
     RequeuesRoutedJobs "requeues-routed-jobs" "puts an interrupted routed job into its inbox"
     RetriesAnything "retries-anything" "agrees to retry what must not be"
+    ShipsOnApproval "ships-on-approval" "publishes an approved job by itself, whoever holds its lease"
     ForgetsTheInterrupted "forgets-the-interrupted" "calls shipped what a killed run left in work"
     ForgetsItsOutbox "forgets-its-outbox" "starts without the reports that an earlier run owed"
     ReleasesTwice "releases-twice" "gives a lease back, and then once more"

@@ -15,6 +15,7 @@ use super::beside;
 use super::shim::{mislay_the_token, shim, without};
 use super::tamper::Tamper;
 use super::{Kind, Mutant, fired, queue, variable};
+use crate::stand_in::SHIP;
 
 /// Runs the runner with this fault; the exit code is the mutant's.
 pub(super) fn run(mutant: Mutant, runner: &str, arguments: &[String]) -> std::io::Result<i32> {
@@ -98,6 +99,13 @@ fn not_working(kind: Kind, command: &mut Command, arguments: &[String]) -> std::
             Ok(i32::from(code == 0))
         }
         Kind::FailsAfterwards if !is("add") => code_of(command).and_then(|_| fired(kind)).map(|()| 1),
+        Kind::ShipsOnApproval if is("ship") => {
+            let code = code_of(command)?;
+            let job = arguments.last().map_or("", String::as_str);
+            let mut own = Command::new(SHIP);
+            code_of(own.arg(job).env("AQ_JOB_ID", job).stdin(Stdio::null()))?;
+            fired(kind).map(|()| code)
+        }
         Kind::RetriesAnything if is("retry") => code_of(command).and_then(|_| fired(kind)).map(|()| 0),
         Kind::ForgetsReasons if is("show") => {
             let mislay = |text: &str| text.replace("\"reason\"", "\"reason\":\"mislaid\",\"was\"");

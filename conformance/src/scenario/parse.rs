@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::Scenario;
-use super::step::{Action, EventKind};
+use super::step::{Action, EventKind, Moment};
 
 /// Why a scenario file can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -104,9 +104,14 @@ fn in_steps(scenario: &Scenario) -> Option<(String, String)> {
         .filter_map(|does| does.until.as_deref())
         .collect();
     for step in &scenario.steps {
-        if step.once.event().is_none() {
-            let kinds = "operation, answered, run, ended, verify, ship";
-            return Some(("[[step]]".into(), format!("`once` names exactly one of: {kinds}")));
+        if step.once.moments().is_none() {
+            let kinds = "operation, answered, run, ended, verify, ship, all";
+            let message =
+                format!("`once` names exactly one of: {kinds} (events as in `order`, without `count`)");
+            return Some(("[[step]]".into(), message));
+        }
+        if step.exit.is_some() && !matches!(step.action, Action::Command(_)) {
+            return Some(("exit".into(), "only a step with `command` has an `exit`".into()));
         }
         match &step.action {
             Action::Release(name) if !held.contains(name.as_str()) => {
@@ -159,30 +164,6 @@ fn in_expectations(scenario: &Scenario) -> Option<(String, String)> {
         return Some((format!("\"{moment}\""), message));
     }
     None
-}
-
-/// One entry of `order`: the `ordinal`th event of this kind about this subject.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Moment {
-    pub kind: EventKind,
-    pub subject: String,
-    pub ordinal: usize,
-}
-
-impl Moment {
-    pub fn parse(text: &str) -> Option<Moment> {
-        let (kind, subject) = text.split_once(' ')?;
-        let kind = EventKind::ALL.iter().find(|(name, _)| *name == kind)?.1;
-        let (subject, ordinal) = match subject.split_once('#') {
-            Some((subject, ordinal)) => (subject, ordinal.parse().ok().filter(|ordinal| *ordinal > 0)?),
-            None => (subject, 1),
-        };
-        (!subject.is_empty()).then(|| Moment {
-            kind,
-            subject: subject.to_owned(),
-            ordinal,
-        })
-    }
 }
 
 pub(crate) fn line_of(text: &str, offset: usize) -> usize {

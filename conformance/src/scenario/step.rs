@@ -16,9 +16,11 @@ pub struct Step {
     pub once: Once,
     #[serde(rename = "do")]
     pub action: Action,
+    /// With `command`: the exit code that it has to end with; 0 where none is given.
+    pub exit: Option<i32>,
 }
 
-/// An event: exactly one of `operation`, `answered`, `run`, `ended`, `verify`, `ship`.
+/// An event: exactly one of `operation`, `answered`, `run`, `ended`, `verify`, `ship`, `all`.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Once {
@@ -36,6 +38,8 @@ pub struct Once {
     pub ship: Option<String>,
     /// The how-manyeth of its kind; by default the first.
     pub count: Option<usize>,
+    /// The last of several, whichever that is, each written as in `order`: `["run alpha", "run beta"]`.
+    pub all: Option<Vec<String>>,
 }
 
 /// What is done.
@@ -64,6 +68,9 @@ pub enum Action {
     Flag(BTreeMap<String, String>),
     /// Releases the stand-ins that wait for this name.
     Release(String),
+    /// Starts another command of the runner beside the main one: `["ship", "alpha"]`. The same words are replaced
+    /// as in `runner.args`.
+    Command(Vec<String>),
 }
 
 /// The kinds of event that a step or an `order` can name.
@@ -96,9 +103,34 @@ impl EventKind {
     }
 }
 
+/// An event as an `order` names it: the `ordinal`th of this kind about this subject.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Moment {
+    pub kind: EventKind,
+    pub subject: String,
+    pub ordinal: usize,
+}
+
+impl Moment {
+    /// `KIND SUBJECT` or `KIND SUBJECT#ORDINAL`.
+    pub fn parse(text: &str) -> Option<Moment> {
+        let (kind, subject) = text.split_once(' ')?;
+        let kind = EventKind::ALL.iter().find(|(name, _)| *name == kind)?.1;
+        let (subject, ordinal) = match subject.split_once('#') {
+            Some((subject, ordinal)) => (subject, ordinal.parse().ok().filter(|ordinal| *ordinal > 0)?),
+            None => (subject, 1),
+        };
+        (!subject.is_empty()).then(|| Moment {
+            kind,
+            subject: subject.to_owned(),
+            ordinal,
+        })
+    }
+}
+
 impl Once {
-    /// The kind and the subject of the event, or `None` where not exactly one is named.
-    pub fn event(&self) -> Option<(EventKind, &str)> {
+    /// What has to have been seen, or `None` where that is not exactly one of the kinds, or written wrongly.
+    pub fn moments(&self) -> Option<Vec<Moment>> {
         let named = [
             (EventKind::Arrived, &self.operation),
             (EventKind::Answered, &self.answered),
@@ -107,14 +139,19 @@ impl Once {
             (EventKind::Verify, &self.verify),
             (EventKind::Ship, &self.ship),
         ];
-        let mut given = named
-            .iter()
-            .filter_map(|(kind, subject)| Some((*kind, subject.as_deref()?)));
-        let first = given.next()?;
-        given.next().is_none().then_some(first)
-    }
-
-    pub fn count(&self) -> usize {
-        self.count.unwrap_or(1)
+        let mut given = named.iter().filter_map(|(kind, subject)| {
+            Some(Moment {
+                kind: *kind,
+                subject: subject.as_deref()?.to_owned(),
+                ordinal: self.count.unwrap_or(1),
+            })
+        });
+        match (given.next(), given.next(), &self.all) {
+            (Some(moment), None, None) => Some(vec![moment]),
+            (None, None, Some(all)) if self.count.is_none() && !all.is_empty() => {
+                all.iter().map(|text| Moment::parse(text)).collect()
+            }
+            _ => None,
+        }
     }
 }

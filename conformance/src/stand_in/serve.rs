@@ -1,7 +1,7 @@
 //! The server's loop: one thread that polls the socket and every connection, so that the end of one process
 //! is always noticed before the start of one that came after it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{PipeReader, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -52,6 +52,8 @@ pub(super) struct Served {
     attempts: BTreeMap<(String, String), u32>,
     connections: Vec<Connection>,
     runs: Vec<Run>,
+    /// Runs whose start is told only when they are deaf to SIGTERM, so that what it sets off finds them so.
+    not_deaf_yet: BTreeSet<usize>,
     events: Box<dyn Fn(Event) + Send>,
 }
 
@@ -71,6 +73,7 @@ impl Served {
             attempts: BTreeMap::new(),
             connections: Vec::new(),
             runs: Vec::new(),
+            not_deaf_yet: BTreeSet::new(),
             events,
         }
     }
@@ -224,10 +227,17 @@ impl Served {
         };
         let job = job_of(&hello);
         let does = self.does(&hello.tool, job.as_deref());
+        let resumes = hello.resumes.is_some();
         let run = match hello.resumes {
             Some(run) if run < self.runs.len() => run,
             _ => self.begin(hello, job),
         };
+        match does.ignores_term && !resumes {
+            true => {
+                self.not_deaf_yet.insert(run);
+            }
+            false => self.tell_start(run),
+        }
         self.connections[index].run = Some(run);
         let instructions = self.instructions(run, &does);
         match does.until.filter(|name| !self.script.released.contains(name)) {
@@ -245,16 +255,28 @@ impl Served {
             .entry((tool.clone(), job.clone().unwrap_or_default()))
             .or_default() += 1;
         self.runs.push(Run {
-            tool: tool.clone(),
-            job: job.clone(),
+            tool,
+            job,
             hello,
             started: at,
             alive_at: at,
             ended: None,
             exit: None,
         });
-        (self.events)(Event::Started { run, tool, job, at });
         run
+    }
+
+    fn tell_start(&mut self, run: usize) {
+        self.not_deaf_yet.remove(&run);
+        let Run {
+            tool, job, started, ..
+        } = &self.runs[run];
+        (self.events)(Event::Started {
+            run,
+            tool: tool.clone(),
+            job: job.clone(),
+            at: *started,
+        });
     }
 
     fn does(&self, tool: &str, job: Option<&str>) -> Does {
@@ -299,6 +321,9 @@ impl Served {
         let (Some(run), false) = (connection.run, connection.resuming) else {
             return;
         };
+        if self.not_deaf_yet.contains(&run) {
+            self.tell_start(run);
+        }
         let at = Instant::now();
         self.runs[run].ended = Some(at);
         let (tool, job) = (self.runs[run].tool.clone(), self.runs[run].job.clone());

@@ -1,0 +1,78 @@
+//! One command of a run, from its start to what is known of it afterwards.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use super::{DriveError, Event, Rig};
+use crate::observed::CommandRun;
+use crate::sandbox::{Sandbox, snapshot};
+use crate::supervise::{self, Order, SuperviseError, Supervised};
+
+const OUTPUT_LIMIT: u64 = 256 << 10;
+
+/// What every command of a run has in common.
+pub(super) struct Launcher<'a> {
+    pub(super) rig: &'a Rig<'a>,
+    pub(super) sandbox: &'a Sandbox,
+    /// Is told when one has ended.
+    pub(super) sender: Sender<Event>,
+}
+
+/// A command at work.
+pub(super) struct Begun {
+    pub(super) name: String,
+    pub(super) supervised: Supervised,
+    arguments: Vec<String>,
+    output: PathBuf,
+}
+
+impl Launcher<'_> {
+    pub(super) fn begin(
+        &self,
+        name: &str,
+        arguments: Vec<String>,
+        environment: &BTreeMap<String, String>,
+    ) -> Result<Begun, DriveError> {
+        if self.rig.stop.asked() {
+            return Err(DriveError::Stopped);
+        }
+        let output = self.sandbox.output(name);
+        let command = self.rig.profile.command.iter().chain(&arguments);
+        let supervised = supervise::start(&Order {
+            harness: self.rig.harness,
+            program: command.cloned().collect(),
+            environment,
+            folder: &self.sandbox.work(),
+            output: output.clone(),
+        })?;
+        let (sender, handle, ended) = (self.sender.clone(), supervised.handle(), name.to_owned());
+        std::thread::spawn(move || {
+            let _ = handle.wait();
+            let _ = sender.send(Event::CommandEnded(ended));
+        });
+        Ok(Begun {
+            name: name.to_owned(),
+            supervised,
+            arguments,
+            output,
+        })
+    }
+}
+
+impl Begun {
+    /// To be asked once it has ended, which took this long.
+    pub(super) fn gather(self, took: Duration) -> Result<CommandRun, SuperviseError> {
+        let ended = self.supervised.ended()?;
+        Ok(CommandRun {
+            arguments: self.arguments,
+            exit: ended.exit,
+            stragglers: ended.stragglers,
+            stdout: snapshot::text(&self.output.with_extension("out"), OUTPUT_LIMIT),
+            stderr: snapshot::text(&self.output.with_extension("err"), OUTPUT_LIMIT),
+            started: self.supervised.started,
+            took,
+        })
+    }
+}
