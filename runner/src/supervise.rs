@@ -1,6 +1,6 @@
 //! The supervisor: the parent of one command of one job, in a process of its own (`aq supervise`, not for people).
 //!
-//! It starts the command, keeps the job's locks while anything of it lives, ends the whole tree at a time-out, at an
+//! It may be started ahead of its order, and then has nothing of any job; if none comes, it ends with its socket. It starts the command, keeps the job's locks while anything of it lives, ends the whole tree at a time-out, at an
 //! order, when the runner is gone, and of what a command left running when it ended; then it says how the command
 //! ended. Single-threaded, and nothing in it waits without a limit but for processes that were sent KILL. It knows
 //! nothing of queues and stages.
@@ -21,8 +21,8 @@ use std::sync::Arc;
 
 use rustix::io::FdFlags;
 
-pub(crate) use client::{Running, Streams, Urgency, start};
-pub(crate) use order::{End, Order};
+pub(crate) use client::{Running, Spare, Streams, Urgency, start};
+pub(crate) use order::{End, Order, Variable};
 
 use order::Handover;
 use tree::Tree;
@@ -51,8 +51,9 @@ pub(crate) fn collect(children: impl Iterator<Item = i32>) {
 
 /// The whole life of `aq supervise`; standard input is the socket to the runner.
 pub(crate) fn main() -> Result<(), std::io::Error> {
-    // Out of the terminal's reach: what is typed there goes to the runner, which then gives orders.
-    let _ = rustix::process::setsid();
+    // Out of the terminal's reach: what is typed there goes to the runner, which then gives orders. It has this session on
+    // record before it sends one.
+    rustix::process::setsid()?;
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     outlive_broadcasts()?;
     let socket = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned()?);
@@ -79,27 +80,22 @@ fn outlive_broadcasts() -> Result<(), std::io::Error> {
 fn supervise(socket: &UnixStream, handover: Handover) -> Result<End, std::io::Error> {
     socket.set_nonblocking(true)?;
     let output = handover.output.try_clone()?;
-    let (order, mut on_file) = (handover.order, handover.record);
-    let unrecorded = |error: std::io::Error| End::NotStarted {
-        error: format!("its processes can't be put on record: {error}"),
-    };
-    // Before the command can do anything: whoever finds it without a supervisor has to know it again.
-    if let Err(error) = record::note_supervisor(&mut on_file) {
-        return Ok(unrecorded(error));
-    }
+    let order = handover.order;
     // The command and all that it starts hold the locks too: should this process be killed, they stay taken while
     // anything of the command lives. Nothing else can be started in between, as there is one thread.
     for lock in &handover.locks {
         rustix::io::fcntl_setfd(lock, FdFlags::empty())?;
     }
-    let main = match process::spawn(&order, handover.stdin, handover.output) {
+    let main = match process::spawn(&order, handover.environment, handover.stdin, handover.output) {
         Ok(main) => main,
         Err(error) => return Ok(End::NotStarted { error }),
     };
     let mut tree = Tree::of(main);
-    if let Err(error) = record::note_command(&mut on_file, main) {
+    if let Err(error) = record::note_command(&handover.record, main) {
         tree.kill();
-        return Ok(unrecorded(error));
+        return Ok(End::NotStarted {
+            error: format!("its processes can't be put on record: {error}"),
+        });
     }
     let mut vigil = Vigil::new(socket, &output, &order)?;
     let mut end = vigil.watch(&mut tree)?;

@@ -76,10 +76,10 @@ pub(super) async fn ask(
     let streams = Streams {
         stdin: stdin.as_fd(),
         output: output.as_fd(),
-        record: record.as_fd(),
+        record: &record,
         locks: Vec::new(),
     };
-    let running = supervise::start(&order, &streams, environment)?;
+    let running = supervise::start(None, &order, environment, &streams)?;
     let end = running.ending().await?;
     running.collect();
     output.seek(SeekFrom::Start(0))?;

@@ -78,6 +78,10 @@ impl Inbox {
         self.order.values().cloned().collect()
     }
 
+    pub(crate) fn has_waiting(&self) -> bool {
+        !self.order.is_empty()
+    }
+
     /// The job is ours now.
     pub(crate) fn forget_job(&mut self, id: &JobId) {
         self.forget(OsStr::new(&format!("{id}.md")));

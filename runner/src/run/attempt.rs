@@ -17,7 +17,7 @@ use crate::queue::{Claimed, JobHold, Queue};
 use crate::settings::Settings;
 use crate::stage::Stage;
 use crate::supervise::record::{self, MARK_VARIABLE, Mark};
-use crate::supervise::{self, Order, Running, Streams, Urgency};
+use crate::supervise::{self, Order, Running, Spare, Streams, Urgency, Variable};
 
 /// An engine that is used up says so in its last lines.
 pub(super) const LIMIT_TAIL_BYTES: u64 = 4096;
@@ -28,7 +28,7 @@ pub(super) const VERDICT_TAIL_BYTES: u64 = 256 * 1024;
 #[derive(Debug)]
 pub(crate) struct Surroundings {
     /// Without anything that is the fleet's (clause O-9).
-    environment: Vec<(OsString, OsString)>,
+    environment: Vec<Variable>,
     /// Where a job runs that names no folder, and what relative ones start from.
     folder: PathBuf,
     grace: Duration,
@@ -41,6 +41,11 @@ impl Surroundings {
 
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// A supervisor that is started ahead of its order.
+    pub(crate) fn spare(&self) -> io::Result<Spare> {
+        Spare::start(&self.environment)
     }
 
     pub(crate) fn of_this_process(settings: &Settings) -> io::Result<Surroundings> {
@@ -85,13 +90,15 @@ impl Attempt {
         }
     }
 
-    /// Starts the command of a step; the caller listens for its end.
+    /// Starts the command of a step, under the supervisor that was started ahead, if there is one; the caller listens for
+    /// its end.
     pub(crate) fn start(
         &mut self,
         queue: &Queue,
         engines: &Engines,
         around: &Surroundings,
         step: Step,
+        spare: Option<Spare>,
     ) -> io::Result<&Running> {
         let folder = queue.attempt_folder(&self.job.id, self.number);
         std::fs::create_dir_all(&folder)?;
@@ -118,11 +125,12 @@ impl Attempt {
         let streams = Streams {
             stdin: stdin.as_fd(),
             output: output.as_fd(),
-            record: record.as_fd(),
+            record: &record,
             locks: self.hold.descriptors(),
         };
         let order = self.order(invocation, around, step);
-        let running = supervise::start(&order, &streams, &self.environment(around, step, &mark))?;
+        let environment = self.environment(around, step, &mark);
+        let running = supervise::start(spare, &order, &environment, &streams)?;
         self.step = step;
         Ok(self.running.insert(running))
     }
@@ -199,7 +207,7 @@ impl Attempt {
         }
     }
 
-    fn environment(&self, around: &Surroundings, step: Step, mark: &Mark) -> Vec<(OsString, OsString)> {
+    fn environment(&self, around: &Surroundings, step: Step, mark: &Mark) -> Vec<Variable> {
         let own = [
             ("AQ_JOB_ID", self.job.id.to_string()),
             ("AQ_ATTEMPT", self.number.to_string()),
@@ -240,8 +248,8 @@ pub(crate) fn outputs(queue: &Queue, id: &JobId, number: u32) -> [PathBuf; 3] {
 }
 
 /// This process's own, without anything that is the fleet's (clause O-9).
-pub(crate) fn child_environment(settings: &Settings) -> Vec<(OsString, OsString)> {
-    let keep = |(name, value): &(OsString, OsString)| {
+pub(crate) fn child_environment(settings: &Settings) -> Vec<Variable> {
+    let keep = |(name, value): &Variable| {
         !settings.is_secret_variable(&name.to_string_lossy(), &value.to_string_lossy())
     };
     std::env::vars_os().filter(keep).collect()

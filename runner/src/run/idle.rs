@@ -3,9 +3,11 @@
 use std::time::{Duration, Instant};
 
 use super::local::Prospect;
+use super::pipeline;
 use super::runner::{COARSE_TICK, Outlook, Runner};
 use super::{Until, announce};
 use crate::fleet::lease::BootInstant;
+use crate::supervise::Spare;
 
 /// An endless run that has nothing to do says so to the shadow lane this often at most.
 const IDLE_DECISION_INTERVAL: Duration = Duration::from_secs(30);
@@ -41,6 +43,22 @@ impl Runner {
             Until::Once if self.decided_once => true,
             Until::Once | Until::Drained => !waiting_helps,
             Until::Stopped => false,
+        }
+    }
+
+    /// The next command's supervisor starts while the ones before it are busy. Kept no longer than a command runs that
+    /// another will follow: a runner that waits for jobs has none.
+    pub(super) fn keep_spare(&mut self) {
+        let takes_more = !self.routes() && self.pause.is_none() && self.options.until != Until::Once;
+        let next_job = takes_more && self.local.has_waiting();
+        let mut running = self.running.values();
+        let next_step = running.any(|attempt| pipeline::goes_on(&attempt.job, attempt.step));
+        let wanted = self.stop.is_none() && !self.running.is_empty() && (next_job || next_step);
+        match (wanted, &self.spare) {
+            // Without it the next command starts its own.
+            (true, None) => self.spare = self.around.spare().ok(),
+            (false, Some(_)) => self.spare.take().into_iter().for_each(Spare::dismiss),
+            (true, Some(_)) | (false, None) => {}
         }
     }
 

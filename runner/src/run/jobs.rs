@@ -34,7 +34,7 @@ impl Runner {
             return self.follow(attempt, next);
         }
         let running = attempt
-            .start(&self.queue, &self.engines, &self.around, step)
+            .start(&self.queue, &self.engines, &self.around, step, self.spare.take())
             .map_err(RunError::system(format!(
                 "start {id}; it is taken up again by the next run"
             )))?;

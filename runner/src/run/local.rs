@@ -60,6 +60,11 @@ impl Local {
         }
     }
 
+    /// Whether there are jobs in the inbox, as it was seen last.
+    pub(crate) fn has_waiting(&self) -> bool {
+        self.inbox.has_waiting()
+    }
+
     /// Whether something of this job is still in the way of taking it up.
     pub(crate) fn is_busy_with(&self, id: &JobId) -> bool {
         self.left_behind.is_busy_with(id)

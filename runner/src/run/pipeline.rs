@@ -52,6 +52,11 @@ pub(crate) fn after_complaint(job: &Job, spent: u32, complaint: &str, wish: Opti
     conclude(job, spent, Step::Engine, Err(reason), wish)
 }
 
+/// Whether a command follows if this step succeeds.
+pub(crate) fn goes_on(job: &Job, step: Step) -> bool {
+    matches!(following(job, step), Next::Run(_))
+}
+
 fn conclude(job: &Job, spent: u32, step: Step, follow: Result<Next, String>, wish: Option<&Wish>) -> Next {
     match (follow, wish) {
         // Whatever it did: without the lease nothing of it may be published, or said to be.

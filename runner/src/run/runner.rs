@@ -20,7 +20,7 @@ use crate::queue::{Changes, Pause, Queue};
 use crate::settings::{Reload, Settings};
 use crate::shadow::{Decision, Lane, Transition};
 use crate::stage::Stage;
-use crate::supervise::{self, Running};
+use crate::supervise::{self, Running, Spare};
 
 /// Looks at a queue whose changes the system doesn't tell, or at what is in other hands.
 pub(super) const COARSE_TICK: Duration = Duration::from_secs(1);
@@ -57,6 +57,8 @@ pub(super) struct Runner {
     pub(super) running: BTreeMap<JobId, Attempt>,
     /// Jobs whose supervisor is gone: not ours any more, but this run ends what is left of them, and takes them up.
     pub(super) lost: BTreeSet<JobId>,
+    /// A supervisor for the command after those that run.
+    pub(super) spare: Option<Spare>,
     /// Supervisors that have answered and whose processes are about to be gone.
     pub(super) leaving: Vec<Running>,
     pub(super) tally: Tally,
@@ -109,6 +111,7 @@ impl Runner {
             unheard: false,
             running: BTreeMap::new(),
             lost: BTreeSet::new(),
+            spare: None,
             leaving: Vec::new(),
             tally: Tally::default(),
             stop: None,
@@ -138,6 +141,7 @@ impl Runner {
             }
             self.tell_wait(&outlook);
             self.show_running();
+            self.keep_spare();
             let at = match std::mem::take(&mut self.unheard) {
                 true => Some(Instant::now()),
                 false => self.next_instant(&outlook),
@@ -286,7 +290,10 @@ impl Runner {
     /// anything.
     pub(super) fn adopted(&self) -> Vec<i32> {
         let own = self.running.values().filter_map(Attempt::supervisor);
-        let own: BTreeSet<i32> = own.chain(self.leaving.iter().map(Running::pid)).collect();
+        let own: BTreeSet<i32> = own
+            .chain(self.leaving.iter().map(Running::pid))
+            .chain(self.spare.iter().map(Spare::pid))
+            .collect();
         let mut children = supervise::children();
         children.retain(|pid| !own.contains(pid));
         children
@@ -328,6 +335,7 @@ impl Runner {
 
     async fn finish(mut self, view: Option<Arc<View>>) -> Result<Exit, RunError> {
         live::show(Vec::new());
+        self.spare.take().into_iter().for_each(Spare::dismiss);
         self.leave_reviews()?;
         let given_up = self.routed.as_ref().is_some_and(|routed| routed.given_up);
         // A lease of what may still be alive is not given back: it ends by itself.

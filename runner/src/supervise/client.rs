@@ -1,8 +1,8 @@
-//! The runner's side: starts a supervisor with its order, gives it orders, and hears how the command ended.
+//! The runner's side: starts a supervisor, gives it its order, tells it to end, and hears how the command ended.
 
-use std::ffi::OsString;
+use std::fs::File;
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use rustix::process::Pid;
 
-use super::order::{self, BYTE_END, BYTE_KILL, End, Order};
+use super::identity::Identity;
+use super::order::{self, BYTE_END, BYTE_KILL, End, Order, Variable};
+use super::record;
 
 /// The answer is one short line.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -27,7 +29,7 @@ pub(crate) enum Urgency {
 pub(crate) struct Streams<'a> {
     pub(crate) stdin: BorrowedFd<'a>,
     pub(crate) output: BorrowedFd<'a>,
-    pub(crate) record: BorrowedFd<'a>,
+    pub(crate) record: &'a File,
     pub(crate) locks: Vec<BorrowedFd<'a>>,
 }
 
@@ -38,31 +40,79 @@ pub(crate) struct Running {
     process: Child,
 }
 
-/// Starts a command under a supervisor; `environment` is all that the command gets of one.
+/// A supervisor that has no order yet, started ahead so that no command waits for its start. It has nothing of any job
+/// or queue, and ends when this process does.
+#[derive(Debug)]
+pub(crate) struct Spare {
+    socket: UnixStream,
+    process: Child,
+}
+
+impl Spare {
+    /// `environment`: its own; its command gets none of it.
+    pub(crate) fn start(environment: &[Variable]) -> io::Result<Spare> {
+        let (socket, theirs) = UnixStream::pair()?;
+        socket.set_nonblocking(true)?;
+        // The very file that runs now, even if an upgrade has put another in its place.
+        let process = Command::new("/proc/self/exe")
+            .arg0("aq")
+            .arg("supervise")
+            .env_clear()
+            .envs(environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        Ok(Spare { socket, process })
+    }
+
+    pub(crate) fn pid(&self) -> i32 {
+        Pid::from_child(&self.process).as_raw_nonzero().get()
+    }
+
+    /// Nothing is lost with it.
+    pub(crate) fn dismiss(mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+
+    /// Puts it on record, and only then sends it the order.
+    fn send(&self, order: &Order, environment: &[Variable], streams: &Streams<'_>) -> io::Result<()> {
+        let identity = Identity::of_supervisor(self.pid()).ok_or(io::ErrorKind::NotFound)?;
+        record::note_supervisor(streams.record, &identity)?;
+        let descriptors: Vec<_> = [streams.stdin, streams.output, streams.record.as_fd()]
+            .into_iter()
+            .chain(streams.locks.iter().copied())
+            .collect();
+        order::send(&self.socket, order, environment, &descriptors)
+    }
+}
+
+/// Starts a command under a supervisor, the spare one if there is one; `environment` is all that the command gets of one.
 pub(crate) fn start(
+    spare: Option<Spare>,
     order: &Order,
+    environment: &[Variable],
     streams: &Streams<'_>,
-    environment: &[(OsString, OsString)],
 ) -> io::Result<Running> {
-    let (ours, theirs) = UnixStream::pair()?;
-    let descriptors: Vec<_> = [streams.stdin, streams.output, streams.record]
-        .into_iter()
-        .chain(streams.locks.iter().copied())
-        .collect();
-    order::send(&ours, order, &descriptors)?;
-    ours.set_nonblocking(true)?;
-    // The very file that runs now, even if an upgrade has put another in its place.
-    let process = Command::new("/proc/self/exe")
-        .arg0("aq")
-        .arg("supervise")
-        .env_clear()
-        .envs(environment.iter().map(|(name, value)| (name, value)))
-        .stdin(Stdio::from(OwnedFd::from(theirs)))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()?;
+    let spare = spare.and_then(|spare| match spare.send(order, environment, streams) {
+        Ok(()) => Some(spare),
+        // It was killed while it waited, and has begun nothing.
+        Err(_) => {
+            spare.dismiss();
+            None
+        }
+    });
+    let Spare { socket, process } = match spare {
+        Some(spare) => spare,
+        None => {
+            let fresh = Spare::start(environment)?;
+            fresh.send(order, environment, streams)?;
+            fresh
+        }
+    };
     Ok(Running {
-        socket: Arc::new(tokio::net::UnixStream::from_std(ours)?),
+        socket: Arc::new(tokio::net::UnixStream::from_std(socket)?),
         process,
     })
 }

@@ -28,6 +28,15 @@ impl Identity {
         })
     }
 
+    /// Of a supervisor that was just started: the first that it does is to begin a session of its own.
+    pub(super) fn of_supervisor(pid: i32) -> Option<Identity> {
+        Some(Identity {
+            group: pid,
+            session: pid,
+            ..Identity::of(pid)?
+        })
+    }
+
     pub(super) fn is_alive(&self) -> bool {
         self.is_of_this_boot()
             && Stat::of(self.pid).is_some_and(|stat| stat.start == self.start && !stat.is_dead)

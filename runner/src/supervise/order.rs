@@ -1,29 +1,38 @@
 //! What runner and supervisor say to each other: one order with its descriptors, then single bytes, then one answer.
+//!
+//! The order lies in memory that is handed over as a descriptor too, so it is as long as it has to be, and sending it
+//! never waits for who is to read it. First a line of JSON, then the environment, each variable ended by a zero byte.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, IoSlice, IoSliceMut};
+use std::io::{self, IoSlice, IoSliceMut, Read};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 
+use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
     SendFlags, recvmsg, sendmsg,
 };
 use serde::{Deserialize, Serialize};
 
-/// Standard input, output, the record, and at most two locks.
-const DESCRIPTORS_MAX: usize = 5;
-/// Arguments have their own, smaller limit; what is larger is no order of ours.
-const ORDER_BYTES_MAX: usize = 1024 * 1024;
+/// The order, standard input, output, the record, and at most two locks.
+const DESCRIPTORS_MAX: usize = 6;
 
+/// An order comes; what it says is in the first descriptor.
+const BYTE_ORDER: u8 = b'O';
 /// End the tree, with a grace period.
 pub(super) const BYTE_END: u8 = b'E';
 /// End the tree at once.
 pub(super) const BYTE_KILL: u8 = b'K';
 
-/// What to run. The environment is not in it: the supervisor has the one that its command gets.
+/// Of an environment: a name and its value.
+pub(crate) type Variable = (OsString, OsString);
+
+/// What to run, apart from its environment.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Order {
     pub(crate) program: OsString,
@@ -60,6 +69,8 @@ pub(crate) enum End {
 /// All that a supervisor needs.
 pub(super) struct Handover {
     pub(super) order: Order,
+    /// All that the command gets of one.
+    pub(super) environment: Vec<Variable>,
     pub(super) stdin: OwnedFd,
     pub(super) output: File,
     /// Of the processes that come of it.
@@ -68,71 +79,137 @@ pub(super) struct Handover {
 }
 
 /// Sends an order and its descriptors; the other side need not be reading yet.
-pub(super) fn send(socket: &UnixStream, order: &Order, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
-    let mut bytes = serde_json::to_vec(order)?;
-    bytes.push(b'\n');
+pub(super) fn send(
+    socket: &UnixStream,
+    order: &Order,
+    environment: &[Variable],
+    descriptors: &[BorrowedFd<'_>],
+) -> io::Result<()> {
+    let file = File::from(memfd_create("order", MemfdFlags::CLOEXEC)?);
+    // The position stays at the start, where the other side begins to read.
+    file.write_all_at(&written(order, environment)?, 0)?;
+    let all: Vec<_> = std::iter::once(file.as_fd())
+        .chain(descriptors.iter().copied())
+        .collect();
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
     let mut control = SendAncillaryBuffer::new(&mut space);
-    if descriptors.len() > DESCRIPTORS_MAX || !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
+    if all.len() > DESCRIPTORS_MAX || !control.push(SendAncillaryMessage::ScmRights(&all)) {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
             "too many descriptors for one order",
         ));
     }
-    let sent = sendmsg(
+    sendmsg(
         socket.as_fd(),
-        &[IoSlice::new(&bytes)],
+        &[IoSlice::new(&[BYTE_ORDER])],
         &mut control,
         SendFlags::NOSIGNAL,
     )?;
-    match sent == bytes.len() {
-        true => Ok(()),
-        false => Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "the arguments are too long for one order",
-        )),
-    }
+    Ok(())
 }
 
+/// Waits for the order; an error if the runner ends first, or lets go of the socket.
 pub(super) fn receive(socket: &UnixStream) -> io::Result<Handover> {
+    let mut byte = [0];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let received = recvmsg(
+        socket.as_fd(),
+        &mut [IoSliceMut::new(&mut byte)],
+        &mut control,
+        RecvFlags::CMSG_CLOEXEC,
+    )?;
+    if received.bytes == 0 || byte != [BYTE_ORDER] {
+        return Err(io::Error::new(
+            io::ErrorKind::UnexpectedEof,
+            "no order came from a runner",
+        ));
+    }
+    let mut descriptors = control.drain().flat_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(rights) => rights.collect(),
+        _ => Vec::new(),
+    });
+    let mut next = || {
+        descriptors.next().ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "the order came without its descriptors",
+            )
+        })
+    };
     let mut bytes = Vec::new();
-    let mut descriptors = Vec::new();
-    while bytes.last() != Some(&b'\n') {
-        let mut chunk = vec![0; 64 * 1024];
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
-        let mut control = RecvAncillaryBuffer::new(&mut space);
-        let received = recvmsg(
-            socket.as_fd(),
-            &mut [IoSliceMut::new(&mut chunk)],
-            &mut control,
-            RecvFlags::CMSG_CLOEXEC,
-        )?;
-        for message in control.drain() {
-            if let RecvAncillaryMessage::ScmRights(rights) = message {
-                descriptors.extend(rights);
-            }
-        }
-        bytes.extend_from_slice(&chunk[..received.bytes]);
-        if received.bytes == 0 || bytes.len() > ORDER_BYTES_MAX {
-            return Err(io::Error::new(
-                io::ErrorKind::UnexpectedEof,
-                "no order came from a runner",
-            ));
+    File::from(next()?).read_to_end(&mut bytes)?;
+    let (order, environment) = read(&bytes)?;
+    Ok(Handover {
+        order,
+        environment,
+        stdin: next()?,
+        output: File::from(next()?),
+        record: File::from(next()?),
+        locks: descriptors.collect(),
+    })
+}
+
+fn written(order: &Order, environment: &[Variable]) -> io::Result<Vec<u8>> {
+    let mut bytes = serde_json::to_vec(order)?;
+    bytes.push(b'\n');
+    for (name, value) in environment {
+        for part in [name.as_bytes(), b"=", value.as_bytes(), b"\0"] {
+            bytes.extend_from_slice(part);
         }
     }
-    let order = serde_json::from_slice(&bytes)?;
-    let mut descriptors = descriptors.into_iter();
-    match (descriptors.next(), descriptors.next(), descriptors.next()) {
-        (Some(stdin), Some(output), Some(record)) => Ok(Handover {
-            order,
-            stdin,
-            output: File::from(output),
-            record: File::from(record),
-            locks: descriptors.collect(),
-        }),
-        _ => Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "the order came without its descriptors",
-        )),
+    Ok(bytes)
+}
+
+fn read(bytes: &[u8]) -> io::Result<(Order, Vec<Variable>)> {
+    // JSON on one line has no newline in it.
+    let end = bytes
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .unwrap_or(bytes.len());
+    let (order, rest) = bytes.split_at(end);
+    let variables = rest.get(1..).unwrap_or_default().split(|byte| *byte == 0);
+    Ok((
+        serde_json::from_slice(order)?,
+        variables.filter_map(variable).collect(),
+    ))
+}
+
+/// A name may begin with the sign that otherwise ends it.
+fn variable(bytes: &[u8]) -> Option<Variable> {
+    let name = 1 + bytes.get(1..)?.iter().position(|byte| *byte == b'=')?;
+    let value = OsStr::from_bytes(&bytes[name + 1..]);
+    Some((OsString::from_vec(bytes[..name].to_vec()), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_and_its_environment_come_out_as_they_went_in() {
+        let order = Order {
+            program: "sh".into(),
+            args: vec![
+                "-c".into(),
+                "a\nb".into(),
+                OsString::from_vec(vec![0xff, b'=', b'\n']),
+            ],
+            cwd: "/".into(),
+            timeout_ms: 1,
+            idle_timeout_ms: None,
+            grace_ms: 2,
+        };
+        let environment: Vec<Variable> = [
+            ("EMPTY", ""),
+            ("LINES", "one\ntwo=2\n"),
+            ("=odd", "=x="),
+            ("LONG", &"x".repeat(3 * 1024 * 1024)),
+        ]
+        .map(|(name, value)| (name.into(), value.into()))
+        .into();
+        let (read_order, read_environment) = read(&written(&order, &environment).unwrap()).unwrap();
+        assert_eq!(read_order.args, order.args);
+        assert!(read_environment == environment);
     }
 }

@@ -10,10 +10,15 @@ use std::process::{Command, Stdio};
 use rustix::process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
 
 use super::identity::Stat;
-use super::order::Order;
+use super::order::{Order, Variable};
 
 /// Starts the command in a process group of its own.
-pub(super) fn spawn(order: &Order, stdin: OwnedFd, output: File) -> Result<Pid, String> {
+pub(super) fn spawn(
+    order: &Order,
+    environment: Vec<Variable>,
+    stdin: OwnedFd,
+    output: File,
+) -> Result<Pid, String> {
     if !Path::new(&order.cwd).is_dir() {
         return Err(format!(
             "its folder {} isn't there: correct `cwd`",
@@ -30,6 +35,8 @@ pub(super) fn spawn(order: &Order, stdin: OwnedFd, output: File) -> Result<Pid, 
     let child = Command::new(&order.program)
         .args(&order.args)
         .current_dir(&order.cwd)
+        .env_clear()
+        .envs(environment)
         .stdin(Stdio::from(stdin))
         .stdout(output)
         .stderr(errors)

@@ -1,8 +1,8 @@
 //! The record of the processes of one command: who runs it and what marks it, on file before it can do anything.
 //!
-//! Three lines, each one write: the runner's, before it starts the supervisor; the supervisor's, before it starts the
-//! command; the command's. It is read under the same boot alone, which the page cache outlives whatever is killed, so
-//! nothing is synced.
+//! Three lines, each one write: the runner's; the supervisor's, before it gets its order; the command's, which that
+//! supervisor writes. It is read under the same boot alone, which the page cache outlives whatever is killed, so nothing
+//! is synced.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -64,7 +64,7 @@ pub(super) enum Reading {
 
 /// Begins the record of a command that is about to be started; nothing of an earlier one is alive.
 pub(crate) fn begin(path: &Path, mark: &Mark) -> io::Result<File> {
-    let mut file = OpenOptions::new()
+    let file = OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(true)
@@ -72,16 +72,17 @@ pub(crate) fn begin(path: &Path, mark: &Mark) -> io::Result<File> {
         .open(path)?;
     let identity = identity_of(getpid())?;
     let mark = mark.clone();
-    write(&mut file, &Line::Runner { mark, identity })?;
+    write(&file, &Line::Runner { mark, identity })?;
     Ok(file)
 }
 
-pub(super) fn note_supervisor(file: &mut File) -> io::Result<()> {
-    let identity = identity_of(getpid())?;
+/// The last one counts: another takes the place of one that was lost before it had its order.
+pub(super) fn note_supervisor(file: &File, identity: &Identity) -> io::Result<()> {
+    let identity = identity.clone();
     write(file, &Line::Supervisor { identity })
 }
 
-pub(super) fn note_command(file: &mut File, pid: Pid) -> io::Result<()> {
+pub(super) fn note_command(file: &File, pid: Pid) -> io::Result<()> {
     let identity = identity_of(pid)?;
     write(file, &Line::Command { identity })
 }
@@ -120,7 +121,7 @@ fn identity_of(pid: Pid) -> io::Result<Identity> {
     Identity::of(pid.as_raw_nonzero().get()).ok_or_else(|| io::Error::other("/proc does not show a process"))
 }
 
-fn write(file: &mut File, line: &Line) -> io::Result<()> {
+fn write(mut file: &File, line: &Line) -> io::Result<()> {
     let mut text = serde_json::to_string(line)?;
     text.push('\n');
     file.write_all(text.as_bytes())

@@ -23,7 +23,7 @@ const KILL_ROUNDS_MAX: usize = 64;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Remains {
     Nothing,
-    /// Its supervisor lives, and is ending the rest; or it has yet to note itself, and will find its runner gone.
+    /// Its supervisor lives, and is ending the rest, or will find that its runner is gone.
     Supervised,
     /// These, and nobody looks after them.
     Ours(Vec<Orphan>),
@@ -82,10 +82,6 @@ fn look_again(traces: Traces<'_>, known: &BTreeSet<Orphan>) -> io::Result<Remain
             .is_some_and(|stat| stat.start == orphan.start)
     };
     ours.extend(known.iter().filter(is_there).map(|orphan| orphan.pid));
-    let unnoted = record.as_ref().is_some_and(|record| record.supervisor.is_none());
-    if unnoted && ours.iter().any(|pid| is_supervisor(*pid)) {
-        return Ok(Remains::Supervised);
-    }
     if !ours.is_empty() {
         let orphan = |pid: &i32| {
             let start = all.get(pid)?.start;
@@ -192,11 +188,6 @@ fn is_marked(pid: i32, mark: &str) -> bool {
     environment
         .split(|byte| *byte == 0)
         .any(|variable| variable == wanted.as_bytes())
-}
-
-fn is_supervisor(pid: i32) -> bool {
-    let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    command.starts_with(b"aq\0supervise\0")
 }
 
 /// Everything that is alive and can be seen from here.

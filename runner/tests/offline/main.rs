@@ -15,5 +15,6 @@ mod pruning;
 mod rig;
 mod routed;
 mod running;
+mod spare;
 mod tls;
 mod watching;

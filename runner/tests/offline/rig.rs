@@ -298,3 +298,21 @@ pub fn is_alive(pid: &str) -> bool {
     let status = fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
     !status.is_empty() && !status.contains(") Z ")
 }
+
+/// Waits for the end of a process that wrote its id into a file.
+pub fn wait_for_end(pid: &str) {
+    let number = Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
+    let Ok(handle) = pidfd_open(number, PidfdFlags::empty()) else {
+        return;
+    };
+    let mut ended = [PollFd::new(&handle, PollFlags::IN)];
+    let limit = Timespec {
+        tv_sec: LIMIT_S,
+        tv_nsec: 0,
+    };
+    assert_eq!(
+        poll(&mut ended, Some(&limit)).unwrap(),
+        1,
+        "{number} does not end"
+    );
+}
