@@ -1,8 +1,13 @@
 //! Who a process is. A number alone says nothing: it is given away again, and starts anew with each boot.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
+
+/// More than fifty numbers and a name come to; the kernel gives all of it to one read.
+const STAT_BYTES_MAX: usize = 2048;
 
 /// A process that can be known again: the boot it belongs to, its number, its start, its group and session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,7 +25,7 @@ impl Identity {
     pub(crate) fn of(pid: i32) -> Option<Identity> {
         let stat = Stat::of(pid)?;
         Some(Identity {
-            boot: boot()?,
+            boot: boot()?.to_owned(),
             pid,
             start: stat.start,
             group: stat.group,
@@ -61,7 +66,12 @@ pub(super) struct Stat {
 
 impl Stat {
     pub(super) fn of(pid: i32) -> Option<Stat> {
-        parse(pid, &fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+        let mut bytes = [0; STAT_BYTES_MAX];
+        let length = File::open(format!("/proc/{pid}/stat"))
+            .ok()?
+            .read(&mut bytes)
+            .ok()?;
+        parse(pid, &String::from_utf8_lossy(&bytes[..length]))
     }
 }
 
@@ -79,9 +89,11 @@ fn parse(pid: i32, text: &str) -> Option<Stat> {
     })
 }
 
-fn boot() -> Option<String> {
-    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-    Some(text.trim().to_owned())
+/// No process sees a second one.
+fn boot() -> Option<&'static str> {
+    static BOOT: OnceLock<Option<String>> = OnceLock::new();
+    let read = || fs::read_to_string("/proc/sys/kernel/random/boot_id").ok();
+    BOOT.get_or_init(|| Some(read()?.trim().to_owned())).as_deref()
 }
 
 #[cfg(test)]
