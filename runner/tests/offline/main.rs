@@ -15,6 +15,7 @@ mod pruning;
 mod rig;
 mod routed;
 mod running;
+mod shadow;
 mod spare;
 mod tls;
 mod watching;
