@@ -40,6 +40,7 @@ pub struct Observed {
     pub shown: BTreeMap<String, CommandRun>,
     pub stage_files: Vec<StageFile>,
     pub shadow_log: ShadowLog,
+    pub watched: Watched,
     pub tree: Vec<String>,
     pub runs: Vec<Run>,
     pub coordinator: CoordinatorEvidence,
@@ -63,6 +64,47 @@ pub struct Beside {
     /// The position of the step, from 1.
     pub step: usize,
     pub command: CommandRun,
+}
+
+/// What was seen of the queue folder while the run was on its way.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Watched {
+    /// Job files that entered or left a stage folder, in order.
+    pub moves: Vec<Move>,
+    /// The length of the shadow log, and when it was found to have it.
+    pub log: Vec<(Instant, u64)>,
+    /// Its length before the first command.
+    pub log_before: u64,
+    /// Why not all of it was seen.
+    pub trouble: Option<String>,
+}
+
+/// A job file that changed its stage folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Move {
+    /// When it was noticed: it happened by then.
+    pub at: Instant,
+    pub job: String,
+    /// None where it came from elsewhere, or was written in place.
+    pub from: Option<String>,
+    /// None where it left the stage folders.
+    pub to: Option<String>,
+}
+
+impl Watched {
+    /// Nothing, for this reason.
+    pub fn blind(reason: impl std::fmt::Display) -> Watched {
+        Watched {
+            trouble: Some(reason.to_string()),
+            ..Watched::default()
+        }
+    }
+
+    /// When the log held its first `length` bytes; none where it did before the run, or was never seen to.
+    pub fn log_reached(&self, length: u64) -> Option<Instant> {
+        let grown = self.log.iter().find(|(_, size)| *size >= length);
+        grown.filter(|_| length > self.log_before).map(|(at, _)| *at)
+    }
 }
 
 /// A finished command.

@@ -173,9 +173,12 @@ impl Suite {
         known::excuse(id, &self.profile.known_failures, &self.today, &mut findings);
         let outcome = of_findings(&findings);
         let accounts = report::account::of(evidence, &self.profile);
+        let partings = report::parting::of(scenario, evidence, &self.profile);
         let story = match outcome {
             Outcome::Pass | Outcome::NotApplicable | Outcome::KnownFailure => String::new(),
-            Outcome::Fail | Outcome::Broken => report::story::tell(&scenario.title, &findings, &accounts),
+            Outcome::Fail | Outcome::Broken => {
+                report::story::tell(&scenario.title, &findings, &partings, &accounts)
+            }
         };
         Verdict {
             id: id.to_owned(),
@@ -186,6 +189,7 @@ impl Suite {
             took: Duration::ZERO,
             story,
             accounts,
+            partings,
         }
     }
 
@@ -212,6 +216,7 @@ fn not_applicable(id: &str, scenario: &Scenario, clause: &str) -> Verdict {
         took: Duration::ZERO,
         story: String::new(),
         accounts: Vec::new(),
+        partings: Vec::new(),
     }
 }
 
@@ -250,6 +255,7 @@ fn broken(id: &str, scenario: Option<&Scenario>, message: &str) -> Verdict {
         took: Duration::ZERO,
         story: format!("{message}\n"),
         accounts: Vec::new(),
+        partings: Vec::new(),
     }
 }
 

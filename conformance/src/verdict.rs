@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::report::account::Account;
+use crate::report::parting::Parting;
 
 /// The harness was interrupted before it had a verdict on everything.
 pub const INTERRUPTED: u8 = 130;
@@ -50,6 +51,8 @@ pub struct Verdict {
     pub story: String,
     /// What was seen of its runs; empty where there was none.
     pub accounts: Vec<Account>,
+    /// Where the run parts from what it should have been, the earliest first.
+    pub partings: Vec<Parting>,
 }
 
 impl Outcome {
@@ -119,6 +122,7 @@ mod tests {
             took: Duration::ZERO,
             story: String::new(),
             accounts: vec![],
+            partings: vec![],
         }
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use conformance::clause::coverage;
 use conformance::report::account::{Account, Moment, Witness};
 use conformance::report::event::{Case, CheckResult, End, Ended, Event, Place, Started, VERSION};
+use conformance::report::parting::{self, Parting};
 use conformance::report::record::{ReadError, Record};
 use conformance::report::{Colour, event, github, html, json, junit, terminal};
 use conformance::verdict::Outcome;
@@ -60,6 +61,7 @@ fn case(id: &str, outcome: Outcome, dice: &mut Dice) -> Case {
         what: dice.text(),
         about: vec!["alpha".into()],
         odd: dice.below(2) == 0,
+        moved: None,
     };
     let account = Account {
         name: "the run".into(),
@@ -69,7 +71,16 @@ fn case(id: &str, outcome: Outcome, dice: &mut Dice) -> Case {
         log: vec![],
         moments: vec![moment],
         moments_left_out: 0,
+        unwatched: None,
     };
+    let parting = Parting {
+        kind: parting::Kind::Line,
+        at_us: (dice.below(2) == 0).then_some(1_600),
+        place: dice.text(),
+        expected: dice.text(),
+        seen: dice.text(),
+    };
+    let partings = if failed { vec![parting] } else { vec![] };
     Case {
         id: id.to_owned(),
         title: dice.text(),
@@ -94,6 +105,7 @@ fn case(id: &str, outcome: Outcome, dice: &mut Dice) -> Case {
             String::new()
         },
         accounts: vec![account],
+        partings,
     }
 }
 

@@ -22,4 +22,9 @@ fn scenario(
         verdict.id,
         verdict.story
     );
+    assert!(
+        verdict.partings.is_empty(),
+        "nothing parts where all holds: {:?}",
+        verdict.partings
+    );
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use stub_coordinator::Exchange;
+
 use super::of_runner;
 use crate::observed::Observed;
 use crate::scenario::{Action, Mode, Scenario};
@@ -74,34 +76,36 @@ pub(super) fn check(
     blind(scenario, seen, findings);
 }
 
-/// Where the local inbox is authoritative, nothing that could change real state is even asked.
-fn only_shadow_operations(scenario: &Scenario, seen: &Observed, findings: &mut Vec<Finding>) {
+/// What was asked that could change real state, where the local inbox is authoritative and nothing of it may be.
+pub(crate) fn forbidden<'a>(scenario: &Scenario, seen: &'a Observed) -> Option<Vec<&'a Exchange>> {
     let watching = matches!(scenario.mode(), Mode::Local | Mode::Shadow);
     let flips = scenario
         .steps
         .iter()
         .any(|step| matches!(step.action, Action::Flag(_)));
     if !watching || flips {
-        return;
+        return None;
     }
-    let mut asked: Vec<String> = seen
-        .coordinator
-        .journal
-        .iter()
-        .filter_map(|exchange| exchange.operation.clone())
-        .filter(|operation| MUTATING.contains(&operation.as_str()))
-        .collect();
+    let journal = &seen.coordinator.journal;
+    let is = |exchange: &Exchange, names: &[&str]| {
+        let operation = exchange.operation.as_deref();
+        operation.is_some_and(|operation| names.contains(&operation))
+    };
+    let mut asked: Vec<&Exchange> = journal.iter().filter(|seen| is(seen, &MUTATING)).collect();
     // Clause S-10: for each lease that a dry run was given one release, and no second try.
-    for _ in seen
-        .coordinator
-        .journal
-        .iter()
-        .filter(|seen| granted_by_a_dry_run(seen))
-    {
-        if let Some(place) = asked.iter().position(|operation| operation == "lease.release") {
+    for _ in journal.iter().filter(|seen| granted_by_a_dry_run(seen)) {
+        if let Some(place) = asked.iter().position(|seen| is(seen, &["lease.release"])) {
             asked.remove(place);
         }
     }
+    Some(asked)
+}
+
+fn only_shadow_operations(scenario: &Scenario, seen: &Observed, findings: &mut Vec<Finding>) {
+    let Some(asked) = forbidden(scenario, seen) else {
+        return;
+    };
+    let asked: Vec<&String> = asked.iter().filter_map(|seen| seen.operation.as_ref()).collect();
     of_runner("only-shadow-operations", findings).none("no operation that mutates", &asked);
     if scenario.mode() == Mode::Local {
         let shadow = seen
@@ -166,7 +170,7 @@ fn blind(scenario: &Scenario, seen: &Observed, findings: &mut Vec<Finding>) {
 }
 
 /// Where a dry run was given a lease, clause S-10 has it released: the one exception.
-fn granted_by_a_dry_run(exchange: &stub_coordinator::Exchange) -> bool {
+fn granted_by_a_dry_run(exchange: &Exchange) -> bool {
     let fault = exchange.fault.as_deref();
     fault.is_some_and(|fault| fault.contains("dry_run_grants"))
 }

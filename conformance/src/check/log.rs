@@ -47,35 +47,45 @@ pub(super) fn check(scenario: &Scenario, seen: &Observed, findings: &mut Vec<Fin
 
 /// Each part of the log against what is expected of it.
 fn compare(scenario: &Scenario, seen: &Observed, findings: &mut Vec<Finding>) {
-    let expect = &scenario.expect;
     let told = read(scenario, seen);
     let free_order = order_is_free(scenario);
-    let mut part = |name, expected: Option<Vec<String>>, mut observed: Vec<String>| {
+    for (part, expected) in expected(scenario) {
         let Some(mut expected) = expected else {
-            return;
+            continue;
         };
+        let observed = told.iter().filter(|told| told.part == part);
+        let mut observed: Vec<String> = observed.map(|told| told.text.clone()).collect();
         if free_order == Flag::On {
             expected.sort();
             observed.sort();
         }
-        of_runner(name, findings)
+        of_runner(part, findings)
             .and_of(scenario)
             .equal(&expected, &observed);
-    };
-    let verdicts = expect
-        .part(&expect.verdicts)
-        .map(|verdicts| verdicts.iter().map(show_verdict).collect());
-    part("verdicts", verdicts, told.verdicts);
-    let errors = expect
-        .part(&expect.errors)
-        .map(|errors| errors.iter().map(show_error).collect());
-    part("errors", errors, told.errors);
-    part("skipped", expect.part(&expect.skipped), told.skipped);
-    part("events", expect.part(&expect.events), told.events);
+    }
+}
+
+/// What each part of the log has to hold, where that is described.
+pub(crate) fn expected(scenario: &Scenario) -> [(&'static str, Option<Vec<String>>); 4] {
+    let expect = &scenario.expect;
+    let verdicts = expect.part(&expect.verdicts);
+    let errors = expect.part(&expect.errors);
+    [
+        (
+            "verdicts",
+            verdicts.map(|verdicts| verdicts.iter().map(show_verdict).collect()),
+        ),
+        (
+            "errors",
+            errors.map(|errors| errors.iter().map(show_error).collect()),
+        ),
+        ("skipped", expect.part(&expect.skipped)),
+        ("events", expect.part(&expect.events)),
+    ]
 }
 
 /// The log of a scenario that brings its own is not the runner's work alone.
-fn hand_made(scenario: &Scenario) -> bool {
+pub(crate) fn hand_made(scenario: &Scenario) -> bool {
     let runner = &scenario.runner;
     let repeated = runner.repeated.iter().map(|file| &file.file);
     runner
@@ -86,7 +96,7 @@ fn hand_made(scenario: &Scenario) -> bool {
 }
 
 /// With more than one worker, lines come in any order.
-pub(super) fn order_is_free(scenario: &Scenario) -> Flag {
+pub(crate) fn order_is_free(scenario: &Scenario) -> Flag {
     let arguments = &scenario.runner.args;
     let many = arguments
         .iter()
@@ -146,16 +156,16 @@ fn told_twice(seen: &Observed) -> Vec<String> {
         .collect()
 }
 
-/// The log's lines by what they are.
-#[derive(Default)]
-struct Told {
-    verdicts: Vec<String>,
-    errors: Vec<String>,
-    skipped: Vec<String>,
-    events: Vec<String>,
+/// A line of the log in the words in which a scenario describes it.
+pub(crate) struct Told {
+    /// The part of the description that it belongs to.
+    pub(crate) part: &'static str,
+    /// Its position in the log, from 0.
+    pub(crate) line: usize,
+    pub(crate) text: String,
 }
 
-fn read(scenario: &Scenario, seen: &Observed) -> Told {
+pub(crate) fn read(scenario: &Scenario, seen: &Observed) -> Vec<Told> {
     let expected = scenario.expect.verdicts.as_deref().unwrap_or_default();
     let ranked = expected.iter().any(|verdict| verdict.rank.is_some());
     let wanted = |operation: &str| {
@@ -165,41 +175,49 @@ fn read(scenario: &Scenario, seen: &Observed) -> Told {
             .as_deref()
             .is_none_or(|only| only == operation)
     };
-    let mut told = Told::default();
-    for object in objects(seen) {
+    let mut told = Vec::new();
+    let mut verdicts = 0;
+    for (line, object) in numbered(seen) {
         let field = |key| text(object, key).unwrap_or_else(|| "null".into());
-        match (text(object, "verdict"), field("event").as_str()) {
+        let (part, text) = match (text(object, "verdict"), field("event").as_str()) {
             (Some(verdict), _) => {
                 let any = expected
-                    .get(told.verdicts.len())
+                    .get(verdicts)
                     .is_some_and(|verdict| verdict.coord.as_deref() == Some("*"));
-                told.verdicts.push(show_verdict(&Verdict {
+                verdicts += 1;
+                let verdict = Verdict {
                     local: text(object, "localJob"),
                     coord: text(object, "coordJob").map(|coord| if any { "*".into() } else { coord }),
                     verdict,
                     reason: text(object, "reason"),
                     rank: object.get("rank").and_then(Value::as_u64).filter(|_| ranked),
-                }));
+                };
+                ("verdicts", show_verdict(&verdict))
             }
             (None, "shadow-error") if wanted(&field("operation")) => {
-                told.errors.push(show_error(&ShadowError {
+                let error = ShadowError {
                     operation: field("operation"),
                     kind: field("kind"),
-                }));
+                };
+                ("errors", show_error(&error))
             }
-            (None, "shadow-error") => {}
-            (None, "skipped") => told.skipped.push(field("reason")),
-            (None, other) => told.events.push(other.to_owned()),
-        }
+            (None, "shadow-error") => continue,
+            (None, "skipped") => ("skipped", field("reason")),
+            (None, other) => ("events", other.to_owned()),
+        };
+        told.push(Told { part, line, text });
     }
     told
 }
 
+/// The objects of the log, each with the position of its line.
+pub(crate) fn numbered(seen: &Observed) -> impl Iterator<Item = (usize, &Map<String, Value>)> {
+    let lines = seen.shadow_log.lines.iter().enumerate();
+    lines.filter_map(|(index, line)| Some((index, line.object.as_ref()?)))
+}
+
 fn objects(seen: &Observed) -> impl Iterator<Item = &Map<String, Value>> {
-    seen.shadow_log
-        .lines
-        .iter()
-        .filter_map(|line| line.object.as_ref())
+    numbered(seen).map(|(_, object)| object)
 }
 
 fn show_verdict(verdict: &Verdict) -> String {

@@ -2,9 +2,9 @@
 //! has a name, which reports and mutants go by, and the clauses of the contract that it rests on.
 
 mod always;
-mod calls;
+pub(crate) mod calls;
 pub mod document;
-mod log;
+pub(crate) mod log;
 mod offline;
 pub use offline::NORMALISED;
 pub(crate) use queue::find_reason;

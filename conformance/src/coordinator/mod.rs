@@ -155,5 +155,6 @@ fn judge_one(check: &Check, probe: &Probe) -> Verdict {
         took: started.elapsed(),
         story,
         accounts: Vec::new(),
+        partings: Vec::new(),
     }
 }

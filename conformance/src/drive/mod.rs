@@ -6,6 +6,7 @@ mod coordinator;
 mod session;
 mod steps;
 pub mod stop;
+mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{PipeWriter, Write};
@@ -14,7 +15,7 @@ use std::sync::mpsc::{Sender, channel};
 
 use stub_coordinator::{Counters, Stub, StubEvent};
 
-use crate::observed::{CommandRun, Observed};
+use crate::observed::{CommandRun, Observed, Watched};
 use crate::profile::Profile;
 use crate::sandbox::environment::{self, Variant};
 use crate::sandbox::secret::Secret;
@@ -29,6 +30,7 @@ use command::Launcher;
 use session::Session;
 use steps::Steps;
 use stop::Stop;
+use watch::Watch;
 
 /// With what a scenario is run.
 #[derive(Debug, Clone)]
@@ -112,6 +114,8 @@ pub fn run(scenario: &Scenario, rig: &Rig, variant: &Variant) -> Result<Observed
         environment,
         beside: Vec::new(),
     };
+    // A machine that can't watch costs a report a few lines, and no verdict.
+    let watch = Watch::start(&sandbox.queue(), &rig.profile.shadow_log);
     let done = carry_out(&mut session, variant)?;
     let Session {
         server,
@@ -121,6 +125,7 @@ pub fn run(scenario: &Scenario, rig: &Rig, variant: &Variant) -> Result<Observed
     } = session;
     // Every process is gone by now; what is read from here on does not change any more.
     let runs = server.finish();
+    let watched = watch.map_or_else(Watched::blind, Watch::finish);
     let coordinator = coordinator::evidence(&stub, done.before)?;
     Ok(Observed {
         kept: sandbox.kept(rig.keep),
@@ -131,6 +136,7 @@ pub fn run(scenario: &Scenario, rig: &Rig, variant: &Variant) -> Result<Observed
         shown: done.shown,
         stage_files: snapshot::stages(&sandbox.queue()),
         shadow_log: snapshot::shadow_log(&sandbox.queue().join(&rig.profile.shadow_log), &rig.profile.log),
+        watched,
         tree: snapshot::tree(&sandbox.root),
         leaks: secret.leaks(&sandbox.root, &sandbox.token_file(), &runs),
         timeline: timeline::of(&runs, &coordinator.journal),

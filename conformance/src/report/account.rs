@@ -1,12 +1,10 @@
 //! What was seen of a run in plain, bounded words that a stream can carry: its commands, the jobs' stages, the
 //! shadow log, and one line of time from all witnesses. Reports show it; nothing is judged by it.
 
-use std::time::Instant;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use stub_coordinator::Exchange;
 
+use super::moments;
 use super::{cut, harmless};
 use crate::observed::{CommandRun, Evidence, Observed};
 use crate::profile::Profile;
@@ -36,6 +34,9 @@ pub struct Account {
     pub moments: Vec<Moment>,
     /// How many more there were.
     pub moments_left_out: usize,
+    /// Why its stage folders could not be watched, or not all the time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unwatched: Option<String>,
 }
 
 /// A command of the runner's, finished.
@@ -69,13 +70,27 @@ pub struct Moment {
     /// Whether it is out of the ordinary: spoilt by a rule, a change of real state, a process that had to be killed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub odd: bool,
+    /// The job file that changed its stage folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved: Option<Moved>,
+}
+
+/// A job file that changed its stage folder; a folder that is none of the stages is not named.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Moved {
+    pub job: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
 }
 
 /// Who saw something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Witness {
-    /// The runner's doings: its commands, and the stand-ins that it started.
+    /// The runner's doings: its commands, the stand-ins that it started, the files that it moved, its log.
     Runner,
     /// The fake coordinator.
     Coordinator,
@@ -99,20 +114,11 @@ pub fn of(evidence: &Evidence, profile: &Profile) -> Vec<Account> {
 }
 
 fn account(name: &str, seen: &Observed, profile: &Profile) -> Account {
-    let mut moments = moments(seen, profile);
-    moments.sort_by_key(|raw| raw.at);
+    let moments = moments::of(seen, profile);
     let first = moments.first().map(|raw| raw.at);
     let left_out = moments.len().saturating_sub(MOMENTS);
-    let shown = moments.into_iter().take(MOMENTS).map(|raw| {
-        let since = first.map_or_else(Default::default, |first| raw.at.duration_since(first));
-        Moment {
-            at_us: u64::try_from(since.as_micros()).unwrap_or(u64::MAX),
-            seen_by: raw.seen_by,
-            what: line(&raw.what),
-            about: raw.about,
-            odd: raw.odd,
-        }
-    });
+    let shown = moments.into_iter().take(MOMENTS);
+    let shown = shown.map(|raw| raw.since(first));
     Account {
         name: name.to_owned(),
         kept: seen.kept.as_ref().map(|path| path.display().to_string()),
@@ -127,6 +133,7 @@ fn account(name: &str, seen: &Observed, profile: &Profile) -> Account {
             .collect(),
         moments: shown.collect(),
         moments_left_out: left_out,
+        unwatched: seen.watched.trouble.clone(),
     }
 }
 
@@ -143,7 +150,7 @@ fn command(run: &CommandRun, profile: &Profile) -> Command {
     }
 }
 
-fn ended(exit: Exit) -> String {
+pub(super) fn ended(exit: Exit) -> String {
     match exit {
         Exit::Code(code) => format!("exit {code}"),
         Exit::Signal(signal) => format!("signal {signal}"),
@@ -158,113 +165,7 @@ fn last_lines(text: &str) -> (Vec<String>, usize) {
     (lines[before..].iter().map(|text| line(text)).collect(), before)
 }
 
-/// A moment with its time on this process's clock.
-struct Raw {
-    at: Instant,
-    seen_by: Witness,
-    what: String,
-    about: Vec<String>,
-    odd: bool,
-}
-
-impl Raw {
-    fn new(at: Instant, seen_by: Witness, what: String) -> Raw {
-        Raw {
-            at,
-            seen_by,
-            what,
-            about: Vec::new(),
-            odd: false,
-        }
-    }
-
-    fn about<'a>(mut self, subjects: impl IntoIterator<Item = &'a String>) -> Raw {
-        self.about.extend(subjects.into_iter().cloned());
-        self
-    }
-
-    fn odd(mut self, odd: bool) -> Raw {
-        self.odd = odd;
-        self
-    }
-}
-
-fn moments(seen: &Observed, profile: &Profile) -> Vec<Raw> {
-    let mut found: Vec<Raw> = Vec::new();
-    for run in seen.all_commands() {
-        let words = format!("{} {}", profile.name, run.arguments.join(" "));
-        found.push(Raw::new(
-            run.started,
-            Witness::Runner,
-            format!("`{words}` starts"),
-        ));
-        let mut what = format!("`{words}`: {}", ended(run.exit));
-        for left in &run.stragglers {
-            what.push_str(&format!("; left `{}` behind", left.command));
-        }
-        let odd = !run.stragglers.is_empty() || !matches!(run.exit, Exit::Code(_));
-        found.push(Raw::new(run.started + run.took, Witness::Runner, what).odd(odd));
-    }
-    for run in &seen.runs {
-        let job = run.job.as_deref().unwrap_or("(no job)");
-        let what = format!("{} starts for {job} {:?}", run.tool, run.hello.arguments);
-        found.push(Raw::new(run.started, Witness::Runner, what).about(&run.job));
-        let how = run
-            .exit
-            .map_or("was ended".to_owned(), |code| format!("exits {code}"));
-        found.extend(run.ended.map(|ended| {
-            let what = format!("{} for {job} {how}", run.tool);
-            Raw::new(ended, Witness::Runner, what)
-                .about(&run.job)
-                .odd(run.exit.is_none())
-        }));
-    }
-    for exchange in &seen.coordinator.journal {
-        let subjects = || exchange.operation.iter().chain(&exchange.job);
-        let arrived = Raw::new(exchange.arrived, Witness::Coordinator, arrival(exchange));
-        found.push(arrived.about(subjects()));
-        found.extend(exchange.completed.map(|completed| {
-            let odd = exchange.mutated || exchange.fault.is_some() || exchange.wire_answer.is_none();
-            let raw = Raw::new(completed, Witness::Coordinator, completion(exchange));
-            raw.about(subjects()).odd(odd)
-        }));
-    }
-    for (at, what) in &seen.steps_done {
-        found.push(Raw::new(*at, Witness::Script, what.clone()));
-    }
-    found
-}
-
-fn arrival(exchange: &Exchange) -> String {
-    let operation = exchange.operation.as_deref().unwrap_or("(unknown)");
-    let body = exchange
-        .request_body
-        .as_ref()
-        .map_or(String::new(), |body| format!(" {body}"));
-    format!("→ #{} {operation}{body}", exchange.seq)
-}
-
-fn completion(exchange: &Exchange) -> String {
-    let status = exchange
-        .wire_answer
-        .as_ref()
-        .map_or("no answer".to_owned(), |answer| answer.status.to_string());
-    let fault = exchange
-        .fault
-        .as_ref()
-        .map_or(String::new(), |fault| format!(" by fault {fault}"));
-    let mutated = if exchange.mutated {
-        ", real state changed"
-    } else {
-        ""
-    };
-    format!(
-        "← #{} {:?} {status}{fault}{mutated}",
-        exchange.seq, exchange.outcome
-    )
-}
-
 /// One line that a terminal, a page and a stream can carry.
-fn line(text: &str) -> String {
+pub(super) fn line(text: &str) -> String {
     cut(&harmless(text).replace(['\n', '\t'], " "), LINE)
 }

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::account::Account;
+use super::parting::Parting;
 use crate::verdict::{Finding, Outcome, Verdict};
 
 /// The version of the form. It is raised when a reader of the old form would misread the new one; fields that are
@@ -83,6 +84,9 @@ pub struct Case {
     /// What was seen of its runs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accounts: Vec<Account>,
+    /// Where the first of them parts from what it should have been, the earliest first; none where nothing failed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub partings: Vec<Parting>,
 }
 
 /// A line of a scenario file.
@@ -140,6 +144,7 @@ impl Case {
             story: verdict.story,
             replay: if failed { replay } else { String::new() },
             accounts: verdict.accounts,
+            partings: if failed { verdict.partings } else { Vec::new() },
         }
     }
 

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::account::{Account, Moment, Witness};
 use super::event::{Case, CheckResult, Started};
+use super::parting::Parting;
 use super::record::Record;
 use super::{cut, harmless};
 use crate::clause::{self, Level, coverage};
@@ -32,6 +33,13 @@ pub fn render(record: &Record) -> String {
         });
     // The template is compiled in and tests render it; should it fail all the same, the file says so.
     rendered.unwrap_or_else(|error| format!("<!doctype html><title>broken</title><p>{}", escaped(&error)))
+}
+
+/// Where on the page a case is shown.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    OnTop,
+    AmongAll,
 }
 
 /// What the template is given.
@@ -72,6 +80,7 @@ struct Shown<'a> {
     title: String,
     reason: String,
     bad: Vec<Bad>,
+    partings: Vec<Mark<'a>>,
     replay: String,
     timelines: Vec<Timeline<'a>>,
 }
@@ -89,6 +98,8 @@ struct Bad {
 struct Timeline<'a> {
     account: &'a Account,
     rows: Vec<Row<'a>>,
+    /// Partings that no row stands for.
+    rest: Vec<Mark<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -97,8 +108,21 @@ struct Row<'a> {
     witness: Witness,
     what: &'a str,
     odd: bool,
+    /// Whether a job file moved.
+    moved: bool,
     /// The failing checks that name what this is about.
     parts: Vec<&'a str>,
+    /// What parts from then on.
+    partings: Vec<Mark<'a>>,
+}
+
+/// A parting, with where to find it on the page.
+#[derive(Debug, Clone, Serialize)]
+struct Mark<'a> {
+    parting: &'a Parting,
+    when: String,
+    anchor: String,
+    first: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -121,7 +145,7 @@ fn page(record: &Record) -> Page<'_> {
         let gravest = record.gravest_first().into_iter();
         gravest
             .filter(|case| outcomes.contains(&case.outcome))
-            .map(shown)
+            .map(|case| shown(case, Place::OnTop))
             .collect::<Vec<_>>()
     };
     let took_ms = record.ended.as_ref().map_or(0, |ended| ended.took_ms);
@@ -157,7 +181,10 @@ fn areas(record: &Record) -> Vec<Area<'_>> {
     let mut areas: BTreeMap<String, Vec<Shown>> = BTreeMap::new();
     for case in record.by_id() {
         let area = case.id.rsplit_once('/').map_or("", |(area, _)| area);
-        areas.entry(harmless(area)).or_default().push(shown(case));
+        areas
+            .entry(harmless(area))
+            .or_default()
+            .push(shown(case, Place::AmongAll));
     }
     areas
         .into_iter()
@@ -165,8 +192,9 @@ fn areas(record: &Record) -> Vec<Area<'_>> {
         .collect()
 }
 
-fn shown(case: &Case) -> Shown<'_> {
+fn shown(case: &Case, place: Place) -> Shown<'_> {
     let bad: Vec<&CheckResult> = case.bad().collect();
+    let partings = marks(case, place);
     Shown {
         case,
         outcome: case.outcome,
@@ -178,9 +206,31 @@ fn shown(case: &Case) -> Shown<'_> {
         timelines: case
             .accounts
             .iter()
-            .map(|account| timeline(account, &bad))
+            .enumerate()
+            .map(|(index, account)| {
+                // They are about the run itself, not about those that it is compared with.
+                let marks = if index == 0 { &partings[..] } else { &[] };
+                timeline(account, &bad, marks)
+            })
             .collect(),
+        partings,
     }
+}
+
+/// A case stands on the page twice where it failed; what is pointed at needs a name of its own each time.
+fn marks(case: &Case, place: Place) -> Vec<Mark<'_>> {
+    let part = match place {
+        Place::OnTop => "parts",
+        Place::AmongAll => "all-parts",
+    };
+    let name: String = case.id.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let marks = case.partings.iter().enumerate().map(|(index, parting)| Mark {
+        parting,
+        when: parting.when(),
+        anchor: format!("{part}-{name}-{index}"),
+        first: index == 0,
+    });
+    marks.collect()
 }
 
 fn bad(finding: &CheckResult) -> Bad {
@@ -193,21 +243,36 @@ fn bad(finding: &CheckResult) -> Bad {
     }
 }
 
-fn timeline<'a>(account: &'a Account, bad: &[&'a CheckResult]) -> Timeline<'a> {
-    let rows = account.moments.iter().map(|moment| Row {
+fn timeline<'a>(account: &'a Account, bad: &[&'a CheckResult], marks: &[Mark<'a>]) -> Timeline<'a> {
+    let moments = &account.moments;
+    // The last row that stands by then; where rows were left out at the end, what parts there comes after them.
+    let row_of = |mark: &Mark| {
+        let at_us = mark.parting.at_us?;
+        let after = moments.partition_point(|moment| moment.at_us <= at_us);
+        let within = after < moments.len() || account.moments_left_out == 0;
+        after.checked_sub(1).filter(|_| within)
+    };
+    let at = |row: Option<usize>| {
+        let marks = marks.iter().filter(|mark| row_of(mark) == row);
+        marks.cloned().collect::<Vec<_>>()
+    };
+    let rows = moments.iter().enumerate().map(|(index, moment)| Row {
         at: format!("{:.1}", moment.at_us as f64 / 1e3),
         witness: moment.seen_by,
         what: &moment.what,
         odd: moment.odd,
+        moved: moment.moved.is_some(),
         parts: bad
             .iter()
             .filter(|finding| names(finding, moment))
             .map(|finding| finding.check.as_str())
             .collect(),
+        partings: at(Some(index)),
     });
     Timeline {
         account,
         rows: rows.collect(),
+        rest: at(None),
     }
 }
 

@@ -4,17 +4,21 @@
 use std::fmt::Write;
 
 use super::account::{Account, Command};
+use super::parting::Parting;
 use super::{cut, harmless};
 use crate::verdict::{Finding, Outcome};
 
 /// The story of a scenario that did not pass.
-pub fn tell(title: &str, findings: &[Finding], accounts: &[Account]) -> String {
+pub fn tell(title: &str, findings: &[Finding], partings: &[Parting], accounts: &[Account]) -> String {
     let mut text = format!("{title}\n\n");
     for finding in findings
         .iter()
         .filter(|finding| matches!(finding.outcome, Outcome::Fail | Outcome::Broken))
     {
         mismatch(&mut text, finding);
+    }
+    for (index, parting) in partings.iter().enumerate() {
+        part(&mut text, parting, index);
     }
     for account in accounts {
         tell_account(&mut text, account);
@@ -32,6 +36,13 @@ fn mismatch(text: &mut String, finding: &Finding) {
     let _ = writeln!(text, "{whose} `{}` ({clauses})", finding.check);
     let _ = writeln!(text, "  expected  {}", indented(&finding.expected));
     let _ = writeln!(text, "  observed  {}\n", indented(&finding.observed));
+}
+
+fn part(text: &mut String, parting: &Parting, index: usize) {
+    let words = if index == 0 { "they part" } else { "and" };
+    let _ = writeln!(text, "{words} {}: {}", parting.when(), parting.place);
+    let _ = writeln!(text, "  expected  {}", parting.expected);
+    let _ = writeln!(text, "  seen      {}\n", parting.seen);
 }
 
 fn tell_account(text: &mut String, account: &Account) {

@@ -25,6 +25,8 @@ pub struct StageFile {
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogLine {
     pub number: usize,
+    /// How long the log is up to its end, in bytes.
+    pub end: u64,
     pub text: String,
     /// The object that it holds, where it holds one.
     pub object: Option<Map<String, Value>>,
@@ -69,11 +71,19 @@ pub fn shadow_log(path: &Path, form: &LogForm) -> ShadowLog {
         };
     }
     let bytes = bytes(path);
-    let text = String::from_utf8_lossy(&bytes);
-    let lines = text.lines().enumerate().map(|(index, line)| LogLine {
-        number: index + 1,
-        text: line.to_owned(),
-        object: form.read(line),
+    let mut end = 0;
+    let pieces = bytes.split_inclusive(|byte| *byte == b'\n').enumerate();
+    let lines = pieces.map(|(index, piece)| {
+        end += piece.len() as u64;
+        let text = String::from_utf8_lossy(piece);
+        let text = text.strip_suffix('\n').unwrap_or(&text);
+        let text = text.strip_suffix('\r').unwrap_or(text);
+        LogLine {
+            number: index + 1,
+            end,
+            text: text.to_owned(),
+            object: form.read(text),
+        }
     });
     ShadowLog {
         exists: true,

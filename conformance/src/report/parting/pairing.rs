@@ -1,0 +1,213 @@
+//! The shadow claims of a run beside the lines of its log. The lane asks one thing after the other, so both have
+//! one order; where they part is read without looking at what the scenario expects.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use serde_json::{Map, Value};
+use stub_coordinator::{Exchange, Outcome};
+
+use super::{Found, Kind, noticed};
+use crate::check::log;
+use crate::observed::Observed;
+use crate::supervise::Exit;
+
+/// A shadow claim.
+struct Claim<'a> {
+    exchange: &'a Exchange,
+    offer: Offer,
+    /// Whether the runner had a job of its own then: it reports that as `building` before it asks again.
+    local: bool,
+}
+
+/// What the answer says.
+#[derive(Debug, PartialEq, Eq)]
+enum Offer {
+    Job(String),
+    Nothing,
+    /// Nothing that a verdict could rest on.
+    Spoilt,
+}
+
+/// A line of the log that tells of a claim.
+struct Line {
+    position: usize,
+    says: Says,
+}
+
+enum Says {
+    Verdict {
+        coord: Option<String>,
+        /// The id was none, and is written otherwise than it was answered.
+        invalid: bool,
+    },
+    Error,
+    /// That there is no dry run, or none that can be trusted.
+    NoDryRun,
+}
+
+/// Where claims and lines part first, one parting of each kind.
+pub(super) fn of(seen: &Observed) -> Vec<Found> {
+    let (claims, lines) = (claims(seen), lines(seen));
+    let killed = seen.all_commands().any(|run| !matches!(run.exit, Exit::Code(_)));
+    let mut found: Vec<Found> = Vec::new();
+    let mut offered = BTreeSet::new();
+    let mut next = 0;
+    let without_line = |claims: &[Claim], offered: &BTreeSet<String>| {
+        let claim = claims.iter().find(|claim| !needs_no_line(claim, offered))?;
+        Some(unlogged(claim))
+    };
+    for line in &lines {
+        let place = claims[next..].iter().position(|claim| fits(&line.says, claim));
+        match (place, &line.says, claims.get(next)) {
+            (Some(place), ..) => {
+                found.extend(without_line(&claims[next..next + place], &offered));
+                next += place + 1;
+            }
+            (None, Says::Verdict { coord, .. }, Some(claim)) if !needs_no_line(claim, &offered) => {
+                found.push(contradicted(seen, claim, line, coord.as_deref()));
+                next += 1;
+            }
+            (None, Says::Verdict { coord, .. }, _) => found.push(unasked(seen, line, coord.as_deref())),
+            // Who reached nobody has no exchange to show.
+            (None, Says::Error | Says::NoDryRun, _) => {}
+        }
+        if let Says::Verdict { coord: Some(job), .. } = &line.says {
+            offered.insert(job.clone());
+        }
+    }
+    // The last may have been cut short: by the end of the runner, or by the end of its lane.
+    let rest = match claims[next..].split_last() {
+        Some((last, others)) if killed || last.exchange.wire_answer.is_none() => others,
+        _ => &claims[next..],
+    };
+    found.extend(without_line(rest, &offered));
+    let mut kinds = BTreeSet::new();
+    found.retain(|found| kinds.insert(found.kind));
+    found
+}
+
+fn claims(seen: &Observed) -> Vec<Claim<'_>> {
+    let mut claims: Vec<Claim> = Vec::new();
+    for exchange in &seen.coordinator.journal {
+        match exchange.operation.as_deref() {
+            Some("shadow.claim") => claims.push(Claim {
+                exchange,
+                offer: offer(exchange),
+                local: false,
+            }),
+            Some("shadow.report") if exchange.stage.as_deref() == Some("building") => {
+                if let Some(claim) = claims.last_mut() {
+                    claim.local = true;
+                }
+            }
+            _ => {}
+        }
+    }
+    claims
+}
+
+fn offer(exchange: &Exchange) -> Offer {
+    let Some(answer) = &exchange.wire_answer else {
+        return Offer::Spoilt;
+    };
+    let job = answer.body.as_ref().and_then(|body| body.pointer("/job/id"));
+    match (answer.status, job.and_then(Value::as_str)) {
+        (204, _) => Offer::Nothing,
+        (200, Some(job)) => Offer::Job(job.to_owned()),
+        _ => Offer::Spoilt,
+    }
+}
+
+fn lines(seen: &Observed) -> Vec<Line> {
+    let lines = log::numbered(seen).filter_map(|(position, object)| {
+        let says = says(object)?;
+        Some(Line { position, says })
+    });
+    lines.collect()
+}
+
+fn says(object: &Map<String, Value>) -> Option<Says> {
+    let text = |key: &str| object.get(key).and_then(Value::as_str);
+    if text("verdict").is_some() {
+        return Some(Says::Verdict {
+            coord: text("coordJob").map(ToOwned::to_owned),
+            invalid: text("reason") == Some("invalid"),
+        });
+    }
+    match (text("event")?, text("operation")) {
+        ("shadow-error", Some("shadow.claim")) => Some(Says::Error),
+        ("dry-run-unsupported" | "dry-run-not-honoured", _) => Some(Says::NoDryRun),
+        _ => None,
+    }
+}
+
+fn fits(says: &Says, claim: &Claim) -> bool {
+    match (says, &claim.offer) {
+        (Says::Verdict { invalid: true, .. }, Offer::Job(_)) => true,
+        (Says::Verdict { coord, .. }, Offer::Job(job)) => coord.as_ref() == Some(job),
+        (Says::Verdict { coord, .. }, Offer::Nothing) => coord.is_none(),
+        (Says::Verdict { .. }, Offer::Spoilt) => false,
+        (Says::Error, Offer::Spoilt) | (Says::NoDryRun, _) => true,
+        // It may have come too late, or to somebody who had left.
+        (Says::Error, _) => claim.exchange.fault.is_some() || claim.exchange.outcome != Outcome::Answered,
+    }
+}
+
+/// Clause S-1: two sides without a job have nothing to compare, and an offer to a runner without one is told once.
+fn needs_no_line(claim: &Claim, offered: &BTreeSet<String>) -> bool {
+    match &claim.offer {
+        Offer::Nothing => !claim.local,
+        Offer::Job(job) => !claim.local && offered.contains(job),
+        Offer::Spoilt => false,
+    }
+}
+
+fn unlogged(claim: &Claim) -> Found {
+    Found {
+        kind: Kind::UnloggedExchange,
+        at: Some(ended(claim)),
+        place: format!("exchange #{}", claim.exchange.seq),
+        expected: format!(
+            "a line in the log for a claim that was answered {}",
+            answered(claim)
+        ),
+        seen: "no line".into(),
+    }
+}
+
+fn contradicted(seen: &Observed, claim: &Claim, line: &Line, coord: Option<&str>) -> Found {
+    Found {
+        kind: Kind::ContradictedExchange,
+        at: noticed(seen, line.position).or(Some(ended(claim))),
+        place: format!("exchange #{}, log line {}", claim.exchange.seq, line.position + 1),
+        expected: format!("a line that says what was answered: {}", answered(claim)),
+        seen: format!("the coordinator's job is {}", coord.unwrap_or("none")),
+    }
+}
+
+fn unasked(seen: &Observed, line: &Line, coord: Option<&str>) -> Found {
+    Found {
+        kind: Kind::UnaskedVerdict,
+        at: noticed(seen, line.position),
+        place: format!("log line {}", line.position + 1),
+        expected: "a shadow claim that this verdict rests on".into(),
+        seen: format!(
+            "no claim, and yet the coordinator's job is {}",
+            coord.unwrap_or("none")
+        ),
+    }
+}
+
+fn ended(claim: &Claim) -> Instant {
+    claim.exchange.completed.unwrap_or(claim.exchange.arrived)
+}
+
+fn answered(claim: &Claim) -> String {
+    match (&claim.offer, &claim.exchange.wire_answer) {
+        (Offer::Job(job), _) => job.clone(),
+        (Offer::Nothing, _) => "none".into(),
+        (Offer::Spoilt, Some(answer)) => format!("by status {}", answer.status),
+        (Offer::Spoilt, None) => "by nothing whole".into(),
+    }
+}

@@ -1,0 +1,57 @@
+//! The starts of engines, `verify` and `ship` beside how often the scenario has each job's.
+
+use std::collections::BTreeMap;
+
+use super::{Found, Kind};
+use crate::observed::Observed;
+use crate::scenario::Scenario;
+use crate::stand_in::server::Run;
+use crate::stand_in::{SHIP, VERIFY};
+
+/// The first start that is one more than the scenario's, or else one that is missing.
+pub(super) fn of(scenario: &Scenario, seen: &Observed) -> Option<Found> {
+    let expect = &scenario.expect;
+    let of_tool = |tool: &str| seen.runs.iter().filter(|run| run.tool == tool).collect();
+    let all: [(&str, _, Vec<&Run>); 3] = [
+        ("engine", &expect.runs, seen.engine_runs().collect()),
+        (VERIFY, &expect.verifies, of_tool(VERIFY)),
+        (SHIP, &expect.ships, of_tool(SHIP)),
+    ];
+    let parts = all
+        .into_iter()
+        .filter_map(|(what, wanted, runs)| first(what, wanted.as_ref()?, runs));
+    parts.min_by_key(|found| (found.at.is_none(), found.at))
+}
+
+fn first(what: &str, wanted: &BTreeMap<String, usize>, mut runs: Vec<&Run>) -> Option<Found> {
+    let part = |job: &str, times: usize, at, seen| Found {
+        kind: Kind::Start,
+        at,
+        place: format!("{what} of {job}"),
+        expected: match times {
+            0 => "no start".into(),
+            times => format!("started {times} times"),
+        },
+        seen,
+    };
+    runs.sort_by_key(|run| run.started);
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for run in runs {
+        let job = run.job.as_deref().unwrap_or("(no job)");
+        let times = wanted.get(job).copied().unwrap_or_default();
+        let count = counts.entry(job).or_default();
+        *count += 1;
+        if *count > times {
+            return Some(part(
+                job,
+                times,
+                Some(run.started),
+                format!("start number {count}"),
+            ));
+        }
+    }
+    wanted.iter().find_map(|(job, times)| {
+        let count = counts.get(job.as_str()).copied().unwrap_or_default();
+        (count < *times).then(|| part(job, *times, None, format!("{count} times")))
+    })
+}
