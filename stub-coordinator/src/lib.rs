@@ -6,6 +6,7 @@
 //! [`Stub::digest`]) say what happened. Three parts that do not know each other (`coordinator`, `script` with
 //! `faults`, `journal`) meet in `exchange`, with HTTP on top.
 
+mod about;
 mod check_file;
 mod clock;
 mod config;
@@ -39,7 +40,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 
-pub use check_file::{FileError, check_rules_file};
+pub use check_file::{CheckedRule, FileError, check_rules_file};
 pub use clock::ClockKind;
 pub use config::{
     Config, ConfigError, ControlPlace, CoordinatorTable, DEFAULT_LEASE_MS, JobEntry, NewJob, Strictness,

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
+
+use crate::about::{about, all_said};
 
 /// One request and what came of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -83,25 +84,13 @@ pub enum Outcome {
     AbortedByClient,
 }
 
-/// Which exchanges are meant; all that is given has to hold.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Match {
-    /// The operation.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub operation: Option<String>,
-    /// The factory.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub factory: Option<String>,
-    /// The job.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub job: Option<String>,
-    /// The stage.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stage: Option<String>,
-    /// The lease.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lease: Option<String>,
+about! {
+    /// Which exchanges are meant; all that is given has to hold.
+    pub struct Match {
+        /// The operation.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub operation: Option<String>,
+    }
 }
 
 impl Match {
@@ -121,13 +110,7 @@ impl Match {
 
     /// The same of what it says about operation, factory, job, stage and lease.
     pub(super) fn fits(&self, operation: Option<&str>, about: [Option<&str>; 4]) -> bool {
-        let fits =
-            |wanted: &Option<String>, said: Option<&str>| wanted.is_none() || wanted.as_deref() == said;
-        let [factory, job, stage, lease] = about;
-        fits(&self.operation, operation)
-            && fits(&self.factory, factory)
-            && fits(&self.job, job)
-            && fits(&self.stage, stage)
-            && fits(&self.lease, lease)
+        let is_operation = self.operation.is_none() || self.operation.as_deref() == operation;
+        is_operation && all_said(self.about(), about)
     }
 }

@@ -64,13 +64,12 @@ fn in_words(why_not: WhyNot, armed: &Armed, operation: Operation, facts: &Facts<
         WhyNot::OtherOperation => format!("it is on `{}`, not on `{}`", rule.on, operation.name()),
         WhyNot::WrongFault => format!("`{}` can't happen to `{}`", rule.fault.kind(), operation.name()),
         WhyNot::Field(field) => {
-            let (wanted, said) = match field {
-                "factory" => (&rule.matching.factory, &facts.factory),
-                "job" => (&rule.matching.job, &facts.job),
-                "stage" => (&rule.matching.stage, &facts.stage),
-                _ => (&rule.matching.lease, &facts.lease),
-            };
-            let wanted = wanted.as_deref().unwrap_or_default();
+            let wanted = rule.matching.fields().into_iter().zip(facts.about());
+            let named = wanted.map(|((_, name, wanted), said)| (name, wanted.unwrap_or_default(), said));
+            let (_, wanted, said) = named
+                .into_iter()
+                .find(|(name, ..)| *name == field)
+                .unwrap_or_default();
             match said {
                 Some(said) => format!("it wants the {field} {wanted:?}, the request says {said:?}"),
                 None => format!("it wants the {field} {wanted:?}, the request says none"),

@@ -30,23 +30,17 @@ pub(super) enum WhyNot {
 impl Armed {
     /// Why the request is none of the rule's.
     pub(super) fn mismatch(&self, operation: Operation, facts: &Facts<'_>) -> Option<WhyNot> {
-        let matching = &self.rule.matching;
-        let fields = [
-            ("factory", &matching.factory, facts.factory),
-            ("job", &matching.job, facts.job),
-            ("stage", &matching.stage, facts.stage),
-            ("lease", &matching.lease, facts.lease),
-        ];
         if self.operation.is_some_and(|on| on != operation) {
             return Some(WhyNot::OtherOperation);
         }
         if !validate::goes_with(&self.rule.fault, operation) {
             return Some(WhyNot::WrongFault);
         }
-        fields
-            .into_iter()
-            .find(|(_, wanted, said)| wanted.is_some() && wanted.as_deref() != *said)
-            .map(|(field, _, _)| WhyNot::Field(field))
+        let wanted = self.rule.matching.fields().into_iter();
+        wanted
+            .zip(facts.about())
+            .find(|((_, _, wanted), said)| wanted.is_some() && wanted != said)
+            .map(|((_, field, _), _)| WhyNot::Field(field))
     }
 
     /// Why it does not fire on its match of that ordinal, counted from 1.

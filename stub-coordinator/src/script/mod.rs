@@ -44,6 +44,13 @@ pub(crate) struct Facts<'a> {
     pub(crate) lease: Option<&'a str>,
 }
 
+impl<'a> Facts<'a> {
+    /// In the order factory, job, stage, lease.
+    fn about(&self) -> [Option<&'a str>; 4] {
+        [self.factory, self.job, self.stage, self.lease]
+    }
+}
+
 /// A rule that fires on a request.
 #[derive(Debug, Clone)]
 pub(crate) struct Fired {

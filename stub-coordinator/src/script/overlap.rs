@@ -6,16 +6,18 @@ use super::fault::Fault;
 use super::rule::{Rule, RuleMatch};
 use super::validate::goes_with;
 use super::{Armed, Field, Operation, When};
+use crate::about::all_said;
 use crate::ids::RuleId;
 
 impl RuleMatch {
     /// What it asks for, each with its name.
     pub(super) fn fields(&self) -> [(Field, &'static str, Option<&str>); 4] {
+        let [factory, job, stage, lease] = self.about();
         [
-            (Field::Factory, "factory", self.factory.as_deref()),
-            (Field::Job, "job", self.job.as_deref()),
-            (Field::Stage, "stage", self.stage.as_deref()),
-            (Field::Lease, "lease", self.lease.as_deref()),
+            (Field::Factory, "factory", factory),
+            (Field::Job, "job", job),
+            (Field::Stage, "stage", stage),
+            (Field::Lease, "lease", lease),
         ]
     }
 }
@@ -85,15 +87,10 @@ fn fires_always(rule: &Rule) -> bool {
 
 /// Whether all that holds for `other` holds for this as well.
 fn asks_no_more(this: &RuleMatch, other: &RuleMatch) -> bool {
-    this.fields()
-        .iter()
-        .zip(other.fields())
-        .all(|((_, _, this), (_, _, other))| this.is_none() || *this == other)
+    all_said(this.about(), other.about())
 }
 
 fn can_both_hold(this: &RuleMatch, other: &RuleMatch) -> bool {
-    this.fields()
-        .iter()
-        .zip(other.fields())
-        .all(|((_, _, this), (_, _, other))| this.is_none() || other.is_none() || *this == other)
+    let mut pairs = this.about().into_iter().zip(other.about());
+    pairs.all(|(this, other)| this.is_none() || other.is_none() || this == other)
 }

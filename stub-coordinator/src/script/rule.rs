@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::fault::Fault;
+use crate::about::about;
 use crate::names::Span;
 
 /// One piece of scripted misbehaviour.
@@ -30,22 +31,9 @@ pub struct Rule {
     pub fault: Fault,
 }
 
-/// What a request has to say for a rule to match it; all that is given has to hold.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RuleMatch {
-    /// The factory that asks.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub factory: Option<String>,
-    /// The job that it speaks of.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub job: Option<String>,
-    /// The stage that it reports.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stage: Option<String>,
-    /// The lease that it holds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lease: Option<String>,
+about! {
+    /// What a request has to say for a rule to match it; all that is given has to hold.
+    pub struct RuleMatch {}
 }
 
 /// Which of the matching requests a rule fires on.
