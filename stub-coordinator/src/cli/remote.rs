@@ -25,18 +25,19 @@ struct Begun {
     status: u16,
 }
 
-/// Connects to a stub; where nobody listens here, to where its control API listens by itself.
+/// Connects to a stub: to where its control API listens by itself, where it does. An answer from there comes once what
+/// was asked for is so, and it comes in an outage too.
 fn connect(authority: &str) -> io::Result<TcpStream> {
     let mut failed = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for address in authority.to_socket_addrs()? {
-        match TcpStream::connect_timeout(&address, CONNECT_TIME) {
-            Ok(stream) => return Ok(stream),
-            Err(error) => failed = error,
-        }
         if address.ip().is_loopback()
             && let Ok(stream) = TcpStream::connect_timeout(&control_beside(address), CONNECT_TIME)
         {
             return Ok(stream);
+        }
+        match TcpStream::connect_timeout(&address, CONNECT_TIME) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => failed = error,
         }
     }
     Err(failed)
