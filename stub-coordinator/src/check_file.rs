@@ -9,6 +9,7 @@ use thiserror::Error;
 use toml::Spanned;
 
 use crate::config::CoordinatorTable;
+use crate::ids::RuleId;
 use crate::moment::Moment;
 use crate::names::with_hint;
 use crate::script::{Rule, Script};
@@ -23,6 +24,17 @@ pub struct FileError {
     pub line: usize,
     /// What is wrong there, and what to write instead.
     pub what: String,
+}
+
+/// A rule of a file, which could be armed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckedRule {
+    /// The line on which it begins, from 1; of a JSON list none is known.
+    pub line: Option<usize>,
+    /// Its name; made up where the file has none.
+    pub id: RuleId,
+    /// The earlier rules that may fire first on a request that this one matches too.
+    pub behind: Vec<RuleId>,
 }
 
 /// A scenario as far as its coordinator goes, read strictly.
@@ -52,8 +64,8 @@ struct CoordinatorPlaces {
     rule: Vec<Spanned<toml::Table>>,
 }
 
-/// Reads a file, arms its rules in a script of their own, and says how many there are.
-pub fn check_rules_file(path: &Path) -> Result<usize, FileError> {
+/// Reads a file and arms its rules in a script of their own, which tells of each what arming it on a stub would.
+pub fn check_rules_file(path: &Path) -> Result<Vec<CheckedRule>, FileError> {
     let file = path.display().to_string();
     let wrong = |line: usize, what: String| FileError {
         file: file.clone(),
@@ -70,7 +82,13 @@ pub fn check_rules_file(path: &Path) -> Result<usize, FileError> {
             wrong(line, format!("rule {}: {error}", at + 1))
         })?;
     }
-    Ok(rules.len())
+    let checked = script.rules().into_iter().enumerate();
+    let checked = checked.map(|(at, armed)| CheckedRule {
+        line: lines.get(at).copied(),
+        id: armed.id,
+        behind: armed.behind,
+    });
+    Ok(checked.collect())
 }
 
 /// The rules of a file with the lines on which they begin, or a line and what is wrong there.

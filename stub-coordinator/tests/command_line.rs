@@ -485,6 +485,37 @@ fn validate_says_the_line_and_the_nearest_name() {
     }
 }
 
+/// What arming tells over the control API, word for word.
+#[test]
+fn validate_tells_which_rules_go_first_in_the_words_of_rule_add() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let once = r#"{"id": "once", "on": "*", "when": {"times": 1}, "fault": "reset"}"#;
+    let claims = r#"{"on": "claim", "fault": "empty"}"#;
+    let stub = start(&[]);
+    assert!(told(&stub, &["rule", "add", once]).0);
+    let (fine, said) = told(&stub, &["rule", "add", claims]);
+    let words = "rule-1 is behind once: that one goes first where both fire";
+    assert!(
+        fine && said.contains(&format!("stub-coordinator: {words}")),
+        "{said}"
+    );
+
+    let table = "[[rule]]\nid = \"once\"\non = \"*\"\nwhen = { times = 1 }\nfault = \"reset\"\n\n\
+                 [[rule]]\non = \"claim\"\nfault = \"empty\"\n";
+    let scenario = table.replace("[[rule]]", "[[coordinator.rule]]");
+    for (name, text, line) in [
+        ("rules.toml", table.to_owned(), ":7"),
+        ("scenario.toml", scenario, ":7"),
+        ("rules.json", format!("[{once}, {claims}]"), ""),
+    ] {
+        let output = run(&["validate", &write(folder.path(), name, &text)]);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "what overlaps can be armed: {errors}");
+        assert!(errors.ends_with(&format!("{name}{line}: {words}\n")), "{errors}");
+        assert_eq!(errors.lines().count(), 1, "{errors}");
+    }
+}
+
 #[test]
 fn a_stub_that_is_not_there_or_wants_a_token_is_told_of() {
     let gone = run(&["rule", "list", "--url", "http://127.0.0.1:1"]);

@@ -134,12 +134,9 @@ pub(super) fn rules(verb: &RuleVerb) -> Result<(), Box<dyn Error>> {
                 )
             })?;
             let answer = target.post("/_stub/rules", &rule)?;
-            for behind in answer["behind"].as_array().into_iter().flatten() {
-                eprintln!(
-                    "stub-coordinator: {} is behind {}: that one goes first where both fire",
-                    word(&answer["id"]),
-                    word(behind)
-                );
+            for earlier in answer["behind"].as_array().into_iter().flatten() {
+                let told = behind(&word(&answer["id"]), &word(earlier));
+                eprintln!("stub-coordinator: {told}");
             }
             shown(target, &answer, || word(&answer["id"]))
         }
@@ -170,6 +167,11 @@ pub(super) fn rules(verb: &RuleVerb) -> Result<(), Box<dyn Error>> {
             shown(target, &answer, || format!("{id} is disarmed"))
         }
     }
+}
+
+/// What is told of a rule that overlaps with an earlier one.
+pub(super) fn behind(rule: &str, earlier: &str) -> String {
+    format!("{rule} is behind {earlier}: that one goes first where both fire")
 }
 
 pub(super) fn gates(verb: &GateVerb) -> Result<(), Box<dyn Error>> {

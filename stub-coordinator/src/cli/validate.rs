@@ -1,12 +1,22 @@
-//! `validate FILE`: whether a scenario's coordinator, or a list of rules, could be armed; if not, where and why.
+//! `validate FILE`: whether a scenario's coordinator, or a list of rules, could be armed; if not, where and why; if so,
+//! which of them go behind others.
 
 use std::error::Error;
 use std::path::Path;
 
 use stub_coordinator::check_rules_file;
 
+use super::control::behind;
+
 pub(super) fn run(file: &Path) -> Result<(), Box<dyn Error>> {
-    let count = check_rules_file(file)?;
-    println!("{}: {count} rules, all of which can fire", file.display());
+    let rules = check_rules_file(file)?;
+    for rule in &rules {
+        let line = rule.line.map_or(String::new(), |line| format!(":{line}"));
+        for earlier in &rule.behind {
+            let told = behind(rule.id.as_str(), earlier.as_str());
+            eprintln!("{}{line}: {told}", file.display());
+        }
+    }
+    println!("{}: {} rules, all of which can fire", file.display(), rules.len());
     Ok(())
 }

@@ -60,13 +60,16 @@ function showRules(told) {
     (status) => {
       const disarm = button("disarm", () => pull(`${status.id} is disarmed`, "DELETE", `/rules/${encodeURIComponent(status.id)}`));
       disarm.setAttribute("aria-label", `disarm ${status.id}`);
-      return make("li", "", "", make("b", "id", status.id), make("code"), make("span", "hits"), disarm);
+      return make("li", "", "", make("b", "id", status.id), make("code"), make("span", "hits"), make("span", "behind"), disarm);
     },
     (line, status) => {
       const { on, fault, id, ...rest } = status.rule;
       const more = Object.keys(rest).length ? ` ${JSON.stringify(rest)}` : "";
       say(line.children[1], `${on}: ${typeof fault === "string" ? fault : JSON.stringify(fault)}${more}`);
       say(line.children[2], `fired ${status.fired} of ${status.matched} matched`);
+      const [earlier, ...others] = status.behind;
+      const goes = others.length ? "those go" : "that one goes";
+      say(line.children[3], earlier ? `is behind ${status.behind.join(", ")}: ${goes} first where both fire` : "");
     });
   showPresets(rules);
 }

@@ -271,6 +271,25 @@ fn rules_are_armed_and_disarmed_and_a_wrong_one_is_told() {
 }
 
 #[test]
+fn a_rule_that_overlaps_is_shown_with_those_that_go_first_until_they_are_gone() {
+    let stub = start(&["alpha"]);
+    let arm = |rule: Rule| drop(stub.arm(rule).expect("a sound rule"));
+    arm(Rule::on("*", Fault::Hang).named("once").times(1));
+    arm(Rule::on("claim", Fault::Empty).named("few").times(3));
+    arm(Rule::on("claim", Fault::Reset).named("claims"));
+    let browser = open(&stub);
+    browser.until("document.querySelectorAll('#rules > li').length === 3");
+    let behind = "[...document.querySelectorAll('#rules .behind')].map((told) => told.innerText)";
+    let both = "is behind once, few: those go first where both fire";
+    let one = "is behind once: that one goes first where both fire";
+    assert_eq!(browser.value(behind), json!(["", one, both]));
+    browser.click("#rules > li:first-child button");
+    browser.until("document.querySelectorAll('#rules > li').length === 2");
+    let one = "is behind few: that one goes first where both fire";
+    assert_eq!(browser.value(behind), json!(["", one]));
+}
+
+#[test]
 fn the_clock_is_advanced_and_a_reset_empties_the_page() {
     let config = Config {
         clock: ClockKind::Manual,
