@@ -1,5 +1,6 @@
 //! The command line: what can be asked of the harness, and with which exit code it answers.
 
+mod choice;
 mod invocation;
 mod options;
 mod others;
@@ -15,13 +16,9 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use conformance::clause::{self, pins};
-use conformance::drive::stop::Stop;
-use conformance::profile::{self, Profile};
+use conformance::profile;
 use conformance::report::event;
-use conformance::sandbox::Keep;
-use conformance::scenario::select::{self, Found};
-use conformance::scenario::{parse, schema};
-use conformance::suite::{self, Suite, chain};
+use conformance::scenario::schema;
 
 use options::Options;
 
@@ -165,7 +162,7 @@ pub(crate) fn main() -> ExitCode {
         None => run::run(&[], &cli.options),
         Some(Command::Run { globs }) => run::run(&globs, &cli.options),
         Some(Command::Replay { file, ids }) => replay::replay(&file, &ids, &cli.options),
-        Some(Command::List { globs }) => list(&globs, &cli.options),
+        Some(Command::List { globs }) => choice::list(&globs, &cli.options),
         Some(Command::Coverage) => proof::coverage(&cli.options),
         Some(Command::Mutants { names }) => proof::mutants(&names, &cli.options),
         Some(Command::Property { cases, seed, out }) => proof::property(seed, cases, &out, &cli.options),
@@ -220,84 +217,6 @@ fn taken_by(command: &Command) -> (&'static str, &'static [&'static str]) {
         Command::Schema { .. } => ("schema", &[]),
         Command::Completions { .. } => ("completions", &[]),
     }
-}
-
-fn suite_for(options: &Options) -> Result<Suite, String> {
-    let profile = match &options.profile {
-        Some(file) => profile::read(file),
-        None => profile::find_aq().map(|aq| Profile::aq(&aq)),
-    };
-    suite_of(profile.map_err(|error| chain(&error))?, options)
-}
-
-fn suite_of(profile: Profile, options: &Options) -> Result<Suite, String> {
-    let harness =
-        std::env::current_exe().map_err(|error| format!("its own binary can't be found: {error}"))?;
-    let keep = if options.keep {
-        Keep::Folders
-    } else {
-        Keep::Nothing
-    };
-    Ok(Suite {
-        profile,
-        harness,
-        keep,
-        today: suite::today(),
-        stop: Stop::default(),
-    })
-}
-
-fn list(globs: &[String], options: &Options) -> ExitCode {
-    let found = match select(globs, options) {
-        Ok(found) => found,
-        Err(code) => return code,
-    };
-    let width = found.iter().map(|found| found.id.len()).max().unwrap_or(0);
-    let mut text = String::new();
-    let mut code = ExitCode::SUCCESS;
-    for found in &found {
-        match parse::read(&found.path) {
-            Ok(scenario) => {
-                text.push_str(&format!(
-                    "{:width$}  {} [{}]\n",
-                    found.id,
-                    scenario.title,
-                    scenario.clauses.join(" ")
-                ));
-            }
-            Err(error) => {
-                eprintln!("conformance: {}", chain(&error));
-                code = ExitCode::from(BROKEN);
-            }
-        }
-    }
-    print(&text);
-    code
-}
-
-/// The scenarios that were asked for; a glob that names none is wrong usage, never an empty success.
-fn select(globs: &[String], options: &Options) -> Result<Vec<Found>, ExitCode> {
-    let folder = options.scenarios.clone().unwrap_or_else(suite::default_folder);
-    let all = select::all(&folder).map_err(|error| {
-        eprintln!(
-            "conformance: the scenarios in {} can't be listed: {error}",
-            folder.display()
-        );
-        ExitCode::from(USAGE)
-    })?;
-    if let Some(glob) = globs
-        .iter()
-        .find(|glob| !all.iter().any(|found| select::names(glob, &found.id)))
-    {
-        eprintln!("conformance: no scenario is named `{glob}`; `conformance list` shows them all");
-        return Err(ExitCode::from(USAGE));
-    }
-    let wanted = |found: &Found| globs.is_empty() || globs.iter().any(|glob| select::names(glob, &found.id));
-    let mut wanted: Vec<Found> = all.into_iter().filter(wanted).collect();
-    if let Some(seed) = options.shuffle {
-        select::shuffle(&mut wanted, seed);
-    }
-    Ok(wanted)
 }
 
 /// Says why nothing comes of it.

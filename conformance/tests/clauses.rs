@@ -6,6 +6,7 @@ mod common;
 
 use conformance::check::register;
 use conformance::clause::coverage::{self, Naming};
+use conformance::clause::gaps;
 use conformance::clause::{self, pins};
 use conformance::scenario::{parse, select};
 
@@ -24,7 +25,7 @@ fn every_must_is_checked_and_every_check_has_a_clause_that_exists() {
     let (scenarios, checks, mutants) = (scenarios(), coverage::checks(), coverage::mutants());
     let rows = coverage::of(clause::all(), &scenarios, &checks, &mutants);
     let namings: Vec<Naming> = scenarios.into_iter().chain(checks).chain(mutants).collect();
-    let objections = coverage::objections(&rows, &namings, coverage::EXCUSES);
+    let objections = gaps::objections(&rows, &namings, gaps::EXCUSES);
     assert!(objections.is_empty(), "{}", objections.join("\n"));
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::io::BufReader;
 use std::time::Duration;
 
-use conformance::clause::coverage;
+use conformance::clause::{coverage, gaps};
 use conformance::report::account::{Account, Moment, Witness};
 use conformance::report::event::{Case, CheckResult, End, Ended, Event, Place, Started, VERSION};
 use conformance::report::parting::{self, Parting};
@@ -344,8 +344,8 @@ fn the_page_says_of_each_clause_whether_it_is_cited_and_forced() {
         cell("cited", "C-1")
     );
     assert_eq!(cell("cited", "T-5"), "not here");
-    let gaps = page.matches("class=\"gap\">NOT FORCED is ").count();
-    assert_eq!(gaps, coverage::EXCUSES.len(), "each gap is told");
+    let told = page.matches("class=\"gap\">NOT FORCED is ").count();
+    assert_eq!(told, gaps::EXCUSES.len(), "each gap is told");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! The register of clauses, read from the two contracts in `docs/`: id, level, text. What checks, scenarios and
-//! mutants make of them is `coverage`; that nobody changes a text unseen is `pins`.
+//! mutants make of them is `coverage`, and what they leave out `gaps`; that nobody changes a text unseen is `pins`.
 
 pub mod coverage;
+pub mod gaps;
 pub mod pins;
 
 use std::sync::LazyLock;

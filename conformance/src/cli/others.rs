@@ -12,8 +12,9 @@ use conformance::report::outputs::Reports;
 use conformance::smoke;
 use conformance::suite::{self, chain};
 
+use super::choice::suite_for;
 use super::invocation::Invocation;
-use super::{BROKEN, Options, USAGE, fail, run, suite_for};
+use super::{BROKEN, Options, USAGE, fail, run};
 
 /// The coordinator to be judged, and how.
 pub(super) struct Target {
@@ -30,7 +31,7 @@ pub(super) fn smoke(only: &[String], options: &Options) -> ExitCode {
     };
     let suite = match suite_for(options) {
         Ok(suite) => suite,
-        Err(message) => return fail(BROKEN, &message),
+        Err(code) => return code,
     };
     let mut reports = match Reports::open(&run::wanted(options)) {
         Ok(reports) => reports,

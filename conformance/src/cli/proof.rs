@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use conformance::clause::{self, coverage, coverage::Naming};
+use conformance::clause::{self, coverage, coverage::Naming, gaps};
 use conformance::mutant::cases;
 use conformance::mutant::matrix::{self, Fate};
 use conformance::property;
@@ -11,7 +11,8 @@ use conformance::scenario::parse;
 use conformance::suite::{self, chain};
 use conformance::sweep;
 
-use super::{BROKEN, Options, USAGE, print, select, suite_for};
+use super::choice::{chosen, select, suite_for};
+use super::{BROKEN, Options, USAGE, print};
 
 /// Prints clause × check; exit 1 where a MUST has no check or no mutant, a check no clause, or an excuse rots.
 pub(super) fn coverage(options: &Options) -> ExitCode {
@@ -36,7 +37,7 @@ pub(super) fn coverage(options: &Options) -> ExitCode {
     let rows = coverage::of(clause::all(), &scenarios, &checks, &mutants);
     print(&coverage::render(&rows));
     let namings: Vec<Naming> = scenarios.into_iter().chain(checks).chain(mutants).collect();
-    let objections = coverage::objections(&rows, &namings, coverage::EXCUSES);
+    let objections = gaps::objections(&rows, &namings, gaps::EXCUSES);
     for objection in &objections {
         eprintln!("conformance: {objection}");
     }
@@ -47,10 +48,7 @@ pub(super) fn coverage(options: &Options) -> ExitCode {
 pub(super) fn property(seed: u64, cases: u64, out: &Path, options: &Options) -> ExitCode {
     let suite = match suite_for(options) {
         Ok(suite) => suite,
-        Err(message) => {
-            eprintln!("conformance: {message}");
-            return ExitCode::from(BROKEN);
-        }
+        Err(code) => return code,
     };
     let jobs = options.jobs.unwrap_or_else(suite::default_jobs);
     let Some(failure) = property::run(&suite, seed, cases, jobs) else {
@@ -80,10 +78,7 @@ pub(super) fn property(seed: u64, cases: u64, out: &Path, options: &Options) -> 
 pub(super) fn sweep(kills: u64, seed: u64, options: &Options) -> ExitCode {
     let suite = match suite_for(options) {
         Ok(suite) => suite,
-        Err(message) => {
-            eprintln!("conformance: {message}");
-            return ExitCode::from(BROKEN);
-        }
+        Err(code) => return code,
     };
     let plan = sweep::Plan {
         profile: suite.profile,
@@ -117,16 +112,9 @@ pub(super) fn mutants(names: &[String], options: &Options) -> ExitCode {
         eprintln!("conformance: no case has a mutant `{name}`");
         return ExitCode::from(USAGE);
     }
-    let found = match select(&[], options) {
-        Ok(found) => found,
+    let (found, suite) = match chosen(&[], options) {
+        Ok(chosen) => chosen,
         Err(code) => return code,
-    };
-    let suite = match suite_for(options) {
-        Ok(suite) => suite,
-        Err(message) => {
-            eprintln!("conformance: {message}");
-            return ExitCode::from(BROKEN);
-        }
     };
     let wanted: Vec<cases::Case> = cases::ALL
         .iter()

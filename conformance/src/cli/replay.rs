@@ -15,7 +15,8 @@ use conformance::scenario::select::{self, Found};
 use conformance::suite::{self, Suite, chain};
 use conformance::verdict::Outcome;
 
-use super::{BROKEN, Options, USAGE, fail, run, suite_of};
+use super::choice::suite_of;
+use super::{BROKEN, Options, USAGE, fail, run};
 
 /// Runs these ids of the stream again, or all that failed in it.
 pub(super) fn replay(file: &Path, ids: &[String], options: &Options) -> ExitCode {

@@ -12,18 +12,15 @@ use conformance::scenario::select::Found;
 use conformance::suite::{self, Next, Suite, Told};
 use conformance::verdict::{Outcome, Verdict};
 
+use super::choice::chosen;
 use super::invocation::Invocation;
-use super::{BROKEN, Options, USAGE, fail, select, suite_for};
+use super::{Options, USAGE, fail};
 
 /// Runs the scenarios that the globs name.
 pub(super) fn run(globs: &[String], options: &Options) -> ExitCode {
-    let found = match select(globs, options) {
-        Ok(found) => found,
+    let (found, suite) = match chosen(globs, options) {
+        Ok(chosen) => chosen,
         Err(code) => return code,
-    };
-    let suite = match suite_for(options) {
-        Ok(suite) => suite,
-        Err(message) => return fail(BROKEN, &message),
     };
     if let Some(unknown) = suite.profile.known_failures.iter().find(|known| {
         let names = |found: &Found| found.id == known.scenario;

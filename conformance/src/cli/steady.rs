@@ -9,18 +9,15 @@ use conformance::steady::{self, Difference, Made};
 use conformance::suite;
 use conformance::verdict::{self, Outcome};
 
+use super::choice::chosen;
 use super::invocation::Invocation;
-use super::{BROKEN, Options, fail, run, select, suite_for};
+use super::{Options, run};
 
 /// Makes the runs; exit 1 on a difference, else the exit code of the first run, which is that of all.
 pub(super) fn steady(globs: &[String], runs: u64, options: &Options) -> ExitCode {
-    let found = match select(globs, options) {
-        Ok(found) => found,
+    let (found, suite) = match chosen(globs, options) {
+        Ok(chosen) => chosen,
         Err(code) => return code,
-    };
-    let suite = match suite_for(options) {
-        Ok(suite) => suite,
-        Err(message) => return fail(BROKEN, &message),
     };
     run::end_on_signals(&suite.stop);
     let jobs = options.jobs.unwrap_or_else(suite::default_jobs);

@@ -1,15 +1,17 @@
 //! Judges a coordinator by the clauses of its contract, over HTTP alone. `checks` says what is demanded, `probe` how
-//! that is asked, `client` how it gets there.
+//! that is asked, `client` how it gets there, `held` whether it is so.
 
 mod checks;
 pub mod client;
+mod held;
 pub mod probe;
 
 use std::time::Instant;
 
 use crate::verdict::{Finding, Outcome, Verdict, of_findings};
 use client::Client;
-use probe::{Held, Probe, Trouble};
+use held::{Held, Trouble};
+use probe::Probe;
 
 pub use probe::Attendant;
 

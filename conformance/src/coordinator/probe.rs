@@ -9,21 +9,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::client::{Answer, Client};
+use super::held::{Held, Lease, Trouble, demand, lease, let_in, unanswered};
 use crate::drive::stop::Stop;
 
 /// Leases longer than this are not waited for.
 const WAIT_LIMIT_MS: u64 = 10_000;
-
-/// Why a check did not hold.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Trouble {
-    /// The coordinator is wrong.
-    Wrong(String),
-    /// It can't be told.
-    Unclear(String),
-}
-
-pub type Held = Result<(), Trouble>;
 
 /// Who has the checks made: says which, can end them, and is told before a stretch of waiting how many milliseconds it takes.
 #[derive(Clone, Default)]
@@ -44,24 +34,6 @@ pub struct Probe {
     pub name: String,
     /// The leases that were granted, with the factory that holds each.
     granted: Mutex<Vec<(String, Lease)>>,
-}
-
-/// A granted lease.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lease {
-    pub id: String,
-    pub job: String,
-    pub token: u64,
-    pub ttl_ms: u64,
-}
-
-/// Fails with this message unless the condition holds.
-pub fn demand(condition: bool, message: impl FnOnce() -> String) -> Held {
-    if condition {
-        Ok(())
-    } else {
-        Err(Trouble::Wrong(message()))
-    }
 }
 
 impl Probe {
@@ -274,34 +246,4 @@ impl Probe {
 pub fn nonce() -> String {
     use std::hash::{BuildHasher, Hasher, RandomState};
     format!("{:016x}", RandomState::new().build_hasher().finish())
-}
-
-pub fn lease(answer: &Answer) -> Result<Lease, Trouble> {
-    let text = |value: &Value| value.as_str().map(ToOwned::to_owned);
-    let (lease, job) = (&answer.body["lease"], &answer.body["job"]);
-    let read = || {
-        Some(Lease {
-            id: text(&lease["id"])?,
-            job: text(&job["id"])?,
-            token: lease["fencingToken"].as_u64()?,
-            ttl_ms: lease["ttlMs"].as_u64()?,
-        })
-    };
-    read().ok_or_else(|| Trouble::Wrong(format!("the answer to a claim lacks a field: {}", answer.body)))
-}
-
-/// Whether the token opens the door: where it does not, nothing can be told of what is behind.
-fn let_in(answer: &Answer) -> Held {
-    match answer.status {
-        401 | 403 => Err(Trouble::Unclear(format!(
-            "the token is refused with {} {}; give one of the scopes shadow, work and submit by --token-file, or use \
-             --observe with one of the scope shadow",
-            answer.status, answer.body
-        ))),
-        _ => Ok(()),
-    }
-}
-
-fn unanswered(error: super::client::ClientError) -> Trouble {
-    Trouble::Wrong(crate::suite::chain(&error))
 }

@@ -13,7 +13,7 @@ use super::event::{Case, CheckResult, Started};
 use super::parting::Parting;
 use super::record::Record;
 use super::{cut, harmless};
-use crate::clause::{self, Level, coverage};
+use crate::clause::{self, Level, coverage, gaps};
 use crate::verdict::Outcome;
 
 const TEMPLATE: &str = include_str!("report.html");
@@ -309,7 +309,7 @@ fn clauses(record: &Record) -> Vec<ClauseRow> {
         scenarios: naming(&row.clause.id).len(),
         checks: row.checks.len(),
         mutants: row.mutants.len(),
-        gaps: coverage::excuses_of(&row).collect(),
+        gaps: gaps::excuses_of(&row).collect(),
     };
     rows.into_iter().map(row).collect()
 }
