@@ -4,7 +4,7 @@ use std::fs;
 
 use rustix::process::Signal;
 
-use crate::rig::{Rig, is_alive};
+use crate::rig::Rig;
 
 /// A tree that does not want to end: a child in a session of its own, an orphan, a deaf engine. Each notes its id.
 const STUBBORN: &str = "trap '' TERM
@@ -12,42 +12,27 @@ setsid sh -c 'trap \"\" TERM; echo $$ > $RIG/p1.new; mv $RIG/p1.new $RIG/p1; ech
 (sh -c 'echo $$ > $RIG/p2.new; mv $RIG/p2.new $RIG/p2; echo > $RIG/two; exec sleep 1000' &)
 echo $$ > $RIG/p3; echo > $RIG/three";
 
-fn stubborn(rig: &Rig) {
-    ["one", "two", "three"]
-        .iter()
-        .for_each(|name| drop(rig.pipe(name)));
-}
-
-fn hear_all(rig: &Rig) {
-    ["one", "two", "three"]
-        .iter()
-        .for_each(|name| drop(rig.hear(name)));
-}
-
-fn assert_nothing_lives(rig: &Rig) {
-    for name in ["p1", "p2", "p3"] {
-        let pid = fs::read_to_string(rig.path(name)).unwrap();
-        assert!(!is_alive(&pid), "{name} is alive");
-    }
-}
+/// Where each of the tree says that it is up, and notes its id.
+const UP: [&str; 3] = ["one", "two", "three"];
+const NOTES: [&str; 3] = ["p1", "p2", "p3"];
 
 #[test]
 fn at_its_time_out_everything_that_a_job_started_is_ended() {
     let rig = Rig::new();
-    stubborn(&rig);
+    rig.pipes(&UP);
     rig.add(
         "a",
         "timeout: 5s\nverify: touch $RIG/verified",
         &format!("{STUBBORN}\nwhile :; do sleep 9; done"),
     );
     let run = rig.start(&["run", "--drain"], &[]);
-    hear_all(&rig);
+    rig.hear_all(&UP);
     assert_eq!(run.end().code, 0);
     assert_eq!(
         (rig.stage("a").as_str(), rig.reason("a").as_str()),
         ("failed", "timeout")
     );
-    assert_nothing_lives(&rig);
+    rig.assert_none_lives(&NOTES);
     assert!(!rig.path("verified").exists());
 }
 
@@ -65,28 +50,28 @@ fn a_job_without_output_for_too_long_is_ended() {
 #[test]
 fn what_a_finished_engine_left_running_is_ended() {
     let rig = Rig::new();
-    stubborn(&rig);
+    rig.pipes(&UP);
     rig.add("a", "", STUBBORN);
     let run = rig.start(&["run", "--drain"], &[]);
-    hear_all(&rig);
+    rig.hear_all(&UP);
     assert_eq!((run.end().code, rig.stage("a").as_str()), (0, "shipped"));
-    assert_nothing_lives(&rig);
+    rig.assert_none_lives(&NOTES);
 }
 
 #[test]
 fn a_signal_puts_the_running_job_back_and_starts_no_other() {
     for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
         let rig = Rig::new();
-        stubborn(&rig);
+        rig.pipes(&UP);
         rig.add("a", "", &format!("{STUBBORN}\nwhile :; do sleep 9; done"));
         rig.add("b", "", "touch $RIG/started");
         let run = rig.start(&["run"], &[]);
-        hear_all(&rig);
+        rig.hear_all(&UP);
         run.signal(signal);
         let done = run.end();
         assert_eq!((done.code, done.stdout.as_str()), (code, "1 put back\n"));
         assert_eq!([rig.stage("a"), rig.stage("b")], ["inbox", "inbox"]);
-        assert_nothing_lives(&rig);
+        rig.assert_none_lives(&NOTES);
         assert!(!rig.path("started").exists());
     }
 }
@@ -94,16 +79,16 @@ fn a_signal_puts_the_running_job_back_and_starts_no_other() {
 #[test]
 fn a_second_signal_does_not_wait_for_the_grace_period() {
     let rig = Rig::new();
-    stubborn(&rig);
+    rig.pipes(&UP);
     rig.add("a", "", &format!("{STUBBORN}\nwhile :; do sleep 9; done"));
     let run = rig.start(&["run"], &[("AQ_GRACE", "1h")]);
-    hear_all(&rig);
+    rig.hear_all(&UP);
     // The first one counts. Were both pending at once, the system would hand over this one first, too.
     run.signal(Signal::INT);
     run.signal(Signal::TERM);
     assert_eq!(run.end().code, 130);
     assert_eq!(rig.stage("a"), "inbox");
-    assert_nothing_lives(&rig);
+    rig.assert_none_lives(&NOTES);
 }
 
 #[test]
@@ -135,24 +120,20 @@ fn a_ship_command_that_was_interrupted_is_never_run_again() {
     run.signal(Signal::KILL);
     run.end();
     assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
-    assert_eq!(
-        (rig.stage("a").as_str(), rig.reason("a").as_str()),
-        ("quarantine", "ship_unknown")
-    );
-    assert_eq!(rig.lines("runs").len(), 1);
+    rig.assert_ship_unknown();
 }
 
 #[test]
 fn after_a_killed_runner_the_job_is_taken_up_again_once_nothing_of_it_lives() {
     let rig = Rig::new();
-    stubborn(&rig);
+    rig.pipes(&UP);
     let second =
         "for p in p1 p2 p3; do kill -0 $(cat $RIG/$p) && echo $p lives >> $RIG/overlaps; done; exit 0";
     let script =
         format!("if test $AQ_ATTEMPT = 2; then\n{second}\nfi\n{STUBBORN}\nwhile :; do sleep 9; done");
     rig.add("a", "retries: 1\nlock: l", &script);
     let run = rig.start(&["run", "--drain"], &[("AQ_GRACE", "1s")]);
-    hear_all(&rig);
+    rig.hear_all(&UP);
     run.signal(Signal::KILL);
     assert_eq!(run.end().code, 137);
     let done = rig.aq(&["run", "--drain"]);
@@ -163,7 +144,7 @@ fn after_a_killed_runner_the_job_is_taken_up_again_once_nothing_of_it_lives() {
         done.stderr
     );
     assert_eq!(rig.lines("overlaps"), Vec::<String>::new());
-    assert_nothing_lives(&rig);
+    rig.assert_none_lives(&NOTES);
 }
 
 #[test]
@@ -276,18 +257,18 @@ fn a_tree_that_was_stopped_is_woken_to_hear_that_it_is_to_end() {
 #[test]
 fn an_engine_is_over_when_it_ends_and_not_when_the_last_one_closes_its_output() {
     let rig = Rig::new();
-    stubborn(&rig);
+    rig.pipes(&UP);
     // The processes left behind keep the output open and are deaf to TERM: without their end there would be none of it.
     rig.add("a", "timeout: 1h", &format!("echo before\n{STUBBORN}\nexit 3"));
     let run = rig.start(&["run", "--drain"], &[]);
-    hear_all(&rig);
+    rig.hear_all(&UP);
     assert_eq!(run.end().code, 0);
     assert_eq!(
         (rig.stage("a").as_str(), rig.reason("a").as_str()),
         ("failed", "exit 3")
     );
     assert_eq!(rig.aq(&["logs", "a"]).stdout, "before\n");
-    assert_nothing_lives(&rig);
+    rig.assert_none_lives(&NOTES);
 }
 
 /// Process 1 has no default for signals, and is the parent of everybody's orphans.

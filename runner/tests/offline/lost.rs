@@ -23,14 +23,10 @@ while :; do sleep 9; done";
 
 /// Starts the tree; returns the run and the process id of the supervisor.
 fn start<'a>(rig: &'a Rig, arguments: &[&str]) -> (crate::rig::Running<'a>, String) {
-    for name in ["one", "two", "three", "four"] {
-        rig.pipe(name);
-    }
+    rig.pipes(&["one", "two", "three", "four"]);
     rig.add("a", "retries: 1\nlock: l", TREE);
     let run = rig.start(arguments, &[]);
-    rig.hear("one");
-    rig.hear("two");
-    rig.hear("four");
+    rig.hear_all(&["one", "two", "four"]);
     let supervisor = rig.hear("three").trim().to_owned();
     (run, supervisor)
 }
@@ -40,10 +36,7 @@ fn signal(pid: &str, signal: Signal) {
 }
 
 fn assert_nothing_lives(rig: &Rig) {
-    for name in ["p1", "p2", "p3", "p4"] {
-        let pid = fs::read_to_string(rig.path(name)).unwrap();
-        assert!(!is_alive(&pid), "{name} is alive");
-    }
+    rig.assert_none_lives(&["p1", "p2", "p3", "p4"]);
     assert_eq!(rig.lines("overlaps"), Vec::<String>::new());
 }
 
@@ -110,12 +103,8 @@ fn a_ship_command_that_lost_its_supervisor_is_ended_and_never_run_again() {
     let supervisor = rig.hear("up");
     signal(&supervisor, Signal::KILL);
     assert_eq!(run.end().code, 0);
-    assert_eq!(
-        (rig.stage("a").as_str(), rig.reason("a").as_str()),
-        ("quarantine", "ship_unknown")
-    );
-    assert!(!is_alive(&fs::read_to_string(rig.path("ship")).unwrap()));
-    assert_eq!(rig.lines("runs").len(), 1);
+    rig.assert_ship_unknown();
+    rig.assert_none_lives(&["ship"]);
 }
 
 #[test]
@@ -281,12 +270,8 @@ fn shipping_that_lost_its_runner_and_its_supervisor_is_ended_by_the_next_try_and
     signal(&supervisor, Signal::KILL);
     ship.end();
     assert_eq!(rig.aq(&["ship", "a"]).code, 1);
-    assert!(!is_alive(&fs::read_to_string(rig.path("ship")).unwrap()));
-    assert_eq!(
-        (rig.stage("a").as_str(), rig.reason("a").as_str()),
-        ("quarantine", "ship_unknown")
-    );
-    assert_eq!(rig.lines("runs").len(), 1);
+    rig.assert_none_lives(&["ship"]);
+    rig.assert_ship_unknown();
 }
 
 #[test]

@@ -184,6 +184,31 @@ impl Rig {
         })
     }
 
+    /// Makes these pipes, for who writes into each of them once it is where the test wants it.
+    pub fn pipes(&self, names: &[&str]) {
+        names.iter().for_each(|name| drop(self.pipe(name)));
+    }
+
+    /// Waits until each of these was written into.
+    pub fn hear_all(&self, names: &[&str]) {
+        names.iter().for_each(|name| drop(self.hear(name)));
+    }
+
+    /// None of those that noted their process ids in these files lives.
+    pub fn assert_none_lives(&self, notes: &[&str]) {
+        for note in notes {
+            let pid = fs::read_to_string(self.path(note)).unwrap();
+            assert!(!is_alive(&pid), "{note} is alive");
+        }
+    }
+
+    /// Whether its job `a` was published nobody can tell, and it was not tried again.
+    pub fn assert_ship_unknown(&self) {
+        let told = (self.stage("a"), self.reason("a"));
+        assert_eq!(told, ("quarantine".into(), "ship_unknown".into()));
+        assert_eq!(self.lines("runs").len(), 1);
+    }
+
     /// Waits for an engine to read from a pipe, and lets it go on.
     pub fn release(&self, name: &str) {
         let path = self.path(name);
