@@ -344,7 +344,8 @@ impl Shared {
     }
 
     async fn step_to(&self, step: Moment, happened: &mut Vec<Due>) {
-        // Leases first: a claim that wakes at the same instant finds what they gave back.
+        // Leases first: a claim that wakes at the same instant finds what they gave back. Each that waits has an alarm
+        // at the next deadline, so nobody needs to be told.
         let (expired, rang) = {
             let mut coordinator = self.coordinator();
             (coordinator.settle(step), self.clock.move_to(step))
@@ -356,9 +357,6 @@ impl Shared {
                 at: expired.at.to_string(),
                 what,
             });
-        }
-        if !expired.is_empty() {
-            self.changed.notify_waiters();
         }
         happened.extend(rang.into_iter().map(|rang| Due {
             at: rang.at.to_string(),

@@ -296,6 +296,17 @@ fn a_rule_behind_one_that_always_fires_is_refused_by_name() {
 }
 
 #[test]
+fn at_the_limit_a_rule_is_refused_until_another_is_disarmed() {
+    let of_job =
+        |number| json!({"on": "job.report", "match": {"job": format!("j{number}")}, "fault": "hang"});
+    let script = script_with((1..=RULE_LIMIT).map(of_job));
+    let one_more = || script.arm(rule(of_job(0)), NOW);
+    assert_eq!(one_more(), Err(RuleError::TooMany(RULE_LIMIT)));
+    script.disarm(&RuleId::parse("rule-1").expect("an id"));
+    assert!(one_more().is_ok());
+}
+
+#[test]
 fn two_rules_cannot_have_one_name() {
     let script = script_with([json!({"id": "a", "on": "claim", "when": {"times": 1}, "fault": "hang"})]);
     let twin = rule(json!({"id": "a", "on": "health", "fault": "hang"}));
