@@ -57,6 +57,9 @@ pub(crate) use {
 /// The reason of a job whose `ship` command began without anyone knowing how it ended: never simply run again.
 pub(crate) const SHIP_UNKNOWN: &str = "ship_unknown";
 
+/// The reason of a job that a person gave up.
+pub(crate) const CANCELLED: &str = "cancelled";
+
 /// What became of one file that was asked for.
 type Reading<T> = Result<T, QueueError>;
 

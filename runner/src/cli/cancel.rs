@@ -3,7 +3,7 @@
 use super::error::CliError;
 use crate::exit::Exit;
 use crate::ids::JobId;
-use crate::queue::{JobHold, Queue, QueueError};
+use crate::queue::{CANCELLED, JobHold, Queue, QueueError};
 use crate::settings::Settings;
 use crate::shadow::{self, Transition};
 use crate::stage::Stage;
@@ -16,8 +16,6 @@ pub(super) struct Arguments {
     #[command(flatten)]
     format: super::Format,
 }
-
-const REASON: &str = "cancelled";
 
 pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, CliError> {
     let id = JobId::new(&arguments.id)?;
@@ -66,9 +64,9 @@ fn give_up(
     format: super::Format,
 ) -> Result<Exit, CliError> {
     let id = hold.id().clone();
-    queue.advance(&hold, stage, Stage::Failed, Some(REASON))?;
+    queue.advance(&hold, stage, Stage::Failed, Some(CANCELLED))?;
     drop(hold);
-    format.tell(&id, Stage::Failed, &format!("failed: {REASON}"))?;
+    format.tell(&id, Stage::Failed, &format!("failed: {CANCELLED}"))?;
     shadow::mirror(
         settings,
         &[Transition {

@@ -53,6 +53,9 @@ struct Candidate {
 pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, CliError> {
     let queue = Queue::open(&settings.queue.value)?;
     queue.complete()?;
+    if !arguments.dry_run {
+        queue.finish_prunings()?;
+    }
     let candidates = match arguments.ids.is_empty() {
         true => by_age_and_count(&queue, arguments)?,
         false => by_name(&queue, &arguments.ids)?,

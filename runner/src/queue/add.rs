@@ -28,6 +28,7 @@ impl Queue {
         }
         let first = reserve_sequence(self, submissions.len() as u64)?;
         for (submission, sequence) in submissions.iter().zip(first..) {
+            self.forget_pruned(&submission.id)?;
             history::append(self, &submission.id, &queued(&History::default(), sequence))?;
             self.place(&submission.id, &submission.bytes, Stage::Inbox)?;
         }

@@ -22,6 +22,12 @@ pub(super) fn write_durable(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
+/// A file that says what it said or what it is to say, and never half of either; `scratch` is for the caller alone.
+pub(super) fn replace_durable(path: &Path, scratch: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_durable(scratch, bytes)?;
+    fs::rename(scratch, path)
+}
+
 /// One `rename(2)`; fails with `AlreadyExists` instead of overwriting.
 pub(super) fn move_new(from: &Path, to: &Path) -> io::Result<()> {
     rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE).map_err(io::Error::from)
@@ -62,6 +68,14 @@ pub(super) fn append_line(path: &Path, line: &str) -> io::Result<()> {
     }
     file.write_all(line.as_bytes())?;
     file.sync_data()
+}
+
+/// Removes a folder, with all that is in it, that may be gone already.
+pub(super) fn remove_folder(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Removes a file that may be gone already.

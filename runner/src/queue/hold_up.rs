@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Queue, QueueError, Reading, files, history};
+use super::{Queue, QueueError, Reading, files, history, locks};
 
 /// Since when nothing is started, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +19,7 @@ pub(crate) struct Pause {
 impl Queue {
     /// From now on, until it is resumed. A pause that there is already keeps its instant.
     pub(crate) fn pause(&self, message: Option<&str>) -> Reading<Pause> {
+        let _held = locks::hold_queue(self)?;
         let known = self.paused()?;
         let pause = Pause {
             at: known.as_ref().map_or_else(history::now, |pause| pause.at.clone()),
@@ -32,7 +33,7 @@ impl Queue {
             source,
         };
         let text = serde_json::to_vec(&pause).map_err(|error| write(error.into()))?;
-        files::write_durable(&path, &text).map_err(write)?;
+        files::replace_durable(&path, &self.scratch_folder().join("pause"), &text).map_err(write)?;
         files::sync_folder(&self.pause_folder()).map_err(write)?;
         Ok(pause)
     }

@@ -1,15 +1,16 @@
 //! Old jobs leave the queue for good: what they printed, their history, their file; what stays is a name.
 //!
-//! The file goes last, so that a crash leaves the whole job or a job without its history, which the next pruning removes.
 //! The name, a file without content in `.state/pruned/STAGE/`, is laid down first: a coordinator that still has the job
-//! in its queue is told the stage instead of having it run again (clause T-12).
+//! in its queue is told the stage instead of having it run again (clause T-12). Then the job's file is taken out of its
+//! stage, by which the job is gone; what is left of it, its history first, is found again by that file, so that a crash
+//! leaves a whole job or none, and the next pruning clears away the rest.
 
 use std::fs;
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::{Queue, QueueError, Reading, files};
+use super::{Queue, QueueError, Reading, files, locks};
 use crate::ids::JobId;
 use crate::stage::Stage;
 
@@ -37,25 +38,96 @@ impl Queue {
         if self.owes(id)? {
             return Ok(Err(Spared::Owed));
         }
-        self.remember_pruned(id, stage)?;
         let (folder, file) = (self.job_folder(id), self.job_path(stage, id));
         let freed = size(&folder).saturating_add(size(&file));
-        let write = |path: &Path| {
-            let path = path.to_owned();
-            move |source| QueueError::Write { path, source }
+        self.remember_pruned(id, stage)?;
+        let going = self.going(id);
+        let write = |source| QueueError::Write {
+            path: going.clone(),
+            source,
         };
-        // Out of the way in one step, so that no half of a history is ever read.
-        let trash = self.scratch_folder().join(format!("pruned-{id}"));
-        remove_folder(&trash).map_err(write(&trash))?;
-        match fs::rename(&folder, &trash) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(write(&folder)(error)),
-            _ => files::sync_folder(&self.jobs_folder()).map_err(write(&folder))?,
+        fs::create_dir_all(self.going_folder()).map_err(write)?;
+        {
+            // Nobody may use the name before its history is out of the way.
+            let _held = locks::hold_queue(self)?;
+            fs::rename(&file, &going).map_err(write)?;
+            files::sync_folder(&self.going_folder()).map_err(write)?;
+            self.sync_move(stage, stage)?;
+            self.put_history_away(id)?;
         }
-        remove_folder(&trash).map_err(write(&trash))?;
-        files::remove(&file).map_err(write(&file))?;
-        self.sync_move(stage, stage)?;
+        self.clear_away(id)?;
         drop(hold);
         Ok(Ok(freed))
+    }
+
+    /// What prunings that were killed have left.
+    pub(crate) fn finish_prunings(&self) -> Reading<()> {
+        for entry in fs::read_dir(self.going_folder()).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let Some(id) = name.to_str().and_then(|name| JobId::new(name).ok()) else {
+                continue;
+            };
+            let Some(_hold) = self.hold(&id)? else { continue };
+            let _held = locks::hold_queue(self)?;
+            // Who put a new file of that name in place by hand goes on with the history that there is.
+            if self.find(&id)?.is_none() {
+                self.put_history_away(&id)?;
+            }
+            self.clear_away(&id)?;
+        }
+        Ok(())
+    }
+
+    /// A new job has nothing of one whose pruning was killed; the caller holds the queue's lock.
+    pub(super) fn forget_pruned(&self, id: &JobId) -> Reading<()> {
+        if !self.going(id).exists() {
+            return Ok(());
+        }
+        self.put_history_away(id)?;
+        self.clear_away(id)
+    }
+
+    /// In one step, so that no half of a history is ever read.
+    fn put_history_away(&self, id: &JobId) -> Reading<()> {
+        let trash = self.trash_folder().join(id.as_str());
+        let write = |source| QueueError::Write {
+            path: trash.clone(),
+            source,
+        };
+        fs::create_dir_all(self.trash_folder()).map_err(write)?;
+        files::remove_folder(&trash).map_err(write)?;
+        match fs::rename(self.job_folder(id), &trash) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(write(error)),
+            _ => {}
+        }
+        files::sync_folder(&self.jobs_folder()).map_err(write)
+    }
+
+    /// The file last: while it is there, so may be the rest.
+    fn clear_away(&self, id: &JobId) -> Reading<()> {
+        for (path, remove) in [
+            (
+                self.trash_folder().join(id.as_str()),
+                files::remove_folder as fn(&Path) -> _,
+            ),
+            (self.going(id), files::remove),
+        ] {
+            remove(&path).map_err(|source| QueueError::Write { path, source })?;
+        }
+        Ok(())
+    }
+
+    /// Where a job's file lies until the rest of it is gone.
+    fn going(&self, id: &JobId) -> PathBuf {
+        self.going_folder().join(id.as_str())
+    }
+
+    fn going_folder(&self) -> PathBuf {
+        self.state().join("pruned").join("going")
+    }
+
+    fn trash_folder(&self) -> PathBuf {
+        self.state().join("pruned").join("trash")
     }
 
     /// The final stage that a job was pruned from.
@@ -98,13 +170,6 @@ impl Queue {
             files::remove(&path).map_err(|source| QueueError::Write { path, source })?;
         }
         Ok(())
-    }
-}
-
-fn remove_folder(path: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
     }
 }
 

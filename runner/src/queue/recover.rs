@@ -186,6 +186,12 @@ impl Queue {
             Err(QueueError::Job(_)) => 0,
             Err(error) => return Err(error),
         };
+        // Cleared when the attempt began, so it is meant for this one, whose runner never came to it.
+        if self.cancel_marker(hold.id()).exists() {
+            self.advance(hold, stage, Stage::Failed, Some(super::CANCELLED))?;
+            self.take_cancel_wish(hold)?;
+            return Ok(Recovered::Moved { to: Stage::Failed });
+        }
         if spent <= retries {
             self.put_back(hold, stage, Cause::Failure, REASON)?;
             return Ok(Recovered::Moved { to: Stage::Inbox });

@@ -9,7 +9,7 @@ use super::runner::Runner;
 use super::{RunError, announce};
 use crate::fleet::lease::BootInstant;
 use crate::ids::JobId;
-use crate::queue::{REASON_GIVEN_BACK, is_reported};
+use crate::queue::{CANCELLED, REASON_GIVEN_BACK, is_reported};
 use crate::stage::Stage;
 use crate::supervise::Urgency;
 
@@ -92,7 +92,7 @@ impl Runner {
             let Some(mut attempt) = taken else { continue };
             if cancelled {
                 self.queue.take_cancel_wish(&attempt.hold)?;
-                self.settle(attempt, Stage::Failed, Some("cancelled"))?;
+                self.settle(attempt, Stage::Failed, Some(CANCELLED))?;
             } else if attempt.hold.take_name(&self.queue, attempt.job.lock.as_ref())? {
                 self.queue.take_approval(&attempt.hold)?;
                 self.park(attempt);

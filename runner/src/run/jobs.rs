@@ -27,8 +27,8 @@ impl Runner {
     pub(super) fn start_step(&mut self, mut attempt: Attempt, step: Step) -> Result<(), RunError> {
         let id = attempt.job.id.clone();
         // The last look before something is started: writing down that it will be may have taken its time.
-        attempt.wish = course::wish_of(self.right_to(&attempt), attempt.wish);
-        if let Some(Wish::LeaseLost(_)) = attempt.wish {
+        attempt.wish = self.wish_now(&attempt);
+        if attempt.wish.is_some() {
             let wish = attempt.wish.as_ref();
             let next = pipeline::after(&attempt.job, attempt.spent, attempt.step, &End::Ordered, wish);
             return self.follow(attempt, next);
@@ -51,7 +51,7 @@ impl Runner {
             Ok(_) => self.leaving.extend(attempt.take_running()),
             Err(_) => attempt.take_running().into_iter().for_each(Running::kill),
         }
-        attempt.wish = course::wish_of(self.right_to(&attempt), attempt.wish);
+        attempt.wish = self.wish_now(&attempt);
         if end.is_err() && attempt.lease.is_none() {
             self.lose(attempt);
             return Ok(());
@@ -75,6 +75,15 @@ impl Runner {
             None => next,
         };
         self.follow(attempt, next)
+    }
+
+    /// What is wished for at this moment, whether or not an event has told of it yet.
+    fn wish_now(&self, attempt: &Attempt) -> Option<Wish> {
+        let wish = attempt.wish.clone().or_else(|| {
+            let is_cancelled = self.queue.cancel_marker(&attempt.job.id).exists();
+            is_cancelled.then_some(Wish::Cancel)
+        });
+        course::wish_of(self.right_to(attempt), wish)
     }
 
     /// Exit code 0 is not all: engines tell errors of their own with it.

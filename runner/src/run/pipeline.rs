@@ -3,7 +3,7 @@
 //! engine → verify (in `testing`) → review, or ship → shipped. Anything else than success ends the attempt.
 
 use crate::job::Job;
-use crate::queue::{Cause, SHIP_UNKNOWN};
+use crate::queue::{CANCELLED, Cause, SHIP_UNKNOWN};
 use crate::supervise::End;
 
 /// The commands of an attempt, in their order.
@@ -65,7 +65,7 @@ fn conclude(job: &Job, spent: u32, step: Step, follow: Result<Next, String>, wis
         // What is finished is finished, whatever was wished meanwhile.
         (Ok(next @ (Next::Shipped | Next::Review)), None | Some(_)) => next,
         (_, Some(_)) if step == Step::Ship => Next::Quarantine(SHIP_UNKNOWN.to_owned()),
-        (_, Some(Wish::Cancel)) => Next::Failed("cancelled".to_owned()),
+        (_, Some(Wish::Cancel)) => Next::Failed(CANCELLED.to_owned()),
         (_, Some(Wish::Interrupt)) => Next::PutBack(Cause::Interruption, "interrupted".to_owned()),
         (Ok(next), None) => next,
         (Err(reason), None) if spent <= job.retries => Next::PutBack(Cause::Failure, reason),

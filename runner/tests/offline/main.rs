@@ -19,3 +19,4 @@ mod shadow;
 mod spare;
 mod tls;
 mod watching;
+mod wishes;
