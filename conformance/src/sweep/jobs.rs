@@ -1,5 +1,8 @@
 //! The jobs of a case, made from its seed: locks, retries, verify, review, ship, and engines that are hard to end.
 
+use stub_coordinator::NewJob;
+
+use super::kind::Kind;
 use crate::property::dice::Dice;
 
 /// What a job leaves running besides its command.
@@ -26,6 +29,8 @@ pub(super) struct Job {
     /// The job file.
     pub(super) text: String,
     pub(super) lock: Option<&'static str>,
+    pub(super) retries: u32,
+    pub(super) verifies: bool,
     pub(super) ships: bool,
     /// So many of its first attempts end with exit 1.
     pub(super) fails: u64,
@@ -37,15 +42,33 @@ pub(super) struct Job {
     pub(super) is_deaf: bool,
 }
 
+impl Job {
+    /// As the coordinator has it.
+    pub(super) fn routed(&self) -> NewJob {
+        NewJob {
+            lock: self.lock.map(str::to_owned),
+            retries: self.retries,
+            verify: self.verifies.then(|| "verify-it".to_owned()),
+            ship: self.ships.then(|| "ship-it".to_owned()),
+            body: format!("The work of {}.\n", self.id),
+            ..NewJob::named(&self.id, "devin")
+        }
+    }
+}
+
 /// The jobs of this seed, and with how many workers they are run.
 pub(super) fn of(seed: u64) -> (Vec<Job>, u64) {
     let mut dice = Dice::new(seed);
     let count = 2 + dice.below(4);
-    let jobs = (0..count).map(|number| job(&mut dice, number)).collect();
+    // A routed job in review waits for a person while its runner lives, and none of these does for long.
+    let may_review = Kind::of(seed) != Kind::Routed;
+    let jobs = (0..count)
+        .map(|number| job(&mut dice, number, may_review))
+        .collect();
     (jobs, 1 + dice.below(3))
 }
 
-fn job(dice: &mut Dice, number: u64) -> Job {
+fn job(dice: &mut Dice, number: u64, may_review: bool) -> Job {
     let id = format!("job-{number}");
     let lock = match dice.below(3) {
         0 => None,
@@ -53,13 +76,13 @@ fn job(dice: &mut Dice, number: u64) -> Job {
         _ => Some("right"),
     };
     let (verifies, reviews, ships) = (dice.one_in(3), dice.one_in(4), dice.one_in(2));
-    let retries = dice.below(4);
+    let retries = u32::try_from(dice.below(4)).unwrap_or(0);
     let mut keys = vec!["engine: devin".to_owned(), format!("retries: {retries}")];
     keys.extend(lock.map(|lock| format!("lock: {lock}")));
     if verifies {
         keys.push("verify: verify-it".to_owned());
     }
-    if reviews {
+    if reviews && may_review {
         keys.push("review: true".to_owned());
     }
     if ships {
@@ -70,6 +93,8 @@ fn job(dice: &mut Dice, number: u64) -> Job {
         id,
         text,
         lock,
+        retries,
+        verifies,
         ships,
         fails: if dice.one_in(3) { dice.below(3) } else { 0 },
         verify_fails: if dice.one_in(3) { dice.below(4) } else { 0 },
@@ -90,7 +115,7 @@ mod tests {
     #[test]
     fn a_seed_always_makes_the_same_jobs_and_many_seeds_make_all_kinds() {
         assert_eq!(of(7), of(7));
-        let all: Vec<Job> = (0..50).flat_map(|seed| of(seed).0).collect();
+        let all: Vec<Job> = (0..100).flat_map(|seed| of(seed).0).collect();
         assert!(
             all.iter()
                 .any(|job| job.ships && job.leaves == Leaves::DoubleFork)

@@ -1,5 +1,6 @@
 //! What may be seen of a case at any moment, and what has to be seen at its end.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,19 +8,34 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 
 use super::jobs::Job;
+use super::log::Log;
 use super::worker;
 use crate::sandbox::STAGES;
 
 pub(super) struct Judge<'a> {
     root: PathBuf,
     jobs: &'a [Job],
+    /// A person asked for their end.
+    pub(super) cancelled: BTreeSet<String>,
+    /// A person wanted them gone.
+    pub(super) pruned: BTreeSet<String>,
+    /// What was first seen of the jobs that a coordinator has; its runner writes their files.
+    routed: RefCell<BTreeMap<String, Vec<u8>>>,
+    is_routed: bool,
 }
+
+/// The reason of a job that a person gave up.
+pub(super) const CANCELLED: &str = "cancelled";
 
 impl<'a> Judge<'a> {
     pub(super) fn new(root: &Path, jobs: &'a [Job]) -> Judge<'a> {
         Judge {
             root: root.to_owned(),
             jobs,
+            cancelled: BTreeSet::new(),
+            pruned: BTreeSet::new(),
+            routed: RefCell::default(),
+            is_routed: root.join(worker::COORDINATOR).exists(),
         }
     }
 
@@ -48,6 +64,10 @@ impl<'a> Judge<'a> {
             .map(|(id, _)| id)
     }
 
+    pub(super) fn stage_of(&self, id: &str) -> Option<&'static str> {
+        self.stages().get(id)?.first().copied()
+    }
+
     pub(super) fn endings(&self) -> Vec<(String, &'static str)> {
         let stages = self.stages().into_iter();
         stages
@@ -64,18 +84,49 @@ impl<'a> Judge<'a> {
             .collect()
     }
 
-    /// The jobs that were added and are nowhere.
+    /// The jobs that were added and are nowhere; of one that was to be pruned, the name has to be kept.
     pub(super) fn lost(&self) -> Vec<String> {
         let missing = self.missing().into_iter();
         missing
-            .map(|id| format!("{id} was added and is in no stage"))
+            .filter_map(|id| match (self.pruned.contains(&id), self.has_name_kept(&id)) {
+                (false, _) => Some(format!("{id} was added and is in no stage")),
+                (true, false) => Some(format!("{id} was pruned and its name is not kept")),
+                (true, true) => None,
+            })
             .collect()
+    }
+
+    fn has_name_kept(&self, id: &str) -> bool {
+        let folder = self.root.join("queue/.state/pruned");
+        STAGES.iter().any(|stage| folder.join(stage).join(id).exists())
+    }
+
+    /// What is alive although nobody runs anything any more.
+    pub(super) fn alive(&self) -> Vec<String> {
+        let alive = self
+            .jobs
+            .iter()
+            .filter(|job| worker::is_alive(&self.root, &job.id));
+        alive
+            .map(|job| {
+                format!(
+                    "something of {} is alive, and the runner said that it was done",
+                    job.id
+                )
+            })
+            .collect()
+    }
+
+    /// Whether a runner or a supervisor has the job, where it keeps that as a lock on a file.
+    pub(super) fn is_held(&self, id: &str) -> bool {
+        let lock = fs::File::open(self.root.join("queue/.state/locks/job").join(id));
+        lock.is_ok_and(|lock| flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err())
     }
 
     /// Nothing moves at this moment: the runner has ended, and supervisors move no files.
     pub(super) fn look(&self, was_killed: bool) -> Vec<String> {
         let mut wrong = self.places();
-        wrong.extend(self.overlaps());
+        wrong.extend(Log::read(&self.root).wrong());
         if was_killed {
             wrong.extend(self.jobs.iter().filter_map(|job| self.lock_of_the_living(job)));
         }
@@ -95,7 +146,19 @@ impl<'a> Judge<'a> {
             }
             for stage in stages {
                 let path = self.root.join("queue").join(stage).join(format!("{id}.md"));
-                if fs::read(&path).unwrap_or_default() != job.text.as_bytes() {
+                let bytes = fs::read(&path).unwrap_or_default();
+                let is_whole = match self.is_routed {
+                    true => {
+                        *self
+                            .routed
+                            .borrow_mut()
+                            .entry(id.clone())
+                            .or_insert(bytes.clone())
+                            == bytes
+                    }
+                    false => bytes == job.text.as_bytes(),
+                };
+                if !is_whole {
                     wrong.push(format!("{stage}/{id}.md is not what was added"));
                 }
             }
@@ -103,37 +166,12 @@ impl<'a> Judge<'a> {
         wrong
     }
 
-    /// What the workers themselves noticed, and what their log amounts to.
-    fn overlaps(&self) -> Vec<String> {
-        let log = self.log();
-        let noticed = log
-            .iter()
-            .filter(|words| matches!(words[0].as_str(), "overlap" | "broken"));
-        let mut wrong: Vec<String> = noticed.map(|words| words.join(" ")).collect();
-        let mut starts: BTreeMap<(&str, &str, &str), usize> = BTreeMap::new();
-        for (id, step, attempt) in log.iter().filter_map(|words| started(words)) {
-            // What publishes is started once in the life of a job, the rest once an attempt.
-            let attempt = if step == "ship" { "" } else { attempt };
-            *starts.entry((id, step, attempt)).or_default() += 1;
-        }
-        let twice = starts.iter().filter(|(_, count)| **count > 1);
-        wrong.extend(
-            twice.map(|((id, step, attempt), count)| {
-                format!("{id}: {step} {attempt} was started {count} times")
-            }),
-        );
-        wrong
-    }
-
     /// While anything of a job is alive its lock is held, where the runner keeps it as a lock on a file.
     fn lock_of_the_living(&self, job: &Job) -> Option<String> {
         let lock = self.root.join("queue/.state/locks/job").join(&job.id);
-        let file = fs::File::open(lock).ok()?;
-        let is_free = flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
-        drop(file);
+        let is_free = lock.exists() && !self.is_held(&job.id);
         // Asked second: what is alive now was alive then.
-        let live = worker::open(&self.root, "live", &job.id).ok()?;
-        let is_alive = flock(&live, FlockOperation::NonBlockingLockExclusive).is_err();
+        let is_alive = worker::is_alive(&self.root, &job.id);
         (is_free && is_alive).then(|| format!("{} is alive and its lock is free", job.id))
     }
 
@@ -142,19 +180,13 @@ impl<'a> Judge<'a> {
         let Some(job) = self.jobs.iter().find(|job| job.id == id) else {
             return Vec::new();
         };
-        let log = self.log();
-        let ended = |step: &str| {
-            log.iter()
-                .any(|words| words[0] == "end" && words[1] == id && words[2] == step && words[4] == "0")
-        };
-        let shipping = log
-            .iter()
-            .any(|words| started(words).is_some_and(|start| start.0 == id && start.1 == "ship"));
+        let log = Log::read(&self.root);
         let is_right = match stage {
-            "shipped" => ended("engine") && (!job.ships || ended("ship")),
+            "shipped" => log.has_ended_well(id, "engine") && (!job.ships || log.has_ended_well(id, "ship")),
             "failed" => match reason {
                 "exit 1" => job.fails > 0,
                 "verify: exit 1" => job.verify_fails > 0,
+                CANCELLED => self.cancelled.contains(id),
                 _ => was_killed && reason == "interrupted",
             },
             "quarantine" => was_killed && job.ships && reason == "ship_unknown",
@@ -164,7 +196,7 @@ impl<'a> Judge<'a> {
         if !is_right {
             wrong.push(format!("{id} ended in {stage} with reason `{reason}`"));
         }
-        if shipping && stage == "failed" {
+        if log.has_started(id, "ship") && stage == "failed" {
             wrong.push(format!("{id} began to ship and ended in failed"));
         }
         wrong
@@ -194,21 +226,5 @@ impl<'a> Judge<'a> {
             }
         }
         found
-    }
-
-    fn log(&self) -> Vec<Vec<String>> {
-        let text = fs::read_to_string(self.root.join("log")).unwrap_or_default();
-        let words = text
-            .lines()
-            .map(|line| line.split(' ').map(str::to_owned).collect());
-        words.filter(|words: &Vec<String>| words.len() >= 3).collect()
-    }
-}
-
-/// Job, step and attempt of a start.
-fn started(words: &[String]) -> Option<(&str, &str, &str)> {
-    match words {
-        [what, id, step, attempt, ..] if what == "start" => Some((id, step, attempt)),
-        _ => None,
     }
 }

@@ -4,21 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::Failure;
-use super::case::{Aim, Passed, Played};
+use super::game::{Passed, Played};
+use super::kind::{self, Aim, Kind};
 use super::report::{Report, Row};
-use super::tracer::{Target, Victim};
-use crate::property::dice::Dice;
+use super::target::{Target, Victim, Who};
 
-/// Kills of one case during `run`.
-const AIMS_OF_RUN: u64 = 5;
 /// The first so many of three parts of the kills go through the catalogue; after them come the steps without a kill.
 const PARTS_OF_SEEDS: u64 = 2;
 /// Ways to a step that are kept.
 const WAYS_MAX: usize = 4;
 /// A step that was not met on so many returns along those ways is left.
 const RETURNS_MAX: u64 = 24;
-
-const START: &str = "after: start a process";
 
 type Step = (&'static str, String);
 
@@ -66,32 +62,6 @@ impl Ledger {
         self.failure.is_some() || self.broken.is_some() || self.made >= kills
     }
 
-    /// What a scout is to be interrupted at, so that the steps of taking up again are met as well.
-    pub(super) fn of_scout(number: u64) -> Vec<Aim> {
-        let aim = |skip: u64| {
-            let victim = match (number + skip) % 3 {
-                0 => Victim::Both,
-                1 => Victim::Supervisors,
-                _ => Victim::Runner,
-            };
-            let step = "after: wait".to_owned();
-            ("run", Target { step, skip, victim })
-        };
-        let both = |command, step: &str, skip| {
-            let (step, victim) = (step.to_owned(), Victim::Both);
-            (command, Target { step, skip, victim })
-        };
-        match number % 6 {
-            0 => Vec::new(),
-            // While `verify` is about to be started.
-            3 => vec![both("run", "after: rename building/ID.md to testing/ID.md", 0); 2],
-            // While `ship` runs: of `run` it is the last command of a job, of `aq ship` the only one.
-            4 => (1..4).map(|skip| both("run", START, skip)).collect(),
-            5 => vec![both("ship", START, 0); 2],
-            _ => vec![aim(number % 5), aim(number % 4), aim(number % 2)],
-        }
-    }
-
     /// Back to the step without a kill that was returned to least, along a way on which it was passed; none while the
     /// seeds' own kills are not made, and if there is no such step any more.
     pub(super) fn back_to_unmet(&mut self, kills: u64) -> Option<(u64, Vec<Aim>)> {
@@ -107,11 +77,15 @@ impl Ledger {
         let way = ways.known.get(position)?;
         ways.returns += 1;
         let (command, step) = step.clone();
-        let victim = Victim::Runner;
+        let victim = match kind::who(command) {
+            Who::Runner => Victim::Runner,
+            Who::Supervisor => Victim::Supervisors,
+        };
         let mut aims = way.kills.clone();
         aims.push((
             command,
             Target {
+                who: kind::who(command),
                 step,
                 skip: 0,
                 victim,
@@ -120,34 +94,12 @@ impl Ledger {
         Some((way.seed, aims))
     }
 
-    /// The next stretches of the catalogue, which belong to the seed alone: one kill of `add`, one of `ship`, and some of
-    /// `run`, which never run out of work before the others do.
+    /// The next stretches of the catalogue, which belong to the seed alone.
     pub(super) fn targets(&self, seed: u64) -> Vec<Aim> {
-        let mut dice = Dice::new(seed);
-        let mut aims = Vec::new();
-        for (command, count) in [("add", 1), ("run", AIMS_OF_RUN), ("ship", 1)] {
-            let steps: Vec<&String> = self
-                .catalogue
-                .iter()
-                .filter(|step| step.0 == command)
-                .map(|step| &step.1)
-                .collect();
-            let of = steps.len() as u64;
-            for number in 0..count {
-                let position = seed.wrapping_mul(count).wrapping_add(number).checked_rem(of);
-                let step = position.and_then(|position| steps.get(usize::try_from(position).ok()?));
-                let Some(step) = step else { continue };
-                let victim = match dice.below(4) {
-                    0 => Victim::Both,
-                    1 if command == "run" => Victim::Supervisors,
-                    _ => Victim::Runner,
-                };
-                let skip = if dice.one_in(4) { dice.below(4) } else { 0 };
-                let step = (*step).clone();
-                aims.push((command, Target { step, skip, victim }));
-            }
-        }
-        aims
+        Kind::aims(seed, |command| {
+            let of_command = self.catalogue.iter().filter(|step| step.0 == command);
+            of_command.map(|step| &step.1).collect()
+        })
     }
 
     pub(super) fn note(&mut self, seed: u64, played: Played) {
@@ -239,6 +191,7 @@ mod tests {
         (
             "run",
             Target {
+                who: Who::Runner,
                 step,
                 skip: 0,
                 victim,

@@ -4,13 +4,21 @@
 //! A step is a system call by which a runner changes something that outlives it: it is stopped before and after each by
 //! the tracer, so every kill falls on a known place. Nothing of this is in the runner.
 
-mod case;
+mod game;
+mod ground;
 mod jobs;
 mod judge;
+mod kind;
 mod ledger;
+mod log;
+mod people;
 mod report;
+mod routed;
 mod step;
+mod target;
+mod traced;
 mod tracer;
+mod work;
 pub mod worker;
 
 use std::path::PathBuf;
@@ -19,11 +27,12 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Instant;
 
 use crate::profile::Profile;
-use case::{Aim, Ground};
+use ground::Ground;
+use kind::{Aim, Kind};
 use ledger::Ledger;
 
 pub use report::{Report, render};
-pub use tracer::main as traced_main;
+pub use traced::main as traced_main;
 
 /// What a sweep is to do.
 #[derive(Debug, Clone)]
@@ -40,7 +49,7 @@ pub struct Plan {
 }
 
 /// Cases that are run first, to learn which steps there are. Always the same, so that a seed always means the same kills.
-const SCOUTS: u64 = 24;
+const SCOUTS: u64 = 32;
 
 /// A case that went wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +69,7 @@ pub fn run(plan: &Plan) -> Result<Report, String> {
         while let number @ 0..SCOUTS = scouts.fetch_add(1, SeqCst)
             && !locked(&ledger).is_over(u64::MAX)
         {
-            one(plan, number, Ledger::of_scout(number), &ledger);
+            one(plan, number, Kind::aims_of_scout(number), &ledger);
         }
     });
     locked(&ledger).end_scouting();
@@ -94,7 +103,7 @@ fn in_threads(count: usize, work: impl Fn() + Sync) {
 }
 
 fn one(plan: &Plan, seed: u64, aims: Vec<Aim>, ledger: &Mutex<Ledger>) {
-    let played = Ground::lay(plan, seed).and_then(|ground| ground.play(aims));
+    let played = Ground::lay(plan, seed).and_then(|ground| game::play(&ground, aims));
     match played {
         Ok(played) => locked(ledger).note(seed, played),
         Err(error) => locked(ledger).note_broken(format!("seed {seed}: {error}")),

@@ -3,7 +3,8 @@
 //!
 //! Everything that is alive of a job holds a shared lock on one file of the ground. Whoever starts asks for it alone
 //! first: if it can't be had, something of an earlier start is alive, and that is written down as an overlap. The same
-//! for the lock that a job names.
+//! for the lock that a job names. Whoever only looks whether anything is alive has a second file for that: a look at the
+//! first would itself be taken for something alive by whoever starts in that moment.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -14,8 +15,12 @@ use std::time::Duration;
 use rustix::event::{PollFd, Timespec, poll};
 use rustix::fs::{FlockOperation, flock};
 
+use crate::coordinator::client::Client;
+
 /// The variable that says where a case plays.
 pub(super) const GROUND: &str = "AQ_SWEEP";
+/// The file with the coordinator's address, where there is one.
+pub(super) const COORDINATOR: &str = "coordinator";
 /// What is left of a case that went wrong ends by itself.
 const LIFE_LIMIT: Duration = Duration::from_secs(60);
 
@@ -52,11 +57,19 @@ fn work(ground: &Path, id: &str, step: &str) -> std::io::Result<ExitCode> {
         .ok()
         .and_then(|text| text.parse().ok())
         .unwrap_or(0);
-    let mut held = vec![alone(ground, "live", id, id)?];
+    let mut held = vec![alone(ground, "live", id, id)?, shared(ground, "seen", id)?];
     if let Some(lock) = &orders.lock {
         held.push(alone(ground, "names", lock, id)?);
     }
-    note(ground, &format!("start {id} {step} {attempt}"));
+    let token = std::env::var("AQ_FENCING_TOKEN").ok();
+    let of_lease = token.as_deref().unwrap_or("-");
+    note(ground, &format!("start {id} {step} {attempt} {of_lease}"));
+    if let Some(what) = without_lease(ground, id, token.as_deref())? {
+        note(
+            ground,
+            &format!("unleased {id} {step} {attempt} {of_lease}: {what}"),
+        );
+    }
     if step == "engine" && orders.leaves != "nothing" {
         leave_behind(&orders.leaves)?;
     }
@@ -71,6 +84,53 @@ fn work(ground: &Path, id: &str, step: &str) -> std::io::Result<ExitCode> {
     Ok(ExitCode::from(code))
 }
 
+/// Of a job that a coordinator has: whether it can't be shown that it may be worked on at this moment.
+fn without_lease(ground: &Path, id: &str, token: Option<&str>) -> std::io::Result<Option<String>> {
+    let Ok(address) = std::fs::read_to_string(ground.join(COORDINATOR)) else {
+        return Ok(None);
+    };
+    // Engine and `verify` are not told of their lease.
+    let asked = Client::new(&address, None).and_then(|client| client.get("/_stub/state"));
+    let state = asked.map_err(std::io::Error::other)?.body;
+    let leases = state["leases"].as_array().cloned().unwrap_or_default();
+    if was_begun_before_the_end_of_leases(ground) {
+        return Ok(None);
+    }
+    let of_job = leases.iter().find(|lease| lease["job"] == id);
+    let live = of_job.and_then(|lease| lease["fencing_token"].as_u64());
+    Ok(match (live, token.map(str::parse::<u64>)) {
+        (None, _) => Some("the coordinator knows no lease of it".to_owned()),
+        (Some(live), Some(Ok(token))) if live != token => Some(format!("the live lease has token {live}")),
+        _ => None,
+    })
+}
+
+/// The file that says when leases were made to end, in the kernel's ticks.
+const ENDED: &str = "ended";
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// To be said before they end.
+pub(super) fn note_end_of_leases(ground: &Path) -> std::io::Result<()> {
+    let uptime = std::fs::read_to_string("/proc/uptime")?;
+    let seconds = uptime.split(' ').next().and_then(|text| text.parse::<f64>().ok());
+    let ticks = seconds.ok_or(std::io::ErrorKind::InvalidData)? * TICKS_PER_SECOND;
+    std::fs::write(ground.join(ENDED), format!("{ticks:.0}"))
+}
+
+/// This process had its lease when it was begun; it took its time, and had no runner any more who would have ended it.
+fn was_begun_before_the_end_of_leases(ground: &Path) -> bool {
+    let number = |text: String| text.trim().parse::<u64>().ok();
+    let ended = std::fs::read_to_string(ground.join(ENDED)).ok().and_then(number);
+    // The second word, a name in brackets, may have blanks in it; the start is the twenty-second.
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let begun = stat
+        .rsplit(')')
+        .next()
+        .and_then(|rest| rest.split_whitespace().nth(19));
+    let begun = begun.and_then(|text| text.parse::<u64>().ok());
+    matches!((begun, ended), (Some(begun), Some(ended)) if begun <= ended)
+}
+
 /// Holds the file, shared with what belongs to the same start; says so if it could not be had alone.
 fn alone(ground: &Path, kind: &str, name: &str, id: &str) -> std::io::Result<File> {
     let file = open(ground, kind, name)?;
@@ -81,7 +141,19 @@ fn alone(ground: &Path, kind: &str, name: &str, id: &str) -> std::io::Result<Fil
     Ok(file)
 }
 
-pub(super) fn open(ground: &Path, kind: &str, name: &str) -> std::io::Result<File> {
+fn shared(ground: &Path, kind: &str, name: &str) -> std::io::Result<File> {
+    let file = open(ground, kind, name)?;
+    flock(&file, FlockOperation::LockShared)?;
+    Ok(file)
+}
+
+/// Whether anything of a job is alive.
+pub(super) fn is_alive(ground: &Path, id: &str) -> bool {
+    let seen = open(ground, "seen", id);
+    seen.is_ok_and(|seen| flock(&seen, FlockOperation::NonBlockingLockExclusive).is_err())
+}
+
+fn open(ground: &Path, kind: &str, name: &str) -> std::io::Result<File> {
     OpenOptions::new()
         .read(true)
         .write(true)
@@ -127,16 +199,16 @@ fn straggle(ground: &Path, id: &str, kind: &str) -> std::io::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     rustix::process::setsid()?;
-    let file = open(ground, "live", id)?;
-    flock(&file, FlockOperation::LockShared)?;
-    print!("!");
-    std::io::stdout().flush()?;
+    let _held = [shared(ground, "live", id)?, shared(ground, "seen", id)?];
+    // Whoever waits for it may have been killed meanwhile, which is nothing that is wrong here.
+    let _ = std::io::stdout().write_all(b"!");
+    let _ = std::io::stdout().flush();
     pass(LIFE_LIMIT);
     Ok(ExitCode::SUCCESS)
 }
 
 /// One whole line at the end of the ground's log.
-fn note(ground: &Path, line: &str) {
+pub(super) fn note(ground: &Path, line: &str) {
     let log = OpenOptions::new()
         .append(true)
         .create(true)
