@@ -1,4 +1,4 @@
-//! One line of time from two witnesses, the stand-ins and the fake coordinator, which keep the same clock.
+//! One line of time from the stand-ins, the fake coordinator and the leases that it granted, which keep the same clock.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -23,16 +23,21 @@ pub struct Seen {
 }
 
 /// Everything that was seen, in order of time.
-pub fn of(runs: &[Run], journal: &[Exchange]) -> Vec<Seen> {
+pub fn of(runs: &[Run], journal: &[Exchange], lapsed: &[(Instant, String)]) -> Vec<Seen> {
     let mut moments: Vec<(Instant, Instant, EventKind, &str)> = Vec::new();
     for run in runs {
         let Some(job) = run.job.as_deref() else { continue };
         let start = start_of(&run.tool);
         moments.push((run.started, run.started, start, job));
-        if let (EventKind::Run, Some(ended)) = (start, run.ended) {
-            moments.push((ended, run.alive_at, EventKind::Ended, job));
+        if let (Some(end), Some(ended)) = (end_of(&run.tool), run.ended) {
+            moments.push((ended, run.alive_at, end, job));
         }
     }
+    moments.extend(
+        lapsed
+            .iter()
+            .map(|(at, job)| (*at, *at, EventKind::Lapsed, job.as_str())),
+    );
     for exchange in journal {
         let Some(operation) = exchange.operation.as_deref() else {
             continue;
@@ -64,5 +69,14 @@ pub fn start_of(tool: &str) -> EventKind {
         VERIFY => EventKind::Verify,
         SHIP => EventKind::Ship,
         _ => EventKind::Run,
+    }
+}
+
+/// The kind of event that its end is, if it is any.
+pub fn end_of(tool: &str) -> Option<EventKind> {
+    match start_of(tool) {
+        EventKind::Run => Some(EventKind::Ended),
+        EventKind::Ship => Some(EventKind::ShipEnded),
+        _ => None,
     }
 }

@@ -3,6 +3,7 @@
 
 mod command;
 mod coordinator;
+mod leases;
 mod session;
 mod steps;
 pub mod stop;
@@ -11,22 +12,23 @@ mod watch;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{PipeWriter, Write};
 use std::path::Path;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::time::Instant;
 
-use stub_coordinator::{Counters, Stub, StubEvent};
+use stub_coordinator::{ClockKind, Counters, Stub, StubEvent};
 
 use crate::observed::{CommandRun, Observed, Watched};
 use crate::profile::Profile;
 use crate::sandbox::environment::{self, Variant};
 use crate::sandbox::secret::Secret;
 use crate::sandbox::{Keep, Sandbox, SandboxError, snapshot};
-use crate::scenario::step::{EventKind, Moment};
 use crate::scenario::{Action, Scenario, Step};
 use crate::stand_in;
 use crate::stand_in::server::{Script, Server};
 use crate::supervise::SuperviseError;
 use crate::timeline;
 use command::Launcher;
+use leases::Leases;
 use session::Session;
 use steps::Steps;
 use stop::Stop;
@@ -80,6 +82,11 @@ enum Event {
     StandIn(stand_in::server::Event),
     /// Of this name.
     CommandEnded(String),
+    /// The time of a lease on this job was over.
+    Lapsed {
+        job: String,
+        at: Instant,
+    },
     Stopped,
 }
 
@@ -92,7 +99,7 @@ pub fn run(scenario: &Scenario, rig: &Rig, variant: &Variant) -> Result<Observed
     let (sender, events) = channel();
     let steps = steps_of(scenario, variant);
     let mut server = stand_ins(scenario, &steps, &sandbox, sender.clone())?;
-    forward(&stub, sender.clone(), server.ticks());
+    forward(&stub, scenario.coordinator.clock, sender.clone(), server.ticks());
     let told = sender.clone();
     let _listening = rig.stop.listen(move || {
         let _ = told.send(Event::Stopped);
@@ -111,6 +118,7 @@ pub fn run(scenario: &Scenario, rig: &Rig, variant: &Variant) -> Result<Observed
         events,
         steps: Steps::new(steps),
         counts: BTreeMap::new(),
+        lapsed: Vec::new(),
         environment,
         beside: Vec::new(),
     };
@@ -121,6 +129,7 @@ pub fn run(scenario: &Scenario, rig: &Rig, variant: &Variant) -> Result<Observed
         server,
         steps,
         beside,
+        lapsed,
         ..
     } = session;
     // Every process is gone by now; what is read from here on does not change any more.
@@ -139,7 +148,7 @@ pub fn run(scenario: &Scenario, rig: &Rig, variant: &Variant) -> Result<Observed
         watched,
         tree: snapshot::tree(&sandbox.root),
         leaks: secret.leaks(&sandbox.root, &sandbox.token_file(), &runs),
-        timeline: timeline::of(&runs, &coordinator.journal),
+        timeline: timeline::of(&runs, &coordinator.journal, &lapsed),
         runs,
         coordinator,
         steps_missed: steps.missed(),
@@ -206,17 +215,40 @@ fn carry_out(session: &mut Session, variant: &Variant) -> Result<Done, DriveErro
     })
 }
 
-/// Passes the fake's events into the run's one channel, until the fake is gone. With each request that arrives it is
-/// looked which stand-ins still live, so that what came first can be told.
-fn forward(stub: &Stub, sender: Sender<Event>, mut ticks: Option<PipeWriter>) {
+/// Passes the fake's events into the run's one channel, until the fake is gone. With each request that arrives, and each
+/// lease that lapses, it is looked which stand-ins still live, so that what came first can be told.
+fn forward(stub: &Stub, clock: ClockKind, sender: Sender<Event>, ticks: Option<PipeWriter>) {
     let events = stub.events();
     std::thread::spawn(move || {
-        for event in events {
-            if let (StubEvent::Arrived(_), Some(ticks)) = (&event, &mut ticks) {
-                // Where nobody looks any more, all have ended.
-                let _ = ticks.write_all(b".");
-            }
-            if sender.send(Event::Stub(event)).is_err() {
+        let mut leases = Leases::default();
+        let tick = || {
+            // Where nobody looks any more, all have ended.
+            let _ = ticks.as_ref().map(|mut ticks| ticks.write_all(b"."));
+        };
+        loop {
+            let event = match leases.next_end() {
+                Some(at) => events.recv_timeout(at.saturating_duration_since(Instant::now())),
+                None => events.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            let sent = match event {
+                Ok(event) => {
+                    match &event {
+                        StubEvent::Arrived(_) => tick(),
+                        // A manual clock shows another time than this.
+                        StubEvent::Completed(exchange) if clock == ClockKind::Real => leases.note(exchange),
+                        StubEvent::Completed(_) => {}
+                    }
+                    sender.send(Event::Stub(event))
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    let at = Instant::now();
+                    tick();
+                    let mut lapsed = leases.take_lapsed(at).into_iter();
+                    lapsed.try_for_each(|job| sender.send(Event::Lapsed { job, at }))
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            if sent.is_err() {
                 return;
             }
         }
@@ -228,9 +260,7 @@ fn steps_of(scenario: &Scenario, variant: &Variant) -> Vec<Step> {
     let possible = |step: &&Step| match variant {
         Variant::Offline => {
             let moments = step.once.moments().unwrap_or_default();
-            let of_coordinator =
-                |moment: &Moment| matches!(moment.kind, EventKind::Arrived | EventKind::Answered);
-            !moments.iter().any(of_coordinator)
+            !moments.iter().any(|moment| moment.kind.is_the_coordinators())
         }
         Variant::AsWritten | Variant::With(_) => true,
     };

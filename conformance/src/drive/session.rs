@@ -29,6 +29,8 @@ pub(super) struct Session<'a> {
     pub(super) events: Receiver<Event>,
     pub(super) steps: Steps,
     pub(super) counts: BTreeMap<(EventKind, String), usize>,
+    /// The jobs whose leases lapsed, and when.
+    pub(super) lapsed: Vec<(Instant, String)>,
     pub(super) environment: BTreeMap<String, String>,
     /// Commands that steps began, done with.
     pub(super) beside: Vec<Beside>,
@@ -131,6 +133,9 @@ impl Session<'_> {
     }
 
     fn take(&mut self, event: &Event, open: &mut Open) -> Result<(), DriveError> {
+        if let Event::Lapsed { job, at } = event {
+            self.lapsed.push((*at, job.clone()));
+        }
         let Some(seen) = seen(event, &mut self.counts) else {
             return Ok(());
         };

@@ -91,8 +91,9 @@ pub(super) fn about(event: &Event) -> Option<(EventKind, String)> {
             Some((timeline::start_of(tool), job.clone()?))
         }
         Event::StandIn(server::Event::Gone { tool, job, .. }) => {
-            (timeline::start_of(tool) == EventKind::Run).then_some((EventKind::Ended, job.clone()?))
+            Some((timeline::end_of(tool)?, job.clone()?))
         }
+        Event::Lapsed { job, .. } => Some((EventKind::Lapsed, job.clone())),
     }
 }
 

@@ -8,6 +8,7 @@ use stub_coordinator::Exchange;
 use super::account::{Moment, Moved, Witness, ended, line};
 use crate::observed::Observed;
 use crate::profile::Profile;
+use crate::scenario::step::EventKind;
 use crate::supervise::Exit;
 
 /// A moment with its time on this process's clock.
@@ -68,6 +69,11 @@ pub(super) fn of(seen: &Observed, profile: &Profile) -> Vec<Raw> {
     stand_ins(seen, &mut found);
     folder(seen, &mut found);
     exchanges(seen, &mut found);
+    for lapsed in seen.timeline.iter().filter(|seen| seen.kind == EventKind::Lapsed) {
+        let what = format!("the time of the lease on {} is over", lapsed.subject);
+        let job = Some(lapsed.subject.clone());
+        found.push(Raw::new(lapsed.at, Witness::Coordinator, what).about(&job));
+    }
     for (at, what) in &seen.steps_done {
         found.push(Raw::new(*at, Witness::Script, what.clone()));
     }

@@ -20,7 +20,7 @@ pub struct Step {
     pub exit: Option<i32>,
 }
 
-/// An event: exactly one of `operation`, `answered`, `run`, `ended`, `verify`, `ship`, `all`.
+/// An event: exactly one of `operation`, `answered`, `run`, `ended`, `verify`, `ship`, `ship_ended`, `lapsed`, `all`.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Once {
@@ -36,6 +36,10 @@ pub struct Once {
     pub verify: Option<String>,
     /// `ship-it` of this job started.
     pub ship: Option<String>,
+    /// `ship-it` of this job is gone.
+    pub ship_ended: Option<String>,
+    /// The time of the lease on this job was over: nothing had ended it, and nothing renewed it any more.
+    pub lapsed: Option<String>,
     /// The how-manyeth of its kind; by default the first.
     pub count: Option<usize>,
     /// The last of several, whichever that is, each written as in `order`: `["run alpha", "run beta"]`.
@@ -75,7 +79,7 @@ pub enum Action {
 
 /// The kinds of event that a step or an `order` can name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum EventKind {
     Arrived,
     Answered,
@@ -83,17 +87,26 @@ pub enum EventKind {
     Ended,
     Verify,
     Ship,
+    ShipEnded,
+    Lapsed,
 }
 
 impl EventKind {
-    pub const ALL: [(&'static str, EventKind); 6] = [
+    pub const ALL: [(&'static str, EventKind); 8] = [
         ("arrived", EventKind::Arrived),
         ("answered", EventKind::Answered),
         ("run", EventKind::Run),
         ("ended", EventKind::Ended),
         ("verify", EventKind::Verify),
         ("ship", EventKind::Ship),
+        ("ship_ended", EventKind::ShipEnded),
+        ("lapsed", EventKind::Lapsed),
     ];
+
+    /// Whether it needs a coordinator.
+    pub fn is_the_coordinators(self) -> bool {
+        matches!(self, EventKind::Arrived | EventKind::Answered | EventKind::Lapsed)
+    }
 
     pub fn name(self) -> &'static str {
         Self::ALL
@@ -138,6 +151,8 @@ impl Once {
             (EventKind::Ended, &self.ended),
             (EventKind::Verify, &self.verify),
             (EventKind::Ship, &self.ship),
+            (EventKind::ShipEnded, &self.ship_ended),
+            (EventKind::Lapsed, &self.lapsed),
         ];
         let mut given = named.iter().filter_map(|(kind, subject)| {
             Some(Moment {
