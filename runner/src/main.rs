@@ -1,6 +1,7 @@
 //! `aq`: a durable queue of coding-agent jobs for one host, and its careful way into a fleet.
 
 mod cli;
+mod clock;
 mod decide;
 mod doctor;
 mod engine;

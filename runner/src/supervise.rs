@@ -1,10 +1,12 @@
 //! The supervisor: the parent of one command of one job, in a process of its own (`aq supervise`, not for people).
 //!
-//! It may be started ahead of its order, and then has nothing of any job; if none comes, it ends with its socket. It starts the command, keeps the job's locks while anything of it lives, ends the whole tree at a time-out, at an
-//! order, when the runner is gone, and of what a command left running when it ended; then it says how the command
-//! ended. Single-threaded, and nothing in it waits without a limit but for processes that were sent KILL. It knows
-//! nothing of queues and stages.
+//! It may be started ahead of its order, and then has nothing of any job; if none comes, it ends with its socket. It
+//! starts the command, keeps the job's locks while anything of it lives, ends the whole tree at a time-out, at an order,
+//! when the runner is gone, in time before the lease that it runs under ends, and of what a command left running when it
+//! ended; then it says how the command ended. Single-threaded, and nothing in it waits without a limit but for processes
+//! that were sent KILL. It knows nothing of queues and stages.
 
+mod alarm;
 mod client;
 mod identity;
 mod order;
@@ -13,6 +15,7 @@ pub(crate) mod record;
 pub(crate) mod remains;
 mod tree;
 mod vigil;
+mod word;
 
 use std::io::Write;
 use std::os::fd::AsFd;
@@ -81,6 +84,17 @@ fn supervise(socket: &UnixStream, handover: Handover) -> Result<End, std::io::Er
     socket.set_nonblocking(true)?;
     let output = handover.output.try_clone()?;
     let order = handover.order;
+    let mut vigil = match Vigil::new(socket, &output, &order) {
+        Ok(vigil) => vigil,
+        Err(error) => {
+            let error = format!("nothing can watch over it: {error}");
+            return Ok(End::NotStarted { error });
+        }
+    };
+    // The last look at the clock, by whoever starts it: an order may be long on its way.
+    if vigil.is_too_late() {
+        return Ok(End::TooLate);
+    }
     // The command and all that it starts hold the locks too: should this process be killed, they stay taken while
     // anything of the command lives. Nothing else can be started in between, as there is one thread.
     for lock in &handover.locks {
@@ -97,7 +111,6 @@ fn supervise(socket: &UnixStream, handover: Handover) -> Result<End, std::io::Er
             error: format!("its processes can't be put on record: {error}"),
         });
     }
-    let mut vigil = Vigil::new(socket, &output, &order)?;
     let mut end = vigil.watch(&mut tree)?;
     vigil.end_tree(&mut tree)?;
     if let End::Exited { code, signal } = &mut end {
@@ -106,4 +119,56 @@ fn supervise(socket: &UnixStream, handover: Handover) -> Result<End, std::io::Er
     // Nothing of the command is left, so nothing stands for its locks any more: freed before it is said.
     drop(handover.locks);
     Ok(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::time::Duration;
+
+    use super::word::Word;
+    use super::*;
+    use crate::clock::{BootInstant, Ending};
+
+    /// What comes of an order under a lease of which this is left, when the runner has said this meanwhile. There is no
+    /// such program, so that is what is told where the order is carried out.
+    fn end(fence: Ending, said: &[Word]) -> End {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        for word in said {
+            (&ours).write_all(&word.bytes()).unwrap();
+        }
+        let order = Order {
+            program: "/no/such/program".into(),
+            args: Vec::new(),
+            cwd: "/".into(),
+            timeout_ms: 60_000,
+            idle_timeout_ms: None,
+            grace_ms: 0,
+            fence: Some(fence),
+        };
+        let handover = Handover {
+            order,
+            environment: Vec::new(),
+            stdin: File::open("/dev/null").unwrap().into(),
+            output: tempfile::tempfile().unwrap(),
+            record: tempfile::tempfile().unwrap(),
+            locks: Vec::new(),
+        };
+        supervise(&theirs, handover).unwrap()
+    }
+
+    #[test]
+    fn an_order_that_comes_when_its_lease_leaves_no_time_starts_nothing() {
+        let hour = Duration::from_secs(3600);
+        let (over, later) = (BootInstant::now(), BootInstant::now() + hour);
+        let fence = |term_at, kill_at| Ending { term_at, kill_at };
+        let longer = Word::Prolong(fence(later, later));
+        let shorter = Word::Prolong(fence(over, over));
+        let starts = |end| matches!(end, End::NotStarted { error } if error.contains("no/such"));
+        assert_eq!(end(fence(over, over), &[]), End::TooLate);
+        assert_eq!(end(fence(over, later), &[]), End::TooLate);
+        assert!(starts(end(fence(later, later), &[])));
+        assert!(starts(end(fence(over, over), &[longer])));
+        assert!(starts(end(fence(later, later), &[shorter])));
+    }
 }

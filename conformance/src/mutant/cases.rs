@@ -101,6 +101,8 @@ cases! {
     "keeps-renewals-back" in "route/renews" dies of "stages" ["T-2"]
     "lets-go-in-review" in "route/waits-in-review" dies of "ends-in-time" ["T-2"]
     "counts-no-deadline" in "route/stopped-past-its-lease" dies of "ships" ["T-3"]
+    "counts-no-deadline" in "route/stopped-past-its-lease" dies of "order" ["T-3"]
+    "counts-no-deadline" in "route/stopped-while-shipping" dies of "order" ["T-14"]
     "keeps-renewals-back" in "route/lease-lost" dies of "stages" ["T-4"]
     "takes-what-it-gets" in "route/bad-job" dies of "runs" ["T-7"]
     "asks-anew" in "route/lost-claim-answer" dies of "stages" ["T-8"]

@@ -71,6 +71,7 @@ pub(super) async fn ask(
         timeout_ms: LIMIT_MS,
         idle_timeout_ms: None,
         grace_ms: GRACE_MS,
+        fence: None,
     };
     let stdin = File::open("/dev/null")?;
     let streams = Streams {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::lease::BootInstant;
+use crate::clock::BootInstant;
 
 const FIRST: Duration = Duration::from_millis(250);
 const CAP: Duration = Duration::from_secs(30);

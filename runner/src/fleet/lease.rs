@@ -3,60 +3,15 @@
 //! The clock counts the time that the host was suspended or the process stopped. What the coordinator says about
 //! the time of day is never used; what counts is its `ttlMs` and when the request was sent.
 
-use std::ops::Add;
 use std::time::Duration;
 
-use rustix::time::{ClockId, clock_gettime};
+use crate::clock::{BootInstant, Ending};
+
+/// Why a lease is lost of which the coordinator has said nothing.
+pub(crate) const NO_RENEWAL: &str = "no renewal got through";
 
 /// How far before the deadline KILL falls, unless the lease is shorter than ten times that.
 const MARGIN_MAX: Duration = Duration::from_secs(1);
-
-/// An instant since the host was started, time in suspension included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct BootInstant(Duration);
-
-impl BootInstant {
-    pub(crate) fn now() -> BootInstant {
-        let time = clock_gettime(ClockId::Boottime);
-        let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-        let nanos = u32::try_from(time.tv_nsec).unwrap_or(0);
-        BootInstant(Duration::new(seconds, nanos))
-    }
-
-    #[cfg(test)]
-    pub(crate) fn at_ms(ms: u64) -> BootInstant {
-        BootInstant(Duration::from_millis(ms))
-    }
-
-    /// Nothing, if `earlier` is later.
-    pub(crate) fn since(self, earlier: BootInstant) -> Duration {
-        self.0.saturating_sub(earlier.0)
-    }
-
-    /// As a number, to spread what would otherwise happen at once.
-    pub(crate) fn nanos(self) -> u64 {
-        u64::try_from(self.0.as_nanos()).unwrap_or(u64::MAX)
-    }
-
-    pub(crate) fn before(self, by: Duration) -> BootInstant {
-        BootInstant(self.0.saturating_sub(by))
-    }
-}
-
-impl Add<Duration> for BootInstant {
-    type Output = BootInstant;
-
-    fn add(self, by: Duration) -> BootInstant {
-        BootInstant(self.0.saturating_add(by))
-    }
-}
-
-/// When what runs under a lease has to end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Ending {
-    pub(crate) term_at: BootInstant,
-    pub(crate) kill_at: BootInstant,
-}
 
 /// The life of one lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,14 +72,6 @@ impl LeaseTime {
         }
     }
 
-    /// If the coordinator has said that it is lost.
-    pub(crate) fn ending_now(&self, now: BootInstant, grace: Duration) -> Ending {
-        Ending {
-            term_at: now,
-            kill_at: self.kill_at().min(now + self.notice(grace)),
-        }
-    }
-
     fn kill_at(&self) -> BootInstant {
         self.deadline.before(MARGIN_MAX.min(self.ttl / 10))
     }
@@ -140,7 +87,7 @@ mod tests {
     use super::*;
 
     fn at(ms: u64) -> BootInstant {
-        BootInstant(Duration::from_millis(ms))
+        BootInstant::at_ms(ms)
     }
 
     fn ms(ms: u64) -> Duration {
@@ -210,28 +157,8 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_lease_ends_what_runs_at_once_and_never_later_than_its_deadline() {
-        let lease = LeaseTime::granted(ms(60_000), at(0));
-        assert_eq!(
-            lease.ending_now(at(30_000), GRACE),
-            Ending {
-                term_at: at(30_000),
-                kill_at: at(40_000)
-            }
-        );
-        assert_eq!(lease.ending_now(at(55_000), GRACE).kill_at, at(59_000));
-        assert_eq!(lease.ending_now(at(90_000), GRACE).kill_at, at(59_000));
-    }
-
-    #[test]
     fn a_claim_that_waited_is_worn() {
         let lease = LeaseTime::granted(ms(30_000), at(0));
         assert!(!lease.is_worn(at(9_999)) && lease.is_worn(at(10_000)));
-    }
-
-    #[test]
-    fn the_clock_goes_forward() {
-        let first = BootInstant::now();
-        assert!(BootInstant::now() >= first && first > at(0));
     }
 }

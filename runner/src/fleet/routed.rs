@@ -25,8 +25,9 @@ pub(crate) use settlement::Settlement;
 use tenure::{Closing, Terms};
 
 use super::client::LeaseProof;
-use super::lease::{BootInstant, Ending, LeaseTime};
+use super::lease::LeaseTime;
 use super::wire::WireJob;
+use crate::clock::BootInstant;
 use crate::ids::{JobId, LeaseId};
 
 /// Messages that the loop has not taken yet; its tasks wait when there are more.
@@ -47,12 +48,8 @@ pub(crate) enum FleetEvent {
     Unreachable { problem: String },
     /// The credential was refused: the run ends with exit 1 and says so.
     CredentialRefused { problem: String },
-    /// What runs under the lease has to end: TERM and KILL at these instants, then `quarantine/`.
-    LeaseLost {
-        job: JobId,
-        reason: String,
-        ending: Ending,
-    },
+    /// What runs under the lease has to end now, and the job goes to `quarantine/`.
+    LeaseLost { job: JobId, reason: String },
     /// The answer to [`office::Office::confirm`]: a renewal that was sent after the question has been answered.
     Confirmed { job: JobId },
     /// The last word on a lease was said.

@@ -87,9 +87,7 @@ impl Runner {
             | FleetEvent::Recovered
             | FleetEvent::Unreachable { .. }
             | FleetEvent::CredentialRefused { .. } => routed.tell(event, self.options.until),
-            FleetEvent::LeaseLost { job, reason, ending } => {
-                return self.lease_lost(&job, reason, ending.kill_at);
-            }
+            FleetEvent::LeaseLost { job, reason } => return self.lease_lost(&job, reason),
             FleetEvent::Confirmed { job } => return self.confirmed(&job),
             FleetEvent::Settled { job, lease, outcome } => {
                 routed.nothing_left = false;
@@ -151,7 +149,6 @@ impl Runner {
                 attempt.lease = Some(Lease {
                     grace: granted.time.notice(self.around.grace()),
                     proof: granted.proof,
-                    kill_at: None,
                 });
                 if let Some(routed) = &mut self.routed {
                     routed.backoff.succeeded();

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::pipeline::{Step, Wish};
 use super::routed::Lease;
+use crate::clock::Ending;
 use crate::engine::{self, Engines, Invocation, Stdin};
 use crate::ids::JobId;
 use crate::job::Job;
@@ -91,13 +92,14 @@ impl Attempt {
     }
 
     /// Starts the command of a step, under the supervisor that was started ahead, if there is one; the caller listens for
-    /// its end.
+    /// its end. `fence`: of its lease, if it runs under one.
     pub(crate) fn start(
         &mut self,
         queue: &Queue,
         engines: &Engines,
         around: &Surroundings,
         step: Step,
+        fence: Option<Ending>,
         spare: Option<Spare>,
     ) -> io::Result<&Running> {
         let folder = queue.attempt_folder(&self.job.id, self.number);
@@ -128,7 +130,7 @@ impl Attempt {
             record: &record,
             locks: self.hold.descriptors(),
         };
-        let order = self.order(invocation, around, step);
+        let order = self.order(invocation, around, step, fence);
         let environment = self.environment(around, step, &mark);
         let running = supervise::start(spare, &order, &environment, &streams)?;
         self.step = step;
@@ -190,7 +192,13 @@ impl Attempt {
         cwd.map_or(around.folder.clone(), |cwd| around.folder.join(cwd))
     }
 
-    fn order(&self, invocation: Invocation, around: &Surroundings, step: Step) -> Order {
+    fn order(
+        &self,
+        invocation: Invocation,
+        around: &Surroundings,
+        step: Step,
+        fence: Option<Ending>,
+    ) -> Order {
         let millis = |length: Duration| u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
         Order {
             program: invocation.program.into_os_string(),
@@ -204,6 +212,7 @@ impl Attempt {
                     .as_ref()
                     .map_or(around.grace, |lease| lease.grace.min(around.grace)),
             ),
+            fence,
         }
     }
 

@@ -5,6 +5,7 @@
 //! events proves nothing.
 
 use super::pipeline::{Next, Step, Wish};
+use crate::fleet::lease::NO_RENEWAL;
 use crate::queue::Cause;
 use crate::stage::Stage;
 
@@ -63,7 +64,7 @@ pub(crate) fn next_move(next: Next, leased: bool) -> Move {
 pub(crate) fn wish_of(right: Right, wish: Option<Wish>) -> Option<Wish> {
     match (right, wish) {
         (Right::Gone, Some(wish @ Wish::LeaseLost(_))) => Some(wish),
-        (Right::Gone, _) => Some(Wish::LeaseLost("its time was up".to_owned())),
+        (Right::Gone, _) => Some(Wish::LeaseLost(NO_RENEWAL.to_owned())),
         (Right::Local | Right::Held, wish) => wish,
     }
 }
@@ -131,7 +132,7 @@ mod tests {
         let lost = |why: &str| Some(Wish::LeaseLost(why.to_owned()));
         assert_eq!(wish_of(Right::Local, None), None);
         assert_eq!(wish_of(Right::Held, Some(Wish::Cancel)), Some(Wish::Cancel));
-        assert_eq!(wish_of(Right::Gone, Some(Wish::Cancel)), lost("its time was up"));
+        assert_eq!(wish_of(Right::Gone, Some(Wish::Cancel)), lost(NO_RENEWAL));
         assert_eq!(wish_of(Right::Gone, lost("refused")), lost("refused"));
     }
 

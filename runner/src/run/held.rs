@@ -4,22 +4,17 @@
 use super::attempt::Attempt;
 use super::course::{self, Publication, Right};
 use super::pipeline::{Step, Wish};
-use super::routed::{Lease, Routed};
+use super::routed::Routed;
 use super::runner::Runner;
 use super::{RunError, announce};
-use crate::fleet::lease::BootInstant;
+use crate::clock::Ending;
 use crate::ids::JobId;
 use crate::queue::{CANCELLED, REASON_GIVEN_BACK, is_reported};
 use crate::stage::Stage;
 use crate::supervise::Urgency;
 
 impl Runner {
-    pub(super) fn lease_lost(
-        &mut self,
-        id: &JobId,
-        reason: String,
-        kill_at: BootInstant,
-    ) -> Result<(), RunError> {
+    pub(super) fn lease_lost(&mut self, id: &JobId, reason: String) -> Result<(), RunError> {
         announce::warn(&format!("{id}: its lease is lost: {reason}"));
         if let Some(attempt) = self
             .routed
@@ -29,10 +24,7 @@ impl Runner {
             return self.settle(attempt, Stage::Quarantine, Some(&format!("lease lost: {reason}")));
         }
         if let Some(attempt) = self.running.get_mut(id) {
-            if let Some(lease) = &mut attempt.lease {
-                lease.kill_at = Some(kill_at);
-            }
-            // Outweighs every other wish: the job is not ours any more.
+            // Outweighs every other wish: the job is not ours any more. That KILL falls in time is its supervisor's affair.
             attempt.wish = Some(Wish::LeaseLost(reason));
             attempt.end(Wish::Interrupt, Urgency::Grace);
         }
@@ -61,15 +53,10 @@ impl Runner {
         Right::of(attempt.lease.is_some(), self.routed.as_ref().is_some_and(holds))
     }
 
-    /// What runs under a lost lease and has not ended by its deadline is killed.
-    pub(super) fn kill_overdue(&mut self) {
-        let now = BootInstant::now();
-        for attempt in self.running.values_mut() {
-            let due = |lease: &mut Lease| lease.kill_at.take_if(|at| *at <= now);
-            if attempt.lease.as_mut().and_then(due).is_some() {
-                attempt.end(Wish::Interrupt, Urgency::Now);
-            }
-        }
+    /// When the lease of a job ends what is started now, if it has one.
+    pub(super) fn fence(&self, attempt: &Attempt) -> Option<Ending> {
+        let routed = self.routed.as_ref().filter(|_| attempt.lease.is_some())?;
+        routed.office.ending(&attempt.job.id)
     }
 
     /// What people decided about jobs in review: given up, or to be published once a worker and the lock are free.

@@ -6,7 +6,6 @@ use super::local::Prospect;
 use super::pipeline;
 use super::runner::{COARSE_TICK, Outlook, Runner};
 use super::{Until, announce};
-use crate::fleet::lease::BootInstant;
 use crate::supervise::Spare;
 
 /// An endless run that has nothing to do says so to the shadow lane this often at most.
@@ -120,11 +119,6 @@ impl Runner {
             .filter(|_| self.routes())
             .and_then(|routed| routed.next_instant());
         let settings = self.settings_unsettled.then(|| now + COARSE_TICK);
-        let kills = self
-            .running
-            .values()
-            .filter_map(|attempt| attempt.lease.as_ref()?.kill_at);
-        let kill = kills.min().map(|at| now + at.since(BootInstant::now()));
         let left_behind = self.local.next_instant();
         [
             looks,
@@ -135,7 +129,6 @@ impl Runner {
             settings,
             live,
             unpaused,
-            kill,
             left_behind,
         ]
         .into_iter()

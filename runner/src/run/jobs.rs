@@ -33,12 +33,26 @@ impl Runner {
             let next = pipeline::after(&attempt.job, attempt.spent, attempt.step, &End::Ordered, wish);
             return self.follow(attempt, next);
         }
+        let fence = self.fence(&attempt);
         let running = attempt
-            .start(&self.queue, &self.engines, &self.around, step, self.spare.take())
+            .start(
+                &self.queue,
+                &self.engines,
+                &self.around,
+                step,
+                fence,
+                self.spare.take(),
+            )
             .map_err(RunError::system(format!(
                 "start {id}; it is taken up again by the next run"
             )))?;
         self.events.expect_end(&id, running);
+        if let (Some(_), Some(routed)) = (fence, &self.routed) {
+            let line = running.line();
+            routed
+                .office
+                .guard(&id, Box::new(move |ending| line.prolong(ending)));
+        }
         self.running.insert(id, attempt);
         Ok(())
     }

@@ -2,6 +2,7 @@
 //!
 //! engine → verify (in `testing`) → review, or ship → shipped. Anything else than success ends the attempt.
 
+use crate::fleet::lease::NO_RENEWAL;
 use crate::job::Job;
 use crate::queue::{CANCELLED, Cause, SHIP_UNKNOWN};
 use crate::supervise::End;
@@ -39,6 +40,15 @@ pub(crate) enum Next {
 
 /// `spent`: attempts that count against `retries`, this one included.
 pub(crate) fn after(job: &Job, spent: u32, step: Step, end: &End, wish: Option<&Wish>) -> Next {
+    let fenced = Wish::LeaseLost(NO_RENEWAL.to_owned());
+    let wish = match (end, wish) {
+        (End::Fenced | End::TooLate, None | Some(Wish::Cancel | Wish::Interrupt)) => Some(&fenced),
+        (_, wish) => wish,
+    };
+    // Whatever its runner knows of the lease by now. What was not started has published nothing.
+    if let (End::TooLate, Some(Wish::LeaseLost(reason))) = (end, wish) {
+        return lease_lost(reason);
+    }
     let follow = match *end {
         End::Exited { code: Some(0), .. } => Ok(following(job, step)),
         ref other => Err(reason(step, other)),
@@ -61,7 +71,7 @@ fn conclude(job: &Job, spent: u32, step: Step, follow: Result<Next, String>, wis
     match (follow, wish) {
         // Whatever it did: without the lease nothing of it may be published, or said to be.
         (_, Some(Wish::LeaseLost(_))) if step == Step::Ship => Next::Quarantine(SHIP_UNKNOWN.to_owned()),
-        (_, Some(Wish::LeaseLost(reason))) => Next::Quarantine(format!("lease lost: {reason}")),
+        (_, Some(Wish::LeaseLost(reason))) => lease_lost(reason),
         // What is finished is finished, whatever was wished meanwhile.
         (Ok(next @ (Next::Shipped | Next::Review)), None | Some(_)) => next,
         (_, Some(_)) if step == Step::Ship => Next::Quarantine(SHIP_UNKNOWN.to_owned()),
@@ -71,6 +81,10 @@ fn conclude(job: &Job, spent: u32, step: Step, follow: Result<Next, String>, wis
         (Err(reason), None) if spent <= job.retries => Next::PutBack(Cause::Failure, reason),
         (Err(reason), None) => Next::Failed(reason),
     }
+}
+
+fn lease_lost(reason: &str) -> Next {
+    Next::Quarantine(format!("lease lost: {reason}"))
 }
 
 fn following(job: &Job, step: Step) -> Next {
@@ -92,7 +106,7 @@ fn reason(step: Step, end: &End) -> String {
         End::Exited { .. } => "unknown end".to_owned(),
         End::TimedOut => "timeout".to_owned(),
         End::Idle => "idle".to_owned(),
-        End::Ordered | End::Abandoned => "interrupted".to_owned(),
+        End::Ordered | End::Abandoned | End::Fenced | End::TooLate => "interrupted".to_owned(),
         End::NotStarted { error } => format!("not started: {error}"),
     };
     match step {
@@ -166,6 +180,23 @@ mod tests {
                 "{step:?} {end:?}"
             );
         }
+    }
+
+    #[test]
+    fn what_its_supervisor_ended_for_the_lease_is_lost_whatever_the_runner_knows_or_wishes() {
+        let lost = || Next::Quarantine("lease lost: no renewal got through".to_owned());
+        let unknown = || Next::Quarantine(SHIP_UNKNOWN.to_owned());
+        for wish in [None, Some(&Wish::Cancel), Some(&Wish::Interrupt)] {
+            let after = |step, end| after(&job("retries: 2\nship: x"), 1, step, &end, wish);
+            assert_eq!(after(Step::Engine, End::Fenced), lost(), "{wish:?}");
+            assert_eq!(after(Step::Ship, End::Fenced), unknown(), "{wish:?}");
+            assert_eq!(after(Step::Engine, End::TooLate), lost(), "{wish:?}");
+            // It was never started.
+            assert_eq!(after(Step::Ship, End::TooLate), lost(), "{wish:?}");
+        }
+        let refused = Wish::LeaseLost("refused".to_owned());
+        let told = after(&job(""), 1, Step::Engine, &End::Fenced, Some(&refused));
+        assert_eq!(told, Next::Quarantine("lease lost: refused".to_owned()));
     }
 
     #[test]

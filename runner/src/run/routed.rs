@@ -12,7 +12,6 @@ use super::attempt::Attempt;
 use super::{RunError, Until, announce};
 use crate::fleet::backoff::Backoff;
 use crate::fleet::client::LeaseProof;
-use crate::fleet::lease::BootInstant;
 use crate::fleet::routed::admission::Allowance;
 use crate::fleet::routed::office::Office;
 use crate::fleet::routed::{FleetEvent, Settlement};
@@ -31,8 +30,6 @@ pub(crate) struct Lease {
     pub(crate) proof: LeaseProof,
     /// Between TERM and KILL, so short that both fall before the lease ends.
     pub(crate) grace: Duration,
-    /// Set when the lease is lost: nothing may live beyond it.
-    pub(super) kill_at: Option<BootInstant>,
 }
 
 /// What a routed run knows besides its jobs.

@@ -316,7 +316,6 @@ impl Runner {
                 self.end_cancelled();
             }
         }
-        self.kill_overdue();
         self.follow_reviews()?;
         self.end_parked()
     }

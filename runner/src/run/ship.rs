@@ -96,7 +96,7 @@ async fn publish(
     let mut events = Events::new(queue)?;
     let id = attempt.job.id.clone();
     let running = attempt
-        .start(queue, &engines, &around, Step::Ship, None)
+        .start(queue, &engines, &around, Step::Ship, None, None)
         .map_err(RunError::system(format!("start the `ship` command of {id}")))?;
     events.expect_end(&id, running);
     let mut stopped_by = None;

@@ -6,13 +6,16 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
+use rustix::net::SendFlags;
 use rustix::process::Pid;
 
 use super::identity::Identity;
-use super::order::{self, BYTE_END, BYTE_KILL, End, Order, Variable};
+use super::order::{self, End, Order, Variable};
 use super::record;
+use super::word::Word;
+use crate::clock::Ending;
 
 /// The answer is one short line.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -124,11 +127,16 @@ impl Running {
 
     /// Gives an order. One that no longer finds the supervisor is without effect, as it has ended everything.
     pub(crate) fn end(&self, urgency: Urgency) {
-        let byte = match urgency {
-            Urgency::Grace => BYTE_END,
-            Urgency::Now => BYTE_KILL,
+        let word = match urgency {
+            Urgency::Grace => Word::End,
+            Urgency::Now => Word::Kill,
         };
-        let _ = self.socket.try_write(&[byte]);
+        say(&self.socket, word);
+    }
+
+    /// For whoever keeps the lease that the command runs under; it keeps no supervisor at work.
+    pub(crate) fn line(&self) -> Line {
+        Line(Arc::downgrade(&self.socket))
     }
 
     /// How the command ended; an error if the supervisor itself was lost. Independent of this value's life.
@@ -152,6 +160,24 @@ impl Running {
     pub(crate) fn is_collected(&mut self) -> bool {
         !matches!(self.process.try_wait(), Ok(None))
     }
+}
+
+/// A way to tell a supervisor that the lease lives longer.
+#[derive(Debug, Clone)]
+pub(crate) struct Line(Weak<tokio::net::UnixStream>);
+
+impl Line {
+    pub(crate) fn prolong(&self, ending: Ending) {
+        if let Some(socket) = self.0.upgrade() {
+            say(&socket, Word::Prolong(ending));
+        }
+    }
+}
+
+/// A word is far smaller than any buffer: it is said as a whole or, to a supervisor that is gone or stuck, not at all.
+fn say(socket: &tokio::net::UnixStream, word: Word) {
+    let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+    let _ = rustix::net::send(socket, &word.bytes(), flags);
 }
 
 async fn answer(socket: Arc<tokio::net::UnixStream>) -> io::Result<End> {

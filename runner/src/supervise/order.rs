@@ -1,4 +1,4 @@
-//! What runner and supervisor say to each other: one order with its descriptors, then single bytes, then one answer.
+//! What runner and supervisor say to each other: one order with its descriptors, then words, then one answer.
 //!
 //! The order lies in memory that is handed over as a descriptor too, so it is as long as it has to be, and sending it
 //! never waits for who is to read it. First a line of JSON, then the environment, each variable ended by a zero byte.
@@ -19,15 +19,13 @@ use rustix::net::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Ending;
+
 /// The order, standard input, output, the record, and at most two locks.
 const DESCRIPTORS_MAX: usize = 6;
 
 /// An order comes; what it says is in the first descriptor.
 const BYTE_ORDER: u8 = b'O';
-/// End the tree, with a grace period.
-pub(super) const BYTE_END: u8 = b'E';
-/// End the tree at once.
-pub(super) const BYTE_KILL: u8 = b'K';
 
 /// Of an environment: a name and its value.
 pub(crate) type Variable = (OsString, OsString);
@@ -43,6 +41,8 @@ pub(crate) struct Order {
     pub(crate) idle_timeout_ms: Option<u64>,
     /// Between TERM and KILL.
     pub(crate) grace_ms: u64,
+    /// When the lease that it runs under ends it, unless that is prolonged: also while the runner can't say so.
+    pub(crate) fence: Option<Ending>,
 }
 
 /// How a command ended. Whatever it says: nothing that the command started is alive.
@@ -61,6 +61,10 @@ pub(crate) enum End {
     Ordered,
     /// The runner was gone.
     Abandoned,
+    /// Its lease was about to end, and nobody had prolonged it.
+    Fenced,
+    /// The same before it was started: nothing of it was done.
+    TooLate,
     NotStarted {
         error: String,
     },
@@ -199,6 +203,7 @@ mod tests {
             timeout_ms: 1,
             idle_timeout_ms: None,
             grace_ms: 2,
+            fence: None,
         };
         let environment: Vec<Variable> = [
             ("EMPTY", ""),

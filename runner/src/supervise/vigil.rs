@@ -1,4 +1,4 @@
-//! The watch over a running command: its end, its clocks, and what the runner wants, all in one `poll`.
+//! The watch over a running command: its end, its clocks, its lease, and what the runner wants, all in one `poll`.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -10,30 +10,35 @@ use std::time::{Duration, Instant, SystemTime};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use super::order::{BYTE_END, BYTE_KILL, End, Order};
+use super::alarm::Alarm;
+use super::order::{End, Order};
 use super::process;
 use super::tree::{Left, Tree};
+use super::word::{Ear, Word};
+use crate::clock::{BootInstant, Ending};
 
 /// So often are orphans that ended collected while the command runs.
 const REAP_INTERVAL: Duration = Duration::from_secs(10);
 
-/// What the runner wants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What the runner wants; the later outweighs the earlier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Wish {
     None,
-    End,
-    Kill,
     /// There is no runner any more.
     Gone,
+    End,
+    Kill,
 }
 
 pub(super) struct Vigil<'a> {
     socket: &'a UnixStream,
+    ear: Ear,
     output: &'a File,
     grace: Duration,
     deadline: Option<Instant>,
     idle: Option<IdleClock>,
-    kill_at_once: bool,
+    fence: Option<Fence>,
+    wish: Wish,
     runner_gone: bool,
 }
 
@@ -43,13 +48,24 @@ struct IdleClock {
     size: u64,
 }
 
+/// The end of the lease, which needs no runner that says so.
+struct Fence {
+    ending: Ending,
+    alarm: Alarm,
+}
+
 impl<'a> Vigil<'a> {
     pub(super) fn new(socket: &'a UnixStream, output: &'a File, order: &Order) -> std::io::Result<Vigil<'a>> {
         let now = Instant::now();
         let idle = order.idle_timeout_ms.map(Duration::from_millis);
         let size = output.metadata()?.size();
+        let fence = order.fence.map(|ending| {
+            let alarm = Alarm::new()?;
+            Ok::<_, std::io::Error>(Fence { ending, alarm })
+        });
         Ok(Vigil {
             socket,
+            ear: Ear::default(),
             output,
             grace: Duration::from_millis(order.grace_ms),
             deadline: now.checked_add(Duration::from_millis(order.timeout_ms)),
@@ -58,9 +74,16 @@ impl<'a> Vigil<'a> {
                 check_at: now + limit,
                 size,
             }),
-            kill_at_once: false,
+            fence: fence.transpose()?,
+            wish: Wish::None,
             runner_gone: false,
         })
+    }
+
+    /// Whether the lease leaves no time to start anything under it.
+    pub(super) fn is_too_late(&mut self) -> bool {
+        self.listen();
+        self.is_over(|ending| ending.term_at)
     }
 
     /// Until the command has ended or has to; only in the first case is the result `Exited`.
@@ -74,10 +97,14 @@ impl<'a> Vigil<'a> {
                     signal: None,
                 });
             }
-            match self.wish() {
+            self.listen();
+            match self.wish {
                 Wish::None => {}
                 Wish::End | Wish::Kill => return Ok(End::Ordered),
                 Wish::Gone => return Ok(End::Abandoned),
+            }
+            if self.is_over(|ending| ending.term_at) {
+                return Ok(End::Fenced);
             }
             let now = Instant::now();
             if self.deadline.is_some_and(|deadline| deadline <= now) {
@@ -92,15 +119,17 @@ impl<'a> Vigil<'a> {
                 .copied()
                 .chain(self.idle.iter().map(|idle| idle.check_at));
             let next = clocks.chain([now + REAP_INTERVAL]).min().unwrap_or(now);
-            self.wait(main.as_slice(), next)?;
+            self.wait(main.as_slice(), next, |ending| ending.term_at)?;
         }
     }
 
-    /// TERM, grace, KILL; returns when nothing is left.
+    /// TERM, grace, KILL, which waits for no grace that the lease does not have; returns when nothing is left.
     pub(super) fn end_tree(&mut self, tree: &mut Tree) -> std::io::Result<()> {
         let kill_at = Instant::now() + self.grace;
         while tree.reap() == Left::Something {
-            if self.kill_at_once || self.wish() == Wish::Kill || kill_at <= Instant::now() {
+            self.listen();
+            let due = kill_at <= Instant::now() || self.is_over(|ending| ending.kill_at);
+            if due || self.wish == Wish::Kill {
                 tree.kill();
                 return Ok(());
             }
@@ -109,19 +138,28 @@ impl<'a> Vigil<'a> {
                 .filter_map(process::open)
                 .collect();
             tree.ask_to_end();
-            self.wait(&children, kill_at)?;
+            self.wait(&children, kill_at, |ending| ending.kill_at)?;
         }
         Ok(())
     }
 
-    /// Until one of the processes ends, the runner says something, or that instant has come.
-    fn wait(&self, processes: &[OwnedFd], until: Instant) -> std::io::Result<()> {
+    /// Until one of the processes ends, the runner says something, that instant has come, or this one of the lease.
+    fn wait(
+        &self,
+        processes: &[OwnedFd],
+        until: Instant,
+        of_lease: fn(&Ending) -> BootInstant,
+    ) -> std::io::Result<()> {
         let mut descriptors: Vec<PollFd<'_>> = processes
             .iter()
             .map(|process| PollFd::new(process, PollFlags::IN))
             .collect();
         if !self.runner_gone {
             descriptors.push(PollFd::from_borrowed_fd(self.socket.as_fd(), PollFlags::IN));
+        }
+        if let Some(fence) = &self.fence {
+            fence.alarm.set(of_lease(&fence.ending))?;
+            descriptors.push(PollFd::new(&fence.alarm, PollFlags::IN));
         }
         let left = until.saturating_duration_since(Instant::now());
         let limit = Timespec::try_from(left).unwrap_or(Timespec {
@@ -134,29 +172,49 @@ impl<'a> Vigil<'a> {
         }
     }
 
-    fn wish(&mut self) -> Wish {
-        if self.runner_gone {
-            return Wish::None;
+    /// Whether this instant of the lease has come.
+    fn is_over(&self, of_lease: fn(&Ending) -> BootInstant) -> bool {
+        let fence = self.fence.as_ref();
+        fence.is_some_and(|fence| of_lease(&fence.ending) <= BootInstant::now())
+    }
+
+    /// Takes in all that the runner has said.
+    fn listen(&mut self) {
+        let mut bytes = [0; 256];
+        while !self.runner_gone {
+            let mut socket = self.socket;
+            match socket.read(&mut bytes) {
+                Ok(0) => self.lose_runner(),
+                Ok(count) => {
+                    for word in self.ear.hear(&bytes[..count]) {
+                        self.take(word);
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(_) => self.lose_runner(),
+            }
         }
-        let mut bytes = [0; 16];
-        let mut socket = self.socket;
-        match socket.read(&mut bytes) {
-            Ok(0) => {
-                self.runner_gone = true;
-                Wish::Gone
-            }
-            Ok(count) if bytes[..count].contains(&BYTE_KILL) => {
-                self.kill_at_once = true;
-                Wish::Kill
-            }
-            Ok(count) if bytes[..count].contains(&BYTE_END) => Wish::End,
-            Ok(_) => Wish::None,
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
-                Wish::None
-            }
-            Err(_) => {
-                self.runner_gone = true;
-                Wish::Gone
+    }
+
+    fn lose_runner(&mut self) {
+        self.runner_gone = true;
+        self.wish = self.wish.max(Wish::Gone);
+    }
+
+    fn take(&mut self, word: Word) {
+        match word {
+            Word::End => self.wish = self.wish.max(Wish::End),
+            Word::Kill => self.wish = Wish::Kill,
+            Word::Prolong(ending) => {
+                // What is said of a lease never shortens it: its loss is an order to end.
+                if let Some(fence) = self
+                    .fence
+                    .as_mut()
+                    .filter(|fence| fence.ending.kill_at < ending.kill_at)
+                {
+                    fence.ending = ending;
+                }
             }
         }
     }
@@ -199,6 +257,7 @@ mod tests {
             timeout_ms: 3_600_000,
             idle_timeout_ms: Some(60_000),
             grace_ms: 0,
+            fence: None,
         };
         let mut vigil = Vigil::new(&socket, &reader, &order).unwrap();
         let start = Instant::now();

@@ -8,8 +8,8 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::inquiry::{Act, Input, Inquiry, Question};
 use super::{FleetEvent, due_at};
+use crate::clock::BootInstant;
 use crate::fleet::client::{Client, fresh_key};
-use crate::fleet::lease::BootInstant;
 use crate::ids::Capability;
 
 /// The loop's end of the claiming task.

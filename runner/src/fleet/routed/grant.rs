@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::Granted;
+use crate::clock::BootInstant;
 use crate::fleet::client::LeaseProof;
 use crate::fleet::failure::{Failure, FailureKind};
-use crate::fleet::lease::{BootInstant, LeaseTime};
+use crate::fleet::lease::LeaseTime;
 use crate::fleet::wire::ClaimAnswer;
 use crate::ids::{JobId, LeaseId};
 

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use super::grant::{Unusable, Verdict, judge, read};
 use super::{FleetEvent, Granted};
+use crate::clock::BootInstant;
 use crate::fleet::backoff::{Backoff, Outage};
 use crate::fleet::client::{Claimed, LeaseProof};
 use crate::fleet::failure::Failure;
-use crate::fleet::lease::BootInstant;
 use crate::ids::Capability;
 
 /// What the loop wants to know.

@@ -3,7 +3,7 @@
 //! The loop reads [`Keeper::holds`] before every effect: after a stop of the process the order of events proves
 //! nothing.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -11,19 +11,41 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use super::tenure::{Act, Closing, Input, Standing, Tenure, Terms, Word};
 use super::{FleetEvent, Granted, due_at};
+use crate::clock::{BootInstant, Ending};
 use crate::fleet::client::{Client, LeaseProof, StageNews, fresh_key};
 use crate::fleet::failure::Failure;
-use crate::fleet::lease::BootInstant;
 use crate::ids::JobId;
 
 /// A job has four transitions; more than this is a mistake.
 const ORDERS_MAX: usize = 16;
 
+/// Told when what runs under the lease has to end, each time that this becomes later.
+pub(crate) type Guard = Box<dyn Fn(Ending) + Send>;
+
 /// The loop's end of the task that keeps a lease.
-#[derive(Debug)]
 pub(crate) struct Keeper {
     orders: mpsc::Sender<Input>,
-    standing: Arc<Mutex<Standing>>,
+    shared: Arc<Mutex<Shared>>,
+}
+
+/// What both ends know.
+struct Shared {
+    standing: Standing,
+    guard: Option<Guard>,
+}
+
+impl Shared {
+    fn stands(&mut self, standing: Standing) {
+        let longer = standing.ending().kill_at > self.standing.ending().kill_at;
+        self.standing = standing;
+        if let (true, Some(guard)) = (longer, &self.guard) {
+            guard(standing.ending());
+        }
+    }
+}
+
+fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Keeper {
@@ -37,7 +59,10 @@ impl Keeper {
     ) -> Keeper {
         let (orders, received) = mpsc::channel(ORDERS_MAX);
         let tenure = Tenure::new(granted.time, terms, granted.proof.fencing_token);
-        let standing = Arc::new(Mutex::new(tenure.standing()));
+        let shared = Arc::new(Mutex::new(Shared {
+            standing: tenure.standing(),
+            guard: None,
+        }));
         let work = Work {
             lease: Held {
                 client,
@@ -46,19 +71,31 @@ impl Keeper {
             },
             tenure,
             events,
-            standing: Arc::clone(&standing),
+            shared: Arc::clone(&shared),
             calls: JoinSet::new(),
             said: None,
             saying: 0,
         };
         tasks.spawn(work.run(received));
-        Keeper { orders, standing }
+        Keeper { orders, shared }
     }
 
     /// Whether the lease can be relied on at this instant.
     pub(crate) fn holds(&self) -> bool {
-        let standing = *self.standing.lock().unwrap_or_else(PoisonError::into_inner);
-        standing.holds(BootInstant::now())
+        lock(&self.shared).standing.holds(BootInstant::now())
+    }
+
+    /// When what runs under the lease has to end, as far as is known now.
+    pub(crate) fn ending(&self) -> Ending {
+        lock(&self.shared).standing.ending()
+    }
+
+    /// In the place of an earlier one, as one command runs at a time. It is told at once what may have become longer
+    /// since it was asked for.
+    pub(crate) fn guard(&self, guard: Guard) {
+        let mut shared = lock(&self.shared);
+        guard(shared.standing.ending());
+        shared.guard = Some(guard);
     }
 
     /// Reports a stage that is not final; dropped silently once the lease is lost.
@@ -117,7 +154,7 @@ struct Work {
     lease: Held,
     tenure: Tenure,
     events: mpsc::Sender<FleetEvent>,
-    standing: Arc<Mutex<Standing>>,
+    shared: Arc<Mutex<Shared>>,
     /// What each brings is an input of the tenure.
     calls: JoinSet<Done>,
     said: Option<AbortHandle>,
@@ -149,7 +186,7 @@ impl Work {
             };
             let now = BootInstant::now();
             let acts = self.tenure.step(now, input);
-            *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = self.tenure.standing();
+            lock(&self.shared).stands(self.tenure.standing());
             for act in acts {
                 self.carry_out(now, act).await;
             }
@@ -184,7 +221,7 @@ impl Work {
                 return self.said.take().into_iter().for_each(|call| call.abort());
             }
             Act::Confirmed => FleetEvent::Confirmed { job },
-            Act::Lost { reason, ending } => FleetEvent::LeaseLost { job, reason, ending },
+            Act::Lost { reason } => FleetEvent::LeaseLost { job, reason },
             Act::Settled(outcome) => FleetEvent::Settled {
                 job,
                 lease: self.lease.proof.lease.clone(),

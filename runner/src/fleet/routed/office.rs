@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::keeper::Guard;
 use super::round::Round;
 use super::tenure::Word;
 use super::thread::Thread;
 use super::{Claimer, Closing, EVENTS_MAX, FleetEvent, Granted, Keeper, Terms, courier};
+use crate::clock::{BootInstant, Ending};
 use crate::fleet::client::{Client, ClientError, LeaseProof, StageNews, fresh_key};
-use crate::fleet::lease::BootInstant;
 use crate::fleet::wire;
 use crate::ids::{Capability, JobId};
 use crate::queue::Letter;
@@ -134,6 +135,18 @@ impl Office {
     /// Whether the lease of a job can be relied on now; asked before every effect.
     pub(crate) fn holds(&self, job: &JobId) -> bool {
         self.keepers.get(job).is_some_and(Keeper::holds)
+    }
+
+    /// When what is started under the lease of a job now has to end.
+    pub(crate) fn ending(&self, job: &JobId) -> Option<Ending> {
+        self.keepers.get(job).map(Keeper::ending)
+    }
+
+    /// Has what was started told whenever it may go on for longer.
+    pub(crate) fn guard(&self, job: &JobId, guard: Guard) {
+        if let Some(keeper) = self.keepers.get(job) {
+            keeper.guard(guard);
+        }
     }
 
     /// Reports a stage that is not final.

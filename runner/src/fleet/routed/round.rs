@@ -7,9 +7,9 @@ use std::time::Duration;
 use super::Settlement;
 use super::settlement::settlement;
 use super::tenure::Word;
+use crate::clock::BootInstant;
 use crate::fleet::backoff::Backoff;
 use crate::fleet::failure::Failure;
-use crate::fleet::lease::BootInstant;
 use crate::ids::{JobId, LeaseProof};
 
 /// The last word on a lease, from the disk.

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Settlement;
+use crate::clock::BootInstant;
 use crate::fleet::client::StageNews;
 use crate::fleet::failure::Failure;
-use crate::fleet::lease::{BootInstant, Ending};
 
 /// What every lease of a process is kept by.
 #[derive(Debug, Clone)]
@@ -60,7 +60,6 @@ pub(crate) enum Act {
     Confirmed,
     Lost {
         reason: String,
-        ending: Ending,
     },
     Settled(Settlement),
 }

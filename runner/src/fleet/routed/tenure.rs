@@ -11,9 +11,10 @@ use std::time::Duration;
 use super::Settlement;
 use super::settlement::{says_lost, settlement};
 pub(crate) use super::talk::{Act, Closing, Input, Terms, Word};
+use crate::clock::{BootInstant, Ending};
 use crate::fleet::backoff::Backoff;
 use crate::fleet::failure::Failure;
-use crate::fleet::lease::{BootInstant, Ending, LeaseTime};
+use crate::fleet::lease::{LeaseTime, NO_RENEWAL};
 
 #[derive(Debug)]
 pub(crate) struct Tenure {
@@ -63,7 +64,7 @@ impl Tenure {
                 self.renew(now, &mut acts);
             }
             Input::Close(closing) => self.close(now, closing, &mut acts),
-            Input::Renewed { sent, answer } => self.renewed(now, sent, answer, &mut acts),
+            Input::Renewed { sent, answer } => self.renewed(sent, answer, &mut acts),
             Input::Answered(answer) => self.answered(now, answer, &mut acts),
             Input::Time => self.by_the_clock(now, &mut acts),
         }
@@ -82,10 +83,11 @@ impl Tenure {
             .min()
     }
 
-    /// Whether the lease can be relied on at this instant.
+    /// What is to be known of the lease beside this.
     pub(crate) fn standing(&self) -> Standing {
         Standing {
             time: self.time,
+            ending: self.time.ending(self.terms.grace),
             lost: self.lost,
         }
     }
@@ -114,13 +116,7 @@ impl Tenure {
         }
     }
 
-    fn renewed(
-        &mut self,
-        now: BootInstant,
-        sent: BootInstant,
-        answer: Result<Duration, Failure>,
-        acts: &mut Vec<Act>,
-    ) {
+    fn renewed(&mut self, sent: BootInstant, answer: Result<Duration, Failure>, acts: &mut Vec<Act>) {
         match answer {
             // Once it was given up it stays so: what ran under it is being ended.
             _ if self.lost => {}
@@ -130,7 +126,7 @@ impl Tenure {
                     acts.push(Act::Confirmed);
                 }
             }
-            Err(failure) if says_lost(&failure) => self.lose_now(now, &failure, acts),
+            Err(failure) if says_lost(&failure) => self.lose(&failure.to_string(), acts),
             // The next one is due in its time.
             Err(_) => {}
         }
@@ -147,16 +143,16 @@ impl Tenure {
             return self.settle(settlement(answer), acts);
         }
         match answer {
-            Err(failure) if says_lost(&failure) && !self.lost => self.lose_now(now, &failure, acts),
+            Err(failure) if says_lost(&failure) && !self.lost => self.lose(&failure.to_string(), acts),
             // Another refusal is about that stage alone, and the next may be taken.
             Ok(()) | Err(_) => {}
         }
     }
 
     fn by_the_clock(&mut self, now: BootInstant, acts: &mut Vec<Act>) {
-        let ending = self.time.ending(self.terms.grace);
-        if self.is_renewed() && self.closing.is_none() && now >= ending.term_at {
-            self.lose("no renewal got through", ending, acts);
+        let term_at = self.time.ending(self.terms.grace).term_at;
+        if self.is_renewed() && self.closing.is_none() && now >= term_at {
+            self.lose(NO_RENEWAL, acts);
         } else if now >= self.time.next_renewal() {
             self.renew(now, acts);
         }
@@ -169,12 +165,7 @@ impl Tenure {
         }
     }
 
-    fn lose_now(&mut self, now: BootInstant, failure: &Failure, acts: &mut Vec<Act>) {
-        let ending = self.time.ending_now(now, self.terms.grace);
-        self.lose(&failure.to_string(), ending, acts);
-    }
-
-    fn lose(&mut self, reason: &str, ending: Ending, acts: &mut Vec<Act>) {
+    fn lose(&mut self, reason: &str, acts: &mut Vec<Act>) {
         self.lost = true;
         let last = self.words.pop_back().filter(|word| self.is_last(word));
         self.words.clear();
@@ -184,7 +175,7 @@ impl Tenure {
         }
         if self.closing.is_none() {
             let reason = reason.to_owned();
-            acts.push(Act::Lost { reason, ending });
+            acts.push(Act::Lost { reason });
         }
     }
 
@@ -226,15 +217,21 @@ impl Tenure {
     }
 }
 
-/// What the loop asks before every effect.
+/// What the loop asks before every effect, and what it runs under.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Standing {
     time: LeaseTime,
+    ending: Ending,
     lost: bool,
 }
 
 impl Standing {
     pub(crate) fn holds(self, now: BootInstant) -> bool {
         !self.lost && self.time.holds(now)
+    }
+
+    /// When what runs has to end, if the lease is not prolonged once more.
+    pub(crate) fn ending(self) -> Ending {
+        self.ending
     }
 }

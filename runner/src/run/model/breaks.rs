@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::explore;
 use super::rules::{Counts, Rules};
+use crate::clock::BootInstant;
 use crate::fleet::failure::{Failure, FailureKind};
-use crate::fleet::lease::BootInstant;
 use crate::fleet::routed::admission::{CutOver, cut_over};
 use crate::queue::{AfterCrash, after_crash};
 use crate::run::course::{Move, Right, next_move};
@@ -42,9 +42,11 @@ fn ship_without_a_fresh_renewal_is_found() {
 }
 
 #[test]
-fn a_lease_that_is_believed_in_without_a_look_at_the_clock_is_found() {
+fn a_lease_that_neither_runner_nor_supervisor_look_at_the_clock_for_is_found() {
+    // Either look would do for what is started.
     let rules = Rules {
         right: |leased, _| Right::of(leased, true),
+        is_too_late: |_| false,
         ..Rules::production()
     };
     is_found(rules, &["started without a lease"]);
@@ -67,6 +69,24 @@ fn trust_in_the_time_of_day_of_the_coordinator_is_found() {
 fn a_clock_that_stands_still_in_suspension_is_found() {
     let rules = Rules {
         clock: |now_ms, slept_ms| BootInstant::at_ms(now_ms - slept_ms),
+        ..Rules::production()
+    };
+    is_found(rules, &["started without a lease"]);
+}
+
+#[test]
+fn a_command_that_nobody_ends_while_its_runner_is_stopped_is_found() {
+    let rules = Rules {
+        is_fenced: |_| false,
+        ..Rules::production()
+    };
+    is_found(rules, &["two at once"]);
+}
+
+#[test]
+fn an_order_that_came_too_late_and_is_carried_out_is_found() {
+    let rules = Rules {
+        is_too_late: |_| false,
         ..Rules::production()
     };
     is_found(rules, &["started without a lease"]);

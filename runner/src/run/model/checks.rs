@@ -9,8 +9,8 @@ use crate::fleet::routed::tenure::Word;
 use crate::run::pipeline::Step;
 use crate::stage::Stage;
 
-/// What a runner takes to notice that it was away, and to end what it had started.
-const NOTICE_MS: u64 = 2_500;
+/// What a supervisor takes to notice that its host was suspended, and to end what has no lease any more.
+const NOTICE_MS: u64 = 50;
 
 impl World {
     /// A command starts: its lease lives, and nothing else of the job runs or was published from here.
@@ -28,7 +28,8 @@ impl World {
             let unaware = self.revoked.contains_key(&token) && !self.told_lost.contains(&token);
             self.coordinator.is_live(self.now, host, token) || unaware
         });
-        if !live && in_the_window {
+        let taken = token.is_some_and(|token| self.revoked.contains_key(&token));
+        if !live && in_the_window && taken {
             self.counts.started_in_the_window += 1;
         } else if !live {
             self.violate(format!(
@@ -63,14 +64,15 @@ impl World {
         }
         let there = before.host;
         let back = self.hosts[there].back_at;
-        let was_away = self.hosts[there].away != Away::Not || back.is_some_and(|back| now < back + NOTICE_MS);
+        let slept =
+            self.hosts[there].away == Away::Suspended || back.is_some_and(|back| now < back + NOTICE_MS);
         let taken = |token: Option<Token>| {
             let at = token.and_then(|token| self.revoked.get(&token));
             at.is_some_and(|at| now < at + TTL_MS)
         };
         let was_taken = taken(before.token) || taken(token);
-        if !before.over && (was_away || was_taken) && there != host {
-            self.counts.outlived_a_pause += u64::from(was_away);
+        if !before.over && (slept || was_taken) && there != host {
+            self.counts.slept_on += u64::from(slept);
         } else if !before.over && live {
             self.violate(format!("two at once: job {job} on host {there} and host {host}"));
         }

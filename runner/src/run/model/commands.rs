@@ -1,12 +1,16 @@
-//! Engines, checks and `ship` commands of the model, with the supervisor that outlives its runner for a moment, and the
-//! place that is published to.
+//! Engines, checks and `ship` commands of the model, with the supervisor that outlives its runner for a moment and knows
+//! when the lease ends, and the place that is published to.
 
 use super::coordinator::Token;
 use super::host::Away;
 use super::process::{LoopInput, Run};
 use super::world::{Happening, World};
+use crate::clock::{BootInstant, Ending};
 use crate::run::pipeline::Step;
 use crate::supervise::End;
+
+/// Between TERM and KILL.
+pub(super) const GRACE_MS: u64 = 2_000;
 
 impl World {
     /// Called right after the look at the clock.
@@ -18,6 +22,8 @@ impl World {
         step: Step,
     ) -> usize {
         let run = self.runs.len();
+        let kept = token.and_then(|token| self.process(host).kept.get(&token));
+        let fence = kept.map(|kept| kept.standing.ending());
         let in_the_window = !self.calm && self.choices.once_in(60);
         self.runs.push(Run {
             host,
@@ -27,6 +33,7 @@ impl World {
             step,
             begun: false,
             over: false,
+            fence,
             in_the_window,
             failed: false,
         });
@@ -44,6 +51,10 @@ impl World {
         if self.runs[run].over {
             return;
         }
+        if (self.rules.is_too_late)(self.has_come(run, |ending| ending.term_at)) {
+            self.counts.came_too_late += 1;
+            return self.answer(run, End::TooLate);
+        }
         self.check_start(run);
         self.runs[run].begun = true;
         let Run {
@@ -59,6 +70,7 @@ impl World {
             Step::Verify => 1_500,
             Step::Ship => 3_000,
         };
+        self.schedule(self.now, Happening::Fence(run));
         let takes = self.choices.ms(20, longest);
         let fails = self.choices.once_in(12);
         let code = Some(i32::from(fails));
@@ -99,17 +111,66 @@ impl World {
         if self.runs[run].over || !self.runs[run].begun {
             return;
         }
-        let Run {
-            host,
-            step,
-            incarnation,
-            ..
-        } = self.runs[run];
-        self.runs[run].over = true;
         self.runs[run].failed = matches!(end, End::Exited { code: Some(1), .. });
-        self.counts.ships_interrupted += u64::from(step == Step::Ship && !matches!(end, End::Exited { .. }));
+        let interrupted = self.runs[run].step == Step::Ship && !matches!(end, End::Exited { .. });
+        self.counts.ships_interrupted += u64::from(interrupted);
+        self.answer(run, end);
+    }
+
+    /// What its supervisor says last.
+    fn answer(&mut self, run: usize, end: End) {
+        self.runs[run].over = true;
+        let Run {
+            host, incarnation, ..
+        } = self.runs[run];
         if self.hosts[host].process.is_some() && self.hosts[host].incarnation == incarnation {
             self.input(host, LoopInput::Ended { run, end });
         }
+    }
+
+    /// The supervisor's alarm, on the host's clock.
+    pub(super) fn fence(&mut self, run: usize) {
+        let Run {
+            host, over, fence, ..
+        } = self.runs[run];
+        let Some(ending) = fence.filter(|_| !over) else {
+            return;
+        };
+        if (self.rules.is_fenced)(self.has_come(run, |ending| ending.term_at)) {
+            self.counts.fenced += 1;
+            return self.end_command(run, End::Fenced);
+        }
+        let left = ending.term_at.since(self.clock(host)).as_millis() as u64;
+        self.schedule(self.now + left.max(1), Happening::Fence(run));
+    }
+
+    /// TERM, and KILL at the end of the grace or with the lease.
+    pub(super) fn end_command(&mut self, run: usize, end: End) {
+        let Run { host, fence, .. } = self.runs[run];
+        let left = fence.map(|ending| ending.kill_at.since(self.clock(host)).as_millis() as u64);
+        let at = self.now + self.choices.ms(0, left.unwrap_or(GRACE_MS).min(GRACE_MS));
+        self.schedule(at, Happening::Ends(run, end));
+    }
+
+    /// The supervisor is told; or it is not, where the runner can't.
+    pub(super) fn prolong(&mut self, host: usize, token: Token, ending: Ending) {
+        let of_lease = |run: &Run| run.host == host && run.token == Some(token) && !run.over;
+        let Some(run) = self.runs.iter().position(of_lease) else {
+            return;
+        };
+        if let Some(fence) = self.runs[run]
+            .fence
+            .filter(|fence| fence.kill_at < ending.kill_at)
+            && !self.choices.once_in(40)
+        {
+            self.say(|| format!("host {host}: {token:?} ends at {ending:?} and not at {fence:?}"));
+            self.runs[run].fence = Some(ending);
+        }
+    }
+
+    /// Whether this instant of the lease has come where the command runs.
+    fn has_come(&self, run: usize, of_lease: fn(&Ending) -> BootInstant) -> bool {
+        let Run { host, fence, .. } = self.runs[run];
+        fence.is_some_and(|ending| of_lease(&ending) <= self.clock(host))
     }
 }

@@ -14,7 +14,7 @@ use crate::supervise::End;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Away {
     Not,
-    /// SIGSTOP of the runner: what it has started goes on.
+    /// SIGSTOP of the runner: what it has started goes on, and so do the supervisors.
     Stopped,
     /// All of the host.
     Suspended,
@@ -24,7 +24,10 @@ impl Away {
     pub(super) fn defers(self, happening: &Happening) -> bool {
         match self {
             Away::Not => false,
-            Away::Stopped => !matches!(happening, Happening::Publishes(_) | Happening::Ends(..)),
+            Away::Stopped => !matches!(
+                happening,
+                Happening::Publishes(_) | Happening::Ends(..) | Happening::Fence(_)
+            ),
             Away::Suspended => true,
         }
     }
@@ -37,6 +40,7 @@ pub(super) struct Host {
     pub(super) away: Away,
     away_since: u64,
     pub(super) slept_ms: u64,
+    /// From its last suspension.
     pub(super) back_at: Option<u64>,
     pub(super) deferred: Vec<Happening>,
     /// Nothing gets through.
@@ -203,8 +207,9 @@ impl World {
         }
         if state.away == Away::Suspended {
             state.slept_ms += self.now - state.away_since;
+            state.back_at = Some(self.now);
         }
-        (state.away, state.back_at) = (Away::Not, Some(self.now));
+        state.away = Away::Not;
         let mut deferred = std::mem::take(&mut state.deferred);
         self.say(|| format!("host {host} is back"));
         // What is found first proves nothing.

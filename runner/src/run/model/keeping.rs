@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::commands::GRACE_MS;
 use super::coordinator::{Request, Token};
 use super::network::{Caller, LIMIT_MS};
 use super::process::{Kept, LoopInput};
@@ -24,7 +25,7 @@ impl World {
     pub(super) fn keep(&mut self, host: usize, token: Token, granted: &Granted) {
         let terms = Terms {
             timeout: Duration::from_millis(LIMIT_MS),
-            grace: Duration::from_secs(2),
+            grace: Duration::from_millis(GRACE_MS),
             closing: CLOSING,
         };
         let tenure = Tenure::new(granted.time, terms, token.fence);
@@ -61,6 +62,8 @@ impl World {
         };
         let acts = kept.tenure.step(clock, input);
         kept.standing = kept.tenure.standing();
+        let ending = kept.standing.ending();
+        self.prolong(host, token, ending);
         for act in acts {
             let job = job_of(token);
             match act {
@@ -84,12 +87,12 @@ impl World {
                     }
                 }
                 Act::Confirmed => self.tell(host, FleetEvent::Confirmed { job }),
-                Act::Lost { reason, ending } => {
+                Act::Lost { reason } => {
                     self.counts.leases_lost += 1;
                     if let Some(kept) = self.process(host).kept.get_mut(&token) {
                         kept.told_lost = true;
                     }
-                    self.tell(host, FleetEvent::LeaseLost { job, reason, ending });
+                    self.tell(host, FleetEvent::LeaseLost { job, reason });
                 }
                 Act::Settled(outcome) => {
                     self.process(host).kept.remove(&token);

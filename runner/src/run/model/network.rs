@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::coordinator::{Answer, Request, TTL_MS, Token};
 use super::host::fleet_job;
 use super::world::{Happening, World, lease_name};
+use crate::clock::BootInstant;
 use crate::fleet::client::Claimed;
 use crate::fleet::failure::{Failure, FailureKind, Refusal};
-use crate::fleet::lease::BootInstant;
 use crate::fleet::wire::{ClaimAnswer, WireLease};
 
 pub(super) type CallId = u64;

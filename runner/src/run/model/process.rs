@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::coordinator::Token;
 use super::world::{Happening, World};
+use crate::clock::{BootInstant, Ending};
 use crate::fleet::backoff::Backoff;
-use crate::fleet::lease::BootInstant;
 use crate::fleet::routed::admission::CutOver;
 use crate::fleet::routed::inquiry::Inquiry;
 use crate::fleet::routed::round::Round;
@@ -104,7 +104,9 @@ pub(super) struct Run {
     pub(super) step: Step,
     pub(super) begun: bool,
     pub(super) over: bool,
-    /// The host was away between the look at the clock and the start.
+    /// When its supervisor ends it, if nothing prolongs the lease.
+    pub(super) fence: Option<Ending>,
+    /// The host was away between the runner's look at the clock and the start.
     pub(super) in_the_window: bool,
     /// It ended by itself, and says that it has done nothing.
     pub(super) failed: bool,

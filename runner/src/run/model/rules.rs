@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
+use crate::clock::BootInstant;
 use crate::fleet::failure::Failure;
-use crate::fleet::lease::BootInstant;
 use crate::fleet::routed::admission::{CutOver, cut_over};
 use crate::fleet::routed::settlement::Settlement;
 use crate::queue::{AfterCrash, History, after_crash};
@@ -19,6 +19,9 @@ pub(super) struct Rules {
     pub(super) next_move: fn(Next, bool) -> Move,
     pub(super) cut_over: fn(Option<Stage>) -> CutOver,
     pub(super) after_crash: fn(&History) -> AfterCrash,
+    /// Whether a supervisor starts nothing, and whether it ends what runs: of whether the lease's time for it is over.
+    pub(super) is_too_late: fn(bool) -> bool,
+    pub(super) is_fenced: fn(bool) -> bool,
     pub(super) is_answered: fn(&Settlement) -> bool,
     /// The clock of a host: what it shows, of the time and of how long the host has slept.
     pub(super) clock: fn(u64, u64) -> BootInstant,
@@ -38,6 +41,8 @@ impl Rules {
             next_move,
             cut_over,
             after_crash,
+            is_too_late: |over| over,
+            is_fenced: |over| over,
             is_answered: Settlement::is_answered,
             clock: |now, _| BootInstant::at_ms(now),
             counts_from: |sent, _| sent,
@@ -59,17 +64,21 @@ pub(super) struct Counts {
     pub(super) ships_interrupted: u64,
     pub(super) delivered_after_restart: u64,
     pub(super) finished_before: u64,
-    /// A pause fell between reading the clock and the start of a command, and the lease was over.
+    /// A pause fell between the runner's look at the clock and the start of a command, and its supervisor started nothing.
+    pub(super) came_too_late: u64,
+    /// Ended by its supervisor, which nobody had told of a renewal.
+    pub(super) fenced: u64,
+    /// A pause fell there, and someone had taken the lease away meanwhile: no clock on the host shows that.
     pub(super) started_in_the_window: u64,
-    /// What had been started outlived its lease while its runner was stopped.
-    pub(super) outlived_a_pause: u64,
+    /// A suspended host had it in memory when another host started the job.
+    pub(super) slept_on: u64,
     /// The word of the first `ship` never arrived, so the coordinator gave the job to another: the job's id, which
     /// `ship` is told, is what lets the other side refuse it.
     pub(super) second_ships_refused: u64,
 }
 
 impl Counts {
-    fn each(&mut self) -> [&mut u64; 11] {
+    fn each(&mut self) -> [&mut u64; 13] {
         [
             &mut self.shipped,
             &mut self.crashes,
@@ -79,8 +88,10 @@ impl Counts {
             &mut self.ships_interrupted,
             &mut self.delivered_after_restart,
             &mut self.finished_before,
+            &mut self.came_too_late,
+            &mut self.fenced,
             &mut self.started_in_the_window,
-            &mut self.outlived_a_pause,
+            &mut self.slept_on,
             &mut self.second_ships_refused,
         ]
     }
@@ -94,6 +105,6 @@ impl Counts {
 
     /// But for the rare ones at the end.
     pub(super) fn all_kinds_happened(&self) -> bool {
-        self.clone().each()[..8].iter().all(|count| **count > 0)
+        self.clone().each()[..10].iter().all(|count| **count > 0)
     }
 }

@@ -4,7 +4,6 @@
 use super::coordinator::Token;
 use super::network::LIMIT_MS;
 use super::world::{Happening, World};
-use crate::fleet::lease::Ending;
 use crate::fleet::routed::inquiry;
 use crate::fleet::routed::{FleetEvent, Settlement};
 use crate::ids::JobId;
@@ -30,7 +29,7 @@ impl World {
                 self.admit(host, *granted);
             }
             FleetEvent::Nothing => process.asked = false,
-            FleetEvent::LeaseLost { job, reason, ending } => self.lease_lost(host, &job, reason, ending),
+            FleetEvent::LeaseLost { job, reason } => self.lease_lost(host, &job, reason),
             FleetEvent::Confirmed { job } => self.confirmed(host, index(&job)),
             FleetEvent::Settled { job, lease, outcome } => {
                 process.closing = process.closing.saturating_sub(1);
@@ -64,16 +63,14 @@ impl World {
         }
     }
 
-    fn lease_lost(&mut self, host: usize, job: &JobId, reason: String, ending: Ending) {
-        let clock = self.clock(host);
+    fn lease_lost(&mut self, host: usize, job: &JobId, reason: String) {
         let job = index(job);
         let Some(attempt) = self.process(host).attempts.get_mut(&job) else {
             return;
         };
         attempt.wish = Some(Wish::LeaseLost(reason));
         if let Some(run) = attempt.run {
-            let limit = ending.kill_at.since(clock).as_millis() as u64;
-            self.end_command(run, limit);
+            self.end_command(run, End::Ordered);
         }
     }
 
@@ -93,15 +90,9 @@ impl World {
             self.inquire(host, number, inquiry::Input::Stop);
         }
         for run in runs {
-            self.end_command(run, 2_000);
+            self.end_command(run, End::Ordered);
         }
         self.after(host);
-    }
-
-    /// TERM, and KILL at the end of the grace.
-    fn end_command(&mut self, run: usize, grace_ms: u64) {
-        let at = self.now + self.choices.ms(0, grace_ms);
-        self.schedule(at, Happening::Ends(run, End::Ordered));
     }
 
     pub(super) fn follow_flag(&mut self, host: usize, routes: bool) {

@@ -9,7 +9,7 @@ use super::host::{Away, Host};
 use super::network::{Call, CallId};
 use super::process::Run;
 use super::rules::{Counts, Rules};
-use crate::fleet::lease::BootInstant;
+use crate::clock::BootInstant;
 use crate::job::{Job, Naming, parse};
 
 /// Troubles are over by then, and what is left has to come to its end.
@@ -34,6 +34,8 @@ pub(super) enum Happening {
     Execs(usize),
     Publishes(usize),
     Ends(usize, crate::supervise::End),
+    /// The instant that a supervisor ends its command at, unless the lease was prolonged.
+    Fence(usize),
     Starts(usize),
     Exits {
         host: usize,
@@ -209,6 +211,7 @@ impl World {
             Happening::Execs(run) => self.execs(run),
             Happening::Publishes(run) => self.publishes(run),
             Happening::Ends(run, end) => self.ends(run, end),
+            Happening::Fence(run) => self.fence(run),
             Happening::Starts(host) => self.starts(host),
             Happening::Exits { host, incarnation } => self.exits(host, incarnation),
             Happening::Crashes(host) => self.crash(host),
@@ -216,6 +219,8 @@ impl World {
             Happening::Pauses(host) => self.pause(host),
             Happening::Resumes(host) => self.resume(host),
             Happening::Cut { host, cut } => self.hosts[host].cut = cut && !self.calm,
+            // One that waited while the host was away is over with the troubles.
+            Happening::Flips(_) if self.calm => {}
             Happening::Flips(host) => self.flip(host),
             Happening::Revokes(job) => self.revoke(job),
             Happening::Calm => self.becalm(),
@@ -229,9 +234,10 @@ impl World {
                 Some(*host)
             }
             Happening::Term(host) | Happening::Flips(host) => Some(*host),
-            Happening::Execs(run) | Happening::Publishes(run) | Happening::Ends(run, _) => {
-                Some(self.runs[*run].host)
-            }
+            Happening::Execs(run)
+            | Happening::Publishes(run)
+            | Happening::Ends(run, _)
+            | Happening::Fence(run) => Some(self.runs[*run].host),
             _ => None,
         }
     }

@@ -1,0 +1,103 @@
+//! What a runner says to a supervisor that is at work. A word is sent in one piece, and may arrive in several.
+
+use crate::clock::{BootInstant, Ending};
+
+const END: u8 = b'E';
+const KILL: u8 = b'K';
+/// Followed by the instants of TERM and KILL: nanoseconds on the clock that counts suspension, lowest byte first.
+const PROLONG: u8 = b'L';
+const PROLONG_BYTES: usize = 17;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Word {
+    /// End the tree, with a grace period.
+    End,
+    /// End the tree at once.
+    Kill,
+    /// Its lease lives longer.
+    Prolong(Ending),
+}
+
+impl Word {
+    pub(super) fn bytes(self) -> Vec<u8> {
+        match self {
+            Word::End => vec![END],
+            Word::Kill => vec![KILL],
+            Word::Prolong(ending) => {
+                let instants = [ending.term_at, ending.kill_at].map(|at| at.nanos().to_le_bytes());
+                [PROLONG].into_iter().chain(instants.concat()).collect()
+            }
+        }
+    }
+}
+
+/// Puts words together again.
+#[derive(Debug, Default)]
+pub(super) struct Ear {
+    /// The beginning of a word.
+    begun: Vec<u8>,
+}
+
+impl Ear {
+    /// The words that are whole now, in their order; what is none is passed over.
+    pub(super) fn hear(&mut self, bytes: &[u8]) -> Vec<Word> {
+        self.begun.extend_from_slice(bytes);
+        let mut words = Vec::new();
+        let mut rest = self.begun.as_slice();
+        while let [first, ..] = rest {
+            let length = match *first {
+                PROLONG => PROLONG_BYTES,
+                _ => 1,
+            };
+            let Some((word, after)) = rest.split_at_checked(length) else {
+                break;
+            };
+            words.extend(read(word));
+            rest = after;
+        }
+        self.begun = rest.to_vec();
+        words
+    }
+}
+
+fn read(word: &[u8]) -> Option<Word> {
+    match word {
+        [END] => Some(Word::End),
+        [KILL] => Some(Word::Kill),
+        [PROLONG, instants @ ..] => {
+            let (term, kill) = instants.split_first_chunk::<8>()?;
+            let at = |bytes| BootInstant::of_nanos(u64::from_le_bytes(bytes));
+            Some(Word::Prolong(Ending {
+                term_at: at(*term),
+                kill_at: at(kill.try_into().ok()?),
+            }))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_whole_again_whatever_pieces_they_come_in() {
+        let longer = Word::Prolong(Ending {
+            // Both have the bytes of other words in them.
+            term_at: BootInstant::of_nanos(u64::from_le_bytes(*b"EKLEKLEK")),
+            kill_at: BootInstant::of_nanos(u64::from_le_bytes(*b"LLLLKKKK")),
+        });
+        let said = [longer, Word::End, longer, Word::Kill];
+        let bytes: Vec<u8> = said.iter().flat_map(|word| word.bytes()).collect();
+        for piece in 1..=bytes.len() {
+            let mut ear = Ear::default();
+            let heard: Vec<Word> = bytes.chunks(piece).flat_map(|piece| ear.hear(piece)).collect();
+            assert_eq!(heard, said, "in pieces of {piece}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_word_is_passed_over() {
+        assert_eq!(Ear::default().hear(b"?E"), [Word::End]);
+    }
+}
