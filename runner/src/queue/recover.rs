@@ -60,11 +60,12 @@ impl Queue {
         }
     }
 
-    /// Looks at one job in `review` that a dead process may have been about to move out of there.
+    /// Looks at one job in `review`: a dead process may have been about to move it out of there, or have been the one
+    /// that kept its lease, without which nobody here can decide about it (clause T-13).
     pub(crate) fn recover_review(&self, id: &JobId) -> Reading<Recovered> {
         let known = self.history(id)?;
         let announced = known.lines.last().map_or(Stage::Review, |line| line.stage);
-        if !known.is_shipping() && !announced.is_final() {
+        if !known.is_shipping() && !announced.is_final() && !known.is_routed() {
             return Ok(Recovered::Owned);
         }
         if !locks::is_unowned(self, id)? {
@@ -75,8 +76,14 @@ impl Queue {
             return Ok(Recovered::Owned);
         };
         let known = self.history(id)?;
-        if self.find(id)? != Some(Stage::Review) || !self.finish_review(&hold, &known)? {
+        if self.find(id)? != Some(Stage::Review) {
             return Ok(Recovered::Gone);
+        }
+        if !self.finish_review(&hold, &known)? {
+            return match known.is_routed() {
+                true => self.quarantine_routed(&hold, Stage::Review),
+                false => Ok(Recovered::Gone),
+            };
         }
         let to = self.find(id)?.unwrap_or(Stage::Quarantine);
         Ok(Recovered::Moved { to })

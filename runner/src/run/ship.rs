@@ -77,7 +77,7 @@ fn approve(queue: &Queue, id: &JobId) -> Result<Exit, RunError> {
     if queue.hold(id)?.is_some() {
         return Err(RunError::Refused(format!(
             "`{id}` was assigned by the coordinator, and no runner holds its lease any more: publishing is up to whoever \
-             is assigned it next; `aq cancel {id}` clears it away here"
+             is assigned it next; the next `aq run`, or `aq cancel {id}`, clears it away here"
         )));
     }
     queue.approve(id)?;

@@ -66,6 +66,10 @@ fn without_a_live_lease_nothing_is_approved() {
         refused.stderr
     );
     assert!(rig.lines("ships").is_empty());
+    // Nor does it wait for a person for ever: whoever runs next clears it away.
+    assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
+    let found = (rig.stage("a"), rig.reason("a"));
+    assert_eq!(found, ("quarantine".into(), "interrupted under a lease".into()));
 }
 
 #[test]
