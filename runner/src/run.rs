@@ -14,6 +14,7 @@ mod live;
 mod local;
 #[cfg(test)]
 mod model;
+mod owing;
 mod pipeline;
 mod routed;
 mod runner;

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::attempt::Attempt;
+use super::owing::Owing;
 use super::{RunError, Until, announce};
 use crate::fleet::backoff::Backoff;
 use crate::fleet::client::LeaseProof;
@@ -54,6 +55,7 @@ pub(super) struct Routed {
     pub(super) owes: bool,
     /// One could not be delivered: tried again when the coordinator has answered something.
     pub(super) later: bool,
+    owing: Owing,
     /// Work comes from elsewhere now; what is under a lease still ends under it.
     pub(super) resting: bool,
     /// Jobs that wait for a person, under their leases; they take no worker.
@@ -76,6 +78,7 @@ impl Routed {
             letters: BTreeMap::new(),
             owes: true,
             later: false,
+            owing: Owing::default(),
             resting: false,
             reviewing: BTreeMap::new(),
         })
@@ -141,7 +144,27 @@ impl Routed {
     /// When there is something to do that no event will tell. While a worker, an answer or a settlement is waited for it
     /// is none: a loop that waits for an instant that is over never sleeps.
     pub(super) fn next_instant(&self) -> Option<Instant> {
-        self.wake_at
+        self.wake_at.into_iter().chain(self.owing.next_instant()).min()
+    }
+
+    /// Says what is waited for, if that takes long: until then nothing is asked for.
+    pub(super) fn tell_owing(&mut self, now: Instant) {
+        if !self.owing.is_due(!self.office.is_settled(), now) {
+            return;
+        }
+        let subjects = self.letters.values().filter_map(|posted| posted.letter.subject());
+        let ends: Vec<String> = subjects
+            .map(|(job, _, stage)| format!("{job} is {stage}"))
+            .collect();
+        let what = match ends.is_empty() {
+            true => "a lease back".to_owned(),
+            false => format!("that {}", ends.join(", ")),
+        };
+        announce::waiting(&format!(
+            "waiting for the coordinator to take {what}; it is tried again and again, and nothing new is asked for \
+             meanwhile; Ctrl-C ends this, and what is in the outbox is delivered first by the next run with \
+             AQ_FLEET_ROUTE=1"
+        ));
     }
 
     /// Whether a run that does nothing is over.

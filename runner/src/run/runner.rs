@@ -140,6 +140,9 @@ impl Runner {
                 self.decide_idle(&outlook);
             }
             self.tell_wait(&outlook);
+            if let Some(routed) = &mut self.routed {
+                routed.tell_owing(Instant::now());
+            }
             self.show_running();
             self.keep_spare();
             let at = match std::mem::take(&mut self.unheard) {
