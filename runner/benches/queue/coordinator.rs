@@ -1,8 +1,12 @@
 //! As much of a coordinator as the shadow lane needs: one that answers at once, and one that never does.
+//!
+//! It stands for another host. That it shares this one's processors is no cost of the runner's, so it stands back there.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
+
+const NICENESS: i32 = 10;
 
 #[derive(Debug, Clone, Copy)]
 pub enum Temper {
@@ -15,6 +19,8 @@ pub fn start(temper: Temper) -> io::Result<String> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let url = format!("http://{}", listener.local_addr()?);
     thread::spawn(move || {
+        // Of this thread, and of those that it starts.
+        let _ = rustix::process::nice(NICENESS);
         for stream in listener.incoming().flatten() {
             thread::spawn(move || serve(stream, temper));
         }
