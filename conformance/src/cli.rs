@@ -88,7 +88,7 @@ enum Command {
         #[arg(long, value_name = "DIR", default_value = ".")]
         out: PathBuf,
     },
-    /// Kill the runner at every step of every transition, start it again, and see that nothing is lost or run twice
+    /// Kill the runner at every step of every transition, start it again, and see that nothing is lost, run twice or half done
     Sweep {
         /// How many kills
         #[arg(long, default_value_t = 1000)]

@@ -147,7 +147,8 @@ impl Game<'_> {
             }));
         match target {
             Some(target) if traced.is_hit => self.played.kills.push((of(target.who), target)),
-            Some(_) => self.played.missed += 1,
+            // The same command may come again, about another job.
+            Some(target) => self.aims.push_back((of(target.who), target)),
             None => {}
         }
         if traced.code.is_none() && !traced.is_hit {

@@ -118,7 +118,7 @@ impl<'a> Judge<'a> {
     }
 
     /// Whether a runner or a supervisor has the job, where it keeps that as a lock on a file.
-    pub(super) fn is_held(&self, id: &str) -> bool {
+    fn is_held(&self, id: &str) -> bool {
         let lock = fs::File::open(self.root.join("queue/.state/locks/job").join(id));
         lock.is_ok_and(|lock| flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err())
     }

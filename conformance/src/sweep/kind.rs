@@ -11,6 +11,11 @@ pub(super) const SUPERVISE: &str = "supervise";
 /// Of a `run` that gets its work from the coordinator.
 pub(super) const ROUTED: &str = "routed";
 
+/// Of `cancel` of a job that runs.
+pub(super) const CANCEL_RUNNING: &str = "cancel (running)";
+/// Of `cancel` of a job that waits for a person.
+pub(super) const CANCEL_IN_REVIEW: &str = "cancel (in review)";
+
 /// A supervisor has its order, whether it was started for it or ahead of it.
 pub(super) const ORDERED: &str = "after: hand over to a supervisor";
 
@@ -50,7 +55,9 @@ impl Kind {
             Kind::People => &[
                 ("pause", 2),
                 ("resume", 1),
-                ("cancel", 2),
+                ("cancel", 1),
+                (CANCEL_RUNNING, 1),
+                (CANCEL_IN_REVIEW, 1),
                 ("retry", 1),
                 ("prune", 2),
             ],

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::game::{Game, VAIN_MAX};
 use super::judge::CANCELLED;
-use super::kind::ORDERED;
+use super::kind::{CANCEL_IN_REVIEW, CANCEL_RUNNING, ORDERED};
 use super::log::Log;
 use super::target::{Scope, Target, Victim, Who};
 use super::tracer::Traced;
@@ -15,11 +15,11 @@ impl Game<'_> {
     pub(super) fn play_people(&mut self) -> std::io::Result<()> {
         self.add()?;
         self.pause()?;
-        self.cancel_in("inbox")?;
+        self.cancel_in("cancel", "inbox")?;
         self.resume()?;
         self.cancel_running()?;
         self.work()?;
-        self.cancel_in("review")?;
+        self.cancel_in(CANCEL_IN_REVIEW, "review")?;
         self.ship()?;
         self.judge_endings()?;
         self.retry()?;
@@ -97,12 +97,12 @@ impl Game<'_> {
     }
 
     /// One job that waits there: it is still there, as it was, or it is given up.
-    fn cancel_in(&mut self, stage: &'static str) -> std::io::Result<()> {
+    fn cancel_in(&mut self, name: &'static str, stage: &'static str) -> std::io::Result<()> {
         let Some(id) = self.judge.first_in(stage) else {
             return Ok(());
         };
         self.judge.cancelled.insert(id.clone());
-        self.insist("cancel", &["cancel", &id], |game, traced| {
+        self.insist(name, &["cancel", &id], |game, traced| {
             let (now, reason) = (game.judge.stage_of(&id), game.reason(&id)?);
             Ok(match now {
                 Some(now) if now == stage && traced.is_hit => None,
@@ -138,7 +138,7 @@ impl Game<'_> {
             return Ok(());
         };
         self.judge.cancelled.insert(id.clone());
-        self.insist("cancel", &["cancel", &id], |game, traced| {
+        self.insist(CANCEL_RUNNING, &["cancel", &id], |game, traced| {
             let is_asked = traced.is_hit || traced.code == Some(0);
             let in_work = game.judge.stage_of(&id) == Some("building");
             Ok((!is_asked || !in_work).then(|| format!("{id} was running; `cancel`: {:?}", traced.code)))
