@@ -207,6 +207,12 @@ fn explain_says_which_rule_would_fire_and_why_not_the_others_and_changes_nothing
     }
     let by_path = json!({"method": "POST", "path": "/v1/claims", "body": {"factoryId": "g", "caps": []}});
     assert_eq!(post(&stub, "/_stub/explain", &by_path).json()["fires"], "fussy");
+    let listed = post(
+        &stub,
+        "/_stub/explain",
+        &json!({"method": "GET", "path": "/v1/jobs?stage=queued"}),
+    );
+    assert_eq!(listed.status, 200, "a query is no part of a path: {listed:?}");
     let by_library = stub
         .explain("claim", &RuleMatch::default())
         .expect("an operation");

@@ -82,6 +82,32 @@ fn a_rule_that_overlaps_is_armed_and_both_ways_tell_of_the_other() {
 }
 
 #[test]
+fn a_question_without_a_body_is_about_everything_and_a_path_that_is_not_there_is_told() {
+    let stub = start(&["a"]);
+    claim(&stub, "f");
+    let counted = send(&stub, "POST", "/_stub/journal/count", &[], None);
+    assert_eq!((counted.status, &counted.json()["count"]), (200, &json!(1)));
+    let lost = get(&stub, "/_stub/jurnal");
+    assert_eq!((lost.status, lost.code().as_str()), (404, "not_found"));
+}
+
+#[test]
+fn time_does_not_run_back_and_a_wait_of_no_length_waits_for_no_advance() {
+    let config = Config {
+        clock: ClockKind::Manual,
+        ..Config::default()
+    };
+    let stub = start_with(&[], config);
+    let before = get(&stub, "/_stub/clock").json();
+    let refused = post(&stub, "/_stub/clock", &json!({"advance": "-1s"}));
+    assert_eq!((refused.status, refused.code().as_str()), (422, "invalid_field"));
+    assert_eq!(get(&stub, "/_stub/clock").json(), before);
+    let rule = json!({"on": "health", "fault": {"delay": "0ms"}});
+    assert_eq!(post(&stub, "/_stub/rules", &rule).status, 200);
+    assert_eq!(get(&stub, "/v1/health").status, 200);
+}
+
+#[test]
 fn a_field_that_nobody_knows_is_refused_with_the_nearest() {
     let stub = start(&[]);
     for (path, body, hint) in [

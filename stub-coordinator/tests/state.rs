@@ -276,3 +276,19 @@ fn once_anybody_has_a_token_control_asks_for_one_of_the_scope_admin() {
     assert_eq!(status(&[("authorization", "Bearer root")]), 200);
     assert_eq!(stub.jobs().len(), 1, "the handle in this process needs none");
 }
+
+/// Jobs may be as large as a request; a state is all of them.
+#[test]
+fn a_state_that_is_larger_than_any_request_of_the_api_is_put_back() {
+    let stub = start(&[]);
+    for id in ["a", "b", "c"] {
+        let job = json!({"id": id, "engine": "sh", "body": "x".repeat(500_000)});
+        assert_eq!(post(&stub, "/v1/jobs", &job).status, 201);
+    }
+    let state = get(&stub, "/_stub/state").json();
+    assert!(state.to_string().len() > 1_048_576);
+    let other = start(&[]);
+    let told = send(&other, "PUT", "/_stub/state", &[], Some(&state));
+    assert_eq!((told.status, &told.json()["jobs"]), (200, &json!(3)), "{told:?}");
+    assert_eq!(other.digest(), stub.digest());
+}

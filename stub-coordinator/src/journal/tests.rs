@@ -15,7 +15,7 @@ static NOTED: LazyLock<HeaderMap> = LazyLock::new(|| {
 });
 static NO_HEADERS: LazyLock<HeaderMap> = LazyLock::new(HeaderMap::new);
 
-fn arrival(operation: &'static str) -> Arrival<'static> {
+pub(crate) fn arrival(operation: &'static str) -> Arrival<'static> {
     Arrival {
         operation: Some(operation),
         method: "POST",
@@ -231,6 +231,14 @@ fn after_a_reset_questions_are_conclusive_again() {
     assert_eq!((journal.forgotten(), journal.violations()), (0, vec![]));
     answered(&journal, "claim");
     assert_eq!(journal.exchanges()[0].seq, 4, "numbers go on");
+}
+
+#[test]
+fn of_violations_the_latest_are_kept() {
+    let journal = Journal::new(1);
+    (0..1_001).for_each(|number| journal.violation(number.to_string()));
+    let kept = journal.violations();
+    assert_eq!((kept.len(), kept[0].as_str()), (1_000, "1"));
 }
 
 #[test]

@@ -85,3 +85,24 @@ impl Gate {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    use super::*;
+
+    #[test]
+    fn after_a_reset_who_comes_waits_though_who_was_let_go_has_not_left_yet() {
+        let gates = Gates::default();
+        let mut context = Context::from_waker(Waker::noop());
+        let mut first = pin!(gates.wait("g"));
+        assert!(first.as_mut().poll(&mut context).is_pending());
+        gates.reset();
+        let mut later = pin!(gates.wait("g"));
+        assert!(later.as_mut().poll(&mut context).is_pending());
+        assert!(first.as_mut().poll(&mut context).is_ready());
+    }
+}

@@ -307,6 +307,27 @@ fn at_the_limit_a_rule_is_refused_until_another_is_disarmed() {
 }
 
 #[test]
+fn a_made_up_name_is_one_that_nobody_has() {
+    let script = script_with([
+        json!({"id": "rule-1", "on": "claim", "fault": "hang"}),
+        json!({"on": "health", "fault": "hang"}),
+    ]);
+    let names: Vec<_> = script.rules().iter().map(|rule| rule.id.to_string()).collect();
+    assert_eq!(names, ["rule-1", "rule-2"]);
+}
+
+#[test]
+fn only_the_rule_that_fires_is_explained_with_its_fault() {
+    let script = script_with([
+        json!({"id": "late", "on": "claim", "when": {"skip": 1}, "fault": "reset"}),
+        json!({"id": "now", "on": "claim", "fault": "hang"}),
+    ]);
+    let explained = script.explain(Operation::Claim, &Facts::default(), NOW);
+    let faults: Vec<_> = explained.iter().map(|rule| rule.fault.clone()).collect();
+    assert_eq!(faults, [None, Some(Fault::Hang)]);
+}
+
+#[test]
 fn two_rules_cannot_have_one_name() {
     let script = script_with([json!({"id": "a", "on": "claim", "when": {"times": 1}, "fault": "hang"})]);
     let twin = rule(json!({"id": "a", "on": "health", "fault": "hang"}));

@@ -100,3 +100,32 @@ fn a_burst_is_told_in_bounded_pieces() {
     let outcome = shared.journal.one(600).expect("known").outcome;
     assert_eq!(outcome, Outcome::Answered);
 }
+
+#[test]
+fn whoever_says_it_was_told_what_never_happened_starts_afresh() {
+    let shared = shared(10);
+    traffic(&shared, 1);
+    let life = *shared.life.borrow();
+    let name_of_first = |told: u64| {
+        let id = format!("s-{life}-{told}");
+        let mut feed = Feed::new(Arc::clone(&shared), "s", Some(&id));
+        events(&feed.look())[0].0.clone()
+    };
+    assert_eq!(name_of_first(2), "snapshot");
+    assert_ne!(name_of_first(1), "snapshot");
+}
+
+/// It was under way when the page was opened, and its end is news.
+#[test]
+fn what_a_snapshot_shows_under_way_is_told_when_it_ends() {
+    let shared = shared(10);
+    let open = shared.journal.arrive(&crate::journal::tests::arrival("claim"));
+    let mut feed = Feed::new(Arc::clone(&shared), "s", None);
+    assert_eq!(events(&feed.look())[0].0, "snapshot");
+    drop(open);
+    let news = events(&feed.look());
+    assert_eq!(
+        (news[0].0.as_str(), &news[0].1["seq"]),
+        ("completed", &Value::from(1))
+    );
+}
