@@ -19,6 +19,7 @@ use conformance::clause::{self, pins};
 use conformance::profile;
 use conformance::report::event;
 use conformance::scenario::schema;
+use conformance::sweep;
 
 use options::Options;
 
@@ -96,6 +97,9 @@ enum Command {
         /// The seed of the first case; case N of seed S is case 0 of seed S+N
         #[arg(long, default_value_t = 1)]
         seed: u64,
+        /// Cases of one kind alone: the runner's own work, what people do to a queue, or jobs under leases
+        #[arg(long)]
+        about: Option<sweep::Kind>,
     },
     /// Run everything many times, serial, parallel, shuffled and beside a load on every core; 1 if any outcome differs
     Steady {
@@ -166,7 +170,7 @@ pub(crate) fn main() -> ExitCode {
         Some(Command::Coverage) => proof::coverage(&cli.options),
         Some(Command::Mutants { names }) => proof::mutants(&names, &cli.options),
         Some(Command::Property { cases, seed, out }) => proof::property(seed, cases, &out, &cli.options),
-        Some(Command::Sweep { kills, seed }) => proof::sweep(kills, seed, &cli.options),
+        Some(Command::Sweep { kills, seed, about }) => proof::sweep(kills, seed, about, &cli.options),
         Some(Command::Steady { globs, runs }) => steady::steady(&globs, runs, &cli.options),
         Some(Command::Pin) => print(&pins::render(clause::all())),
         Some(Command::Coordinator {

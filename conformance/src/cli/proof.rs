@@ -75,7 +75,7 @@ pub(super) fn property(seed: u64, cases: u64, out: &Path, options: &Options) -> 
 }
 
 /// Kills the runner at one step after the other; 1 if something was lost or run twice, 2 if nothing was killed.
-pub(super) fn sweep(kills: u64, seed: u64, options: &Options) -> ExitCode {
+pub(super) fn sweep(kills: u64, seed: u64, about: Option<sweep::Kind>, options: &Options) -> ExitCode {
     let suite = match suite_for(options) {
         Ok(suite) => suite,
         Err(code) => return code,
@@ -85,6 +85,7 @@ pub(super) fn sweep(kills: u64, seed: u64, options: &Options) -> ExitCode {
         harness: suite.harness,
         kills,
         seed,
+        about,
         jobs: options.jobs.unwrap_or_else(suite::default_jobs),
     };
     match sweep::run(&plan) {

@@ -19,8 +19,9 @@ pub(super) const CANCEL_IN_REVIEW: &str = "cancel (in review)";
 /// A supervisor has its order, whether it was started for it or ahead of it.
 pub(super) const ORDERED: &str = "after: hand over to a supervisor";
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+/// What a case is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Kind {
     /// Jobs are added, run and shipped.
     Work,
     /// People pause, cancel, retry and prune besides.

@@ -28,9 +28,10 @@ use std::time::Instant;
 
 use crate::profile::Profile;
 use ground::Ground;
-use kind::{Aim, Kind};
+use kind::Aim;
 use ledger::Ledger;
 
+pub use kind::Kind;
 pub use report::{Report, render};
 pub use traced::main as traced_main;
 
@@ -44,8 +45,16 @@ pub struct Plan {
     pub kills: u64,
     /// Of the first case.
     pub seed: u64,
+    /// Cases of this kind alone; those of the others are left out, so that a seed means the same case in either way.
+    pub about: Option<Kind>,
     /// How many cases at a time.
     pub jobs: usize,
+}
+
+impl Plan {
+    fn has(&self, seed: u64) -> bool {
+        self.about.is_none_or(|kind| Kind::of(seed) == kind)
+    }
 }
 
 /// Cases that are run first, to learn which steps there are. Always the same, so that a seed always means the same kills.
@@ -69,7 +78,9 @@ pub fn run(plan: &Plan) -> Result<Report, String> {
         while let number @ 0..SCOUTS = scouts.fetch_add(1, SeqCst)
             && !locked(&ledger).is_over(u64::MAX)
         {
-            one(plan, number, Kind::aims_of_scout(number), &ledger);
+            if plan.has(number) {
+                one(plan, number, Kind::aims_of_scout(number), &ledger);
+            }
         }
     });
     locked(&ledger).end_scouting();
@@ -78,7 +89,8 @@ pub fn run(plan: &Plan) -> Result<Report, String> {
         while !locked(&ledger).is_over(plan.kills) {
             let back = locked(&ledger).back_to_unmet(plan.kills);
             let (seed, aims) = back.unwrap_or_else(|| {
-                let seed = plan.seed.wrapping_add(next.fetch_add(1, SeqCst));
+                let mut seeds = std::iter::repeat_with(|| plan.seed.wrapping_add(next.fetch_add(1, SeqCst)));
+                let seed = seeds.find(|seed| plan.has(*seed)).unwrap_or(plan.seed);
                 (seed, locked(&ledger).targets(seed))
             });
             cases.fetch_add(1, SeqCst);
