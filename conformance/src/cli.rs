@@ -100,6 +100,9 @@ enum Command {
         /// Cases of one kind alone: the runner's own work, what people do to a queue, or jobs under leases
         #[arg(long)]
         about: Option<sweep::Kind>,
+        /// Seek the runners that are wrong on purpose instead; 1 if one is not found
+        #[arg(long, conflicts_with_all = ["kills", "about"])]
+        wrong: bool,
     },
     /// Run everything many times, serial, parallel, shuffled and beside a load on every core; 1 if any outcome differs
     Steady {
@@ -170,7 +173,20 @@ pub(crate) fn main() -> ExitCode {
         Some(Command::Coverage) => proof::coverage(&cli.options),
         Some(Command::Mutants { names }) => proof::mutants(&names, &cli.options),
         Some(Command::Property { cases, seed, out }) => proof::property(seed, cases, &out, &cli.options),
-        Some(Command::Sweep { kills, seed, about }) => proof::sweep(kills, seed, about, &cli.options),
+        Some(Command::Sweep {
+            kills,
+            seed,
+            about,
+            wrong,
+        }) => {
+            let sought = proof::Sought {
+                kills,
+                seed,
+                about,
+                wrong,
+            };
+            proof::sweep(&sought, &cli.options)
+        }
         Some(Command::Steady { globs, runs }) => steady::steady(&globs, runs, &cli.options),
         Some(Command::Pin) => print(&pins::render(clause::all())),
         Some(Command::Coordinator {

@@ -74,8 +74,16 @@ pub(super) fn property(seed: u64, cases: u64, out: &Path, options: &Options) -> 
     ExitCode::FAILURE
 }
 
+/// What a sweep is to look for.
+pub(super) struct Sought {
+    pub(super) kills: u64,
+    pub(super) seed: u64,
+    pub(super) about: Option<sweep::Kind>,
+    pub(super) wrong: bool,
+}
+
 /// Kills the runner at one step after the other; 1 if something was lost or run twice, 2 if nothing was killed.
-pub(super) fn sweep(kills: u64, seed: u64, about: Option<sweep::Kind>, options: &Options) -> ExitCode {
+pub(super) fn sweep(sought: &Sought, options: &Options) -> ExitCode {
     let suite = match suite_for(options) {
         Ok(suite) => suite,
         Err(code) => return code,
@@ -83,11 +91,14 @@ pub(super) fn sweep(kills: u64, seed: u64, about: Option<sweep::Kind>, options: 
     let plan = sweep::Plan {
         profile: suite.profile,
         harness: suite.harness,
-        kills,
-        seed,
-        about,
+        kills: sought.kills,
+        seed: sought.seed,
+        about: sought.about,
         jobs: options.jobs.unwrap_or_else(suite::default_jobs),
     };
+    if sought.wrong {
+        return seek_wrong(&plan);
+    }
     match sweep::run(&plan) {
         Ok(report) => {
             print(&sweep::render(&report));
@@ -101,6 +112,20 @@ pub(super) fn sweep(kills: u64, seed: u64, about: Option<sweep::Kind>, options: 
             eprintln!("conformance: {message}");
             ExitCode::from(BROKEN)
         }
+    }
+}
+
+fn seek_wrong(plan: &sweep::Plan) -> ExitCode {
+    let mut all_found = true;
+    for wrong in sweep::wrong::ALL {
+        let found = sweep::wrong::seek(wrong, plan);
+        all_found &= found.is_ok();
+        let how = found.map_or_else(|why| format!("NOT FOUND: {why}"), |()| "found".to_owned());
+        print(&format!("{:<28} {how}  {}\n", wrong.name, wrong.what));
+    }
+    match all_found {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
     }
 }
 

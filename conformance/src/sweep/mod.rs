@@ -20,6 +20,7 @@ mod traced;
 mod tracer;
 mod work;
 pub mod worker;
+pub mod wrong;
 
 use std::path::PathBuf;
 use std::sync::Mutex;
