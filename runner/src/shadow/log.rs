@@ -1,6 +1,6 @@
 //! The shadow log: one JSON object a line, appended whole (clauses S-2, S-11, S-13, S-14).
 //!
-//! The file is opened for each line: opening costs microseconds off everybody's way, a log that was rotated or
+//! The file is opened for each line, or for those that come at once: opening costs microseconds off everybody's way, a log that was rotated or
 //! made writable again is found, and a tail that another process left torn is closed off every time. A line that
 //! can't be written is counted and given up: no job is worth less because its comparison was lost.
 
@@ -38,10 +38,15 @@ impl Log {
         }
     }
 
-    /// Says on stderr, once, when the log can't be written; the caller goes on in any case.
     pub(crate) fn append(&self, line: &Line) {
-        if let Err(error) = self.try_append(line)
-            && self.lost.replace(self.lost.get().saturating_add(1)) == 0
+        self.append_all(std::slice::from_ref(line));
+    }
+
+    /// Says on stderr, once, when the log can't be written; the caller goes on in any case.
+    pub(crate) fn append_all(&self, lines: &[Line]) {
+        let mut written = 0;
+        if let Err(error) = self.try_append(lines, &mut written)
+            && self.lose(lines.len() - written) == 0
         {
             // A closed stderr is no reason to stop either.
             let _ = writeln!(
@@ -52,7 +57,15 @@ impl Log {
         }
     }
 
-    fn try_append(&self, line: &Line) -> io::Result<()> {
+    /// So many lines more; returns how many it were before.
+    fn lose(&self, count: usize) -> u64 {
+        self.lost.replace(self.lost.get().saturating_add(count as u64))
+    }
+
+    fn try_append(&self, lines: &[Line], count: &mut usize) -> io::Result<()> {
+        if lines.is_empty() {
+            return Ok(());
+        }
         let mut bytes = Vec::new();
         let mut file = open(&self.path)?;
         // Held until the file is closed. Not got, or not to be had on this file system: the line is written all the same.
@@ -60,13 +73,17 @@ impl Log {
         if has_torn_tail(&file)? {
             bytes.push(b'\n');
         }
-        serde_json::to_writer(&mut bytes, line)?;
-        bytes.push(b'\n');
-        // One call, not `write_all`: a line that was cut short must not be continued behind another writer's.
-        match file.write(&bytes)? {
-            written if written == bytes.len() => Ok(()),
-            _ => Err(io::Error::new(io::ErrorKind::WriteZero, "the line was cut short")),
+        for line in lines {
+            serde_json::to_writer(&mut bytes, line)?;
+            bytes.push(b'\n');
+            // One call, not `write_all`: a line that was cut short must not be continued behind another writer's.
+            if file.write(&bytes)? < bytes.len() {
+                return Err(io::Error::new(io::ErrorKind::WriteZero, "the line was cut short"));
+            }
+            bytes.clear();
+            *count += 1;
         }
+        Ok(())
     }
 }
 
@@ -185,8 +202,7 @@ mod tests {
     fn a_torn_tail_is_closed_off_and_whole_lines_are_left_alone() {
         let (_folder, log) = queue();
         fs::write(&log.path, "{\"verdict\":\"AGR").unwrap();
-        log.append(&Line::skipped("d-1", None, Skip::Exit));
-        log.append(&Line::skipped("d-2", None, Skip::Exit));
+        log.append_all(&["d-1", "d-2"].map(|decision| Line::skipped(decision, None, Skip::Exit)));
         let lines = lines(&log);
         assert_eq!(lines.len(), 3);
         assert_eq!(lines[0], "{\"verdict\":\"AGR");
@@ -204,8 +220,8 @@ mod tests {
                 "folder" => fs::create_dir(&log.path).unwrap(),
                 _ => fs::remove_dir(folder.path().join(".state")).unwrap(),
             }
-            log.append(&Line::skipped("d-1", None, Skip::Exit));
-            assert_eq!(log.lost.get(), 1, "{place}");
+            log.append_all(&["d-1", "d-2"].map(|decision| Line::skipped(decision, None, Skip::Exit)));
+            assert_eq!(log.lost.get(), 2, "{place}");
         }
     }
 

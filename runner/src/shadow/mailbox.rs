@@ -19,6 +19,8 @@ use crate::stage::Stage;
 const DECISIONS_MAX: usize = 64;
 const MESSAGES_MAX: usize = 1024;
 const REFUSED_MAX: usize = 1024;
+/// A lane that is busy is woken to write of refused decisions when there are so many; sooner, it comes to them itself.
+const REFUSED_BATCH: usize = 32;
 const OVERTAKEN_MAX: usize = 16 * 1024;
 
 #[derive(Debug)]
@@ -88,7 +90,9 @@ impl Mailbox {
                 true => inner.refused.decisions.push((id, decision.local)),
                 false => inner.refused.more += 1,
             }
-            self.shared.refused.notify_one();
+            if inner.refused.decisions.len() % REFUSED_BATCH == 0 {
+                self.shared.refused.notify_one();
+            }
         }
     }
 
@@ -133,7 +137,7 @@ impl Mailbox {
         }
     }
 
-    /// Waits until decisions were refused, and takes them.
+    /// Waits until many decisions were refused, and takes them.
     pub(crate) async fn refused(&self) -> Refused {
         loop {
             let refused = self.take_refused();

@@ -73,6 +73,7 @@ impl Observer {
             self.flush().await;
         }
         while let Some(message) = self.mailbox.next().await {
+            write_refused(&self.log, self.mailbox.take_refused());
             match message {
                 Message::Decided { id, decision } => {
                     self.open = Some((id.clone(), decision.local.clone()));
@@ -99,11 +100,12 @@ impl Observer {
     /// Gives every decision that will not be looked at any more its line.
     pub(super) fn clear_out(&mut self, skip: Skip) {
         self.close_open(skip);
-        while let Some(message) = self.mailbox.take() {
-            if let Message::Decided { id, decision } = message {
-                self.log.append(&Line::skipped(&id, name(&decision.local), skip));
-            }
-        }
+        let left = std::iter::from_fn(|| self.mailbox.take());
+        let lines = left.filter_map(|message| match message {
+            Message::Decided { id, decision } => Some(Line::skipped(&id, name(&decision.local), skip)),
+            Message::Moved(_) | Message::Overtaken(_) => None,
+        });
+        self.log.append_all(&lines.collect::<Vec<_>>());
         write_refused(&self.log, self.mailbox.take_refused());
     }
 
@@ -289,9 +291,9 @@ pub(super) async fn write_refusals(log: &Log, mailbox: &Mailbox) {
 }
 
 fn write_refused(log: &Log, refused: Refused) {
-    for (id, local) in &refused.decisions {
-        log.append(&Line::skipped(id, name(local), Skip::LaneFull));
-    }
+    let decisions = refused.decisions.iter();
+    let lines = decisions.map(|(id, local)| Line::skipped(id, name(local), Skip::LaneFull));
+    log.append_all(&lines.collect::<Vec<_>>());
     if refused.more > 0 {
         log.append(&Line::many_skipped(&fresh_key("lane-full"), refused.more));
     }
