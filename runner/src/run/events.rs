@@ -3,11 +3,12 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
 use tokio::io::unix::AsyncFd;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::RunError;
+use super::signals::Signal;
 use crate::exit::StopSignal;
 use crate::fleet::routed::FleetEvent;
 use crate::fleet::routed::office::Office;
@@ -48,13 +49,13 @@ pub(super) struct Events {
 impl Events {
     pub(super) fn new(queue: &Queue) -> Result<Events, RunError> {
         let (sender, ends) = mpsc::channel(ENDS_MAX);
-        let listen = |kind| signal(kind).map_err(RunError::system("listen for signals"));
+        let listen = |signal| Signal::listen(signal).map_err(RunError::system("listen for signals"));
         Ok(Events {
             ends,
             sender,
-            interrupt: listen(SignalKind::interrupt())?,
-            terminate: listen(SignalKind::terminate())?,
-            child: listen(SignalKind::child())?,
+            interrupt: listen(SIGINT)?,
+            terminate: listen(SIGTERM)?,
+            child: listen(SIGCHLD)?,
             // Without it a run looks at its queue every second.
             watch: Watch::start(queue).ok().and_then(watched),
         })
@@ -90,9 +91,9 @@ impl Events {
         tokio::select! {
             // Signals first: no job is started after one was received.
             biased;
-            _ = self.interrupt.recv() => Event::Stop(StopSignal::Interrupt),
-            _ = self.terminate.recv() => Event::Stop(StopSignal::Terminate),
-            _ = self.child.recv() => Event::Child,
+            () = self.interrupt.recv() => Event::Stop(StopSignal::Interrupt),
+            () = self.terminate.recv() => Event::Stop(StopSignal::Terminate),
+            () = self.child.recv() => Event::Child,
             Some((job, end)) = self.ends.recv() => Event::Ended { job, end },
             event = news(office) => Event::Fleet(event),
             () = readable(self.watch.as_ref()) => Event::Changed,

@@ -1,5 +1,8 @@
 //! What the shadow lane may take from the jobs beside it.
 
+use std::io::Read;
+use std::net::TcpListener;
+
 use crate::rig::Rig;
 
 /// Goes on when its runner has a thread for the lane at a lower priority than its own.
@@ -9,19 +12,59 @@ own=$(cut -d' ' -f19 /proc/$runner/stat)
 until cut -d' ' -f2,19 /proc/$runner/task/*/stat | grep -qx \"(shadow-lane) $((own + 10))\"; do :; done
 echo $own $(cut -d' ' -f19 /proc/$$/stat) > $RIG/told";
 
+/// Notes how often the lane has gone to sleep.
+const COUNT: &str = "
+for task in /proc/$(cut -d' ' -f4 /proc/$PPID/stat)/task/*; do
+    if grep -qx shadow-lane $task/comm; then
+        sed -n 's/^voluntary_ctxt_switches:[[:space:]]*//p' $task/status >> $RIG/slept
+    fi
+done";
+
+const NO_WAIT: [(&str, &str); 4] = [
+    ("AQ_FLEET", "1"),
+    ("AQ_FLEET_SHADOW", "1"),
+    ("AQ_FLEET_DRAIN", "0s"),
+    ("AQ_FLEET_TIMEOUT", "60s"),
+];
+
 #[test]
 fn the_lane_has_a_lower_priority_than_the_jobs() {
     let rig = Rig::new();
     rig.add("a", "", LOOK);
-    let shadow = [
-        ("AQ_FLEET", "1"),
-        ("AQ_FLEET_SHADOW", "1"),
-        ("AQ_FLEET_URL", "http://127.0.0.1:1"),
-        ("AQ_FLEET_DRAIN", "0s"),
-    ];
+    let shadow = [&NO_WAIT[..], &[("AQ_FLEET_URL", "http://127.0.0.1:1")]].concat();
     let done = rig.aq_with(&shadow, &["run", "--drain"]);
     assert_eq!(done.code, 0, "{}", done.stderr);
     let told = rig.lines("told").concat();
     let (runner, engine) = told.split_once(' ').unwrap();
     assert_eq!(runner, engine, "the engine's is the runner's");
+}
+
+#[test]
+fn jobs_do_not_wake_a_lane_that_waits_for_its_coordinator() {
+    const BETWEEN: u64 = 30;
+    let rig = Rig::new();
+    rig.pipes(&["asked"]);
+    rig.add("a", "", &format!("read go < $RIG/asked{COUNT}"));
+    for number in 0..BETWEEN {
+        rig.add(&format!("b-{number}"), "", "true");
+    }
+    rig.add("c", "", COUNT);
+    let coordinator = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", coordinator.local_addr().unwrap());
+    let shadow = [&NO_WAIT[..], &[("AQ_FLEET_URL", &url)]].concat();
+    let running = rig.start(&["run", "--drain"], &shadow);
+    let (mut connection, _) = coordinator.accept().unwrap();
+    connection.read_exact(&mut [0]).unwrap();
+    rig.release("asked");
+    let done = running.end();
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    let slept: Vec<u64> = rig
+        .lines("slept")
+        .iter()
+        .map(|line| line.parse().unwrap())
+        .collect();
+    let [before, after] = slept[..] else {
+        panic!("{slept:?}")
+    };
+    assert!(after - before < BETWEEN / 2, "{before} {after}");
 }
