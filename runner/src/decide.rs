@@ -3,8 +3,11 @@
 //! It names no file system, clock, task or connection; whoever calls it takes the picture of the queue first and
 //! acts on the answer afterwards. The picture is kept, so that the shadow lane can explain a divergence later.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use rpds::RedBlackTreeMapSync;
 
 use crate::ids::{Capability, EngineName, JobId, LockName};
 use crate::stage::Stage;
@@ -21,6 +24,19 @@ pub(crate) struct Waiting {
     pub(crate) caps: Vec<Capability>,
 }
 
+/// Priority (higher first), sequence, id: clause O-2.
+pub(crate) type Place = (Reverse<i64>, u64, JobId);
+
+/// The jobs of an inbox in their order. Whoever keeps a picture of it shares the jobs with the inbox: taking one costs
+/// the same however many wait.
+pub(crate) type Order = RedBlackTreeMapSync<Place, Arc<Waiting>>;
+
+impl Waiting {
+    pub(crate) fn place(&self) -> Place {
+        (Reverse(self.priority), self.sequence, self.id.clone())
+    }
+}
+
 /// A job that has left the inbox and is in no final stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Working {
@@ -32,8 +48,7 @@ pub(crate) struct Working {
 /// The queue at the moment of one decision.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct View {
-    /// In the order of clause O-2: priority (higher first), then sequence, then id.
-    pub(crate) waiting: Vec<Arc<Waiting>>,
+    pub(crate) waiting: Order,
     pub(crate) working: Vec<Working>,
     /// Held here, by another runner on this queue, or by what outlived one.
     pub(crate) locks_held: BTreeSet<LockName>,
@@ -55,7 +70,7 @@ pub(crate) enum Eligibility {
 /// The first job that may start now; those that may not never block the ones behind them.
 pub(crate) fn decide(view: &View) -> Option<&Arc<Waiting>> {
     view.waiting
-        .iter()
+        .values()
         .find(|job| eligibility(job, view) == Eligibility::Eligible)
 }
 

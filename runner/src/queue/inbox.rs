@@ -3,8 +3,7 @@
 //! Also where files are noticed that a person put there by hand: they get their place in the order when they are first
 //! seen, and a bad one goes to `failed` with its reason (clause O-10).
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -13,7 +12,7 @@ use std::time::Duration;
 use super::judge::{Judged, Stamp, age, judge};
 use super::refuse::{Refused, refuse};
 use super::{Changes, Queue, QueueError, Reading};
-use crate::decide::{Waiting, Working};
+use crate::decide::{Order, Place, Waiting, Working};
 use crate::ids::{JobId, LockName};
 use crate::stage::Stage;
 
@@ -23,13 +22,10 @@ const SETTLE: Duration = Duration::from_millis(20);
 /// Files that changed within such a time were put there together.
 const CONTEMPORARY: Duration = Duration::from_millis(500);
 
-/// Priority (higher first), sequence, id: clause O-2.
-type Place = (Reverse<i64>, u64, JobId);
-
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
     places: HashMap<OsString, (Stamp, Place)>,
-    order: BTreeMap<Place, Arc<Waiting>>,
+    order: Order,
     locks_of_working: HashMap<JobId, (Stamp, Option<LockName>)>,
     /// Files to look at again, changed or not: they could not be judged, or were in other hands.
     revisit: BTreeSet<OsString>,
@@ -73,9 +69,15 @@ impl Inbox {
         Ok(look)
     }
 
-    /// In the order of clause O-2.
-    pub(crate) fn waiting(&self) -> Vec<Arc<Waiting>> {
-        self.order.values().cloned().collect()
+    /// The jobs in their order, but for some.
+    pub(crate) fn waiting(&self, without: &BTreeSet<JobId>) -> Order {
+        let mut order = self.order.clone();
+        for id in without {
+            if let Some((_, place)) = self.places.get(file_name(id).as_os_str()) {
+                order.remove_mut(place);
+            }
+        }
+        order
     }
 
     pub(crate) fn has_waiting(&self) -> bool {
@@ -84,13 +86,13 @@ impl Inbox {
 
     /// The job is ours now.
     pub(crate) fn forget_job(&mut self, id: &JobId) {
-        self.forget(OsStr::new(&format!("{id}.md")));
+        self.forget(&file_name(id));
     }
 
     /// The job could not be taken: its file is looked at afresh next time.
     pub(crate) fn revisit_job(&mut self, id: &JobId) {
         self.forget_job(id);
-        self.revisit.insert(format!("{id}.md").into());
+        self.revisit.insert(file_name(id));
     }
 
     /// The jobs that have left the inbox for no final stage.
@@ -194,16 +196,20 @@ impl Inbox {
     }
 
     fn remember(&mut self, name: OsString, stamp: Stamp, waiting: Waiting) {
-        let place = (Reverse(waiting.priority), waiting.sequence, waiting.id.clone());
-        self.order.insert(place.clone(), Arc::new(waiting));
+        let place = waiting.place();
+        self.order.insert_mut(place.clone(), Arc::new(waiting));
         self.places.insert(name, (stamp, place));
     }
 
     fn forget(&mut self, name: &OsStr) {
         if let Some((_, place)) = self.places.remove(name) {
-            self.order.remove(&place);
+            self.order.remove_mut(&place);
         }
     }
+}
+
+fn file_name(id: &JobId) -> OsString {
+    format!("{id}.md").into()
 }
 
 /// A good file without a place in the order.
@@ -212,4 +218,41 @@ struct Unregistered {
     name: OsString,
     stamp: Stamp,
     age: Duration,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::EngineName;
+
+    fn id(text: &str) -> JobId {
+        JobId::new(text).unwrap()
+    }
+
+    fn names(order: &Order) -> Vec<&str> {
+        order.values().map(|job| job.id.as_str()).collect()
+    }
+
+    #[test]
+    fn a_picture_touches_no_job_and_stays_as_it_was() {
+        let mut inbox = Inbox::default();
+        let stamp = Stamp::of(&std::fs::metadata("/").unwrap());
+        for (name, priority) in [("a", 1), ("b", 1), ("c", 2)] {
+            let waiting = Waiting {
+                id: id(name),
+                priority,
+                sequence: 7,
+                lock: None,
+                engine: EngineName::new("sh").unwrap(),
+                caps: Vec::new(),
+            };
+            inbox.remember(file_name(&id(name)), stamp, waiting);
+        }
+        let picture = inbox.waiting(&BTreeSet::new());
+        assert!(picture.values().all(|job| Arc::strong_count(job) == 1));
+        inbox.forget_job(&id("b"));
+        assert_eq!(names(&picture), ["c", "a", "b"]);
+        assert_eq!(names(&inbox.waiting(&[id("c")].into())), ["a"]);
+        assert_eq!(names(&inbox.waiting(&BTreeSet::new())), ["c", "a"]);
+    }
 }

@@ -145,7 +145,7 @@ impl Local {
         };
         let judged = view
             .waiting
-            .iter()
+            .values()
             .map(|job| (Arc::clone(job), eligibility(job, view)));
         judged
             .filter(|(job, eligibility)| match eligibility {
@@ -162,10 +162,7 @@ impl Local {
         caps: &BTreeSet<Capability>,
         elsewhere: &Elsewhere,
     ) -> Result<View, QueueError> {
-        let mut waiting = self.inbox.waiting();
-        if !elsewhere.jobs.is_empty() {
-            waiting.retain(|job| !elsewhere.jobs.contains(&job.id));
-        }
+        let waiting = self.inbox.waiting(&elsewhere.jobs);
         let working = self.inbox.working(queue)?;
         let locks_kept = queue.kept_locks()?;
         let in_work = working.iter().filter(|job| job.stage != Stage::Review);
@@ -220,7 +217,7 @@ fn prospect(view: &View, elsewhere: &Elsewhere) -> Prospect {
     };
     let blocked = view
         .waiting
-        .iter()
+        .values()
         .any(|job| eligibility(job, view) == Eligibility::LockHeld && freed(job));
     match blocked || elsewhere.busy || !elsewhere.jobs.is_empty() {
         true => Prospect::InOtherHands,

@@ -99,8 +99,8 @@ pub(crate) fn compare(
 }
 
 fn explain(view: &View, local: &JobId, named: &JobId, now: &Now) -> (Reason, Option<usize>) {
-    let picked = view.waiting.iter().find(|job| job.id == *local);
-    if let Some(job) = view.waiting.iter().find(|job| job.id == *named) {
+    let picked = view.waiting.values().find(|job| job.id == *local);
+    if let Some(job) = view.waiting.values().find(|job| job.id == *named) {
         let picked_lock = picked.and_then(|job| job.lock.as_ref());
         if now.stage != Some(Stage::Inbox) || lock_changed(view, job, picked_lock, now) {
             return (Reason::StaleView, None);
@@ -150,7 +150,7 @@ fn explain_waiting(
     }
     let mut eligible = view
         .waiting
-        .iter()
+        .values()
         .filter(|other| eligibility(other, view) == Eligibility::Eligible);
     let rank = eligible
         .position(|other| other.id == job.id)

@@ -37,14 +37,15 @@ pub(crate) fn settings(queue: &Path, url: &str) -> Settings {
 pub(crate) fn decision(local: Option<&str>, waiting: &[&str]) -> Decision {
     let engine = EngineName::new("sh").unwrap();
     let jobs = waiting.iter().enumerate().map(|(place, name)| {
-        Arc::new(Waiting {
+        let job = Waiting {
             id: id(name),
             priority: 0,
             sequence: place as u64,
             lock: None,
             engine: engine.clone(),
             caps: Vec::new(),
-        })
+        };
+        (job.place(), Arc::new(job))
     });
     let caps = [crate::ids::Capability::new("engine:sh").unwrap()].into();
     let view = View {

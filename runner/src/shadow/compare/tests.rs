@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::decide::Working;
+use crate::decide::{Place, Working};
 use crate::ids::{Capability, EngineName};
 
 fn id(text: &str) -> JobId {
@@ -59,7 +59,7 @@ fn decision() -> Decision {
         ("looked-at", Stage::Review, "done"),
     ];
     let view = View {
-        waiting: jobs.into_iter().map(Arc::new).collect(),
+        waiting: jobs.into_iter().map(|job| (job.place(), Arc::new(job))).collect(),
         working: working
             .into_iter()
             .map(|(name, stage, held)| Working {
@@ -137,14 +137,14 @@ fn each_divergence_has_its_reason() {
 fn the_lock_that_this_decision_itself_takes_makes_no_view_stale() {
     let mut decision = decision();
     let mut view = View::clone(&decision.view);
-    for job in &mut view.waiting {
+    let with_shared_lock = |(place, job): (&Place, &Arc<Waiting>)| {
+        let mut job = Waiting::clone(job);
         if ["alpha", "gamma"].contains(&job.id.as_str()) {
-            *job = Arc::new(Waiting {
-                lock: lock("shared"),
-                ..Waiting::clone(job)
-            });
+            job.lock = lock("shared");
         }
-    }
+        (place.clone(), Arc::new(job))
+    };
+    view.waiting = view.waiting.iter().map(with_shared_lock).collect();
     decision.view = Arc::new(view);
     let now = Now {
         stage: Some(Stage::Inbox),
