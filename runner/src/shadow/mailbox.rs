@@ -60,6 +60,8 @@ impl Refused {
 struct Inner {
     messages: VecDeque<Message>,
     decisions: usize,
+    /// One of the messages is of overtaken transitions; as a rule none is, and they need not be looked through.
+    overtaken: bool,
     refused: Refused,
     /// Set once nothing more comes: when the lane has to be done.
     end: Option<(Instant, Skip)>,
@@ -90,7 +92,7 @@ impl Mailbox {
                 true => inner.refused.decisions.push((id, decision.local)),
                 false => inner.refused.more += 1,
             }
-            if inner.refused.decisions.len() % REFUSED_BATCH == 0 {
+            if inner.refused.decisions.len().is_multiple_of(REFUSED_BATCH) {
                 self.shared.refused.notify_one();
             }
         }
@@ -106,6 +108,7 @@ impl Mailbox {
         } else if full {
             let mut overtaken = Overtaken::default();
             overtaken.put(transition);
+            inner.overtaken = true;
             inner.messages.push_back(Message::Overtaken(overtaken));
         } else {
             inner.messages.push_back(Message::Moved(transition));
@@ -209,6 +212,9 @@ impl Overtaken {
 
 impl Inner {
     fn overtaken(&mut self) -> Option<&mut Overtaken> {
+        if !self.overtaken {
+            return None;
+        }
         self.messages.iter_mut().rev().find_map(|message| match message {
             Message::Overtaken(overtaken) => Some(overtaken),
             Message::Decided { .. } | Message::Moved(_) => None,
@@ -217,8 +223,10 @@ impl Inner {
 
     fn take(&mut self) -> Option<Message> {
         let message = self.messages.pop_front()?;
-        if matches!(message, Message::Decided { .. }) {
-            self.decisions -= 1;
+        match message {
+            Message::Decided { .. } => self.decisions -= 1,
+            Message::Overtaken(_) => self.overtaken = false,
+            Message::Moved(_) => {}
         }
         Some(message)
     }
