@@ -60,11 +60,9 @@ impl Watch {
         for folder in wishes.into_iter().chain(locks::folders(queue)) {
             inotify::add_watch(&descriptor, folder, WatchFlags::CLOSE_WRITE)?;
         }
-        inotify::add_watch(
-            &descriptor,
-            queue.pause_folder(),
-            WatchFlags::CLOSE_WRITE | WatchFlags::DELETE,
-        )?;
+        // A pause is moved there when it is written.
+        let pause = WatchFlags::MOVED_TO | WatchFlags::DELETE;
+        inotify::add_watch(&descriptor, queue.pause_folder(), pause)?;
         // Where `aq.toml` lies; nothing else is ever written there.
         inotify::add_watch(&descriptor, queue.root(), files)?;
         Ok(Watch { descriptor, inbox })
@@ -127,5 +125,16 @@ mod tests {
             assert_eq!(watch.take(), told);
             assert_eq!(watch.take(), Changes::default());
         }
+    }
+
+    #[test]
+    fn a_pause_and_its_end_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let queue = Queue::create(&folder.path().join("queue")).unwrap();
+        let watch = Watch::start(&queue).unwrap();
+        queue.pause(None).unwrap();
+        assert!(watch.take().any);
+        queue.resume().unwrap();
+        assert!(watch.take().any);
     }
 }

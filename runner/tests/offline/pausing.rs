@@ -26,6 +26,13 @@ fn a_paused_queue_starts_nothing_says_so_everywhere_and_goes_on_when_it_is_resum
     );
     let status: Value = serde_json::from_str(&rig.aq(&["status", "--json"]).stdout).unwrap();
     assert_eq!(status["pause"]["message"], "new disk");
+    // A second one is the same pause, whatever it says.
+    let since = status["pause"]["at"].clone();
+    let again: Value = serde_json::from_str(&rig.aq(&["pause", "--json"]).stdout).unwrap();
+    assert_eq!(again["pause"], json!({"at": since, "message": "new disk"}));
+    let again: Value =
+        serde_json::from_str(&rig.aq(&["pause", "--message", "old disk", "--json"]).stdout).unwrap();
+    assert_eq!(again["pause"], json!({"at": since, "message": "old disk"}));
 
     assert_eq!(rig.aq(&["resume"]).code, 0);
     assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
@@ -34,6 +41,20 @@ fn a_paused_queue_starts_nothing_says_so_everywhere_and_goes_on_when_it_is_resum
     assert!(status["pause"].is_null());
     let again: Value = serde_json::from_str(&rig.aq(&["resume", "--json"]).stdout).unwrap();
     assert_eq!(again, json!({"pause": null, "was": null}));
+    assert!(rig.aq(&["resume"]).stdout.contains("was not paused"));
+}
+
+#[test]
+fn a_pause_that_nobody_can_read_is_one_all_the_same() {
+    let rig = Rig::new();
+    rig.add("a", "", "true");
+    assert_eq!(rig.aq(&["pause"]).code, 0);
+    std::fs::write(rig.queue(".state/pause/queue"), "{\"at\":").unwrap();
+    assert_eq!(rig.aq(&["run", "--drain"]).code, 1);
+    assert_eq!(rig.stage("a"), "inbox");
+    assert_eq!(rig.aq(&["resume"]).code, 0);
+    assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
+    assert_eq!(rig.stage("a"), "shipped");
 }
 
 #[test]

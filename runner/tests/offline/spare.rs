@@ -41,11 +41,11 @@ fn a_supervisor_that_is_killed_before_it_has_a_job_costs_none() {
 }
 
 #[test]
-fn it_has_no_file_of_the_queue_and_no_secret() {
+fn it_has_no_file_of_the_queue_or_its_runner_and_no_secret() {
     let rig = Rig::new();
     let look = format!(
         "{FIND_SPARE}
-        ls -l /proc/$spare/fd | grep -o \"$RIG/queue.*\" > $RIG/files
+        ls -l /proc/$spare/fd | grep -o \"$RIG/.*\" > $RIG/files
         tr '\\0' '\\n' < /proc/$spare/environ > $RIG/environment"
     );
     rig.add("a", "lock: l", &look);
@@ -93,6 +93,22 @@ fn a_runner_that_waits_for_jobs_has_none() {
     wait_for_end(&spare);
     run.signal(Signal::TERM);
     assert_eq!(run.end().code, 143);
+}
+
+#[test]
+fn a_runner_that_is_paused_has_none_for_the_job_that_waits() {
+    let rig = Rig::new();
+    rig.pipe("up");
+    rig.pipe("on");
+    rig.add("a", "", &format!("{FIND_SPARE} echo > $RIG/up; cat $RIG/on"));
+    rig.add("b", "", "true");
+    let run = rig.start(&["run", "--drain"], &[]);
+    rig.hear("up");
+    let spare = spare(&rig);
+    assert_eq!(rig.aq(&["pause"]).code, 0);
+    wait_for_end(&spare);
+    rig.release("on");
+    assert_eq!(run.end().code, 1);
 }
 
 #[test]
