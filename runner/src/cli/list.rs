@@ -41,7 +41,7 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
         let mut ids = queue.ids(stage)?;
         if stage.is_final() && !arguments.all && ids.len() > FINAL_SHOWN {
             left_out.push((stage, ids.len() - FINAL_SHOWN));
-            ids.sort_by_key(|id| std::cmp::Reverse(queue.arrival_s(stage, id)));
+            ids.sort_by_key(|id| std::cmp::Reverse(queue.arrival(stage, id)));
             ids.truncate(FINAL_SHOWN);
         }
         rows.extend(rows_of(&queue, stage, ids)?);

@@ -148,9 +148,10 @@ fn by_age_and_count(queue: &Queue, arguments: &Arguments) -> Result<Vec<Candidat
 }
 
 fn candidate(queue: &Queue, id: JobId, stage: Stage) -> Option<Candidate> {
-    let since_s = queue.arrival_s(stage, &id)?;
-    let now_s = jiff::Timestamp::now().as_second();
-    let age = Duration::from_secs(u64::try_from(now_s.saturating_sub(since_s)).unwrap_or(0));
+    let since = queue.arrival(stage, &id)?;
+    let age = jiff::Timestamp::now().duration_since(since);
+    // A clock that was set back makes nothing old.
+    let age = Duration::try_from(age).unwrap_or_default();
     Some(Candidate { id, stage, age })
 }
 
@@ -160,4 +161,18 @@ fn age(text: &str) -> Result<Duration, String> {
     days.and_then(|days| Some(Duration::from_secs(days.checked_mul(DAY_S)?)))
         .or_else(|| parse_duration(text))
         .ok_or_else(|| String::from("write an age such as 30d, 12h or 90m"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_age_is_written_in_days_or_like_any_other_length() {
+        assert_eq!(age("30d"), Ok(Duration::from_secs(30 * 24 * 3600)));
+        assert_eq!(age("1h30m"), Ok(Duration::from_secs(90 * 60)));
+        for no_age in ["", "d", "-1d", "1.5d", "soon", "1d12h", "18446744073709551615d"] {
+            assert!(age(no_age).is_err(), "{no_age}");
+        }
+    }
 }

@@ -143,11 +143,11 @@ impl Queue {
         Ok(None)
     }
 
-    /// When a file came to where it is, in seconds since 1970; good enough to say which ones are the latest. `None`: it is
-    /// gone.
-    pub(crate) fn arrival_s(&self, stage: Stage, id: &JobId) -> Option<i64> {
-        let metadata = self.job_path(stage, id).symlink_metadata();
-        metadata.ok().map(|metadata| metadata.ctime())
+    /// When a file came to where it is, as finely as the file system tells it: many jobs can end in one second, and which
+    /// ones are the latest is asked for. `None`: it is gone.
+    pub(crate) fn arrival(&self, stage: Stage, id: &JobId) -> Option<jiff::Timestamp> {
+        let metadata = self.job_path(stage, id).symlink_metadata().ok()?;
+        jiff::Timestamp::new(metadata.ctime(), i32::try_from(metadata.ctime_nsec()).ok()?).ok()
     }
 
     pub(super) fn pruned_folder(&self, stage: Stage) -> PathBuf {

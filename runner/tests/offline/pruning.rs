@@ -48,6 +48,29 @@ fn old_jobs_go_with_all_that_they_left_and_others_stay() {
 }
 
 #[test]
+fn the_latest_of_each_stage_are_kept_and_the_age_counts_besides() {
+    let rig = rig();
+    for kept in [
+        &["--keep", "2"][..],
+        &["--keep", "1", "--older-than", "1h"],
+        &["--keep", "2", "--older-than", "1ms"],
+    ] {
+        assert_eq!(prune(&rig, &[kept, &["--dry-run"]].concat()), [""; 0], "{kept:?}");
+    }
+    assert_eq!(prune(&rig, &["--keep", "1", "--older-than", "1ms"]), ["one"]);
+    assert_eq!([rig.stage("two"), rig.stage("bad")], ["shipped", "failed"]);
+}
+
+#[test]
+fn what_a_pruning_freed_is_all_that_the_job_has_left() {
+    let rig = Rig::new();
+    rig.add("a", "", "head -c 100000 /dev/zero");
+    assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
+    let told: Value = serde_json::from_str(&rig.aq(&["prune", "a", "--json"]).stdout).unwrap();
+    assert!(told["freedBytes"].as_u64().unwrap() > 100_000, "{told}");
+}
+
+#[test]
 fn what_is_not_final_or_not_named_is_not_touched() {
     let rig = rig();
     fs::rename(rig.queue("shipped/one.md"), rig.queue("quarantine/one.md")).unwrap();
@@ -74,6 +97,10 @@ fn the_name_of_a_pruned_job_is_free_for_a_new_one() {
         (rig.stage("one").as_str(), rig.reason("one").as_str()),
         ("failed", "exit 3")
     );
+    // What is known of a name is its last end.
+    assert_eq!(prune(&rig, &["one"]), ["one"]);
+    let gone = rig.aq(&["show", "one"]).stderr;
+    assert!(gone.contains("was in failed and has been pruned"), "{gone}");
 }
 
 #[test]
