@@ -244,13 +244,8 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn output_sets_the_idle_clock_back_and_silence_runs_it_down() {
-        let limit = Duration::from_secs(60);
-        let (socket, _other) = UnixStream::pair().unwrap();
-        let mut output = tempfile::tempfile().unwrap();
-        let reader = output.try_clone().unwrap();
-        let order = Order {
+    fn order() -> Order {
+        Order {
             program: "true".into(),
             args: Vec::new(),
             cwd: "/".into(),
@@ -258,8 +253,34 @@ mod tests {
             idle_timeout_ms: Some(60_000),
             grace_ms: 0,
             fence: None,
-        };
-        let mut vigil = Vigil::new(&socket, &reader, &order).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_outweighs_is_not_taken_back_by_what_is_said_later() {
+        let (socket, other) = UnixStream::pair().unwrap();
+        let output = tempfile::tempfile().unwrap();
+        let mut vigil = Vigil::new(&socket, &output, &order()).unwrap();
+        for (word, wish) in [
+            (Word::End, Wish::End),
+            (Word::Kill, Wish::Kill),
+            (Word::End, Wish::Kill),
+        ] {
+            vigil.take(word);
+            assert_eq!(vigil.wish, wish);
+        }
+        drop(other);
+        vigil.listen();
+        assert!(vigil.runner_gone && vigil.wish == Wish::Kill);
+    }
+
+    #[test]
+    fn output_sets_the_idle_clock_back_and_silence_runs_it_down() {
+        let limit = Duration::from_secs(60);
+        let (socket, _other) = UnixStream::pair().unwrap();
+        let mut output = tempfile::tempfile().unwrap();
+        let reader = output.try_clone().unwrap();
+        let mut vigil = Vigil::new(&socket, &reader, &order()).unwrap();
         let start = Instant::now();
         assert!(!vigil.is_idle(start).unwrap(), "too early to say");
         output.write_all(b"a line").unwrap();

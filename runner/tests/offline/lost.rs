@@ -151,6 +151,12 @@ fn job_lock(rig: &Rig) -> File {
 #[test]
 fn a_job_whose_lock_is_held_by_a_stranger_goes_to_quarantine_and_keeps_the_lock_it_names() {
     let rig = Rig::new();
+    rig.add(
+        "reviewed",
+        "lock: l\nreview: true\nship: 'echo reviewed >> $RIG/ships'",
+        "true",
+    );
+    assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
     interrupted(&rig);
     let stranger = job_lock(&rig);
     let done = rig.aq(&["run", "--drain"]);
@@ -181,7 +187,10 @@ fn a_job_whose_lock_is_held_by_a_stranger_goes_to_quarantine_and_keeps_the_lock_
     // Free for the system, and yet kept until a person says what is to become of the job.
     assert_eq!(rig.aq(&["run", "--drain"]).code, 1);
     assert_eq!(rig.lines("runs"), ["a"]);
+    let ship = || (rig.aq(&["ship", "reviewed"]).code, rig.lines("ships").len());
+    assert_eq!(ship(), (1, 0));
     assert_eq!(rig.aq(&["retry", "a"]).code, 0);
+    assert_eq!(ship(), (0, 1));
     assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
     assert_eq!(rig.lines("runs"), ["a", "b", "a"]);
 }
@@ -239,7 +248,11 @@ fn the_processes_of_a_command_are_on_record_before_it_runs() {
     let rig = Rig::new();
     rig.pipe("up");
     rig.pipe("go");
-    rig.add("a", "", "echo $$ $PPID $AQ_RUN > $RIG/up; read x < $RIG/go");
+    rig.add(
+        "a",
+        "",
+        "echo $$ $PPID $AQ_RUN $(cut -d' ' -f6 /proc/$PPID/stat) > $RIG/up; read x < $RIG/go",
+    );
     let run = rig.start(&["run", "--drain"], &[]);
     let told = rig.hear("up");
     let told: Vec<&str> = told.split_whitespace().collect();
@@ -250,8 +263,16 @@ fn the_processes_of_a_command_are_on_record_before_it_runs() {
         .collect();
     assert_eq!(lines[0]["mark"], told[2]);
     assert_eq!(lines[1]["identity"]["pid"].to_string(), told[1], "{text}");
+    // A session of its own: what is typed at the terminal reaches the runner alone.
+    assert_eq!(lines[1]["identity"]["session"].to_string(), told[3], "{text}");
     rig.release("go");
     assert_eq!(run.end().code, 0);
+    let text = fs::read_to_string(rig.queue(".state/jobs/a/processes.jsonl")).unwrap();
+    let last: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    assert_eq!(
+        (last["who"].as_str().unwrap(), last["identity"]["pid"].to_string()),
+        ("command", told[0].to_owned())
+    );
 }
 
 #[test]

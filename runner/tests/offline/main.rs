@@ -17,6 +17,7 @@ mod routed;
 mod running;
 mod shadow;
 mod spare;
+mod telling;
 mod tls;
 mod watching;
 mod wishes;

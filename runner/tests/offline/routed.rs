@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
@@ -116,6 +117,30 @@ echo $$ $PPID > $RIG/one; while :; do read x < $RIG/none; done";
 }
 
 #[test]
+fn a_leased_job_of_which_something_may_be_alive_is_not_given_back_for_others_to_start() {
+    let rig = rig();
+    rig.pipe("up");
+    let job = json!({"id": "a", "engine": "sh", "body": "echo > $RIG/up; exec sleep 1000"});
+    let coordinator = Coordinator::with(job, |_, _| None);
+    let run = rig.start(&["run"], &route(&coordinator));
+    rig.hear("up");
+    run.signal(Signal::KILL);
+    run.end();
+    // Once its supervisor has let go of it, a stranger holds the job's lock.
+    let stranger = std::fs::File::options()
+        .write(true)
+        .open(rig.queue(".state/locks/job/a"))
+        .unwrap();
+    flock(&stranger, FlockOperation::LockExclusive).unwrap();
+    while coordinator.late().is_some() {}
+    rig.aq_with(&route(&coordinator), &["run", "--drain"]);
+    assert_eq!(rig.stage("a"), "quarantine");
+    let mut told: Vec<String> = std::iter::from_fn(|| coordinator.late()).collect();
+    told.retain(|what| what != "claims");
+    assert_eq!(told, ["quarantine"]);
+}
+
+#[test]
 fn a_final_report_that_got_no_answer_is_delivered_first_by_the_next_run_under_the_same_key() {
     let rig = rig();
     let job = json!({"id": "a", "engine": "sh", "body": "echo worked >> $RIG/runs"});
@@ -139,6 +164,9 @@ fn a_final_report_that_got_no_answer_is_delivered_first_by_the_next_run_under_th
     assert_eq!(ended.code, 143);
     assert!(ended.stderr.contains("wait in the outbox"), "{}", ended.stderr);
     assert_eq!((rig.stage("a").as_str(), outbox(&rig)), ("shipped", 1));
+    let spared = rig.aq(&["prune", "a"]);
+    assert_eq!((spared.code, rig.stage("a").as_str()), (1, "shipped"));
+    assert!(spared.stdout.contains("was not told"), "{}", spared.stdout);
 
     down.store(false, Ordering::SeqCst);
     while let Some(late) = coordinator.late() {

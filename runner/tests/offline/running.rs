@@ -211,6 +211,12 @@ fn a_used_up_engine_pauses_and_costs_its_job_nothing() {
     );
     assert_eq!(rig.reason("a"), "usage limit of claude");
     assert!(rig.aq(&["status"]).stdout.contains("claude is used up for "));
+    let status: serde_json::Value = serde_json::from_str(&rig.aq(&["status", "--json"]).stdout).unwrap();
+    assert_eq!(status["paused"][0]["engine"], "claude");
+    let left_ms = status["paused"][0]["leftMs"].as_u64().unwrap();
+    assert!((3_600_000..=7_260_000).contains(&left_ms), "{left_ms}");
+    let examined = rig.aq(&["doctor"]).stdout;
+    assert!(examined.contains("claude is used up for "), "{examined}");
 
     // The time has come.
     fs::write(rig.queue(".state/paused/claude"), "1").unwrap();

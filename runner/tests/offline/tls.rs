@@ -119,4 +119,10 @@ fn a_file_that_holds_no_certificate_is_named_with_what_to_give_instead() {
     let (code, said) = contact(&rig, "https://127.0.0.1:9", nothing.to_str());
     assert_ne!(code, 0, "{said}");
     assert!(said.contains("AQ_FLEET_CA") && said.contains("PEM"), "{said}");
+    let (code, said) = contact(&rig, "https://127.0.0.1:9", rig.path("nowhere.pem").to_str());
+    assert_eq!(code, 2, "{said}");
+    assert!(
+        said.contains("AQ_FLEET_CA") && said.contains("nowhere.pem"),
+        "{said}"
+    );
 }

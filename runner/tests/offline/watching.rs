@@ -1,11 +1,11 @@
-//! What a run draws for someone who looks at a terminal.
+//! What is drawn for someone who looks at a terminal.
 
 use std::fs::{File, OpenOptions};
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
@@ -45,8 +45,11 @@ impl Screen {
 
     /// Until that is seen, or to the end.
     fn read_until(&mut self, what: Option<&str>) {
+        // In all: what is drawn over and over would never let a limit on each piece pass.
+        let ends = Instant::now() + Duration::from_secs(30);
         while what.is_none_or(|what| !self.text.contains(what)) {
-            match self.pieces.recv_timeout(Duration::from_secs(30)) {
+            let left = ends.saturating_duration_since(Instant::now());
+            match self.pieces.recv_timeout(left) {
                 Ok(piece) => self.text += &String::from_utf8_lossy(&piece),
                 Err(mpsc::RecvTimeoutError::Disconnected) if what.is_none() => return,
                 Err(error) => panic!("{what:?}: {error}: {:?}", self.text),
@@ -65,23 +68,16 @@ impl Drop for Run {
     }
 }
 
-#[test]
-fn a_running_job_has_a_line_with_its_last_output_that_is_gone_when_the_run_ends() {
-    let rig = Rig::new();
-    rig.pipe("go");
-    rig.add(
-        "a",
-        "",
-        "printf '\\033[31mhalfway\\033[0m there\\n'; read x < $RIG/go",
-    );
-    let (mut screen, far) = Screen::open();
+/// Starts `aq` on a terminal of the usual 80 columns.
+fn start(rig: &Rig, arguments: &[&str], term: &str) -> (Screen, Run) {
+    let (screen, far) = Screen::open();
     let run = Command::new(env!("CARGO_BIN_EXE_aq"))
-        .args(["run", "--drain"])
+        .args(arguments)
         .current_dir(rig.path("work"))
         .env_clear()
         .env("PATH", "/usr/bin:/bin")
         .env("RIG", rig.path(""))
-        .env("TERM", "xterm")
+        .env("TERM", term)
         .env("NO_COLOR", "1")
         .env("AQ_QUEUE", rig.path("queue"))
         .stdin(Stdio::null())
@@ -89,13 +85,101 @@ fn a_running_job_has_a_line_with_its_last_output_that_is_gone_when_the_run_ends(
         .stderr(far)
         .spawn()
         .unwrap();
-    let mut run = Run(run);
+    (screen, Run(run))
+}
+
+/// All that it has drawn in the end.
+fn end(mut screen: Screen, mut run: Run) -> String {
+    assert!(run.0.wait().unwrap().success(), "{:?}", screen.text);
+    screen.read_until(None);
+    screen.text
+}
+
+#[test]
+fn a_running_job_has_a_line_with_its_last_output_that_is_gone_when_the_run_ends() {
+    let rig = Rig::new();
+    rig.pipe("go");
+    rig.add(
+        "a",
+        "",
+        "printf '\\033[31mhalfway\\033[0m there\\n\\n'; read x < $RIG/go",
+    );
+    let (mut screen, run) = start(&rig, &["run", "--drain"], "xterm");
     screen.read_until(Some("  halfway there"));
     rig.release("go");
-    assert!(run.0.wait().unwrap().success());
-    screen.read_until(None);
-    let after = screen.text.rsplit("\x1b[1A\r\x1b[J").next().unwrap();
-    assert!(!after.contains("halfway"), "{:?}", screen.text);
-    assert!(after.contains("1 shipped"), "{:?}", screen.text);
-    assert!(!screen.text.contains("\x1b[3"), "NO_COLOR: {:?}", screen.text);
+    let text = end(screen, run);
+    let after = text.rsplit("\x1b[1A\r\x1b[J").next().unwrap();
+    assert!(!after.contains("halfway"), "{text:?}");
+    assert!(after.contains("1 shipped"), "{text:?}");
+    assert!(!text.contains("\x1b[3"), "NO_COLOR: {text:?}");
+}
+
+#[test]
+fn what_a_job_prints_on_its_line_neither_steers_the_terminal_nor_wraps() {
+    let rig = Rig::new();
+    rig.pipe("go");
+    rig.add("a", "", "printf 'ring\\007 %0200d\\n' 0; read x < $RIG/go");
+    let (mut screen, run) = start(&rig, &["run", "--drain"], "xterm");
+    screen.read_until(Some("  ring\\u{7} 000"));
+    rig.release("go");
+    let text = end(screen, run);
+    assert!(!text.contains('\x07'), "{text:?}");
+    let drawn = text
+        .lines()
+        .map(|line| line.trim_start_matches("\x1b[1A\r\x1b[J"));
+    let longest = drawn.max_by_key(|line| line.chars().count()).unwrap();
+    assert!(longest.chars().count() <= 80, "{longest:?}");
+}
+
+#[test]
+fn what_stays_comes_above_the_lines_that_change() {
+    let rig = Rig::new();
+    rig.pipe("go");
+    rig.add("a", "", "true");
+    rig.add("b", "", "read x < $RIG/go");
+    let (mut screen, run) = start(&rig, &["run", "--drain", "--workers", "2"], "xterm");
+    screen.read_until(Some("a  shipped"));
+    rig.release("go");
+    let text = end(screen, run);
+    // The line of `b` was there, and is taken away before something is said for good.
+    let said = text.lines().find(|line| line.contains("a  shipped")).unwrap();
+    assert!(said.contains("\x1b[J"), "{text:?}");
+}
+
+#[test]
+fn many_jobs_leave_room_for_what_else_there_is_to_say() {
+    let rig = Rig::new();
+    let go = rig.pipe("go");
+    // Open for both, so that nobody waits for the other to open it.
+    let mut go = OpenOptions::new().read(true).write(true).open(go).unwrap();
+    for number in 0..9 {
+        rig.add(&format!("j{number}"), "", "read x < $RIG/go");
+    }
+    let (mut screen, run) = start(&rig, &["run", "--drain", "--workers", "9"], "xterm");
+    screen.read_until(Some("and 2 more"));
+    go.write_all(&[b'\n'; 9]).unwrap();
+    assert!(end(screen, run).contains("9 shipped"));
+}
+
+#[test]
+fn a_terminal_that_can_not_draw_is_told_the_same_without() {
+    let rig = Rig::new();
+    rig.pipe("go");
+    rig.add("a", "", "echo halfway; read x < $RIG/go");
+    let (screen, run) = start(&rig, &["run", "--drain"], "dumb");
+    rig.release("go");
+    let text = end(screen, run);
+    assert!(text.contains("1 shipped"), "{text:?}");
+    assert!(!text.contains('\x1b') && !text.contains("halfway"), "{text:?}");
+}
+
+#[test]
+fn the_output_of_a_job_does_not_steer_the_terminal_that_it_is_shown_on() {
+    let rig = Rig::new();
+    rig.add("a", "", "printf '\\033]0;title\\007\\tred\\r\\n'");
+    assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
+    let (screen, run) = start(&rig, &["logs", "a"], "xterm");
+    let text = end(screen, run);
+    assert_eq!(text, "\\u{1b}]0;title\\u{7}\tred\r\n");
+    assert_eq!(rig.aq(&["logs", "a"]).stdout, "\x1b]0;title\x07\tred\r\n");
 }

@@ -103,3 +103,17 @@ fn a_new_job_has_nothing_of_the_one_whose_pruning_was_killed() {
         (&"shipped".into(), &1.into())
     );
 }
+
+#[test]
+fn a_file_that_was_put_back_by_hand_keeps_its_history_when_the_pruning_is_finished() {
+    let rig = Rig::new();
+    half_pruned(&rig);
+    fs::copy(rig.queue(".state/pruned/going/a"), rig.queue("inbox/a.md")).unwrap();
+    assert_eq!(rig.aq(&["prune", "--keep", "1"]).code, 0);
+    assert!(!rig.queue(".state/pruned/going/a").exists());
+    let shown: Value = serde_json::from_str(&rig.aq(&["show", "a", "--json"]).stdout).unwrap();
+    assert_eq!(
+        (&shown["stage"], &shown["attempts"]),
+        (&"inbox".into(), &1.into())
+    );
+}
