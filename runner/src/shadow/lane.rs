@@ -26,8 +26,6 @@ use crate::stage::Stage;
 
 /// What writing the last lines may take beyond the limit; a healthy disk needs a thousandth of it.
 const LAST_LINES: Duration = Duration::from_millis(250);
-/// What the jobs need comes first: the lane has the processor when nothing else wants it, or a small share.
-const NICENESS: i32 = 10;
 /// A lane that panics again and again is given up.
 const PANICS_MAX: u32 = 16;
 
@@ -122,8 +120,6 @@ impl Running {
 }
 
 fn work(settings: Settings, mailbox: &Mailbox, at_start: HashMap<JobId, Stage>) {
-    // On Linux of this thread alone, and of those that it starts. Without it the lane only costs a little more.
-    let _ = rustix::process::nice(NICENESS);
     let log = Log::new(&settings.queue.value);
     let mut observer = Observer::new(settings, mailbox.clone(), at_start);
     let runtime = match runtime() {
