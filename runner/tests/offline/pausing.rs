@@ -16,7 +16,11 @@ fn a_paused_queue_starts_nothing_says_so_everywhere_and_goes_on_when_it_is_resum
     for how in ["--drain", "--once"] {
         let run = rig.aq(&["run", how]);
         assert_eq!(run.code, 1, "{how}: {}", run.stderr);
-        assert!(run.stderr.contains("aq resume"), "{}", run.stderr);
+        assert!(
+            run.stderr.contains("stays where it is: `aq resume`"),
+            "{}",
+            run.stderr
+        );
     }
     assert_eq!(rig.stage("a"), "inbox");
     let status = rig.aq(&["status"]).stdout;
