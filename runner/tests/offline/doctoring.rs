@@ -63,6 +63,51 @@ fn an_engine_whose_help_no_longer_knows_a_switch_is_found_before_a_job_fails_of_
 }
 
 #[test]
+fn what_an_engine_of_ones_own_does_not_answer_is_told_and_stops_nothing() {
+    let rig = Rig::new();
+    rig.engine(
+        "mine",
+        "case $1 in --version) exit 3 ;; whoami) exit 4 ;; *) exit ${HELP:-5} ;; esac",
+    );
+    rig.add("a", "", "true");
+    let tables = "[engine.mine]\ncommand = \"mine\"\nargs = [\"--go\"]\nlogin = [\"whoami\"]\n
+                  [engine.absent]\ncommand = \"absent\"\n";
+    fs::write(rig.queue("aq.toml"), tables).unwrap();
+    let (code, findings) = examine(&rig, &[]);
+    assert_eq!(code, 0, "{findings}");
+    let mine = told(&findings, "warn", "mine");
+    for what in [
+        "does not tell its version: exit code 3",
+        "gives no help: exit code 5",
+        "ended with exit code 4",
+    ] {
+        assert!(
+            mine.iter().any(|text| text.contains(what)),
+            "no {what} in {mine:?}"
+        );
+    }
+    assert!(told(&findings, "warn", "absent")[0].contains("not found on PATH"));
+    let (code, findings) = examine(&rig, &[("HELP", "0")]);
+    assert_eq!(code, 0, "{findings}");
+    let mine = told(&findings, "warn", "mine");
+    assert!(
+        mine.iter().any(|text| text.contains("no longer names --go")),
+        "{mine:?}"
+    );
+}
+
+#[test]
+fn jobs_that_wait_for_a_person_are_told() {
+    let rig = Rig::new();
+    rig.add("a", "", "true");
+    assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
+    fs::rename(rig.queue("shipped/a.md"), rig.queue("quarantine/a.md")).unwrap();
+    let (code, findings) = examine(&rig, &[]);
+    assert_eq!(code, 0, "{findings}");
+    assert!(told(&findings, "warn", "jobs")[0].contains("1 in quarantine"));
+}
+
+#[test]
 fn what_an_engine_leaves_behind_when_it_is_asked_is_gone_afterwards() {
     let rig = Rig::new();
     rig.engine("mine", "setsid sleep 60 & echo $! > $RIG/pid; echo 1.0");
@@ -207,7 +252,7 @@ fn a_token_file_that_others_can_read_is_used_and_named_with_what_to_do() {
         ("AQ_FLEET_URL", coordinator.url.as_str()),
         ("AQ_FLEET_TOKEN_FILE", secret.as_str()),
     ];
-    for (mode, is_told) in [(0o600, false), (0o644, true)] {
+    for (mode, is_told) in [(0o600, false), (0o640, true), (0o604, true)] {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         let (code, findings) = examine(&rig, &variables);
         assert_eq!((code, told(&findings, "ok", "token").len()), (0, 1), "{findings}");
