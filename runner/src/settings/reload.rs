@@ -182,6 +182,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_hidden_since_the_start_or_has_not_changed_is_not_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("aq.toml");
+        fs::write(&path, "[fleet]\nenabled = true\n").unwrap();
+        let mut reload = reload(folder.path(), &[("AQ_FLEET", "0")]);
+        assert_eq!(mode(reload.look()), (Mode::Offline, vec![]));
+        fs::write(&path, "grace = \"2s\"\n[fleet]\nenabled = true\n").unwrap();
+        assert_eq!(mode(reload.look()), (Mode::Offline, vec![]));
+    }
+
+    #[test]
     fn a_bad_value_is_told_once_and_changes_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("aq.toml");
