@@ -67,7 +67,7 @@ fn what_an_engine_of_ones_own_does_not_answer_is_told_and_stops_nothing() {
     let rig = Rig::new();
     rig.engine(
         "mine",
-        "case $1 in --version) exit 3 ;; whoami) exit 4 ;; *) exit ${HELP:-5} ;; esac",
+        "case $1 in --version) echo 1.0; exit 3 ;; whoami) exit 4 ;; *) exit ${HELP:-5} ;; esac",
     );
     rig.add("a", "", "true");
     let tables = "[engine.mine]\ncommand = \"mine\"\nargs = [\"--go\"]\nlogin = [\"whoami\"]\n
