@@ -6,9 +6,10 @@ use rustix::process::Signal;
 
 use crate::rig::Rig;
 
-/// A tree that does not want to end: a child in a session of its own, an orphan, a deaf engine. Each notes its id.
+/// A tree that does not want to end: a child in a session of its own, an orphan, a deaf engine. Each notes its id. The
+/// first keeps to itself that its `sleep` was killed a moment before it.
 const STUBBORN: &str = "trap '' TERM
-setsid sh -c 'trap \"\" TERM; echo $$ > $RIG/p1.new; mv $RIG/p1.new $RIG/p1; echo > $RIG/one; while :; do sleep 9; done' &
+setsid sh -c 'trap \"\" TERM; exec 2>/dev/null; echo $$ > $RIG/p1.new; mv $RIG/p1.new $RIG/p1; echo > $RIG/one; while :; do sleep 9; done' &
 (sh -c 'echo $$ > $RIG/p2.new; mv $RIG/p2.new $RIG/p2; echo > $RIG/two; exec sleep 1000' &)
 echo $$ > $RIG/p3; echo > $RIG/three";
 
