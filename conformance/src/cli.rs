@@ -19,7 +19,6 @@ use conformance::clause::{self, pins};
 use conformance::profile;
 use conformance::report::event;
 use conformance::scenario::schema;
-use conformance::sweep;
 
 use options::Options;
 
@@ -90,20 +89,7 @@ enum Command {
         out: PathBuf,
     },
     /// Kill the runner at every step of every transition, start it again, and see that nothing is lost, run twice or half done
-    Sweep {
-        /// How many kills
-        #[arg(long, default_value_t = 1000)]
-        kills: u64,
-        /// The seed of the first case; case N of seed S is case 0 of seed S+N
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
-        /// Cases of one kind alone: the runner's own work, what people do to a queue, or jobs under leases
-        #[arg(long)]
-        about: Option<sweep::Kind>,
-        /// Seek the runners that are wrong on purpose instead; 1 if one is not found
-        #[arg(long, conflicts_with_all = ["kills", "about"])]
-        wrong: bool,
-    },
+    Sweep(proof::Sought),
     /// Run everything many times, serial, parallel, shuffled and beside a load on every core; 1 if any outcome differs
     Steady {
         globs: Vec<String>,
@@ -173,20 +159,7 @@ pub(crate) fn main() -> ExitCode {
         Some(Command::Coverage) => proof::coverage(&cli.options),
         Some(Command::Mutants { names }) => proof::mutants(&names, &cli.options),
         Some(Command::Property { cases, seed, out }) => proof::property(seed, cases, &out, &cli.options),
-        Some(Command::Sweep {
-            kills,
-            seed,
-            about,
-            wrong,
-        }) => {
-            let sought = proof::Sought {
-                kills,
-                seed,
-                about,
-                wrong,
-            };
-            proof::sweep(&sought, &cli.options)
-        }
+        Some(Command::Sweep(sought)) => proof::sweep(&sought, &cli.options),
         Some(Command::Steady { globs, runs }) => steady::steady(&globs, runs, &cli.options),
         Some(Command::Pin) => print(&pins::render(clause::all())),
         Some(Command::Coordinator {
@@ -226,7 +199,7 @@ fn taken_by(command: &Command) -> (&'static str, &'static [&'static str]) {
         Command::Coverage => ("coverage", &["--scenarios"]),
         Command::Mutants { .. } => ("mutants", &["--jobs", "--scenarios", "--profile"]),
         Command::Property { .. } => ("property", &["--jobs", "--profile", "--keep"]),
-        Command::Sweep { .. } => ("sweep", &["--jobs", "--profile"]),
+        Command::Sweep(_) => ("sweep", &["--jobs", "--profile"]),
         Command::Steady { .. } => (
             "steady",
             &["--jobs", "--shuffle", "--keep", "--scenarios", "--profile"],

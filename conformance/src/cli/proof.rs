@@ -75,11 +75,20 @@ pub(super) fn property(seed: u64, cases: u64, out: &Path, options: &Options) -> 
 }
 
 /// What a sweep is to look for.
+#[derive(Debug, clap::Args)]
 pub(super) struct Sought {
-    pub(super) kills: u64,
-    pub(super) seed: u64,
-    pub(super) about: Option<sweep::Kind>,
-    pub(super) wrong: bool,
+    /// How many kills
+    #[arg(long, default_value_t = 1000)]
+    kills: u64,
+    /// The seed of the first case; case N of seed S is case 0 of seed S+N
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Cases of one kind alone: the runner's own work, what people do to a queue, or jobs under leases
+    #[arg(long)]
+    about: Option<sweep::Kind>,
+    /// Seek the runners that are wrong on purpose instead; 1 if one is not found
+    #[arg(long, conflicts_with_all = ["kills", "about"])]
+    wrong: bool,
 }
 
 /// Kills the runner at one step after the other; 1 if something was lost or run twice, 2 if nothing was killed.

@@ -17,12 +17,18 @@ use crate::timeline;
 
 /// The steps of a run, and which of them came about.
 pub(super) struct Steps {
-    steps: Vec<Step>,
-    done: Vec<bool>,
+    steps: Vec<Scripted>,
     seen: HashSet<Moment>,
     pub(super) failed: Vec<String>,
     /// What was done, and when.
     pub(super) performed: Vec<(Instant, String)>,
+}
+
+struct Scripted {
+    /// All that has to have been seen.
+    moments: Vec<Moment>,
+    action: Action,
+    done: bool,
 }
 
 /// What a step can be done with.
@@ -35,10 +41,13 @@ pub(super) struct Hands<'a> {
 
 impl Steps {
     pub(super) fn new(steps: Vec<Step>) -> Steps {
-        let done = vec![false; steps.len()];
+        let scripted = steps.into_iter().map(|step| Scripted {
+            moments: step.once.moments().unwrap_or_default(),
+            action: step.action,
+            done: false,
+        });
         Steps {
-            steps,
-            done,
+            steps: scripted.collect(),
             seen: HashSet::new(),
             failed: Vec::new(),
             performed: Vec::new(),
@@ -50,20 +59,18 @@ impl Steps {
     pub(super) fn take(&mut self, seen: Moment, hands: &mut Hands) -> Vec<(usize, Vec<String>)> {
         self.seen.insert(seen);
         let mut commands = Vec::new();
-        for index in 0..self.steps.len() {
-            let moments = self.steps[index].once.moments().unwrap_or_default();
-            if self.done[index] || !moments.iter().all(|moment| self.seen.contains(moment)) {
+        for (position, step) in (1..).zip(&mut self.steps) {
+            if step.done || !step.moments.iter().all(|moment| self.seen.contains(moment)) {
                 continue;
             }
-            self.done[index] = true;
-            let action = &self.steps[index].action;
-            let what = format!("step {}: {action:?}", index + 1);
+            step.done = true;
+            let what = format!("step {position}: {:?}", step.action);
             self.performed.push((Instant::now(), what));
-            match action {
-                Action::Command(words) => commands.push((index + 1, words.clone())),
+            match &step.action {
+                Action::Command(words) => commands.push((position, words.clone())),
                 action => {
                     if let Err(message) = perform(action, hands) {
-                        self.failed.push(format!("step {}: {message}", index + 1));
+                        self.failed.push(format!("step {position}: {message}"));
                     }
                 }
             }
@@ -73,9 +80,9 @@ impl Steps {
 
     /// Positions, from 1, of the steps whose event never came.
     pub(super) fn missed(&self) -> Vec<usize> {
-        (1..=self.steps.len())
-            .filter(|position| !self.done[position - 1])
-            .collect()
+        let numbered = (1..).zip(&self.steps);
+        let missed = numbered.filter(|(_, step)| !step.done);
+        missed.map(|(position, _)| position).collect()
     }
 }
 

@@ -2,8 +2,7 @@
 //! shadow log had grown by when. The kernel keeps what happens until it is read, so no runner waits for this.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::PipeReader;
-use std::io::PipeWriter;
+use std::io::{PipeReader, PipeWriter};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};

@@ -71,6 +71,17 @@ struct Found {
     seen: String,
 }
 
+impl Found {
+    /// In order of time; what never came is last.
+    fn order(&self) -> (bool, Option<Instant>) {
+        (self.at.is_none(), self.at)
+    }
+}
+
+fn earliest(found: impl Iterator<Item = Found>) -> Option<Found> {
+    found.min_by_key(Found::order)
+}
+
 /// The first parting of each kind, in order of time. They are about the run itself, which is the first account.
 pub fn of(scenario: &Scenario, evidence: &Evidence, profile: &Profile) -> Vec<Parting> {
     let run = &evidence.run;
@@ -82,7 +93,7 @@ pub fn of(scenario: &Scenario, evidence: &Evidence, profile: &Profile) -> Vec<Pa
     }
     found.extend(stages::of(scenario, run, evidence.offline.as_ref()));
     found.extend(starts::of(scenario, run));
-    found.sort_by_key(|found| (found.at.is_none(), found.at, found.kind));
+    found.sort_by_key(|found| (found.order(), found.kind));
     let first = moments::of(run, profile).first().map(|raw| raw.at);
     let partings = found.into_iter().map(|found| Parting {
         kind: found.kind,
@@ -128,8 +139,7 @@ fn request(scenario: &Scenario, seen: &Observed) -> Option<Found> {
             None => None,
         }
     });
-    let all = counted.chain(forbidden).chain(unknown);
-    all.min_by_key(|found| (found.at.is_none(), found.at))
+    earliest(counted.chain(forbidden).chain(unknown))
 }
 
 /// The first line of the log that is not the one that the scenario describes in its place.

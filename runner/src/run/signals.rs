@@ -2,7 +2,7 @@
 //!
 //! Not tokio's own: those go through one socket that every runtime of a process listens on, so that each end of a
 //! child would wake the thread that speaks with the coordinator too, and the loop would now and then hear of it from
-//! there, which stands back for everything else.
+//! there.
 
 use std::io;
 use std::os::unix::net::UnixStream as Blocking;

@@ -1,8 +1,8 @@
 //! The shadow log: one JSON object a line, appended whole (clauses S-2, S-11, S-13, S-14).
 //!
-//! The file is opened for each line, or for those that come at once: opening costs microseconds off everybody's way, a log that was rotated or
-//! made writable again is found, and a tail that another process left torn is closed off every time. A line that
-//! can't be written is counted and given up: no job is worth less because its comparison was lost.
+//! The file is opened for each line, or for those that come at once: opening costs microseconds off everybody's way, a
+//! log that was rotated or made writable again is found, and a tail that another process left torn is closed off every
+//! time. A line that can't be written is counted and given up: no job is worth less because its comparison was lost.
 
 mod line;
 

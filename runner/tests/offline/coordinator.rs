@@ -50,6 +50,16 @@ impl Coordinator {
         Coordinator { url, told }
     }
 
+    /// What makes a factory take its work from here.
+    pub fn route(&self) -> [(&str, &str); 4] {
+        [
+            ("AQ_FLEET", "1"),
+            ("AQ_FLEET_ROUTE", "1"),
+            ("AQ_FLEET_URL", &self.url),
+            ("AQ_FACTORY_ID", "forge"),
+        ]
+    }
+
     /// The next request.
     pub fn next(&self) -> String {
         self.told.recv_timeout(PATIENCE).unwrap()

@@ -106,11 +106,7 @@ fn a_paused_factory_claims_nothing_from_the_coordinator() {
     assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
     let job = json!({"id": "a", "engine": "sh", "body": "true"});
     let coordinator = Coordinator::with(job, |_, _| None);
-    let route = [
-        ("AQ_FLEET", "1"),
-        ("AQ_FLEET_ROUTE", "1"),
-        ("AQ_FLEET_URL", coordinator.url.as_str()),
-    ];
+    let route = coordinator.route();
     assert_eq!(rig.aq(&["pause"]).code, 0);
     assert_eq!(rig.aq_with(&route, &["run", "--drain"]).code, 1);
     assert_eq!(coordinator.late(), None);

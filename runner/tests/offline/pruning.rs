@@ -109,11 +109,7 @@ fn a_coordinator_that_still_has_a_pruned_job_is_told_its_stage_and_it_does_not_r
     assert_eq!(prune(&rig, &["one"]), ["one"]);
     let job = json!({"id": "one", "engine": "sh", "body": "echo again >> $RIG/runs"});
     let coordinator = Coordinator::with(job, |_, _| None);
-    let route = [
-        ("AQ_FLEET", "1"),
-        ("AQ_FLEET_ROUTE", "1"),
-        ("AQ_FLEET_URL", coordinator.url.as_str()),
-    ];
+    let route = coordinator.route();
     let done = rig.aq_with(&route, &["run", "--drain"]);
     assert_eq!(done.code, 0, "{}", done.stderr);
     coordinator.hear("shipped");

@@ -10,15 +10,6 @@ use serde_json::{Value, json};
 use crate::coordinator::Coordinator;
 use crate::rig::{Rig, is_alive};
 
-fn route(coordinator: &Coordinator) -> [(&str, &str); 4] {
-    [
-        ("AQ_FLEET", "1"),
-        ("AQ_FLEET_ROUTE", "1"),
-        ("AQ_FLEET_URL", &coordinator.url),
-        ("AQ_FACTORY_ID", "forge"),
-    ]
-}
-
 fn reviewed() -> Value {
     json!({"id": "a", "engine": "sh", "body": "echo worked >> $RIG/runs", "review": true,
            "ship": "echo $AQ_JOB_ID $AQ_FENCING_TOKEN >> $RIG/ships"})
@@ -36,7 +27,7 @@ fn rig() -> Rig {
 fn an_approved_job_is_shipped_by_the_runner_that_holds_its_lease_after_a_fresh_renewal() {
     let rig = rig();
     let coordinator = Coordinator::with(reviewed(), |_, _| None);
-    let running = rig.start(&["run"], &route(&coordinator));
+    let running = rig.start(&["run"], &coordinator.route());
     coordinator.hear("review");
     assert!(rig.lines("ships").is_empty());
     let approved = rig.aq(&["ship", "a"]);
@@ -55,7 +46,7 @@ fn an_approved_job_is_shipped_by_the_runner_that_holds_its_lease_after_a_fresh_r
 fn without_a_live_lease_nothing_is_approved() {
     let rig = rig();
     let coordinator = Coordinator::with(reviewed(), |_, _| None);
-    let running = rig.start(&["run"], &route(&coordinator));
+    let running = rig.start(&["run"], &coordinator.route());
     coordinator.hear("review");
     running.signal(Signal::KILL);
     assert_eq!(running.end().code, 137);
@@ -85,7 +76,7 @@ echo $$ $PPID > $RIG/one; while :; do read x < $RIG/none; done";
     rig.pipe("none");
     let job = json!({"id": "a", "engine": "sh", "body": tree, "retries": 3});
     let coordinator = Coordinator::with(job, |_, _| None);
-    let mut variables = route(&coordinator).to_vec();
+    let mut variables = coordinator.route().to_vec();
     // A grace would be waited for longer than any test.
     variables.push(("AQ_GRACE", "1h"));
     let running = rig.start(&["run"], &variables);
@@ -122,7 +113,7 @@ fn a_leased_job_of_which_something_may_be_alive_is_not_given_back_for_others_to_
     rig.pipe("up");
     let job = json!({"id": "a", "engine": "sh", "body": "echo > $RIG/up; exec sleep 1000"});
     let coordinator = Coordinator::with(job, |_, _| None);
-    let run = rig.start(&["run"], &route(&coordinator));
+    let run = rig.start(&["run"], &coordinator.route());
     rig.hear("up");
     run.signal(Signal::KILL);
     run.end();
@@ -133,7 +124,7 @@ fn a_leased_job_of_which_something_may_be_alive_is_not_given_back_for_others_to_
         .unwrap();
     flock(&stranger, FlockOperation::LockExclusive).unwrap();
     while coordinator.late().is_some() {}
-    rig.aq_with(&route(&coordinator), &["run", "--drain"]);
+    rig.aq_with(&coordinator.route(), &["run", "--drain"]);
     assert_eq!(rig.stage("a"), "quarantine");
     let mut told: Vec<String> = std::iter::from_fn(|| coordinator.late()).collect();
     told.retain(|what| what != "claims");
@@ -155,7 +146,7 @@ fn a_final_report_that_got_no_answer_is_delivered_first_by_the_next_run_under_th
         }
         (is_final && theirs.load(Ordering::SeqCst)).then_some((500, Value::Null))
     });
-    let mut variables = route(&coordinator).to_vec();
+    let mut variables = coordinator.route().to_vec();
     variables.push(("AQ_FLEET_DRAIN", "50ms"));
     let running = rig.start(&["run"], &variables);
     coordinator.hear("shipped");

@@ -5,7 +5,7 @@ use std::fs;
 
 use rustix::process::Signal;
 
-use crate::rig::{Rig, wait_for_end};
+use crate::rig::{Rig, Running, wait_for_end};
 
 /// A job's script: goes on when its runner has a supervisor beside this job's own, whose number it puts into a file.
 const FIND_SPARE: &str = "
@@ -64,15 +64,20 @@ fn it_has_no_file_of_the_queue_or_its_runner_and_no_secret() {
     assert!(!environment.concat().contains("tok-en"), "{environment:?}");
 }
 
+/// A runner that is busy with one job while another waits, and its spare. `on` ends the job.
+fn busy<'a>(rig: &'a Rig, words: &[&str]) -> (Running<'a>, String) {
+    rig.pipes(&["up", "on"]);
+    rig.add("a", "", &format!("{FIND_SPARE} echo > $RIG/up; cat $RIG/on"));
+    rig.add("b", "", "true");
+    let run = rig.start(words, &[]);
+    rig.hear("up");
+    (run, spare(rig))
+}
+
 #[test]
 fn it_ends_when_its_runner_is_killed() {
     let rig = Rig::new();
-    rig.pipe("up");
-    rig.add("a", "", &format!("{FIND_SPARE} echo > $RIG/up; sleep 1000"));
-    rig.add("b", "", "true");
-    let run = rig.start(&["run", "--drain"], &[]);
-    rig.hear("up");
-    let spare = spare(&rig);
+    let (run, spare) = busy(&rig, &["run", "--drain"]);
     run.signal(Signal::KILL);
     run.end();
     wait_for_end(&spare);
@@ -81,13 +86,7 @@ fn it_ends_when_its_runner_is_killed() {
 #[test]
 fn a_runner_that_waits_for_jobs_has_none() {
     let rig = Rig::new();
-    rig.pipe("up");
-    rig.pipe("on");
-    rig.add("a", "", &format!("{FIND_SPARE} echo > $RIG/up; cat $RIG/on"));
-    rig.add("b", "", "true");
-    let run = rig.start(&["run"], &[]);
-    rig.hear("up");
-    let spare = spare(&rig);
+    let (run, spare) = busy(&rig, &["run"]);
     assert_eq!(rig.aq(&["cancel", "b"]).code, 0);
     rig.release("on");
     wait_for_end(&spare);
@@ -98,13 +97,7 @@ fn a_runner_that_waits_for_jobs_has_none() {
 #[test]
 fn a_runner_that_is_paused_has_none_for_the_job_that_waits() {
     let rig = Rig::new();
-    rig.pipe("up");
-    rig.pipe("on");
-    rig.add("a", "", &format!("{FIND_SPARE} echo > $RIG/up; cat $RIG/on"));
-    rig.add("b", "", "true");
-    let run = rig.start(&["run", "--drain"], &[]);
-    rig.hear("up");
-    let spare = spare(&rig);
+    let (run, spare) = busy(&rig, &["run", "--drain"]);
     assert_eq!(rig.aq(&["pause"]).code, 0);
     wait_for_end(&spare);
     rig.release("on");

@@ -115,11 +115,7 @@ fn under_which_lease_a_job_was_done_is_told() {
     assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
     let job = json!({"id": "a", "engine": "sh", "body": "true"});
     let coordinator = Coordinator::with(job, |_, _| None);
-    let route = [
-        ("AQ_FLEET", "1"),
-        ("AQ_FLEET_ROUTE", "1"),
-        ("AQ_FLEET_URL", coordinator.url.as_str()),
-    ];
+    let route = coordinator.route();
     assert_eq!(rig.aq_with(&route, &["run", "--drain"]).code, 0);
     let text = rig.aq(&["show", "a"]).stdout;
     assert!(text.contains("lease-1, fencing token 7"), "{text}");

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use super::{Found, Kind};
+use super::{Found, Kind, earliest};
 use crate::observed::Observed;
 use crate::scenario::Scenario;
 
@@ -20,8 +20,8 @@ pub(super) fn of(scenario: &Scenario, seen: &Observed, offline: Option<&Observed
     }
     let ways = ways(seen);
     let other = offline.filter(|offline| offline.watched.trouble.is_none());
-    let beside = other.and_then(|offline| first(beside(&ways, &self::ways(offline))));
-    beside.or_else(|| first(in_the_end(scenario, &ways)))
+    let beside = other.and_then(|offline| earliest(beside(&ways, &self::ways(offline)).into_iter()));
+    beside.or_else(|| earliest(in_the_end(scenario, &ways).into_iter()))
 }
 
 fn ways(seen: &Observed) -> Ways<'_> {
@@ -93,10 +93,4 @@ fn part(job: &str, way: &[(Instant, &str)], index: usize, expected: String) -> F
         expected,
         seen,
     }
-}
-
-fn first(parts: Vec<Found>) -> Option<Found> {
-    parts
-        .into_iter()
-        .min_by_key(|found| (found.at.is_none(), found.at))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Found, Kind};
+use super::{Found, Kind, earliest};
 use crate::observed::Observed;
 use crate::scenario::Scenario;
 use crate::stand_in::server::Run;
@@ -17,10 +17,8 @@ pub(super) fn of(scenario: &Scenario, seen: &Observed) -> Option<Found> {
         (VERIFY, &expect.verifies, of_tool(VERIFY)),
         (SHIP, &expect.ships, of_tool(SHIP)),
     ];
-    let parts = all
-        .into_iter()
-        .filter_map(|(what, wanted, runs)| first(what, wanted.as_ref()?, runs));
-    parts.min_by_key(|found| (found.at.is_none(), found.at))
+    let all = all.into_iter();
+    earliest(all.filter_map(|(what, wanted, runs)| first(what, wanted.as_ref()?, runs)))
 }
 
 fn first(what: &str, wanted: &BTreeMap<String, usize>, mut runs: Vec<&Run>) -> Option<Found> {
