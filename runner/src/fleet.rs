@@ -7,4 +7,5 @@ pub(crate) mod client;
 pub(crate) mod failure;
 pub(crate) mod lease;
 pub(crate) mod routed;
+pub(crate) mod thread;
 pub(crate) mod wire;

@@ -43,12 +43,13 @@ fn serve(stream: TcpStream, temper: Temper) -> io::Result<()> {
     Ok(())
 }
 
+/// The stage is looked for, not parsed: the least that an answer can cost, as it is paid on this host.
 fn accepted(body: &str) -> String {
-    let report: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
-    let answer = serde_json::json!({
-        "shadow": 1, "accepted": true, "stage": report["stage"], "realStage": "queued",
-    })
-    .to_string();
+    let stage = body
+        .split_once(r#""stage":""#)
+        .and_then(|(_, rest)| rest.split('"').next());
+    let stage = stage.unwrap_or_default();
+    let answer = format!(r#"{{"shadow":1,"accepted":true,"stage":"{stage}","realStage":"queued"}}"#);
     format!(
         "HTTP/1.1 202 Accepted\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{answer}",
         answer.len()

@@ -1,11 +1,11 @@
-//! A fresh queue on a real disk, an engine that does nothing, and `aq` started on it.
+//! A fresh queue on a real disk, an engine that does nothing or takes a little while, and `aq` started on it.
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -23,6 +23,18 @@ impl Rig {
         fs::create_dir(&bin)?;
         symlink(program("true")?, bin.join("devin"))?;
         Ok(Rig { folder })
+    }
+
+    /// From now on its engine takes a while.
+    pub fn with_work_of(self, length: Duration) -> io::Result<Rig> {
+        let engine = self.path("bin/devin");
+        fs::remove_file(&engine)?;
+        fs::write(
+            &engine,
+            format!("#!/bin/sh\nexec sleep {}\n", length.as_secs_f64()),
+        )?;
+        fs::set_permissions(&engine, fs::Permissions::from_mode(0o755))?;
+        Ok(self)
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

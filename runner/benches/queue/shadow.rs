@@ -1,6 +1,7 @@
 //! What the shadow lane adds to a drain, with a coordinator that answers and with one that hangs.
 
 use std::io;
+use std::time::Duration;
 
 use crate::coordinator::{self, Temper};
 use crate::rig::Rig;
@@ -9,37 +10,62 @@ use crate::{Extent, median, ratio, verdict};
 /// At most so many times the same drain without a fleet.
 const TARGET: f64 = 1.02;
 
+/// A thousandth of what the shortest real job takes, and ten times what a job that does nothing does.
+const SHORT_WORK: Duration = Duration::from_millis(20);
+/// As many jobs of that length take about as long as those that do nothing.
+const SHORT_WORK_SHARE: usize = 10;
+
 pub fn measure(extent: &Extent) -> io::Result<()> {
-    println!("{} turns of {} jobs at one worker\n", extent.turns, extent.jobs);
+    println!("{} turns of {} jobs at one worker", extent.turns, extent.jobs);
     println!(
-        "| coordinator | off, ms a job | shadow, ms a job | ratio | target | |\n|---|---:|---:|---:|---|---|"
+        "({} where a job takes {} ms)\n",
+        extent.jobs / SHORT_WORK_SHARE,
+        SHORT_WORK.as_millis()
+    );
+    println!(
+        "| coordinator | a job's work | off, ms a job | shadow, ms a job | ratio | target | |\n|---|---|---:|---:|---:|---|---|"
     );
     for temper in [Temper::Healthy, Temper::Hanging] {
         let url = coordinator::start(temper)?;
-        let (mut off, mut on, mut rigs) = (Vec::new(), Vec::new(), Vec::new());
-        for turn in 0..=extent.turns {
-            // Who comes first changes from turn to turn, for what the first leaves to the second.
-            let (mut of_off, mut of_on) = (0.0, 0.0);
-            for shadow in [turn % 2 == 0, turn % 2 == 1] {
-                // Deleted at the end, for the reason that `drain` gives.
-                rigs.push(Rig::new()?);
-                let rig = &rigs[rigs.len() - 1];
-                let took_ms = drain(rig, extent.jobs, shadow.then_some(url.as_str()))?;
-                *if shadow { &mut of_on } else { &mut of_off } = took_ms;
-            }
-            if turn > 0 {
-                off.push(of_off);
-                on.push(of_on);
-            }
+        for work in [Duration::ZERO, SHORT_WORK] {
+            row(extent, temper, &url, work)?;
         }
-        let times = ratio(&on, &off);
-        println!(
-            "| {temper:?} | {:.2} | {:.2} | {times:.3} | at most {TARGET} | {} |",
-            median(off.clone()),
-            median(on.clone()),
-            verdict(times <= TARGET)
-        );
     }
+    Ok(())
+}
+
+fn row(extent: &Extent, temper: Temper, url: &str, work: Duration) -> io::Result<()> {
+    let jobs = match work.is_zero() {
+        true => extent.jobs,
+        false => extent.jobs / SHORT_WORK_SHARE,
+    };
+    let (mut off, mut on, mut rigs) = (Vec::new(), Vec::new(), Vec::new());
+    for turn in 0..=extent.turns {
+        // Who comes first changes from turn to turn, for what the first leaves to the second.
+        let (mut of_off, mut of_on) = (0.0, 0.0);
+        for shadow in [turn % 2 == 0, turn % 2 == 1] {
+            // Deleted at the end, for the reason that `drain` gives.
+            rigs.push(match work.is_zero() {
+                true => Rig::new()?,
+                false => Rig::new()?.with_work_of(work)?,
+            });
+            let rig = &rigs[rigs.len() - 1];
+            let took_ms = drain(rig, jobs, shadow.then_some(url))?;
+            *if shadow { &mut of_on } else { &mut of_off } = took_ms;
+        }
+        if turn > 0 {
+            off.push(of_off);
+            on.push(of_on);
+        }
+    }
+    let times = ratio(&on, &off);
+    println!(
+        "| {temper:?} | {} ms | {:.2} | {:.2} | {times:.3} | at most {TARGET} | {} |",
+        work.as_millis(),
+        median(off.clone()),
+        median(on.clone()),
+        verdict(times <= TARGET)
+    );
     Ok(())
 }
 

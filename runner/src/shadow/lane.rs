@@ -7,7 +7,6 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
-use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
@@ -19,6 +18,7 @@ use super::observer::{Observer, write_refusals};
 use super::{Decision, Transition, reporter};
 use crate::fleet::client::fresh_key;
 use crate::fleet::failure::{Failure, FailureKind};
+use crate::fleet::thread;
 use crate::ids::JobId;
 use crate::mode::Mode;
 use crate::settings::Settings;
@@ -96,14 +96,12 @@ impl Running {
             .into_iter()
             .filter(|stage| *stage != Stage::Inbox && !stage.is_final());
         let at_start = jobs_in(&settings, at_work);
-        let spawned = thread::Builder::new()
-            .name(String::from("shadow-lane"))
-            .spawn(move || {
-                let _alive: mpsc::Sender<()> = alive;
-                work(settings, &theirs, at_start);
-            });
+        let spawned = thread::spawn("shadow-lane", move || {
+            let _alive: mpsc::Sender<()> = alive;
+            work(settings, &theirs, at_start);
+        });
         match spawned {
-            Ok(_) => Some(Running {
+            Ok(()) => Some(Running {
                 mailbox,
                 done,
                 process: fresh_key("decision"),

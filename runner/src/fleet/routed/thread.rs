@@ -4,6 +4,8 @@
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
+use crate::fleet::thread;
+
 /// Ends, with all its tasks, when it is dropped.
 #[derive(Debug)]
 pub(super) struct Thread {
@@ -21,9 +23,10 @@ impl Thread {
             .build()?;
         let handle = runtime.handle().clone();
         let (alive, over) = oneshot::channel();
-        std::thread::Builder::new()
-            .name(String::from("aq-leases"))
-            .spawn(move || runtime.block_on(over))?;
+        thread::spawn("aq-leases", move || {
+            // Over when the sender is dropped: there is nothing to hear.
+            let _ = runtime.block_on(over);
+        })?;
         Ok(Thread {
             handle,
             _alive: alive,
