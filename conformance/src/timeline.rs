@@ -14,8 +14,8 @@ use crate::stand_in::{SHIP, VERIFY};
 pub struct Seen {
     /// When it was noticed: it happened by then.
     pub at: Instant,
-    /// It did not happen before this. The end of a process is noticed late on a busy machine; all else is noted by
-    /// whoever does it.
+    /// It did not happen before this. The end of a process, and what it says, is noticed late on a busy machine; all
+    /// else is noted by whoever does it.
     pub earliest: Instant,
     pub kind: EventKind,
     pub subject: String,
@@ -29,6 +29,9 @@ pub fn of(runs: &[Run], journal: &[Exchange], lapsed: &[(Instant, String)]) -> V
         let Some(job) = run.job.as_deref() else { continue };
         let start = start_of(&run.tool);
         moments.push((run.started, run.started, start, job));
+        if let (Some(term), Some((earliest, at))) = (term_of(&run.tool), run.got_term) {
+            moments.push((at, earliest, term, job));
+        }
         if let (Some(end), Some(ended)) = (end_of(&run.tool), run.ended) {
             moments.push((ended, run.alive_at, end, job));
         }
@@ -69,6 +72,15 @@ pub fn start_of(tool: &str) -> EventKind {
         VERIFY => EventKind::Verify,
         SHIP => EventKind::Ship,
         _ => EventKind::Run,
+    }
+}
+
+/// The kind of event that a SIGTERM to it is, if it is any.
+pub fn term_of(tool: &str) -> Option<EventKind> {
+    match start_of(tool) {
+        EventKind::Run => Some(EventKind::Term),
+        EventKind::Ship => Some(EventKind::ShipTerm),
+        _ => None,
     }
 }
 

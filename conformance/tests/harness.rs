@@ -12,6 +12,7 @@ use std::process::{Command, Stdio};
 
 use common::{checks, inline, suite};
 use conformance::profile::Profile;
+use conformance::report::account::Moment;
 use conformance::scenario::parse;
 use conformance::supervise::{Ended, Exit};
 use conformance::verdict::{Outcome, Verdict};
@@ -157,6 +158,36 @@ fn an_engine_that_is_alive_when_a_request_arrives_has_not_ended_before_it() {
         let verdict = suite(runner.clone()).judge_scenario("inline", &inline(&scenario(order)));
         let failed = checks(&verdict, Outcome::Fail);
         assert_eq!(failed.contains(&"order"), !right, "{order}\n{}", verdict.story);
+    }
+}
+
+/// The runner hands TERM on as TERM and INT as KILL, and ends once its engine has.
+#[test]
+fn an_engine_tells_sigterm_whether_it_ignores_it_or_not_and_an_end_without_it_is_none() {
+    let script = "[ \"$1\" = run ] || exit 0; trap 'kill -TERM $!' TERM; trap 'kill -KILL $!' INT
+        devin 'stand-in: alpha' </dev/null & while kill -0 $! 2>&-; do wait $!; done";
+    let first =
+        |signal: &str| format!("[[step]]\nonce = {{ run = \"alpha\" }}\ndo = {{ signal = \"{signal}\" }}\n");
+    let killed_once_told = "[[step]]\nonce = { term = \"alpha\" }\ndo = { signal = \"INT\" }\n";
+    let told = first("TERM");
+    for (ignores_term, steps, right) in [
+        (false, told.clone(), true),
+        (true, told + killed_once_told, true),
+        (false, first("INT"), false),
+        (true, first("INT"), false),
+    ] {
+        let scenario = format!(
+            "title = \"a run\"\nclauses = [\"F-1\"]\n[runner]\nargs = [\"run\"]\n\
+             [[job]]\nid = \"alpha\"\nplace = \"inbox\"\ndoes = {{ takes = \"60s\", ignores_term = {ignores_term} }}\n\
+             {steps}[expect]\norder = [\"run alpha\", \"term alpha\", \"ended alpha\"]\n"
+        );
+        let verdict = judged(script, &scenario);
+        let failed = checks(&verdict, Outcome::Fail);
+        assert_eq!(failed.contains(&"order"), !right, "{scenario}\n{}", verdict.story);
+        assert!(!failed.contains(&"ends-in-time"), "{scenario}\n{}", verdict.story);
+        assert!(checks(&verdict, Outcome::Broken).is_empty(), "{}", verdict.story);
+        let ended = |moment: &Moment| moment.what == "devin for alpha was ended";
+        assert!(verdict.accounts[0].moments.iter().any(ended), "{}", verdict.story);
     }
 }
 

@@ -97,6 +97,9 @@ pub(super) fn about(event: &Event) -> Option<(EventKind, String)> {
         Event::StandIn(server::Event::Started { tool, job, .. }) => {
             Some((timeline::start_of(tool), job.clone()?))
         }
+        Event::StandIn(server::Event::GotTerm { tool, job, .. }) => {
+            Some((timeline::term_of(tool)?, job.clone()?))
+        }
         Event::StandIn(server::Event::Gone { tool, job, .. }) => {
             Some((timeline::end_of(tool)?, job.clone()?))
         }

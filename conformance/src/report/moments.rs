@@ -103,6 +103,10 @@ fn stand_ins(seen: &Observed, found: &mut Vec<Raw>) {
         let job = run.job.as_deref().unwrap_or("(no job)");
         let what = format!("{} starts for {job} {:?}", run.tool, run.hello.arguments);
         found.push(Raw::new(run.started, Witness::Runner, what).about(&run.job));
+        found.extend(run.got_term.map(|(_, at)| {
+            let what = format!("{} for {job} gets SIGTERM", run.tool);
+            Raw::new(at, Witness::Runner, what).about(&run.job)
+        }));
         let how = run
             .exit
             .map_or("was ended".to_owned(), |code| format!("exits {code}"));

@@ -70,7 +70,7 @@ pub struct Does {
     pub writes: Vec<String>,
     /// Text that it prints.
     pub prints: Option<String>,
-    /// It takes no notice of SIGTERM.
+    /// SIGTERM does not end it.
     #[serde(default)]
     pub ignores_term: bool,
     /// A process that it leaves running.

@@ -105,7 +105,8 @@ fn in_steps(scenario: &Scenario) -> Option<(String, String)> {
         .collect();
     for step in &scenario.steps {
         if step.once.moments().is_none() {
-            let kinds = "operation, answered, run, ended, verify, ship, ship_ended, lapsed, all";
+            let kinds =
+                "operation, answered, run, term, ended, verify, ship, ship_term, ship_ended, lapsed, all";
             let message =
                 format!("`once` names exactly one of: {kinds} (events as in `order`, without `count`)");
             return Some(("[[step]]".into(), message));

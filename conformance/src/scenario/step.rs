@@ -20,7 +20,8 @@ pub struct Step {
     pub exit: Option<i32>,
 }
 
-/// An event: exactly one of `operation`, `answered`, `run`, `ended`, `verify`, `ship`, `ship_ended`, `lapsed`, `all`.
+/// An event: exactly one of `operation`, `answered`, `run`, `term`, `ended`, `verify`, `ship`, `ship_term`,
+/// `ship_ended`, `lapsed`, `all`.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Once {
@@ -30,12 +31,16 @@ pub struct Once {
     pub answered: Option<String>,
     /// The engine of this job started.
     pub run: Option<String>,
+    /// The engine of this job got SIGTERM.
+    pub term: Option<String>,
     /// The engine of this job is gone.
     pub ended: Option<String>,
     /// `verify-it` of this job started.
     pub verify: Option<String>,
     /// `ship-it` of this job started.
     pub ship: Option<String>,
+    /// `ship-it` of this job got SIGTERM.
+    pub ship_term: Option<String>,
     /// `ship-it` of this job is gone.
     pub ship_ended: Option<String>,
     /// The time of the lease on this job was over: nothing had ended it, and nothing renewed it any more.
@@ -84,21 +89,25 @@ pub enum EventKind {
     Arrived,
     Answered,
     Run,
+    Term,
     Ended,
     Verify,
     Ship,
+    ShipTerm,
     ShipEnded,
     Lapsed,
 }
 
 impl EventKind {
-    pub const ALL: [(&'static str, EventKind); 8] = [
+    pub const ALL: [(&'static str, EventKind); 10] = [
         ("arrived", EventKind::Arrived),
         ("answered", EventKind::Answered),
         ("run", EventKind::Run),
+        ("term", EventKind::Term),
         ("ended", EventKind::Ended),
         ("verify", EventKind::Verify),
         ("ship", EventKind::Ship),
+        ("ship_term", EventKind::ShipTerm),
         ("ship_ended", EventKind::ShipEnded),
         ("lapsed", EventKind::Lapsed),
     ];
@@ -148,9 +157,11 @@ impl Once {
             (EventKind::Arrived, &self.operation),
             (EventKind::Answered, &self.answered),
             (EventKind::Run, &self.run),
+            (EventKind::Term, &self.term),
             (EventKind::Ended, &self.ended),
             (EventKind::Verify, &self.verify),
             (EventKind::Ship, &self.ship),
+            (EventKind::ShipTerm, &self.ship_term),
             (EventKind::ShipEnded, &self.ship_ended),
             (EventKind::Lapsed, &self.lapsed),
         ];

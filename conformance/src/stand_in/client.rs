@@ -7,12 +7,15 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use signal_hook::consts::SIGTERM;
+use signal_hook::iterator::Signals;
 
-use super::{Farewell, Hello, Instructions, Spawned, Stdin};
+use super::{Hello, Instructions, Said, Spawned, Stdin};
 
 /// How long an open, silent standard input is put up with.
 const STDIN_LIMIT: Duration = Duration::from_secs(2);
@@ -45,7 +48,10 @@ fn act(socket: &str, tool: &str, arguments: &[String]) -> std::io::Result<i32> {
     };
     let hello = hello(tool, arguments, resumes);
     let mut stream = UnixStream::connect(socket)?;
+    // A signal that comes before the hello is out is told after it.
+    let term = Signals::new([SIGTERM])?;
     say(&mut stream, &hello)?;
+    tell_of(term, stream.try_clone()?, resumes.is_some())?;
     let mut lines = BufReader::new(stream.try_clone()?);
     let mut line = String::new();
     if lines.read_line(&mut line)? == 0 {
@@ -53,11 +59,13 @@ fn act(socket: &str, tool: &str, arguments: &[String]) -> std::io::Result<i32> {
     }
     let told: Instructions = serde_json::from_str(&line)?;
     if told.ignores_term && resumes.is_none() {
-        say(&mut stream, &Farewell::Resumes)?;
-        return Err(ignore_term(socket, tool, told.run, arguments));
+        say(&mut stream, &Said::Resumes)?;
+        let own = std::env::current_exe()?;
+        let again = ["stand-in", socket, &format!("{tool}#{}", told.run)];
+        return Err(deaf(own).args(again).args(arguments).stdin(Stdio::null()).exec());
     }
     if let Some(spawned) = told.spawns {
-        leave_behind(socket, spawned)?;
+        leave_behind(socket, spawned, told.ignores_term)?;
     }
     for name in &told.writes {
         fs::write(name, format!("written by {tool}\n"))?;
@@ -65,12 +73,43 @@ fn act(socket: &str, tool: &str, arguments: &[String]) -> std::io::Result<i32> {
     print!("{}", told.prints);
     std::io::stdout().flush()?;
     if told.takes_ms > 0 {
-        stream.set_read_timeout(Some(Duration::from_millis(told.takes_ms).min(LIFE_LIMIT)))?;
-        // Either the time passes, or the harness is gone and nobody needs the work.
-        let _ = stream.read(&mut [0]);
+        work(&mut stream, Duration::from_millis(told.takes_ms).min(LIFE_LIMIT))?;
     }
-    say(&mut stream, &Farewell::Exits(told.exit))?;
+    say(&mut stream, &Said::Exits(told.exit))?;
     Ok(told.exit)
+}
+
+/// Tells of each SIGTERM, and then ends of it like a process that has no handler, unless it is deaf.
+fn tell_of(mut term: Signals, mut stream: UnixStream, deaf: bool) -> std::io::Result<()> {
+    let tell = move || {
+        for signal in term.forever() {
+            // The harness may be gone; ended is ended.
+            let _ = say(&mut stream, &Said::GotTerm);
+            if !deaf {
+                let _ = signal_hook::low_level::emulate_default_handler(signal);
+            }
+        }
+    };
+    std::thread::Builder::new()
+        .name("term".into())
+        .spawn(tell)
+        .map(drop)
+}
+
+/// Lets the time pass, or the harness be gone, so that nobody needs the work. A signal ends no wait.
+fn work(stream: &mut UnixStream, takes: Duration) -> std::io::Result<()> {
+    let end = Instant::now() + takes;
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(());
+        }
+        stream.set_read_timeout(Some(left))?;
+        match stream.read(&mut [0]) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            _ => return Ok(()),
+        }
+    }
 }
 
 fn say<T: serde::Serialize>(stream: &mut UnixStream, message: &T) -> std::io::Result<()> {
@@ -159,28 +198,29 @@ fn ancestors() -> Vec<String> {
     found
 }
 
-/// Replaces this process by one that ignores SIGTERM and goes on with the same run. What a shell ignores,
-/// the program that it is replaced by ignores too; that needs no unsafe code here.
-fn ignore_term(socket: &str, tool: &str, run: usize, arguments: &[String]) -> std::io::Error {
-    let Ok(harness) = std::env::current_exe() else {
-        return std::io::Error::other("the harness's own path is unknown");
-    };
-    Command::new("sh")
+/// A program that ignores SIGTERM from its beginning on. What a shell ignores, the program that it is replaced by
+/// ignores too; that needs no unsafe code here.
+fn deaf(program: PathBuf) -> Command {
+    let mut command = Command::new("sh");
+    command
         .args(["-c", "trap '' TERM INT HUP; exec \"$@\"", "sh"])
-        .arg(harness)
-        .args(["stand-in", socket, &format!("{tool}#{run}")])
-        .args(arguments)
-        .stdin(Stdio::null())
-        .exec()
+        .arg(program);
+    command
 }
 
-fn leave_behind(socket: &str, spawned: Spawned) -> std::io::Result<()> {
+fn leave_behind(socket: &str, spawned: Spawned, ignores_term: bool) -> std::io::Result<()> {
     let word = match spawned {
         Spawned::Child => "child",
         Spawned::Setsid => "setsid",
         Spawned::DoubleFork => "double_fork",
     };
-    let mut child = Command::new(std::env::current_exe()?)
+    let own = std::env::current_exe()?;
+    // What is caught is not ignored by a child, so it has to begin deaf by itself.
+    let mut command = match ignores_term {
+        true => deaf(own),
+        false => Command::new(own),
+    };
+    let mut child = command
         .args(["stand-in", socket, "--straggler", word])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

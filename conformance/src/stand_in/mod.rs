@@ -79,10 +79,12 @@ impl From<Spawns> for Spawned {
     }
 }
 
-/// What a stand-in says at its end; a connection that closes without it was a stand-in that was ended.
+/// What a stand-in says after its hello; a connection that closes without `Exits` was a stand-in that was ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Farewell {
+pub enum Said {
+    /// It got SIGTERM. Of that it ends, unless it ignores it.
+    GotTerm,
     Exits(i32),
     Resumes,
 }

@@ -10,7 +10,7 @@ use std::time::Instant;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::server::{Event, Run, Script};
-use super::{Farewell, Hello, Instructions, JOB_LINE, SHIP, VERIFY};
+use super::{Hello, Instructions, JOB_LINE, SHIP, Said, VERIFY};
 use crate::scenario::Does;
 
 /// A hello is bounded: it holds a prompt of 2 MiB at most, escaped.
@@ -213,8 +213,9 @@ impl Served {
             match self.connections[index].run {
                 None => self.greet(index, &line),
                 Some(run) => match serde_json::from_slice(&line) {
-                    Ok(Farewell::Exits(code)) => self.runs[run].exit = Some(code),
-                    Ok(Farewell::Resumes) => self.connections[index].resuming = true,
+                    Ok(Said::GotTerm) => self.note_term(run),
+                    Ok(Said::Exits(code)) => self.runs[run].exit = Some(code),
+                    Ok(Said::Resumes) => self.connections[index].resuming = true,
                     Err(_) => {}
                 },
             }
@@ -259,6 +260,7 @@ impl Served {
             job,
             hello,
             started: at,
+            got_term: None,
             alive_at: at,
             ended: None,
             exit: None,
@@ -277,6 +279,18 @@ impl Served {
             job: job.clone(),
             at: *started,
         });
+    }
+
+    /// The first SIGTERM of a run.
+    fn note_term(&mut self, run: usize) {
+        let noted = &mut self.runs[run];
+        if noted.got_term.is_some() {
+            return;
+        }
+        let at = Instant::now();
+        noted.got_term = Some((noted.alive_at, at));
+        let (tool, job) = (noted.tool.clone(), noted.job.clone());
+        (self.events)(Event::GotTerm { run, tool, job, at });
     }
 
     fn does(&self, tool: &str, job: Option<&str>) -> Does {

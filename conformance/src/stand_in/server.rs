@@ -21,6 +21,8 @@ pub struct Run {
     pub job: Option<String>,
     pub hello: Hello,
     pub started: Instant,
+    /// It got SIGTERM, by its own word: after the first of these, and before the second.
+    pub got_term: Option<(Instant, Instant)>,
     /// When it was last seen alive: it ended after that.
     pub alive_at: Instant,
     /// When its end was noticed: it ended before that.
@@ -33,6 +35,13 @@ pub struct Run {
 #[derive(Debug, Clone)]
 pub enum Event {
     Started {
+        run: usize,
+        tool: String,
+        job: Option<String>,
+        at: Instant,
+    },
+    /// It says that it got SIGTERM.
+    GotTerm {
         run: usize,
         tool: String,
         job: Option<String>,
