@@ -127,4 +127,8 @@ cases! {
     "forgets-its-outbox" in "route/quarantine-waits" dies of "calls" ["T-4"]
     "releases-twice" in "faults/dry-run-grants-released" dies of "only-shadow-operations" ["S-3", "F-3"]
     "releases-twice" in "faults/dry-run-grants-released" dies of "calls" ["S-10"]
+    "kills-at-once" in "offline/timeout" dies of "order" ["O-6"]
+    "kills-at-once" in "offline/terminated" dies of "order" ["O-8"]
+    "kills-at-once" in "route/stopped-past-its-lease" dies of "order" ["T-4"]
+    "kills-at-once" in "route/stopped-while-shipping" dies of "order" ["T-4"]
 }

@@ -86,6 +86,7 @@ mutants! {
     NeverEnds "never-ends" "does its work and then stays"
     DiesOfSignals "dies-of-signals" "leaves its job to itself when it is told to end"
     HearsOneSignal "hears-one-signal" "goes on within its grace although it is told to end a second time"
+    KillsAtOnce "kills-at-once" "ends what it started by SIGKILL, with no SIGTERM before"
     DeafToChanges "deaf-to-changes" "keeps the mode that it started in"
     TurnsTheGateRound "turns-the-gate-round" "promotes what should be held, and holds the rest"
     IsDeafToItsEngines "is-deaf-to-its-engines" "hears nothing of what an engine prints"

@@ -61,6 +61,7 @@ fn stays(kind: Kind) -> bool {
         Kind::Control
             | Kind::StaysOffline
             | Kind::DeafToChanges
+            | Kind::KillsAtOnce
             | Kind::RequeuesRoutedJobs
             | Kind::ForgetsTheFinished
             | Kind::ForgetsTheInterrupted
@@ -131,6 +132,8 @@ fn otherwise_told(kind: Kind, command: &mut Command) -> std::io::Result<()> {
     match kind {
         Kind::StaysOffline => command.env("AQ_FLEET", "0"),
         Kind::WatchesAlways => command.env("AQ_FLEET_SHADOW", "1"),
+        // Where there is no grace, there is nobody to be asked.
+        Kind::KillsAtOnce => command.env("AQ_GRACE", "0s"),
         Kind::DeafToChanges if variable("AQ_FLEET_ROUTE").is_empty() => command.env("AQ_FLEET_ROUTE", "0"),
         Kind::ObeysProxyVariables if !variable("http_proxy").is_empty() => {
             command.env("AQ_FLEET_URL", variable("http_proxy"))
