@@ -89,6 +89,7 @@ fn a_question_without_a_body_is_about_everything_and_a_path_that_is_not_there_is
     assert_eq!((counted.status, &counted.json()["count"]), (200, &json!(1)));
     let lost = get(&stub, "/_stub/jurnal");
     assert_eq!((lost.status, lost.code().as_str()), (404, "not_found"));
+    assert_eq!(stub.journal().len(), 1, "it is no request of the API");
 }
 
 #[test]
