@@ -232,7 +232,10 @@ impl Shared {
                 ..Rule::on("*", Fault::Down)
             };
         let is_stale = rule.fault.steps().contains(&Fault::StaleRead);
-        let id = self.script.arm(rule, self.clock.now())?;
+        let gates = gates_of(&rule.fault);
+        let id = self
+            .gates
+            .closing(&gates, || self.script.arm(rule, self.clock.now()))?;
         if is_stale {
             self.coordinator().keep_past();
         }
@@ -255,11 +258,6 @@ impl Shared {
                 .any(|armed| armed.rule.fault == Fault::Down)
         {
             self.listening.send_replace(true);
-        }
-        for step in rule.fault.steps() {
-            if let Fault::Gate(name) = step {
-                self.gates.release(name);
-            }
         }
         true
     }
@@ -364,4 +362,13 @@ impl Shared {
         }));
         self.clock.until_quiet().await;
     }
+}
+
+/// The gates at which a rule with this fault holds requests.
+fn gates_of(fault: &Fault) -> Vec<String> {
+    let name = |step: &Fault| match step {
+        Fault::Gate(name) => Some(name.clone()),
+        _ => None,
+    };
+    fault.steps().iter().filter_map(name).collect()
 }

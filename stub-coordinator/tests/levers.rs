@@ -191,10 +191,56 @@ fn gates_are_listed_with_who_waits_and_a_disarmed_rule_lets_go_of_its_own() {
         assert!(stub.disarm(&rule));
         assert_eq!(client.join().expect("it ends").status, 200);
     });
-    // Opened for later arrivals, too; a reset of the rules closes it again.
     assert_eq!(stub.release_gate("g"), 0);
     stub.reset(ResetScope::Rules);
-    assert_eq!(stub.gates(), []);
+    assert_eq!(stub.gates(), [], "a reset of the rules closes it again");
+}
+
+#[test]
+fn a_rule_armed_anew_holds_again_and_one_that_is_disarmed_lets_go_of_nobody_elses_requests() {
+    let stub = start(&["a"]);
+    let gate = || Fault::Gate("g".to_owned());
+    let arm = |rule: Rule| stub.arm(rule).expect("armed");
+    let arrived = |count| {
+        let claims = Match::operation("shadow.claim");
+        drop(stub.wait(&claims, count, PATIENCE).expect("it arrives"));
+    };
+    let waiting = || get(&stub, "/_stub/gates").json()["gates"][0]["waiting"].clone();
+    arm(Rule::on("health", gate()));
+    let one = arm(Rule::on("shadow.claim", gate()));
+    std::thread::scope(|scope| {
+        let claim = || scope.spawn(|| shadow_claim(&stub, "f").status);
+        let health = scope.spawn(|| get(&stub, "/v1/health").status);
+        stub.wait(&Match::operation("health"), 1, PATIENCE)
+            .expect("it arrives");
+        let first = claim();
+        arrived(1);
+        assert_eq!(waiting(), 2);
+        stub.disarm(&one);
+        assert_eq!(first.join().expect("it ends"), 200);
+        assert_eq!(waiting(), 1, "the other rule's");
+        arm(Rule::on("shadow.claim", gate()).named("anew"));
+        let second = claim();
+        arrived(2);
+        assert_eq!(waiting(), 2, "the earlier one waits on");
+        assert_eq!(stub.release_gate("g"), 2);
+        assert_eq!(
+            [second, health].map(|client| client.join().expect("it ends")),
+            [200, 200]
+        );
+        // Open for later arrivals, too. A rule that is refused does not close it, one that is armed does.
+        stub.arm(Rule::on("job.list", gate()).named("anew"))
+            .expect_err("the name is taken");
+        assert_eq!(claim().join().expect("it ends"), 200);
+        let steps = json!([{"id": "steps", "on": "shadow.claim", "fault": {"sequence": [{"gate": "g"}, "empty"], "end": "hold"}}]);
+        let replaced = send(&stub, "PUT", "/_stub/rules", &[], Some(&json!({"rules": steps})));
+        assert_eq!(replaced.status, 200, "{replaced:?}");
+        let last = claim();
+        arrived(4);
+        assert_eq!(waiting(), 1);
+        stub.disarm(&stub.rules()[0].id);
+        assert_eq!(last.join().expect("it ends"), 200);
+    });
 }
 
 #[test]

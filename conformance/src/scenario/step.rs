@@ -69,7 +69,7 @@ pub enum Action {
     Arm(Box<Rule>),
     /// Disarms the rule of this id.
     Disarm(String),
-    /// Lets what waits at this gate through, and what comes later.
+    /// Lets what waits at this gate through, and what comes later, until a rule with that gate is armed.
     ReleaseGate(String),
     /// Drops every connection to the coordinator; its state is kept.
     RestartCoordinator,

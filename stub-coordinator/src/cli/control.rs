@@ -59,7 +59,7 @@ pub(super) enum GateVerb {
         #[command(flatten)]
         target: Target,
     },
-    /// Let through what waits at a gate, and what comes later.
+    /// Let through what waits at a gate, and what comes later, until a rule with that gate is armed.
     Release {
         /// The gate's name.
         name: String,

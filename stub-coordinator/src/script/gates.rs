@@ -41,12 +41,23 @@ impl Gates {
         let _ = open.wait_for(|open| *open).await;
     }
 
-    /// Opens a gate for good, and says how many were waiting at it.
+    /// Opens a gate until a rule with it is armed, and says how many were waiting at it.
     pub(crate) fn release(&self, name: &str) -> usize {
         let mut gates = self.gates();
         let gate = gates.entry(name.to_owned()).or_insert_with(Gate::closed);
         gate.open.send_replace(true);
         gate.waiting
+    }
+
+    /// Closes these gates where `arm` succeeds, and lets nobody pass in between: a rule that is armed holds at its
+    /// gates, whatever was released before.
+    pub(crate) fn closing<T, E>(&self, names: &[String], arm: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        let mut gates = self.gates();
+        let armed = arm()?;
+        for name in names {
+            gates.entry(name.clone()).and_modify(Gate::close);
+        }
+        Ok(armed)
     }
 
     /// Closes every gate again and lets go of who waits.
@@ -56,9 +67,7 @@ impl Gates {
             gate.open.send_replace(true);
         });
         gates.retain(|_, gate| gate.waiting > 0);
-        gates
-            .values_mut()
-            .for_each(|gate| gate.open = watch::channel(false).0);
+        gates.values_mut().for_each(Gate::close);
     }
 
     /// Every gate with how many wait at it.
@@ -82,6 +91,13 @@ impl Gate {
         Gate {
             open: watch::channel(false).0,
             waiting: 0,
+        }
+    }
+
+    /// Closes it for who comes. Who was let go and has not left yet still goes on; who waits, waits on.
+    fn close(&mut self) {
+        if *self.open.borrow() {
+            self.open = watch::channel(false).0;
         }
     }
 }

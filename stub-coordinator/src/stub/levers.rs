@@ -60,7 +60,7 @@ impl Stub {
         replaced
     }
 
-    /// Opens a gate, for later arrivals too, and says how many were waiting.
+    /// Opens a gate, for later arrivals too until a rule with it is armed, and says how many were waiting.
     pub fn release_gate(&self, name: &str) -> usize {
         self.shared.gates.release(name)
     }
