@@ -269,3 +269,29 @@ fn a_parameter_that_nobody_knows_is_refused_as_a_problem() {
         );
     }
 }
+
+/// Each is refused in words, none is the API's to answer or to journal.
+#[test]
+fn a_path_that_names_nothing_is_control_s_own_to_refuse() {
+    let stub = start(&[]);
+    for (method, path, code) in [
+        ("DELETE", "/_stub/rules/%ff", "unknown_rule"),
+        ("POST", "/_stub/gates/%ff/release", "unknown_gate"),
+        ("POST", "/_stub/gates/a%20b/release", "unknown_gate"),
+        ("GET", "/_stub/journal/%ff", "not_found"),
+        ("GET", "/_stub", "not_found"),
+        ("GET", "/_stub/", "not_found"),
+    ] {
+        let refused = send(&stub, method, path, &[], None);
+        assert_eq!((refused.status, refused.code().as_str()), (404, code), "{path}");
+    }
+    assert_eq!((stub.journal(), stub.gates()), Default::default());
+    let guarded = start_with(
+        &[],
+        Config {
+            control_token: Some("secret".to_owned()),
+            ..Config::default()
+        },
+    );
+    assert_eq!(get(&guarded, "/_stub/").status, 401);
+}

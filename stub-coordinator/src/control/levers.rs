@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::Response;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{document, problem, read};
+use super::{document, named, problem, read};
 use crate::clock::ClockKind;
-use crate::ids::RuleId;
+use crate::ids::{RuleId, is_id};
 use crate::names::Span;
 use crate::script::{self, PRESETS, Rule, RuleError};
 use crate::shared::{Scope, Shared};
@@ -81,7 +82,8 @@ pub(super) async fn disarm_all(State(shared): Stub) -> Response<Body> {
     replaced(&shared, Vec::new())
 }
 
-pub(super) async fn disarm(State(shared): Stub, Path(id): Path<String>) -> Response<Body> {
+pub(super) async fn disarm(State(shared): Stub, id: Result<Path<String>, PathRejection>) -> Response<Body> {
+    let id = named(id);
     let disarmed = RuleId::parse(&id).is_ok_and(|id| shared.disarm(&id));
     match disarmed {
         true => document(&json!({"disarmed": id})),
@@ -99,7 +101,18 @@ pub(super) async fn gates(State(shared): Stub) -> Response<Body> {
     document(&json!({"gates": gates}))
 }
 
-pub(super) async fn release(State(shared): Stub, Path(name): Path<String>) -> Response<Body> {
+pub(super) async fn release(
+    State(shared): Stub,
+    name: Result<Path<String>, PathRejection>,
+) -> Response<Body> {
+    let name = named(name);
+    if !is_id(&name) {
+        return problem(
+            404,
+            "unknown_gate",
+            &format!("a gate's name is an id, {name:?} is none"),
+        );
+    }
     document(&json!({"gate": name, "released": shared.gates.release(&name)}))
 }
 

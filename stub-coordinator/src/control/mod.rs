@@ -13,12 +13,12 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::Query;
-use axum::extract::rejection::QueryRejection;
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query};
 use axum::extract::{Request, State};
 use axum::http::{Response, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
-use axum::routing::{delete, get, post};
+use axum::routing::{any, delete, get, post};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -59,14 +59,23 @@ pub(crate) fn routes(token: Option<&str>, shared: &Arc<Shared>) -> Router<Arc<Sh
         .route("/state", get(state::export).put(state::import))
         .route("/reset", post(levers::reset))
         .route("/openapi.json", get(openapi))
-        .fallback(|| async { problem(404, "not_found", "the control API has no such path") })
+        .fallback(lost)
         .method_not_allowed_fallback(|| async {
             problem(405, "method_not_allowed", "the path has other methods")
         })
         .layer(from_fn_with_state(Guard::new(token, shared), guard::check));
     // Where those who collect metrics look for them, and just as guarded.
     let metrics = get(metrics::metrics).layer(from_fn_with_state(Guard::new(token, shared), guard::check));
-    Router::new().nest("/_stub", routes).route("/metrics", metrics)
+    // A nest leaves out its own name with a slash behind it, which would be the API's then.
+    let bare = any(lost).layer(from_fn_with_state(Guard::new(token, shared), guard::check));
+    Router::new()
+        .nest("/_stub", routes)
+        .route("/_stub/", bare)
+        .route("/metrics", metrics)
+}
+
+async fn lost() -> Response<Body> {
+    problem(404, "not_found", "the control API has no such path")
 }
 
 /// At the control API's own address an answer comes once what was asked for is so; at the API's, an outage would wait for
@@ -124,6 +133,11 @@ fn respond(status: u16, content_type: &'static str, body: String) -> Response<Bo
         header::HeaderValue::from_static(content_type),
     );
     response
+}
+
+/// A name in a control request's path. One that is no text is nobody's.
+fn named(path: Result<Path<String>, PathRejection>) -> String {
+    path.map_or_else(|_| char::REPLACEMENT_CHARACTER.to_string(), |Path(name)| name)
 }
 
 /// What a control request asks for behind its `?`, or what is wrong with that.

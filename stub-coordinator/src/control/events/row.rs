@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::Response;
 use serde::Serialize;
 
-use super::super::{document, problem};
+use super::super::{document, named, problem};
 use crate::journal::exchange::{Answer, Exchange, Outcome};
 use crate::shared::Shared;
 
@@ -72,7 +73,11 @@ impl Row {
 }
 
 /// `GET /_stub/journal/{seq}`: all that is known of one exchange.
-pub(super) async fn one(State(shared): State<Arc<Shared>>, Path(seq): Path<String>) -> Response<Body> {
+pub(super) async fn one(
+    State(shared): State<Arc<Shared>>,
+    seq: Result<Path<String>, PathRejection>,
+) -> Response<Body> {
+    let seq = named(seq);
     let reach = shared.journal.reach();
     match seq.parse().ok().map(|seq: u64| (seq, shared.journal.one(seq))) {
         Some((_, Some(exchange))) => document(&exchange),
