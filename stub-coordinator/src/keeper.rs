@@ -159,21 +159,30 @@ impl Keeper {
     }
 
     fn write(&self, saved: &Saved) -> io::Result<()> {
+        let scratch = hold::beside(&self.path, &std::process::id().to_string());
+        let written = self.write_by_way_of(&scratch, saved);
+        if written.is_err() {
+            // Half a state helps nobody, and a full disk has no room for it.
+            let _ = fs::remove_file(&scratch);
+        }
+        written
+    }
+
+    fn write_by_way_of(&self, scratch: &Path, saved: &Saved) -> io::Result<()> {
         let folder = match self.path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
         };
-        let scratch = hold::beside(&self.path, &std::process::id().to_string());
         // It holds tokens: nobody else reads it.
         let mut file = OpenOptions::new()
             .write(true)
             .create(true)
             .truncate(true)
             .mode(0o600)
-            .open(&scratch)?;
+            .open(scratch)?;
         file.write_all(&serde_json::to_vec(saved)?)?;
         file.sync_all()?;
-        fs::rename(&scratch, &self.path)?;
+        fs::rename(scratch, &self.path)?;
         File::open(folder)?.sync_all()
     }
 }

@@ -13,6 +13,12 @@ impl Moment {
     /// Where a manual clock starts, so that two runs of a test write the same times: 2026-01-01.
     pub(crate) const MANUAL_START: Moment = Moment(1_767_225_600_000);
 
+    /// As late as can be written and read again. No clock goes further, however far it is moved.
+    pub(crate) const LAST: Moment = Moment(253_402_207_200_000);
+
+    /// As early as four digits of a year can tell.
+    const FIRST: Moment = Moment(-62_167_219_200_000);
+
     pub(crate) fn from_millis(millis: i64) -> Moment {
         Moment(millis)
     }
@@ -22,10 +28,8 @@ impl Moment {
     }
 
     pub(crate) fn after(self, by: Duration) -> Moment {
-        Moment(
-            self.0
-                .saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)),
-        )
+        let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+        Moment(self.0.saturating_add(by)).min(Moment::LAST)
     }
 
     pub(crate) fn after_ms(self, by_ms: u64) -> Moment {
@@ -39,14 +43,10 @@ impl Moment {
 
     /// The form of the contract. Every answer has one or two of these, so the digits are put in their places by hand.
     fn written(self) -> Written {
-        let date = match jiff::Timestamp::from_millisecond(self.0) {
-            Ok(timestamp) => jiff::tz::Offset::UTC.to_datetime(timestamp),
-            Err(_) => return LAST,
-        };
-        // Only an absurdly moved clock leaves the years that four digits can tell.
-        let Ok(year @ 0..=9_999) = u16::try_from(date.year()) else {
-            return LAST;
-        };
+        // Only an absurd skew leaves the years that four digits can tell.
+        let told = self.clamp(Moment::FIRST, Moment::LAST);
+        let timestamp = jiff::Timestamp::from_millisecond(told.0).unwrap_or_default();
+        let date = jiff::tz::Offset::UTC.to_datetime(timestamp);
         let mut text = *b"0000-00-00T00:00:00.000Z";
         let mut put = |at: usize, digits: usize, number: u16| {
             let mut left = number;
@@ -55,7 +55,7 @@ impl Moment {
                 left /= 10;
             }
         };
-        put(0, 4, year);
+        put(0, 4, date.year().unsigned_abs());
         for (at, number) in [
             (5, date.month()),
             (8, date.day()),
@@ -88,9 +88,6 @@ impl Moment {
 
 /// A moment in the contract's form.
 struct Written([u8; 24]);
-
-/// As late as can be written.
-const LAST: Written = Written(*b"9999-12-31T23:59:59.999Z");
 
 impl Written {
     fn text(&self) -> &str {
@@ -130,7 +127,18 @@ mod tests {
             "2026-01-01T00:01:01.250Z"
         );
         assert_eq!(Moment(-1).to_string(), "1969-12-31T23:59:59.999Z");
-        assert_eq!(Moment(i64::MAX).to_string(), "9999-12-31T23:59:59.999Z");
+    }
+
+    #[test]
+    fn beyond_what_can_be_written_there_is_the_last_moment_and_the_first() {
+        for (beyond, told, edge) in [
+            (i64::MAX, "9999-12-30T22:00:00.000Z", Moment::LAST),
+            (i64::MIN, "0000-01-01T00:00:00.000Z", Moment::FIRST),
+        ] {
+            assert_eq!(Moment(beyond).to_string(), told);
+            assert_eq!(Moment::parse(told), Some(edge), "{told}");
+        }
+        assert_eq!(Moment::MANUAL_START.after(Duration::MAX), Moment::LAST);
     }
 
     #[test]

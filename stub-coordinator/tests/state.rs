@@ -5,10 +5,11 @@ mod common;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::time::Duration;
 
 use common::*;
 use serde_json::{Value, json};
-use stub_coordinator::{Config, Scope, Stub, TokenGrant};
+use stub_coordinator::{ClockKind, Config, Scope, Stub, TokenGrant};
 
 /// A stub in the middle of things: work under way, done, given back; a factory; a shadow view; an answer remembered.
 fn busy(config: Config) -> Stub {
@@ -138,6 +139,74 @@ fn what_is_no_state_is_refused_and_changes_nothing() {
     }
 }
 
+/// What the refusal says, and what was done to the document.
+type Change<'a> = (&'a str, &'a dyn Fn(&mut Value));
+
+/// The digest tells what was cut or changed by chance; whoever changes it as well finds these refused all the same.
+#[test]
+fn what_no_coordinator_comes_to_is_refused_whatever_its_digest() {
+    let stub = busy(Config::default());
+    let digest = stub.digest();
+    let whole = stub.export_state();
+    let most = 9_007_199_254_740_991_u64;
+    let changes: [Change; 9] = [
+        ("granted", &|document| document["granted"] = json!(most + 1)),
+        ("too far", &|document| {
+            document["jobs"][0]["sequence"] = json!(u64::MAX)
+        }),
+        ("too far", &|document| {
+            document["jobs"][0]["fencing_token"] = json!(u64::MAX)
+        }),
+        ("too far", &|document| {
+            document["jobs"][0]["attempts"] = json!(u32::MAX)
+        }),
+        ("or its place is there twice", &|document| {
+            document["jobs"][1]["sequence"] = document["jobs"][0]["sequence"].clone()
+        }),
+        ("or its place is there twice", &|document| {
+            document["jobs"][1]["spec"]["id"] = document["jobs"][0]["spec"]["id"].clone()
+        }),
+        ("on no job", &|document| {
+            document["leases"][0]["job"] = json!("nobody")
+        }),
+        ("never granted", &|document| {
+            document["leases"][0]["number"] = json!(most)
+        }),
+        ("twice", &|document| {
+            let lease = document["leases"][0].clone();
+            document["leases"].as_array_mut().expect("leases").push(lease);
+        }),
+    ];
+    for (reason, change) in changes {
+        let mut document = whole.clone();
+        change(&mut document);
+        let refused = send(&stub, "PUT", "/_stub/state", &[], Some(&document));
+        assert!(
+            refused.status == 422 && refused.text.contains(reason),
+            "{reason}: {refused:?}"
+        );
+        assert_eq!(stub.digest(), digest);
+    }
+}
+
+#[test]
+fn a_clock_moved_as_far_as_it_goes_leaves_a_state_to_go_on_from() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = || Config {
+        clock: ClockKind::Manual,
+        ..kept_in(&folder.path().join("state.json"))
+    };
+    let stub = start_with(&["a"], config());
+    stub.advance(Duration::MAX).expect("a manual clock");
+    let job = json!({"id": "b", "engine": "sh", "body": "Submitted at the end of time."});
+    assert_eq!(post(&stub, "/v1/jobs", &job).status, 201);
+    assert_eq!(claim(&stub, "f").status, 200);
+    let (digest, now) = (stub.digest(), stub.now());
+    drop(stub);
+    let again = start_with(&[], config());
+    assert_eq!((again.digest(), again.now()), (digest, now));
+}
+
 #[test]
 fn a_state_file_is_kept_across_restarts() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -210,6 +279,23 @@ fn a_state_that_cannot_be_written_is_told_of_by_health() {
         trouble.as_str().is_some_and(|text| text.contains("No such file")),
         "{trouble}"
     );
+}
+
+#[test]
+fn a_state_that_was_written_and_not_put_in_place_does_not_stay_beside_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("state.json");
+    let stub = start_with(&["a"], kept_in(&path));
+    fs::remove_file(&path).expect("removed");
+    fs::create_dir(&path).expect("made");
+    assert_eq!(claim(&stub, "f").status, 200, "the API goes on");
+    assert_ne!(get(&stub, "/_stub/health").json()["stateTrouble"], Value::Null);
+    let entries = fs::read_dir(folder.path()).expect("a folder");
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.expect("an entry").file_name())
+        .collect();
+    names.sort();
+    assert_eq!(names, [".state.json.lock", "state.json"]);
 }
 
 #[test]

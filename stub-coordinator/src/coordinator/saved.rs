@@ -1,6 +1,7 @@
 //! A coordinator as a document that outlives it: all real state, and the shadow views, which are none but without which
 //! a rehearsal would begin again. Where the document is kept is left to others.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -40,6 +41,10 @@ pub(crate) struct Saved {
     views: Vec<SavedView>,
 }
 
+/// The most that anything is counted to: what every JSON reader holds exactly.
+const MOST: u64 = 9_007_199_254_740_991;
+const MOST_ATTEMPTS: u32 = i32::MAX.unsigned_abs();
+
 /// Why a document is not taken.
 #[derive(Debug, Error)]
 pub(crate) enum SavedError {
@@ -47,6 +52,8 @@ pub(crate) enum SavedError {
     Format(u32),
     #[error("what it holds does not add up: digest {found}, where it says {wanted}; it was changed or cut")]
     Digest { found: String, wanted: String },
+    #[error("{0}; no coordinator comes to that, it was changed by hand")]
+    Impossible(String),
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -93,6 +100,33 @@ impl Saved {
         let low = self.secret & u128::from(u64::MAX);
         let half = |bits: u128| u64::try_from(bits).unwrap_or_default();
         (half(self.secret >> 64), half(low))
+    }
+
+    /// What is in it that never comes about. The digest does not tell, and whoever counts on from there may not get far.
+    fn impossible(&self) -> Option<String> {
+        if self.granted > MOST {
+            return Some(format!("it has granted {} leases", self.granted));
+        }
+        let (mut ids, mut sequences, mut numbers) = (HashSet::new(), HashSet::new(), HashSet::new());
+        for job in &self.jobs {
+            let counts = job.sequence <= MOST && job.fencing_token <= MOST && job.attempts <= MOST_ATTEMPTS;
+            if !counts {
+                return Some(format!("the job {} has been counted too far", job.id()));
+            }
+            if !ids.insert(job.id()) || !sequences.insert(job.sequence) {
+                return Some(format!("the job {} or its place is there twice", job.id()));
+            }
+        }
+        let wrong = self.leases.iter().find(|lease| {
+            let was_granted = (1..=self.granted).contains(&lease.number.0);
+            !was_granted || !ids.contains(&lease.job) || !numbers.insert(lease.number)
+        });
+        wrong.map(|lease| {
+            format!(
+                "{} is there twice, was never granted, or is on no job",
+                lease.number.id()
+            )
+        })
     }
 }
 
@@ -146,6 +180,9 @@ impl Coordinator {
     pub(crate) fn restored(setup: Setup, saved: Saved) -> Result<Coordinator, SavedError> {
         if saved.format != FORMAT {
             return Err(SavedError::Format(saved.format));
+        }
+        if let Some(what) = saved.impossible() {
+            return Err(SavedError::Impossible(what));
         }
         let secret = saved.secret();
         let mut coordinator = Coordinator::new(Setup { secret, ..setup });
