@@ -61,7 +61,8 @@ impl Queue {
     }
 
     /// Looks at one job in `review`: a dead process may have been about to move it out of there, or have been the one
-    /// that kept its lease, without which nobody here can decide about it (clause T-13).
+    /// that kept its lease, without which nobody here can decide about it (clause T-13). `Ending`: what shipped it is
+    /// still being ended.
     pub(crate) fn recover_review(&self, id: &JobId) -> Reading<Recovered> {
         let known = self.history(id)?;
         let announced = known.lines.last().map_or(Stage::Review, |line| line.stage);
@@ -71,7 +72,9 @@ impl Queue {
         if !locks::is_unowned(self, id)? {
             return Ok(Recovered::Owned);
         }
-        self.kill_remains(id, &[])?;
+        if self.kill_remains(id, &[])? == Remains::Supervised {
+            return Ok(Recovered::Ending);
+        }
         let locks::Taking::Mine(hold) = locks::take(self, id, None)? else {
             return Ok(Recovered::Owned);
         };
@@ -93,7 +96,7 @@ impl Queue {
     pub(super) fn finish_review(&self, hold: &JobHold, known: &super::History) -> Reading<bool> {
         let announced = known.lines.last().map_or(Stage::Review, |line| line.stage);
         if known.is_shipping() {
-            self.advance(hold, Stage::Review, Stage::Quarantine, Some(super::SHIP_UNKNOWN))?;
+            self.quarantine_shipping(hold, Stage::Review, known)?;
         } else if announced.is_final() {
             self.finish_announced(hold.id(), Stage::Review, announced, known)?;
         } else {
@@ -111,10 +114,9 @@ impl Queue {
             return Ok(Recovered::Gone);
         }
         let known = self.history(id)?;
-        let announced = known.lines.last().map_or(Stage::Building, |line| line.stage);
-        if !known.is_shipping() && !matches!(announced, Stage::Building | Stage::Testing) {
+        if let AfterCrash::Finish(to) = after_crash(&known) {
             // Announced when nothing of it was alive any more: what is in the way came later, or is none of it.
-            return self.finish_announced(id, stage, announced, &known);
+            return self.finish_announced(id, stage, to, &known);
         }
         if let Some(name) = self.job(stage, id).ok().and_then(|job| job.lock) {
             locks::keep_name(self, &name, id)?;

@@ -191,7 +191,13 @@ impl Runner {
                     routed.letters.insert(lease.proof.lease.clone(), posted);
                 }
             }
-            _ => self.queue.advance(&attempt.hold, attempt.stage, to, reason)?,
+            _ => {
+                if to == Stage::Review {
+                    // One that is there already is meant for what an earlier attempt had done.
+                    self.queue.take_approval(&attempt.hold)?;
+                }
+                self.queue.advance(&attempt.hold, attempt.stage, to, reason)?;
+            }
         }
         self.left(attempt, to, reason);
         Ok(())

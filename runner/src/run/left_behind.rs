@@ -21,7 +21,8 @@ const AGAIN_MAX: Duration = Duration::from_secs(1);
 
 pub(super) struct LeftBehind {
     grace: Duration,
-    reviews_seen: bool,
+    /// Jobs in review that are to be looked at; none before the first look.
+    reviews: Option<BTreeSet<JobId>>,
     busy: BTreeSet<JobId>,
     endings: BTreeMap<JobId, Ending>,
     unproven: BTreeMap<JobId, Instant>,
@@ -38,7 +39,7 @@ impl LeftBehind {
     pub(super) fn new(grace: Duration) -> LeftBehind {
         LeftBehind {
             grace,
-            reviews_seen: false,
+            reviews: None,
             busy: BTreeSet::new(),
             endings: BTreeMap::new(),
             unproven: BTreeMap::new(),
@@ -62,15 +63,22 @@ impl LeftBehind {
         own: &Own,
     ) -> Result<(Vec<(JobId, Stage)>, bool), QueueError> {
         let mut recovered = Vec::new();
-        if !std::mem::replace(&mut self.reviews_seen, true) {
-            // Once a run: whoever ships a job afterwards looks at it again.
-            for id in queue.ids(Stage::Review)? {
-                if let Recovered::Moved { to } = queue.recover_review(&id)? {
-                    recovered.push((id, to));
+        self.busy.clear();
+        // Once a run, and again while what shipped one is being ended: whoever ships a job afterwards looks at it again.
+        let reviews = match self.reviews.take() {
+            Some(being_ended) => being_ended,
+            None => queue.ids(Stage::Review)?.into_iter().collect(),
+        };
+        for id in reviews {
+            match queue.recover_review(&id)? {
+                Recovered::Moved { to } => recovered.push((id, to)),
+                Recovered::Ending => {
+                    self.busy.insert(id);
                 }
+                _ => {}
             }
         }
-        self.busy.clear();
+        self.reviews = Some(self.busy.clone());
         for stage in [Stage::Building, Stage::Testing] {
             for id in queue.ids(stage)? {
                 if own.running.contains(&id) {

@@ -179,6 +179,132 @@ fn a_final_report_that_got_no_answer_is_delivered_first_by_the_next_run_under_th
     assert_eq!(keys.lock().unwrap().len(), all.len(), "delivered once");
 }
 
+#[test]
+fn an_approval_is_for_what_was_reviewed_and_for_no_later_attempt() {
+    let rig = rig();
+    rig.pipes(&["up", "go"]);
+    let job = json!({"id": "a", "engine": "sh", "body": "echo worked >> $RIG/runs", "review": true, "retries": 1,
+                     "ship": "echo >> $RIG/ships; echo > $RIG/up; read x < $RIG/go; exit 1"});
+    let coordinator = Coordinator::with(job, |_, _| None);
+    let running = rig.start(&["run"], &coordinator.route());
+    coordinator.hear("review");
+    assert_eq!(rig.aq(&["ship", "a"]).code, 0);
+    rig.hear("up");
+    // A second time, while it is being shipped.
+    rig.aq(&["ship", "a"]);
+    rig.release("go");
+    coordinator.hear("review");
+    running.signal(Signal::TERM);
+    assert_eq!(running.end().code, 143);
+    assert_eq!((rig.lines("runs").len(), rig.lines("ships").len()), (2, 1));
+    let given_back = "its lease was given back while it waited for review";
+    assert_eq!(
+        (rig.stage("a").as_str(), rig.reason("a").as_str()),
+        ("quarantine", given_back)
+    );
+}
+
+/// What is told of the job by a routed `aq run --drain`.
+fn told_by_next_run(rig: &Rig, coordinator: &Coordinator) -> Vec<String> {
+    while coordinator.late().is_some() {}
+    assert_eq!(rig.aq_with(&coordinator.route(), &["run", "--drain"]).code, 0);
+    let told = std::iter::from_fn(|| coordinator.late());
+    told.filter(|what| what != "claims").collect()
+}
+
+/// Waits until a supervisor that lost its runner has let go of the job.
+fn wait_for_supervisor(rig: &Rig) {
+    let lock = std::fs::File::options()
+        .write(true)
+        .open(rig.queue(".state/locks/job/a"))
+        .unwrap();
+    flock(&lock, FlockOperation::LockExclusive).unwrap();
+}
+
+#[test]
+fn of_an_approved_job_whose_shipping_was_cut_off_the_coordinator_is_told_so_that_nobody_ships_it_again() {
+    let rig = rig();
+    rig.pipe("up");
+    let mut job = reviewed();
+    job["ship"] = json!("echo >> $RIG/ships; echo > $RIG/up; exec sleep 1000");
+    let coordinator = Coordinator::with(job, |_, _| None);
+    let running = rig.start(&["run"], &coordinator.route());
+    coordinator.hear("review");
+    assert_eq!(rig.aq(&["ship", "a"]).code, 0);
+    rig.hear("up");
+    running.signal(Signal::KILL);
+    running.end();
+    wait_for_supervisor(&rig);
+    assert_eq!(told_by_next_run(&rig, &coordinator), ["quarantine"]);
+    assert_eq!(rig.reason("a"), "ship_unknown");
+    assert_eq!((rig.stage("a").as_str(), outbox(&rig)), ("quarantine", 0));
+    assert_eq!(rig.lines("ships").len(), 1);
+}
+
+#[test]
+fn a_run_waits_for_the_end_of_an_earlier_ones_shipping_before_it_judges_the_job() {
+    let rig = rig();
+    rig.pipes(&["up", "go"]);
+    let mut job = reviewed();
+    job["ship"] = json!("trap '' TERM; echo > $RIG/up; read x < $RIG/go");
+    let coordinator = Coordinator::with(job, |_, _| None);
+    let mut variables = coordinator.route().to_vec();
+    variables.push(("AQ_GRACE", "1h"));
+    let running = rig.start(&["run"], &variables);
+    coordinator.hear("review");
+    assert_eq!(rig.aq(&["ship", "a"]).code, 0);
+    rig.hear("up");
+    running.signal(Signal::KILL);
+    running.end();
+    while coordinator.late().is_some() {}
+    let next = rig.start(&["run", "--drain"], &variables);
+    // It has looked at what was left behind when it asks for work.
+    coordinator.hear("claims");
+    rig.release("go");
+    assert_eq!(next.end().code, 0);
+    coordinator.hear("quarantine");
+    let found = (rig.stage("a"), rig.reason("a"));
+    assert_eq!(found, ("quarantine".into(), "ship_unknown".into()));
+}
+
+/// What runs until it is told to go on, in its first attempt.
+const WAITS: &str =
+    "echo $AQ_ATTEMPT >> $RIG/runs; test $AQ_ATTEMPT = 1 || exit 0; echo > $RIG/up; exec sleep 1000";
+
+/// A job under a lease, and its runner killed after it had written this line to the job's history.
+fn announced(rig: &Rig, line: Value) -> Coordinator {
+    rig.pipe("up");
+    let job = json!({"id": "a", "engine": "sh", "body": WAITS, "retries": 5});
+    let coordinator = Coordinator::with(job, |_, _| None);
+    let running = rig.start(&["run"], &coordinator.route());
+    rig.hear("up");
+    running.signal(Signal::KILL);
+    running.end();
+    wait_for_supervisor(rig);
+    let path = rig.queue(".state/jobs/a/history.jsonl");
+    let known = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, format!("{known}{line}\n")).unwrap();
+    coordinator
+}
+
+#[test]
+fn what_was_about_to_be_given_back_does_not_come_into_the_inbox_whoever_is_in_the_way() {
+    let rig = rig();
+    let line = json!({"at": "2026-01-01T00:00:00Z", "stage": "inbox", "attempt": 1, "spent": 0,
+                      "reason": "given back to the coordinator"});
+    let coordinator = announced(&rig, line);
+    let stranger = std::fs::File::options()
+        .write(true)
+        .open(rig.queue(".state/locks/job/a"))
+        .unwrap();
+    flock(&stranger, FlockOperation::LockExclusive).unwrap();
+    assert_eq!(told_by_next_run(&rig, &coordinator), ["quarantine"]);
+    assert_eq!(rig.stage("a"), "quarantine");
+    drop(stranger);
+    assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
+    assert_eq!(rig.lines("runs"), ["1"]);
+}
+
 fn outbox(rig: &Rig) -> usize {
     std::fs::read_dir(rig.queue(".state/outbox")).unwrap().count()
 }
