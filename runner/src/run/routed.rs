@@ -218,8 +218,11 @@ impl Routed {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+    use std::sync::mpsc;
+
     use super::*;
-    use crate::shadow::rig::settings;
+    use crate::shadow::rig::{Coordinator, settings};
 
     #[test]
     fn a_run_whose_workers_are_busy_waits_for_no_instant_that_is_over() {
@@ -241,5 +244,48 @@ mod tests {
         routed.asked = true;
         assert!(!routed.is_due(at - Duration::from_secs(1)));
         assert_eq!(routed.next_instant(), None);
+    }
+
+    #[test]
+    fn a_question_that_is_out_when_work_comes_from_elsewhere_brings_no_job() {
+        const CLAIM: &str = r#"{"job":{"id":"a","engine":"sh","body":"true"},
+            "lease":{"id":"lease-9","jobId":"a","fencingToken":4,"ttlMs":60000}}"#;
+        let (answer, held) = mpsc::channel::<()>();
+        let held = Mutex::new(held);
+        let coordinator = Coordinator::start(move |seen| match seen.path.ends_with("/claims") {
+            true => {
+                let _ = held.lock().unwrap().recv();
+                Some((200, CLAIM.to_owned()))
+            }
+            false => Some((200, String::from(r#"{"stage":"queued"}"#))),
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path(), &coordinator.url);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let mut routed = Routed::new(&settings, folder.path()).unwrap();
+            routed.office.ask([], Some(CLAIM_WAIT));
+            let requests = |count: usize| {
+                let coordinator = coordinator.clone();
+                async move {
+                    while coordinator.seen().len() < count {
+                        tokio::task::yield_now().await;
+                    }
+                }
+            };
+            requests(1).await;
+            routed.rest();
+            drop(answer);
+            // It is given back without a word to the loop, which would ask nobody for its job any more.
+            tokio::select! {
+                event = routed.office.next() => panic!("{event:?}"),
+                () = requests(2) => {}
+            }
+        });
+        let paths: Vec<String> = coordinator.seen().into_iter().map(|seen| seen.path).collect();
+        assert_eq!(paths, ["/v1/claims", "/v1/leases/lease-9/release"]);
     }
 }

@@ -51,12 +51,14 @@ impl Claimer {
         let _ = self.questions.try_send(Question { caps, wait });
     }
 
-    /// No more claims. One that is out is waited for, at most `limit`, and what it brings is given back.
-    pub(crate) async fn stop(self, limit: Duration) {
+    /// No more claims from this call on. One that is out is waited for, at most `limit`, and what it brings is given back.
+    pub(crate) fn stop(self, limit: Duration) -> impl Future<Output = ()> + use<> {
         self.stop.send_replace(true);
         let mut task = self.task;
-        if tokio::time::timeout(limit, &mut task).await.is_err() {
-            task.abort();
+        async move {
+            if tokio::time::timeout(limit, &mut task).await.is_err() {
+                task.abort();
+            }
         }
     }
 }
