@@ -244,3 +244,26 @@ fn lock(path: &Path, file: &File) -> Reading<bool> {
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_gave_a_name_back_does_not_get_it_again_while_it_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let queue = Queue::create(&folder.path().join("queue")).unwrap();
+        let (own, keeper) = (JobId::new("own").unwrap(), JobId::new("keeper").unwrap());
+        let name = LockName::new("l").unwrap();
+        let Taking::Mine(mut hold) = take(&queue, &own, Some(&name)).unwrap() else {
+            panic!("nobody else is here");
+        };
+        hold.give_back_name();
+        let evidence = queue.job_path(Stage::Quarantine, &keeper);
+        std::fs::write(&evidence, "").unwrap();
+        keep_name(&queue, &name, &keeper).unwrap();
+        assert!(!hold.take_name(&queue, Some(&name)).unwrap());
+        std::fs::remove_file(evidence).unwrap();
+        assert!(hold.take_name(&queue, Some(&name)).unwrap());
+    }
+}

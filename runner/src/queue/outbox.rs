@@ -200,3 +200,50 @@ impl Queue {
         Ok(names)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn letter(job: &JobId, lease: &str) -> Letter {
+        let proof = LeaseProof {
+            lease: LeaseId::new(lease).unwrap(),
+            fencing_token: 4,
+        };
+        Letter::new(job, &proof, Stage::Shipped, None)
+    }
+
+    #[test]
+    fn letters_are_delivered_in_the_order_of_their_ends_by_one_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let queue = Queue::create(&folder.path().join("queue")).unwrap();
+        // The order is neither that of the names nor that in which a folder happens to be read.
+        let ids: Vec<JobId> = (10..30)
+            .rev()
+            .map(|number| JobId::new(&format!("j{number}")).unwrap())
+            .collect();
+        for id in &ids {
+            drop(queue.post(id, letter(id, "lease-1")).unwrap());
+        }
+        let found = queue.undelivered().unwrap();
+        let order: Vec<JobId> = found
+            .iter()
+            .map(|posted| posted.letter.subject().unwrap().0)
+            .collect();
+        assert_eq!(order, ids);
+        assert!(queue.undelivered().unwrap().is_empty(), "they are in our hands");
+        for posted in found.into_iter().skip(1) {
+            posted.answered().unwrap();
+        }
+        assert_eq!(queue.undelivered().unwrap().len(), 1, "the others were answered");
+    }
+
+    #[test]
+    fn a_lease_has_one_last_word_under_one_key() {
+        let [a, b] = ["a", "b"].map(|id| JobId::new(id).unwrap());
+        let key = |job, lease| letter(job, lease).key;
+        assert_eq!(key(&a, "lease-1"), key(&a, "lease-1"));
+        assert_ne!(key(&a, "lease-1"), key(&a, "lease-2"));
+        assert_ne!(key(&a, "lease-1"), key(&b, "lease-1"));
+    }
+}

@@ -210,6 +210,25 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_can_not_be_read_any_more_is_told_once_and_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("aq.toml");
+        let text = "[fleet]\nenabled = true\n";
+        fs::write(&path, text).unwrap();
+        let mut reload = reload(folder.path(), &[]);
+        reload.look();
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert!(matches!(reload.look(), News::Bad(problem) if problem.contains("aq.toml")));
+        for _ in 0..3 {
+            assert!(matches!(reload.look(), News::Nothing));
+        }
+        fs::remove_dir(&path).unwrap();
+        fs::write(&path, text).unwrap();
+        assert_eq!(mode(reload.look()), (Mode::Local, vec![]));
+    }
+
+    #[test]
     fn a_file_that_is_just_being_written_is_waited_for() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("aq.toml");

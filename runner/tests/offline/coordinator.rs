@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Status and body for a request, by its path and what was sent; none: the honest answer.
 /// The `Idempotency-Key` is among what was sent, as `key`.

@@ -196,6 +196,20 @@ fn a_job_whose_lock_is_held_by_a_stranger_goes_to_quarantine_and_keeps_the_lock_
 }
 
 #[test]
+fn an_end_that_was_announced_counts_whoever_holds_the_lock_of_the_job() {
+    let rig = Rig::new();
+    interrupted(&rig);
+    let _stranger = job_lock(&rig);
+    let history = rig.queue(".state/jobs/a/history.jsonl");
+    let known = fs::read_to_string(&history).unwrap();
+    let line = r#"{"at":"2026-01-01T00:00:00Z","stage":"shipped","attempt":1,"spent":1}"#;
+    fs::write(&history, format!("{known}{line}\n")).unwrap();
+    assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
+    assert_eq!([rig.stage("a"), rig.stage("b")], ["shipped", "shipped"]);
+    assert_eq!(rig.lines("runs"), ["a", "b"]);
+}
+
+#[test]
 fn a_damaged_record_of_processes_sends_the_job_to_quarantine_and_cancelling_it_frees_its_lock() {
     let rig = Rig::new();
     interrupted(&rig);

@@ -1,14 +1,15 @@
 //! What people do about jobs that the coordinator assigned: T-9, T-13 and T-14.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::coordinator::Coordinator;
-use crate::rig::{Rig, is_alive};
+use crate::coordinator::{Coordinator, PATIENCE};
+use crate::rig::{Rig, Running, is_alive};
 
 fn reviewed() -> Value {
     json!({"id": "a", "engine": "sh", "body": "echo worked >> $RIG/runs", "review": true,
@@ -267,9 +268,84 @@ fn a_run_waits_for_the_end_of_an_earlier_ones_shipping_before_it_judges_the_job(
     assert_eq!(found, ("quarantine".into(), "ship_unknown".into()));
 }
 
+#[test]
+fn a_routed_job_in_review_does_not_keep_its_lock_from_others() {
+    let rig = rig();
+    let mut job = reviewed();
+    job["lock"] = json!("l");
+    let coordinator = Coordinator::with(job, |_, _| None);
+    let running = rig.start(&["run"], &coordinator.route());
+    coordinator.hear("review");
+    rig.add("b", "lock: l", "true");
+    assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
+    assert_eq!([rig.stage("a"), rig.stage("b")], ["review", "shipped"]);
+    running.signal(Signal::TERM);
+    assert_eq!(running.end().code, 143);
+}
+
 /// What runs until it is told to go on, in its first attempt.
 const WAITS: &str =
     "echo $AQ_ATTEMPT >> $RIG/runs; test $AQ_ATTEMPT = 1 || exit 0; echo > $RIG/up; exec sleep 1000";
+
+/// A job of this queue that the coordinator assigned, and that runs.
+fn assigned<'a>(rig: &'a Rig, coordinator: &Coordinator) -> Running<'a> {
+    rig.pipe("up");
+    rig.add("a", "retries: 5", WAITS);
+    let running = rig.start(&["run"], &coordinator.route());
+    rig.hear("up");
+    running
+}
+
+fn assigns() -> Coordinator {
+    let theirs = json!({"id": "a", "engine": "sh", "body": "echo theirs >> $RIG/runs"});
+    Coordinator::with(theirs, |_, _| None)
+}
+
+#[test]
+fn a_job_of_this_queue_lies_in_it_again_when_its_lease_is_given_back() {
+    let (rig, coordinator) = (rig(), assigns());
+    let running = assigned(&rig, &coordinator);
+    running.signal(Signal::TERM);
+    assert_eq!(running.end().code, 143);
+    coordinator.hear("release");
+    assert_eq!(rig.stage("a"), "inbox");
+    assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
+    assert_eq!(rig.stage("a"), "shipped");
+    assert_eq!(rig.lines("runs"), ["1", "2"]);
+}
+
+#[test]
+fn a_job_of_this_queue_that_was_assigned_is_not_run_without_its_lease_after_a_crash() {
+    let (rig, coordinator) = (rig(), assigns());
+    let running = assigned(&rig, &coordinator);
+    running.signal(Signal::KILL);
+    running.end();
+    wait_for_supervisor(&rig);
+    assert_eq!(told_by_next_run(&rig, &coordinator), ["release"]);
+    let found = (rig.stage("a"), rig.reason("a"));
+    assert_eq!(found, ("quarantine".into(), "interrupted under a lease".into()));
+    assert_eq!(rig.lines("runs"), ["1"]);
+}
+
+#[test]
+fn a_second_attempt_under_a_lease_is_not_run_without_it_after_a_crash_either() {
+    let rig = rig();
+    rig.pipe("up");
+    let body =
+        "echo $AQ_ATTEMPT >> $RIG/runs; test $AQ_ATTEMPT = 2 || exit 1; echo > $RIG/up; exec sleep 1000";
+    let job = json!({"id": "a", "engine": "sh", "body": body, "retries": 5});
+    let coordinator = Coordinator::with(job, |_, _| None);
+    let running = rig.start(&["run"], &coordinator.route());
+    rig.hear("up");
+    running.signal(Signal::KILL);
+    running.end();
+    wait_for_supervisor(&rig);
+    assert_eq!(told_by_next_run(&rig, &coordinator), ["release"]);
+    assert_eq!(
+        (rig.stage("a"), rig.lines("runs").len()),
+        ("quarantine".into(), 2)
+    );
+}
 
 /// A job under a lease, and its runner killed after it had written this line to the job's history.
 fn announced(rig: &Rig, line: Value) -> Coordinator {
@@ -288,6 +364,25 @@ fn announced(rig: &Rig, line: Value) -> Coordinator {
 }
 
 #[test]
+fn an_end_that_was_announced_before_a_crash_is_reported_after_it() {
+    for (stage, reason, told) in [
+        ("shipped", Value::Null, "shipped"),
+        ("failed", json!("exit 1"), "failed"),
+        ("quarantine", json!("lease lost: x"), "quarantine"),
+        // Another factory may have it.
+        ("quarantine", json!("interrupted under a lease"), "release"),
+    ] {
+        let rig = rig();
+        let line =
+            json!({"at": "2026-01-01T00:00:00Z", "stage": stage, "attempt": 1, "spent": 1, "reason": reason});
+        let coordinator = announced(&rig, line);
+        assert_eq!(told_by_next_run(&rig, &coordinator), [told], "{reason}");
+        assert_eq!((rig.stage("a").as_str(), outbox(&rig)), (stage, 0), "{reason}");
+        assert_eq!(rig.lines("runs"), ["1"]);
+    }
+}
+
+#[test]
 fn what_was_about_to_be_given_back_does_not_come_into_the_inbox_whoever_is_in_the_way() {
     let rig = rig();
     let line = json!({"at": "2026-01-01T00:00:00Z", "stage": "inbox", "attempt": 1, "spent": 0,
@@ -303,6 +398,159 @@ fn what_was_about_to_be_given_back_does_not_come_into_the_inbox_whoever_is_in_th
     drop(stranger);
     assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
     assert_eq!(rig.lines("runs"), ["1"]);
+}
+
+#[test]
+fn nothing_is_asked_for_while_every_worker_is_busy() {
+    let rig = rig();
+    rig.pipes(&["up", "go"]);
+    let job = json!({"id": "a", "engine": "sh", "body": "echo > $RIG/up; read x < $RIG/go"});
+    let coordinator = Coordinator::with(job, |_, _| None);
+    let running = rig.start(&["run", "--drain"], &coordinator.route());
+    rig.hear("up");
+    rig.release("go");
+    assert_eq!(running.end().code, 0);
+    let told: Vec<String> = std::iter::from_fn(|| coordinator.late()).collect();
+    assert_eq!(told, ["claims", "shipped", "claims"]);
+}
+
+#[test]
+fn on_the_way_back_the_inbox_is_the_source_at_once_and_what_the_last_question_brings_is_given_back() {
+    let rig = rig();
+    rig.pipes(&["up", "go"]);
+    let settings = |route: bool| {
+        let scratch = rig.path("aq.toml");
+        let text = format!("[fleet]\nenabled = true\nroute_via_service = {route}\n");
+        std::fs::write(&scratch, text).unwrap();
+        std::fs::rename(scratch, rig.queue("aq.toml")).unwrap();
+    };
+    settings(true);
+    let (asked, question) = channel();
+    let (answer, held) = channel::<()>();
+    let held = Mutex::new(held);
+    let job = json!({"id": "a", "engine": "sh", "body": "echo theirs >> $RIG/runs"});
+    let coordinator = Coordinator::with(job, move |path, _| {
+        if !path.ends_with("/claims") {
+            return None;
+        }
+        let is_first = asked.send(()).is_ok();
+        let _ = held.lock().unwrap().recv();
+        let job = json!({"id": "b", "engine": "sh", "body": "echo b >> $RIG/runs"});
+        let lease = json!({"id": "lease-2", "jobId": "b", "fencingToken": 8, "ttlMs": 60_000});
+        (!is_first).then_some((200, json!({"job": job, "lease": lease})))
+    });
+    let variables = [
+        ("AQ_FLEET_URL", coordinator.url.as_str()),
+        ("AQ_FACTORY_ID", "forge"),
+    ];
+    let running = rig.start(&["run"], &variables);
+    question.recv_timeout(PATIENCE).unwrap();
+    let own = "---\nengine: sh\n---\necho own >> $RIG/runs; echo > $RIG/up; read x < $RIG/go\n";
+    std::fs::write(rig.queue("inbox/own.md"), own).unwrap();
+    settings(false);
+    rig.hear("up");
+    drop(answer);
+    coordinator.hear("release");
+    drop(question);
+    // And forth again: who asks now is asked for the first time.
+    settings(true);
+    rig.release("go");
+    coordinator.hear("shipped");
+    running.signal(Signal::TERM);
+    assert_eq!(running.end().code, 143);
+    assert_eq!(rig.lines("runs"), ["own", "b"]);
+    assert_eq!(
+        ["a", "own", "b"].map(|id| rig.stage(id)),
+        ["nowhere", "shipped", "shipped"]
+    );
+}
+
+#[test]
+fn an_approval_publishes_nothing_once_the_lease_is_lost() {
+    // Of the report that it waits for a person, or of the renewal before `ship`.
+    for (refused, approve) in [("/reports", false), ("/renew", true)] {
+        let rig = rig();
+        let coordinator = Coordinator::with(reviewed(), move |path, body| {
+            let is_it = path.ends_with(refused) && (approve || body["stage"] == "review");
+            let problem = json!({"type": "urn:x", "title": "Lost", "status": 409, "code": "lease_lost"});
+            is_it.then_some((409, problem))
+        });
+        let running = rig.start(&["run"], &coordinator.route());
+        coordinator.hear("review");
+        if approve {
+            assert_eq!(rig.aq(&["ship", "a"]).code, 0);
+        }
+        coordinator.hear("quarantine");
+        running.signal(Signal::TERM);
+        assert_eq!(running.end().code, 143);
+        assert_eq!(
+            (rig.stage("a").as_str(), outbox(&rig)),
+            ("quarantine", 0),
+            "{refused}"
+        );
+        assert!(rig.reason("a").starts_with("lease lost: "), "{}", rig.reason("a"));
+        assert!(rig.lines("ships").is_empty());
+    }
+}
+
+#[test]
+fn a_job_that_is_cancelled_while_the_renewal_before_its_shipping_is_out_is_not_shipped() {
+    let rig = rig();
+    let (asked, question) = channel();
+    let (answer, held) = channel::<()>();
+    let held = Mutex::new(held);
+    let mut job = reviewed();
+    job["review"] = json!(false);
+    let coordinator = Coordinator::with(job, move |path, _| {
+        if path.ends_with("/renew") {
+            asked.send(()).unwrap();
+            let _ = held.lock().unwrap().recv();
+        }
+        None
+    });
+    let running = rig.start(&["run"], &coordinator.route());
+    question.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(rig.aq(&["cancel", "a"]).code, 0);
+    coordinator.hear("failed");
+    drop(answer);
+    running.signal(Signal::TERM);
+    assert_eq!(running.end().code, 143);
+    let found = (rig.stage("a"), rig.reason("a"), rig.lines("ships").len());
+    assert_eq!(found, ("failed".into(), "cancelled".into(), 0));
+}
+
+#[test]
+fn a_final_report_that_a_credential_kept_back_is_sent_again_when_the_coordinator_has_answered() {
+    let rig = rig();
+    let job = json!({"id": "a", "engine": "sh", "body": "echo worked >> $RIG/runs"});
+    let refused = AtomicBool::new(false);
+    let coordinator = Coordinator::with(job, move |_, body| {
+        let first = body["stage"] == "shipped" && !refused.swap(true, Ordering::SeqCst);
+        let problem = json!({"type": "urn:x", "title": "No", "status": 403, "code": "insufficient_scope"});
+        first.then_some((403, problem))
+    });
+    assert_eq!(rig.aq_with(&coordinator.route(), &["run", "--drain"]).code, 0);
+    let told: Vec<String> = std::iter::from_fn(|| coordinator.late()).collect();
+    assert_eq!(told, ["claims", "shipped", "claims", "shipped", "claims"]);
+    assert_eq!((outbox(&rig), rig.lines("runs").len()), (0, 1));
+}
+
+#[test]
+fn a_wish_to_cancel_that_came_too_late_for_an_attempt_does_not_end_a_later_one() {
+    let rig = rig();
+    rig.add("own", "", "echo own >> $RIG/runs");
+    for id in ["own", "a"] {
+        // As if that attempt had ended between the look of `aq cancel` and its wish.
+        std::fs::write(rig.queue(".state/cancel").join(id), "").unwrap();
+    }
+    assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
+    let coordinator = Coordinator::with(
+        json!({"id": "a", "engine": "sh", "body": "echo a >> $RIG/runs"}),
+        |_, _| None,
+    );
+    assert_eq!(rig.aq_with(&coordinator.route(), &["run", "--drain"]).code, 0);
+    assert_eq!(["own", "a"].map(|id| rig.stage(id)), ["shipped", "shipped"]);
+    assert_eq!(rig.lines("runs"), ["own", "a"]);
 }
 
 fn outbox(rig: &Rig) -> usize {

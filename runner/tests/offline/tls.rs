@@ -102,6 +102,34 @@ fn a_private_ca_is_trusted_where_it_is_named_and_nowhere_else() {
 }
 
 #[test]
+fn a_ca_of_ones_own_is_trusted_besides_those_of_the_system() {
+    let rig = Rig::new();
+    let theirs = coordinator(&rig, "127.0.0.1");
+    let system = rig.path("system.pem");
+    std::fs::rename(rig.path("ca.pem"), &system).unwrap();
+    // Another CA, that signed nothing of this coordinator's.
+    coordinator(&rig, "127.0.0.1");
+    let own = rig.path("ca.pem");
+    let contact = |system: &str| {
+        let variables = [
+            ("AQ_FLEET", "1"),
+            ("AQ_FLEET_URL", theirs.url.as_str()),
+            ("AQ_FLEET_CA", own.to_str().unwrap()),
+            ("SSL_CERT_FILE", system),
+        ];
+        rig.aq_with(&variables, &["fleet-status"])
+    };
+    let refused = contact(own.to_str().unwrap());
+    assert_eq!(
+        (refused.code, theirs.told.try_iter().count()),
+        (1, 0),
+        "{refused:?}"
+    );
+    let done = contact(system.to_str().unwrap());
+    assert_eq!((done.code, theirs.told.try_iter().count()), (0, 2), "{done:?}");
+}
+
+#[test]
 fn a_certificate_for_another_host_is_refused_whoever_signed_it() {
     let rig = Rig::new();
     let coordinator = coordinator(&rig, "elsewhere.example");
