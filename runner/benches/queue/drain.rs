@@ -10,8 +10,6 @@ const TARGET: f64 = 2.2;
 
 pub fn measure(extent: &Extent) -> io::Result<()> {
     let (mut aq, mut bare, mut bash) = (Vec::new(), Vec::new(), Vec::new());
-    // Kept to the end: for seconds after a folder was deleted, some file systems take long to make a new file.
-    let mut rigs = Vec::new();
     for turn in 0..=extent.turns {
         let rig = Rig::new()?;
         rig.add(&rig.job_files("job", extent.jobs)?)?;
@@ -20,7 +18,6 @@ pub fn measure(extent: &Extent) -> io::Result<()> {
             floor::bare(&rig, extent.jobs)?,
             floor::bash(&rig, extent.jobs)?,
         ];
-        rigs.push(rig);
         // The first turn is for warming up.
         if turn > 0 {
             let [of_aq, of_bare, of_bash] = took_ms.map(|took_ms| took_ms / extent.jobs as f64);

@@ -55,6 +55,12 @@ const PARTS: [Part; 4] = [
 ];
 
 fn main() -> io::Result<()> {
+    let measured = measure();
+    rig::clear_away();
+    measured
+}
+
+fn measure() -> io::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let extent = match arguments.iter().any(|argument| argument == "--full") {
         true => FULL,

@@ -5,12 +5,21 @@ use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+/// The folders of all rigs so far. For minutes after many files were deleted, ext4 takes long to make a new one: none
+/// is deleted before everything was measured.
+static FOLDERS: Mutex<Vec<TempDir>> = Mutex::new(Vec::new());
+
+pub fn clear_away() {
+    FOLDERS.lock().unwrap_or_else(PoisonError::into_inner).clear();
+}
+
 pub struct Rig {
-    folder: TempDir,
+    folder: PathBuf,
 }
 
 impl Rig {
@@ -18,8 +27,10 @@ impl Rig {
     /// where durability costs nothing.
     pub fn new() -> io::Result<Rig> {
         let place = std::env::var_os("BENCH_DIR").unwrap_or_else(|| env!("CARGO_TARGET_TMPDIR").into());
-        let folder = TempDir::new_in(place)?;
-        let bin = folder.path().join("bin");
+        let kept = TempDir::new_in(place)?;
+        let folder = kept.path().to_path_buf();
+        FOLDERS.lock().unwrap_or_else(PoisonError::into_inner).push(kept);
+        let bin = folder.join("bin");
         fs::create_dir(&bin)?;
         symlink(program("true")?, bin.join("devin"))?;
         Ok(Rig { folder })
@@ -38,7 +49,7 @@ impl Rig {
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.folder.join(name)
     }
 
     pub fn queue(&self) -> PathBuf {
@@ -54,7 +65,7 @@ impl Rig {
         let mut command = Command::new(env!("CARGO_BIN_EXE_aq"));
         command
             .args(arguments)
-            .current_dir(self.folder.path())
+            .current_dir(&self.folder)
             .env_clear()
             .env("PATH", self.search_path())
             .env("AQ_QUEUE", self.queue())

@@ -39,18 +39,16 @@ fn row(extent: &Extent, temper: Temper, url: &str, work: Duration) -> io::Result
         true => extent.jobs,
         false => extent.jobs / SHORT_WORK_SHARE,
     };
-    let (mut off, mut on, mut rigs) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut off, mut on) = (Vec::new(), Vec::new());
     for turn in 0..=extent.turns {
         // Who comes first changes from turn to turn, for what the first leaves to the second.
         let (mut of_off, mut of_on) = (0.0, 0.0);
         for shadow in [turn % 2 == 0, turn % 2 == 1] {
-            // Deleted at the end, for the reason that `drain` gives.
-            rigs.push(match work.is_zero() {
+            let rig = match work.is_zero() {
                 true => Rig::new()?,
                 false => Rig::new()?.with_work_of(work)?,
-            });
-            let rig = &rigs[rigs.len() - 1];
-            let took_ms = drain(rig, jobs, shadow.then_some(url))?;
+            };
+            let took_ms = drain(&rig, jobs, shadow.then_some(url))?;
             *if shadow { &mut of_on } else { &mut of_off } = took_ms;
         }
         if turn > 0 {
