@@ -16,9 +16,10 @@ use conformance::scenario::select;
 fn wrong_runners_die_of_the_check_that_is_about_them() {
     let found = select::all(&common::scenarios()).expect("scenarios");
     let jobs = conformance::suite::default_jobs();
-    // Who never ends takes all of a scenario's time: that is for the command.
-    let ends = |case: &Case| case.check != "ends-in-time";
-    let some: Vec<Case> = cases::ALL.iter().copied().filter(ends).step_by(4).collect();
+    // Who never ends takes all of a scenario's time, and who outlives a lease all of the lease's: both are for the
+    // command.
+    let soon = |case: &Case| case.check != "ends-in-time" && !case.scenario.starts_with("route/stopped");
+    let some: Vec<Case> = cases::ALL.iter().copied().filter(soon).step_by(4).collect();
     let rows = matrix::run(&suite(aq()), &found, &some, jobs);
     let alive: Vec<_> = rows.iter().filter(|row| row.fate != Fate::Killed).collect();
     assert!(alive.is_empty(), "{}\n{}", matrix::render(&rows), alive[0].story);
