@@ -222,7 +222,7 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
-    use crate::shadow::rig::{Coordinator, settings};
+    use crate::shadow::rig::{CLAIMED, Coordinator, block_on, settings};
 
     #[test]
     fn a_run_whose_workers_are_busy_waits_for_no_instant_that_is_over() {
@@ -248,24 +248,18 @@ mod tests {
 
     #[test]
     fn a_question_that_is_out_when_work_comes_from_elsewhere_brings_no_job() {
-        const CLAIM: &str = r#"{"job":{"id":"a","engine":"sh","body":"true"},
-            "lease":{"id":"lease-9","jobId":"a","fencingToken":4,"ttlMs":60000}}"#;
         let (answer, held) = mpsc::channel::<()>();
         let held = Mutex::new(held);
         let coordinator = Coordinator::start(move |seen| match seen.path.ends_with("/claims") {
             true => {
                 let _ = held.lock().unwrap().recv();
-                Some((200, CLAIM.to_owned()))
+                Some((200, CLAIMED.to_owned()))
             }
             false => Some((200, String::from(r#"{"stage":"queued"}"#))),
         });
         let folder = tempfile::tempdir().unwrap();
         let settings = settings(folder.path(), &coordinator.url);
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(async {
+        block_on(async {
             let mut routed = Routed::new(&settings, folder.path()).unwrap();
             routed.office.ask([], Some(CLAIM_WAIT));
             let requests = |count: usize| {

@@ -59,6 +59,16 @@ pub(crate) fn decision(local: Option<&str>, waiting: &[&str]) -> Decision {
     }
 }
 
+/// A coordinator's answer to a claim: the job `a` under a lease of a minute.
+pub(crate) const CLAIMED: &str = r#"{"job":{"id":"a","engine":"sh","body":"true"},
+    "lease":{"id":"lease-9","jobId":"a","fencingToken":4,"ttlMs":60000}}"#;
+
+/// Runs it on an event loop of its own, of this thread.
+pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.unwrap().block_on(work)
+}
+
 /// One request as the coordinator saw it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Seen {

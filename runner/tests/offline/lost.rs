@@ -1,8 +1,7 @@
 //! What is left when not the runner alone is killed: the supervisor too, or it alone; and what can't be proven: O-7.
 
-use std::fs::{self, File};
+use std::fs;
 
-use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::rig::{Rig, is_alive};
@@ -138,16 +137,6 @@ echo > $RIG/up; exec sleep 1000",
     run.end();
 }
 
-/// Waits until the interrupted job's supervisor has let go of it.
-fn job_lock(rig: &Rig) -> File {
-    let lock = File::options()
-        .write(true)
-        .open(rig.queue(".state/locks/job/a"))
-        .unwrap();
-    flock(&lock, FlockOperation::LockExclusive).unwrap();
-    lock
-}
-
 #[test]
 fn a_job_whose_lock_is_held_by_a_stranger_goes_to_quarantine_and_keeps_the_lock_it_names() {
     let rig = Rig::new();
@@ -158,7 +147,7 @@ fn a_job_whose_lock_is_held_by_a_stranger_goes_to_quarantine_and_keeps_the_lock_
     );
     assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
     interrupted(&rig);
-    let stranger = job_lock(&rig);
+    let stranger = rig.job_lock("a");
     let done = rig.aq(&["run", "--drain"]);
     assert_eq!(done.code, 1, "{}", done.stderr);
     assert_eq!([rig.stage("a"), rig.stage("b")], ["quarantine", "inbox"]);
@@ -199,7 +188,7 @@ fn a_job_whose_lock_is_held_by_a_stranger_goes_to_quarantine_and_keeps_the_lock_
 fn an_end_that_was_announced_counts_whoever_holds_the_lock_of_the_job() {
     let rig = Rig::new();
     interrupted(&rig);
-    let _stranger = job_lock(&rig);
+    let _stranger = rig.job_lock("a");
     let history = rig.queue(".state/jobs/a/history.jsonl");
     let known = fs::read_to_string(&history).unwrap();
     let line = r#"{"at":"2026-01-01T00:00:00Z","stage":"shipped","attempt":1,"spent":1}"#;
@@ -213,7 +202,7 @@ fn an_end_that_was_announced_counts_whoever_holds_the_lock_of_the_job() {
 fn a_damaged_record_of_processes_sends_the_job_to_quarantine_and_cancelling_it_frees_its_lock() {
     let rig = Rig::new();
     interrupted(&rig);
-    drop(job_lock(&rig));
+    drop(rig.job_lock("a"));
     fs::write(rig.queue(".state/jobs/a/processes.jsonl"), "no record\n").unwrap();
     let done = rig.aq(&["run", "--drain"]);
     assert_eq!(done.code, 1, "{}", done.stderr);
@@ -236,7 +225,7 @@ fn a_process_that_only_got_the_number_of_one_on_record_is_left_alone() {
     ] {
         let rig = Rig::new();
         interrupted(&rig);
-        drop(job_lock(&rig));
+        drop(rig.job_lock("a"));
         let path = rig.queue(".state/jobs/a/processes.jsonl");
         let text = fs::read_to_string(&path).unwrap();
         // As if this test were the command: its number, but not its start, or not its boot.

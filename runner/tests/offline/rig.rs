@@ -11,6 +11,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use tempfile::TempDir;
 
@@ -49,6 +50,14 @@ impl Rig {
 
     pub fn queue(&self, name: &str) -> PathBuf {
         self.path("queue").join(name)
+    }
+
+    /// Waits until nobody holds the lock of a job, as a supervisor does until it lets go of it, and then holds it.
+    pub fn job_lock(&self, id: &str) -> File {
+        let path = self.queue(".state/locks/job").join(id);
+        let lock = File::options().write(true).open(path).unwrap();
+        flock(&lock, FlockOperation::LockExclusive).unwrap();
+        lock
     }
 
     /// Puts a program on PATH; in it, `$RIG` is this folder.

@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 
-use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
@@ -119,11 +118,7 @@ fn a_leased_job_of_which_something_may_be_alive_is_not_given_back_for_others_to_
     run.signal(Signal::KILL);
     run.end();
     // Once its supervisor has let go of it, a stranger holds the job's lock.
-    let stranger = std::fs::File::options()
-        .write(true)
-        .open(rig.queue(".state/locks/job/a"))
-        .unwrap();
-    flock(&stranger, FlockOperation::LockExclusive).unwrap();
+    let _stranger = rig.job_lock("a");
     while coordinator.late().is_some() {}
     rig.aq_with(&coordinator.route(), &["run", "--drain"]);
     assert_eq!(rig.stage("a"), "quarantine");
@@ -213,13 +208,11 @@ fn told_by_next_run(rig: &Rig, coordinator: &Coordinator) -> Vec<String> {
     told.filter(|what| what != "claims").collect()
 }
 
-/// Waits until a supervisor that lost its runner has let go of the job.
-fn wait_for_supervisor(rig: &Rig) {
-    let lock = std::fs::File::options()
-        .write(true)
-        .open(rig.queue(".state/locks/job/a"))
-        .unwrap();
-    flock(&lock, FlockOperation::LockExclusive).unwrap();
+/// Kills the runner, and waits until its supervisor has let go of the job.
+fn lose(rig: &Rig, running: Running) {
+    running.signal(Signal::KILL);
+    running.end();
+    drop(rig.job_lock("a"));
 }
 
 #[test]
@@ -233,9 +226,7 @@ fn of_an_approved_job_whose_shipping_was_cut_off_the_coordinator_is_told_so_that
     coordinator.hear("review");
     assert_eq!(rig.aq(&["ship", "a"]).code, 0);
     rig.hear("up");
-    running.signal(Signal::KILL);
-    running.end();
-    wait_for_supervisor(&rig);
+    lose(&rig, running);
     assert_eq!(told_by_next_run(&rig, &coordinator), ["quarantine"]);
     assert_eq!(rig.reason("a"), "ship_unknown");
     assert_eq!((rig.stage("a").as_str(), outbox(&rig)), ("quarantine", 0));
@@ -318,9 +309,7 @@ fn a_job_of_this_queue_lies_in_it_again_when_its_lease_is_given_back() {
 fn a_job_of_this_queue_that_was_assigned_is_not_run_without_its_lease_after_a_crash() {
     let (rig, coordinator) = (rig(), assigns());
     let running = assigned(&rig, &coordinator);
-    running.signal(Signal::KILL);
-    running.end();
-    wait_for_supervisor(&rig);
+    lose(&rig, running);
     assert_eq!(told_by_next_run(&rig, &coordinator), ["release"]);
     let found = (rig.stage("a"), rig.reason("a"));
     assert_eq!(found, ("quarantine".into(), "interrupted under a lease".into()));
@@ -337,9 +326,7 @@ fn a_second_attempt_under_a_lease_is_not_run_without_it_after_a_crash_either() {
     let coordinator = Coordinator::with(job, |_, _| None);
     let running = rig.start(&["run"], &coordinator.route());
     rig.hear("up");
-    running.signal(Signal::KILL);
-    running.end();
-    wait_for_supervisor(&rig);
+    lose(&rig, running);
     assert_eq!(told_by_next_run(&rig, &coordinator), ["release"]);
     assert_eq!(
         (rig.stage("a"), rig.lines("runs").len()),
@@ -354,9 +341,7 @@ fn announced(rig: &Rig, line: Value) -> Coordinator {
     let coordinator = Coordinator::with(job, |_, _| None);
     let running = rig.start(&["run"], &coordinator.route());
     rig.hear("up");
-    running.signal(Signal::KILL);
-    running.end();
-    wait_for_supervisor(rig);
+    lose(rig, running);
     let path = rig.queue(".state/jobs/a/history.jsonl");
     let known = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, format!("{known}{line}\n")).unwrap();
@@ -388,11 +373,7 @@ fn what_was_about_to_be_given_back_does_not_come_into_the_inbox_whoever_is_in_th
     let line = json!({"at": "2026-01-01T00:00:00Z", "stage": "inbox", "attempt": 1, "spent": 0,
                       "reason": "given back to the coordinator"});
     let coordinator = announced(&rig, line);
-    let stranger = std::fs::File::options()
-        .write(true)
-        .open(rig.queue(".state/locks/job/a"))
-        .unwrap();
-    flock(&stranger, FlockOperation::LockExclusive).unwrap();
+    let stranger = rig.job_lock("a");
     assert_eq!(told_by_next_run(&rig, &coordinator), ["quarantine"]);
     assert_eq!(rig.stage("a"), "quarantine");
     drop(stranger);

@@ -3,10 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
-use crate::shadow::rig::{Coordinator, Seen, settings};
-
-const CLAIM: &str = r#"{"job":{"id":"a","engine":"sh","body":"true"},
-    "lease":{"id":"lease-9","jobId":"a","fencingToken":4,"ttlMs":60000}}"#;
+use crate::shadow::rig::{CLAIMED, Coordinator, Seen, block_on, settings};
 
 fn is_claim(seen: &Seen) -> bool {
     seen.path.ends_with("/claims")
@@ -20,7 +17,7 @@ fn coordinator(first: &'static [(u16, &'static str)]) -> Coordinator {
             let answer = first
                 .get(claims.fetch_add(1, Ordering::SeqCst))
                 .copied()
-                .unwrap_or((200, CLAIM));
+                .unwrap_or((200, CLAIMED));
             Some((answer.0, answer.1.to_owned()))
         }
         false => Some((200, String::from(r#"{"stage":"queued"}"#))),
@@ -34,11 +31,7 @@ fn with_claimer<F: Future<Output = ()>>(
     let folder = tempfile::tempdir().unwrap();
     let settings = settings(folder.path(), &coordinator.url);
     let client = Client::new(&settings).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
+    block_on(async {
         let (sender, events) = mpsc::channel(super::super::EVENTS_MAX);
         talk(
             Claimer::start(
@@ -154,7 +147,7 @@ fn a_job_that_arrives_after_the_stop_is_given_back() {
         if is_claim(seen) {
             // Answered when the run has been told to stop.
             let _ = held.lock().unwrap().recv();
-            return Some((200, CLAIM.to_owned()));
+            return Some((200, CLAIMED.to_owned()));
         }
         Some((200, String::from(r#"{"stage":"queued"}"#)))
     });

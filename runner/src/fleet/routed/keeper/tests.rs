@@ -8,7 +8,7 @@ use super::super::{Settlement, Terms};
 use super::*;
 use crate::fleet::lease::LeaseTime;
 use crate::ids::LeaseId;
-use crate::shadow::rig::{Coordinator, Seen, id, settings};
+use crate::shadow::rig::{Coordinator, Seen, block_on, id, settings};
 use crate::stage::Stage;
 
 const GRACE: Duration = Duration::from_secs(10);
@@ -71,11 +71,7 @@ fn with_keeper<F: Future<Output = ()>>(
         grace: GRACE,
         closing: Duration::from_secs(5),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
+    block_on(async {
         let (sender, events) = mpsc::channel(super::super::EVENTS_MAX);
         let keeper = Keeper::start(&Handle::current(), &granted, client, terms, sender);
         talk(keeper, events).await;

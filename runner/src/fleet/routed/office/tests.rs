@@ -2,18 +2,12 @@
 
 use super::super::Settlement;
 use super::*;
-use crate::shadow::rig::{Coordinator, Seen, id, settings};
+use crate::shadow::rig::{CLAIMED, Coordinator, Seen, block_on, id, settings};
 
 fn answer(seen: &Seen) -> Option<(u16, String)> {
     let stage = seen.body["stage"].as_str().unwrap_or("queued");
     match seen.path.rsplit('/').next() {
-        Some("claims") => Some((
-            200,
-            String::from(
-                r#"{"job":{"id":"a","engine":"sh","body":"true"},
-                "lease":{"id":"lease-9","jobId":"a","fencingToken":4,"ttlMs":60000}}"#,
-            ),
-        )),
+        Some("claims") => Some((200, CLAIMED.to_owned())),
         Some("reports") => Some((202, format!(r#"{{"stage":"{stage}"}}"#))),
         _ => Some((200, format!(r#"{{"stage":"{stage}"}}"#))),
     }
@@ -22,11 +16,7 @@ fn answer(seen: &Seen) -> Option<(u16, String)> {
 fn with_office<F: Future<Output = ()>>(coordinator: &Coordinator, work: impl FnOnce(Office) -> F) {
     let folder = tempfile::tempdir().unwrap();
     let settings = settings(folder.path(), &coordinator.url);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async { work(Office::open(&settings).unwrap()).await });
+    block_on(async { work(Office::open(&settings).unwrap()).await });
 }
 
 async fn claimed(office: &mut Office) -> Box<Granted> {
