@@ -28,6 +28,7 @@ use guard::Guard;
 
 /// The routes under `/_stub/`: open where nobody has a token, else for those who administer.
 pub(crate) fn routes(token: Option<&str>, shared: &Arc<Shared>) -> Router<Arc<Shared>> {
+    let guarded = || from_fn_with_state(Guard::new(token, shared), guard::check);
     let routes = Router::new()
         .merge(events::routes())
         .route("/health", get(evidence::health))
@@ -63,11 +64,11 @@ pub(crate) fn routes(token: Option<&str>, shared: &Arc<Shared>) -> Router<Arc<Sh
         .method_not_allowed_fallback(|| async {
             problem(405, "method_not_allowed", "the path has other methods")
         })
-        .layer(from_fn_with_state(Guard::new(token, shared), guard::check));
+        .layer(guarded());
     // Where those who collect metrics look for them, and just as guarded.
-    let metrics = get(metrics::metrics).layer(from_fn_with_state(Guard::new(token, shared), guard::check));
+    let metrics = get(metrics::metrics).layer(guarded());
     // A nest leaves out its own name with a slash behind it, which would be the API's then.
-    let bare = any(lost).layer(from_fn_with_state(Guard::new(token, shared), guard::check));
+    let bare = any(lost).layer(guarded());
     Router::new()
         .nest("/_stub", routes)
         .route("/_stub/", bare)
