@@ -29,7 +29,7 @@ pub const STAGES: [&str; 7] = [
 const ENGINES: [&str; 5] = ["devin", "claude", "codex", "gemini", "opencode"];
 const FOLDERS: [&str; 7] = ["queue", "work", "jobs", "bin", "home", "tmp", "out"];
 
-/// Lines that a scenario can have a file filled with.
+/// Times that a scenario can have one line repeated.
 const REPEATS_LIMIT: u16 = 10_000;
 
 /// Why a sandbox can't be set up: the harness's trouble, never the runner's.
@@ -83,13 +83,14 @@ impl Sandbox {
             }
         }
         sandbox.install_stand_ins(scenario, harness)?;
-        for (name, text) in &scenario.runner.files {
-            sandbox.write(&sandbox.queue().join(name), text)?;
+        let mut files = scenario.runner.files.clone();
+        for lines in &scenario.runner.repeated {
+            let line = |number: u16| lines.line.replace("{n}", &number.to_string()) + "\n";
+            let text = files.entry(lines.file.clone()).or_default();
+            text.extend((1..=lines.times.min(REPEATS_LIMIT)).map(line));
         }
-        for file in &scenario.runner.repeated {
-            let line = |number: u16| file.line.replace("{n}", &number.to_string()) + "\n";
-            let text: String = (1..=file.times.min(REPEATS_LIMIT)).map(line).collect();
-            sandbox.write(&sandbox.queue().join(&file.file), &text)?;
+        for (name, text) in &files {
+            sandbox.write(&sandbox.queue().join(name), text)?;
         }
         for job in scenario
             .jobs

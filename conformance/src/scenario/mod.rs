@@ -62,7 +62,7 @@ pub struct RunnerTable {
     /// Files laid into the queue folder before anything runs, by relative path.
     #[serde(default)]
     pub files: BTreeMap<String, String>,
-    /// Files that are one line, many times over.
+    /// Lines that are laid into files many times over, after what `files` says.
     #[serde(default)]
     pub repeated: Vec<Repeated>,
     /// Stand-in engines on PATH beside those that the jobs name.
@@ -80,11 +80,11 @@ pub struct RunnerTable {
     pub deadline: Option<Span>,
 }
 
-/// A file of the queue folder that no person would write out.
+/// Lines of a file in the queue folder that no person would write out; several such tables continue one file.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Repeated {
-    /// Its relative path.
+    /// The file's relative path.
     pub file: String,
     /// The line; `{n}` becomes its number, from 1 on.
     pub line: String,
