@@ -4,12 +4,14 @@
 //! jobs neither wait for it nor fail by it. The lane has a thread of its own; only the end of a process may wait
 //! for it, and for a limited time.
 
+mod change_alarm;
 mod compare;
 pub(crate) mod gate;
 mod lane;
 mod ledger;
 pub(crate) mod log;
 mod mailbox;
+mod observation_span;
 mod observer;
 mod pending;
 pub(crate) mod report;

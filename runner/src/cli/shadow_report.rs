@@ -1,9 +1,14 @@
 //! `aq fleet-shadow-report`: what the shadow log amounts to, for people and for programs (clauses ).
 
+mod gate_table;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader, Write, stdout};
 use std::path::Path;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::error::CliError;
 use crate::exit::Exit;
@@ -29,9 +34,12 @@ pub(super) struct Arguments {
 pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, CliError> {
     let path = log::path_in(&settings.queue.value);
     let figures = read(&path, arguments.last)?;
-    let gate = arguments
-        .gate
-        .then(|| gate::judge(figures.as_ref().unwrap_or(&Figures::default())));
+    let gate = arguments.gate.then(|| {
+        gate::judge(
+            figures.as_ref().unwrap_or(&Figures::default()),
+            &TimeZone::system(),
+        )
+    });
     let mut out = stdout().lock();
     match (arguments.format.json, figures) {
         (true, figures) => print_json(&mut out, &path, figures.as_ref(), gate.as_ref())?,
@@ -46,63 +54,13 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
     }
     let Some(gate) = gate else { return Ok(Exit::Done) };
     if !arguments.format.json {
-        print_gate(&mut out, Palette::of(&stdout()), &gate)?;
+        gate_table::print(&mut out, Palette::of(&stdout()), &gate)?;
     }
     Ok(match gate.verdict {
         Verdict::Promote => Exit::Done,
         Verdict::Hold => Exit::Failed,
         Verdict::Inconclusive => Exit::Inconclusive,
     })
-}
-
-fn print_gate(out: &mut impl Write, palette: Palette, gate: &Gate) -> io::Result<()> {
-    let word = match gate.verdict {
-        Verdict::Promote => "promote",
-        Verdict::Hold => "hold",
-        Verdict::Inconclusive => "inconclusive",
-    };
-    let rate = |rate: Option<f64>| rate.map_or(String::from("no data"), |rate| format!("{rate:.4}"));
-    writeln!(out, "\n{} {}", palette.dim("gate      "), palette.bold(word))?;
-    for reason in &gate.reasons {
-        writeln!(out, "           {reason}")?;
-    }
-    let mut table = Table::new(&["RULE", "IS", "HAS TO BE"]);
-    for (rule, is, has_to_be) in [
-        (
-            format!("ln e, {} agree and {} don't", gate.agree, gate.disagree),
-            format!("{:.4}", gate.ln_e),
-            format!(
-                "at least {:.4} (beats {} with risk 0.05)",
-                gate.ln_e_min, gate.agreement_min
-            ),
-        ),
-        (
-            String::from("chance of so many that don't"),
-            format!("{:.6}", gate.hold_chance),
-            format!("at least {}", gate.hold_chance_min),
-        ),
-        (
-            String::from("harmful answers"),
-            gate.harmful.to_string(),
-            String::from("0"),
-        ),
-        (
-            String::from("coverage"),
-            rate(gate.coverage),
-            format!("at least {}", gate.coverage_min),
-        ),
-        (
-            String::from("worst case"),
-            rate(gate.worst_case),
-            format!("at least {}", gate.worst_case_min),
-        ),
-    ] {
-        table.row([rule, is, has_to_be]);
-    }
-    table.write(
-        out,
-        |row, _, cell| if row == 0 { palette.dim(&cell) } else { cell },
-    )
 }
 
 /// The figures of the log; none if there is no log.
@@ -126,7 +84,8 @@ fn read(path: &Path, last: usize) -> Result<Option<Figures>, CliError> {
         Ok(_) => {}
     }
     let file = File::open(path).map_err(failed)?;
-    summarize(BufReader::new(file), last).map(Some).map_err(failed)
+    let figures = summarize(BufReader::new(file), last, Timestamp::now());
+    figures.map(Some).map_err(failed)
 }
 
 fn print_json(

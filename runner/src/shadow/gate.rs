@@ -2,14 +2,20 @@
 //!
 //! People look at a gate every day, so its test must be valid whenever one looks: not a confidence bound, which is
 //! wrong sooner or later if it is asked often enough, but an e-value (a bet against "the agreement is 99 % at most",
-//! spread evenly over everything better). Pure arithmetic, in logarithms; nothing here reads a file.
+//! spread evenly over everything better). That holds for a coordinator that never changes and for decisions that are
+//! not all of one moment; so an alarm about the last decisions and the time that all of them span are rules beside it.
+//! Pure arithmetic, in logarithms; nothing here reads a file or a clock.
 
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use super::report::Figures;
+use super::change_alarm::{AGREEMENT_MIN, ChangeAlarm, DecisionRun};
+use super::observation_span::SpanFigures;
+use super::report::{Figures, TIE};
+use crate::terminal::duration;
 
-/// The agreement that has to be beaten.
-const AGREEMENT_MIN: f64 = 0.99;
 /// The chance of promoting a coordinator that is not better than that, however often one looks.
 const RISK: f64 = 0.05;
 /// The chance of holding one that is as good as that, at one look.
@@ -57,12 +63,29 @@ pub(crate) struct Gate {
     pub(crate) unreadable: u64,
     /// Decisions without a disagreement until the e-value is reached; none: out of reach.
     pub(crate) needed: Option<u64>,
+    pub(crate) alarm: AlarmFigures,
+    pub(crate) span: SpanFigures,
 }
 
-pub(crate) fn judge(figures: &Figures) -> Gate {
+/// Whether the last decisions speak against a coordinator that did well before.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AlarmFigures {
+    /// The alarm stands while this is at least the limit.
+    pub(crate) ln_value: f64,
+    pub(crate) ln_limit: f64,
+    /// How many of the last decisions disagree, as far back as that speaks for a change most clearly.
+    #[serde(flatten)]
+    pub(crate) last: DecisionRun,
+    /// Decisions without a disagreement until the alarm ends; none: out of reach.
+    pub(crate) needed: Option<u64>,
+}
+
+/// The days of the decisions are those of the `zone`.
+pub(crate) fn judge(figures: &Figures, zone: &TimeZone) -> Gate {
     let reason = |name: &str| figures.reasons.get(name).copied().unwrap_or(0);
     let compared = figures.agreement.of;
-    let agree = figures.verdicts.agree + reason("tie");
+    let agree = figures.verdicts.agree + reason(TIE);
     let disagree = compared.saturating_sub(agree);
     let harmful = HARMFUL.iter().map(|name| reason(name)).sum::<u64>() + figures.stray_leases;
     let all = figures.coverage.of;
@@ -84,10 +107,18 @@ pub(crate) fn judge(figures: &Figures) -> Gate {
         unexplained: reason("unexplained"),
         unreadable: figures.lines.unreadable,
         needed: None,
+        alarm: alarm(
+            &figures.alarm,
+            DecisionRun {
+                disagree,
+                of: compared,
+            },
+        ),
+        span: figures.span.figures(zone),
     };
     let holds = holding(&gate);
     if holds.is_empty() {
-        gate.needed = needed(agree, disagree);
+        gate.needed = fewest(|more| ln_e(agree + more, disagree, AGREEMENT_MIN) >= gate.ln_e_min);
     }
     let lacks = lacking(&gate, compared, figures.lines.read);
     gate.verdict = match (holds.is_empty(), lacks.is_empty()) {
@@ -111,17 +142,24 @@ fn holding(gate: &Gate) -> Vec<String> {
             gate.disagree
         ));
     }
+    let alarm = &gate.alarm;
+    if alarm.ln_value >= alarm.ln_limit {
+        reasons.push(format!(
+            "the coordinator is not good enough now: {} of the last {} decisions disagree ({} end the alarm)",
+            alarm.last.disagree,
+            alarm.last.of,
+            clean_decisions(alarm.needed)
+        ));
+    }
     reasons
 }
 
 fn lacking(gate: &Gate, compared: u64, lines: u64) -> Vec<String> {
     let mut reasons = Vec::new();
     if gate.ln_e < gate.ln_e_min {
-        reasons.push(match gate.needed {
-            Some(needed) => format!("need {needed} more clean decisions"),
-            None => format!("more than {NEEDED_MAX} more clean decisions would be needed"),
-        });
+        reasons.push(format!("need {}", clean_decisions(gate.needed)));
     }
+    reasons.extend(short_span(&gate.span));
     let mut at_least = |what: &str, rate: Option<f64>, min: f64| {
         if rate.is_none_or(|rate| rate < min) {
             let shown = rate.map_or(String::from("no data"), |rate| format!("{rate:.4}"));
@@ -141,9 +179,40 @@ fn lacking(gate: &Gate, compared: u64, lines: u64) -> Vec<String> {
     reasons
 }
 
-/// The smallest number of further agreements that reaches the e-value.
-fn needed(agree: u64, disagree: u64) -> Option<u64> {
-    let enough = |more: u64| ln_e(agree + more, disagree, AGREEMENT_MIN) >= (1.0 / RISK).ln();
+fn clean_decisions(needed: Option<u64>) -> String {
+    match needed {
+        Some(needed) => format!("{needed} more clean decisions"),
+        None => format!("more than {NEEDED_MAX} more clean decisions"),
+    }
+}
+
+fn short_span(span: &SpanFigures) -> Option<String> {
+    let has_to_be = span.has_to_be();
+    match span.needed_seconds {
+        Some(0) => None,
+        Some(needed) => Some(format!(
+            "the decisions span {}; it has to be {has_to_be} ({} more)",
+            span.shown(),
+            duration(Duration::from_secs(needed))
+        )),
+        None => Some(format!(
+            "no decision has a usable time yet; they have to span {has_to_be}"
+        )),
+    }
+}
+
+fn alarm(alarm: &ChangeAlarm, all: DecisionRun) -> AlarmFigures {
+    let ln_limit = ChangeAlarm::ln_limit();
+    AlarmFigures {
+        ln_value: alarm.ln_value_after(0),
+        ln_limit,
+        last: alarm.decline().unwrap_or(all),
+        needed: fewest(|more| alarm.ln_value_after(more) < ln_limit),
+    }
+}
+
+/// The smallest number of further agreements with which it is enough.
+fn fewest(enough: impl Fn(u64) -> bool) -> Option<u64> {
     if !enough(NEEDED_MAX) {
         return None;
     }

@@ -6,15 +6,21 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, BufRead};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::change_alarm::ChangeAlarm;
 use super::compare::Verdict;
+use super::observation_span::ObservationSpan;
 use crate::fleet::failure::shown;
 
 /// Longer than any line that is written here.
 const LINE_BYTES_MAX: usize = 64 * 1024;
 /// More kinds and reasons than there are: what goes beyond is counted together.
 const WORDS_MAX: usize = 64;
+
+/// The reason of a divergence between jobs that the rule of order does not tell apart: the gate takes it for agreement.
+pub(crate) const TIE: &str = "tie";
 
 /// The figures of one log, as `--json` prints them.
 #[derive(Debug, Default, PartialEq, Serialize)]
@@ -31,6 +37,12 @@ pub(crate) struct Figures {
     /// Dry runs that were answered with a lease.
     #[serde(skip)]
     pub(crate) stray_leases: u64,
+    /// What the counted decisions say in the order of the log.
+    #[serde(skip)]
+    pub(crate) alarm: ChangeAlarm,
+    /// From when to when they are.
+    #[serde(skip)]
+    pub(crate) span: ObservationSpan,
     /// The last comparisons in which the two did not agree, oldest first.
     pub(crate) divergences: VecDeque<Divergence>,
 }
@@ -92,14 +104,15 @@ struct Record {
     decisions: Option<u64>,
 }
 
-/// Reads a whole log; keeps the `last` comparisons that did not agree.
+/// Reads a whole log; keeps the `last` comparisons that did not agree. What is later than `now` has no true time.
 ///
 /// # Errors
 /// The log could not be read to its end.
-pub(crate) fn summarize(log: impl BufRead, last: usize) -> io::Result<Figures> {
+pub(crate) fn summarize(log: impl BufRead, last: usize, now: Timestamp) -> io::Result<Figures> {
     let mut reader = Reader {
         figures: Figures::default(),
         last,
+        now,
         offer_while_idle: None,
     };
     for_each_line(log, |line| reader.line(line))?;
@@ -109,6 +122,7 @@ pub(crate) fn summarize(log: impl BufRead, last: usize) -> io::Result<Figures> {
 struct Reader {
     figures: Figures,
     last: usize,
+    now: Timestamp,
     /// What the coordinator offered when nothing was picked here, until something is.
     offer_while_idle: Option<String>,
 }
@@ -154,6 +168,13 @@ impl Reader {
         } else {
             self.offer_while_idle = None;
         }
+        let agrees = match verdict {
+            Verdict::Agree => true,
+            Verdict::Diverge => record.reason.as_deref() == Some(TIE),
+            Verdict::CoordEmpty | Verdict::LocalEmpty => false,
+        };
+        self.figures.alarm.note(agrees);
+        self.figures.span.note(record.ts.as_deref(), self.now);
         let verdicts = &mut self.figures.verdicts;
         *match verdict {
             Verdict::Agree => &mut verdicts.agree,

@@ -264,30 +264,3 @@ fn what_a_job_file_holds_is_shown_without_steering_the_terminal() {
         assert!(!output.contains('\x1b') && !output.contains('\x07'), "{output:?}");
     }
 }
-
-#[test]
-fn the_gate_opens_at_449_clean_decisions_and_says_how_many_are_missing() {
-    let rig = Rig::new();
-    fs::create_dir_all(rig.queue(".state")).unwrap();
-    for (count, code, verdict) in [(449, 0, "promote"), (400, 3, "inconclusive")] {
-        let line = |n| {
-            format!(
-                r#"{{"ts":"2026-03-02T09:30:45.250Z","event":"comparison","localJob":"j{n}","coordJob":"j{n}","verdict":"AGREE","decision":"{n}"}}"#
-            ) + "\n"
-        };
-        let log: String = (0..count).map(line).collect();
-        fs::write(rig.queue(".state/fleet-shadow.log"), log).unwrap();
-        let done = rig.aq(&["fleet-shadow-report", "--gate", "--json"]);
-        let report: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
-        assert_eq!(
-            (done.code, report["gate"]["verdict"].as_str().unwrap()),
-            (code, verdict)
-        );
-        assert_eq!(report["gate"]["needed"], 449 - count);
-        assert_eq!(
-            rig.aq(&["fleet-shadow-report"]).code,
-            0,
-            "without --gate it decides nothing"
-        );
-    }
-}

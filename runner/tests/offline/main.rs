@@ -6,6 +6,7 @@ mod coordinator;
 mod doctoring;
 mod ending;
 mod folder;
+mod gate;
 mod hand;
 mod locks;
 mod lost;

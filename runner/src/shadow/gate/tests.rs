@@ -1,12 +1,21 @@
 //! Values that were worked out independently of this code, and the decisions that follow from them.
 
+use jiff::Timestamp;
+
 use super::*;
+use crate::shadow::observation_span::ObservationSpan;
 use crate::shadow::report::{Agreement, Coverage, Verdicts};
 
 fn figures(agree: u64, diverge: u64, missing: u64) -> Figures {
     let compared = agree + diverge;
     let of = compared + missing;
+    let now = "2026-01-03T00:00:00Z";
+    let mut span = ObservationSpan::default();
+    for ts in ["2026-01-01T00:00:00Z", now] {
+        span.note(Some(ts), now.parse().unwrap());
+    }
     Figures {
+        span,
         verdicts: Verdicts {
             agree,
             diverge,
@@ -24,6 +33,10 @@ fn figures(agree: u64, diverge: u64, missing: u64) -> Figures {
         },
         ..Figures::default()
     }
+}
+
+fn judge(figures: &Figures) -> Gate {
+    super::judge(figures, &TimeZone::UTC)
 }
 
 fn with_reason(mut figures: Figures, reason: &str, count: u64) -> Figures {
@@ -125,4 +138,42 @@ fn what_could_not_be_compared_keeps_the_gate_shut() {
         gate.reasons
     );
     assert_eq!(judge(&figures(2000, 0, 40)).verdict, Verdict::Promote);
+}
+
+#[test]
+fn the_alarm_holds_and_a_short_span_is_inconclusive_whatever_else_is_well() {
+    let mut declined = figures(5000, 25, 0);
+    (0..5000).for_each(|_| declined.alarm.note(true));
+    (0..25).for_each(|_| declined.alarm.note(false));
+    let gate = judge(&declined);
+    assert_eq!(gate.verdict, Verdict::Hold);
+    assert_eq!(
+        gate.reasons,
+        [
+            "the coordinator is not good enough now: 25 of the last 25 decisions disagree (1033 more clean decisions end the alarm)"
+        ]
+    );
+    let one_more = gate.alarm.needed.unwrap() - 1;
+    (0..one_more).for_each(|_| declined.alarm.note(true));
+    assert_eq!(judge(&declined).alarm.needed, Some(1));
+    declined.alarm.note(true);
+    assert_eq!(judge(&declined).verdict, Verdict::Promote);
+
+    let mut short = figures(449, 0, 0);
+    short.span = ObservationSpan::default();
+    assert_eq!(judge(&short).verdict, Verdict::Inconclusive);
+    short.span.note(Some("2026-01-01T00:00:00Z"), Timestamp::MAX);
+    short.span.note(Some("2026-01-01T23:00:00.5Z"), Timestamp::MAX);
+    let gate = judge(&short);
+    assert_eq!(gate.verdict, Verdict::Inconclusive);
+    assert_eq!(
+        gate.reasons,
+        ["the decisions span 23h00m over 1 day; it has to be 24h over 2 days of local time (1h00m more)"]
+    );
+}
+
+#[test]
+fn where_no_decline_shows_the_last_decisions_are_all_of_them() {
+    let last = judge(&figures(448, 1, 0)).alarm.last;
+    assert_eq!(last, DecisionRun { disagree: 1, of: 449 });
 }

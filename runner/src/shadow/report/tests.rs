@@ -32,7 +32,7 @@ fn compared(local: Option<&str>, coord: Option<&str>, verdict: &str, reason: Opt
 }
 
 fn figures(log: &str, last: usize) -> Figures {
-    summarize(Cursor::new(log), last).unwrap()
+    summarize(Cursor::new(log), last, Timestamp::MAX).unwrap()
 }
 
 /// One of everything, and some of it more than once.
@@ -275,7 +275,7 @@ fn a_long_log_is_read_through_a_small_window() {
         left: repeats * line.len() as u64,
         offset: 0,
     };
-    let figures = summarize(BufReader::new(log), 10).unwrap();
+    let figures = summarize(BufReader::new(log), 10, Timestamp::MAX).unwrap();
     assert_eq!(figures.verdicts.agree, repeats);
     assert_eq!(
         figures.lines,
