@@ -142,7 +142,7 @@ pub(super) fn miscounted(command: &mut Command) -> std::io::Result<i32> {
 }
 
 /// The shadow log with what this mutant makes of it.
-fn edited(kind: Kind, text: &str) -> String {
+pub(super) fn edited(kind: Kind, text: &str) -> String {
     let lines = text.lines().flat_map(|line| match kind {
         Kind::HidesErrors if line.contains("\"shadow-error\"") => Vec::new(),
         Kind::HidesSkips if line.contains("\"event\":\"skipped\"") => Vec::new(),
@@ -157,6 +157,13 @@ fn edited(kind: Kind, text: &str) -> String {
             let last = whole.trim_end().rfind('\n').map_or(0, |newline| newline + 1);
             whole[..last].to_owned()
         }
+        Kind::JudgesThePast => {
+            let disagreeing = |line: &&str| !line.contains("\"AGREE\"");
+            let last = text.lines().rev().take_while(disagreeing).count();
+            let kept = whole.split_inclusive('\n').take(text.lines().count() - last);
+            kept.collect()
+        }
+        Kind::StretchesItsSpan => whole.replacen("\"2026-05-", "\"2026-04-", text.lines().count() / 2),
         _ => whole,
     }
 }

@@ -89,6 +89,8 @@ mutants! {
     KillsAtOnce "kills-at-once" "ends what it started by SIGKILL, with no SIGTERM before"
     DeafToChanges "deaf-to-changes" "keeps the mode that it started in"
     TurnsTheGateRound "turns-the-gate-round" "promotes what should be held, and holds the rest"
+    JudgesThePast "judges-the-past" "leaves the last disagreements out of what its gate judges"
+    StretchesItsSpan "stretches-its-span" "takes the decisions of one day for those of many"
     IsDeafToItsEngines "is-deaf-to-its-engines" "hears nothing of what an engine prints"
     HidesPauses "hides-pauses" "says nothing of an engine that is used up"
     LosesItsToken "loses-its-token" "ships without its fencing token"

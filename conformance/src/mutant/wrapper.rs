@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::after::{after, miscounted};
+use super::after::{after, edited, miscounted};
 use super::beside;
 use super::shim::{mislay_the_token, shim, without};
 use super::tamper::Tamper;
@@ -98,6 +98,12 @@ fn not_working(kind: Kind, command: &mut Command, arguments: &[String]) -> std::
             let code = code_of(command)?;
             fired(kind)?;
             Ok(i32::from(code == 0))
+        }
+        Kind::JudgesThePast | Kind::StretchesItsSpan
+            if arguments.iter().any(|argument| argument == "--gate") =>
+        {
+            before(kind)?;
+            code_of(command)
         }
         Kind::FailsAfterwards if !is("add") => code_of(command).and_then(|_| fired(kind)).map(|()| 1),
         Kind::ShipsOnApproval if is("ship") => {
@@ -206,6 +212,11 @@ fn before(kind: Kind) -> std::io::Result<()> {
             let away = Path::new(&variable("TMPDIR")).join("away");
             fs::create_dir_all(&away)?;
             move_all(".state/outbox", &away, kind)
+        }
+        Kind::JudgesThePast | Kind::StretchesItsSpan => {
+            let log = queue().join(".state/fleet-shadow.log");
+            fs::write(&log, edited(kind, &fs::read_to_string(&log)?))?;
+            fired(kind)
         }
         // It says so now: when the signal comes, it is too late.
         Kind::DiesOfSignals => fired(kind),
