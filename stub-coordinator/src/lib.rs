@@ -6,6 +6,8 @@
 //! [`Stub::digest`]) say what happened. Three parts that do not know each other (`coordinator`, `script` with
 //! `faults`, `journal`) meet in `exchange`, with HTTP on top.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)] // they panic where nobody reads any more
+
 mod about;
 mod check_file;
 mod clock;

@@ -1,101 +1,12 @@
 //! The binary as a person runs it: what it prints, what it reads, how it ends.
 
-use std::fs;
+mod common;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
 
+use common::program::*;
 use serde_json::{Value, json};
-
-/// A stub that was started; killed where a test forgets to end it.
-struct Running {
-    child: Child,
-    line: Value,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_stub-coordinator"));
-    command
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    command
-}
-
-fn run(arguments: &[&str]) -> Output {
-    command(arguments).output().expect("it runs")
-}
-
-fn start(arguments: &[&str]) -> Running {
-    let mut child = command(arguments).spawn().expect("it starts");
-    let mut line = String::new();
-    BufReader::new(child.stdout.as_mut().expect("a pipe"))
-        .read_line(&mut line)
-        .expect("a line");
-    let line = serde_json::from_str(&line).unwrap_or_else(|error| {
-        let mut errors = String::new();
-        child
-            .stderr
-            .as_mut()
-            .expect("a pipe")
-            .read_to_string(&mut errors)
-            .expect("text");
-        panic!("{error}: {line:?}: {errors}")
-    });
-    Running { child, line }
-}
-
-impl Running {
-    fn address(&self) -> String {
-        let url = self.line["url"].as_str().expect("a url");
-        // Whoever listens everywhere listens here.
-        url.trim_start_matches("http://").replace("0.0.0.0", "127.0.0.1")
-    }
-
-    fn send(&self, method: &str, path: &str, headers: &str, body: &str) -> String {
-        let mut stream = TcpStream::connect(self.address()).expect("connects");
-        let length = body.len();
-        let head = format!("{method} {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n{headers}");
-        write!(stream, "{head}content-length: {length}\r\n\r\n{body}").expect("written");
-        let mut text = String::new();
-        stream.read_to_string(&mut text).expect("an answer");
-        text
-    }
-
-    fn interrupt(mut self) -> (Option<i32>, String) {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it lives");
-        let mut errors = String::new();
-        self.child
-            .stderr
-            .as_mut()
-            .expect("a pipe")
-            .read_to_string(&mut errors)
-            .expect("text");
-        (self.child.wait().expect("it ends").code(), errors)
-    }
-}
-
-fn dry_run(stub: &Running, engine: &str) -> String {
-    let body = json!({"factoryId": "f", "caps": [format!("engine:{engine}")], "shadow": 1}).to_string();
-    stub.send("POST", "/v1/shadow/claims", "", &body)
-}
-
-fn write(folder: &Path, name: &str, text: &str) -> String {
-    let path = folder.join(name);
-    fs::write(&path, text).expect("written");
-    path.to_str().expect("text").to_owned()
-}
 
 #[test]
 fn it_says_where_it_is_in_one_json_line_and_what_it_does_on_standard_error() {
@@ -245,19 +156,6 @@ fn help_teaches_and_completions_are_printed() {
         script.contains("complete -F") && script.contains("--preset"),
         "{script}"
     );
-}
-
-/// What a command says that is sent to a running stub.
-fn told(stub: &Running, arguments: &[&str]) -> (bool, String) {
-    let url = format!("http://{}", stub.address());
-    let mut all = arguments.to_vec();
-    all.extend(["--url", &url]);
-    let output = run(&all);
-    let text = [output.stdout, output.stderr].concat();
-    (
-        output.status.success(),
-        String::from_utf8_lossy(&text).into_owned(),
-    )
 }
 
 #[test]

@@ -2,13 +2,15 @@
 
 use std::error::Error;
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::PathBuf;
 
 use clap::Subcommand;
 use serde_json::{Value, json};
 use stub_coordinator::{PRESETS, preset};
 
+use super::LogWriter;
+use super::output::say;
 use super::remote::Target;
 
 #[derive(Debug, Subcommand)]
@@ -107,9 +109,9 @@ pub(super) fn presets(verb: &PresetVerb) -> Result<(), Box<dyn Error>> {
                 .iter()
                 .map(|(name, about)| format!("{name:<14}{about}"))
                 .collect();
-            say(&lines.join("\n"))
+            Ok(say(&lines.join("\n"))?)
         }
-        PresetVerb::Show { name } => say(&serde_json::to_string_pretty(&preset(name)?)?),
+        PresetVerb::Show { name } => Ok(say(&serde_json::to_string_pretty(&preset(name)?)?)?),
         PresetVerb::Use { name, target } => {
             let answer = target.post("/_stub/preset", &json!({"name": name}))?;
             shown(target, &answer, || {
@@ -120,7 +122,7 @@ pub(super) fn presets(verb: &PresetVerb) -> Result<(), Box<dyn Error>> {
     }
 }
 
-pub(super) fn rules(verb: &RuleVerb) -> Result<(), Box<dyn Error>> {
+pub(super) fn rules(verb: &RuleVerb, log: &LogWriter) -> Result<(), Box<dyn Error>> {
     match verb {
         RuleVerb::Add { rule, target } => {
             let text = if rule == "-" {
@@ -136,7 +138,7 @@ pub(super) fn rules(verb: &RuleVerb) -> Result<(), Box<dyn Error>> {
             let answer = target.post("/_stub/rules", &rule)?;
             for earlier in answer["behind"].as_array().into_iter().flatten() {
                 let told = behind(&word(&answer["id"]), &word(earlier));
-                eprintln!("stub-coordinator: {told}");
+                log.note(told);
             }
             shown(target, &answer, || word(&answer["id"]))
         }
@@ -231,7 +233,7 @@ pub(super) fn reset(scope: &str, target: &Target) -> Result<(), Box<dyn Error>> 
 
 pub(super) fn state(verb: &StateVerb) -> Result<(), Box<dyn Error>> {
     match verb {
-        StateVerb::Export { target } => say(&target.get("/_stub/state")?.to_string()),
+        StateVerb::Export { target } => Ok(say(&target.get("/_stub/state")?.to_string())?),
         StateVerb::Import { file, target } => {
             let text = match file.as_os_str() == "-" {
                 true => from_standard_input()?,
@@ -257,11 +259,11 @@ pub(super) fn shown(
     answer: &Value,
     in_words: impl FnOnce() -> String,
 ) -> Result<(), Box<dyn Error>> {
-    say(&if target.json {
-        answer.to_string()
-    } else {
-        in_words()
-    })
+    let text = match target.json {
+        true => answer.to_string(),
+        false => in_words(),
+    };
+    Ok(say(&text)?)
 }
 
 /// Text of somebody else, safe on a terminal; what is no text, as JSON.
@@ -290,11 +292,4 @@ fn from_standard_input() -> io::Result<String> {
         .take(64 * 1_048_576)
         .read_to_string(&mut text)?;
     Ok(text)
-}
-
-pub(super) fn say(text: &str) -> Result<(), Box<dyn Error>> {
-    let mut out = io::stdout().lock();
-    writeln!(out, "{text}")?;
-    out.flush()?;
-    Ok(())
 }

@@ -1,13 +1,15 @@
 //! A line for a person about each exchange: when, what was asked, what came of it, and which rule had a hand in it.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
 
 use stub_coordinator::{Answer, Exchange, Outcome, StubEvent};
 
-/// Writes a line to standard error for each exchange that ends, until the stub does.
-pub(super) fn follow(events: Receiver<StubEvent>) -> JoinHandle<()> {
+use super::LogWriter;
+
+/// Logs a line for each exchange that ends, until the stub does.
+pub(super) fn follow(events: Receiver<StubEvent>, log: LogWriter) -> JoinHandle<()> {
     let colours =
         io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     std::thread::spawn(move || {
@@ -15,8 +17,7 @@ pub(super) fn follow(events: Receiver<StubEvent>) -> JoinHandle<()> {
             let StubEvent::Completed(exchange) = event else {
                 continue;
             };
-            // Standard error is for people; where it is closed, nobody reads.
-            let _ = writeln!(io::stderr(), "{}", line(&exchange, colours));
+            log.line(line(&exchange, colours));
         }
     })
 }

@@ -2,6 +2,8 @@
 
 mod control;
 mod exchanges;
+mod log;
+mod output;
 mod questions;
 mod remote;
 mod self_check;
@@ -10,12 +12,14 @@ mod typed;
 mod validate;
 
 use std::error::Error;
-use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
+
+pub(crate) use log::LogWriter;
+pub(crate) use output::unless_the_reader_left;
 
 /// What can be typed.
 ///
@@ -108,31 +112,30 @@ Presets: agree, diverge, empty, 5xx, timeout, flaky, slow-day, lost-replies, spl
 GET URL/_stub/presets prints the rules of each.";
 
 /// Does what was typed.
-pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
+pub(crate) fn run(arguments: Arguments, log: &LogWriter) -> Result<ExitCode, Box<dyn Error>> {
     let done: Result<(), Box<dyn Error>> = match arguments.command {
-        Some(Command::Completions { shell }) => {
-            clap_complete::generate(
-                shell,
-                &mut Arguments::command(),
-                "stub-coordinator",
-                &mut io::stdout(),
-            );
-            Ok(())
-        }
+        Some(Command::Completions { shell }) => completions(shell),
         Some(Command::SelfCheck) => self_check::run(),
-        Some(Command::Serve(flags)) => serve::run(*flags),
+        Some(Command::Serve(flags)) => serve::run(*flags, log),
         Some(Command::Preset(verb)) => control::presets(&verb),
-        Some(Command::Rule(verb)) => control::rules(&verb),
+        Some(Command::Rule(verb)) => control::rules(&verb, log),
         Some(Command::Gate(verb)) => control::gates(&verb),
         Some(Command::Clock(verb)) => control::clock(&verb),
         Some(Command::Tail { target }) => questions::tail(&target),
         Some(Command::Explain(thought)) => questions::explain(&thought),
-        Some(Command::Verify(amount)) => return questions::verify(&amount),
+        Some(Command::Verify(amount)) => return Ok(questions::verify(&amount, log)),
         Some(Command::Counters { target }) => questions::counters(&target),
         Some(Command::Reset { scope, target }) => control::reset(&scope, &target),
-        Some(Command::Validate { file }) => validate::run(&file),
+        Some(Command::Validate { file }) => validate::run(&file, log),
         Some(Command::State(verb)) => control::state(&verb),
-        None => serve::run(arguments.serve),
+        None => serve::run(arguments.serve, log),
     };
     done.map(|()| ExitCode::SUCCESS)
+}
+
+fn completions(shell: Shell) -> Result<(), Box<dyn Error>> {
+    let mut script = Vec::new();
+    // Put together first: its maker panics where it can't write.
+    clap_complete::generate(shell, &mut Arguments::command(), "stub-coordinator", &mut script);
+    Ok(output::print(&script)?)
 }

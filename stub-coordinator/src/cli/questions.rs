@@ -1,12 +1,15 @@
 //! The commands that ask a running stub and change nothing: what arrived, what was counted, which rule would fire.
 
 use std::error::Error;
+use std::io;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::control::{say, shown, word};
+use super::LogWriter;
+use super::control::{shown, word};
+use super::output::{unless_the_reader_left, write_all};
 use super::remote::Target;
 
 /// What a request says that it can be told by.
@@ -96,8 +99,19 @@ pub(super) fn explain(thought: &Thought) -> Result<(), Box<dyn Error>> {
     })
 }
 
-/// 0 where so many arrived, 1 where not, 2 where nobody can say: the journal forgot, or the question got no answer.
-pub(super) fn verify(amount: &Amount) -> Result<ExitCode, Box<dyn Error>> {
+/// 0 where so many arrived, 1 where not, 2 where nobody can say: the journal forgot, the question got no answer, or the
+/// answer can't be printed.
+pub(super) fn verify(amount: &Amount, log: &LogWriter) -> ExitCode {
+    match verdict(amount) {
+        Ok(code) => code,
+        Err(error) => {
+            log.note(error);
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn verdict(amount: &Amount) -> Result<ExitCode, Box<dyn Error>> {
     let mut what = json!({"operation": amount.operation});
     amount.about.put_into(&mut what);
     let mut question = json!({"match": what});
@@ -110,13 +124,7 @@ pub(super) fn verify(amount: &Amount) -> Result<ExitCode, Box<dyn Error>> {
             question[field] = json!(value);
         }
     }
-    let answer = match amount.target.post("/_stub/journal/verify", &question) {
-        Ok(answer) => answer,
-        Err(error) => {
-            eprintln!("stub-coordinator: {error}");
-            return Ok(ExitCode::from(2));
-        }
-    };
+    let answer = amount.target.post("/_stub/journal/verify", &question)?;
     shown(&amount.target, &answer, || {
         format!("{}: {}", word(&answer["verdict"]), word(&answer["why"]))
     })?;
@@ -152,7 +160,7 @@ pub(super) fn counters(target: &Target) -> Result<(), Box<dyn Error>> {
 /// Follows the stub's events and prints a line for each exchange that ends, until either side goes.
 pub(super) fn tail(target: &Target) -> Result<(), Box<dyn Error>> {
     let mut event = String::new();
-    target
+    let ended = target
         .clone()
         .steady()?
         .lines("/_stub/events?heartbeat=10s", |line| {
@@ -167,11 +175,15 @@ pub(super) fn tail(target: &Target) -> Result<(), Box<dyn Error>> {
                 false => serde_json::from_str(data)
                     .map_or_else(|_| data.to_owned(), |row: Value| row_in_words(&row)),
             };
-            match say(&told) {
+            match write_all(io::stdout(), format!("{told}\n").as_bytes()) {
                 Ok(()) => ControlFlow::Continue(()),
-                Err(_) => ControlFlow::Break(()),
+                Err(error) => ControlFlow::Break(error),
             }
-        })
+        })?;
+    match ended {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(error) => Ok(unless_the_reader_left(error)?),
+    }
 }
 
 fn row_in_words(row: &Value) -> String {

@@ -4,6 +4,7 @@
 use std::error::Error;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use clap::Args;
@@ -178,11 +179,11 @@ impl Target {
     }
 
     /// Gives every line of an endless answer to `each`, until the stub ends it or `each` says so.
-    pub(super) fn lines(
+    pub(super) fn lines<B>(
         &self,
         path: &str,
-        mut each: impl FnMut(&str) -> std::ops::ControlFlow<()>,
-    ) -> Result<(), Box<dyn Error>> {
+        mut each: impl FnMut(&str) -> ControlFlow<B>,
+    ) -> Result<ControlFlow<B>, Box<dyn Error>> {
         let Begun { rest, status, .. } = self.open("GET", path, None)?;
         if status != 200 {
             return Err(format!(
@@ -191,11 +192,12 @@ impl Target {
             .into());
         }
         for line in rest.lines() {
-            if each(line?.trim_end()).is_break() {
-                break;
+            let wish = each(line?.trim_end());
+            if wish.is_break() {
+                return Ok(wish);
             }
         }
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     }
 
     /// Host and port, and the path in front of all paths.

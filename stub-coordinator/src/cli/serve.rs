@@ -1,19 +1,22 @@
 //! Standing the stub up: from flags to a configuration, to a running server, until somebody ends it.
 
 use std::error::Error;
-use std::io::{self, Write};
+use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::thread::{self, JoinHandle};
 
 use clap::{Args, ValueEnum};
-use serde_json::json;
+use serde::Serialize;
 use stub_coordinator::{
     ClockKind, Config, ControlPlace, Scope, Span, Strictness, Stub, TokenGrant, draw_seed, draw_token,
     preset, read_job_file, read_scenario,
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 
-use super::{exchanges, typed};
+use super::output::say;
+use super::{LogWriter, exchanges, typed};
 
 #[derive(Debug, Args)]
 pub(super) struct Flags {
@@ -67,9 +70,26 @@ enum TypedClock {
     Manual,
 }
 
+/// What the first line of standard output says, in this order.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StartLine<'a> {
+    url: String,
+    control_url: Option<String>,
+    pid: u32,
+    seed: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scenario: Option<&'a Path>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    preset: Option<&'a str>,
+    /// The one that was made up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
+}
+
 /// Stands the stub up and waits for its end.
-pub(super) fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
-    let (config, made_up) = configure(&flags)?;
+pub(super) fn run(flags: Flags, log: &LogWriter) -> Result<(), Box<dyn Error>> {
+    let (config, token) = configure(&flags, log)?;
     let seed = config.seed;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -78,57 +98,82 @@ pub(super) fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
     let mut signals = runtime.block_on(async { EndSignals::listen() })?;
     let mut stub = Stub::start(config)?;
     if let Some(queue) = &flags.mirror {
-        stub.mirror(queue, |line| eprintln!("stub-coordinator: {line}"))?;
+        let log = log.clone();
+        stub.mirror(queue, move |line| log.note(line))?;
     }
+    let events = stub.events();
+    let preset = flags.preset.as_deref().unwrap_or("agree");
+    let line = serde_json::to_string(&StartLine {
+        url: stub.url(),
+        control_url: stub.control_url(),
+        pid: std::process::id(),
+        seed,
+        scenario: flags.scenario.as_deref(),
+        preset: Some(preset).filter(|_| flags.scenario.is_none()),
+        token,
+    })?;
+    let mut follower = None;
+    let failed = runtime.block_on(async {
+        tokio::select! {
+            () = signals.first() => Ok(()),
+            failed = async {
+                announce(line).await?;
+                introduce(&stub, log);
+                follower = Some(exchanges::follow(events, log.clone()));
+                std::future::pending().await
+            } => failed,
+        }
+    });
+    let report = stub.stop();
+    // It ends with the stub; what it has not logged yet comes before the summary.
+    drop(follower.map(JoinHandle::join));
+    let mutations = report.counters.mutations_total();
+    let requests: u64 = report.counters.requests.values().sum();
+    log.last_note(format_args!(
+        "ended after {requests} requests, {mutations} mutations"
+    ));
+    for violation in &report.violations {
+        log.last_note(format_args!("violation: {violation}"));
+    }
+    failed
+}
+
+/// Prints the line on a thread of its own: where nobody takes it, the stub serves all the same, and can be ended.
+async fn announce(line: String) -> io::Result<()> {
+    let (tell, told) = oneshot::channel();
+    let thread = thread::Builder::new().name("start-line".to_owned());
+    // Whoever asks may have ended.
+    thread.spawn(move || drop(tell.send(say(&line))))?;
+    told.await.map_err(io::Error::other)?
+}
+
+/// Says to people what the line says to programs, and which rules are armed.
+fn introduce(stub: &Stub, log: &LogWriter) {
     let rules = stub.rules();
-    let follower = exchanges::follow(stub.events());
-    let mut line =
-        json!({"url": stub.url(), "controlUrl": stub.control_url(), "pid": std::process::id(), "seed": seed});
-    match &flags.scenario {
-        Some(scenario) => line["scenario"] = json!(scenario),
-        None => line["preset"] = json!(flags.preset.as_deref().unwrap_or("agree")),
-    }
-    if let Some(token) = made_up {
-        line["token"] = json!(token);
-    }
-    say(&line.to_string())?;
-    eprintln!(
-        "stub-coordinator: listening on {}, {} rules armed, Ctrl-C ends it",
+    log.note(format_args!(
+        "listening on {}, {} rules armed, Ctrl-C ends it",
         stub.url(),
         rules.len()
-    );
+    ));
     if let Some(url) = stub.control_url() {
-        eprintln!("stub-coordinator: console and control at {url}/, which no fault closes");
+        log.note(format_args!(
+            "console and control at {url}/, which no fault closes"
+        ));
     }
     for (at, status) in rules.iter().enumerate() {
-        let behind: String = status
-            .behind
-            .iter()
-            .map(|id| format!("  (behind {id})"))
-            .collect();
-        eprintln!(
+        let behind = status.behind.iter().map(|id| format!("  (behind {id})"));
+        let behind: String = behind.collect();
+        log.line(format!(
             "  {}. on {}: {}{behind}",
             at + 1,
             status.rule.on,
             status.rule.fault
-        );
+        ));
     }
-    runtime.block_on(signals.first());
-    let report = stub.stop();
-    // It ends with the stub; what it has not written yet comes before the summary.
-    let _ = follower.join();
-    let mutations = report.counters.mutations_total();
-    let requests: u64 = report.counters.requests.values().sum();
-    eprintln!("stub-coordinator: ended after {requests} requests, {mutations} mutations");
-    report
-        .violations
-        .iter()
-        .for_each(|violation| eprintln!("stub-coordinator: violation: {violation}"));
-    Ok(())
 }
 
 /// What was typed, as a configuration, and the token where one was made up.
-fn configure(flags: &Flags) -> Result<(Config, Option<String>), Box<dyn Error>> {
+fn configure(flags: &Flags, log: &LogWriter) -> Result<(Config, Option<String>), Box<dyn Error>> {
     let mut config = match &flags.scenario {
         Some(file) => read_scenario(file)?,
         None => Config {
@@ -139,7 +184,7 @@ fn configure(flags: &Flags) -> Result<(Config, Option<String>), Box<dyn Error>> 
     for file in &flags.jobs {
         let read = read_job_file(file)?;
         for warning in read.warnings {
-            eprintln!("stub-coordinator: {}: {warning}", file.display());
+            log.note(format_args!("{}: {warning}", file.display()));
         }
         config.jobs.push(read.job);
     }
@@ -213,14 +258,5 @@ impl EndSignals {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
         }
-    }
-}
-
-/// One line on standard output; a reader that has gone is no failure of ours.
-fn say(line: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    match writeln!(out, "{line}").and_then(|()| out.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other,
     }
 }

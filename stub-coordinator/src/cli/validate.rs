@@ -6,17 +6,22 @@ use std::path::Path;
 
 use stub_coordinator::check_rules_file;
 
+use super::LogWriter;
 use super::control::behind;
+use super::output::say;
 
-pub(super) fn run(file: &Path) -> Result<(), Box<dyn Error>> {
+pub(super) fn run(file: &Path, log: &LogWriter) -> Result<(), Box<dyn Error>> {
     let rules = check_rules_file(file)?;
     for rule in &rules {
         let line = rule.line.map_or(String::new(), |line| format!(":{line}"));
         for earlier in &rule.behind {
             let told = behind(rule.id.as_str(), earlier.as_str());
-            eprintln!("{}{line}: {told}", file.display());
+            log.line(format!("{}{line}: {told}", file.display()));
         }
     }
-    println!("{}: {} rules, all of which can fire", file.display(), rules.len());
-    Ok(())
+    let count = rules.len();
+    Ok(say(&format!(
+        "{}: {count} rules, all of which can fire",
+        file.display()
+    ))?)
 }

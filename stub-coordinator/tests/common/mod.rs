@@ -1,6 +1,8 @@
 //! A small raw HTTP client for the black-box tests: what it sends is written out, what it gets is bytes.
 #![expect(dead_code, reason = "each test binary uses its own part of this")]
 
+pub mod program;
+
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;

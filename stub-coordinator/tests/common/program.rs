@@ -1,0 +1,138 @@
+//! The binary under test: started, asked, ended.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+use serde_json::{Value, json};
+
+use super::PATIENCE;
+
+/// A stub that was started; killed where a test forgets to end it.
+pub struct Running {
+    pub child: Child,
+    pub line: Value,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stub-coordinator"));
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+pub fn run(arguments: &[&str]) -> Output {
+    command(arguments).output().expect("it runs")
+}
+
+pub fn start(arguments: &[&str]) -> Running {
+    start_by(command(arguments))
+}
+
+/// Starts it with its standard output in a pipe, and all else as the command says.
+pub fn start_by(mut command: Command) -> Running {
+    let mut child = command.spawn().expect("it starts");
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().expect("a pipe"))
+        .read_line(&mut line)
+        .expect("a line");
+    let line = serde_json::from_str(&line).unwrap_or_else(|error| {
+        let mut errors = String::new();
+        if let Some(stderr) = child.stderr.as_mut() {
+            stderr.read_to_string(&mut errors).expect("text");
+        }
+        panic!("{error}: {line:?}: {errors}")
+    });
+    Running { child, line }
+}
+
+impl Running {
+    pub fn address(&self) -> String {
+        let url = self.line["url"].as_str().expect("a url");
+        // Whoever listens everywhere listens here.
+        url.trim_start_matches("http://").replace("0.0.0.0", "127.0.0.1")
+    }
+
+    pub fn send(&self, method: &str, path: &str, headers: &str, body: &str) -> String {
+        let mut stream = TcpStream::connect(self.address()).expect("connects");
+        let length = body.len();
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n{headers}");
+        write!(stream, "{head}content-length: {length}\r\n\r\n{body}").expect("written");
+        let mut text = String::new();
+        stream.read_to_string(&mut text).expect("an answer");
+        text
+    }
+
+    pub fn interrupt(mut self) -> (Option<i32>, String) {
+        self.signal(Signal::INT);
+        let mut errors = String::new();
+        self.child
+            .stderr
+            .as_mut()
+            .expect("a pipe")
+            .read_to_string(&mut errors)
+            .expect("text");
+        (self.child.wait().expect("it ends").code(), errors)
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("it lives");
+    }
+
+    /// Its exit code, once it has ended by itself; none where a signal ended it.
+    pub fn code(&mut self) -> Option<i32> {
+        code_of(&mut self.child)
+    }
+}
+
+/// The exit code of a program that ends by itself.
+pub fn code_of(child: &mut Child) -> Option<i32> {
+    let ended = pidfd_open(Pid::from_child(child), PidfdFlags::empty()).expect("it was not waited for");
+    let limit = Timespec::try_from(PATIENCE).expect("a length of time");
+    let ready = poll(&mut [PollFd::new(&ended, PollFlags::IN)], Some(&limit)).expect("a poll");
+    if ready == 0 {
+        // A test that fails leaves nothing behind.
+        let _ = child.kill();
+    }
+    assert_eq!(ready, 1, "it does not end");
+    child.wait().expect("it ends").code()
+}
+
+pub fn dry_run(stub: &Running, engine: &str) -> String {
+    let body = json!({"factoryId": "f", "caps": [format!("engine:{engine}")], "shadow": 1}).to_string();
+    stub.send("POST", "/v1/shadow/claims", "", &body)
+}
+
+pub fn write(folder: &Path, name: &str, text: &str) -> String {
+    let path = folder.join(name);
+    fs::write(&path, text).expect("written");
+    path.to_str().expect("text").to_owned()
+}
+
+/// What a command says that is sent to a running stub.
+pub fn told(stub: &Running, arguments: &[&str]) -> (bool, String) {
+    let url = format!("http://{}", stub.address());
+    let mut all = arguments.to_vec();
+    all.extend(["--url", &url]);
+    let output = run(&all);
+    let text = [output.stdout, output.stderr].concat();
+    (
+        output.status.success(),
+        String::from_utf8_lossy(&text).into_owned(),
+    )
+}
