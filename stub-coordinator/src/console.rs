@@ -12,8 +12,8 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use axum::routing::get;
 
+use crate::control::discount;
 use crate::exchange::exchange;
-use crate::faults::Handle;
 use crate::shared::Shared;
 
 const PAGE: &str = include_str!("console/page.html");
@@ -46,14 +46,7 @@ async fn page_or_answer(State(shared): State<Arc<Shared>>, request: Request) -> 
     {
         return exchange(State(shared), request).await;
     }
-    // A connection for the page is the reader's own, like one for control.
-    if request
-        .extensions()
-        .get::<Handle>()
-        .is_some_and(Handle::is_first_request)
-    {
-        shared.journal.connected_for_control();
-    }
+    discount(&shared, &request);
     page()
 }
 

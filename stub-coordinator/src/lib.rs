@@ -18,6 +18,7 @@ mod coordinator;
 mod evidence;
 mod exchange;
 mod faults;
+mod identity;
 mod ids;
 mod jobfile;
 mod journal;
@@ -50,6 +51,7 @@ pub use config::{
 };
 pub use coordinator::access::Scope;
 pub use evidence::{JobState, LeaseState, QuarantineState, Report};
+pub use identity::StubIdentity;
 pub use ids::{InvalidId, RuleId};
 pub use jobfile::{JobFile, JobFileError, read_job_file};
 pub use journal::counters::Counters;

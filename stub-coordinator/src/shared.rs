@@ -22,6 +22,8 @@ use crate::moment::Moment;
 use crate::script::{Fault, Gates, Rule, RuleError, RuleStatus, Script};
 
 pub(crate) struct Shared {
+    /// What this one is told apart by from every other stub, and from itself before its last start.
+    pub(crate) instance: String,
     coordinator: Mutex<Coordinator>,
     /// What it was set up with, for setting it up again.
     setup: Setup,
@@ -115,6 +117,7 @@ pub struct Due {
 
 impl Shared {
     pub(crate) fn new(
+        instance: String,
         setup: Setup,
         clock: Arc<Clock>,
         journal: Arc<Journal>,
@@ -123,6 +126,7 @@ impl Shared {
         patience: Patience,
     ) -> Shared {
         Shared {
+            instance,
             coordinator: Mutex::new(Coordinator::new(setup.clone())),
             setup,
             keeper: OnceLock::new(),

@@ -45,8 +45,6 @@ const SUBSCRIBER_LIMIT: usize = 64;
 #[derive(Clone)]
 struct Subscribers {
     places: Arc<Semaphore>,
-    /// Told apart from an earlier stub on the same port, whose numbers mean something else.
-    stub: Arc<str>,
 }
 
 /// The stream, and the exchanges that it tells of.
@@ -66,10 +64,8 @@ struct Wish {
 
 impl Subscribers {
     fn new() -> Subscribers {
-        let stub = crate::secret::draw_token().unwrap_or_default();
         Subscribers {
             places: Arc::new(Semaphore::new(SUBSCRIBER_LIMIT)),
-            stub: Arc::from(&stub[..stub.len().min(8)]),
         }
     }
 
@@ -95,7 +91,7 @@ impl Subscribers {
             return problem(503, "too_many_subscribers", &detail);
         };
         let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
-        let feed = Feed::new(shared, &self.stub, last);
+        let feed = Feed::new(shared, last);
         // One frame at a time: what the reader has not taken is not yet made.
         let (frames, to_reader) = mpsc::channel(1);
         tokio::spawn(attend(feed, frames, heartbeat, place));

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::{Query, Request, State};
 use axum::http::Response;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::questions::known;
-use super::{asked, document, problem, read};
+use super::{asked, discount, document, problem, read};
+use crate::identity::StubIdentity;
 use crate::journal::WaitError;
 use crate::journal::exchange::Match;
 use crate::names::Span;
@@ -35,6 +36,16 @@ pub(super) async fn health(State(shared): Stub) -> Response<Body> {
         "lateRequests": late,
         "stateTrouble": shared.keeping_trouble(),
     }))
+}
+
+pub(super) async fn identity(State(shared): Stub, request: Request) -> Response<Body> {
+    discount(&shared, &request);
+    let places = shared.places.get();
+    document(&StubIdentity {
+        stub: shared.instance.clone(),
+        url: places.map(Places::url).unwrap_or_default(),
+        control_url: places.and_then(Places::control_url),
+    })
 }
 
 pub(super) async fn counters(State(shared): Stub) -> Response<Body> {

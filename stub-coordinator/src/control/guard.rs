@@ -44,15 +44,17 @@ impl Guard {
     }
 }
 
+/// Takes a connection out of the count that turns out to be the reader's own.
+pub(crate) fn discount(shared: &Shared, request: &Request) {
+    let handle = request.extensions().get::<Handle>();
+    if handle.is_some_and(Handle::is_first_request) {
+        shared.journal.connected_for_control();
+    }
+}
+
 /// Lets a request through, or refuses it.
 pub(super) async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Response<Body> {
-    if request
-        .extensions()
-        .get::<Handle>()
-        .is_some_and(Handle::is_first_request)
-    {
-        guard.shared.journal.connected_for_control();
-    }
+    discount(&guard.shared, &request);
     let headers = request.headers();
     if !comes_from_here(headers) {
         return problem(

@@ -25,6 +25,7 @@ use serde_json::{Value, json};
 use crate::names::with_hint;
 use crate::shared::Shared;
 use guard::Guard;
+pub(crate) use guard::discount;
 
 /// The routes under `/_stub/`: open where nobody has a token, else for those who administer.
 pub(crate) fn routes(token: Option<&str>, shared: &Arc<Shared>) -> Router<Arc<Shared>> {
@@ -64,7 +65,9 @@ pub(crate) fn routes(token: Option<&str>, shared: &Arc<Shared>) -> Router<Arc<Sh
         .method_not_allowed_fallback(|| async {
             problem(405, "method_not_allowed", "the path has other methods")
         })
-        .layer(guarded());
+        .layer(guarded())
+        // Open to everybody: who asks has not yet said who it is, and to whom depends on the answer.
+        .route("/identity", get(evidence::identity));
     // Where those who collect metrics look for them, and just as guarded.
     let metrics = get(metrics::metrics).layer(guarded());
     // A nest leaves out its own name with a slash behind it, which would be the API's then.

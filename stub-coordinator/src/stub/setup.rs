@@ -91,7 +91,8 @@ pub(crate) fn set_up(config: Config) -> Result<Shared, StartError> {
         body: Duration::from_millis(config.body_limit_ms),
         connections: config.connection_limit,
     };
-    let shared = Shared::new(setup, clock, journal, config.seed, strict, patience);
+    let instance = crate::secret::draw_token().map_err(StartError::System)?;
+    let shared = Shared::new(instance, setup, clock, journal, config.seed, strict, patience);
     let jobs = specs(config.jobs)?;
     submit(&shared, &jobs).map_or(Ok(()), |twice| Err(StartError::JobTwice(twice)))?;
     // A reset goes back to what was asked for, not to what an earlier run left.

@@ -23,7 +23,6 @@ pub(super) const SNAPSHOT_ROWS: u64 = 200;
 
 pub(super) struct Feed {
     shared: Arc<Shared>,
-    stub: String,
     /// Changes with every reset: what was told before it no longer holds.
     life: u64,
     /// Everything up to this number has been told.
@@ -38,10 +37,9 @@ pub(super) struct Feed {
 
 impl Feed {
     /// A feed from now on, or from where the one with this last event id broke off.
-    pub(super) fn new(shared: Arc<Shared>, stub: &str, last_event_id: Option<&str>) -> Feed {
+    pub(super) fn new(shared: Arc<Shared>, last_event_id: Option<&str>) -> Feed {
         let life = *shared.life.borrow();
         let mut feed = Feed {
-            stub: stub.to_owned(),
             life,
             told: 0,
             open: BTreeSet::new(),
@@ -50,7 +48,8 @@ impl Feed {
             begun: false,
             shared,
         };
-        let prefix = format!("{stub}-{life}-");
+        // An earlier stub on the same port numbered other exchanges.
+        let prefix = format!("{}-{life}-", feed.shared.instance);
         let resumed = last_event_id
             .and_then(|id| id.strip_prefix(&prefix)?.parse::<u64>().ok())
             .filter(|told| *told <= feed.shared.journal.reach().last);
@@ -111,7 +110,7 @@ impl Feed {
         );
         let rows: Vec<Row> = shown.iter().map(Row::of).collect();
         let places = self.shared.places.get();
-        let mut whole = json!({"stub": self.stub, "seed": self.shared.seed, "rows": rows,
+        let mut whole = json!({"stub": self.shared.instance, "seed": self.shared.seed, "rows": rows,
                                "controlUrl": places.and_then(Places::control_url),
                                "vocabulary": view::vocabulary(), "clock": view::clock(&self.shared)});
         self.said.clear();
@@ -156,7 +155,7 @@ impl Feed {
 
     fn event(&self, news: &mut String, name: &str, data: &Value) {
         let settled = self.open.first().map_or(self.told, |open| open - 1);
-        let id = format!("{}-{}-{settled}", self.stub, self.life);
+        let id = format!("{}-{}-{settled}", self.shared.instance, self.life);
         write(news, name, Some(&id), &data.to_string());
     }
 }

@@ -52,7 +52,7 @@ fn events(news: &str) -> Vec<(String, Value)> {
 #[test]
 fn nothing_new_is_told_as_nothing() {
     let shared = shared(10);
-    let mut feed = Feed::new(Arc::clone(&shared), "s", None);
+    let mut feed = Feed::new(Arc::clone(&shared), None);
     assert_eq!(events(&feed.look()).len(), 1);
     assert_eq!(feed.look(), "");
     traffic(&shared, 1);
@@ -64,7 +64,7 @@ fn nothing_new_is_told_as_nothing() {
 #[test]
 fn whoever_looks_too_late_is_told_how_much_it_lost_and_starts_afresh() {
     let shared = shared(5_000);
-    let mut feed = Feed::new(Arc::clone(&shared), "s", None);
+    let mut feed = Feed::new(Arc::clone(&shared), None);
     feed.look();
     // A thousand may be behind; the 200 before those are lost.
     traffic(&shared, 1_200);
@@ -82,7 +82,7 @@ fn whoever_looks_too_late_is_told_how_much_it_lost_and_starts_afresh() {
 #[test]
 fn a_burst_is_told_in_bounded_pieces() {
     let shared = shared(5_000);
-    let mut feed = Feed::new(Arc::clone(&shared), "s", None);
+    let mut feed = Feed::new(Arc::clone(&shared), None);
     feed.look();
     traffic(&shared, 600);
     let completed = |news: String| {
@@ -107,8 +107,8 @@ fn whoever_says_it_was_told_what_never_happened_starts_afresh() {
     traffic(&shared, 1);
     let life = *shared.life.borrow();
     let name_of_first = |told: u64| {
-        let id = format!("s-{life}-{told}");
-        let mut feed = Feed::new(Arc::clone(&shared), "s", Some(&id));
+        let id = format!("{}-{life}-{told}", shared.instance);
+        let mut feed = Feed::new(Arc::clone(&shared), Some(&id));
         events(&feed.look())[0].0.clone()
     };
     assert_eq!(name_of_first(2), "snapshot");
@@ -120,7 +120,7 @@ fn whoever_says_it_was_told_what_never_happened_starts_afresh() {
 fn what_a_snapshot_shows_under_way_is_told_when_it_ends() {
     let shared = shared(10);
     let open = shared.journal.arrive(&crate::journal::tests::arrival("claim"));
-    let mut feed = Feed::new(Arc::clone(&shared), "s", None);
+    let mut feed = Feed::new(Arc::clone(&shared), None);
     assert_eq!(events(&feed.look())[0].0, "snapshot");
     drop(open);
     let news = events(&feed.look());
