@@ -37,7 +37,7 @@ pub struct Config {
     pub enrol_tokens: Vec<TokenGrant>,
     /// A token that `/_stub/` takes, beside those of the scope `admin`. Without any token at all it is open.
     pub control_token: Option<String>,
-    /// Where `/_stub/` is served besides: a place that no fault closes.
+    /// Where `/_stub/` is served besides: on a port that no fault closes.
     pub control: ControlPlace,
     /// How long a lease lives, in milliseconds.
     pub lease_ms: u64,
@@ -63,15 +63,15 @@ pub struct Config {
     pub connection_limit: usize,
 }
 
-/// Where the control API listens, besides the API's own address.
+/// On which port the control API listens by itself, always at the API's address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ControlPlace {
     /// Nowhere: while nobody listens for the API, nobody listens for control either.
     #[default]
     Shared,
-    /// On the API's port of 127.0.0.2; on a free one of 127.0.0.1 where that can't be had.
+    /// On the port after the API's; on a free one where the API takes a free one.
     Beside,
-    /// On this port of 127.0.0.1; 0 takes a free one.
+    /// On this port; 0 takes a free one.
     Port(u16),
 }
 

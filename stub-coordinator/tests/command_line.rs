@@ -243,44 +243,6 @@ fn a_script_asks_what_arrived_by_exit_codes() {
 }
 
 #[test]
-fn an_outage_is_begun_and_ended_by_the_same_words_as_any_other_preset() {
-    let stub = start(&[]);
-    let refused = || TcpStream::connect(stub.address()).is_err();
-    let (fine, said) = told(&stub, &["preset", "use", "outage"]);
-    assert!(fine && said == "outage: 1 rules armed\n" && refused(), "{said}");
-    let (_, listed) = told(&stub, &["rule", "list"]);
-    assert!(listed.contains("outage-1  on *: down"), "{listed}");
-    let (fine, said) = told(&stub, &["preset", "use", "agree"]);
-    assert!(fine && !refused(), "{said}");
-    assert!(dry_run(&stub, "sh").starts_with("HTTP/1.1 204"));
-}
-
-#[test]
-fn control_has_a_place_of_its_own_that_can_be_chosen() {
-    let beside = start(&[]);
-    let port = beside.address().rsplit_once(':').expect("a port").1.to_owned();
-    assert_eq!(beside.line["controlUrl"], format!("http://127.0.0.2:{port}"));
-    let free = start(&["--control-port", "0"]);
-    let url = free.line["controlUrl"].as_str().expect("a url");
-    assert!(url.starts_with("http://127.0.0.1:"), "{url}");
-    assert!(run(&["preset", "use", "outage", "--url", url]).status.success());
-    let lost = told(&free, &["preset", "use", "agree"]);
-    assert!(
-        !lost.0 && lost.1.contains("in an outage the controlUrl"),
-        "{}",
-        lost.1
-    );
-    assert!(run(&["preset", "use", "agree", "--url", url]).status.success());
-    let taken = run(&["--control-port", &port, "--port", "0"]);
-    // That port is the other stub's on 127.0.0.1.
-    let errors = String::from_utf8_lossy(&taken.stderr).into_owned();
-    assert!(
-        !taken.status.success() && errors.contains("choose another --control-port"),
-        "{errors}"
-    );
-}
-
-#[test]
 fn state_goes_out_by_one_command_and_in_by_another() {
     let folder = tempfile::tempdir().expect("a folder");
     let job = write(folder.path(), "tidy.md", "---\nengine: sh\n---\nTidy.\n");
@@ -316,7 +278,10 @@ fn tail_tells_of_each_exchange_as_it_ends() {
         "{line}"
     );
     // An outage is not its end.
-    assert!(told(&stub, &["preset", "use", "outage"]).0 && told(&stub, &["preset", "use", "agree"]).0);
+    let control = stub.line["controlUrl"].as_str().expect("a url");
+    for preset in ["outage", "agree"] {
+        assert!(run(&["preset", "use", preset, "--url", control]).status.success());
+    }
     stub.send("GET", "/v1/health", "", "");
     let mut line = String::new();
     while !line.contains("health") {

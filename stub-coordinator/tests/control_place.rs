@@ -1,4 +1,4 @@
-//! The control API's own address: what no fault closes, what is served there, and what it is no part of.
+//! The control API's own port: what no fault closes, what is served there, and what it is no part of.
 
 mod common;
 
@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpStream};
 
 use common::*;
 use serde_json::json;
-use stub_coordinator::{Config, ControlPlace, Stub, control_beside};
+use stub_coordinator::{Config, ControlPlace, Stub};
 
 fn beside(config: Config) -> Stub {
     start_with(
@@ -36,7 +36,7 @@ fn ask(stub: &Stub, method: &str, path: &str, headers: &[(&str, &str)], body: &s
 #[test]
 fn an_outage_is_ended_where_it_was_begun() {
     let stub = beside(Config::default());
-    assert_eq!(place(&stub), control_beside(stub.address()));
+    assert_eq!(place(&stub).ip(), stub.address().ip());
     let refused = || TcpStream::connect(stub.address()).is_err();
     for _ in 0..2 {
         let down = ask(&stub, "POST", "/_stub/preset", &[], r#"{"name": "outage"}"#);
@@ -113,7 +113,7 @@ fn it_is_guarded_and_bounded_like_the_rest() {
 }
 
 #[test]
-fn it_listens_on_loopback_even_where_the_api_listens_everywhere() {
+fn it_listens_everywhere_where_the_api_does_and_asks_for_the_token() {
     let grant = stub_coordinator::TokenGrant {
         token: "root".to_owned(),
         scopes: vec![stub_coordinator::Scope::Admin],
@@ -125,10 +125,29 @@ fn it_listens_on_loopback_even_where_the_api_listens_everywhere() {
         ..Config::default()
     };
     let stub = beside(config);
-    assert!(place(&stub).ip().is_loopback());
+    assert!(place(&stub).ip().is_unspecified());
+    assert_eq!(ask(&stub, "GET", "/_stub/jobs", &[], "").status, 401);
     let bearer = [("authorization", "Bearer root")];
     assert_eq!(ask(&stub, "GET", "/v1/jobs", &bearer, "").code(), "not_found");
     assert_eq!(ask(&stub, "GET", "/_stub/jobs", &bearer, "").status, 200);
+}
+
+#[test]
+fn everybody_is_told_which_stub_it_is_and_nobody_is_counted_for_asking() {
+    let config = Config {
+        control_token: Some("key".to_owned()),
+        ..Config::default()
+    };
+    let (stub, other) = (beside(config.clone()), beside(config));
+    let identity = get(&stub, "/_stub/identity").json();
+    assert_eq!(identity, ask(&stub, "GET", "/_stub/identity", &[], "").json());
+    assert_eq!(
+        (&identity["url"], &identity["controlUrl"]),
+        (&json!(stub.url()), &json!(stub.control_url()))
+    );
+    assert_ne!(identity["stub"], get(&other, "/_stub/identity").json()["stub"]);
+    stub.fence().expect("none is left");
+    assert_eq!(stub.counters().connections, 0);
 }
 
 #[test]

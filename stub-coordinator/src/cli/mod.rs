@@ -1,6 +1,7 @@
 //! The command line: what can be typed, and what it comes to.
 
 mod control;
+mod control_client;
 mod exchanges;
 mod log;
 mod output;
@@ -8,6 +9,7 @@ mod questions;
 mod remote;
 mod self_check;
 mod serve;
+mod stub_finder;
 mod typed;
 mod validate;
 
@@ -95,13 +97,14 @@ enum Command {
 }
 
 const AFTER_HELP: &str = "\
-It binds first, then prints one JSON line (url, pid, seed) on standard output; what it is asked and answers goes to \
-standard error. Ctrl-C ends it.
+It binds first, then prints one JSON line (url, controlUrl, pid, seed) on standard output; what it is asked and answers \
+goes to standard error, and nothing waits for a reader. Control and the console are under URL too, and by themselves on \
+the next port, where no fault reaches them. Ctrl-C ends it.
 
 Try it:
   stub-coordinator --preset agree --jobs inbox/tidy.md      the coordinator that would assign your own job
   stub-coordinator --preset diverge --jobs inbox/*.md       ... that would assign another one
-  stub-coordinator preset use 5xx --url URL                 change its mood while it runs
+  stub-coordinator preset use 5xx --url URL                 change its mood while it runs (in an outage the controlUrl)
   stub-coordinator explain shadow.claim --url URL           which rule would fire, and why not the others
   stub-coordinator verify claim --count 0 --url URL         exit code 0 where no claim came: for a script
   stub-coordinator tail --url URL                           watch it from another terminal

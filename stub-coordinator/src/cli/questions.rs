@@ -160,26 +160,24 @@ pub(super) fn counters(target: &Target) -> Result<(), Box<dyn Error>> {
 /// Follows the stub's events and prints a line for each exchange that ends, until either side goes.
 pub(super) fn tail(target: &Target) -> Result<(), Box<dyn Error>> {
     let mut event = String::new();
-    let ended = target
-        .clone()
-        .steady()?
-        .lines("/_stub/events?heartbeat=10s", |line| {
-            if let Some(name) = line.strip_prefix("event: ") {
-                event = name.to_owned();
+    let ended = target.lines("/_stub/events?heartbeat=10s", |line| {
+        if let Some(name) = line.strip_prefix("event: ") {
+            event = name.to_owned();
+        }
+        let Some(data) = line.strip_prefix("data: ").filter(|_| event == "completed") else {
+            return ControlFlow::Continue(());
+        };
+        let told = match target.json {
+            true => data.to_owned(),
+            false => {
+                serde_json::from_str(data).map_or_else(|_| data.to_owned(), |row: Value| row_in_words(&row))
             }
-            let Some(data) = line.strip_prefix("data: ").filter(|_| event == "completed") else {
-                return ControlFlow::Continue(());
-            };
-            let told = match target.json {
-                true => data.to_owned(),
-                false => serde_json::from_str(data)
-                    .map_or_else(|_| data.to_owned(), |row: Value| row_in_words(&row)),
-            };
-            match write_all(io::stdout(), format!("{told}\n").as_bytes()) {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(error) => ControlFlow::Break(error),
-            }
-        })?;
+        };
+        match write_all(io::stdout(), format!("{told}\n").as_bytes()) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error),
+        }
+    })?;
     match ended {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Ok(unless_the_reader_left(error)?),

@@ -1,56 +1,31 @@
-//! Talking to a running stub: where it is, who asks, and what it answered. One small HTTP client, because nothing more
-//! is needed for one request on one connection.
+//! Talking to a running stub: where it is, who asks, and what it answered.
 
 use std::error::Error;
-use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::io::BufRead;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
 use clap::Args;
 use serde_json::Value;
-use stub_coordinator::control_beside;
 
-/// The longest that a stub is waited for; a wait of its own ends before.
+use super::control_client::{Begun, ControlRequest};
+use super::stub_finder::{FoundStub, find};
+
+/// The longest that an answer is waited for; a wait of the stub's own ends before.
 const PATIENCE: Duration = Duration::from_secs(90);
-/// How long a connection may take.
-const CONNECT_TIME: Duration = Duration::from_secs(5);
 /// The largest answer: a whole state.
 const ANSWER_LIMIT: u64 = 128 * 1_048_576;
-
-/// An answer of which the head was read.
-struct Begun {
-    rest: BufReader<TcpStream>,
-    /// How long the rest is, where the head says so.
-    length: Option<u64>,
-    status: u16,
-}
-
-/// Connects to a stub: to where its control API listens by itself, where it does. An answer from there comes once what
-/// was asked for is so, and it comes in an outage too.
-fn connect(authority: &str) -> io::Result<TcpStream> {
-    let mut failed = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    for address in authority.to_socket_addrs()? {
-        if address.ip().is_loopback()
-            && let Ok(stream) = TcpStream::connect_timeout(&control_beside(address), CONNECT_TIME)
-        {
-            return Ok(stream);
-        }
-        match TcpStream::connect_timeout(&address, CONNECT_TIME) {
-            Ok(stream) => return Ok(stream),
-            Err(error) => failed = error,
-        }
-    }
-    Err(failed)
-}
+/// Where a state goes, which holds tokens.
+const STATE_PATH: &str = "/_stub/state";
 
 /// Which stub is meant.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Target {
-    /// The stub's URL, as its first line says; else STUB_URL, else http://127.0.0.1:7700.
+    /// The stub's url or controlUrl, as its first line says; else STUB_URL, else http://127.0.0.1:7700.
     #[arg(long, value_name = "URL")]
     url: Option<String>,
-    /// A token of the scope `admin`, where the stub has tokens; else STUB_TOKEN.
+    /// A token of the scope `admin`, where the stub has tokens; else STUB_TOKEN. It is sent where --url says and to the
+    /// control port of the stub there, nowhere else.
     #[arg(long, value_name = "TOKEN")]
     token: Option<String>,
     /// Print what the stub answered, as JSON.
@@ -74,15 +49,9 @@ impl Target {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Value, Box<dyn Error>> {
-        let Begun {
-            mut rest,
-            length,
-            status,
-        } = self.open(method, path, body)?;
-        let mut text = String::new();
-        let limit = length.unwrap_or(ANSWER_LIMIT).min(ANSWER_LIMIT);
-        rest.by_ref().take(limit).read_to_string(&mut text)?;
-        let answer: Value = serde_json::from_str(&text)
+        let begun = self.open(method, path, body, ANSWER_LIMIT)?;
+        let status = begun.status;
+        let answer: Value = serde_json::from_str(&begun.text()?)
             .map_err(|_| format!("{} answers, but not like a stub; check --url", self.url()))?;
         if status < 300 {
             return Ok(answer);
@@ -96,59 +65,55 @@ impl Target {
         .into())
     }
 
-    /// Sends a request and reads the head of the answer: what is left is still to come.
-    fn open(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Begun, Box<dyn Error>> {
+    /// Finds the stub, sends it a request and reads the head of the answer: what is left is still to come.
+    fn open(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+        limit: u64,
+    ) -> Result<Begun, Box<dyn Error>> {
+        let token = self.token()?;
         let (authority, prefix) = self.place()?;
-        let unreachable = |error: io::Error| {
+        let found = find(&self.url(), &authority, &prefix)?;
+        let is_named = matches!(found, FoundStub::Named(_));
+        let unproven = || {
             format!(
-                "no stub answers at {}: {error}; start one with `stub-coordinator`, or give the --url (in an outage \
-                 the controlUrl) of its first line",
-                self.url()
+                "nobody answers at {}; the stub on the next port says that it is the one, but tokens are told only \
+                 where --url says; give --url http://{}",
+                self.url(),
+                found.peer().address
             )
         };
-        let mut stream = connect(&authority).map_err(unreachable)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        let body = body.map(Value::to_string).unwrap_or_default();
-        let token = self
-            .token
-            .clone()
-            .or_else(|| std::env::var("STUB_TOKEN").ok())
-            .unwrap_or_default();
-        if token.contains(['\r', '\n']) {
-            return Err("the token has a line break in it; give one line".into());
+        if !is_named && path == STATE_PATH && body.is_some() {
+            return Err(unproven().into());
         }
-        let authorization = match token.as_str() {
-            "" => String::new(),
-            token => format!("authorization: Bearer {token}\r\n"),
-        };
-        let head = format!(
-            "{method} {prefix}{path} HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n{authorization}\
-             content-type: application/json\r\ncontent-length: {}\r\n\r\n",
-            body.len()
-        );
-        stream.write_all(head.as_bytes()).map_err(unreachable)?;
-        stream.write_all(body.as_bytes()).map_err(unreachable)?;
-        let mut reader = BufReader::new(stream);
-        let mut line = String::new();
-        reader.read_line(&mut line).map_err(unreachable)?;
-        let status = line.split(' ').nth(1).and_then(|status| status.parse().ok());
-        let status =
-            status.ok_or_else(|| format!("{} answers, but not like a stub; check --url", self.url()))?;
-        let mut length = None;
-        loop {
-            let mut line = String::new();
-            if reader.read_line(&mut line)? == 0 || line.trim().is_empty() {
-                return Ok(Begun {
-                    rest: reader,
-                    length,
-                    status,
-                });
+        let begun = found.peer().send(&ControlRequest {
+            method,
+            path,
+            token: token.as_deref().filter(|_| is_named),
+            body: &body.map(Value::to_string).unwrap_or_default(),
+            patience: PATIENCE,
+            limit,
+        });
+        match begun {
+            Ok(begun) if begun.status == 401 && !is_named => Err(unproven().into()),
+            Ok(begun) => Ok(begun),
+            Err(error) => Err(format!(
+                "the stub at http://{} answers no more: {error}; look whether it has ended",
+                found.peer().address
+            )
+            .into()),
+        }
+    }
+
+    fn token(&self) -> Result<Option<String>, Box<dyn Error>> {
+        let token = self.token.clone().or_else(|| std::env::var("STUB_TOKEN").ok());
+        match token.filter(|token| !token.is_empty()) {
+            Some(token) if token.contains(['\r', '\n']) => {
+                Err("the token has a line break in it; give one line".into())
             }
-            if let Some((name, value)) = line.split_once(':')
-                && name.eq_ignore_ascii_case("content-length")
-            {
-                length = value.trim().parse().ok();
-            }
+            token => Ok(token),
         }
     }
 
@@ -160,31 +125,13 @@ impl Target {
             .unwrap_or_else(|| "http://127.0.0.1:7700".to_owned())
     }
 
-    /// The same stub, asked where no fault reaches it, for who wants to go on listening through an outage.
-    pub(super) fn steady(self) -> Result<Target, Box<dyn Error>> {
-        let health = self.get("/_stub/health")?;
-        // From elsewhere the stub's loopback is not ours.
-        let (authority, _) = self.place()?;
-        let is_here = authority
-            .to_socket_addrs()
-            .is_ok_and(|mut addresses| addresses.any(|address| address.ip().is_loopback()));
-        let control = health["controlUrl"].as_str().filter(|_| is_here);
-        Ok(match control {
-            Some(url) => Target {
-                url: Some(url.to_owned()),
-                ..self
-            },
-            None => self,
-        })
-    }
-
     /// Gives every line of an endless answer to `each`, until the stub ends it or `each` says so.
     pub(super) fn lines<B>(
         &self,
         path: &str,
         mut each: impl FnMut(&str) -> ControlFlow<B>,
     ) -> Result<ControlFlow<B>, Box<dyn Error>> {
-        let Begun { rest, status, .. } = self.open("GET", path, None)?;
+        let Begun { rest, status, .. } = self.open("GET", path, None, u64::MAX)?;
         if status != 200 {
             return Err(format!(
                 "the stub answers {status} to {path}; give --token or STUB_TOKEN where it has tokens"

@@ -9,13 +9,14 @@ use std::thread::{self, JoinHandle};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use stub_coordinator::{
-    ClockKind, Config, ControlPlace, Scope, Span, Strictness, Stub, TokenGrant, draw_seed, draw_token,
-    preset, read_job_file, read_scenario,
+    ClockKind, Config, ControlPlace, Scope, Span, StartError, Strictness, Stub, TokenGrant, draw_seed,
+    draw_token, preset, read_job_file, read_scenario,
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::output::say;
+use super::stub_finder::neighbour;
 use super::{LogWriter, exchanges, typed};
 
 #[derive(Debug, Args)]
@@ -29,8 +30,8 @@ pub(super) struct Flags {
     /// Port to listen on; 0 takes a free one.
     #[arg(long, value_name = "N")]
     port: Option<u16>,
-    /// Port of 127.0.0.1 on which control listens by itself, where no fault reaches it; 0 takes a free one
-    /// [default: the same port on 127.0.0.2].
+    /// Port on which control and the console listen by themselves, at the same address, where no fault reaches them; 0
+    /// takes a free one [default: the port after --port, or a free one where --port is 0].
     #[arg(long, value_name = "N")]
     control_port: Option<u16>,
     /// Job files to put in the queue, in this order; the same files that the runner takes.
@@ -57,7 +58,8 @@ pub(super) struct Flags {
     /// Put in the queue what enters the `inbox/` of this queue folder, in its order; nothing is written there.
     #[arg(long, value_name = "QUEUE_DIR")]
     mirror: Option<PathBuf>,
-    /// Listen on another address than loopback; a token is then needed, and made up where none is given.
+    /// Listen at another address than 127.0.0.1, control too; beyond loopback a token is then needed, and made up where
+    /// none is given.
     #[arg(long, value_name = "ADDR", value_parser = typed::listen)]
     listen: Option<SocketAddr>,
 }
@@ -96,7 +98,7 @@ pub(super) fn run(flags: Flags, log: &LogWriter) -> Result<(), Box<dyn Error>> {
         .build()?;
     // Before anybody is told of us: who reads the line may end us at once.
     let mut signals = runtime.block_on(async { EndSignals::listen() })?;
-    let mut stub = Stub::start(config)?;
+    let mut stub = Stub::start(config).map_err(with_neighbour)?;
     if let Some(queue) = &flags.mirror {
         let log = log.clone();
         stub.mirror(queue, move |line| log.note(line))?;
@@ -136,6 +138,17 @@ pub(super) fn run(flags: Flags, log: &LogWriter) -> Result<(), Box<dyn Error>> {
         log.last_note(format_args!("violation: {violation}"));
     }
     failed
+}
+
+/// Says more where the port that was wanted is another stub's.
+fn with_neighbour(error: StartError) -> Box<dyn Error> {
+    let (StartError::Bind { address, .. } | StartError::BindControl { address, .. }) = &error else {
+        return error.into();
+    };
+    match neighbour(*address) {
+        Some(neighbour) => format!("{error}: {neighbour}").into(),
+        None => error.into(),
+    }
 }
 
 /// Prints the line on a thread of its own: where nobody takes it, the stub serves all the same, and can be ended.

@@ -4,7 +4,7 @@
 let token = "";
 let lastEventId = "";
 let askedForToken = null;
-let controlUrl = null; // where control listens by itself, which no fault closes
+let controlUrl = null; // where control listens by itself, which no fault closes, as the stub knows the address
 
 class Refused extends Error {}
 
@@ -49,14 +49,17 @@ function askToken() {
 function link(state, text) {
   at("link").dataset.state = state;
   say(at("link"), text);
-  at("elsewhere").hidden = state !== "gone" || !stays();
-  if (controlUrl) at("elsewhere").href = `${controlUrl}/`;
+  const there = elsewhere();
+  at("elsewhere").hidden = state !== "gone" || there === null;
+  if (there !== null) at("elsewhere").href = there;
 }
 
-/** Whether the stub has a console that an outage leaves alone, and this browser can reach it. */
-function stays() {
-  const here = /^(localhost|127\..*|\[::1\])$/.test(location.hostname);
-  return here && controlUrl !== null && controlUrl !== location.origin;
+/** The console that an outage leaves alone, at the host by which this browser knows the stub; null where this is it. */
+function elsewhere() {
+  if (controlUrl === null) return null;
+  const there = new URL("/", location.href);
+  there.port = new URL(controlUrl).port;
+  return there.origin === location.origin ? null : there.href;
 }
 
 /** Follows the stub for as long as the page lives; after a break it resumes where it broke off. */

@@ -14,7 +14,8 @@ const VALUES = {
 };
 
 const unreached = () => {
-  const undo = stays() ? `the console at ${controlUrl}/ is still there and can undo that` : "its control address can undo that";
+  const there = elsewhere();
+  const undo = there === null ? "its control port can undo that" : `the console at ${there} is still there and can undo that`;
   return `the stub can't be reached; where nobody listens (outage, down), ${undo}`;
 };
 let presets = [];

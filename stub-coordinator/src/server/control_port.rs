@@ -1,10 +1,11 @@
 //! The control API's own listener, which no fault closes: an outage is ended from there.
 //!
-//! Always on loopback. By default it has the API's port on an address of its own, so that whoever knows the one knows
-//! the other. What it serves is handed in; connections here are nobody's evidence and are not counted.
+//! It is at the API's address, so that whoever reaches the one reaches the other, and by default on the next port, so
+//! that whoever knows the one knows the other. What it serves is handed in; connections here are nobody's evidence and
+//! are not counted.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,41 +13,31 @@ use axum::Router;
 use axum::body::Body;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::Service;
 
-use super::HEAD_LIMIT;
-use crate::config::ControlPlace;
+use super::{HEAD_LIMIT, socket_for};
 
 /// The most connections that are open at a time; more wait for one to end.
 const CONNECTION_LIMIT: usize = 256;
 
-/// Where the control API of a stub listens by itself that serves the API here, where nobody said otherwise.
-pub fn control_beside(api: SocketAddr) -> SocketAddr {
-    (Ipv4Addr::new(127, 0, 0, 2), api.port()).into()
+/// Where the control API of a stub listens by itself that serves the API here, where nobody said otherwise. None where
+/// the API has the last port.
+pub fn control_beside(api: SocketAddr) -> Option<SocketAddr> {
+    api.port().checked_add(1).map(|port| on_port(api, port))
 }
 
-/// Listens where it is wanted; nowhere where it is to share the API's listener. Needs a runtime around it.
-pub(crate) fn bind(place: ControlPlace, api: SocketAddr) -> io::Result<Option<TcpListener>> {
-    let on_own_port = |port: u16| listen((Ipv4Addr::LOCALHOST, port).into(), false);
-    // Where the API listens on every address the port is ours on this one, too; else sharing would be a partnership
-    // with somebody.
-    let is_ours = api.ip().is_unspecified();
-    match place {
-        ControlPlace::Shared => Ok(None),
-        // Somebody else may have just that port; the place is told in any case.
-        ControlPlace::Beside => listen(control_beside(api), is_ours)
-            .or_else(|_| on_own_port(0))
-            .map(Some),
-        ControlPlace::Port(port) => on_own_port(port).map(Some),
-    }
+/// The same address with this port.
+pub(crate) fn on_port(mut address: SocketAddr, port: u16) -> SocketAddr {
+    address.set_port(port);
+    address
 }
 
-fn listen(address: SocketAddr, is_ours: bool) -> io::Result<TcpListener> {
-    let socket = TcpSocket::new_v4()?;
+/// Needs a runtime around it.
+pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = socket_for(address)?;
     socket.set_reuseaddr(true)?;
-    socket.set_reuseport(is_ours)?;
     socket.bind(address)?;
     socket.listen(1_024)
 }

@@ -46,8 +46,19 @@ pub enum StartError {
         source: std::io::Error,
     },
     /// The control API's own port can't be had.
-    #[error("can't listen on the control port; choose another --control-port, or 0 for a free one")]
-    BindControl(#[source] std::io::Error),
+    #[error("can't listen on {address} for control; choose another --control-port, or 0 for a free one")]
+    BindControl {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// There is no port for the control API behind the API's own.
+    #[error(
+        "{0} has the last port there is, so control can't have the next one; choose a --control-port, or 0 for a free one"
+    )]
+    NoNextPort(SocketAddr),
     /// No randomness, thread or runtime to be had.
     #[error("the system does not give what a server needs")]
     System(#[source] std::io::Error),

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -135,4 +135,39 @@ pub fn told(stub: &Running, arguments: &[&str]) -> (bool, String) {
         output.status.success(),
         String::from_utf8_lossy(&text).into_owned(),
     )
+}
+
+/// A loopback address that no other test has at the same time: each port of it is free.
+pub fn own_address() -> Ipv4Addr {
+    let [_, high, middle, low] = std::process::id().to_be_bytes();
+    Ipv4Addr::new(127, 64 | (high & 63), middle, low)
+}
+
+pub fn place(port: u16) -> String {
+    format!("{}:{port}", own_address())
+}
+
+pub fn serve(listen: &str, more: &[&str]) -> Running {
+    start(&[&["--listen", listen], more].concat())
+}
+
+pub fn control_of(stub: &Running) -> String {
+    stub.line["controlUrl"].as_str().expect("a url").to_owned()
+}
+
+pub fn is_refused(address: &str) -> bool {
+    TcpStream::connect(address).is_err()
+}
+
+pub fn say(words: &[&str], url: &str) -> (bool, String) {
+    let output = run(&[words, &["--url", url]].concat());
+    (output.status.success(), all_of(&output))
+}
+
+pub fn told_by(stub: &Running) -> String {
+    stub.send("GET", "/v1/health", "", "")
+}
+
+pub fn all_of(output: &Output) -> String {
+    String::from_utf8_lossy(&[&*output.stdout, &*output.stderr].concat()).into_owned()
 }
