@@ -145,6 +145,11 @@ fn everybody_is_told_which_stub_it_is_and_nobody_is_counted_for_asking() {
         (&identity["url"], &identity["controlUrl"]),
         (&json!(stub.url()), &json!(stub.control_url()))
     );
+    let refused = post(&stub, "/_stub/identity", &json!({}));
+    assert_eq!(
+        (refused.status, refused.code()),
+        (405, "method_not_allowed".to_owned())
+    );
     assert_ne!(identity["stub"], get(&other, "/_stub/identity").json()["stub"]);
     stub.fence().expect("none is left");
     assert_eq!(stub.counters().connections, 0);

@@ -52,6 +52,16 @@ pub(crate) fn discount(shared: &Shared, request: &Request) {
     }
 }
 
+/// The same for what everybody may ask.
+pub(super) async fn discounted(
+    State(shared): State<Arc<Shared>>,
+    request: Request,
+    next: Next,
+) -> Response<Body> {
+    discount(&shared, &request);
+    next.run(request).await
+}
+
 /// Lets a request through, or refuses it.
 pub(super) async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Response<Body> {
     discount(&guard.shared, &request);

@@ -30,6 +30,9 @@ pub(crate) use guard::discount;
 /// The routes under `/_stub/`: open where nobody has a token, else for those who administer.
 pub(crate) fn routes(token: Option<&str>, shared: &Arc<Shared>) -> Router<Arc<Shared>> {
     let guarded = || from_fn_with_state(Guard::new(token, shared), guard::check);
+    let identity = get(evidence::identity)
+        .fallback(other_methods)
+        .layer(from_fn_with_state(Arc::clone(shared), guard::discounted));
     let routes = Router::new()
         .merge(events::routes())
         .route("/health", get(evidence::health))
@@ -62,12 +65,10 @@ pub(crate) fn routes(token: Option<&str>, shared: &Arc<Shared>) -> Router<Arc<Sh
         .route("/reset", post(levers::reset))
         .route("/openapi.json", get(openapi))
         .fallback(lost)
-        .method_not_allowed_fallback(|| async {
-            problem(405, "method_not_allowed", "the path has other methods")
-        })
+        .method_not_allowed_fallback(other_methods)
         .layer(guarded())
         // Open to everybody: who asks has not yet said who it is, and to whom depends on the answer.
-        .route("/identity", get(evidence::identity));
+        .route("/identity", identity);
     // Where those who collect metrics look for them, and just as guarded.
     let metrics = get(metrics::metrics).layer(guarded());
     // A nest leaves out its own name with a slash behind it, which would be the API's then.
@@ -76,6 +77,10 @@ pub(crate) fn routes(token: Option<&str>, shared: &Arc<Shared>) -> Router<Arc<Sh
         .nest("/_stub", routes)
         .route("/_stub/", bare)
         .route("/metrics", metrics)
+}
+
+async fn other_methods() -> Response<Body> {
+    problem(405, "method_not_allowed", "the path has other methods")
 }
 
 async fn lost() -> Response<Body> {
