@@ -12,10 +12,10 @@ use super::control_client::{ControlRequest, Peer};
 
 /// The longest that anybody is waited for who is asked who it is.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The longest that somebody is waited for who keeps this stub from starting, and who may be no stub at all.
-const NEIGHBOUR_PATIENCE: Duration = Duration::from_secs(1);
 /// The longest answer to that, in bytes.
 const IDENTITY_LIMIT: u64 = 16_384;
+/// The longest that somebody is waited for who keeps this stub from starting, and who may be no stub at all.
+const NEIGHBOUR_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A stub, and how it is known to be the one that is meant.
 #[derive(Debug)]
