@@ -280,6 +280,21 @@ fn contradictions_are_refused_before_anything_runs() {
             "no step releases `x`",
         ),
         (
+            format!("{DRAIN}[[job]]\nid = \"a\"\nplace = \"steps\"\n"),
+            "no step writes `a`",
+        ),
+        (
+            format!("{DRAIN}[[step]]\nonce = {{ run = \"a\" }}\ndo = {{ write = {{ job = \"a\" }} }}\n"),
+            "there is no job `a` to write",
+        ),
+        (
+            format!(
+                "{}[[job]]\nid = \"a\"\nplace = \"inbox\"\n",
+                DRAIN.replace("args", "queue = \"absent\"\nargs")
+            ),
+            "put into it before the runner starts",
+        ),
+        (
             format!("{DRAIN}[[step]]\nonce = {{}}\ndo = \"kill\"\n"),
             "exactly one of",
         ),

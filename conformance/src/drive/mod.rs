@@ -5,6 +5,7 @@ mod command;
 mod coordinator;
 mod leases;
 mod session;
+mod slow_writer;
 mod steps;
 pub mod stop;
 mod watch;
@@ -116,7 +117,7 @@ pub fn run(scenario: &Scenario, rig: &Rig, variant: &Variant) -> Result<Observed
         stub: &stub,
         server,
         events,
-        steps: Steps::new(steps),
+        steps: Steps::new(steps, &scenario.jobs, &sandbox.queue()),
         counts: BTreeMap::new(),
         lapsed: Vec::new(),
         environment,

@@ -8,8 +8,9 @@ use std::time::Instant;
 use stub_coordinator::{Stub, StubEvent};
 
 use super::Event;
+use super::slow_writer::SlowWriter;
 use crate::scenario::step::{EventKind, Moment};
-use crate::scenario::{Action, Step};
+use crate::scenario::{Action, Job, Step};
 use crate::stand_in::server;
 use crate::stand_in::server::Server;
 use crate::supervise::Supervised;
@@ -18,6 +19,7 @@ use crate::timeline;
 /// The steps of a run, and which of them came about.
 pub(super) struct Steps {
     steps: Vec<Scripted>,
+    writer: SlowWriter,
     seen: HashSet<Moment>,
     pub(super) failed: Vec<String>,
     /// What was done, and when.
@@ -40,7 +42,7 @@ pub(super) struct Hands<'a> {
 }
 
 impl Steps {
-    pub(super) fn new(steps: Vec<Step>) -> Steps {
+    pub(super) fn new(steps: Vec<Step>, jobs: &[Job], queue: &Path) -> Steps {
         let scripted = steps.into_iter().map(|step| Scripted {
             moments: step.once.moments().unwrap_or_default(),
             action: step.action,
@@ -48,6 +50,7 @@ impl Steps {
         });
         Steps {
             steps: scripted.collect(),
+            writer: SlowWriter::of(jobs, queue),
             seen: HashSet::new(),
             failed: Vec::new(),
             performed: Vec::new(),
@@ -68,6 +71,11 @@ impl Steps {
             self.performed.push((Instant::now(), what));
             match &step.action {
                 Action::Command(words) => commands.push((position, words.clone())),
+                Action::Write(write) => {
+                    if let Err(message) = self.writer.write(write) {
+                        self.failed.push(format!("step {position}: {message}"));
+                    }
+                }
                 action => {
                     if let Err(message) = perform(action, hands) {
                         self.failed.push(format!("step {position}: {message}"));
@@ -139,8 +147,8 @@ fn perform(action: &Action, hands: &mut Hands) -> Result<(), String> {
             hands.server.release(name);
             Ok(())
         }
-        // Begun by the session, which has to follow it.
-        Action::Command(_) => Ok(()),
+        // Begun by the session, which has to follow it, and done by the writer, which has the file open.
+        Action::Command(_) | Action::Write(_) => Ok(()),
     }
 }
 

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use crate::scenario::{Job, Place, Scenario};
+use crate::scenario::{Job, Place, QueueAtStart, Scenario};
 use crate::stand_in::{SHIP, VERIFY};
 
 /// The stages of the contract, each a folder of the queue.
@@ -70,12 +70,13 @@ impl Sandbox {
         folder.disable_cleanup(keep == Keep::Folders);
         let root = folder.path().canonicalize().map_err(failed(folder.path()))?;
         let sandbox = Sandbox { folder, root };
-        for name in FOLDERS {
+        let absent = scenario.runner.queue == QueueAtStart::Absent;
+        for name in FOLDERS.into_iter().filter(|name| !(absent && *name == "queue")) {
             let path = sandbox.root.join(name);
             fs::create_dir(&path).map_err(failed(&path))?;
         }
         // A queue into which nothing is added is an empty one, not one that is not there.
-        if !scenario.jobs.iter().any(|job| job.place == Place::Add) {
+        if !absent && !scenario.jobs.iter().any(|job| job.place == Place::Add) {
             let kept = |stage: &&&str| !scenario.runner.files.contains_key(**stage);
             for stage in STAGES.iter().chain(&[".state"]).filter(kept) {
                 let path = sandbox.queue().join(stage);

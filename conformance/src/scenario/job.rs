@@ -51,6 +51,8 @@ pub enum Place {
     Add,
     /// By hand, into `inbox/`, before the runner starts.
     Inbox,
+    /// By hand, into `inbox/`, while the runner runs: steps `write` it.
+    Steps,
     /// Not at all: it lies in `{jobs}/ID.md`, for the scenario's own commands.
     Aside,
     /// Nowhere: only the coordinator knows it; its engine's behaviour is what is described.

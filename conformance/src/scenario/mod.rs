@@ -18,7 +18,7 @@ use stub_coordinator::CoordinatorTable;
 pub use expect::Expect;
 pub use job::{Does, Job, Place, Spawns};
 pub use span::Span;
-pub use step::{Action, Once, Step};
+pub use step::{Action, Once, PartialWrite, Step};
 
 /// One behaviour of a runner, with all that is needed to bring it about and to judge it.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -59,6 +59,9 @@ pub struct RunnerTable {
     /// Further commands in the same surroundings, one after the other.
     #[serde(default)]
     pub then: Vec<Vec<String>>,
+    /// Whether there is a queue folder beforehand.
+    #[serde(default)]
+    pub queue: QueueAtStart,
     /// Files laid into the queue folder before anything runs, by relative path.
     #[serde(default)]
     pub files: BTreeMap<String, String>,
@@ -78,6 +81,17 @@ pub struct RunnerTable {
     pub scopes: Option<Vec<String>>,
     /// Limit of one command; by default 20 s.
     pub deadline: Option<Span>,
+}
+
+/// What the runner finds where its queue is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum QueueAtStart {
+    /// An empty queue, or one into which its own `add` has put jobs.
+    #[default]
+    Prepared,
+    /// Nothing.
+    Absent,
 }
 
 /// Lines of a file in the queue folder that no person would write out; several such tables continue one file.

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::Scenario;
 use super::step::{Action, EventKind, Moment};
+use super::{Place, QueueAtStart, Scenario};
 
 /// Why a scenario file can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -93,7 +93,27 @@ fn contradiction(scenario: &Scenario) -> Option<(String, String)> {
             ));
         }
     }
-    in_steps(scenario).or_else(|| in_expectations(scenario))
+    in_queue(scenario)
+        .or_else(|| in_steps(scenario))
+        .or_else(|| in_expectations(scenario))
+}
+
+fn in_queue(scenario: &Scenario) -> Option<(String, String)> {
+    let runner = &scenario.runner;
+    let mut placed = scenario.jobs.iter().map(|job| job.place);
+    let laid = !runner.files.is_empty() || !runner.repeated.is_empty();
+    let laid = laid || placed.any(|place| matches!(place, Place::Add | Place::Inbox));
+    if runner.queue == QueueAtStart::Absent && laid {
+        let message = "`queue = \"absent\"`, but files or jobs are put into it before the runner starts";
+        return Some(("queue".into(), message.into()));
+    }
+    let written = |id: &str| {
+        let mut steps = scenario.steps.iter();
+        steps.any(|step| matches!(&step.action, Action::Write(write) if write.job == id))
+    };
+    let mut left = scenario.jobs.iter().filter(|job| job.place == Place::Steps);
+    left.find(|job| !written(&job.id))
+        .map(|job| (format!("\"{}\"", job.id), format!("no step writes `{}`", job.id)))
 }
 
 fn in_steps(scenario: &Scenario) -> Option<(String, String)> {
@@ -120,6 +140,10 @@ fn in_steps(scenario: &Scenario) -> Option<(String, String)> {
                     format!("\"{name}\""),
                     format!("no stand-in waits `until = \"{name}\"`"),
                 ));
+            }
+            Action::Write(write) if scenario.job(&write.job).is_none() => {
+                let message = format!("there is no job `{}` to write", write.job);
+                return Some((format!("\"{}\"", write.job), message));
             }
             Action::Signal(name) if crate::supervise::signal_of(name).is_none() => {
                 return Some((

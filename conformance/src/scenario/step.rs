@@ -77,9 +77,21 @@ pub enum Action {
     Flag(BTreeMap<String, String>),
     /// Releases the stand-ins that wait for this name.
     Release(String),
+    /// Writes a job's file in `inbox/`, a part at a time, as a slow writer does.
+    Write(PartialWrite),
     /// Starts another command of the runner beside the main one: `["ship", "alpha"]`. The same words are replaced
     /// as in `runner.args`.
     Command(Vec<String>),
+}
+
+/// A part of a job's file. The first one opens the file anew.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PartialWrite {
+    /// The job.
+    pub job: String,
+    /// Up to the end of this text, and the file stays open. Without it the rest is written, and the file is closed.
+    pub to: Option<String>,
 }
 
 /// The kinds of event that a step or an `order` can name.
