@@ -73,9 +73,7 @@ impl Queue {
     /// mounted (clause O-13).
     pub(crate) fn open(root: &Path) -> Reading<Queue> {
         match root.join(Stage::Inbox.folder()).symlink_metadata() {
-            Ok(_) => Ok(Queue {
-                root: root.to_owned(),
-            }),
+            Ok(_) => Ok(Queue::at(root)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(QueueError::Missing {
                 path: root.to_owned(),
             }),
@@ -88,15 +86,21 @@ impl Queue {
 
     /// The queue at that place, made if it isn't there.
     pub(crate) fn create(root: &Path) -> Reading<Queue> {
-        let queue = Queue {
-            root: root.to_owned(),
-        };
+        let queue = Queue::at(root);
         queue.complete()?;
         Ok(queue)
     }
 
-    /// Makes the folders that are missing; version control keeps no empty ones.
-    pub(crate) fn complete(&self) -> Reading<()> {
+    /// The queue at that place, there or not.
+    pub(crate) fn at(root: &Path) -> Queue {
+        Queue {
+            root: root.to_owned(),
+        }
+    }
+
+    /// Makes the folders that are missing; version control keeps no empty ones. Returned is what was made, by its name in
+    /// the queue folder.
+    pub(crate) fn complete(&self) -> Reading<Vec<String>> {
         let stages = Stage::ALL.map(|stage| self.folder(stage));
         let state = [
             self.jobs_folder(),
@@ -108,10 +112,24 @@ impl Queue {
             self.kept_folder(),
             self.pause_folder(),
         ];
+        let mut made = Vec::new();
         for path in stages.into_iter().chain(state).chain(locks::folders(self)) {
-            std::fs::create_dir_all(&path).map_err(|source| QueueError::Write { path, source })?;
+            match files::make_folder(&path) {
+                Ok(false) => {}
+                Ok(true) => {
+                    let below = path.strip_prefix(&self.root).unwrap_or(&path);
+                    made.extend(
+                        below
+                            .iter()
+                            .next()
+                            .map(|name| name.to_string_lossy().into_owned()),
+                    );
+                }
+                Err(source) => return Err(QueueError::Write { path, source }),
+            }
         }
-        Ok(())
+        made.dedup();
+        Ok(made)
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -248,27 +266,17 @@ impl Queue {
 
 /// Where a job is, for those who only want to know; an unreadable queue knows nothing.
 pub(crate) fn stage_of(queue_dir: &Path, id: &JobId) -> Option<Stage> {
-    Queue {
-        root: queue_dir.to_owned(),
-    }
-    .find(id)
-    .ok()
-    .flatten()
+    Queue::at(queue_dir).find(id).ok().flatten()
 }
 
 /// The final stage of a job that is here no more, for those who only want to know.
 pub(crate) fn pruned_from(queue_dir: &Path, id: &JobId) -> Option<Stage> {
-    let queue = Queue {
-        root: queue_dir.to_owned(),
-    };
-    queue.pruned(id).ok().flatten()
+    Queue::at(queue_dir).pruned(id).ok().flatten()
 }
 
 /// The locks of the jobs in work, as their files name them. A job in review holds none.
 pub(crate) fn locks_of_working(queue_dir: &Path) -> BTreeSet<LockName> {
-    let queue = Queue {
-        root: queue_dir.to_owned(),
-    };
+    let queue = Queue::at(queue_dir);
     let mut locks = BTreeSet::new();
     for stage in [Stage::Building, Stage::Testing] {
         let ids = queue.ids(stage).unwrap_or_default();

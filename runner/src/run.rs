@@ -92,10 +92,9 @@ impl RunError {
 }
 
 pub(crate) fn run(settings: &Settings, options: Options) -> Result<Exit, RunError> {
-    let queue = Queue::open(&settings.queue.value)?;
-    queue.complete()?;
-    queue.prove_sound()?;
     let engines = Engines::new(&settings.engines)?;
+    let queue = open(settings)?;
+    queue.prove_sound()?;
     for warning in settings.warnings() {
         announce::warn(&warning);
     }
@@ -114,6 +113,24 @@ pub(crate) fn run(settings: &Settings, options: Options) -> Result<Exit, RunErro
         }
     };
     runtime.block_on(runner.run())
+}
+
+/// The queue to work on. Where all work comes from the coordinator nobody had to make one before.
+fn open(settings: &Settings) -> Result<Queue, QueueError> {
+    let root = &settings.queue.value;
+    match Queue::open(root) {
+        Ok(queue) => {
+            queue.complete()?;
+            Ok(queue)
+        }
+        Err(QueueError::Missing { .. }) if settings.mode == Mode::Route => {
+            let queue = Queue::at(root);
+            let made = queue.complete()?.join(", ");
+            announce::warn(&format!("there was no queue at {}: made {made}", root.display()));
+            Ok(queue)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, RunError> {

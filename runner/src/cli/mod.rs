@@ -5,6 +5,7 @@ mod cancel;
 mod doctor;
 mod error;
 mod fleet_status;
+mod init;
 mod list;
 mod logs;
 mod pause;
@@ -47,6 +48,8 @@ Exit codes: 0 done, 1 the operation failed, 2 wrong usage or configuration, 3 in
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Make the queue folder
+    Init(init::Arguments),
     /// Put jobs into the queue, all of them or none
     Add(add::Arguments),
     /// Work on the jobs of the queue
@@ -149,6 +152,7 @@ fn dispatch(line: CommandLine) -> Result<Exit, CliError> {
     }
     let settings = settings?;
     match line.command {
+        Command::Init(arguments) => init::run(&settings, &arguments),
         Command::Add(arguments) => add::run(&settings, &arguments),
         Command::Run(arguments) => run::run(&settings, &arguments),
         Command::Ship(arguments) => ship::run(&settings, &arguments),

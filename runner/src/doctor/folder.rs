@@ -22,7 +22,8 @@ pub(super) fn examine(settings: &Settings, queue: Result<&Queue, &QueueError>) -
     let queue = match queue {
         Ok(queue) => queue,
         Err(QueueError::Missing { .. }) => {
-            let next = "`aq add FILE` makes it; if there should be one: is the path right, the disk mounted?";
+            let next = "`aq init` makes it, so do `aq add FILE` and a run with AQ_FLEET_ROUTE=1; if there should be \
+                        one: is the path right, the disk mounted?";
             return vec![Finding::warn(AREA, &root, "there is no queue yet", next)];
         }
         Err(error) => {

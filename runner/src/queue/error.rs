@@ -9,7 +9,10 @@ use crate::stage::Stage;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum QueueError {
-    #[error("there is no queue at {}: name one with --queue or AQ_QUEUE, or make it with `aq add FILE`", path.display())]
+    #[error(
+        "there is no queue at {}: name one with --queue or AQ_QUEUE, or make it with `aq init` or `aq add FILE`",
+        path.display()
+    )]
     Missing { path: PathBuf },
     #[error("can't read {}: nothing is done, because an unreadable queue is no empty one; check owner and permissions", path.display())]
     Read {

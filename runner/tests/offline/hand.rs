@@ -113,7 +113,7 @@ fn a_missing_queue_is_no_empty_one() {
         let done = rig.aq(command);
         assert_eq!(done.code, 1, "{command:?}");
         assert!(
-            done.stderr.contains("there is no queue at") && done.stderr.contains("aq add"),
+            done.stderr.contains("there is no queue at") && done.stderr.contains("aq init"),
             "{}",
             done.stderr
         );

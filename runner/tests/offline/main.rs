@@ -10,6 +10,7 @@ mod gate;
 mod hand;
 mod locks;
 mod lost;
+mod making;
 mod order;
 mod pausing;
 mod pruning;

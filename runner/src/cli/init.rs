@@ -1,0 +1,44 @@
+//! `aq init`: makes the queue folder, for a host on which nobody has added a job yet.
+
+use std::io::{Write, stdout};
+
+use super::error::CliError;
+use crate::exit::Exit;
+use crate::queue::{Queue, QueueError};
+use crate::settings::Settings;
+use crate::terminal::harmless;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  aq init
+  AQ_QUEUE=/var/lib/aq/queue aq init
+
+A queue that is there keeps all that it holds; what is missing of its folders is made. `aq add` makes the queue
+too, and so does `aq run` where all work comes from a coordinator (AQ_FLEET=1, AQ_FLEET_ROUTE=1).")]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    format: super::Format,
+}
+
+pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, CliError> {
+    let root = &settings.queue.value;
+    let queue = match Queue::open(root) {
+        Ok(queue) => queue,
+        Err(QueueError::Missing { .. }) => Queue::at(root),
+        Err(error) => return Err(error.into()),
+    };
+    let made = queue.complete()?;
+    queue.prove_sound()?;
+    let place = root.display().to_string();
+    let mut out = stdout().lock();
+    if arguments.format.json {
+        writeln!(out, "{}", serde_json::json!({ "queue": place, "made": made }))?;
+        return Ok(Exit::Done);
+    }
+    let place = harmless(&place);
+    match made.is_empty() {
+        true => writeln!(out, "there is a queue at {place}: nothing was made")?,
+        false => writeln!(out, "made the queue at {place}: {}", made.join(", "))?,
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,132 @@
+//! A host that has no queue yet: who makes one, and who must not.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::coordinator::Coordinator;
+use crate::rig::Rig;
+
+const STAGES: [&str; 7] = [
+    "inbox",
+    "building",
+    "testing",
+    "review",
+    "shipped",
+    "failed",
+    "quarantine",
+];
+
+#[test]
+fn init_makes_a_queue_and_leaves_one_that_is_there_as_it_is() {
+    let rig = Rig::new();
+    let made = rig.aq(&["init"]);
+    assert_eq!(made.code, 0, "{}", made.stderr);
+    assert!(made.stdout.contains("made the queue at"), "{}", made.stdout);
+    assert!(STAGES.iter().all(|stage| rig.queue(stage).is_dir()));
+    let list = rig.aq(&["list"]);
+    assert_eq!((list.code, list.stdout.contains("no jobs")), (0, true));
+    rig.add("a", "", "echo ran >> $RIG/runs");
+    fs::remove_dir(rig.queue("testing")).unwrap();
+    for expected in [json!(["testing"]), json!([])] {
+        let told = rig.aq(&["init", "--json"]);
+        let told: Value = serde_json::from_str(&told.stdout).unwrap();
+        assert_eq!(told["made"], expected);
+        assert_eq!(told["queue"], rig.path("queue").to_str().unwrap());
+    }
+    let again = rig.aq(&["init"]);
+    assert!(again.stdout.contains("nothing was made"), "{}", again.stdout);
+    assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
+    assert_eq!(rig.lines("runs"), ["ran"]);
+}
+
+#[test]
+fn init_replaces_nothing_that_is_in_its_way() {
+    for name in ["queue", "queue/inbox", "queue/shipped", "queue/.state"] {
+        let rig = Rig::new();
+        fs::create_dir_all(rig.path(name).parent().unwrap()).unwrap();
+        fs::write(rig.path(name), "what was here").unwrap();
+        let done = rig.aq(&["init"]);
+        assert_eq!(done.code, 1, "{name}");
+        assert!(done.stderr.contains("queue"), "{name}: {}", done.stderr);
+        assert_eq!(fs::read_to_string(rig.path(name)).unwrap(), "what was here");
+    }
+}
+
+#[test]
+fn a_fresh_host_works_for_its_coordinator_at_once() {
+    // There is nothing, or a folder for a queue.
+    for prepared in [false, true] {
+        let rig = Rig::new();
+        if prepared {
+            fs::create_dir(rig.path("queue")).unwrap();
+        }
+        let job = json!({"id": "a", "engine": "sh", "body": "echo ran >> $RIG/runs"});
+        let coordinator = Coordinator::with(job, |_, _| None);
+        let done = rig.aq_with(&coordinator.route(), &["run", "--drain"]);
+        assert_eq!(done.code, 0, "{}", done.stderr);
+        assert!(done.stderr.contains("there was no queue at"), "{}", done.stderr);
+        assert_eq!((rig.stage("a").as_str(), rig.lines("runs").len()), ("shipped", 1));
+    }
+}
+
+#[test]
+fn no_run_makes_a_queue_unless_all_its_work_comes_from_a_coordinator() {
+    let coordinator = Coordinator::with(json!({}), |_, _| None);
+    let url = coordinator.url.as_str();
+    // The variables, and the exit code.
+    let cases: [(&[(&str, &str)], i32); 7] = [
+        (&[], 1),
+        (
+            &[("AQ_FLEET", "0"), ("AQ_FLEET_ROUTE", "1"), ("AQ_FLEET_URL", url)],
+            1,
+        ),
+        (&[("AQ_FLEET", "1"), ("AQ_FLEET_URL", url)], 1),
+        (
+            &[("AQ_FLEET", "1"), ("AQ_FLEET_SHADOW", "1"), ("AQ_FLEET_URL", url)],
+            1,
+        ),
+        (&[("AQ_FLEET", "1"), ("AQ_FLEET_ROUTE", "1")], 2),
+        (
+            &[
+                ("AQ_FLEET", "1"),
+                ("AQ_FLEET_ROUTE", "yes"),
+                ("AQ_FLEET_URL", url),
+            ],
+            2,
+        ),
+        (
+            &[
+                ("AQ_FLEET", "1"),
+                ("AQ_FLEET_ROUTE", "1"),
+                ("AQ_FLEET_URL", url),
+                ("AQ_FLEET_TOKEN_FILE", "none"),
+            ],
+            2,
+        ),
+    ];
+    for (variables, code) in cases {
+        let rig = Rig::new();
+        let done = rig.aq_with(variables, &["run", "--drain"]);
+        assert_eq!(done.code, code, "{variables:?}: {}", done.stderr);
+        if code == 1 {
+            let told = done.stderr.contains("there is no queue at") && done.stderr.contains("aq init");
+            assert!(told, "{variables:?}: {}", done.stderr);
+        }
+        assert!(!rig.path("queue").exists(), "{variables:?}");
+    }
+}
+
+#[test]
+fn a_routed_run_replaces_no_queue_that_it_can_not_read() {
+    let coordinator = Coordinator::with(json!({}), |_, _| None);
+    for name in ["queue", "queue/inbox", "queue/shipped"] {
+        let rig = Rig::new();
+        fs::create_dir_all(rig.path(name).parent().unwrap()).unwrap();
+        fs::write(rig.path(name), "what was here").unwrap();
+        let done = rig.aq_with(&coordinator.route(), &["run", "--drain"]);
+        assert_eq!(done.code, 1, "{name}: {}", done.stderr);
+        assert_eq!(fs::read_to_string(rig.path(name)).unwrap(), "what was here");
+    }
+    assert_eq!(coordinator.late(), None, "nobody was asked for work");
+}
