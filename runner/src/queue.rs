@@ -19,9 +19,11 @@ mod pause;
 mod prune;
 mod recover;
 mod refuse;
+mod revisits;
 mod routed;
 mod sound;
 mod watch;
+mod writers;
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -37,14 +39,15 @@ pub(crate) use claim::{Claim, Claimed};
 pub(crate) use error::QueueError;
 pub(crate) use history::{History, Line};
 pub(crate) use hold_up::Pause;
-pub(crate) use inbox::Inbox;
+pub(crate) use inbox::{AwaitedFile, Inbox};
 pub(crate) use locks::JobHold;
 pub(crate) use outbox::{Letter, Posted};
 pub(crate) use prune::Spared;
 pub(crate) use recover::Recovered;
 pub(crate) use refuse::Refused;
 pub(crate) use routed::{Admission, REASON_GIVEN_BACK, is_reported};
-pub(crate) use watch::{Changes, Watch};
+pub(crate) use watch::{Changes, FileSign, Watch};
+pub(crate) use writers::{FileState, FileWriter, FileWriters, QUIET};
 #[cfg(test)]
 pub(crate) use {
     after_crash::{AfterCrash, after_crash},

@@ -8,6 +8,7 @@
 
 mod alarm;
 mod client;
+pub(crate) mod descriptors;
 mod identity;
 mod order;
 mod process;

@@ -1,7 +1,7 @@
 //! `aq add`: checks all files first, then enqueues all of them or none.
 
 use std::collections::BTreeSet;
-use std::fs::File;
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use super::error::CliError;
 use crate::engine::Engines;
 use crate::exit::Exit;
 use crate::job::{self, Accepted, FILE_BYTES_MAX, Naming, Override, Remark};
-use crate::queue::{Queue, Submission};
+use crate::queue::{FileWriters, Queue, Submission};
 use crate::settings::Settings;
 use crate::terminal;
 
@@ -34,8 +34,9 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
     let mut submissions = Vec::new();
     let mut refusals = Vec::new();
     let mut taken = BTreeSet::new();
+    let mut sources = Vec::new();
     for name in &arguments.files {
-        match submission(name, &arguments.overrides, &engines)? {
+        match submission(name, &arguments.overrides, &engines, &mut sources)? {
             Ok(submission) if taken.insert(submission.id.clone()) => submissions.push(submission),
             Ok(submission) => {
                 let text = format!(
@@ -47,6 +48,7 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
             Err(refusal) => refusals.push(refusal),
         }
     }
+    refusals.extend(unfinished(&sources));
     if !refusals.is_empty() {
         return Err(CliError::Jobs(refusals));
     }
@@ -70,6 +72,7 @@ fn submission(
     name: &str,
     overrides: &[Override],
     engines: &Engines,
+    sources: &mut Vec<(String, Metadata)>,
 ) -> Result<Result<Submission, Remark>, CliError> {
     let (shown, bytes) = match name {
         "-" => ("standard input", read(io::stdin().lock(), "standard input")?),
@@ -78,10 +81,28 @@ fn submission(
                 name: path.to_owned(),
                 source,
             };
-            (path, read(File::open(path).map_err(unreadable)?, path)?)
+            let file = File::open(path).map_err(unreadable)?;
+            sources.push((path.to_owned(), file.metadata().map_err(unreadable)?));
+            (path, read(file, path)?)
         }
     };
     Ok(check(name, shown, bytes, overrides, engines))
+}
+
+/// Files that were not whole when they were read: somebody has them open for writing, or has changed them meanwhile.
+fn unfinished(sources: &[(String, Metadata)]) -> Vec<Remark> {
+    let writers = FileWriters::of(sources.iter().map(|(_, file)| file));
+    let complaint = |(path, file): &(String, Metadata)| {
+        let text = match (writers.writer(file), fs::metadata(path)) {
+            (Some(writer), _) => format!("{writer} is still writing it: add it when that has closed it"),
+            (None, Ok(now)) if (now.modified().ok(), now.len()) != (file.modified().ok(), file.len()) => {
+                String::from("it was changed while it was read: add it again")
+            }
+            (None, _) => return None,
+        };
+        Some(Remark::new(path, 1, text))
+    };
+    sources.iter().filter_map(complaint).collect()
 }
 
 fn check(

@@ -1,11 +1,12 @@
 //! `aq list`: the jobs, by stage and in their order.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write, stdout};
 
 use super::error::CliError;
 use crate::exit::Exit;
 use crate::ids::JobId;
-use crate::queue::{History, Queue, QueueError};
+use crate::queue::{FileWriter, History, Queue, QueueError};
 use crate::settings::Settings;
 use crate::stage::Stage;
 use crate::terminal::{self, Palette, Table};
@@ -31,6 +32,18 @@ pub(super) struct Row {
     lock: Option<String>,
     priority: i64,
     history: History,
+    /// Its file is still being written, by this process.
+    writer: Option<FileWriter>,
+}
+
+impl Row {
+    /// Of its last change, unless there is something to be told of what is going on.
+    fn reason(&self) -> Option<String> {
+        match &self.writer {
+            Some(writer) => Some(format!("{writer} is still writing it")),
+            None => self.history.lines.last()?.reason.clone(),
+        }
+    }
 }
 
 pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, CliError> {
@@ -57,6 +70,10 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
 /// The jobs of a stage in the order in which they would start or did start.
 pub(super) fn rows_of(queue: &Queue, stage: Stage, ids: Vec<JobId>) -> Result<Vec<Row>, QueueError> {
     let mut rows = Vec::new();
+    let mut writers = match stage {
+        Stage::Inbox => queue.writers()?,
+        _ => BTreeMap::new(),
+    };
     for id in ids {
         // A file that is no job, or has just moved on, is shown as far as it is known.
         let job = queue.job(stage, &id).ok();
@@ -68,6 +85,7 @@ pub(super) fn rows_of(queue: &Queue, stage: Stage, ids: Vec<JobId>) -> Result<Ve
                 .and_then(|job| job.lock.as_ref())
                 .map(ToString::to_string),
             priority: job.as_ref().map_or(0, |job| job.priority),
+            writer: writers.remove(&id),
             id,
             stage,
         });
@@ -99,7 +117,7 @@ pub(super) fn print(out: &mut impl Write, rows: &[Row], left_out: &[(Stage, usiz
             row.priority.to_string(),
             row.lock.clone().unwrap_or_else(|| "-".to_owned()),
             last.map_or("-".to_owned(), |line| terminal::ago(&line.at)),
-            last.and_then(|line| line.reason.clone()).unwrap_or_default(),
+            row.reason().unwrap_or_default(),
         ]);
     }
     table.write(out, |number, column, cell| match (number, column) {
@@ -133,6 +151,6 @@ pub(super) fn json(row: &Row) -> serde_json::Value {
         "lock": row.lock,
         "attempts": row.history.attempt(),
         "since": last.map(|line| &line.at),
-        "reason": last.and_then(|line| line.reason.as_ref()),
+        "reason": row.reason(),
     })
 }

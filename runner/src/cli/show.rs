@@ -31,9 +31,14 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
     };
     let history = queue.history(&id)?;
     let job = queue.job(stage, &id);
+    let writer = match stage {
+        Stage::Inbox => queue.writers()?.remove(&id),
+        _ => None,
+    };
     let mut out = stdout().lock();
     if arguments.format.json {
-        let value = json(&queue, &id, stage, &history, job.as_ref().ok());
+        let mut value = json(&queue, &id, stage, &history, job.as_ref().ok());
+        value["writer"] = serde_json::json!(writer);
         writeln!(out, "{value}")?;
         return Ok(Exit::Done);
     }
@@ -44,9 +49,10 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
         palette.bold(id.as_str()),
         palette.stage(stage, stage.folder())
     )?;
-    match &job {
-        Ok(job) => print_job(&mut out, job)?,
-        Err(error) => writeln!(out, "  {}", harmless(&error.to_string()))?,
+    match (&job, &writer) {
+        (_, Some(writer)) => writeln!(out, "  {} is still writing it", harmless(&writer.to_string()))?,
+        (Ok(job), None) => print_job(&mut out, job)?,
+        (Err(error), None) => writeln!(out, "  {}", harmless(&error.to_string()))?,
     }
     writeln!(
         out,

@@ -8,8 +8,8 @@ use super::error::CliError;
 use super::list;
 use crate::engine::Engines;
 use crate::exit::Exit;
-use crate::ids::EngineName;
-use crate::queue::{Pause, Queue};
+use crate::ids::{EngineName, JobId};
+use crate::queue::{FileWriter, Pause, Queue};
 use crate::settings::Settings;
 use crate::stage::Stage;
 use crate::terminal::{self, Palette, Table, harmless};
@@ -43,6 +43,7 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
         engines: &engines,
         paused: &paused,
         pause: pause.as_ref(),
+        writers: &queue.writers()?,
     };
     let mut out = stdout().lock();
     match arguments.format.json {
@@ -61,6 +62,8 @@ struct Seen<'a> {
     paused: &'a BTreeMap<EngineName, Duration>,
     /// Of the whole queue.
     pause: Option<&'a Pause>,
+    /// Who is still writing the file of which job in the inbox.
+    writers: &'a BTreeMap<JobId, FileWriter>,
 }
 
 fn json(settings: &Settings, seen: &Seen<'_>) -> serde_json::Value {
@@ -75,6 +78,9 @@ fn json(settings: &Settings, seen: &Seen<'_>) -> serde_json::Value {
             "engine": engine.as_str(), "leftMs": left.as_secs() * 1000,
         })).collect::<Vec<_>>(),
         "pause": seen.pause,
+        "writers": seen.writers.iter().map(|(id, writer)| serde_json::json!({
+            "id": id.as_str(), "pid": writer.pid, "program": writer.program,
+        })).collect::<Vec<_>>(),
         "mode": settings.mode.to_string(),
         "flags": settings.describe_flags(),
     })
@@ -97,6 +103,14 @@ fn print(out: &mut impl Write, settings: &Settings, seen: &Seen<'_>) -> Result<(
         let why = pause.message.as_deref().unwrap_or("no job is started");
         let since = format!("paused for {since}: {}; `aq resume` ends it", harmless(why));
         writeln!(out, "{}\n", palette.bold(&since))?;
+    }
+    for (id, writer) in seen.writers {
+        let writer = harmless(&writer.to_string());
+        writeln!(
+            out,
+            "{} {id} is not whole yet: {writer} is still writing it\n",
+            label("inbox")
+        )?;
     }
     if !seen.running.is_empty() {
         list::print(out, seen.running, &[])?;

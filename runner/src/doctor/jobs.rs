@@ -49,8 +49,14 @@ pub(super) fn examine(
         .chain(engine::capabilities(&available))
         .collect();
     let mut findings = Vec::new();
+    let writers = queue.writers().unwrap_or_default();
     for Waiting { id, job } in waiting {
         match job {
+            _ if writers.contains_key(id) => {
+                let text = format!("{} is still writing its file", writers[id]);
+                let next = "it is a job once that is closed; end the process if it hangs";
+                findings.push(Finding::warn(AREA, id.as_str(), text, next));
+            }
             Ok(job) => findings.extend(lacks(job, &here, &caps, &available)),
             Err(error) => {
                 let next = "correct the file: as it is, the next run moves it to failed";

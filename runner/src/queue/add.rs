@@ -1,8 +1,9 @@
 //! Jobs enter here: ids that nobody has yet, a place in the order, the whole file or nothing (clause O-1).
 
 use std::io::{self, ErrorKind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::judge::Stamp;
 use super::{History, Line, Queue, QueueError, Reading, files, history, locks};
 use crate::ids::JobId;
 use crate::stage::Stage;
@@ -29,8 +30,10 @@ impl Queue {
         let first = reserve_sequence(self, submissions.len() as u64)?;
         for (submission, sequence) in submissions.iter().zip(first..) {
             self.forget_pruned(&submission.id)?;
-            history::append(self, &submission.id, &queued(&History::default(), sequence))?;
-            self.place(&submission.id, &submission.bytes, Stage::Inbox)?;
+            let (scratch, counted) = self.write_scratch(&submission.id, &submission.bytes)?;
+            let line = queued(&History::default(), sequence, Some(counted));
+            history::append(self, &submission.id, &line)?;
+            self.place(&scratch, &submission.id, Stage::Inbox)?;
         }
         let inbox = self.folder(Stage::Inbox);
         files::sync_folder(&inbox).map_err(|source| QueueError::Write { path: inbox, source })
@@ -38,16 +41,16 @@ impl Queue {
 
     /// Gives jobs that were placed by hand their place in the order: that of the moment in which they are first seen.
     /// `None`: the job is in other hands or gone.
-    pub(super) fn register(&self, ids: &[JobId]) -> Reading<Vec<Option<u64>>> {
+    pub(super) fn register(&self, jobs: &[(JobId, Stamp)]) -> Reading<Vec<Option<u64>>> {
         let _held = locks::hold_queue(self)?;
-        let first = reserve_sequence(self, ids.len() as u64)?;
-        ids.iter()
+        let first = reserve_sequence(self, jobs.len() as u64)?;
+        jobs.iter()
             .zip(first..)
-            .map(|(id, sequence)| self.register_one(id, sequence))
+            .map(|((id, counted), sequence)| self.register_one(id, *counted, sequence))
             .collect()
     }
 
-    fn register_one(&self, id: &JobId, sequence: u64) -> Reading<Option<u64>> {
+    fn register_one(&self, id: &JobId, counted: Stamp, sequence: u64) -> Reading<Option<u64>> {
         // Under the job's own lock: it could be on its way through another runner already.
         let locks::Taking::Mine(_hold) = locks::take(self, id, None)? else {
             return Ok(None);
@@ -58,23 +61,27 @@ impl Queue {
         let known = self.history(id)?;
         match known.waiting_at() {
             None => {
-                history::append(self, id, &queued(&known, sequence))?;
+                history::append(self, id, &queued(&known, sequence, Some(counted)))?;
                 Ok(Some(sequence))
             }
             kept => Ok(kept),
         }
     }
 
+    /// Writes a new job's file where it is no job yet.
+    pub(super) fn write_scratch(&self, id: &JobId, bytes: &[u8]) -> Reading<(PathBuf, Stamp)> {
+        let path = self.scratch_folder().join(format!("{id}.md"));
+        match files::write_durable(&path, bytes).and_then(|()| path.symlink_metadata()) {
+            Ok(file) => Ok((path, Stamp::of(&file))),
+            Err(source) => Err(QueueError::Write { path, source }),
+        }
+    }
+
     /// A new file in a stage: wholly there, or not at all.
-    pub(super) fn place(&self, id: &JobId, bytes: &[u8], stage: Stage) -> Reading<()> {
-        let scratch = self.scratch_folder().join(format!("{id}.md"));
+    pub(super) fn place(&self, scratch: &Path, id: &JobId, stage: Stage) -> Reading<()> {
         let target = self.job_path(stage, id);
-        files::write_durable(&scratch, bytes).map_err(|source| QueueError::Write {
-            path: scratch.clone(),
-            source,
-        })?;
-        files::move_new(&scratch, &target).map_err(|source| QueueError::Move {
-            from: scratch,
+        files::move_new(scratch, &target).map_err(|source| QueueError::Move {
+            from: scratch.to_owned(),
             to: target,
             source,
         })
@@ -82,7 +89,7 @@ impl Queue {
 }
 
 /// The line of a job that enters the queue, or enters it again at a person's wish.
-pub(super) fn queued(known: &History, sequence: u64) -> Line {
+pub(super) fn queued(known: &History, sequence: u64, counted: Option<Stamp>) -> Line {
     Line {
         at: history::now(),
         stage: Stage::Inbox,
@@ -90,6 +97,7 @@ pub(super) fn queued(known: &History, sequence: u64) -> Line {
         spent: 0,
         reason: None,
         sequence: Some(sequence),
+        counted,
         lease: None,
         fencing_token: None,
     }

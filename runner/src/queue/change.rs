@@ -1,6 +1,6 @@
 //! A job goes from one stage to the next: announced in its history, then one `rename(2)`, then both folders durable.
 
-use super::{Claim, History, JobHold, Line, Queue, QueueError, Reading, add, claim, files, history, locks};
+use super::{History, JobHold, Line, Queue, QueueError, Reading, add, files, history, locks};
 use crate::ids::JobId;
 use crate::stage::Stage;
 
@@ -46,7 +46,7 @@ impl Queue {
         let _held = locks::hold_queue(self)?;
         let sequence = add::reserve_sequence(self, 1)?;
         let known = self.history(hold.id())?;
-        self.announce_and_move(hold.id(), from, Stage::Inbox, add::queued(&known, sequence))
+        self.announce_and_move(hold.id(), from, Stage::Inbox, add::queued(&known, sequence, None))
     }
 
     /// Takes a job where it lies, to ship, retry or cancel it; `Ok(None)`: someone else has it.
@@ -94,11 +94,6 @@ impl Queue {
         Ok(())
     }
 
-    /// Starts the next attempt of the job that was chosen, unless someone was faster.
-    pub(crate) fn claim(&self, chosen: &crate::decide::Waiting) -> Reading<Claim> {
-        claim::claim(self, chosen, None)
-    }
-
     /// Before the command of `ship` is started: from here on a crash must not lead to another go.
     pub(crate) fn note_shipping(&self, hold: &JobHold, stage: Stage) -> Reading<()> {
         let known = self.history(hold.id())?;
@@ -131,6 +126,7 @@ pub(crate) fn line(known: &History, stage: Stage, spent: u32, reason: Option<&st
         spent,
         reason: reason.map(str::to_owned),
         sequence: None,
+        counted: None,
         lease: None,
         fencing_token: None,
     }

@@ -1,8 +1,10 @@
 //! From the inbox into work: the locks first, then the file, then the attempt is counted; the engine comes after all
 //! of it.
 
+use std::fs::Metadata;
 use std::io::ErrorKind;
 
+use super::judge::Stamp;
 use super::{History, JobHold, Line, Queue, QueueError, Reading, files, history, locks};
 use crate::decide::Waiting;
 use crate::ids::{JobId, LeaseProof};
@@ -29,8 +31,16 @@ pub(crate) struct Claimed {
     pub(crate) spent: u32,
 }
 
-/// `lease`: the coordinator's, where the job is taken because it said so.
-pub(super) fn claim(queue: &Queue, chosen: &Waiting, lease: Option<&LeaseProof>) -> Reading<Claim> {
+/// Starts the next attempt of the job that was chosen, unless someone was faster.
+///
+/// `counted`: the file as it was when nobody was writing it. `lease`: the coordinator's, where the job is taken because
+/// it said so.
+pub(super) fn claim(
+    queue: &Queue,
+    chosen: &Waiting,
+    counted: Stamp,
+    lease: Option<&LeaseProof>,
+) -> Reading<Claim> {
     let hold = match locks::take(queue, &chosen.id, chosen.lock.as_ref())? {
         locks::Taking::Mine(hold) => hold,
         locks::Taking::NameHeld => return Ok(Claim::LockHeld),
@@ -44,16 +54,18 @@ pub(super) fn claim(queue: &Queue, chosen: &Waiting, lease: Option<&LeaseProof>)
         }
         Err(error) => return Err(error),
     };
-    if job.lock != chosen.lock || job.engine != chosen.engine {
+    let (from, to) = (
+        queue.job_path(Stage::Inbox, &chosen.id),
+        queue.job_path(Stage::Building, &chosen.id),
+    );
+    // After it was read: what somebody began to write before that has changed it.
+    let is_counted = |file: Metadata| Stamp::of(&file) == counted;
+    if !from.symlink_metadata().is_ok_and(is_counted) {
         return Ok(Claim::Gone);
     }
     // A wish to cancel an earlier attempt is not meant for this one.
     queue.take_cancel_wish(&hold)?;
     let known = queue.history(&chosen.id)?;
-    let (from, to) = (
-        queue.job_path(Stage::Inbox, &chosen.id),
-        queue.job_path(Stage::Building, &chosen.id),
-    );
     match files::move_new(&from, &to) {
         Ok(()) => {}
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Claim::Gone),
@@ -105,6 +117,7 @@ pub(crate) fn started(known: &History, lease: Option<&LeaseProof>) -> Line {
         spent: known.spent() + 1,
         reason: None,
         sequence: None,
+        counted: None,
         lease: lease.map(|proof| proof.lease.to_string()),
         fencing_token: lease.map(|proof| proof.fencing_token),
     }

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::judge::Stamp;
 use super::{Queue, QueueError, Reading, files};
 use crate::ids::{JobId, LeaseId, LeaseProof};
 use crate::stage::Stage;
@@ -33,6 +34,10 @@ pub(crate) struct Line {
     /// Its place in enqueue order, on the lines that give it one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sequence: Option<u64>,
+    /// The file as it was when it got that place, written by nobody: it has to be asked who writes it only once it is
+    /// another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) counted: Option<Stamp>,
     /// The coordinator's lease that a start is under.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) lease: Option<String>,
@@ -49,7 +54,16 @@ pub(crate) struct History {
 
 impl History {
     pub(crate) fn sequence(&self) -> Option<u64> {
-        self.lines.iter().rev().find_map(|line| line.sequence)
+        self.enqueued().and_then(|line| line.sequence)
+    }
+
+    /// The file as it was when it got its place.
+    pub(super) fn counted(&self) -> Option<Stamp> {
+        self.enqueued().and_then(|line| line.counted)
+    }
+
+    fn enqueued(&self) -> Option<&Line> {
+        self.lines.iter().rev().find(|line| line.sequence.is_some())
     }
 
     /// The place of a job that is known to wait in the inbox.

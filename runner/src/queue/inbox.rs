@@ -1,72 +1,87 @@
 //! The inbox as one runner knows it: every file read once, read again only when it changed.
 //!
 //! Also where files are noticed that a person put there by hand: they get their place in the order when they are first
-//! seen, and a bad one goes to `failed` with its reason (clause O-10).
+//! seen whole, and a bad one goes to `failed` with its reason (clause O-10).
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
-use std::io::ErrorKind;
+use std::fs::Metadata;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Instant, SystemTime};
 
-use super::judge::{Judged, Stamp, age, judge};
+use super::judge::{Judged, Stamp, judge};
 use super::refuse::{Refused, refuse};
-use super::{Changes, Queue, QueueError, Reading};
+use super::revisits::RevisitList;
+use super::writers::is_written_in_place;
+use super::{Changes, Claim, FileSign, FileState, FileWriter, FileWriters, Queue, Reading, claim};
 use crate::decide::{Order, Place, Waiting, Working};
 use crate::ids::{JobId, LockName};
 use crate::stage::Stage;
-
-/// A file that was changed less than this ago may still be being copied.
-const SETTLE: Duration = Duration::from_millis(20);
-
-/// Files that changed within such a time were put there together.
-const CONTEMPORARY: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
     places: HashMap<OsString, (Stamp, Place)>,
     order: Order,
     locks_of_working: HashMap<JobId, (Stamp, Option<LockName>)>,
-    /// Files to look at again, changed or not: they could not be judged, or were in other hands.
-    revisit: BTreeSet<OsString>,
+    revisits: RevisitList,
 }
 
 /// What a look at the inbox brought besides the jobs.
 #[derive(Debug, Default)]
 pub(crate) struct Look {
     pub(crate) refused: Vec<Refused>,
-    /// A file is too young to be judged: look again after this.
-    pub(crate) again_after: Option<Duration>,
+    /// Files that are waited for from now on.
+    pub(crate) awaited: Vec<AwaitedFile>,
     /// A file could not be judged because its job is in other hands at this moment.
     pub(crate) in_other_hands: bool,
 }
 
+/// A file that does not count yet, because it is being written.
+#[derive(Debug)]
+pub(crate) struct AwaitedFile {
+    pub(crate) name: OsString,
+    /// None: nobody is seen to write it.
+    pub(crate) writer: Option<FileWriter>,
+}
+
+/// A file that counts once nobody is writing it.
+struct Candidate {
+    name: OsString,
+    file: Metadata,
+    sign: FileSign,
+    judged: Judged,
+}
+
 impl Inbox {
     /// Brings the picture up to date with what changed.
-    pub(crate) fn look(&mut self, queue: &Queue, changes: &Changes) -> Reading<Look> {
-        let mut names = std::mem::take(&mut self.revisit);
-        names.extend(match changes.everything {
-            true => {
-                let names: BTreeSet<OsString> = queue.names(Stage::Inbox)?.into_iter().collect();
-                let gone: Vec<OsString> = self
-                    .places
-                    .keys()
-                    .filter(|name| !names.contains(*name))
-                    .cloned()
-                    .collect();
-                gone.iter().for_each(|name| self.forget(name));
-                names
-            }
-            false => changes.inbox.clone(),
-        });
+    pub(crate) fn look(&mut self, queue: &Queue, changes: Changes) -> Reading<Look> {
+        let mut candidates = Vec::new();
+        for (name, sign) in self.due(queue, changes)? {
+            candidates.extend(self.look_at(queue, name, sign)?);
+        }
         let mut look = Look::default();
         let mut unregistered = Vec::new();
-        for name in names {
-            self.look_at(queue, &name, &mut look, &mut unregistered)?;
+        for candidate in self.whole(candidates, &mut look) {
+            unregistered.extend(self.settle(queue, candidate, &mut look)?);
         }
-        self.register(queue, unregistered, &look)?;
-        look.in_other_hands = look.again_after.is_none() && !self.revisit.is_empty();
+        self.register(queue, unregistered)?;
+        look.in_other_hands = self.revisits.has_in_other_hands();
         Ok(look)
+    }
+
+    /// The names to look at now, each with what is known to have happened to the file last.
+    fn due(&mut self, queue: &Queue, changes: Changes) -> Reading<BTreeMap<OsString, FileSign>> {
+        let mut names = BTreeMap::new();
+        if changes.everything {
+            let all = queue.names(Stage::Inbox)?.into_iter();
+            names.extend(all.map(|name| (name, FileSign::Unknown)));
+            let gone = self.places.keys().filter(|name| !names.contains_key(*name));
+            let gone: Vec<OsString> = gone.cloned().collect();
+            gone.iter().for_each(|name| self.forget(name));
+        }
+        names.extend(changes.inbox);
+        self.revisits.choose(&mut names, Instant::now());
+        Ok(names)
     }
 
     /// The jobs in their order, but for some.
@@ -89,10 +104,24 @@ impl Inbox {
         self.forget(&file_name(id));
     }
 
-    /// The job could not be taken: its file is looked at afresh next time.
+    /// The job could not be taken: its file is looked at afresh next time. If that is because somebody writes it, no
+    /// close was told of yet.
     pub(crate) fn revisit_job(&mut self, id: &JobId) {
         self.forget_job(id);
-        self.revisit.insert(file_name(id));
+        self.revisits.in_other_hands(file_name(id), FileSign::Opened);
+    }
+
+    /// Whether there are files that do not count yet, because they are being written.
+    pub(crate) fn awaits_writers(&self) -> bool {
+        self.revisits.has_written()
+    }
+
+    /// Starts the next attempt of the job that was chosen, unless someone was faster.
+    pub(crate) fn claim(&self, queue: &Queue, chosen: &Waiting) -> Reading<Claim> {
+        match self.places.get(&file_name(&chosen.id)) {
+            Some((stamp, _)) => claim::claim(queue, chosen, *stamp, None),
+            None => Ok(Claim::Gone),
+        }
     }
 
     /// The jobs that have left the inbox for no final stage.
@@ -117,67 +146,114 @@ impl Inbox {
         Ok(working)
     }
 
-    fn look_at(
-        &mut self,
-        queue: &Queue,
-        name: &OsStr,
-        look: &mut Look,
-        unregistered: &mut Vec<Unregistered>,
-    ) -> Reading<()> {
-        let path = queue.folder(Stage::Inbox).join(name);
-        let metadata = match path.symlink_metadata() {
-            Ok(metadata) => metadata,
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                self.forget(name);
-                return Ok(());
-            }
-            Err(source) => return Err(QueueError::Read { path, source }),
+    fn look_at(&mut self, queue: &Queue, name: OsString, sign: FileSign) -> Reading<Option<Candidate>> {
+        let Some(file) = queue.inbox_file(&name)? else {
+            self.forget(&name);
+            self.revisits.remove(&name);
+            return Ok(None);
         };
-        let stamp = Stamp::of(&metadata);
-        if self.places.get(name).is_some_and(|(seen, _)| *seen == stamp) {
-            return Ok(());
+        let stamp = Stamp::of(&file);
+        if self.places.get(&name).is_some_and(|(seen, _)| *seen == stamp) {
+            self.revisits.remove(&name);
+            return Ok(None);
         }
-        self.forget(name);
-        let judged = judge(queue, name)?;
-        let age = age(&metadata);
-        let young = SETTLE.checked_sub(age).filter(|left| !left.is_zero());
-        match (judged, young) {
-            (Judged::Registered(waiting), _) => self.remember(name.to_owned(), stamp, waiting),
-            (Judged::Gone, _) => {}
-            (_, Some(left)) => {
-                look.again_after = Some(look.again_after.map_or(left, |other| other.max(left)));
-                self.revisit.insert(name.to_owned());
-            }
-            (Judged::Unregistered(waiting), None) => {
-                unregistered.push(Unregistered {
-                    waiting,
-                    name: name.to_owned(),
-                    stamp,
-                    age,
-                });
-            }
-            (Judged::Bad(reason), None) => match refuse(queue, name, reason)? {
-                Some(refused) => look.refused.push(refused),
-                None => {
-                    self.revisit.insert(name.to_owned());
-                }
-            },
+        self.forget(&name);
+        if sign == FileSign::Opened && self.revisits.awaited(&name).is_none() && is_written_in_place(&file) {
+            // Its close is about to be told, and it costs less to wait for that than to look for the writer.
+            self.revisits.written(name, sign, false);
+            return Ok(None);
         }
-        Ok(())
+        match judge(queue, &name)? {
+            Judged::Gone => self.revisits.remove(&name),
+            Judged::Registered(waiting, counted) if counted == Some(stamp) => {
+                self.revisits.remove(&name);
+                self.remember(name, stamp, waiting);
+            }
+            judged => {
+                return Ok(Some(Candidate {
+                    name,
+                    file,
+                    sign,
+                    judged,
+                }));
+            }
+        }
+        Ok(None)
     }
 
-    /// Gives good new files their place in the order. Those that were seen at the same time get it at the same time: while
-    /// one is too young to be judged, its contemporaries wait for it.
-    fn register(&mut self, queue: &Queue, unregistered: Vec<Unregistered>, look: &Look) -> Reading<()> {
-        let waits = |file: &Unregistered| look.again_after.is_some() && file.age < CONTEMPORARY;
-        let (early, mut ready): (Vec<_>, Vec<_>) = unregistered.into_iter().partition(waits);
-        self.revisit.extend(early.into_iter().map(|file| file.name));
-        if ready.is_empty() {
+    /// Those of them that nobody is writing; the others are waited for.
+    fn whole(&mut self, candidates: Vec<Candidate>, look: &mut Look) -> Vec<Candidate> {
+        let writers = FileWriters::of(candidates.iter().map(|candidate| &candidate.file));
+        let mut whole = Vec::new();
+        for candidate in candidates {
+            let writer = match writers.judge(&candidate.file, candidate.sign, SystemTime::now()) {
+                FileState::Written(writer) => Some(writer),
+                FileState::Unproven => None,
+                FileState::Whole => {
+                    whole.push(candidate);
+                    continue;
+                }
+            };
+            let Candidate { name, sign, .. } = candidate;
+            if self.revisits.awaited(&name) != Some(true) {
+                let name = name.clone();
+                look.awaited.push(AwaitedFile { name, writer });
+            }
+            self.revisits.written(name, sign, true);
+        }
+        whole
+    }
+
+    /// What becomes of a whole file: a good one that has no place in the order yet is returned.
+    fn settle(
+        &mut self,
+        queue: &Queue,
+        candidate: Candidate,
+        look: &mut Look,
+    ) -> Reading<Option<Unregistered>> {
+        let Candidate {
+            name,
+            file,
+            sign,
+            judged,
+        } = candidate;
+        let stamp = Stamp::of(&file);
+        // It was read before it was asked who writes it.
+        if queue.inbox_file(&name)?.map(|file| Stamp::of(&file)) != Some(stamp) {
+            self.revisits.in_other_hands(name, FileSign::Opened);
+            return Ok(None);
+        }
+        self.revisits.remove(&name);
+        match judged {
+            Judged::Registered(waiting, _) => self.remember(name, stamp, waiting),
+            Judged::Unregistered(waiting) => {
+                return Ok(Some(Unregistered {
+                    waiting,
+                    name,
+                    stamp,
+                    sign,
+                }));
+            }
+            Judged::Bad(reason) => match refuse(queue, &name, reason)? {
+                Some(refused) => look.refused.push(refused),
+                None => self.revisits.in_other_hands(name, sign),
+            },
+            Judged::Gone => {}
+        }
+        Ok(None)
+    }
+
+    /// Gives good new files their place in the order, those that were seen at the same time by their ids.
+    fn register(&mut self, queue: &Queue, mut unregistered: Vec<Unregistered>) -> Reading<()> {
+        if unregistered.is_empty() {
             return Ok(());
         }
-        ready.sort_by(|one, other| one.waiting.id.cmp(&other.waiting.id));
-        let ids: Vec<JobId> = ready.iter().map(|file| file.waiting.id.clone()).collect();
-        for (file, sequence) in ready.into_iter().zip(queue.register(&ids)?) {
+        unregistered.sort_by(|one, other| one.waiting.id.cmp(&other.waiting.id));
+        let jobs: Vec<(JobId, Stamp)> = unregistered
+            .iter()
+            .map(|file| (file.waiting.id.clone(), file.stamp))
+            .collect();
+        for (file, sequence) in unregistered.into_iter().zip(queue.register(&jobs)?) {
             match sequence {
                 Some(sequence) => self.remember(
                     file.name,
@@ -187,9 +263,7 @@ impl Inbox {
                         ..file.waiting
                     },
                 ),
-                None => {
-                    self.revisit.insert(file.name);
-                }
+                None => self.revisits.in_other_hands(file.name, file.sign),
             }
         }
         Ok(())
@@ -217,7 +291,7 @@ struct Unregistered {
     waiting: Waiting,
     name: OsString,
     stamp: Stamp,
-    age: Duration,
+    sign: FileSign,
 }
 
 #[cfg(test)]

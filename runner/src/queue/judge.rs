@@ -4,7 +4,8 @@ use std::ffi::OsStr;
 use std::fs::Metadata;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
-use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
 
 use super::refuse::elsewhere;
 use super::{Queue, QueueError, Reading, stem};
@@ -13,8 +14,8 @@ use crate::ids::JobId;
 use crate::stage::Stage;
 
 /// Says whether a file is still the one that was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stamp {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Stamp {
     inode: u64,
     modified: (i64, i64),
     size: u64,
@@ -31,7 +32,8 @@ impl Stamp {
 }
 
 pub(super) enum Judged {
-    Registered(Waiting),
+    /// With the file as it counted when it got its place.
+    Registered(Waiting, Option<Stamp>),
     /// A good file without a place in the order.
     Unregistered(Waiting),
     Bad(String),
@@ -69,20 +71,7 @@ pub(super) fn judge(queue: &Queue, name: &OsStr) -> Reading<Judged> {
         (_, Some(stage)) => Ok(Judged::Bad(format!(
             "a job of that name is already in {stage}: rename the file"
         ))),
-        (Some(_), None) => Ok(Judged::Registered(waiting)),
+        (Some(_), None) => Ok(Judged::Registered(waiting, known.counted())),
         (None, None) => Ok(Judged::Unregistered(waiting)),
     }
-}
-
-/// Since the file was last written or put in place. A clock that was set back makes a file old, never young for long.
-pub(super) fn age(metadata: &Metadata) -> Duration {
-    let instant = |seconds: i64, nanos: i64| {
-        SystemTime::UNIX_EPOCH
-            + Duration::new(
-                u64::try_from(seconds).unwrap_or(0),
-                u32::try_from(nanos).unwrap_or(0),
-            )
-    };
-    let changed = instant(metadata.ctime(), metadata.ctime_nsec());
-    changed.elapsed().unwrap_or(Duration::MAX)
 }

@@ -1,9 +1,12 @@
 //! Jobs that the coordinator assigned: in and out of `building` without ever lying in the inbox (clause T-13), unless
 //! they came from there (clause T-12).
 
+use std::time::SystemTime;
+
+use super::judge::Stamp;
 use super::{
-    Claimed, History, JobHold, Letter, Queue, QueueError, Reading, Recovered, change, claim, files, history,
-    locks,
+    Claimed, FileSign, FileState, FileWriter, FileWriters, History, JobHold, Letter, Queue, QueueError,
+    Reading, Recovered, change, claim, files, history, locks,
 };
 use crate::decide::Waiting;
 use crate::ids::{JobId, LeaseProof};
@@ -16,6 +19,8 @@ pub(crate) enum Admission {
     Claimed(Box<Claimed>),
     /// The job, or the lock that it names, is in other hands, or it came to lie elsewhere meanwhile.
     InOtherHands,
+    /// Its file is not whole yet; who writes it, if that can be seen.
+    Written(Option<FileWriter>),
 }
 
 pub(crate) const REASON_INTERRUPTED: &str = "interrupted under a lease";
@@ -33,8 +38,9 @@ impl Queue {
         }
         self.take_cancel_wish(&hold)?;
         let started = claim::started(&self.history(&job.id)?, Some(lease));
+        let (scratch, _) = self.write_scratch(&job.id, text.as_bytes())?;
         history::append(self, &job.id, &started)?;
-        self.place(&job.id, text.as_bytes(), Stage::Building)?;
+        self.place(&scratch, &job.id, Stage::Building)?;
         self.sync_move(Stage::Building, Stage::Building)?;
         let (attempt, spent) = (started.attempt, started.spent);
         Ok(Admission::Claimed(Box::new(Claimed {
@@ -47,6 +53,17 @@ impl Queue {
 
     /// Takes the local file of a job that the coordinator assigned: it is the job (clause T-12).
     pub(crate) fn admit_local(&self, id: &JobId, lease: &LeaseProof) -> Reading<Admission> {
+        let Some(file) = self.inbox_file(format!("{id}.md").as_ref())? else {
+            return Ok(Admission::InOtherHands);
+        };
+        let stamp = Stamp::of(&file);
+        if self.history(id)?.counted() != Some(stamp) {
+            match FileWriters::of([&file]).judge(&file, FileSign::Unknown, SystemTime::now()) {
+                FileState::Whole => {}
+                FileState::Written(writer) => return Ok(Admission::Written(Some(writer))),
+                FileState::Unproven => return Ok(Admission::Written(None)),
+            }
+        }
         let job = self.job(Stage::Inbox, id)?;
         let chosen = Waiting {
             id: id.clone(),
@@ -56,7 +73,7 @@ impl Queue {
             engine: job.engine,
             caps: job.caps,
         };
-        Ok(match claim::claim(self, &chosen, Some(lease))? {
+        Ok(match claim::claim(self, &chosen, stamp, Some(lease))? {
             super::Claim::Claimed(claimed) => Admission::Claimed(claimed),
             super::Claim::Gone | super::Claim::LockHeld => Admission::InOtherHands,
         })

@@ -1,6 +1,6 @@
 //! Notices what changes in a queue folder while a runner sits still: new files, freed locks, wishes of people.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -12,6 +12,16 @@ use rustix::io::Errno;
 use super::{Queue, is_job_file, locks};
 use crate::stage::Stage;
 
+/// What happened to a file of the inbox last, as far as it was noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FileSign {
+    Unknown,
+    /// It was made, and whoever made it by opening it has not closed it.
+    Opened,
+    /// A writer closed it, or it came to its place or left it.
+    Closed,
+}
+
 /// What may be different from before.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Changes {
@@ -20,7 +30,7 @@ pub(crate) struct Changes {
     /// Any file of the inbox.
     pub(crate) everything: bool,
     /// These files of the inbox.
-    pub(crate) inbox: BTreeSet<OsString>,
+    pub(crate) inbox: BTreeMap<OsString, FileSign>,
 }
 
 impl Changes {
@@ -28,7 +38,7 @@ impl Changes {
         Changes {
             any: false,
             everything: true,
-            inbox: BTreeSet::new(),
+            inbox: BTreeMap::new(),
         }
     }
 
@@ -81,7 +91,12 @@ impl Watch {
                     let name = event
                         .file_name()
                         .map(|name| OsStr::from_bytes(name.to_bytes()).to_owned());
-                    changes.inbox.extend(name.filter(|name| is_job_file(name)));
+                    let sign = match event.events().contains(ReadFlags::CREATE) {
+                        true => FileSign::Opened,
+                        false => FileSign::Closed,
+                    };
+                    let name = name.filter(|name| is_job_file(name));
+                    changes.inbox.extend(name.map(|name| (name, sign)));
                 }
                 Ok(event) if event.events().contains(ReadFlags::QUEUE_OVERFLOW) => changes.everything = true,
                 Ok(_) => {}

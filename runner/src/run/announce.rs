@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::Summary;
 use super::live::say;
 use crate::ids::JobId;
+use crate::queue::{AwaitedFile, QUIET};
 use crate::stage::Stage;
 use crate::terminal::{self, Palette};
 
@@ -16,6 +17,23 @@ pub(super) fn warn(text: &str) {
 
 pub(super) fn waiting(text: &str) {
     say(&Palette::of(&stderr()).dim(text));
+}
+
+/// A file that is no job before its writer has closed it.
+pub(super) fn awaited(file: &AwaitedFile) {
+    let name = terminal::harmless(&file.name.to_string_lossy());
+    let what = match &file.writer {
+        Some(writer) => format!(
+            "which {} is still writing",
+            terminal::harmless(&writer.to_string())
+        ),
+        None => format!(
+            "which may still be written by a process that can't be seen from here: it counts when that closes it, or \
+             when it has not changed for {}",
+            terminal::duration(QUIET)
+        ),
+    };
+    waiting(&format!("waiting for {name}, {what}"));
 }
 
 pub(super) fn started(id: &JobId, what: &str, attempt: u32) {

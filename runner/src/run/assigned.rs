@@ -143,7 +143,7 @@ impl Runner {
                 Ok((job, text)) => self.queue.admit(job, &text, &granted.proof)?,
             },
         };
-        match admission {
+        let why = match admission {
             Admission::Claimed(claimed) => {
                 let mut attempt = Attempt::new(*claimed);
                 attempt.lease = Some(Lease {
@@ -153,16 +153,17 @@ impl Runner {
                 if let Some(routed) = &mut self.routed {
                     routed.backoff.succeeded();
                 }
-                self.begin(attempt)
+                return self.begin(attempt);
             }
-            Admission::InOtherHands => {
-                announce::warn(&format!("{id} is in other hands here: its lease is given back"));
-                if let Some(routed) = &mut self.routed {
-                    routed.leave_it(&id);
-                }
-                Ok(())
-            }
+            Admission::InOtherHands => String::from("it is in other hands here"),
+            Admission::Written(Some(writer)) => format!("{writer} is still writing its file"),
+            Admission::Written(None) => String::from("its file may still be written"),
+        };
+        announce::warn(&format!("{id}: {why}; its lease is given back"));
+        if let Some(routed) = &mut self.routed {
+            routed.leave_it(&id);
         }
+        Ok(())
     }
 
     /// The job and its text, or why this factory doesn't take it (clause T-7).

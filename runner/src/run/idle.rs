@@ -34,7 +34,7 @@ impl Runner {
         }
         let waiting_helps = match outlook.prospect {
             Prospect::None => false,
-            Prospect::After(_) => true,
+            Prospect::Written => true,
             Prospect::InOtherHands => self.options.until == Until::Drained,
         };
         match self.options.until {
@@ -75,7 +75,8 @@ impl Runner {
         match outlook.prospect {
             Prospect::None => announce::waiting("waiting for jobs; Ctrl-C ends this"),
             Prospect::InOtherHands => announce::waiting("waiting for a lock or a job that is in other hands"),
-            Prospect::After(_) => self.wait_told = false,
+            // That was said of each file.
+            Prospect::Written => self.wait_told = false,
         }
     }
 
@@ -97,8 +98,7 @@ impl Runner {
     pub(super) fn next_instant(&self, outlook: &Outlook) -> Option<Instant> {
         let now = Instant::now();
         let looks = match outlook.prospect {
-            Prospect::After(after) => Some(now + after),
-            Prospect::InOtherHands => Some(now + self.next_tick),
+            Prospect::InOtherHands | Prospect::Written => Some(now + self.next_tick),
             Prospect::None => None,
         };
         let coarse = (!self.events.notices_changes()).then(|| now + COARSE_TICK);

@@ -8,7 +8,7 @@ use super::left_behind::LeftBehind;
 use crate::decide::{Eligibility, View, Waiting, decide, eligibility};
 use crate::engine::{self, Engines};
 use crate::ids::{Capability, EngineName, JobId, LockName};
-use crate::queue::{Changes, Claim, Claimed, Inbox, Queue, QueueError, Refused};
+use crate::queue::{AwaitedFile, Changes, Claim, Claimed, Inbox, Queue, QueueError, Refused};
 use crate::stage::Stage;
 
 /// What a look at the queue came to.
@@ -20,6 +20,8 @@ pub(crate) struct Choice {
     pub(crate) view: Arc<View>,
     pub(crate) prospect: Prospect,
     pub(crate) refused: Vec<Refused>,
+    /// Files that are waited for from now on.
+    pub(crate) awaited: Vec<AwaitedFile>,
     /// Jobs of dead runners, and where they went.
     pub(crate) recovered: Vec<(JobId, Stage)>,
 }
@@ -31,8 +33,8 @@ pub(crate) enum Prospect {
     None,
     /// A lock or a job is in other hands; their end is noticed.
     InOtherHands,
-    /// A file is still too young to be judged.
-    After(Duration),
+    /// A file is being written; its end is noticed.
+    Written,
 }
 
 pub(crate) struct Local {
@@ -80,18 +82,16 @@ impl Local {
         &mut self,
         queue: &Queue,
         engines: &Engines,
-        changes: &Changes,
+        mut changes: Changes,
         own: &Own,
     ) -> Result<Choice, QueueError> {
         let mut elsewhere = Elsewhere::default();
         let (recovered, busy) = self.left_behind.recover(queue, own)?;
         elsewhere.busy = busy;
+        // What was just put back may not have been noticed yet.
+        changes.everything |= recovered.iter().any(|(_, stage)| *stage == Stage::Inbox);
         let look = self.inbox.look(queue, changes)?;
         elsewhere.busy |= look.in_other_hands;
-        // What was just put back may not have been noticed yet.
-        if recovered.iter().any(|(_, stage)| *stage == Stage::Inbox) {
-            self.inbox.look(queue, &Changes::everything())?;
-        }
         let caps: BTreeSet<Capability> = self
             .factory_caps
             .iter()
@@ -103,7 +103,7 @@ impl Local {
             let chosen = decide(&view).cloned();
             let claimed = match &chosen {
                 None => None,
-                Some(chosen) => match queue.claim(chosen)? {
+                Some(chosen) => match self.inbox.claim(queue, chosen)? {
                     Claim::Claimed(claimed) => Some(*claimed),
                     Claim::LockHeld => {
                         elsewhere.locks.extend(chosen.lock.clone());
@@ -120,17 +120,18 @@ impl Local {
                 self.inbox.forget_job(&claimed.job.id);
             }
             elsewhere.jobs.iter().for_each(|id| self.inbox.revisit_job(id));
-            let prospect = match (&claimed, look.again_after) {
-                (_, Some(after)) => Prospect::After(after),
+            let prospect = match &claimed {
                 // A look follows before the next start, so there is no need to look through all that wait.
-                (Some(_), None) => Prospect::None,
-                (None, None) => prospect(&view, &elsewhere),
+                Some(_) => Prospect::None,
+                None if self.inbox.awaits_writers() => Prospect::Written,
+                None => prospect(&view, &elsewhere),
             };
             return Ok(Choice {
                 claimed,
                 view,
                 prospect,
                 refused: look.refused,
+                awaited: look.awaited,
                 recovered,
             });
         }

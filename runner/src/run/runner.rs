@@ -191,7 +191,7 @@ impl Runner {
             self.unheard |= since.any;
             changes.merge(since);
             let own = self.own();
-            let choice = self.local.choose(&self.queue, &self.engines, &changes, &own)?;
+            let choice = self.local.choose(&self.queue, &self.engines, changes, &own)?;
             self.tell_moves(&choice);
             outlook = Outlook {
                 prospect: choice.prospect,
@@ -240,6 +240,7 @@ impl Runner {
             announce::moved(&refused.id, Stage::Failed, Some(&refused.reason), None);
             self.moved(&refused.id, Stage::Failed);
         }
+        choice.awaited.iter().for_each(announce::awaited);
         self.tell_recovered(&choice.recovered);
     }
 

@@ -12,6 +12,7 @@ use std::path::Path;
 
 use rustix::process::{Pid, Signal, getpid, pidfd_send_signal};
 
+use super::descriptors::{OpenDescriptor, process_ids};
 use super::identity::Stat;
 use super::process;
 use super::record::{self, MARK_VARIABLE, Reading, Record};
@@ -193,11 +194,7 @@ fn is_marked(pid: i32, mark: &str) -> bool {
 /// Everything that is alive and can be seen from here.
 fn processes() -> io::Result<BTreeMap<i32, Stat>> {
     let mut found = BTreeMap::new();
-    for entry in fs::read_dir("/proc")? {
-        let name = entry?.file_name();
-        let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else {
-            continue;
-        };
+    for pid in process_ids()? {
         if let Some(stat) = Stat::of(pid).filter(|stat| !stat.is_dead) {
             found.insert(pid, stat);
         }
@@ -214,24 +211,15 @@ fn holders(lock: &Path) -> io::Result<Vec<i32>> {
     };
     let mut found = Vec::new();
     for pid in processes()?.into_keys() {
-        let descriptors = fs::read_dir(format!("/proc/{pid}/fd"));
-        let mut descriptors = descriptors.into_iter().flatten().flatten();
-        let holds = |descriptor: fs::DirEntry| {
-            let same = fs::metadata(descriptor.path())
-                .is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == file);
-            same && is_locked_through(pid, &descriptor.file_name().to_string_lossy())
-        };
-        if descriptors.any(holds) {
+        let descriptors = OpenDescriptor::all_of(pid).unwrap_or_default();
+        if descriptors
+            .iter()
+            .any(|open| open.file == file && open.holds_lock())
+        {
             found.push(pid);
         }
     }
     Ok(found)
-}
-
-/// Others may have the file open and hold nothing: those who only ask whether it is free.
-fn is_locked_through(pid: i32, descriptor: &str) -> bool {
-    fs::read_to_string(format!("/proc/{pid}/fdinfo/{descriptor}"))
-        .is_ok_and(|text| text.lines().any(|line| line.starts_with("lock:")))
 }
 
 fn command_line(pid: i32) -> String {

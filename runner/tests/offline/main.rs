@@ -23,3 +23,4 @@ mod telling;
 mod tls;
 mod watching;
 mod wishes;
+mod writing;

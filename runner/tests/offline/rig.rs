@@ -11,6 +11,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use tempfile::TempDir;
@@ -282,6 +283,26 @@ pub struct Running<'a> {
 impl Running<'_> {
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(self.child.as_ref().unwrap()), signal).unwrap();
+    }
+
+    /// Waits until it has said this on standard error.
+    pub fn says(&self, words: &str) {
+        let path = &self.streams[1];
+        let watch = inotify::init(CreateFlags::CLOEXEC).unwrap();
+        inotify::add_watch(&watch, path, WatchFlags::MODIFY).unwrap();
+        let limit = Timespec {
+            tv_sec: LIMIT_S,
+            tv_nsec: 0,
+        };
+        while !fs::read_to_string(path).unwrap().contains(words) {
+            let mut told = [PollFd::new(&watch, PollFlags::IN)];
+            assert_eq!(
+                poll(&mut told, Some(&limit)).unwrap(),
+                1,
+                "it never says: {words}"
+            );
+            rustix::io::read(&watch, &mut [0; 1024]).unwrap();
+        }
     }
 
     /// The one process that it started itself.
