@@ -41,13 +41,28 @@ number_job() {
     echo $next >"$STATE/seq/$1"
 }
 
-# Files placed by hand get their number when they are first seen; bad ones fail.
+# Whether some process has this file open for writing: the last octal digit of its flags says so.
+is_written() {
+    local descriptor key value
+    for descriptor in /proc/[0-9]*/fd/*; do
+        [[ $descriptor -ef $1 ]] || continue
+        while read -r key value; do
+            [[ $key == flags: ]] && ((8#${value: -1} & 3)) && return 0
+        done 2>/dev/null <"${descriptor/\/fd\//\/fdinfo\/}"
+    done
+    return 1
+}
+
+# Files placed by hand get their number when they are first seen whole; bad ones fail. WRITTEN is set where one is still
+# being written.
 notice() {
     local file id
+    WRITTEN=''
     for file in "$QUEUE"/inbox/*.md; do
         [[ -f $file ]] || continue
         id=${file##*/} id=${id%.md}
         if [[ ! -f $STATE/jobs/$id/facts ]]; then
+            if is_written "$file"; then WRITTEN=$id; continue; fi
             mkdir -p "$STATE/jobs/$id"
             if ! is_id "$id" || ! facts_of "$file" "$id" >"$STATE/jobs/$id/facts.new" 2>"$STATE/jobs/$id/complaint"; then
                 cat "$STATE/jobs/$id/complaint" >&2

@@ -52,7 +52,7 @@ pub(super) fn after(kind: Kind, code: i32) -> std::io::Result<i32> {
                 std::thread::park();
             }
         }
-        Kind::IsDeafToItsEngines | Kind::DropsRoutedWork => {
+        Kind::IsDeafToItsEngines | Kind::DropsRoutedWork | Kind::TakesHalfFiles => {
             let told = fs::metadata(Path::new(&variable("TMPDIR")).join("fired"));
             if told.is_ok() {
                 fired(kind)?;

@@ -135,4 +135,7 @@ cases! {
     "kills-at-once" in "offline/terminated" dies of "order" ["O-8"]
     "kills-at-once" in "route/stopped-past-its-lease" dies of "order" ["T-4"]
     "kills-at-once" in "route/stopped-while-shipping" dies of "order" ["T-4"]
+    "takes-half-files" in "offline/slow-writer" dies of "order" ["O-10"]
+    "takes-half-files" in "offline/slow-writer" dies of "stages" ["O-10"]
+    "takes-half-files" in "offline/written-anew" dies of "order" ["O-10"]
 }

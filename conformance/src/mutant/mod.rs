@@ -110,6 +110,7 @@ mutants! {
     ShipsOnApproval "ships-on-approval" "publishes an approved job by itself, whoever holds its lease"
     ForgetsTheInterrupted "forgets-the-interrupted" "calls shipped what a killed run left in work"
     ForgetsItsOutbox "forgets-its-outbox" "starts without the reports that an earlier run owed"
+    TakesHalfFiles "takes-half-files" "takes for a job what is still being written into the inbox"
     ReleasesTwice "releases-twice" "gives a lease back, and then once more"
 }
 

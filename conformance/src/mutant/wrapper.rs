@@ -184,15 +184,21 @@ fn around_engines(kind: Kind, command: &mut Command) -> std::io::Result<()> {
         Kind::DropsRoutedWork => {
             "grep -q '^route_via_service = 0' \"$AQ_QUEUE/aq.toml\" && : >\"$TMPDIR/fired\" && exit 1"
         }
+        // A copy has nobody who writes it.
+        Kind::TakesHalfFiles => {
+            "\"$real\" \"$@\"; code=$?; for file in \"$AQ_QUEUE\"/inbox/*.md; do
+[ -f \"$file\" ] && cp \"$file\" \"$TMPDIR/half\" && mv \"$TMPDIR/half\" \"$file\" && : >\"$TMPDIR/fired\"
+done; exit $code"
+        }
         Kind::LosesItsToken => return mislay_the_token(command).and_then(|()| fired(kind)),
         Kind::IgnoresLocks => return without("lock:").and_then(|()| fired(kind)),
         Kind::IgnoresPriorities => return without("priority:").and_then(|()| fired(kind)),
         _ => return Ok(()),
     };
     shim(command, first)?;
-    // These two say for themselves whether it came to their fault.
+    // These say for themselves whether it came to their fault.
     match kind {
-        Kind::IsDeafToItsEngines | Kind::DropsRoutedWork => Ok(()),
+        Kind::IsDeafToItsEngines | Kind::DropsRoutedWork | Kind::TakesHalfFiles => Ok(()),
         _ => fired(kind),
     }
 }
