@@ -23,7 +23,7 @@ use conformance::scenario::schema;
 use options::Options;
 
 /// Wrong usage.
-const USAGE: u8 = 64;
+const USAGE: u8 = 2;
 /// The harness could not do its work.
 const BROKEN: u8 = conformance::verdict::BROKEN;
 
@@ -51,8 +51,8 @@ Examples:
 Exit codes:
   0   everything holds
   1   the runner is not conformant
-  2   something is broken, or nothing was run
-  64  wrong usage
+  2   wrong usage or configuration; nothing was run
+  3   something is broken, or nothing could be judged
   130 interrupted; the reports are written all the same";
 
 #[derive(Debug, Subcommand)]

@@ -11,7 +11,7 @@ use crate::report::parting::Parting;
 /// The harness was interrupted before it had a verdict on everything.
 pub const INTERRUPTED: u8 = 130;
 /// Something is broken, or nothing was executed and found good.
-pub const BROKEN: u8 = 2;
+pub const BROKEN: u8 = 3;
 
 /// How a check came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -74,7 +74,7 @@ pub fn of_findings(findings: &[Finding]) -> Outcome {
     gravest.map_or(Outcome::Broken, |(_, outcome)| outcome)
 }
 
-/// 0: all that was asked holds; 1: not conformant; 2: broken, or nothing was executed and found good.
+/// 0: all that was asked holds; 1: not conformant; 3: broken, or nothing was executed and found good.
 pub fn exit_of(outcomes: impl Iterator<Item = Outcome>) -> u8 {
     let outcomes: Vec<Outcome> = outcomes.collect();
     let has = |outcome| outcomes.contains(&outcome);
@@ -133,11 +133,11 @@ mod tests {
     #[test]
     fn nothing_checked_is_never_green() {
         assert_eq!(of_findings(&[]), Outcome::Broken);
-        assert_eq!(exit_code(&[]), 2);
-        assert_eq!(exit_code(&[verdict(Outcome::NotApplicable)]), 2);
+        assert_eq!(exit_code(&[]), 3);
+        assert_eq!(exit_code(&[verdict(Outcome::NotApplicable)]), 3);
         assert_eq!(
             exit_code(&[verdict(Outcome::KnownFailure)]),
-            2,
+            3,
             "what is known to fail is nothing that holds"
         );
     }
@@ -176,7 +176,7 @@ mod tests {
             of_findings(&[finding(Outcome::Pass), finding(Outcome::Broken)]),
             Outcome::Broken
         );
-        assert_eq!(exit_code(&[verdict(Outcome::Pass), verdict(Outcome::Broken)]), 2);
+        assert_eq!(exit_code(&[verdict(Outcome::Pass), verdict(Outcome::Broken)]), 3);
         assert_eq!(exit_code(&[verdict(Outcome::Pass)]), 0);
     }
 }

@@ -297,11 +297,11 @@ fn all_reports_of_a_run_agree_with_each_other_and_with_its_exit_code() {
     }
     assert_eq!(
         exits,
-        BTreeSet::from([0, 1, 2, 130]),
+        BTreeSet::from([0, 1, 3, 130]),
         "the made-up runs are too alike"
     );
     assert!(
-        reached.contains(&(true, true, 0)) && reached.contains(&(false, true, 2)),
+        reached.contains(&(true, true, 0)) && reached.contains(&(false, true, 3)),
         "{reached:?}"
     );
 }
@@ -356,9 +356,9 @@ fn nothing_executed_is_red_in_every_report() {
         took_ms: 0,
         exit: record.exit_at(End::Complete),
     }));
-    assert_eq!(by_json(&record), ((0, 0, 0, 0, false), 2));
+    assert_eq!(by_json(&record), ((0, 0, 0, 0, false), 3));
     assert!(!by_junit(&record).4, "{}", junit::render(&record));
-    assert_eq!(by_html(&record).1, 2);
+    assert_eq!(by_html(&record).1, 3);
     assert!(github::summary(&record).starts_with("## ❌"));
     assert!(github::annotations(&record, None).starts_with("::error "));
     assert!(terminal::summary(&record, Colour::Off).contains("nothing was run"));

@@ -188,17 +188,17 @@ fn every_outcome_comes_out_the_same_in_every_report_and_in_the_exit_code() {
     let cases: [(&[Named], &str, Said); 9] = [
         (&[passing], "", (0, 1, 0, 0)),
         (&[passing, ("a/fail", FAIL)], "", (1, 1, 1, 0)),
-        (&[passing, ("a/broken", BROKEN)], "", (2, 1, 0, 1)),
+        (&[passing, ("a/broken", BROKEN)], "", (3, 1, 0, 1)),
         (
             &[passing, ("a/fail", FAIL), ("a/broken", BROKEN)],
             "",
             (1, 1, 1, 1),
         ),
-        (&[passing, ("a/unreadable", "exits = \"x\"\n")], "", (2, 1, 0, 1)),
+        (&[passing, ("a/unreadable", "exits = \"x\"\n")], "", (3, 1, 0, 1)),
         (&[passing, ("a/known", FAIL)], known, (0, 1, 0, 0)),
-        (&[passing, ("a/known", PASS)], known, (2, 1, 0, 1)),
+        (&[passing, ("a/known", PASS)], known, (3, 1, 0, 1)),
         (&[passing, ("a/known", FAIL)], &late, (1, 1, 1, 0)),
-        (&[("a/known", FAIL)], known, (2, 0, 0, 0)),
+        (&[("a/known", FAIL)], known, (3, 0, 0, 0)),
     ];
     for (scenarios, profile, expected) in cases {
         let bench = Bench::new("exit 0", scenarios, profile);
@@ -206,9 +206,9 @@ fn every_outcome_comes_out_the_same_in_every_report_and_in_the_exit_code() {
     }
     let bench = Bench::new("exit 0", &[], lacks);
     fs::create_dir(bench.path("scenarios")).expect("a folder");
-    assert_eq!(agreed(&bench, &[]), (2, 0, 0, 0), "nothing was executed");
+    assert_eq!(agreed(&bench, &[]), (3, 0, 0, 0), "nothing was executed");
     bench.scenario("a/lacking", "S-7", PASS);
-    assert_eq!(agreed(&bench, &[]), (2, 0, 0, 0), "nothing was applicable");
+    assert_eq!(agreed(&bench, &[]), (3, 0, 0, 0), "nothing was applicable");
     bench.scenario("a/pass", "F-1", PASS);
     assert_eq!(agreed(&bench, &[]), (0, 1, 0, 0), "not applicable beside a pass");
 }
@@ -256,10 +256,10 @@ fn a_stream_without_a_failure_gives_nothing_to_replay_and_that_is_not_green() {
     let bench = Bench::new("exit 0", &[("a/pass", PASS)], "");
     bench.run(&["run", "--events", "e.ndjson"]);
     let (code, _, errors) = bench.run(&["replay", "e.ndjson"]);
-    assert_eq!(code, Some(2), "{errors}");
+    assert_eq!(code, Some(3), "{errors}");
     assert!(errors.contains("nothing to replay"), "{errors}");
     let (code, _, errors) = bench.run(&["replay", "e.ndjson", "a/other"]);
-    assert_eq!(code, Some(64), "{errors}");
+    assert_eq!(code, Some(2), "{errors}");
 }
 
 #[test]
@@ -303,7 +303,7 @@ fn an_option_that_means_nothing_to_a_command_is_refused_and_nothing_is_run() {
         for option in reports {
             let output = bench.alone(&[&[name], option].concat());
             let refusal = format!("`{}` does nothing for `conformance {name}`", option[0]);
-            assert_eq!(output.0, Some(64), "{name} {option:?}\n{}{}", output.1, output.2);
+            assert_eq!(output.0, Some(2), "{name} {option:?}\n{}{}", output.1, output.2);
             assert!(output.2.contains(&refusal), "{}", output.2);
             assert!(
                 output.2.contains("`run`"),
@@ -314,7 +314,7 @@ fn an_option_that_means_nothing_to_a_command_is_refused_and_nothing_is_run() {
     }
     for (name, option) in [("smoke", "--fail-fast"), ("coverage", "--keep")] {
         let (code, _, errors) = bench.alone(&[name, option]);
-        assert_eq!(code, Some(64), "{name} {option}\n{errors}");
+        assert_eq!(code, Some(2), "{name} {option}\n{errors}");
     }
     assert!(!bench.path("r").exists() && !bench.path("ran").exists());
 }
@@ -325,7 +325,7 @@ fn a_report_that_can_not_be_written_is_told_before_anything_runs() {
     for option in ["--junit", "--html", "--events"] {
         for file in ["no/such/folder/report", "scenarios"] {
             let (code, output, errors) = bench.run(&["run", option, file]);
-            assert_eq!(code, Some(64), "{option} {file}\n{output}{errors}");
+            assert_eq!(code, Some(2), "{option} {file}\n{output}{errors}");
             assert!(errors.contains(option) && errors.contains(file), "{errors}");
         }
     }
@@ -365,7 +365,7 @@ fn a_scenario_that_comes_out_otherwise_is_found_with_the_run_in_which_it_did() {
         Some(1),
         "steadily wrong is not green"
     );
-    assert_eq!(bench.run(&["steady", "--runs", "0"]).0, Some(2), "nor is nothing");
+    assert_eq!(bench.run(&["steady", "--runs", "0"]).0, Some(3), "nor is nothing");
 }
 
 /// What the GitHub Action runs, and any other CI can.
@@ -376,7 +376,7 @@ fn the_script_of_the_action_passes_the_exit_code_on_and_leaves_every_report() {
         env!("CARGO_MANIFEST_DIR"),
         "/../.github/actions/conformance/judge"
     );
-    for (scenarios, code) in [("a/*", 0), ("a b/f*", 1), ("no/such", 64)] {
+    for (scenarios, code) in [("a/*", 0), ("a b/f*", 1), ("no/such", 2)] {
         let mut command = Command::new("bash");
         command.arg(script);
         bench.at_home(&mut command);
@@ -488,7 +488,7 @@ fn the_command_under_a_failing_check_of_a_coordinator_makes_that_check_alone() {
     assert_eq!(alone.lines().last(), Some("0 passed, 1 failed"), "{alone}");
     assert!(alone.contains("coordinator/view"), "{alone}");
     let (code, _, errors) = bench.alone(&["coordinator", "coordinator/vew", "--url", &url]);
-    assert_eq!(code, Some(64), "{errors}");
+    assert_eq!(code, Some(2), "{errors}");
     assert!(
         errors.contains("coordinator/view"),
         "it names what there is: {errors}"
@@ -502,7 +502,7 @@ fn a_coordinator_that_nobody_could_ask_is_called_neither_right_nor_wrong() {
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     drop(listener);
     let (code, output, errors) = bench.alone(&["coordinator", "--url", &url]);
-    assert_eq!(code, Some(2), "{output}{errors}");
+    assert_eq!(code, Some(3), "{output}{errors}");
     assert!(
         errors.contains(&url) && errors.contains("is it running"),
         "{errors}"
@@ -520,7 +520,7 @@ fn a_coordinator_that_nobody_could_ask_is_called_neither_right_nor_wrong() {
     let url = stub.url();
     let arguments = ["coordinator", "coordinator/view", "--url", &url];
     let (code, output, _) = bench.alone(&[&arguments[..], &["--token-file", "token"]].concat());
-    assert_eq!(code, Some(2), "{output}");
+    assert_eq!(code, Some(3), "{output}");
     assert!(output.contains("scopes shadow, work and submit"), "{output}");
 }
 

@@ -23,7 +23,7 @@ pub(super) struct Target {
     pub(super) observe: bool,
 }
 
-/// Runs the smoke scenarios; exit 2 where the profile is wrong, 1 where the runner is.
+/// Runs the smoke scenarios; exit 3 where the profile is wrong, 1 where the runner is.
 pub(super) fn smoke(only: &[String], options: &Options) -> ExitCode {
     let ids = match wanted(smoke::scenarios().map(|(id, _)| id.to_owned()).collect(), only) {
         Ok(ids) => ids,

@@ -91,7 +91,7 @@ pub(super) struct Sought {
     wrong: bool,
 }
 
-/// Kills the runner at one step after the other; 1 if something was lost or run twice, 2 if nothing was killed.
+/// Kills the runner at one step after the other; 1 if something was lost or run twice, 3 if nothing was killed.
 pub(super) fn sweep(sought: &Sought, options: &Options) -> ExitCode {
     let suite = match suite_for(options) {
         Ok(suite) => suite,
@@ -138,7 +138,7 @@ fn seek_wrong(plan: &sweep::Plan) -> ExitCode {
     }
 }
 
-/// Prints the kill matrix; exit 1 where a mutant survives, 2 where a case proves nothing.
+/// Prints the kill matrix; exit 1 where a mutant survives, 3 where a case proves nothing.
 pub(super) fn mutants(names: &[String], options: &Options) -> ExitCode {
     if let Some(name) = names
         .iter()
