@@ -19,6 +19,7 @@ use conformance::clause::{self, pins};
 use conformance::profile;
 use conformance::report::event;
 use conformance::scenario::schema;
+use conformance::stdio;
 
 use options::Options;
 
@@ -138,20 +139,20 @@ enum SchemaOf {
 pub(crate) fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
+        Err(error) if error.use_stderr() => {
             let _ = error.print();
-            return if error.use_stderr() {
-                ExitCode::from(USAGE)
-            } else {
-                ExitCode::SUCCESS
-            };
+            return ExitCode::from(USAGE);
+        }
+        Err(help) => {
+            stdio::keep(help.print());
+            return ExitCode::SUCCESS;
         }
     };
     let (name, taken) = cli.command.as_ref().map_or(("run", options::JUDGES), taken_by);
     if let Some(refusal) = cli.options.refusal(name, taken) {
         return fail(USAGE, &refusal);
     }
-    match cli.command {
+    let done = match cli.command {
         None => run::run(&[], &cli.options),
         Some(Command::Run { globs }) => run::run(&globs, &cli.options),
         Some(Command::Replay { file, ids }) => replay::replay(&file, &ids, &cli.options),
@@ -161,7 +162,7 @@ pub(crate) fn main() -> ExitCode {
         Some(Command::Property { cases, seed, out }) => proof::property(seed, cases, &out, &cli.options),
         Some(Command::Sweep(sought)) => proof::sweep(&sought, &cli.options),
         Some(Command::Steady { globs, runs }) => steady::steady(&globs, runs, &cli.options),
-        Some(Command::Pin) => print(&pins::render(clause::all())),
+        Some(Command::Pin) => Ok(print(&pins::render(clause::all()))),
         Some(Command::Coordinator {
             checks,
             url,
@@ -177,17 +178,18 @@ pub(crate) fn main() -> ExitCode {
             &cli.options,
         ),
         Some(Command::Smoke { ids }) => others::smoke(&ids, &cli.options),
-        Some(Command::Schema { of }) => print(&match of {
+        Some(Command::Schema { of }) => Ok(print(&match of {
             SchemaOf::Scenario => schema::text(),
             SchemaOf::Profile => profile::schema(),
             SchemaOf::Events => event::schema(),
-        }),
+        })),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "conformance", &mut script);
-            print(&String::from_utf8_lossy(&script))
+            Ok(print(&String::from_utf8_lossy(&script)))
         }
-    }
+    };
+    done.unwrap_or_else(|code| code)
 }
 
 /// A command's name, and the options that mean something to it.
@@ -214,18 +216,11 @@ fn taken_by(command: &Command) -> (&'static str, &'static [&'static str]) {
 
 /// Says why nothing comes of it.
 fn fail(code: u8, message: &str) -> ExitCode {
-    eprintln!("conformance: {message}");
+    stdio::say(message);
     ExitCode::from(code)
 }
 
-/// Prints; a reader that has seen enough is no failure.
 fn print(text: &str) -> ExitCode {
-    use std::io::Write;
-    match std::io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            eprintln!("conformance: the report can't be printed: {error}");
-            ExitCode::from(BROKEN)
-        }
-        _ => ExitCode::SUCCESS,
-    }
+    stdio::put(text);
+    ExitCode::SUCCESS
 }

@@ -1,6 +1,9 @@
 //! Whole runs of the harness as its users start it: each outcome once, and what all reports, the exit code and the
 //! commands that are printed make of it.
 
+#[path = "runs/outputs.rs"]
+mod outputs;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -317,19 +320,6 @@ fn an_option_that_means_nothing_to_a_command_is_refused_and_nothing_is_run() {
         assert_eq!(code, Some(2), "{name} {option}\n{errors}");
     }
     assert!(!bench.path("r").exists() && !bench.path("ran").exists());
-}
-
-#[test]
-fn a_report_that_can_not_be_written_is_told_before_anything_runs() {
-    let bench = Bench::new("touch \"$(dirname \"$0\")/ran\"", &[("a/pass", PASS)], "");
-    for option in ["--junit", "--html", "--events"] {
-        for file in ["no/such/folder/report", "scenarios"] {
-            let (code, output, errors) = bench.run(&["run", option, file]);
-            assert_eq!(code, Some(2), "{option} {file}\n{output}{errors}");
-            assert!(errors.contains(option) && errors.contains(file), "{errors}");
-        }
-    }
-    assert!(!bench.path("ran").exists(), "the runner was started all the same");
 }
 
 #[test]

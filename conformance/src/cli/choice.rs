@@ -1,15 +1,17 @@
 //! What is run, and with what: the scenarios that globs name, and the suite around the runner that was asked for.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use conformance::drive::stop::Stop;
-use conformance::profile::{self, Profile};
+use conformance::profile::{self, Profile, ProfileError};
 use conformance::sandbox::Keep;
 use conformance::scenario::parse;
 use conformance::scenario::select::{self, Found};
+use conformance::stdio;
 use conformance::suite::{self, Suite, chain};
 
-use super::{BROKEN, Options, USAGE, fail, print};
+use super::{BROKEN, Options, USAGE, fail};
 
 /// Both of them; where one can't be had, why is said already.
 pub(super) fn chosen(globs: &[String], options: &Options) -> Result<(Vec<Found>, Suite), ExitCode> {
@@ -18,19 +20,21 @@ pub(super) fn chosen(globs: &[String], options: &Options) -> Result<(Vec<Found>,
 
 /// The suite around the runner that the options name; where it can't be had, why is said already.
 pub(super) fn suite_for(options: &Options) -> Result<Suite, ExitCode> {
-    let profile = match &options.profile {
-        Some(file) => profile::read(file),
-        None => profile::find_aq().map(|aq| Profile::aq(&aq)),
-    };
-    let suite = profile
-        .map_err(|error| chain(&error))
-        .and_then(|profile| suite_of(profile, options));
-    suite.map_err(|message| fail(BROKEN, &message))
+    suite_around(options, profile::find_aq)
 }
 
-pub(super) fn suite_of(profile: Profile, options: &Options) -> Result<Suite, String> {
+/// The same with this `aq` where the options name no profile.
+pub(super) fn suite_around(
+    options: &Options,
+    aq: impl FnOnce() -> Result<PathBuf, ProfileError>,
+) -> Result<Suite, ExitCode> {
+    let broken = |message: String| fail(BROKEN, &message);
+    let profile = match &options.profile {
+        Some(file) => profile::read(file).map_err(|error| fail(USAGE, &chain(&error)))?,
+        None => Profile::aq(&aq().map_err(|error| broken(chain(&error)))?),
+    };
     let harness =
-        std::env::current_exe().map_err(|error| format!("its own binary can't be found: {error}"))?;
+        std::env::current_exe().map_err(|error| broken(format!("its own binary can't be found: {error}")))?;
     let keep = if options.keep {
         Keep::Folders
     } else {
@@ -46,11 +50,8 @@ pub(super) fn suite_of(profile: Profile, options: &Options) -> Result<Suite, Str
 }
 
 /// Prints the scenarios with the clauses that they prove.
-pub(super) fn list(globs: &[String], options: &Options) -> ExitCode {
-    let found = match select(globs, options) {
-        Ok(found) => found,
-        Err(code) => return code,
-    };
+pub(super) fn list(globs: &[String], options: &Options) -> Result<ExitCode, ExitCode> {
+    let found = select(globs, options)?;
     let width = found.iter().map(|found| found.id.len()).max().unwrap_or(0);
     let mut text = String::new();
     let mut code = ExitCode::SUCCESS;
@@ -65,31 +66,31 @@ pub(super) fn list(globs: &[String], options: &Options) -> ExitCode {
                 ));
             }
             Err(error) => {
-                eprintln!("conformance: {}", chain(&error));
+                stdio::say(chain(&error));
                 code = ExitCode::from(BROKEN);
             }
         }
     }
-    print(&text);
-    code
+    stdio::put(&text);
+    Ok(code)
 }
 
 /// The scenarios that were asked for; a glob that names none is wrong usage, never an empty success.
 pub(super) fn select(globs: &[String], options: &Options) -> Result<Vec<Found>, ExitCode> {
     let folder = options.scenarios.clone().unwrap_or_else(suite::default_folder);
     let all = select::all(&folder).map_err(|error| {
-        eprintln!(
-            "conformance: the scenarios in {} can't be listed: {error}",
-            folder.display()
-        );
-        ExitCode::from(USAGE)
+        let folder = folder.display();
+        fail(
+            USAGE,
+            &format!("the scenarios in {folder} can't be listed: {error}; name their folder by --scenarios"),
+        )
     })?;
     if let Some(glob) = globs
         .iter()
         .find(|glob| !all.iter().any(|found| select::names(glob, &found.id)))
     {
-        eprintln!("conformance: no scenario is named `{glob}`; `conformance list` shows them all");
-        return Err(ExitCode::from(USAGE));
+        let message = format!("no scenario is named `{glob}`; `conformance list` shows them all");
+        return Err(fail(USAGE, &message));
     }
     let wanted = |found: &Found| globs.is_empty() || globs.iter().any(|glob| select::names(glob, &found.id));
     let mut wanted: Vec<Found> = all.into_iter().filter(wanted).collect();

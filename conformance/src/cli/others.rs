@@ -8,8 +8,8 @@ use std::time::Instant;
 use conformance::coordinator::{self, Attendant, Reach, client::Client};
 use conformance::drive::stop::Stop;
 use conformance::report::event::{Case, End, Event, Started, VERSION};
-use conformance::report::outputs::Reports;
 use conformance::smoke;
+use conformance::stdio;
 use conformance::suite::{self, chain};
 
 use super::choice::suite_for;
@@ -24,66 +24,50 @@ pub(super) struct Target {
 }
 
 /// Runs the smoke scenarios; exit 3 where the profile is wrong, 1 where the runner is.
-pub(super) fn smoke(only: &[String], options: &Options) -> ExitCode {
-    let ids = match wanted(smoke::scenarios().map(|(id, _)| id.to_owned()).collect(), only) {
-        Ok(ids) => ids,
-        Err(message) => return fail(USAGE, &message),
-    };
-    let suite = match suite_for(options) {
-        Ok(suite) => suite,
-        Err(code) => return code,
-    };
-    let mut reports = match Reports::open(&run::wanted(options)) {
-        Ok(reports) => reports,
-        Err(error) => return fail(USAGE, &chain(&error)),
-    };
+pub(super) fn smoke(only: &[String], options: &Options) -> Result<ExitCode, ExitCode> {
+    let ids = wanted(smoke::scenarios().map(|(id, _)| id.to_owned()).collect(), only)?;
+    let mut reports = run::reports(options)?;
+    let suite = suite_for(options)?;
+    run::begin(&mut reports, run::started(&suite, "smoke", 1, ids, options))?;
     let began = Instant::now();
     run::end_on_signals(&suite.stop);
-    reports.take(Event::RunStarted(Box::new(run::started(
-        &suite, "smoke", 1, ids, options,
-    ))));
     let invocation = Invocation::of_this_process(options);
     smoke::judge(&suite, only, |verdict| {
         let again = invocation.with(&["smoke", "--keep", &verdict.id]);
         reports.take(Event::CaseEnded(Box::new(Case::of(verdict.clone(), None, again))));
     });
     reports.end(end(&suite.stop), began.elapsed());
-    ExitCode::from(reports.close())
+    Ok(ExitCode::from(reports.close()))
 }
 
 /// Judges the coordinator at this address.
-pub(super) fn coordinator(target: &Target, only: Vec<String>, options: &Options) -> ExitCode {
+pub(super) fn coordinator(
+    target: &Target,
+    only: Vec<String>,
+    options: &Options,
+) -> Result<ExitCode, ExitCode> {
     let reach = match target.observe {
         true => Reach::Observe,
         false => Reach::Everything,
     };
-    let ids = match wanted(coordinator::ids(reach), &only) {
-        Ok(ids) => ids,
-        Err(message) => return fail(USAGE, &message),
-    };
-    let client = match client(target) {
-        Ok(client) => client,
-        Err(message) => return fail(USAGE, &message),
-    };
+    let ids = wanted(coordinator::ids(reach), &only)?;
+    let client = client(target).map_err(|message| fail(USAGE, &message))?;
+    let mut reports = run::reports(options)?;
     if let Err(error) = client.reach() {
         let url = &target.url;
         let message = format!("nobody answers at {url} ({error}); is it running, and is that its address?");
-        return fail(BROKEN, &message);
+        return Err(fail(BROKEN, &message));
     }
-    let mut reports = match Reports::open(&run::wanted(options)) {
-        Ok(reports) => reports,
-        Err(error) => return fail(USAGE, &chain(&error)),
-    };
-    let began = Instant::now();
     let attendant = Attendant {
         stop: Stop::default(),
         only,
         waits: Some(Arc::new(|ms| {
-            eprintln!("conformance: waiting {ms} ms, so that a lease of the coordinator's comes to its end");
+            stdio::say(format_args!(
+                "waiting {ms} ms, so that a lease of the coordinator's comes to its end"
+            ));
         })),
     };
-    run::end_on_signals(&attendant.stop);
-    reports.take(Event::RunStarted(Box::new(Started {
+    let started = Started {
         version: VERSION,
         command: "coordinator".into(),
         harness: env!("CARGO_PKG_VERSION").into(),
@@ -92,14 +76,17 @@ pub(super) fn coordinator(target: &Target, only: Vec<String>, options: &Options)
         jobs: 1,
         cases: ids,
         ..Started::default()
-    })));
+    };
+    run::begin(&mut reports, started)?;
+    let began = Instant::now();
+    run::end_on_signals(&attendant.stop);
     let invocation = Invocation::of_this_process(options);
     coordinator::judge(&client, reach, &attendant, |verdict| {
         let again = target.again(&verdict.id, &invocation);
         reports.take(Event::CaseEnded(Box::new(Case::of(verdict.clone(), None, again))));
     });
     reports.end(end(&attendant.stop), began.elapsed());
-    ExitCode::from(reports.close())
+    Ok(ExitCode::from(reports.close()))
 }
 
 impl Target {
@@ -124,12 +111,10 @@ fn client(target: &Target) -> Result<Client, String> {
 }
 
 /// Those of all that are named, or all where none is.
-fn wanted(all: Vec<String>, only: &[String]) -> Result<Vec<String>, String> {
+fn wanted(all: Vec<String>, only: &[String]) -> Result<Vec<String>, ExitCode> {
     if let Some(unknown) = only.iter().find(|id| !all.contains(id)) {
-        return Err(format!(
-            "there is no `{unknown}` here; there are {}",
-            all.join(", ")
-        ));
+        let message = format!("there is no `{unknown}` here; there are {}", all.join(", "));
+        return Err(fail(USAGE, &message));
     }
     let is_wanted = |id: &String| only.is_empty() || only.contains(id);
     Ok(all.into_iter().filter(is_wanted).collect())

@@ -6,20 +6,19 @@ use std::process::ExitCode;
 use conformance::clause::{self, coverage, coverage::Naming, gaps};
 use conformance::mutant::cases;
 use conformance::mutant::matrix::{self, Fate};
+use conformance::output_file::OutputFile;
 use conformance::property;
 use conformance::scenario::parse;
+use conformance::stdio;
 use conformance::suite::{self, chain};
 use conformance::sweep;
 
 use super::choice::{chosen, select, suite_for};
-use super::{BROKEN, Options, USAGE, print};
+use super::{BROKEN, Options, USAGE, fail};
 
 /// Prints clause × check; exit 1 where a MUST has no check or no mutant, a check no clause, or an excuse rots.
-pub(super) fn coverage(options: &Options) -> ExitCode {
-    let found = match select(&[], options) {
-        Ok(found) => found,
-        Err(code) => return code,
-    };
+pub(super) fn coverage(options: &Options) -> Result<ExitCode, ExitCode> {
+    let found = select(&[], options)?;
     let mut scenarios = Vec::new();
     for found in found {
         match parse::read(&found.path) {
@@ -27,43 +26,38 @@ pub(super) fn coverage(options: &Options) -> ExitCode {
                 name: found.id,
                 clauses: scenario.clauses,
             }),
-            Err(error) => {
-                eprintln!("conformance: {}", chain(&error));
-                return ExitCode::from(BROKEN);
-            }
+            Err(error) => return Err(fail(BROKEN, &chain(&error))),
         }
     }
     let (checks, mutants) = (coverage::checks(), coverage::mutants());
     let rows = coverage::of(clause::all(), &scenarios, &checks, &mutants);
-    print(&coverage::render(&rows));
+    stdio::put(&coverage::render(&rows));
     let namings: Vec<Naming> = scenarios.into_iter().chain(checks).chain(mutants).collect();
     let objections = gaps::objections(&rows, &namings, gaps::EXCUSES);
     for objection in &objections {
-        eprintln!("conformance: {objection}");
+        stdio::say(objection);
     }
-    ExitCode::from(u8::from(!objections.is_empty()))
+    Ok(ExitCode::from(u8::from(!objections.is_empty())))
 }
 
 /// Runs generated cases; the first that fails is made small, left as a file, and told.
-pub(super) fn property(seed: u64, cases: u64, out: &Path, options: &Options) -> ExitCode {
-    let suite = match suite_for(options) {
-        Ok(suite) => suite,
-        Err(code) => return code,
-    };
+pub(super) fn property(seed: u64, cases: u64, out: &Path, options: &Options) -> Result<ExitCode, ExitCode> {
+    OutputFile::look_into("--out", out).map_err(|error| fail(USAGE, &error.to_string()))?;
+    let suite = suite_for(options)?;
     let jobs = options.jobs.unwrap_or_else(suite::default_jobs);
     let Some(failure) = property::run(&suite, seed, cases, jobs) else {
-        print(&format!("{cases} cases from seed {seed}: as without a fleet\n"));
-        return if cases == 0 {
-            ExitCode::from(BROKEN)
-        } else {
-            ExitCode::SUCCESS
+        stdio::put(&format!("{cases} cases from seed {seed}: as without a fleet\n"));
+        return match cases {
+            0 => Err(ExitCode::from(BROKEN)),
+            _ => Ok(ExitCode::SUCCESS),
         };
     };
     let file = out.join(format!("property-{}.toml", failure.seed));
-    if let Err(error) = std::fs::write(&file, &failure.scenario) {
-        eprintln!("conformance: {} can't be written: {error}", file.display());
+    let written = OutputFile::look_at("--out", &file).and_then(|output| output.write(&failure.scenario));
+    if let Err(error) = written {
+        stdio::say(error);
     }
-    print(&format!(
+    stdio::put(&format!(
         "seed {} fails; made small it is {}:\n\n{}\n{}\nthe case as generated again:\n  conformance property --seed {} --cases 1\n",
         failure.seed,
         file.display(),
@@ -71,7 +65,7 @@ pub(super) fn property(seed: u64, cases: u64, out: &Path, options: &Options) -> 
         failure.story,
         failure.seed
     ));
-    ExitCode::FAILURE
+    Ok(ExitCode::FAILURE)
 }
 
 /// What a sweep is to look for.
@@ -92,11 +86,8 @@ pub(super) struct Sought {
 }
 
 /// Kills the runner at one step after the other; 1 if something was lost or run twice, 3 if nothing was killed.
-pub(super) fn sweep(sought: &Sought, options: &Options) -> ExitCode {
-    let suite = match suite_for(options) {
-        Ok(suite) => suite,
-        Err(code) => return code,
-    };
+pub(super) fn sweep(sought: &Sought, options: &Options) -> Result<ExitCode, ExitCode> {
+    let suite = suite_for(options)?;
     let plan = sweep::Plan {
         profile: suite.profile,
         harness: suite.harness,
@@ -106,22 +97,15 @@ pub(super) fn sweep(sought: &Sought, options: &Options) -> ExitCode {
         jobs: options.jobs.unwrap_or_else(suite::default_jobs),
     };
     if sought.wrong {
-        return seek_wrong(&plan);
+        return Ok(seek_wrong(&plan));
     }
-    match sweep::run(&plan) {
-        Ok(report) => {
-            print(&sweep::render(&report));
-            match (&report.failure, report.kills) {
-                (Some(_), _) => ExitCode::FAILURE,
-                (None, 0) => ExitCode::from(BROKEN),
-                (None, _) => ExitCode::SUCCESS,
-            }
-        }
-        Err(message) => {
-            eprintln!("conformance: {message}");
-            ExitCode::from(BROKEN)
-        }
-    }
+    let report = sweep::run(&plan).map_err(|message| fail(BROKEN, &message))?;
+    stdio::put(&sweep::render(&report));
+    Ok(match (&report.failure, report.kills) {
+        (Some(_), _) => ExitCode::FAILURE,
+        (None, 0) => ExitCode::from(BROKEN),
+        (None, _) => ExitCode::SUCCESS,
+    })
 }
 
 fn seek_wrong(plan: &sweep::Plan) -> ExitCode {
@@ -130,7 +114,7 @@ fn seek_wrong(plan: &sweep::Plan) -> ExitCode {
         let found = sweep::wrong::seek(wrong, plan);
         all_found &= found.is_ok();
         let how = found.map_or_else(|why| format!("NOT FOUND: {why}"), |()| "found".to_owned());
-        print(&format!("{:<28} {how}  {}\n", wrong.name, wrong.what));
+        stdio::put(&format!("{:<28} {how}  {}\n", wrong.name, wrong.what));
     }
     match all_found {
         true => ExitCode::SUCCESS,
@@ -139,18 +123,14 @@ fn seek_wrong(plan: &sweep::Plan) -> ExitCode {
 }
 
 /// Prints the kill matrix; exit 1 where a mutant survives, 3 where a case proves nothing.
-pub(super) fn mutants(names: &[String], options: &Options) -> ExitCode {
+pub(super) fn mutants(names: &[String], options: &Options) -> Result<ExitCode, ExitCode> {
     if let Some(name) = names
         .iter()
         .find(|name| !cases::ALL.iter().any(|case| case.mutant == **name))
     {
-        eprintln!("conformance: no case has a mutant `{name}`");
-        return ExitCode::from(USAGE);
+        return Err(fail(USAGE, &format!("no case has a mutant `{name}`")));
     }
-    let (found, suite) = match chosen(&[], options) {
-        Ok(chosen) => chosen,
-        Err(code) => return code,
-    };
+    let (found, suite) = chosen(&[], options)?;
     let wanted: Vec<cases::Case> = cases::ALL
         .iter()
         .filter(|case| names.is_empty() || names.iter().any(|name| name == case.mutant))
@@ -159,16 +139,19 @@ pub(super) fn mutants(names: &[String], options: &Options) -> ExitCode {
     let jobs = options.jobs.unwrap_or_else(suite::default_jobs);
     let rows = matrix::run(&suite, &found, &wanted, jobs);
     for row in rows.iter().filter(|row| row.fate != Fate::Killed) {
-        eprintln!("── {} in {}\n{}", row.case.mutant, row.case.scenario, row.story);
+        let (mutant, scenario) = (row.case.mutant, row.case.scenario);
+        stdio::put_beside(&format!("── {mutant} in {scenario}\n{}\n", row.story));
     }
-    print(&matrix::render(&rows));
+    stdio::put(&matrix::render(&rows));
     let has = |wanted: fn(&Fate) -> bool| rows.iter().any(|row| wanted(&row.fate));
-    match (
-        has(|fate| matches!(fate, Fate::Survived(_))),
-        has(|fate| matches!(fate, Fate::Unproved(_))),
-    ) {
-        (true, _) => ExitCode::FAILURE,
-        (false, true) => ExitCode::from(BROKEN),
-        (false, false) => ExitCode::SUCCESS,
-    }
+    Ok(
+        match (
+            has(|fate| matches!(fate, Fate::Survived(_))),
+            has(|fate| matches!(fate, Fate::Unproved(_))),
+        ) {
+            (true, _) => ExitCode::FAILURE,
+            (false, true) => ExitCode::from(BROKEN),
+            (false, false) => ExitCode::SUCCESS,
+        },
+    )
 }

@@ -6,64 +6,48 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use conformance::profile::{self, Profile};
+use conformance::profile;
 use conformance::report::event::{Case, Started};
-use conformance::report::outputs::Reports;
 use conformance::report::record::Record;
-use conformance::report::terminal;
 use conformance::scenario::select::{self, Found};
+use conformance::stdio;
 use conformance::suite::{self, Suite, chain};
 use conformance::verdict::Outcome;
 
-use super::choice::suite_of;
+use super::choice::suite_around;
 use super::{BROKEN, Options, USAGE, fail, run};
 
 /// Runs these ids of the stream again, or all that failed in it.
-pub(super) fn replay(file: &Path, ids: &[String], options: &Options) -> ExitCode {
-    let record = match read(file) {
-        Ok(record) => record,
-        Err(message) => return fail(USAGE, &message),
-    };
+pub(super) fn replay(file: &Path, ids: &[String], options: &Options) -> Result<ExitCode, ExitCode> {
+    let wrong = |message: String| fail(USAGE, &message);
+    let record = read(file).map_err(wrong)?;
     let options = &as_then(&record.started, options);
     if options
         .events
         .as_deref()
         .is_some_and(|events| same_file(events, file))
     {
-        return fail(
-            USAGE,
-            "--events names the stream that is replayed; name another file",
-        );
+        let message = "--events names the stream that is replayed; name another file";
+        return Err(fail(USAGE, message));
     }
-    let found = match wanted(&record, ids, options) {
-        Ok(found) => found,
-        Err(message) => return fail(USAGE, &message),
-    };
+    let reports = run::reports(options)?;
+    let found = wanted(&record, ids, options).map_err(wrong)?;
     if found.is_empty() {
-        return fail(
-            BROKEN,
-            "nothing failed in that stream, so there is nothing to replay",
-        );
+        let message = "nothing failed in that stream, so there is nothing to replay";
+        return Err(fail(BROKEN, message));
     }
-    let suite = match suite_then(&record.started, options) {
-        Ok(suite) => suite,
-        Err(message) => return fail(BROKEN, &message),
-    };
+    let suite = suite_then(&record.started, options)?;
     if suite.profile.digest() != record.started.program_digest {
-        eprintln!("conformance: the runner is another build than then");
+        stdio::say("the runner is another build than then");
     }
-    let reports = match Reports::open(&run::wanted(options)) {
-        Ok(reports) => reports,
-        Err(error) => return fail(USAGE, &chain(&error)),
-    };
-    let reports = run::carry_out(&suite, &found, options, "replay", reports);
+    let reports = run::carry_out(&suite, &found, options, "replay", reports)?;
     let text = compared(&record, reports.record());
     let exit = reports.close();
     match options.json {
-        true => eprint!("{text}"),
-        false => terminal::put(&text),
+        true => stdio::put_beside(&text),
+        false => stdio::put(&text),
     }
-    ExitCode::from(exit)
+    Ok(ExitCode::from(exit))
 }
 
 fn read(file: &Path) -> Result<Record, String> {
@@ -122,17 +106,12 @@ fn wanted(record: &Record, ids: &[String], options: &Options) -> Result<Vec<Foun
 }
 
 /// The suite of then, with the runner that AQ_BIN names now, or named then, or that is built.
-fn suite_then(then: &Started, options: &Options) -> Result<Suite, String> {
-    let named_then = then
-        .aq_bin
-        .as_deref()
-        .filter(|_| std::env::var_os("AQ_BIN").is_none());
-    let profile = match (&options.profile, named_then) {
-        (Some(file), _) => profile::read(file),
-        (None, Some(named)) => profile::aq_at(Path::new(named)).map(|aq| Profile::aq(&aq)),
-        (None, None) => profile::find_aq().map(|aq| Profile::aq(&aq)),
-    };
-    suite_of(profile.map_err(|error| chain(&error))?, options)
+fn suite_then(then: &Started, options: &Options) -> Result<Suite, ExitCode> {
+    let named_now = std::env::var_os("AQ_BIN");
+    suite_around(options, || match (&then.aq_bin, named_now) {
+        (Some(named), None) => profile::aq_at(Path::new(named)),
+        _ => profile::find_aq(),
+    })
 }
 
 /// A line for each: put right, failing as it did, or different.

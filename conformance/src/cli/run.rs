@@ -9,6 +9,7 @@ use conformance::report::event::{Case, End, Event, Place, Started, VERSION};
 use conformance::report::outputs::{GitHub, Reports, Wanted};
 use conformance::sandbox::secret::Secret;
 use conformance::scenario::select::Found;
+use conformance::stdio;
 use conformance::suite::{self, Next, Suite, Told};
 use conformance::verdict::{Outcome, Verdict};
 
@@ -17,27 +18,34 @@ use super::invocation::Invocation;
 use super::{Options, USAGE, fail};
 
 /// Runs the scenarios that the globs name.
-pub(super) fn run(globs: &[String], options: &Options) -> ExitCode {
-    let (found, suite) = match chosen(globs, options) {
-        Ok(chosen) => chosen,
-        Err(code) => return code,
-    };
+pub(super) fn run(globs: &[String], options: &Options) -> Result<ExitCode, ExitCode> {
+    let reports = reports(options)?;
+    let (found, suite) = chosen(globs, options)?;
     if let Some(unknown) = suite.profile.known_failures.iter().find(|known| {
         let names = |found: &Found| found.id == known.scenario;
         globs.is_empty() && !found.iter().any(names)
     }) {
-        return fail(
+        return Err(fail(
             USAGE,
             &format!(
                 "the profile knows a failure of `{}`, which is no scenario",
                 unknown.scenario
             ),
-        );
+        ));
     }
-    match Reports::open(&wanted(options)) {
-        Ok(reports) => ExitCode::from(carry_out(&suite, &found, options, "run", reports).close()),
-        Err(error) => fail(USAGE, &suite::chain(&error)),
-    }
+    let reports = carry_out(&suite, &found, options, "run", reports)?;
+    Ok(ExitCode::from(reports.close()))
+}
+
+/// The reports that are asked for; where one can't be had, why is said already.
+pub(super) fn reports(options: &Options) -> Result<Reports, ExitCode> {
+    Reports::look_at(&wanted(options)).map_err(|error| fail(USAGE, &error.to_string()))
+}
+
+/// Begins the reports of a run; where one can't be had, why is said already.
+pub(super) fn begin(reports: &mut Reports, started: Started) -> Result<(), ExitCode> {
+    let begun = reports.begin(started);
+    begun.map_err(|error| fail(USAGE, &error.to_string()))
 }
 
 /// Runs these scenarios and tells the reports, up to the end of the run.
@@ -47,14 +55,12 @@ pub(super) fn carry_out(
     options: &Options,
     command: &str,
     mut reports: Reports,
-) -> Reports {
-    let began = Instant::now();
-    end_on_signals(&suite.stop);
+) -> Result<Reports, ExitCode> {
     let jobs = options.jobs.unwrap_or_else(suite::default_jobs);
     let ids = found.iter().map(|found| found.id.clone()).collect();
-    reports.take(Event::RunStarted(Box::new(started(
-        suite, command, jobs, ids, options,
-    ))));
+    begin(&mut reports, started(suite, command, jobs, ids, options))?;
+    let began = Instant::now();
+    end_on_signals(&suite.stop);
     let invocation = Invocation::of_this_process(options);
     let mut end = End::Complete;
     suite.stream(found, jobs, |told| {
@@ -77,11 +83,11 @@ pub(super) fn carry_out(
         end = End::Interrupted;
     }
     reports.end(end, began.elapsed());
-    reports
+    Ok(reports)
 }
 
 /// Where the reports of a run go, by these options and by what the CI around it says.
-pub(super) fn wanted(options: &Options) -> Wanted {
+fn wanted(options: &Options) -> Wanted {
     Wanted {
         events: options.events.clone(),
         json: options.json,
@@ -163,7 +169,7 @@ pub(super) fn end_on_signals(stop: &Stop) {
                 std::process::exit(i32::from(conformance::verdict::INTERRUPTED));
             }
             stop.now();
-            eprintln!("conformance: interrupted; what runs is ended and the reports are written");
+            stdio::say("interrupted; what runs is ended and the reports are written");
         }
     });
 }

@@ -1,10 +1,9 @@
 //! Runs the suite many times in different ways and prints whether any outcome differed, and how to see it again.
 
-use std::io::Write;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use conformance::report::terminal::put;
+use conformance::stdio::put;
 use conformance::steady::{self, Difference, Made};
 use conformance::suite;
 use conformance::verdict::{self, Outcome};
@@ -14,11 +13,8 @@ use super::invocation::Invocation;
 use super::{Options, run};
 
 /// Makes the runs; exit 1 on a difference, else the exit code of the first run, which is that of all.
-pub(super) fn steady(globs: &[String], runs: u64, options: &Options) -> ExitCode {
-    let (found, suite) = match chosen(globs, options) {
-        Ok(chosen) => chosen,
-        Err(code) => return code,
-    };
+pub(super) fn steady(globs: &[String], runs: u64, options: &Options) -> Result<ExitCode, ExitCode> {
+    let (found, suite) = chosen(globs, options)?;
     run::end_on_signals(&suite.stop);
     let jobs = options.jobs.unwrap_or_else(suite::default_jobs);
     let plans = steady::plans(runs, options.shuffle.unwrap_or(0), jobs);
@@ -29,7 +25,6 @@ pub(super) fn steady(globs: &[String], runs: u64, options: &Options) -> ExitCode
         for difference in &made.differences {
             put(&format!("{}\n{}\n", headline(difference), difference.story));
         }
-        let _ = std::io::stdout().flush();
         began = Instant::now();
         all.push(made);
     });
@@ -52,11 +47,11 @@ pub(super) fn steady(globs: &[String], runs: u64, options: &Options) -> ExitCode
         ),
     });
     let first = all.first().map_or(Vec::new(), |made| made.outcomes.clone());
-    match (suite.stop.asked(), differences.is_empty()) {
+    Ok(match (suite.stop.asked(), differences.is_empty()) {
         (true, _) => ExitCode::from(verdict::INTERRUPTED),
         (false, false) => ExitCode::FAILURE,
         (false, true) => ExitCode::from(verdict::exit_of(first.into_iter())),
-    }
+    })
 }
 
 fn tell(made: &Made, runs: u64, seconds: f64) {

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use super::{Kind, fired, queue, variable};
+use crate::stdio;
 
 /// Does to what the runner left what this mutant does; the exit code is the mutant's.
 pub(super) fn after(kind: Kind, code: i32) -> std::io::Result<i32> {
@@ -137,7 +138,7 @@ pub(super) fn miscounted(command: &mut Command) -> std::io::Result<i32> {
     let mut report: Value = serde_json::from_slice(&output.stdout)?;
     let agreed = report["verdicts"]["AGREE"].as_u64().unwrap_or(0);
     report["verdicts"]["AGREE"] = (agreed + 1).into();
-    println!("{report}");
+    stdio::put(&format!("{report}\n"));
     Ok(output.status.code().unwrap_or(70))
 }
 

@@ -10,6 +10,7 @@ use rustix::process::{Pid, PidfdFlags, getppid, pidfd_open};
 
 use super::tamper::{Tamper, Tamperer};
 use super::{Mutant, proxy};
+use crate::stdio;
 
 /// Where the proxy beside this process listens, and the port of its gate.
 pub(super) struct Beside {
@@ -49,7 +50,7 @@ pub(super) fn main(arguments: &[String]) -> ExitCode {
     match kept {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("mutant: {error}");
+            stdio::say(format_args!("mutant: {error}"));
             ExitCode::FAILURE
         }
     }

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::profile::Profile;
+use crate::stdio;
 
 /// A fault and the check that has to notice it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,18 +164,21 @@ pub fn main(arguments: &[String]) -> ExitCode {
         return beside::main(rest);
     }
     let [name, runner, rest @ ..] = arguments else {
-        eprintln!("mutant: write `mutant NAME RUNNER ARGUMENT...`");
+        stdio::say("write `mutant NAME RUNNER ARGUMENT...`");
         return ExitCode::from(64);
     };
     let Some(mutant) = Mutant::named(name) else {
         let names: Vec<&str> = ALL.iter().map(|mutant| mutant.name).collect();
-        eprintln!("mutant: there is no `{name}`; there are {}", names.join(", "));
+        stdio::say(format_args!(
+            "there is no mutant `{name}`; there are {}",
+            names.join(", ")
+        ));
         return ExitCode::from(64);
     };
     match wrapper::run(mutant, runner, rest) {
         Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
         Err(error) => {
-            eprintln!("mutant {name}: {error}");
+            stdio::say(format_args!("mutant {name}: {error}"));
             ExitCode::from(70)
         }
     }
@@ -182,7 +186,7 @@ pub fn main(arguments: &[String]) -> ExitCode {
 
 /// Says that the fault was exercised, so that a mutant nobody noticed can be told from one that did nothing.
 fn fired(kind: Kind) -> std::io::Result<()> {
-    eprintln!("mutant {kind:?}: fired");
+    stdio::say(format_args!("mutant {kind:?}: fired"));
     Ok(())
 }
 

@@ -16,6 +16,7 @@ use super::shim::{mislay_the_token, shim, without};
 use super::tamper::Tamper;
 use super::{Kind, Mutant, fired, queue, variable};
 use crate::stand_in::SHIP;
+use crate::stdio;
 
 /// Runs the runner with this fault; the exit code is the mutant's.
 pub(super) fn run(mutant: Mutant, runner: &str, arguments: &[String]) -> std::io::Result<i32> {
@@ -129,7 +130,7 @@ fn not_working(kind: Kind, command: &mut Command, arguments: &[String]) -> std::
 /// Runs the command and prints what this makes of what it prints.
 fn reworded(command: &mut Command, other: impl Fn(&str) -> String) -> std::io::Result<i32> {
     let output = command.stderr(Stdio::inherit()).output()?;
-    println!("{}", other(&String::from_utf8_lossy(&output.stdout)));
+    stdio::put(&format!("{}\n", other(&String::from_utf8_lossy(&output.stdout))));
     Ok(output.status.code().unwrap_or(70))
 }
 

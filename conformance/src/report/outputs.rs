@@ -1,17 +1,17 @@
-//! Where a run's reports go. Files are tried before anything runs, so that a report that can't be written is told
-//! then; the stream is written as it happens, every other report whole and in one rename at the end.
+//! Where a run's reports go. Files are looked at before anything runs, so that a report that can't be written is told
+//! then; the stream is written as it happens, every other report whole at the end.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use tempfile::NamedTempFile;
-
-use super::event::{End, Ended, Event};
+use super::event::{End, Ended, Event, Started};
 use super::record::Record;
 use super::terminal::{self, Lines, Terminal};
 use super::{Colour, github, html, json, junit};
+use crate::output_file::{OutputError, OutputFile};
+use crate::stdio;
 use crate::verdict;
 
 /// What was asked for.
@@ -41,16 +41,6 @@ pub struct GitHub {
     pub word: String,
 }
 
-/// Why a report can't be had.
-#[derive(Debug, thiserror::Error)]
-#[error("`{option} {}`: it can't be written; name a file in a folder that is there", path.display())]
-pub struct Unwritable {
-    pub option: &'static str,
-    pub path: PathBuf,
-    #[source]
-    pub source: std::io::Error,
-}
-
 /// All reports of one run.
 #[derive(Debug)]
 pub struct Reports {
@@ -58,8 +48,10 @@ pub struct Reports {
     terminal: Terminal,
     json: bool,
     github: Option<GitHub>,
-    summary: Option<File>,
-    events: Option<File>,
+    summary: Option<OutputFile>,
+    events: Option<OutputFile>,
+    /// Open from the beginning of the run on, until it can't be written any more.
+    stream: Option<File>,
     files: Vec<Waiting>,
     trouble: Vec<String>,
 }
@@ -67,30 +59,33 @@ pub struct Reports {
 /// A file to be written at the end.
 #[derive(Debug)]
 struct Waiting {
-    path: PathBuf,
+    file: OutputFile,
     render: fn(&Record) -> String,
 }
 
 impl Reports {
-    /// Tries every file that was asked for.
-    pub fn open(wanted: &Wanted) -> Result<Reports, Unwritable> {
-        let events = wanted.events.as_deref().map(|path| {
-            let file = File::create(path);
-            file.map_err(|source| unwritable("--events", path, source))
-        });
-        let mut files = Vec::new();
-        if let Some(path) = &wanted.junit {
-            files.push(Waiting::open("--junit", path, junit::render)?);
-        }
-        if let Some(path) = &wanted.html {
-            files.push(Waiting::open("--html", path, html::render)?);
-        }
-        let github = wanted.github.clone();
-        let summary = github.as_ref().and_then(|github| github.summary.as_deref());
-        let summary = summary.map(|path| {
-            let file = OpenOptions::new().append(true).create(true).open(path);
-            file.map_err(|source| unwritable("GITHUB_STEP_SUMMARY", path, source))
-        });
+    /// Looks at every file that was asked for.
+    pub fn look_at(wanted: &Wanted) -> Result<Reports, OutputError> {
+        let file = |option, path: &Option<PathBuf>| {
+            let path = path.as_deref();
+            path.map(|path| OutputFile::look_at(option, path)).transpose()
+        };
+        let events = file("--events", &wanted.events)?;
+        let waiting = |option, path, render| {
+            let file = file(option, path)?;
+            Ok::<_, OutputError>(file.map(|file| Waiting { file, render }))
+        };
+        let junit = waiting("--junit", &wanted.junit, junit::render)?;
+        let html = waiting("--html", &wanted.html, html::render)?;
+        let github = wanted.github.clone().unwrap_or_default();
+        let summary = file("GITHUB_STEP_SUMMARY", &github.summary)?;
+        let files: Vec<Waiting> = junit.into_iter().chain(html).collect();
+        let output = wanted
+            .json
+            .then(|| OutputFile::standard_output("--json"))
+            .flatten();
+        let streams = output.iter().chain(&events).chain(&summary);
+        OutputFile::are_distinct(streams.chain(files.iter().map(|waiting| &waiting.file)))?;
         let lines = match (wanted.json, wanted.quiet) {
             (true, _) => Lines::None,
             (false, true) => Lines::NotPassed,
@@ -100,12 +95,20 @@ impl Reports {
             record: Record::default(),
             terminal: Terminal::new(lines),
             json: wanted.json,
-            github,
-            summary: summary.transpose()?,
-            events: events.transpose()?,
+            github: wanted.github.clone(),
+            summary,
+            events,
+            stream: None,
             files,
             trouble: Vec::new(),
         })
+    }
+
+    /// Tells the beginning of the run, from which on the stream is another one than that of an earlier run.
+    pub fn begin(&mut self, started: Started) -> Result<(), OutputError> {
+        self.stream = self.events.as_ref().map(OutputFile::stream).transpose()?;
+        self.take(Event::RunStarted(Box::new(started)));
+        Ok(())
     }
 
     /// Passes an event to whatever shows it at once, and keeps what the reports of the end are made of.
@@ -113,11 +116,12 @@ impl Reports {
         if let (Event::RunStarted(_), Some(github)) = (&event, &self.github) {
             self.tell_github(&github::pause(&github.word));
         }
-        if let Some(file) = &mut self.events
+        if let Some(file) = &mut self.stream
             && let Err(error) = append(file, &event)
         {
-            self.trouble.push(format!("the stream breaks off: {error}"));
-            self.events = None;
+            self.trouble
+                .push(format!("the stream of `--events` breaks off: {error}"));
+            self.stream = None;
         }
         self.terminal.take(&event);
         self.record.take(event);
@@ -141,21 +145,22 @@ impl Reports {
 
     /// Writes every report and returns the exit code. A report that could not be written is no success.
     pub fn close(mut self) -> u8 {
-        for file in std::mem::take(&mut self.files) {
-            let path = file.path.clone();
-            if let Err(error) = file.write(&self.record) {
-                self.trouble
-                    .push(format!("{} can't be written: {error}", path.display()));
-            }
+        for Waiting { file, render } in std::mem::take(&mut self.files) {
+            let written = file.write(&render(&self.record));
+            self.trouble.extend(written.err().map(|error| error.to_string()));
         }
         let text = match self.json {
             true => json::render(&self.record),
             false => terminal::summary(&self.record, Colour::of_stdout()),
         };
-        terminal::put(&text);
+        if self.json && stdio::is_without_output() {
+            self.trouble
+                .push("`--json` has no standard output to be written to".into());
+        }
+        stdio::put(&text);
         self.close_github();
         for trouble in &self.trouble {
-            eprintln!("conformance: {trouble}");
+            stdio::say(trouble);
         }
         match self.record.exit() {
             0 if !self.trouble.is_empty() => verdict::BROKEN,
@@ -169,63 +174,18 @@ impl Reports {
         let Some(github) = &self.github else { return };
         let annotations = github::annotations(&self.record, github.workspace.as_deref());
         self.tell_github(&format!("{}{annotations}", github::resume(&github.word)));
-        if let Some(file) = &mut self.summary
-            && let Err(error) = file.write_all(github::summary(&self.record).as_bytes())
-        {
-            self.trouble
-                .push(format!("the step's summary can't be written: {error}"));
+        if let Some(file) = &self.summary {
+            let written = file.append(&github::summary(&self.record));
+            self.trouble.extend(written.err().map(|error| error.to_string()));
         }
     }
 
     /// Workflow commands are read off both streams; beside JSON they go to standard error.
     fn tell_github(&self, text: &str) {
         match self.json {
-            true => eprint!("{text}"),
-            false => terminal::put(text),
+            true => stdio::put_beside(text),
+            false => stdio::put(text),
         }
-    }
-}
-
-impl Waiting {
-    /// Whether it could be written is tried with a draft that is gone again at once: one that lay there for the length
-    /// of the run would outlive a run that is killed.
-    fn open(option: &'static str, path: &Path, render: fn(&Record) -> String) -> Result<Waiting, Unwritable> {
-        let failed = |source| unwritable(option, path, source);
-        if path.is_dir() {
-            return Err(failed(std::io::Error::from(std::io::ErrorKind::IsADirectory)));
-        }
-        draft_beside(path).map(drop).map_err(failed)?;
-        Ok(Waiting {
-            path: path.to_owned(),
-            render,
-        })
-    }
-
-    fn write(self, record: &Record) -> std::io::Result<()> {
-        let text = (self.render)(record);
-        let mut draft = draft_beside(&self.path)?;
-        draft.write_all(text.as_bytes())?;
-        draft.persist(&self.path)?;
-        Ok(())
-    }
-}
-
-/// In the folder of the file, so that it can be renamed into its place.
-fn draft_beside(path: &Path) -> std::io::Result<NamedTempFile> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    // What others may read of any new file, they may read of a report.
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o666);
-    tempfile::Builder::new().permissions(mode).tempfile_in(folder)
-}
-
-fn unwritable(option: &'static str, path: &Path, source: std::io::Error) -> Unwritable {
-    Unwritable {
-        option,
-        path: path.to_owned(),
-        source,
     }
 }
 

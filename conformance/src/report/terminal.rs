@@ -2,13 +2,14 @@
 //! what matters, which is whatever did not pass. The last line is `N passed, N failed`.
 
 use std::fmt::Write;
-use std::io::{IsTerminal, Write as _};
+use std::io::IsTerminal;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::event::{Case, Event};
 use super::record::Record;
 use super::{Colour, harmless};
+use crate::stdio;
 use crate::verdict::Outcome;
 
 /// Which verdicts get a line as they fall.
@@ -58,17 +59,12 @@ impl Terminal {
                 };
                 if told {
                     let line = line(case, self.colour);
-                    self.bar.suspend(|| put(&line));
+                    self.bar.suspend(|| stdio::put(&line));
                 }
             }
             Event::RunEnded(_) => self.bar.finish_and_clear(),
         }
     }
-}
-
-/// Prints to standard output; a reader that has seen enough is no failure.
-pub fn put(text: &str) {
-    let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 /// What is left to say at the end, with the counts as last line.

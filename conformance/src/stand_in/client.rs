@@ -16,6 +16,7 @@ use signal_hook::consts::SIGTERM;
 use signal_hook::iterator::Signals;
 
 use super::{Hello, Instructions, Said, Spawned, Stdin};
+use crate::stdio;
 
 /// How long an open, silent standard input is put up with.
 const STDIN_LIMIT: Duration = Duration::from_secs(2);
@@ -26,7 +27,7 @@ const PROMPT_LIMIT: u64 = 2 << 20;
 /// The hidden subcommand: `stand-in SOCKET TOOL ARGUMENT...`.
 pub fn main(arguments: &[String]) -> ExitCode {
     let [socket, tool, rest @ ..] = arguments else {
-        eprintln!("stand-in: write `stand-in SOCKET TOOL ARGUMENT...`");
+        stdio::say("write `stand-in SOCKET TOOL ARGUMENT...`");
         return ExitCode::from(64);
     };
     if tool == "--straggler" {
@@ -35,7 +36,9 @@ pub fn main(arguments: &[String]) -> ExitCode {
     match act(socket, tool, rest) {
         Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
         Err(error) => {
-            eprintln!("stand-in {tool}: the harness can't be reached: {error}");
+            stdio::say(format_args!(
+                "stand-in {tool}: the harness can't be reached: {error}"
+            ));
             ExitCode::from(97)
         }
     }
@@ -70,8 +73,10 @@ fn act(socket: &str, tool: &str, arguments: &[String]) -> std::io::Result<i32> {
     for name in &told.writes {
         fs::write(name, format!("written by {tool}\n"))?;
     }
-    print!("{}", told.prints);
-    std::io::stdout().flush()?;
+    let mut output = std::io::stdout().lock();
+    output.write_all(told.prints.as_bytes())?;
+    output.flush()?;
+    drop(output);
     if told.takes_ms > 0 {
         work(&mut stream, Duration::from_millis(told.takes_ms).min(LIFE_LIMIT))?;
     }
@@ -252,8 +257,7 @@ fn straggle(socket: &str, kind: &str) -> ExitCode {
     let Ok(mut stream) = UnixStream::connect(socket) else {
         return ExitCode::FAILURE;
     };
-    print!("!");
-    let _ = std::io::stdout().flush();
+    stdio::put("!");
     let _ = stream.set_read_timeout(Some(LIFE_LIMIT));
     let _ = stream.read(&mut [0]);
     ExitCode::SUCCESS

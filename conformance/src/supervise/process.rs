@@ -15,6 +15,7 @@ use rustix::process::{
 };
 
 use super::{Ended, Exit, signal_of, tree};
+use crate::stdio;
 
 /// What a command may still end by itself after its own end, before that counts as left behind.
 const GRACE: Duration = Duration::from_millis(300);
@@ -24,13 +25,13 @@ const GRACE_AFTER_KILL: Duration = Duration::from_secs(15);
 /// The hidden subcommand: `supervise REPORT PROGRAM ARGUMENT...`, with its orders on standard input.
 pub fn main(arguments: &[String]) -> ExitCode {
     let [report, program, rest @ ..] = arguments else {
-        eprintln!("supervise: write `supervise REPORT PROGRAM ARGUMENT...`");
+        stdio::say("write `supervise REPORT PROGRAM ARGUMENT...`");
         return ExitCode::from(64);
     };
     let ended = match supervise(program, rest) {
         Ok(ended) => ended,
         Err(error) => {
-            eprintln!("supervise: `{program}` can't be run: {error}");
+            stdio::say(format_args!("`{program}` can't be run: {error}"));
             Ended {
                 exit: Exit::NotStarted,
                 stragglers: Vec::new(),
@@ -40,7 +41,7 @@ pub fn main(arguments: &[String]) -> ExitCode {
     match write_report(Path::new(report), &ended) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("supervise: {report} can't be written: {error}");
+            stdio::say(format_args!("{report} can't be written: {error}"));
             ExitCode::FAILURE
         }
     }

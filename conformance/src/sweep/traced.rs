@@ -13,6 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::target::Scope;
+use crate::stdio;
 
 /// No command of a case takes a tenth of it; a command that does hangs.
 const LIMIT_S: i64 = 60;
@@ -36,11 +37,13 @@ pub fn main(arguments: &[String]) -> ExitCode {
         return ExitCode::from(64);
     };
     if let Err(error) = ptrace::traceme() {
-        eprintln!("sweep: this system does not let a process be traced: {error}");
+        stdio::say(format_args!(
+            "this system does not let a process be traced: {error}"
+        ));
         return ExitCode::from(97);
     }
     let error = Command::new(program).args(rest).exec();
-    eprintln!("sweep: {program} can't be started: {error}");
+    stdio::say(format_args!("{program} can't be started: {error}"));
     ExitCode::from(97)
 }
 
