@@ -295,6 +295,10 @@ fn contradictions_are_refused_before_anything_runs() {
             "put into it before the runner starts",
         ),
         (
+            DRAIN.replace("[expect]", "folders = [\"a/../../b\"]\n[expect]"),
+            "`a/../../b` lies elsewhere",
+        ),
+        (
             format!("{DRAIN}[[step]]\nonce = {{}}\ndo = \"kill\"\n"),
             "exactly one of",
         ),
@@ -316,6 +320,31 @@ fn contradictions_are_refused_before_anything_runs() {
             .expect_err(part)
             .to_string();
         assert!(error.contains(part), "{error}");
+    }
+}
+
+/// The runner starts one of the tools itself, where it was started and in the folder that the job names.
+#[test]
+fn an_engine_or_a_command_that_runs_elsewhere_than_its_job_says_is_found() {
+    let job =
+        "folders = [\"in here\"]\n[[job]]\nid = \"a\"\nplace = \"coordinator\"\ncwd = \"in here\"\n[expect]";
+    let scenario = DRAIN.replace("[expect]", job);
+    for (tool, count) in [
+        ("devin -p 'stand-in: a'", "runs"),
+        ("verify-it a", "verifies"),
+        ("ship-it a", "ships"),
+    ] {
+        let scenario = format!("{scenario}{count} = {{ a = 1 }}\n");
+        for (folder, expected) in [(".", &["working-folder"][..]), ("in here", &[])] {
+            let script = format!("cd '{folder}'; env -i PATH=\"$PATH\" {tool} </dev/null; exit 0");
+            let verdict = judged(&script, &scenario);
+            assert_eq!(
+                checks(&verdict, Outcome::Fail),
+                expected,
+                "{tool}\n{}",
+                verdict.story
+            );
+        }
     }
 }
 

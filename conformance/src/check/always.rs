@@ -1,10 +1,13 @@
 //! What holds in every scenario, whatever it is about: no token anywhere, nothing left running, no engine
 //! with an open input or a fleet variable, no two jobs of one lock at a time.
 
+use std::path::{Component, Path, PathBuf};
+
 use rustix::process::Signal;
 
 use super::of_runner;
 use crate::observed::{CommandRun, Observed};
+use crate::sandbox::{job_file, work_below};
 use crate::scenario::{Action, Scenario};
 use crate::stand_in::Stdin;
 use crate::stand_in::server::Run;
@@ -34,6 +37,10 @@ pub(super) fn check(scenario: &Scenario, seen: &Observed, findings: &mut Vec<Fin
         &seen.leaks,
     );
     of_runner("engine-environment", findings).none("no fleet variable", &fleet_variables(seen));
+    of_runner("working-folder", findings).none(
+        "every engine, `verify` and `ship` in the job's `cwd`, or else where the runner was started",
+        &elsewhere(scenario, seen),
+    );
     of_runner("no-stragglers", findings).none("nothing outlives the runner", &stragglers(seen));
     of_runner("stdin", findings).none("no stand-in with an open, silent input", &open_inputs(seen));
     of_runner("locks", findings).none("no two jobs of one lock at a time", &overlaps(scenario, seen));
@@ -83,6 +90,36 @@ fn fleet_variables(seen: &Observed) -> Vec<String> {
         fleet.map(|name| format!("{name} in {} of {}", run.tool, job(run)))
     });
     all.collect()
+}
+
+/// Runs in another folder than the one that their job names.
+fn elsewhere(scenario: &Scenario, seen: &Observed) -> Vec<String> {
+    let work = work_below(&seen.root);
+    let runs = seen.runs.iter().filter_map(|run| {
+        let job = scenario
+            .job(run.job.as_deref()?)
+            .filter(|job| job.raw.is_none())?;
+        let named = job_file::cwd(job, &work).unwrap_or_default();
+        let wanted = plain(&work.join(named));
+        let told = format!("{} of {} in {:?}", run.tool, job.id, run.hello.folder);
+        (Path::new(&run.hello.folder) != wanted).then(|| format!("{told}, not in {wanted:?}"))
+    });
+    runs.collect()
+}
+
+/// The path without its detours, as a process tells where it is.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                plain.pop();
+            }
+            part => plain.push(part),
+        }
+    }
+    plain
 }
 
 fn stragglers(seen: &Observed) -> Vec<String> {

@@ -70,6 +70,7 @@ checks! {
     Always "offline-runs" ["S-4"]
     Always "token" ["O-9"]
     Always "engine-environment" ["O-9"]
+    Always "working-folder" ["O-3"]
     Always "no-stragglers" ["O-6", "O-8"]
     Always "stdin" ["O-11"]
     Always "locks" ["O-5"]

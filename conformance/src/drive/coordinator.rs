@@ -2,6 +2,7 @@
 //! could talk to it has ended.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use stub_coordinator::{Counters, Fault, NewJob, Rule, Scope, Strictness, Stub, TokenGrant};
 
@@ -13,12 +14,12 @@ use crate::scenario::{Job, Mode, Scenario, Span, TokenVia};
 
 /// Starts the fake with the scenario's jobs and rules. It knows the run's token and no other, and refuses
 /// fields that the API does not know.
-pub(super) fn start(scenario: &Scenario, secret: &Secret) -> Result<Stub, DriveError> {
+pub(super) fn start(scenario: &Scenario, secret: &Secret, work: &Path) -> Result<Stub, DriveError> {
     let known = scenario
         .jobs
         .iter()
         .filter(|job| job.raw.is_none())
-        .map(|job| (job.id.clone(), new_job(job)));
+        .map(|job| (job.id.clone(), new_job(job, work)));
     let known: BTreeMap<String, NewJob> = known.collect();
     let mut config = scenario.coordinator.clone().into_config_knowing(&known)?;
     config.strict = Strictness::Strict;
@@ -100,13 +101,13 @@ fn scopes(scenario: &Scenario) -> Result<Vec<Scope>, DriveError> {
 }
 
 /// The job as the coordinator holds it: the same as in its file.
-fn new_job(job: &Job) -> NewJob {
+fn new_job(job: &Job, work: &Path) -> NewJob {
     let milliseconds = |text: &Option<String>| {
         let span = Span::parse(text.as_deref()?)?;
         u64::try_from(span.0.as_millis()).ok()
     };
     NewJob {
-        cwd: job.cwd.clone(),
+        cwd: job_file::cwd(job, work),
         yolo: job.yolo.unwrap_or(false),
         lock: job.lock.clone(),
         timeout_ms: milliseconds(&job.timeout),

@@ -96,7 +96,7 @@ pub fn run(scenario: &Scenario, rig: &Rig, variant: &Variant) -> Result<Observed
     let sandbox = Sandbox::create(scenario, rig.harness, rig.keep)?;
     let secret = Secret::random().map_err(DriveError::Secret)?;
     sandbox.write(&sandbox.token_file(), &secret.token)?;
-    let stub = coordinator::start(scenario, &secret)?;
+    let stub = coordinator::start(scenario, &secret, &sandbox.work())?;
     let (sender, events) = channel();
     let steps = steps_of(scenario, variant);
     let mut server = stand_ins(scenario, &steps, &sandbox, sender.clone())?;
@@ -117,7 +117,7 @@ pub fn run(scenario: &Scenario, rig: &Rig, variant: &Variant) -> Result<Observed
         stub: &stub,
         server,
         events,
-        steps: Steps::new(steps, &scenario.jobs, &sandbox.queue()),
+        steps: Steps::new(steps, &scenario.jobs, &sandbox),
         counts: BTreeMap::new(),
         lapsed: Vec::new(),
         environment,

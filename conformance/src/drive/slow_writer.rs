@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::sandbox::job_file;
+use crate::sandbox::{Sandbox, job_file};
 use crate::scenario::{Job, PartialWrite};
 
 pub(super) struct SlowWriter {
@@ -17,10 +17,13 @@ pub(super) struct SlowWriter {
 }
 
 impl SlowWriter {
-    pub(super) fn of(jobs: &[Job], queue: &Path) -> SlowWriter {
-        let texts = jobs.iter().map(|job| (job.id.clone(), job_file::text(job)));
+    pub(super) fn of(jobs: &[Job], sandbox: &Sandbox) -> SlowWriter {
+        let work = sandbox.work();
+        let texts = jobs
+            .iter()
+            .map(|job| (job.id.clone(), job_file::text(job, &work)));
         SlowWriter {
-            inbox: queue.join("inbox"),
+            inbox: sandbox.queue().join("inbox"),
             texts: texts.collect(),
             open: BTreeMap::new(),
         }

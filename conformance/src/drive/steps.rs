@@ -9,6 +9,7 @@ use stub_coordinator::{Stub, StubEvent};
 
 use super::Event;
 use super::slow_writer::SlowWriter;
+use crate::sandbox::Sandbox;
 use crate::scenario::step::{EventKind, Moment};
 use crate::scenario::{Action, Job, Step};
 use crate::stand_in::server;
@@ -42,7 +43,7 @@ pub(super) struct Hands<'a> {
 }
 
 impl Steps {
-    pub(super) fn new(steps: Vec<Step>, jobs: &[Job], queue: &Path) -> Steps {
+    pub(super) fn new(steps: Vec<Step>, jobs: &[Job], sandbox: &Sandbox) -> Steps {
         let scripted = steps.into_iter().map(|step| Scripted {
             moments: step.once.moments().unwrap_or_default(),
             action: step.action,
@@ -50,7 +51,7 @@ impl Steps {
         });
         Steps {
             steps: scripted.collect(),
-            writer: SlowWriter::of(jobs, queue),
+            writer: SlowWriter::of(jobs, sandbox),
             seen: HashSet::new(),
             failed: Vec::new(),
             performed: Vec::new(),

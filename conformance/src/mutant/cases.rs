@@ -46,6 +46,8 @@ cases! {
     "talks-nonsense" in "shadow/agree" dies of "known-requests" ["S-3"]
     "passes-the-fleet-on" in "shadow/agree" dies of "engine-environment" ["O-9"]
     "holds-stdin-open" in "shadow/failed-job" dies of "stdin" ["O-11"]
+    "ignores-its-folder" in "offline/works-in-its-folder" dies of "working-folder" ["O-3"]
+    "ignores-its-folder" in "route/works-in-its-folder" dies of "working-folder" ["O-3"]
     "skips-permissions" in "shadow/agree" dies of "permissions" ["O-3"]
     "ignores-locks" in "offline/lock" dies of "locks" ["O-5"]
     "stays-offline" in "flags/off-both" dies of "connects-with" ["F-1"]

@@ -59,6 +59,7 @@ mutants! {
     TalksNonsense "talks-nonsense" "asks the coordinator for what is not in its API"
     PassesTheFleetOn "passes-the-fleet-on" "lets its engines see a fleet variable"
     HoldsStdinOpen "holds-stdin-open" "leaves its engines an open, silent input"
+    IgnoresItsFolder "ignores-its-folder" "runs every engine where it was started itself"
     SkipsPermissions "skips-permissions" "tells every engine not to ask"
     IgnoresLocks "ignores-locks" "runs jobs of one lock side by side"
     StaysOffline "stays-offline" "works without a fleet whatever the flags say"

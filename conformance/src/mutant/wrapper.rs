@@ -191,6 +191,11 @@ fn around_engines(kind: Kind, command: &mut Command) -> std::io::Result<()> {
 [ -f \"$file\" ] && cp \"$file\" \"$TMPDIR/half\" && mv \"$TMPDIR/half\" \"$file\" && : >\"$TMPDIR/fired\"
 done; exit $code"
         }
+        Kind::IgnoresItsFolder => {
+            let here = std::env::current_dir()?;
+            let first = format!("cd '{}'", here.display());
+            return shim(command, &first).and_then(|()| fired(kind));
+        }
         Kind::LosesItsToken => return mislay_the_token(command).and_then(|()| fired(kind)),
         Kind::IgnoresLocks => return without("lock:").and_then(|()| fired(kind)),
         Kind::IgnoresPriorities => return without("priority:").and_then(|()| fired(kind)),

@@ -1,15 +1,17 @@
 //! Writes the job file that a `[[job]]` describes: front matter, then the prompt.
 
+use std::path::Path;
+
 use crate::scenario::Job;
 use crate::stand_in::JOB_LINE;
 
-/// The file's text; `raw` files are passed on as they are.
-pub fn text(job: &Job) -> String {
+/// The file's text, for a runner that is started in the folder `work`; `raw` files are passed on as they are.
+pub fn text(job: &Job, work: &Path) -> String {
     if let Some(raw) = &job.raw {
         return raw.clone();
     }
     let mut lines = vec!["---".to_owned(), format!("engine: {}", job.engine())];
-    lines.extend(front_matter(job));
+    lines.extend(front_matter(job, work));
     lines.push("---".into());
     lines.push(String::new());
     lines.push(body(job));
@@ -30,12 +32,18 @@ pub fn body(job: &Job) -> String {
     }
 }
 
-fn front_matter(job: &Job) -> Vec<String> {
+/// The folder that the job names, where it names one.
+pub fn cwd(job: &Job, work: &Path) -> Option<String> {
+    let cwd = job.cwd.as_ref()?;
+    Some(cwd.replace("{work}", &work.to_string_lossy()))
+}
+
+fn front_matter(job: &Job, work: &Path) -> Vec<String> {
     let quoted = |text: &String| serde_json::Value::from(text.as_str()).to_string();
     let text =
         |key: &str, value: &Option<String>| value.as_ref().map(|value| format!("{key}: {}", quoted(value)));
     [
-        text("cwd", &job.cwd),
+        text("cwd", &cwd(job, work)),
         job.yolo.map(|yolo| format!("yolo: {yolo}")),
         text("lock", &job.lock),
         text("timeout", &job.timeout),

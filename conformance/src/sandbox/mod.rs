@@ -48,6 +48,11 @@ pub enum Keep {
     Nothing,
 }
 
+/// Where the runner of a run with this root is started, and so where its jobs work unless they say otherwise.
+pub fn work_below(root: &Path) -> PathBuf {
+    root.join("work")
+}
+
 /// A run's own folder.
 #[derive(Debug)]
 pub struct Sandbox {
@@ -75,6 +80,10 @@ impl Sandbox {
             let path = sandbox.root.join(name);
             fs::create_dir(&path).map_err(failed(&path))?;
         }
+        for name in &scenario.runner.folders {
+            let path = sandbox.work().join(name);
+            fs::create_dir_all(&path).map_err(failed(&path))?;
+        }
         // A queue into which nothing is added is an empty one, not one that is not there.
         if !absent && !scenario.jobs.iter().any(|job| job.place == Place::Add) {
             let kept = |stage: &&&str| !scenario.runner.files.contains_key(**stage);
@@ -98,7 +107,7 @@ impl Sandbox {
             .iter()
             .filter(|job| matches!(job.place, Place::Add | Place::Aside))
         {
-            sandbox.write(&sandbox.job_file(job), &job_file::text(job))?;
+            sandbox.write(&sandbox.job_file(job), &job_file::text(job, &sandbox.work()))?;
         }
         Ok(sandbox)
     }
@@ -107,9 +116,8 @@ impl Sandbox {
         self.root.join("queue")
     }
 
-    /// Where the runner is started, and so where its jobs work unless they say otherwise.
     pub fn work(&self) -> PathBuf {
-        self.root.join("work")
+        work_below(&self.root)
     }
 
     pub fn socket(&self) -> PathBuf {
@@ -135,7 +143,7 @@ impl Sandbox {
         for job in scenario.jobs.iter().filter(|job| job.place == Place::Inbox) {
             self.write(
                 &self.queue().join("inbox").join(format!("{}.md", job.id)),
-                &job_file::text(job),
+                &job_file::text(job, &self.work()),
             )?;
         }
         Ok(())

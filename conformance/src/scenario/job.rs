@@ -29,6 +29,7 @@ pub struct Job {
     /// What `ship-it ID` does.
     #[serde(default)]
     pub ships: Does,
+    /// The folder that it works in; `{work}` becomes the one in which the runner is started.
     pub cwd: Option<String>,
     pub yolo: Option<bool>,
     pub lock: Option<String>,

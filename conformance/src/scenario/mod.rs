@@ -68,6 +68,9 @@ pub struct RunnerTable {
     /// Lines that are laid into files many times over, after what `files` says.
     #[serde(default)]
     pub repeated: Vec<Repeated>,
+    /// Folders made below the one in which the runner is started, by relative path.
+    #[serde(default)]
+    pub folders: Vec<String>,
     /// Stand-in engines on PATH beside those that the jobs name.
     #[serde(default)]
     pub engines: Vec<String>,

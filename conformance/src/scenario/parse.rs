@@ -2,7 +2,7 @@
 //! line and what to write instead.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::step::{Action, EventKind, Moment};
 use super::{Place, QueueAtStart, Scenario};
@@ -92,6 +92,14 @@ fn contradiction(scenario: &Scenario) -> Option<(String, String)> {
                 "`raw` is the whole file; drop the other keys".into(),
             ));
         }
+    }
+    let strays = |name: &&String| {
+        let parts = Path::new(name).components();
+        !parts.into_iter().all(|part| matches!(part, Component::Normal(_)))
+    };
+    if let Some(name) = scenario.runner.folders.iter().find(strays) {
+        let message = format!("`{name}` lies elsewhere; name a folder below the work folder");
+        return Some((format!("\"{name}\""), message));
     }
     in_queue(scenario)
         .or_else(|| in_steps(scenario))
