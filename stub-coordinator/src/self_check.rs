@@ -176,6 +176,7 @@ fn transport_and_answers() -> Vec<Value> {
         json!("diverge"),
         json!({"diverge": {"job": "elsewhere"}}),
         json!({"diverge": {"patch": {"job": {"engine": "other"}}}}),
+        json!({"diverge": {"without": "job.engine"}}),
         json!("empty"),
         json!({"status": 503, "retry_after": "1s"}),
         json!({"refuse": "lease_lost"}),

@@ -143,6 +143,24 @@ fn diverge_takes_any_name_and_any_patch() {
 }
 
 #[test]
+fn diverge_takes_a_member_out_of_the_answer_or_out_of_a_part_of_it() {
+    let without = |member: &str| {
+        let stub = armed(Fault::Diverge(Diverge::Without(member.to_owned())));
+        shadow_claim(&stub, "f").json()
+    };
+    let answer = without("dryRun");
+    assert!(answer.get("dryRun").is_none(), "{answer}");
+    assert_eq!(answer["job"]["id"], "alpha");
+    let answer = without("job.id");
+    assert!(answer["job"].get("id").is_none(), "{answer}");
+    assert_eq!(
+        (&answer["dryRun"], &answer["job"]["engine"]),
+        (&json!(true), &json!("sh"))
+    );
+    assert_eq!(without("job.no.such")["job"]["id"], "alpha");
+}
+
+#[test]
 fn empty_says_that_there_is_nothing() {
     let reply = parse(&shadow_bytes(&armed(Fault::Empty)).0);
     assert_eq!((reply.status, reply.text.as_str()), (204, ""));

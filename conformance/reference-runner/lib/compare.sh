@@ -101,9 +101,11 @@ judge() { # LOCAL VIEW EXTRA
     esac
     if [[ $STATUS != 204 ]]; then
         if value .lease; then give_back "$1" "$3"; return; fi
+        value .dryRun
+        local rehearsed=$TYPE-$REPLY
         value .job.id
         there=$REPLY
-        if [[ $TYPE != string || -z $there ]]; then
+        if [[ $rehearsed != bool-true || $TYPE != string || -z $there ]]; then
             line shadow-error "$1" '' '' "$3,\"operation\":\"shadow.claim\",\"kind\":\"wrong-shape\""
             return
         fi

@@ -41,6 +41,8 @@ cases! {
     "tears-its-log" in "shadow/agree" dies of "log-lines" ["S-2", "S-14", "S-11"]
     "asks-twice" in "shadow/agree" dies of "dry-runs" ["S-3"]
     "asks-twice" in "shadow/agree" dies of "calls" ["S-7"]
+    "trusts-any-dry-run" in "faults/dry-run-unsaid" dies of "errors" ["S-2", "S-5"]
+    "trusts-any-dry-run" in "faults/dry-run-denied" dies of "errors" ["S-2", "S-5"]
     "tells-its-decision" in "shadow/agree" dies of "blind" ["S-15"]
     "misshapes-claims" in "shadow/agree" dies of "document-requests" ["C-30"]
     "talks-nonsense" in "shadow/agree" dies of "known-requests" ["S-3"]

@@ -54,6 +54,7 @@ mutants! {
     LogsTwice "logs-twice" "logs every outcome twice"
     TearsItsLog "tears-its-log" "leaves the last line of the shadow log unfinished"
     AsksTwice "asks-twice" "sends every shadow claim twice"
+    TrustsAnyDryRun "trusts-any-dry-run" "takes for a dry run what does not say that it is one"
     TellsItsDecision "tells-its-decision" "names its own job in the shadow claim"
     MisshapesClaims "misshapes-claims" "sends its capabilities as one string"
     TalksNonsense "talks-nonsense" "asks the coordinator for what is not in its API"

@@ -41,6 +41,8 @@ pub(super) enum Tamper {
     Unchecked,
     /// A claim that can't be made is answered as if there were nothing to claim.
     EmptyForFailed,
+    /// A shadow claim's answer that grants no lease says that it is a dry run, whatever it said.
+    AnyDryRun,
     /// Redirects are followed, with all that the request carried.
     Redirected,
 }
@@ -73,6 +75,7 @@ impl Tamper {
             Kind::AsksAnew => Tamper::NewKeys,
             Kind::TakesWhatItGets => Tamper::Unchecked,
             Kind::TakesFailureForEmpty => Tamper::EmptyForFailed,
+            Kind::TrustsAnyDryRun => Tamper::AnyDryRun,
             Kind::FollowsRedirects => Tamper::Redirected,
             _ => return None,
         })
@@ -137,6 +140,7 @@ impl Tamperer {
                 | Tamper::EndlessLease
                 | Tamper::Unchecked
                 | Tamper::EmptyForFailed
+                | Tamper::AnyDryRun
                 | Tamper::Redirected
         )
     }
@@ -161,7 +165,22 @@ impl Tamperer {
         if claims && answer.status == 200 {
             answer.body = self.claimed(&answer.body)?;
         }
+        if self.tamper == Tamper::AnyDryRun && request.path.ends_with("/shadow/claims") {
+            self.say_dry_run(&mut answer)?;
+        }
         Ok(answer)
+    }
+
+    fn say_dry_run(&self, answer: &mut Answer) -> std::io::Result<()> {
+        let Ok(Value::Object(mut fields)) = serde_json::from_slice(&answer.body) else {
+            return Ok(());
+        };
+        if fields.get("dryRun") == Some(&true.into()) || fields.contains_key("lease") {
+            return Ok(());
+        }
+        fields.insert("dryRun".to_owned(), true.into());
+        answer.body = Value::Object(fields).to_string().into_bytes();
+        fired(self.kind)
     }
 
     /// After an answer was passed on.

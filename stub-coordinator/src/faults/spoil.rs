@@ -120,6 +120,10 @@ fn divergent(diverge: &Diverge, honest: WireAnswer, scene: &Scene<'_>) -> WireAn
     let (status, mut body) = body_to_spoil(&honest, scene);
     match diverge {
         Diverge::Patch(patch) => merge(&mut body, patch),
+        Diverge::Without(member) => {
+            remove(&mut body, member);
+            return WireAnswer::json(status, &body);
+        }
         Diverge::Otherwise if scene.operation == Operation::ShadowReport => {
             let stage = if body["stage"] == "failed" {
                 "shipped"
@@ -151,6 +155,20 @@ fn divergent(diverge: &Diverge, honest: WireAnswer, scene: &Scene<'_>) -> WireAn
         lease.entry("jobId").or_insert(Value::String(job));
     }
     WireAnswer::json(status, &body)
+}
+
+/// Takes out the member at the end of a path of names with dots between them.
+fn remove(target: &mut Value, path: &str) {
+    let (within, name) = match path.rsplit_once('.') {
+        Some((within, name)) => (
+            target.pointer_mut(&format!("/{}", within.replace('.', "/"))),
+            name,
+        ),
+        None => (Some(target), path),
+    };
+    if let Some(fields) = within.and_then(Value::as_object_mut) {
+        fields.remove(name);
+    }
 }
 
 /// JSON merge patch (RFC 7396).

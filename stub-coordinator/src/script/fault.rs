@@ -87,6 +87,8 @@ pub enum Diverge {
     Job(String),
     /// The honest answer with this JSON merge patch.
     Patch(Value),
+    /// The honest answer without this member; `job.id` is a member of `job`.
+    Without(String),
 }
 
 /// An error status with its problem code.

@@ -22,7 +22,7 @@ impl JsonSchema for Fault {
             "oneOf": [
                 {"enum": words},
                 table(json!({"status": {"type": "integer", "minimum": 200, "maximum": 599}, "code": {"type": "string"}, "retry_after": time}), "status"),
-                table(json!({"diverge": {"type": "object", "properties": {"job": {"type": "string"}, "patch": {}}, "additionalProperties": false}}), "diverge"),
+                table(json!({"diverge": {"type": "object", "properties": {"job": {"type": "string"}, "patch": {}, "without": {"type": "string"}}, "additionalProperties": false}}), "diverge"),
                 table(json!({"refuse": {"type": "string"}}), "refuse"),
                 table(json!({"malformed": {"enum": malformed}}), "malformed"),
                 table(json!({"redirect": {"type": "string"}}), "redirect"),

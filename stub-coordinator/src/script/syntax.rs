@@ -137,14 +137,18 @@ fn status_fault(value: Value, table: &mut Map<String, Value>) -> Result<StatusFa
 
 fn diverge_fault(value: Value) -> Result<Diverge, String> {
     let Value::Object(mut table) = value else {
-        return Err("`diverge` takes { job = \"ID\" } or { patch = {...} }".to_owned());
+        return Err(
+            "`diverge` takes { job = \"ID\" }, { patch = {...} } or { without = \"MEMBER\" }".to_owned(),
+        );
     };
-    let diverge = match (table.remove("job"), table.remove("patch")) {
-        (Some(job), None) => Diverge::Job(text("job", job)?),
-        (None, Some(patch)) => Diverge::Patch(patch),
-        _ => return Err("`diverge` takes one of `job` and `patch`".to_owned()),
+    let given = ["job", "patch", "without"].map(|key| table.remove(key));
+    let diverge = match given {
+        [Some(job), None, None] => Diverge::Job(text("job", job)?),
+        [None, Some(patch), None] => Diverge::Patch(patch),
+        [None, None, Some(member)] => Diverge::Without(text("without", member)?),
+        _ => return Err("`diverge` takes one of `job`, `patch` and `without`".to_owned()),
     };
-    no_more(&table, "diverge", &["job", "patch"])?;
+    no_more(&table, "diverge", &["job", "patch", "without"])?;
     Ok(diverge)
 }
 
@@ -252,6 +256,7 @@ impl Fault {
             }
             Fault::Diverge(Diverge::Job(job)) => json!({"diverge": {"job": job}}),
             Fault::Diverge(Diverge::Patch(patch)) => json!({"diverge": {"patch": patch}}),
+            Fault::Diverge(Diverge::Without(member)) => json!({"diverge": {"without": member}}),
             Fault::Refuse(code) => json!({"refuse": code}),
             Fault::Malformed(kind) => json!({"malformed": kind.name()}),
             Fault::Redirect(place) => json!({"redirect": place}),

@@ -62,6 +62,7 @@ fn every_fault_is_read_back_as_it_was_written() {
         json!({"status": 503, "code": "busy", "retry_after": "1s"}),
         json!({"diverge": {"job": "other"}}),
         json!({"diverge": {"patch": {"job": {"id": 7}}}}),
+        json!({"diverge": {"without": "job.id"}}),
         json!({"refuse": "lease_lost"}),
         json!({"malformed": "truncated"}),
         json!({"redirect": "http://x/"}),
@@ -112,6 +113,10 @@ fn what_is_mistyped_is_refused_with_the_nearest_name() {
         (
             json!({"on": "claim", "fault": {"status": 503, "cod": "x"}}),
             "did you mean `code`?",
+        ),
+        (
+            json!({"on": "claim", "fault": {"diverge": {"job": "a", "without": "lease"}}}),
+            "one of `job`, `patch` and `without`",
         ),
         (
             json!({"on": "claim", "fault": {"malformed": "not_jsn"}}),

@@ -198,6 +198,16 @@ fn each_wrong_answer_has_its_kind() {
             json("200 OK", r#"{"dryRun":false,"job":{"id":"a"}}"#),
             "wrong-shape",
         ),
+        (json("200 OK", r#"{"job":{"id":"a"}}"#), "wrong-shape"),
+        (
+            json("200 OK", r#"{"dryRun":null,"job":{"id":"a"}}"#),
+            "wrong-shape",
+        ),
+        (
+            json("200 OK", r#"{"dryRun":"true","job":{"id":"a"}}"#),
+            "wrong-shape",
+        ),
+        (json("200 OK", r#"{"dryRun":1,"job":{"id":"a"}}"#), "wrong-shape"),
         (json("200 OK", r#"[1]"#), "wrong-shape"),
         (json("200 OK", &huge), "too-large"),
         (chunked_huge, "too-large"),
