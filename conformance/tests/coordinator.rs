@@ -127,6 +127,14 @@ fn lies() -> Vec<(Value, Vec<&'static str>)> {
             vec!["first-eligible", "submission-order"],
         ),
         (
+            json!({"on": "shadow.claim", "fault": {"diverge": {"without": "dryRun"}}}),
+            vec!["dry-run"],
+        ),
+        (
+            json!({"on": "shadow.claim", "fault": {"diverge": {"patch": {"dryRun": "true"}}}}),
+            vec!["dry-run"],
+        ),
+        (
             json!({"on": "claim", "fault": {"status": 404}}),
             vec!["nothing-eligible"],
         ),

@@ -143,6 +143,9 @@ impl Probe {
         demand(answer.body["lease"].is_null(), || {
             "a dry run was given a lease".into()
         })?;
+        demand(answer.status == 204 || answer.body["dryRun"] == true, || {
+            format!("a dry run was answered without `dryRun: true`: {}", answer.body)
+        })?;
         Ok(answer.body["job"]["id"].as_str().map(ToOwned::to_owned))
     }
 
