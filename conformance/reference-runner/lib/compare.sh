@@ -54,7 +54,7 @@ report() { # ID STAGE: true once it is answered
     if call /v1/shadow/reports "$body"; then
         value .accepted; local accepted=$REPLY
         value .stage
-        if [[ $accepted != true || $REPLY != "$2" ]]; then
+        if [[ $accepted != true || $REPLY != "$2" ]] || has_more; then
             line report-divergence "$1" '' '' ',"decision":null,"detail":"the answer is not that of the report"'
         fi
     elif [[ $KIND == status-404 ]]; then
@@ -65,6 +65,18 @@ report() { # ID STAGE: true once it is answered
     fi
     [[ $(cat "$STATE/pending/$1" 2>/dev/null) == "$2" ]] && rm -f "$STATE/pending/$1"
     echo "$2" >"$STATE/mirror/$1"
+}
+
+# Whether the answer to a report has more than the API says: whatever asks for something would be there.
+has_more() {
+    local path type text
+    while IFS=$'\t' read -r path type text; do
+        case $path in
+            .accepted | .stage | .shadow | .realStage) ;;
+            .*) [[ $type == null || $text == false ]] || return 0 ;;
+        esac
+    done <<<"$VALUES"
+    return 1
 }
 
 decide_about() { # NUMBER

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use super::{Kind, fired, queue, variable};
+use super::{Kind, fired, fired_file, queue, variable};
 use crate::stdio;
 
 /// Does to what the runner left what this mutant does; the exit code is the mutant's.
@@ -53,11 +53,8 @@ pub(super) fn after(kind: Kind, code: i32) -> std::io::Result<i32> {
                 std::thread::park();
             }
         }
-        Kind::IsDeafToItsEngines | Kind::DropsRoutedWork | Kind::TakesHalfFiles => {
-            let told = fs::metadata(Path::new(&variable("TMPDIR")).join("fired"));
-            if told.is_ok() {
-                fired(kind)?;
-            }
+        Kind::IsDeafToItsEngines | Kind::DropsRoutedWork | Kind::TakesHalfFiles if fired_file().exists() => {
+            fired(kind)?;
         }
         Kind::LeavesAProcess => {
             Command::new("setsid")

@@ -55,6 +55,8 @@ mutants! {
     TearsItsLog "tears-its-log" "leaves the last line of the shadow log unfinished"
     AsksTwice "asks-twice" "sends every shadow claim twice"
     TrustsAnyDryRun "trusts-any-dry-run" "takes for a dry run what does not say that it is one"
+    ObeysAnswers "obeys-answers" "aborts its job when an answer asks for an action"
+    FollowsTheView "follows-the-view" "gives its job up when the coordinator says that it has another stage"
     TellsItsDecision "tells-its-decision" "names its own job in the shadow claim"
     MisshapesClaims "misshapes-claims" "sends its capabilities as one string"
     TalksNonsense "talks-nonsense" "asks the coordinator for what is not in its API"
@@ -190,6 +192,11 @@ pub fn main(arguments: &[String]) -> ExitCode {
 fn fired(kind: Kind) -> std::io::Result<()> {
     stdio::say(format_args!("mutant {kind:?}: fired"));
     Ok(())
+}
+
+/// Where a script in front of an engine says, or is told, that it came to the fault.
+fn fired_file() -> PathBuf {
+    PathBuf::from(variable("TMPDIR")).join("fired")
 }
 
 fn variable(name: &str) -> String {

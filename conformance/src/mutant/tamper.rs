@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::{Value, json};
 
 use super::proxy::{Answer, Request, send};
-use super::{Kind, fired};
+use super::{Kind, fired, fired_file};
 
 const KEY: &str = "idempotency-key";
 
@@ -43,6 +43,10 @@ pub(super) enum Tamper {
     EmptyForFailed,
     /// A shadow claim's answer that grants no lease says that it is a dry run, whatever it said.
     AnyDryRun,
+    /// An answer that asks for an action is written down, for the engines to end of.
+    Action,
+    /// The same with an answer to a report that has another stage than the report.
+    OtherStage,
     /// Redirects are followed, with all that the request carried.
     Redirected,
 }
@@ -76,6 +80,8 @@ impl Tamper {
             Kind::TakesWhatItGets => Tamper::Unchecked,
             Kind::TakesFailureForEmpty => Tamper::EmptyForFailed,
             Kind::TrustsAnyDryRun => Tamper::AnyDryRun,
+            Kind::ObeysAnswers => Tamper::Action,
+            Kind::FollowsTheView => Tamper::OtherStage,
             Kind::FollowsRedirects => Tamper::Redirected,
             _ => return None,
         })
@@ -141,6 +147,8 @@ impl Tamperer {
                 | Tamper::Unchecked
                 | Tamper::EmptyForFailed
                 | Tamper::AnyDryRun
+                | Tamper::Action
+                | Tamper::OtherStage
                 | Tamper::Redirected
         )
     }
@@ -168,7 +176,25 @@ impl Tamperer {
         if self.tamper == Tamper::AnyDryRun && request.path.ends_with("/shadow/claims") {
             self.say_dry_run(&mut answer)?;
         }
+        if self.asks_to_end(request, &answer) {
+            std::fs::write(fired_file(), "")?;
+            fired(self.kind)?;
+        }
         Ok(answer)
+    }
+
+    /// Whether the runner of this mutant ends its job of this answer.
+    fn asks_to_end(&self, request: &Request, answer: &Answer) -> bool {
+        let body = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).unwrap_or_default();
+        let answered = body(&answer.body);
+        match self.tamper {
+            Tamper::Action => answered.get("action").is_some(),
+            Tamper::OtherStage => {
+                let (reported, seen) = (&body(&request.body)["stage"], &answered["stage"]);
+                reported.is_string() && seen.is_string() && reported != seen
+            }
+            _ => false,
+        }
     }
 
     fn say_dry_run(&self, answer: &mut Answer) -> std::io::Result<()> {

@@ -181,6 +181,9 @@ fn around_engines(kind: Kind, command: &mut Command) -> std::io::Result<()> {
         Kind::SkipsPermissions => "set -- --yolo \"$@\"",
         Kind::MarksItsEngines if variable("AQ_FLEET") == "1" => "IN_A_FLEET=1; export IN_A_FLEET",
         Kind::LosesThePrompt => "set -- -p; exec </dev/null",
+        Kind::ObeysAnswers | Kind::FollowsTheView => {
+            "\"$real\" \"$@\"; code=$?; [ -e \"$TMPDIR/fired\" ] && exit 1; exit $code"
+        }
         Kind::IsDeafToItsEngines => "\"$real\" \"$@\" >\"$TMPDIR/fired\" 2>&1; exit $?",
         Kind::DropsRoutedWork => {
             "grep -q '^route_via_service = 0' \"$AQ_QUEUE/aq.toml\" && : >\"$TMPDIR/fired\" && exit 1"
@@ -204,7 +207,11 @@ done; exit $code"
     shim(command, first)?;
     // These say for themselves whether it came to their fault.
     match kind {
-        Kind::IsDeafToItsEngines | Kind::DropsRoutedWork | Kind::TakesHalfFiles => Ok(()),
+        Kind::IsDeafToItsEngines
+        | Kind::DropsRoutedWork
+        | Kind::TakesHalfFiles
+        | Kind::ObeysAnswers
+        | Kind::FollowsTheView => Ok(()),
         _ => fired(kind),
     }
 }

@@ -23,7 +23,7 @@ pub(crate) use crate::ids::LeaseProof;
 use crate::ids::{Capability, FactoryId, JobId};
 use crate::settings::{Settings, Token};
 use crate::stage::Stage;
-use answers::{instructions, offer, shaped};
+use answers::{offer, shaped, unknown_members};
 use exchange::{Answer, Call};
 
 /// Why no client could be made; the settings are to be mended.
@@ -97,12 +97,13 @@ impl Client {
         match self.send(call, &[202]).await {
             Ok(answer) => {
                 let value = answer.json()?;
-                let instructions = instructions(&value);
+                let mut unknown = unknown_members(&value);
+                unknown.extend(answer.asks_to_wait.then(|| String::from("Retry-After")));
                 let read: wire::ShadowReportAnswer = shaped(value)?;
                 Ok(Mirrored::Noted {
                     accepted: read.accepted,
                     stage: shown(&read.stage),
-                    instructions,
+                    unknown,
                 })
             }
             Err(failure) if failure.status() == Some(404) => Ok(Mirrored::UnknownJob),

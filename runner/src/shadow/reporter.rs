@@ -50,7 +50,7 @@ fn oddity(answer: &Mirrored, stage: Stage) -> Option<String> {
         Mirrored::Noted {
             accepted,
             stage,
-            instructions,
+            unknown,
         } => {
             let mut odd = Vec::new();
             if !accepted {
@@ -59,10 +59,10 @@ fn oddity(answer: &Mirrored, stage: Stage) -> Option<String> {
             if stage != reported {
                 odd.push(format!("its view says {stage}"));
             }
-            if !instructions.is_empty() {
+            if !unknown.is_empty() {
                 odd.push(format!(
-                    "it asks for {}, which is not done",
-                    instructions.join(", ")
+                    "it has {} beyond the API, which is not acted on",
+                    unknown.join(", ")
                 ));
             }
             (!odd.is_empty()).then(|| format!("{reported}: {}", odd.join("; ")))
@@ -88,12 +88,12 @@ pub(super) fn client(settings: &Settings, kept: &mut Option<Client>) -> Result<C
 mod tests {
     use super::*;
 
-    fn noted(accepted: bool, stage: &str, instructions: &[&str]) -> Mirrored {
-        let instructions = instructions.iter().map(|&word| word.to_owned()).collect();
+    fn noted(accepted: bool, stage: &str, unknown: &[&str]) -> Mirrored {
+        let unknown = unknown.iter().map(|&word| word.to_owned()).collect();
         Mirrored::Noted {
             accepted,
             stage: stage.to_owned(),
-            instructions,
+            unknown,
         }
     }
 
@@ -116,7 +116,7 @@ mod tests {
                 noted(false, "queued", &["action", "lease"]),
                 Stage::Quarantine,
                 Some(
-                    "quarantined: not accepted; its view says queued; it asks for action, lease, which is not done",
+                    "quarantined: not accepted; its view says queued; it has action, lease beyond the API, which is not acted on",
                 ),
             ),
             (

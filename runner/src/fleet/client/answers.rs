@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::LeaseProof;
 use crate::fleet::failure::{Failure, FailureKind, shown};
-use crate::fleet::wire;
+use crate::fleet::wire::{self, SHADOW};
 use crate::ids::LeaseId;
 
 /// What a dry run was answered.
@@ -32,7 +32,8 @@ pub(crate) enum Mirrored {
     Noted {
         accepted: bool,
         stage: String,
-        instructions: Vec<String>,
+        /// What the API does not have there, by its names.
+        unknown: Vec<String>,
     },
     UnknownJob,
 }
@@ -73,26 +74,17 @@ pub(super) fn offer(value: Value) -> Result<Offer, Failure> {
     }
 }
 
-/// Fields of a report's answer that ask for something. They are noted, never followed (clause S-8).
-pub(super) fn instructions(value: &Value) -> Vec<String> {
-    const WORDS: [&str; 8] = [
-        "instruction",
-        "instructions",
-        "action",
-        "command",
-        "cancel",
-        "stop",
-        "lease",
-        "quarantine",
-    ];
-    let asks = |word: &&str| {
-        value
-            .get(word)
-            .is_some_and(|asked| !asked.is_null() && asked != false)
+/// What the answer to a shadow report has beyond the API. An instruction can have any name and any place, so whatever
+/// stands there counts as one: it is noted, never followed (clause S-8).
+pub(super) fn unknown_members(answer: &Value) -> Vec<String> {
+    const NAMED_MAX: usize = 8;
+    let odd = |(name, value): &(&String, &Value)| match name.as_str() {
+        "accepted" | "stage" => false,
+        "shadow" => **value != SHADOW,
+        "realStage" => !value.is_string(),
+        // What is not there, or is not so, asks for nothing.
+        _ => !value.is_null() && **value != false,
     };
-    WORDS
-        .into_iter()
-        .filter(|word| asks(word))
-        .map(str::to_owned)
-        .collect()
+    let members = answer.as_object().into_iter().flatten().filter(odd);
+    members.take(NAMED_MAX).map(|(name, _)| shown(name)).collect()
 }

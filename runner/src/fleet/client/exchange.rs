@@ -39,6 +39,8 @@ pub(super) struct Answer {
     pub(super) status: u16,
     /// The server's own clock, as far as it tells it.
     pub(super) date: Option<jiff::Timestamp>,
+    /// By a `Retry-After`, which belongs to no answer of this API that was expected.
+    pub(super) asks_to_wait: bool,
     content_type: String,
     body: Vec<u8>,
 }
@@ -108,6 +110,7 @@ pub(super) async fn send(http: &reqwest::Client, call: Call, expected: &[u16]) -
     }
     let content_type = media_type(response.headers());
     let date = date(response.headers());
+    let asks_to_wait = response.headers().contains_key(RETRY_AFTER);
     if expected.contains(&status) {
         let body = match status {
             204 => Vec::new(),
@@ -116,6 +119,7 @@ pub(super) async fn send(http: &reqwest::Client, call: Call, expected: &[u16]) -
         return Ok(Answer {
             status,
             date,
+            asks_to_wait,
             content_type,
             body,
         });

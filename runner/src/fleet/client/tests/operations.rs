@@ -19,7 +19,7 @@ fn a_shadow_report_tells_how_it_was_taken() {
         Mirrored::Noted {
             accepted: false,
             stage: String::from("testing"),
-            instructions: vec![String::from("action")]
+            unknown: vec![String::from("action")]
         }
     );
     let body: Value = serde_json::from_str(request.split_once("\r\n\r\n").unwrap().1).unwrap();
@@ -27,6 +27,30 @@ fn a_shadow_report_tells_how_it_was_taken() {
         (&body["jobId"], &body["stage"], &body["shadow"]),
         (&"a:b".into(), &"queued".into(), &1.into())
     );
+    let honest = r#"{"shadow":1,"accepted":true,"stage":"queued","realStage":"queued""#;
+    for (more, expected) in [
+        ("", &[][..]),
+        (r#","cancel":null,"lease":false"#, &[]),
+        (r#","problem":{"action":"abort"}"#, &["problem"]),
+        (
+            r#","directives":["stop"],"x\u001b[2J":1"#,
+            &["directives", "x\\u{1b}[2J"],
+        ),
+        (r#","shadow":0"#, &["shadow"]),
+        (r#","realStage":{"then":"quarantine"}"#, &["realStage"]),
+    ] {
+        let (outcome, _) = report(json("202 Accepted", &format!("{honest}{more}}}")));
+        let Ok(Mirrored::Noted { unknown, .. }) = outcome else {
+            panic!("{more}: {outcome:?}")
+        };
+        assert_eq!(unknown, expected, "{more}");
+    }
+    let waits = json(
+        "202 Accepted\r\nretry-after: Fri, 31 Dec 2100 23:59:59 GMT",
+        &format!("{honest}}}"),
+    );
+    let (outcome, _) = report(waits);
+    assert!(matches!(outcome, Ok(Mirrored::Noted { unknown, .. }) if unknown == ["Retry-After"]));
     let (outcome, _) = report(json("404 Not Found", "{}"));
     assert_eq!(outcome.unwrap(), Mirrored::UnknownJob);
     let (outcome, _) = report(json("200 OK", taken));
