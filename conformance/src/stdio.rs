@@ -3,10 +3,7 @@
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::sync::OnceLock;
-
-use rustix::fs::{OFlags, fcntl_getfl};
 
 static FIRST_ERROR: OnceLock<io::Error> = OnceLock::new();
 
@@ -39,18 +36,6 @@ pub fn put_beside(text: &str) {
 /// Why something that was to be printed to standard output is not there.
 pub fn first_error() -> Option<&'static io::Error> {
     FIRST_ERROR.get()
-}
-
-/// Whether this process was started without a standard output. The standard library opens the null device in its
-/// place, for reading and writing; a shell's `>/dev/null` is open for writing alone.
-pub fn is_without_output() -> bool {
-    let output = io::stdout();
-    let null = std::fs::metadata("/dev/null").map(|about| about.rdev());
-    let stands_in = |about: &std::fs::Metadata| {
-        about.file_type().is_char_device() && null.as_ref().is_ok_and(|null| *null == about.rdev())
-    };
-    let read_too = fcntl_getfl(&output).is_ok_and(|flags| flags & OFlags::RWMODE == OFlags::RDWR);
-    read_too && metadata_of_output().is_ok_and(|about| stands_in(&about))
 }
 
 /// What standard output is.

@@ -153,10 +153,6 @@ impl Reports {
             true => json::render(&self.record),
             false => terminal::summary(&self.record, Colour::of_stdout()),
         };
-        if self.json && stdio::is_without_output() {
-            self.trouble
-                .push("`--json` has no standard output to be written to".into());
-        }
         stdio::put(&text);
         self.close_github();
         for trouble in &self.trouble {

@@ -294,12 +294,6 @@ fn what_was_not_written_reaches_the_exit_code() {
         let (code, _, errors) = told_to_full(command.args(arguments));
         assert_eq!(code, Some(3), "{arguments:?}\n{errors}");
     }
-    let words = "exec \"$0\" run --json --scenarios scenarios --profile profile.toml >&-";
-    let mut closed = Command::new("sh");
-    bench.at_home(closed.args(["-c", words, env!("CARGO_BIN_EXE_conformance")]));
-    let (code, _, errors) = texts(&closed.output().expect("sh"));
-    assert_eq!(code, Some(3), "{errors}");
-    assert!(errors.contains("`--json` has no standard output"), "{errors}");
 }
 
 #[test]
