@@ -42,7 +42,7 @@ function unknown(key,   i) {
 function scalar(value) {
     if (value ~ /^".*"$/) {
         value = substr(value, 2, length(value) - 2)
-        gsub(/\\"/, "\"", value); gsub(/\\\\/, "\\", value)
+        gsub(/\\\\/, "\002", value); gsub(/\\n/, "\001", value); gsub(/\\"/, "\"", value); gsub(/\002/, "\\", value)
     } else if (value ~ /^'.*'$/) value = substr(value, 2, length(value) - 2)
     else sub(/[ \t]+#.*$/, "", value)
     return value

@@ -76,7 +76,7 @@ notice() {
     done
 }
 
-# facts_of FILE NAME: the front matter as `key <tab> value`.
+# facts_of FILE NAME: the front matter as `key <tab> value`, in which \001 stands for a new line.
 facts_of() {
     [[ $(wc -c <"$1") -le 1048576 ]] || { echo "$2.md:1: over 1 MiB; shorten it" >&2; return 1; }
     awk -v name="$2.md" -f "$LIB/jobfile.awk" "$1"
@@ -87,7 +87,7 @@ fact() {
     local key value
     REPLY=$3
     while IFS=$'\t' read -r key value; do
-        [[ $key == "$2" ]] && REPLY=$value
+        [[ $key == "$2" ]] && REPLY=${value//$'\001'/$'\n'}
     done <"$STATE/jobs/$1/facts"
 }
 

@@ -72,7 +72,7 @@ engine() { # MARK LIMIT IDLE OUTPUT PROMPT
         codex) words=(codex exec --skip-git-repo-check) input=$5; [[ $yolo == true ]] && words+=(--dangerously-bypass-approvals-and-sandbox); words+=(-) ;;
         gemini) words=(gemini -p '') input=$5; [[ $yolo == true ]] && words+=(--yolo) ;;
         opencode) words=(opencode run) input=$5; [[ $yolo == true ]] && words+=(--auto) ;;
-        sh) words=(sh "$5") ;;
+        sh) words=(sh -e "$5") ;;
     esac
     bounded "$1" "$2" "$3" "$4" "${words[@]}" <"$input"
 }
@@ -96,7 +96,7 @@ work_on() {
     local ended=$REPLY stage=building
     if [[ $ended == "exit 0" && -n $verify ]]; then
         move "$1" building testing && stage=testing
-        bounded "$QUEUE:$1:$ATTEMPT" "$limit" 0 "$folder/output" sh -c "$verify" </dev/null
+        bounded "$QUEUE:$1:$ATTEMPT" "$limit" 0 "$folder/output" sh -e -c "$verify" </dev/null
         ended=$REPLY
     fi
     if [[ $ended == stopped ]]; then
@@ -113,6 +113,6 @@ publish() { # ID STAGE LIMIT: runs `ship`, where there is one
     local ship
     fact "$1" ship ''; ship=$REPLY
     REPLY="exit 0"
-    [[ -z $ship ]] || bounded "$QUEUE:$1:$ATTEMPT" "$3" 0 "$STATE/jobs/$1/output" sh -c "$ship" </dev/null
+    [[ -z $ship ]] || bounded "$QUEUE:$1:$ATTEMPT" "$3" 0 "$STATE/jobs/$1/output" sh -e -c "$ship" </dev/null
     if [[ $REPLY == "exit 0" ]]; then move "$1" "$2" shipped; else fail_job "$1" "$2" "ship: $REPLY"; return 1; fi
 }

@@ -146,4 +146,6 @@ cases! {
     "takes-half-files" in "offline/slow-writer" dies of "order" ["O-10"]
     "takes-half-files" in "offline/slow-writer" dies of "stages" ["O-10"]
     "takes-half-files" in "offline/written-anew" dies of "order" ["O-10"]
+    "goes-on-after-a-failure" in "offline/first-failing-line" dies of "stages" ["O-4"]
+    "goes-on-after-a-failure" in "offline/first-failing-line" dies of "ships" ["O-4"]
 }

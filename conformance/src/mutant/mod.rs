@@ -116,6 +116,7 @@ mutants! {
     ForgetsTheInterrupted "forgets-the-interrupted" "calls shipped what a killed run left in work"
     ForgetsItsOutbox "forgets-its-outbox" "starts without the reports that an earlier run owed"
     TakesHalfFiles "takes-half-files" "takes for a job what is still being written into the inbox"
+    GoesOnAfterAFailure "goes-on-after-a-failure" "takes the last line of a script for the one that decides"
     ReleasesTwice "releases-twice" "gives a lease back, and then once more"
 }
 

@@ -61,10 +61,27 @@ pub(super) fn mislay_the_token(command: &mut Command) -> std::io::Result<()> {
 
 /// Takes a key out of the jobs that wait.
 pub(super) fn without(key: &str) -> std::io::Result<()> {
+    reword(|text| {
+        let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with(key)).collect();
+        lines.join("\n") + "\n"
+    })
+}
+
+/// Has the scripts of the jobs that wait go on after a line that fails.
+pub(super) fn go_on_after_failures() -> std::io::Result<()> {
+    reword(|text| {
+        let commands = text
+            .replace("\nverify: \"", "\nverify: \"set +e; ")
+            .replace("\nship: \"", "\nship: \"set +e; ");
+        commands.replacen("\n---\n", "\n---\nset +e\n", 1)
+    })
+}
+
+/// Writes this of each job that waits in its place.
+fn reword(other: impl Fn(&str) -> String) -> std::io::Result<()> {
     for entry in fs::read_dir(queue().join("inbox"))?.flatten() {
         let text = fs::read_to_string(entry.path())?;
-        let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with(key)).collect();
-        fs::write(entry.path(), lines.join("\n") + "\n")?;
+        fs::write(entry.path(), other(&text))?;
     }
     Ok(())
 }

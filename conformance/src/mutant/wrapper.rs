@@ -12,7 +12,7 @@ use signal_hook::iterator::Signals;
 
 use super::after::{after, edited, miscounted};
 use super::beside;
-use super::shim::{mislay_the_token, shim, without};
+use super::shim::{go_on_after_failures, mislay_the_token, shim, without};
 use super::tamper::Tamper;
 use super::{Kind, Mutant, fired, queue, variable};
 use crate::stand_in::SHIP;
@@ -202,6 +202,7 @@ done; exit $code"
         Kind::LosesItsToken => return mislay_the_token(command).and_then(|()| fired(kind)),
         Kind::IgnoresLocks => return without("lock:").and_then(|()| fired(kind)),
         Kind::IgnoresPriorities => return without("priority:").and_then(|()| fired(kind)),
+        Kind::GoesOnAfterAFailure => return go_on_after_failures().and_then(|()| fired(kind)),
         _ => return Ok(()),
     };
     shim(command, first)?;

@@ -147,9 +147,10 @@ impl Engines {
     }
 }
 
-/// A command of a job file (`verify`, `ship`).
+/// A command of a job file (`verify`, `ship`). Its first line that fails decides: what is to be published must not depend
+/// on the last one alone.
 pub(crate) fn shell(command: &str) -> Invocation {
-    let args = vec![OsString::from("-c"), OsString::from(command)];
+    let args = ["-e", "-c", command].map(OsString::from).into();
     Invocation {
         program: PathBuf::from("/bin/sh"),
         args,

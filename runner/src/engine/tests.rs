@@ -53,7 +53,7 @@ fn permission_questions_are_skipped_only_where_the_job_says_so() {
         ),
         ("gemini", &["-p", ""], &["--yolo", "-p", ""]),
         ("opencode", &["run"], &["run", "--auto"]),
-        ("sh", &["/p/prompt.md"], &["/p/prompt.md"]),
+        ("sh", &["-e", "/p/prompt.md"], &["-e", "/p/prompt.md"]),
     ];
     for (engine, careful, yolo) in cases {
         assert_eq!(

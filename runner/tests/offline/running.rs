@@ -80,6 +80,42 @@ fn each_way_to_fail_has_its_reason() {
 }
 
 #[test]
+fn the_first_line_that_fails_decides() {
+    let rig = Rig::new();
+    let fails = "echo first\nfalse\necho second > $RIG/went-on";
+    let block = fails.replace('\n', "\n  ");
+    rig.add("engine", "retries: 0", fails);
+    rig.add(
+        "verify",
+        &format!("verify: |\n  {block}\nship: touch $RIG/published"),
+        "true",
+    );
+    rig.add("ship", &format!("ship: |\n  {block}"), "true");
+    rig.add("one-line", "verify: false; true", "true");
+    rig.add("reviewed", &format!("review: true\nship: |\n  {block}"), "true");
+    // A condition is no failure, and what a script asks for itself counts.
+    rig.add(
+        "good",
+        "verify: false || true; ! false; if false; then :; fi",
+        "set +e; false; true",
+    );
+    assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
+    assert_eq!(rig.aq(&["ship", "reviewed"]).code, 1);
+    for (id, reason) in [
+        ("engine", "exit 1"),
+        ("verify", "verify: exit 1"),
+        ("ship", "ship: exit 1"),
+        ("one-line", "verify: exit 1"),
+        ("reviewed", "ship: exit 1"),
+    ] {
+        let told = (rig.stage(id), rig.reason(id));
+        assert_eq!(told, ("failed".into(), reason.into()), "{id}");
+    }
+    assert_eq!(rig.stage("good"), "shipped");
+    assert!(!rig.path("went-on").exists() && !rig.path("published").exists());
+}
+
+#[test]
 fn after_a_failed_engine_nothing_else_is_run() {
     let rig = Rig::new();
     rig.add(
