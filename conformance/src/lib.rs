@@ -16,6 +16,7 @@ pub mod property;
 pub mod report;
 pub mod sandbox;
 pub mod scenario;
+pub mod signals;
 pub mod smoke;
 pub mod stand_in;
 pub mod stdio;

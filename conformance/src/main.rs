@@ -20,7 +20,10 @@ fn main() -> ExitCode {
         Some("sweep-worker") => conformance::sweep::worker::main(&arguments[2..]),
         Some("sweep-traced") => conformance::sweep::traced_main(&arguments[2..]),
         Some("mutant") => conformance::mutant::main(&arguments[2..]),
-        _ => cli::main(),
+        _ => {
+            conformance::signals::undo_inherited();
+            cli::main()
+        }
     };
     match stdio::first_error() {
         Some(error) => {

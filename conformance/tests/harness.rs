@@ -426,6 +426,64 @@ fn when_the_harness_is_gone_its_supervisor_ends_everything() {
     );
 }
 
+/// What `SigIgn` and `SigBlk` show without the two signals that the C library keeps for itself.
+fn mask(status: &str, name: &str) -> u64 {
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    let mask = line.and_then(|line| u64::from_str_radix(line.trim(), 16).ok());
+    mask.expect("a mask") & !(0b11 << 31)
+}
+
+#[test]
+fn a_runner_is_started_with_the_default_for_every_signal_however_the_harness_was() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let report = folder.path().join("started.report");
+    let numbers = (1..=64).filter(|number| ![9, 19, 32, 33].contains(number));
+    let all = numbers
+        .map(|number| number.to_string())
+        .collect::<Vec<_>>()
+        .join(" ");
+    let ignoring = format!("trap '' {all}; exec \"$@\"");
+    let mut supervisor = Command::new("env")
+        .args([
+            "--block-signal=HUP,INT,QUIT,TERM,CHLD,USR1,RTMIN",
+            "sh",
+            "-c",
+            &ignoring,
+            "sh",
+        ])
+        .arg(common::harness())
+        .arg("supervise")
+        .arg(&report)
+        .args(["grep", "^Sig", "/proc/self/status"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the supervisor can be started");
+    let mut status = String::new();
+    let output = supervisor.stdout.as_mut().expect("a pipe");
+    output.read_to_string(&mut status).expect("text");
+    supervisor.wait().expect("it ends by itself");
+    assert_eq!(
+        (mask(&status, "SigIgn:"), mask(&status, "SigBlk:")),
+        (0, 0),
+        "{status}"
+    );
+    let ended: Ended = serde_json::from_slice(&std::fs::read(&report).expect("a report")).expect("JSON");
+    assert_eq!((ended.exit, ended.stragglers), (Exit::Code(0), Vec::new()));
+}
+
+#[test]
+fn a_signal_that_can_not_be_ignored_is_refused() {
+    let scenario = DRAIN.replace("[expect]", "ignores = [\"HUP\", \"KILL\"]\n[expect]");
+    let refused = parse::parse(&scenario, Path::new("x.toml")).expect_err("nobody ignores SIGKILL");
+    assert!(
+        refused
+            .to_string()
+            .contains("`KILL` is no signal that can be ignored"),
+        "{refused}"
+    );
+}
+
 fn conformance(arguments: &[&str]) -> (Option<i32>, String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_conformance"))
         .args(arguments)

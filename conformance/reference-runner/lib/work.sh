@@ -26,16 +26,15 @@ clear_away() {
 }
 
 # bounded MARK LIMIT IDLE OUTPUT COMMAND...: runs it in the job's folder. REPLY is `exit N`, `timeout`, `idle`
-# or `stopped`.
+# or `stopped`. As bash hands on what is ignored, `env` gives it the default for every signal.
 bounded() {
     local mark=$1 limit=$2 idle=$3 output=$4 pid started last size=0 grown code how=''
     shift 4
     now_ms; started=$REPLY last=$REPLY
     (
-        trap - TERM INT
         unset "${!AQ_FLEET@}" QUIET_FD
         export AQ_RUN=$mark AQ_JOB_ID=$JOB AQ_ATTEMPT=$ATTEMPT
-        cd "$FOLDER" && exec "$@"
+        cd "$FOLDER" && exec env --default-signal "$@"
     ) >>"$output" 2>&1 &
     pid=$!
     while kill -0 $pid 2>/dev/null; do

@@ -1,5 +1,5 @@
 //! What holds in every scenario, whatever it is about: no token anywhere, nothing left running, no engine
-//! with an open input or a fleet variable, no two jobs of one lock at a time.
+//! with an open input, a fleet variable or an ignored signal, no two jobs of one lock at a time.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -9,6 +9,7 @@ use super::of_runner;
 use crate::observed::{CommandRun, Observed};
 use crate::sandbox::{job_file, work_below};
 use crate::scenario::{Action, Scenario};
+use crate::signals;
 use crate::stand_in::Stdin;
 use crate::stand_in::server::Run;
 use crate::supervise::{Exit, signal_of};
@@ -42,6 +43,7 @@ pub(super) fn check(scenario: &Scenario, seen: &Observed, findings: &mut Vec<Fin
         &elsewhere(scenario, seen),
     );
     of_runner("no-stragglers", findings).none("nothing outlives the runner", &stragglers(seen));
+    of_runner("engine-signals", findings).none("no signal ignored or blocked", &odd_signals(seen));
     of_runner("stdin", findings).none("no stand-in with an open, silent input", &open_inputs(seen));
     of_runner("locks", findings).none("no two jobs of one lock at a time", &overlaps(scenario, seen));
     of_runner("permissions", findings).none("skip-permissions only if `yolo: true`", &bold(scenario, seen));
@@ -137,6 +139,22 @@ fn stragglers(seen: &Observed) -> Vec<String> {
                 )
             })
         });
+    all.collect()
+}
+
+/// Signals that a stand-in was started with ignored or blocked.
+fn odd_signals(seen: &Observed) -> Vec<String> {
+    let all = seen.runs.iter().flat_map(|run| {
+        let told = |what: &'static str, signals: &[i32]| {
+            let of_run = format!("{what} in {} of {}", run.tool, job(run));
+            let lines = signals
+                .iter()
+                .map(|signal| format!("{} {of_run}", signals::name_of(*signal)));
+            lines.collect::<Vec<_>>()
+        };
+        let found = &run.hello.signals;
+        [told("ignored", &found.ignored), told("blocked", &found.blocked)].concat()
+    });
     all.collect()
 }
 

@@ -72,6 +72,7 @@ checks! {
     Always "engine-environment" ["O-9"]
     Always "working-folder" ["O-3"]
     Always "no-stragglers" ["O-6", "O-8"]
+    Always "engine-signals" ["O-3"]
     Always "stdin" ["O-11"]
     Always "locks" ["O-5"]
     Always "permissions" ["O-3"]

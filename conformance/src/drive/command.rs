@@ -16,6 +16,8 @@ const OUTPUT_LIMIT: u64 = 256 << 10;
 pub(super) struct Launcher<'a> {
     pub(super) rig: &'a Rig<'a>,
     pub(super) sandbox: &'a Sandbox,
+    /// The signals that they are started with ignored.
+    pub(super) ignored: &'a [String],
     /// Is told when one has ended.
     pub(super) sender: Sender<Event>,
 }
@@ -39,10 +41,14 @@ impl Launcher<'_> {
             return Err(DriveError::Stopped);
         }
         let output = self.sandbox.output(name);
-        let command = self.rig.profile.command.iter().chain(&arguments);
+        let ignored = match self.ignored {
+            [] => Vec::new(),
+            names => supervise::ignoring(&names.join(" ")).into(),
+        };
+        let command = self.rig.profile.command.iter().chain(&arguments).cloned();
         let supervised = supervise::start(&Order {
             harness: self.rig.harness,
-            program: command.cloned().collect(),
+            program: ignored.into_iter().chain(command).collect(),
             environment,
             folder: &self.sandbox.work(),
             output: output.clone(),

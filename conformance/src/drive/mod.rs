@@ -112,6 +112,7 @@ pub fn run(scenario: &Scenario, rig: &Rig, variant: &Variant) -> Result<Observed
         launcher: Launcher {
             rig,
             sandbox: &sandbox,
+            ignored: &scenario.runner.ignores,
             sender,
         },
         stub: &stub,

@@ -77,6 +77,9 @@ pub struct RunnerTable {
     /// Engines that are not on PATH although a job names them.
     #[serde(default)]
     pub missing: Vec<String>,
+    /// Signals that its commands are started with ignored, as `nohup` does it: `["HUP", "INT"]`.
+    #[serde(default)]
+    pub ignores: Vec<String>,
     /// How the runner gets its token.
     #[serde(default)]
     pub token: TokenVia,

@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
+use rustix::process::Signal;
+
 use super::step::{Action, EventKind, Moment};
 use super::{Place, QueueAtStart, Scenario};
 
@@ -92,6 +94,15 @@ fn contradiction(scenario: &Scenario) -> Option<(String, String)> {
                 "`raw` is the whole file; drop the other keys".into(),
             ));
         }
+    }
+    let can_be_ignored = |name: &&String| {
+        let signal = crate::supervise::signal_of(name);
+        signal.is_some_and(|signal| ![Signal::KILL, Signal::STOP].contains(&signal))
+    };
+    if let Some(name) = scenario.runner.ignores.iter().find(|name| !can_be_ignored(name)) {
+        let message =
+            format!("`{name}` is no signal that can be ignored; write HUP, INT, QUIT, PIPE or TERM");
+        return Some((format!("\"{name}\""), message));
     }
     let strays = |name: &&String| {
         let parts = Path::new(name).components();

@@ -57,7 +57,7 @@ pub struct Once {
 pub enum Action {
     /// Moves the fake's manual clock: `"+60s"`.
     Clock(Span),
-    /// Sends the runner a signal by name: `"TERM"`, `"INT"`, `"HUP"`.
+    /// Sends the runner a signal by name: `"TERM"`, `"INT"`, `"HUP"`, `"QUIT"`.
     Signal(String),
     /// Kills the runner (SIGKILL), not what it started.
     Kill,

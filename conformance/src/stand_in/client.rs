@@ -17,6 +17,8 @@ use signal_hook::iterator::Signals;
 
 use super::{Hello, Instructions, Said, Spawned, Stdin};
 use crate::stdio;
+use crate::signals::SignalDispositions;
+use crate::supervise::ignoring;
 
 /// How long an open, silent standard input is put up with.
 const STDIN_LIMIT: Duration = Duration::from_secs(2);
@@ -149,6 +151,7 @@ fn hello(tool: &str, arguments: &[String], resumes: Option<usize>) -> Hello {
             .map(|path| path.to_string_lossy().into_owned())
             .unwrap_or_default(),
         stdin,
+        signals: SignalDispositions::of_this_process(),
         prompt,
         ancestors: ancestors(),
         resumes,
@@ -203,13 +206,11 @@ fn ancestors() -> Vec<String> {
     found
 }
 
-/// A program that ignores SIGTERM from its beginning on. What a shell ignores, the program that it is replaced by
-/// ignores too; that needs no unsafe code here.
+/// A program that ignores SIGTERM from its beginning on.
 fn deaf(program: PathBuf) -> Command {
-    let mut command = Command::new("sh");
-    command
-        .args(["-c", "trap '' TERM INT HUP; exec \"$@\"", "sh"])
-        .arg(program);
+    let [shell, arguments @ ..] = ignoring("TERM INT HUP");
+    let mut command = Command::new(shell);
+    command.args(arguments).arg(program);
     command
 }
 

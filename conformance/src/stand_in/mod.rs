@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::scenario::Spawns;
+use crate::signals::SignalDispositions;
 
 /// The line in a prompt by which a stand-in engine knows its job.
 pub const JOB_LINE: &str = "stand-in: ";
@@ -29,6 +30,8 @@ pub struct Hello {
     pub environment: BTreeMap<String, String>,
     pub folder: String,
     pub stdin: Stdin,
+    /// The signals that it does not have the default of.
+    pub signals: SignalDispositions,
     /// What it was told, from standard input or from the file that an argument names.
     pub prompt: String,
     /// The argument lists of the processes above it, nearest first.

@@ -2,6 +2,7 @@
 //! lets nothing outlive it. This is the harness's side; `process` is the supervisor itself.
 
 pub mod process;
+mod spawn;
 mod tree;
 
 use std::collections::BTreeMap;
@@ -90,6 +91,13 @@ pub enum SuperviseError {
     },
 }
 
+/// What is put before a program that ignores these signals from its beginning on. What a shell ignores, the program that
+/// it is replaced by ignores too; that needs no unsafe code here.
+pub(crate) fn ignoring(names: &str) -> [String; 4] {
+    let script = format!("trap '' {names}; exec \"$@\"");
+    ["sh", "-c", &script, "sh"].map(str::to_owned)
+}
+
 /// The signal of this name, of those that a scenario may send.
 pub fn signal_of(name: &str) -> Option<Signal> {
     let signals = [
@@ -99,6 +107,8 @@ pub fn signal_of(name: &str) -> Option<Signal> {
         ("KILL", Signal::KILL),
         ("STOP", Signal::STOP),
         ("CONT", Signal::CONT),
+        ("QUIT", Signal::QUIT),
+        ("PIPE", Signal::PIPE),
     ];
     signals
         .into_iter()

@@ -4,17 +4,17 @@
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
-use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{
-    Pid, PidfdFlags, Signal, getpid, kill_process, pidfd_open, set_child_subreaper, setpgid,
+    Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, getpid, kill_process, pidfd_open, set_child_subreaper,
+    setpgid, waitpid,
 };
 
-use super::{Ended, Exit, signal_of, tree};
+use super::{Ended, Exit, signal_of, spawn, tree};
 use crate::stdio;
 
 /// What a command may still end by itself after its own end, before that counts as left behind.
@@ -24,6 +24,7 @@ const GRACE_AFTER_KILL: Duration = Duration::from_secs(15);
 
 /// The hidden subcommand: `supervise REPORT PROGRAM ARGUMENT...`, with its orders on standard input.
 pub fn main(arguments: &[String]) -> ExitCode {
+    crate::signals::undo_inherited();
     let [report, program, rest @ ..] = arguments else {
         stdio::say("write `supervise REPORT PROGRAM ARGUMENT...`");
         return ExitCode::from(64);
@@ -50,12 +51,7 @@ pub fn main(arguments: &[String]) -> ExitCode {
 fn supervise(program: &str, arguments: &[String]) -> std::io::Result<Ended> {
     setpgid(None, None)?;
     set_child_subreaper(Some(getpid()))?;
-    let mut child = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .process_group(0)
-        .spawn()?;
-    let pid = Pid::from_child(&child);
+    let pid = spawn::start(program, arguments)?;
     let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
     let asked = follow(pid, &pidfd)?;
     let grace = match asked {
@@ -65,7 +61,7 @@ fn supervise(program: &str, arguments: &[String]) -> std::io::Result<Ended> {
     };
     let exit = match asked {
         Asked::End => Exit::Deadline,
-        Asked::Nothing | Asked::Kill => exit_of(&mut child)?,
+        Asked::Nothing | Asked::Kill => exit_of(pid)?,
     };
     let stragglers = tree::sweep(Instant::now() + grace)?;
     Ok(Ended { exit, stragglers })
@@ -114,13 +110,16 @@ fn follow(pid: Pid, pidfd: &OwnedFd) -> std::io::Result<Asked> {
     }
 }
 
-fn exit_of(child: &mut Child) -> std::io::Result<Exit> {
-    let status: ExitStatus = child.wait()?;
-    Ok(match (status.code(), status.signal()) {
-        (Some(code), _) => Exit::Code(code),
-        (None, Some(signal)) => Exit::Signal(signal),
-        (None, None) => Exit::NotStarted,
-    })
+fn exit_of(pid: Pid) -> std::io::Result<Exit> {
+    let status = loop {
+        match waitpid(Some(pid), WaitOptions::empty()) {
+            Err(rustix::io::Errno::INTR) => {}
+            status => break status?.map(|(_, status)| status),
+        }
+    };
+    let code = status.and_then(WaitStatus::exit_status).map(Exit::Code);
+    let signal = status.and_then(WaitStatus::terminating_signal).map(Exit::Signal);
+    Ok(code.or(signal).unwrap_or(Exit::NotStarted))
 }
 
 fn write_report(path: &Path, ended: &Ended) -> std::io::Result<()> {
