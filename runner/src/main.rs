@@ -14,6 +14,7 @@ mod queue;
 mod run;
 mod settings;
 mod shadow;
+mod signals;
 mod stage;
 mod supervise;
 mod terminal;
@@ -31,5 +32,6 @@ fn main() -> ExitCode {
             Err(_) => exit::Exit::Failed.into(),
         };
     }
+    signals::undo_inherited();
     cli::main().into()
 }

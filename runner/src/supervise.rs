@@ -14,6 +14,7 @@ mod order;
 mod process;
 pub(crate) mod record;
 pub(crate) mod remains;
+mod spawn;
 mod tree;
 mod vigil;
 mod word;
@@ -23,6 +24,7 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
+use nix::sys::signal::{SigSet, Signal};
 use rustix::io::FdFlags;
 
 pub(crate) use client::{Running, Spare, Streams, Urgency, start};
@@ -70,21 +72,30 @@ pub(crate) fn main() -> Result<(), std::io::Error> {
     Ok(())
 }
 
-/// `killall aq`, or the end of a systemd unit, signals every process there is. The runner gets it too and gives its
-/// orders; were this process to end by it, nobody would end what it started. What it starts is unaffected: a handler,
-/// other than an ignored signal, is not inherited.
+/// Signals that reach a supervisor without being meant for it: `killall aq` and the end of a systemd unit signal every
+/// process there is, a terminal does so until the session is left. The runner gets them too and gives its orders; were a
+/// supervisor to end by them, nobody would end what it started. They are blocked from its start on.
+const BROADCASTS: [Signal; 3] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP];
+
 fn outlive_broadcasts() -> Result<(), std::io::Error> {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-    for signal in [SIGTERM, SIGINT, SIGHUP] {
-        signal_hook::flag::register(signal, Arc::default())?;
+    for signal in BROADCASTS {
+        signal_hook::flag::register(signal as i32, Arc::default())?;
     }
+    let blocked: SigSet = BROADCASTS.into_iter().collect();
+    blocked.thread_unblock()?;
     Ok(())
 }
 
 fn supervise(socket: &UnixStream, handover: Handover) -> Result<End, std::io::Error> {
     socket.set_nonblocking(true)?;
-    let output = handover.output.try_clone()?;
-    let order = handover.order;
+    let Handover {
+        order,
+        environment,
+        stdin,
+        output,
+        record,
+        locks,
+    } = handover;
     let mut vigil = match Vigil::new(socket, &output, &order) {
         Ok(vigil) => vigil,
         Err(error) => {
@@ -98,15 +109,15 @@ fn supervise(socket: &UnixStream, handover: Handover) -> Result<End, std::io::Er
     }
     // The command and all that it starts hold the locks too: should this process be killed, they stay taken while
     // anything of the command lives. Nothing else can be started in between, as there is one thread.
-    for lock in &handover.locks {
+    for lock in &locks {
         rustix::io::fcntl_setfd(lock, FdFlags::empty())?;
     }
-    let main = match process::spawn(&order, handover.environment, handover.stdin, handover.output) {
+    let main = match process::start(&order, environment, stdin, output.as_fd()) {
         Ok(main) => main,
         Err(error) => return Ok(End::NotStarted { error }),
     };
     let mut tree = Tree::of(main);
-    if let Err(error) = record::note_command(&handover.record, main) {
+    if let Err(error) = record::note_command(&record, main) {
         tree.kill();
         return Ok(End::NotStarted {
             error: format!("its processes can't be put on record: {error}"),
@@ -118,7 +129,7 @@ fn supervise(socket: &UnixStream, handover: Handover) -> Result<End, std::io::Er
         (*code, *signal) = tree.main_status();
     }
     // Nothing of the command is left, so nothing stands for its locks any more: freed before it is said.
-    drop(handover.locks);
+    drop(locks);
     Ok(end)
 }
 
@@ -141,7 +152,7 @@ mod tests {
         let order = Order {
             program: "/no/such/program".into(),
             args: Vec::new(),
-            cwd: "/".into(),
+            cwd: ".".into(),
             timeout_ms: 60_000,
             idle_timeout_ms: None,
             grace_ms: 0,

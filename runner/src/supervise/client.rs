@@ -1,19 +1,21 @@
 //! The runner's side: starts a supervisor, gives it its order, tells it to end, and hears how the command ended.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Weak};
 
+use rustix::io::Errno;
 use rustix::net::SendFlags;
-use rustix::process::Pid;
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, waitpid};
 
+use super::BROADCASTS;
 use super::identity::Identity;
 use super::order::{self, End, Order, Variable};
 use super::record;
+use super::spawn::{ProcessGroup, ProcessSpawn};
 use super::word::Word;
 use crate::clock::Ending;
 
@@ -40,7 +42,7 @@ pub(crate) struct Streams<'a> {
 #[derive(Debug)]
 pub(crate) struct Running {
     socket: Arc<tokio::net::UnixStream>,
-    process: Child,
+    process: SupervisorProcess,
 }
 
 /// A supervisor that has no order yet, started ahead so that no command waits for its start. It has nothing of any job
@@ -48,7 +50,25 @@ pub(crate) struct Running {
 #[derive(Debug)]
 pub(crate) struct Spare {
     socket: UnixStream,
-    process: Child,
+    process: SupervisorProcess,
+}
+
+/// A child of this process that is not collected yet, so that its number is nobody else's.
+#[derive(Debug)]
+struct SupervisorProcess(Pid);
+
+impl SupervisorProcess {
+    fn kill(&self) {
+        let _ = kill_process(self.0, Signal::KILL);
+    }
+
+    fn wait(&self) {
+        while matches!(self.wait_with(WaitOptions::empty()), Err(Errno::INTR)) {}
+    }
+
+    fn wait_with(&self, options: WaitOptions) -> Result<Option<(Pid, WaitStatus)>, Errno> {
+        waitpid(Some(self.0), options)
+    }
 }
 
 impl Spare {
@@ -56,27 +76,29 @@ impl Spare {
     pub(crate) fn start(environment: &[Variable]) -> io::Result<Spare> {
         let (socket, theirs) = UnixStream::pair()?;
         socket.set_nonblocking(true)?;
-        // The very file that runs now, even if an upgrade has put another in its place.
-        let process = Command::new("/proc/self/exe")
-            .arg0("aq")
-            .arg("supervise")
-            .env_clear()
-            .envs(environment.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::from(OwnedFd::from(theirs)))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()?;
+        let null = File::options().write(true).open("/dev/null")?;
+        let spawn = ProcessSpawn {
+            // The very file that runs now, even if an upgrade has put another in its place.
+            program: OsStr::new("/proc/self/exe"),
+            words: ["aq", "supervise"].map(OsStr::new).into(),
+            environment,
+            streams: [theirs.as_fd(), null.as_fd(), null.as_fd()],
+            group: ProcessGroup::Inherited,
+            // Until it can outlive them.
+            blocked: BROADCASTS.into_iter().collect(),
+        };
+        let process = SupervisorProcess(spawn.start()?);
         Ok(Spare { socket, process })
     }
 
     pub(crate) fn pid(&self) -> i32 {
-        Pid::from_child(&self.process).as_raw_nonzero().get()
+        self.process.0.as_raw_nonzero().get()
     }
 
     /// Nothing is lost with it.
-    pub(crate) fn dismiss(mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+    pub(crate) fn dismiss(self) {
+        self.process.kill();
+        self.process.wait();
     }
 
     /// Puts it on record, and only then sends it the order.
@@ -122,7 +144,7 @@ pub(crate) fn start(
 
 impl Running {
     pub(crate) fn pid(&self) -> i32 {
-        Pid::from_child(&self.process).as_raw_nonzero().get()
+        self.process.0.as_raw_nonzero().get()
     }
 
     /// Gives an order. One that no longer finds the supervisor is without effect, as it has ended everything.
@@ -145,20 +167,20 @@ impl Running {
     }
 
     /// Waits for the process, which has nothing left to do but to end.
-    pub(crate) fn collect(mut self) {
-        let _ = self.process.wait();
+    pub(crate) fn collect(self) {
+        self.process.wait();
     }
 
     /// For a supervisor that was lost: its socket is closed a moment before it is gone, and until then nobody could tell
     /// whether it still looks after its processes.
-    pub(crate) fn kill(mut self) {
-        let _ = self.process.kill();
+    pub(crate) fn kill(self) {
+        self.process.kill();
         self.collect();
     }
 
     /// Collects the process if it is gone, which is a moment after its answer.
-    pub(crate) fn is_collected(&mut self) -> bool {
-        !matches!(self.process.try_wait(), Ok(None))
+    pub(crate) fn is_collected(&self) -> bool {
+        !matches!(self.process.wait_with(WaitOptions::NOHANG), Ok(None))
     }
 }
 

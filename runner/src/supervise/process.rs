@@ -1,49 +1,46 @@
 //! The processes below this one, as `/proc` shows them.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
-use std::os::fd::OwnedFd;
-use std::os::unix::process::CommandExt;
+use std::ffi::OsString;
+use std::fs;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
-use std::process::{Command, Stdio};
 
+use nix::sys::signal::SigSet;
 use rustix::process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
 
 use super::identity::Stat;
 use super::order::{Order, Variable};
+use super::spawn::{ProcessGroup, ProcessSpawn};
 
-/// Starts the command in a process group of its own.
-pub(super) fn spawn(
+/// Starts the command in a process group of its own; `output`: where it prints to.
+pub(super) fn start(
     order: &Order,
     environment: Vec<Variable>,
     stdin: OwnedFd,
-    output: File,
+    output: BorrowedFd<'_>,
 ) -> Result<Pid, String> {
-    if !Path::new(&order.cwd).is_dir() {
-        return Err(format!(
-            "its folder {} isn't there: correct `cwd`",
+    std::env::set_current_dir(&order.cwd).map_err(|error| {
+        format!(
+            "its folder {} can't be entered ({error}): correct `cwd`",
             Path::new(&order.cwd).display()
-        ));
-    }
-    let describe = |error: std::io::Error| {
+        )
+    })?;
+    let words = std::iter::once(&order.program).chain(&order.args);
+    let spawn = ProcessSpawn {
+        program: &order.program,
+        words: words.map(OsString::as_os_str).collect(),
+        environment: &environment,
+        streams: [stdin.as_fd(), output, output],
+        group: ProcessGroup::Own,
+        blocked: SigSet::empty(),
+    };
+    spawn.start().map_err(|error| {
         format!(
             "{} can't be started: {error}",
             Path::new(&order.program).display()
         )
-    };
-    let errors = output.try_clone().map_err(describe)?;
-    let child = Command::new(&order.program)
-        .args(&order.args)
-        .current_dir(&order.cwd)
-        .env_clear()
-        .envs(environment)
-        .stdin(Stdio::from(stdin))
-        .stdout(output)
-        .stderr(errors)
-        .process_group(0)
-        .spawn()
-        .map_err(describe)?;
-    Ok(Pid::from_child(&child))
+    })
 }
 
 /// The direct children of this process; they stay valid until this process waits for them.

@@ -18,6 +18,7 @@ mod rig;
 mod routed;
 mod running;
 mod shadow;
+mod signals;
 mod spare;
 mod telling;
 mod tls;

@@ -104,6 +104,7 @@ impl Rig {
 
     /// Starts another program in place of `aq`, one that will start it.
     pub fn program(&self, program: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Running<'_> {
+        crate::signals::hand_none_of_it_on();
         let number = self.told.borrow().len();
         let streams = ["stdout", "stderr"].map(|name| self.path(&format!("{number}.{name}")));
         let path = format!("{}:/usr/local/bin:/usr/bin:/bin", self.path("bin").display());
