@@ -1,16 +1,17 @@
 //! The supervisor: the parent of one command of one job, in a process of its own (`aq supervise`, not for people).
 //!
 //! It may be started ahead of its order, and then has nothing of any job; if none comes, it ends with its socket. It
-//! starts the command, keeps the job's locks while anything of it lives, ends the whole tree at a time-out, at an order,
-//! when the runner is gone, in time before the lease that it runs under ends, and of what a command left running when it
-//! ended; then it says how the command ended. Single-threaded, and nothing in it waits without a limit but for processes
-//! that were sent KILL. It knows nothing of queues and stages.
+//! starts the command, writes down what it prints, keeps the job's locks while anything of it lives, ends the whole tree
+//! at a time-out, at an order, when the runner is gone, in time before the lease that it runs under ends, and of what a
+//! command left running when it ended; then it says how the command ended. Single-threaded, and nothing in it waits
+//! without a limit but for processes that were sent KILL. It knows nothing of queues and stages.
 
 mod alarm;
 mod client;
 pub(crate) mod descriptors;
 mod identity;
 mod order;
+mod output;
 mod process;
 pub(crate) mod record;
 pub(crate) mod remains;
@@ -61,7 +62,7 @@ pub(crate) fn main() -> Result<(), std::io::Error> {
     // record before it sends one.
     rustix::process::setsid()?;
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
-    outlive_broadcasts()?;
+    outlive_signals()?;
     let socket = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned()?);
     let handover = order::receive(&socket)?;
     let end = supervise(&socket, handover)?;
@@ -77,8 +78,10 @@ pub(crate) fn main() -> Result<(), std::io::Error> {
 /// supervisor to end by them, nobody would end what it started. They are blocked from its start on.
 const BROADCASTS: [Signal; 3] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP];
 
-fn outlive_broadcasts() -> Result<(), std::io::Error> {
-    for signal in BROADCASTS {
+/// The signals above, and the one that the system sends to whoever writes beyond a limit on files: the supervisor writes in
+/// place of the command that prints so much.
+fn outlive_signals() -> Result<(), std::io::Error> {
+    for signal in BROADCASTS.into_iter().chain([Signal::SIGXFSZ]) {
         signal_hook::flag::register(signal as i32, Arc::default())?;
     }
     let blocked: SigSet = BROADCASTS.into_iter().collect();
@@ -92,11 +95,11 @@ fn supervise(socket: &UnixStream, handover: Handover) -> Result<End, std::io::Er
         order,
         environment,
         stdin,
-        output,
+        log,
         record,
         locks,
     } = handover;
-    let mut vigil = match Vigil::new(socket, &output, &order) {
+    let mut vigil = match Vigil::new(socket, log, &order) {
         Ok(vigil) => vigil,
         Err(error) => {
             let error = format!("nothing can watch over it: {error}");
@@ -112,7 +115,7 @@ fn supervise(socket: &UnixStream, handover: Handover) -> Result<End, std::io::Er
     for lock in &locks {
         rustix::io::fcntl_setfd(lock, FdFlags::empty())?;
     }
-    let main = match process::start(&order, environment, stdin, output.as_fd()) {
+    let main = match process::start(&order, environment, stdin, vigil.output()) {
         Ok(main) => main,
         Err(error) => return Ok(End::NotStarted { error }),
     };
@@ -162,7 +165,7 @@ mod tests {
             order,
             environment: Vec::new(),
             stdin: File::open("/dev/null").unwrap().into(),
-            output: tempfile::tempfile().unwrap(),
+            log: tempfile::tempfile().unwrap(),
             record: tempfile::tempfile().unwrap(),
             locks: Vec::new(),
         };

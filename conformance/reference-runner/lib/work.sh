@@ -26,16 +26,20 @@ clear_away() {
 }
 
 # bounded MARK LIMIT IDLE OUTPUT COMMAND...: runs it in the job's folder. REPLY is `exit N`, `timeout`, `idle`
-# or `stopped`. As bash hands on what is ignored, `env` gives it the default for every signal.
+# or `stopped`. It prints into a pipe, so that nothing it does to its streams shortens the log; and as bash hands on
+# what is ignored, `env` gives it the default for every signal.
 bounded() {
-    local mark=$1 limit=$2 idle=$3 output=$4 pid started last size=0 grown code how=''
+    local mark=$1 limit=$2 idle=$3 output=$4 pid log started last size=0 grown code how=''
     shift 4
+    rm -f "$TMP/printed.$JOB"; mkfifo "$TMP/printed.$JOB"
+    cat "$TMP/printed.$JOB" >>"$output" &
+    log=$!
     now_ms; started=$REPLY last=$REPLY
     (
         unset "${!AQ_FLEET@}" QUIET_FD
         export AQ_RUN=$mark AQ_JOB_ID=$JOB AQ_ATTEMPT=$ATTEMPT
         cd "$FOLDER" && exec env --default-signal "$@"
-    ) >>"$output" 2>&1 &
+    ) >"$TMP/printed.$JOB" 2>&1 &
     pid=$!
     while kill -0 $pid 2>/dev/null; do
         pause 0.01
@@ -52,6 +56,7 @@ bounded() {
     wait $pid
     code=$?
     clear_away "$mark"
+    wait $log
     REPLY=${how:-exit $code}
 }
 

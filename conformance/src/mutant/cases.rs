@@ -148,4 +148,5 @@ cases! {
     "takes-half-files" in "offline/written-anew" dies of "order" ["O-10"]
     "goes-on-after-a-failure" in "offline/first-failing-line" dies of "stages" ["O-4"]
     "goes-on-after-a-failure" in "offline/first-failing-line" dies of "ships" ["O-4"]
+    "loses-what-was-printed" in "offline/log-is-kept" dies of "output" ["O-15"]
 }

@@ -119,6 +119,10 @@ fn not_working(kind: Kind, command: &mut Command, arguments: &[String]) -> std::
             let mislay = |text: &str| text.replace("\"reason\"", "\"reason\":\"mislaid\",\"was\"");
             reworded(command, mislay).and_then(|code| fired(kind).map(|()| code))
         }
+        Kind::LosesWhatWasPrinted if is("logs") => {
+            let last = |text: &str| text.lines().last().unwrap_or_default().to_owned();
+            reworded(command, last).and_then(|code| fired(kind).map(|()| code))
+        }
         Kind::HidesPauses if is("status") => {
             let hide = |text: &str| text.replace("paused", "engines");
             reworded(command, hide).and_then(|code| fired(kind).map(|()| code))

@@ -1,8 +1,8 @@
 //! `aq logs`: what the commands of a job printed, also while they print it.
 
 use std::fs::File;
-use std::io::{self, IsTerminal, Read, Seek, SeekFrom, Write, stdout};
-use std::path::PathBuf;
+use std::io::{self, IsTerminal, Read, Seek, SeekFrom, Take, Write, stdout};
+use std::path::{Path, PathBuf};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
@@ -46,8 +46,8 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
         follow(&queue, &id, attempt.max(1))?;
         return Ok(Exit::Done);
     }
-    let mut reader = Printer::new(outputs(&queue, &id, attempt));
-    if reader.print_new()? == Printed::Nothing && attempt == 0 {
+    let mut printer = Printer::new(outputs(&queue, &id, attempt));
+    if printer.print_new()? == Printed::Nothing && attempt == 0 {
         return Err(CliError::Refused(format!(
             "`{id}` was not started yet: `aq logs -f {id}` waits for it"
         )));
@@ -100,22 +100,20 @@ impl Printer {
         }
     }
 
+    /// Prints what there is at this moment of what was not printed yet. What is printed of the job meanwhile is left: were
+    /// the job itself to print this, there would be no end of it.
     fn print_new(&mut self) -> Result<Printed, CliError> {
+        let found = self
+            .files
+            .iter()
+            .map(|(path, offset)| open(path, *offset))
+            .collect::<Result<Vec<_>, _>>()?;
         let mut printed = Printed::Nothing;
-        for (path, offset) in &mut self.files {
-            let unreadable = |source| CliError::Input {
-                name: path.display().to_string(),
-                source,
-            };
-            let mut file = match File::open(&*path) {
-                Ok(file) => file,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(unreadable(error)),
-            };
-            file.seek(SeekFrom::Start(*offset)).map_err(unreadable)?;
+        for ((path, offset), new) in self.files.iter_mut().zip(found) {
+            let Some(mut new) = new else { continue };
             let mut chunk = vec![0; 64 * 1024];
             loop {
-                let count = file.read(&mut chunk).map_err(unreadable)?;
+                let count = new.read(&mut chunk).map_err(|error| unreadable(path, error))?;
                 if count == 0 {
                     break;
                 }
@@ -126,6 +124,28 @@ impl Printer {
         }
         stdout().flush()?;
         Ok(printed)
+    }
+}
+
+/// What a file holds at this moment, from there on; `None`: there is no such file.
+fn open(path: &Path, offset: u64) -> Result<Option<Take<File>>, CliError> {
+    let open = || -> io::Result<Take<File>> {
+        let mut file = File::open(path)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(offset))?;
+        Ok(file.take(length.saturating_sub(offset)))
+    };
+    match open() {
+        Ok(new) => Ok(Some(new)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(unreadable(path, error)),
+    }
+}
+
+fn unreadable(path: &Path, source: io::Error) -> CliError {
+    CliError::Input {
+        name: path.display().to_string(),
+        source,
     }
 }
 

@@ -76,7 +76,7 @@ pub(super) async fn ask(
     let stdin = File::open("/dev/null")?;
     let streams = Streams {
         stdin: stdin.as_fd(),
-        output: output.as_fd(),
+        log: output.as_fd(),
         record: &record,
         locks: Vec::new(),
     };

@@ -105,7 +105,7 @@ impl Attempt {
         let folder = queue.attempt_folder(&self.job.id, self.number);
         std::fs::create_dir_all(&folder)?;
         let prompt_file = std::path::absolute(folder.join("prompt.md"))?;
-        let output = private(OpenOptions::new().append(true), &folder.join(output_name(step)))?;
+        let log = private(OpenOptions::new().append(true), &folder.join(output_name(step)))?;
         let invocation = match step {
             Step::Engine => {
                 private(OpenOptions::new().write(true).truncate(true), &prompt_file)?
@@ -126,7 +126,7 @@ impl Attempt {
         let record = record::begin(&queue.process_record(&self.job.id), &mark)?;
         let streams = Streams {
             stdin: stdin.as_fd(),
-            output: output.as_fd(),
+            log: log.as_fd(),
             record: &record,
             locks: self.hold.descriptors(),
         };

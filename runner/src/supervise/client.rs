@@ -30,10 +30,11 @@ pub(crate) enum Urgency {
     Now,
 }
 
-/// What the command reads and writes, where its processes are put on record, and the locks that its supervisor keeps.
+/// What the command reads, where what it prints is written to and its processes are put on record, and the locks that
+/// its supervisor keeps.
 pub(crate) struct Streams<'a> {
     pub(crate) stdin: BorrowedFd<'a>,
-    pub(crate) output: BorrowedFd<'a>,
+    pub(crate) log: BorrowedFd<'a>,
     pub(crate) record: &'a File,
     pub(crate) locks: Vec<BorrowedFd<'a>>,
 }
@@ -105,7 +106,7 @@ impl Spare {
     fn send(&self, order: &Order, environment: &[Variable], streams: &Streams<'_>) -> io::Result<()> {
         let identity = Identity::of_supervisor(self.pid()).ok_or(io::ErrorKind::NotFound)?;
         record::note_supervisor(streams.record, &identity)?;
-        let descriptors: Vec<_> = [streams.stdin, streams.output, streams.record.as_fd()]
+        let descriptors: Vec<_> = [streams.stdin, streams.log, streams.record.as_fd()]
             .into_iter()
             .chain(streams.locks.iter().copied())
             .collect();

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Ending;
 
-/// The order, standard input, output, the record, and at most two locks.
+/// The order, standard input, the log, the record, and at most two locks.
 const DESCRIPTORS_MAX: usize = 6;
 
 /// An order comes; what it says is in the first descriptor.
@@ -76,7 +76,8 @@ pub(super) struct Handover {
     /// All that the command gets of one.
     pub(super) environment: Vec<Variable>,
     pub(super) stdin: OwnedFd,
-    pub(super) output: File,
+    /// Where what it prints is written to; the command itself gets a pipe.
+    pub(super) log: File,
     /// Of the processes that come of it.
     pub(super) record: File,
     pub(super) locks: Vec<OwnedFd>,
@@ -148,7 +149,7 @@ pub(super) fn receive(socket: &UnixStream) -> io::Result<Handover> {
         order,
         environment,
         stdin: next()?,
-        output: File::from(next()?),
+        log: File::from(next()?),
         record: File::from(next()?),
         locks: descriptors.collect(),
     })

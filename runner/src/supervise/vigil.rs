@@ -1,17 +1,18 @@
-//! The watch over a running command: its end, its clocks, its lease, and what the runner wants, all in one `poll`.
+//! The watch over a running command: its end, its output, its clocks, its lease, and what the runner wants, all in one
+//! `poll`.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::MetadataExt;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use super::alarm::Alarm;
 use super::order::{End, Order};
+use super::output::{OutputPipe, OutputRead};
 use super::process;
 use super::tree::{Left, Tree};
 use super::word::{Ear, Word};
@@ -30,10 +31,19 @@ enum Wish {
     Kill,
 }
 
+/// What a look at everything that is waited for came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PollOutcome {
+    /// Output and nothing else.
+    OutputAlone,
+    /// Something else, or nothing in that time.
+    Other,
+}
+
 pub(super) struct Vigil<'a> {
     socket: &'a UnixStream,
     ear: Ear,
-    output: &'a File,
+    output: OutputPipe,
     grace: Duration,
     deadline: Option<Instant>,
     idle: Option<IdleClock>,
@@ -44,8 +54,15 @@ pub(super) struct Vigil<'a> {
 
 struct IdleClock {
     limit: Duration,
-    check_at: Instant,
-    size: u64,
+    /// Since the last output that was seen.
+    quiet_since: Instant,
+}
+
+impl IdleClock {
+    /// `None`: further away than the clock goes.
+    fn rings_at(&self) -> Option<Instant> {
+        self.quiet_since.checked_add(self.limit)
+    }
 }
 
 /// The end of the lease, which needs no runner that says so.
@@ -55,10 +72,10 @@ struct Fence {
 }
 
 impl<'a> Vigil<'a> {
-    pub(super) fn new(socket: &'a UnixStream, output: &'a File, order: &Order) -> std::io::Result<Vigil<'a>> {
+    /// `log`: where the output goes.
+    pub(super) fn new(socket: &'a UnixStream, log: File, order: &Order) -> std::io::Result<Vigil<'a>> {
         let now = Instant::now();
         let idle = order.idle_timeout_ms.map(Duration::from_millis);
-        let size = output.metadata()?.size();
         let fence = order.fence.map(|ending| {
             let alarm = Alarm::new()?;
             Ok::<_, std::io::Error>(Fence { ending, alarm })
@@ -66,13 +83,12 @@ impl<'a> Vigil<'a> {
         Ok(Vigil {
             socket,
             ear: Ear::default(),
-            output,
+            output: OutputPipe::new(log)?,
             grace: Duration::from_millis(order.grace_ms),
             deadline: now.checked_add(Duration::from_millis(order.timeout_ms)),
             idle: idle.map(|limit| IdleClock {
                 limit,
-                check_at: now + limit,
-                size,
+                quiet_since: now,
             }),
             fence: fence.transpose()?,
             wish: Wish::None,
@@ -84,6 +100,11 @@ impl<'a> Vigil<'a> {
     pub(super) fn is_too_late(&mut self) -> bool {
         self.listen();
         self.is_over(|ending| ending.term_at)
+    }
+
+    /// Where the command prints to.
+    pub(super) fn output(&self) -> BorrowedFd<'_> {
+        self.output.writer()
     }
 
     /// Until the command has ended or has to; only in the first case is the result `Exited`.
@@ -110,21 +131,28 @@ impl<'a> Vigil<'a> {
             if self.deadline.is_some_and(|deadline| deadline <= now) {
                 return Ok(End::TimedOut);
             }
-            if self.is_idle(now)? {
+            if self.is_idle(now) {
                 return Ok(End::Idle);
             }
             let clocks = self
                 .deadline
                 .iter()
                 .copied()
-                .chain(self.idle.iter().map(|idle| idle.check_at));
+                .chain(self.idle.iter().filter_map(IdleClock::rings_at));
             let next = clocks.chain([now + REAP_INTERVAL]).min().unwrap_or(now);
             self.wait(main.as_slice(), next, |ending| ending.term_at)?;
         }
     }
 
-    /// TERM, grace, KILL, which waits for no grace that the lease does not have; returns when nothing is left.
+    /// Ends what is left, and takes in the last of what it printed.
     pub(super) fn end_tree(&mut self, tree: &mut Tree) -> std::io::Result<()> {
+        self.end_processes(tree)?;
+        self.output.take_rest();
+        Ok(())
+    }
+
+    /// TERM, grace, KILL, which waits for no grace that the lease does not have; returns when nothing is left.
+    fn end_processes(&mut self, tree: &mut Tree) -> std::io::Result<()> {
         let kill_at = Instant::now() + self.grace;
         while tree.reap() == Left::Something {
             self.listen();
@@ -143,22 +171,32 @@ impl<'a> Vigil<'a> {
         Ok(())
     }
 
-    /// Until one of the processes ends, the runner says something, that instant has come, or this one of the lease.
+    /// Until one of the processes ends, the runner says something, that instant has come, or this one of the lease. What
+    /// is printed meanwhile is taken in, and is nothing to return for.
     fn wait(
-        &self,
+        &mut self,
         processes: &[OwnedFd],
         until: Instant,
         of_lease: fn(&Ending) -> BootInstant,
     ) -> std::io::Result<()> {
-        let mut descriptors: Vec<PollFd<'_>> = processes
-            .iter()
-            .map(|process| PollFd::new(process, PollFlags::IN))
-            .collect();
+        if let Some(fence) = &self.fence {
+            fence.alarm.set(of_lease(&fence.ending))?;
+        }
+        while self.look(processes, until)? == PollOutcome::OutputAlone && Instant::now() < until {}
+        Ok(())
+    }
+
+    fn look(&mut self, processes: &[OwnedFd], until: Instant) -> std::io::Result<PollOutcome> {
+        let mut descriptors = vec![self.output.polled()];
+        descriptors.extend(
+            processes
+                .iter()
+                .map(|process| PollFd::new(process, PollFlags::IN)),
+        );
         if !self.runner_gone {
             descriptors.push(PollFd::from_borrowed_fd(self.socket.as_fd(), PollFlags::IN));
         }
         if let Some(fence) = &self.fence {
-            fence.alarm.set(of_lease(&fence.ending))?;
             descriptors.push(PollFd::new(&fence.alarm, PollFlags::IN));
         }
         let left = until.saturating_duration_since(Instant::now());
@@ -166,10 +204,26 @@ impl<'a> Vigil<'a> {
             tv_sec: 1,
             tv_nsec: 0,
         });
-        match poll(&mut descriptors, Some(&limit)) {
-            Ok(_) | Err(Errno::INTR) => Ok(()),
-            Err(errno) => Err(errno.into()),
+        let ready = match poll(&mut descriptors, Some(&limit)) {
+            Err(Errno::INTR) => 0,
+            ready => ready?,
+        };
+        let printed = !descriptors[0].revents().is_empty();
+        if printed {
+            self.take_output();
         }
+        Ok(match printed && ready == 1 {
+            true => PollOutcome::OutputAlone,
+            false => PollOutcome::Other,
+        })
+    }
+
+    fn take_output(&mut self) -> OutputRead {
+        let read = self.output.take();
+        if let (OutputRead::Bytes(_), Some(idle)) = (read, &mut self.idle) {
+            idle.quiet_since = Instant::now();
+        }
+        read
     }
 
     /// Whether this instant of the lease has come.
@@ -219,22 +273,10 @@ impl<'a> Vigil<'a> {
         }
     }
 
-    /// Whether the output has not grown for the limit; if it has, the clock is set to when that would be so.
-    fn is_idle(&mut self, now: Instant) -> std::io::Result<bool> {
-        let Some(idle) = self.idle.as_mut().filter(|idle| idle.check_at <= now) else {
-            return Ok(false);
-        };
-        let metadata = self.output.metadata()?;
-        if metadata.size() == idle.size {
-            return Ok(true);
-        }
-        idle.size = metadata.size();
-        let quiet = metadata.modified()?;
-        let quiet_for = SystemTime::now().duration_since(quiet).unwrap_or_default();
-        // Once is not enough to believe the wall clock, which may have jumped: there is always one more check.
-        let left = idle.limit.saturating_sub(quiet_for).max(idle.limit / 16);
-        idle.check_at = now + left;
-        Ok(false)
+    /// Whether there was no output for the limit. What came while this process could not look was output.
+    fn is_idle(&mut self, now: Instant) -> bool {
+        let rings_at = self.idle.as_ref().and_then(IdleClock::rings_at);
+        rings_at.is_some_and(|at| at <= now) && self.take_output() == OutputRead::Nothing
     }
 }
 
@@ -259,8 +301,7 @@ mod tests {
     #[test]
     fn what_outweighs_is_not_taken_back_by_what_is_said_later() {
         let (socket, other) = UnixStream::pair().unwrap();
-        let output = tempfile::tempfile().unwrap();
-        let mut vigil = Vigil::new(&socket, &output, &order()).unwrap();
+        let mut vigil = Vigil::new(&socket, tempfile::tempfile().unwrap(), &order()).unwrap();
         for (word, wish) in [
             (Word::End, Wish::End),
             (Word::Kill, Wish::Kill),
@@ -278,18 +319,20 @@ mod tests {
     fn output_sets_the_idle_clock_back_and_silence_runs_it_down() {
         let limit = Duration::from_secs(60);
         let (socket, _other) = UnixStream::pair().unwrap();
-        let mut output = tempfile::tempfile().unwrap();
-        let reader = output.try_clone().unwrap();
-        let mut vigil = Vigil::new(&socket, &reader, &order()).unwrap();
-        let start = Instant::now();
-        assert!(!vigil.is_idle(start).unwrap(), "too early to say");
-        output.write_all(b"a line").unwrap();
-        let first = start + limit;
-        assert!(!vigil.is_idle(first).unwrap(), "it has grown");
+        // A log that has no room: what can't be written was output all the same.
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let mut vigil = Vigil::new(&socket, full, &order()).unwrap();
+        let mut command = File::from(vigil.output().try_clone_to_owned().unwrap());
+        let first = Instant::now() + limit;
+        assert!(!vigil.is_idle(first - limit / 2), "too early to say");
+        command.write_all(b"a line").unwrap();
         assert!(
-            !vigil.is_idle(first + limit / 32).unwrap(),
-            "the clock was set back"
+            !vigil.is_idle(first),
+            "there is something that nobody has seen yet"
         );
-        assert!(vigil.is_idle(first + limit).unwrap(), "nothing since");
+        let last = vigil.idle.as_ref().unwrap().quiet_since;
+        assert!(last > first - limit, "the clock was set back");
+        assert!(!vigil.is_idle(last + limit / 2));
+        assert!(vigil.is_idle(last + limit), "nothing since");
     }
 }

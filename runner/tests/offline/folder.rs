@@ -84,15 +84,3 @@ fn a_disk_that_is_full_at_a_transition_ends_the_run_and_loses_no_job() {
         (vec!["1".to_owned(), "1".to_owned()], 1)
     );
 }
-
-#[test]
-fn output_that_finds_no_space_is_the_engines_affair_alone() {
-    let rig = Rig::new();
-    rig.add("a", "", "echo lost || echo $? > $RIG/told");
-    let folder = rig.queue(".state/jobs/a/attempt-1");
-    fs::create_dir_all(&folder).unwrap();
-    symlink("/dev/full", folder.join("engine.out")).unwrap();
-    assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
-    assert_eq!(rig.stage("a"), "shipped");
-    assert_eq!(rig.lines("told").len(), 1, "the engine was told");
-}

@@ -13,6 +13,7 @@ mod lost;
 mod making;
 mod order;
 mod pausing;
+mod printing;
 mod pruning;
 mod rig;
 mod routed;

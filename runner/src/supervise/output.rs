@@ -1,0 +1,122 @@
+//! What a command prints: into a pipe that this process reads, and from there into the log.
+//!
+//! The command has no descriptor of the log: whatever it does to its standard streams (`> /dev/stderr` truncates what they
+//! are), what it printed before stays.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::buffer::spare_capacity;
+use rustix::event::{PollFd, PollFlags};
+use rustix::fs::{OFlags, fcntl_setfl};
+use rustix::io::{Errno, ioctl_fionread, read};
+use rustix::pipe::{PipeFlags, pipe_with};
+
+/// As much as a pipe holds, unless somebody enlarged it.
+const CHUNK_BYTES: usize = 64 * 1024;
+
+pub(super) struct OutputPipe {
+    reader: OwnedFd,
+    /// Kept open, so that the pipe itself never ends: when the command has, its processes tell.
+    writer: OwnedFd,
+    log: File,
+    chunk: Vec<u8>,
+}
+
+/// How much was taken from the pipe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OutputRead {
+    Nothing,
+    Bytes(usize),
+}
+
+impl OutputPipe {
+    pub(super) fn new(log: File) -> io::Result<OutputPipe> {
+        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
+        // The command may read from the pipe too, so that what `poll` told of is gone. Its own end waits as usual.
+        fcntl_setfl(&reader, OFlags::NONBLOCK)?;
+        Ok(OutputPipe {
+            reader,
+            writer,
+            log,
+            chunk: Vec::new(),
+        })
+    }
+
+    /// Where the command prints to.
+    pub(super) fn writer(&self) -> BorrowedFd<'_> {
+        self.writer.as_fd()
+    }
+
+    /// Readable when there is something to take.
+    pub(super) fn polled(&self) -> PollFd<'_> {
+        PollFd::new(&self.reader, PollFlags::IN)
+    }
+
+    /// Takes what is there, up to a chunk of it, and waits for nothing.
+    pub(super) fn take(&mut self) -> OutputRead {
+        self.chunk.clear();
+        self.chunk.reserve(CHUNK_BYTES);
+        loop {
+            match read(&self.reader, spare_capacity(&mut self.chunk)) {
+                Ok(0) => return OutputRead::Nothing,
+                Ok(count) => {
+                    // That the log can't be written is neither the command's fault nor a reason to let it wait for a reader.
+                    let _ = self.log.write_all(&self.chunk);
+                    return OutputRead::Bytes(count);
+                }
+                Err(Errno::INTR) => {}
+                Err(_) => return OutputRead::Nothing,
+            }
+        }
+    }
+
+    /// Takes all that is there now and no more: whoever got away with the other end may print for ever.
+    pub(super) fn take_rest(&mut self) {
+        let mut left = ioctl_fionread(&self.reader).unwrap_or(0);
+        while left > 0
+            && let OutputRead::Bytes(count) = self.take()
+        {
+            left = left.saturating_sub(count as u64);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Seek};
+
+    fn logged(mut log: File) -> String {
+        let mut text = String::new();
+        log.rewind().unwrap();
+        log.read_to_string(&mut text).unwrap();
+        text
+    }
+
+    #[test]
+    fn the_rest_is_what_is_there_whoever_still_holds_the_pipe() {
+        let log = tempfile::tempfile().unwrap();
+        let mut pipe = OutputPipe::new(log.try_clone().unwrap()).unwrap();
+        let mut escaped = File::from(pipe.writer().try_clone_to_owned().unwrap());
+        escaped.write_all(b"first ").unwrap();
+        assert_eq!(pipe.take(), OutputRead::Bytes(6));
+        assert_eq!(pipe.take(), OutputRead::Nothing, "and it did not wait");
+        escaped.write_all(&[b'x'; 60_000]).unwrap();
+        pipe.take_rest();
+        pipe.take_rest();
+        assert_eq!(logged(log), format!("first {}", "x".repeat(60_000)));
+    }
+
+    #[test]
+    fn what_the_log_has_no_room_for_is_taken_all_the_same() {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let mut pipe = OutputPipe::new(full).unwrap();
+        let mut command = File::from(pipe.writer().try_clone_to_owned().unwrap());
+        for _ in 0..3 {
+            command.write_all(&[b'x'; CHUNK_BYTES]).unwrap();
+            assert_eq!(pipe.take(), OutputRead::Bytes(CHUNK_BYTES));
+        }
+    }
+}
