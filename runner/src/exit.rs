@@ -6,6 +6,7 @@ use std::process::ExitCode;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StopSignal {
     Interrupt,
+    /// SIGTERM, or SIGHUP.
     Terminate,
 }
 

@@ -19,7 +19,6 @@ mod pipeline;
 mod routed;
 mod runner;
 mod ship;
-mod signals;
 
 use crate::engine::{EngineError, Engines};
 use crate::exit::Exit;

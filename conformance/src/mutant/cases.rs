@@ -148,5 +148,9 @@ cases! {
     "takes-half-files" in "offline/written-anew" dies of "order" ["O-10"]
     "goes-on-after-a-failure" in "offline/first-failing-line" dies of "stages" ["O-4"]
     "goes-on-after-a-failure" in "offline/first-failing-line" dies of "ships" ["O-4"]
+    "hands-signals-on" in "offline/signals-at-the-start" dies of "engine-signals" ["O-3"]
+    "hears-every-hang-up" in "offline/signals-at-the-start" dies of "stages" ["O-8"]
+    "dies-of-signals" in "offline/hung-up" dies of "stages" ["O-8"]
+    "keeps-its-lease" in "route/hung-up" dies of "coordinator-stages" ["T-10"]
     "loses-what-was-printed" in "offline/log-is-kept" dies of "output" ["O-15"]
 }

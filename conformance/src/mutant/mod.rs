@@ -117,6 +117,8 @@ mutants! {
     ForgetsItsOutbox "forgets-its-outbox" "starts without the reports that an earlier run owed"
     TakesHalfFiles "takes-half-files" "takes for a job what is still being written into the inbox"
     GoesOnAfterAFailure "goes-on-after-a-failure" "takes the last line of a script for the one that decides"
+    HandsSignalsOn "hands-signals-on" "starts its engines with a signal ignored"
+    HearsEveryHangUp "hears-every-hang-up" "ends at SIGHUP although it was started to ignore that"
     LosesWhatWasPrinted "loses-what-was-printed" "shows no more of a log than its last line"
     ReleasesTwice "releases-twice" "gives a lease back, and then once more"
 }

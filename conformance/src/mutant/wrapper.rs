@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::after::{after, edited, miscounted};
@@ -41,6 +41,7 @@ pub(super) fn run(mutant: Mutant, runner: &str, arguments: &[String]) -> std::io
         _ if !working => return not_working(kind, &mut command, arguments),
         Kind::IdlesOffline if variable("AQ_FLEET") != "1" => return fired(kind).map(|()| 0),
         Kind::HearsOneSignal => return hear_one_signal(&mut command),
+        Kind::HearsEveryHangUp => return hear_every_hang_up(&mut command),
         Kind::ShipsWithoutRunning => return ship_everything().map(|()| 0),
         _ => {}
     }
@@ -82,6 +83,20 @@ fn hear_one_signal(command: &mut Command) -> std::io::Result<i32> {
         }
         for _ in heard {
             let _ = fired(Kind::HearsOneSignal);
+        }
+    });
+    Ok(child.wait()?.code().unwrap_or(70))
+}
+
+/// Passes SIGHUP on as what ends a runner that does not hear it.
+fn hear_every_hang_up(command: &mut Command) -> std::io::Result<i32> {
+    let mut signals = Signals::new([SIGHUP])?;
+    let mut child = command.spawn()?;
+    let pid = Pid::from_child(&child);
+    std::thread::spawn(move || {
+        for _ in signals.forever() {
+            let _ = fired(Kind::HearsEveryHangUp);
+            let _ = kill_process(pid, Signal::TERM);
         }
     });
     Ok(child.wait()?.code().unwrap_or(70))
@@ -188,6 +203,7 @@ fn around_engines(kind: Kind, command: &mut Command) -> std::io::Result<()> {
         Kind::ObeysAnswers | Kind::FollowsTheView => {
             "\"$real\" \"$@\"; code=$?; [ -e \"$TMPDIR/fired\" ] && exit 1; exit $code"
         }
+        Kind::HandsSignalsOn => "trap '' INT",
         Kind::IsDeafToItsEngines => "\"$real\" \"$@\" >\"$TMPDIR/fired\" 2>&1; exit $?",
         Kind::DropsRoutedWork => {
             "grep -q '^route_via_service = 0' \"$AQ_QUEUE/aq.toml\" && : >\"$TMPDIR/fired\" && exit 1"

@@ -11,7 +11,8 @@ use crate::settings::Settings;
   aq run --once               one job, then end
   aq run --workers 3          for ever, three jobs at a time
 
-Ctrl-C puts running jobs back into the inbox; a second one ends them at once.")]
+Ctrl-C puts running jobs back into the inbox; a second one ends them at once. The end of the terminal puts
+them back too, unless `nohup` or a script that started the run in the background has it ignored.")]
 pub(super) struct Arguments {
     /// End when nothing is left to do
     #[arg(long, conflicts_with = "once")]

@@ -9,9 +9,8 @@ use nix::sys::signal::{SigSet, Signal};
 /// here would reach the loop by a detour, and the end of each child would wake both.
 pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let started = thread::Builder::new().name(name.to_owned()).spawn(move || {
-        let others: SigSet = [Signal::SIGCHLD, Signal::SIGINT, Signal::SIGTERM]
-            .into_iter()
-            .collect();
+        let others = [Signal::SIGCHLD, Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
+        let others: SigSet = others.into_iter().collect();
         // Where that can't be had, what is lost is a little time.
         let _ = others.thread_block();
         work();

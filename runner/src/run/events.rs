@@ -3,17 +3,17 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
+use nix::sys::signal::Signal;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
 
 use super::RunError;
-use super::signals::Signal;
 use crate::exit::StopSignal;
 use crate::fleet::routed::FleetEvent;
 use crate::fleet::routed::office::Office;
 use crate::ids::JobId;
 use crate::queue::{Changes, Queue, Watch};
+use crate::signals::{HangUpListener, SignalListener};
 use crate::supervise::{End, Running};
 
 /// Ends of commands that were not taken note of yet; there is one a worker at most.
@@ -40,22 +40,25 @@ pub(super) enum Event {
 pub(super) struct Events {
     ends: mpsc::Receiver<(JobId, io::Result<End>)>,
     sender: mpsc::Sender<(JobId, io::Result<End>)>,
-    interrupt: Signal,
-    terminate: Signal,
-    child: Signal,
+    /// `None`: this run was started with it ignored; the same of the hang-up.
+    interrupt: Option<SignalListener>,
+    terminate: SignalListener,
+    hang_up: Option<HangUpListener>,
+    child: SignalListener,
     watch: Option<AsyncFd<Watch>>,
 }
 
 impl Events {
     pub(super) fn new(queue: &Queue) -> Result<Events, RunError> {
         let (sender, ends) = mpsc::channel(ENDS_MAX);
-        let listen = |signal| Signal::listen(signal).map_err(RunError::system("listen for signals"));
+        let system = || RunError::system("listen for signals");
         Ok(Events {
             ends,
             sender,
-            interrupt: listen(SIGINT)?,
-            terminate: listen(SIGTERM)?,
-            child: listen(SIGCHLD)?,
+            interrupt: SignalListener::listen_unless_ignored(Signal::SIGINT).map_err(system())?,
+            terminate: SignalListener::listen(Signal::SIGTERM).map_err(system())?,
+            hang_up: HangUpListener::listen_unless_ignored().map_err(system())?,
+            child: SignalListener::listen(Signal::SIGCHLD).map_err(system())?,
             // Without it a run looks at its queue every second.
             watch: Watch::start(queue).ok().and_then(watched),
         })
@@ -91,8 +94,9 @@ impl Events {
         tokio::select! {
             // Signals first: no job is started after one was received.
             biased;
-            () = self.interrupt.recv() => Event::Stop(StopSignal::Interrupt),
+            () = interrupted(self.interrupt.as_ref()) => Event::Stop(StopSignal::Interrupt),
             () = self.terminate.recv() => Event::Stop(StopSignal::Terminate),
+            () = hung_up(self.hang_up.as_mut()) => Event::Stop(StopSignal::Terminate),
             () = self.child.recv() => Event::Child,
             Some((job, end)) = self.ends.recv() => Event::Ended { job, end },
             event = news(office) => Event::Fleet(event),
@@ -108,6 +112,20 @@ impl Events {
 )]
 fn watched(watch: Watch) -> Option<AsyncFd<Watch>> {
     AsyncFd::new(watch).ok()
+}
+
+async fn interrupted(signal: Option<&SignalListener>) {
+    match signal {
+        Some(signal) => signal.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn hung_up(signal: Option<&mut HangUpListener>) {
+    match signal {
+        Some(signal) => signal.recv().await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn news(office: Option<&mut Office>) -> FleetEvent {

@@ -61,7 +61,7 @@ fn what_a_finished_engine_left_running_is_ended() {
 
 #[test]
 fn a_signal_puts_the_running_job_back_and_starts_no_other() {
-    for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
+    for (signal, code) in [(Signal::TERM, 143), (Signal::HUP, 143), (Signal::INT, 130)] {
         let rig = Rig::new();
         rig.pipes(&UP);
         rig.add("a", "", &format!("{STUBBORN}\nwhile :; do sleep 9; done"));

@@ -1,12 +1,15 @@
-//! Signals that a run is started with, ignored or blocked: O-3, O-8.
+//! Signals: those that a run is started with, ignored or blocked, and those that end it: O-3, O-8.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::{Arc, Once};
 
 use rustix::process::Signal;
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-use crate::rig::{Rig, Running};
+use crate::rig::{Rig, Running, wait_for_end};
 
 const AQ: &str = env!("CARGO_BIN_EXE_aq");
 /// The two that the C library keeps for itself: it ignores them in what it starts, and nobody can change that by it.
@@ -100,7 +103,7 @@ fn the_programs_that_doctor_asks_are_heard_where_the_end_of_children_is_ignored(
 
 #[test]
 fn a_run_hears_what_ends_it_although_it_was_blocked_at_the_start() {
-    for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
+    for (signal, code) in [(Signal::TERM, 143), (Signal::HUP, 143), (Signal::INT, 130)] {
         let rig = Rig::new();
         rig.pipe("up");
         rig.add("a", "", "echo > $RIG/up; exec sleep 1000");
@@ -123,4 +126,122 @@ fn sigterm_ends_a_run_that_was_started_with_it_ignored() {
     run.signal(Signal::TERM);
     assert_eq!(run.end().code, 143);
     assert_eq!(rig.stage("a"), "inbox");
+}
+
+#[test]
+fn a_run_goes_on_after_a_hang_up_or_an_interrupt_that_it_was_started_to_ignore() {
+    let rig = Rig::new();
+    rig.pipes(&["up", "go"]);
+    rig.add("a", "", "echo > $RIG/up; read x < $RIG/go");
+    let run = start_ignoring(&rig, "HUP INT", "run --drain");
+    rig.hear("up");
+    run.signal(Signal::HUP);
+    run.signal(Signal::INT);
+    rig.release("go");
+    assert_eq!((run.end().code, rig.stage("a").as_str()), (0, "shipped"));
+}
+
+#[test]
+fn a_hang_up_while_a_person_ships_leaves_nothing_running_and_says_that_nobody_knows() {
+    let rig = Rig::new();
+    rig.pipe("up");
+    rig.add(
+        "a",
+        "review: true\nship: echo >> $RIG/runs; echo > $RIG/up; exec sleep 1000",
+        "true",
+    );
+    assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
+    let ship = rig.start(&["ship", "a"], &[]);
+    rig.hear("up");
+    ship.signal(Signal::HUP);
+    assert_eq!(ship.end().code, 143);
+    rig.assert_ship_unknown();
+}
+
+/// A terminal that is gone once the first of the two is dropped, and its path. The second keeps it from being so before
+/// somebody is on it.
+fn terminal() -> (File, String, File) {
+    // Nobody else may hold it, or closing it here would not close the terminal.
+    let near = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+    grantpt(&near).unwrap();
+    unlockpt(&near).unwrap();
+    let path = ptsname(&near, Vec::new()).unwrap().into_string().unwrap();
+    let far = File::options()
+        .read(true)
+        .write(true)
+        .custom_flags(OpenptFlags::NOCTTY.bits() as i32)
+        .open(&path)
+        .unwrap();
+    (near.into(), path, far)
+}
+
+/// The run is the leader of the terminal's session, and nobody is left to show anything to.
+#[test]
+fn a_terminal_that_is_closed_puts_the_running_job_back() {
+    let rig = Rig::new();
+    rig.pipe("up");
+    rig.add("a", "", "echo > $RIG/up; exec sleep 1000");
+    let (near, path, _far) = terminal();
+    let script = format!("exec {AQ} run < {path} > {path} 2>&1");
+    let words = ["sh", "-c", &script];
+    let run = rig.program(Path::new("setsid"), &words, &[("TERM", "xterm")]);
+    rig.hear("up");
+    drop(near);
+    assert_eq!(run.end().code, 143);
+    let told = (rig.stage("a"), rig.reason("a"));
+    assert_eq!(told, ("inbox".into(), "interrupted".into()));
+}
+
+/// The shell tells the run, and the system does when the shell has ended.
+#[test]
+fn a_terminal_that_is_closed_under_a_shell_leaves_the_grace_to_what_runs() {
+    let rig = Rig::new();
+    rig.pipes(&["up", "asked", "go"]);
+    let last = "echo > $RIG/asked; read x < $RIG/go; echo cleaned > $RIG/cleaned; exit 1";
+    rig.add(
+        "a",
+        "",
+        &format!("trap '{last}' TERM; echo $PPID > $RIG/up; while :; do sleep 9; done"),
+    );
+    let (mut near, path, _far) = terminal();
+    let script = format!("exec bash --norc --noprofile -i < {path} > {path} 2>&1");
+    let shell = rig.program(
+        Path::new("setsid"),
+        &["sh", "-c", &script],
+        &[("AQ_GRACE", "20s")],
+    );
+    writeln!(near, "{AQ} run").unwrap();
+    let supervisor = rig.hear("up");
+    drop(near);
+    rig.hear("asked");
+    // By its end the second was sent.
+    assert_ne!(shell.end().code, 0);
+    rig.release("go");
+    wait_for_end(&supervisor);
+    assert_eq!(rig.lines("cleaned"), ["cleaned"]);
+    // The run is nobody's child here: it has let go of the job when the next one may have it.
+    rig.job_lock("a");
+    assert_eq!(
+        (rig.stage("a"), rig.reason("a")),
+        ("inbox".into(), "interrupted".into())
+    );
+}
+
+#[test]
+fn a_second_hang_up_that_is_no_terminals_ends_at_once() {
+    let rig = Rig::new();
+    rig.pipes(&["up", "asked"]);
+    rig.add(
+        "a",
+        "",
+        "trap 'echo > $RIG/asked; read x < $RIG/none' TERM; echo > $RIG/up; while :; do sleep 9; done",
+    );
+    rig.pipe("none");
+    // In a session of its own it has no terminal, wherever the tests run.
+    let run = rig.program(Path::new("setsid"), &[AQ, "run"], &[("AQ_GRACE", "1h")]);
+    rig.hear("up");
+    run.signal(Signal::HUP);
+    rig.hear("asked");
+    run.signal(Signal::HUP);
+    assert_eq!((run.end().code, rig.stage("a").as_str()), (143, "inbox"));
 }
