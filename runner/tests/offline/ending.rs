@@ -9,7 +9,7 @@ use crate::rig::Rig;
 /// A tree that does not want to end: a child in a session of its own, an orphan, a deaf engine. Each notes its id. The
 /// first keeps to itself that its `sleep` was killed a moment before it.
 const STUBBORN: &str = "trap '' TERM
-setsid sh -c 'trap \"\" TERM; exec 2>/dev/null; echo $$ > $RIG/p1.new; mv $RIG/p1.new $RIG/p1; echo > $RIG/one; while :; do sleep 9; done' &
+setsid sh -c 'trap \"\" TERM; exec 2>/dev/null; echo $$ > $RIG/p1.new; mv $RIG/p1.new $RIG/p1; echo > $RIG/one; while :; do sleep 9 || :; done' &
 (sh -c 'echo $$ > $RIG/p2.new; mv $RIG/p2.new $RIG/p2; echo > $RIG/two; exec sleep 1000' &)
 echo $$ > $RIG/p3; echo > $RIG/three";
 
@@ -24,7 +24,7 @@ fn at_its_time_out_everything_that_a_job_started_is_ended() {
     rig.add(
         "a",
         "timeout: 5s\nverify: touch $RIG/verified",
-        &format!("{STUBBORN}\nwhile :; do sleep 9; done"),
+        &format!("{STUBBORN}\nwhile :; do sleep 9 || :; done"),
     );
     let run = rig.start(&["run", "--drain"], &[]);
     rig.hear_all(&UP);
@@ -64,7 +64,7 @@ fn a_signal_puts_the_running_job_back_and_starts_no_other() {
     for (signal, code) in [(Signal::TERM, 143), (Signal::HUP, 143), (Signal::INT, 130)] {
         let rig = Rig::new();
         rig.pipes(&UP);
-        rig.add("a", "", &format!("{STUBBORN}\nwhile :; do sleep 9; done"));
+        rig.add("a", "", &format!("{STUBBORN}\nwhile :; do sleep 9 || :; done"));
         rig.add("b", "", "touch $RIG/started");
         let run = rig.start(&["run"], &[]);
         rig.hear_all(&UP);
@@ -81,7 +81,7 @@ fn a_signal_puts_the_running_job_back_and_starts_no_other() {
 fn a_second_signal_does_not_wait_for_the_grace_period() {
     let rig = Rig::new();
     rig.pipes(&UP);
-    rig.add("a", "", &format!("{STUBBORN}\nwhile :; do sleep 9; done"));
+    rig.add("a", "", &format!("{STUBBORN}\nwhile :; do sleep 9 || :; done"));
     let run = rig.start(&["run"], &[("AQ_GRACE", "1h")]);
     rig.hear_all(&UP);
     // The first one counts. Were both pending at once, the system would hand over this one first, too.
@@ -131,7 +131,7 @@ fn after_a_killed_runner_the_job_is_taken_up_again_once_nothing_of_it_lives() {
     let second =
         "for p in p1 p2 p3; do kill -0 $(cat $RIG/$p) && echo $p lives >> $RIG/overlaps; done; exit 0";
     let script =
-        format!("if test $AQ_ATTEMPT = 2; then\n{second}\nfi\n{STUBBORN}\nwhile :; do sleep 9; done");
+        format!("if test $AQ_ATTEMPT = 2; then\n{second}\nfi\n{STUBBORN}\nwhile :; do sleep 9 || :; done");
     rig.add("a", "retries: 1\nlock: l", &script);
     let run = rig.start(&["run", "--drain"], &[("AQ_GRACE", "1s")]);
     rig.hear_all(&UP);
@@ -241,8 +241,7 @@ fn a_tree_that_was_stopped_is_woken_to_hear_that_it_is_to_end() {
     let rig = Rig::new();
     rig.pipe("up");
     // The child stops itself; only awake can it follow TERM and say so.
-    let child =
-        "trap 'echo heard > $RIG/heard; exit' TERM; echo > $RIG/up; kill -STOP $$; while :; do sleep 9; done";
+    let child = "trap 'echo heard > $RIG/heard; exit' TERM; echo > $RIG/up; kill -STOP $$; while :; do sleep 9 || :; done";
     rig.add(
         "a",
         "timeout: 1s",

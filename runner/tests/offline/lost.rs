@@ -14,11 +14,11 @@ const TREE: &str = "if test $AQ_ATTEMPT = 2; then
   exit 0
 fi
 trap '' TERM
-setsid sh -c 'trap \"\" TERM; echo $$ > $RIG/p1; echo > $RIG/one; while :; do sleep 9; done' &
+setsid sh -c 'trap \"\" TERM; echo $$ > $RIG/p1; echo > $RIG/one; while :; do sleep 9 || :; done' &
 (env -i RIG=$RIG sh -c 'echo $$ > $RIG/p2; echo > $RIG/two; exec sleep 1000' &)
 setsid sh -c '(echo > /dev/null; exec sleep 1000) >/dev/null 2>&1 </dev/null 3<&- 4<&- 5<&- 6<&- 7<&- 8<&- 9<&- & echo $! > $RIG/p4; echo > $RIG/four'
 echo $$ > $RIG/p3; echo $PPID > $RIG/three
-while :; do sleep 9; done";
+while :; do sleep 9 || :; done";
 
 /// Starts the tree; returns the run and the process id of the supervisor.
 fn start<'a>(rig: &'a Rig, arguments: &[&str]) -> (crate::rig::Running<'a>, String) {

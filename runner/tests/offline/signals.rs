@@ -201,7 +201,7 @@ fn a_terminal_that_is_closed_under_a_shell_leaves_the_grace_to_what_runs() {
     rig.add(
         "a",
         "",
-        &format!("trap '{last}' TERM; echo $PPID > $RIG/up; while :; do sleep 9; done"),
+        &format!("trap '{last}' TERM; echo $PPID > $RIG/up; while :; do sleep 0.1 || :; done"),
     );
     let (mut near, path, _far) = terminal();
     let script = format!("exec bash --norc --noprofile -i < {path} > {path} 2>&1");
@@ -234,7 +234,7 @@ fn a_second_hang_up_that_is_no_terminals_ends_at_once() {
     rig.add(
         "a",
         "",
-        "trap 'echo > $RIG/asked; read x < $RIG/none' TERM; echo > $RIG/up; while :; do sleep 9; done",
+        "trap 'echo > $RIG/asked; read x < $RIG/none' TERM; echo > $RIG/up; while :; do sleep 0.1 || :; done",
     );
     rig.pipe("none");
     // In a session of its own it has no terminal, wherever the tests run.
