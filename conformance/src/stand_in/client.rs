@@ -16,8 +16,8 @@ use signal_hook::consts::SIGTERM;
 use signal_hook::iterator::Signals;
 
 use super::{Hello, Instructions, Said, Spawned, Stdin};
-use crate::stdio;
 use crate::signals::SignalDispositions;
+use crate::stdio;
 use crate::supervise::ignoring;
 
 /// How long an open, silent standard input is put up with.
