@@ -91,6 +91,7 @@ cases! {
     "needs-its-log" in "shadow/unwritable-log" dies of "exit" ["S-13"]
     "does-nothing" in "offline/unreadable-queue" dies of "exit" ["O-13"]
     "stays-offline" in "route/recovers" dies of "runs" ["T-5"]
+    "waits-after-grants" in "route/fills-its-workers" dies of "order" ["T-5"]
     "stays-offline" in "route/unknown-token" dies of "exit" ["T-6"]
     "ships-without-running" in "shadow/agree" dies of "runs" ["O-3"]
     "agrees-always" in "shadow/coordinator-empty" dies of "verdicts" ["S-1"]

@@ -108,6 +108,7 @@ mutants! {
     AsksAnew "asks-anew" "repeats a call under another idempotency key"
     KeepsItsLease "keeps-its-lease" "ends without giving its lease back"
     TakesFailureForEmpty "takes-failure-for-empty" "takes a coordinator that fails for one without work"
+    WaitsAfterGrants "waits-after-grants" "waits after each job that it was given as if there were no more"
     DropsRoutedWork "drops-routed-work" "ends its routed job when ROUTE is turned off"
     ForgetsTheFinished "forgets-the-finished" "runs again what it finished before the cut-over"
     RequeuesRoutedJobs "requeues-routed-jobs" "puts an interrupted routed job into its inbox"

@@ -47,6 +47,8 @@ pub(super) enum Tamper {
     Action,
     /// The same with an answer to a report that has another stage than the report.
     OtherStage,
+    /// A claim after one that brought a job is answered as if there were nothing to claim.
+    EmptyAfterGrant,
     /// Redirects are followed, with all that the request carried.
     Redirected,
 }
@@ -58,6 +60,7 @@ pub(super) struct Tamperer {
     keys: Mutex<BTreeSet<String>>,
     lease: Mutex<Value>,
     reviewed: AtomicBool,
+    granted: AtomicBool,
 }
 
 impl Tamper {
@@ -82,6 +85,7 @@ impl Tamper {
             Kind::TrustsAnyDryRun => Tamper::AnyDryRun,
             Kind::ObeysAnswers => Tamper::Action,
             Kind::FollowsTheView => Tamper::OtherStage,
+            Kind::WaitsAfterGrants => Tamper::EmptyAfterGrant,
             Kind::FollowsRedirects => Tamper::Redirected,
             _ => return None,
         })
@@ -96,6 +100,7 @@ impl Tamperer {
             keys: Mutex::default(),
             lease: Mutex::default(),
             reviewed: AtomicBool::new(false),
+            granted: AtomicBool::new(false),
         }
     }
 
@@ -103,6 +108,7 @@ impl Tamperer {
     pub(super) fn before(&self, request: &mut Request, upstream: &str) -> std::io::Result<Option<Answer>> {
         let asks = request.path.ends_with("/shadow/claims");
         let renews = request.path.ends_with("/renew");
+        let claims = request.path.ends_with("/v1/claims");
         if is_review(request) {
             self.reviewed.store(true, Ordering::SeqCst);
         }
@@ -131,6 +137,10 @@ impl Tamperer {
             Tamper::TwoReleases if request.path.ends_with("/release") => {
                 send(upstream, &request.path, &request.authorization, &request.body)?;
             }
+            Tamper::EmptyAfterGrant if claims && self.granted.swap(false, Ordering::SeqCst) => {
+                fired(self.kind)?;
+                return Ok(Some(Answer::empty()));
+            }
             Tamper::NewKeys => return self.replace_key(request).map(|()| None),
             _ => return Ok(None),
         }
@@ -149,6 +159,7 @@ impl Tamperer {
                 | Tamper::AnyDryRun
                 | Tamper::Action
                 | Tamper::OtherStage
+                | Tamper::EmptyAfterGrant
                 | Tamper::Redirected
         )
     }
@@ -171,6 +182,7 @@ impl Tamperer {
             return send(upstream, &location, &request.authorization, &request.body);
         }
         if claims && answer.status == 200 {
+            self.granted.store(true, Ordering::SeqCst);
             answer.body = self.claimed(&answer.body)?;
         }
         if self.tamper == Tamper::AnyDryRun && request.path.ends_with("/shadow/claims") {

@@ -1,10 +1,12 @@
 //! The routed mode, but for the run loop itself: claiming with back-off, keeping a lease, and the rules for what a
 //! claim brings. All of it talks to the loop by messages; the loop alone touches the queue and the processes.
 //!
-//! What is decided is pure: `inquiry` (one claim), `tenure` (one lease), `admission`. `claimer` and `keeper` carry it
-//! out, on a thread of their own: no busy loop, disk or engine keeps a renewal from being sent.
+//! What is decided is pure: `inquiry` (one claim), `claim_pacing` (when the next), `tenure` (one lease), `admission`.
+//! `claimer` and `keeper` carry it out, on a thread of their own: no busy loop, disk or engine keeps a renewal from being
+//! sent.
 
 pub(crate) mod admission;
+pub(crate) mod claim_pacing;
 mod claimer;
 pub(crate) mod courier;
 mod grant;

@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use super::attempt::Attempt;
 use super::local::usable;
-use super::routed::{CLAIM_INTERVAL, CLAIM_WAIT, Lease, Routed};
+use super::routed::{CLAIM_WAIT, Lease, Routed};
 use super::runner::Runner;
 use super::{RunError, Until, announce};
+use crate::clock::BootInstant;
 use crate::engine;
 use crate::fleet::routed::admission::{CutOver, cut_over, job_file};
 use crate::fleet::routed::{FleetEvent, Granted, Settlement};
@@ -24,7 +25,7 @@ impl Runner {
         let Some(routed) = &mut self.routed else {
             return Ok(());
         };
-        if !may_start || !routed.is_due(Instant::now()) {
+        if !may_start || !routed.is_due(self.options.until, Instant::now()) {
             routed.wake_at = routed.wake_at.filter(|_| may_start);
             return Ok(());
         }
@@ -35,8 +36,7 @@ impl Runner {
         let found = usable(&self.queue, &self.engines)?;
         let caps = routed.caps.iter().cloned().chain(engine::capabilities(&found));
         routed.office.ask(caps, wait);
-        routed.asked = true;
-        routed.not_before = wait.is_some().then(|| Instant::now() + CLAIM_INTERVAL);
+        routed.pacing.asked(BootInstant::now());
         Ok(())
     }
 
@@ -72,16 +72,13 @@ impl Runner {
         }
         match event {
             FleetEvent::Claimed(granted) => {
-                routed.asked = false;
+                routed.pacing.given(&granted.id, BootInstant::now());
                 self.decided_once |= !routed.resting;
                 return self.admit(*granted);
             }
             FleetEvent::Nothing => {
-                routed.asked = false;
-                if !routed.resting {
-                    routed.nothing_left = self.options.until != Until::Stopped;
-                    self.decided_once = true;
-                }
+                routed.pacing.nothing();
+                self.decided_once |= !routed.resting;
             }
             FleetEvent::Trouble { .. }
             | FleetEvent::Recovered
@@ -90,7 +87,7 @@ impl Runner {
             FleetEvent::LeaseLost { job, reason } => return self.lease_lost(&job, reason),
             FleetEvent::Confirmed { job } => return self.confirmed(&job),
             FleetEvent::Settled { job, lease, outcome } => {
-                routed.nothing_left = false;
+                routed.pacing.lease_ended();
                 routed.settled(&lease, &outcome)?;
                 match outcome {
                     Settlement::Delivered => {}
@@ -151,7 +148,7 @@ impl Runner {
                     proof: granted.proof,
                 });
                 if let Some(routed) = &mut self.routed {
-                    routed.backoff.succeeded();
+                    routed.pacing.taken();
                 }
                 return self.begin(attempt);
             }

@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use super::attempt::Attempt;
 use super::owing::Owing;
 use super::{RunError, Until, announce};
-use crate::fleet::backoff::Backoff;
+use crate::clock::BootInstant;
 use crate::fleet::client::LeaseProof;
 use crate::fleet::routed::admission::Allowance;
+use crate::fleet::routed::claim_pacing::ClaimPacing;
 use crate::fleet::routed::office::Office;
 use crate::fleet::routed::{FleetEvent, Settlement};
 use crate::ids::{Capability, JobId, LeaseId};
@@ -22,8 +23,8 @@ use crate::settings::Settings;
 
 /// How long the coordinator may hold the question of a run that has time.
 pub(super) const CLAIM_WAIT: Duration = Duration::from_secs(20);
-/// Between two questions to a coordinator that doesn't hold them.
-pub(super) const CLAIM_INTERVAL: Duration = Duration::from_secs(5);
+/// From a question that a coordinator answers at once, because it has nothing, to the next.
+const CLAIM_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The right to work on a job.
 #[derive(Debug)]
@@ -38,14 +39,9 @@ pub(super) struct Routed {
     pub(super) office: Office,
     pub(super) allowance: Allowance,
     pub(super) caps: Vec<Capability>,
-    /// A question is out.
-    pub(super) asked: bool,
-    pub(super) not_before: Option<Instant>,
-    /// The same, while nothing else is in the way.
+    pub(super) pacing: ClaimPacing,
+    /// When a job may be asked for, while only time is in the way.
     pub(super) wake_at: Option<Instant>,
-    pub(super) backoff: Backoff,
-    /// The last answer was 204, and nothing has ended since.
-    pub(super) nothing_left: bool,
     /// The coordinator can't be worked with: the run ends with exit 1.
     pub(super) given_up: bool,
     trouble_told: bool,
@@ -68,11 +64,8 @@ impl Routed {
             office: Office::open(settings)?,
             allowance: Allowance::of(settings, here),
             caps: settings.factory_caps.clone(),
-            asked: false,
-            not_before: None,
+            pacing: ClaimPacing::new(CLAIM_INTERVAL, u64::from(std::process::id())),
             wake_at: None,
-            backoff: Backoff::new(u64::from(std::process::id())),
-            nothing_left: false,
             given_up: false,
             trouble_told: false,
             letters: BTreeMap::new(),
@@ -88,7 +81,7 @@ impl Routed {
     pub(super) fn rest(&mut self) {
         self.office.stop_asking(CLAIM_WAIT);
         self.resting = true;
-        self.asked = false;
+        self.pacing.reset();
     }
 
     /// The coordinator decides again, as the settings say now.
@@ -101,9 +94,8 @@ impl Routed {
         } = fresh;
         self.office.ask_like(office);
         (self.allowance, self.caps) = (allowance, caps);
-        (self.resting, self.asked, self.nothing_left) = (false, false, false);
-        self.not_before = None;
-        self.owes = true;
+        self.pacing.reset();
+        (self.resting, self.owes) = (false, true);
     }
 
     /// What was answered need not be kept; the rest waits for the next chance.
@@ -135,9 +127,15 @@ impl Routed {
     }
 
     /// Whether a job may be asked for at this instant; if only time is in the way, it is noted until when.
-    pub(super) fn is_due(&mut self, now: Instant) -> bool {
-        let free = !(self.asked || self.given_up || self.nothing_left) && self.office.is_settled();
-        self.wake_at = self.not_before.filter(|at| free && *at > now);
+    pub(super) fn is_due(&mut self, until: Until, now: Instant) -> bool {
+        let has_all = until != Until::Stopped && self.pacing.has_nothing();
+        let free = !(self.pacing.is_asked() || self.given_up || has_all) && self.office.is_settled();
+        let waits = self
+            .pacing
+            .waits_until()
+            .map(|at| at.since(BootInstant::now()))
+            .filter(|wait| free && !wait.is_zero());
+        self.wake_at = waits.map(|wait| now + wait);
         free && self.wake_at.is_none()
     }
 
@@ -171,7 +169,7 @@ impl Routed {
     pub(super) fn is_over(&self, until: Until, decided_once: bool) -> bool {
         let done = match until {
             Until::Once => decided_once,
-            Until::Drained => self.nothing_left,
+            Until::Drained => self.pacing.has_nothing(),
             Until::Stopped => false,
         };
         self.office.is_settled() && (self.given_up || done)
@@ -180,7 +178,7 @@ impl Routed {
     /// The job can't be had now: others may, and this factory asks again a while later.
     pub(super) fn leave_it(&mut self, id: &JobId) {
         self.office.release(id);
-        self.not_before = Some(Instant::now() + self.backoff.after_failure(None));
+        self.pacing.in_other_hands(BootInstant::now());
     }
 
     /// How asking goes, said once; of no interest to a run that does not ask.
@@ -234,16 +232,17 @@ mod tests {
         let _inside = runtime.enter();
         let settings = settings(folder.path(), "http://127.0.0.1:9");
         let mut routed = Routed::new(&settings, folder.path()).unwrap();
-        let at = Instant::now() + Duration::from_secs(5);
-        routed.not_before = Some(at);
-        assert!(!routed.is_due(at - Duration::from_secs(1)));
-        assert_eq!(routed.next_instant(), Some(at));
-        assert!(routed.is_due(at));
-        assert_eq!(routed.next_instant(), None);
+        let now = Instant::now();
+        routed.pacing.asked(BootInstant::now());
         // An answer is waited for, and that is an event.
-        routed.asked = true;
-        assert!(!routed.is_due(at - Duration::from_secs(1)));
-        assert_eq!(routed.next_instant(), None);
+        assert!(!routed.is_due(Until::Stopped, now) && routed.next_instant().is_none());
+        routed.pacing.nothing();
+        assert!(!routed.is_due(Until::Stopped, now));
+        assert!(routed.next_instant().is_some_and(|at| at > now));
+        // For one that ends then, no instant brings more.
+        assert!(!routed.is_due(Until::Drained, now) && routed.next_instant().is_none());
+        routed.pacing.lease_ended();
+        assert!(routed.is_due(Until::Stopped, now) && routed.next_instant().is_none());
     }
 
     #[test]

@@ -72,12 +72,9 @@ impl World {
             .values()
             .filter_map(|kept| kept.tenure.next_instant());
         let round = process.round.as_ref().and_then(Round::next_instant);
-        let due = inquiries.chain(tenures).chain(round).min();
+        let asks = process.pacing.waits_until().filter(|at| *at > clock);
+        let due = inquiries.chain(tenures).chain(round).chain(asks).min();
         let due = due.map(|at| now + at.since(clock).as_millis() as u64);
-        let due = due
-            .into_iter()
-            .chain((process.not_before > now).then_some(process.not_before))
-            .min();
         // A duration is cut to whole milliseconds: a moment later it is due for sure.
         let due = due.map(|at| at.max(now + 1));
         if due.is_some() && (process.timer_at.is_none_or(|at| at <= now) || due < process.timer_at) {

@@ -2,12 +2,13 @@
 //! model's disk and commands.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
 use super::coordinator::Token;
 use super::world::{Happening, World};
 use crate::clock::{BootInstant, Ending};
-use crate::fleet::backoff::Backoff;
 use crate::fleet::routed::admission::CutOver;
+use crate::fleet::routed::claim_pacing::ClaimPacing;
 use crate::fleet::routed::inquiry::Inquiry;
 use crate::fleet::routed::round::Round;
 use crate::fleet::routed::tenure::{Closing, Standing, Tenure};
@@ -17,6 +18,9 @@ use crate::queue::started;
 use crate::run::pipeline::{Step, Wish};
 use crate::stage::Stage;
 use crate::supervise::End;
+
+/// After a 204.
+const INTERVAL: Duration = Duration::from_millis(700);
 
 pub(super) struct Process {
     pub(super) inquiries: BTreeMap<u32, Inquiry>,
@@ -32,13 +36,11 @@ pub(super) struct Process {
     pub(super) letters: BTreeMap<Token, u64>,
     /// Leases that it was told of.
     pub(super) known: BTreeSet<Token>,
-    pub(super) asked: bool,
+    pub(super) pacing: ClaimPacing,
     pub(super) owes: bool,
     pub(super) later: bool,
     pub(super) resting: bool,
     pub(super) stop: bool,
-    pub(super) not_before: u64,
-    pub(super) backoff: Backoff,
     pub(super) timer_at: Option<u64>,
     pub(super) opened: u32,
 }
@@ -56,13 +58,11 @@ impl Process {
             attempts: BTreeMap::new(),
             letters: BTreeMap::new(),
             known: BTreeSet::new(),
-            asked: false,
+            pacing: ClaimPacing::new(INTERVAL, seed),
             owes: true,
             later: false,
             resting: !routes,
             stop: false,
-            not_before: 0,
-            backoff: Backoff::new(seed),
             timer_at: None,
             opened: 0,
         }
@@ -158,8 +158,8 @@ impl World {
             }
             CutOver::Release => {
                 self.release(host, token);
-                let wait = self.process(host).backoff.after_failure(None).as_millis() as u64;
-                self.process(host).not_before = self.now + wait;
+                let clock = self.clock(host);
+                self.process(host).pacing.in_other_hands(clock);
                 return;
             }
             CutOver::RunLocal => {
@@ -181,6 +181,7 @@ impl World {
         if self.dies(host) {
             return;
         }
+        self.process(host).pacing.taken();
         self.begin(host, job, spent, Some((token, granted.proof)));
     }
 

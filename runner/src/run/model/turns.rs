@@ -10,12 +10,11 @@ use crate::ids::JobId;
 use crate::run::pipeline::Wish;
 use crate::supervise::End;
 
-/// Between two questions.
-const INTERVAL_MS: u64 = 700;
 const WORKERS: usize = 1;
 
 impl World {
     pub(super) fn fleet_event(&mut self, host: usize, event: FleetEvent) {
+        let clock = self.clock(host);
         let process = self.process(host);
         if matches!(
             event,
@@ -25,14 +24,15 @@ impl World {
         }
         match event {
             FleetEvent::Claimed(granted) => {
-                process.asked = false;
+                process.pacing.given(&granted.id, clock);
                 self.admit(host, *granted);
             }
-            FleetEvent::Nothing => process.asked = false,
+            FleetEvent::Nothing => process.pacing.nothing(),
             FleetEvent::LeaseLost { job, reason } => self.lease_lost(host, &job, reason),
             FleetEvent::Confirmed { job } => self.confirmed(host, index(&job)),
             FleetEvent::Settled { job, lease, outcome } => {
                 process.closing = process.closing.saturating_sub(1);
+                process.pacing.lease_ended();
                 let fence = lease.as_str().rsplit('-').next().unwrap().parse().unwrap();
                 let token = Token {
                     job: index(&job),
@@ -98,11 +98,12 @@ impl World {
     pub(super) fn follow_flag(&mut self, host: usize, routes: bool) {
         let process = self.process(host);
         if routes {
-            (process.resting, process.asked, process.owes) = (false, false, true);
-            process.not_before = 0;
+            (process.resting, process.owes) = (false, true);
+            process.pacing.reset();
             return;
         }
-        (process.resting, process.asked) = (true, false);
+        process.resting = true;
+        process.pacing.reset();
         if let Some(number) = process.current.take() {
             self.inquire(host, number, inquiry::Input::Stop);
         }
@@ -136,7 +137,7 @@ impl World {
     }
 
     fn deliver_and_ask(&mut self, host: usize, has_worker: bool) {
-        let now = self.now;
+        let clock = self.clock(host);
         let process = self.process(host);
         if process.current.is_none() {
             self.open_inquiry(host);
@@ -147,12 +148,12 @@ impl World {
             self.deliver(host);
         }
         let process = self.process(host);
-        let is_due = !process.asked && process.closing == 0 && now >= process.not_before;
+        let waits = process.pacing.waits_until().is_some_and(|at| clock < at);
+        let is_due = !process.pacing.is_asked() && process.closing == 0 && !waits;
         let Some(number) = process.current.filter(|_| has_worker && is_due) else {
             return;
         };
-        process.asked = true;
-        process.not_before = now + INTERVAL_MS;
+        process.pacing.asked(clock);
         self.ask(host, number);
     }
 

@@ -1,0 +1,236 @@
+//! When the next claim may be asked: pure (clause T-5).
+//!
+//! A grant is followed by the next question at once, whatever became of the job: it was started, refused, or had been
+//! finished here. What may wait is a question after a 204, and one after a grant that asking again would only bring once
+//! more: a job that is in other hands here, or one that this run was given a moment ago.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::clock::BootInstant;
+use crate::fleet::backoff::Backoff;
+use crate::ids::JobId;
+
+/// A job that comes again later than this after its last wait is no repetition: a person, or a limit that is over, may
+/// have brought it back. Longer than the longest wait.
+const REPEATED_WITHIN: Duration = Duration::from_secs(120);
+/// Jobs that are remembered; a coordinator that hands out more of them in that time does not repeat itself.
+const REMEMBERED_MAX: usize = 1024;
+
+#[derive(Debug)]
+pub(crate) struct ClaimPacing {
+    /// From a question that was answered by 204 to the next.
+    interval: Duration,
+    state: ClaimState,
+    /// For jobs in other hands; begins anew when a job was taken.
+    other_hands: Backoff,
+    /// The jobs that this run was given.
+    given: BTreeMap<JobId, GivenJob>,
+    seed: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ClaimState {
+    /// A job may be asked for now.
+    Ready,
+    /// A question is out since then.
+    Asked(BootInstant),
+    /// There was nothing, and no lease has ended since. Asked again from that instant on by a run that goes on.
+    Nothing(BootInstant),
+    /// Nothing is asked before that instant.
+    BackingOff(BootInstant),
+}
+
+#[derive(Debug)]
+struct GivenJob {
+    repetitions: Backoff,
+    /// When it was given last, and waited for.
+    until: BootInstant,
+}
+
+impl ClaimPacing {
+    pub(crate) fn new(interval: Duration, seed: u64) -> ClaimPacing {
+        ClaimPacing {
+            interval,
+            state: ClaimState::Ready,
+            other_hands: Backoff::new(seed),
+            given: BTreeMap::new(),
+            seed,
+        }
+    }
+
+    /// A question is out.
+    pub(crate) fn is_asked(&self) -> bool {
+        matches!(self.state, ClaimState::Asked(_))
+    }
+
+    /// The last answer was 204, and no lease has ended since.
+    pub(crate) fn has_nothing(&self) -> bool {
+        matches!(self.state, ClaimState::Nothing(_))
+    }
+
+    /// When a question may be asked, if that is to be waited for.
+    pub(crate) fn waits_until(&self) -> Option<BootInstant> {
+        match self.state {
+            ClaimState::Nothing(at) | ClaimState::BackingOff(at) => Some(at),
+            ClaimState::Ready | ClaimState::Asked(_) => None,
+        }
+    }
+
+    pub(crate) fn asked(&mut self, now: BootInstant) {
+        self.state = ClaimState::Asked(now);
+    }
+
+    /// Nothing that was asked is waited for, and nothing is in the way of a question.
+    pub(crate) fn reset(&mut self) {
+        self.state = ClaimState::Ready;
+    }
+
+    /// The answer was 204. A coordinator that held the question for as long as that is asked again at once.
+    pub(crate) fn nothing(&mut self) {
+        if let ClaimState::Asked(since) = self.state {
+            self.state = ClaimState::Nothing(since + self.interval);
+        }
+    }
+
+    /// The answer was this job.
+    pub(crate) fn given(&mut self, id: &JobId, now: BootInstant) {
+        self.state = ClaimState::Ready;
+        match self.given.get_mut(id) {
+            Some(given) if now.since(given.until) < REPEATED_WITHIN => {
+                given.until = now + given.repetitions.after_failure(None);
+                self.state = ClaimState::BackingOff(given.until);
+            }
+            Some(_) | None => self.remember(id, now),
+        }
+    }
+
+    /// It is worked on.
+    pub(crate) fn taken(&mut self) {
+        self.other_hands.succeeded();
+    }
+
+    /// It can't be had now.
+    pub(crate) fn in_other_hands(&mut self, now: BootInstant) {
+        let at = now + self.other_hands.after_failure(None);
+        let later = self.waits_until().map_or(at, |until| until.max(at));
+        self.state = ClaimState::BackingOff(later);
+    }
+
+    /// A lease has ended, which may have made room for what there was not before.
+    pub(crate) fn lease_ended(&mut self) {
+        if self.has_nothing() {
+            self.state = ClaimState::Ready;
+        }
+    }
+
+    fn remember(&mut self, id: &JobId, now: BootInstant) {
+        if self.given.len() >= REMEMBERED_MAX {
+            self.given.clear();
+        }
+        let repetitions = Backoff::new(self.seed);
+        self.given.insert(
+            id.clone(),
+            GivenJob {
+                repetitions,
+                until: now,
+            },
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INTERVAL: Duration = Duration::from_secs(5);
+    const CAP: Duration = Duration::from_secs(30);
+
+    fn id(name: &str) -> JobId {
+        JobId::new(name).unwrap()
+    }
+
+    fn pacing() -> (ClaimPacing, BootInstant) {
+        (ClaimPacing::new(INTERVAL, 7), BootInstant::at_ms(1_000_000))
+    }
+
+    /// The wait after one question that brought this job.
+    fn wait_after(pacing: &mut ClaimPacing, job: &str, now: BootInstant) -> Duration {
+        pacing.asked(now);
+        pacing.given(&id(job), now);
+        pacing.waits_until().map_or(Duration::ZERO, |at| at.since(now))
+    }
+
+    #[test]
+    fn different_jobs_are_asked_for_one_right_after_the_other() {
+        let (mut pacing, now) = pacing();
+        for number in 0..3 * REMEMBERED_MAX {
+            assert_eq!(
+                wait_after(&mut pacing, &format!("job-{number}"), now),
+                Duration::ZERO
+            );
+        }
+        assert!(pacing.given.len() <= REMEMBERED_MAX);
+    }
+
+    #[test]
+    fn a_job_that_comes_again_and_again_is_waited_for_longer_each_time_whatever_comes_in_between() {
+        let (mut pacing, mut now) = pacing();
+        assert_eq!(wait_after(&mut pacing, "a", now), Duration::ZERO);
+        let mut waits = Vec::new();
+        for number in 0..12 {
+            assert_eq!(
+                wait_after(&mut pacing, &format!("job-{number}"), now),
+                Duration::ZERO
+            );
+            pacing.taken();
+            let wait = wait_after(&mut pacing, "a", now);
+            assert!(wait >= Duration::from_millis(125) && wait <= CAP, "{wait:?}");
+            // What ended in between is no reason to ask earlier.
+            pacing.lease_ended();
+            assert_eq!(pacing.waits_until(), Some(now + wait));
+            now = now + wait;
+            waits.push(wait);
+        }
+        assert!(waits[11] >= CAP / 2 && waits[3] > waits[0], "{waits:?}");
+    }
+
+    #[test]
+    fn a_job_that_was_brought_back_after_a_while_is_like_a_new_one() {
+        let (mut pacing, now) = pacing();
+        for _ in 0..12 {
+            wait_after(&mut pacing, "a", now);
+        }
+        let later = pacing.waits_until().unwrap() + REPEATED_WITHIN;
+        assert_eq!(wait_after(&mut pacing, "a", later), Duration::ZERO);
+        assert!(wait_after(&mut pacing, "a", later) <= Duration::from_millis(250));
+    }
+
+    #[test]
+    fn after_a_204_the_interval_counts_from_the_question_and_ends_with_a_lease() {
+        let (mut pacing, now) = pacing();
+        pacing.asked(now);
+        pacing.nothing();
+        assert!(pacing.has_nothing() && pacing.waits_until() == Some(now + INTERVAL));
+        pacing.lease_ended();
+        assert!(!pacing.has_nothing() && pacing.waits_until().is_none());
+        // An answer to a question that nobody waits for any more.
+        pacing.nothing();
+        assert!(!pacing.has_nothing());
+    }
+
+    #[test]
+    fn a_job_in_other_hands_is_asked_for_again_after_a_wait_that_grows_until_one_is_taken() {
+        let (mut pacing, now) = pacing();
+        let wait = |pacing: &mut ClaimPacing| {
+            pacing.reset();
+            pacing.in_other_hands(now);
+            pacing.waits_until().unwrap().since(now)
+        };
+        let first = wait(&mut pacing);
+        let longer: Vec<Duration> = (0..4).map(|_| wait(&mut pacing)).collect();
+        assert!(!first.is_zero() && longer[3] > first, "{first:?} {longer:?}");
+        pacing.taken();
+        assert!(wait(&mut pacing) <= Duration::from_millis(250));
+    }
+}
