@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use stub_coordinator::Exchange;
 
+use crate::observed::{Beside, CommandRun};
 use crate::scenario::step::EventKind;
 use crate::stand_in::server::Run;
 use crate::stand_in::{SHIP, VERIFY};
@@ -23,8 +24,13 @@ pub struct Seen {
 }
 
 /// Everything that was seen, in order of time.
-pub fn of(runs: &[Run], journal: &[Exchange], lapsed: &[(Instant, String)]) -> Vec<Seen> {
+pub fn of(runs: &[Run], journal: &[Exchange], lapsed: &[(Instant, String)], beside: &[Beside]) -> Vec<Seen> {
     let mut moments: Vec<(Instant, Instant, EventKind, &str)> = Vec::new();
+    let steps: Vec<String> = beside.iter().map(|beside| beside.step.to_string()).collect();
+    moments.extend(beside.iter().zip(&steps).map(|(beside, step)| {
+        let CommandRun { started, took, .. } = beside.command;
+        (started + took, started, EventKind::CommandEnded, step.as_str())
+    }));
     for run in runs {
         let Some(job) = run.job.as_deref() else { continue };
         let start = start_of(&run.tool);

@@ -272,6 +272,10 @@ fn contradictions_are_refused_before_anything_runs() {
         (format!("{DRAIN}exits = [0]\n"), "1 codes for 0 commands"),
         (format!("{DRAIN}order = [\"runs alpha\"]\n"), "is no event"),
         (
+            format!("{DRAIN}output = [{{ step = 1, contains = \"x\" }}]\n"),
+            "a step that begins a `command`",
+        ),
+        (
             format!("{DRAIN}[[job]]\nid = \"a\"\n[[job]]\nid = \"a\"\n"),
             "two jobs have the id `a`",
         ),
@@ -389,6 +393,20 @@ fn a_step_begins_a_second_command_beside_the_first_and_says_how_it_has_to_end() 
     for (second, exit, expected) in cases {
         let (failed, story) = failed(second, exit);
         assert_eq!(failed, expected, "{second}, {exit}: {story}");
+    }
+}
+
+#[test]
+fn the_end_of_a_command_that_a_step_began_sets_off_another_and_what_it_printed_is_looked_at() {
+    let next = "[[step]]\nonce = { command_ended = \"1\" }\ndo = { command = [\"second\"] }";
+    let scenario = |text: &str| {
+        let output = format!("output = [{{ step = 2, contains = \"{text}\", times = 1 }}]\n");
+        format!("{}{output}", with_a_second(next))
+    };
+    let second = "echo $$ >>\"$TMPDIR/times\"; echo done $(wc -l <\"$TMPDIR/times\")";
+    for (text, expected) in [("done 2", &[] as &[&str]), ("done 1", &["output"])] {
+        let verdict = judged(&two_commands(second), &scenario(text));
+        assert_eq!(checks(&verdict, Outcome::Fail), expected, "{}", verdict.story);
     }
 }
 

@@ -39,7 +39,9 @@ pub(super) fn check(scenario: &Scenario, seen: &Observed, findings: &mut Vec<Fin
             .equal(&Exit::Code(expected.unwrap_or(0)), &beside.command.exit);
     }
     for text in &expect.output {
-        let command = &seen.commands[text.command];
+        let Some(command) = command_of(seen, text) else {
+            continue;
+        };
         let lines = lines_with(command, text);
         let stream = match text.stream {
             Stream::Stdout => "standard output",
@@ -68,6 +70,17 @@ pub(super) fn check(scenario: &Scenario, seen: &Observed, findings: &mut Vec<Fin
         of_runner("report", findings)
             .and_of(scenario)
             .none(&expected.to_string(), &wrong);
+    }
+}
+
+/// None of a step that never came about, which is found elsewhere.
+fn command_of<'a>(seen: &'a Observed, text: &OutputText) -> Option<&'a CommandRun> {
+    match text.step {
+        None => seen.commands.get(text.command),
+        Some(step) => {
+            let begun = seen.beside.iter().find(|beside| beside.step == step);
+            begun.map(|beside| &beside.command)
+        }
     }
 }
 

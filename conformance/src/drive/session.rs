@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use stub_coordinator::Stub;
 
 use super::command::{Begun, Launcher};
-use super::steps::{self, Steps};
+use super::steps::{self, STEP_COMMAND, Steps};
 use super::{DriveError, Event};
 use crate::observed::{Beside, CommandRun};
 use crate::sandbox::environment;
@@ -98,12 +98,16 @@ impl Session<'_> {
         while open.is_open() {
             let left = open.deadline.saturating_duration_since(Instant::now());
             match self.events.recv_timeout(left) {
-                Ok(Event::CommandEnded(name)) => self.beside.extend(open.ended(&name)?),
                 Ok(Event::Stopped) => {
                     self.end(&mut open)?;
                     return Err(DriveError::Stopped);
                 }
-                Ok(event) => self.take(&event, &mut open)?,
+                Ok(event) => {
+                    if let Event::CommandEnded(name) = &event {
+                        self.beside.extend(open.ended(name)?);
+                    }
+                    self.take(&event, &mut open)?;
+                }
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
                     self.end(&mut open)?;
                 }
@@ -147,9 +151,9 @@ impl Session<'_> {
         };
         for (step, words) in self.steps.take(seen, &mut hands) {
             let arguments = self.arguments(&words);
-            let begun = self
-                .launcher
-                .begin(&format!("step-{step}"), arguments, &self.environment)?;
+            let begun =
+                self.launcher
+                    .begin(&format!("{STEP_COMMAND}{step}"), arguments, &self.environment)?;
             open.beside.push((step, begun));
         }
         Ok(())

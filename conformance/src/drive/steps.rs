@@ -17,6 +17,9 @@ use crate::stand_in::server::Server;
 use crate::supervise::Supervised;
 use crate::timeline;
 
+/// What the name of a command that a step begins starts with; then comes the position of the step.
+pub(super) const STEP_COMMAND: &str = "step-";
+
 /// The steps of a run, and which of them came about.
 pub(super) struct Steps {
     steps: Vec<Scripted>,
@@ -98,7 +101,11 @@ impl Steps {
 /// The kind and the subject of an event, where a step can be about it.
 pub(super) fn about(event: &Event) -> Option<(EventKind, String)> {
     match event {
-        Event::CommandEnded(_) | Event::Stopped => None,
+        Event::CommandEnded(name) => {
+            let step = name.strip_prefix(STEP_COMMAND)?;
+            Some((EventKind::CommandEnded, step.to_owned()))
+        }
+        Event::Stopped => None,
         Event::Stub(StubEvent::Arrived(exchange)) => Some((EventKind::Arrived, exchange.operation.clone()?)),
         Event::Stub(StubEvent::Completed(exchange)) => {
             Some((EventKind::Answered, exchange.operation.clone()?))

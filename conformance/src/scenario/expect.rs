@@ -114,6 +114,8 @@ pub struct OutputText {
     /// 0 is the main command, 1 the first of `then`.
     #[serde(default)]
     pub command: usize,
+    /// The number of a step: it is the command that this step begins.
+    pub step: Option<usize>,
     /// Where it is printed; by default anywhere.
     #[serde(default)]
     pub stream: Stream,

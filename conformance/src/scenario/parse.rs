@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 
 use rustix::process::Signal;
 
+use super::expect::OutputText;
 use super::step::{Action, EventKind, Moment};
 use super::{Place, QueueAtStart, Scenario};
 
@@ -144,8 +145,7 @@ fn in_steps(scenario: &Scenario) -> Option<(String, String)> {
         .collect();
     for step in &scenario.steps {
         if step.once.moments().is_none() {
-            let kinds =
-                "operation, answered, run, term, ended, verify, ship, ship_term, ship_ended, lapsed, all";
+            let kinds = "operation, answered, run, term, ended, verify, ship, ship_term, ship_ended, lapsed, command_ended, all";
             let message =
                 format!("`once` names exactly one of: {kinds} (events as in `order`, without `count`)");
             return Some(("[[step]]".into(), message));
@@ -199,6 +199,15 @@ fn in_expectations(scenario: &Scenario) -> Option<(String, String)> {
     }
     if let Some(output) = expect.output.iter().find(|output| output.command >= commands) {
         let message = format!("there is no command {}; 0 is the main one", output.command);
+        return Some((format!("\"{}\"", output.contains), message));
+    }
+    let begins = |number: usize| {
+        let step = number.checked_sub(1).and_then(|at| scenario.steps.get(at));
+        step.is_some_and(|step| matches!(step.action, Action::Command(_)))
+    };
+    let stray = |output: &&OutputText| output.step.is_some_and(|step| !begins(step));
+    if let Some(output) = expect.output.iter().find(stray) {
+        let message = "`step` is the number of a step that begins a `command`; 1 is the first".to_owned();
         return Some((format!("\"{}\"", output.contains), message));
     }
     if let Some(moment) = expect.order.iter().find(|moment| Moment::parse(moment).is_none()) {

@@ -21,7 +21,7 @@ pub struct Step {
 }
 
 /// An event: exactly one of `operation`, `answered`, `run`, `term`, `ended`, `verify`, `ship`, `ship_term`,
-/// `ship_ended`, `lapsed`, `all`.
+/// `ship_ended`, `lapsed`, `command_ended`, `all`.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Once {
@@ -45,6 +45,8 @@ pub struct Once {
     pub ship_ended: Option<String>,
     /// The time of the lease on this job was over: nothing had ended it, and nothing renewed it any more.
     pub lapsed: Option<String>,
+    /// The command that the step of this number began has ended.
+    pub command_ended: Option<String>,
     /// The how-manyeth of its kind; by default the first.
     pub count: Option<usize>,
     /// The last of several, whichever that is, each written as in `order`: `["run alpha", "run beta"]`.
@@ -108,10 +110,11 @@ pub enum EventKind {
     ShipTerm,
     ShipEnded,
     Lapsed,
+    CommandEnded,
 }
 
 impl EventKind {
-    pub const ALL: [(&'static str, EventKind); 10] = [
+    pub const ALL: [(&'static str, EventKind); 11] = [
         ("arrived", EventKind::Arrived),
         ("answered", EventKind::Answered),
         ("run", EventKind::Run),
@@ -122,6 +125,7 @@ impl EventKind {
         ("ship_term", EventKind::ShipTerm),
         ("ship_ended", EventKind::ShipEnded),
         ("lapsed", EventKind::Lapsed),
+        ("command_ended", EventKind::CommandEnded),
     ];
 
     /// Whether it needs a coordinator.
@@ -176,6 +180,7 @@ impl Once {
             (EventKind::ShipTerm, &self.ship_term),
             (EventKind::ShipEnded, &self.ship_ended),
             (EventKind::Lapsed, &self.lapsed),
+            (EventKind::CommandEnded, &self.command_ended),
         ];
         let mut given = named.iter().filter_map(|(kind, subject)| {
             Some(Moment {
