@@ -5,6 +5,8 @@
 pub(crate) mod backoff;
 pub(crate) mod client;
 pub(crate) mod failure;
+pub(crate) mod health;
+pub(crate) mod health_reporter;
 pub(crate) mod lease;
 pub(crate) mod routed;
 pub(crate) mod thread;

@@ -21,6 +21,7 @@ mod recover;
 mod refuse;
 mod revisits;
 mod routed;
+mod runners;
 mod sound;
 mod watch;
 mod writers;
@@ -46,6 +47,7 @@ pub(crate) use prune::Spared;
 pub(crate) use recover::Recovered;
 pub(crate) use refuse::Refused;
 pub(crate) use routed::{Admission, REASON_GIVEN_BACK, is_reported};
+pub(crate) use runners::{RunnerFile, told_by_runners};
 pub(crate) use watch::{Changes, FileSign, Watch};
 pub(crate) use writers::{FileState, FileWriter, FileWriters, QUIET};
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod local;
 mod model;
 mod owing;
 mod pipeline;
+mod presence;
 mod routed;
 mod runner;
 mod ship;
@@ -30,6 +31,7 @@ use crate::shadow::Lane;
 use crate::supervise;
 
 pub(crate) use attempt::{child_environment, outputs};
+pub(crate) use presence::{RunnerRecord, runners_at_work};
 pub(crate) use ship::ship;
 
 /// When a run is over.
@@ -102,15 +104,17 @@ pub(crate) fn run(settings: &Settings, options: Options) -> Result<Exit, RunErro
     ))?;
     let runtime = runtime()?;
     let _inside = runtime.enter();
-    let runner = |lane, routed| runner::Runner::new(settings, options, queue, engines, lane, routed);
-    let runner = match settings.mode {
-        Mode::Offline | Mode::Local => runner(None, None)?,
-        Mode::Shadow => runner(Some(Lane::start(settings)), None)?,
+    let presence = presence::Presence::begin(&queue, settings, options.workers);
+    let source = match settings.mode {
+        Mode::Offline | Mode::Local => (None, None),
+        Mode::Shadow => (Some(Lane::start(settings, &presence.health)), None),
         Mode::Route => {
             let here = std::env::current_dir().map_err(RunError::system("find the current folder"))?;
-            runner(None, Some(routed::Routed::new(settings, &here)?))?
+            let routed = routed::Routed::new(settings, &here, &presence.health)?;
+            (None, Some(routed))
         }
     };
+    let runner = runner::Runner::new(settings, options, queue, engines, presence, source)?;
     runtime.block_on(runner.run())
 }
 

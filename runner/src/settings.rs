@@ -173,6 +173,14 @@ impl Switches {
 }
 
 impl FleetSettings {
+    /// For messages: where the token comes from.
+    pub(crate) fn credential(&self) -> String {
+        match &self.token {
+            Some(token) => format!("the token from {}", token.origin),
+            None => String::from("a call without a token (set AQ_FLEET_TOKEN or AQ_FLEET_TOKEN_FILE)"),
+        }
+    }
+
     fn resolve(
         sources: &Sources<'_>,
         flags: &GlobalFlags,

@@ -182,6 +182,12 @@ pub(crate) fn bytes(count: u64) -> String {
     }
 }
 
+/// `1 error`, `2 errors`
+pub(crate) fn counted(count: u32, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
+}
+
 /// `3m12s`, `1.4s`: two units at most.
 pub(crate) fn duration(length: std::time::Duration) -> String {
     let seconds = length.as_secs();
@@ -196,12 +202,19 @@ pub(crate) fn duration(length: std::time::Duration) -> String {
 
 /// How long ago an instant was.
 pub(crate) fn ago(at: &str) -> String {
-    let now = jiff::Timestamp::now();
-    let length = at
-        .parse::<jiff::Timestamp>()
-        .ok()
-        .and_then(|at| std::time::Duration::try_from(now.duration_since(at)).ok());
+    let length = since(at).and_then(|since| std::time::Duration::try_from(since).ok());
     length.map_or("-".to_owned(), duration)
+}
+
+/// How long it is until an instant; nothing, if it is over.
+pub(crate) fn until(at: &str) -> String {
+    let length = since(at).map(|since| std::time::Duration::try_from(-since).unwrap_or_default());
+    length.map_or("-".to_owned(), duration)
+}
+
+fn since(at: &str) -> Option<jiff::SignedDuration> {
+    let at: jiff::Timestamp = at.parse().ok()?;
+    Some(jiff::Timestamp::now().duration_since(at))
 }
 
 /// `2026-03-02 09:30:45Z`: an instant in UTC, so that it means the same on every host; anything else as it is.

@@ -98,6 +98,8 @@ mutants! {
     StretchesItsSpan "stretches-its-span" "takes the decisions of one day for those of many"
     IsDeafToItsEngines "is-deaf-to-its-engines" "hears nothing of what an engine prints"
     HidesPauses "hides-pauses" "says nothing of an engine that is used up"
+    HidesRunners "hides-runners" "shows no runner that is at work"
+    TellsTwice "tells-twice" "tells everything twice"
     LosesItsToken "loses-its-token" "ships without its fencing token"
     ObeysProxyVariables "obeys-proxy-variables" "sends its calls where http_proxy points"
     FollowsRedirects "follows-redirects" "takes its token wherever a redirect points"

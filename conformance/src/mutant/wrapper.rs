@@ -31,6 +31,12 @@ pub(super) fn run(mutant: Mutant, runner: &str, arguments: &[String]) -> std::io
             let code = code_of(&mut command)?;
             return fired(kind).map(|()| code);
         }
+        Kind::TellsTwice if working => {
+            let output = command.stderr(Stdio::piped()).stdout(Stdio::inherit()).output()?;
+            let told = String::from_utf8_lossy(&output.stderr);
+            eprint!("{told}{told}");
+            return fired(kind).map(|()| output.status.code().unwrap_or(70));
+        }
         Kind::Crashes if working => {
             fired(kind)?;
             std::process::abort();
@@ -105,6 +111,7 @@ fn hear_every_hang_up(command: &mut Command) -> std::io::Result<i32> {
 /// Faults of the commands that start no work.
 fn not_working(kind: Kind, command: &mut Command, arguments: &[String]) -> std::io::Result<i32> {
     let is = |verb: &str| arguments.first().is_some_and(|first| first == verb);
+    let shows = |verb: &String| verb == "status" || verb == "fleet-status";
     match kind {
         Kind::RefusesToAdd if is("add") => code_of(command).and_then(|_| fired(kind)).map(|()| 1),
         Kind::FailsItsReport if is("fleet-shadow-report") => {
@@ -140,6 +147,10 @@ fn not_working(kind: Kind, command: &mut Command, arguments: &[String]) -> std::
         }
         Kind::HidesPauses if is("status") => {
             let hide = |text: &str| text.replace("paused", "engines");
+            reworded(command, hide).and_then(|code| fired(kind).map(|()| code))
+        }
+        Kind::HidesRunners if arguments.iter().any(shows) => {
+            let hide = |text: &str| text.replace("shadow", "nothing");
             reworded(command, hide).and_then(|code| fired(kind).map(|()| code))
         }
         _ => code_of(command),

@@ -1,4 +1,5 @@
-//! `aq fleet-status`: what the fleet's settings amount to, and whether the coordinator answers (clause F-7).
+//! `aq fleet-status`: what the fleet's settings amount to, whether the coordinator answers, and how it fares with the
+//! runners at work (clauses F-7 and F-9).
 //!
 //! With `AQ_FLEET=0` it makes no connection (clause F-1). It shows where the token comes from, never the token.
 
@@ -6,12 +7,14 @@ use std::io::{self, Write, stdout};
 
 use serde::Serialize;
 
+use super::at_work;
 use super::error::CliError;
 use crate::engine::Engines;
 use crate::exit::Exit;
 use crate::fleet::client::Client;
 use crate::fleet::failure::Failure;
 use crate::mode::Mode;
+use crate::run::{RunnerRecord, runners_at_work};
 use crate::settings::{FlagLine, Settings};
 use crate::terminal::{Palette, Table, harmless};
 
@@ -38,6 +41,7 @@ struct Overview {
     warnings: Vec<String>,
     /// None while the fleet is off: nobody was asked.
     coordinator: Option<Contact>,
+    runners: Vec<RunnerRecord>,
 }
 
 #[derive(Debug, Serialize)]
@@ -103,6 +107,7 @@ fn overview(settings: &Settings) -> Result<Overview, CliError> {
             Mode::Offline => None,
             Mode::Local | Mode::Shadow | Mode::Route => Some(ask(settings)?),
         },
+        runners: runners_at_work(&settings.queue.value),
     })
 }
 
@@ -132,7 +137,7 @@ fn ask(settings: &Settings) -> Result<Contact, CliError> {
                 problem: None,
             },
             Err(failure) => {
-                let refused = matches!(failure.status(), Some(401 | 403));
+                let refused = failure.is_of_credential();
                 let (kind, detail) = outcome(&failure);
                 failed(true, refused.then_some(false), kind, detail)
             }
@@ -173,6 +178,8 @@ fn print(out: &mut impl Write, palette: Palette, overview: &Overview) -> io::Res
     for warning in &overview.warnings {
         fact("warning", warning)?;
     }
+    writeln!(out)?;
+    at_work::print(out, &overview.runners)?;
     writeln!(out)?;
     let mut table = Table::new(&["FLAG", "VALUE", "FROM", "EFFECT"]);
     for flag in &overview.flags {

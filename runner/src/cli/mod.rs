@@ -1,6 +1,7 @@
 //! The command line: what can be typed, and which module answers. Errors are printed here, once, with their causes.
 
 mod add;
+mod at_work;
 mod cancel;
 mod doctor;
 mod error;

@@ -1,15 +1,16 @@
-//! `aq status`: the queue at a glance, and what the three flags amount to (clause F-7).
+//! `aq status`: the queue at a glance, who works on it, and what the three flags amount to (clauses F-7 and F-9).
 
 use std::collections::BTreeMap;
 use std::io::{Write, stdout};
 use std::time::Duration;
 
 use super::error::CliError;
-use super::list;
+use super::{at_work, list};
 use crate::engine::Engines;
 use crate::exit::Exit;
 use crate::ids::{EngineName, JobId};
 use crate::queue::{FileWriter, Pause, Queue};
+use crate::run::{RunnerRecord, runners_at_work};
 use crate::settings::Settings;
 use crate::stage::Stage;
 use crate::terminal::{self, Palette, Table, harmless};
@@ -27,6 +28,7 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
     let engines: Vec<&str> = available.iter().map(|name| name.as_str()).collect();
     let paused = queue.paused_engines()?;
     let pause = queue.paused()?;
+    let runners = runners_at_work(queue.root());
     let mut counts = Vec::new();
     let mut running = Vec::new();
     for stage in Stage::ALL {
@@ -40,6 +42,7 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
         queue: &queue,
         counts: &counts,
         running: &running,
+        runners: &runners,
         engines: &engines,
         paused: &paused,
         pause: pause.as_ref(),
@@ -57,6 +60,7 @@ struct Seen<'a> {
     queue: &'a Queue,
     counts: &'a [(Stage, usize)],
     running: &'a [list::Row],
+    runners: &'a [RunnerRecord],
     engines: &'a [&'a str],
     /// Those that are used up, and for how long still.
     paused: &'a BTreeMap<EngineName, Duration>,
@@ -73,6 +77,7 @@ fn json(settings: &Settings, seen: &Seen<'_>) -> serde_json::Value {
         "queue": seen.queue.root().display().to_string(),
         "stages": stages,
         "running": seen.running.iter().map(list::json).collect::<Vec<_>>(),
+        "runners": seen.runners,
         "engines": seen.engines,
         "paused": seen.paused.iter().map(|(engine, left)| serde_json::json!({
             "engine": engine.as_str(), "leftMs": left.as_secs() * 1000,
@@ -116,6 +121,8 @@ fn print(out: &mut impl Write, settings: &Settings, seen: &Seen<'_>) -> Result<(
         list::print(out, seen.running, &[])?;
         writeln!(out)?;
     }
+    at_work::print(out, seen.runners)?;
+    writeln!(out)?;
     let engines = match seen.engines {
         [] => "none found on PATH".to_owned(),
         found => found.join(", "),
@@ -126,7 +133,8 @@ fn print(out: &mut impl Write, settings: &Settings, seen: &Seen<'_>) -> Result<(
         writeln!(out, "{} {engine} is used up for {left} more", label("paused"))?;
     }
     let mode = palette.bold(&settings.mode.to_string());
-    writeln!(out, "{} {mode}\n", label("mode"))?;
+    let whose = palette.dim("(what these flags amount to; a runner keeps to its own)");
+    writeln!(out, "{} {mode}  {whose}\n", label("mode"))?;
     let mut table = Table::new(&["FLAG", "VALUE", "FROM", "EFFECT"]);
     for flag in settings.describe_flags() {
         table.row([

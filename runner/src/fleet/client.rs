@@ -18,6 +18,8 @@ use serde_json::Value;
 pub(crate) use answers::{Claimed, Mirrored, Offer, StrayLease};
 
 use super::failure::{Failure, FailureKind, shown};
+use super::health::Operation;
+use super::health_reporter::HealthReporter;
 use super::wire::{self, ClaimRequest, LeaseHolder, QuarantineRequest, ReportRequest};
 pub(crate) use crate::ids::LeaseProof;
 use crate::ids::{Capability, FactoryId, JobId};
@@ -49,6 +51,8 @@ pub(crate) struct Client {
     token: Option<Token>,
     factory: FactoryId,
     limit: Duration,
+    /// Is told how the calls fare, but for those of `claim`: whether its answer can be used is known elsewhere.
+    health: HealthReporter,
 }
 
 impl Client {
@@ -68,47 +72,63 @@ impl Client {
             token: settings.fleet.token.as_ref().map(|token| token.value.clone()),
             factory: settings.factory_id.value.clone(),
             limit: settings.fleet.timeout.value,
+            health: HealthReporter::default(),
         })
+    }
+
+    pub(crate) fn reporting_to(self, health: &HealthReporter) -> Client {
+        let health = health.clone();
+        Client { health, ..self }
+    }
+
+    pub(crate) fn health_reporter(&self) -> &HealthReporter {
+        &self.health
     }
 
     /// What the coordinator would assign now, without a lease. Tells it nothing of the local decision.
     pub(crate) async fn shadow_claim(&self, caps: &[Capability]) -> Result<Offer, Failure> {
-        let body = wire::ShadowClaimRequest {
-            factory_id: self.factory.as_str().to_owned(),
-            caps: words(caps),
-            shadow: wire::SHADOW,
-        };
-        let call = self.post(&["v1", "shadow", "claims"], &body)?;
-        match self.send(call, &[200, 204]).await? {
-            Answer { status: 204, .. } => Ok(Offer::Nothing),
-            answer => offer(answer.json()?),
-        }
+        self.noted(Operation::ShadowClaim, async {
+            let body = wire::ShadowClaimRequest {
+                factory_id: self.factory.as_str().to_owned(),
+                caps: words(caps),
+                shadow: wire::SHADOW,
+            };
+            let call = self.post(&["v1", "shadow", "claims"], &body)?;
+            match self.send(call, &[200, 204]).await? {
+                Answer { status: 204, .. } => Ok(Offer::Nothing),
+                answer => offer(answer.json()?),
+            }
+        })
+        .await
     }
 
     pub(crate) async fn shadow_report(&self, job: &JobId, stage: Stage) -> Result<Mirrored, Failure> {
-        let body = wire::ShadowReportRequest {
-            factory_id: self.factory.as_str().to_owned(),
-            job_id: job.to_string(),
-            stage: stage.wire_name().to_owned(),
-            at: wire::instant(jiff::Timestamp::now()),
-            shadow: wire::SHADOW,
-        };
-        let call = self.post(&["v1", "shadow", "reports"], &body)?;
-        match self.send(call, &[202]).await {
-            Ok(answer) => {
-                let value = answer.json()?;
-                let mut unknown = unknown_members(&value);
-                unknown.extend(answer.asks_to_wait.then(|| String::from("Retry-After")));
-                let read: wire::ShadowReportAnswer = shaped(value)?;
-                Ok(Mirrored::Noted {
-                    accepted: read.accepted,
-                    stage: shown(&read.stage),
-                    unknown,
-                })
+        self.noted(Operation::ShadowReport, async {
+            let body = wire::ShadowReportRequest {
+                factory_id: self.factory.as_str().to_owned(),
+                job_id: job.to_string(),
+                stage: stage.wire_name().to_owned(),
+                at: wire::instant(jiff::Timestamp::now()),
+                shadow: wire::SHADOW,
+            };
+            let call = self.post(&["v1", "shadow", "reports"], &body)?;
+            match self.send(call, &[202]).await {
+                Ok(answer) => {
+                    let value = answer.json()?;
+                    let mut unknown = unknown_members(&value);
+                    unknown.extend(answer.asks_to_wait.then(|| String::from("Retry-After")));
+                    let read: wire::ShadowReportAnswer = shaped(value)?;
+                    Ok(Mirrored::Noted {
+                        accepted: read.accepted,
+                        stage: shown(&read.stage),
+                        unknown,
+                    })
+                }
+                Err(failure) if failure.status() == Some(404) => Ok(Mirrored::UnknownJob),
+                Err(failure) => Err(failure),
             }
-            Err(failure) if failure.status() == Some(404) => Ok(Mirrored::UnknownJob),
-            Err(failure) => Err(failure),
-        }
+        })
+        .await
     }
 
     /// A claim that may wait `wait` for work at the coordinator's; the limit of the call is longer by that.
@@ -134,29 +154,35 @@ impl Client {
 
     /// Prolongs a lease; the answer is its time to live. Bounded by `limit` where that is shorter (clause T-2).
     pub(crate) async fn renew(&self, proof: &LeaseProof, limit: Duration) -> Result<Duration, Failure> {
-        let mut call = self.post(
-            &["v1", "leases", proof.lease.as_str(), "renew"],
-            &self.holder(proof),
-        )?;
-        call.limit = call.limit.min(limit);
-        let answer: wire::RenewAnswer = shaped(self.send(call, &[200]).await?.json()?)?;
-        let same =
-            answer.lease.id == proof.lease.as_str() && answer.lease.fencing_token == proof.fencing_token;
-        match same {
-            true => Ok(Duration::from_millis(answer.lease.ttl_ms)),
-            false => Err(Failure::indefinite(
-                FailureKind::WrongShape,
-                "the renewal is of another lease",
-            )),
-        }
+        self.noted(Operation::Renew, async {
+            let mut call = self.post(
+                &["v1", "leases", proof.lease.as_str(), "renew"],
+                &self.holder(proof),
+            )?;
+            call.limit = call.limit.min(limit);
+            let answer: wire::RenewAnswer = shaped(self.send(call, &[200]).await?.json()?)?;
+            let same =
+                answer.lease.id == proof.lease.as_str() && answer.lease.fencing_token == proof.fencing_token;
+            match same {
+                true => Ok(Duration::from_millis(answer.lease.ttl_ms)),
+                false => Err(Failure::indefinite(
+                    FailureKind::WrongShape,
+                    "the renewal is of another lease",
+                )),
+            }
+        })
+        .await
     }
 
     pub(crate) async fn release(&self, proof: &LeaseProof, key: &str) -> Result<(), Failure> {
-        let call = self.post(
-            &["v1", "leases", proof.lease.as_str(), "release"],
-            &self.holder(proof),
-        )?;
-        self.send(call.with_key(key), &[200]).await.map(drop)
+        self.noted(Operation::Release, async {
+            let call = self.post(
+                &["v1", "leases", proof.lease.as_str(), "release"],
+                &self.holder(proof),
+            )?;
+            self.send(call.with_key(key), &[200]).await.map(drop)
+        })
+        .await
     }
 
     pub(crate) async fn report(
@@ -166,18 +192,21 @@ impl Client {
         news: &StageNews,
         key: &str,
     ) -> Result<Stage, Failure> {
-        let body = ReportRequest {
-            factory_id: self.factory.as_str().to_owned(),
-            lease_id: proof.lease.to_string(),
-            fencing_token: proof.fencing_token,
-            stage: news.stage.wire_name().to_owned(),
-            at: news.at.clone(),
-            detail: news.detail.clone(),
-        };
-        let call = self.post(&["v1", "jobs", job.as_str(), "reports"], &body)?;
-        let answer: wire::StageAnswer = shaped(self.send(call.with_key(key), &[202]).await?.json()?)?;
-        wire::stage_of_word(&answer.stage)
-            .ok_or_else(|| Failure::indefinite(FailureKind::WrongShape, "the answer's stage is none"))
+        self.noted(Operation::Report, async {
+            let body = ReportRequest {
+                factory_id: self.factory.as_str().to_owned(),
+                lease_id: proof.lease.to_string(),
+                fencing_token: proof.fencing_token,
+                stage: news.stage.wire_name().to_owned(),
+                at: news.at.clone(),
+                detail: news.detail.clone(),
+            };
+            let call = self.post(&["v1", "jobs", job.as_str(), "reports"], &body)?;
+            let answer: wire::StageAnswer = shaped(self.send(call.with_key(key), &[202]).await?.json()?)?;
+            wire::stage_of_word(&answer.stage)
+                .ok_or_else(|| Failure::indefinite(FailureKind::WrongShape, "the answer's stage is none"))
+        })
+        .await
     }
 
     pub(crate) async fn quarantine(
@@ -187,14 +216,17 @@ impl Client {
         reason: &str,
         key: &str,
     ) -> Result<(), Failure> {
-        let body = QuarantineRequest {
-            factory_id: self.factory.as_str().to_owned(),
-            lease_id: proof.map(|proof| proof.lease.to_string()),
-            fencing_token: proof.map(|proof| proof.fencing_token),
-            reason: reason.to_owned(),
-        };
-        let call = self.post(&["v1", "jobs", job.as_str(), "quarantine"], &body)?;
-        self.send(call.with_key(key), &[202]).await.map(drop)
+        self.noted(Operation::Quarantine, async {
+            let body = QuarantineRequest {
+                factory_id: self.factory.as_str().to_owned(),
+                lease_id: proof.map(|proof| proof.lease.to_string()),
+                fencing_token: proof.map(|proof| proof.fencing_token),
+                reason: reason.to_owned(),
+            };
+            let call = self.post(&["v1", "jobs", job.as_str(), "quarantine"], &body)?;
+            self.send(call.with_key(key), &[202]).await.map(drop)
+        })
+        .await
     }
 
     /// Whether the coordinator answers at all, and what time it is there; needs no token and sends none.
@@ -230,6 +262,16 @@ impl Client {
             factory_id: self.factory.as_str().to_owned(),
             fencing_token: proof.fencing_token,
         }
+    }
+
+    async fn noted<T>(
+        &self,
+        operation: Operation,
+        call: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let outcome = call.await;
+        self.health.ended(operation, outcome.as_ref().err());
+        outcome
     }
 
     async fn send(&self, call: Call, expected: &[u16]) -> Result<Answer, Failure> {

@@ -109,6 +109,16 @@ impl Failure {
         }
     }
 
+    /// The token is refused, or that there is none.
+    pub(crate) fn is_of_credential(&self) -> bool {
+        matches!(self.status(), Some(401 | 403))
+    }
+
+    /// There is no such operation there.
+    pub(crate) fn is_unsupported(&self) -> bool {
+        matches!(self.status(), Some(404 | 405 | 501))
+    }
+
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
             Failure::Definite(refusal) => refusal.retry_after,

@@ -42,10 +42,6 @@ pub(crate) enum FleetEvent {
     Claimed(Box<Granted>),
     /// The answer to [`office::Office::ask`]: nothing to do (a 204).
     Nothing,
-    /// No claim got through; it is tried again by itself. To be said once, until [`FleetEvent::Recovered`].
-    Trouble { problem: String, retry_in: Duration },
-    /// The coordinator answers again.
-    Recovered,
     /// Nothing got through for 60 s: a `--drain` ends with exit 1 now, any other run goes on waiting.
     Unreachable { problem: String },
     /// The credential was refused: the run ends with exit 1 and says so.

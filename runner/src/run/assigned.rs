@@ -64,10 +64,7 @@ impl Runner {
         let Some(routed) = &mut self.routed else {
             return Ok(());
         };
-        if matches!(
-            event,
-            FleetEvent::Claimed(_) | FleetEvent::Nothing | FleetEvent::Recovered
-        ) {
+        if matches!(event, FleetEvent::Claimed(_) | FleetEvent::Nothing) {
             routed.owes |= std::mem::take(&mut routed.later);
         }
         match event {
@@ -80,10 +77,9 @@ impl Runner {
                 routed.pacing.nothing();
                 self.decided_once |= !routed.resting;
             }
-            FleetEvent::Trouble { .. }
-            | FleetEvent::Recovered
-            | FleetEvent::Unreachable { .. }
-            | FleetEvent::CredentialRefused { .. } => routed.tell(event, self.options.until),
+            FleetEvent::Unreachable { .. } | FleetEvent::CredentialRefused { .. } => {
+                routed.give_up(event, self.options.until);
+            }
             FleetEvent::LeaseLost { job, reason } => return self.lease_lost(&job, reason),
             FleetEvent::Confirmed { job } => return self.confirmed(&job),
             FleetEvent::Settled { job, lease, outcome } => {

@@ -83,10 +83,13 @@ impl Runner {
         }
         announce::waiting(&format!("mode: {} instead of {}", settings.mode, self.mode));
         self.mode = settings.mode;
+        self.presence.turned_to(settings);
         match self.mode {
             Mode::Route => self.leave_lane(Skip::Route),
             Mode::Offline | Mode::Local => self.leave_lane(Skip::Stopped),
-            Mode::Shadow if self.lane.is_none() => self.lane = Some(Lane::start(settings)),
+            Mode::Shadow if self.lane.is_none() => {
+                self.lane = Some(Lane::start(settings, &self.presence.health));
+            }
             Mode::Shadow => {}
         }
         if let Some(routed) = self.routed.as_mut().filter(|_| self.mode != Mode::Route) {
@@ -99,7 +102,7 @@ impl Runner {
     }
 
     fn start_routing(&mut self, settings: &Settings) -> Result<(), RunError> {
-        let fresh = Routed::new(settings, self.around.folder())?;
+        let fresh = Routed::new(settings, self.around.folder(), &self.presence.health)?;
         match &mut self.routed {
             // It still keeps the leases of what runs.
             Some(routed) => routed.resume(fresh),

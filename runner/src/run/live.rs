@@ -29,6 +29,8 @@ pub(super) fn is_watched() -> bool {
 pub(super) fn say(line: &str) {
     let lines = LINES.lock().unwrap_or_else(PoisonError::into_inner);
     let text = format!("{}{line}\n{}", erased(&lines), drawn(&lines));
+    // Where nothing is drawn, who waits here for a reader of the stream keeps nobody else waiting.
+    let _drawn = (!lines.is_empty()).then_some(lines);
     let _ = stderr().write_all(text.as_bytes());
 }
 

@@ -13,6 +13,7 @@ use super::owing::Owing;
 use super::{RunError, Until, announce};
 use crate::clock::BootInstant;
 use crate::fleet::client::LeaseProof;
+use crate::fleet::health_reporter::HealthReporter;
 use crate::fleet::routed::admission::Allowance;
 use crate::fleet::routed::claim_pacing::ClaimPacing;
 use crate::fleet::routed::office::Office;
@@ -44,7 +45,6 @@ pub(super) struct Routed {
     pub(super) wake_at: Option<Instant>,
     /// The coordinator can't be worked with: the run ends with exit 1.
     pub(super) given_up: bool,
-    trouble_told: bool,
     /// Final reports on the disk that are being sent.
     pub(super) letters: BTreeMap<LeaseId, Posted>,
     /// There may be more of them in the outbox.
@@ -59,15 +59,14 @@ pub(super) struct Routed {
 }
 
 impl Routed {
-    pub(super) fn new(settings: &Settings, here: &Path) -> Result<Routed, RunError> {
+    pub(super) fn new(settings: &Settings, here: &Path, health: &HealthReporter) -> Result<Routed, RunError> {
         Ok(Routed {
-            office: Office::open(settings)?,
+            office: Office::open(settings, health)?,
             allowance: Allowance::of(settings, here),
             caps: settings.factory_caps.clone(),
             pacing: ClaimPacing::new(CLAIM_INTERVAL, u64::from(std::process::id())),
             wake_at: None,
             given_up: false,
-            trouble_told: false,
             letters: BTreeMap::new(),
             owes: true,
             later: false,
@@ -181,35 +180,19 @@ impl Routed {
         self.pacing.in_other_hands(BootInstant::now());
     }
 
-    /// How asking goes, said once; of no interest to a run that does not ask.
-    pub(super) fn tell(&mut self, event: FleetEvent, until: Until) {
-        if self.resting {
-            return;
-        }
-        match event {
-            FleetEvent::Trouble { problem, retry_in } if !self.trouble_told => {
-                self.trouble_told = true;
-                announce::warn(&format!(
-                    "no work from the coordinator: {problem}; trying again in {retry_in:.1?} and on, nothing is taken \
-                     from the inbox meanwhile"
-                ));
-            }
-            FleetEvent::Recovered => {
-                self.trouble_told = false;
-                announce::warn("the coordinator answers again");
-            }
-            FleetEvent::Unreachable { problem } if until != Until::Stopped => {
-                self.given_up = true;
-                announce::warn(&format!(
-                    "gave up: nothing got through to the coordinator for 60 s ({problem}); an unreachable coordinator \
-                     is not an empty one"
-                ));
-            }
-            FleetEvent::CredentialRefused { problem } => {
-                self.given_up = true;
-                announce::warn(&problem);
-            }
-            _ => {}
+    /// Nothing more is asked; of no interest to a run that does not ask anyway.
+    pub(super) fn give_up(&mut self, event: FleetEvent, until: Until) {
+        let why = match event {
+            FleetEvent::Unreachable { problem } if until != Until::Stopped => format!(
+                "gave up: nothing got through to the coordinator for 60 s ({problem}); an unreachable coordinator is \
+                 not an empty one"
+            ),
+            FleetEvent::CredentialRefused { problem } => problem,
+            _ => return,
+        };
+        if !self.resting {
+            self.given_up = true;
+            announce::warn(&why);
         }
     }
 }
@@ -231,7 +214,7 @@ mod tests {
             .unwrap();
         let _inside = runtime.enter();
         let settings = settings(folder.path(), "http://127.0.0.1:9");
-        let mut routed = Routed::new(&settings, folder.path()).unwrap();
+        let mut routed = Routed::new(&settings, folder.path(), &HealthReporter::default()).unwrap();
         let now = Instant::now();
         routed.pacing.asked(BootInstant::now());
         // An answer is waited for, and that is an event.
@@ -259,7 +242,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let settings = settings(folder.path(), &coordinator.url);
         block_on(async {
-            let mut routed = Routed::new(&settings, folder.path()).unwrap();
+            let mut routed = Routed::new(&settings, folder.path(), &HealthReporter::default()).unwrap();
             routed.office.ask([], Some(CLAIM_WAIT));
             let requests = |count: usize| {
                 let coordinator = coordinator.clone();

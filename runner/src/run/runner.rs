@@ -9,6 +9,7 @@ use super::attempt::{Attempt, Surroundings};
 use super::events::{Event, Events};
 use super::live;
 use super::local::{Choice, Local, Own, Prospect};
+use super::presence::Presence;
 use super::routed::Routed;
 use super::{OnJobFailure, Options, RunError, Until};
 use crate::decide::{Eligibility, View, Waiting};
@@ -34,6 +35,7 @@ pub(super) struct Runner {
     pub(super) queue: Queue,
     pub(super) engines: Engines,
     pub(super) around: Surroundings,
+    pub(super) presence: Presence,
     /// What counts for the next decision.
     pub(super) mode: Mode,
     pub(super) reload: Reload,
@@ -91,8 +93,8 @@ impl Runner {
         options: Options,
         queue: Queue,
         engines: Engines,
-        lane: Option<Lane>,
-        routed: Option<Routed>,
+        presence: Presence,
+        (lane, routed): (Option<Lane>, Option<Routed>),
     ) -> Result<Runner, RunError> {
         Ok(Runner {
             around: Surroundings::of_this_process(settings)
@@ -124,6 +126,7 @@ impl Runner {
             options,
             queue,
             engines,
+            presence,
             lane,
             routed,
         })
@@ -355,6 +358,7 @@ impl Runner {
         if self.running.is_empty() {
             self.leaving.drain(..).for_each(Running::collect);
         }
+        self.presence.end();
         self.tally.print(self.options.summary);
         let stranded = view.map(|view| Local::stranded(&view)).unwrap_or_default();
         if let Some(stop) = self.stop {

@@ -18,6 +18,7 @@ use super::observer::{Observer, write_refusals};
 use super::{Decision, Transition, reporter};
 use crate::fleet::client::fresh_key;
 use crate::fleet::failure::{Failure, FailureKind};
+use crate::fleet::health_reporter::HealthReporter;
 use crate::fleet::thread;
 use crate::ids::JobId;
 use crate::mode::Mode;
@@ -46,10 +47,11 @@ struct Running {
 }
 
 impl Lane {
-    pub(crate) fn start(settings: &Settings) -> Lane {
+    /// `health` is told how its calls fare.
+    pub(crate) fn start(settings: &Settings, health: &HealthReporter) -> Lane {
         match settings.mode {
             Mode::Shadow => Lane {
-                running: Running::start(settings.clone()),
+                running: Running::start(settings.clone(), health.clone()),
             },
             Mode::Offline | Mode::Local | Mode::Route => Lane { running: None },
         }
@@ -88,7 +90,7 @@ impl Lane {
 }
 
 impl Running {
-    fn start(settings: Settings) -> Option<Running> {
+    fn start(settings: Settings, health: HealthReporter) -> Option<Running> {
         let mailbox = Mailbox::default();
         let (alive, done) = mpsc::channel();
         let theirs = mailbox.clone();
@@ -98,7 +100,7 @@ impl Running {
         let at_start = jobs_in(&settings, at_work);
         let spawned = thread::spawn("shadow-lane", move || {
             let _alive: mpsc::Sender<()> = alive;
-            work(settings, &theirs, at_start);
+            work(settings, health, &theirs, at_start);
         });
         match spawned {
             Ok(()) => Some(Running {
@@ -117,9 +119,9 @@ impl Running {
     }
 }
 
-fn work(settings: Settings, mailbox: &Mailbox, at_start: HashMap<JobId, Stage>) {
+fn work(settings: Settings, health: HealthReporter, mailbox: &Mailbox, at_start: HashMap<JobId, Stage>) {
     let log = Log::new(&settings.queue.value);
-    let mut observer = Observer::new(settings, mailbox.clone(), at_start);
+    let mut observer = Observer::new(settings, health, mailbox.clone(), at_start);
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -195,10 +197,11 @@ async fn tell_all(
     transitions: &[Transition],
     told: &std::cell::Cell<usize>,
 ) -> Result<(), Failure> {
-    let client = reporter::client(settings, &mut None).inspect_err(|failure| {
-        let job = transitions.first().map(|transition| transition.job.as_str());
-        log.append(&Line::error(reporter::OPERATION, None, job, failure));
-    })?;
+    let client =
+        reporter::client(settings, &HealthReporter::default(), &mut None).inspect_err(|failure| {
+            let job = transitions.first().map(|transition| transition.job.as_str());
+            log.append(&Line::error(reporter::OPERATION, None, job, failure));
+        })?;
     for transition in transitions {
         reporter::tell(&client, log, ledger, &transition.job, transition.stage).await?;
         told.set(told.get() + 1);

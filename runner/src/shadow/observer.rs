@@ -14,12 +14,14 @@ use super::pending::Pending;
 use super::{Decision, reporter};
 use crate::fleet::client::{Client, Offer, StrayLease, fresh_key};
 use crate::fleet::failure::{Failure, shown};
+use crate::fleet::health::{NotComparing, Operation};
+use crate::fleet::health_reporter::HealthReporter;
 use crate::ids::{Capability, JobId};
 use crate::queue;
 use crate::settings::Settings;
 use crate::stage::Stage;
 
-const OPERATION: &str = "shadow.claim";
+const OPERATION: &str = Operation::ShadowClaim.name();
 
 /// Whether the coordinator is still asked for dry runs by this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +33,7 @@ enum Asking {
 
 pub(super) struct Observer {
     settings: Settings,
+    health: HealthReporter,
     mailbox: Mailbox,
     log: Log,
     ledger: Ledger,
@@ -50,11 +53,17 @@ pub(super) struct Observer {
 impl Observer {
     /// `at_start` are the jobs past the inbox in no final stage, taken before the first decision: what the lane
     /// itself reads later may already be that decision's doing.
-    pub(super) fn new(settings: Settings, mailbox: Mailbox, at_start: HashMap<JobId, Stage>) -> Observer {
+    pub(super) fn new(
+        settings: Settings,
+        health: HealthReporter,
+        mailbox: Mailbox,
+        at_start: HashMap<JobId, Stage>,
+    ) -> Observer {
         Observer {
             log: Log::new(&settings.queue.value),
             ledger: Ledger::new(&settings),
             settings,
+            health,
             mailbox,
             pending: Pending::default(),
             client: None,
@@ -137,11 +146,13 @@ impl Observer {
             Ok(Offer::Job(named)) => self.compared(id, decision, Some(&named)),
             Ok(Offer::Lease(stray)) => {
                 self.asking = Asking::Stopped;
+                self.health.compares_no_more(NotComparing::DryRunNotHonoured);
                 self.give_back(&stray).await;
                 Some(Line::skipped(id, local, Skip::Stopped))
             }
-            Err(failure) if matches!(failure.status(), Some(404 | 405 | 501)) => {
+            Err(failure) if failure.is_unsupported() => {
                 self.asking = Asking::Unsupported;
+                self.health.compares_no_more(NotComparing::DryRunUnsupported);
                 let detail = format!(
                     "{}: the coordinator knows no dry run; nothing is compared",
                     failure.kind()
@@ -164,8 +175,14 @@ impl Observer {
 
     async fn ask(&mut self, decision: &Decision) -> Result<Offer, Failure> {
         let caps: Vec<Capability> = decision.view.caps.iter().cloned().collect();
-        let client = reporter::client(&self.settings, &mut self.client)?;
+        let client = self.client(Operation::ShadowClaim)?;
         client.shadow_claim(&caps).await
+    }
+
+    /// One that can't be made is a call that fails.
+    fn client(&mut self, wanted_for: Operation) -> Result<Client, Failure> {
+        reporter::client(&self.settings, &self.health, &mut self.client)
+            .inspect_err(|failure| self.health.ended(wanted_for, Some(failure)))
     }
 
     /// An offer to an idle runner is one situation until something is picked here or the offer changes.
@@ -192,7 +209,7 @@ impl Observer {
         let line = |event, detail: &str| Line::lease(event, stray.job.as_deref(), &stray.shown_id, detail);
         let detail = "a dry run was answered with a lease: no more dry runs in this process";
         self.log.append(&line(Event::DryRunNotHonoured, detail));
-        let outcome = match (&stray.proof, reporter::client(&self.settings, &mut self.client)) {
+        let outcome = match (&stray.proof, self.client(Operation::Release)) {
             (Some(proof), Ok(client)) => client.release(proof, &fresh_key("release")).await,
             (None, _) => {
                 self.log.append(&line(
@@ -212,7 +229,7 @@ impl Observer {
     /// Sends what is due, in order, up to the first that gets no answer.
     async fn flush(&mut self) {
         while let Some((job, stage)) = self.pending.first() {
-            let told = match reporter::client(&self.settings, &mut self.client) {
+            let told = match self.client(Operation::ShadowReport) {
                 Ok(client) => reporter::tell(&client, &self.log, &self.ledger, &job, stage).await,
                 Err(failure) => {
                     self.log.append(&Line::error(

@@ -4,6 +4,8 @@
 
 use crate::fleet::client::{Client, Mirrored};
 use crate::fleet::failure::Failure;
+use crate::fleet::health::Operation;
+use crate::fleet::health_reporter::HealthReporter;
 use crate::ids::JobId;
 use crate::settings::Settings;
 use crate::stage::Stage;
@@ -11,7 +13,7 @@ use crate::stage::Stage;
 use super::ledger::{Ledger, Told};
 use super::log::{Event, Line, Log};
 
-pub(super) const OPERATION: &str = "shadow.report";
+pub(super) const OPERATION: &str = Operation::ShadowReport.name();
 
 /// Sends one report. An answer, whatever it says, is written to the ledger; a failure to the log.
 ///
@@ -71,7 +73,11 @@ fn oddity(answer: &Mirrored, stage: Stage) -> Option<String> {
 }
 
 /// A client, made at the first use.
-pub(super) fn client(settings: &Settings, kept: &mut Option<Client>) -> Result<Client, Failure> {
+pub(super) fn client(
+    settings: &Settings,
+    health: &HealthReporter,
+    kept: &mut Option<Client>,
+) -> Result<Client, Failure> {
     if let Some(client) = kept {
         return Ok(client.clone());
     }
@@ -81,7 +87,7 @@ pub(super) fn client(settings: &Settings, kept: &mut Option<Client>) -> Result<C
             &error.to_string(),
         )
     })?;
-    Ok(kept.insert(made).clone())
+    Ok(kept.insert(made.reporting_to(health)).clone())
 }
 
 #[cfg(test)]

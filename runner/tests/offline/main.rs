@@ -13,6 +13,7 @@ mod lost;
 mod making;
 mod order;
 mod pausing;
+mod presence;
 mod printing;
 mod pruning;
 mod rig;

@@ -306,9 +306,13 @@ impl Running<'_> {
         }
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
     /// The one process that it started itself.
     pub fn only_child(&self) -> Pid {
-        let pid = self.child.as_ref().unwrap().id();
+        let pid = self.pid();
         let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
         Pid::from_raw(children.trim().parse().unwrap()).unwrap()
     }

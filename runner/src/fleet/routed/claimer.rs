@@ -10,6 +10,7 @@ use super::inquiry::{Act, Input, Inquiry, Question};
 use super::{FleetEvent, due_at};
 use crate::clock::BootInstant;
 use crate::fleet::client::{Client, fresh_key};
+use crate::fleet::health::Operation;
 use crate::ids::Capability;
 
 /// The loop's end of the claiming task.
@@ -114,7 +115,13 @@ impl Work {
             Act::Release(proof) => {
                 let _ = client.release(&proof, &fresh_key("release")).await;
             }
-            Act::Tell(event) => self.events.send(event).await.ok()?,
+            Act::Failed { failure, retry_in } => client.health_reporter().claim_failed(&failure, retry_in),
+            Act::Tell(event) => {
+                if matches!(event, FleetEvent::Claimed(_) | FleetEvent::Nothing) {
+                    client.health_reporter().ended(Operation::Claim, None);
+                }
+                self.events.send(event).await.ok()?;
+            }
         }
         Some(())
     }

@@ -21,10 +21,10 @@ pub(super) enum Verdict {
 }
 
 pub(super) fn judge(failure: &Failure) -> Verdict {
-    match (failure, failure.status()) {
-        (_, Some(401 | 403)) => Verdict::Credential,
-        (Failure::Definite(_), _) => Verdict::NewKey,
-        (Failure::Indefinite { .. }, _) => Verdict::SameKey,
+    match failure {
+        failure if failure.is_of_credential() => Verdict::Credential,
+        Failure::Definite(_) => Verdict::NewKey,
+        Failure::Indefinite { .. } => Verdict::SameKey,
     }
 }
 

@@ -48,6 +48,11 @@ pub(crate) enum Act {
     },
     /// Tried once: if it fails the lease ends by itself.
     Release(LeaseProof),
+    /// The question was not answered; it is asked again by itself.
+    Failed {
+        failure: Failure,
+        retry_in: Duration,
+    },
     Tell(FleetEvent),
 }
 
@@ -68,7 +73,6 @@ struct Open {
     key: Arc<str>,
     /// Before the first request with that key: a lease is counted from here (clause T-3).
     first_sent: BootInstant,
-    in_trouble: bool,
     state: State,
 }
 
@@ -110,7 +114,7 @@ impl Inquiry {
             }
             (Input::Ask(question), None) if !self.stopped => {
                 let key = (self.keys)();
-                self.claim(now, question, (key, now), false, &mut acts);
+                self.claim(now, question, (key, now), &mut acts);
             }
             (Input::Claimed(answer), Some(open)) => self.claimed(now, open, answer, &mut acts),
             (Input::Renewed(answer), Some(open)) => self.renewed(now, open, answer, &mut acts),
@@ -143,7 +147,6 @@ impl Inquiry {
         now: BootInstant,
         question: Question,
         (key, first_sent): (Arc<str>, BootInstant),
-        in_trouble: bool,
         acts: &mut Vec<Act>,
     ) {
         acts.push(Act::Claim {
@@ -155,7 +158,6 @@ impl Inquiry {
             question,
             key,
             first_sent,
-            in_trouble,
             state,
         });
     }
@@ -172,7 +174,7 @@ impl Inquiry {
             return;
         };
         let granted = match answer {
-            Ok(Claimed::Nothing) => return self.conclude(&open, FleetEvent::Nothing, acts),
+            Ok(Claimed::Nothing) => return self.conclude(FleetEvent::Nothing, acts),
             Err(failure) => return self.failed(now, open, sent, judge(&failure), &failure, acts),
             Ok(Claimed::Job(answer)) => match read(*answer, open.first_sent) {
                 Ok(granted) => granted,
@@ -193,7 +195,7 @@ impl Inquiry {
             self.open = Some(open);
             return;
         }
-        self.conclude(&open, FleetEvent::Claimed(granted), acts);
+        self.conclude(FleetEvent::Claimed(granted), acts);
     }
 
     fn renewed(
@@ -211,7 +213,7 @@ impl Inquiry {
         match answer {
             Ok(ttl) => {
                 granted.time.renewed(sent, ttl);
-                self.conclude(&open, FleetEvent::Claimed(granted), acts);
+                self.conclude(FleetEvent::Claimed(granted), acts);
             }
             Err(failure) => self.failed(now, open, sent, judge(&failure), &failure, acts),
         }
@@ -240,16 +242,13 @@ impl Inquiry {
             Verdict::NewKey => ((self.keys)(), now),
             Verdict::SameKey | Verdict::Credential => (open.key, open.first_sent),
         };
-        self.claim(now, open.question, key, true, acts);
+        self.claim(now, open.question, key, acts);
     }
 
     /// There is an answer. A job for a run that was stopped meanwhile is given back.
-    fn conclude(&mut self, open: &Open, event: FleetEvent, acts: &mut Vec<Act>) {
+    fn conclude(&mut self, event: FleetEvent, acts: &mut Vec<Act>) {
         self.backoff.succeeded();
         self.outage.answered();
-        if open.in_trouble {
-            acts.push(Act::Tell(FleetEvent::Recovered));
-        }
         acts.push(match event {
             FleetEvent::Claimed(granted) if self.stopped => Act::Release(granted.proof),
             event => Act::Tell(event),
@@ -275,11 +274,10 @@ impl Inquiry {
             return;
         }
         let retry_in = self.backoff.after_failure(failure.retry_after());
-        acts.push(Act::Tell(FleetEvent::Trouble {
-            problem: problem.clone(),
+        acts.push(Act::Failed {
+            failure: failure.clone(),
             retry_in,
-        }));
-        open.in_trouble = true;
+        });
         open.state = State::Waiting {
             verdict,
             problem,

@@ -16,6 +16,7 @@ use super::thread::Thread;
 use super::{Claimer, Closing, EVENTS_MAX, FleetEvent, Granted, Keeper, Terms, courier};
 use crate::clock::{BootInstant, Ending};
 use crate::fleet::client::{Client, ClientError, LeaseProof, StageNews, fresh_key};
+use crate::fleet::health_reporter::HealthReporter;
 use crate::fleet::wire;
 use crate::ids::{Capability, JobId};
 use crate::queue::Letter;
@@ -44,8 +45,8 @@ pub(crate) struct Office {
 impl Office {
     /// # Errors
     /// No client can be made of the settings, or the system gives no thread.
-    pub(crate) fn open(settings: &Settings) -> Result<Office, ClientError> {
-        let client = Client::new(settings)?;
+    pub(crate) fn open(settings: &Settings, health: &HealthReporter) -> Result<Office, ClientError> {
+        let client = Client::new(settings)?.reporting_to(health);
         let thread = Thread::start().map_err(ClientError::Thread)?;
         let timeout = settings.fleet.timeout.value;
         let (sender, events) = mpsc::channel(EVENTS_MAX);
@@ -60,7 +61,7 @@ impl Office {
             },
             keepers: BTreeMap::new(),
             closing: 0,
-            credential: credential(settings),
+            credential: settings.fleet.credential(),
             client,
             sender,
             events,
@@ -227,13 +228,6 @@ fn news(stage: Stage, detail: Option<&str>) -> StageNews {
 /// Factories that were started together, or lost the coordinator together, differ in both.
 fn seed() -> u64 {
     u64::from(std::process::id()) ^ BootInstant::now().nanos()
-}
-
-fn credential(settings: &Settings) -> String {
-    match &settings.fleet.token {
-        Some(token) => format!("the token from {}", token.origin),
-        None => String::from("a call without a token (set AQ_FLEET_TOKEN or AQ_FLEET_TOKEN_FILE)"),
-    }
 }
 
 #[cfg(test)]

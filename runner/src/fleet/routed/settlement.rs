@@ -27,8 +27,8 @@ impl Settlement {
 pub(crate) fn settlement(sent: Result<(), Failure>) -> Settlement {
     match sent {
         Ok(()) => Settlement::Delivered,
-        Err(Failure::Definite(refusal)) if ![401, 403].contains(&refusal.status) => {
-            Settlement::Refused(Failure::Definite(refusal).to_string())
+        Err(failure @ Failure::Definite(_)) if !failure.is_of_credential() => {
+            Settlement::Refused(failure.to_string())
         }
         Err(failure) => Settlement::Undelivered(failure.to_string()),
     }

@@ -169,6 +169,7 @@ impl World {
                     let token = token_of_lease(&proof);
                     self.send(host, Caller::Nobody, Request::Release { token }, LIMIT_MS);
                 }
+                inquiry::Act::Failed { .. } => {}
                 inquiry::Act::Tell(event) => self.tell(host, event),
             }
         }

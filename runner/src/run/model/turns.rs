@@ -16,10 +16,7 @@ impl World {
     pub(super) fn fleet_event(&mut self, host: usize, event: FleetEvent) {
         let clock = self.clock(host);
         let process = self.process(host);
-        if matches!(
-            event,
-            FleetEvent::Claimed(_) | FleetEvent::Nothing | FleetEvent::Recovered
-        ) {
+        if matches!(event, FleetEvent::Claimed(_) | FleetEvent::Nothing) {
             process.owes |= std::mem::take(&mut process.later);
         }
         match event {
@@ -40,10 +37,7 @@ impl World {
                 };
                 self.settled(host, token, &outcome);
             }
-            FleetEvent::Trouble { .. }
-            | FleetEvent::Recovered
-            | FleetEvent::Unreachable { .. }
-            | FleetEvent::CredentialRefused { .. } => {}
+            FleetEvent::Unreachable { .. } | FleetEvent::CredentialRefused { .. } => {}
         }
     }
 

@@ -22,6 +22,10 @@ fn queue() -> tempfile::TempDir {
     folder
 }
 
+fn start(settings: &Settings) -> Lane {
+    Lane::start(settings, &HealthReporter::default())
+}
+
 fn place(queue: &Path, job: &str, stage: Stage) {
     fs::write(
         queue.join(stage.folder()).join(format!("{job}.md")),
@@ -86,7 +90,7 @@ fn decisions_and_transitions_go_out_in_their_order_and_each_decision_has_one_lin
             noted(seen)
         }
     });
-    let lane = Lane::start(&settings(queue.path(), &coordinator.url));
+    let lane = start(&settings(queue.path(), &coordinator.url));
     lane.decided(decision(Some("alpha"), &["alpha", "beta"]));
     for stage in [Stage::Building, Stage::Testing, Stage::Shipped] {
         lane.moved(moved("alpha", stage));
@@ -117,7 +121,7 @@ fn a_claim_tells_nothing_of_the_local_decision() {
     let queue = queue();
     let coordinator = Coordinator::start(|_| offer("alpha"));
     for local in [Some("alpha"), Some("beta"), None] {
-        let lane = Lane::start(&settings(queue.path(), &coordinator.url));
+        let lane = start(&settings(queue.path(), &coordinator.url));
         lane.decided(decision(local, &["alpha", "beta"]));
         lane.finish(LONG);
     }
@@ -133,7 +137,7 @@ fn no_other_mode_makes_a_connection_or_a_line() {
     for mode in [Mode::Offline, Mode::Local, Mode::Route] {
         let mut settings = settings(queue.path(), &coordinator.url);
         settings.mode = mode;
-        let lane = Lane::start(&settings);
+        let lane = start(&settings);
         lane.decided(decision(Some("alpha"), &["alpha"]));
         lane.moved(moved("alpha", Stage::Building));
         lane.finish(LONG);
@@ -146,7 +150,7 @@ fn no_other_mode_makes_a_connection_or_a_line() {
 fn a_hanging_coordinator_costs_the_limit_at_the_end_and_every_decision_keeps_its_line() {
     let queue = queue();
     let coordinator = Coordinator::start(|_| None);
-    let lane = Lane::start(&settings(queue.path(), &coordinator.url));
+    let lane = start(&settings(queue.path(), &coordinator.url));
     for name in ["a", "b", "c"] {
         lane.decided(decision(Some(name), &["a", "b", "c"]));
         lane.moved(moved(name, Stage::Building));
@@ -162,7 +166,7 @@ fn a_hanging_coordinator_costs_the_limit_at_the_end_and_every_decision_keeps_its
 fn decisions_that_do_not_fit_are_counted_while_the_coordinator_hangs() {
     let queue = queue();
     let coordinator = Coordinator::start(|_| None);
-    let lane = Lane::start(&settings(queue.path(), &coordinator.url));
+    let lane = start(&settings(queue.path(), &coordinator.url));
     const DECISIONS: usize = 3000;
     for _ in 0..DECISIONS {
         lane.decided(decision(Some("a"), &["a"]));
@@ -187,7 +191,7 @@ fn an_unanswered_report_is_a_gap_until_it_is_answered_and_then_the_last_stage_ha
         false => Some((500, String::new())),
     });
     let settings = settings(queue.path(), &coordinator.url);
-    let lane = Lane::start(&settings);
+    let lane = start(&settings);
     lane.decided(decision(Some("alpha"), &["alpha"]));
     lane.moved(moved("alpha", Stage::Building));
     lane.moved(moved("alpha", Stage::Shipped));
@@ -210,14 +214,14 @@ fn an_unanswered_report_is_a_gap_until_it_is_answered_and_then_the_last_stage_ha
     place(queue.path(), "alpha", Stage::Shipped);
     healthy.store(true, Ordering::SeqCst);
     let before = coordinator.seen().len();
-    let lane = Lane::start(&settings);
+    let lane = start(&settings);
     lane.decided(decision(Some("beta"), &["beta"]));
     lane.finish(LONG);
     assert_eq!(coordinator.briefly()[before..], ["alpha shipped", "claim"]);
 
     // What was answered is not repeated by the one after that.
     let before = coordinator.seen().len();
-    let lane = Lane::start(&settings);
+    let lane = start(&settings);
     lane.decided(decision(None, &[]));
     lane.finish(LONG);
     assert_eq!(coordinator.briefly()[before..], ["claim"]);
@@ -236,7 +240,7 @@ fn a_job_that_came_back_to_the_inbox_unheard_is_reported_before_it_is_decided_on
     let settings = settings(queue.path(), &coordinator.url);
     Ledger::new(&settings).note(Told::Answered, &id("alpha"), Stage::Building);
     place(queue.path(), "alpha", Stage::Inbox);
-    let lane = Lane::start(&settings);
+    let lane = start(&settings);
     lane.decided(decision(Some("alpha"), &["alpha"]));
     lane.moved(moved("alpha", Stage::Building));
     lane.finish(LONG);
@@ -254,7 +258,7 @@ fn what_a_command_could_not_deliver_is_a_gap_for_the_runner_that_goes_on() {
         }
     });
     let running = settings(queue.path(), &coordinator.url);
-    let lane = Lane::start(&running);
+    let lane = start(&running);
     place(queue.path(), "old", Stage::Inbox);
     Ledger::new(&running).note(Told::Open, &id("old"), Stage::Inbox);
     lane.decided(decision(Some("alpha"), &["alpha"]));

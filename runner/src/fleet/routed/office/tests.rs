@@ -16,7 +16,7 @@ fn answer(seen: &Seen) -> Option<(u16, String)> {
 fn with_office<F: Future<Output = ()>>(coordinator: &Coordinator, work: impl FnOnce(Office) -> F) {
     let folder = tempfile::tempdir().unwrap();
     let settings = settings(folder.path(), &coordinator.url);
-    block_on(async { work(Office::open(&settings).unwrap()).await });
+    block_on(async { work(Office::open(&settings, &HealthReporter::default()).unwrap()).await });
 }
 
 async fn claimed(office: &mut Office) -> Box<Granted> {

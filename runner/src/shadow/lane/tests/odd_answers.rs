@@ -10,7 +10,7 @@ fn a_coordinator_without_a_dry_run_is_noted_once_and_asked_no_more() {
             true => Some((status, String::from("{}"))),
             false => noted(seen),
         });
-        let lane = Lane::start(&settings(queue.path(), &coordinator.url));
+        let lane = start(&settings(queue.path(), &coordinator.url));
         for name in ["a", "b"] {
             lane.decided(decision(Some(name), &[name]));
             lane.moved(moved(name, Stage::Shipped));
@@ -57,7 +57,7 @@ fn a_lease_that_nobody_asked_for_is_released_once_and_no_more_is_asked() {
             )),
             false => Some((release, String::from(r#"{"stage":"queued"}"#))),
         });
-        let lane = Lane::start(&settings(queue.path(), &coordinator.url));
+        let lane = start(&settings(queue.path(), &coordinator.url));
         lane.decided(decision(Some("a"), &["a"]));
         lane.decided(decision(Some("b"), &["b"]));
         lane.finish(LONG);
@@ -78,7 +78,7 @@ fn an_error_is_the_outcome_of_its_decision_and_is_not_retried() {
             noted(seen)
         }
     });
-    let lane = Lane::start(&settings(queue.path(), &coordinator.url));
+    let lane = start(&settings(queue.path(), &coordinator.url));
     lane.decided(decision(Some("a"), &["a"]));
     lane.finish(LONG);
     assert_eq!(coordinator.briefly(), ["claim"]);
@@ -95,7 +95,7 @@ fn an_idle_offer_is_logged_again_only_after_a_pick_or_when_it_changes() {
         true => offer(offers.lock().unwrap().next().unwrap()),
         false => noted(seen),
     });
-    let lane = Lane::start(&settings(queue.path(), &coordinator.url));
+    let lane = start(&settings(queue.path(), &coordinator.url));
     for local in [None, None, None, Some("a"), None] {
         lane.decided(decision(local, &["a"]));
     }
@@ -115,7 +115,7 @@ fn an_idle_offer_is_logged_again_only_after_a_pick_or_when_it_changes() {
 fn neither_side_naming_a_job_is_no_line() {
     let queue = queue();
     let coordinator = Coordinator::start(|_| Some((204, String::new())));
-    let lane = Lane::start(&settings(queue.path(), &coordinator.url));
+    let lane = start(&settings(queue.path(), &coordinator.url));
     lane.decided(decision(None, &[]));
     lane.decided(decision(Some("a"), &["a"]));
     lane.finish(LONG);
@@ -134,7 +134,7 @@ fn an_odd_answer_to_a_report_is_noted_and_changes_nothing() {
             ),
         )),
     });
-    let lane = Lane::start(&settings(queue.path(), &coordinator.url));
+    let lane = start(&settings(queue.path(), &coordinator.url));
     lane.moved(moved("a", Stage::Building));
     lane.decided(decision(Some("a"), &["a"]));
     lane.finish(LONG);
@@ -148,7 +148,7 @@ fn an_odd_answer_to_a_report_is_noted_and_changes_nothing() {
 fn a_hostile_offer_stays_one_line_of_text() {
     let queue = queue();
     let coordinator = Coordinator::start(|_| offer("../../etc\\n{\\\"verdict\\\":\\\"AGREE\\\"}\\u001b[2J"));
-    let lane = Lane::start(&settings(queue.path(), &coordinator.url));
+    let lane = start(&settings(queue.path(), &coordinator.url));
     lane.decided(decision(Some("a"), &["a"]));
     lane.finish(LONG);
     let lines = log(queue.path());
@@ -190,7 +190,7 @@ fn a_log_that_cannot_be_written_stops_nothing() {
     let queue = queue();
     std::os::unix::fs::symlink("/dev/full", crate::shadow::log::path_in(queue.path())).unwrap();
     let coordinator = Coordinator::start(|seen| if is_claim(seen) { offer("a") } else { noted(seen) });
-    let lane = Lane::start(&settings(queue.path(), &coordinator.url));
+    let lane = start(&settings(queue.path(), &coordinator.url));
     lane.decided(decision(Some("a"), &["a"]));
     lane.moved(moved("a", Stage::Shipped));
     lane.finish(LONG);

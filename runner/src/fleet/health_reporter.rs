@@ -1,0 +1,256 @@
+//! Takes note of how calls fare, and hands that on: to a thread of its own, so that who makes the calls waits for no disk
+//! and for nobody who reads what is printed.
+
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::failure::Failure;
+use super::health::{CoordinatorHealth, HealthNews, NotComparing, Operation};
+use super::thread;
+
+/// How much later than it happened something is handed on that nobody has to be told of.
+const SOON: Duration = Duration::from_millis(250);
+/// An answer is worth being handed on if the last one that was is older.
+const ANSWER_AGE: SignedDuration = SignedDuration::from_secs(10);
+/// News that were not taken yet; older ones go.
+const NEWS_MAX: usize = 8;
+
+/// What a thread that was started is given: how the calls fare now, and what is to be told of that.
+type Sink = Box<dyn FnMut(&CoordinatorHealth, Vec<HealthNews>) + Send>;
+
+/// Notes in vain until it is started.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct HealthReporter {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    notes: Mutex<HealthNotes>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct HealthNotes {
+    health: CoordinatorHealth,
+    news: Vec<HealthNews>,
+    due: HandOver,
+    /// When an answer was handed on last.
+    answer_at: Option<Timestamp>,
+    thread: ThreadState,
+}
+
+/// When the notes are to be handed on.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum HandOver {
+    #[default]
+    Never,
+    Soon,
+    Now,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum ThreadState {
+    #[default]
+    None,
+    Runs,
+    IsToEnd,
+}
+
+impl HealthReporter {
+    /// From now on what is noted goes to `sink`, on a thread of its own; once is enough.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub(crate) fn start(&self, sink: Sink) -> io::Result<()> {
+        let mut notes = self.shared.lock();
+        if notes.thread == ThreadState::None {
+            let shared = Arc::clone(&self.shared);
+            thread::spawn("aq-health", move || shared.hand_over(sink))?;
+            notes.thread = ThreadState::Runs;
+        }
+        Ok(())
+    }
+
+    /// A call has ended.
+    pub(crate) fn ended(&self, operation: Operation, failure: Option<&Failure>) {
+        self.note(|notes, now| notes.ended(operation, failure, now));
+    }
+
+    /// A claim has failed and is made again after a while.
+    pub(crate) fn claim_failed(&self, failure: &Failure, retry_in: Duration) {
+        self.note(|notes, now| {
+            let noted = notes.ended(Operation::Claim, Some(failure), now);
+            notes.health.retries_in(now, retry_in);
+            noted
+        });
+    }
+
+    pub(crate) fn compares_no_more(&self, why: NotComparing) {
+        self.note(|notes, _| (HandOver::Soon, notes.health.compares_no_more(why)));
+    }
+
+    /// Other calls than before are made from now on.
+    pub(crate) fn begin_anew(&self) {
+        let mut notes = self.shared.lock();
+        (notes.health, notes.answer_at) = (CoordinatorHealth::default(), None);
+    }
+
+    /// Waits at most `limit` for what is still to be told.
+    pub(crate) fn finish(&self, limit: Duration) {
+        let mut notes = self.shared.lock();
+        if notes.thread == ThreadState::Runs {
+            notes.thread = ThreadState::IsToEnd;
+            self.shared.changed.notify_all();
+            let ends = |notes: &mut HealthNotes| notes.thread == ThreadState::IsToEnd;
+            let ended = self.shared.changed.wait_timeout_while(notes, limit, ends);
+            drop(ended);
+        }
+    }
+
+    fn note(&self, change: impl FnOnce(&mut HealthNotes, Timestamp) -> (HandOver, Option<HealthNews>)) {
+        let mut notes = self.shared.lock();
+        let (due, news) = change(&mut notes, Timestamp::now());
+        let due = if news.is_some() { HandOver::Now } else { due };
+        if notes.thread == ThreadState::None {
+            return;
+        }
+        if let Some(news) = news {
+            let kept = notes.news.len().min(NEWS_MAX - 1);
+            let old = notes.news.len() - kept;
+            notes.news.drain(..old);
+            notes.news.push(news);
+        }
+        if due > notes.due {
+            notes.due = due;
+            self.shared.changed.notify_all();
+        }
+    }
+}
+
+impl HealthNotes {
+    fn ended(
+        &mut self,
+        operation: Operation,
+        failure: Option<&Failure>,
+        now: Timestamp,
+    ) -> (HandOver, Option<HealthNews>) {
+        let failed = self.health.trouble.is_some();
+        let news = self.health.ended(operation, failure, now);
+        let is_over = failed && self.health.trouble.is_none();
+        let is_old = self
+            .answer_at
+            .is_none_or(|at| now.duration_since(at) >= ANSWER_AGE);
+        let due = match failure {
+            None if is_old => HandOver::Now,
+            None if !is_over => HandOver::Never,
+            None | Some(_) => HandOver::Soon,
+        };
+        if due == HandOver::Now {
+            self.answer_at = Some(now);
+        }
+        (due, news)
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, HealthNotes> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hand_over(&self, mut sink: Sink) {
+        loop {
+            let mut notes = self.lock();
+            let goes_on = |notes: &HealthNotes| notes.thread == ThreadState::Runs;
+            let nothing = |notes: &mut HealthNotes| goes_on(notes) && notes.due == HandOver::Never;
+            notes = self
+                .changed
+                .wait_while(notes, nothing)
+                .unwrap_or_else(PoisonError::into_inner);
+            // What follows at once is handed on with it.
+            let soon = |notes: &mut HealthNotes| goes_on(notes) && notes.due == HandOver::Soon;
+            (notes, _) = self
+                .changed
+                .wait_timeout_while(notes, SOON, soon)
+                .unwrap_or_else(PoisonError::into_inner);
+            let (health, news) = (notes.health.clone(), std::mem::take(&mut notes.news));
+            notes.due = HandOver::Never;
+            let is_last = !goes_on(&notes);
+            drop(notes);
+            sink(&health, news);
+            if is_last {
+                self.lock().thread = ThreadState::None;
+                return self.changed.notify_all();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+    use crate::fleet::failure::FailureKind;
+
+    #[test]
+    fn what_is_noted_last_is_handed_on_at_the_end_at_the_latest() {
+        let reporter = HealthReporter::default();
+        let failure = Failure::indefinite(FailureKind::Timeout, "");
+        // Nobody listens yet.
+        reporter.ended(Operation::Claim, Some(&failure));
+        let (sender, handed) = channel();
+        let sink = move |health: &CoordinatorHealth, news: Vec<HealthNews>| {
+            let _ = sender.send((health.clone(), news));
+        };
+        reporter.start(Box::new(sink)).unwrap();
+        (0..3).for_each(|_| reporter.claim_failed(&failure, Duration::from_secs(1)));
+        reporter.ended(Operation::Claim, None);
+        reporter.finish(Duration::from_secs(30));
+        let handed: Vec<_> = handed.iter().collect();
+        let (last, _) = handed.last().unwrap();
+        assert!(last.trouble.is_none() && last.last_answer.is_some());
+        let news = handed.into_iter().flat_map(|(_, news)| news);
+        assert!(matches!(
+            news.collect::<Vec<_>>()[..],
+            [HealthNews::Over { errors: 4, .. }]
+        ));
+    }
+
+    #[test]
+    fn trouble_that_nobody_is_told_of_is_handed_on_all_the_same_and_so_is_its_end() {
+        let mut notes = HealthNotes::default();
+        let failure = Failure::indefinite(FailureKind::Timeout, "");
+        let mut due = |failure: Option<&Failure>, second| {
+            let at = Timestamp::from_second(second).unwrap();
+            let (due, news) = notes.ended(Operation::Claim, failure, at);
+            (due, news.is_some())
+        };
+        assert_eq!(due(None, 0), (HandOver::Now, false));
+        assert_eq!(due(None, 1), (HandOver::Never, false));
+        assert_eq!(due(Some(&failure), 2), (HandOver::Soon, true));
+        assert_eq!(due(None, 3), (HandOver::Soon, true));
+        assert_eq!(due(Some(&failure), 4), (HandOver::Soon, false));
+        assert_eq!(due(None, 5), (HandOver::Soon, false));
+        assert_eq!(due(None, 15), (HandOver::Now, false));
+    }
+
+    #[test]
+    fn who_does_not_take_what_is_handed_on_keeps_nobody_waiting() {
+        let reporter = HealthReporter::default();
+        let (release, held) = channel::<()>();
+        reporter
+            .start(Box::new(move |_, _| held.recv().unwrap_or_default()))
+            .unwrap();
+        let failure = Failure::indefinite(FailureKind::Timeout, "");
+        for _ in 0..10_000 {
+            reporter.ended(Operation::ShadowClaim, Some(&failure));
+            reporter.ended(Operation::ShadowClaim, None);
+        }
+        reporter.finish(Duration::ZERO);
+        drop(release);
+    }
+}

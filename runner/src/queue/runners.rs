@@ -1,0 +1,209 @@
+//! What the runners of a queue tell of themselves: a file each in `.state/runners/`, locked while its runner lives.
+//!
+//! The lock is all that says that a runner is at work: it goes with the process, however that ends, and no process id
+//! that was used again can take its place. Each text is a new file, locked before it is moved to its place, so that a
+//! reader finds a whole one that is held, or one that nobody holds any more. A text that can't be written is given up.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::io::Errno;
+
+use super::{Queue, files};
+use crate::clock::BootInstant;
+
+const TEXT_BYTES_MAX: u64 = 64 * 1024;
+/// A file that is replaced by a newer one while it is looked at is looked at again.
+const LOOKS: u32 = 16;
+
+/// The file of one runner.
+#[derive(Debug)]
+pub(crate) struct RunnerFile {
+    path: PathBuf,
+    /// Where the next text is written first.
+    scratch: PathBuf,
+    /// The one in its place, open for as long as it has to be locked.
+    held: Option<File>,
+}
+
+impl Queue {
+    /// A file of this process's own; those of runners that are gone are removed.
+    pub(crate) fn runner_file(&self) -> RunnerFile {
+        let folder = folder_in(self.root());
+        let _ = fs::create_dir(&folder);
+        for path in files_in(&folder) {
+            if let Ok(Found::Left) = look(&path) {
+                let _ = fs::remove_file(path);
+            }
+        }
+        let name = format!("{}-{:x}", std::process::id(), BootInstant::now().nanos());
+        RunnerFile {
+            path: folder.join(format!("{name}.json")),
+            scratch: self.scratch_folder().join(format!("runner-{name}")),
+            held: None,
+        }
+    }
+}
+
+impl RunnerFile {
+    pub(crate) fn write(&mut self, text: &[u8]) {
+        match self.try_write(text) {
+            Ok(file) => self.held = Some(file),
+            Err(_) => drop(files::remove(&self.scratch)),
+        }
+    }
+
+    pub(crate) fn remove(&mut self) {
+        if self.held.take().is_some() {
+            let _ = files::remove(&self.path);
+        }
+    }
+
+    fn try_write(&self, text: &[u8]) -> io::Result<File> {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&self.scratch)?;
+        flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+        file.write_all(text)?;
+        fs::rename(&self.scratch, &self.path)?;
+        Ok(file)
+    }
+}
+
+/// What the runners that are at work on a queue tell, for those who only want to know.
+pub(crate) fn told_by_runners(queue_dir: &Path) -> Vec<Vec<u8>> {
+    let mut paths = files_in(&folder_in(queue_dir));
+    paths.sort();
+    let texts = paths.iter().filter_map(|path| match look(path) {
+        Ok(Found::Held(text)) => Some(text),
+        Ok(Found::Left) | Err(_) => None,
+    });
+    texts.collect()
+}
+
+fn folder_in(queue_dir: &Path) -> PathBuf {
+    queue_dir.join(".state").join("runners")
+}
+
+/// None where there is no such folder: a queue of an earlier version, or one that nothing has run.
+fn files_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let paths = entries.map(|entry| entry.path());
+    paths
+        .filter(|path| path.extension().is_some_and(|ending| ending == "json"))
+        .collect()
+}
+
+enum Found {
+    /// Its runner lives.
+    Held(Vec<u8>),
+    /// Its runner is gone.
+    Left,
+}
+
+fn look(path: &Path) -> io::Result<Found> {
+    for _ in 0..LOOKS {
+        let file = open(path)?;
+        match flock(&file, FlockOperation::NonBlockingLockShared) {
+            Err(Errno::WOULDBLOCK) => {
+                let mut text = Vec::new();
+                file.take(TEXT_BYTES_MAX).read_to_end(&mut text)?;
+                return Ok(Found::Held(text));
+            }
+            Err(errno) => return Err(errno.into()),
+            Ok(()) => {}
+        }
+        // Nobody holds it: left behind, or replaced since it was opened.
+        if path.symlink_metadata()?.ino() == file.metadata()?.ino() {
+            return Ok(Found::Left);
+        }
+    }
+    Err(io::ErrorKind::WouldBlock.into())
+}
+
+/// Never waits, whatever lies there.
+fn open(path: &Path) -> io::Result<File> {
+    let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::NOCTTY)
+        .bits()
+        .cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::other("it is no regular file")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queue() -> (tempfile::TempDir, Queue) {
+        let folder = tempfile::tempdir().unwrap();
+        let queue = Queue::create(&folder.path().join("queue")).unwrap();
+        (folder, queue)
+    }
+
+    #[test]
+    fn what_a_runner_tells_last_is_seen_until_it_is_gone_however_that_comes_about() {
+        let (_folder, queue) = queue();
+        assert!(told_by_runners(queue.root()).is_empty());
+        let (mut one, mut other) = (queue.runner_file(), queue.runner_file());
+        one.write(b"first");
+        one.write(b"second");
+        other.write(b"other");
+        assert_eq!(told_by_runners(queue.root()), [&b"second"[..], b"other"]);
+        one.remove();
+        assert_eq!(told_by_runners(queue.root()), [b"other"]);
+        // As if it were killed: its lock goes, its file stays, until the next runner comes.
+        drop(other);
+        assert!(told_by_runners(queue.root()).is_empty());
+        assert_eq!(files_in(&folder_in(queue.root())).len(), 1);
+        queue.runner_file();
+        assert!(files_in(&folder_in(queue.root())).is_empty());
+    }
+
+    #[test]
+    fn what_is_no_file_of_a_runner_is_passed_over_and_never_waited_for() {
+        let (_folder, queue) = queue();
+        let mut own = queue.runner_file();
+        let folder = folder_in(queue.root());
+        fs::create_dir(folder.join("folder.json")).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, folder.join("pipe.json"), rustix::fs::Mode::RWXU).unwrap();
+        std::os::unix::fs::symlink("/dev/full", folder.join("link.json")).unwrap();
+        fs::write(folder.join("left.json"), "{").unwrap();
+        own.write(b"own");
+        assert_eq!(told_by_runners(queue.root()), [b"own"]);
+    }
+
+    #[test]
+    fn a_place_that_can_not_be_written_to_is_no_trouble() {
+        let (_folder, queue) = queue();
+        fs::write(folder_in(queue.root()), "in the way").unwrap();
+        let mut own = queue.runner_file();
+        own.write(b"own");
+        own.remove();
+        assert!(told_by_runners(queue.root()).is_empty());
+        let scratch = fs::read_dir(queue.scratch_folder()).unwrap().count();
+        assert_eq!(scratch, 0);
+    }
+
+    #[test]
+    fn readers_that_look_while_a_runner_writes_always_see_it() {
+        let (_folder, queue) = queue();
+        let mut own = queue.runner_file();
+        own.write(b"own");
+        std::thread::scope(|scope| {
+            let readers: Vec<_> = (0..2)
+                .map(|_| scope.spawn(|| (0..300).all(|_| told_by_runners(queue.root()) == [b"own"])))
+                .collect();
+            while readers.iter().any(|reader| !reader.is_finished()) {
+                own.write(b"own");
+            }
+            assert!(readers.into_iter().all(|reader| reader.join().unwrap()));
+        });
+    }
+}
