@@ -50,10 +50,14 @@ from_file() {
         }' "$QUEUE/aq.toml"
 }
 
+# What flags in front of the command say, by the variable that each stands for.
+declare -A GIVEN=()
+
 # setting VARIABLE key default: sets REPLY to the value and ORIGIN to where it came from.
 setting() {
     REPLY=${!1-} ORIGIN="environment $1"
-    if [[ -z ${!1+set} ]]; then
+    if [[ -n ${GIVEN[$1]+set} ]]; then REPLY=${GIVEN[$1]} ORIGIN="a flag"
+    elif [[ -z ${!1+set} ]]; then
         REPLY=$(from_file "$2" fleet) ORIGIN="aq.toml"
         [[ -n $REPLY ]] || REPLY=$3 ORIGIN=default
     fi

@@ -4,7 +4,7 @@
 lane() {
     local kind one two message
     trap - TERM INT
-    SILENT=''
+    SILENT='' ERRORS=0 CLAIM_FAILS='' ANSWERED=never
     # A torn tail is closed off before anything is written behind it.
     [[ -s $LOG && -n $(tail -c 1 "$LOG" 2>/dev/null) ]] && echo >>"$LOG"
     flush_reports
@@ -17,6 +17,23 @@ lane() {
         esac
         printf . >>"$TMP/told"
     done
+}
+
+# fares OPERATION KIND: what came of a call, KIND empty where it was answered. Trouble is told when it begins and when it
+# is over. A question that fails is answered by a question alone.
+fares() {
+    if [[ -n $2 ]]; then
+        ERRORS=$((ERRORS + 1))
+        [[ $1 == shadow.claim ]] && CLAIM_FAILS=1
+        ((ERRORS > 1)) || say "trouble with the coordinator: $1: $2; nothing is compared until it answers, jobs go on"
+    else
+        TZ=UTC printf -v ANSWERED '%(%FT%TZ)T' -1
+        if ((ERRORS)) && [[ $1 == shadow.claim || -z $CLAIM_FAILS ]]; then
+            say "the coordinator answers again"
+            ERRORS=0 CLAIM_FAILS=''
+        fi
+    fi
+    { echo "last answer $ANSWERED, $ERRORS errors in a row${2:+, the last: $2}" >"$STATE/runners/$$.lane"; } 2>/dev/null
 }
 
 # Keeps for the lane the stages of jobs past the inbox that were never answered for. Done by the runner before its first
@@ -51,7 +68,9 @@ mirror() { # ID STAGE
 report() { # ID STAGE: true once it is answered
     local body
     body=$(printf '{"factoryId":"%s","jobId":"%s","stage":"%s","at":"%s","shadow":1}' "$FACTORY" "$1" "$2" "$(instant)")
-    if call /v1/shadow/reports "$body"; then
+    call /v1/shadow/reports "$body"
+    fares shadow.report "${KIND#status-404}"
+    if [[ -z $KIND ]]; then
         value .accepted; local accepted=$REPLY
         value .stage
         if [[ $accepted != true || $REPLY != "$2" ]] || has_more; then
@@ -104,13 +123,17 @@ judge() { # LOCAL VIEW EXTRA
     case $KIND in
         status-404 | status-405 | status-501)
             SILENT=unsupported
+            fares shadow.claim ''
+            say "nothing is compared: the coordinator has no dry run (dry-run-unsupported)"
             line dry-run-unsupported '' '' '' ',"decision":null'
             line skipped "$1" '' '' "$3,\"reason\":\"unsupported\""
             return ;;
         ?*)
+            fares shadow.claim "$KIND"
             line shadow-error "$1" '' '' "$3,\"operation\":\"shadow.claim\",\"kind\":\"$KIND\""
             return ;;
     esac
+    fares shadow.claim ''
     if [[ $STATUS != 204 ]]; then
         if value .lease; then give_back "$1" "$3"; return; fi
         value .dryRun

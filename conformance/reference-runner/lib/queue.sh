@@ -7,7 +7,7 @@ prepare_queue() {
         mkdir -p "$QUEUE/$stage" 2>/dev/null && [[ -r $QUEUE/$stage && -d $QUEUE/$stage ]] \
             || die 1 "$QUEUE/$stage can't be read; nothing is done, because an unreadable queue is no empty one"
     done
-    mkdir -p "$STATE"/{jobs,locks,seq,pending,mirror} || die 1 "$STATE can't be written"
+    mkdir -p "$STATE"/{jobs,locks,seq,pending,mirror,runners} || die 1 "$STATE can't be written"
 }
 
 # Runs a command while no other process of this queue is in here. A holder that is gone is cleared away.
