@@ -34,7 +34,7 @@ pub(super) fn run(mutant: Mutant, runner: &str, arguments: &[String]) -> std::io
         Kind::TellsTwice if working => {
             let output = command.stderr(Stdio::piped()).stdout(Stdio::inherit()).output()?;
             let told = String::from_utf8_lossy(&output.stderr);
-            eprint!("{told}{told}");
+            stdio::put_beside(&format!("{told}{told}"));
             return fired(kind).map(|()| output.status.code().unwrap_or(70));
         }
         Kind::Crashes if working => {
