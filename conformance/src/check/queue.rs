@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use stub_coordinator::Exchange;
+
 use super::of_runner;
 use crate::observed::Observed;
 use crate::scenario::Scenario;
@@ -43,6 +45,12 @@ pub(super) fn check(scenario: &Scenario, seen: &Observed, findings: &mut Vec<Fin
         of_runner("reasons", findings)
             .and_of(scenario)
             .equal(&expect.reasons, &recorded);
+    }
+    if !expect.reported.is_empty() {
+        let told = expect.reported.keys().map(|id| (id.clone(), code_told(seen, id)));
+        of_runner("reported", findings)
+            .and_of(scenario)
+            .equal(&expect.reported, &told.collect());
     }
     let expected_stages = &expect.coordinator_stages;
     if !expected_stages.is_empty() {
@@ -123,6 +131,17 @@ fn without_zeros(counts: &BTreeMap<String, usize>) -> BTreeMap<String, usize> {
         .filter(|(_, count)| **count > 0)
         .map(|(id, count)| (id.clone(), *count))
         .collect()
+}
+
+/// The code in the last report of this job's stage.
+fn code_told(seen: &Observed, id: &str) -> String {
+    let is_it = |exchange: &&Exchange| {
+        exchange.operation.as_deref() == Some("job.report") && exchange.job.as_deref() == Some(id)
+    };
+    let last = seen.coordinator.journal.iter().rfind(is_it);
+    let detail = last.and_then(|report| report.request_body.as_ref()?.get("detail")?.as_str());
+    let code = detail.and_then(|detail| detail.split(':').next());
+    code.unwrap_or("nothing reported").to_owned()
 }
 
 /// The reason that the runner shows for a job, wherever in its JSON it stands.

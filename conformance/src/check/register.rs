@@ -44,6 +44,7 @@ checks! {
     Scenario "quarantined" []
     Scenario "reasons" ["O-4"]
     Scenario "coordinator-stages" []
+    Scenario "reported" []
     Always "no-shadow-log" ["F-1", "F-4", "F-5"]
     Always "log-lines" ["S-2", "S-11", "S-14"]
     Always "one-outcome" ["S-1"]

@@ -65,6 +65,9 @@ pub struct Expect {
     /// The reason that the runner recorded for a job.
     #[serde(default)]
     pub reasons: BTreeMap<String, String>,
+    /// The code, up to a colon, with which the last report of a job's stage explains itself to the coordinator.
+    #[serde(default)]
+    pub reported: BTreeMap<String, String>,
     /// Events that come one after the other: `"ship alpha"`, `"answered shadow.claim#2"`.
     #[serde(default)]
     pub order: Vec<String>,
