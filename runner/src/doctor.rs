@@ -98,7 +98,7 @@ pub(crate) fn examine(settings: Result<&Settings, &SettingsError>) -> Result<Vec
     if let Ok(queue) = &queue {
         findings.extend(jobs::examine(settings, queue, &engines, &waiting)?);
     }
-    findings.extend(runtime.block_on(fleet::examine(settings)));
+    findings.extend(runtime.block_on(fleet::examine(settings, &engines)));
     Ok(findings)
 }
 

@@ -18,6 +18,7 @@ mod signals;
 mod stage;
 mod supervise;
 mod terminal;
+mod work_folder;
 
 use std::process::ExitCode;
 

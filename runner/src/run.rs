@@ -79,6 +79,8 @@ pub(crate) enum RunError {
         #[source]
         source: std::io::Error,
     },
+    #[error("the folder for routed work can't be used: make it, or correct `cwd` under [route] in aq.toml")]
+    RouteFolder(#[source] std::io::Error),
     #[error("can't speak with the coordinator")]
     Client(#[from] ClientError),
     #[error("{0}")]
@@ -110,7 +112,8 @@ pub(crate) fn run(settings: &Settings, options: Options) -> Result<Exit, RunErro
         Mode::Shadow => (Some(Lane::start(settings, &presence.health)), None),
         Mode::Route => {
             let here = std::env::current_dir().map_err(RunError::system("find the current folder"))?;
-            let routed = routed::Routed::new(settings, &here, &presence.health)?;
+            let routed = routed::Routed::new(settings, &engines, &here, &presence.health)?;
+            routed.tell_permissions();
             (None, Some(routed))
         }
     };

@@ -10,6 +10,7 @@ mod error;
 mod file;
 mod flags;
 mod reload;
+mod route;
 mod source;
 mod token;
 mod values;
@@ -24,11 +25,12 @@ pub(crate) use describe::FlagLine;
 pub(crate) use error::SettingsError;
 pub(crate) use flags::GlobalFlags;
 pub(crate) use reload::{News, Reload};
+pub(crate) use route::{AllowedCommands, RouteSettings};
 pub(crate) use source::{Origin, Setting};
 pub(crate) use token::Token;
 pub(crate) use values::parse_duration;
 
-use crate::ids::{Capability, EngineName, FactoryId};
+use crate::ids::{Capability, FactoryId};
 use crate::mode::{Mode, Switch};
 use credentials::{FoundToken, certificates};
 use file::ConfigFile;
@@ -51,6 +53,7 @@ pub(crate) struct Settings {
     /// Without those that the engines found on this host add.
     pub(crate) factory_caps: Vec<Capability>,
     pub(crate) fleet: FleetSettings,
+    pub(crate) route: RouteSettings,
 }
 
 /// The three flags, each with its origin.
@@ -61,7 +64,7 @@ pub(crate) struct Switches {
     pub(crate) shadow: Setting<Switch>,
 }
 
-/// How the coordinator is reached, and what may come from it.
+/// How the coordinator is reached.
 #[derive(Debug, Clone)]
 pub(crate) struct FleetSettings {
     /// Ends in a slash. Always there in a mode that calls the coordinator.
@@ -75,10 +78,6 @@ pub(crate) struct FleetSettings {
     pub(crate) timeout: Setting<Duration>,
     /// How long an ending process waits for the shadow lane.
     pub(crate) drain: Setting<Duration>,
-    /// Engines that a routed job may name; none given: any that is found here.
-    pub(crate) allow_engines: Option<Vec<EngineName>>,
-    /// Folders in which, or below which, a routed job may run; none given: only where the runner was started.
-    pub(crate) allow_cwd: Option<Vec<PathBuf>>,
     token_access: FileAccess,
     token_twice: bool,
 }
@@ -129,6 +128,7 @@ impl Settings {
             factory_caps: caps.map_or(Ok(Vec::new()), |raw| values::capabilities(&raw))?,
             grace: grace.map_or(Ok(Duration::from_secs(10)), |raw| values::wait(&raw))?,
             fleet: FleetSettings::resolve(&sources, flags, &switches.fleet)?,
+            route: RouteSettings::resolve(&sources)?,
             engines: file.engines.clone(),
             flags: flags.clone(),
             switches,
@@ -214,8 +214,6 @@ impl FleetSettings {
                 }
             };
         let found = FoundToken::resolve(sources, flags, fleet.value)?;
-        let engines = sources.file.get(keys::ALLOW_ENGINES.file);
-        let folders = sources.file.get(keys::ALLOW_CWD.file);
         Ok(FleetSettings {
             url,
             token: found.token,
@@ -225,10 +223,6 @@ impl FleetSettings {
             ca_pem: certificates(sources, flags, fleet.value)?,
             timeout: limit(keys::TIMEOUT, &flags.fleet_timeout, values::limit)?,
             drain: limit(keys::DRAIN, &flags.fleet_drain, values::wait)?,
-            allow_engines: engines.map(|raw| values::engine_names(&raw)).transpose()?,
-            allow_cwd: folders
-                .map(|raw| folder_list(sources.file.folder(), &raw))
-                .transpose()?,
         })
     }
 }
@@ -252,17 +246,6 @@ fn factory_id(sources: &Sources<'_>, flags: &GlobalFlags) -> Result<Setting<Fact
             value: error::shown(&host),
             want: String::from("no factory id can be made of it; set AQ_FACTORY_ID"),
         }),
-    }
-}
-
-fn folder_list(base: &Path, raw: &source::Raw) -> Result<Vec<PathBuf>, SettingsError> {
-    let folders: Vec<PathBuf> = raw.list().into_iter().map(|folder| base.join(folder)).collect();
-    match raw.list().contains(&"") {
-        true => Err(values::bad(
-            raw,
-            "write a list of folders, such as [\"/srv/checkouts\"]",
-        )),
-        false => Ok(folders),
     }
 }
 

@@ -117,7 +117,7 @@ fn supervise(socket: &UnixStream, handover: Handover) -> Result<End, std::io::Er
     }
     let main = match process::start(&order, environment, stdin, vigil.output()) {
         Ok(main) => main,
-        Err(error) => return Ok(End::NotStarted { error }),
+        Err(end) => return Ok(end),
     };
     let mut tree = Tree::of(main);
     if let Err(error) = record::note_command(&record, main) {
@@ -156,6 +156,7 @@ mod tests {
             program: "/no/such/program".into(),
             args: Vec::new(),
             cwd: ".".into(),
+            within: None,
             timeout_ms: 60_000,
             idle_timeout_ms: None,
             grace_ms: 0,

@@ -27,6 +27,13 @@ pub const STAGES: [&str; 7] = [
 ];
 /// Engines that a stand-in can be put in place of.
 const ENGINES: [&str; 5] = ["devin", "claude", "codex", "gemini", "opencode"];
+/// What the operator of a sandbox allows routed jobs, where the scenario does not say.
+const ALLOWED: &str = "[route]
+allow_engines = [\"devin\", \"claude\", \"codex\", \"gemini\", \"opencode\", \"sh\"]
+allow_commands = \"any\"
+allow_yolo = true
+allow_cwd = [\"/\"]
+";
 const FOLDERS: [&str; 7] = ["queue", "work", "jobs", "bin", "home", "tmp", "out"];
 
 /// Times that a scenario can have one line repeated.
@@ -94,6 +101,9 @@ impl Sandbox {
         }
         sandbox.install_stand_ins(scenario, harness)?;
         let mut files = scenario.runner.files.clone();
+        if scenario.may_route() {
+            files.entry("aq.toml".into()).or_insert(ALLOWED.into());
+        }
         for lines in &scenario.runner.repeated {
             let line = |number: u16| lines.line.replace("{n}", &number.to_string()) + "\n";
             let text = files.entry(lines.file.clone()).or_default();

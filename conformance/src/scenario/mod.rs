@@ -62,7 +62,8 @@ pub struct RunnerTable {
     /// Whether there is a queue folder beforehand.
     #[serde(default)]
     pub queue: QueueAtStart,
-    /// Files laid into the queue folder before anything runs, by relative path.
+    /// Files laid into the queue folder before anything runs, by relative path. Where work may come from the
+    /// coordinator and no `aq.toml` is among them, one is laid that allows routed jobs everything.
     #[serde(default)]
     pub files: BTreeMap<String, String>,
     /// Lines that are laid into files many times over, after what `files` says.
@@ -151,6 +152,12 @@ impl Scenario {
             (true, false, true) => Mode::Shadow,
             (true, false, false) => Mode::Local,
         }
+    }
+
+    /// Whether work may come from the coordinator, from the start or once a step says so.
+    pub fn may_route(&self) -> bool {
+        let turns = |step: &Step| matches!(&step.action, Action::Flag(keys) if keys.contains_key("route_via_service"));
+        self.mode() == Mode::Route || self.steps.iter().any(turns)
     }
 
     pub fn job(&self, id: &str) -> Option<&Job> {

@@ -17,6 +17,7 @@ use crate::profile::Profile;
 
 /// Longer than a case takes: a lease ends when the case moves the coordinator's clock, and never by itself.
 pub(super) const LEASE_MS: u64 = 600_000;
+const GRACE: &str = "grace = \"20ms\"\n";
 /// Limits of the runner's own: a busy machine must not make them matter.
 const PATIENCE: &str = "30s";
 
@@ -43,7 +44,7 @@ impl Ground {
         for name in ["bin", "jobs", "live", "seen", "names", "plans", "deaf", "queue"] {
             fs::create_dir(root.join(name))?;
         }
-        fs::write(root.join("queue/aq.toml"), "grace = \"20ms\"\n")?;
+        fs::write(root.join("queue/aq.toml"), GRACE)?;
         for job in &jobs {
             lay_job(&root, job)?;
         }
@@ -61,6 +62,8 @@ impl Ground {
         };
         if let Some(stub) = &coordinator {
             fs::write(root.join(worker::COORDINATOR), stub.url())?;
+            let allowed = "[route]\nallow_commands = [\"verify-it\", \"ship-it\"]\n";
+            fs::write(root.join("queue/aq.toml"), format!("{GRACE}{allowed}"))?;
             // A queue that nothing was ever added to.
             fs::create_dir(root.join("queue/inbox"))?;
             let url = stub.url();

@@ -44,8 +44,8 @@ impl CliError {
 
     pub(super) fn exit(&self) -> Exit {
         match self {
-            CliError::Settings(_) | CliError::Engine(_) | CliError::Run(RunError::Engine(_)) => Exit::Usage,
-            CliError::Id(_) => Exit::Usage,
+            CliError::Settings(_) | CliError::Engine(_) | CliError::Id(_) => Exit::Usage,
+            CliError::Run(RunError::Engine(_) | RunError::RouteFolder(_)) => Exit::Usage,
             CliError::Queue(_)
             | CliError::Run(_)
             | CliError::Jobs(_)

@@ -13,6 +13,7 @@ use crate::engine::Engines;
 use crate::exit::Exit;
 use crate::fleet::client::Client;
 use crate::fleet::failure::Failure;
+use crate::fleet::routed::permissions::{HANDED_OVER, RoutePermissions};
 use crate::mode::Mode;
 use crate::run::{RunnerRecord, runners_at_work};
 use crate::settings::{FlagLine, Settings};
@@ -34,6 +35,8 @@ struct Overview {
     url: Option<Sourced>,
     factory: Sourced,
     caps: Vec<String>,
+    /// What a routed job may do here.
+    route: RoutePermissions,
     /// Where the token comes from.
     token: Option<String>,
     timeout_ms: u64,
@@ -84,8 +87,8 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
 fn overview(settings: &Settings) -> Result<Overview, CliError> {
     let fleet = &settings.fleet;
     let mut caps: Vec<String> = settings.factory_caps.iter().map(ToString::to_string).collect();
-    let engines = Engines::new(&settings.engines)?.available();
-    caps.extend(engines.iter().map(|name| format!("engine:{name}")));
+    let engines = Engines::new(&settings.engines)?;
+    caps.extend(engines.available().iter().map(|name| format!("engine:{name}")));
     let millis = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     Ok(Overview {
         mode: settings.mode.to_string(),
@@ -99,6 +102,7 @@ fn overview(settings: &Settings) -> Result<Overview, CliError> {
             origin: settings.factory_id.origin.to_string(),
         },
         caps,
+        route: RoutePermissions::of(&settings.route, &engines),
         token: fleet.token.as_ref().map(|token| token.origin.to_string()),
         timeout_ms: millis(fleet.timeout.value),
         drain_ms: millis(fleet.drain.value),
@@ -167,6 +171,7 @@ fn print(out: &mut impl Write, palette: Palette, overview: &Overview) -> io::Res
             overview.caps.join(", ")
         },
     )?;
+    fact("route", &format!("{}; {HANDED_OVER}", overview.route))?;
     match &overview.token {
         Some(origin) => fact("token", &format!("from {origin}, not shown"))?,
         None => fact("token", "none")?,

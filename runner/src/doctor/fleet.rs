@@ -4,17 +4,20 @@
 use std::time::Duration;
 
 use super::{Finding, chain};
+use crate::engine::Engines;
 use crate::fleet::client::Client;
 use crate::fleet::failure::Failure;
+use crate::fleet::routed::permissions::{HANDED_OVER, RoutePermissions};
 use crate::mode::Mode;
 use crate::settings::Settings;
 use crate::terminal::duration;
 
 const AREA: &str = "fleet";
+const ROUTE: &str = "[route]";
 /// Leases are kept by no wall clock, but certificates are, and times are compared by people.
 const SKEW_MAX: Duration = Duration::from_secs(30);
 
-pub(super) async fn examine(settings: &Settings) -> Vec<Finding> {
+pub(super) async fn examine(settings: &Settings, engines: &Engines) -> Vec<Finding> {
     if settings.mode == Mode::Offline {
         return vec![Finding::ok(AREA, "AQ_FLEET", "off: no coordinator is asked")];
     }
@@ -27,6 +30,7 @@ pub(super) async fn examine(settings: &Settings) -> Vec<Finding> {
             "`aq fleet-status` shows all of them",
         ));
     }
+    findings.extend(permissions(settings, engines));
     findings.push(match &settings.fleet.token {
         Some(token) => Finding::ok(AREA, "token", format!("from {}", token.origin)),
         None => Finding::warn(
@@ -70,6 +74,30 @@ async fn ask(settings: &Settings, client: &Client) -> Vec<Finding> {
             Finding::fail(AREA, &url, words(&failure), next)
         }
     });
+    findings
+}
+
+/// What the coordinator may do here, also before it is let to; what is odd about that matters only then.
+fn permissions(settings: &Settings, engines: &Engines) -> Vec<Finding> {
+    let permissions = RoutePermissions::of(&settings.route, engines);
+    let mut findings = vec![Finding::ok(AREA, ROUTE, format!("{permissions}; {HANDED_OVER}"))];
+    if settings.mode != Mode::Route {
+        return findings;
+    }
+    let doubts = permissions.doubts().into_iter();
+    findings.extend(doubts.map(|doubt| Finding::warn(AREA, ROUTE, doubt, "correct [route] in aq.toml")));
+    if let Some(cwd) = permissions.cwd.filter(|cwd| !cwd.is_dir()) {
+        let text = format!(
+            "{}, the folder for routed work, is not there: `aq run` routes nothing",
+            cwd.display()
+        );
+        findings.push(Finding::fail(
+            AREA,
+            ROUTE,
+            text,
+            "make it, or correct `cwd` under [route] in aq.toml",
+        ));
+    }
     findings
 }
 

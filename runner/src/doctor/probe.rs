@@ -68,6 +68,7 @@ pub(super) async fn ask(
         program: program.into(),
         args: args.iter().map(OsString::from).collect(),
         cwd: folder.path().into(),
+        within: None,
         timeout_ms: LIMIT_MS,
         idle_timeout_ms: None,
         grace_ms: GRACE_MS,

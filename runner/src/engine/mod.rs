@@ -23,10 +23,15 @@ use adapter::{Adapter, Part};
 /// A prompt longer than this goes by file where an adapter would pass it as an argument.
 const ARGUMENT_BYTES_MAX: usize = 48 * 1024;
 
+/// The engine of `adapters.toml` to which the body of a job is a script.
+const SHELL: &str = "sh";
+
 /// The known engines.
 #[derive(Debug, Clone)]
 pub(crate) struct Engines {
     adapters: BTreeMap<EngineName, Adapter>,
+    /// Those whose table stands in aq.toml.
+    own: BTreeSet<EngineName>,
 }
 
 /// What can be found out about an engine before it works.
@@ -66,16 +71,19 @@ impl Engines {
     pub(crate) fn new(configured: &BTreeMap<String, toml::Table>) -> Result<Engines, EngineError> {
         let embedded: BTreeMap<String, toml::Table> =
             toml::from_str(include_str!("adapters.toml")).map_err(EngineError::Embedded)?;
-        let mut adapters = BTreeMap::new();
+        let (mut adapters, mut own) = (BTreeMap::new(), BTreeSet::new());
         for (name, table) in embedded.iter().chain(configured) {
             let refuse = |problem: String| EngineError::Table {
                 name: name.clone(),
                 problem,
             };
             let key = EngineName::new(name).map_err(|error| refuse(error.to_string()))?;
+            if configured.contains_key(name) {
+                own.insert(key.clone());
+            }
             adapters.insert(key, Adapter::new(table).map_err(refuse)?);
         }
-        Ok(Engines { adapters })
+        Ok(Engines { adapters, own })
     }
 
     /// Those whose program is found on this host at this moment.
@@ -85,6 +93,13 @@ impl Engines {
             .iter()
             .filter(|(_, adapter)| search::find(&adapter.command).is_some());
         found.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Those that come with aq and are no shell. Nobody can see from here what a program of one's own does with the body
+    /// of a job: it may be one.
+    pub(crate) fn agents(&self) -> impl Iterator<Item = &EngineName> {
+        let is_agent = |name: &&EngineName| !self.own.contains(*name) && name.as_str() != SHELL;
+        self.adapters.keys().filter(is_agent)
     }
 
     pub(crate) fn profiles(&self) -> Vec<Profile> {

@@ -14,6 +14,7 @@ fn args_of(engines: &Engines, job: &Job) -> Vec<String> {
     adapter.command = "/bin/sh".to_owned();
     let engines = Engines {
         adapters: BTreeMap::from([(job.engine.clone(), adapter)]),
+        own: BTreeSet::new(),
     };
     let invocation = engines
         .invocation(job, Path::new("/p/prompt.md"), Path::new("/w"))

@@ -6,6 +6,7 @@
 //! sent.
 
 pub(crate) mod admission;
+pub(crate) mod admission_policy;
 pub(crate) mod claim_pacing;
 mod claimer;
 pub(crate) mod courier;
@@ -13,6 +14,7 @@ mod grant;
 pub(crate) mod inquiry;
 mod keeper;
 pub(crate) mod office;
+pub(crate) mod permissions;
 pub(crate) mod round;
 pub(crate) mod settlement;
 pub(crate) mod talk;

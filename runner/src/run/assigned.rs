@@ -9,8 +9,9 @@ use super::routed::{CLAIM_WAIT, Lease, Routed};
 use super::runner::Runner;
 use super::{RunError, Until, announce};
 use crate::clock::BootInstant;
-use crate::engine;
+use crate::engine::{self, Engines};
 use crate::fleet::routed::admission::{CutOver, cut_over, job_file};
+use crate::fleet::routed::admission_policy::AdmissionPolicy;
 use crate::fleet::routed::{FleetEvent, Granted, Settlement};
 use crate::fleet::wire::WireJob;
 use crate::ids::JobId;
@@ -113,6 +114,8 @@ impl Runner {
             routed.office.release(&id);
             return Ok(());
         }
+        // A file of this queue is its person's, and as free as any.
+        let mut folders = None;
         let admission = match cut_over(self.queue.find(&id)?.or(self.queue.pruned(&id)?)) {
             CutOver::Report(stage) => {
                 announce::moved(
@@ -131,14 +134,18 @@ impl Runner {
                 Err(QueueError::Job(_)) => Admission::InOtherHands,
                 admission => admission?,
             },
-            CutOver::Run => match self.judge(&granted.job) {
+            CutOver::Run => match judge(&granted.job, &routed.policy, &self.engines) {
                 Err(reason) => return self.refuse(&id, &reason),
-                Ok((job, text)) => self.queue.admit(job, &text, &granted.proof)?,
+                Ok((job, text)) => {
+                    folders = Some(routed.policy.folders());
+                    self.queue.admit(job, &text, &granted.proof)?
+                }
             },
         };
         let why = match admission {
             Admission::Claimed(claimed) => {
                 let mut attempt = Attempt::new(*claimed);
+                attempt.folders = folders;
                 attempt.lease = Some(Lease {
                     grace: granted.time.notice(self.around.grace()),
                     proof: granted.proof,
@@ -159,28 +166,6 @@ impl Runner {
         Ok(())
     }
 
-    /// The job and its text, or why this factory doesn't take it (clause T-7).
-    fn judge(&self, wire: &WireJob) -> Result<(Job, String), String> {
-        let text = job_file(wire);
-        let name = format!("{}.md", wire.id);
-        let job = job::parse(Naming::File(&wire.id), &name, text.as_bytes())
-            .map_err(|remark| format!("refused: {remark}"))?
-            .job;
-        let folder = self.around.folder();
-        let cwd = job.cwd.as_ref().map_or(folder.to_owned(), |cwd| folder.join(cwd));
-        let cwd = cwd.canonicalize().ok().filter(|cwd| cwd.is_dir());
-        let Some(routed) = &self.routed else {
-            return Ok((job, text));
-        };
-        match routed
-            .allowance
-            .refusal(&job, &self.engines.available(), cwd.as_deref())
-        {
-            Some(reason) => Err(reason),
-            None => Ok((job, text)),
-        }
-    }
-
     fn refuse(&mut self, id: &JobId, reason: &str) -> Result<(), RunError> {
         self.tally.count(Stage::Failed);
         announce::moved(id, Stage::Failed, Some(reason), None);
@@ -188,5 +173,18 @@ impl Runner {
             routed.office.finish(id, Stage::Failed, Some(reason));
         }
         Ok(())
+    }
+}
+
+/// The job and its text, or why this factory doesn't take it (clauses T-7 and T-16).
+fn judge(wire: &WireJob, policy: &AdmissionPolicy, engines: &Engines) -> Result<(Job, String), String> {
+    let text = job_file(wire);
+    let name = format!("{}.md", wire.id);
+    let job = job::parse(Naming::File(&wire.id), &name, text.as_bytes())
+        .map_err(|remark| format!("job_invalid: {remark}"))?
+        .job;
+    match policy.refusal(&job, &engines.available()) {
+        Some(reason) => Err(reason),
+        None => Ok((job, text)),
     }
 }

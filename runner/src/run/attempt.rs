@@ -6,12 +6,14 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::pipeline::{Step, Wish};
 use super::routed::Lease;
 use crate::clock::Ending;
 use crate::engine::{self, Engines, Invocation, Stdin};
+use crate::fleet::routed::admission_policy::RoutedFolders;
 use crate::ids::JobId;
 use crate::job::Job;
 use crate::queue::{Claimed, JobHold, Queue};
@@ -72,6 +74,8 @@ pub(crate) struct Attempt {
     pub(crate) started: Instant,
     /// The coordinator's, if it assigned the job.
     pub(crate) lease: Option<Lease>,
+    /// Where its commands may work, if it is the coordinator's; looked at anew at the start of each.
+    pub(crate) folders: Option<Arc<RoutedFolders>>,
     running: Option<Running>,
 }
 
@@ -87,6 +91,7 @@ impl Attempt {
             wish: None,
             started: Instant::now(),
             lease: None,
+            folders: None,
             running: None,
         }
     }
@@ -112,7 +117,7 @@ impl Attempt {
                     .write_all(self.job.prompt.as_bytes())?;
                 // Found a moment ago when the job was chosen; if it is gone now, the supervisor says so.
                 engines
-                    .invocation(&self.job, &prompt_file, &self.folder(around))
+                    .invocation(&self.job, &prompt_file, &self.folder_argument(around))
                     .unwrap_or_else(|| missing(&self.job))
             }
             Step::Verify => engine::shell(self.job.verify.as_deref().unwrap_or("true")),
@@ -188,8 +193,19 @@ impl Attempt {
 
     /// Where its commands work.
     fn folder(&self, around: &Surroundings) -> PathBuf {
+        let folders = self.folders.as_ref();
+        let start = folders.map_or(&around.folder, |folders| &folders.home);
         let cwd = self.job.cwd.as_ref();
-        cwd.map_or(around.folder.clone(), |cwd| around.folder.join(cwd))
+        cwd.map_or(start.clone(), |cwd| start.join(cwd))
+    }
+
+    /// The same for an engine that wants to be told. What is started in a folder that was looked at is told no name of it
+    /// that may lead elsewhere by now.
+    fn folder_argument(&self, around: &Surroundings) -> PathBuf {
+        match self.folders {
+            Some(_) => PathBuf::from("."),
+            None => self.folder(around),
+        }
     }
 
     fn order(
@@ -200,10 +216,12 @@ impl Attempt {
         fence: Option<Ending>,
     ) -> Order {
         let millis = |length: Duration| u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
+        let within = |folders: &Arc<RoutedFolders>| folders.within.iter().map(OsString::from).collect();
         Order {
             program: invocation.program.into_os_string(),
             args: invocation.args,
             cwd: self.folder(around).into_os_string(),
+            within: self.folders.as_ref().map(within),
             timeout_ms: millis(self.job.timeout),
             idle_timeout_ms: self.job.idle_timeout.filter(|_| step == Step::Engine).map(millis),
             // Under a lease KILL falls before its end, even if the runner can't say so any more.

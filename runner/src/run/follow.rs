@@ -85,7 +85,10 @@ impl Runner {
         self.mode = settings.mode;
         self.presence.turned_to(settings);
         match self.mode {
-            Mode::Route => self.leave_lane(Skip::Route),
+            Mode::Route => {
+                self.routed.iter().for_each(Routed::tell_permissions);
+                self.leave_lane(Skip::Route);
+            }
             Mode::Offline | Mode::Local => self.leave_lane(Skip::Stopped),
             Mode::Shadow if self.lane.is_none() => {
                 self.lane = Some(Lane::start(settings, &self.presence.health));
@@ -102,7 +105,12 @@ impl Runner {
     }
 
     fn start_routing(&mut self, settings: &Settings) -> Result<(), RunError> {
-        let fresh = Routed::new(settings, self.around.folder(), &self.presence.health)?;
+        let fresh = Routed::new(
+            settings,
+            &self.engines,
+            self.around.folder(),
+            &self.presence.health,
+        )?;
         match &mut self.routed {
             // It still keeps the leases of what runs.
             Some(routed) => routed.resume(fresh),

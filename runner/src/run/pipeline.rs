@@ -2,7 +2,10 @@
 //!
 //! engine → verify (in `testing`) → review, or ship → shipped. Anything else than success ends the attempt.
 
+use std::path::Path;
+
 use crate::fleet::lease::NO_RENEWAL;
+use crate::fleet::routed::admission_policy::cwd_not_allowed;
 use crate::job::Job;
 use crate::queue::{CANCELLED, Cause, SHIP_UNKNOWN};
 use crate::supervise::End;
@@ -52,6 +55,11 @@ pub(crate) fn after(job: &Job, spent: u32, step: Step, end: &End, wish: Option<&
     let follow = match *end {
         End::Exited { code: Some(0), .. } => Ok(following(job, step)),
         ref other => Err(reason(step, other)),
+    };
+    // Another attempt would find the same folder.
+    let spent = match end {
+        End::Elsewhere { .. } => u32::MAX,
+        _ => spent,
     };
     conclude(job, spent, step, follow, wish)
 }
@@ -108,6 +116,8 @@ fn reason(step: Step, end: &End) -> String {
         End::Idle => "idle".to_owned(),
         End::Ordered | End::Abandoned | End::Fenced | End::TooLate => "interrupted".to_owned(),
         End::NotStarted { error } => format!("not started: {error}"),
+        // The code goes first.
+        End::Elsewhere { place } => return cwd_not_allowed(Path::new(place)),
     };
     match step {
         Step::Engine => what,

@@ -12,15 +12,18 @@ use super::attempt::Attempt;
 use super::owing::Owing;
 use super::{RunError, Until, announce};
 use crate::clock::BootInstant;
+use crate::engine::Engines;
 use crate::fleet::client::LeaseProof;
 use crate::fleet::health_reporter::HealthReporter;
-use crate::fleet::routed::admission::Allowance;
+use crate::fleet::routed::admission_policy::AdmissionPolicy;
 use crate::fleet::routed::claim_pacing::ClaimPacing;
 use crate::fleet::routed::office::Office;
+use crate::fleet::routed::permissions::HANDED_OVER;
 use crate::fleet::routed::{FleetEvent, Settlement};
 use crate::ids::{Capability, JobId, LeaseId};
 use crate::queue::Posted;
 use crate::settings::Settings;
+use crate::terminal;
 
 /// How long the coordinator may hold the question of a run that has time.
 pub(super) const CLAIM_WAIT: Duration = Duration::from_secs(20);
@@ -38,7 +41,7 @@ pub(crate) struct Lease {
 /// What a routed run knows besides its jobs.
 pub(super) struct Routed {
     pub(super) office: Office,
-    pub(super) allowance: Allowance,
+    pub(super) policy: AdmissionPolicy,
     pub(super) caps: Vec<Capability>,
     pub(super) pacing: ClaimPacing,
     /// When a job may be asked for, while only time is in the way.
@@ -59,10 +62,17 @@ pub(super) struct Routed {
 }
 
 impl Routed {
-    pub(super) fn new(settings: &Settings, here: &Path, health: &HealthReporter) -> Result<Routed, RunError> {
+    /// `engines`: those of the run. `here`: where it was started.
+    pub(super) fn new(
+        settings: &Settings,
+        engines: &Engines,
+        here: &Path,
+        health: &HealthReporter,
+    ) -> Result<Routed, RunError> {
+        let policy = AdmissionPolicy::of(settings, engines, here).map_err(RunError::RouteFolder)?;
         Ok(Routed {
             office: Office::open(settings, health)?,
-            allowance: Allowance::of(settings, here),
+            policy,
             caps: settings.factory_caps.clone(),
             pacing: ClaimPacing::new(CLAIM_INTERVAL, u64::from(std::process::id())),
             wake_at: None,
@@ -76,6 +86,15 @@ impl Routed {
         })
     }
 
+    /// What the coordinator's jobs may do here, said when routing begins.
+    pub(super) fn tell_permissions(&self) {
+        let permissions = self.policy.permissions();
+        announce::waiting(&terminal::harmless(&format!("{permissions}; {HANDED_OVER}")));
+        for doubt in permissions.doubts() {
+            announce::warn(&doubt);
+        }
+    }
+
     /// No more claims; leases are kept to their end (clause T-11).
     pub(super) fn rest(&mut self) {
         self.office.stop_asking(CLAIM_WAIT);
@@ -86,13 +105,10 @@ impl Routed {
     /// The coordinator decides again, as the settings say now.
     pub(super) fn resume(&mut self, fresh: Routed) {
         let Routed {
-            office,
-            allowance,
-            caps,
-            ..
+            office, policy, caps, ..
         } = fresh;
         self.office.ask_like(office);
-        (self.allowance, self.caps) = (allowance, caps);
+        (self.policy, self.caps) = (policy, caps);
         self.pacing.reset();
         (self.resting, self.owes) = (false, true);
     }
@@ -205,6 +221,10 @@ mod tests {
     use super::*;
     use crate::shadow::rig::{CLAIMED, Coordinator, block_on, settings};
 
+    fn engines() -> Engines {
+        Engines::new(&BTreeMap::new()).unwrap()
+    }
+
     #[test]
     fn a_run_whose_workers_are_busy_waits_for_no_instant_that_is_over() {
         let folder = tempfile::tempdir().unwrap();
@@ -214,7 +234,8 @@ mod tests {
             .unwrap();
         let _inside = runtime.enter();
         let settings = settings(folder.path(), "http://127.0.0.1:9");
-        let mut routed = Routed::new(&settings, folder.path(), &HealthReporter::default()).unwrap();
+        let mut routed =
+            Routed::new(&settings, &engines(), folder.path(), &HealthReporter::default()).unwrap();
         let now = Instant::now();
         routed.pacing.asked(BootInstant::now());
         // An answer is waited for, and that is an event.
@@ -242,7 +263,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let settings = settings(folder.path(), &coordinator.url);
         block_on(async {
-            let mut routed = Routed::new(&settings, folder.path(), &HealthReporter::default()).unwrap();
+            let mut routed =
+                Routed::new(&settings, &engines(), folder.path(), &HealthReporter::default()).unwrap();
             routed.office.ask([], Some(CLAIM_WAIT));
             let requests = |count: usize| {
                 let coordinator = coordinator.clone();

@@ -53,6 +53,17 @@ pub(crate) enum SettingsError {
         nearest: Option<String>,
     },
     #[error(
+        "{}:{line}: `{key}` is no setting of [fleet] any more: take it out, and write under a line `[route]` what the coordinator's jobs may do here: `{instead}` (aq fleet-status shows what is allowed)",
+        .path.display()
+    )]
+    Moved {
+        path: PathBuf,
+        line: usize,
+        key: &'static str,
+        /// The line to write.
+        instead: String,
+    },
+    #[error(
         "{}:{line}: a token must not stand in this file, which others can read and which is often committed: put it into a file of its own and name that as token_file, or set AQ_FLEET_TOKEN",
         .path.display()
     )]

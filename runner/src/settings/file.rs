@@ -16,6 +16,8 @@ use super::source::{Origin, Raw, Typed, keys};
 
 const NAME: &str = "aq.toml";
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
+/// Keys that stood under `[fleet]` once.
+const MOVED: [&str; 2] = ["allow_engines", "allow_cwd"];
 
 /// What the file says; a file that is not there says nothing.
 #[derive(Debug, Clone, Default)]
@@ -58,10 +60,16 @@ impl ConfigFile {
         };
         for (key, value) in document.get_ref() {
             match (key.get_ref().as_ref(), value.get_ref()) {
-                ("fleet", DeValue::Table(table)) => reader.section("fleet.", table)?,
+                (name @ ("fleet" | "route"), DeValue::Table(table)) => {
+                    reader.section(&format!("{name}."), table)?;
+                }
                 ("engine", DeValue::Table(table)) => reader.engines(table)?,
-                (name @ ("fleet" | "engine"), other) => {
-                    return Err(reader.bad(value.span(), name, other, "make it a table, such as [fleet]"));
+                (name @ ("fleet" | "route" | "engine"), other) => {
+                    let want = match name {
+                        "engine" => String::from("make it tables, such as [engine.mine]"),
+                        _ => format!("make it a table: [{name}]"),
+                    };
+                    return Err(reader.bad(value.span(), name, other, &want));
                 }
                 _ => reader.entry("", key, value)?,
             }
@@ -115,6 +123,14 @@ impl Reader<'_> {
             return Err(SettingsError::TokenInFile {
                 path: self.path.to_owned(),
                 line,
+            });
+        }
+        if let Some(key) = MOVED.into_iter().find(|key| name == format!("fleet.{key}")) {
+            return Err(SettingsError::Moved {
+                path: self.path.to_owned(),
+                line,
+                key,
+                instead: format!("{key} = {}", as_list(value.get_ref())),
             });
         }
         let Some(known) = keys::ALL
@@ -193,26 +209,45 @@ fn engine_tables(mut whole: toml::Table) -> BTreeMap<String, toml::Table> {
     }
 }
 
-/// The known key that `name` most likely was meant to be, written as it stands in its table.
+/// A list as it is to be written elsewhere.
+fn as_list(value: &DeValue<'_>) -> String {
+    let raw = typed(value).map(|typed| Raw {
+        typed,
+        origin: Origin::Default,
+        name: String::new(),
+    });
+    let items = raw.iter().flat_map(Raw::list).map(toml::Value::from);
+    toml::Value::Array(items.collect()).to_string()
+}
+
+/// The known key that `name` most likely was meant to be, written as it stands in its table; with the table's name
+/// where that is another one.
 fn nearest(name: &str) -> Option<String> {
     const EDITS_MAX: usize = 3;
-    let last = |key: &str| key.rsplit('.').next().unwrap_or_default().to_owned();
-    let section = name.contains('.');
-    let mut candidates: Vec<String> = keys::ALL
+    let (table, typed) = name.rsplit_once('.').unwrap_or(("", name));
+    let known = keys::ALL
         .iter()
-        .filter(|key| !key.file.is_empty() && key.file.contains('.') == section)
-        .map(|key| last(key.file))
-        .collect();
-    if !section {
-        candidates.extend([String::from("fleet"), String::from("engine")]);
-    }
-    let typed = last(name);
-    candidates
-        .into_iter()
-        .map(|known| (strsim::damerau_levenshtein(&known, &typed), known))
+        .map(|key| key.file)
+        .filter(|file| !file.is_empty());
+    let tables = ["fleet", "route", "engine"].into_iter();
+    known
+        .chain(tables)
+        .map(|file| file.rsplit_once('.').unwrap_or(("", file)))
+        .filter(|(place, _)| place.is_empty() == table.is_empty())
+        .map(|(place, key)| {
+            (
+                strsim::damerau_levenshtein(key, typed),
+                place != table,
+                place,
+                key,
+            )
+        })
         .min()
-        .filter(|(edits, _)| *edits <= EDITS_MAX)
-        .map(|(_, known)| known)
+        .filter(|(edits, ..)| *edits <= EDITS_MAX)
+        .map(|(_, elsewhere, place, key)| match elsewhere {
+            true => format!("[{place}] {key}"),
+            false => key.to_owned(),
+        })
 }
 
 fn line_at(text: &str, span: Range<usize>) -> usize {

@@ -17,7 +17,7 @@ pub(crate) struct GlobalFlags {
     #[arg(long, global = true, value_name = "0|1", help_heading = "Fleet")]
     pub(crate) fleet: Option<String>,
 
-    /// With --fleet 1: the coordinator assigns the work [variable: AQ_FLEET_ROUTE; default: 0]
+    /// With --fleet 1: the coordinator assigns the work, within what [route] in aq.toml allows [variable: AQ_FLEET_ROUTE; default: 0]
     #[arg(long, global = true, value_name = "0|1", help_heading = "Fleet")]
     pub(crate) route: Option<String>,
 

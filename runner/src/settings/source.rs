@@ -65,8 +65,11 @@ pub(crate) mod keys {
         DRAIN = "--fleet-drain", "AQ_FLEET_DRAIN", "fleet.drain";
         FACTORY_ID = "--factory-id", "AQ_FACTORY_ID", "fleet.factory_id";
         FACTORY_CAPS = "--factory-caps", "AQ_FACTORY_CAPS", "fleet.caps";
-        ALLOW_ENGINES = "", "", "fleet.allow_engines";
-        ALLOW_CWD = "", "", "fleet.allow_cwd";
+        ALLOW_ENGINES = "", "", "route.allow_engines";
+        ALLOW_COMMANDS = "", "", "route.allow_commands";
+        ALLOW_YOLO = "", "", "route.allow_yolo";
+        ROUTE_CWD = "", "", "route.cwd";
+        ALLOW_CWD = "", "", "route.allow_cwd";
     }
 }
 

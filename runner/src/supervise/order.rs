@@ -36,6 +36,8 @@ pub(crate) struct Order {
     pub(crate) program: OsString,
     pub(crate) args: Vec<OsString>,
     pub(crate) cwd: OsString,
+    /// Where that has to be, or to lie below, when the command starts; none given: anywhere.
+    pub(crate) within: Option<Vec<OsString>>,
     pub(crate) timeout_ms: u64,
     /// For how long there may be no output.
     pub(crate) idle_timeout_ms: Option<u64>,
@@ -67,6 +69,10 @@ pub(crate) enum End {
     TooLate,
     NotStarted {
         error: String,
+    },
+    /// Its folder really lies at a place where it may not work: nothing of it was done.
+    Elsewhere {
+        place: OsString,
     },
 }
 
@@ -201,6 +207,7 @@ mod tests {
                 OsString::from_vec(vec![0xff, b'=', b'\n']),
             ],
             cwd: "/".into(),
+            within: None,
             timeout_ms: 1,
             idle_timeout_ms: None,
             grace_ms: 2,

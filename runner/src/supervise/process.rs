@@ -4,28 +4,25 @@ use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::sys::signal::SigSet;
 use rustix::process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
 
 use super::identity::Stat;
-use super::order::{Order, Variable};
+use super::order::{End, Order, Variable};
 use super::spawn::{ProcessGroup, ProcessSpawn};
+use crate::work_folder::{WorkFolder, is_within};
 
-/// Starts the command in a process group of its own; `output`: where it prints to.
+/// Starts the command in a process group of its own; else, how it ended instead. `output`: where it prints to.
 pub(super) fn start(
     order: &Order,
     environment: Vec<Variable>,
     stdin: OwnedFd,
     output: BorrowedFd<'_>,
-) -> Result<Pid, String> {
-    std::env::set_current_dir(&order.cwd).map_err(|error| {
-        format!(
-            "its folder {} can't be entered ({error}): correct `cwd`",
-            Path::new(&order.cwd).display()
-        )
-    })?;
+) -> Result<Pid, End> {
+    let folder = work_folder(order)?;
+    std::env::set_current_dir(folder.own_name()).map_err(|error| not_entered(order, &error))?;
     let words = std::iter::once(&order.program).chain(&order.args);
     let spawn = ProcessSpawn {
         program: &order.program,
@@ -35,12 +32,37 @@ pub(super) fn start(
         group: ProcessGroup::Own,
         blocked: SigSet::empty(),
     };
-    spawn.start().map_err(|error| {
-        format!(
+    spawn.start().map_err(|error| End::NotStarted {
+        error: format!(
             "{} can't be started: {error}",
             Path::new(&order.program).display()
-        )
+        ),
     })
+}
+
+/// Held open until the command is started in it.
+fn work_folder(order: &Order) -> Result<WorkFolder, End> {
+    let path = Path::new(&order.cwd);
+    let missing = |error: std::io::Error| not_entered(order, &error);
+    let folder = WorkFolder::open(path).map_err(missing)?;
+    let Some(within) = &order.within else {
+        return Ok(folder);
+    };
+    let place = folder.place().map_err(missing)?;
+    let within: Vec<PathBuf> = within.iter().map(PathBuf::from).collect();
+    match is_within(&place, &within) {
+        true => Ok(folder),
+        false => Err(End::Elsewhere { place: place.into() }),
+    }
+}
+
+fn not_entered(order: &Order, error: &std::io::Error) -> End {
+    End::NotStarted {
+        error: format!(
+            "its folder {} can't be entered ({error}): correct `cwd`",
+            Path::new(&order.cwd).display()
+        ),
+    }
 }
 
 /// The direct children of this process; they stay valid until this process waits for them.

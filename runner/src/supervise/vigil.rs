@@ -291,6 +291,7 @@ mod tests {
             program: "true".into(),
             args: Vec::new(),
             cwd: "/".into(),
+            within: None,
             timeout_ms: 3_600_000,
             idle_timeout_ms: Some(60_000),
             grace_ms: 0,

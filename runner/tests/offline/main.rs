@@ -2,6 +2,7 @@
 
 mod adding;
 mod commands;
+mod consent;
 mod coordinator;
 mod doctoring;
 mod ending;

@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::coordinator::{Coordinator, PATIENCE};
-use crate::rig::{Rig, Running, is_alive};
+use crate::rig::{ROUTE_ANYTHING, Rig, Running, is_alive};
 
 fn reviewed() -> Value {
     json!({"id": "a", "engine": "sh", "body": "echo worked >> $RIG/runs", "review": true,
@@ -401,7 +401,7 @@ fn on_the_way_back_the_inbox_is_the_source_at_once_and_what_the_last_question_br
     rig.pipes(&["up", "go"]);
     let settings = |route: bool| {
         let scratch = rig.path("aq.toml");
-        let text = format!("[fleet]\nenabled = true\nroute_via_service = {route}\n");
+        let text = format!("[fleet]\nenabled = true\nroute_via_service = {route}\n{ROUTE_ANYTHING}");
         std::fs::write(&scratch, text).unwrap();
         std::fs::rename(scratch, rig.queue("aq.toml")).unwrap();
     };

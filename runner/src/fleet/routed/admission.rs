@@ -1,16 +1,10 @@
-//! What becomes of a job that the coordinator handed over: pure rules, and its text as a job file (clauses T-7
-//! and T-12).
+//! What becomes of a job that the coordinator handed over, by where this queue has it, and its text as a job file
+//! (clauses T-7 and T-12): pure.
 //!
 //! It is as untrusted as any file, so it is written as one and read by the same parser: nothing is checked twice
 //! in two ways. Moving files and sending reports is the business of others.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-
 use crate::fleet::wire::WireJob;
-use crate::ids::EngineName;
-use crate::job::Job;
-use crate::settings::Settings;
 use crate::stage::Stage;
 
 /// What to do with a claimed job, by where this queue has a job of that id.
@@ -81,70 +75,12 @@ fn quoted(value: &str) -> String {
     text
 }
 
-/// What this factory lets a job from elsewhere do.
-#[derive(Debug, Clone)]
-pub(crate) struct Allowance {
-    /// None given: any engine that is found here.
-    pub(crate) engines: Option<Vec<EngineName>>,
-    /// Folders, resolved; a job may run in them and below them.
-    pub(crate) folders: Vec<PathBuf>,
-}
-
-impl Allowance {
-    /// `here` is where the runner was started, and all that is allowed if nothing is set.
-    pub(crate) fn of(settings: &Settings, here: &Path) -> Allowance {
-        let fleet = &settings.fleet;
-        Allowance::new(fleet.allow_engines.as_ref(), fleet.allow_cwd.as_ref(), here)
-    }
-
-    fn new(engines: Option<&Vec<EngineName>>, folders: Option<&Vec<PathBuf>>, here: &Path) -> Allowance {
-        let given = folders.cloned().unwrap_or_else(|| vec![here.to_owned()]);
-        // A folder that does not exist allows nothing.
-        let folders = given
-            .iter()
-            .filter_map(|folder| folder.canonicalize().ok())
-            .collect();
-        Allowance {
-            engines: engines.cloned(),
-            folders,
-        }
-    }
-
-    /// The reason to report, if it may not run here. `found` are the engines on this host; `cwd` is the job's
-    /// folder, resolved, if it could be.
-    pub(crate) fn refusal(
-        &self,
-        job: &Job,
-        found: &BTreeSet<EngineName>,
-        cwd: Option<&Path>,
-    ) -> Option<String> {
-        if !found.contains(&job.engine) {
-            return Some(format!("refused: this factory has no engine `{}`", job.engine));
-        }
-        if self
-            .engines
-            .as_ref()
-            .is_some_and(|engines| !engines.contains(&job.engine))
-        {
-            return Some(format!(
-                "refused: this factory does not allow the engine `{}` to routed jobs",
-                job.engine
-            ));
-        }
-        match cwd {
-            None => Some(String::from("refused: its cwd is no folder on this factory")),
-            Some(cwd) if self.folders.iter().any(|folder| cwd.starts_with(folder)) => None,
-            Some(_) => Some(String::from(
-                "refused: this factory does not allow that cwd to routed jobs",
-            )),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
-    use crate::job::{Naming, parse};
+    use crate::job::{Job, Naming, parse};
 
     fn wire(more: serde_json::Value) -> WireJob {
         let mut value = serde_json::json!({"id": "a", "engine": "sh", "body": "true\n"});
@@ -228,45 +164,5 @@ mod tests {
         ] {
             assert!(parsed(&wire(more.clone())).is_err(), "{more}");
         }
-    }
-
-    #[test]
-    fn only_allowed_engines_and_folders_are_let_in() {
-        let folder = tempfile::tempdir().unwrap();
-        let (allowed, other) = (folder.path().join("allowed"), folder.path().join("allowed-not"));
-        for path in [&allowed, &other] {
-            std::fs::create_dir(path).unwrap();
-        }
-        let job = parsed(&wire(serde_json::json!({}))).unwrap();
-        let engine = |name: &str| EngineName::new(name).unwrap();
-        let found = BTreeSet::from([engine("sh")]);
-        let resolved = |path: &Path| path.canonicalize().unwrap();
-        let refusal = |allowance: &Allowance, cwd: &Path| allowance.refusal(&job, &found, Some(cwd));
-
-        let here = Allowance::new(None, None, &allowed);
-        assert_eq!(refusal(&here, &resolved(&allowed).join("below")), None);
-        assert!(refusal(&here, &resolved(&other)).unwrap().contains("cwd"));
-        assert!(here.refusal(&job, &found, None).unwrap().contains("cwd"));
-        let none = BTreeSet::from([engine("claude")]);
-        assert!(
-            here.refusal(&job, &none, Some(&resolved(&allowed)))
-                .unwrap()
-                .contains("no engine `sh`")
-        );
-
-        let strict = Allowance::new(
-            Some(&vec![engine("claude")]),
-            Some(&vec![allowed.clone()]),
-            &other,
-        );
-        assert!(
-            refusal(&strict, &resolved(&allowed))
-                .unwrap()
-                .contains("engine `sh`")
-        );
-        let fitting = Allowance::new(Some(&vec![engine("sh")]), Some(&vec![allowed.clone()]), &other);
-        assert_eq!(refusal(&fitting, &resolved(&allowed)), None);
-        let nowhere = Allowance::new(None, Some(&vec![folder.path().join("none")]), &other);
-        assert!(refusal(&nowhere, &resolved(&other)).is_some());
     }
 }

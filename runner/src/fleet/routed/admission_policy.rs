@@ -1,0 +1,171 @@
+//! Whether this host takes a job that the coordinator handed over: what it has (clause T-7), and what its operator
+//! allows (clause T-16). The first word of a refusal is its code.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::permissions::RoutePermissions;
+use crate::engine::{self, Engines};
+use crate::ids::{Capability, EngineName};
+use crate::job::Job;
+use crate::mode::Switch;
+use crate::settings::{AllowedCommands, Settings};
+use crate::work_folder::{WorkFolder, is_within};
+
+const WHERE: &str = "under [route] in aq.toml, and start `aq run` again";
+/// Of a command in a refusal.
+const SHOWN_MAX: usize = 1024;
+
+/// As the settings were when routing began.
+#[derive(Debug)]
+pub(crate) struct AdmissionPolicy {
+    permissions: RoutePermissions,
+    /// The factory's own, without those that its engines add.
+    caps: Vec<Capability>,
+    folders: Arc<RoutedFolders>,
+}
+
+/// Where the commands of a routed job may work.
+#[derive(Debug)]
+pub(crate) struct RoutedFolders {
+    /// Where they do if the job names no folder, and what relative ones start from.
+    pub(crate) home: PathBuf,
+    /// In these and below, as they really lay when routing began.
+    pub(crate) within: Vec<PathBuf>,
+}
+
+impl AdmissionPolicy {
+    /// `here`: where the runner was started.
+    ///
+    /// # Errors
+    /// The folder for routed work is none: then it is better to take no job than to refuse each.
+    pub(crate) fn of(settings: &Settings, engines: &Engines, here: &Path) -> io::Result<AdmissionPolicy> {
+        let mut permissions = RoutePermissions::of(&settings.route, engines);
+        let home = permissions.cwd.as_deref().unwrap_or(here).canonicalize()?;
+        let further = permissions.folders.iter();
+        // One that is not there allows nothing.
+        let further = further.filter_map(|folder| folder.canonicalize().ok());
+        let within = std::iter::once(home.clone()).chain(further).collect();
+        permissions.cwd = Some(home.clone());
+        Ok(AdmissionPolicy {
+            permissions,
+            caps: settings.factory_caps.clone(),
+            folders: Arc::new(RoutedFolders { home, within }),
+        })
+    }
+
+    pub(crate) fn permissions(&self) -> &RoutePermissions {
+        &self.permissions
+    }
+
+    pub(crate) fn folders(&self) -> Arc<RoutedFolders> {
+        Arc::clone(&self.folders)
+    }
+
+    /// All that is in the way of running this job here, for its report. `found`: the engines on this host.
+    pub(crate) fn refusal(&self, job: &Job, found: &BTreeSet<EngineName>) -> Option<String> {
+        let mut objections = Vec::new();
+        objections.extend(self.engine(&job.engine, found));
+        objections.extend(self.missing_caps(job, found));
+        let commands = [("verify", &job.verify), ("ship", &job.ship)];
+        let commands = commands
+            .iter()
+            .filter_map(|(key, command)| Some((key, command.as_ref()?)));
+        objections.extend(commands.filter_map(|(key, command)| self.command(key, command)));
+        if job.yolo && self.permissions.yolo == Switch::Off {
+            objections.push(format!(
+                "yolo_not_allowed: no routed job may skip its engine's permission questions; to let them, write \
+                 allow_yolo = true {WHERE}"
+            ));
+        }
+        objections.extend(self.folder(job));
+        (!objections.is_empty()).then(|| objections.join("; "))
+    }
+
+    fn engine(&self, engine: &EngineName, found: &BTreeSet<EngineName>) -> Option<String> {
+        if !found.contains(engine) {
+            return Some(format!("engine_missing: this factory has no engine `{engine}`"));
+        }
+        if self.permissions.engines.contains(engine) {
+            return None;
+        }
+        let mut allowed: Vec<&str> = self
+            .permissions
+            .engines
+            .intersection(found)
+            .map(EngineName::as_str)
+            .collect();
+        allowed.push(engine.as_str());
+        Some(format!(
+            "engine_not_allowed: no routed job may use the engine `{engine}`; to let them, write allow_engines = {} \
+             {WHERE}",
+            list(allowed.into_iter())
+        ))
+    }
+
+    fn missing_caps(&self, job: &Job, found: &BTreeSet<EngineName>) -> Option<String> {
+        let here: BTreeSet<Capability> = self
+            .caps
+            .iter()
+            .cloned()
+            .chain(engine::capabilities(found))
+            .collect();
+        let missing: Vec<&str> = job
+            .caps
+            .iter()
+            .filter(|cap| !here.contains(*cap))
+            .map(Capability::as_str)
+            .collect();
+        (!missing.is_empty()).then(|| {
+            format!(
+                "caps_missing: this factory lacks {} (AQ_FACTORY_CAPS, or caps under [fleet] in aq.toml)",
+                missing.join(", ")
+            )
+        })
+    }
+
+    fn command(&self, key: &str, command: &String) -> Option<String> {
+        let AllowedCommands::Listed(allowed) = &self.permissions.commands else {
+            return None;
+        };
+        if allowed.contains(command) {
+            return None;
+        }
+        let line = list(allowed.iter().chain([command]).map(String::as_str));
+        let how = match line.len() <= SHOWN_MAX {
+            true => format!("write allow_commands = {line}"),
+            false => String::from("add it to the list allow_commands, or write allow_commands = \"any\","),
+        };
+        Some(format!(
+            "command_not_allowed: no routed job may have this `{key}`; to let them, {how} {WHERE}"
+        ))
+    }
+
+    fn folder(&self, job: &Job) -> Option<String> {
+        let RoutedFolders { home, within } = &*self.folders;
+        let path = job.cwd.as_ref().map_or(home.clone(), |cwd| home.join(cwd));
+        match WorkFolder::open(&path).and_then(|folder| folder.place()) {
+            Ok(place) if is_within(&place, within) => None,
+            Ok(place) => Some(cwd_not_allowed(&place)),
+            Err(_) => Some(String::from("cwd_missing: its cwd is no folder on this factory")),
+        }
+    }
+}
+
+/// Of a job whose folder really is here.
+pub(crate) fn cwd_not_allowed(place: &Path) -> String {
+    format!(
+        "cwd_not_allowed: no routed job may work in {}; to let them, add it to the list allow_cwd {WHERE}",
+        place.display()
+    )
+}
+
+/// As it is written in `aq.toml`.
+fn list<'a>(texts: impl Iterator<Item = &'a str>) -> String {
+    toml::Value::Array(texts.map(toml::Value::from).collect()).to_string()
+}
+
+#[cfg(test)]
+mod tests;

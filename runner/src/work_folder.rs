@@ -1,0 +1,87 @@
+//! The folder that a command works in: opened once, so that what is looked at is what it works in, whatever its name
+//! leads to by then.
+
+use std::fs::read_link;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, Mode, OFlags};
+
+/// An open folder.
+#[derive(Debug)]
+pub(crate) struct WorkFolder {
+    handle: OwnedFd,
+}
+
+impl WorkFolder {
+    /// Follows links.
+    pub(crate) fn open(path: &Path) -> io::Result<WorkFolder> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let handle = rustix::fs::openat(CWD, path, flags, Mode::empty())?;
+        Ok(WorkFolder { handle })
+    }
+
+    /// Where it really lies at this moment.
+    pub(crate) fn place(&self) -> io::Result<PathBuf> {
+        let place = read_link(self.own_name())?;
+        // A folder that was removed, or lies in another mount namespace, has the name of something else.
+        let (held, named) = (rustix::fs::fstat(&self.handle)?, rustix::fs::stat(&place)?);
+        match (held.st_dev, held.st_ino) == (named.st_dev, named.st_ino) {
+            true => Ok(place),
+            false => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    /// A name for it in this process, and in a child until that becomes another program: it leads nowhere else.
+    pub(crate) fn own_name(&self) -> PathBuf {
+        format!("/proc/self/fd/{}", self.handle.as_raw_fd()).into()
+    }
+}
+
+/// Whether `place` is one of these folders or lies below one; all of them as they really lie.
+pub(crate) fn is_within(place: &Path, folders: &[PathBuf]) -> bool {
+    folders.iter().any(|folder| place.starts_with(folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_folder_that_was_opened_is_judged_and_worked_in_whatever_its_name_means_by_then() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path().canonicalize().unwrap();
+        let [inner, outer, away] = ["inner", "outer", "away"].map(|name| root.join(name));
+        fs::create_dir(&inner).unwrap();
+        fs::create_dir(&outer).unwrap();
+        let folder = WorkFolder::open(&inner).unwrap();
+        assert_eq!(folder.place().unwrap(), inner);
+        fs::rename(&inner, &away).unwrap();
+        symlink(&outer, &inner).unwrap();
+        assert_eq!(folder.place().unwrap(), away);
+        let mut pwd = Command::new("pwd");
+        let started = pwd.arg("-P").current_dir(folder.own_name()).output().unwrap();
+        assert_eq!(
+            String::from_utf8(started.stdout).unwrap().trim(),
+            away.to_str().unwrap()
+        );
+        assert_eq!(WorkFolder::open(&inner).unwrap().place().unwrap(), outer);
+        fs::remove_dir(&away).unwrap();
+        assert!(folder.place().is_err());
+    }
+
+    #[test]
+    fn a_neighbour_whose_name_begins_alike_is_not_within() {
+        let folders = [PathBuf::from("/srv/work")];
+        assert!(is_within(Path::new("/srv/work"), &folders));
+        assert!(is_within(Path::new("/srv/work/below"), &folders));
+        assert!(!is_within(Path::new("/srv/workshop"), &folders));
+        assert!(!is_within(Path::new("/srv"), &folders));
+        assert!(!is_within(Path::new("/srv/work"), &[]));
+    }
+}

@@ -1,0 +1,186 @@
+//! What a coordinator's job may do on this host, and what its operator is told to write: T-7, T-16 and T-17.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::coordinator::Coordinator;
+use crate::rig::{Done, Rig};
+
+/// A queue with these settings, and the engine `claude`, which tells how it was started.
+fn rig(settings: &str) -> Rig {
+    let rig = Rig::new();
+    rig.add("first", "", "true");
+    assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
+    rig.engine(
+        "claude",
+        "cat > /dev/null; echo $* >> $RIG/runs; pwd -P >> $RIG/places",
+    );
+    fs::write(rig.queue("aq.toml"), settings).unwrap();
+    rig
+}
+
+/// What comes of this job from the coordinator.
+fn routed(rig: &Rig, job: &Value) -> Done {
+    let coordinator = Coordinator::with(job.clone(), |_, _| None);
+    rig.aq_with(&coordinator.route(), &["run", "--drain"])
+}
+
+#[test]
+fn who_relied_on_what_was_allowed_by_default_is_told_line_by_line_what_to_write() {
+    let rig = rig("");
+    let outside = rig.path("outside");
+    fs::create_dir(&outside).unwrap();
+    let job = json!({"id": "a", "engine": "sh", "body": "echo worked >> $RIG/runs", "yolo": true, "cwd": outside,
+                     "verify": "true # \"quoted\"\ntrue", "ship": "echo >> $RIG/ships"});
+    let refused = routed(&rig, &job);
+    assert!(
+        refused.stderr.contains("a  failed: engine_not_allowed: "),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!((rig.stage("a").as_str(), rig.lines("runs").len()), ("nowhere", 0));
+    // All of it at once, each line as it is to be written.
+    let written = |key: &str| {
+        let at = refused.stderr.rfind(&format!("write {key} = ")).unwrap() + "write ".len();
+        let end = refused.stderr[at..].find(" under [route]").unwrap();
+        refused.stderr[at..at + end].to_owned()
+    };
+    let commands = format!(
+        "allow_commands = [{}, {}]",
+        json!(job["verify"]),
+        json!(job["ship"])
+    );
+    assert!(
+        refused.stderr.contains(r#"allow_engines = ["claude", "sh"]"#),
+        "{}",
+        refused.stderr
+    );
+    let lines = [written("allow_engines"), commands, written("allow_yolo")];
+    let folder = format!("allow_cwd = [{}]", json!(outside));
+    let place = outside.canonicalize().unwrap().display().to_string();
+    assert!(
+        refused.stderr.contains(&format!("work in {place}; ")),
+        "{}",
+        refused.stderr
+    );
+    fs::write(
+        rig.queue("aq.toml"),
+        format!("[route]\n{}\n{folder}\n", lines.join("\n")),
+    )
+    .unwrap();
+    let done = routed(&rig, &job);
+    assert_eq!(rig.stage("a"), "shipped", "{}", done.stderr);
+    assert_eq!((rig.lines("runs").len(), rig.lines("ships").len()), (1, 1));
+}
+
+#[test]
+fn settings_at_their_former_place_stop_every_command_and_say_what_to_write_instead() {
+    let rig = rig("[fleet]\nallow_engines = [\"devin\", \"claude\"]\n");
+    for command in [
+        &["run", "--drain"][..],
+        &["list"],
+        &["add", "first.md"],
+        &["fleet-status"],
+    ] {
+        let refused = rig.aq(command);
+        assert_eq!(refused.code, 2, "{command:?}");
+        for text in [
+            "aq.toml:2: ",
+            "`[route]`",
+            r#"`allow_engines = ["devin", "claude"]`"#,
+        ] {
+            assert!(refused.stderr.contains(text), "{text}: {}", refused.stderr);
+        }
+    }
+    fs::write(rig.queue("aq.toml"), "[fleet]\nallow_cwd = [\"/srv/x\"]\n").unwrap();
+    let told = rig.aq(&["doctor"]);
+    assert_eq!(told.code, 1);
+    assert!(
+        told.stdout.contains(r#"`allow_cwd = ["/srv/x"]`"#),
+        "{}",
+        told.stdout
+    );
+}
+
+#[test]
+fn what_is_allowed_is_said_by_run_by_doctor_and_by_fleet_status() {
+    let rig = rig("[route]\nallow_engines = [\"claude\", \"mine\"]\nallow_cwd = [\"/no/such\"]\n");
+    let coordinator = Coordinator::with(json!({"id": "a", "engine": "claude", "body": "x"}), |_, _| None);
+    let sentence = "routed jobs may run: claude; no `verify` or `ship` command; no yolo; in ";
+    let hands_over = "routing hands the coordinator these powers over this host";
+    let run = rig.aq_with(&coordinator.route(), &["run", "--drain"]);
+    let doctor = rig.aq_with(&coordinator.route(), &["doctor"]);
+    let status = rig.aq_with(&coordinator.route(), &["fleet-status"]);
+    for text in [&run.stderr, &doctor.stdout, &status.stdout] {
+        assert_eq!(text.matches(sentence).count(), 1, "{text}");
+        assert!(text.contains(hands_over), "{text}");
+    }
+    for text in [&run.stderr, &doctor.stdout] {
+        assert!(
+            text.contains("names `mine`") && text.contains("names /no/such"),
+            "{text}"
+        );
+    }
+    let home = rig.path("work").canonicalize().unwrap();
+    assert!(
+        run.stderr.contains(&format!("in {}, /no/such", home.display())),
+        "{}",
+        run.stderr
+    );
+    let status = rig.aq(&["fleet-status", "--json"]);
+    let status: Value = serde_json::from_str(&status.stdout).unwrap();
+    let allowed =
+        json!({"engines": ["claude"], "commands": [], "yolo": false, "cwd": null, "allowCwd": ["/no/such"]});
+    assert_eq!(status["route"], allowed);
+}
+
+#[test]
+fn a_folder_for_routed_work_that_is_not_there_stops_the_run_before_a_job_is_asked_for() {
+    let rig = rig("[route]\ncwd = \"later\"\n");
+    let coordinator = Coordinator::with(json!({"id": "a", "engine": "claude", "body": "x"}), |_, _| None);
+    let refused = rig.aq_with(&coordinator.route(), &["run", "--drain"]);
+    assert_eq!(refused.code, 2);
+    assert!(
+        refused.stderr.contains("`cwd` under [route]"),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!(coordinator.late(), None);
+    let doctor = rig.aq_with(&coordinator.route(), &["doctor"]);
+    assert!(
+        doctor.code == 1 && doctor.stdout.contains("later"),
+        "{}",
+        doctor.stdout
+    );
+    // Nobody else needs it.
+    assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
+    fs::create_dir(rig.queue("later")).unwrap();
+    assert_eq!(rig.aq_with(&coordinator.route(), &["run", "--drain"]).code, 0);
+    let place = rig.queue("later").canonicalize().unwrap();
+    assert_eq!(rig.lines("places").last(), Some(&place.display().to_string()));
+}
+
+#[test]
+fn an_engine_is_told_no_name_of_its_folder_that_may_lead_elsewhere_by_then() {
+    let own = "[engine.mine]\ncommand = \"claude\"\nargs = [\"--in\", \"{cwd}\"]\n";
+    let rig = rig(&format!("[route]\nallow_engines = [\"mine\"]\n{own}"));
+    let below = rig.path("work").join("below");
+    fs::create_dir(&below).unwrap();
+    routed(
+        &rig,
+        &json!({"id": "a", "engine": "mine", "body": "x", "cwd": "below"}),
+    );
+    let name = rig.file("b", "engine: mine\ncwd: below", "x");
+    assert_eq!(rig.aq(&["add", &name]).code, 0);
+    assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
+    let named = rig
+        .path("work")
+        .canonicalize()
+        .unwrap()
+        .join("below")
+        .display()
+        .to_string();
+    assert_eq!(rig.lines("runs"), ["--in .".to_owned(), format!("--in {named}")]);
+    assert_eq!(rig.lines("places"), [named.clone(), named]);
+}
