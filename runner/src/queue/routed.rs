@@ -90,13 +90,9 @@ impl Queue {
         Ok(counts)
     }
 
-    /// The lease is given back: a job that came from this inbox lies there again, one that came from the coordinator is
-    /// the coordinator's alone.
-    pub(crate) fn give_back(&self, hold: &JobHold, from: Stage, reason: &str) -> Reading<()> {
+    /// The lease on a job that came from the coordinator is given back: it is the coordinator's alone.
+    pub(crate) fn give_back(&self, hold: &JobHold, from: Stage) -> Reading<()> {
         let known = self.history(hold.id())?;
-        if known.sequence().is_some() {
-            return self.put_back(hold, from, super::Cause::Interruption, reason);
-        }
         let spent = known.spent().saturating_sub(1);
         history::append(
             self,

@@ -153,7 +153,12 @@ impl Runner {
                 Ok(())
             }
             Move::GiveBack(reason) => {
-                self.queue.give_back(&attempt.hold, attempt.stage, &reason)?;
+                let (hold, from) = (&attempt.hold, attempt.stage);
+                match attempt.folders {
+                    Some(_) => self.queue.give_back(hold, from)?,
+                    // It came from this inbox, and lies there again.
+                    None => self.queue.put_back(hold, from, Cause::Interruption, &reason)?,
+                }
                 self.left(attempt, Stage::Inbox, Some(&reason));
                 Ok(())
             }

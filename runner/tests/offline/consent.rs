@@ -2,10 +2,11 @@
 
 use std::fs;
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::coordinator::Coordinator;
-use crate::rig::{Done, Rig};
+use crate::rig::{Done, ROUTE_ANYTHING, Rig};
 
 /// A queue with these settings, and the engine `claude`, which tells how it was started.
 fn rig(settings: &str) -> Rig {
@@ -183,4 +184,20 @@ fn an_engine_is_told_no_name_of_its_folder_that_may_lead_elsewhere_by_then() {
         .to_string();
     assert_eq!(rig.lines("runs"), ["--in .".to_owned(), format!("--in {named}")]);
     assert_eq!(rig.lines("places"), [named.clone(), named]);
+}
+
+#[test]
+fn what_the_coordinator_sent_does_not_become_a_file_of_this_inbox_although_its_name_was_here_once() {
+    let rig = rig(ROUTE_ANYTHING);
+    rig.pipe("up");
+    rig.add("a", "", "echo own >> $RIG/runs");
+    fs::remove_file(rig.queue("inbox/a.md")).unwrap();
+    let theirs = json!({"id": "a", "engine": "sh", "body": "echo > $RIG/up; exec sleep 1000"});
+    let coordinator = Coordinator::with(theirs, |_, _| None);
+    let running = rig.start(&["run"], &coordinator.route());
+    rig.hear("up");
+    running.signal(Signal::TERM);
+    assert_eq!(running.end().code, 143);
+    coordinator.hear("release");
+    assert_eq!(rig.stage("a"), "nowhere");
 }
