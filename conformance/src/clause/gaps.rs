@@ -36,6 +36,11 @@ pub const EXCUSES: &[Excuse] = &[
         gap: Gap::Part("the end after 60 s of failures"),
         why: "a minute of waiting in every run; that failing is not taken for empty is forced",
     },
+    Excuse {
+        clause: "T-17",
+        gap: Gap::Part("a swap between the look at the folder and the start in it"),
+        why: "nobody outside a runner can choose that moment; its own tests have to look at how it holds the folder",
+    },
 ];
 
 /// What coverage must not look like: clauses unchecked or unforced, checks without a clause, excuses that rot.

@@ -4,6 +4,7 @@
 mod after;
 mod beside;
 pub mod cases;
+mod consent;
 pub mod matrix;
 mod proxy;
 mod shim;
@@ -124,6 +125,14 @@ mutants! {
     HearsEveryHangUp "hears-every-hang-up" "ends at SIGHUP although it was started to ignore that"
     LosesWhatWasPrinted "loses-what-was-printed" "shows no more of a log than its last line"
     ReleasesTwice "releases-twice" "gives a lease back, and then once more"
+    LetsAnyEngineIn "lets-any-engine-in" "starts whatever engine a routed job names"
+    LetsAnyCommandIn "lets-any-command-in" "runs whatever `verify` and `ship` a routed job brings"
+    LetsYoloIn "lets-yolo-in" "lets a routed job skip its engine's permission questions"
+    LetsAnyFolderIn "lets-any-folder-in" "runs a routed job wherever its folder leads"
+    ForgetsItsConsent "forgets-its-consent" "knows nothing of what its operator allows routed jobs"
+    ClaimsWhatItLacks "claims-what-it-lacks" "says that it has what it has not"
+    ExplainsNothing "explains-nothing" "reports what it refused without a code"
+    PrefersTheirs "prefers-theirs" "runs the coordinator's job in place of this queue's own of that name"
 }
 
 impl Mutant {

@@ -35,6 +35,8 @@ pub(super) enum Tamper {
     NoReleases,
     /// Before every release, the same once more.
     TwoReleases,
+    /// Reports lose what explains them.
+    NoDetail,
     /// A key that was sent before is replaced by a new one.
     NewKeys,
     /// A claimed job loses what this factory could refuse it for.
@@ -79,6 +81,7 @@ impl Tamper {
             Kind::CountsNoDeadline => Tamper::EndlessLease,
             Kind::KeepsItsLease => Tamper::NoReleases,
             Kind::ReleasesTwice => Tamper::TwoReleases,
+            Kind::ExplainsNothing => Tamper::NoDetail,
             Kind::AsksAnew => Tamper::NewKeys,
             Kind::TakesWhatItGets => Tamper::Unchecked,
             Kind::TakesFailureForEmpty => Tamper::EmptyForFailed,
@@ -140,6 +143,9 @@ impl Tamperer {
             Tamper::EmptyAfterGrant if claims && self.granted.swap(false, Ordering::SeqCst) => {
                 fired(self.kind)?;
                 return Ok(Some(Answer::empty()));
+            }
+            Tamper::NoDetail if request.path.ends_with("/reports") => {
+                request.body = patched(&request.body, "detail", None)?;
             }
             Tamper::NewKeys => return self.replace_key(request).map(|()| None),
             _ => return Ok(None),

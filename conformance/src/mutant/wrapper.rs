@@ -12,6 +12,7 @@ use signal_hook::iterator::Signals;
 
 use super::after::{after, edited, miscounted};
 use super::beside;
+use super::consent;
 use super::shim::{go_on_after_failures, mislay_the_token, shim, without};
 use super::tamper::Tamper;
 use super::{Kind, Mutant, fired, queue, variable};
@@ -74,6 +75,7 @@ fn stays(kind: Kind) -> bool {
             | Kind::ForgetsTheFinished
             | Kind::ForgetsTheInterrupted
             | Kind::ForgetsItsOutbox
+            | Kind::LetsAnyFolderIn
     ) && Tamper::of(kind).is_none()
 }
 
@@ -169,6 +171,7 @@ fn otherwise_told(kind: Kind, command: &mut Command) -> std::io::Result<()> {
     match kind {
         Kind::StaysOffline => command.env("AQ_FLEET", "0"),
         Kind::WatchesAlways => command.env("AQ_FLEET_SHADOW", "1"),
+        Kind::ClaimsWhatItLacks => command.env("AQ_FACTORY_CAPS", "gpu"),
         // Where there is no grace, there is nobody to be asked.
         Kind::KillsAtOnce => command.env("AQ_GRACE", "0s"),
         Kind::DeafToChanges if variable("AQ_FLEET_ROUTE").is_empty() => command.env("AQ_FLEET_ROUTE", "0"),
@@ -253,10 +256,19 @@ fn before(kind: Kind) -> std::io::Result<()> {
     match kind {
         Kind::RequeuesRoutedJobs => move_all("building", &queue().join("inbox"), kind),
         Kind::ForgetsTheInterrupted => move_all("building", &queue().join("shipped"), kind),
-        Kind::ForgetsTheFinished => {
+        Kind::LetsAnyEngineIn
+        | Kind::LetsAnyCommandIn
+        | Kind::LetsYoloIn
+        | Kind::LetsAnyFolderIn
+        | Kind::ForgetsItsConsent => consent::rewrite(kind),
+        Kind::ForgetsTheFinished | Kind::PrefersTheirs => {
             let away = Path::new(&variable("TMPDIR")).join("away");
             fs::create_dir_all(&away)?;
-            move_all("shipped", &away, kind)?;
+            let stage = match kind {
+                Kind::PrefersTheirs => "inbox",
+                _ => "shipped",
+            };
+            move_all(stage, &away, kind)?;
             move_all(".state/jobs", &away, kind)
         }
         Kind::ForgetsItsOutbox => {
