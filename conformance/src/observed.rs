@@ -42,6 +42,8 @@ pub struct Observed {
     pub shadow_log: ShadowLog,
     pub watched: Watched,
     pub tree: Vec<String>,
+    /// Where the commands of each job are to work: as its file says it, and where that lay in the end, links followed.
+    pub work_folders: BTreeMap<String, Vec<PathBuf>>,
     pub runs: Vec<Run>,
     pub coordinator: CoordinatorEvidence,
     pub timeline: Vec<Seen>,

@@ -1,13 +1,12 @@
 //! What holds in every scenario, whatever it is about: no token anywhere, nothing left running, no engine
 //! with an open input, a fleet variable or an ignored signal, no two jobs of one lock at a time.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
 use rustix::process::Signal;
 
 use super::of_runner;
 use crate::observed::{CommandRun, Observed};
-use crate::sandbox::{job_file, work_below};
 use crate::scenario::{Action, Scenario};
 use crate::signals;
 use crate::stand_in::Stdin;
@@ -40,7 +39,7 @@ pub(super) fn check(scenario: &Scenario, seen: &Observed, findings: &mut Vec<Fin
     of_runner("engine-environment", findings).none("no fleet variable", &fleet_variables(seen));
     of_runner("working-folder", findings).none(
         "every engine, `verify` and `ship` in the job's `cwd`, or else where the runner was started",
-        &elsewhere(scenario, seen),
+        &elsewhere(seen),
     );
     of_runner("no-stragglers", findings).none("nothing outlives the runner", &stragglers(seen));
     of_runner("engine-signals", findings).none("no signal ignored or blocked", &odd_signals(seen));
@@ -95,33 +94,15 @@ fn fleet_variables(seen: &Observed) -> Vec<String> {
 }
 
 /// Runs in another folder than the one that their job names.
-fn elsewhere(scenario: &Scenario, seen: &Observed) -> Vec<String> {
-    let work = work_below(&seen.root);
+fn elsewhere(seen: &Observed) -> Vec<String> {
     let runs = seen.runs.iter().filter_map(|run| {
-        let job = scenario
-            .job(run.job.as_deref()?)
-            .filter(|job| job.raw.is_none())?;
-        let named = job_file::cwd(job, &work).unwrap_or_default();
-        let wanted = plain(&work.join(named));
-        let told = format!("{} of {} in {:?}", run.tool, job.id, run.hello.folder);
-        (Path::new(&run.hello.folder) != wanted).then(|| format!("{told}, not in {wanted:?}"))
+        let wanted = seen.work_folders.get(run.job.as_deref()?)?;
+        let told = format!("{} of {} in {:?}", run.tool, job(run), run.hello.folder);
+        let folder = Path::new(&run.hello.folder);
+        (!wanted.iter().any(|wanted| wanted == folder))
+            .then(|| format!("{told}, not in {:?}", wanted.first()))
     });
     runs.collect()
-}
-
-/// The path without its detours, as a process tells where it is.
-fn plain(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                plain.pop();
-            }
-            part => plain.push(part),
-        }
-    }
-    plain
 }
 
 fn stragglers(seen: &Observed) -> Vec<String> {

@@ -148,6 +148,7 @@ pub fn run(scenario: &Scenario, rig: &Rig, variant: &Variant) -> Result<Observed
         shadow_log: snapshot::shadow_log(&sandbox.queue().join(&rig.profile.shadow_log), &rig.profile.log),
         watched,
         tree: snapshot::tree(&sandbox.root),
+        work_folders: sandbox.work_folders(scenario),
         leaks: secret.leaks(&sandbox.root, &sandbox.token_file(), &runs),
         timeline: timeline::of(&runs, &coordinator.journal, &lapsed, &beside),
         beside,

@@ -5,6 +5,7 @@ pub mod environment;
 pub mod job_file;
 pub mod secret;
 pub mod snapshot;
+mod work_folders;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -53,11 +54,6 @@ pub struct SandboxError {
 pub enum Keep {
     Folders,
     Nothing,
-}
-
-/// Where the runner of a run with this root is started, and so where its jobs work unless they say otherwise.
-pub fn work_below(root: &Path) -> PathBuf {
-    root.join("work")
 }
 
 /// A run's own folder.
@@ -126,8 +122,9 @@ impl Sandbox {
         self.root.join("queue")
     }
 
+    /// Where the runner is started, and so where its jobs work unless they say otherwise.
     pub fn work(&self) -> PathBuf {
-        work_below(&self.root)
+        self.root.join("work")
     }
 
     pub fn socket(&self) -> PathBuf {
