@@ -97,7 +97,7 @@ impl Sandbox {
         }
         sandbox.install_stand_ins(scenario, harness)?;
         let mut files = scenario.runner.files.clone();
-        if scenario.may_route() {
+        if scenario.may_route() && scenario.runner.queue == QueueAtStart::Prepared {
             files.entry("aq.toml".into()).or_insert(ALLOWED.into());
         }
         for lines in &scenario.runner.repeated {

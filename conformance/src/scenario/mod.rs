@@ -63,7 +63,8 @@ pub struct RunnerTable {
     #[serde(default)]
     pub queue: QueueAtStart,
     /// Files laid into the queue folder before anything runs, by relative path. Where work may come from the
-    /// coordinator and no `aq.toml` is among them, one is laid that allows routed jobs everything.
+    /// coordinator and no `aq.toml` is among them, one is laid that allows routed jobs everything; none where the queue is
+    /// absent.
     #[serde(default)]
     pub files: BTreeMap<String, String>,
     /// Lines that are laid into files many times over, after what `files` says.

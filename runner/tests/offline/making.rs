@@ -58,10 +58,13 @@ fn a_fresh_host_works_for_its_coordinator_at_once() {
     // There is nothing, or a folder for a queue.
     for prepared in [false, true] {
         let rig = Rig::new();
+        // Nobody has allowed anything: what is no shell may be named all the same.
+        rig.engine("claude", "echo ran >> $RIG/runs");
         if prepared {
             fs::create_dir(rig.path("queue")).unwrap();
+            fs::write(rig.path("queue/aq.toml"), "").unwrap();
         }
-        let job = json!({"id": "a", "engine": "sh", "body": "echo ran >> $RIG/runs"});
+        let job = json!({"id": "a", "engine": "claude", "body": "Do it."});
         let coordinator = Coordinator::with(job, |_, _| None);
         let done = rig.aq_with(&coordinator.route(), &["run", "--drain"]);
         assert_eq!(done.code, 0, "{}", done.stderr);
