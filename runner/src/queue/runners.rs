@@ -39,7 +39,7 @@ impl Queue {
                 let _ = fs::remove_file(path);
             }
         }
-        let name = format!("{}-{:x}", std::process::id(), BootInstant::now().nanos());
+        let name = format!("{}-{}", std::process::id(), BootInstant::now().nanos());
         RunnerFile {
             path: folder.join(format!("{name}.json")),
             scratch: self.scratch_folder().join(format!("runner-{name}")),
