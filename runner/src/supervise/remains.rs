@@ -7,9 +7,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, getpid, pidfd_send_signal};
 
 use super::descriptors::{OpenDescriptor, process_ids};
@@ -19,6 +21,12 @@ use super::record::{self, MARK_VARIABLE, Reading, Record};
 
 /// So often is everything looked for and killed before a tree is left for the next look.
 const KILL_ROUNDS_MAX: usize = 64;
+
+/// The longest wait for what had KILL, before everything is looked at again.
+const KILL_WAIT: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 10_000_000,
+};
 
 /// What a look came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,12 +123,30 @@ pub(crate) fn kill(traces: Traces<'_>) -> io::Result<Remains> {
                 orphans
                     .iter()
                     .for_each(|orphan| signal(orphan, &[Signal::STOP, Signal::KILL]));
+                // Whoever looks again at once only takes from them the time in which they die.
+                wait_for_an_end(&orphans);
                 known.extend(orphans);
             }
             other => return Ok(other),
         }
     }
     look_again(traces, &known)
+}
+
+/// Until one of them has ended, or for a while.
+fn wait_for_an_end(orphans: &[Orphan]) {
+    let handles: Vec<OwnedFd> = orphans
+        .iter()
+        .filter_map(|orphan| process::open(Pid::from_raw(orphan.pid)?))
+        .collect();
+    let mut ends: Vec<PollFd<'_>> = handles
+        .iter()
+        .map(|handle| PollFd::new(handle, PollFlags::IN))
+        .collect();
+    if !ends.is_empty() {
+        // What goes wrong here costs the wait alone.
+        let _ = poll(&mut ends, Some(&KILL_WAIT));
+    }
 }
 
 /// The handle is opened before the start is looked at again: no stranger that got the number is ever signalled.
