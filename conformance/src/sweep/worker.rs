@@ -93,7 +93,7 @@ fn without_lease(ground: &Path, id: &str, token: Option<&str>) -> std::io::Resul
     let asked = Client::new(&address, None).and_then(|client| client.get("/_stub/state"));
     let state = asked.map_err(std::io::Error::other)?.body;
     let leases = state["leases"].as_array().cloned().unwrap_or_default();
-    if was_begun_before_the_end_of_leases(ground) {
+    if was_begun_before_the_end_of_leases(ground, id) {
         return Ok(None);
     }
     let of_job = leases.iter().find(|lease| lease["job"] == id);
@@ -109,26 +109,40 @@ fn without_lease(ground: &Path, id: &str, token: Option<&str>) -> std::io::Resul
 const ENDED: &str = "ended";
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// To be said before they end.
+/// To be said before they end. The file is there as a whole, or not yet: a worker reads it at any moment.
 pub(super) fn note_end_of_leases(ground: &Path) -> std::io::Result<()> {
     let uptime = std::fs::read_to_string("/proc/uptime")?;
     let seconds = uptime.split(' ').next().and_then(|text| text.parse::<f64>().ok());
     let ticks = seconds.ok_or(std::io::ErrorKind::InvalidData)? * TICKS_PER_SECOND;
-    std::fs::write(ground.join(ENDED), format!("{ticks:.0}"))
+    let scratch = ground.join("ended.new");
+    std::fs::write(&scratch, format!("{ticks:.0}"))?;
+    std::fs::rename(scratch, ground.join(ENDED))
 }
 
-/// This process had its lease when it was begun; it took its time, and had no runner any more who would have ended it.
-fn was_begun_before_the_end_of_leases(ground: &Path) -> bool {
-    let number = |text: String| text.trim().parse::<u64>().ok();
-    let ended = std::fs::read_to_string(ground.join(ENDED)).ok().and_then(number);
-    // The second word, a name in brackets, may have blanks in it; the start is the twenty-second.
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let begun = stat
-        .rsplit(')')
-        .next()
-        .and_then(|rest| rest.split_whitespace().nth(19));
-    let begun = begun.and_then(|text| text.parse::<u64>().ok());
-    matches!((begun, ended), (Some(begun), Some(ended)) if begun <= ended)
+/// This command had its lease when it was begun; it took its time, and had no runner any more who would have ended it.
+fn was_begun_before_the_end_of_leases(ground: &Path, id: &str) -> bool {
+    let ended = std::fs::read_to_string(ground.join(ENDED)).ok();
+    let ended = ended.and_then(|text| text.trim().parse::<u64>().ok());
+    matches!((begun(id), ended), (Some(begun), Some(ended)) if begun <= ended)
+}
+
+/// When this command was begun, in ticks: this process, or the shell that was given its words and leads its group.
+fn begun(id: &str) -> Option<u64> {
+    let leader = rustix::process::getpgrp().as_raw_nonzero().get();
+    let environment = std::fs::read(format!("/proc/{leader}/environ")).unwrap_or_default();
+    let of_job = format!("AQ_JOB_ID={id}");
+    let mut variables = environment.split(|byte| *byte == 0);
+    // A runner that gives its commands no group of their own leads it, and was there before any lease.
+    let leads_command = variables.any(|variable| variable == of_job.as_bytes());
+    let of_leader = leads_command.then(|| start_ticks(leader)).flatten();
+    of_leader.or_else(|| start_ticks(rustix::process::getpid().as_raw_nonzero().get()))
+}
+
+/// The second word of the line, a name in brackets, may have blanks in it; the start is the twenty-second.
+fn start_ticks(pid: i32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.split_whitespace().nth(19)?.parse().ok()
 }
 
 /// Holds the file, shared with what belongs to the same start; says so if it could not be had alone.
