@@ -3,6 +3,7 @@
 //! The folder a file lies in *is* its stage; what `.state/` holds is evidence and order. This module knows the
 //! layout and how to look; the modules below it add, claim, move and recover. Who runs what is decided elsewhere.
 
+mod access;
 mod add;
 mod after_crash;
 mod change;
@@ -32,6 +33,7 @@ use std::path::{Path, PathBuf};
 
 use crate::ids::{JobId, LockName};
 use crate::job::{self, Job, Naming};
+use crate::queue_root::QueueRoot;
 use crate::stage::Stage;
 
 pub(crate) use add::Submission;
@@ -70,7 +72,7 @@ type Reading<T> = Result<T, QueueError>;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Queue {
-    root: PathBuf,
+    root: QueueRoot,
 }
 
 impl Queue {
@@ -78,7 +80,11 @@ impl Queue {
     /// mounted (clause O-13).
     pub(crate) fn open(root: &Path) -> Reading<Queue> {
         match root.join(Stage::Inbox.folder()).symlink_metadata() {
-            Ok(_) => Ok(Queue::at(root)),
+            Ok(_) => {
+                let queue = Queue::at(root);
+                queue.prove_own()?;
+                Ok(queue)
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(QueueError::Missing {
                 path: root.to_owned(),
             }),
@@ -99,13 +105,14 @@ impl Queue {
     /// The queue at that place, there or not.
     pub(crate) fn at(root: &Path) -> Queue {
         Queue {
-            root: root.to_owned(),
+            root: QueueRoot::at(root),
         }
     }
 
     /// Makes the folders that are missing; version control keeps no empty ones. Returned is what was made, by its name in
     /// the queue folder.
     pub(crate) fn complete(&self) -> Reading<Vec<String>> {
+        self.prove_own()?;
         let stages = Stage::ALL.map(|stage| self.folder(stage));
         let state = [
             self.jobs_folder(),
@@ -119,10 +126,10 @@ impl Queue {
         ];
         let mut made = Vec::new();
         for path in stages.into_iter().chain(state).chain(locks::folders(self)) {
-            match files::make_folder(&path) {
+            match self.root.make_folder(&path) {
                 Ok(false) => {}
                 Ok(true) => {
-                    let below = path.strip_prefix(&self.root).unwrap_or(&path);
+                    let below = path.strip_prefix(self.root()).unwrap_or(&path);
                     made.extend(
                         below
                             .iter()
@@ -134,15 +141,21 @@ impl Queue {
             }
         }
         made.dedup();
+        self.close_state()?;
         Ok(made)
     }
 
     pub(crate) fn root(&self) -> &Path {
+        self.root.path()
+    }
+
+    /// How everything below the queue folder is opened.
+    pub(crate) fn below(&self) -> &QueueRoot {
         &self.root
     }
 
     pub(crate) fn folder(&self, stage: Stage) -> PathBuf {
-        self.root.join(stage.folder())
+        self.root().join(stage.folder())
     }
 
     pub(crate) fn job_path(&self, stage: Stage, id: &JobId) -> PathBuf {
@@ -213,9 +226,11 @@ impl Queue {
     /// The job as its file in that stage describes it.
     pub(crate) fn job(&self, stage: Stage, id: &JobId) -> Reading<Job> {
         let path = self.job_path(stage, id);
-        let bytes = files::read_bounded(&path, job::FILE_BYTES_MAX).map_err(|source| QueueError::Read {
-            path: path.clone(),
-            source,
+        let bytes = files::read_bounded(&self.root, &path, job::FILE_BYTES_MAX).map_err(|source| {
+            QueueError::Read {
+                path: path.clone(),
+                source,
+            }
         })?;
         job::parse(Naming::File(id.as_str()), &path.display().to_string(), &bytes)
             .map(|accepted| accepted.job)
@@ -224,22 +239,17 @@ impl Queue {
 
     fn names(&self, stage: Stage) -> Reading<Vec<std::ffi::OsString>> {
         let path = self.folder(stage);
-        let read = |source| QueueError::Read {
-            path: path.clone(),
-            source,
-        };
-        let mut names = Vec::new();
-        for entry in std::fs::read_dir(&path).map_err(read)? {
-            let name = entry.map_err(read)?.file_name();
-            if is_job_file(&name) {
-                names.push(name);
+        match self.root.names(&path) {
+            Ok(mut names) => {
+                names.retain(|name| is_job_file(name));
+                Ok(names)
             }
+            Err(source) => Err(QueueError::Read { path, source }),
         }
-        Ok(names)
     }
 
     fn state(&self) -> PathBuf {
-        self.root.join(".state")
+        self.root().join(".state")
     }
 
     fn jobs_folder(&self) -> PathBuf {

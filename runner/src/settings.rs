@@ -37,6 +37,9 @@ use file::ConfigFile;
 use source::{Environment, Sources, keys};
 use token::FileAccess;
 
+/// The folder that systemd puts the credentials of a service in.
+const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
+
 /// Everything that was set, resolved.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
@@ -54,6 +57,8 @@ pub(crate) struct Settings {
     pub(crate) factory_caps: Vec<Capability>,
     pub(crate) fleet: FleetSettings,
     pub(crate) route: RouteSettings,
+    /// What `aq.toml` says, for a later look at it.
+    file: ConfigFile,
 }
 
 /// The three flags, each with its origin.
@@ -130,6 +135,7 @@ impl Settings {
             fleet: FleetSettings::resolve(&sources, flags, &switches.fleet)?,
             route: RouteSettings::resolve(&sources)?,
             engines: file.engines.clone(),
+            file: file.clone(),
             flags: flags.clone(),
             switches,
             queue,
@@ -148,7 +154,7 @@ impl Settings {
             let value = Path::new(value);
             value == file.value || std::path::absolute(&file.value).is_ok_and(|path| path == value)
         });
-        name.starts_with("AQ_FLEET") || is_token || is_path
+        name.starts_with("AQ_FLEET") || name == CREDENTIALS || is_token || is_path
     }
 }
 

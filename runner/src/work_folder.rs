@@ -44,6 +44,19 @@ pub(crate) fn is_within(place: &Path, folders: &[PathBuf]) -> bool {
     folders.iter().any(|folder| place.starts_with(folder))
 }
 
+/// What to say where the queue lies in a folder that a job works in: it could rewrite what is relied on here.
+pub(crate) fn holds_queue(folder: &Path, queue: &Path) -> Option<String> {
+    let (folder, queue) = (folder.canonicalize().ok()?, queue.canonicalize().ok()?);
+    is_within(&queue, std::slice::from_ref(&folder)).then(|| {
+        format!(
+            "the queue {} lies in the folder that a job works in ({}), so that job can rewrite it: keep the queue elsewhere \
+             (AQ_QUEUE), or give the job a `cwd` that doesn't hold it",
+            queue.display(),
+            folder.display()
+        )
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;

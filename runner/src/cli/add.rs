@@ -12,6 +12,7 @@ use crate::job::{self, Accepted, FILE_BYTES_MAX, Naming, Override, Remark};
 use crate::queue::{FileWriters, Queue, Submission};
 use crate::settings::Settings;
 use crate::terminal;
+use crate::work_folder::holds_queue;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -52,7 +53,9 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
     if !refusals.is_empty() {
         return Err(CliError::Jobs(refusals));
     }
-    Queue::create(&settings.queue.value)?.add(&submissions)?;
+    let queue = Queue::create(&settings.queue.value)?;
+    queue.add(&submissions)?;
+    warn_of_overlap(&queue, &submissions)?;
     let mut out = io::stdout().lock();
     if arguments.format.json {
         let ids: Vec<&str> = submissions
@@ -66,6 +69,20 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
         }
     }
     Ok(Exit::Done)
+}
+
+/// Jobs that don't say where they work are taken to work here, where the run is most likely to be started.
+fn warn_of_overlap(queue: &Queue, submissions: &[Submission]) -> io::Result<()> {
+    let here = std::env::current_dir()?;
+    let folders = submissions
+        .iter()
+        .map(|submission| submission.cwd.as_ref().map_or(here.clone(), |cwd| here.join(cwd)));
+    for folder in folders.collect::<BTreeSet<_>>() {
+        if let Some(warning) = holds_queue(&folder, queue.root()) {
+            warn(&warning);
+        }
+    }
+    Ok(())
 }
 
 fn submission(
@@ -134,7 +151,11 @@ fn check(
             known.join(", ")
         ));
     }
-    Ok(Submission { id: job.id, bytes })
+    Ok(Submission {
+        id: job.id,
+        bytes,
+        cwd: job.cwd,
+    })
 }
 
 /// The bytes as they came unless something is to be replaced.

@@ -45,6 +45,9 @@ impl CliError {
     pub(super) fn exit(&self) -> Exit {
         match self {
             CliError::Settings(_) | CliError::Engine(_) | CliError::Id(_) => Exit::Usage,
+            CliError::Queue(error) | CliError::Run(RunError::Queue(error)) if error.is_unsafe() => {
+                Exit::Usage
+            }
             CliError::Run(RunError::Engine(_) | RunError::RouteFolder(_)) => Exit::Usage,
             CliError::Queue(_)
             | CliError::Run(_)

@@ -11,6 +11,7 @@ use super::error::CliError;
 use crate::exit::Exit;
 use crate::ids::JobId;
 use crate::queue::{Queue, QueueError};
+use crate::queue_root::QueueRoot;
 use crate::run::outputs;
 use crate::settings::Settings;
 use crate::stage::Stage;
@@ -46,7 +47,7 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
         follow(&queue, &id, attempt.max(1))?;
         return Ok(Exit::Done);
     }
-    let mut printer = Printer::new(outputs(&queue, &id, attempt));
+    let mut printer = Printer::new(&queue, outputs(&queue, &id, attempt));
     if printer.print_new()? == Printed::Nothing && attempt == 0 {
         return Err(CliError::Refused(format!(
             "`{id}` was not started yet: `aq logs -f {id}` waits for it"
@@ -60,7 +61,7 @@ fn follow(queue: &Queue, id: &JobId, attempt: u32) -> Result<(), CliError> {
     for stage in [Stage::Inbox, Stage::Building, Stage::Testing] {
         inotify::add_watch(&watch, queue.folder(stage), WatchFlags::MOVED_FROM).map_err(io::Error::from)?;
     }
-    let mut printer = Printer::new(outputs(queue, id, attempt));
+    let mut printer = Printer::new(queue, outputs(queue, id, attempt));
     loop {
         for folder in [queue.job_folder(id), queue.attempt_folder(id, attempt)] {
             // The second is made when the attempt starts; watching twice is watching once.
@@ -90,12 +91,14 @@ enum Printed {
 
 /// The output files of an attempt, one after the other, each as far as it was printed.
 struct Printer {
+    root: QueueRoot,
     files: Vec<(PathBuf, u64)>,
 }
 
 impl Printer {
-    fn new(paths: impl IntoIterator<Item = PathBuf>) -> Printer {
+    fn new(queue: &Queue, paths: impl IntoIterator<Item = PathBuf>) -> Printer {
         Printer {
+            root: queue.below().clone(),
             files: paths.into_iter().map(|path| (path, 0)).collect(),
         }
     }
@@ -106,7 +109,7 @@ impl Printer {
         let found = self
             .files
             .iter()
-            .map(|(path, offset)| open(path, *offset))
+            .map(|(path, offset)| open(&self.root, path, *offset))
             .collect::<Result<Vec<_>, _>>()?;
         let mut printed = Printed::Nothing;
         for ((path, offset), new) in self.files.iter_mut().zip(found) {
@@ -128,9 +131,9 @@ impl Printer {
 }
 
 /// What a file holds at this moment, from there on; `None`: there is no such file.
-fn open(path: &Path, offset: u64) -> Result<Option<Take<File>>, CliError> {
+fn open(root: &QueueRoot, path: &Path, offset: u64) -> Result<Option<Take<File>>, CliError> {
     let open = || -> io::Result<Take<File>> {
-        let mut file = File::open(path)?;
+        let mut file = root.open_regular(path)?;
         let length = file.metadata()?.len();
         file.seek(SeekFrom::Start(offset))?;
         Ok(file.take(length.saturating_sub(offset)))

@@ -153,7 +153,11 @@ fn print_logs(
 
 /// The files of an attempt that hold something.
 fn printed(queue: &Queue, id: &JobId, attempt: u32) -> Vec<(PathBuf, u64)> {
-    let sized = |path: PathBuf| path.metadata().ok().map(|metadata| (path, metadata.len()));
+    let sized = |path: PathBuf| {
+        path.symlink_metadata()
+            .ok()
+            .map(|metadata| (path, metadata.len()))
+    };
     let files = outputs(queue, id, attempt).into_iter().filter_map(sized);
     files.filter(|(_, size)| *size > 0).collect()
 }

@@ -11,6 +11,7 @@ use crate::queue::{Queue, QueueError};
 use crate::settings::Settings;
 use crate::stage::Stage;
 use crate::terminal::duration;
+use crate::work_folder::holds_queue;
 
 const AREA: &str = "jobs";
 /// A doctor's visit ends, however long the queue is.
@@ -49,6 +50,7 @@ pub(super) fn examine(
         .chain(engine::capabilities(&available))
         .collect();
     let mut findings = Vec::new();
+    let mut overlaps = BTreeSet::new();
     let writers = queue.writers().unwrap_or_default();
     for Waiting { id, job } in waiting {
         match job {
@@ -57,12 +59,20 @@ pub(super) fn examine(
                 let next = "it is a job once that is closed; end the process if it hangs";
                 findings.push(Finding::warn(AREA, id.as_str(), text, next));
             }
-            Ok(job) => findings.extend(lacks(job, &here, &caps, &available)),
+            Ok(job) => {
+                findings.extend(lacks(job, &here, &caps, &available));
+                let folder = job.cwd.as_ref().map_or(here.clone(), |cwd| here.join(cwd));
+                overlaps.extend(holds_queue(&folder, queue.root()));
+            }
             Err(error) => {
                 let next = "correct the file: as it is, the next run moves it to failed";
                 findings.push(Finding::fail(AREA, id.as_str(), super::chain(error), next));
             }
         }
+    }
+    for overlap in overlaps {
+        let next = "`export AQ_QUEUE=FOLDER` in your shell's profile, and `aq init` there";
+        findings.push(Finding::warn(AREA, "queue", overlap, next));
     }
     for (engine, left) in queue.paused_engines().unwrap_or_default() {
         let text = format!("{engine} is used up for {} more, its jobs wait", duration(left));

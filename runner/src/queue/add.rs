@@ -2,17 +2,25 @@
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::OFlags;
 
 use super::judge::Stamp;
 use super::{History, Line, Queue, QueueError, Reading, files, history, locks};
 use crate::ids::JobId;
 use crate::stage::Stage;
 
+/// A run that finds the queue locked goes on without the new files and looks at them again.
+const REGISTER_WAIT_MAX: Duration = Duration::from_millis(250);
+
 /// A job file that was found good.
 #[derive(Debug)]
 pub(crate) struct Submission {
     pub(crate) id: JobId,
     pub(crate) bytes: Vec<u8>,
+    /// Where it works, as it says itself.
+    pub(crate) cwd: Option<PathBuf>,
 }
 
 impl Queue {
@@ -36,13 +44,15 @@ impl Queue {
             self.place(&scratch, &submission.id, Stage::Inbox)?;
         }
         let inbox = self.folder(Stage::Inbox);
-        files::sync_folder(&inbox).map_err(|source| QueueError::Write { path: inbox, source })
+        self.root
+            .sync_folder(&inbox)
+            .map_err(|source| QueueError::Write { path: inbox, source })
     }
 
     /// Gives jobs that were placed by hand their place in the order: that of the moment in which they are first seen.
     /// `None`: the job is in other hands or gone.
     pub(super) fn register(&self, jobs: &[(JobId, Stamp)]) -> Reading<Vec<Option<u64>>> {
-        let _held = locks::hold_queue(self)?;
+        let _held = locks::hold_queue_within(self, REGISTER_WAIT_MAX)?;
         let first = reserve_sequence(self, jobs.len() as u64)?;
         jobs.iter()
             .zip(first..)
@@ -71,7 +81,7 @@ impl Queue {
     /// Writes a new job's file where it is no job yet.
     pub(super) fn write_scratch(&self, id: &JobId, bytes: &[u8]) -> Reading<(PathBuf, Stamp)> {
         let path = self.scratch_folder().join(format!("{id}.md"));
-        match files::write_durable(&path, bytes).and_then(|()| path.symlink_metadata()) {
+        match files::write_durable(&self.root, &path, bytes).and_then(|()| path.symlink_metadata()) {
             Ok(file) => Ok((path, Stamp::of(&file))),
             Err(source) => Err(QueueError::Write { path, source }),
         }
@@ -80,7 +90,7 @@ impl Queue {
     /// A new file in a stage: wholly there, or not at all.
     pub(super) fn place(&self, scratch: &Path, id: &JobId, stage: Stage) -> Reading<()> {
         let target = self.job_path(stage, id);
-        files::move_new(scratch, &target).map_err(|source| QueueError::Move {
+        files::move_new(&self.root, scratch, &target).map_err(|source| QueueError::Move {
             from: scratch.to_owned(),
             to: target,
             source,
@@ -105,28 +115,30 @@ pub(super) fn queued(known: &History, sequence: u64, counted: Option<Stamp>) -> 
 
 /// The first of `count` numbers that no job has had; the caller holds the queue's lock.
 pub(super) fn reserve_sequence(queue: &Queue, count: u64) -> Reading<u64> {
+    let next = next_sequence(queue)?;
     let path = queue.state().join("sequence");
-    let next = match std::fs::read_to_string(&path) {
-        Ok(text) => match text.trim().parse::<u64>() {
-            Ok(next) => next,
-            // Written in place: a crash can leave it empty or cut, and the histories know better.
-            Err(_) => after_the_last(queue)?,
-        },
-        Err(error) if error.kind() == ErrorKind::NotFound => after_the_last(queue)?,
-        Err(source) => return Err(QueueError::Read { path, source }),
-    };
-    write_sequence(&path, next + count).map_err(|source| QueueError::Write { path, source })?;
+    write_sequence(queue, &path, next + count).map_err(|source| QueueError::Write { path, source })?;
     Ok(next)
 }
 
+/// The first of them, not taken yet.
+pub(super) fn next_sequence(queue: &Queue) -> Reading<u64> {
+    let path = queue.state().join("sequence");
+    match files::read_text(&queue.root, &path) {
+        Ok(text) => match text.trim().parse::<u64>() {
+            Ok(next) => Ok(next),
+            // Written in place: a crash can leave it empty or cut, and the histories know better.
+            Err(_) => after_the_last(queue),
+        },
+        Err(error) if error.kind() == ErrorKind::NotFound => after_the_last(queue),
+        Err(source) => Err(QueueError::Read { path, source }),
+    }
+}
+
 /// All digits, always as many, in place: nothing but the bytes has to reach the disk.
-fn write_sequence(path: &PathBuf, next: u64) -> io::Result<()> {
+fn write_sequence(queue: &Queue, path: &Path, next: u64) -> io::Result<()> {
     use std::io::Write;
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)?;
+    let mut file = queue.root.open_kept(path, OFlags::empty())?;
     file.write_all(format!("{next:020}\n").as_bytes())?;
     file.sync_data()
 }
@@ -138,8 +150,7 @@ fn after_the_last(queue: &Queue) -> Reading<u64> {
         source,
     };
     let mut next = 1;
-    for entry in std::fs::read_dir(&path).map_err(read)? {
-        let name = entry.map_err(read)?.file_name();
+    for name in queue.root.names(&path).map_err(read)? {
         if let Some(id) = name.to_str().and_then(|name| JobId::new(name).ok()) {
             next = next.max(queue.history(&id)?.sequence().map_or(0, |sequence| sequence + 1));
         }

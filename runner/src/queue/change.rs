@@ -69,7 +69,7 @@ impl Queue {
         let mut target = self.folder(to).join(name);
         let mut copies = 0;
         loop {
-            match files::move_new(&source_path, &target) {
+            match files::move_new(&self.root, &source_path, &target) {
                 Ok(()) => break,
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && copies < 1000 => {
                     copies += 1;
@@ -89,7 +89,9 @@ impl Queue {
 
     pub(super) fn sync_move(&self, from: Stage, to: Stage) -> Reading<()> {
         for path in [self.folder(to), self.folder(from)] {
-            files::sync_folder(&path).map_err(|source| QueueError::Write { path, source })?;
+            self.root
+                .sync_folder(&path)
+                .map_err(|source| QueueError::Write { path, source })?;
         }
         Ok(())
     }
@@ -108,13 +110,15 @@ impl Queue {
     pub(crate) fn take_cancel_wish(&self, hold: &JobHold) -> Reading<bool> {
         let path = self.cancel_marker(hold.id());
         let wished = path.exists();
-        files::remove(&path).map_err(|source| QueueError::Write { path, source })?;
+        self.root
+            .remove(&path)
+            .map_err(|source| QueueError::Write { path, source })?;
         Ok(wished)
     }
 
     pub(crate) fn wish_cancel(&self, id: &JobId) -> Reading<()> {
         let path = self.cancel_marker(id);
-        files::write_durable(&path, b"").map_err(|source| QueueError::Write { path, source })
+        files::write_durable(&self.root, &path, b"").map_err(|source| QueueError::Write { path, source })
     }
 }
 

@@ -66,7 +66,7 @@ pub(super) fn claim(
     // A wish to cancel an earlier attempt is not meant for this one.
     queue.take_cancel_wish(&hold)?;
     let known = queue.history(&chosen.id)?;
-    match files::move_new(&from, &to) {
+    match files::move_new(&queue.root, &from, &to) {
         Ok(()) => {}
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Claim::Gone),
         Err(source) => return Err(QueueError::Move { from, to, source }),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::ids::JobId;
 use crate::job::Remark;
+use crate::ownership::Stranger;
 use crate::stage::Stage;
 
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +36,19 @@ pub(crate) enum QueueError {
     },
     #[error("{} can't carry a queue: {advice}", path.display())]
     Unsound { path: PathBuf, advice: &'static str },
+    #[error(
+        "{} is a link, and aq follows none below a queue folder: put the folder itself there, or make the whole queue \
+         folder a link",
+        path.display()
+    )]
+    Linked { path: PathBuf },
+    #[error("{} is not safe from others: {stranger}, so they decide what runs here: {}", path.display(), stranger.advice(path))]
+    Exposed { path: PathBuf, stranger: Stranger },
+    #[error(
+        "{} can be replaced by anybody, as everyone on this host can write to {}: `chmod o-w {}`, or put the queue elsewhere",
+        path.display(), folder.display(), folder.display()
+    )]
+    Replaceable { path: PathBuf, folder: PathBuf },
     #[error("{} is damaged in line {line}: repair that line or remove it", path.display())]
     Damaged { path: PathBuf, line: usize },
     #[error("{0}")]
@@ -43,8 +57,18 @@ pub(crate) enum QueueError {
     Taken { id: JobId, stage: Stage },
     #[error("there is no job `{id}` here: `aq list` shows those that there are")]
     Unknown { id: JobId },
-    #[error("another aq has kept {} locked for too long: see whether it is stopped", path.display())]
-    Busy { path: PathBuf },
+    #[error("{holder} keeps {} locked: see whether it is stopped, or end it", path.display())]
+    Busy { path: PathBuf, holder: String },
+}
+
+impl QueueError {
+    /// The queue lies where it is not to be worked on; nothing was started.
+    pub(crate) fn is_unsafe(&self) -> bool {
+        matches!(
+            self,
+            QueueError::Linked { .. } | QueueError::Exposed { .. } | QueueError::Replaceable { .. }
+        )
+    }
 }
 
 fn advice(id: &JobId, stage: Stage) -> String {

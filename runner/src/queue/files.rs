@@ -1,62 +1,46 @@
 //! Files that are either wholly there or not at all, and moves that never overwrite.
 
-use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use rustix::fs::{CWD, RenameFlags};
+use rustix::fs::{OFlags, RenameFlags};
 
-/// Job files and what jobs print may hold secrets of their owner.
-const PRIVATE: u32 = 0o600;
+use crate::queue_root::QueueRoot;
 
-/// Writes a new file whose bytes have reached the disk.
-pub(super) fn write_durable(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(PRIVATE)
-        .open(path)?;
+/// Writes a new file whose bytes have reached the disk, in place of one that is there.
+pub(super) fn write_durable(root: &QueueRoot, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = root.create(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
 
 /// A file that says what it said or what it is to say, and never half of either; `scratch` is for the caller alone.
-pub(super) fn replace_durable(path: &Path, scratch: &Path, bytes: &[u8]) -> io::Result<()> {
-    write_durable(scratch, bytes)?;
-    fs::rename(scratch, path)
+pub(super) fn replace_durable(root: &QueueRoot, path: &Path, scratch: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_durable(root, scratch, bytes)?;
+    root.rename(scratch, path, RenameFlags::empty())
 }
 
 /// One `rename(2)`; fails with `AlreadyExists` instead of overwriting.
-pub(super) fn move_new(from: &Path, to: &Path) -> io::Result<()> {
-    rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE).map_err(io::Error::from)
-}
-
-/// Makes moves into and out of a folder durable.
-pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
+pub(super) fn move_new(root: &QueueRoot, from: &Path, to: &Path) -> io::Result<()> {
+    root.rename(from, to, RenameFlags::NOREPLACE)
 }
 
 /// The file's bytes, cut one behind the limit, so that the caller sees that it was exceeded.
-pub(super) fn read_bounded(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
-    // A link or a pipe in the place of a job file must not be followed or waited for.
-    if !path.symlink_metadata()?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "is no regular file"));
-    }
+pub(super) fn read_bounded(root: &QueueRoot, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(limit as u64 + 1).read_to_end(&mut bytes)?;
+    root.open_regular(path)?
+        .take(limit as u64 + 1)
+        .read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
+pub(super) fn read_text(root: &QueueRoot, path: &Path) -> io::Result<String> {
+    io::read_to_string(root.open(path)?)
+}
+
 /// Appends to a file in a single write, made durable; a torn end of an earlier write is cut off first.
-pub(super) fn append_line(path: &Path, line: &str) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .read(true)
-        .append(true)
-        .create(true)
-        .mode(PRIVATE)
-        .open(path)?;
+pub(super) fn append_line(root: &QueueRoot, path: &Path, line: &str) -> io::Result<()> {
+    let mut file = root.open_kept(path, OFlags::APPEND)?;
     let mut held = Vec::new();
     file.read_to_end(&mut held)?;
     let whole = held
@@ -68,30 +52,4 @@ pub(super) fn append_line(path: &Path, line: &str) -> io::Result<()> {
     }
     file.write_all(line.as_bytes())?;
     file.sync_data()
-}
-
-/// Makes a folder, and those that it lies in; false: it was there.
-pub(super) fn make_folder(path: &Path) -> io::Result<bool> {
-    match fs::create_dir(path) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => fs::create_dir_all(path).map(|()| true),
-        Err(_) if path.is_dir() => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-/// Removes a folder, with all that is in it, that may be gone already.
-pub(super) fn remove_folder(path: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
-/// Removes a file that may be gone already.
-pub(super) fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }

@@ -114,7 +114,7 @@ pub(super) fn path(queue: &Queue, id: &JobId) -> PathBuf {
 
 pub(super) fn read(queue: &Queue, id: &JobId) -> Reading<History> {
     let path = path(queue, id);
-    let text = match std::fs::read_to_string(&path) {
+    let text = match files::read_text(&queue.root, &path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(History::default()),
         Err(source) => return Err(QueueError::Read { path, source }),
@@ -145,12 +145,12 @@ pub(super) fn append(queue: &Queue, id: &JobId, line: &Line) -> Reading<()> {
     };
     let mut text = serde_json::to_string(line).map_err(|error| write(error.into()))?;
     text.push('\n');
-    match files::append_line(&path, &text) {
+    match files::append_line(&queue.root, &path, &text) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            std::fs::create_dir_all(queue.job_folder(id)).map_err(write)?;
-            files::append_line(&path, &text).map_err(write)?;
-            files::sync_folder(&queue.job_folder(id)).map_err(write)?;
-            files::sync_folder(&queue.jobs_folder()).map_err(write)
+            queue.root.make_folder(&queue.job_folder(id)).map_err(write)?;
+            files::append_line(&queue.root, &path, &text).map_err(write)?;
+            queue.root.sync_folder(&queue.job_folder(id)).map_err(write)?;
+            queue.root.sync_folder(&queue.jobs_folder()).map_err(write)
         }
         other => other.map_err(write),
     }

@@ -33,8 +33,9 @@ impl Queue {
             source,
         };
         let text = serde_json::to_vec(&pause).map_err(|error| write(error.into()))?;
-        files::replace_durable(&path, &self.scratch_folder().join("pause"), &text).map_err(write)?;
-        files::sync_folder(&self.pause_folder()).map_err(write)?;
+        files::replace_durable(&self.root, &path, &self.scratch_folder().join("pause"), &text)
+            .map_err(write)?;
+        self.root.sync_folder(&self.pause_folder()).map_err(write)?;
         Ok(pause)
     }
 
@@ -46,16 +47,16 @@ impl Queue {
             path: path.clone(),
             source,
         };
-        files::remove(&path).map_err(write)?;
-        files::sync_folder(&self.pause_folder()).map_err(write)?;
+        self.root.remove(&path).map_err(write)?;
+        self.root.sync_folder(&self.pause_folder()).map_err(write)?;
         Ok(known)
     }
 
     pub(crate) fn paused(&self) -> Reading<Option<Pause>> {
         let path = self.pause_file();
-        match std::fs::read(&path) {
+        match files::read_text(&self.root, &path) {
             // What is there and can't be understood pauses all the same: it was put there to.
-            Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes).unwrap_or(Pause {
+            Ok(text) => Ok(Some(serde_json::from_str(&text).unwrap_or(Pause {
                 at: String::from("unknown"),
                 message: None,
             }))),

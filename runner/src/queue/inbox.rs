@@ -9,11 +9,14 @@ use std::fs::Metadata;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+use super::access::foreign;
 use super::judge::{Judged, Stamp, judge};
 use super::refuse::{Refused, refuse};
 use super::revisits::RevisitList;
 use super::writers::is_written_in_place;
-use super::{Changes, Claim, FileSign, FileState, FileWriter, FileWriters, Queue, Reading, claim};
+use super::{
+    Changes, Claim, FileSign, FileState, FileWriter, FileWriters, Queue, QueueError, Reading, claim,
+};
 use crate::decide::{Order, Place, Waiting, Working};
 use crate::ids::{JobId, LockName};
 use crate::stage::Stage;
@@ -32,6 +35,8 @@ pub(crate) struct Look {
     pub(crate) refused: Vec<Refused>,
     /// Files that are waited for from now on.
     pub(crate) awaited: Vec<AwaitedFile>,
+    /// New files have no place in the order yet, because somebody keeps the queue locked.
+    pub(crate) locked: Option<QueueError>,
     /// A file could not be judged because its job is in other hands at this moment.
     pub(crate) in_other_hands: bool,
 }
@@ -64,7 +69,7 @@ impl Inbox {
         for candidate in self.whole(candidates, &mut look) {
             unregistered.extend(self.settle(queue, candidate, &mut look)?);
         }
-        self.register(queue, unregistered)?;
+        self.register(queue, unregistered, &mut look)?;
         look.in_other_hands = self.revisits.has_in_other_hands();
         Ok(look)
     }
@@ -224,6 +229,10 @@ impl Inbox {
             return Ok(None);
         }
         self.revisits.remove(&name);
+        let judged = match (judged, foreign(&file)) {
+            (Judged::Registered(..) | Judged::Unregistered(_), Some(reason)) => Judged::Bad(reason),
+            (judged, _) => judged,
+        };
         match judged {
             Judged::Registered(waiting, _) => self.remember(name, stamp, waiting),
             Judged::Unregistered(waiting) => {
@@ -244,7 +253,12 @@ impl Inbox {
     }
 
     /// Gives good new files their place in the order, those that were seen at the same time by their ids.
-    fn register(&mut self, queue: &Queue, mut unregistered: Vec<Unregistered>) -> Reading<()> {
+    fn register(
+        &mut self,
+        queue: &Queue,
+        mut unregistered: Vec<Unregistered>,
+        look: &mut Look,
+    ) -> Reading<()> {
         if unregistered.is_empty() {
             return Ok(());
         }
@@ -253,7 +267,15 @@ impl Inbox {
             .iter()
             .map(|file| (file.waiting.id.clone(), file.stamp))
             .collect();
-        for (file, sequence) in unregistered.into_iter().zip(queue.register(&jobs)?) {
+        let sequences = match queue.register(&jobs) {
+            Ok(sequences) => sequences,
+            Err(busy @ QueueError::Busy { .. }) => {
+                look.locked = Some(busy);
+                vec![None; jobs.len()]
+            }
+            Err(error) => return Err(error),
+        };
+        for (file, sequence) in unregistered.into_iter().zip(sequences) {
             match sequence {
                 Some(sequence) => self.remember(
                     file.name,

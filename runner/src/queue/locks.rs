@@ -6,9 +6,10 @@
 //! supervisor too.
 
 use std::collections::BTreeSet;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,7 @@ use rustix::io::Errno;
 
 use super::{Queue, QueueError, Reading, files};
 use crate::ids::{JobId, LockName};
+use crate::ownership::user;
 use crate::stage::Stage;
 
 const QUEUE_LOCK_WAIT_MAX: Duration = Duration::from_secs(10);
@@ -52,8 +54,8 @@ impl JobHold {
         let [_, _, folder] = folders(queue);
         if let (None, Some(name)) = (&self.name, name) {
             let path = folder.join(name.as_str());
-            self.name = match !is_kept(queue, name)? && probe(&path)? {
-                true => try_hold(&path)?,
+            self.name = match !is_kept(queue, name)? && probe(queue, &path)? {
+                true => try_hold(queue, &path)?,
                 false => None,
             };
             return Ok(self.name.is_some());
@@ -95,24 +97,24 @@ pub(super) fn take(queue: &Queue, id: &JobId, name: Option<&LockName>) -> Readin
     let name = name.map(|name| named.join(name.as_str()));
     // Asked for first, so that a lock in other hands is left without a trace: giving back a lock that was taken in vain
     // would wake everyone who waits for one, this process included, again and again.
-    if !probe(&owner)? {
+    if !probe(queue, &owner)? {
         return Ok(Taking::Owned);
     }
-    if !probe(&job)? {
+    if !probe(queue, &job)? {
         return Ok(Taking::Orphaned);
     }
     if let Some(name) = &name
-        && (kept == Some(true) || !probe(name)?)
+        && (kept == Some(true) || !probe(queue, name)?)
     {
         return Ok(Taking::NameHeld);
     }
-    let Some(owner) = try_hold(&owner)? else {
+    let Some(owner) = try_hold(queue, &owner)? else {
         return Ok(Taking::Owned);
     };
-    let Some(job) = try_hold(&job)? else {
+    let Some(job) = try_hold(queue, &job)? else {
         return Ok(Taking::Orphaned);
     };
-    let name = match name.as_deref().map(try_hold).transpose()? {
+    let name = match name.as_deref().map(|name| try_hold(queue, name)).transpose()? {
         Some(None) => return Ok(Taking::NameHeld),
         held => held.flatten(),
     };
@@ -127,13 +129,13 @@ pub(super) fn take(queue: &Queue, id: &JobId, name: Option<&LockName>) -> Readin
 /// No runner that lives takes care of the job.
 pub(super) fn is_unowned(queue: &Queue, id: &JobId) -> Reading<bool> {
     let [owner, _, _] = folders(queue);
-    probe(&owner.join(id.as_str()))
+    probe(queue, &owner.join(id.as_str()))
 }
 
 /// The part of a hold that is free even while something of the job is alive.
 pub(super) fn take_owner(queue: &Queue, id: &JobId) -> Reading<Option<Held>> {
     let [owner, _, _] = folders(queue);
-    try_hold(&owner.join(id.as_str()))
+    try_hold(queue, &owner.join(id.as_str()))
 }
 
 /// The file that is locked while anything of the job may be alive.
@@ -145,13 +147,14 @@ pub(super) fn job_lock(queue: &Queue, id: &JobId) -> PathBuf {
 /// From now on the name counts as held, whoever is alive, until that job leaves `quarantine`.
 pub(super) fn keep_name(queue: &Queue, name: &LockName, id: &JobId) -> Reading<()> {
     let path = queue.kept_folder().join(name.as_str());
-    files::append_line(&path, &format!("{id}\n")).map_err(|source| QueueError::Write { path, source })
+    files::append_line(&queue.root, &path, &format!("{id}\n"))
+        .map_err(|source| QueueError::Write { path, source })
 }
 
 /// The jobs in `quarantine` that keep the lock of this name.
 pub(super) fn keepers(queue: &Queue, name: &LockName) -> Reading<Vec<JobId>> {
     let path = queue.kept_folder().join(name.as_str());
-    let text = match std::fs::read_to_string(&path) {
+    let text = match files::read_text(&queue.root, &path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(source) => return Err(QueueError::Read { path, source }),
@@ -165,19 +168,14 @@ pub(super) fn keepers(queue: &Queue, name: &LockName) -> Reading<Vec<JobId>> {
 /// All names that count as held although nothing need be alive.
 pub(super) fn kept_names(queue: &Queue) -> Reading<BTreeSet<LockName>> {
     let path = queue.kept_folder();
-    let read = |source| QueueError::Read {
-        path: path.clone(),
-        source,
-    };
-    let entries = match std::fs::read_dir(&path) {
-        Ok(entries) => entries,
+    let names = match queue.root.names(&path) {
+        Ok(names) => names,
         // A queue of an earlier version, that nothing has run yet.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
-        Err(error) => return Err(read(error)),
+        Err(source) => return Err(QueueError::Read { path, source }),
     };
     let mut kept = BTreeSet::new();
-    for entry in entries {
-        let name = entry.map_err(read)?.file_name();
+    for name in names {
         if let Some(name) = name.to_str().and_then(|name| LockName::new(name).ok())
             && is_kept(queue, &name)?
         {
@@ -193,14 +191,20 @@ fn is_kept(queue: &Queue, name: &LockName) -> Reading<bool> {
 
 /// The short lock around what has to be seen and changed as one: ids, and the enqueue order.
 pub(super) fn hold_queue(queue: &Queue) -> Reading<Held> {
+    hold_queue_within(queue, QUEUE_LOCK_WAIT_MAX)
+}
+
+pub(super) fn hold_queue_within(queue: &Queue, limit: Duration) -> Reading<Held> {
     let path = queue.state().join("queue.lock");
     let started = Instant::now();
     loop {
-        if let Some(held) = try_hold(&path)? {
+        if let Some(held) = try_hold(queue, &path)? {
             return Ok(held);
         }
-        if started.elapsed() > QUEUE_LOCK_WAIT_MAX {
-            return Err(QueueError::Busy { path });
+        if started.elapsed() > limit {
+            let holder =
+                holder(&path).unwrap_or_else(|| String::from("a process that can't be seen from here"));
+            return Err(QueueError::Busy { path, holder });
         }
         std::thread::sleep(QUEUE_LOCK_RETRY);
     }
@@ -208,23 +212,17 @@ pub(super) fn hold_queue(queue: &Queue) -> Reading<Held> {
 
 /// Holders open a lock file for writing and those who only ask open it for reading: what waits for a lock listens for
 /// closes after writing, and must not wake itself by asking.
-pub(super) fn try_hold(path: &Path) -> Reading<Option<Held>> {
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)
-        .map_err(|source| QueueError::Write {
-            path: path.to_owned(),
-            source,
-        })?;
+pub(super) fn try_hold(queue: &Queue, path: &Path) -> Reading<Option<Held>> {
+    let file = queue.root.open_lock(path).map_err(|source| QueueError::Write {
+        path: path.to_owned(),
+        source,
+    })?;
     Ok(lock(path, &file)?.then_some(Held { file }))
 }
 
 /// Whether a lock is free at this moment.
-fn probe(path: &Path) -> Reading<bool> {
-    match File::open(path) {
+fn probe(queue: &Queue, path: &Path) -> Reading<bool> {
+    match queue.root.open(path) {
         Ok(file) => lock(path, &file),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
         Err(source) => Err(QueueError::Read {
@@ -232,6 +230,29 @@ fn probe(path: &Path) -> Reading<bool> {
             source,
         }),
     }
+}
+
+/// Who holds a lock, whoever it belongs to, as far as the system tells.
+fn holder(path: &Path) -> Option<String> {
+    let file = path.symlink_metadata().ok()?;
+    let (major, minor) = (rustix::fs::major(file.dev()), rustix::fs::minor(file.dev()));
+    let place = format!("{major:02x}:{minor:02x}:{}", file.ino());
+    let locks = std::fs::read_to_string("/proc/locks").ok()?;
+    let held = locks.lines().find_map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words[..] {
+            [_, "FLOCK", _, _, pid, at, ..] if at == place => pid.parse::<u32>().ok(),
+            _ => None,
+        }
+    })?;
+    let process = Path::new("/proc").join(held.to_string());
+    let owner = process.metadata().ok()?.uid();
+    let program = std::fs::read_to_string(process.join("comm")).unwrap_or_default();
+    Some(format!(
+        "process {held} ({}) of {}",
+        program.trim_end(),
+        user(owner)
+    ))
 }
 
 fn lock(path: &Path, file: &File) -> Reading<bool> {

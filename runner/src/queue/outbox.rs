@@ -4,6 +4,7 @@
 //! One file a report, named so that their order is that of the folder. Whoever delivers one holds a lock on its file,
 //! so that a second process leaves it alone; the key inside makes a second delivery harmless all the same.
 
+use std::ffi::OsString;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{JobHold, Line, Queue, QueueError, Reading, add, change, files, history, locks};
 use crate::ids::{JobId, LeaseId, LeaseProof};
+use crate::queue_root::QueueRoot;
 use crate::stage::Stage;
 
 const LETTER_BYTES_MAX: usize = 64 * 1024;
@@ -65,13 +67,14 @@ fn key(job: &JobId, proof: &LeaseProof) -> String {
 pub(crate) struct Posted {
     pub(crate) letter: Letter,
     path: PathBuf,
+    root: QueueRoot,
     _held: Option<locks::Held>,
 }
 
 impl Posted {
     /// It was answered, whatever the answer.
     pub(crate) fn answered(self) -> Reading<()> {
-        files::remove(&self.path).map_err(|source| QueueError::Write {
+        self.root.remove(&self.path).map_err(|source| QueueError::Write {
             path: self.path,
             source,
         })
@@ -108,9 +111,11 @@ impl Queue {
     }
 
     pub(super) fn post(&self, id: &JobId, letter: Letter) -> Reading<Posted> {
-        let sequence = {
-            let _held = locks::hold_queue(self)?;
-            add::reserve_sequence(self, 1)?
+        let sequence = match locks::hold_queue(self) {
+            Ok(_held) => add::reserve_sequence(self, 1)?,
+            // Nobody who keeps the queue locked takes a report from it: of two with one number the ids decide.
+            Err(QueueError::Busy { .. }) => add::next_sequence(self)?,
+            Err(error) => return Err(error),
         };
         let path = self.outbox_folder().join(format!("{sequence:020}-{id}.json"));
         let write = |source| QueueError::Write {
@@ -120,12 +125,13 @@ impl Queue {
         let text = serde_json::to_string(&letter).map_err(|error| write(error.into()))?;
         // There as a whole or not at all.
         let scratch = self.scratch_folder().join(format!("letter-{sequence}"));
-        files::write_durable(&scratch, text.as_bytes()).map_err(write)?;
-        files::move_new(&scratch, &path).map_err(write)?;
-        files::sync_folder(&self.outbox_folder()).map_err(write)?;
+        files::write_durable(&self.root, &scratch, text.as_bytes()).map_err(write)?;
+        files::move_new(&self.root, &scratch, &path).map_err(write)?;
+        self.root.sync_folder(&self.outbox_folder()).map_err(write)?;
         Ok(Posted {
             letter,
-            _held: locks::try_hold(&path)?,
+            _held: locks::try_hold(self, &path)?,
+            root: self.root.clone(),
             path,
         })
     }
@@ -161,13 +167,14 @@ impl Queue {
             if !path.exists() {
                 continue;
             }
-            let Some(held) = locks::try_hold(&path)? else {
+            let Some(held) = locks::try_hold(self, &path)? else {
                 continue;
             };
             if let Some(letter) = self.read_letter(&name)? {
                 found.push(Posted {
                     letter,
                     path,
+                    root: self.root.clone(),
                     _held: Some(held),
                 });
             }
@@ -178,7 +185,7 @@ impl Queue {
     /// None if it is gone, or was put there by someone else, who may know what it is.
     fn read_letter(&self, name: &str) -> Reading<Option<Letter>> {
         let path = self.outbox_folder().join(name);
-        match files::read_bounded(&path, LETTER_BYTES_MAX) {
+        match files::read_bounded(&self.root, &path, LETTER_BYTES_MAX) {
             Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(QueueError::Read { path, source }),
@@ -187,14 +194,11 @@ impl Queue {
 
     fn letter_names(&self) -> Reading<Vec<String>> {
         let path = self.outbox_folder();
-        let read = |source| QueueError::Read {
-            path: path.clone(),
-            source,
+        let found = match self.root.names(&path) {
+            Ok(found) => found,
+            Err(source) => return Err(QueueError::Read { path, source }),
         };
-        let mut names = Vec::new();
-        for entry in std::fs::read_dir(&path).map_err(read)? {
-            names.extend(entry.map_err(read)?.file_name().into_string());
-        }
+        let mut names: Vec<String> = found.into_iter().flat_map(OsString::into_string).collect();
         names.retain(|name| name.ends_with(".json"));
         names.sort();
         Ok(names)

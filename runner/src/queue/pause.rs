@@ -13,31 +13,25 @@ impl Queue {
     pub(crate) fn pause_engine(&self, engine: &EngineName, length: Duration) -> Reading<()> {
         let until_s = now_s().saturating_add(length.as_secs());
         let path = self.paused_folder().join(engine.as_str());
-        files::write_durable(&path, until_s.to_string().as_bytes())
+        files::write_durable(&self.root, &path, until_s.to_string().as_bytes())
             .map_err(|source| QueueError::Write { path, source })
     }
 
     /// The engines that are paused at this moment, each with how long still.
     pub(crate) fn paused_engines(&self) -> Reading<BTreeMap<EngineName, Duration>> {
         let path = self.paused_folder();
-        let read = |source| QueueError::Read {
-            path: path.clone(),
-            source,
-        };
         let mut paused = BTreeMap::new();
-        let entries = match std::fs::read_dir(&path) {
-            Ok(entries) => entries,
+        let names = match self.root.names(&path) {
+            Ok(names) => names,
             // A queue of an earlier version, that nothing has run yet.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(paused),
-            Err(error) => return Err(read(error)),
+            Err(source) => return Err(QueueError::Read { path, source }),
         };
-        for entry in entries {
-            let entry = entry.map_err(read)?;
-            let name = entry.file_name();
+        for name in names {
             let Some(engine) = name.to_str().and_then(|name| EngineName::new(name).ok()) else {
                 continue;
             };
-            let text = std::fs::read_to_string(entry.path()).unwrap_or_default();
+            let text = files::read_text(&self.root, &path.join(&name)).unwrap_or_default();
             let left = text.trim().parse::<u64>().unwrap_or(0).saturating_sub(now_s());
             if left > 0 {
                 paused.insert(engine, Duration::from_secs(left));

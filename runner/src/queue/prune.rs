@@ -10,6 +10,8 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::RenameFlags;
+
 use super::{Queue, QueueError, Reading, files, locks};
 use crate::ids::JobId;
 use crate::stage::Stage;
@@ -46,12 +48,14 @@ impl Queue {
             path: going.clone(),
             source,
         };
-        fs::create_dir_all(self.going_folder()).map_err(write)?;
+        self.root.make_folder(&self.going_folder()).map_err(write)?;
         {
             // Nobody may use the name before its history is out of the way.
             let _held = locks::hold_queue(self)?;
-            fs::rename(&file, &going).map_err(write)?;
-            files::sync_folder(&self.going_folder()).map_err(write)?;
+            self.root
+                .rename(&file, &going, RenameFlags::empty())
+                .map_err(write)?;
+            self.root.sync_folder(&self.going_folder()).map_err(write)?;
             self.sync_move(stage, stage)?;
             self.put_history_away(id)?;
         }
@@ -62,8 +66,7 @@ impl Queue {
 
     /// What prunings that were killed have left.
     pub(crate) fn finish_prunings(&self) -> Reading<()> {
-        for entry in fs::read_dir(self.going_folder()).into_iter().flatten().flatten() {
-            let name = entry.file_name();
+        for name in self.root.names(&self.going_folder()).unwrap_or_default() {
             let Some(id) = name.to_str().and_then(|name| JobId::new(name).ok()) else {
                 continue;
             };
@@ -94,27 +97,29 @@ impl Queue {
             path: trash.clone(),
             source,
         };
-        fs::create_dir_all(self.trash_folder()).map_err(write)?;
-        files::remove_folder(&trash).map_err(write)?;
-        match fs::rename(self.job_folder(id), &trash) {
+        self.root.make_folder(&self.trash_folder()).map_err(write)?;
+        self.root.remove_folder(&trash).map_err(write)?;
+        match self
+            .root
+            .rename(&self.job_folder(id), &trash, RenameFlags::empty())
+        {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(write(error)),
             _ => {}
         }
-        files::sync_folder(&self.jobs_folder()).map_err(write)
+        self.root.sync_folder(&self.jobs_folder()).map_err(write)
     }
 
     /// The file last: while it is there, so may be the rest.
     fn clear_away(&self, id: &JobId) -> Reading<()> {
-        for (path, remove) in [
-            (
-                self.trash_folder().join(id.as_str()),
-                files::remove_folder as fn(&Path) -> _,
-            ),
-            (self.going(id), files::remove),
-        ] {
-            remove(&path).map_err(|source| QueueError::Write { path, source })?;
-        }
-        Ok(())
+        let (trash, going) = (self.trash_folder().join(id.as_str()), self.going(id));
+        let write = |path: &Path, source| QueueError::Write {
+            path: path.to_owned(),
+            source,
+        };
+        self.root
+            .remove_folder(&trash)
+            .map_err(|source| write(&trash, source))?;
+        self.root.remove(&going).map_err(|source| write(&going, source))
     }
 
     /// Where a job's file lies until the rest of it is gone.
@@ -161,13 +166,15 @@ impl Queue {
             path: path.clone(),
             source,
         };
-        fs::create_dir_all(&folder).map_err(write)?;
-        files::write_durable(&path, b"").map_err(write)?;
-        files::sync_folder(&folder).map_err(write)?;
+        self.root.make_folder(&folder).map_err(write)?;
+        files::write_durable(&self.root, &path, b"").map_err(write)?;
+        self.root.sync_folder(&folder).map_err(write)?;
         // An earlier job of that name may have come to another end.
         for other in FINAL.into_iter().filter(|other| *other != stage) {
             let path = self.pruned_folder(other).join(id.as_str());
-            files::remove(&path).map_err(|source| QueueError::Write { path, source })?;
+            self.root
+                .remove(&path)
+                .map_err(|source| QueueError::Write { path, source })?;
         }
         Ok(())
     }

@@ -179,6 +179,7 @@ impl Queue {
         let record = self.process_record(id);
         let lock = locks::job_lock(self, id);
         act(Traces {
+            root: &self.root,
             record: &record,
             lock: &lock,
             adopted,

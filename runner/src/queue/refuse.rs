@@ -39,7 +39,7 @@ pub(super) fn refuse(queue: &Queue, name: &OsStr, reason: String) -> Reading<Opt
         queue.folder(Stage::Inbox).join(name),
         queue.job_path(Stage::Failed, &id),
     );
-    match files::move_new(&from, &to) {
+    match files::move_new(&queue.root, &from, &to) {
         Ok(()) => {}
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(QueueError::Move { from, to, source }),

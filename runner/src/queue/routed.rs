@@ -3,6 +3,7 @@
 
 use std::time::SystemTime;
 
+use super::access::foreign;
 use super::judge::Stamp;
 use super::{
     Claimed, FileSign, FileState, FileWriter, FileWriters, History, JobHold, Letter, Queue, QueueError,
@@ -56,6 +57,9 @@ impl Queue {
         let Some(file) = self.inbox_file(format!("{id}.md").as_ref())? else {
             return Ok(Admission::InOtherHands);
         };
+        if foreign(&file).is_some() {
+            return Ok(Admission::InOtherHands);
+        }
         let stamp = Stamp::of(&file);
         if self.history(id)?.counted() != Some(stamp) {
             match FileWriters::of([&file]).judge(&file, FileSign::Unknown, SystemTime::now()) {
@@ -100,21 +104,25 @@ impl Queue {
             &change::line(&known, Stage::Inbox, spent, Some("given back to the coordinator")),
         )?;
         let path = self.job_path(from, hold.id());
-        files::remove(&path).map_err(|source| QueueError::Write { path, source })?;
+        self.root
+            .remove(&path)
+            .map_err(|source| QueueError::Write { path, source })?;
         self.sync_move(from, from)
     }
 
     /// A person approved it; the runner that holds its lease ships it.
     pub(crate) fn approve(&self, id: &JobId) -> Reading<()> {
         let path = self.approval_marker(id);
-        files::write_durable(&path, b"").map_err(|source| QueueError::Write { path, source })
+        files::write_durable(&self.root, &path, b"").map_err(|source| QueueError::Write { path, source })
     }
 
     /// Whether a person approved this job; asking takes the approval back.
     pub(crate) fn take_approval(&self, hold: &JobHold) -> Reading<bool> {
         let path = self.approval_marker(hold.id());
         let approved = path.exists();
-        files::remove(&path).map_err(|source| QueueError::Write { path, source })?;
+        self.root
+            .remove(&path)
+            .map_err(|source| QueueError::Write { path, source })?;
         Ok(approved)
     }
 

@@ -4,16 +4,17 @@
 //! that was used again can take its place. Each text is a new file, locked before it is moved to its place, so that a
 //! reader finds a whole one that is held, or one that nobody holds any more. A text that can't be written is given up.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::fs::{FlockOperation, RenameFlags, flock};
 use rustix::io::Errno;
 
-use super::{Queue, files};
+use super::Queue;
 use crate::clock::BootInstant;
+use crate::queue_root::QueueRoot;
 
 const TEXT_BYTES_MAX: u64 = 64 * 1024;
 /// A file that is replaced by a newer one while it is looked at is looked at again.
@@ -22,6 +23,7 @@ const LOOKS: u32 = 16;
 /// The file of one runner.
 #[derive(Debug)]
 pub(crate) struct RunnerFile {
+    root: QueueRoot,
     path: PathBuf,
     /// Where the next text is written first.
     scratch: PathBuf,
@@ -33,14 +35,15 @@ impl Queue {
     /// A file of this process's own; those of runners that are gone are removed.
     pub(crate) fn runner_file(&self) -> RunnerFile {
         let folder = folder_in(self.root());
-        let _ = fs::create_dir(&folder);
-        for path in files_in(&folder) {
-            if let Ok(Found::Left) = look(&path) {
-                let _ = fs::remove_file(path);
+        let _ = self.root.make_folder(&folder);
+        for path in files_in(&self.root, &folder) {
+            if let Ok(Found::Left) = look(&self.root, &path) {
+                let _ = self.root.remove(&path);
             }
         }
         let name = format!("{}-{}", std::process::id(), BootInstant::now().nanos());
         RunnerFile {
+            root: self.root.clone(),
             path: folder.join(format!("{name}.json")),
             scratch: self.scratch_folder().join(format!("runner-{name}")),
             held: None,
@@ -52,33 +55,32 @@ impl RunnerFile {
     pub(crate) fn write(&mut self, text: &[u8]) {
         match self.try_write(text) {
             Ok(file) => self.held = Some(file),
-            Err(_) => drop(files::remove(&self.scratch)),
+            Err(_) => drop(self.root.remove(&self.scratch)),
         }
     }
 
     pub(crate) fn remove(&mut self) {
         if self.held.take().is_some() {
-            let _ = files::remove(&self.path);
+            let _ = self.root.remove(&self.path);
         }
     }
 
     fn try_write(&self, text: &[u8]) -> io::Result<File> {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(&self.scratch)?;
+        let mut file = self.root.create(&self.scratch)?;
         flock(&file, FlockOperation::NonBlockingLockExclusive)?;
         file.write_all(text)?;
-        fs::rename(&self.scratch, &self.path)?;
+        self.root
+            .rename(&self.scratch, &self.path, RenameFlags::empty())?;
         Ok(file)
     }
 }
 
 /// What the runners that are at work on a queue tell, for those who only want to know.
 pub(crate) fn told_by_runners(queue_dir: &Path) -> Vec<Vec<u8>> {
-    let mut paths = files_in(&folder_in(queue_dir));
+    let root = QueueRoot::at(queue_dir);
+    let mut paths = files_in(&root, &folder_in(queue_dir));
     paths.sort();
-    let texts = paths.iter().filter_map(|path| match look(path) {
+    let texts = paths.iter().filter_map(|path| match look(&root, path) {
         Ok(Found::Held(text)) => Some(text),
         Ok(Found::Left) | Err(_) => None,
     });
@@ -90,9 +92,9 @@ fn folder_in(queue_dir: &Path) -> PathBuf {
 }
 
 /// None where there is no such folder: a queue of an earlier version, or one that nothing has run.
-fn files_in(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let paths = entries.map(|entry| entry.path());
+fn files_in(root: &QueueRoot, folder: &Path) -> Vec<PathBuf> {
+    let names = root.names(folder).unwrap_or_default().into_iter();
+    let paths = names.map(|name| folder.join(name));
     paths
         .filter(|path| path.extension().is_some_and(|ending| ending == "json"))
         .collect()
@@ -105,9 +107,9 @@ enum Found {
     Left,
 }
 
-fn look(path: &Path) -> io::Result<Found> {
+fn look(root: &QueueRoot, path: &Path) -> io::Result<Found> {
     for _ in 0..LOOKS {
-        let file = open(path)?;
+        let file = root.open_regular(path)?;
         match flock(&file, FlockOperation::NonBlockingLockShared) {
             Err(Errno::WOULDBLOCK) => {
                 let mut text = Vec::new();
@@ -125,20 +127,10 @@ fn look(path: &Path) -> io::Result<Found> {
     Err(io::ErrorKind::WouldBlock.into())
 }
 
-/// Never waits, whatever lies there.
-fn open(path: &Path) -> io::Result<File> {
-    let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::NOCTTY)
-        .bits()
-        .cast_signed();
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    match file.metadata()?.is_file() {
-        true => Ok(file),
-        false => Err(io::Error::other("it is no regular file")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn queue() -> (tempfile::TempDir, Queue) {
@@ -161,9 +153,9 @@ mod tests {
         // As if it were killed: its lock goes, its file stays, until the next runner comes.
         drop(other);
         assert!(told_by_runners(queue.root()).is_empty());
-        assert_eq!(files_in(&folder_in(queue.root())).len(), 1);
+        assert_eq!(files_in(queue.below(), &folder_in(queue.root())).len(), 1);
         queue.runner_file();
-        assert!(files_in(&folder_in(queue.root())).is_empty());
+        assert!(files_in(queue.below(), &folder_in(queue.root())).is_empty());
     }
 
     #[test]

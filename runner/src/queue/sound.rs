@@ -1,7 +1,7 @@
 //! Whether a folder can carry a queue at all: one file system, that can be written to, keeps locks, and moves a file
 //! without overwriting another. Tried out before the first job is looked at, because the first transition is too late.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +9,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use super::{Queue, QueueError, Reading, files};
+use crate::queue_root::QueueRoot;
 use crate::stage::Stage;
 
 /// Why a folder can't carry a queue.
@@ -64,7 +65,7 @@ impl Queue {
             .join(format!(".probe-{}", std::process::id()));
         let tried = self.try_out(&probe);
         // A probe that is left is hidden, and no job.
-        let _ = fs::remove_file(&probe);
+        let _ = self.root.remove(&probe);
         tried.map_err(|(path, source)| match Unsound::of(&source) {
             Some(unsound) => QueueError::Unsound {
                 path,
@@ -79,19 +80,18 @@ impl Queue {
             let path = path.to_owned();
             move |error| (path, error)
         };
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(probe)
-            .map_err(at(&self.scratch_folder()))?;
-        keeps_locks(probe, &file).map_err(at(&self.state()))?;
-        keeps_what_is_there(probe).map_err(at(&self.scratch_folder()))?;
+        let file = self.root.create(probe).map_err(at(&self.scratch_folder()))?;
+        keeps_locks(&self.root, probe, &file).map_err(at(&self.state()))?;
+        keeps_what_is_there(&self.root, probe).map_err(at(&self.scratch_folder()))?;
         let folders = Stage::ALL.map(|stage| self.folder(stage));
         for folder in folders.into_iter().chain([self.outbox_folder()]) {
             // Of a file that isn't there, so that no crash leaves one in a stage: where both ends lie is judged first.
             let absent = Path::new(".absent");
-            match files::move_new(&self.scratch_folder().join(absent), &folder.join(absent)) {
+            match files::move_new(
+                &self.root,
+                &self.scratch_folder().join(absent),
+                &folder.join(absent),
+            ) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err((folder, error)),
                 Ok(()) => {}
@@ -102,11 +102,11 @@ impl Queue {
 }
 
 /// A move onto a name that is taken has to be refused.
-fn keeps_what_is_there(probe: &Path) -> io::Result<()> {
+fn keeps_what_is_there(root: &QueueRoot, probe: &Path) -> io::Result<()> {
     let other = probe.with_extension("other");
-    File::create(&other)?;
-    let moved = files::move_new(&other, probe);
-    let _ = fs::remove_file(&other);
+    root.create(&other)?;
+    let moved = files::move_new(root, &other, probe);
+    let _ = root.remove(&other);
     match moved {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
@@ -115,9 +115,9 @@ fn keeps_what_is_there(probe: &Path) -> io::Result<()> {
 }
 
 /// A second holder has to be refused.
-fn keeps_locks(path: &Path, first: &File) -> io::Result<()> {
+fn keeps_locks(root: &QueueRoot, path: &Path, first: &File) -> io::Result<()> {
     flock(first, FlockOperation::NonBlockingLockExclusive)?;
-    match flock(File::open(path)?, FlockOperation::NonBlockingLockExclusive) {
+    match flock(root.open(path)?, FlockOperation::NonBlockingLockExclusive) {
         Err(Errno::WOULDBLOCK) => Ok(()),
         Err(errno) => Err(errno.into()),
         Ok(()) => Err(Errno::NOLCK.into()),
@@ -126,6 +126,8 @@ fn keeps_locks(path: &Path, first: &File) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

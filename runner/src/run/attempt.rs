@@ -1,13 +1,14 @@
 //! One attempt at one job: its files, its commands one after the other, and the wish that may cut it short.
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use rustix::fs::OFlags;
 
 use super::pipeline::{Step, Wish};
 use super::routed::Lease;
@@ -108,12 +109,15 @@ impl Attempt {
         spare: Option<Spare>,
     ) -> io::Result<&Running> {
         let folder = queue.attempt_folder(&self.job.id, self.number);
-        std::fs::create_dir_all(&folder)?;
-        let prompt_file = std::path::absolute(folder.join("prompt.md"))?;
-        let log = private(OpenOptions::new().append(true), &folder.join(output_name(step)))?;
+        let below = queue.below();
+        below.make_folder(&folder)?;
+        let prompt_path = folder.join("prompt.md");
+        let prompt_file = std::path::absolute(&prompt_path)?;
+        let log = below.open_kept(&folder.join(output_name(step)), OFlags::APPEND)?;
         let invocation = match step {
             Step::Engine => {
-                private(OpenOptions::new().write(true).truncate(true), &prompt_file)?
+                below
+                    .create(&prompt_path)?
                     .write_all(self.job.prompt.as_bytes())?;
                 // Found a moment ago when the job was chosen; if it is gone now, the supervisor says so.
                 engines
@@ -124,11 +128,11 @@ impl Attempt {
             Step::Ship => engine::shell(self.job.ship.as_deref().unwrap_or("true")),
         };
         let stdin = match invocation.stdin {
-            Stdin::Prompt => File::open(&prompt_file)?,
+            Stdin::Prompt => below.open_regular(&prompt_path)?,
             Stdin::Nothing => File::open("/dev/null")?,
         };
         let mark = Mark::fresh();
-        let record = record::begin(&queue.process_record(&self.job.id), &mark)?;
+        let record = record::begin(below, &queue.process_record(&self.job.id), &mark)?;
         let streams = Streams {
             stdin: stdin.as_fd(),
             log: log.as_fd(),
@@ -165,7 +169,7 @@ impl Attempt {
             .attempt_folder(&self.job.id, self.number)
             .join(output_name(step));
         let read = || -> io::Result<Vec<u8>> {
-            let mut file = File::open(path)?;
+            let mut file = queue.below().open_regular(&path)?;
             let length = file.metadata()?.len();
             file.seek(SeekFrom::Start(length.saturating_sub(bytes_max)))?;
             let mut bytes = Vec::new();
@@ -192,7 +196,7 @@ impl Attempt {
     }
 
     /// Where its commands work.
-    fn folder(&self, around: &Surroundings) -> PathBuf {
+    pub(super) fn folder(&self, around: &Surroundings) -> PathBuf {
         let folders = self.folders.as_ref();
         let start = folders.map_or(&around.folder, |folders| &folders.home);
         let cwd = self.job.cwd.as_ref();
@@ -280,10 +284,6 @@ pub(crate) fn child_environment(settings: &Settings) -> Vec<Variable> {
         !settings.is_secret_variable(&name.to_string_lossy(), &value.to_string_lossy())
     };
     std::env::vars_os().filter(keep).collect()
-}
-
-fn private(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
-    options.create(true).mode(0o600).open(path)
 }
 
 fn missing(job: &Job) -> Invocation {

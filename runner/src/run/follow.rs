@@ -23,14 +23,13 @@ impl Runner {
             News::Bad(problem) => {
                 announce::warn(&format!("{problem}; until then all stays as it was"));
             }
-            News::Changed { settings, hidden } => {
-                hidden.iter().for_each(|what| announce::warn(what));
-                for warning in settings.warnings() {
-                    if !self.warned.contains(&warning) {
-                        announce::warn(&warning);
-                        self.warned.push(warning);
-                    }
-                }
+            News::Changed {
+                settings,
+                without_effect,
+            } => {
+                without_effect.iter().for_each(|what| announce::warn(what));
+                let warnings = settings.warnings();
+                warnings.iter().for_each(|warning| self.warn_once(warning));
                 if settings.mode != self.mode {
                     self.turn_to(&settings);
                 }

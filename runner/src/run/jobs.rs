@@ -11,17 +11,35 @@ use super::{RunError, announce};
 use crate::exit::StopSignal;
 use crate::ids::JobId;
 use crate::queue::{Cause, Letter, SHIP_UNKNOWN};
+use crate::queue_root::Diversion;
 use crate::stage::Stage;
 use crate::supervise::remains::Remains;
 use crate::supervise::{End, Running, Urgency};
 use crate::terminal;
+use crate::work_folder::holds_queue;
+
+/// The reason of a job that was to write where a link leads.
+const LINK_IN_QUEUE: &str = "link_in_queue";
 
 impl Runner {
     pub(super) fn begin(&mut self, attempt: Attempt) -> Result<(), RunError> {
         self.wait_told = false;
         self.moved(&attempt.job.id, Stage::Building);
         announce::started(&attempt.job.id, attempt.job.engine.as_str(), attempt.number);
+        self.warn_of_overlap(&attempt);
         self.start_step(attempt, Step::Engine)
+    }
+
+    fn warn_of_overlap(&mut self, attempt: &Attempt) {
+        let warning = holds_queue(&attempt.folder(&self.around), self.queue.root());
+        warning.iter().for_each(|warning| self.warn_once(warning));
+    }
+
+    pub(super) fn warn_once(&mut self, warning: &str) {
+        if !self.warned.iter().any(|told| told == warning) {
+            announce::warn(warning);
+            self.warned.push(warning.to_owned());
+        }
     }
 
     pub(super) fn start_step(&mut self, mut attempt: Attempt, step: Step) -> Result<(), RunError> {
@@ -34,18 +52,29 @@ impl Runner {
             return self.follow(attempt, next);
         }
         let fence = self.fence(&attempt);
-        let running = attempt
-            .start(
-                &self.queue,
-                &self.engines,
-                &self.around,
-                step,
-                fence,
-                self.spare.take(),
-            )
-            .map_err(RunError::system(format!(
-                "start {id}; it is taken up again by the next run"
-            )))?;
+        let started = attempt.start(
+            &self.queue,
+            &self.engines,
+            &self.around,
+            step,
+            fence,
+            self.spare.take(),
+        );
+        let running = match started {
+            Ok(running) => running,
+            // Somebody put it there, the job most likely: that is for a person to look at, and no other job's trouble.
+            Err(error) if Diversion::of(&error).is_some() => {
+                let reason = format!(
+                    "{LINK_IN_QUEUE}: something of it in {}: {error}",
+                    self.queue.job_folder(&id).display()
+                );
+                return self.follow(attempt, Next::Quarantine(reason));
+            }
+            Err(error) => {
+                let what = format!("start {id}; it is taken up again by the next run");
+                return Err(RunError::system(what)(error));
+            }
+        };
         self.events.expect_end(&id, running);
         if let (Some(_), Some(routed)) = (fence, &self.routed) {
             let line = running.line();

@@ -22,6 +22,8 @@ pub(crate) struct Choice {
     pub(crate) refused: Vec<Refused>,
     /// Files that are waited for from now on.
     pub(crate) awaited: Vec<AwaitedFile>,
+    /// Who keeps the queue locked, so that new files have to wait.
+    pub(crate) locked: Option<QueueError>,
     /// Jobs of dead runners, and where they went.
     pub(crate) recovered: Vec<(JobId, Stage)>,
 }
@@ -132,6 +134,7 @@ impl Local {
                 prospect,
                 refused: look.refused,
                 awaited: look.awaited,
+                locked: look.locked,
                 recovered,
             });
         }

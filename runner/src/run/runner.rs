@@ -104,7 +104,7 @@ impl Runner {
 
             lane_limit: settings.fleet.drain.value,
             mode: settings.mode,
-            reload: Reload::new(&settings.flags, &settings.queue),
+            reload: Reload::new(settings),
             settings_unsettled: false,
             warned: settings.warnings(),
             pause: None,
@@ -244,6 +244,9 @@ impl Runner {
             self.moved(&refused.id, Stage::Failed);
         }
         choice.awaited.iter().for_each(announce::awaited);
+        if let Some(locked) = &choice.locked {
+            self.warn_once(&format!("{locked}; what is new in the inbox waits for that"));
+        }
         self.tell_recovered(&choice.recovered);
     }
 

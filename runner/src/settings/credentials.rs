@@ -1,5 +1,6 @@
 //! The token and the certificates: which of the places that may name them wins, and what happens if it can't be read.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::PathBuf;
 
@@ -47,7 +48,12 @@ impl FoundToken {
                     source,
                 });
                 let read = read.and_then(|(text, readers)| {
-                    access = readers;
+                    // Whoever else may read it there is a matter of its folder, which lets in this service alone.
+                    let folder = sources.environment.get(OsStr::new(super::CREDENTIALS));
+                    access = match folder.is_some_and(|folder| path.value.starts_with(folder)) {
+                        true => FileAccess::OwnerOnly,
+                        false => readers,
+                    };
                     usable(&text, name)
                 });
                 Some((read, path.origin.clone()))

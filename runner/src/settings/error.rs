@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::ownership::Stranger;
+
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SettingsError {
     #[error("{name} is `{value}`: {want}")]
@@ -39,6 +41,8 @@ pub(crate) enum SettingsError {
         #[source]
         source: io::Error,
     },
+    #[error("{} is not safe from others: {stranger}, and what stands there decides what runs and who gets the token: {}", .path.display(), .stranger.advice(.path))]
+    Exposed { path: PathBuf, stranger: Stranger },
     #[error("{}:{line}: this is no TOML: {message}", .path.display())]
     Syntax {
         path: PathBuf,

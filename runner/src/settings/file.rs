@@ -3,7 +3,6 @@
 //! Engines' own keys are left to the engine table; here they only have to be tables under a name.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -12,9 +11,13 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{SettingsError, shown};
-use super::source::{Origin, Raw, Typed, keys};
+use super::source::{Key, Origin, Raw, Typed, keys};
+use crate::ownership::Stranger;
+use crate::queue_root::QueueRoot;
 
 const NAME: &str = "aq.toml";
+/// What alone can change while a runner runs.
+pub(super) const SWITCHES: [Key; 3] = [keys::FLEET, keys::ROUTE, keys::SHADOW];
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// Keys that stood under `[fleet]` once.
 const MOVED: [&str; 2] = ["allow_engines", "allow_cwd"];
@@ -29,20 +32,53 @@ pub(crate) struct ConfigFile {
 
 impl ConfigFile {
     pub(crate) fn read(queue: &Path) -> Result<ConfigFile, SettingsError> {
-        ConfigFile::parse(ConfigFile::path(queue), &ConfigFile::text(queue)?)
+        let text = ConfigFile::text(&QueueRoot::at(queue))?;
+        ConfigFile::parse(ConfigFile::path(queue), &text)
     }
 
     pub(crate) fn path(queue: &Path) -> PathBuf {
         queue.join(NAME)
     }
 
-    /// Nothing, if there is no file.
-    pub(crate) fn text(queue: &Path) -> Result<String, SettingsError> {
-        let path = ConfigFile::path(queue);
-        match read_bounded(&path) {
+    /// Nothing, if there is no file; one that others can change is refused (clause O-19).
+    pub(crate) fn text(queue: &QueueRoot) -> Result<String, SettingsError> {
+        let path = ConfigFile::path(queue.path());
+        match read_bounded(queue, &path) {
+            Ok((_, Some(stranger))) => Err(SettingsError::Exposed { path, stranger }),
+            Ok((text, None)) => Ok(text),
             Err(error) if is_absent(&error) => Ok(String::new()),
-            read => read.map_err(|source| SettingsError::ReadFile { path, source }),
+            Err(source) => Err(SettingsError::ReadFile { path, source }),
         }
+    }
+
+    /// This file with the switches as a later one has them: nothing else of it counts in a run that is under way (clause
+    /// F-11).
+    pub(crate) fn with_switches_of(&self, later: &ConfigFile) -> ConfigFile {
+        let is_switch = |name: &str| SWITCHES.iter().any(|key| key.file == name);
+        let own = self.values.iter().filter(|(name, _)| !is_switch(name));
+        let switches = later.values.iter().filter(|(name, _)| is_switch(name));
+        let values = own.chain(switches).map(|(name, value)| (*name, value.clone()));
+        ConfigFile {
+            values: values.collect(),
+            ..self.clone()
+        }
+    }
+
+    /// The settings, but for the switches, that a later file has otherwise than this one.
+    pub(crate) fn differing(&self, later: &ConfigFile) -> BTreeMap<String, String> {
+        let others = keys::ALL
+            .iter()
+            .filter(|key| SWITCHES.iter().all(|switch| switch.file != key.file));
+        let changed = others.filter_map(|key| {
+            let [old, new] = [self, later].map(|file| file.values.get(key.file).map(|(_, typed)| typed));
+            (old != new).then(|| (key.file.to_owned(), format!("{new:?}")))
+        });
+        let names = self.engines.keys().chain(later.engines.keys());
+        let engines = names.filter_map(|name| {
+            let (old, new) = (self.engines.get(name), later.engines.get(name));
+            (old != new).then(|| (format!("engine.{name}"), format!("{new:?}")))
+        });
+        changed.chain(engines).collect()
     }
 
     pub(crate) fn parse(path: PathBuf, text: &str) -> Result<ConfigFile, SettingsError> {
@@ -255,14 +291,15 @@ fn line_at(text: &str, span: Range<usize>) -> usize {
     before.bytes().filter(|byte| *byte == b'\n').count() + 1
 }
 
-fn read_bounded(path: &Path) -> io::Result<String> {
+/// The text, and who else can change it.
+fn read_bounded(queue: &QueueRoot, path: &Path) -> io::Result<(String, Option<Stranger>)> {
     let mut text = String::new();
-    let read = File::open(path)?
-        .take(FILE_BYTES_MAX + 1)
-        .read_to_string(&mut text)?;
+    let file = queue.open(path)?;
+    let stranger = Stranger::of(&file.metadata()?);
+    let read = file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text)?;
     match read as u64 > FILE_BYTES_MAX {
         true => Err(io::Error::new(io::ErrorKind::FileTooLarge, "over 1 MiB")),
-        false => Ok(text),
+        false => Ok((text, stranger)),
     }
 }
 

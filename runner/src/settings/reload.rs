@@ -1,5 +1,6 @@
-//! `aq.toml` while a runner runs: read again at each iteration, so that going forward and going back need no restart
-//! (clause F-8).
+//! `aq.toml` while a runner runs: the switches are read again at each iteration, so that going back needs no restart
+//! (clause F-8). Nothing else of it counts before the next start, as the jobs that run may be able to write there
+//! (clause F-11).
 //!
 //! Here is said what is new; what a new mode means for what runs is decided by the loop.
 
@@ -10,6 +11,7 @@ use super::file::ConfigFile;
 use super::source::{Environment, Key, Origin, Setting, keys};
 use super::{GlobalFlags, Settings};
 use crate::mode::Switch;
+use crate::queue_root::QueueRoot;
 
 /// A file that was just emptied is one that someone is about to write.
 const EMPTY_FOR: Duration = Duration::from_millis(500);
@@ -24,8 +26,8 @@ pub(crate) enum News {
     Bad(String),
     Changed {
         settings: Box<Settings>,
-        /// What was changed without effect, and what hides it.
-        hidden: Vec<String>,
+        /// What was changed without effect, and why.
+        without_effect: Vec<String>,
     },
 }
 
@@ -34,29 +36,35 @@ pub(crate) struct Reload {
     flags: GlobalFlags,
     environment: Environment,
     queue: Setting<PathBuf>,
+    root: QueueRoot,
     /// What was last read; an error is kept as its message.
     seen: Option<Result<String, String>>,
-    /// The last good one.
+    /// As it was when the run began: all but the switches counts from then until its end (clause F-11).
+    start: ConfigFile,
+    /// The last one that could be understood.
     file: ConfigFile,
 }
 
 impl Reload {
-    pub(crate) fn new(flags: &GlobalFlags, queue: &Setting<PathBuf>) -> Reload {
-        Reload::within(flags, std::env::vars_os().collect(), queue)
+    /// `settings`: those that the run began with.
+    pub(crate) fn new(settings: &Settings) -> Reload {
+        Reload::within(settings, std::env::vars_os().collect())
     }
 
-    fn within(flags: &GlobalFlags, environment: Environment, queue: &Setting<PathBuf>) -> Reload {
+    fn within(settings: &Settings, environment: Environment) -> Reload {
         Reload {
-            flags: flags.clone(),
+            flags: settings.flags.clone(),
             environment,
-            queue: queue.clone(),
+            queue: settings.queue.clone(),
+            root: QueueRoot::at(&settings.queue.value),
             seen: None,
-            file: ConfigFile::default(),
+            start: settings.file.clone(),
+            file: settings.file.clone(),
         }
     }
 
     pub(crate) fn look(&mut self) -> News {
-        let read = ConfigFile::text(&self.queue.value).map_err(|error| error.to_string());
+        let read = ConfigFile::text(&self.root).map_err(|error| error.to_string());
         if self.seen.as_ref() == Some(&read) {
             return News::Nothing;
         }
@@ -64,32 +72,50 @@ impl Reload {
         if had_text && read.as_deref() == Ok("") && self.is_just_emptied() {
             return News::Unsettled;
         }
-        let first = self.seen.is_none();
         self.seen = Some(read.clone());
-        let parsed = read.and_then(|text| {
-            ConfigFile::parse(ConfigFile::path(&self.queue.value), &text).map_err(|error| error.to_string())
-        });
-        let resolved = parsed.and_then(|file| {
-            Settings::resolve_from(&self.flags, &self.environment, self.queue.clone(), &file)
-                .map(|settings| (file, settings))
-                .map_err(|error| error.to_string())
-        });
-        let (file, settings) = match resolved {
-            Ok(resolved) => resolved,
+        let path = ConfigFile::path(&self.queue.value);
+        let parsed = read.and_then(|text| ConfigFile::parse(path, &text).map_err(|error| error.to_string()));
+        let later = match parsed {
+            Ok(later) => later,
             Err(problem) => return News::Bad(problem),
         };
-        let hidden = match first {
-            true => Vec::new(),
-            false => self.hidden(&file, &settings),
-        };
-        self.file = file;
-        News::Changed {
-            settings: Box::new(settings),
-            hidden,
+        let counting = self.start.with_switches_of(&later);
+        let resolved = Settings::resolve_from(&self.flags, &self.environment, self.queue.clone(), &counting);
+        let postponed = self.postponed(&later);
+        let earlier = std::mem::replace(&mut self.file, later);
+        match resolved {
+            Ok(settings) => News::Changed {
+                without_effect: self
+                    .hidden(&earlier, &settings)
+                    .into_iter()
+                    .chain(postponed)
+                    .collect(),
+                settings: Box::new(settings),
+            },
+            Err(error) => News::Bad(match postponed {
+                Some(postponed) => format!("{error}; {postponed}"),
+                None => error.to_string(),
+            }),
         }
     }
 
-    fn hidden(&self, file: &ConfigFile, settings: &Settings) -> Vec<String> {
+    /// What is new in the file and waits for the next start.
+    fn postponed(&self, later: &ConfigFile) -> Option<String> {
+        let known = self.start.differing(&self.file);
+        let mut differing = self.start.differing(later);
+        differing.retain(|name, value| known.get(name) != Some(value));
+        let names: Vec<String> = differing.keys().map(|name| format!("`{name}`")).collect();
+        (!names.is_empty()).then(|| {
+            format!(
+                "{}: {} changed since this run began: that counts from the next start of `aq run`, until then the \
+                 value of the start does",
+                ConfigFile::path(&self.queue.value).display(),
+                names.join(", ")
+            )
+        })
+    }
+
+    fn hidden(&self, earlier: &ConfigFile, settings: &Settings) -> Vec<String> {
         let switches = &settings.switches;
         let each: [(Key, &Setting<Switch>); 3] = [
             (keys::FLEET, &switches.fleet),
@@ -97,7 +123,7 @@ impl Reload {
             (keys::SHADOW, &switches.shadow),
         ];
         let value = |file: &ConfigFile, key: Key| file.get(key.file).map(|raw| raw.typed);
-        let changed = |key: Key| value(&self.file, key) != value(file, key);
+        let changed = |key: Key| value(earlier, key) != value(&self.file, key);
         let hides =
             |setting: &Setting<Switch>| matches!(setting.origin, Origin::Environment(_) | Origin::Flag(_));
         each.into_iter()
@@ -134,7 +160,7 @@ mod tests {
     use crate::mode::Mode;
 
     fn reload(folder: &std::path::Path, variables: &[(&str, &str)]) -> Reload {
-        let environment = [("AQ_FLEET_URL", "http://127.0.0.1:9")]
+        let environment: Environment = [("AQ_FLEET_URL", "http://127.0.0.1:9")]
             .iter()
             .chain(variables)
             .map(|(name, value)| ((*name).into(), (*value).into()))
@@ -143,12 +169,18 @@ mod tests {
             value: folder.to_owned(),
             origin: Origin::Default,
         };
-        Reload::within(&GlobalFlags::default(), environment, &queue)
+        let file = ConfigFile::read(folder).unwrap();
+        let flags = GlobalFlags::default();
+        let settings = Settings::resolve_from(&flags, &environment, queue, &file).unwrap();
+        Reload::within(&settings, environment)
     }
 
     fn mode(news: News) -> (Mode, Vec<String>) {
         match news {
-            News::Changed { settings, hidden } => (settings.mode, hidden),
+            News::Changed {
+                settings,
+                without_effect,
+            } => (settings.mode, without_effect),
             other => panic!("{other:?}"),
         }
     }
@@ -188,8 +220,70 @@ mod tests {
         fs::write(&path, "[fleet]\nenabled = true\n").unwrap();
         let mut reload = reload(folder.path(), &[("AQ_FLEET", "0")]);
         assert_eq!(mode(reload.look()), (Mode::Offline, vec![]));
-        fs::write(&path, "grace = \"2s\"\n[fleet]\nenabled = true\n").unwrap();
+        fs::write(&path, "# \n[fleet]\nenabled = true\n").unwrap();
         assert_eq!(mode(reload.look()), (Mode::Offline, vec![]));
+    }
+
+    #[test]
+    fn all_but_the_switches_counts_as_it_was_at_the_start_and_each_change_is_told_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("aq.toml");
+        let text = |url: &str, more: &str| format!("{more}\n[fleet]\nenabled = true\nurl = \"{url}\"\n");
+        fs::write(&path, text("http://127.0.0.1:1", "")).unwrap();
+        let mut reload = reload(folder.path(), &[("AQ_FLEET_URL", "")]);
+        reload.look();
+        let urls = ["http://127.0.0.1:2", "http://127.0.0.1:3", "http://127.0.0.1:1"];
+        let mut look = |text: String| {
+            fs::write(&path, text).unwrap();
+            match reload.look() {
+                News::Changed {
+                    settings,
+                    without_effect,
+                } => (
+                    settings.fleet.url.unwrap().value.port(),
+                    without_effect.join("\n"),
+                ),
+                other => panic!("{other:?}"),
+            }
+        };
+        for url in &urls[..2] {
+            let (port, told) = look(text(url, ""));
+            assert_eq!(
+                (port, told.matches("`fleet.url` changed").count()),
+                (Some(1), 1),
+                "{told}"
+            );
+        }
+        assert_eq!(look(text(urls[1], "# nothing")), (Some(1), String::new()));
+        assert_eq!(
+            look(text(urls[2], "")),
+            (Some(1), String::new()),
+            "it is what it was"
+        );
+        let more = "grace = \"1s\"\n[engine.mine]\ncommand = \"x\"\n[route]\nallow_yolo = true";
+        let (_, told) = look(text(urls[2], more));
+        assert!(
+            told.contains("`engine.mine`, `grace`, `route.allow_yolo` changed"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn who_started_without_an_address_is_told_that_one_counts_from_the_next_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("aq.toml");
+        let mut reload = reload(folder.path(), &[("AQ_FLEET_URL", "")]);
+        reload.look();
+        fs::write(&path, "[fleet]\nenabled = true\nurl = \"http://127.0.0.1:2\"\n").unwrap();
+        let told = match reload.look() {
+            News::Bad(told) => told,
+            other => panic!("{other:?}"),
+        };
+        assert!(
+            told.contains("no coordinator is named") && told.contains("`fleet.url` changed"),
+            "{told}"
+        );
+        assert!(told.contains("next start"), "{told}");
     }
 
     #[test]

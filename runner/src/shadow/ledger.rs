@@ -6,15 +6,15 @@
 //! that is lost or damaged costs repeated reports and nothing else.
 
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
-use rustix::fs::OFlags;
+use rustix::fs::{OFlags, RenameFlags};
 
 use crate::fleet::wire::stage_of_word;
 use crate::ids::JobId;
+use crate::queue_root::QueueRoot;
 use crate::settings::Settings;
 use crate::stage::Stage;
 
@@ -106,7 +106,7 @@ impl Ledger {
     }
 
     fn read_from_offset(&mut self, text: &mut String) -> io::Result<()> {
-        let mut file = File::open(&self.path)?;
+        let mut file = QueueRoot::of(&self.path).open_regular(&self.path)?;
         let length = file.metadata()?.len();
         if length < self.offset {
             // Somebody started it anew.
@@ -123,11 +123,11 @@ impl Ledger {
     }
 
     fn rewrite(&self, entries: &HashMap<JobId, Entry>) -> io::Result<u64> {
-        let folder = self.path.parent().ok_or(io::ErrorKind::NotFound)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        let root = QueueRoot::of(&self.path);
+        let fresh = self.path.with_extension(std::process::id().to_string());
         let text: String = entries.values().map(|entry| self.line(entry)).collect();
-        file.write_all(text.as_bytes())?;
-        file.persist(&self.path)?;
+        root.create(&fresh)?.write_all(text.as_bytes())?;
+        root.rename(&fresh, &self.path, RenameFlags::empty())?;
         Ok(text.len() as u64)
     }
 
@@ -153,16 +153,7 @@ impl Ledger {
 }
 
 fn open(path: &std::path::Path) -> io::Result<File> {
-    let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW).bits().cast_signed();
-    let file = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .custom_flags(flags)
-        .open(path)?;
-    match file.metadata()?.is_file() {
-        true => Ok(file),
-        false => Err(io::Error::other("it is no regular file")),
-    }
+    QueueRoot::of(path).open_kept(path, OFlags::APPEND)
 }
 
 /// The jobs in some stages, as their folders have them.

@@ -7,15 +7,16 @@
 mod line;
 
 use std::cell::Cell;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
 use rustix::fs::OFlags;
 
+use crate::queue_root::QueueRoot;
 pub(crate) use line::{Event, Line, Skip};
 
 /// Where the log of a queue lies.
@@ -89,19 +90,7 @@ impl Log {
 
 /// Never waits, whatever lies there: a pipe, a device or a link is refused, not written to.
 fn open(path: &Path) -> io::Result<File> {
-    let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::NOCTTY)
-        .bits()
-        .cast_signed();
-    let file = OpenOptions::new()
-        .read(true)
-        .append(true)
-        .create(true)
-        .custom_flags(flags)
-        .open(path)?;
-    match file.metadata()?.is_file() {
-        true => Ok(file),
-        false => Err(io::Error::other("it is no regular file")),
-    }
+    QueueRoot::of(path).open_kept(path, OFlags::APPEND)
 }
 
 /// Appending needs no lock, but telling a torn tail from a line that is just being written does: a write that

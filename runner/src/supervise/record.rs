@@ -4,15 +4,15 @@
 //! supervisor writes. It is read under the same boot alone, which the page cache outlives whatever is killed, so nothing
 //! is synced.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use rustix::process::{Pid, getpid};
 use serde::{Deserialize, Serialize};
 
 use super::identity::Identity;
+use crate::queue_root::QueueRoot;
 
 /// The variable by which everything that a command starts can be told from everything else.
 pub(crate) const MARK_VARIABLE: &str = "AQ_RUN";
@@ -63,13 +63,8 @@ pub(super) enum Reading {
 }
 
 /// Begins the record of a command that is about to be started; nothing of an earlier one is alive.
-pub(crate) fn begin(path: &Path, mark: &Mark) -> io::Result<File> {
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)?;
+pub(crate) fn begin(root: &QueueRoot, path: &Path, mark: &Mark) -> io::Result<File> {
+    let file = root.create(path)?;
     let identity = identity_of(getpid())?;
     let mark = mark.clone();
     write(&file, &Line::Runner { mark, identity })?;
@@ -87,8 +82,8 @@ pub(super) fn note_command(file: &File, pid: Pid) -> io::Result<()> {
     write(file, &Line::Command { identity })
 }
 
-pub(super) fn read(path: &Path) -> io::Result<Reading> {
-    let text = match std::fs::read_to_string(path) {
+pub(super) fn read(root: &QueueRoot, path: &Path) -> io::Result<Reading> {
+    let text = match root.open(path).and_then(io::read_to_string) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Reading::Nothing),
         Err(error) if error.kind() == io::ErrorKind::InvalidData => return Ok(Reading::Damaged),

@@ -18,6 +18,7 @@ use super::descriptors::{OpenDescriptor, process_ids};
 use super::identity::Stat;
 use super::process;
 use super::record::{self, MARK_VARIABLE, Reading, Record};
+use crate::queue_root::QueueRoot;
 
 /// So often is everything looked for and killed before a tree is left for the next look.
 const KILL_ROUNDS_MAX: usize = 64;
@@ -50,6 +51,7 @@ pub(crate) struct Orphan {
 /// Where to look: the record of the job's last command, and the file that is locked while anything of it lives.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Traces<'a> {
+    pub(crate) root: &'a QueueRoot,
     pub(crate) record: &'a Path,
     pub(crate) lock: &'a Path,
     /// Children of this process that it never started: orphans of a supervisor that it lost.
@@ -63,7 +65,7 @@ pub(crate) fn look(traces: Traces<'_>) -> io::Result<Remains> {
 
 /// `known`: proven before. What is about to be gone has no environment any more, and may still hold the lock.
 fn look_again(traces: Traces<'_>, known: &BTreeSet<Orphan>) -> io::Result<Remains> {
-    let record = match record::read(traces.record)? {
+    let record = match record::read(traces.root, traces.record)? {
         Reading::Record(record) if !record.runner.is_of_this_boot() => None,
         Reading::Record(record) => Some(record),
         Reading::Nothing => None,
@@ -230,7 +232,7 @@ fn processes() -> io::Result<BTreeMap<i32, Stat>> {
 
 /// The processes through which the file's lock is held.
 fn holders(lock: &Path) -> io::Result<Vec<i32>> {
-    let file = match lock.metadata() {
+    let file = match lock.symlink_metadata() {
         Ok(metadata) => (metadata.dev(), metadata.ino()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),

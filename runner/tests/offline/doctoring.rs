@@ -269,20 +269,37 @@ fn a_token_file_that_others_can_read_is_used_and_named_with_what_to_do() {
 }
 
 #[test]
+fn a_token_that_systemd_hands_over_is_not_warned_of_and_its_place_stays_out_of_jobs() {
+    let rig = Rig::new();
+    rig.add("a", "", "env > $RIG/seen");
+    let folder = rig.path("credentials");
+    fs::create_dir(&folder).unwrap();
+    let secret = folder.join("token");
+    fs::write(&secret, "tokentokentoken\n").unwrap();
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o440)).unwrap();
+    let [folder, secret] = [&folder, &secret].map(|path| path.display().to_string());
+    let variables = [
+        ("AQ_FLEET", "1"),
+        ("AQ_FLEET_URL", "http://127.0.0.1:9"),
+        ("AQ_FLEET_TOKEN_FILE", secret.as_str()),
+        ("CREDENTIALS_DIRECTORY", folder.as_str()),
+    ];
+    let run = rig.aq_with(&variables, &["run", "--drain"]);
+    assert!(run.code == 0 && !run.stderr.contains("chmod"), "{run:?}");
+    assert!(!rig.lines("seen").iter().any(|line| line.contains(&folder)));
+}
+
+#[test]
 fn a_folder_that_can_not_carry_a_queue_is_told_with_the_reason() {
     let rig = Rig::new();
     rig.add("a", "", "true");
     fs::remove_dir(rig.queue("shipped")).unwrap();
-    // Another file system wherever there is `/proc`: nothing can be moved there.
     std::os::unix::fs::symlink("/proc", rig.queue("shipped")).unwrap();
     let (code, findings) = examine(&rig, &[]);
     assert_eq!(code, 1);
     let root = rig.path("queue").display().to_string();
     let told = told(&findings, "fail", &root);
-    assert!(
-        told.iter().any(|text| text.contains("can't carry a queue")),
-        "{told:?}"
-    );
+    assert!(told.iter().any(|text| text.contains("is a link")), "{told:?}");
 }
 
 #[test]

@@ -43,9 +43,7 @@ fn a_bad_file_goes_to_failed_with_its_reason_and_blocks_nothing() {
     let renamed = fs::read_to_string(rig.queue("failed/my-job-.refused-1.md")).unwrap();
     assert_eq!(renamed, GOOD);
     assert!(rig.reason("my-job-.refused-1").contains("is no id"));
-    assert!(
-        rig.reason("folder").contains("no regular file") && rig.reason("link").contains("no regular file")
-    );
+    assert!(rig.reason("folder").contains("no regular file") && rig.reason("link").contains("it is a link"));
     assert!(rig.queue("inbox/.hidden.md").exists() && rig.queue("inbox/notes.txt").exists());
 }
 

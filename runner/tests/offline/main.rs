@@ -13,6 +13,7 @@ mod locks;
 mod lost;
 mod making;
 mod order;
+mod own_queue;
 mod pausing;
 mod presence;
 mod printing;

@@ -1,0 +1,391 @@
+//! Files below a queue folder, reached without following a link on the way (clause O-18).
+//!
+//! Jobs share the runner's user, so a job can put a link where the runner is about to write. The queue folder itself may
+//! be reached by a link; it is opened once, and all else is found from there.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{DirBuilder, File};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, RenameFlags, ResolveFlags};
+use rustix::io::Errno;
+
+/// Job files and what jobs print may hold secrets of their owner.
+const PRIVATE_FILE: Mode = Mode::from_raw_mode(0o600);
+/// No one else has a say in what the queue's own state is, or may keep its locks.
+const PRIVATE_FOLDER: Mode = Mode::from_raw_mode(0o700);
+/// Of the queue folder and its stages; a looser umask does not make them writable for others.
+const SHOWN_FOLDER: u32 = 0o755;
+
+/// A queue folder; all paths that its methods are given begin with its path.
+#[derive(Debug, Clone)]
+pub(crate) struct QueueRoot {
+    path: PathBuf,
+    /// Opened when it is first needed: what its name leads to later does not matter to this process.
+    handle: Arc<OnceLock<OwnedFd>>,
+}
+
+/// Why a path below the queue folder is not used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Diversion {
+    #[error(
+        "it is a link, or lies behind one, and no link is followed below a queue folder: put the file or folder itself there"
+    )]
+    Link,
+    #[error(
+        "it is known by another name as well (a hard link): put a copy that has this name alone in its place"
+    )]
+    SecondName,
+}
+
+impl Diversion {
+    /// What the error says of it, if that is what it is about.
+    pub(crate) fn of(error: &io::Error) -> Option<Diversion> {
+        error.get_ref()?.downcast_ref().copied()
+    }
+}
+
+impl From<Diversion> for io::Error {
+    fn from(diversion: Diversion) -> io::Error {
+        io::Error::other(diversion)
+    }
+}
+
+impl QueueRoot {
+    pub(crate) fn at(path: &Path) -> QueueRoot {
+        QueueRoot {
+            path: path.to_owned(),
+            handle: Arc::default(),
+        }
+    }
+
+    /// The queue folder of a file that lies directly in its `.state`.
+    pub(crate) fn of(path: &Path) -> QueueRoot {
+        QueueRoot::at(path.ancestors().nth(2).unwrap_or(path))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// To read, or to lock.
+    pub(crate) fn open(&self, path: &Path) -> io::Result<File> {
+        self.open_with(path, OFlags::RDONLY)
+    }
+
+    /// To write on, or to lock; made if it isn't there.
+    pub(crate) fn open_lock(&self, path: &Path) -> io::Result<File> {
+        self.open_with(path, OFlags::RDWR | OFlags::CREATE)
+    }
+
+    /// A regular file to read.
+    pub(crate) fn open_regular(&self, path: &Path) -> io::Result<File> {
+        let file = self.open(path)?;
+        match file.metadata()?.is_file() {
+            true => Ok(file),
+            false => Err(io::Error::new(io::ErrorKind::InvalidInput, "is no regular file")),
+        }
+    }
+
+    /// A file to read and to write on, with all that it holds; made if it isn't there. Written to is a regular file that
+    /// no other name leads to.
+    pub(crate) fn open_kept(&self, path: &Path, flags: OFlags) -> io::Result<File> {
+        let file = self.open_with(path, OFlags::RDWR | OFlags::CREATE | flags)?;
+        let metadata = file.metadata()?;
+        match (metadata.is_file(), metadata.nlink()) {
+            (true, 0 | 1) => Ok(file),
+            (true, _) => Err(Diversion::SecondName.into()),
+            (false, _) => Err(io::Error::new(io::ErrorKind::InvalidInput, "is no regular file")),
+        }
+    }
+
+    /// A new, empty file, in place of what has that name.
+    pub(crate) fn create(&self, path: &Path) -> io::Result<File> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
+        match self.open_with(path, flags) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                self.remove(path)?;
+                self.open_with(path, flags)
+            }
+            made => made,
+        }
+    }
+
+    /// The names in a folder, in no order.
+    pub(crate) fn names(&self, folder: &Path) -> io::Result<Vec<OsString>> {
+        let open = self.open_with(folder, OFlags::RDONLY | OFlags::DIRECTORY)?;
+        let mut names = Vec::new();
+        for entry in Dir::new(open)? {
+            let name = OsStr::from_bytes(entry?.file_name().to_bytes()).to_owned();
+            if name != "." && name != ".." {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+
+    /// Makes a folder, and those that it lies in; false: it was there.
+    pub(crate) fn make_folder(&self, path: &Path) -> io::Result<bool> {
+        if path == self.path {
+            let made = DirBuilder::new().recursive(true).mode(SHOWN_FOLDER).create(path);
+            return made.map(|()| true);
+        }
+        let is_shown = path.parent() == Some(&self.path) && !path.ends_with(".state");
+        let mode = match is_shown {
+            true => Mode::from_raw_mode(SHOWN_FOLDER),
+            false => PRIVATE_FOLDER,
+        };
+        let make = || -> io::Result<()> {
+            let (folder, name) = self.place(path)?;
+            Ok(rustix::fs::mkdirat(folder, name, mode)?)
+        };
+        match make() {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.make_folder(path.parent().unwrap_or(&self.path))?;
+                make().map(|()| true)
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.folder(path).map(|_| false),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(crate) fn rename(&self, from: &Path, to: &Path, flags: RenameFlags) -> io::Result<()> {
+        let ((from_folder, from), (to_folder, to)) = (self.place(from)?, self.place(to)?);
+        Ok(rustix::fs::renameat_with(
+            from_folder,
+            from,
+            to_folder,
+            to,
+            flags,
+        )?)
+    }
+
+    /// Removes a file, or a link, that may be gone already.
+    pub(crate) fn remove(&self, path: &Path) -> io::Result<()> {
+        let remove = || -> io::Result<()> {
+            let (folder, name) = self.place(path)?;
+            Ok(rustix::fs::unlinkat(folder, name, AtFlags::empty())?)
+        };
+        match remove() {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes a folder, with all that is in it, that may be gone already.
+    pub(crate) fn remove_folder(&self, path: &Path) -> io::Result<()> {
+        let remove = || {
+            let (folder, name) = self.place(path)?;
+            // It follows no link below what it is given, and this name of an open folder leads nowhere else.
+            let folder = PathBuf::from(format!("/proc/self/fd/{}", folder.as_raw_fd()));
+            std::fs::remove_dir_all(folder.join(name))
+        };
+        match remove() {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes moves into and out of a folder durable.
+    pub(crate) fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        self.open_with(path, OFlags::RDONLY | OFlags::DIRECTORY)?
+            .sync_all()
+    }
+
+    fn folder(&self, path: &Path) -> io::Result<OwnedFd> {
+        Ok(self.open_with(path, OFlags::PATH | OFlags::DIRECTORY)?.into())
+    }
+
+    /// The folder that something lies in, and its name there.
+    fn place<'a>(&self, path: &'a Path) -> io::Result<(OwnedFd, &'a OsStr)> {
+        match (path.parent(), path.file_name()) {
+            (Some(folder), Some(name)) => Ok((self.folder(folder)?, name)),
+            _ => Err(io::ErrorKind::InvalidInput.into()),
+        }
+    }
+
+    /// Never waits, whatever lies there.
+    fn open_with(&self, path: &Path, flags: OFlags) -> io::Result<File> {
+        let flags = match flags.contains(OFlags::PATH) {
+            true => flags | OFlags::CLOEXEC | OFlags::NOFOLLOW,
+            false => flags | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY,
+        };
+        let below = match path.strip_prefix(&self.path) {
+            Ok(below) if below.as_os_str().is_empty() => Path::new("."),
+            Ok(below) => below,
+            Err(_) => return Err(io::ErrorKind::InvalidInput.into()),
+        };
+        let root = self.handle()?;
+        let mode = match flags.contains(OFlags::CREATE) {
+            true => PRIVATE_FILE,
+            false => Mode::empty(),
+        };
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        let opened = match rustix::fs::openat2(root, below, flags, mode, resolve) {
+            // A system that doesn't have it, or a filter that forbids it.
+            Err(Errno::NOSYS | Errno::PERM) => open_stepwise(root, below, flags, mode),
+            opened => opened,
+        };
+        match opened {
+            Ok(file) => Ok(file.into()),
+            Err(Errno::LOOP) => Err(Diversion::Link.into()),
+            Err(Errno::NOTDIR) if flags.contains(OFlags::DIRECTORY) && self.is_link(path) => {
+                Err(Diversion::Link.into())
+            }
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    fn is_link(&self, path: &Path) -> bool {
+        path.symlink_metadata()
+            .is_ok_and(|metadata| metadata.is_symlink())
+    }
+
+    fn handle(&self) -> io::Result<&OwnedFd> {
+        if let Some(handle) = self.handle.get() {
+            return Ok(handle);
+        }
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let opened = rustix::fs::openat(CWD, &self.path, flags, Mode::empty())?;
+        Ok(self.handle.get_or_init(|| opened))
+    }
+}
+
+/// The same, one folder after the other.
+fn open_stepwise(root: &OwnedFd, below: &Path, flags: OFlags, mode: Mode) -> rustix::io::Result<OwnedFd> {
+    let mut folder: Option<OwnedFd> = None;
+    let mut steps = below.components().peekable();
+    while let Some(step) = steps.next() {
+        let Component::Normal(name) = step else {
+            return match step {
+                Component::CurDir => rustix::fs::openat(root, ".", flags, mode),
+                _ => Err(Errno::XDEV),
+            };
+        };
+        let at = folder.as_ref().unwrap_or(root).as_fd();
+        if steps.peek().is_none() {
+            return rustix::fs::openat(at, name, flags, mode);
+        }
+        let on_the_way = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let next = rustix::fs::openat(at, name, on_the_way, Mode::empty())?;
+        if rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(&next)?.st_mode).is_symlink() {
+            return Err(Errno::LOOP);
+        }
+        folder = Some(next);
+    }
+    Err(Errno::NOENT)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Read;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    /// A queue folder, reached by a link, and a folder outside of it.
+    fn root() -> (tempfile::TempDir, QueueRoot, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let [real, outside, link] = ["real", "outside", "link"].map(|name| folder.path().join(name));
+        fs::create_dir(&real).unwrap();
+        fs::create_dir(&outside).unwrap();
+        fs::write(outside.join("file"), "theirs").unwrap();
+        symlink(&real, &link).unwrap();
+        (folder, QueueRoot::at(&link), outside)
+    }
+
+    fn is_link<T: std::fmt::Debug>(result: io::Result<T>) -> bool {
+        Diversion::of(&result.unwrap_err()) == Some(Diversion::Link)
+    }
+
+    #[test]
+    fn the_folder_itself_may_be_reached_by_a_link_and_nothing_below_it() {
+        let (_folder, root, outside) = root();
+        let at = |name: &str| root.path().join(name);
+        root.make_folder(&at(".state/jobs/a")).unwrap();
+        root.create(&at(".state/jobs/a/mine")).unwrap();
+        symlink(outside.join("file"), at(".state/jobs/a/link")).unwrap();
+        symlink(&outside, at(".state/jobs/b")).unwrap();
+        let modes = [
+            root.open(&at(".state/jobs/a/mine")).unwrap(),
+            root.open(&at(".state/jobs")).unwrap(),
+        ]
+        .map(|file| file.metadata().unwrap().permissions().mode() & 0o777);
+        assert_eq!(modes, [0o600, 0o700]);
+        for path in [
+            at(".state/jobs/a/link"),
+            at(".state/jobs/b/file"),
+            at(".state/jobs/b"),
+        ] {
+            assert!(is_link(root.open_with(&path, OFlags::RDONLY)), "{path:?}");
+            assert!(is_link(root.open_kept(&path, OFlags::APPEND)), "{path:?}");
+        }
+        let below = at(".state/jobs/b/new");
+        assert!(is_link(root.create(&below)) && is_link(root.make_folder(&below)));
+        assert!(is_link(root.make_folder(&at(".state/jobs/b"))));
+        assert!(is_link(root.names(&at(".state/jobs/b"))));
+        assert!(is_link(root.rename(
+            &at(".state/jobs/a/mine"),
+            &below,
+            RenameFlags::empty()
+        )));
+        assert!(is_link(root.remove(&at(".state/jobs/b/file"))));
+        assert!(is_link(root.remove_folder(&below)));
+        assert!(is_link(root.sync_folder(&at(".state/jobs/b"))));
+        assert_eq!(fs::read_dir(&outside).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_link_is_replaced_and_not_written_through_where_a_file_is_made() {
+        let (_folder, root, outside) = root();
+        let path = root.path().join("new");
+        symlink(outside.join("file"), &path).unwrap();
+        assert_eq!(root.create(&path).unwrap().metadata().unwrap().len(), 0);
+        fs::remove_file(&path).unwrap();
+        fs::hard_link(outside.join("file"), &path).unwrap();
+        let refused = root.open_kept(&path, OFlags::APPEND).unwrap_err();
+        assert_eq!(Diversion::of(&refused), Some(Diversion::SecondName));
+        root.create(&path).unwrap();
+        assert!(root.open_kept(&path, OFlags::APPEND).is_ok());
+        assert_eq!(fs::read_to_string(outside.join("file")).unwrap(), "theirs");
+    }
+
+    #[test]
+    fn without_the_call_for_it_the_way_is_looked_at_step_by_step() {
+        let (_folder, root, outside) = root();
+        let handle = root.handle().unwrap();
+        root.make_folder(&root.path().join("a/b")).unwrap();
+        fs::write(root.path().join("a/b/file"), "mine").unwrap();
+        symlink(&outside, root.path().join("a/link")).unwrap();
+        symlink(outside.join("file"), root.path().join("a/b/link")).unwrap();
+        let open = |path: &str| {
+            let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            open_stepwise(handle, Path::new(path), flags, Mode::empty())
+        };
+        let mut text = String::new();
+        File::from(open("a/b/file").unwrap())
+            .read_to_string(&mut text)
+            .unwrap();
+        assert_eq!(text, "mine");
+        assert_eq!(open("a/link/file").unwrap_err(), Errno::LOOP);
+        assert_eq!(open("a/b/link").unwrap_err(), Errno::LOOP);
+        assert_eq!(open("../outside/file").unwrap_err(), Errno::XDEV);
+        assert_eq!(open("a/b/nothing").unwrap_err(), Errno::NOENT);
+    }
+
+    #[test]
+    fn what_its_name_leads_to_later_does_not_matter() {
+        let (folder, root, outside) = root();
+        root.make_folder(&root.path().join("inbox")).unwrap();
+        fs::remove_file(folder.path().join("link")).unwrap();
+        symlink(&outside, folder.path().join("link")).unwrap();
+        assert_eq!(root.names(root.path()).unwrap(), ["inbox"]);
+    }
+}
