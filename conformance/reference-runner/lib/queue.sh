@@ -1,13 +1,22 @@
 # shellcheck shell=bash
 # The queue folder: who moves a job where, which locks are held, what could run next.
 
+# Whether nobody but this user and root can change a file or a folder.
+is_own() {
+    [[ -z $(find "$1" -maxdepth 0 \( -perm -o+w -o ! -user "$EUID" ! -user 0 \) 2>/dev/null) ]]
+}
+
 prepare_queue() {
-    local stage
+    local stage path
+    for path in "$QUEUE/" "${STAGES[@]/#/$QUEUE/}" "$QUEUE/aq.toml"; do
+        [[ ! -e $path ]] || is_own "$path" || die 2 "others can write to $path; type: chmod go-w $path"
+    done
+    umask go-w
     for stage in "${STAGES[@]}"; do
         mkdir -p "$QUEUE/$stage" 2>/dev/null && [[ -r $QUEUE/$stage && -d $QUEUE/$stage ]] \
             || die 1 "$QUEUE/$stage can't be read; nothing is done, because an unreadable queue is no empty one"
     done
-    mkdir -p "$STATE"/{jobs,locks,seq,pending,mirror,runners} || die 1 "$STATE can't be written"
+    mkdir -p "$STATE"/{jobs,locks,seq,pending,mirror,runners} && chmod 700 "$STATE" || die 1 "$STATE can't be written"
 }
 
 # Runs a command while no other process of this queue is in here. A holder that is gone is cleared away.
@@ -64,6 +73,12 @@ notice() {
         if [[ ! -f $STATE/jobs/$id/facts ]]; then
             if is_written "$file"; then WRITTEN=$id; continue; fi
             mkdir -p "$STATE/jobs/$id"
+            if ! is_own "$file"; then
+                say "$id.md: foreign_file: others can write it, so it is not run"
+                echo foreign_file >"$STATE/jobs/$id/reason"
+                mv "$file" "$QUEUE/failed/"
+                continue
+            fi
             if ! is_id "$id" || ! facts_of "$file" "$id" >"$STATE/jobs/$id/facts.new" 2>"$STATE/jobs/$id/complaint"; then
                 cat "$STATE/jobs/$id/complaint" >&2
                 echo "bad file" >"$STATE/jobs/$id/reason"

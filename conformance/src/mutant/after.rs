@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use super::strangers;
 use super::{Kind, fired, fired_file, queue, variable};
 use crate::stdio;
 
@@ -46,6 +47,9 @@ pub(super) fn after(kind: Kind, code: i32) -> std::io::Result<i32> {
             fired(kind)?;
             return Ok(1);
         }
+        Kind::FollowsTheSettings => strangers::call_new_address()?,
+        Kind::FollowsLinks => strangers::write_through_links(&queue().join(".state"))?,
+        Kind::MovesThroughLinks => strangers::move_through_links()?,
         Kind::LeaksTheToken => leak_the_token()?,
         Kind::NeverEnds => {
             fired(kind)?;

@@ -178,4 +178,10 @@ cases! {
     "explains-nothing" in "route/yolo-not-allowed" dies of "reported" ["T-16"]
     "explains-nothing" in "route/folder-swapped" dies of "reported" ["T-17"]
     "prefers-theirs" in "route/waiting-here-as-it-stands" dies of "ships" ["T-12"]
+    "follows-the-settings" in "flags/address-is-fixed" dies of "calls" ["F-11"]
+    "follows-links" in "offline/link-leads-nowhere" dies of "stages" ["O-18"]
+    "moves-through-links" in "offline/stage-is-a-link" dies of "stages" ["O-18"]
+    "trusts-everybody" in "offline/open-to-others" dies of "stages" ["O-19"]
+    "trusts-everybody" in "offline/settings-open-to-others" dies of "stages" ["O-19"]
+    "trusts-everybody" in "offline/foreign-file" dies of "stages" ["O-19"]
 }

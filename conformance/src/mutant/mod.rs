@@ -8,6 +8,7 @@ mod consent;
 pub mod matrix;
 mod proxy;
 mod shim;
+mod strangers;
 mod tamper;
 mod wrapper;
 
@@ -132,6 +133,10 @@ mutants! {
     ForgetsItsConsent "forgets-its-consent" "knows nothing of what its operator allows routed jobs"
     ClaimsWhatItLacks "claims-what-it-lacks" "says that it has what it has not"
     ExplainsNothing "explains-nothing" "reports what it refused without a code"
+    FollowsTheSettings "follows-the-settings" "calls wherever aq.toml comes to point while it runs"
+    FollowsLinks "follows-links" "writes where a link in its queue leads"
+    MovesThroughLinks "moves-through-links" "moves a job wherever a stage folder leads"
+    TrustsEverybody "trusts-everybody" "works on a queue that others can write, as if it were its user's alone"
     PrefersTheirs "prefers-theirs" "runs the coordinator's job in place of this queue's own of that name"
 }
 

@@ -14,6 +14,7 @@ use super::after::{after, edited, miscounted};
 use super::beside;
 use super::consent;
 use super::shim::{go_on_after_failures, mislay_the_token, shim, without};
+use super::strangers;
 use super::tamper::Tamper;
 use super::{Kind, Mutant, fired, queue, variable};
 use crate::stand_in::SHIP;
@@ -281,6 +282,8 @@ fn before(kind: Kind) -> std::io::Result<()> {
             fs::write(&log, edited(kind, &fs::read_to_string(&log)?))?;
             fired(kind)
         }
+        Kind::FollowsTheSettings => strangers::note_address(),
+        Kind::TrustsEverybody => strangers::hide_access(),
         // It says so now: when the signal comes, it is too late.
         Kind::DiesOfSignals => fired(kind),
         _ => Ok(()),

@@ -70,6 +70,8 @@ impl Sandbox {
             let path = path.to_owned();
             move |source| SandboxError { path, source }
         };
+        // A runner refuses a queue that others can write, and no scenario means one where it does not say so.
+        rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
         let parent = std::env::temp_dir();
         let mut folder = tempfile::Builder::new()
             .prefix("aqc-")

@@ -37,11 +37,9 @@ impl Stopped<'_> {
                 let (from, to) = (self.path_at(at(0), at(1))?, self.path_at(at(2), at(3))?);
                 Some(format!("rename {} to {}", self.place(&from)?, self.place(&to)?))
             }
-            libc::SYS_openat => {
-                let makes = at(2) & (libc::O_CREAT | libc::O_TRUNC) as u64 != 0;
-                let place = self.place(&self.path_at(at(0), at(1))?)?;
-                makes.then(|| format!("create {place}"))
-            }
+            libc::SYS_openat => self.opened(&self.path_at(at(0), at(1))?, at(2)),
+            // Its flags are the first word of what it is told.
+            libc::SYS_openat2 => self.opened(&self.path_at(at(0), at(1))?, self.number(at(2))?),
             libc::SYS_unlinkat => Some(format!("remove {}", self.place(&self.path_at(at(0), at(1))?)?)),
             libc::SYS_mkdirat => self.folder(&self.path_at(at(0), at(1))?),
             #[cfg(target_arch = "x86_64")]
@@ -74,6 +72,12 @@ impl Stopped<'_> {
             libc::SYS_epoll_pwait => Some("wait".to_owned()),
             _ => None,
         }
+    }
+
+    fn opened(&self, path: &Path, flags: u64) -> Option<String> {
+        let makes = flags & (libc::O_CREAT | libc::O_TRUNC) as u64 != 0;
+        let place = self.place(path)?;
+        makes.then(|| format!("create {place}"))
     }
 
     /// All those that each command makes sure of have one name.
