@@ -60,14 +60,9 @@ Exit codes:
 enum Command {
     /// Run the scenarios that a glob names: an id, an area, or a pattern with * and ?
     Run { globs: Vec<String> },
-    /// Run again what failed in a stream that --events wrote: same scenarios, order and profile; what AQ_BIN
-    /// named then is run again unless it names another now
-    Replay {
-        /// The stream
-        file: PathBuf,
-        /// Only these scenarios, whether they failed or not
-        ids: Vec<String>,
-    },
+    /// Run again what failed in a stream that --events wrote: the same scenarios in the same order, by the runner that
+    /// is named now
+    Replay(replay::Sought),
     /// List the scenarios with the clauses that they prove
     List { globs: Vec<String> },
     /// Which checks, scenarios and mutants stand for each clause of the contracts
@@ -155,7 +150,7 @@ pub(crate) fn main() -> ExitCode {
     let done = match cli.command {
         None => run::run(&[], &cli.options),
         Some(Command::Run { globs }) => run::run(&globs, &cli.options),
-        Some(Command::Replay { file, ids }) => replay::replay(&file, &ids, &cli.options),
+        Some(Command::Replay(sought)) => replay::replay(&sought, &cli.options),
         Some(Command::List { globs }) => choice::list(&globs, &cli.options),
         Some(Command::Coverage) => proof::coverage(&cli.options),
         Some(Command::Mutants { names }) => proof::mutants(&names, &cli.options),
@@ -196,7 +191,7 @@ pub(crate) fn main() -> ExitCode {
 fn taken_by(command: &Command) -> (&'static str, &'static [&'static str]) {
     match command {
         Command::Run { .. } => ("run", options::JUDGES),
-        Command::Replay { .. } => ("replay", options::JUDGES),
+        Command::Replay(_) => ("replay", options::JUDGES),
         Command::List { .. } => ("list", &["--scenarios", "--shuffle"]),
         Command::Coverage => ("coverage", &["--scenarios"]),
         Command::Mutants { .. } => ("mutants", &["--jobs", "--scenarios", "--profile"]),

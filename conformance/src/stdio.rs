@@ -5,6 +5,8 @@ use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 use std::sync::OnceLock;
 
+use crate::report::harmless;
+
 static FIRST_ERROR: OnceLock<io::Error> = OnceLock::new();
 
 /// Prints a result to standard output.
@@ -23,9 +25,10 @@ pub fn keep(written: io::Result<()>) {
     }
 }
 
-/// Says something to a person, on standard error. Where that can't be written, nobody is there to be told.
+/// Says something to a person, on standard error. Where that can't be written, nobody is there to be told. What the
+/// message took from a file gives no orders to a terminal.
 pub fn say(message: impl Display) {
-    put_beside(&format!("conformance: {message}\n"));
+    put_beside(&format!("conformance: {}\n", harmless(&message.to_string())));
 }
 
 /// Prints text as it is to standard error.

@@ -3,6 +3,8 @@
 
 #[path = "runs/outputs.rs"]
 mod outputs;
+#[path = "runs/replay_trust.rs"]
+mod replay_trust;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};

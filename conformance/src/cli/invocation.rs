@@ -32,16 +32,14 @@ impl Invocation {
         }
     }
 
-    /// The command that runs this scenario alone: off the stream where there is one.
+    /// The command that runs this scenario alone: off the stream where there is one, which is not asked what to run.
     pub(super) fn alone(&self, id: &str) -> String {
         let mut words = vec![self.harness.clone()];
         match &self.events {
             Some(file) => words.extend(["replay".into(), "--keep".into(), file.clone()]),
-            None => {
-                words.extend(["run".into(), "--keep".into()]);
-                words.extend(self.options.iter().cloned());
-            }
+            None => words.extend(["run".into(), "--keep".into()]),
         }
+        words.extend(self.options.iter().cloned());
         if id.starts_with('-') {
             words.push("--".into());
         }

@@ -1,27 +1,48 @@
-//! Runs again what failed in a stream: the same scenarios in the same order, by the same profile, and says of each
-//! whether it is put right. The exit code is that of the new run.
+//! Runs again what failed in a stream: the same scenarios in the same order, and says of each whether it is put right.
+//! The exit code is that of the new run.
+//!
+//! A stream may be a stranger's. Ids, order, seed and how many run at a time are data and are taken from it. What is run
+//! (a profile, a binary, scenario files) is code, which the user names, or trusts the stream to name.
 
 use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use conformance::profile;
+use clap::Args;
+use conformance::profile::{self, ProfileError};
 use conformance::report::event::{Case, Started};
 use conformance::report::record::Record;
 use conformance::scenario::select::{self, Found};
 use conformance::stdio;
-use conformance::suite::{self, Suite, chain};
+use conformance::suite::{self, chain};
 use conformance::verdict::Outcome;
 
 use super::choice::suite_around;
 use super::{BROKEN, Options, USAGE, fail, run};
 
+#[derive(Debug, Args)]
+pub(super) struct Sought {
+    /// The stream
+    file: PathBuf,
+    /// Only these scenarios, whether they failed or not
+    ids: Vec<String>,
+    /// Run what the stream names: its profile, or what AQ_BIN named then, and its scenarios; it is code of whoever wrote
+    /// the stream
+    #[arg(long)]
+    trust: bool,
+}
+
 /// Runs these ids of the stream again, or all that failed in it.
-pub(super) fn replay(file: &Path, ids: &[String], options: &Options) -> Result<ExitCode, ExitCode> {
+pub(super) fn replay(sought: &Sought, options: &Options) -> Result<ExitCode, ExitCode> {
+    let Sought { file, ids, trust } = sought;
     let wrong = |message: String| fail(USAGE, &message);
     let record = read(file).map_err(wrong)?;
-    let options = &as_then(&record.started, options);
+    let code = NamedCode::of(&record.started, options);
+    if !trust && let Some(refusal) = code.refusal(file, &record.started) {
+        return Err(wrong(refusal));
+    }
+    let options = &as_then(&record.started, &code, options);
     if options
         .events
         .as_deref()
@@ -36,7 +57,7 @@ pub(super) fn replay(file: &Path, ids: &[String], options: &Options) -> Result<E
         let message = "nothing failed in that stream, so there is nothing to replay";
         return Err(fail(BROKEN, message));
     }
-    let suite = suite_then(&record.started, options)?;
+    let suite = suite_around(options, || code.aq())?;
     if suite.profile.digest() != record.started.program_digest {
         stdio::say("the runner is another build than then");
     }
@@ -50,26 +71,99 @@ pub(super) fn replay(file: &Path, ids: &[String], options: &Options) -> Result<E
     Ok(ExitCode::from(exit))
 }
 
+/// What the stream says to run where the user names nothing else.
+struct NamedCode {
+    runner: Option<NamedRunner>,
+    scenarios: Option<PathBuf>,
+}
+
+enum NamedRunner {
+    Profile(PathBuf),
+    /// What AQ_BIN named then.
+    Aq(PathBuf),
+}
+
+impl NamedCode {
+    fn of(then: &Started, now: &Options) -> NamedCode {
+        let path = |text: &Option<String>| text.as_ref().map(PathBuf::from);
+        let runner_is_named = now.profile.is_some() || std::env::var_os("AQ_BIN").is_some();
+        let runner = match runner_is_named {
+            true => None,
+            false => path(&then.profile)
+                .map(NamedRunner::Profile)
+                .or_else(|| path(&then.aq_bin).map(NamedRunner::Aq)),
+        };
+        let default = suite::default_folder();
+        let another = |folder: &PathBuf| *folder != default && !same_file(folder, &default);
+        let scenarios = match &now.scenarios {
+            Some(_) => None,
+            None => path(&then.scenarios).filter(another),
+        };
+        NamedCode { runner, scenarios }
+    }
+
+    /// What would be run, and what to type, where that is for the user to decide.
+    fn refusal(&self, file: &Path, then: &Started) -> Option<String> {
+        let shown = |path: &Path| path.to_string_lossy().escape_debug().to_string();
+        let program = then.program.join(" ");
+        let runner = self.runner.as_ref().map(|runner| match runner {
+            NamedRunner::Profile(path) => (
+                format!(
+                    "the profile `{}` (`{}` then)",
+                    shown(path),
+                    program.escape_debug()
+                ),
+                "`--profile FILE`",
+            ),
+            NamedRunner::Aq(path) => (format!("the binary `{}`", shown(path)), "`AQ_BIN=FILE` before it"),
+        });
+        let scenarios = self.scenarios.as_ref();
+        let scenarios =
+            scenarios.map(|path| (format!("the scenarios in `{}`", shown(path)), "`--scenarios DIR`"));
+        let (named, instead): (Vec<String>, Vec<&str>) = runner.into_iter().chain(scenarios).unzip();
+        (!named.is_empty()).then(|| {
+            format!(
+                "{file} would run {}: type `conformance replay --trust {file}` if you trust who wrote it, or name your own by {}",
+                named.join(" and "),
+                instead.join(" and "),
+                file = shown(file)
+            )
+        })
+    }
+
+    /// The `aq` to run where there is no profile.
+    fn aq(&self) -> Result<PathBuf, ProfileError> {
+        match &self.runner {
+            Some(NamedRunner::Aq(named)) => profile::aq_at(named),
+            _ => profile::find_aq(),
+        }
+    }
+}
+
 fn read(file: &Path) -> Result<Record, String> {
     let opened =
         File::open(file).map_err(|error| format!("{}: it can't be read: {error}", file.display()))?;
     let record = Record::read(BufReader::new(opened));
-    let record = record.map_err(|error| format!("{}: {}", file.display(), chain(&error)))?;
+    let record = record.map_err(|error| format!("{}: {}", file.display(), chain(&error).escape_debug()))?;
     match record.started.command.as_str() {
         "run" | "replay" => Ok(record),
         other => Err(format!(
-            "{}: it is of `conformance {other}`, which is run again as a whole",
-            file.display()
+            "{}: it is of `conformance {}`, which is run again as a whole",
+            file.display(),
+            other.escape_debug()
         )),
     }
 }
 
 /// What was asked for then, where nothing else is asked for now.
-fn as_then(then: &Started, now: &Options) -> Options {
-    let path = |text: &Option<String>| text.as_ref().map(PathBuf::from);
+fn as_then(then: &Started, code: &NamedCode, now: &Options) -> Options {
+    let profile = match &code.runner {
+        Some(NamedRunner::Profile(path)) => Some(path.clone()),
+        _ => None,
+    };
     Options {
-        profile: now.profile.clone().or_else(|| path(&then.profile)),
-        scenarios: now.scenarios.clone().or_else(|| path(&then.scenarios)),
+        profile: now.profile.clone().or(profile),
+        scenarios: now.scenarios.clone().or_else(|| code.scenarios.clone()),
         shuffle: now.shuffle.or(then.shuffle),
         jobs: now.jobs.or(Some(then.jobs)),
         ..now.clone()
@@ -100,18 +194,12 @@ fn wanted(record: &Record, ids: &[String], options: &Options) -> Result<Vec<Foun
     })
     .map(|id| {
         let found = all.iter().find(|found| found.id == *id).cloned();
-        found.ok_or_else(|| format!("{} holds no scenario `{id}` any more", folder.display()))
+        found.ok_or_else(|| {
+            let (folder, id) = (folder.display(), id.escape_debug());
+            format!("{folder} holds no scenario `{id}`; name the folder that does by --scenarios")
+        })
     })
     .collect()
-}
-
-/// The suite of then, with the runner that AQ_BIN names now, or named then, or that is built.
-fn suite_then(then: &Started, options: &Options) -> Result<Suite, ExitCode> {
-    let named_now = std::env::var_os("AQ_BIN");
-    suite_around(options, || match (&then.aq_bin, named_now) {
-        (Some(named), None) => profile::aq_at(Path::new(named)),
-        _ => profile::find_aq(),
-    })
 }
 
 /// A line for each: put right, failing as it did, or different.
@@ -127,7 +215,7 @@ fn compared(then: &Record, now: &Record) -> String {
 fn change(before: Option<&Case>, now: &Case) -> String {
     let told = |case: &Case| {
         let checks: Vec<&str> = case.bad().map(|finding| finding.check.as_str()).collect();
-        format!("{} {}", case.outcome.word(), checks.join(" "))
+        format!("{} {}", case.outcome.word(), checks.join(" ").escape_debug())
             .trim_end()
             .to_owned()
     };

@@ -119,7 +119,6 @@ pub(super) fn started(
     options: &Options,
 ) -> Started {
     let text = |path: &Path| path.to_string_lossy().into_owned();
-    let folder = options.scenarios.clone().unwrap_or_else(suite::default_folder);
     Started {
         version: VERSION,
         command: command.to_owned(),
@@ -130,7 +129,7 @@ pub(super) fn started(
         program_digest: suite.profile.digest(),
         aq_bin: std::env::var("AQ_BIN").ok(),
         profile: options.profile.as_deref().map(text),
-        scenarios: Some(text(&folder)),
+        scenarios: options.scenarios.as_deref().map(text),
         jobs,
         shuffle: options.shuffle,
         cases,

@@ -51,7 +51,7 @@ pub struct Started {
     /// The profile's file, where one was named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
-    /// The folder of the scenarios, where there is one.
+    /// The folder of the scenarios, where one was named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scenarios: Option<String>,
     /// How many run at a time.
