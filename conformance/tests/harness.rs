@@ -300,7 +300,7 @@ fn contradictions_are_refused_before_anything_runs() {
         ),
         (
             DRAIN.replace("[expect]", "folders = [\"a/../../b\"]\n[expect]"),
-            "`a/../../b` lies elsewhere",
+            "`folders` names `a/../../b`, which leads out by `..`",
         ),
         (
             format!("{DRAIN}[[step]]\nonce = {{}}\ndo = \"kill\"\n"),
@@ -325,6 +325,75 @@ fn contradictions_are_refused_before_anything_runs() {
             .to_string();
         assert!(error.contains(part), "{error}");
     }
+}
+
+/// Each with its line and its key: paths by every key that takes one, and every way out of a folder.
+#[test]
+fn a_path_that_leads_out_of_the_sandbox_is_refused_with_line_and_key() {
+    let runner = |line: &str| (6, DRAIN.replace("deadline = \"2s\"\n", &format!("{line}\n")));
+    let job = |lines: &str| (9, format!("{DRAIN}[[job]]\n{lines}\n"));
+    let by = |key: &str, path: &str| match key {
+        "files" => runner(&format!("files = {{ '{path}' = \"\" }}")),
+        "file" => runner(&format!(
+            "repeated = [{{ file = '{path}', line = \"x\", times = 1 }}]"
+        )),
+        "folders" => runner(&format!("folders = ['{path}']")),
+        "engines" => runner(&format!("engines = ['{path}']")),
+        "id" => job(&format!("id = '{path}'")),
+        "writes" => job(&format!("does.writes = ['{path}']\nid = \"a\"")),
+        key => panic!("{key}"),
+    };
+    for key in ["files", "file", "folders", "engines", "id", "writes"] {
+        for path in ["/etc/x", "../x", "a/../../x", "", "a//x", "./x", "x/", ".."] {
+            let (line, text) = by(key, path);
+            refused(&text, line, key, path);
+        }
+        let (line, text) = by(key, "x");
+        let nul = text.replace("'x'", "\"x\\u0000\"");
+        refused(&nul, line, key, "x\\0");
+    }
+    for (key, name) in [
+        ("id", "a/b"),
+        ("writes", "a/b"),
+        ("engines", "a b"),
+        ("engines", "x;id"),
+        ("engines", "$(id)"),
+    ] {
+        let (line, text) = by(key, name);
+        refused(&text, line, key, name);
+    }
+    let words = ["/etc/x", "../x", "--queue=/x", "{queue}/../../x", "-q=../x"];
+    for word in words {
+        refused(&DRAIN.replace("--drain", word), 5, "args", word);
+        let (line, text) = runner(&format!("then = [[\"add\", \"{word}\"]]"));
+        refused(&text, line, "then", word);
+        let step =
+            format!("[[step]]\nonce = {{ run = \"a\" }}\ndo = {{ command = [\"add\", \"{word}\"] }}\n");
+        refused(&format!("{DRAIN}{step}"), 10, "command", word);
+    }
+    for (name, value, told) in [
+        ("AQ_FLEET_CA", "/etc/x", "/etc/x"),
+        ("A", "../x", "../x"),
+        ("AQ_QUEUE", "q", "AQ_QUEUE"),
+        ("HOME", "", "HOME"),
+        ("PATH", "x", "PATH"),
+    ] {
+        let (line, text) = runner(&format!("env = {{ {name} = \"{value}\" }}"));
+        refused(&text, line, "env", told);
+        refused(
+            &format!("{DRAIN}connects_with = {{ {name} = \"{value}\" }}\n"),
+            8,
+            "connects_with",
+            told,
+        );
+    }
+}
+
+fn refused(text: &str, line: usize, key: &str, path: &str) {
+    let path_of_file = Path::new("inline.toml");
+    let error = parse::parse(text, path_of_file).expect_err(text).to_string();
+    let expected = format!("inline.toml:{line}: `{key}` names `{path}`, which ");
+    assert!(error.starts_with(&expected), "{expected}\n{error}\n{text}");
 }
 
 /// The runner starts one of the tools itself, where it was started and in the folder that the job names.

@@ -143,6 +143,13 @@ fn a_scenario_whose_clause_is_not_claimed_is_not_applicable() {
     assert_eq!(verdict.outcome, Outcome::NotApplicable);
 }
 
+/// The profile with its log elsewhere.
+fn log_at(path: &str) -> String {
+    let own = PROFILE.lines().find(|line| line.starts_with("path"));
+    let own = own.expect("the profile says where its log is");
+    PROFILE.replace(own, &format!("path = \"{path}\""))
+}
+
 #[test]
 fn a_profile_is_refused_with_line_and_what_to_write() {
     let cases = [
@@ -151,6 +158,15 @@ fn a_profile_is_refused_with_line_and_what_to_write() {
             ":4: unknown key `lakcs`; did you mean `lacks`?",
         ),
         (PROFILE.replace("S-4", "S-44"), ":4: `S-44` is no clause"),
+        (
+            log_at("/etc/passwd"),
+            "`path` names `/etc/passwd`, which is absolute",
+        ),
+        (
+            log_at("../../log"),
+            "`path` names `../../log`, which leads out by `..`",
+        ),
+        (log_at(""), "`path` names ``, which is empty"),
         (
             PROFILE.replace("[\"./runner\"]", "[]"),
             ":3: `command` names no program",

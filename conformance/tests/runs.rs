@@ -5,6 +5,8 @@
 mod outputs;
 #[path = "runs/replay_trust.rs"]
 mod replay_trust;
+#[path = "runs/strange_scenarios.rs"]
+mod strange_scenarios;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 
-use crate::sandbox::{Sandbox, job_file};
+use crate::sandbox::{Sandbox, create_file, job_file};
 use crate::scenario::{Job, PartialWrite};
 
 pub(super) struct SlowWriter {
@@ -35,7 +35,7 @@ impl SlowWriter {
         let (mut file, rest) = match self.open.remove(id) {
             Some(begun) => begun,
             None => {
-                let file = File::create(self.inbox.join(format!("{id}.md"))).map_err(failed)?;
+                let file = create_file(&self.inbox.join(format!("{id}.md"))).map_err(failed)?;
                 (file, self.texts.get(id).cloned().unwrap_or_default())
             }
         };

@@ -11,6 +11,7 @@ use super::{Profile, ProfileError};
 use crate::clause;
 use crate::known::KnownFailure;
 use crate::scenario::parse;
+use crate::scenario::paths::StrayPath;
 
 /// How a runner is driven, and what of the contract it claims.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -79,6 +80,13 @@ pub fn read(path: &Path) -> Result<Profile, ProfileError> {
         let line = error.span().map_or(1, |span| parse::line_of(&text, span.start));
         wrong(line, parse::explain(error.message()))
     })?;
+    let log = file.log.path.as_ref();
+    if let Some(stray) = log.and_then(|log| StrayPath::below("the queue folder", "path", log)) {
+        return Err(wrong(
+            parse::line_of(&text, stray.offset_in(&text)),
+            stray.message(),
+        ));
+    }
     match contradiction(&file) {
         Some((needle, message)) => Err(wrong(parse::line_with(&text, &needle), message)),
         None => Ok(profile(file, path)),

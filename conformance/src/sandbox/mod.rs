@@ -7,10 +7,12 @@ pub mod secret;
 pub mod snapshot;
 mod work_folders;
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use tempfile::TempDir;
 
 use crate::scenario::{Job, Place, QueueAtStart, Scenario};
@@ -47,6 +49,16 @@ pub struct SandboxError {
     path: PathBuf,
     #[source]
     source: std::io::Error,
+}
+
+/// Makes this file, or empties the one that is there; not where a link leads, which a job may have made.
+pub(crate) fn create_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+        .open(path)
 }
 
 /// What becomes of the folder afterwards.
@@ -161,7 +173,7 @@ impl Sandbox {
     pub fn write(&self, path: &Path, text: &str) -> Result<(), SandboxError> {
         let write = || {
             fs::create_dir_all(path.parent().unwrap_or(&self.root))?;
-            fs::write(path, text)
+            create_file(path)?.write_all(text.as_bytes())
         };
         write().map_err(|source| SandboxError {
             path: path.to_owned(),

@@ -68,7 +68,7 @@ pub struct Does {
     pub takes: Option<Span>,
     /// Its exit code; by default 0.
     pub exit: Option<i32>,
-    /// Files that it leaves in its folder.
+    /// Names of files that it leaves in its folder.
     #[serde(default)]
     pub writes: Vec<String>,
     /// Text that it prints.

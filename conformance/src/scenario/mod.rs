@@ -4,6 +4,7 @@
 pub mod expect;
 pub mod job;
 pub mod parse;
+pub(crate) mod paths;
 pub mod schema;
 pub mod select;
 pub mod span;
@@ -50,7 +51,8 @@ pub struct Scenario {
 pub struct RunnerTable {
     /// Arguments of the main command. `{queue}`, `{work}`, `{jobs}`, `{url}` and `{token_file}` are replaced.
     pub args: Vec<String>,
-    /// Environment on top of the sandbox's own; the same words are replaced.
+    /// Environment on top of the sandbox's own; the same words are replaced. `AQ_QUEUE`, `HOME`, `TMPDIR` and `PATH` are
+    /// the sandbox's.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
     /// Variables of the sandbox that this runner must not get.
@@ -62,7 +64,7 @@ pub struct RunnerTable {
     /// Whether there is a queue folder beforehand.
     #[serde(default)]
     pub queue: QueueAtStart,
-    /// Files laid into the queue folder before anything runs, by relative path. Where work may come from the
+    /// Files laid into the queue folder before anything runs, by a path below it. Where work may come from the
     /// coordinator and no `aq.toml` is among them, one is laid that allows routed jobs everything; none where the queue is
     /// absent.
     #[serde(default)]
@@ -70,10 +72,10 @@ pub struct RunnerTable {
     /// Lines that are laid into files many times over, after what `files` says.
     #[serde(default)]
     pub repeated: Vec<Repeated>,
-    /// Folders made below the one in which the runner is started, by relative path.
+    /// Folders made below the one in which the runner is started, by a path below it.
     #[serde(default)]
     pub folders: Vec<String>,
-    /// Stand-in engines on PATH beside those that the jobs name.
+    /// Stand-in engines on PATH beside those that the jobs name: letters, digits and `._-`.
     #[serde(default)]
     pub engines: Vec<String>,
     /// Engines that are not on PATH although a job names them.
@@ -106,7 +108,7 @@ pub enum QueueAtStart {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Repeated {
-    /// The file's relative path.
+    /// The file's path below the queue folder.
     pub file: String,
     /// The line; `{n}` becomes its number, from 1 on.
     pub line: String,

@@ -2,13 +2,13 @@
 //! line and what to write instead.
 
 use std::collections::BTreeSet;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use rustix::process::Signal;
 
 use super::expect::OutputText;
 use super::step::{Action, EventKind, Moment};
-use super::{Place, QueueAtStart, Scenario};
+use super::{Place, QueueAtStart, Scenario, paths};
 
 /// Why a scenario file can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +47,9 @@ pub fn parse(text: &str, path: &Path) -> Result<Scenario, ScenarioError> {
         let line = error.span().map_or(1, |span| line_of(text, span.start));
         wrong(line, explain(error.message()))
     })?;
+    if let Some(stray) = paths::first_stray(&scenario) {
+        return Err(wrong(line_of(text, stray.offset_in(text)), stray.message()));
+    }
     match contradiction(&scenario) {
         Some((needle, message)) => Err(wrong(line_with(text, &needle), message)),
         None => Ok(scenario),
@@ -103,14 +106,6 @@ fn contradiction(scenario: &Scenario) -> Option<(String, String)> {
     if let Some(name) = scenario.runner.ignores.iter().find(|name| !can_be_ignored(name)) {
         let message =
             format!("`{name}` is no signal that can be ignored; write HUP, INT, QUIT, PIPE or TERM");
-        return Some((format!("\"{name}\""), message));
-    }
-    let strays = |name: &&String| {
-        let parts = Path::new(name).components();
-        !parts.into_iter().all(|part| matches!(part, Component::Normal(_)))
-    };
-    if let Some(name) = scenario.runner.folders.iter().find(strays) {
-        let message = format!("`{name}` lies elsewhere; name a folder below the work folder");
         return Some((format!("\"{name}\""), message));
     }
     in_queue(scenario)

@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,7 @@ use signal_hook::consts::SIGTERM;
 use signal_hook::iterator::Signals;
 
 use super::{Hello, Instructions, Said, Spawned, Stdin};
+use crate::sandbox::create_file;
 use crate::signals::SignalDispositions;
 use crate::stdio;
 use crate::supervise::ignoring;
@@ -72,9 +73,7 @@ fn act(socket: &str, tool: &str, arguments: &[String]) -> std::io::Result<i32> {
     if let Some(spawned) = told.spawns {
         leave_behind(socket, spawned, told.ignores_term)?;
     }
-    for name in &told.writes {
-        fs::write(name, format!("written by {tool}\n"))?;
-    }
+    write_files(socket, tool, &told.writes)?;
     let mut output = std::io::stdout().lock();
     output.write_all(told.prints.as_bytes())?;
     output.flush()?;
@@ -84,6 +83,29 @@ fn act(socket: &str, tool: &str, arguments: &[String]) -> std::io::Result<i32> {
     }
     say(&mut stream, &Said::Exits(told.exit))?;
     Ok(told.exit)
+}
+
+/// Leaves these files in the job's folder; the socket lies in the sandbox's, and outside of that nothing is written.
+fn write_files(socket: &str, tool: &str, names: &[String]) -> std::io::Result<()> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    let sandbox = Path::new(socket)
+        .parent()
+        .unwrap_or(Path::new("/"))
+        .canonicalize()?;
+    let here = std::env::current_dir()?;
+    if !here.starts_with(&sandbox) {
+        let message = format!(
+            "{} lies outside of the sandbox, so nothing is written",
+            here.display()
+        );
+        return Err(std::io::Error::other(message));
+    }
+    for name in names {
+        create_file(Path::new(name))?.write_all(format!("written by {tool}\n").as_bytes())?;
+    }
+    Ok(())
 }
 
 /// Tells of each SIGTERM, and then ends of it like a process that has no handler, unless it is deaf.

@@ -1,0 +1,81 @@
+//! A scenario that a stranger wrote: nothing outside of the sandbox is written by the harness, whatever it names.
+
+use std::fs;
+
+use super::{Bench, PASS};
+
+/// What a runner has to do before it starts an engine.
+const UNSET: &str = "unset AQ_FLEET_TOKEN AQ_FLEET_URL AQ_FLEET_TIMEOUT AQ_FLEET_DRAIN\n";
+
+/// A scenario with more lines in `[runner]`, and more tables.
+fn scenario(bench: &Bench, runner: &str, tables: &str) {
+    bench.scenario("a/strange", "F-1", &format!("{PASS}{tables}"));
+    let path = bench.path("scenarios/a/strange.toml");
+    let text = fs::read_to_string(&path).expect("a scenario");
+    let text = text.replace("args = [\"run\"]\n", &format!("args = [\"run\"]\n{runner}\n"));
+    fs::write(path, text).expect("a scenario");
+}
+
+/// Sandboxes are made beside the bench, so a path out of one can lead into it.
+fn beside(bench: &Bench) -> String {
+    let name = bench.folder.path().file_name().expect("a name");
+    format!("../../{}/outside", name.to_string_lossy())
+}
+
+#[test]
+fn nothing_is_laid_outside_of_the_sandbox_and_the_file_line_and_key_are_told() {
+    let bench = Bench::new("exit 0", &[], "");
+    let absolute = bench.path("outside");
+    let absolute = absolute.to_string_lossy();
+    let out = beside(&bench);
+    let cases = [
+        ("files", format!("files = {{ \"{absolute}\" = \"x\" }}")),
+        ("files", format!("files = {{ \"{out}\" = \"x\" }}")),
+        (
+            "file",
+            format!("repeated = [{{ file = \"{absolute}\", line = \"x\", times = 2 }}]"),
+        ),
+        ("folders", format!("folders = [\"{out}\"]")),
+        ("engines", format!("engines = [\"{out}\"]")),
+    ];
+    for (key, line) in cases {
+        scenario(&bench, &line, "");
+        let (code, output, errors) = bench.run(&["run", "a/strange"]);
+        assert!(!bench.path("outside").exists(), "{line}");
+        assert_eq!(code, Some(3), "{output}{errors}");
+        assert!(
+            output.contains(&format!("strange.toml:5: `{key}` names")),
+            "{output}"
+        );
+    }
+    scenario(
+        &bench,
+        "",
+        &format!("[[job]]\nid = \"{out}\"\nplace = \"aside\"\n"),
+    );
+    let (code, output, errors) = bench.run(&["run", "a/strange"]);
+    assert!(!bench.path("outside.md").exists());
+    assert_eq!(code, Some(3), "{output}{errors}");
+}
+
+/// The runner starts the job's stand-in in the folder of the bench, or where a link leads there.
+#[test]
+fn a_stand_in_writes_nothing_outside_of_the_sandbox() {
+    let tables = "[[job]]\nid = \"a\"\nplace = \"aside\"\ndoes = { writes = [\"outside\"] }\n";
+    for place in [
+        "cd \"$(dirname \"$0\")\"",
+        "ln -s \"$(dirname \"$0\")/outside\" outside",
+    ] {
+        let runner = format!("{UNSET}if [ \"$1\" = run ]; then {place}; printf 'stand-in: a\\n' | devin; fi");
+        let bench = Bench::new(&runner, &[], "");
+        scenario(&bench, "", tables);
+        let (code, output, errors) = bench.run(&["run", "a/strange"]);
+        assert!(!bench.path("outside").exists(), "{place}\n{output}{errors}");
+        assert_eq!(code, Some(1), "{output}{errors}");
+    }
+    let inside = "if [ \"$1\" = run ]; then printf 'stand-in: a\\n' | devin && [ -e outside ]; fi";
+    let bench = Bench::new(&format!("{UNSET}{inside}"), &[], "");
+    scenario(&bench, "", tables);
+    let (code, output, errors) = bench.run(&["run", "a/strange"]);
+    assert_eq!(code, Some(0), "{output}{errors}");
+}
