@@ -4,15 +4,22 @@
 #   stub-coordinator/tests/schemathesis/run.sh [SEED...]        seeds to run with, one after the other; 1 where none is given
 #   SCHEMATHESIS_EXAMPLES=100 stub-coordinator/tests/schemathesis/run.sh 7
 #
-# Needs cargo and Python 3.10 or later with venv. Fetches schemathesis from PyPI, once, into target/.
+# Needs cargo and Python 3.11 or later with venv. Fetches schemathesis once into target/: the files whose hashes stand in
+# requirements.txt, and no other. A newer version:
+#
+#   echo schemathesis==VERSION | uv pip compile --universal --generate-hashes --python-version 3.11 --no-emit-index-url \
+#     --no-header --no-annotate --only-binary :all: - -o stub-coordinator/tests/schemathesis/requirements.txt
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 
-version=4.32.5
-venv=target/schemathesis-$version
-if [ ! -x "$venv/bin/schemathesis" ]; then
-  python3 -m venv "$venv"
-  "$venv/bin/pip" install --quiet --disable-pip-version-check "schemathesis==$version"
+requirements=stub-coordinator/tests/schemathesis/requirements.txt
+digest=$(sha256sum "$requirements")
+venv=target/schemathesis-${digest:0:16}
+if [ ! -e "$venv/complete" ]; then
+  python3 -m venv --clear "$venv"
+  # A source distribution would bring what it is built with, and that has no hash here.
+  "$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r "$requirements"
+  touch "$venv/complete"
 fi
 cargo build --quiet --locked -p stub-coordinator
 
