@@ -99,6 +99,12 @@ impl Drop for Mirror {
     }
 }
 
+/// Whether a file is one by itself. A job can lay a link to another file into its queue, or a FIFO, which is never read
+/// to its end.
+fn is_regular(path: &Path) -> io::Result<bool> {
+    Ok(fs::symlink_metadata(path)?.is_file())
+}
+
 struct Follower {
     shared: Arc<Shared>,
     queue: PathBuf,
@@ -151,11 +157,13 @@ impl Follower {
     }
 
     fn submit(&mut self, id: &str, path: &Path) {
-        let spec = match read_job_file(path) {
-            Ok(read) => read.job.into_spec().map_err(|error| error.to_string()),
+        let spec = match is_regular(path).map(|regular| regular.then(|| read_job_file(path))) {
             // It may have gone on in the meantime; that is no trouble.
-            Err(_) if !path.exists() => return,
-            Err(error) => Err(error.to_string()),
+            Err(_) => return,
+            Ok(None) => Err("it is no regular file; put the job file itself there".to_owned()),
+            Ok(Some(Ok(read))) => read.job.into_spec().map_err(|error| error.to_string()),
+            Ok(Some(Err(_))) if !path.exists() => return,
+            Ok(Some(Err(error))) => Err(error.to_string()),
         };
         match spec {
             Ok(spec) => {
@@ -177,7 +185,7 @@ impl Follower {
     /// The place in enqueue order that the queue noted last for a job.
     fn sequence_of(&self, id: &str) -> Option<u64> {
         let path = self.queue.join(".state/jobs").join(id).join("history.jsonl");
-        let bytes = fs::read(path).ok()?;
+        let bytes = is_regular(&path).ok()?.then(|| fs::read(path).ok())??;
         let end = &bytes[bytes.len().saturating_sub(HISTORY_LIMIT)..];
         end.rsplit(|byte| *byte == b'\n')
             .filter_map(|line| serde_json::from_slice::<HistoryLine>(line).ok())

@@ -134,6 +134,45 @@ fn a_file_that_is_no_job_is_told_of_and_the_others_are_submitted() {
     );
 }
 
+/// What a job of the queue may have laid there: a way to a file outside, or something that is never read to its end.
+#[test]
+fn what_is_no_regular_file_is_told_of_and_neither_followed_nor_waited_for() {
+    let folder = queue(&[("good", None)]);
+    let outside = folder.path().join("outside.md");
+    fs::write(&outside, "---\nengine: sh\n---\nNot for anybody here.\n").expect("written");
+    let inbox = folder.path().join("inbox");
+    std::os::unix::fs::symlink(&outside, inbox.join("link.md")).expect("a link");
+    std::os::unix::fs::symlink(folder.path().join("nowhere"), inbox.join("loose.md")).expect("a link");
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        inbox.join("fifo.md"),
+        rustix::fs::FileType::Fifo,
+        mode,
+        0,
+    )
+    .expect("a FIFO");
+    let history = folder.path().join(".state/jobs/good");
+    fs::create_dir_all(&history).expect("made");
+    std::os::unix::fs::symlink("/dev/zero", history.join("history.jsonl")).expect("a link");
+    let mut stub = start(&[]);
+    let (tell, told) = channel();
+    stub.mirror(folder.path(), move |line| {
+        // The test may have ended.
+        let _ = tell.send(line);
+    })
+    .expect("followed");
+    assert_eq!(ids(&stub), ["good"]);
+    let mut lines: Vec<String> = (0..3)
+        .map(|_| told.recv_timeout(PATIENCE).expect("a line"))
+        .collect();
+    lines.sort();
+    for (line, id) in lines.iter().zip(["fifo", "link", "loose"]) {
+        let expected = format!("{id} is not mirrored: it is no regular file");
+        assert!(line.starts_with(&expected), "{line}");
+    }
+}
+
 #[test]
 fn what_is_no_queue_folder_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
