@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use conformance::drive::stop::Stop;
 use conformance::profile::{self, Profile, ProfileError};
+use conformance::report::harmless;
 use conformance::sandbox::Keep;
 use conformance::scenario::parse;
 use conformance::scenario::select::{self, Found};
@@ -60,8 +61,8 @@ pub(super) fn list(globs: &[String], options: &Options) -> Result<ExitCode, Exit
             Ok(scenario) => {
                 text.push_str(&format!(
                     "{:width$}  {} [{}]\n",
-                    found.id,
-                    scenario.title,
+                    harmless(&found.id),
+                    harmless(&scenario.title),
                     scenario.clauses.join(" ")
                 ));
             }

@@ -41,8 +41,8 @@ impl Colour {
     }
 }
 
-/// Makes text of a runner harmless for a terminal: control characters are written as escapes.
-pub(crate) fn harmless(text: &str) -> String {
+/// Makes text of a runner or of a file harmless for a terminal: control characters are written as escapes.
+pub fn harmless(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

@@ -74,7 +74,12 @@ pub fn summary(record: &Record, colour: Colour) -> String {
     let gravest = record.gravest_first();
     for case in gravest.iter().filter(failed) {
         let heading = format!("── {} {}", case.outcome.word(), harmless(&case.id));
-        let _ = writeln!(text, "{}\n{}", colour.paint("1;31", &heading), case.story);
+        let _ = writeln!(
+            text,
+            "{}\n{}",
+            colour.paint("1;31", &heading),
+            harmless(&case.story)
+        );
         if !case.replay.is_empty() {
             let kept = match case.replay.contains(" --keep") {
                 true => ", its folder kept",

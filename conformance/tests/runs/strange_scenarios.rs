@@ -79,3 +79,33 @@ fn a_stand_in_writes_nothing_outside_of_the_sandbox() {
     let (code, output, errors) = bench.run(&["run", "a/strange"]);
     assert_eq!(code, Some(0), "{output}{errors}");
 }
+
+#[test]
+fn what_a_scenario_is_called_gives_no_orders_to_a_terminal() {
+    let bench = Bench::new(
+        "exit 0",
+        &[("a/title", PASS), ("a/key", PASS), ("a/\u{1b}[2Jid", PASS)],
+        "",
+    );
+    for (id, with) in [
+        ("a/title", "title = \"\\u001b]0;x\\u0007\""),
+        ("a/key", "title = \"t\"\n\"\\u001b[2J\" = 1"),
+    ] {
+        let path = bench.path(&format!("scenarios/{id}.toml"));
+        let text = fs::read_to_string(&path).expect("a scenario");
+        fs::write(path, text.replace("title = \"t\"", with)).expect("a scenario");
+    }
+    for arguments in [
+        &["list", "--scenarios", "scenarios"][..],
+        &["run", "--scenarios", "scenarios", "--profile", "profile.toml"],
+    ] {
+        let (code, output, errors) = bench.alone(arguments);
+        let raw = |character: char| character.is_control() && !"\n\t".contains(character);
+        assert!(
+            !format!("{output}{errors}").contains(raw),
+            "{output:?}\n{errors:?}"
+        );
+        assert_eq!(code, Some(3), "the key is refused\n{output}{errors}");
+        assert!(output.contains("a/title"), "{output}");
+    }
+}
