@@ -13,6 +13,7 @@ mod files;
 mod history;
 mod hold_up;
 mod inbox;
+mod integrity;
 mod judge;
 mod locks;
 mod outbox;
@@ -35,14 +36,16 @@ use crate::ids::{JobId, LockName};
 use crate::job::{self, Job, Naming};
 use crate::queue_root::QueueRoot;
 use crate::stage::Stage;
+use crate::supervise::record;
 
 pub(crate) use add::Submission;
 pub(crate) use change::Cause;
-pub(crate) use claim::{Claim, Claimed};
+pub(crate) use claim::{Claim, Claimed, ReviewClaim};
 pub(crate) use error::QueueError;
 pub(crate) use history::{History, Line};
 pub(crate) use hold_up::Pause;
 pub(crate) use inbox::{AwaitedFile, Inbox};
+pub(crate) use integrity::{CHANGED_IN_WORK, FileDigest, InWork, KeptSurroundings};
 pub(crate) use locks::JobHold;
 pub(crate) use outbox::{Letter, Posted};
 pub(crate) use prune::Spared;
@@ -176,6 +179,11 @@ impl Queue {
         self.job_folder(id).join("processes.jsonl")
     }
 
+    /// Whether the job's last command has that mark.
+    pub(crate) fn is_marked(&self, id: &JobId, mark: &str) -> bool {
+        record::is_marked(&self.root, &self.process_record(id), mark)
+    }
+
     /// The jobs in `quarantine` that keep a lock: nothing that names it starts before a person has decided about them.
     pub(crate) fn keepers(&self, lock: &LockName) -> Reading<Vec<JobId>> {
         locks::keepers(self, lock)
@@ -197,6 +205,11 @@ impl Queue {
 
     pub(crate) fn history(&self, id: &JobId) -> Reading<History> {
         history::read(self, id)
+    }
+
+    /// The reason of the job's last change, for those who only want to know.
+    pub(crate) fn reason(&self, id: &JobId) -> Option<String> {
+        self.history(id).ok()?.lines.pop()?.reason
     }
 
     /// The stage that a job is in, if the queue has it.
@@ -225,6 +238,11 @@ impl Queue {
 
     /// The job as its file in that stage describes it.
     pub(crate) fn job(&self, stage: Stage, id: &JobId) -> Reading<Job> {
+        self.read_job(stage, id).map(|(job, _)| job)
+    }
+
+    /// The same, with the bytes that describe it.
+    fn read_job(&self, stage: Stage, id: &JobId) -> Reading<(Job, Vec<u8>)> {
         let path = self.job_path(stage, id);
         let bytes = files::read_bounded(&self.root, &path, job::FILE_BYTES_MAX).map_err(|source| {
             QueueError::Read {
@@ -232,9 +250,10 @@ impl Queue {
                 source,
             }
         })?;
-        job::parse(Naming::File(id.as_str()), &path.display().to_string(), &bytes)
-            .map(|accepted| accepted.job)
-            .map_err(QueueError::Job)
+        match job::parse(Naming::File(id.as_str()), &path.display().to_string(), &bytes) {
+            Ok(accepted) => Ok((accepted.job, bytes)),
+            Err(remark) => Err(QueueError::Job(remark)),
+        }
     }
 
     fn names(&self, stage: Stage) -> Reading<Vec<std::ffi::OsString>> {

@@ -20,6 +20,7 @@ mod presence;
 mod routed;
 mod runner;
 mod ship;
+mod ship_plan;
 
 use crate::engine::{EngineError, Engines};
 use crate::exit::Exit;
@@ -33,6 +34,7 @@ use crate::supervise;
 pub(crate) use attempt::{child_environment, outputs};
 pub(crate) use presence::{RunnerRecord, runners_at_work};
 pub(crate) use ship::ship;
+pub(crate) use ship_plan::ShipPlan;
 
 /// When a run is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -29,7 +29,7 @@ use nix::sys::signal::{SigSet, Signal};
 use rustix::io::FdFlags;
 
 pub(crate) use client::{Running, Spare, Streams, Urgency, start};
-pub(crate) use order::{End, Order, Variable};
+pub(crate) use order::{End, Order, Variable, read_environment, written_environment};
 
 use order::Handover;
 use tree::Tree;

@@ -27,6 +27,8 @@ pub(super) struct Arguments {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<Override>,
     #[command(flatten)]
+    pub(super) inside: super::InsideJob,
+    #[command(flatten)]
     format: super::Format,
 }
 

@@ -14,6 +14,8 @@ pub(super) struct Arguments {
     /// The job
     id: String,
     #[command(flatten)]
+    pub(super) inside: super::InsideJob,
+    #[command(flatten)]
     format: super::Format,
 }
 

@@ -4,7 +4,7 @@ use std::io;
 
 use crate::engine::EngineError;
 use crate::exit::Exit;
-use crate::ids::InvalidId;
+use crate::ids::{InvalidId, JobId};
 use crate::job::Remark;
 use crate::queue::QueueError;
 use crate::run::RunError;
@@ -32,6 +32,8 @@ pub(super) enum CliError {
     },
     #[error("{0}")]
     Refused(String),
+    #[error("this is inside the job `{0}` of this very queue: leave it to a person, or add --inside-job")]
+    InsideJob(JobId),
     #[error("can't write the output")]
     Output(#[from] io::Error),
 }
@@ -44,7 +46,9 @@ impl CliError {
 
     pub(super) fn exit(&self) -> Exit {
         match self {
-            CliError::Settings(_) | CliError::Engine(_) | CliError::Id(_) => Exit::Usage,
+            CliError::Settings(_) | CliError::Engine(_) | CliError::Id(_) | CliError::InsideJob(_) => {
+                Exit::Usage
+            }
             CliError::Queue(error) | CliError::Run(RunError::Queue(error)) if error.is_unsafe() => {
                 Exit::Usage
             }

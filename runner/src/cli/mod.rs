@@ -7,6 +7,7 @@ mod doctor;
 mod error;
 mod fleet_status;
 mod init;
+mod inside_job;
 mod list;
 mod logs;
 mod pause;
@@ -21,6 +22,8 @@ mod status;
 use std::io::Write;
 
 use clap::{CommandFactory, Parser, Subcommand};
+
+use inside_job::InsideJob;
 
 use crate::exit::Exit;
 use crate::ids::JobId;
@@ -92,6 +95,22 @@ enum Command {
     Completions { shell: clap_complete::Shell },
 }
 
+impl Command {
+    /// Of the commands that decide what runs, or what is kept of it.
+    fn decides(&self) -> Option<InsideJob> {
+        Some(match self {
+            Command::Add(arguments) => arguments.inside,
+            Command::Ship(arguments) => arguments.inside,
+            Command::Retry(arguments) => arguments.inside,
+            Command::Cancel(arguments) => arguments.inside,
+            Command::Pause(arguments) => arguments.inside,
+            Command::Resume(arguments) => arguments.inside,
+            Command::Prune(arguments) => arguments.inside,
+            _ => return None,
+        })
+    }
+}
+
 /// Whether a command prints for people or for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Args)]
 struct Format {
@@ -152,6 +171,9 @@ fn dispatch(line: CommandLine) -> Result<Exit, CliError> {
         return doctor::run(&settings, arguments);
     }
     let settings = settings?;
+    if let Some(inside) = line.command.decides() {
+        inside.check(&settings)?;
+    }
     match line.command {
         Command::Init(arguments) => init::run(&settings, &arguments),
         Command::Add(arguments) => add::run(&settings, &arguments),

@@ -33,12 +33,16 @@ pub(super) struct PauseArguments {
     #[arg(long, value_name = "TEXT")]
     message: Option<String>,
     #[command(flatten)]
+    pub(super) inside: super::InsideJob,
+    #[command(flatten)]
     format: super::Format,
 }
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  aq resume")]
 pub(super) struct ResumeArguments {
+    #[command(flatten)]
+    pub(super) inside: super::InsideJob,
     #[command(flatten)]
     format: super::Format,
 }

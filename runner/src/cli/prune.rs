@@ -40,6 +40,8 @@ pub(super) struct Arguments {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
+    pub(super) inside: super::InsideJob,
+    #[command(flatten)]
     format: super::Format,
 }
 

@@ -1,18 +1,24 @@
 //! `aq retry`: another go for a job that failed, at the end of the order and with all its retries.
 
+use std::io::{Write, stderr};
+
 use super::error::CliError;
 use crate::exit::Exit;
 use crate::ids::JobId;
 use crate::queue::{Queue, QueueError};
+use crate::run::ShipPlan;
 use crate::settings::Settings;
 use crate::shadow::{self, Transition};
 use crate::stage::Stage;
+use crate::terminal::harmless;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  aq retry fix-login")]
 pub(super) struct Arguments {
     /// The job
     id: String,
+    #[command(flatten)]
+    pub(super) inside: super::InsideJob,
     #[command(flatten)]
     format: super::Format,
 }
@@ -36,14 +42,18 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
     }
     queue.complete()?;
     // What can't be read as a job would only come back to where it is.
-    queue.job(stage, &id)?;
+    let (job, digest) = queue.job_and_digest(stage, &id)?;
     let Some(hold) = queue.hold(&id)? else {
         return Err(CliError::Refused(format!(
             "something of `{id}` is still alive: try again when it is gone"
         )));
     };
+    let is_rewritten = queue.is_rewritten(stage, &id)?;
     queue.enqueue_again(&hold, stage)?;
     drop(hold);
+    if is_rewritten {
+        tell_rewritten(&ShipPlan::of(&job, digest, None));
+    }
     arguments.format.tell(&id, Stage::Inbox, "in the inbox")?;
     shadow::mirror(
         settings,
@@ -53,4 +63,16 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
         }],
     );
     Ok(Exit::Done)
+}
+
+/// A person may have corrected the file, or the job may have changed it: whoever retries it is told what will run.
+fn tell_rewritten(plan: &ShipPlan) {
+    let mut err = stderr().lock();
+    let _ = writeln!(
+        err,
+        "aq: its file was changed since it ran, and runs as it stands now:"
+    );
+    for (name, value) in plan.lines() {
+        let _ = writeln!(err, "  {name:<11}  {}", harmless(&value));
+    }
 }

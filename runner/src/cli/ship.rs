@@ -1,5 +1,7 @@
 //! `aq ship`: a person's approval of a job in review.
 
+use std::io::Write;
+
 use super::error::CliError;
 use crate::exit::Exit;
 use crate::ids::JobId;
@@ -13,16 +15,19 @@ pub(super) struct Arguments {
     /// The job
     id: String,
     #[command(flatten)]
+    pub(super) inside: super::InsideJob,
+    #[command(flatten)]
     format: super::Format,
 }
 
 pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, CliError> {
     let id = JobId::new(&arguments.id)?;
     let queue = Queue::open(&settings.queue.value)?;
-    let exit = run::ship(settings, &queue, &id)?;
+    let (exit, plan) = run::ship(settings, &queue, &id)?;
     // What became of it is told to people as it happens.
     if let (true, Some(stage)) = (arguments.format.json, queue.find(&id)?) {
-        arguments.format.tell(&id, stage, "")?;
+        let value = serde_json::json!({ "id": id.as_str(), "stage": stage.folder(), "approved": plan });
+        writeln!(std::io::stdout().lock(), "{value}")?;
     }
     Ok(exit)
 }

@@ -8,8 +8,8 @@ use super::error::CliError;
 use crate::exit::Exit;
 use crate::ids::JobId;
 use crate::job::Job;
-use crate::queue::{History, Queue, QueueError};
-use crate::run::outputs;
+use crate::queue::{FileDigest, History, Queue, QueueError};
+use crate::run::{ShipPlan, outputs};
 use crate::settings::Settings;
 use crate::stage::Stage;
 use crate::terminal::{Palette, Table, bytes, duration, harmless, instant};
@@ -30,7 +30,12 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
         return Err(gone(&queue, id)?);
     };
     let history = queue.history(&id)?;
-    let job = queue.job(stage, &id);
+    let read = queue.job_and_digest(stage, &id);
+    let kept = queue.surroundings(&id)?;
+    let changed = queue.is_rewritten(stage, &id)?;
+    let plan = |(job, digest): &(Job, FileDigest)| ShipPlan::of(job, digest.clone(), kept.as_ref());
+    let plan = read.as_ref().ok().map(plan);
+    let job = read.map(|(job, _)| job);
     let writer = match stage {
         Stage::Inbox => queue.writers()?.remove(&id),
         _ => None,
@@ -39,6 +44,8 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
     if arguments.format.json {
         let mut value = json(&queue, &id, stage, &history, job.as_ref().ok());
         value["writer"] = serde_json::json!(writer);
+        value["approval"] = serde_json::json!(plan);
+        value["changed"] = changed.into();
         writeln!(out, "{value}")?;
         return Ok(Exit::Done);
     }
@@ -59,6 +66,15 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
         "  file      {}",
         harmless(&queue.job_path(stage, &id).display().to_string())
     )?;
+    if changed {
+        writeln!(out, "  changed   {}", words_of_change(stage))?;
+    }
+    if let (Stage::Review, Some(plan)) = (stage, &plan) {
+        writeln!(out, "\nwhat `aq ship {id}` approves")?;
+        for (name, value) in plan.lines() {
+            writeln!(out, "  {name:<11}  {}", harmless(&value))?;
+        }
+    }
     writeln!(out)?;
     print_history(&mut out, palette, &history)?;
     print_logs(&mut out, palette, &queue, &id, &history)?;
@@ -66,6 +82,15 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
         writeln!(out, "\n{} {next}", palette.dim("next"))?;
     }
     Ok(Exit::Done)
+}
+
+/// Of a file that is another one than the job was enqueued, or worked on, with.
+fn words_of_change(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Inbox => "it was written anew since it was enqueued, and runs as it stands now",
+        Stage::Review => "it is not what was worked on: `aq ship` refuses it",
+        _ => "it is not what was worked on",
+    }
 }
 
 /// A job that is not here: pruned, or never seen.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::fs::OFlags;
 
 use super::judge::Stamp;
-use super::{History, Line, Queue, QueueError, Reading, files, history, locks};
+use super::{FileDigest, History, Line, Queue, QueueError, Reading, files, history, locks};
 use crate::ids::JobId;
 use crate::stage::Stage;
 
@@ -39,7 +39,8 @@ impl Queue {
         for (submission, sequence) in submissions.iter().zip(first..) {
             self.forget_pruned(&submission.id)?;
             let (scratch, counted) = self.write_scratch(&submission.id, &submission.bytes)?;
-            let line = queued(&History::default(), sequence, Some(counted));
+            let digest = FileDigest::of(&submission.bytes);
+            let line = queued(&History::default(), sequence, Some(counted), Some(digest));
             history::append(self, &submission.id, &line)?;
             self.place(&scratch, &submission.id, Stage::Inbox)?;
         }
@@ -71,7 +72,7 @@ impl Queue {
         let known = self.history(id)?;
         match known.waiting_at() {
             None => {
-                history::append(self, id, &queued(&known, sequence, Some(counted)))?;
+                history::append(self, id, &queued(&known, sequence, Some(counted), None))?;
                 Ok(Some(sequence))
             }
             kept => Ok(kept),
@@ -99,7 +100,12 @@ impl Queue {
 }
 
 /// The line of a job that enters the queue, or enters it again at a person's wish.
-pub(super) fn queued(known: &History, sequence: u64, counted: Option<Stamp>) -> Line {
+pub(super) fn queued(
+    known: &History,
+    sequence: u64,
+    counted: Option<Stamp>,
+    digest: Option<FileDigest>,
+) -> Line {
     Line {
         at: history::now(),
         stage: Stage::Inbox,
@@ -108,6 +114,7 @@ pub(super) fn queued(known: &History, sequence: u64, counted: Option<Stamp>) -> 
         reason: None,
         sequence: Some(sequence),
         counted,
+        digest,
         lease: None,
         fencing_token: None,
     }

@@ -43,7 +43,7 @@ mod tests {
         let mut known = History::default();
         known
             .lines
-            .push(started(&History::default(), leased.then_some(&proof)));
+            .push(started(&History::default(), leased.then_some(&proof), None));
         for (stage, reason) in then {
             known.lines.push(line(&known, *stage, 1, *reason));
         }

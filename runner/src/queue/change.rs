@@ -46,7 +46,13 @@ impl Queue {
         let _held = locks::hold_queue(self)?;
         let sequence = add::reserve_sequence(self, 1)?;
         let known = self.history(hold.id())?;
-        self.announce_and_move(hold.id(), from, Stage::Inbox, add::queued(&known, sequence, None))
+        let digest = Some(self.digest(from, hold.id())?);
+        self.announce_and_move(
+            hold.id(),
+            from,
+            Stage::Inbox,
+            add::queued(&known, sequence, None, digest),
+        )
     }
 
     /// Takes a job where it lies, to ship, retry or cancel it; `Ok(None)`: someone else has it.
@@ -66,6 +72,10 @@ impl Queue {
     pub(super) fn move_file(&self, name: &str, from: Stage, to: Stage) -> Reading<()> {
         let source_path = self.folder(from).join(name);
         let stem = name.strip_suffix(".md").unwrap_or(name);
+        if let (Stage::Review, Ok(id)) = (from, JobId::new(stem)) {
+            // Announced by now: nothing of it is shipped from there any more.
+            self.forget_surroundings(&id)?;
+        }
         let mut target = self.folder(to).join(name);
         let mut copies = 0;
         loop {
@@ -131,6 +141,7 @@ pub(crate) fn line(known: &History, stage: Stage, spent: u32, reason: Option<&st
         reason: reason.map(str::to_owned),
         sequence: None,
         counted: None,
+        digest: None,
         lease: None,
         fencing_token: None,
     }

@@ -5,7 +5,7 @@ use std::fs::Metadata;
 use std::io::ErrorKind;
 
 use super::judge::Stamp;
-use super::{History, JobHold, Line, Queue, QueueError, Reading, files, history, locks};
+use super::{FileDigest, History, InWork, JobHold, Line, Queue, QueueError, Reading, files, history, locks};
 use crate::decide::Waiting;
 use crate::ids::{JobId, LeaseProof};
 use crate::job::Job;
@@ -29,25 +29,29 @@ pub(crate) struct Claimed {
     pub(crate) attempt: u32,
     /// Attempts that count against `retries`, this one included.
     pub(crate) spent: u32,
+    pub(crate) in_work: InWork,
+    /// Somebody wrote its file anew while it waited.
+    pub(crate) is_rewritten: bool,
 }
 
 /// Starts the next attempt of the job that was chosen, unless someone was faster.
 ///
 /// `counted`: the file as it was when nobody was writing it. `lease`: the coordinator's, where the job is taken because
-/// it said so.
+/// it said so. `kept`: what this process knows of it, if it was the one that put it back.
 pub(super) fn claim(
     queue: &Queue,
     chosen: &Waiting,
     counted: Stamp,
     lease: Option<&LeaseProof>,
+    kept: Option<&InWork>,
 ) -> Reading<Claim> {
     let hold = match locks::take(queue, &chosen.id, chosen.lock.as_ref())? {
         locks::Taking::Mine(hold) => hold,
         locks::Taking::NameHeld => return Ok(Claim::LockHeld),
         locks::Taking::Owned | locks::Taking::Orphaned => return Ok(Claim::Gone),
     };
-    let job = match queue.job(Stage::Inbox, &chosen.id) {
-        Ok(job) => job,
+    let (job, bytes) = match queue.read_job(Stage::Inbox, &chosen.id) {
+        Ok(read) => read,
         Err(QueueError::Job(_)) => return Ok(Claim::Gone),
         Err(QueueError::Read { source, .. }) if source.kind() == ErrorKind::NotFound => {
             return Ok(Claim::Gone);
@@ -66,50 +70,96 @@ pub(super) fn claim(
     // A wish to cancel an earlier attempt is not meant for this one.
     queue.take_cancel_wish(&hold)?;
     let known = queue.history(&chosen.id)?;
+    let digest = FileDigest::of(&bytes);
+    // Whoever looks at it next says what is wrong with it.
+    let is_expected = |expected: Option<FileDigest>| expected.is_none_or(|expected| expected == digest);
+    if !expected(&known, kept).is_ok_and(is_expected) {
+        return Ok(Claim::Gone);
+    }
     match files::move_new(&queue.root, &from, &to) {
         Ok(()) => {}
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Claim::Gone),
         Err(source) => return Err(QueueError::Move { from, to, source }),
     }
     queue.sync_move(Stage::Inbox, Stage::Building)?;
-    let started = started(&known, lease);
+    let started = started(&known, lease, Some(&digest));
     history::append(queue, &chosen.id, &started)?;
     Ok(Claim::Claimed(Box::new(Claimed {
         hold,
         job,
         attempt: started.attempt,
         spent: started.spent,
+        is_rewritten: known.digest().is_some_and(|known| *known != digest),
+        in_work: InWork::new(bytes, digest, known),
     })))
 }
 
+/// What came of taking a job in review.
+#[derive(Debug)]
+pub(crate) enum ReviewClaim {
+    Claimed(Box<Claimed>),
+    /// The job, or the lock that it names, is in other hands, or it has left `review`.
+    InOtherHands,
+    /// It is not what was worked on, and lies in `quarantine` for this reason.
+    Changed(String),
+}
+
 impl Queue {
-    /// Takes a job in review, and the lock that it names, to ship it; `None`: one of the two is in other hands.
-    pub(crate) fn claim_review(&self, id: &JobId) -> Reading<Option<Claimed>> {
-        let job = self.job(Stage::Review, id)?;
+    /// Takes a job in review, and the lock that it names, to ship it.
+    pub(crate) fn claim_review(&self, id: &JobId) -> Reading<ReviewClaim> {
         if locks::is_unowned(self, id)? {
             // Left by an `aq ship` that was killed with its supervisor: nobody else would ever end it.
             self.kill_remains(id, &[])?;
         }
+        if let Some(reason) = self.differs_from_record(Stage::Review, id, &self.history(id)?)? {
+            return self.quarantine_reviewed(id, reason);
+        }
+        let (job, bytes) = self.read_job(Stage::Review, id)?;
         let locks::Taking::Mine(hold) = locks::take(self, id, job.lock.as_ref())? else {
-            return Ok(None);
+            return Ok(ReviewClaim::InOtherHands);
         };
         let known = self.history(id)?;
-        if self.find(id)? != Some(Stage::Review) {
-            return Ok(None);
+        if self.find(id)? != Some(Stage::Review) || self.finish_review(&hold, &known)? {
+            return Ok(ReviewClaim::InOtherHands);
         }
-        if self.finish_review(&hold, &known)? {
-            return Ok(None);
+        // It may have been written between the two looks.
+        let digest = FileDigest::of(&bytes);
+        if known.digest_in_work().is_some_and(|known| *known != digest) {
+            return Ok(ReviewClaim::InOtherHands);
         }
-        Ok(Some(Claimed {
+        Ok(ReviewClaim::Claimed(Box::new(Claimed {
             hold,
             job,
             attempt: known.attempt(),
             spent: known.spent(),
-        }))
+            in_work: InWork::new(bytes, digest, known),
+            is_rewritten: false,
+        })))
+    }
+
+    fn quarantine_reviewed(&self, id: &JobId, reason: String) -> Reading<ReviewClaim> {
+        let locks::Taking::Mine(hold) = locks::take(self, id, None)? else {
+            return Ok(ReviewClaim::InOtherHands);
+        };
+        if self.find(id)? != Some(Stage::Review) || self.finish_review(&hold, &self.history(id)?)? {
+            return Ok(ReviewClaim::InOtherHands);
+        }
+        self.advance(&hold, Stage::Review, Stage::Quarantine, Some(&reason))?;
+        Ok(ReviewClaim::Changed(reason))
     }
 }
 
-pub(crate) fn started(known: &History, lease: Option<&LeaseProof>) -> Line {
+/// The digest that the file of a job in the inbox has to have, if any; or what is wrong with its record.
+pub(super) fn expected(known: &History, kept: Option<&InWork>) -> Result<Option<FileDigest>, String> {
+    match kept {
+        Some(kept) => kept.expects(known),
+        // What comes by the name of a job that is elsewhere is no work of it.
+        None if known.lines.last().is_none_or(|line| line.stage != Stage::Inbox) => Ok(None),
+        None => Ok(known.digest_in_work().cloned()),
+    }
+}
+
+pub(crate) fn started(known: &History, lease: Option<&LeaseProof>, digest: Option<&FileDigest>) -> Line {
     Line {
         at: history::now(),
         stage: Stage::Building,
@@ -118,6 +168,7 @@ pub(crate) fn started(known: &History, lease: Option<&LeaseProof>) -> Line {
         reason: None,
         sequence: None,
         counted: None,
+        digest: digest.cloned(),
         lease: lease.map(|proof| proof.lease.to_string()),
         fencing_token: lease.map(|proof| proof.fencing_token),
     }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::judge::Stamp;
-use super::{Queue, QueueError, Reading, files};
+use super::{FileDigest, Queue, QueueError, Reading, files};
 use crate::ids::{JobId, LeaseId, LeaseProof};
 use crate::stage::Stage;
 
@@ -38,6 +38,9 @@ pub(crate) struct Line {
     /// another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) counted: Option<Stamp>,
+    /// Of the job file, on the lines that enqueue or start it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) digest: Option<FileDigest>,
     /// The coordinator's lease that a start is under.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) lease: Option<String>,
@@ -70,6 +73,18 @@ impl History {
     pub(super) fn waiting_at(&self) -> Option<u64> {
         self.sequence()
             .filter(|_| self.lines.last().is_some_and(|line| line.stage == Stage::Inbox))
+    }
+
+    /// Of the file that it was last enqueued, or taken into work, with.
+    pub(crate) fn digest(&self) -> Option<&FileDigest> {
+        self.lines.iter().rev().find_map(|line| line.digest.as_ref())
+    }
+
+    /// Of the file that it was taken into work with, once it has been since it was enqueued: one that only waits may be
+    /// written anew (clause O-10).
+    pub(crate) fn digest_in_work(&self) -> Option<&FileDigest> {
+        let since = self.lines.iter().rev().take_while(|line| line.sequence.is_none());
+        since.filter_map(|line| line.digest.as_ref()).next()
     }
 
     pub(crate) fn attempt(&self) -> u32 {
@@ -154,6 +169,23 @@ pub(super) fn append(queue: &Queue, id: &JobId, line: &Line) -> Reading<()> {
         }
         other => other.map_err(write),
     }
+}
+
+/// Writes the whole record anew.
+pub(super) fn replace(queue: &Queue, id: &JobId, known: &History) -> Reading<()> {
+    let path = path(queue, id);
+    let write = |source: io::Error| QueueError::Write {
+        path: path.clone(),
+        source,
+    };
+    let mut text = String::new();
+    for line in &known.lines {
+        text += &serde_json::to_string(line).map_err(|error| write(error.into()))?;
+        text.push('\n');
+    }
+    queue.root.make_folder(&queue.job_folder(id)).map_err(write)?;
+    let scratch = queue.scratch_folder().join(format!("{id}.history"));
+    files::replace_durable(&queue.root, &path, &scratch, text.as_bytes()).map_err(write)
 }
 
 /// The instant of a change, for people and for `--json`; nothing is decided by it.

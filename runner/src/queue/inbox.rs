@@ -11,11 +11,11 @@ use std::time::{Instant, SystemTime};
 
 use super::access::foreign;
 use super::judge::{Judged, Stamp, judge};
-use super::refuse::{Refused, refuse};
+use super::refuse::{Refused, quarantine, refuse};
 use super::revisits::RevisitList;
 use super::writers::is_written_in_place;
 use super::{
-    Changes, Claim, FileSign, FileState, FileWriter, FileWriters, Queue, QueueError, Reading, claim,
+    Changes, Claim, FileSign, FileState, FileWriter, FileWriters, InWork, Queue, QueueError, Reading, claim,
 };
 use crate::decide::{Order, Place, Waiting, Working};
 use crate::ids::{JobId, LockName};
@@ -27,6 +27,8 @@ pub(crate) struct Inbox {
     order: Order,
     locks_of_working: HashMap<JobId, (Stamp, Option<LockName>)>,
     revisits: RevisitList,
+    /// Jobs that this process has had in work and put back.
+    put_back: HashMap<JobId, InWork>,
 }
 
 /// What a look at the inbox brought besides the jobs.
@@ -104,8 +106,18 @@ impl Inbox {
         !self.order.is_empty()
     }
 
+    /// The job was ours, and waits for another attempt.
+    pub(crate) fn put_back(&mut self, id: JobId, in_work: InWork) {
+        self.put_back.insert(id, in_work);
+    }
+
     /// The job is ours now.
-    pub(crate) fn forget_job(&mut self, id: &JobId) {
+    pub(crate) fn taken(&mut self, id: &JobId) {
+        self.put_back.remove(id);
+        self.forget_job(id);
+    }
+
+    fn forget_job(&mut self, id: &JobId) {
         self.forget(&file_name(id));
     }
 
@@ -124,7 +136,7 @@ impl Inbox {
     /// Starts the next attempt of the job that was chosen, unless someone was faster.
     pub(crate) fn claim(&self, queue: &Queue, chosen: &Waiting) -> Reading<Claim> {
         match self.places.get(&file_name(&chosen.id)) {
-            Some((stamp, _)) => claim::claim(queue, chosen, *stamp, None),
+            Some((stamp, _)) => claim::claim(queue, chosen, *stamp, None, self.put_back.get(&chosen.id)),
             None => Ok(Claim::Gone),
         }
     }
@@ -155,6 +167,7 @@ impl Inbox {
         let Some(file) = queue.inbox_file(&name)? else {
             self.forget(&name);
             self.revisits.remove(&name);
+            self.put_back.retain(|id, _| file_name(id) != name);
             return Ok(None);
         };
         let stamp = Stamp::of(&file);
@@ -168,7 +181,7 @@ impl Inbox {
             self.revisits.written(name, sign, false);
             return Ok(None);
         }
-        match judge(queue, &name)? {
+        match judge(queue, &name, &self.put_back)? {
             Judged::Gone => self.revisits.remove(&name),
             Judged::Registered(waiting, counted) if counted == Some(stamp) => {
                 self.revisits.remove(&name);
@@ -244,6 +257,10 @@ impl Inbox {
                 }));
             }
             Judged::Bad(reason) => match refuse(queue, &name, reason)? {
+                Some(refused) => look.refused.push(refused),
+                None => self.revisits.in_other_hands(name, sign),
+            },
+            Judged::Changed(id, reason) => match quarantine(queue, id, reason)? {
                 Some(refused) => look.refused.push(refused),
                 None => self.revisits.in_other_hands(name, sign),
             },

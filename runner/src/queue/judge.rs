@@ -1,5 +1,6 @@
 //! What a file in the inbox is: a job with its place, one without, no job at all.
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::Metadata;
 use std::io::ErrorKind;
@@ -8,7 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use serde::{Deserialize, Serialize};
 
 use super::refuse::elsewhere;
-use super::{Queue, QueueError, Reading, stem};
+use super::{InWork, Queue, QueueError, Reading, claim, stem};
 use crate::decide::Waiting;
 use crate::ids::JobId;
 use crate::stage::Stage;
@@ -37,15 +38,30 @@ pub(super) enum Judged {
     /// A good file without a place in the order.
     Unregistered(Waiting),
     Bad(String),
+    /// It is not what was put back into the inbox.
+    Changed(JobId, String),
     Gone,
 }
 
-pub(super) fn judge(queue: &Queue, name: &OsStr) -> Reading<Judged> {
+/// `kept`: what this process knows of jobs that it put back.
+pub(super) fn judge(queue: &Queue, name: &OsStr, kept: &HashMap<JobId, InWork>) -> Reading<Judged> {
     let id = match stem(name).map(JobId::new) {
         Some(Ok(id)) => id,
         Some(Err(error)) => return Ok(Judged::Bad(format!("the file's name: {error}"))),
         None => return Ok(Judged::Bad("the file's name is not UTF-8: rename it".to_owned())),
     };
+    let known = queue.history(&id)?;
+    let change = match claim::expected(&known, kept.get(&id)) {
+        Ok(Some(expected)) => queue.differs(Stage::Inbox, &id, &expected)?,
+        Ok(None) => None,
+        Err(change) => Some(change),
+    };
+    if let Some(change) = change {
+        return Ok(match queue.job_path(Stage::Inbox, &id).symlink_metadata() {
+            Ok(_) => Judged::Changed(id, change),
+            Err(_) => Judged::Gone,
+        });
+    }
     let job = match queue.job(Stage::Inbox, &id) {
         Ok(job) => job,
         Err(QueueError::Job(remark)) => return Ok(Judged::Bad(remark.to_string())),
@@ -57,7 +73,6 @@ pub(super) fn judge(queue: &Queue, name: &OsStr) -> Reading<Judged> {
         }
         Err(error) => return Err(error),
     };
-    let known = queue.history(&id)?;
     let sequence = known.waiting_at();
     let waiting = Waiting {
         id,

@@ -1,7 +1,7 @@
 //! What a dead runner left in work is taken up again, once nothing of it is alive.
 
 use super::after_crash::{AfterCrash, after_crash};
-use super::{Cause, JobHold, Letter, Queue, QueueError, Reading, locks};
+use super::{Cause, InWork, JobHold, Letter, Queue, QueueError, Reading, locks};
 use crate::ids::JobId;
 use crate::stage::Stage;
 use crate::supervise::remains::{self, Orphan, Remains, Traces};
@@ -27,8 +27,14 @@ const REASON: &str = "interrupted";
 
 impl Queue {
     /// Looks at one job in `building` or `testing` that this process isn't running; `adopted`: orphans of it that
-    /// became this process's children.
-    pub(crate) fn recover(&self, stage: Stage, id: &JobId, adopted: &[i32]) -> Reading<Recovered> {
+    /// became this process's children; `kept`: what this process knows of it, if it had it in work.
+    pub(crate) fn recover(
+        &self,
+        stage: Stage,
+        id: &JobId,
+        adopted: &[i32],
+        kept: Option<&InWork>,
+    ) -> Reading<Recovered> {
         // Asked, not taken: see `locks::take`.
         if !locks::is_unowned(self, id)? {
             return Ok(Recovered::Owned);
@@ -48,7 +54,11 @@ impl Queue {
                 ));
             }
         };
-        if !self.job_path(stage, id).exists() {
+        let change = match kept {
+            Some(kept) => self.changed(stage, id, kept)?,
+            None => self.differs_from_record(stage, id, &self.history(id)?)?,
+        };
+        if self.job_path(stage, id).symlink_metadata().is_err() {
             return Ok(Recovered::Gone);
         }
         let known = self.history(id)?;
@@ -56,7 +66,15 @@ impl Queue {
             AfterCrash::ShipUnknown => self.quarantine_shipping(&hold, stage, &known),
             AfterCrash::Finish(to) => self.finish_announced(id, stage, to, &known),
             AfterCrash::LeaseGone => self.quarantine_routed(&hold, stage),
-            AfterCrash::Again => self.take_up_again(&hold, stage, known.spent()),
+            AfterCrash::Again => match change {
+                Some(reason) => {
+                    self.advance(&hold, stage, Stage::Quarantine, Some(&reason))?;
+                    Ok(Recovered::Moved {
+                        to: Stage::Quarantine,
+                    })
+                }
+                None => self.take_up_again(&hold, stage, known.spent()),
+            },
         }
     }
 
@@ -110,7 +128,7 @@ impl Queue {
         let Some(_owner) = locks::take_owner(self, id)? else {
             return Ok(Recovered::Owned);
         };
-        if !self.job_path(stage, id).exists() {
+        if self.job_path(stage, id).symlink_metadata().is_err() {
             return Ok(Recovered::Gone);
         }
         let known = self.history(id)?;

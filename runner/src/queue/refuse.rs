@@ -7,10 +7,12 @@ use super::{Queue, QueueError, Reading, change, files, history, locks, stem};
 use crate::ids::JobId;
 use crate::stage::Stage;
 
-/// A file in the inbox that is no job.
+/// A file in the inbox that is no job, or not the one that it was.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Refused {
-    /// What it is called in `failed`.
+    /// Where it lies now.
+    pub(crate) stage: Stage,
+    /// What it is called there.
     pub(crate) id: JobId,
     pub(crate) reason: String,
 }
@@ -45,7 +47,18 @@ pub(super) fn refuse(queue: &Queue, name: &OsStr, reason: String) -> Reading<Opt
         Err(source) => return Err(QueueError::Move { from, to, source }),
     }
     queue.sync_move(Stage::Inbox, Stage::Failed)?;
-    Ok(Some(Refused { id, reason }))
+    let stage = Stage::Failed;
+    Ok(Some(Refused { stage, id, reason }))
+}
+
+/// Moves a job that was changed between two attempts to `quarantine`.
+pub(super) fn quarantine(queue: &Queue, id: JobId, reason: String) -> Reading<Option<Refused>> {
+    let locks::Taking::Mine(hold) = locks::take(queue, &id, None)? else {
+        return Ok(None);
+    };
+    let stage = Stage::Quarantine;
+    queue.advance(&hold, Stage::Inbox, stage, Some(&reason))?;
+    Ok(Some(Refused { stage, id, reason }))
 }
 
 /// `my job!.md` becomes `my-job-.refused-1`.

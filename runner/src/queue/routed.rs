@@ -6,8 +6,8 @@ use std::time::SystemTime;
 use super::access::foreign;
 use super::judge::Stamp;
 use super::{
-    Claimed, FileSign, FileState, FileWriter, FileWriters, History, JobHold, Letter, Queue, QueueError,
-    Reading, Recovered, change, claim, files, history, locks,
+    Claimed, FileDigest, FileSign, FileState, FileWriter, FileWriters, History, InWork, JobHold, Letter,
+    Queue, QueueError, Reading, Recovered, change, claim, files, history, locks,
 };
 use crate::decide::Waiting;
 use crate::ids::{JobId, LeaseProof};
@@ -38,7 +38,9 @@ impl Queue {
             return Ok(Admission::InOtherHands);
         }
         self.take_cancel_wish(&hold)?;
-        let started = claim::started(&self.history(&job.id)?, Some(lease));
+        let known = self.history(&job.id)?;
+        let digest = FileDigest::of(text.as_bytes());
+        let started = claim::started(&known, Some(lease), Some(&digest));
         let (scratch, _) = self.write_scratch(&job.id, text.as_bytes())?;
         history::append(self, &job.id, &started)?;
         self.place(&scratch, &job.id, Stage::Building)?;
@@ -49,6 +51,8 @@ impl Queue {
             job,
             attempt,
             spent,
+            in_work: InWork::new(text.as_bytes().to_vec(), digest, known),
+            is_rewritten: false,
         })))
     }
 
@@ -77,15 +81,21 @@ impl Queue {
             engine: job.engine,
             caps: job.caps,
         };
-        Ok(match claim::claim(self, &chosen, stamp, Some(lease))? {
+        Ok(match claim::claim(self, &chosen, stamp, Some(lease), None)? {
             super::Claim::Claimed(claimed) => Admission::Claimed(claimed),
             super::Claim::Gone | super::Claim::LockHeld => Admission::InOtherHands,
         })
     }
 
     /// The next attempt under the same lease: the file goes back to `building`, the number and what counts of it up.
-    pub(crate) fn try_again(&self, hold: &JobHold, from: Stage, lease: &LeaseProof) -> Reading<(u32, u32)> {
-        let started = claim::started(&self.history(hold.id())?, Some(lease));
+    pub(crate) fn try_again(
+        &self,
+        hold: &JobHold,
+        from: Stage,
+        lease: &LeaseProof,
+        digest: &FileDigest,
+    ) -> Reading<(u32, u32)> {
+        let started = claim::started(&self.history(hold.id())?, Some(lease), Some(digest));
         let counts = (started.attempt, started.spent);
         match from {
             Stage::Building => history::append(self, hold.id(), &started)?,
@@ -110,20 +120,21 @@ impl Queue {
         self.sync_move(from, from)
     }
 
-    /// A person approved it; the runner that holds its lease ships it.
-    pub(crate) fn approve(&self, id: &JobId) -> Reading<()> {
+    /// A person approved it as the file with this digest describes it; the runner that holds its lease ships it.
+    pub(crate) fn approve(&self, id: &JobId, digest: &FileDigest) -> Reading<()> {
         let path = self.approval_marker(id);
-        files::write_durable(&self.root, &path, b"").map_err(|source| QueueError::Write { path, source })
+        let digest = digest.as_str().as_bytes();
+        files::write_durable(&self.root, &path, digest).map_err(|source| QueueError::Write { path, source })
     }
 
-    /// Whether a person approved this job; asking takes the approval back.
-    pub(crate) fn take_approval(&self, hold: &JobHold) -> Reading<bool> {
+    /// Whether a person approved this job, as the file with that digest describes it; asking takes the approval back.
+    pub(crate) fn take_approval(&self, hold: &JobHold, digest: &FileDigest) -> Reading<bool> {
         let path = self.approval_marker(hold.id());
-        let approved = path.exists();
+        let approved = files::read_bounded(&self.root, &path, digest.as_str().len());
         self.root
             .remove(&path)
             .map_err(|source| QueueError::Write { path, source })?;
-        Ok(approved)
+        Ok(approved.is_ok_and(|approved| approved == digest.as_str().as_bytes()))
     }
 
     /// The report of an end that was announced, unless it was posted before the crash. A quarantine is reported where

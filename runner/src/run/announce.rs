@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::io::{Write, stderr, stdout};
 use std::time::Duration;
 
-use super::Summary;
 use super::live::say;
+use super::{ShipPlan, Summary};
 use crate::ids::JobId;
 use crate::queue::{AwaitedFile, QUIET};
 use crate::stage::Stage;
@@ -47,6 +47,21 @@ pub(super) fn started(id: &JobId, what: &str, attempt: u32) {
         "{}  started with {what}{attempt}",
         palette.bold(id.as_str())
     ));
+}
+
+pub(super) fn rewritten(id: &JobId) {
+    warn(&format!(
+        "{id}: its file was written anew while it waited; it runs as it stands now (`aq show {id}`)"
+    ));
+}
+
+/// What a person approves, before any of it is run.
+pub(super) fn plan(id: &JobId, plan: &ShipPlan) {
+    let bold = Palette::of(&stderr()).bold(id.as_str());
+    say(&format!("{bold}  approved:"));
+    for (name, value) in plan.lines() {
+        say(&format!("  {name:<11}  {}", terminal::harmless(&value)));
+    }
 }
 
 pub(super) fn approved(id: &JobId) {

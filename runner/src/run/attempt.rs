@@ -17,7 +17,7 @@ use crate::engine::{self, Engines, Invocation, Stdin};
 use crate::fleet::routed::admission_policy::RoutedFolders;
 use crate::ids::JobId;
 use crate::job::Job;
-use crate::queue::{Claimed, JobHold, Queue};
+use crate::queue::{Claimed, InWork, JobHold, KeptSurroundings, Queue};
 use crate::settings::Settings;
 use crate::stage::Stage;
 use crate::supervise::record::{self, MARK_VARIABLE, Mark};
@@ -52,6 +52,15 @@ impl Surroundings {
         Spare::start(&self.environment)
     }
 
+    /// Those that were kept of a job in review.
+    pub(crate) fn kept(kept: KeptSurroundings, settings: &Settings) -> Surroundings {
+        Surroundings {
+            environment: kept.environment,
+            folder: kept.folder,
+            grace: settings.grace,
+        }
+    }
+
     pub(crate) fn of_this_process(settings: &Settings) -> io::Result<Surroundings> {
         Ok(Surroundings {
             environment: child_environment(settings),
@@ -68,6 +77,8 @@ pub(crate) struct Attempt {
     pub(crate) job: Job,
     pub(crate) number: u32,
     pub(crate) spent: u32,
+    /// What counts of it, whatever stands on the disk.
+    pub(crate) in_work: InWork,
     /// Where its file lies.
     pub(crate) stage: Stage,
     pub(crate) step: Step,
@@ -87,6 +98,7 @@ impl Attempt {
             job: claimed.job,
             number: claimed.attempt,
             spent: claimed.spent,
+            in_work: claimed.in_work,
             stage: Stage::Building,
             step: Step::Engine,
             wish: None,
@@ -195,8 +207,17 @@ impl Attempt {
         self.running.take()
     }
 
+    /// Of its commands, for the one that a person starts.
+    pub(crate) fn surroundings(&self, around: &Surroundings) -> KeptSurroundings {
+        let folders = self.folders.as_ref();
+        KeptSurroundings {
+            folder: folders.map_or(&around.folder, |folders| &folders.home).clone(),
+            environment: around.environment.clone(),
+        }
+    }
+
     /// Where its commands work.
-    pub(super) fn folder(&self, around: &Surroundings) -> PathBuf {
+    pub(crate) fn folder(&self, around: &Surroundings) -> PathBuf {
         let folders = self.folders.as_ref();
         let start = folders.map_or(&around.folder, |folders| &folders.home);
         let cwd = self.job.cwd.as_ref();

@@ -9,7 +9,7 @@ use super::runner::Runner;
 use super::{RunError, announce};
 use crate::clock::Ending;
 use crate::ids::JobId;
-use crate::queue::{CANCELLED, REASON_GIVEN_BACK, is_reported};
+use crate::queue::{CANCELLED, CHANGED_IN_WORK, REASON_GIVEN_BACK, is_reported};
 use crate::stage::Stage;
 use crate::supervise::Urgency;
 
@@ -66,7 +66,7 @@ impl Runner {
             None => return Ok(()),
         };
         for id in ids {
-            let approved = self.queue.approval_marker(&id).exists();
+            let approved = self.queue.approval_marker(&id).symlink_metadata().is_ok();
             let cancelled = self.queue.cancel_marker(&id).exists();
             let has_worker = self.stop.is_none() && self.running.len() < self.options.workers;
             if !(cancelled || approved && has_worker) {
@@ -81,13 +81,31 @@ impl Runner {
                 self.queue.take_cancel_wish(&attempt.hold)?;
                 self.settle(attempt, Stage::Failed, Some(CANCELLED))?;
             } else if attempt.hold.take_name(&self.queue, attempt.job.lock.as_ref())? {
-                self.queue.take_approval(&attempt.hold)?;
-                self.park(attempt);
+                self.publish_approved(attempt)?;
             } else if let Some(routed) = &mut self.routed {
                 routed.reviewing.insert(id, attempt);
             }
         }
         Ok(())
+    }
+
+    /// What is published is what was shown to the person who approved it, and what was worked on (clause O-17).
+    fn publish_approved(&mut self, attempt: Attempt) -> Result<(), RunError> {
+        let is_same = self
+            .queue
+            .take_approval(&attempt.hold, attempt.in_work.digest())?;
+        let change = self
+            .queue
+            .changed_file(Stage::Review, &attempt.job.id, &attempt.in_work)?;
+        let other =
+            || format!("{CHANGED_IN_WORK}: the approval is of another file than the one that was worked on");
+        match change.or_else(|| (!is_same).then(other)) {
+            Some(reason) => self.settle(attempt, Stage::Quarantine, Some(&reason)),
+            None => {
+                self.park(attempt);
+                Ok(())
+            }
+        }
     }
 
     /// A job that an earlier run left behind under its lease: another factory may have it at once, unless nobody knows

@@ -51,6 +51,10 @@ impl Runner {
             let next = pipeline::after(&attempt.job, attempt.spent, attempt.step, &End::Ordered, wish);
             return self.follow(attempt, next);
         }
+        if let Some(change) = self.queue.changed_file(attempt.stage, &id, &attempt.in_work)? {
+            return self.follow(attempt, Next::Quarantine(change));
+        }
+        attempt.in_work.remember(self.queue.history(&id)?);
         let fence = self.fence(&attempt);
         let started = attempt.start(
             &self.queue,
@@ -117,7 +121,21 @@ impl Runner {
             Some(reason) => Next::PutBack(Cause::Interruption, reason),
             None => next,
         };
+        let next = self.unless_changed(&attempt, next)?;
         self.follow(attempt, next)
+    }
+
+    /// A job that made something else of itself, or of its record, goes no further (clause O-16), unless it is published
+    /// already.
+    fn unless_changed(&self, attempt: &Attempt, next: Next) -> Result<Next, RunError> {
+        let change = self
+            .queue
+            .changed(attempt.stage, &attempt.job.id, &attempt.in_work)?;
+        Ok(match (change, next) {
+            (None, next) | (Some(_), next @ Next::Quarantine(_)) => next,
+            (Some(_), Next::Shipped) if attempt.step == Step::Ship => Next::Shipped,
+            (Some(change), _) => Next::Quarantine(change),
+        })
     }
 
     /// What is wished for at this moment, whether or not an event has told of it yet.
@@ -145,7 +163,7 @@ impl Runner {
     /// a dead runner left behind (clause O-7).
     fn lose(&mut self, attempt: Attempt) {
         announce::warn(&format!("{}: its supervisor was killed", attempt.job.id));
-        self.lost.insert(attempt.job.id.clone());
+        self.lost.insert(attempt.job.id.clone(), attempt.in_work);
     }
 
     /// The engine's usage limit is no failure of the job: it waits, and the engine pauses (clause O-12).
@@ -178,6 +196,9 @@ impl Runner {
             Move::PutBack(cause, reason) => {
                 self.queue
                     .put_back(&attempt.hold, attempt.stage, cause, &reason)?;
+                let (id, mut in_work) = (attempt.job.id.clone(), attempt.in_work.clone());
+                in_work.remember(self.queue.history(&id)?);
+                self.local.put_back(id, in_work);
                 self.left(attempt, Stage::Inbox, Some(&reason));
                 Ok(())
             }
@@ -228,7 +249,10 @@ impl Runner {
             _ => {
                 if to == Stage::Review {
                     // One that is there already is meant for what an earlier attempt had done.
-                    self.queue.take_approval(&attempt.hold)?;
+                    self.queue
+                        .take_approval(&attempt.hold, attempt.in_work.digest())?;
+                    let kept = attempt.surroundings(&self.around);
+                    self.queue.keep_surroundings(&attempt.hold, &kept)?;
                 }
                 self.queue.advance(&attempt.hold, attempt.stage, to, reason)?;
             }
@@ -241,7 +265,12 @@ impl Runner {
         let Some(lease) = &attempt.lease else {
             return Ok(());
         };
-        (attempt.number, attempt.spent) = self.queue.try_again(&attempt.hold, attempt.stage, &lease.proof)?;
+        (attempt.number, attempt.spent) = self.queue.try_again(
+            &attempt.hold,
+            attempt.stage,
+            &lease.proof,
+            attempt.in_work.digest(),
+        )?;
         (attempt.stage, attempt.step) = (Stage::Building, Step::Engine);
         announce::moved(
             &attempt.job.id,

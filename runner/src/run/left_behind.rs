@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::announce;
 use super::local::Own;
 use crate::ids::JobId;
-use crate::queue::{Queue, QueueError, Recovered};
+use crate::queue::{InWork, Queue, QueueError, Recovered};
 use crate::stage::Stage;
 use crate::supervise::remains::{self, Orphan, Remains};
 
@@ -84,11 +84,12 @@ impl LeftBehind {
                 if own.running.contains(&id) {
                     continue;
                 }
-                let adopted = match own.lost.contains(&id) {
-                    true => own.adopted.as_slice(),
-                    false => &[],
+                let kept = own.lost.get(&id);
+                let adopted = match kept {
+                    Some(_) => own.adopted.as_slice(),
+                    None => &[],
                 };
-                match self.take_up(queue, stage, &id, adopted)? {
+                match self.take_up(queue, stage, &id, adopted, kept)? {
                     Recovered::Moved { to } => recovered.push((id, to)),
                     Recovered::Owned | Recovered::Gone => {}
                     Recovered::Ending | Recovered::Orphaned(_) | Recovered::Unproven(_) => {
@@ -110,15 +111,16 @@ impl LeftBehind {
         stage: Stage,
         id: &JobId,
         adopted: &[i32],
+        kept: Option<&InWork>,
     ) -> Result<Recovered, QueueError> {
-        let found = queue.recover(stage, id, adopted)?;
+        let found = queue.recover(stage, id, adopted, kept)?;
         if !matches!(found, Recovered::Unproven(_)) {
             self.unproven.remove(id);
         }
         match &found {
             Recovered::Orphaned(orphans) if self.end(id, orphans) => {
                 match queue.kill_remains(id, adopted)? {
-                    Remains::Nothing => queue.recover(stage, id, adopted),
+                    Remains::Nothing => queue.recover(stage, id, adopted, kept),
                     _ => Ok(found),
                 }
             }

@@ -1,6 +1,6 @@
 //! The local source of work: the inbox, and what dead runners left behind.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use super::left_behind::LeftBehind;
 use crate::decide::{Eligibility, View, Waiting, decide, eligibility};
 use crate::engine::{self, Engines};
 use crate::ids::{Capability, EngineName, JobId, LockName};
-use crate::queue::{AwaitedFile, Changes, Claim, Claimed, Inbox, Queue, QueueError, Refused};
+use crate::queue::{AwaitedFile, Changes, Claim, Claimed, InWork, Inbox, Queue, QueueError, Refused};
 use crate::stage::Stage;
 
 /// What a look at the queue came to.
@@ -50,7 +50,7 @@ pub(crate) struct Local {
 pub(crate) struct Own {
     pub(crate) running: BTreeSet<JobId>,
     /// Those of them whose supervisor is gone.
-    pub(crate) lost: BTreeSet<JobId>,
+    pub(crate) lost: BTreeMap<JobId, InWork>,
     /// Children of this process that it never started.
     pub(crate) adopted: Vec<i32>,
 }
@@ -67,6 +67,11 @@ impl Local {
     /// Whether there are jobs in the inbox, as it was seen last.
     pub(crate) fn has_waiting(&self) -> bool {
         self.inbox.has_waiting()
+    }
+
+    /// The job goes back to the inbox for another attempt.
+    pub(crate) fn put_back(&mut self, id: JobId, in_work: InWork) {
+        self.inbox.put_back(id, in_work);
     }
 
     /// Whether something of this job is still in the way of taking it up.
@@ -119,7 +124,7 @@ impl Local {
                 },
             };
             if let Some(claimed) = &claimed {
-                self.inbox.forget_job(&claimed.job.id);
+                self.inbox.taken(&claimed.job.id);
             }
             elsewhere.jobs.iter().for_each(|id| self.inbox.revisit_job(id));
             let prospect = match &claimed {

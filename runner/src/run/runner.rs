@@ -17,7 +17,7 @@ use crate::engine::Engines;
 use crate::exit::{Exit, StopSignal};
 use crate::ids::JobId;
 use crate::mode::Mode;
-use crate::queue::{Changes, Pause, Queue};
+use crate::queue::{CHANGED_IN_WORK, Changes, InWork, Pause, Queue};
 use crate::settings::{Reload, Settings};
 use crate::shadow::{Decision, Lane, Transition};
 use crate::stage::Stage;
@@ -58,7 +58,7 @@ pub(super) struct Runner {
     pub(super) unheard: bool,
     pub(super) running: BTreeMap<JobId, Attempt>,
     /// Jobs whose supervisor is gone: not ours any more, but this run ends what is left of them, and takes them up.
-    pub(super) lost: BTreeSet<JobId>,
+    pub(super) lost: BTreeMap<JobId, InWork>,
     /// A supervisor for the command after those that run.
     pub(super) spare: Option<Spare>,
     /// Supervisors that have answered and whose processes are about to be gone.
@@ -112,7 +112,7 @@ impl Runner {
             changes: Changes::everything(),
             unheard: false,
             running: BTreeMap::new(),
-            lost: BTreeSet::new(),
+            lost: BTreeMap::new(),
             spare: None,
             leaving: Vec::new(),
             tally: Tally::default(),
@@ -201,6 +201,9 @@ impl Runner {
                 view: Some(Arc::clone(&choice.view)),
             };
             let Some(claimed) = choice.claimed else { break };
+            if claimed.is_rewritten {
+                announce::rewritten(&claimed.job.id);
+            }
             self.decided(Some(claimed.job.id.clone()), choice.view);
             self.begin(Attempt::new(claimed))?;
         }
@@ -239,9 +242,9 @@ impl Runner {
 
     fn tell_moves(&mut self, choice: &Choice) {
         for refused in &choice.refused {
-            self.tally.count(Stage::Failed);
-            announce::moved(&refused.id, Stage::Failed, Some(&refused.reason), None);
-            self.moved(&refused.id, Stage::Failed);
+            self.tally.count(refused.stage);
+            announce::moved(&refused.id, refused.stage, Some(&refused.reason), None);
+            self.moved(&refused.id, refused.stage);
         }
         choice.awaited.iter().for_each(announce::awaited);
         if let Some(locked) = &choice.locked {
@@ -267,13 +270,17 @@ impl Runner {
                 self.tally.count(*stage);
             }
             let reason = match self.lost.remove(id) {
-                true => "its supervisor was lost",
-                false => "left behind by an earlier run",
+                Some(_) => "its supervisor was lost",
+                None => "left behind by an earlier run",
             };
-            announce::moved(id, *stage, Some(reason), None);
+            let own = self
+                .queue
+                .reason(id)
+                .filter(|own| own.starts_with(CHANGED_IN_WORK));
+            announce::moved(id, *stage, Some(own.as_deref().unwrap_or(reason)), None);
             self.moved(id, *stage);
         }
-        self.lost.retain(|id| self.local.is_busy_with(id));
+        self.lost.retain(|id, _| self.local.is_busy_with(id));
     }
 
     fn own(&self) -> Own {

@@ -3,18 +3,22 @@
 use super::attempt::{Attempt, Surroundings};
 use super::events::{Event, Events};
 use super::pipeline::{self, Next, Step, Wish};
-use super::{RunError, announce, runtime};
+use super::{RunError, ShipPlan, announce, runtime};
 use crate::engine::Engines;
 use crate::exit::{Exit, StopSignal};
 use crate::ids::JobId;
-use crate::queue::{Queue, QueueError, SHIP_UNKNOWN};
+use crate::queue::{FileDigest, Queue, QueueError, ReviewClaim, SHIP_UNKNOWN};
 use crate::settings::Settings;
 use crate::shadow::{self, Transition};
 use crate::stage::Stage;
 use crate::supervise::Urgency;
 
-/// Ships a job that waits in review.
-pub(crate) fn ship(settings: &Settings, queue: &Queue, id: &JobId) -> Result<Exit, RunError> {
+/// Ships a job that waits in review; what it was that was approved goes with it, if it was.
+pub(crate) fn ship(
+    settings: &Settings,
+    queue: &Queue,
+    id: &JobId,
+) -> Result<(Exit, Option<ShipPlan>), RunError> {
     match queue.find(id)? {
         Some(Stage::Review) => {}
         Some(stage) => {
@@ -26,34 +30,57 @@ pub(crate) fn ship(settings: &Settings, queue: &Queue, id: &JobId) -> Result<Exi
     }
     queue.complete()?;
     if queue.history(id)?.is_routed() {
-        return approve(queue, id);
+        return approve(queue, id).map(|plan| (Exit::Done, Some(plan)));
     }
-    let Some(claimed) = queue.claim_review(id)? else {
-        return not_claimed(queue, id);
+    let claimed = match queue.claim_review(id)? {
+        ReviewClaim::Claimed(claimed) => *claimed,
+        ReviewClaim::InOtherHands => return not_claimed(queue, id).map(|exit| (exit, None)),
+        ReviewClaim::Changed(reason) => {
+            mirror(settings, id, Stage::Quarantine);
+            return Err(RunError::Refused(format!(
+                "`{id}` is not shipped, and is in quarantine: {reason}; `aq show {id}` shows what it is now"
+            )));
+        }
     };
     let mut attempt = Attempt::new(claimed);
     attempt.stage = Stage::Review;
-    let (stage, reason, exit) = match attempt.job.ship {
-        None => (Stage::Shipped, None, Exit::Done),
-        Some(_) => {
+    let kept = queue.surroundings(id)?;
+    let plan = ShipPlan::of(&attempt.job, attempt.in_work.digest().clone(), kept.as_ref());
+    let (stage, reason, exit) = match (&attempt.job.ship, kept) {
+        (None, _) => {
+            announce::plan(id, &plan);
+            (Stage::Shipped, None, Exit::Done)
+        }
+        (Some(_), None) => return Err(without_surroundings(id)),
+        (Some(_), Some(kept)) => {
+            announce::plan(id, &plan);
+            let around = Surroundings::kept(kept, settings);
             queue.note_shipping(&attempt.hold, Stage::Review)?;
             let runtime = runtime()?;
             let _inside = runtime.enter();
-            let (next, signal) = runtime.block_on(publish(settings, queue, &mut attempt))?;
+            let (next, signal) = runtime.block_on(publish(settings, &around, queue, &mut attempt))?;
             conclusion(next, signal)
         }
     };
     queue.advance(&attempt.hold, Stage::Review, stage, reason.as_deref())?;
     announce::moved(id, stage, reason.as_deref(), Some(attempt.started.elapsed()));
     drop(attempt);
-    shadow::mirror(
-        settings,
-        &[Transition {
-            job: id.clone(),
-            stage,
-        }],
-    );
-    Ok(exit)
+    mirror(settings, id, stage);
+    Ok((exit, Some(plan)))
+}
+
+fn mirror(settings: &Settings, id: &JobId, stage: Stage) {
+    let job = id.clone();
+    shadow::mirror(settings, &[Transition { job, stage }]);
+}
+
+/// The folder and the environment of whoever approves are none to publish in.
+fn without_surroundings(id: &JobId) -> RunError {
+    RunError::Refused(format!(
+        "`{id}` stays in review: the folder and the environment that it was worked on in are not on record, because an \
+         earlier aq brought it there or because somebody removed them; `aq cancel {id}`, then `aq retry {id}` does the \
+         work again"
+    ))
 }
 
 /// In other hands, or left by an earlier `aq ship` that was killed when it had begun, or done.
@@ -73,30 +100,39 @@ fn not_claimed(queue: &Queue, id: &JobId) -> Result<Exit, RunError> {
 }
 
 /// A routed job is published by the runner that holds its lease, or by nobody (clause T-14).
-fn approve(queue: &Queue, id: &JobId) -> Result<Exit, RunError> {
+fn approve(queue: &Queue, id: &JobId) -> Result<ShipPlan, RunError> {
     if queue.hold(id)?.is_some() {
         return Err(RunError::Refused(format!(
             "`{id}` was assigned by the coordinator, and no runner holds its lease any more: publishing is up to whoever \
              is assigned it next; the next `aq run`, or `aq cancel {id}`, clears it away here"
         )));
     }
-    queue.approve(id)?;
+    if let Some(reason) = queue.changed_in_review(id)? {
+        // Whatever the approval says: the runner looks at the file itself.
+        queue.approve(id, &FileDigest::of(&[]))?;
+        return Err(RunError::Refused(format!(
+            "`{id}` is not approved, and the runner that holds its lease puts it into quarantine: {reason}"
+        )));
+    }
+    let (job, digest) = queue.job_and_digest(Stage::Review, id)?;
+    let plan = ShipPlan::of(&job, digest, queue.surroundings(id)?.as_ref());
+    announce::plan(id, &plan);
+    queue.approve(id, &plan.digest)?;
     announce::approved(id);
-    Ok(Exit::Done)
+    Ok(plan)
 }
 
 async fn publish(
     settings: &Settings,
+    around: &Surroundings,
     queue: &Queue,
     attempt: &mut Attempt,
 ) -> Result<(Next, Option<StopSignal>), RunError> {
-    let around =
-        Surroundings::of_this_process(settings).map_err(RunError::system("find the current folder"))?;
     let engines = Engines::new(&settings.engines)?;
     let mut events = Events::new(queue)?;
     let id = attempt.job.id.clone();
     let running = attempt
-        .start(queue, &engines, &around, Step::Ship, None, None)
+        .start(queue, &engines, around, Step::Ship, None, None)
         .map_err(RunError::system(format!("start the `ship` command of {id}")))?;
     events.expect_end(&id, running);
     let mut stopped_by = None;

@@ -164,12 +164,23 @@ pub(super) fn receive(socket: &UnixStream) -> io::Result<Handover> {
 fn written(order: &Order, environment: &[Variable]) -> io::Result<Vec<u8>> {
     let mut bytes = serde_json::to_vec(order)?;
     bytes.push(b'\n');
+    bytes.extend(written_environment(environment));
+    Ok(bytes)
+}
+
+/// Each variable ended by a zero byte.
+pub(crate) fn written_environment(environment: &[Variable]) -> Vec<u8> {
+    let mut bytes = Vec::new();
     for (name, value) in environment {
         for part in [name.as_bytes(), b"=", value.as_bytes(), b"\0"] {
             bytes.extend_from_slice(part);
         }
     }
-    Ok(bytes)
+    bytes
+}
+
+pub(crate) fn read_environment(bytes: &[u8]) -> Vec<Variable> {
+    bytes.split(|byte| *byte == 0).filter_map(variable).collect()
 }
 
 fn read(bytes: &[u8]) -> io::Result<(Order, Vec<Variable>)> {
@@ -179,11 +190,8 @@ fn read(bytes: &[u8]) -> io::Result<(Order, Vec<Variable>)> {
         .position(|byte| *byte == b'\n')
         .unwrap_or(bytes.len());
     let (order, rest) = bytes.split_at(end);
-    let variables = rest.get(1..).unwrap_or_default().split(|byte| *byte == 0);
-    Ok((
-        serde_json::from_slice(order)?,
-        variables.filter_map(variable).collect(),
-    ))
+    let environment = rest.get(1..).unwrap_or_default();
+    Ok((serde_json::from_slice(order)?, read_environment(environment)))
 }
 
 /// A name may begin with the sign that otherwise ends it.

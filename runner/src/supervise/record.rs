@@ -112,6 +112,11 @@ pub(super) fn read(root: &QueueRoot, path: &Path) -> io::Result<Reading> {
     Ok(Reading::Record(record))
 }
 
+/// Whether the command that this record is of has that mark.
+pub(crate) fn is_marked(root: &QueueRoot, path: &Path, mark: &str) -> bool {
+    matches!(read(root, path), Ok(Reading::Record(record)) if record.mark.as_str() == mark)
+}
+
 fn identity_of(pid: Pid) -> io::Result<Identity> {
     Identity::of(pid.as_raw_nonzero().get()).ok_or_else(|| io::Error::other("/proc does not show a process"))
 }

@@ -94,7 +94,12 @@ fn what_a_command_did_with_a_job_is_told_to_programs_as_well() {
         serde_json::json!({"stages": {"review": 1, "failed": 1}})
     );
     let told = |id: &str, stage: &str| serde_json::json!({"id": id, "stage": stage});
-    assert_eq!(json(&["ship", "--json", "a"]), told("a", "shipped"));
+    let mut shipped = json(&["ship", "--json", "a"]);
+    assert!(shipped["approved"].take().is_object());
+    assert_eq!(
+        shipped,
+        serde_json::json!({"id": "a", "stage": "shipped", "approved": null})
+    );
     assert_eq!(json(&["retry", "--json", "b"]), told("b", "inbox"));
     assert_eq!(json(&["cancel", "--json", "b"]), told("b", "failed"));
 }

@@ -9,6 +9,7 @@ mod ending;
 mod folder;
 mod gate;
 mod hand;
+mod integrity;
 mod locks;
 mod lost;
 mod making;

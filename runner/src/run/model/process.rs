@@ -171,7 +171,7 @@ impl World {
             CutOver::Run => {}
         }
         let disk = &mut self.hosts[host].disk;
-        let line = started(disk.known(job), Some(&granted.proof));
+        let line = started(disk.known(job), Some(&granted.proof), None);
         let spent = line.spent;
         disk.append(job, line);
         if self.dies(host) {
@@ -197,7 +197,7 @@ impl World {
             return;
         }
         let disk = &mut self.hosts[host].disk;
-        let line = started(disk.known(job), None);
+        let line = started(disk.known(job), None, None);
         let spent = line.spent;
         disk.append(job, line);
         if !self.dies(host) {

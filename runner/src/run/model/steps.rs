@@ -80,7 +80,7 @@ impl World {
             Move::GiveBack(reason) => self.give_back(host, job, &attempt, &reason),
             Move::Again(_) => {
                 let Some((_, proof)) = &attempt.lease else { return };
-                let line = started(self.hosts[host].disk.known(job), Some(proof));
+                let line = started(self.hosts[host].disk.known(job), Some(proof), None);
                 attempt.spent = line.spent;
                 self.hosts[host].disk.append(job, line);
                 if self.dies(host) {

@@ -1,0 +1,233 @@
+//! Whether a job is still what it was when it was taken into work (clause O-16).
+//!
+//! A job runs as the user of its runner, so it can write its own file and its record. What the runner keeps in memory
+//! goes before both. Where no runner has lived through, the file is held against the digest in the record, which can't
+//! tell a record that was forged with it: this finds changes, and is no sandbox.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use serde::{Deserialize, Serialize};
+
+use super::{History, JobHold, Queue, QueueError, Reading, claim, files, history};
+use crate::ids::JobId;
+use crate::job::{FILE_BYTES_MAX, Job};
+use crate::stage::Stage;
+use crate::supervise::{Variable, read_environment, written_environment};
+
+/// Begins the reason of a job that is not what it was.
+pub(crate) const CHANGED_IN_WORK: &str = "changed_in_work";
+
+/// SHA-256 of a job file, in hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct FileDigest(String);
+
+impl FileDigest {
+    pub(crate) fn of(bytes: &[u8]) -> FileDigest {
+        let hash = digest(&SHA256, bytes);
+        FileDigest(hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Enough of it for people.
+    pub(crate) fn short(&self) -> &str {
+        self.0.get(..12).unwrap_or(&self.0)
+    }
+}
+
+/// What a runner keeps in memory of a job that it has in work.
+#[derive(Debug, Clone)]
+pub(crate) struct InWork {
+    /// Its file, as it was when it was taken.
+    bytes: Arc<[u8]>,
+    digest: FileDigest,
+    /// Its record, as it was when its command was started: nobody else writes it before that has ended.
+    record: History,
+}
+
+impl InWork {
+    pub(super) fn new(bytes: Vec<u8>, digest: FileDigest, record: History) -> InWork {
+        InWork {
+            bytes: bytes.into(),
+            digest,
+            record,
+        }
+    }
+
+    pub(crate) fn digest(&self) -> &FileDigest {
+        &self.digest
+    }
+
+    /// The record was read, or written, while nothing of the job ran.
+    pub(crate) fn remember(&mut self, record: History) {
+        self.record = record;
+    }
+
+    /// The digest that the file of a job has to have which was put back into the inbox, or what is wrong with its record:
+    /// others may have taken it from there, and then go on in the record where this process ended.
+    pub(super) fn expects(&self, known: &History) -> Result<Option<FileDigest>, String> {
+        match known.lines.strip_prefix(self.record.lines.as_slice()) {
+            None => Err(record_changed()),
+            Some([]) => Ok(Some(self.digest.clone())),
+            Some(_) => claim::expected(known, None),
+        }
+    }
+}
+
+/// Where a job was worked on, for the one command of it that a person starts.
+#[derive(Debug)]
+pub(crate) struct KeptSurroundings {
+    /// Where its runner was started.
+    pub(crate) folder: PathBuf,
+    /// That its runner had for its commands.
+    pub(crate) environment: Vec<Variable>,
+}
+
+impl Queue {
+    /// What of a job is not as it was when its command was started, in words. What was removed, and the record, are put
+    /// back as they were.
+    pub(crate) fn changed(&self, stage: Stage, id: &JobId, known: &InWork) -> Reading<Option<String>> {
+        let file = self.changed_file(stage, id, known)?;
+        let same = matches!(self.history(id), Ok(record) if record == known.record);
+        if !same {
+            history::replace(self, id, &known.record)?;
+        }
+        Ok(file.or_else(|| (!same).then(record_changed)))
+    }
+
+    /// The same of its file alone.
+    pub(crate) fn changed_file(&self, stage: Stage, id: &JobId, known: &InWork) -> Reading<Option<String>> {
+        let change = self.differs(stage, id, &known.digest)?;
+        if self.job_path(stage, id).symlink_metadata().is_err() {
+            let (scratch, _) = self.write_scratch(id, &known.bytes)?;
+            self.place(&scratch, id, stage)?;
+        }
+        Ok(change)
+    }
+
+    /// How a file differs from the one that has this digest, in words.
+    pub(super) fn differs(&self, stage: Stage, id: &JobId, expected: &FileDigest) -> Reading<Option<String>> {
+        let path = self.job_path(stage, id);
+        let what = match files::read_bounded(&self.root, &path, FILE_BYTES_MAX) {
+            Ok(bytes) => match FileDigest::of(&bytes) {
+                found if found == *expected => return Ok(None),
+                found => format!("SHA-256 {} then, {} now", expected.short(), found.short()),
+            },
+            Err(error) if error.kind() == ErrorKind::NotFound => "it was removed".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        Ok(Some(format!(
+            "{CHANGED_IN_WORK}: its file is not the one that was taken into work ({what})"
+        )))
+    }
+
+    /// The same of a job of which nobody has kept more than the record.
+    pub(super) fn differs_from_record(
+        &self,
+        stage: Stage,
+        id: &JobId,
+        known: &History,
+    ) -> Reading<Option<String>> {
+        match known.digest_in_work() {
+            Some(digest) => self.differs(stage, id, digest),
+            None => Ok(None),
+        }
+    }
+
+    /// Whether the file that lies there is another one than the job was last enqueued, or worked on, with.
+    pub(crate) fn is_rewritten(&self, stage: Stage, id: &JobId) -> Reading<bool> {
+        match self.history(id)?.digest() {
+            Some(digest) => Ok(self.differs(stage, id, digest)?.is_some()),
+            None => Ok(false),
+        }
+    }
+
+    /// What lies in `review` in place of the job that was worked on, in words.
+    pub(crate) fn changed_in_review(&self, id: &JobId) -> Reading<Option<String>> {
+        self.differs_from_record(Stage::Review, id, &self.history(id)?)
+    }
+
+    /// A job and the digest of the bytes that describe it.
+    pub(crate) fn job_and_digest(&self, stage: Stage, id: &JobId) -> Reading<(Job, FileDigest)> {
+        let (job, bytes) = self.read_job(stage, id)?;
+        Ok((job, FileDigest::of(&bytes)))
+    }
+
+    /// The digest of the file that lies there.
+    pub(crate) fn digest(&self, stage: Stage, id: &JobId) -> Reading<FileDigest> {
+        let path = self.job_path(stage, id);
+        match files::read_bounded(&self.root, &path, FILE_BYTES_MAX) {
+            Ok(bytes) => Ok(FileDigest::of(&bytes)),
+            Err(source) => Err(QueueError::Read { path, source }),
+        }
+    }
+
+    /// Keeps, for a job that goes to `review`, what its `ship` needs. The environment can hold secrets: for its owner
+    /// alone, and only as long as the job waits there.
+    pub(crate) fn keep_surroundings(&self, hold: &JobHold, kept: &KeptSurroundings) -> Reading<()> {
+        let id = hold.id();
+        let path = self.surroundings_file(id);
+        let folder = ("PWD".into(), kept.folder.clone().into_os_string());
+        let all: Vec<Variable> = std::iter::once(folder)
+            .chain(kept.environment.iter().cloned())
+            .collect();
+        let scratch = self.scratch_folder().join(format!("{id}.surroundings"));
+        files::replace_durable(&self.root, &path, &scratch, &written_environment(&all))
+            .map_err(|source| QueueError::Write { path, source })
+    }
+
+    /// What was kept of a job in `review`; none: by an earlier version, or somebody removed it.
+    pub(crate) fn surroundings(&self, id: &JobId) -> Reading<Option<KeptSurroundings>> {
+        let path = self.surroundings_file(id);
+        let bytes = match self.root.open_regular(&path).and_then(read_all) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(QueueError::Read { path, source }),
+        };
+        let mut all = read_environment(&bytes).into_iter();
+        Ok(all.next().map(|(_, folder)| KeptSurroundings {
+            folder: folder.into(),
+            environment: all.collect(),
+        }))
+    }
+
+    pub(super) fn forget_surroundings(&self, id: &JobId) -> Reading<()> {
+        let path = self.surroundings_file(id);
+        self.root
+            .remove(&path)
+            .map_err(|source| QueueError::Write { path, source })
+    }
+
+    fn surroundings_file(&self, id: &JobId) -> PathBuf {
+        self.job_folder(id).join("surroundings")
+    }
+}
+
+fn read_all(mut file: File) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn record_changed() -> String {
+    format!("{CHANGED_IN_WORK}: its record (history.jsonl) is not what its runner wrote")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_is_the_one_that_everybody_computes() {
+        let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        assert_eq!(FileDigest::of(b"").as_str(), empty);
+        assert_eq!(FileDigest::of(b"").short(), &empty[..12]);
+    }
+}
