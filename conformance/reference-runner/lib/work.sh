@@ -37,8 +37,7 @@ bounded() {
     now_ms; started=$REPLY last=$REPLY
     (
         unset "${!AQ_FLEET@}" QUIET_FD
-        export AQ_RUN=$mark AQ_JOB_ID=$JOB AQ_ATTEMPT=$ATTEMPT
-        cd "$FOLDER" && exec env --default-signal "$@"
+        cd "$FOLDER" && exec env --default-signal "${SURROUNDINGS[@]}" AQ_RUN="$mark" AQ_JOB_ID="$JOB" AQ_ATTEMPT="$ATTEMPT" "$@"
     ) >"$TMP/printed.$JOB" 2>&1 &
     pid=$!
     while kill -0 $pid 2>/dev/null; do
@@ -58,6 +57,30 @@ bounded() {
     clear_away "$mark"
     wait $log
     REPLY=${how:-exit $code}
+}
+
+# What a job's commands have in place of this process's own environment.
+SURROUNDINGS=()
+
+# Where a job was worked on, and with which environment, for whoever approves it; it may hold secrets.
+keep_surroundings() { # ID
+    (umask 077; unset "${!AQ_FLEET@}"; { printf '%s\0' "$HERE"; env -0; } >"$STATE/jobs/$1/surroundings.new") \
+        && mv "$STATE/jobs/$1/surroundings.new" "$STATE/jobs/$1/surroundings"
+}
+
+digest_of() { # FILE: REPLY, nothing for what is no file
+    REPLY=''
+    [[ -f $1 && ! -L $1 ]] && REPLY=$(sha256sum <"$1")
+}
+
+# Puts a job that is not what was taken into work into quarantine; 1: it is what it was.
+changed() { # ID STAGE DIGEST [COPY]
+    local file=$QUEUE/$2/$1.md
+    digest_of "$file"
+    [[ $REPLY == "$3" ]] && return 1
+    [[ -e $file || -L $file || -z ${4-} ]] || cp "$4" "$file"
+    echo "changed_in_work: its file is not the one that was taken into work" >"$STATE/jobs/$1/reason"
+    move "$1" "$2" quarantine
 }
 
 milliseconds() { # DURATION: REPLY, 0 for none
@@ -84,29 +107,36 @@ engine() { # MARK LIMIT IDLE OUTPUT PROMPT
 # The whole way of one job that lies in building/; ends with the job in another stage and its lock free.
 work_on() {
     JOB=$1
-    local folder=$STATE/jobs/$1 limit idle lock verify retries review
+    local folder=$STATE/jobs/$1 limit idle lock verify retries review digest copy=$TMP/copy.$1
+    fact "$1" lock ''; lock=$REPLY
+    cp -P "$QUEUE/building/$1.md" "$copy"
+    digest_of "$copy"; digest=$REPLY
+    # A job that was in work before is the one that was.
+    if [[ -f $folder/digest ]] && changed "$1" building "$(<"$folder/digest")"; then leave_lock "$lock"; return; fi
+    echo "$digest" >"$folder/digest"
     ATTEMPT=$(($(cat "$folder/attempts" 2>/dev/null || echo 0) + 1))
     echo $ATTEMPT >"$folder/attempts"
     fact "$1" timeout 4h; milliseconds "$REPLY"; limit=$REPLY
     fact "$1" idle_timeout ''; milliseconds "$REPLY"; idle=$REPLY
-    fact "$1" lock ''; lock=$REPLY
     fact "$1" verify ''; verify=$REPLY
     fact "$1" review false; review=$REPLY
     fact "$1" retries 0; retries=$REPLY
     fact "$1" cwd .; FOLDER=$(cd "$HERE" && cd "$REPLY" 2>/dev/null && pwd)
-    fact "$1" body 1; tail -n "+$REPLY" "$QUEUE/building/$1.md" >"$folder/prompt.md"
+    fact "$1" body 1; tail -n "+$REPLY" "$copy" >"$folder/prompt.md"
     if [[ -z $FOLDER ]]; then REPLY="exit 1"
     else engine "$QUEUE:$1:$ATTEMPT" "$limit" "$idle" "$folder/output" "$folder/prompt.md"; fi
     local ended=$REPLY stage=building
+    if changed "$1" "$stage" "$digest" "$copy"; then leave_lock "$lock"; return; fi
     if [[ $ended == "exit 0" && -n $verify ]]; then
         move "$1" building testing && stage=testing
         bounded "$QUEUE:$1:$ATTEMPT" "$limit" 0 "$folder/output" sh -e -c "$verify" </dev/null
         ended=$REPLY
+        if changed "$1" "$stage" "$digest" "$copy"; then leave_lock "$lock"; return; fi
     fi
     if [[ $ended == stopped ]]; then
         echo $((ATTEMPT - 1)) >"$folder/attempts"
         move "$1" "$stage" inbox
-    elif [[ $ended == "exit 0" && $review == true ]]; then move "$1" "$stage" review
+    elif [[ $ended == "exit 0" && $review == true ]]; then keep_surroundings "$1"; move "$1" "$stage" review
     elif [[ $ended == "exit 0" ]]; then publish "$1" "$stage" "$limit"
     elif [[ $ended == exit* ]] && ((ATTEMPT <= retries)); then move "$1" "$stage" inbox
     else fail_job "$1" "$stage" "$ended"; fi

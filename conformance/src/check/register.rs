@@ -71,7 +71,7 @@ checks! {
     Always "offline-runs" ["S-4"]
     Always "token" ["O-9"]
     Always "engine-environment" ["O-9"]
-    Always "working-folder" ["O-3"]
+    Always "working-folder" ["O-3", "O-17"]
     Always "no-stragglers" ["O-6", "O-8"]
     Always "engine-signals" ["O-3"]
     Always "stdin" ["O-11"]

@@ -1,7 +1,7 @@
 //! One command of a run, from its start to what is known of it afterwards.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
@@ -36,6 +36,7 @@ impl Launcher<'_> {
         name: &str,
         arguments: Vec<String>,
         environment: &BTreeMap<String, String>,
+        folder: &Path,
     ) -> Result<Begun, DriveError> {
         if self.rig.stop.asked() {
             return Err(DriveError::Stopped);
@@ -50,7 +51,7 @@ impl Launcher<'_> {
             harness: self.rig.harness,
             program: ignored.into_iter().chain(command).collect(),
             environment,
-            folder: &self.sandbox.work(),
+            folder,
             output: output.clone(),
         })?;
         let (sender, handle, ended) = (self.sender.clone(), supervised.handle(), name.to_owned());

@@ -50,7 +50,9 @@ impl Session<'_> {
         let profile = self.launcher.rig.profile;
         let words: Vec<String> = std::iter::once("add".to_owned()).chain(files).collect();
         let environment = profile.renamed(environment::bare(sandbox));
-        let begun = self.launcher.begin("add", profile.words(&words), &environment)?;
+        let begun = self
+            .launcher
+            .begin("add", profile.words(&words), &environment, &sandbox.work())?;
         self.follow(begun).map(Some)
     }
 
@@ -65,13 +67,29 @@ impl Session<'_> {
         let mut done = Vec::new();
         for (index, words) in all.into_iter().enumerate() {
             let arguments = self.arguments(words);
-            done.push(self.command(&format!("command-{index}"), arguments)?);
+            let name = format!("command-{index}");
+            done.push(match index {
+                0 => self.command(&name, arguments)?,
+                _ => self.command_of_then(&name, arguments)?,
+            });
         }
         Ok(done)
     }
 
     pub(super) fn command(&mut self, name: &str, arguments: Vec<String>) -> Result<CommandRun, DriveError> {
-        let begun = self.launcher.begin(name, arguments, &self.environment)?;
+        let folder = self.launcher.sandbox.work();
+        let begun = self.launcher.begin(name, arguments, &self.environment, &folder)?;
+        self.follow(begun)
+    }
+
+    /// As a person starts it, who may be elsewhere and have another environment.
+    fn command_of_then(&mut self, name: &str, arguments: Vec<String>) -> Result<CommandRun, DriveError> {
+        let runner = &self.scenario.runner;
+        let mut environment = self.environment.clone();
+        environment.extend(runner.then_env.clone());
+        let folder = self.launcher.sandbox.work();
+        let folder = folder.join(runner.then_folder.as_deref().unwrap_or_default());
+        let begun = self.launcher.begin(name, arguments, &environment, &folder)?;
         self.follow(begun)
     }
 
@@ -151,9 +169,12 @@ impl Session<'_> {
         };
         for (step, words) in self.steps.take(seen, &mut hands) {
             let arguments = self.arguments(&words);
-            let begun =
-                self.launcher
-                    .begin(&format!("{STEP_COMMAND}{step}"), arguments, &self.environment)?;
+            let begun = self.launcher.begin(
+                &format!("{STEP_COMMAND}{step}"),
+                arguments,
+                &self.environment,
+                &self.launcher.sandbox.work(),
+            )?;
             open.beside.push((step, begun));
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! What a mutant does when the real runner has ended: to the queue, to the shadow log, to the exit code.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -36,7 +36,9 @@ pub(super) fn after(kind: Kind, code: i32) -> std::io::Result<i32> {
                 fired(kind)?;
             }
         }
-        Kind::KeepsACopy | Kind::ShipsAfterALoss | Kind::MovesAFailure => misplace(kind)?,
+        Kind::KeepsACopy | Kind::ShipsAfterALoss | Kind::MovesAFailure | Kind::RunsWhatItBecame => {
+            misplace(kind)?
+        }
         Kind::ActsOnDiverge => {
             for line in objects(&log).iter().filter(|line| line["verdict"] == "DIVERGE") {
                 run_named(line["coordJob"].as_str().unwrap_or_default())?;
@@ -90,6 +92,21 @@ fn misplace(kind: Kind) -> std::io::Result<()> {
                     .stdin(Stdio::null())
                     .status()?;
                 fired(kind)?;
+            }
+        }
+        Kind::RunsWhatItBecame => {
+            for entry in fs::read_dir(queue().join("quarantine"))?.flatten() {
+                let text = fs::read_to_string(entry.path()).unwrap_or_default();
+                if text.contains("engine: claude") {
+                    let mut engine = Command::new("claude");
+                    engine.arg("-p").stdin(File::open(entry.path())?);
+                    engine.env(
+                        "AQ_JOB_ID",
+                        entry.path().with_extension("").file_name().unwrap_or_default(),
+                    );
+                    engine.status()?;
+                    fired(kind)?;
+                }
             }
         }
         Kind::MovesAFailure => {

@@ -137,6 +137,8 @@ mutants! {
     FollowsLinks "follows-links" "writes where a link in its queue leads"
     MovesThroughLinks "moves-through-links" "moves a job wherever a stage folder leads"
     TrustsEverybody "trusts-everybody" "works on a queue that others can write, as if it were its user's alone"
+    RunsWhatItBecame "runs-what-it-became" "starts the engine that a job named when it had changed itself"
+    ShipsAsTheApprover "ships-as-the-approver" "publishes where `ship` was typed, with the environment of whoever typed it"
     PrefersTheirs "prefers-theirs" "runs the coordinator's job in place of this queue's own of that name"
 }
 

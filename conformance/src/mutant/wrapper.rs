@@ -139,6 +139,10 @@ fn not_working(kind: Kind, command: &mut Command, arguments: &[String]) -> std::
             code_of(own.arg(job).env("AQ_JOB_ID", job).stdin(Stdio::null()))?;
             fired(kind).map(|()| code)
         }
+        Kind::ShipsAsTheApprover if is("ship") => {
+            let job = arguments.last().map_or("", String::as_str);
+            ship_here(job).and_then(|code| fired(kind).map(|()| code))
+        }
         Kind::RetriesAnything if is("retry") => code_of(command).and_then(|_| fired(kind)).map(|()| 0),
         Kind::ForgetsReasons if is("show") => {
             let mislay = |text: &str| text.replace("\"reason\"", "\"reason\":\"mislaid\",\"was\"");
@@ -158,6 +162,26 @@ fn not_working(kind: Kind, command: &mut Command, arguments: &[String]) -> std::
         }
         _ => code_of(command),
     }
+}
+
+/// Publishes a job in review here and now, and moves its file by how that ended.
+fn ship_here(job: &str) -> std::io::Result<i32> {
+    let file = queue().join("review").join(format!("{job}.md"));
+    let text = fs::read_to_string(&file)?;
+    let value = text.lines().find_map(|line| line.strip_prefix("ship: "));
+    let ship: String = serde_json::from_str(value.unwrap_or("\"true\""))?;
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-e", "-c", &ship])
+        .env("AQ_JOB_ID", job)
+        .stdin(Stdio::null());
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AQ_FLEET")) {
+        shell.env_remove(name);
+    }
+    let code = code_of(&mut shell)?;
+    let stage = if code == 0 { "shipped" } else { "failed" };
+    fs::rename(&file, queue().join(stage).join(format!("{job}.md")))?;
+    Ok(code)
 }
 
 /// Runs the command and prints what this makes of what it prints.

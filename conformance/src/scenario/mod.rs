@@ -61,6 +61,11 @@ pub struct RunnerTable {
     /// Further commands in the same surroundings, one after the other.
     #[serde(default)]
     pub then: Vec<Vec<String>>,
+    /// Environment of the commands of `then` on top of that, as a person has another one than the runner.
+    #[serde(default)]
+    pub then_env: BTreeMap<String, String>,
+    /// Where the commands of `then` are started, below the folder in which the main one is.
+    pub then_folder: Option<String>,
     /// Whether there is a queue folder beforehand.
     #[serde(default)]
     pub queue: QueueAtStart,

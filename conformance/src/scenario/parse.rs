@@ -108,6 +108,11 @@ fn contradiction(scenario: &Scenario) -> Option<(String, String)> {
             format!("`{name}` is no signal that can be ignored; write HUP, INT, QUIT, PIPE or TERM");
         return Some((format!("\"{name}\""), message));
     }
+    let known = |name: &&String| scenario.runner.folders.contains(name);
+    if let Some(name) = scenario.runner.then_folder.iter().find(|name| !known(name)) {
+        let message = format!("there is no `{name}`; name it in `folders` as well");
+        return Some(("then_folder".into(), message));
+    }
     in_queue(scenario)
         .or_else(|| in_steps(scenario))
         .or_else(|| in_expectations(scenario))

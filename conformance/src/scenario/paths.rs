@@ -147,14 +147,17 @@ fn in_commands(scenario: &Scenario) -> Option<StrayPath> {
     let commands = [("args", &runner.args)].into_iter().chain(then).chain(in_steps);
     let mut words = commands.flat_map(|(key, words)| words.iter().map(move |word| (key, word)));
     let env = runner.env.iter().map(|variable| ("env", variable));
+    let then_env = runner.then_env.iter().map(|variable| ("then_env", variable));
     let connecting = scenario.expect.connects_with.iter().flatten();
     let connecting = connecting.map(|variable| ("connects_with", variable));
     words
         .find_map(|(key, word)| StrayPath::word(key, word))
         .or_else(|| {
-            env.chain(connecting).find_map(|(key, (name, value))| {
-                StrayPath::variable(key, name).or_else(|| StrayPath::word(key, value))
-            })
+            env.chain(then_env)
+                .chain(connecting)
+                .find_map(|(key, (name, value))| {
+                    StrayPath::variable(key, name).or_else(|| StrayPath::word(key, value))
+                })
         })
 }
 
