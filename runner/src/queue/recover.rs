@@ -54,6 +54,8 @@ impl Queue {
                 ));
             }
         };
+        // Kept a moment before a move to `review` that never came about.
+        self.forget_surroundings(id)?;
         let change = match kept {
             Some(kept) => self.changed(stage, id, kept)?,
             None => self.differs_from_record(stage, id, &self.history(id)?)?,

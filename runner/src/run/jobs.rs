@@ -251,8 +251,10 @@ impl Runner {
                     // One that is there already is meant for what an earlier attempt had done.
                     self.queue
                         .take_approval(&attempt.hold, attempt.in_work.digest())?;
-                    let kept = attempt.surroundings(&self.around);
-                    self.queue.keep_surroundings(&attempt.hold, &kept)?;
+                    if attempt.job.ship.is_some() {
+                        let kept = attempt.surroundings(&self.around);
+                        self.queue.keep_surroundings(&attempt.hold, &kept)?;
+                    }
                 }
                 self.queue.advance(&attempt.hold, attempt.stage, to, reason)?;
             }
