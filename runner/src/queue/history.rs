@@ -129,7 +129,8 @@ pub(super) fn path(queue: &Queue, id: &JobId) -> PathBuf {
 
 pub(super) fn read(queue: &Queue, id: &JobId) -> Reading<History> {
     let path = path(queue, id);
-    let text = match files::read_text(&queue.root, &path) {
+    // What a job laid in its place is not followed, nor waited for.
+    let text = match queue.root.open_regular(&path).and_then(io::read_to_string) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(History::default()),
         Err(source) => return Err(QueueError::Read { path, source }),
@@ -183,7 +184,15 @@ pub(super) fn replace(queue: &Queue, id: &JobId, known: &History) -> Reading<()>
         text += &serde_json::to_string(line).map_err(|error| write(error.into()))?;
         text.push('\n');
     }
-    queue.root.make_folder(&queue.job_folder(id)).map_err(write)?;
+    let folder = queue.job_folder(id);
+    // Whatever a job made of the two.
+    if folder.symlink_metadata().is_ok_and(|file| !file.is_dir()) {
+        queue.root.remove(&folder).map_err(write)?;
+    }
+    if path.symlink_metadata().is_ok_and(|file| file.is_dir()) {
+        queue.root.remove_folder(&path).map_err(write)?;
+    }
+    queue.root.make_folder(&folder).map_err(write)?;
     let scratch = queue.scratch_folder().join(format!("{id}.history"));
     files::replace_durable(&queue.root, &path, &scratch, text.as_bytes()).map_err(write)
 }

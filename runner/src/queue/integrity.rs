@@ -4,8 +4,7 @@
 //! goes before both. Where no runner has lived through, the file is held against the digest in the record, which can't
 //! tell a record that was forged with it: this finds changes, and is no sandbox.
 
-use std::fs::File;
-use std::io::{self, ErrorKind, Read};
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -20,6 +19,9 @@ use crate::supervise::{Variable, read_environment, written_environment};
 
 /// Begins the reason of a job that is not what it was.
 pub(crate) const CHANGED_IN_WORK: &str = "changed_in_work";
+
+/// More than an environment can have that a process is started with.
+const SURROUNDINGS_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// SHA-256 of a job file, in hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -186,7 +188,7 @@ impl Queue {
     /// What was kept of a job in `review`; none: by an earlier version, or somebody removed it.
     pub(crate) fn surroundings(&self, id: &JobId) -> Reading<Option<KeptSurroundings>> {
         let path = self.surroundings_file(id);
-        let bytes = match self.root.open_regular(&path).and_then(read_all) {
+        let bytes = match files::read_bounded(&self.root, &path, SURROUNDINGS_BYTES_MAX) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(QueueError::Read { path, source }),
@@ -208,12 +210,6 @@ impl Queue {
     fn surroundings_file(&self, id: &JobId) -> PathBuf {
         self.job_folder(id).join("surroundings")
     }
-}
-
-fn read_all(mut file: File) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 fn record_changed() -> String {

@@ -148,7 +148,14 @@ fn a_job_gives_itself_no_attempts_beyond_its_retries() {
 
 #[test]
 fn a_record_that_was_removed_or_made_unreadable_ends_no_runner() {
-    for harm in ["rm -r $S/jobs/a", "echo nonsense > $S/jobs/a/history.jsonl"] {
+    for harm in [
+        "rm -r $S/jobs/a",
+        "rm -r $S/jobs/a; : > $S/jobs/a",
+        "echo nonsense > $S/jobs/a/history.jsonl",
+        "rm $S/jobs/a/history.jsonl; mkfifo $S/jobs/a/history.jsonl",
+        "rm $S/jobs/a/history.jsonl; mkdir -p $S/jobs/a/history.jsonl/deep",
+        "mv $S/jobs/a/history.jsonl $RIG/outside; ln -s $RIG/outside $S/jobs/a/history.jsonl",
+    ] {
         let rig = Rig::new();
         rig.add(
             "a",
