@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use reqwest::Url;
 
+pub(crate) use credentials::Authorities;
 pub(crate) use describe::FlagLine;
 pub(crate) use error::SettingsError;
 pub(crate) use flags::GlobalFlags;
@@ -32,7 +33,7 @@ pub(crate) use values::parse_duration;
 
 use crate::ids::{Capability, FactoryId};
 use crate::mode::{Mode, Switch};
-use credentials::{FoundToken, certificates};
+use credentials::{FoundToken, authorities};
 use file::ConfigFile;
 use source::{Environment, Sources, keys};
 use token::FileAccess;
@@ -77,8 +78,9 @@ pub(crate) struct FleetSettings {
     pub(crate) token: Option<Setting<Token>>,
     /// Kept although the token was read: the path stays out of children's environments too.
     pub(crate) token_file: Option<Setting<PathBuf>>,
-    /// Certificates to trust besides the system's, in PEM.
-    pub(crate) ca_pem: Vec<u8>,
+    pub(crate) authorities: Authorities,
+    /// Whether work may be taken over plain http from another host.
+    pub(crate) insecure: Setting<Switch>,
     /// Limit of one call.
     pub(crate) timeout: Setting<Duration>,
     /// How long an ending process waits for the shadow lane.
@@ -127,7 +129,7 @@ impl Settings {
         let mode = Mode::of(fleet.value, route.value, shadow.value);
         let caps = sources.find_filled(keys::FACTORY_CAPS, flags.factory_caps.as_deref())?;
         let grace = sources.find_filled(keys::GRACE, flags.grace.as_deref())?;
-        Ok(Settings {
+        let settings = Settings {
             mode,
             factory_id: factory_id(&sources, flags)?,
             factory_caps: caps.map_or(Ok(Vec::new()), |raw| values::capabilities(&raw))?,
@@ -139,7 +141,20 @@ impl Settings {
             flags: flags.clone(),
             switches,
             queue,
-        })
+        };
+        settings.refuse_plain_http()?;
+        Ok(settings)
+    }
+
+    /// Work is not taken over plain http from another host unless its operator consents to that (clause F-12).
+    fn refuse_plain_http(&self) -> Result<(), SettingsError> {
+        match (self.mode, self.fleet.insecure.value, self.fleet.plain_http()) {
+            (Mode::Route, Switch::Off, Some(url)) => Err(SettingsError::PlainHttp {
+                name: url.origin.of_fleet_key("url"),
+                url: url.value.clone(),
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Whether a variable must not reach a child: one of the fleet's, or another that holds the token or the
@@ -160,25 +175,22 @@ impl Settings {
 
 impl Switches {
     fn resolve(sources: &Sources<'_>, flags: &GlobalFlags) -> Result<Switches, SettingsError> {
-        let switch = |key, flag: &Option<String>| match sources.find(key, flag.as_deref())? {
-            Some(raw) => Ok(Setting {
-                value: values::switch(&raw)?,
-                origin: raw.origin,
-            }),
-            None => Ok(Setting {
-                value: Switch::Off,
-                origin: Origin::Default,
-            }),
-        };
         Ok(Switches {
-            fleet: switch(keys::FLEET, &flags.fleet)?,
-            route: switch(keys::ROUTE, &flags.route)?,
-            shadow: switch(keys::SHADOW, &flags.shadow)?,
+            fleet: sources.find_switch(keys::FLEET, &flags.fleet)?,
+            route: sources.find_switch(keys::ROUTE, &flags.route)?,
+            shadow: sources.find_switch(keys::SHADOW, &flags.shadow)?,
         })
     }
 }
 
 impl FleetSettings {
+    /// The address, where what goes there can be read and changed on the way.
+    pub(crate) fn plain_http(&self) -> Option<&Setting<Url>> {
+        self.url
+            .as_ref()
+            .filter(|url| url.value.scheme() == "http" && !is_loopback(&url.value))
+    }
+
     /// For messages: where the token comes from.
     pub(crate) fn credential(&self) -> String {
         match &self.token {
@@ -198,10 +210,7 @@ impl FleetSettings {
                 origin: raw.origin,
             }),
             None if fleet.value == Switch::On => {
-                let switch = match &fleet.origin {
-                    Origin::File(path) => format!("`enabled` under [fleet] in {}", path.display()),
-                    other => other.to_string(),
-                };
+                let switch = fleet.origin.of_fleet_key("enabled");
                 return Err(SettingsError::UrlMissing { switch });
             }
             None => None,
@@ -226,10 +235,23 @@ impl FleetSettings {
             token_file: found.file,
             token_access: found.access,
             token_twice: found.twice,
-            ca_pem: certificates(sources, flags, fleet.value)?,
+            authorities: authorities(sources, flags, fleet.value)?,
+            insecure: sources.find_switch(keys::INSECURE, &flags.fleet_insecure)?,
             timeout: limit(keys::TIMEOUT, &flags.fleet_timeout, values::limit)?,
             drain: limit(keys::DRAIN, &flags.fleet_drain, values::wait)?,
         })
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host_str() {
+        Some("localhost") => true,
+        Some(host) => {
+            let bare = host.trim_start_matches('[').trim_end_matches(']');
+            bare.parse::<std::net::IpAddr>()
+                .is_ok_and(|address| address.is_loopback())
+        }
+        None => false,
     }
 }
 

@@ -35,6 +35,8 @@ cases! {
     "does-nothing" in "shadow/agree" dies of "stages" ["O-4"]
     "does-nothing" in "offline/bad-file-by-hand" dies of "stages" ["O-10"]
     "says-nothing" in "flags/bad-value-shadow" dies of "output" ["F-6"]
+    "stays-offline" in "flags/plain-http" dies of "exit" ["F-12"]
+    "says-nothing" in "flags/plain-http" dies of "output" ["F-12"]
     "says-nothing" in "flags/status" dies of "output" ["F-7"]
     "hides-runners" in "flags/runners-at-work" dies of "output" ["F-9"]
     "tells-twice" in "faults/told-once" dies of "output" ["F-10"]

@@ -14,7 +14,7 @@ use crate::exit::Exit;
 use crate::fleet::client::Client;
 use crate::fleet::failure::Failure;
 use crate::fleet::routed::permissions::{HANDED_OVER, RoutePermissions};
-use crate::mode::Mode;
+use crate::mode::{Mode, Switch};
 use crate::run::{RunnerRecord, runners_at_work};
 use crate::settings::{FlagLine, Settings};
 use crate::terminal::{Palette, Table, harmless};
@@ -39,6 +39,10 @@ struct Overview {
     route: RoutePermissions,
     /// Where the token comes from.
     token: Option<String>,
+    /// Whose certificates the coordinator may show.
+    authorities: String,
+    /// Whether work may come over plain http from another host.
+    insecure: Sourced,
     timeout_ms: u64,
     drain_ms: u64,
     warnings: Vec<String>,
@@ -104,6 +108,11 @@ fn overview(settings: &Settings) -> Result<Overview, CliError> {
         caps,
         route: RoutePermissions::of(&settings.route, &engines),
         token: fleet.token.as_ref().map(|token| token.origin.to_string()),
+        authorities: fleet.authorities.to_string(),
+        insecure: Sourced {
+            value: fleet.insecure.value.to_string(),
+            origin: fleet.insecure.origin.to_string(),
+        },
         timeout_ms: millis(fleet.timeout.value),
         drain_ms: millis(fleet.drain.value),
         warnings: settings.warnings(),
@@ -175,6 +184,10 @@ fn print(out: &mut impl Write, palette: Palette, overview: &Overview) -> io::Res
     match &overview.token {
         Some(origin) => fact("token", &format!("from {origin}, not shown"))?,
         None => fact("token", "none")?,
+    }
+    fact("authorities", &overview.authorities)?;
+    if overview.insecure.value == Switch::On.to_string() {
+        fact("insecure", &sourced(&overview.insecure))?;
     }
     match &overview.coordinator {
         None => fact("coordinator", "not asked: AQ_FLEET is 0")?,

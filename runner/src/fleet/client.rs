@@ -65,7 +65,7 @@ impl Client {
             .ok_or(ClientError::NoUrl)?
             .value
             .clone();
-        let http = exchange::build(base.scheme(), &settings.fleet.ca_pem)?;
+        let http = exchange::build(base.scheme(), &settings.fleet.authorities)?;
         Ok(Client {
             http,
             base,

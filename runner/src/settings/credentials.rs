@@ -1,6 +1,7 @@
 //! The token and the certificates: which of the places that may name them wins, and what happens if it can't be read.
 
 use std::ffi::OsStr;
+use std::fmt;
 use std::fs;
 use std::path::PathBuf;
 
@@ -74,21 +75,61 @@ impl FoundToken {
     }
 }
 
-pub(super) fn certificates(
+/// Who may have signed the coordinator's certificate.
+#[derive(Debug, Clone)]
+pub(crate) enum Authorities {
+    System,
+    SystemAnd(CertificateFile),
+    Only(CertificateFile),
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct CertificateFile {
+    pub(crate) path: Setting<PathBuf>,
+    /// Not read while the fleet is off.
+    pub(crate) pem: Vec<u8>,
+}
+
+impl fmt::Display for Authorities {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Authorities::System => formatter.write_str("the system's"),
+            Authorities::SystemAnd(file) => {
+                write!(formatter, "the system's and {}", file.path.value.display())
+            }
+            Authorities::Only(file) => write!(formatter, "{}, and no other", file.path.value.display()),
+        }
+    }
+}
+
+pub(super) fn authorities(
     sources: &Sources<'_>,
     flags: &GlobalFlags,
     fleet: Switch,
-) -> Result<Vec<u8>, SettingsError> {
-    let Some((ca, name)) = sources.find_path(keys::CA, flags.fleet_ca.as_deref())? else {
-        return Ok(Vec::new());
+) -> Result<Authorities, SettingsError> {
+    let only = sources.find_switch(keys::CA_ONLY, &flags.fleet_ca_only)?;
+    let Some((path, name)) = sources.find_path(keys::CA, flags.fleet_ca.as_deref())? else {
+        return match (only.value, fleet) {
+            (Switch::On, Switch::On) => Err(SettingsError::CertificateMissing {
+                switch: only.origin.of_fleet_key("ca_only"),
+            }),
+            (Switch::On, Switch::Off) | (Switch::Off, _) => Ok(Authorities::System),
+        };
     };
-    match (fleet, fs::read(&ca.value)) {
-        (Switch::Off, _) => Ok(Vec::new()),
-        (Switch::On, Ok(pem)) => Ok(pem),
-        (Switch::On, Err(source)) => Err(SettingsError::CertificateFile {
-            name,
-            path: ca.value,
-            source,
-        }),
-    }
+    let pem = match (fleet, fs::read(&path.value)) {
+        (Switch::Off, _) => Vec::new(),
+        (Switch::On, Ok(pem)) => pem,
+        (Switch::On, Err(source)) => {
+            return Err(SettingsError::CertificateFile {
+                name,
+                path: path.value,
+                source,
+            });
+        }
+    };
+    let file = CertificateFile { path, pem };
+    Ok(match only.value {
+        Switch::On => Authorities::Only(file),
+        Switch::Off => Authorities::SystemAnd(file),
+    })
 }

@@ -59,12 +59,13 @@ impl Settings {
                 "AQ_FLEET_ROUTE and AQ_FLEET_SHADOW are both 1: route wins, nothing is compared; set one of them to 0",
             ));
         }
-        if let Some(url) = &self.fleet.url
-            && url.value.scheme() == "http"
-            && !is_loopback(&url.value)
-        {
+        if let Some(url) = self.fleet.plain_http() {
+            let more = match self.mode {
+                Mode::Route => ", and whoever can change an answer there runs commands here",
+                Mode::Offline | Mode::Local | Mode::Shadow => "",
+            };
             warnings.push(format!(
-                "{} is plain http to another host: the token and all jobs can be read on the way; use https",
+                "{} is plain http to another host: the token and all jobs can be read on the way{more}; use https",
                 url.value
             ));
         }
@@ -84,17 +85,5 @@ impl Settings {
             ));
         }
         warnings
-    }
-}
-
-fn is_loopback(url: &reqwest::Url) -> bool {
-    match url.host_str() {
-        Some("localhost") => true,
-        Some(host) => {
-            let bare = host.trim_start_matches('[').trim_end_matches(']');
-            bare.parse::<std::net::IpAddr>()
-                .is_ok_and(|address| address.is_loopback())
-        }
-        None => false,
     }
 }

@@ -35,6 +35,14 @@ pub(crate) enum SettingsError {
         #[source]
         source: io::Error,
     },
+    #[error(
+        "{switch} is 1, but no certificate authority is named: set AQ_FLEET_CA=FILE (or --fleet-ca, or ca under [fleet] in aq.toml), or {switch} to 0"
+    )]
+    CertificateMissing { switch: String },
+    #[error(
+        "{name} is {url}: over plain http to another host the token and all jobs can be read on the way, and whoever can change an answer there runs commands here: use https, or consent to that with AQ_FLEET_INSECURE=1 (or --fleet-insecure 1, or insecure = true under [fleet] in aq.toml)"
+    )]
+    PlainHttp { name: String, url: reqwest::Url },
     #[error("can't read {}: mend it or take it away", .path.display())]
     ReadFile {
         path: PathBuf,

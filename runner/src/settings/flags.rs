@@ -39,6 +39,15 @@ pub(crate) struct GlobalFlags {
     #[arg(long, global = true, value_name = "FILE", help_heading = "Fleet")]
     pub(crate) fleet_ca: Option<PathBuf>,
 
+    /// Trust the certificates of --fleet-ca alone, in place of the system's [variable: AQ_FLEET_CA_ONLY; default: 0]
+    #[arg(long, global = true, value_name = "0|1", help_heading = "Fleet")]
+    pub(crate) fleet_ca_only: Option<String>,
+
+    /// With --route 1: take work over plain http from another host. Who can read the way has the token and the jobs, and
+    /// who can change an answer runs commands here [variable: AQ_FLEET_INSECURE; default: 0]
+    #[arg(long, global = true, value_name = "0|1", help_heading = "Fleet")]
+    pub(crate) fleet_insecure: Option<String>,
+
     /// Limit of one call to the coordinator [variable: AQ_FLEET_TIMEOUT; default: 5s]
     #[arg(long, global = true, value_name = "TIME", help_heading = "Fleet")]
     pub(crate) fleet_timeout: Option<String>,

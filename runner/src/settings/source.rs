@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::{SettingsError, shown};
 use super::file::ConfigFile;
+use crate::mode::Switch;
 
 /// A value, and who set it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +22,16 @@ pub(crate) enum Origin {
     File(PathBuf),
     Environment(&'static str),
     Flag(&'static str),
+}
+
+impl Origin {
+    /// For messages: what set this key of `[fleet]`.
+    pub(crate) fn of_fleet_key(&self, key: &str) -> String {
+        match self {
+            Origin::File(path) => format!("`{key}` under [fleet] in {}", path.display()),
+            Origin::Default | Origin::Environment(_) | Origin::Flag(_) => self.to_string(),
+        }
+    }
 }
 
 impl fmt::Display for Origin {
@@ -61,6 +72,8 @@ pub(crate) mod keys {
         TOKEN = "", "AQ_FLEET_TOKEN", "";
         TOKEN_FILE = "--fleet-token-file", "AQ_FLEET_TOKEN_FILE", "fleet.token_file";
         CA = "--fleet-ca", "AQ_FLEET_CA", "fleet.ca";
+        CA_ONLY = "--fleet-ca-only", "AQ_FLEET_CA_ONLY", "fleet.ca_only";
+        INSECURE = "--fleet-insecure", "AQ_FLEET_INSECURE", "fleet.insecure";
         TIMEOUT = "--fleet-timeout", "AQ_FLEET_TIMEOUT", "fleet.timeout";
         DRAIN = "--fleet-drain", "AQ_FLEET_DRAIN", "fleet.drain";
         FACTORY_ID = "--factory-id", "AQ_FACTORY_ID", "fleet.factory_id";
@@ -174,6 +187,24 @@ impl Sources<'_> {
                 Ok(self.file.get(key.file))
             }
             other => Ok(other),
+        }
+    }
+
+    /// A switch; off where no place has it.
+    pub(crate) fn find_switch(
+        &self,
+        key: Key,
+        flag: &Option<String>,
+    ) -> Result<Setting<Switch>, SettingsError> {
+        match self.find(key, flag.as_deref())? {
+            Some(raw) => Ok(Setting {
+                value: super::values::switch(&raw)?,
+                origin: raw.origin,
+            }),
+            None => Ok(Setting {
+                value: Switch::Off,
+                origin: Origin::Default,
+            }),
         }
     }
 

@@ -394,3 +394,41 @@ fn plain_http_to_another_host_is_warned_of() {
     assert!(!warned("https://fleet.example.org") && !warned("http://127.0.0.1:1"));
     assert!(!warned("http://[::1]:80") && !warned("http://localhost:80"));
 }
+
+#[test]
+fn work_comes_over_plain_http_from_this_host_alone() {
+    let routed = |address: &str| {
+        url(Rig::new(""))
+            .set("AQ_FLEET", "1")
+            .set("AQ_FLEET_ROUTE", "1")
+            .set("AQ_FLEET_URL", address)
+    };
+    for address in [
+        "http://127.0.0.1",
+        "http://127.8.9.10:80/x",
+        "HTTP://LOCALHOST:1",
+        "http://[::1]:80",
+        "https://fleet.example.org",
+    ] {
+        assert_eq!(routed(address).ok().mode, Mode::Route, "{address}");
+    }
+    for address in [
+        "http://fleet.example.org",
+        "http://localhost.example.org",
+        "http://127.0.0.1.example.org",
+        "http://example.org/127.0.0.1",
+        "http://0.0.0.0",
+        "http://[::ffff:127.0.0.1]",
+        "http://126.255.255.255",
+        "http://128.0.0.1",
+    ] {
+        let refusal = routed(address).refusal();
+        assert!(refusal.contains("AQ_FLEET_INSECURE=1"), "{address}: {refusal}");
+        assert_eq!(
+            routed(address).set("AQ_FLEET_INSECURE", "1").ok().mode,
+            Mode::Route
+        );
+        assert_eq!(routed(address).set("AQ_FLEET_ROUTE", "0").ok().mode, Mode::Local);
+        assert_eq!(routed(address).set("AQ_FLEET", "0").ok().mode, Mode::Offline);
+    }
+}

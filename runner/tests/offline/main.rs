@@ -16,6 +16,7 @@ mod making;
 mod order;
 mod own_queue;
 mod pausing;
+mod plain_http;
 mod presence;
 mod printing;
 mod pruning;

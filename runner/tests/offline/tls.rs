@@ -130,6 +130,57 @@ fn a_ca_of_ones_own_is_trusted_besides_those_of_the_system() {
 }
 
 #[test]
+fn a_ca_that_is_the_only_one_takes_the_place_of_those_of_the_system() {
+    let rig = Rig::new();
+    let theirs = coordinator(&rig, "127.0.0.1");
+    let system = rig.path("system.pem");
+    std::fs::rename(rig.path("ca.pem"), &system).unwrap();
+    let ours = coordinator(&rig, "127.0.0.1");
+    let own = rig.path("ca.pem");
+    let contact = |of: &Coordinator, only: &[(&str, &str)]| {
+        let mut variables = vec![
+            ("AQ_FLEET", "1"),
+            ("AQ_FLEET_URL", of.url.as_str()),
+            ("AQ_FLEET_CA", own.to_str().unwrap()),
+            ("SSL_CERT_FILE", system.to_str().unwrap()),
+        ];
+        variables.extend(only);
+        let done = rig.aq_with(&variables, &["fleet-status"]);
+        (done.code, of.told.try_iter().count())
+    };
+    let only = [("AQ_FLEET_CA_ONLY", "1")];
+    assert_eq!(contact(&theirs, &[]), (0, 2));
+    assert_eq!(contact(&theirs, &only), (1, 0), "a CA of the system's signed it");
+    assert_eq!(contact(&ours, &only), (0, 2));
+    assert_eq!(contact(&theirs, &[("AQ_FLEET_CA_ONLY", "0")]), (0, 2));
+    assert_eq!(rig.aq(&["init"]).code, 0);
+    std::fs::write(rig.queue("aq.toml"), "[fleet]\nca_only = true\n").unwrap();
+    assert_eq!(contact(&theirs, &[]), (1, 0), "aq.toml says it too");
+    let shown = rig.aq_with(&[("AQ_FLEET_CA", own.to_str().unwrap())], &["fleet-status"]);
+    assert!(
+        shown.stdout.contains(&format!("{}, and no other", own.display())),
+        "{shown:?}"
+    );
+}
+
+#[test]
+fn to_trust_no_ca_but_one_that_is_not_named_stops_the_command() {
+    let rig = Rig::new();
+    let fleet = [("AQ_FLEET", "1"), ("AQ_FLEET_URL", "https://127.0.0.1:9")];
+    for (value, words) in [("1", "AQ_FLEET_CA="), ("only", "use 0 or 1")] {
+        let variables: Vec<_> = fleet.into_iter().chain([("AQ_FLEET_CA_ONLY", value)]).collect();
+        let done = rig.aq_with(&variables, &["fleet-status"]);
+        assert_eq!(done.code, 2, "{done:?}");
+        assert!(
+            done.stderr.contains("AQ_FLEET_CA_ONLY") && done.stderr.contains(words),
+            "{done:?}"
+        );
+    }
+    let off = rig.aq_with(&[("AQ_FLEET_CA_ONLY", "1")], &["fleet-status"]);
+    assert_eq!(off.code, 0, "{off:?}");
+}
+
+#[test]
 fn a_certificate_for_another_host_is_refused_whoever_signed_it() {
     let rig = Rig::new();
     let coordinator = coordinator(&rig, "elsewhere.example");

@@ -11,7 +11,7 @@ use serde_json::error::Category;
 use super::ClientError;
 use crate::fleet::failure::{Failure, FailureKind, Phase, Refusal, shown};
 use crate::fleet::wire::Problem;
-use crate::settings::Token;
+use crate::settings::{Authorities, Token};
 
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// No coordinator makes this runner wait longer by a header.
@@ -67,23 +67,26 @@ impl Answer {
 
 /// Plain http needs no certificates, and then none are loaded: that costs milliseconds, and fails on a host that
 /// has none.
-pub(super) fn build(scheme: &str, ca_pem: &[u8]) -> Result<reqwest::Client, ClientError> {
+pub(super) fn build(scheme: &str, authorities: &Authorities) -> Result<reqwest::Client, ClientError> {
     let builder = reqwest::Client::builder()
         .no_proxy()
         .redirect(Policy::none())
         .http1_only();
-    let builder = match (scheme, ca_pem) {
+    let builder = match (scheme, authorities) {
         ("http", _) => builder.tls_certs_only([]),
-        (_, []) => builder,
-        (_, pem) => {
-            let certificates = Certificate::from_pem_bundle(pem).map_err(ClientError::Certificates)?;
-            if certificates.is_empty() {
-                return Err(ClientError::NoCertificate);
-            }
-            builder.tls_certs_merge(certificates)
-        }
+        (_, Authorities::System) => builder,
+        (_, Authorities::SystemAnd(file)) => builder.tls_certs_merge(certificates(&file.pem)?),
+        (_, Authorities::Only(file)) => builder.tls_certs_only(certificates(&file.pem)?),
     };
     builder.build().map_err(ClientError::Build)
+}
+
+fn certificates(pem: &[u8]) -> Result<Vec<Certificate>, ClientError> {
+    let certificates = Certificate::from_pem_bundle(pem).map_err(ClientError::Certificates)?;
+    match certificates.is_empty() {
+        true => Err(ClientError::NoCertificate),
+        false => Ok(certificates),
+    }
 }
 
 pub(super) async fn send(http: &reqwest::Client, call: Call, expected: &[u16]) -> Result<Answer, Failure> {

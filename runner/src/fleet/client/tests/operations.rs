@@ -203,8 +203,3 @@ fn keys_are_ids_and_never_the_same() {
     assert!(crate::ids::is_id(&first), "{first}");
     assert_ne!(first, second);
 }
-
-#[test]
-fn https_can_be_prepared_and_a_file_without_certificates_is_told() {
-    assert!(exchange::build("https", b"no certificate at all").is_err());
-}
