@@ -113,6 +113,8 @@ cases! {
     "obeys-proxy-variables" in "shadow/proxy-is-ignored" dies of "verdicts" ["S-12"]
     "follows-redirects" in "faults/redirect" dies of "errors" ["S-12"]
     "keeps-renewals-back" in "route/renews" dies of "stages" ["T-2"]
+    "keeps-any-lease" in "route/lease-too-short" dies of "calls" ["T-2"]
+    "keeps-any-lease" in "route/renewed-too-short" dies of "stages" ["T-2", "T-4"]
     "lets-go-in-review" in "route/waits-in-review" dies of "ends-in-time" ["T-2"]
     "counts-no-deadline" in "route/stopped-past-its-lease" dies of "ships" ["T-3"]
     "counts-no-deadline" in "route/stopped-past-its-lease" dies of "order" ["T-3"]

@@ -110,6 +110,7 @@ mutants! {
     CountsNoDeadline "counts-no-deadline" "believes that its lease never ends"
     TakesWhatItGets "takes-what-it-gets" "runs a routed job whatever it asks for"
     AsksAnew "asks-anew" "repeats a call under another idempotency key"
+    KeepsAnyLease "keeps-any-lease" "works under a lease however short it is told to live"
     KeepsItsLease "keeps-its-lease" "ends without giving its lease back"
     TakesFailureForEmpty "takes-failure-for-empty" "takes a coordinator that fails for one without work"
     WaitsAfterGrants "waits-after-grants" "waits after each job that it was given as if there were no more"

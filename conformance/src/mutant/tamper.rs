@@ -31,6 +31,8 @@ pub(super) enum Tamper {
     NoRenewalsInReview,
     /// The same, and the lease is said to live a thousand times longer than it does.
     EndlessLease,
+    /// A lease that lives too short to be kept is said to live long.
+    LongerLease,
     /// Releases are answered here and never reach the coordinator.
     NoReleases,
     /// Before every release, the same once more.
@@ -79,6 +81,7 @@ impl Tamper {
             Kind::KeepsRenewalsBack => Tamper::NoRenewals,
             Kind::LetsGoInReview => Tamper::NoRenewalsInReview,
             Kind::CountsNoDeadline => Tamper::EndlessLease,
+            Kind::KeepsAnyLease => Tamper::LongerLease,
             Kind::KeepsItsLease => Tamper::NoReleases,
             Kind::ReleasesTwice => Tamper::TwoReleases,
             Kind::ExplainsNothing => Tamper::NoDetail,
@@ -160,6 +163,7 @@ impl Tamperer {
             Tamper::NoRenewals
                 | Tamper::NoRenewalsInReview
                 | Tamper::EndlessLease
+                | Tamper::LongerLease
                 | Tamper::Unchecked
                 | Tamper::EmptyForFailed
                 | Tamper::AnyDryRun
@@ -191,6 +195,9 @@ impl Tamperer {
             self.granted.store(true, Ordering::SeqCst);
             answer.body = self.claimed(&answer.body)?;
         }
+        if self.tamper == Tamper::LongerLease && answer.status == 200 {
+            self.lengthen(&mut answer)?;
+        }
         if self.tamper == Tamper::AnyDryRun && request.path.ends_with("/shadow/claims") {
             self.say_dry_run(&mut answer)?;
         }
@@ -213,6 +220,21 @@ impl Tamperer {
             }
             _ => false,
         }
+    }
+
+    fn lengthen(&self, answer: &mut Answer) -> std::io::Result<()> {
+        let Ok(mut fields) = serde_json::from_slice::<Value>(&answer.body) else {
+            return Ok(());
+        };
+        if fields["lease"]["ttlMs"]
+            .as_u64()
+            .is_none_or(|ttl_ms| ttl_ms >= 1_000)
+        {
+            return Ok(());
+        }
+        fields["lease"]["ttlMs"] = 60_000.into();
+        answer.body = fields.to_string().into_bytes();
+        fired(self.kind)
     }
 
     fn say_dry_run(&self, answer: &mut Answer) -> std::io::Result<()> {

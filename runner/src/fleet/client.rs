@@ -28,6 +28,9 @@ use crate::stage::Stage;
 use answers::{offer, shaped, unknown_members};
 use exchange::{Answer, Call};
 
+/// What is wrong with a lease whose `ttlMs` can't be read.
+pub(crate) const NO_TIME: &str = "ttlMs is no whole number of milliseconds";
+
 /// Why no client could be made; the settings are to be mended.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ClientError {
@@ -163,12 +166,11 @@ impl Client {
             let answer: wire::RenewAnswer = shaped(self.send(call, &[200]).await?.json()?)?;
             let same =
                 answer.lease.id == proof.lease.as_str() && answer.lease.fencing_token == proof.fencing_token;
-            match same {
-                true => Ok(Duration::from_millis(answer.lease.ttl_ms)),
-                false => Err(Failure::indefinite(
-                    FailureKind::WrongShape,
-                    "the renewal is of another lease",
-                )),
+            let wrong = |what| Failure::indefinite(FailureKind::WrongShape, what);
+            match (same, answer.lease.ttl()) {
+                (true, Some(ttl)) => Ok(ttl),
+                (true, None) => Err(wrong(NO_TIME)),
+                (false, _) => Err(wrong("the renewal is of another lease")),
             }
         })
         .await

@@ -13,22 +13,39 @@ pub(crate) const NO_RENEWAL: &str = "no renewal got through";
 /// How far before the deadline KILL falls, unless the lease is shorter than ten times that.
 const MARGIN_MAX: Duration = Duration::from_secs(1);
 
+/// A lease that lives shorter is taken for none: three renewals in a second are as many as any lease is worth.
+const TTL_MIN: Duration = Duration::from_secs(1);
+/// One that is said to live longer is renewed as if it lived as long as this.
+const TTL_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// A `ttlMs` that no lease can be kept by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("ttlMs {} is shorter than the {} ms that a lease has to live to be kept", .0.as_millis(), TTL_MIN.as_millis())]
+pub(crate) struct TooShortLease(Duration);
+
 /// The life of one lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LeaseTime {
     ttl: Duration,
+    /// When the request was sent whose answer `ttl` is.
+    told_by: BootInstant,
     deadline: BootInstant,
     next_renewal: BootInstant,
 }
 
 impl LeaseTime {
     /// `first_sent`: before the first request with that claim's key, however often it was repeated since.
-    pub(crate) fn granted(ttl: Duration, first_sent: BootInstant) -> LeaseTime {
-        LeaseTime {
+    ///
+    /// # Errors
+    /// It would not live long enough to be kept.
+    pub(crate) fn granted(ttl: Duration, first_sent: BootInstant) -> Result<LeaseTime, TooShortLease> {
+        let ttl = usable(ttl)?;
+        Ok(LeaseTime {
             ttl,
+            told_by: first_sent,
             deadline: first_sent + ttl,
             next_renewal: first_sent + ttl / 3,
-        }
+        })
     }
 
     /// A renewal starts: the next one is due a third of a life later, whatever comes of this one.
@@ -36,12 +53,18 @@ impl LeaseTime {
         self.next_renewal = sent + self.ttl / 3;
     }
 
-    /// The answer to a renewal that was sent at `sent`. It never shortens a life: an older answer that comes late
-    /// is still true.
-    pub(crate) fn renewed(&mut self, sent: BootInstant, ttl: Duration) {
-        self.ttl = ttl;
-        self.deadline = self.deadline.max(sent + ttl);
-        self.next_renewal = self.next_renewal.min(sent + ttl / 3);
+    /// The answer to a renewal that was sent at `sent`. What was asked last counts, also where it ends the lease earlier
+    /// than was told before; an older answer that comes late says nothing new.
+    ///
+    /// # Errors
+    /// It would not live long enough to be kept; nothing is changed.
+    pub(crate) fn renewed(&mut self, sent: BootInstant, ttl: Duration) -> Result<(), TooShortLease> {
+        let ttl = usable(ttl)?;
+        if sent >= self.told_by {
+            (self.ttl, self.told_by, self.deadline) = (ttl, sent, sent + ttl);
+            self.next_renewal = self.next_renewal.min(sent + ttl / 3);
+        }
+        Ok(())
     }
 
     pub(crate) fn next_renewal(&self) -> BootInstant {
@@ -82,9 +105,20 @@ impl LeaseTime {
     }
 }
 
+fn usable(ttl: Duration) -> Result<Duration, TooShortLease> {
+    match ttl < TTL_MIN {
+        true => Err(TooShortLease(ttl)),
+        false => Ok(ttl.min(TTL_MAX)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn granted(ttl: Duration, first_sent: BootInstant) -> LeaseTime {
+        LeaseTime::granted(ttl, first_sent).unwrap()
+    }
 
     fn at(ms: u64) -> BootInstant {
         BootInstant::at_ms(ms)
@@ -98,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_life_counts_from_before_the_first_request() {
-        let lease = LeaseTime::granted(ms(60_000), at(5_000));
+        let lease = granted(ms(60_000), at(5_000));
         assert_eq!(lease.next_renewal(), at(25_000));
         // The deadline is 65,000; KILL a second before it, TERM the whole grace before that.
         assert_eq!(
@@ -113,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_short_life_leaves_a_quarter_for_the_end_and_a_tenth_as_margin() {
-        let lease = LeaseTime::granted(ms(1_200), at(0));
+        let lease = granted(ms(1_200), at(0));
         assert_eq!(
             lease.ending(GRACE),
             Ending {
@@ -122,43 +156,69 @@ mod tests {
             }
         );
         assert_eq!(lease.renewal_limit(ms(5_000)), ms(200));
-        assert_eq!(
-            LeaseTime::granted(ms(60_000), at(0)).renewal_limit(ms(5_000)),
-            ms(5_000)
-        );
+        assert_eq!(granted(ms(60_000), at(0)).renewal_limit(ms(5_000)), ms(5_000));
     }
 
     #[test]
     fn a_short_grace_is_kept() {
-        let lease = LeaseTime::granted(ms(60_000), at(0));
+        let lease = granted(ms(60_000), at(0));
         assert_eq!(lease.ending(ms(2_000)).term_at, at(57_000));
     }
 
     #[test]
     fn renewals_start_every_third_and_prolong_from_when_they_were_sent() {
-        let mut lease = LeaseTime::granted(ms(30_000), at(0));
+        let mut lease = granted(ms(30_000), at(0));
         lease.renewal_started(at(10_000));
         assert_eq!(lease.next_renewal(), at(20_000));
-        lease.renewed(at(10_000), ms(30_000));
+        lease.renewed(at(10_000), ms(30_000)).unwrap();
         assert_eq!(lease.next_renewal(), at(20_000));
         assert!(lease.holds(at(38_999)) && !lease.holds(at(39_000)));
         // A coordinator that shortens lives makes the next renewal due earlier.
         lease.renewal_started(at(20_000));
-        lease.renewed(at(20_000), ms(12_000));
+        lease.renewed(at(20_000), ms(12_000)).unwrap();
         assert_eq!(lease.next_renewal(), at(24_000));
     }
 
     #[test]
     fn a_late_answer_to_an_older_renewal_takes_nothing_back() {
-        let mut lease = LeaseTime::granted(ms(30_000), at(0));
-        lease.renewed(at(20_000), ms(30_000));
-        lease.renewed(at(10_000), ms(30_000));
+        let mut lease = granted(ms(30_000), at(0));
+        lease.renewed(at(20_000), ms(30_000)).unwrap();
+        lease.renewed(at(10_000), ms(30_000)).unwrap();
         assert!(lease.holds(at(48_999)));
     }
 
     #[test]
+    fn what_was_told_last_counts_also_where_it_is_shorter() {
+        let mut lease = granted(ms(30_000), at(0));
+        lease.renewed(at(10_000), ms(12_000)).unwrap();
+        assert!(lease.holds(at(20_999)) && !lease.holds(at(21_000)));
+        // Asked before that, answered after it.
+        lease.renewed(at(9_000), ms(30_000)).unwrap();
+        assert!(!lease.holds(at(21_000)));
+        assert_eq!(lease.next_renewal(), at(10_000));
+    }
+
+    #[test]
+    fn a_life_too_short_to_be_kept_is_refused_and_changes_nothing() {
+        let mut lease = granted(ms(1_000), at(0));
+        let before = lease;
+        for ttl in [0, 1, 999] {
+            assert_eq!(LeaseTime::granted(ms(ttl), at(0)), Err(TooShortLease(ms(ttl))));
+            assert_eq!(lease.renewed(at(100), ms(ttl)), Err(TooShortLease(ms(ttl))));
+        }
+        assert_eq!(lease, before);
+    }
+
+    #[test]
+    fn a_life_without_end_is_renewed_all_the_same() {
+        let lease = granted(Duration::from_millis(u64::MAX), at(0));
+        assert_eq!(lease.next_renewal(), at(8 * 3_600_000));
+        assert!(!lease.holds(at(24 * 3_600_000)));
+    }
+
+    #[test]
     fn a_claim_that_waited_is_worn() {
-        let lease = LeaseTime::granted(ms(30_000), at(0));
+        let lease = granted(ms(30_000), at(0));
         assert!(!lease.is_worn(at(9_999)) && lease.is_worn(at(10_000)));
     }
 }

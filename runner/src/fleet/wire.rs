@@ -4,8 +4,11 @@
 //! other side as well. Unknown fields of an answer are ignored, ids in it are strings until they have been
 //! checked.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::stage::Stage;
 
@@ -115,7 +118,16 @@ pub(crate) struct WireLease {
     pub(crate) id: String,
     pub(crate) job_id: String,
     pub(crate) fencing_token: u64,
-    pub(crate) ttl_ms: u64,
+    /// Whatever stands there: a lease can be given back without it.
+    #[serde(default)]
+    pub(crate) ttl_ms: Value,
+}
+
+impl WireLease {
+    /// None if what stands there is no time: `ttlMs` is a whole number of milliseconds.
+    pub(crate) fn ttl(&self) -> Option<Duration> {
+        self.ttl_ms.as_u64().map(Duration::from_millis)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

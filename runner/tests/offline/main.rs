@@ -24,6 +24,7 @@ mod rig;
 mod routed;
 mod running;
 mod shadow;
+mod short_leases;
 mod signals;
 mod spare;
 mod telling;

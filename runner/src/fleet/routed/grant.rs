@@ -1,10 +1,8 @@
 //! What came of one claim: a grant to be read, or a failure to be judged. Pure.
 
-use std::time::Duration;
-
 use super::Granted;
 use crate::clock::BootInstant;
-use crate::fleet::client::LeaseProof;
+use crate::fleet::client::{LeaseProof, NO_TIME};
 use crate::fleet::failure::{Failure, FailureKind};
 use crate::fleet::lease::LeaseTime;
 use crate::fleet::wire::ClaimAnswer;
@@ -36,7 +34,7 @@ pub(super) struct Unusable {
 }
 
 pub(super) fn read(answer: ClaimAnswer, first_sent: BootInstant) -> Result<Box<Granted>, Unusable> {
-    let wrong = |proof, what| Unusable {
+    let wrong = |proof, what: &str| Unusable {
         proof,
         problem: Failure::indefinite(FailureKind::WrongShape, what),
     };
@@ -52,13 +50,18 @@ pub(super) fn read(answer: ClaimAnswer, first_sent: BootInstant) -> Result<Box<G
         let what = "the job's id is none, or the lease is on another job";
         return Err(wrong(Some(proof), what));
     };
-    let ttl = Duration::from_millis(answer.lease.ttl_ms);
-    Ok(Box::new(Granted {
-        job: answer.job,
-        id,
-        proof,
-        time: LeaseTime::granted(ttl, first_sent),
-    }))
+    let Some(ttl) = answer.lease.ttl() else {
+        return Err(wrong(Some(proof), NO_TIME));
+    };
+    match LeaseTime::granted(ttl, first_sent) {
+        Ok(time) => Ok(Box::new(Granted {
+            job: answer.job,
+            id,
+            proof,
+            time,
+        })),
+        Err(error) => Err(wrong(Some(proof), &error.to_string())),
+    }
 }
 
 #[cfg(test)]

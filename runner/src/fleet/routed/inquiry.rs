@@ -12,7 +12,7 @@ use super::{FleetEvent, Granted};
 use crate::clock::BootInstant;
 use crate::fleet::backoff::{Backoff, Outage};
 use crate::fleet::client::{Claimed, LeaseProof};
-use crate::fleet::failure::Failure;
+use crate::fleet::failure::{Failure, FailureKind};
 use crate::ids::Capability;
 
 /// What the loop wants to know.
@@ -211,10 +211,14 @@ impl Inquiry {
         };
         open.state = State::Claiming { sent };
         match answer {
-            Ok(ttl) => {
-                granted.time.renewed(sent, ttl);
-                self.conclude(FleetEvent::Claimed(granted), acts);
-            }
+            Ok(ttl) => match granted.time.renewed(sent, ttl) {
+                Ok(()) => self.conclude(FleetEvent::Claimed(granted), acts),
+                Err(error) => {
+                    acts.push(Act::Release(granted.proof));
+                    let problem = Failure::indefinite(FailureKind::WrongShape, &error.to_string());
+                    self.failed(now, open, sent, Verdict::NewKey, &problem, acts);
+                }
+            },
             Err(failure) => self.failed(now, open, sent, judge(&failure), &failure, acts),
         }
     }

@@ -121,7 +121,9 @@ impl Tenure {
             // Once it was given up it stays so: what ran under it is being ended.
             _ if self.lost => {}
             Ok(ttl) => {
-                self.time.renewed(sent, ttl);
+                if let Err(error) = self.time.renewed(sent, ttl) {
+                    return self.lose(&error.to_string(), acts);
+                }
                 if self.confirming.take_if(|asked| sent >= *asked).is_some() {
                     acts.push(Act::Confirmed);
                 }

@@ -122,7 +122,7 @@ pub(super) fn claimed(answer: Option<Answer>) -> Result<Claimed, Failure> {
                 id: lease_name(token),
                 job_id: format!("job-{}", token.job),
                 fencing_token: token.fence,
-                ttl_ms: TTL_MS,
+                ttl_ms: TTL_MS.into(),
             },
         }))),
         other => Err(failure(other)),

@@ -55,7 +55,7 @@ fn with_keeper<F: Future<Output = ()>>(
     let folder = tempfile::tempdir().unwrap();
     let client = Client::new(&settings(folder.path(), &coordinator.url)).unwrap();
     let job = serde_json::from_value(serde_json::json!({"id": "a", "engine": "sh", "body": "true"})).unwrap();
-    let time = LeaseTime::granted(Duration::from_millis(ttl_ms), BootInstant::now());
+    let time = LeaseTime::granted(Duration::from_millis(ttl_ms), BootInstant::now()).unwrap();
     let proof = LeaseProof {
         lease: LeaseId::new("lease-9").unwrap(),
         fencing_token: 4,
@@ -145,7 +145,7 @@ fn what_runs_under_a_lease_is_told_of_each_renewal() {
 #[test]
 fn a_lease_that_cannot_be_renewed_is_given_up_before_its_deadline() {
     let coordinator = Coordinator::start(|_| None);
-    with_keeper(&coordinator, 300, |keeper, mut events| async move {
+    with_keeper(&coordinator, 1_000, |keeper, mut events| async move {
         match events.recv().await {
             Some(FleetEvent::LeaseLost { .. }) => assert!(!keeper.holds()),
             other => panic!("{other:?}"),
