@@ -5,6 +5,8 @@ use std::fmt;
 use std::fs;
 use std::path::PathBuf;
 
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+
 use super::error::SettingsError;
 use super::flags::GlobalFlags;
 use super::source::{Setting, Sources, keys};
@@ -32,6 +34,9 @@ impl FoundToken {
         let file = sources.find_path(keys::TOKEN_FILE, flags.fleet_token_file.as_deref())?;
         let typed = sources.find_filled(keys::TOKEN, None)?;
         let twice = typed.is_some() && file.is_some();
+        if typed.is_some() || file.is_some() {
+            keep_to_this_process();
+        }
         let by_flag = flags.fleet_token_file.is_some();
         let usable = |text: &str, name: &str| {
             Token::new(text).map_err(|why| SettingsError::TokenUnusable {
@@ -73,6 +78,13 @@ impl FoundToken {
             twice,
         })
     }
+}
+
+/// From now on no other process of this user can read the memory or the environment of this one, and it leaves no core:
+/// jobs run as the same user. Root can all the same, and a program that this one starts is as open as any.
+fn keep_to_this_process() {
+    // Nothing but an unknown behavior is refused.
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
 
 /// Who may have signed the coordinator's certificate.

@@ -9,6 +9,7 @@ mod ending;
 mod folder;
 mod gate;
 mod hand;
+mod hiding;
 mod integrity;
 mod locks;
 mod lost;
