@@ -29,7 +29,7 @@ pub(crate) use reload::{News, Reload};
 pub(crate) use route::{AllowedCommands, RouteSettings};
 pub(crate) use source::{Origin, Setting};
 pub(crate) use token::Token;
-pub(crate) use values::parse_duration;
+pub(crate) use values::{parse_age, parse_duration};
 
 use crate::ids::{Capability, FactoryId};
 use crate::mode::{Mode, Switch};
@@ -58,8 +58,29 @@ pub(crate) struct Settings {
     pub(crate) factory_caps: Vec<Capability>,
     pub(crate) fleet: FleetSettings,
     pub(crate) route: RouteSettings,
+    pub(crate) log: LogSettings,
     /// What `aq.toml` says, for a later look at it.
     file: ConfigFile,
+}
+
+/// `[log]` of `aq.toml`: how the shadow log is kept.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LogSettings {
+    /// In bytes. From here on the file that is written becomes a part, and another one is begun.
+    pub(crate) shadow_size: u64,
+    /// How long a part stays at least.
+    pub(crate) shadow_age: Duration,
+}
+
+impl LogSettings {
+    fn resolve(file: &ConfigFile) -> Result<LogSettings, SettingsError> {
+        let size = file.get(keys::SHADOW_SIZE.file);
+        let age = file.get(keys::SHADOW_AGE.file);
+        Ok(LogSettings {
+            shadow_size: size.map_or(Ok(16 * 1024 * 1024), |raw| values::size(&raw))?,
+            shadow_age: age.map_or(Ok(values::DAY * 90), |raw| values::age(&raw))?,
+        })
+    }
 }
 
 /// The three flags, each with its origin.
@@ -136,6 +157,7 @@ impl Settings {
             grace: grace.map_or(Ok(Duration::from_secs(10)), |raw| values::wait(&raw))?,
             fleet: FleetSettings::resolve(&sources, flags, &switches.fleet)?,
             route: RouteSettings::resolve(&sources)?,
+            log: LogSettings::resolve(file)?,
             engines: file.engines.clone(),
             file: file.clone(),
             flags: flags.clone(),

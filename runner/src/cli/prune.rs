@@ -8,7 +8,7 @@ use super::error::CliError;
 use crate::exit::Exit;
 use crate::ids::JobId;
 use crate::queue::{Queue, QueueError, Spared};
-use crate::settings::{Settings, parse_duration};
+use crate::settings::{Settings, parse_age};
 use crate::stage::Stage;
 use crate::terminal::{Palette, bytes, duration};
 
@@ -158,11 +158,7 @@ fn candidate(queue: &Queue, id: JobId, stage: Stage) -> Option<Candidate> {
 }
 
 fn age(text: &str) -> Result<Duration, String> {
-    const DAY_S: u64 = 86_400;
-    let days = text.strip_suffix('d').and_then(|days| days.parse::<u64>().ok());
-    days.and_then(|days| Some(Duration::from_secs(days.checked_mul(DAY_S)?)))
-        .or_else(|| parse_duration(text))
-        .ok_or_else(|| String::from("write an age such as 30d, 12h or 90m"))
+    parse_age(text).ok_or_else(|| String::from("write an age such as 30d, 12h or 90m"))
 }
 
 #[cfg(test)]

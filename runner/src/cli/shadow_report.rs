@@ -3,7 +3,6 @@
 mod gate_table;
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, BufReader, Write, stdout};
 use std::path::Path;
 
@@ -14,7 +13,7 @@ use super::error::CliError;
 use crate::exit::Exit;
 use crate::settings::Settings;
 use crate::shadow::gate::{self, Gate, Verdict};
-use crate::shadow::log;
+use crate::shadow::log::{self, parts::open_all};
 use crate::shadow::report::{Figures, summarize};
 use crate::terminal::{Palette, Table, harmless};
 
@@ -83,9 +82,11 @@ fn read(path: &Path, last: usize) -> Result<Option<Figures>, CliError> {
         Ok(metadata) if !metadata.is_file() => return Err(failed(io::Error::other("it is no regular file"))),
         Ok(_) => {}
     }
-    let file = File::open(path).map_err(failed)?;
-    let figures = summarize(BufReader::new(file), last, Timestamp::now());
-    figures.map(Some).map_err(failed)
+    let whole = open_all(path).map_err(failed)?;
+    let parts = whole.files.into_iter().map(BufReader::new);
+    let mut figures = summarize(parts, last, Timestamp::now()).map_err(failed)?;
+    figures.pruned_parts = whole.pruned;
+    Ok(Some(figures))
 }
 
 fn print_json(
@@ -163,6 +164,17 @@ fn print(out: &mut impl Write, palette: Palette, path: &Path, figures: &Figures)
             fact("unreadable"),
             lines.unreadable,
             lines.read
+        )?;
+    }
+    if figures.pruned_parts > 0 {
+        let since = figures.span.first().map_or_else(String::new, |first| {
+            format!(", what is counted begins at {first}")
+        });
+        let label = fact("pruned");
+        writeln!(
+            out,
+            "{label} {} of the oldest parts of the log{since}",
+            figures.pruned_parts
         )?;
     }
     print_divergences(out, palette, figures)
@@ -274,6 +286,7 @@ mod tests {
             "agreement": {"agree": 1, "of": 2, "rate": 0.5},
             "coverage": {"compared": 2, "of": 3, "rate": 2.0 / 3.0},
             "lines": {"read": 4, "unreadable": 1},
+            "prunedParts": 0,
             "divergences": [{"ts": "2026-03-02T09:30:46.250Z", "localJob": "b", "coordJob": "c", "verdict": "DIVERGE", "reason": "order"}],
         });
         assert_eq!(value, expected);

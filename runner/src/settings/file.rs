@@ -96,11 +96,11 @@ impl ConfigFile {
         };
         for (key, value) in document.get_ref() {
             match (key.get_ref().as_ref(), value.get_ref()) {
-                (name @ ("fleet" | "route"), DeValue::Table(table)) => {
+                (name @ ("fleet" | "route" | "log"), DeValue::Table(table)) => {
                     reader.section(&format!("{name}."), table)?;
                 }
                 ("engine", DeValue::Table(table)) => reader.engines(table)?,
-                (name @ ("fleet" | "route" | "engine"), other) => {
+                (name @ ("fleet" | "route" | "log" | "engine"), other) => {
                     let want = match name {
                         "engine" => String::from("make it tables, such as [engine.mine]"),
                         _ => format!("make it a table: [{name}]"),
@@ -265,7 +265,7 @@ fn nearest(name: &str) -> Option<String> {
         .iter()
         .map(|key| key.file)
         .filter(|file| !file.is_empty());
-    let tables = ["fleet", "route", "engine"].into_iter();
+    let tables = ["fleet", "route", "log", "engine"].into_iter();
     known
         .chain(tables)
         .map(|file| file.rsplit_once('.').unwrap_or(("", file)))

@@ -78,6 +78,8 @@ pub(crate) mod keys {
         DRAIN = "--fleet-drain", "AQ_FLEET_DRAIN", "fleet.drain";
         FACTORY_ID = "--factory-id", "AQ_FACTORY_ID", "fleet.factory_id";
         FACTORY_CAPS = "--factory-caps", "AQ_FACTORY_CAPS", "fleet.caps";
+        SHADOW_SIZE = "", "", "log.shadow_size";
+        SHADOW_AGE = "", "", "log.shadow_age";
         ALLOW_ENGINES = "", "", "route.allow_engines";
         ALLOW_COMMANDS = "", "", "route.allow_commands";
         ALLOW_YOLO = "", "", "route.allow_yolo";

@@ -55,6 +55,34 @@ pub(crate) fn wait(raw: &Raw) -> Result<Duration, SettingsError> {
         .ok_or_else(|| bad(raw, want))
 }
 
+pub(crate) const DAY: Duration = Duration::from_secs(86_400);
+
+/// An age, which may be nothing at all.
+pub(crate) fn age(raw: &Raw) -> Result<Duration, SettingsError> {
+    parse_age(raw.text()).ok_or_else(|| bad(raw, "write an age such as 90d or 12h"))
+}
+
+/// Understands `30d`, and whatever else is a duration.
+pub(crate) fn parse_age(text: &str) -> Option<Duration> {
+    let days = text.strip_suffix('d').and_then(|days| days.parse::<u64>().ok());
+    days.and_then(|days| Some(Duration::from_secs(days.checked_mul(DAY.as_secs())?)))
+        .or_else(|| parse_duration(text))
+}
+
+/// A number of bytes, with its unit.
+pub(crate) fn size(raw: &Raw) -> Result<u64, SettingsError> {
+    const UNITS: [(&str, u64); 3] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
+    let of_unit = |(unit, bytes): (&str, u64)| {
+        let count: u64 = raw.text().strip_suffix(unit)?.parse().ok()?;
+        count.checked_mul(bytes)
+    };
+    UNITS
+        .into_iter()
+        .find_map(of_unit)
+        .filter(|bytes| *bytes > 0)
+        .ok_or_else(|| bad(raw, "write a size such as 16MiB, 512KiB or 1GiB"))
+}
+
 /// Understands `500ms`, `90s`, `15m`, `4h` and sequences of these such as `1h30m`, larger units first.
 pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     const UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];

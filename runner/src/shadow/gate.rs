@@ -81,13 +81,19 @@ pub(crate) struct AlarmFigures {
     pub(crate) needed: Option<u64>,
 }
 
+/// Answers that would have done harm.
+pub(super) fn harmful(figures: &Figures) -> u64 {
+    let of = |name: &&str| figures.reasons.get(*name).copied().unwrap_or(0);
+    HARMFUL.iter().map(of).sum::<u64>() + figures.stray_leases
+}
+
 /// The days of the decisions are those of the `zone`.
 pub(crate) fn judge(figures: &Figures, zone: &TimeZone) -> Gate {
     let reason = |name: &str| figures.reasons.get(name).copied().unwrap_or(0);
     let compared = figures.agreement.of;
     let agree = figures.verdicts.agree + reason(TIE);
     let disagree = compared.saturating_sub(agree);
-    let harmful = HARMFUL.iter().map(|name| reason(name)).sum::<u64>() + figures.stray_leases;
+    let harmful = harmful(figures);
     let all = figures.coverage.of;
     let mut gate = Gate {
         verdict: Verdict::Inconclusive,

@@ -120,7 +120,7 @@ impl Running {
 }
 
 fn work(settings: Settings, health: HealthReporter, mailbox: &Mailbox, at_start: HashMap<JobId, Stage>) {
-    let log = Log::new(&settings.queue.value);
+    let log = Log::new(&settings);
     let mut observer = Observer::new(settings, health, mailbox.clone(), at_start);
     let runtime = match runtime() {
         Ok(runtime) => runtime,
@@ -155,7 +155,7 @@ pub(crate) fn mirror(settings: &Settings, transitions: &[Transition]) {
     if settings.mode != Mode::Shadow || transitions.is_empty() {
         return;
     }
-    let log = Log::new(&settings.queue.value);
+    let log = Log::new(settings);
     let ledger = Ledger::new(settings);
     let told = std::cell::Cell::new(0);
     let failure = match runtime() {

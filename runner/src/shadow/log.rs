@@ -5,6 +5,7 @@
 //! time. A line that can't be written is counted and given up: no job is worth less because its comparison was lost.
 
 mod line;
+pub(crate) mod parts;
 
 use std::cell::Cell;
 use std::fs::{File, TryLockError};
@@ -19,6 +20,8 @@ use rustix::fs::OFlags;
 use crate::queue_root::QueueRoot;
 pub(crate) use line::{Event, Line, Skip};
 
+use crate::settings::{LogSettings, Settings};
+
 /// Where the log of a queue lies.
 pub(crate) fn path_in(queue: &Path) -> PathBuf {
     queue.join(".state").join("fleet-shadow.log")
@@ -28,13 +31,19 @@ pub(crate) fn path_in(queue: &Path) -> PathBuf {
 #[derive(Debug)]
 pub(crate) struct Log {
     path: PathBuf,
+    limits: LogSettings,
     lost: Cell<u64>,
 }
 
 impl Log {
-    pub(crate) fn new(queue: &Path) -> Log {
+    pub(crate) fn new(settings: &Settings) -> Log {
+        Log::within(&settings.queue.value, settings.log)
+    }
+
+    fn within(queue: &Path, limits: LogSettings) -> Log {
         Log {
             path: path_in(queue),
+            limits,
             lost: Cell::new(0),
         }
     }
@@ -68,9 +77,7 @@ impl Log {
             return Ok(());
         }
         let mut bytes = Vec::new();
-        let mut file = open(&self.path)?;
-        // Held until the file is closed. Not got, or not to be had on this file system: the line is written all the same.
-        let _ = wait_for_writers(&file);
+        let mut file = self.current()?;
         if has_torn_tail(&file)? {
             bytes.push(b'\n');
         }
@@ -85,6 +92,25 @@ impl Log {
             *count += 1;
         }
         Ok(())
+    }
+
+    /// The file to write to, with its lock held until it is closed. Where the lock is not got, or not to be had on this
+    /// file system, the lines are written all the same, and what was rotated meanwhile is read as well.
+    fn current(&self) -> io::Result<File> {
+        let file = open(&self.path)?;
+        if wait_for_writers(&file).is_err() {
+            return Ok(file);
+        }
+        // What can't be rotated, for want of space for instance, goes on to grow.
+        let rotated = parts::rotate(&self.path, &file, self.limits).unwrap_or_default();
+        match rotated || !parts::is_at(&self.path, &file).unwrap_or(true) {
+            true => {
+                let next = open(&self.path)?;
+                let _ = wait_for_writers(&next);
+                Ok(next)
+            }
+            false => Ok(file),
+        }
     }
 }
 
@@ -125,10 +151,15 @@ mod tests {
     use crate::fleet::failure::{Failure, FailureKind};
     use crate::shadow::compare::{Comparison, Reason, Verdict};
 
+    const LIMITS: LogSettings = LogSettings {
+        shadow_size: 1 << 30,
+        shadow_age: Duration::MAX,
+    };
+
     fn queue() -> (tempfile::TempDir, Log) {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join(".state")).unwrap();
-        let log = Log::new(folder.path());
+        let log = Log::within(folder.path(), LIMITS);
         (folder, log)
     }
 
@@ -221,7 +252,7 @@ mod tests {
         std::thread::scope(|scope| {
             for writer in 0..8 {
                 scope.spawn(move || {
-                    let log = Log::new(queue);
+                    let log = Log::within(queue, LIMITS);
                     for count in 0..100 {
                         log.append(&Line::skipped(
                             &format!("{writer}-{count}"),
@@ -244,5 +275,138 @@ mod tests {
         decisions.sort();
         decisions.dedup();
         assert_eq!(decisions.len(), 800);
+    }
+
+    /// The decisions of a log in its order, and how many parts of it were pruned.
+    fn whole(log: &Log) -> (Vec<String>, u64) {
+        let whole = parts::open_all(&log.path).unwrap();
+        let texts = whole
+            .files
+            .into_iter()
+            .map(|file| io::read_to_string(file).unwrap());
+        let text: String = texts.collect();
+        let values = text
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let decisions = values.filter_map(|value| value["decision"].as_str().map(str::to_owned));
+        (decisions.collect(), whole.pruned)
+    }
+
+    fn write(log: &Log, decisions: std::ops::Range<u32>) {
+        for decision in decisions {
+            log.append(&Line::skipped(&decision.to_string(), Some("alpha"), Skip::Exit));
+        }
+    }
+
+    fn told(decisions: std::ops::Range<u32>) -> Vec<String> {
+        decisions.map(|decision| decision.to_string()).collect()
+    }
+
+    fn rotating() -> (tempfile::TempDir, Log) {
+        let (folder, mut log) = queue();
+        log.limits.shadow_size = 1000;
+        (folder, log)
+    }
+
+    #[test]
+    fn parts_are_read_in_order_as_one_log() {
+        let (_folder, log) = rotating();
+        write(&log, 0..100);
+        let (decisions, pruned) = whole(&log);
+        assert_eq!((decisions, pruned), (told(0..100), 0));
+        let size = |name: &str| fs::metadata(log.path.with_extension(name)).unwrap().len();
+        assert!((1000..1500).contains(&size("log.1")) && size("log") < 1500);
+        assert!(log.path.with_extension("log.9").exists());
+    }
+
+    #[test]
+    fn writers_at_the_same_time_lose_and_tear_no_line_of_a_log_that_is_rotated() {
+        let (folder, log) = rotating();
+        let (queue, limits) = (folder.path(), log.limits);
+        std::thread::scope(|scope| {
+            for writer in 0..8 {
+                scope.spawn(move || write(&Log::within(queue, limits), writer * 100..writer * 100 + 100));
+            }
+        });
+        let (mut decisions, pruned) = whole(&log);
+        decisions.sort_by_key(|decision| decision.parse::<u32>().unwrap());
+        assert_eq!((decisions, pruned), (told(0..800), 0));
+    }
+
+    #[test]
+    fn a_log_that_is_moved_aside_takes_what_it_continues_with_it() {
+        let (folder, log) = rotating();
+        write(&log, 0..50);
+        fs::rename(&log.path, folder.path().join("aside")).unwrap();
+        assert_eq!(
+            parts::open_all(&log.path).err().unwrap().kind(),
+            io::ErrorKind::NotFound
+        );
+        write(&log, 50..52);
+        assert_eq!(whole(&log), (told(50..52), 0));
+        write(&log, 52..100);
+        assert_eq!(whole(&log), (told(50..100), 0));
+    }
+
+    #[test]
+    fn who_was_killed_while_rotating_leaves_a_log_that_is_whole() {
+        let (_folder, log) = rotating();
+        write(&log, 0..20);
+        // Made whole, and not exchanged any more; or not even whole.
+        let parts = |count: u32| log.path.with_extension(format!("log.{count}"));
+        let next = (1..).find(|count| !parts(*count).exists()).unwrap();
+        for rest in [fs::read_to_string(&log.path).unwrap().lines().next().unwrap(), ""] {
+            fs::write(parts(next), rest).unwrap();
+            assert_eq!(whole(&log), (told(0..20), 0));
+        }
+        write(&log, 20..50);
+        assert_eq!(whole(&log), (told(0..50), 0));
+    }
+
+    #[test]
+    fn what_can_not_be_rotated_goes_on_to_grow() {
+        let (_folder, log) = rotating();
+        write(&log, 0..5);
+        // The next number is taken by what is no file.
+        fs::create_dir(log.path.with_extension("log.1")).unwrap();
+        write(&log, 5..30);
+        assert_eq!((whole(&log), log.lost.get()), ((told(0..30), 0), 0));
+    }
+
+    #[test]
+    fn old_parts_go_but_for_what_holds_the_gate_and_all_that_came_after_it() {
+        let (_folder, mut log) = rotating();
+        write(&log, 0..50);
+        log.limits.shadow_age = Duration::from_secs(3600);
+        let age = |count: u32| {
+            let long_ago = std::time::SystemTime::now() - Duration::from_secs(7200);
+            let part = File::options()
+                .append(true)
+                .open(log.path.with_extension(format!("log.{count}")));
+            part.unwrap().set_modified(long_ago).unwrap();
+        };
+        (1..=3).for_each(age);
+        write(&log, 50..60);
+        let (decisions, pruned) = whole(&log);
+        assert_eq!(pruned, 3);
+        assert_eq!(decisions.last().unwrap(), "59");
+        let harm = Comparison {
+            verdict: Verdict::Diverge,
+            coord: Some(String::from("x")),
+            reason: Some(Reason::Unknown),
+            rank: None,
+        };
+        log.append(&Line::comparison("harm", Some("alpha"), &harm));
+        write(&log, 60..80);
+        let holds = |count: &u32| {
+            fs::read_to_string(log.path.with_extension(format!("log.{count}")))
+                .is_ok_and(|text| text.contains("harm"))
+        };
+        let holding = (1..20).find(holds).unwrap();
+        (4..=holding + 1).for_each(age);
+        write(&log, 80..90);
+        let (decisions, pruned) = whole(&log);
+        assert_eq!((pruned, u64::from(holding) - 1), (u64::from(holding) - 1, pruned));
+        assert!(decisions.contains(&String::from("harm")) && decisions.ends_with(&told(80..90)));
     }
 }

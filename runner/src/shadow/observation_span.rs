@@ -52,6 +52,11 @@ impl ObservationSpan {
         self.ends = Some((first.min(at), last.max(at)));
     }
 
+    /// In UTC; none before there is a decision with a time.
+    pub(crate) fn first(self) -> Option<String> {
+        self.ends.map(|(first, _)| instant(first))
+    }
+
     pub(crate) fn figures(self, zone: &TimeZone) -> SpanFigures {
         let seconds = |length: SignedDuration| length.as_secs().unsigned_abs();
         // What is missing is not made less than it is.

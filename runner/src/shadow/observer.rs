@@ -60,7 +60,7 @@ impl Observer {
         at_start: HashMap<JobId, Stage>,
     ) -> Observer {
         Observer {
-            log: Log::new(&settings.queue.value),
+            log: Log::new(&settings),
             ledger: Ledger::new(&settings),
             settings,
             health,

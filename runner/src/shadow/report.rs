@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::change_alarm::ChangeAlarm;
 use super::compare::Verdict;
+use super::log::Event;
 use super::observation_span::ObservationSpan;
 use crate::fleet::failure::shown;
 
@@ -34,6 +35,8 @@ pub(crate) struct Figures {
     pub(crate) agreement: Agreement,
     pub(crate) coverage: Coverage,
     pub(crate) lines: Lines,
+    /// How many parts of the log were pruned: what they held is in none of these figures.
+    pub(crate) pruned_parts: u64,
     /// Dry runs that were answered with a lease.
     #[serde(skip)]
     pub(crate) stray_leases: u64,
@@ -104,18 +107,25 @@ struct Record {
     decisions: Option<u64>,
 }
 
-/// Reads a whole log; keeps the `last` comparisons that did not agree. What is later than `now` has no true time.
+/// Reads a whole log, part by part; keeps the `last` comparisons that did not agree. What is later than `now` has no true
+/// time.
 ///
 /// # Errors
 /// The log could not be read to its end.
-pub(crate) fn summarize(log: impl BufRead, last: usize, now: Timestamp) -> io::Result<Figures> {
+pub(crate) fn summarize(
+    parts: impl IntoIterator<Item = impl BufRead>,
+    last: usize,
+    now: Timestamp,
+) -> io::Result<Figures> {
     let mut reader = Reader {
         figures: Figures::default(),
         last,
         now,
         offer_while_idle: None,
     };
-    for_each_line(log, |line| reader.line(line))?;
+    for part in parts {
+        for_each_line(part, |line| reader.line(line))?;
+    }
     Ok(reader.finish())
 }
 
@@ -129,8 +139,13 @@ struct Reader {
 
 impl Reader {
     fn line(&mut self, line: Option<&[u8]>) {
-        self.figures.lines.read += 1;
         let record = line.and_then(|line| serde_json::from_slice::<Record>(line).ok());
+        if let Some(record) = &record
+            && record.event.as_deref() == Some(Event::CONTINUES)
+        {
+            return;
+        }
+        self.figures.lines.read += 1;
         if record.and_then(|record| self.record(record)).is_none() {
             self.figures.lines.unreadable += 1;
         }

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::parts::PartRange;
 use crate::fleet::failure::{Failure, shown};
 use crate::fleet::wire;
 use crate::shadow::compare::{Comparison, Reason, Verdict};
@@ -17,6 +18,13 @@ pub(crate) enum Event {
     DryRunUnsupported,
     DryRunNotHonoured,
     LeaseLeaked,
+    /// The first line of a file that continues others.
+    Continues,
+}
+
+impl Event {
+    /// As it stands in the line.
+    pub(crate) const CONTINUES: &str = "continues";
 }
 
 /// Why a decision was not compared.
@@ -64,6 +72,8 @@ pub(crate) struct Line {
     decisions: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parts: Option<PartRange>,
 }
 
 /// A reason of either kind; each writes itself as its bare word.
@@ -99,6 +109,14 @@ impl Line {
             lease: None,
             decisions: None,
             detail: None,
+            parts: None,
+        }
+    }
+
+    pub(crate) fn continues(parts: PartRange) -> Line {
+        Line {
+            parts: Some(parts),
+            ..Line::new(Event::Continues)
         }
     }
 

@@ -32,7 +32,7 @@ fn compared(local: Option<&str>, coord: Option<&str>, verdict: &str, reason: Opt
 }
 
 fn figures(log: &str, last: usize) -> Figures {
-    summarize(Cursor::new(log), last, Timestamp::MAX).unwrap()
+    summarize([Cursor::new(log)], last, Timestamp::MAX).unwrap()
 }
 
 /// One of everything, and some of it more than once.
@@ -275,7 +275,7 @@ fn a_long_log_is_read_through_a_small_window() {
         left: repeats * line.len() as u64,
         offset: 0,
     };
-    let figures = summarize(BufReader::new(log), 10, Timestamp::MAX).unwrap();
+    let figures = summarize([BufReader::new(log)], 10, Timestamp::MAX).unwrap();
     assert_eq!(figures.verdicts.agree, repeats);
     assert_eq!(
         figures.lines,
@@ -305,4 +305,28 @@ impl Read for Repeated {
         self.offset = (self.offset + count) % self.line.len();
         Ok(count)
     }
+}
+
+#[test]
+fn parts_are_one_log_also_where_the_last_line_of_one_was_torn_off() {
+    let idle = compared(None, Some("b"), "LOCAL_EMPTY", None);
+    let agree = compared(Some("a"), Some("a"), "AGREE", None);
+    let continues = "{\"event\":\"continues\",\"verdict\":null,\"parts\":{\"first\":1,\"last\":1}}\n";
+    let parts = [
+        format!("{agree}{idle}{{\"torn"),
+        format!("{continues}{idle}{agree}"),
+        format!("{continues}{agree}"),
+    ];
+    let figures = summarize(parts.each_ref().map(Cursor::new), 10, Timestamp::MAX).unwrap();
+    let Verdicts {
+        agree, local_empty, ..
+    } = figures.verdicts;
+    assert_eq!((agree, local_empty), (3, 1));
+    assert_eq!(
+        figures.lines,
+        Lines {
+            read: 6,
+            unreadable: 1
+        }
+    );
 }

@@ -1,0 +1,184 @@
+//! The parts of a shadow log that has grown long: `fleet-shadow.log.1`, `.2` and so on, beside the file that is written.
+//!
+//! A file that continues others says so in its first line, which names them. So all are read as one log, and whoever
+//! moves the written file aside begins another one: the next file continues nothing.
+//!
+//! The new file is made whole under the next number and then exchanged with the written one, in one step: at any moment
+//! either file is all that it should be. Who writes by a descriptor of the old one adds a line to a part, which is read
+//! as well.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufReader, Write};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
+use serde::{Deserialize, Serialize};
+
+use super::line::{Event, Line};
+use crate::settings::LogSettings;
+use crate::shadow::{gate, report};
+
+/// No first line that names parts is longer.
+const FIRST_LINE_MAX: usize = 1024;
+
+/// The numbers of the parts that a file continues. Those of them that are not there were pruned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PartRange {
+    first: u64,
+    last: u64,
+}
+
+/// The start of a line that names parts, as far as that is read back.
+#[derive(Deserialize)]
+struct FirstLine {
+    event: String,
+    parts: PartRange,
+}
+
+/// A log with its parts, oldest first and the file that is written last.
+pub(crate) struct WholeLog {
+    pub(crate) files: Vec<File>,
+    /// How many parts of it were pruned.
+    pub(crate) pruned: u64,
+}
+
+/// # Errors
+/// The file that is written is not there, or one of them can't be read.
+pub(crate) fn open_all(path: &Path) -> io::Result<WholeLog> {
+    let written = open(path)?;
+    let (mut files, mut pruned) = (Vec::new(), 0);
+    if let Some(range) = range_of(&written)? {
+        let here = numbers(path)?;
+        let of_it = here.into_iter().filter(|number| range.contains(*number));
+        for number in of_it {
+            match open(&part(path, number)) {
+                Ok(file) => files.push(file),
+                // Pruned since it was looked for.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        pruned = (range.last - range.first)
+            .saturating_add(1)
+            .saturating_sub(files.len() as u64);
+    }
+    files.push(written);
+    Ok(WholeLog { files, pruned })
+}
+
+/// Makes the file that is written a part, if it has grown long, and says whether it did. `written` is that file, with its
+/// lock held.
+pub(super) fn rotate(path: &Path, written: &File, limits: LogSettings) -> io::Result<bool> {
+    // Whoever holds the lock of the file that is written is the only one who may exchange it.
+    if written.metadata()?.len() < limits.shadow_size || !is_at(path, written)? {
+        return Ok(false);
+    }
+    let last = numbers(path)?.last().map_or(1, |last| last + 1);
+    let first = range_of(written)?.map_or(last, |range| range.first);
+    let range = PartRange { first, last };
+    let next = part(path, last);
+    begin(&next, range)?;
+    if let Err(error) = renameat_with(CWD, &next, CWD, path, RenameFlags::EXCHANGE) {
+        // Nothing but a first line stands in it.
+        let _ = fs::remove_file(&next);
+        return Err(error.into());
+    }
+    prune(path, range, limits)?;
+    Ok(true)
+}
+
+/// Whether this is still the file that is written.
+pub(super) fn is_at(path: &Path, file: &File) -> io::Result<bool> {
+    let (named, opened) = (path.symlink_metadata()?, file.metadata()?);
+    Ok((named.dev(), named.ino()) == (opened.dev(), opened.ino()))
+}
+
+/// A new file that continues these parts, on the disk before any name is changed.
+fn begin(path: &Path, range: PartRange) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+    let mut bytes = serde_json::to_vec(&Line::continues(range))?;
+    bytes.push(b'\n');
+    file.write_all(&bytes)
+        .and_then(|()| file.sync_all())
+        .inspect_err(|_| drop(fs::remove_file(path)))
+}
+
+/// Deletes parts that are old enough, the oldest first. Of the log itself none behind an answer that would have done harm:
+/// that holds the gate. Parts of a log that was moved aside count for nothing any more.
+fn prune(path: &Path, range: PartRange, limits: LogSettings) -> io::Result<()> {
+    for number in numbers(path)? {
+        let part = part(path, number);
+        let written = part.symlink_metadata()?.modified()?;
+        let age = SystemTime::now().duration_since(written).unwrap_or_default();
+        let counts = range.contains(number);
+        if age < limits.shadow_age || (counts && has_harm(&part)?) {
+            if counts {
+                return Ok(());
+            }
+            continue;
+        }
+        fs::remove_file(&part)?;
+    }
+    Ok(())
+}
+
+fn has_harm(part: &Path) -> io::Result<bool> {
+    let figures = report::summarize([BufReader::new(open(part)?)], 0, Timestamp::now())?;
+    Ok(gate::harmful(&figures) > 0)
+}
+
+fn range_of(file: &File) -> io::Result<Option<PartRange>> {
+    let mut start = [0; FIRST_LINE_MAX];
+    let read = file.read_at(&mut start, 0)?;
+    let line = start[..read]
+        .split(|byte| *byte == b'\n')
+        .next()
+        .unwrap_or_default();
+    let first = serde_json::from_slice::<FirstLine>(line).ok();
+    Ok(first
+        .filter(|first| first.event == Event::CONTINUES && first.parts.first <= first.parts.last)
+        .map(|first| first.parts))
+}
+
+impl PartRange {
+    fn contains(self, number: u64) -> bool {
+        (self.first..=self.last).contains(&number)
+    }
+}
+
+fn part(path: &Path, number: u64) -> PathBuf {
+    path.with_extension(format!("log.{number}"))
+}
+
+/// The numbers of the parts that are there, in order.
+fn numbers(path: &Path) -> io::Result<Vec<u64>> {
+    let name = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let mut numbers = Vec::new();
+    for entry in fs::read_dir(path.parent().unwrap_or(Path::new(".")))? {
+        let entry = entry?;
+        let file_name = entry.file_name();
+        let number = file_name
+            .to_str()
+            .and_then(|found| found.strip_prefix(&name)?.strip_prefix('.')?.parse::<u64>().ok());
+        numbers.extend(number.filter(|_| entry.file_type().is_ok_and(|kind| kind.is_file())));
+    }
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// For reading. Never waits, whatever lies there.
+fn open(path: &Path) -> io::Result<File> {
+    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::other("it is no regular file")),
+    }
+}
