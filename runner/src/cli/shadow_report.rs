@@ -134,8 +134,13 @@ fn print(out: &mut impl Write, palette: Palette, path: &Path, figures: &Figures)
         (_, 0) => palette.bold(&cell),
         _ => cell,
     })?;
-    let (agreement, coverage) = (&figures.agreement, &figures.coverage);
     writeln!(out)?;
+    print_facts(out, palette, figures)?;
+    print_divergences(out, palette, figures)
+}
+
+fn print_facts(out: &mut impl Write, palette: Palette, figures: &Figures) -> io::Result<()> {
+    let (agreement, coverage) = (&figures.agreement, &figures.coverage);
     let fact = |label: &str| palette.dim(&format!("{label:<10}"));
     let line = format!(
         "{}  {} of {} comparisons",
@@ -177,7 +182,7 @@ fn print(out: &mut impl Write, palette: Palette, path: &Path, figures: &Figures)
             figures.pruned_parts
         )?;
     }
-    print_divergences(out, palette, figures)
+    Ok(())
 }
 
 fn print_divergences(out: &mut impl Write, palette: Palette, figures: &Figures) -> io::Result<()> {
