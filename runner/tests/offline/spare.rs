@@ -12,7 +12,10 @@ const FIND_SPARE: &str = "
 runner=$(cut -d' ' -f4 /proc/$PPID/stat)
 spare=
 until test -n \"$spare\"; do
-  for child in $(cat /proc/$runner/task/$runner/children); do test $child = $PPID || spare=$child; done
+  for child in $(cat /proc/$runner/task/$runner/children); do
+    # Until it is one it is a copy of its runner.
+    test $child = $PPID || ! grep -qs supervise /proc/$child/cmdline || spare=$child
+  done
 done
 echo $spare > $RIG/spare\n";
 
