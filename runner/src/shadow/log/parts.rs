@@ -7,17 +7,18 @@
 //! either file is all that it should be. Who writes by a descriptor of the old one adds a line to a part, which is read
 //! as well.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufReader, Write};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use jiff::Timestamp;
-use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
+use rustix::fs::RenameFlags;
 use serde::{Deserialize, Serialize};
 
 use super::line::{Event, Line};
+use crate::queue_root::QueueRoot;
 use crate::settings::LogSettings;
 use crate::shadow::{gate, report};
 
@@ -81,10 +82,11 @@ pub(super) fn rotate(path: &Path, written: &File, limits: LogSettings) -> io::Re
     let range = PartRange { first, last };
     let next = part(path, last);
     begin(&next, range)?;
-    if let Err(error) = renameat_with(CWD, &next, CWD, path, RenameFlags::EXCHANGE) {
+    let root = QueueRoot::of(path);
+    if let Err(error) = root.rename(&next, path, RenameFlags::EXCHANGE) {
         // Nothing but a first line stands in it.
-        let _ = fs::remove_file(&next);
-        return Err(error.into());
+        let _ = root.remove(&next);
+        return Err(error);
     }
     prune(path, range, limits)?;
     Ok(true)
@@ -98,12 +100,13 @@ pub(super) fn is_at(path: &Path, file: &File) -> io::Result<bool> {
 
 /// A new file that continues these parts, on the disk before any name is changed.
 fn begin(path: &Path, range: PartRange) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+    let root = QueueRoot::of(path);
+    let mut file = root.create(path)?;
     let mut bytes = serde_json::to_vec(&Line::continues(range))?;
     bytes.push(b'\n');
     file.write_all(&bytes)
         .and_then(|()| file.sync_all())
-        .inspect_err(|_| drop(fs::remove_file(path)))
+        .inspect_err(|_| drop(root.remove(path)))
 }
 
 /// Deletes parts that are old enough, the oldest first. Of the log itself none behind an answer that would have done harm:
@@ -120,7 +123,7 @@ fn prune(path: &Path, range: PartRange, limits: LogSettings) -> io::Result<()> {
             }
             continue;
         }
-        fs::remove_file(&part)?;
+        QueueRoot::of(path).remove(&part)?;
     }
     Ok(())
 }
@@ -160,25 +163,22 @@ fn numbers(path: &Path) -> io::Result<Vec<u64>> {
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned();
-    let mut numbers = Vec::new();
-    for entry in fs::read_dir(path.parent().unwrap_or(Path::new(".")))? {
-        let entry = entry?;
-        let file_name = entry.file_name();
-        let number = file_name
-            .to_str()
-            .and_then(|found| found.strip_prefix(&name)?.strip_prefix('.')?.parse::<u64>().ok());
-        numbers.extend(number.filter(|_| entry.file_type().is_ok_and(|kind| kind.is_file())));
-    }
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let names = QueueRoot::of(path).names(folder)?;
+    let of_parts = names.iter().filter_map(|found| {
+        let number = found.to_str()?.strip_prefix(&name)?.strip_prefix('.')?;
+        let is_file = folder
+            .join(found)
+            .symlink_metadata()
+            .is_ok_and(|metadata| metadata.is_file());
+        number.parse::<u64>().ok().filter(|_| is_file)
+    });
+    let mut numbers: Vec<u64> = of_parts.collect();
     numbers.sort_unstable();
     Ok(numbers)
 }
 
-/// For reading. Never waits, whatever lies there.
+/// For reading.
 fn open(path: &Path) -> io::Result<File> {
-    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    match file.metadata()?.is_file() {
-        true => Ok(file),
-        false => Err(io::Error::other("it is no regular file")),
-    }
+    QueueRoot::of(path).open_regular(path)
 }
