@@ -143,7 +143,7 @@ fn no_process_outlives_its_scenario_however_it_tries_and_however_the_runner_ends
 fn an_engine_that_is_alive_when_a_request_arrives_has_not_ended_before_it() {
     let script = "[ \"$1\" = run ] || exit 0; exec 4< <(echo 'stand-in: alpha' | devin); read up <&4
         exec 3<>/dev/tcp/127.0.0.1/${AQ_FLEET_URL##*:}
-        printf 'GET /v1/health HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n' >&3; read line <&3; exec 3>&-; cat <&4";
+        printf 'GET /v1/health HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n' >&3; read line <&3; exec 3>&-; cat <&4";
     let command = ["bash", "-c", script, "runner"].map(ToOwned::to_owned).to_vec();
     let runner = Profile { command, ..shell("") };
     let scenario = |order: &str| {

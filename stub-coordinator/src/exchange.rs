@@ -98,7 +98,7 @@ where
 {
     let (parts, body) = request.into_parts();
     let recognised = Operation::recognise(parts.method.as_str(), parts.uri.path());
-    let read = request::read_body(body, BODY_LIMIT, shared.patience.body).await;
+    let read = request::read_body(&parts.headers, body, BODY_LIMIT, shared.patience.body).await;
     let body = read.as_deref().unwrap_or_default();
     let said = Json::read(body);
     let (operation, path_id) = match &recognised {

@@ -23,10 +23,12 @@ mod ids;
 mod jobfile;
 mod journal;
 mod keeper;
+mod known_tokens;
 mod mirror;
 mod moment;
 mod names;
 mod operation;
+mod origin_guard;
 mod routes;
 mod scenario;
 mod script;
@@ -77,15 +79,17 @@ pub use verdict::{Verdict, Verification};
 pub const API_DOCUMENT: &str = routes::DOCUMENT;
 
 /// What is served: at the API's address the control API and the API itself for all that is not under `/_stub/`; at the
-/// control API's own address that alone.
+/// control API's own address that alone. The guard is in front of both.
 struct Services {
+    tokens: known_tokens::KnownTokens,
     api: Router,
     control: Router,
 }
 
 impl Services {
     fn new(shared: &Arc<shared::Shared>, control_token: Option<&str>) -> Services {
-        let control = control::routes(control_token, shared);
+        let tokens = known_tokens::KnownTokens::new(control_token, shared);
+        let control = control::routes(&tokens, shared);
         let api = control
             .clone()
             .merge(console::routes())
@@ -95,6 +99,7 @@ impl Services {
             .merge(console::alone())
             .fallback(control::not_here);
         Services {
+            tokens,
             api: api.with_state(Arc::clone(shared)),
             control: control.with_state(Arc::clone(shared)),
         }

@@ -16,13 +16,15 @@ use axum::Router;
 use axum::body::Body;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
-use tower::Service;
+use tower::{Layer, Service};
 
 use crate::exchange::{Born, converse};
 use crate::faults::{Handle, Socket};
+use crate::origin_guard::OriginGuard;
 use crate::shared::Shared;
 
 /// The largest head.
@@ -97,6 +99,7 @@ fn socket_for(address: SocketAddr) -> io::Result<TcpSocket> {
 /// What the connections of one server share.
 struct Connections {
     shared: Arc<Shared>,
+    guard: OriginGuard,
     service: Router,
     /// How many are open.
     open: watch::Sender<usize>,
@@ -110,10 +113,11 @@ struct Connections {
 pub(crate) async fn run(
     port: Port,
     mut listener: Option<TcpListener>,
-    shared: Arc<Shared>,
+    guard: OriginGuard,
     service: Router,
     mut orders: mpsc::Receiver<Order>,
 ) {
+    let shared = Arc::clone(&guard.shared);
     let heeded = Arc::clone(&shared);
     heeded.listens.send_replace(Some(listener.is_some()));
     let mut listening = shared.listening.subscribe();
@@ -121,6 +125,7 @@ pub(crate) async fn run(
     listening.mark_changed();
     let connections = Arc::new(Connections {
         shared,
+        guard,
         service,
         open: watch::Sender::new(0),
         life: watch::Sender::new(0),
@@ -217,7 +222,8 @@ impl Connections {
         let mut life = self.shared.life.subscribe();
         let born = Born(*life.borrow_and_update());
         let handle_of_requests = &for_requests;
-        let answer = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| async move {
+        let guard = self.guard.at(stream.local_addr());
+        let answer = tower::service_fn(move |mut request: hyper::Request<Incoming>| async move {
             if !is_besides_the_api(request.uri().path()) {
                 return Ok(converse(&self.shared, handle_of_requests, born, request).await);
             }
@@ -225,6 +231,7 @@ impl Connections {
             request.extensions_mut().insert(born);
             self.service.clone().call(request.map(Body::new)).await
         });
+        let answer = TowerToHyperService::new(guard.layer(answer));
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.shared.patience.head)

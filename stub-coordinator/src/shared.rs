@@ -50,6 +50,8 @@ pub(crate) struct Shared {
     pub(crate) life: watch::Sender<u64>,
     /// Requests of a past life, refused.
     pub(crate) late: AtomicU64,
+    /// Requests that the guard at the door refused, counted nowhere else.
+    pub(crate) refused: AtomicU64,
     /// What whoever set rules up expects of them.
     expectations: Mutex<Expectations>,
     /// The coordinator as it was set up, for a reset.
@@ -143,6 +145,7 @@ impl Shared {
             places: OnceLock::new(),
             life: watch::Sender::new(0),
             late: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
             expectations: Mutex::default(),
             beginning: Mutex::new(None),
         }

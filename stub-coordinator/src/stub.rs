@@ -26,6 +26,7 @@ use crate::journal::exchange::{Exchange, Match};
 use crate::journal::{StubEvent, WaitError};
 use crate::mirror::{Mirror, MirrorError};
 use crate::operation::Operation;
+use crate::origin_guard::OriginGuard;
 use crate::script::{Explanation, Facts, RuleMatch};
 use crate::server::{FenceError, Order, control_port, run};
 use crate::shared::{Places, Shared};
@@ -78,12 +79,18 @@ impl Stub {
                     let _ = tell.send(Ok((places, Handle::current())));
                     let services = crate::Services::new(&for_server, control_token.as_deref());
                     let head_limit = for_server.patience.head;
+                    let guard = OriginGuard {
+                        shared: Arc::clone(&for_server),
+                        tokens: services.tokens,
+                        local: None,
+                    };
                     if let Some(listener) = ports.control {
                         // It ends with the runtime.
-                        tokio::spawn(control_port::run(listener, services.control, head_limit));
+                        let served = control_port::run(listener, services.control, guard.clone(), head_limit);
+                        tokio::spawn(served);
                     }
                     let listener = Some(ports.listener).filter(|_| *for_server.listening.borrow());
-                    run(ports.api, listener, for_server, services.api, to_server).await;
+                    run(ports.api, listener, guard, services.api, to_server).await;
                 });
             })
             .map_err(StartError::System)?;

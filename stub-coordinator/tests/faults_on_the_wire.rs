@@ -272,7 +272,8 @@ fn a_stub_stops_at_once_though_requests_hang() {
         .map(|_| TcpStream::connect(address).expect("connects"))
         .collect();
     for stream in &mut streams {
-        std::io::Write::write_all(stream, b"GET /v1/health HTTP/1.1\r\nhost: x\r\n\r\n").expect("written");
+        std::io::Write::write_all(stream, b"GET /v1/health HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            .expect("written");
     }
     stub.wait(&Match::operation("health"), 20, PATIENCE)
         .expect("they arrive");

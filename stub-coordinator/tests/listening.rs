@@ -26,7 +26,7 @@ fn a_restart_drops_connections_and_keeps_the_state() {
     let lease = held(&claim(&stub, "f"));
     let digest = stub.digest();
     let mut idle = TcpStream::connect(stub.address()).expect("connects");
-    idle.write_all(b"GET /v1/health HTTP/1.1\r\nhost: x\r\n\r\n")
+    idle.write_all(b"GET /v1/health HTTP/1.1\r\nhost: localhost\r\n\r\n")
         .expect("written");
     stub.wait(&Match::operation("health"), 1, PATIENCE)
         .expect("it arrives");

@@ -237,8 +237,9 @@ impl Client {
             }
         };
         let length = body.len();
-        let head =
-            format!("POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n{headers}content-length: {length}\r\n\r\n");
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n{headers}content-length: {length}\r\n\r\n"
+        );
         stream.write_all(format!("{head}{body}").as_bytes()).ok()?;
         let (mut bytes, mut buffer) = (Vec::new(), [0; 4_096]);
         loop {

@@ -27,6 +27,7 @@ type Stub = State<Arc<Shared>>;
 pub(super) async fn health(State(shared): Stub) -> Response<Body> {
     let places = shared.places.get();
     let late = shared.late.load(Ordering::Relaxed);
+    let refused = shared.refused.load(Ordering::Relaxed);
     document(&json!({
         "status": "ok",
         "url": places.map(Places::url),
@@ -34,6 +35,7 @@ pub(super) async fn health(State(shared): Stub) -> Response<Body> {
         "seed": shared.seed,
         "clock": shared.clock.kind(),
         "lateRequests": late,
+        "refusedRequests": refused,
         "stateTrouble": shared.keeping_trouble(),
     }))
 }

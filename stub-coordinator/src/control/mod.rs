@@ -22,14 +22,14 @@ use axum::routing::{any, delete, get, post};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::known_tokens::KnownTokens;
 use crate::names::with_hint;
 use crate::shared::Shared;
-use guard::Guard;
 pub(crate) use guard::discount;
 
 /// The routes under `/_stub/`: open where nobody has a token, else for those who administer.
-pub(crate) fn routes(token: Option<&str>, shared: &Arc<Shared>) -> Router<Arc<Shared>> {
-    let guarded = || from_fn_with_state(Guard::new(token, shared), guard::check);
+pub(crate) fn routes(tokens: &KnownTokens, shared: &Arc<Shared>) -> Router<Arc<Shared>> {
+    let guarded = || from_fn_with_state((tokens.clone(), Arc::clone(shared)), guard::check);
     let identity = get(evidence::identity)
         .fallback(other_methods)
         .layer(from_fn_with_state(Arc::clone(shared), guard::discounted));

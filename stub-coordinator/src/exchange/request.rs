@@ -26,8 +26,37 @@ pub(crate) const BODY_LIMIT: usize = 1_048_576;
 /// How many times as much of a larger one is read, so that the refusal arrives.
 const REST_FACTOR: usize = 16;
 
-/// Reads the body, at most so much of it for at most so long; slower senders are cut off.
-pub(crate) async fn read_body<B>(body: B, most: usize, limit: Duration) -> Result<Bytes, Problem>
+/// Reads the body, at most so much of it for at most so long; slower senders are cut off. A body that does not say that
+/// it is JSON is refused: a page can send any other type to any server, without asking that first.
+pub(crate) async fn read_body<B>(
+    headers: &HeaderMap,
+    body: B,
+    most: usize,
+    limit: Duration,
+) -> Result<Bytes, Problem>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+{
+    let body = read_in_time(body, most, limit).await?;
+    match body.is_empty() || is_json(headers) {
+        true => Ok(body),
+        false => Err(Problem::new(
+            "unsupported_media_type",
+            "send JSON, and `Content-Type: application/json` with it",
+        )),
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let essence = |value: &HeaderValue| -> Option<bool> {
+        let kind = value.to_str().ok()?.split(';').next()?;
+        Some(kind.trim().eq_ignore_ascii_case("application/json"))
+    };
+    let mut kinds = headers.get_all(header::CONTENT_TYPE).iter().peekable();
+    kinds.peek().is_some() && kinds.all(|kind| essence(kind) == Some(true))
+}
+
+async fn read_in_time<B>(body: B, most: usize, limit: Duration) -> Result<Bytes, Problem>
 where
     B: HttpBody<Data = Bytes> + Unpin,
 {

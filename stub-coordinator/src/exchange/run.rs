@@ -189,6 +189,7 @@ fn breaks_the_contract(code: &str) -> bool {
             | "unknown_field"
             | "idempotency_mismatch"
             | "body_too_large"
+            | "unsupported_media_type"
             | "bad_request"
     )
 }

@@ -15,9 +15,10 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tower::Service;
+use tower::{Layer, Service};
 
 use super::{HEAD_LIMIT, socket_for};
+use crate::origin_guard::{GuardedService, OriginGuard};
 
 /// The most connections that are open at a time; more wait for one to end.
 const CONNECTION_LIMIT: usize = 256;
@@ -43,21 +44,29 @@ pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Serves until the runtime around it ends.
-pub(crate) async fn run(listener: TcpListener, service: Router, head_limit: Duration) {
+pub(crate) async fn run(listener: TcpListener, service: Router, guard: OriginGuard, head_limit: Duration) {
     let places = Arc::new(Semaphore::new(CONNECTION_LIMIT));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else {
             return;
         };
         match listener.accept().await {
-            Ok((stream, _)) => drop(tokio::spawn(serve(stream, service.clone(), head_limit, place))),
+            Ok((stream, _)) => {
+                let service = guard.at(stream.local_addr()).layer(service.clone());
+                tokio::spawn(serve(stream, service, head_limit, place));
+            }
             // Out of descriptors, most likely: give connections a moment to end instead of spinning.
             Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
         }
     }
 }
 
-async fn serve(stream: TcpStream, service: Router, head_limit: Duration, _place: OwnedSemaphorePermit) {
+async fn serve(
+    stream: TcpStream,
+    service: GuardedService<Router>,
+    head_limit: Duration,
+    _place: OwnedSemaphorePermit,
+) {
     let answer = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
         service.clone().call(request.map(Body::new))
     });

@@ -37,11 +37,13 @@ impl Serialize for Problem {
 }
 
 /// Codes of the contract with the status and title of each. The first status is the usual one.
-const KNOWN: [(&str, u16, &str); 24] = [
+const KNOWN: [(&str, u16, &str); 28] = [
     ("malformed_json", 400, "The body is not JSON"),
     ("bad_request", 400, "The request is not understood"),
     ("unauthenticated", 401, "A known token is needed"),
     ("invalid_enrol_token", 401, "The enrolment token is not good"),
+    ("foreign_host", 403, "Not a name of this server"),
+    ("foreign_origin", 403, "Not for pages of other origins"),
     ("insufficient_scope", 403, "The token lacks the scope"),
     ("not_found", 404, "No such path"),
     ("unknown_job", 404, "No such job"),
@@ -55,6 +57,7 @@ const KNOWN: [(&str, u16, &str); 24] = [
     ("stale_fencing_token", 409, "A higher fencing token was granted"),
     ("already_claimed", 409, "Another factory holds the job"),
     ("body_too_large", 413, "The body is too large"),
+    ("unsupported_media_type", 415, "The body is of another type"),
     ("invalid_field", 422, "A field has the wrong shape"),
     ("invalid_id", 422, "Not an id"),
     ("unknown_field", 422, "A field nobody knows"),
@@ -66,6 +69,7 @@ const KNOWN: [(&str, u16, &str); 24] = [
     ("rate_limited", 429, "Too many requests"),
     ("internal", 500, "The coordinator failed"),
     ("unavailable", 503, "Not available now"),
+    ("insufficient_storage", 507, "No room for more"),
 ];
 
 impl Problem {

@@ -72,7 +72,11 @@ impl Running {
         let mut stream = TcpStream::connect(self.address()).expect("connects");
         let length = body.len();
         let head = format!("{method} {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n{headers}");
-        write!(stream, "{head}content-length: {length}\r\n\r\n{body}").expect("written");
+        write!(
+            stream,
+            "{head}content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+        )
+        .expect("written");
         let mut text = String::new();
         stream.read_to_string(&mut text).expect("an answer");
         text
