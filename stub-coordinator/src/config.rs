@@ -22,6 +22,11 @@ pub const DEFAULT_LEASE_MS: u64 = 60_000;
 /// How many exchanges are kept, and how many answers are remembered, where nobody says otherwise.
 pub const DEFAULT_LIMIT: usize = 10_000;
 
+/// How many bytes its jobs may take where nobody says otherwise.
+pub const DEFAULT_JOB_BYTES: usize = 256 * 1_048_576;
+/// The shortest lease that an honest stub grants. Its holder renews it three times in that time.
+pub const SHORTEST_LEASE_MS: u64 = 1_000;
+
 /// All that a stub is started with.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -39,8 +44,10 @@ pub struct Config {
     pub control_token: Option<String>,
     /// Where `/_stub/` is served besides: on a port that no fault closes.
     pub control: ControlPlace,
-    /// How long a lease lives, in milliseconds.
+    /// How long a lease lives, in milliseconds; at least [`SHORTEST_LEASE_MS`].
     pub lease_ms: u64,
+    /// The most bytes that its jobs may take; a submit beyond them is refused.
+    pub job_bytes: usize,
     /// How often factories are asked for a heartbeat, in milliseconds.
     pub heartbeat_ms: u64,
     /// The clock for all of it.
@@ -105,7 +112,7 @@ pub struct CoordinatorTable {
     pub jobs: Vec<JobEntry>,
     /// Its rules.
     pub rule: Vec<Rule>,
-    /// How long a lease lives, in milliseconds.
+    /// How long a lease lives, in milliseconds; 1000 or more.
     pub lease_ms: Option<u64>,
     /// What chance is decided by.
     pub seed: Option<u64>,
@@ -136,9 +143,9 @@ pub enum ConfigError {
         #[source]
         source: InvalidId,
     },
-    /// A duration of no length.
-    #[error("`lease_ms` is 0; a lease has to live for some time")]
-    NoLease,
+    /// A lease that its holder would do nothing but renew.
+    #[error("a lease of {0} ms is too short; let it live for {SHORTEST_LEASE_MS} ms or longer")]
+    ShortLease(u64),
     /// A token that says nothing.
     #[error("a token is empty or has no scopes; give it both")]
     EmptyToken,
@@ -158,6 +165,7 @@ impl Default for Config {
             control_token: None,
             control: ControlPlace::Shared,
             lease_ms: DEFAULT_LEASE_MS,
+            job_bytes: DEFAULT_JOB_BYTES,
             heartbeat_ms: 15_000,
             clock: ClockKind::Real,
             seed: None,

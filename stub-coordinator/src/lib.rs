@@ -48,8 +48,8 @@ use axum::middleware::from_fn_with_state;
 pub use check_file::{CheckedRule, FileError, check_rules_file};
 pub use clock::ClockKind;
 pub use config::{
-    Config, ConfigError, ControlPlace, CoordinatorTable, DEFAULT_LEASE_MS, JobEntry, NewJob, Strictness,
-    TokenGrant,
+    Config, ConfigError, ControlPlace, CoordinatorTable, DEFAULT_LEASE_MS, JobEntry, NewJob,
+    SHORTEST_LEASE_MS, Strictness, TokenGrant,
 };
 pub use coordinator::access::Scope;
 pub use evidence::{JobState, LeaseState, QuarantineState, Report};

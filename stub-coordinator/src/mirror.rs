@@ -17,7 +17,7 @@ use rustix::io::Errno;
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::coordinator::outcome::{Command, Manner, Naming, Submission};
+use crate::coordinator::outcome::{Command, Manner, Naming, Refusal, Submission};
 use crate::jobfile::read_job_file;
 use crate::shared::Shared;
 
@@ -169,16 +169,25 @@ impl Follower {
             Ok(spec) => {
                 let naming = Naming::BySubmitter;
                 let submission = Submission { spec, naming };
-                // One that is known already is left as it is.
-                let _ = self
+                let outcome = self
                     .shared
                     .apply(Command::Submit(submission), None, Manner::Honest);
-            }
-            Err(error) => {
-                if self.refused.insert(id.to_owned()) {
-                    (self.tell)(format!("{id} is not mirrored: {error}"));
+                // One that is known already is left as it is.
+                if let Err(Refusal::OutOfRoom { limit }) = outcome.result {
+                    self.refuse(
+                        id,
+                        &format!("the jobs take all of the {limit} bytes of --job-bytes"),
+                    );
                 }
             }
+            Err(error) => self.refuse(id, &error),
+        }
+    }
+
+    /// Tells once of a job that is not submitted.
+    fn refuse(&mut self, id: &str, why: &str) {
+        if self.refused.insert(id.to_owned()) {
+            (self.tell)(format!("{id} is not mirrored: {why}"));
         }
     }
 

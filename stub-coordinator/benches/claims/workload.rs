@@ -90,6 +90,7 @@ impl Workload {
         let mut workload = Workload {
             coordinator: Coordinator::new(Setup {
                 lease_ms: 60_000,
+                job_bytes: usize::MAX,
                 heartbeat_ms: 15_000,
                 memory_limit: 10_000,
                 secret: (1, 2),

@@ -43,6 +43,9 @@ pub(super) struct Flags {
     /// A token that is known, with its scopes (shadow, work, submit, admin); without any token the stub is open.
     #[arg(long, value_name = "TOKEN[:SCOPE,SCOPE]", value_parser = typed::token)]
     token: Vec<TokenGrant>,
+    /// The most bytes that its jobs may take; a submit beyond them is answered 507 [default: 268435456].
+    #[arg(long, value_name = "N")]
+    job_bytes: Option<usize>,
     /// How long a lease lives without a renewal [default: 60s].
     #[arg(long, value_name = "TIME", value_parser = typed::span)]
     lease: Option<Span>,
@@ -223,6 +226,9 @@ fn configure(flags: &Flags, log: &LogWriter) -> Result<(Config, Option<String>),
     }
     config.state = flags.state.clone();
     config.seed = Some(flags.seed.or(config.seed).map_or_else(draw_seed, Ok)?);
+    if let Some(bytes) = flags.job_bytes {
+        config.job_bytes = bytes;
+    }
     config.tokens.extend(flags.token.iter().cloned());
     let made_up = secure(&mut config)?;
     Ok((config, made_up))

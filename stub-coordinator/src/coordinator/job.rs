@@ -99,6 +99,13 @@ pub(crate) struct QuarantineRecord {
     pub(crate) current: bool,
 }
 
+impl QuarantineRecord {
+    /// What it takes in memory, near enough.
+    pub(super) fn bytes(&self) -> usize {
+        size_of::<QuarantineRecord>() + self.reason.len()
+    }
+}
+
 /// A job with all that happened to it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(from = "super::saved::SavedJob", into = "super::saved::SavedJob")]
@@ -121,6 +128,22 @@ pub(crate) struct JobRecord {
 impl JobRecord {
     pub(crate) fn id(&self) -> &JobId {
         &self.spec.id
+    }
+
+    /// What it takes in memory, near enough: its texts, its records, and what is kept around them.
+    pub(super) fn bytes(&self) -> usize {
+        let spec = &self.spec;
+        let texts = [&spec.cwd, &spec.verify, &spec.ship];
+        let optional: usize = texts.into_iter().flatten().map(String::len).sum();
+        let caps: usize = spec
+            .caps
+            .iter()
+            .map(|cap| size_of::<Capability>() + cap.as_str().len())
+            .sum();
+        let records: usize = self.quarantines.iter().map(QuarantineRecord::bytes).sum();
+        let fixed = size_of::<JobRecord>() + size_of::<JobSpec>();
+        // The id stands in the table, in the order and in the spec.
+        fixed + 3 * spec.id.as_str().len() + spec.engine.len() + spec.body.len() + optional + caps + records
     }
 
     pub(crate) fn digest(&self) -> Digest {

@@ -41,6 +41,8 @@ const OUTLOOK_LIMIT: usize = 64;
 #[derive(Debug, Clone)]
 pub(crate) struct Setup {
     pub(crate) lease_ms: u64,
+    /// The most bytes that jobs may take.
+    pub(crate) job_bytes: usize,
     pub(crate) heartbeat_ms: u64,
     /// How many answers are remembered for idempotency keys.
     pub(crate) memory_limit: usize,
@@ -62,6 +64,7 @@ pub(crate) struct Coordinator {
     enrol_token_wanted: bool,
     used_enrol_tokens: Vec<u128>,
     lease_ms: u64,
+    job_bytes: usize,
     heartbeat_ms: u64,
     /// State of an earlier time, for the lie of stale reads.
     past: Option<Box<State>>,
@@ -87,6 +90,7 @@ impl Coordinator {
             enrol_tokens,
             used_enrol_tokens: Vec::new(),
             lease_ms: setup.lease_ms,
+            job_bytes: setup.job_bytes,
             heartbeat_ms: setup.heartbeat_ms,
             past: None,
         }

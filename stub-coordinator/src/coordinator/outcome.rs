@@ -145,6 +145,10 @@ pub(crate) enum Refusal {
     IdempotencyMismatch,
     /// A bound of this coordinator is reached.
     Full(&'static str),
+    /// The jobs take all the bytes that there are for them.
+    OutOfRoom {
+        limit: usize,
+    },
 }
 
 /// How a command is to be carried out.

@@ -38,8 +38,18 @@ impl Coordinator {
             last_lease: None,
             quarantines: Vec::new(),
         };
+        self.room_for(job.bytes())?;
         self.state.put_job(job.clone());
         Ok(Reply::Submitted(job))
+    }
+
+    /// Refuses what would take more bytes than are left for jobs.
+    pub(super) fn room_for(&self, bytes: usize) -> Result<(), Refusal> {
+        let limit = self.job_bytes;
+        match self.state.job_bytes().saturating_add(bytes) <= limit {
+            true => Ok(()),
+            false => Err(Refusal::OutOfRoom { limit }),
+        }
     }
 
     pub(super) fn read(&self, command: &Command) -> Result<Reply, Refusal> {

@@ -7,7 +7,7 @@ use super::outcome::{Quarantine, Refusal, Reply};
 use crate::ids::JobId;
 use crate::moment::Moment;
 
-/// The most quarantine records kept on one job; later ones are answered and not kept.
+/// The most quarantine records kept on one job; later ones are answered and not kept, as are those without room.
 const RECORD_LIMIT: usize = 1_000;
 
 impl Coordinator {
@@ -75,7 +75,8 @@ impl Coordinator {
                 ..known.clone()
             } == record
         });
-        if !is_known && job.quarantines.len() < RECORD_LIMIT {
+        let has_room = job.quarantines.len() < RECORD_LIMIT && self.room_for(record.bytes()).is_ok();
+        if !is_known && has_room {
             job.quarantines.push(record);
         }
         match lease {

@@ -52,6 +52,8 @@ pub(crate) enum SavedError {
     Format(u32),
     #[error("what it holds does not add up: digest {found}, where it says {wanted}; it was changed or cut")]
     Digest { found: String, wanted: String },
+    #[error("its jobs take {found} bytes, where there are {limit}; start the stub with more --job-bytes")]
+    OutOfRoom { found: usize, limit: usize },
     #[error("{0}; no coordinator comes to that, it was changed by hand")]
     Impossible(String),
 }
@@ -210,6 +212,10 @@ impl Coordinator {
         for view in saved.views {
             // A job that is not there any more has no place in a view either.
             let _ = coordinator.shadow_report(&view.factory, &view.job, view.stage);
+        }
+        let (found, limit) = (coordinator.state.job_bytes(), coordinator.job_bytes);
+        if found > limit {
+            return Err(SavedError::OutOfRoom { found, limit });
         }
         let found = coordinator.state.digest().to_string();
         match found == saved.digest {

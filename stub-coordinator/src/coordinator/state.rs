@@ -18,6 +18,8 @@ use crate::moment::Moment;
 #[derive(Debug, Clone)]
 pub(crate) struct State {
     jobs: HashMap<JobId, JobRecord>,
+    /// What all jobs take.
+    job_bytes: usize,
     /// Jobs by submission order.
     order: BTreeMap<u64, JobId>,
     queue: Queue,
@@ -45,6 +47,7 @@ impl State {
     pub(crate) fn new(memory_limit: usize) -> State {
         State {
             jobs: HashMap::new(),
+            job_bytes: 0,
             order: BTreeMap::new(),
             queue: Queue::default(),
             leases: HashMap::new(),
@@ -77,6 +80,10 @@ impl State {
         self.order
             .range(after.saturating_add(1)..)
             .filter_map(|(_, id)| self.jobs.get(id))
+    }
+
+    pub(crate) fn job_bytes(&self) -> usize {
+        self.job_bytes
     }
 
     pub(crate) fn job_count(&self) -> usize {
@@ -156,11 +163,13 @@ impl State {
     pub(crate) fn put_job(&mut self, job: JobRecord) {
         if let Some(old) = self.jobs.get(job.id()) {
             self.digest.remove(old.digest());
+            self.job_bytes -= old.bytes();
             if old.stage == Stage::Queued {
                 self.queue.remove(old);
             }
         }
         self.digest.add(job.digest());
+        self.job_bytes += job.bytes();
         if job.stage == Stage::Queued {
             self.queue.insert(&job);
         }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError, NewJob, Strictness, TokenGrant};
+use crate::config::{Config, ConfigError, NewJob, SHORTEST_LEASE_MS, Strictness, TokenGrant};
 use crate::coordinator::Setup;
 use crate::coordinator::job::JobSpec;
-use crate::coordinator::outcome::{Command, Manner, Naming, Submission};
+use crate::coordinator::outcome::{Command, Manner, Naming, Refusal, Submission};
 use crate::journal::Journal;
 use crate::keeper::{self, Keeper, StateError};
 use crate::script::RuleError;
@@ -27,6 +27,16 @@ pub enum StartError {
     /// A job can't be queued.
     #[error("job {0:?} is given twice; give each its own name")]
     JobTwice(String),
+    /// The jobs take more room than they are given.
+    #[error(
+        "job {job:?} finds no room: the jobs take all of the {limit} bytes that there are; give more by --job-bytes"
+    )]
+    JobBytes {
+        /// The first that finds none.
+        job: String,
+        /// How many there are.
+        limit: usize,
+    },
     /// A rule can't be armed.
     #[error("rule {number} can't be armed")]
     Rule {
@@ -65,8 +75,8 @@ pub enum StartError {
 }
 
 pub(crate) fn set_up(config: Config) -> Result<Shared, StartError> {
-    if config.lease_ms == 0 {
-        return Err(ConfigError::NoLease.into());
+    if config.lease_ms < SHORTEST_LEASE_MS {
+        return Err(ConfigError::ShortLease(config.lease_ms).into());
     }
     let grants = |grants: Vec<TokenGrant>| -> Result<Vec<_>, ConfigError> {
         let sound = |grant: &TokenGrant| !grant.token.is_empty() && !grant.scopes.is_empty();
@@ -88,6 +98,7 @@ pub(crate) fn set_up(config: Config) -> Result<Shared, StartError> {
     };
     let setup = Setup {
         lease_ms: config.lease_ms,
+        job_bytes: config.job_bytes,
         heartbeat_ms: config.heartbeat_ms,
         memory_limit: config.memory_limit,
         secret,
@@ -105,7 +116,7 @@ pub(crate) fn set_up(config: Config) -> Result<Shared, StartError> {
     let instance = crate::secret::draw_token().map_err(StartError::System)?;
     let shared = Shared::new(instance, setup, clock, journal, config.seed, strict, patience);
     let jobs = specs(config.jobs)?;
-    submit(&shared, &jobs).map_or(Ok(()), |twice| Err(StartError::JobTwice(twice)))?;
+    submit(&shared, &jobs)?.map_or(Ok(()), |twice| Err(StartError::JobTwice(twice)))?;
     // A reset goes back to what was asked for, not to what an earlier run left.
     shared.keep_beginning();
     if let (Some(saved), Some(path)) = (saved, &config.state) {
@@ -113,7 +124,7 @@ pub(crate) fn set_up(config: Config) -> Result<Shared, StartError> {
             .restore(saved)
             .map_err(|source| keeper::broken(path, source))?;
         // What the earlier run knew already stays as it is.
-        let _ = submit(&shared, &jobs);
+        submit(&shared, &jobs)?;
     }
     for (at, rule) in config.rules.into_iter().enumerate() {
         shared.arm(rule).map_err(|source| StartError::Rule {
@@ -132,7 +143,7 @@ fn specs(jobs: Vec<NewJob>) -> Result<Vec<JobSpec>, ConfigError> {
 }
 
 /// Submits the jobs in order; one that is there already is left as it is, and the last such is named.
-fn submit(shared: &Shared, jobs: &[JobSpec]) -> Option<String> {
+fn submit(shared: &Shared, jobs: &[JobSpec]) -> Result<Option<String>, StartError> {
     let mut known = None;
     for spec in jobs {
         let submission = Submission {
@@ -140,9 +151,14 @@ fn submit(shared: &Shared, jobs: &[JobSpec]) -> Option<String> {
             naming: Naming::BySubmitter,
         };
         let outcome = shared.apply(Command::Submit(submission), None, Manner::Honest);
-        if outcome.result.is_err() {
-            known = Some(spec.id.to_string());
+        match outcome.result {
+            Err(Refusal::OutOfRoom { limit }) => {
+                let job = spec.id.to_string();
+                return Err(StartError::JobBytes { job, limit });
+            }
+            Err(_) => known = Some(spec.id.to_string()),
+            Ok(_) => {}
         }
     }
-    known
+    Ok(known)
 }

@@ -179,6 +179,13 @@ pub(crate) fn problem_of(refusal: &Refusal) -> Problem {
             "send a fresh `Idempotency-Key` with a changed request",
         )
         .on("Idempotency-Key"),
+        Refusal::OutOfRoom { limit } => Problem::new(
+            "insufficient_storage",
+            format!(
+                "the jobs take all of the {limit} bytes that there are for them; start the stub with more --job-bytes, \
+                 or reset its state"
+            ),
+        ),
         Refusal::Full(what) => Problem::new(
             "unavailable",
             format!("this coordinator holds as many {what} as it can"),

@@ -29,6 +29,7 @@ struct Bench {
 fn setup() -> Setup {
     Setup {
         lease_ms: TTL_MS,
+        job_bytes: usize::MAX,
         heartbeat_ms: 15_000,
         memory_limit: 10_000,
         secret: (7, 8),
