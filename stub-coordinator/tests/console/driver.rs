@@ -33,6 +33,11 @@ pub struct Browser {
 
 impl Browser {
     pub fn open() -> Browser {
+        Browser::open_with(&[])
+    }
+
+    /// The same with further arguments.
+    pub fn open_with(more: &[&str]) -> Browser {
         let (Some(chromium), Some(program)) = (BROWSERS.iter().find_map(on_path), on_path(&"chromedriver"))
         else {
             panic!(
@@ -54,12 +59,12 @@ impl Browser {
             session: String::new(),
             _profile: profile,
         };
-        let answer = browser.send("POST", "/session", Some(&browser.wishes(&chromium)));
+        let answer = browser.send("POST", "/session", Some(&browser.wishes(&chromium, more)));
         browser.session = answer["sessionId"].as_str().expect("a session").to_owned();
         browser
     }
 
-    fn wishes(&self, chromium: &PathBuf) -> Value {
+    fn wishes(&self, chromium: &PathBuf, more: &[&str]) -> Value {
         let profile = format!("--user-data-dir={}", self._profile.path().display());
         let arguments = [
             "--headless",
@@ -74,6 +79,7 @@ impl Browser {
             "--window-size=1280,900",
             &profile,
         ];
+        let arguments = [&arguments[..], more].concat();
         json!({"capabilities": {"alwaysMatch": {
             "browserName": "chrome",
             "timeouts": {"script": PATIENCE.as_millis(), "pageLoad": PATIENCE.as_millis()},
@@ -117,6 +123,12 @@ impl Browser {
     pub fn value(&self, expression: &str) -> Value {
         let script = format!("return ({expression});");
         self.ask("POST", "/execute/sync", &json!({"script": script, "args": []}))
+    }
+
+    /// What a script in the page says that it is done with, by calling `done`.
+    pub fn answer(&self, script: &str) -> Value {
+        let script = format!("const done = arguments[0]; {script}");
+        self.ask("POST", "/execute/async", &json!({"script": script, "args": []}))
     }
 
     /// Waits until a condition holds in the page: looked at now, and whenever the page changes.

@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod driver;
+mod foreign_page;
 mod runner;
 
 use std::io::{Read, Write};
