@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     };
     let code = done.unwrap_or_else(|error| {
         log.last_note(chain(&*error));
-        ExitCode::FAILURE
+        cli::failure_code(&*error)
     });
     log.finish();
     code
@@ -36,7 +36,7 @@ fn print(answer: &clap::Error) -> Result<ExitCode, Box<dyn Error>> {
 }
 
 /// An error with all its reasons, once each.
-fn chain(error: &dyn Error) -> String {
+pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(source) = next {

@@ -64,11 +64,17 @@ pub(crate) struct Port {
 impl Port {
     /// Takes the port. Needs a runtime around it.
     pub(crate) fn bind(wanted: SocketAddr) -> io::Result<Port> {
+        // Nobody else may have it: not to listen, and not to keep it through an outage, which only who listens finds out.
+        if wanted.port() != 0 {
+            drop(control_port::listen(wanted)?);
+        }
         let holder = socket_for(wanted)?;
         holder.set_reuseaddr(true)?;
         // Without sharing at first: a port that somebody else listens on is an error, not a partnership.
         holder.bind(wanted)?;
         holder.set_reuseport(true)?;
+        // From now on it is shared with our own listener alone.
+        holder.set_reuseaddr(false)?;
         Ok(Port {
             address: holder.local_addr()?,
             _holder: holder,

@@ -389,6 +389,9 @@ fn a_stub_that_is_not_there_or_wants_a_token_is_told_of() {
     );
     let stub = start(&["--token", "root:admin"]);
     let (fine, said) = told(&stub, &["rule", "list"]);
-    assert!(!fine && said.contains("give --token or STUB_TOKEN"), "{said}");
+    assert!(
+        !fine && said.contains("give --token-file or STUB_TOKEN"),
+        "{said}"
+    );
     assert!(told(&stub, &["rule", "list", "--token", "root"]).0);
 }

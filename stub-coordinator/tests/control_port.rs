@@ -13,7 +13,7 @@ fn refusal(arguments: &[&str]) -> String {
     let mut child = command(arguments).spawn().expect("it runs");
     let code = code_of(&mut child);
     let output = child.wait_with_output().expect("its output");
-    assert_eq!(code, Some(1), "{output:?}");
+    assert_eq!(code, Some(2), "configuration: {output:?}");
     assert!(output.stdout.is_empty(), "nothing was promised: {output:?}");
     all_of(&output)
 }
@@ -149,6 +149,20 @@ fn a_control_port_that_a_stranger_has_keeps_the_stub_from_starting() {
         );
     }
     drop(stranger);
+}
+
+#[test]
+fn a_stub_in_an_outage_keeps_its_port_from_neighbours_and_comes_back_to_it() {
+    let first = serve(&place(7_781), &["--control-port", "0"]);
+    assert!(say(&["preset", "use", "outage"], &control_of(&first)).0);
+    assert!(is_refused(&first.address()));
+    for listen in [place(7_780), place(7_781)] {
+        let told = refusal(&["--listen", &listen]);
+        let wanted = format!("can't listen on {}", place(7_781));
+        assert!(told.contains(&wanted), "{told}");
+    }
+    assert!(say(&["preset", "use", "agree"], &control_of(&first)).0);
+    assert!(told_by(&first).starts_with("HTTP/1.1 200"));
 }
 
 #[test]

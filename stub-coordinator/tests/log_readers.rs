@@ -188,7 +188,7 @@ fn a_reason_not_to_start_that_nobody_takes_does_not_hold_up_the_end() {
     for errors in [writer, broken_pipe()] {
         let mut command = command(&["--port", &port]);
         command.stderr(errors);
-        assert_eq!(code_of(&mut command.spawn().expect("it starts")), Some(1));
+        assert_eq!(code_of(&mut command.spawn().expect("it starts")), Some(2));
     }
     drop(reader);
 }

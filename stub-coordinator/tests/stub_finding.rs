@@ -142,6 +142,44 @@ fn where_ports_are_mapped_the_stub_is_asked_where_the_url_says() {
 }
 
 #[test]
+fn who_passes_on_what_a_stub_says_of_itself_hears_no_token() {
+    let stub = serve("127.0.0.1:0", &["--token", "root:admin"]);
+    publish(&place(7_800), stub.address());
+    // On the port of that number, at the address that is published, somebody says all that the stub says.
+    let says = stub.send("GET", "/_stub/identity", "", "");
+    let (_, identity) = says.split_once("\r\n\r\n").expect("a body");
+    let control = control_of(&stub);
+    let there = format!(
+        "{}:{}",
+        own_address(),
+        control.rsplit_once(':').expect("a port").1
+    );
+    let stranger = stranger(&there, identity.to_owned());
+    let (fine, said) = say(
+        &["counters", "--token", "root"],
+        &format!("http://{}", place(7_800)),
+    );
+    assert!(fine, "it is asked where the URL says: {said}");
+    let heard = end(&there, stranger);
+    assert!(!heard.contains("root"), "{heard}");
+}
+
+#[test]
+fn a_url_that_is_no_name_of_the_stub_s_own_takes_a_token() {
+    let stub = serve("0.0.0.0:0", &["--token", "root:admin"]);
+    let url = stub.line["url"].as_str().expect("a url");
+    let (fine, said) = say(&["counters"], url);
+    assert!(
+        !fine && said.contains("give --token-file or STUB_TOKEN"),
+        "{said}"
+    );
+    let (fine, said) = say(&["counters", "--token", "wrong"], url);
+    assert!(!fine, "{said}");
+    let (fine, said) = say(&["counters", "--token", "root"], url);
+    assert!(fine, "{said}");
+}
+
+#[test]
 fn a_stub_on_the_same_port_of_another_address_is_not_the_one_meant() {
     if TcpListener::bind("[::1]:0").is_err() {
         return;

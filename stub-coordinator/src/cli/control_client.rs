@@ -38,11 +38,15 @@ pub(super) struct Begun {
 }
 
 impl Peer {
-    /// Whoever listens there, without any name or path.
+    /// Whoever listens there, without any name or path. Who listens everywhere is called by loopback's name.
     pub(super) fn at(address: SocketAddr) -> Peer {
+        let host = match address.ip().is_unspecified() {
+            true => format!("localhost:{}", address.port()),
+            false => address.to_string(),
+        };
         Peer {
             address,
-            host: address.to_string(),
+            host,
             prefix: String::new(),
         }
     }

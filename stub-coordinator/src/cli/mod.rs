@@ -10,6 +10,7 @@ mod remote;
 mod self_check;
 mod serve;
 mod stub_finder;
+mod token_file;
 mod typed;
 mod validate;
 
@@ -22,6 +23,7 @@ use clap_complete::Shell;
 
 pub(crate) use log::LogWriter;
 pub(crate) use output::unless_the_reader_left;
+pub(crate) use serve::failure_code;
 
 /// What can be typed.
 ///

@@ -11,6 +11,11 @@ pub(super) fn say(text: &str) -> io::Result<()> {
     print(format!("{text}\n").as_bytes())
 }
 
+/// Tells people something that ends nothing. Where nobody takes it, the command goes on.
+pub(super) fn warn(text: &str) {
+    let _ = write_all(io::stderr(), format!("stub-coordinator: {text}\n").as_bytes());
+}
+
 /// Prints all of it.
 pub(super) fn print(bytes: &[u8]) -> io::Result<()> {
     write_all(io::stdout(), bytes).or_else(unless_the_reader_left)

@@ -3,13 +3,16 @@
 use std::error::Error;
 use std::io::BufRead;
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use serde_json::Value;
 
 use super::control_client::{Begun, ControlRequest};
+use super::output::warn;
 use super::stub_finder::{FoundStub, find};
+use super::token_file;
 
 /// The longest that an answer is waited for; a wait of the stub's own ends before.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -24,8 +27,11 @@ pub(super) struct Target {
     /// The stub's url or controlUrl, as its first line says; else STUB_URL, else http://127.0.0.1:7700.
     #[arg(long, value_name = "URL")]
     url: Option<String>,
-    /// A token of the scope `admin`, where the stub has tokens; else STUB_TOKEN. It is sent where --url says and to the
-    /// control port of the stub there, nowhere else.
+    /// A file with a token of the scope `admin`, where the stub has tokens; else STUB_TOKEN. The token is sent where
+    /// --url says and to the control port of the stub there, nowhere else.
+    #[arg(long, value_name = "FILE", conflicts_with = "token")]
+    token_file: Option<PathBuf>,
+    /// The token itself, which everybody on this host can then read in `ps`.
     #[arg(long, value_name = "TOKEN")]
     token: Option<String>,
     /// Print what the stub answered, as JSON.
@@ -58,7 +64,7 @@ impl Target {
         }
         let detail = answer["detail"].as_str().unwrap_or("no reason given");
         Err(match status {
-            401 => format!("the stub asks for a token: {detail}; give --token or STUB_TOKEN"),
+            401 => format!("the stub asks for a token: {detail}; give --token-file or STUB_TOKEN"),
             404 if answer["code"] == "not_found" => format!("the stub knows no {path}: {detail}"),
             _ => detail.to_owned(),
         }
@@ -75,7 +81,7 @@ impl Target {
     ) -> Result<Begun, Box<dyn Error>> {
         let token = self.token()?;
         let (authority, prefix) = self.place()?;
-        let found = find(&self.url(), &authority, &prefix)?;
+        let found = find(&self.url(), &authority, &prefix, token.as_deref())?;
         let is_named = matches!(found, FoundStub::Named(_));
         let unproven = || {
             format!(
@@ -108,12 +114,16 @@ impl Target {
     }
 
     fn token(&self) -> Result<Option<String>, Box<dyn Error>> {
-        let token = self.token.clone().or_else(|| std::env::var("STUB_TOKEN").ok());
-        match token.filter(|token| !token.is_empty()) {
-            Some(token) if token.contains(['\r', '\n']) => {
-                Err("the token has a line break in it; give one line".into())
+        match (&self.token_file, &self.token) {
+            (Some(file), _) => Ok(Some(token_file::warned(file, |warning| warn(&warning))?)),
+            (None, Some(token)) if !token.is_empty() => {
+                warn(
+                    "everybody on this host can read --token in `ps`; use --token-file or STUB_TOKEN instead",
+                );
+                let token = token_file::sound(token).map_err(|why| format!("--token is no token: {why}"))?;
+                Ok(Some(token))
             }
-            token => Ok(token),
+            _ => Ok(token_file::from_environment()?),
         }
     }
 
@@ -134,7 +144,7 @@ impl Target {
         let Begun { rest, status, .. } = self.open("GET", path, None, u64::MAX)?;
         if status != 200 {
             return Err(format!(
-                "the stub answers {status} to {path}; give --token or STUB_TOKEN where it has tokens"
+                "the stub answers {status} to {path}; give --token-file or STUB_TOKEN where it has tokens"
             )
             .into());
         }

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::thread::{self, JoinHandle};
 
 use clap::{Args, ValueEnum};
@@ -12,12 +13,15 @@ use stub_coordinator::{
     ClockKind, Config, ControlPlace, Scope, Span, StartError, Strictness, Stub, TokenGrant, draw_seed,
     draw_token, preset, read_job_file, read_scenario,
 };
+use thiserror::Error;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::output::say;
 use super::stub_finder::neighbour;
+use super::token_file::{GrantFile, from_environment, warned};
 use super::{LogWriter, exchanges, typed};
+use crate::chain;
 
 #[derive(Debug, Args)]
 pub(super) struct Flags {
@@ -40,7 +44,11 @@ pub(super) struct Flags {
     /// Refuse request fields that the contract does not name.
     #[arg(long)]
     strict: bool,
-    /// A token that is known, with its scopes (shadow, work, submit, admin); without any token the stub is open.
+    /// A file with a token that is known, and the token's scopes (shadow, work, submit, admin; all where left out);
+    /// may be given several times. Without any token the stub is open [variable: STUB_TOKEN, for a token of all scopes].
+    #[arg(long, value_name = "FILE[:SCOPE,SCOPE]", value_parser = typed::grant_file)]
+    token_file: Vec<GrantFile>,
+    /// The same with the token itself, which everybody on this host can then read in `ps`.
     #[arg(long, value_name = "TOKEN[:SCOPE,SCOPE]", value_parser = typed::token)]
     token: Vec<TokenGrant>,
     /// The most bytes that its jobs may take; a submit beyond them is answered 507 [default: 268435456].
@@ -75,6 +83,19 @@ enum TypedClock {
     Manual,
 }
 
+/// What was asked for can't be set up: wrong usage or configuration.
+#[derive(Debug, Error)]
+#[error("{0}")]
+struct NotStarted(String);
+
+/// The exit code of a command that failed.
+pub(crate) fn failure_code(error: &(dyn Error + 'static)) -> ExitCode {
+    match error.is::<NotStarted>() {
+        true => ExitCode::from(2),
+        false => ExitCode::FAILURE,
+    }
+}
+
 /// What the first line of standard output says, in this order.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -94,14 +115,14 @@ struct StartLine<'a> {
 
 /// Stands the stub up and waits for its end.
 pub(super) fn run(flags: Flags, log: &LogWriter) -> Result<(), Box<dyn Error>> {
-    let (config, token) = configure(&flags, log)?;
+    let (config, token) = configure(&flags, log).map_err(|error| NotStarted(chain(&*error)))?;
     let seed = config.seed;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     // Before anybody is told of us: who reads the line may end us at once.
     let mut signals = runtime.block_on(async { EndSignals::listen() })?;
-    let mut stub = Stub::start(config).map_err(with_neighbour)?;
+    let mut stub = Stub::start(config).map_err(|error| NotStarted(with_neighbour(&error)))?;
     if let Some(queue) = &flags.mirror {
         let log = log.clone();
         stub.mirror(queue, move |line| log.note(line))?;
@@ -144,13 +165,14 @@ pub(super) fn run(flags: Flags, log: &LogWriter) -> Result<(), Box<dyn Error>> {
 }
 
 /// Says more where the port that was wanted is another stub's.
-fn with_neighbour(error: StartError) -> Box<dyn Error> {
-    let (StartError::Bind { address, .. } | StartError::BindControl { address, .. }) = &error else {
-        return error.into();
+fn with_neighbour(error: &StartError) -> String {
+    let neighbour = match error {
+        StartError::Bind { address, .. } | StartError::BindControl { address, .. } => neighbour(*address),
+        _ => None,
     };
-    match neighbour(*address) {
-        Some(neighbour) => format!("{error}: {neighbour}").into(),
-        None => error.into(),
+    match neighbour {
+        Some(neighbour) => format!("{error}: {neighbour}"),
+        None => chain(error),
     }
 }
 
@@ -229,9 +251,28 @@ fn configure(flags: &Flags, log: &LogWriter) -> Result<(Config, Option<String>),
     if let Some(bytes) = flags.job_bytes {
         config.job_bytes = bytes;
     }
-    config.tokens.extend(flags.token.iter().cloned());
+    config.tokens.extend(granted(flags, log)?);
     let made_up = secure(&mut config)?;
     Ok((config, made_up))
+}
+
+/// The tokens that were given: by flags, else by the environment.
+fn granted(flags: &Flags, log: &LogWriter) -> Result<Vec<TokenGrant>, Box<dyn Error>> {
+    if !flags.token.is_empty() {
+        log.note("everybody on this host can read --token in `ps`; use --token-file or STUB_TOKEN instead");
+    }
+    let mut grants = flags.token.clone();
+    for file in &flags.token_file {
+        grants.push(TokenGrant {
+            token: warned(file.path.as_path(), |warning| log.note(warning))?,
+            scopes: file.scopes.clone(),
+        });
+    }
+    if grants.is_empty() {
+        let scopes = vec![Scope::Admin];
+        grants.extend(from_environment()?.map(|token| TokenGrant { token, scopes }));
+    }
+    Ok(grants)
 }
 
 /// Once anybody needs a token, the control API asks for one of the scope `admin`; it is made up where none is given.

@@ -1,11 +1,13 @@
 //! Which stub a URL means, and where its control is. Everybody on the way is asked who it is before it is told anything
-//! else, and a token is told only to the address that the URL names, or to the control port of the stub that is there.
+//! else, and a token is told only to the address that the URL names, or to the control port that the stub there told at
+//! that address.
 
 use std::error::Error;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
+use serde_json::Value;
 use stub_coordinator::{StubIdentity, control_beside};
 
 use super::control_client::{ControlRequest, Peer};
@@ -34,10 +36,21 @@ impl FoundStub {
     }
 }
 
-/// Finds the stub that is meant by host and port, and the path in front of all paths.
-pub(super) fn find(url: &str, authority: &str, prefix: &str) -> Result<FoundStub, Box<dyn Error>> {
+/// Finds the stub that is meant by host and port, and the path in front of all paths. The token is for a stub that
+/// answers under the URL's name to nobody without one.
+pub(super) fn find(
+    url: &str,
+    authority: &str,
+    prefix: &str,
+    token: Option<&str>,
+) -> Result<FoundStub, Box<dyn Error>> {
     let not_found = |error: io::Error| match error.kind() {
         io::ErrorKind::InvalidData => format!("{url} answers, but not like a stub; check --url"),
+        io::ErrorKind::PermissionDenied => {
+            format!(
+                "{url} is no name of the stub's own, so it asks for a token: give --token-file or STUB_TOKEN"
+            )
+        }
         _ => format!(
             "no stub answers at {url}: {error}; start one with `stub-coordinator`, or give the --url (in an outage \
              the controlUrl) of its first line"
@@ -51,7 +64,7 @@ pub(super) fn find(url: &str, authority: &str, prefix: &str) -> Result<FoundStub
             host: authority.to_owned(),
             prefix: prefix.to_owned(),
         };
-        match look(named) {
+        match look(named, token) {
             // One stub may be at all addresses of a name.
             Ok((identity, _)) if found.iter().any(|(known, _)| known.stub == identity.stub) => {}
             Ok(stub) => found.push(stub),
@@ -71,17 +84,30 @@ pub(super) fn find(url: &str, authority: &str, prefix: &str) -> Result<FoundStub
 }
 
 /// Looks for a stub where the URL says, or, where nobody answers, on the port on which its control would be.
-fn look(named: Peer) -> io::Result<(StubIdentity, FoundStub)> {
+fn look(named: Peer, token: Option<&str>) -> io::Result<(StubIdentity, FoundStub)> {
     let address = named.address;
-    match identity(&named, PATIENCE) {
+    let answered = match identity(&named, None, PATIENCE) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && token.is_some() => {
+            identity(&named, token, PATIENCE)
+        }
+        answered => answered,
+    };
+    match answered {
         Ok(identity) => {
             let peer = own_control(&identity, address).unwrap_or(named);
             Ok((identity, FoundStub::Named(peer)))
         }
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(error),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::InvalidData | io::ErrorKind::PermissionDenied
+            ) =>
+        {
+            Err(error)
+        }
         Err(error) => {
             let guess = control_beside(address).map(Peer::at);
-            let guessed = guess.and_then(|peer| Some((identity(&peer, PATIENCE).ok()?, peer)));
+            let guessed = guess.and_then(|peer| Some((identity(&peer, None, PATIENCE).ok()?, peer)));
             let meant = guessed.filter(|(identity, _)| is_api_of(identity, address));
             meant
                 .map(|(identity, peer)| (identity, FoundStub::Guessed(peer)))
@@ -90,13 +116,15 @@ fn look(named: Peer) -> io::Result<(StubIdentity, FoundStub)> {
     }
 }
 
-/// The control port of the stub at this address, where it can be reached from here, and is not somebody else's: ports may
-/// be mapped on the way. An answer from there comes once what was asked for is so, and it comes in an outage too.
+/// The control port of the stub at this address, where it can be reached from here, and is not somebody else's. An answer
+/// from there comes once what was asked for is so, and it comes in an outage too. Where the stub says that it is
+/// somewhere else, ports are mapped on the way, and the number of its control port means nothing here: whoever has that
+/// port could pass on what the stub says of itself.
 fn own_control(stub: &StubIdentity, address: SocketAddr) -> Option<Peer> {
-    let mut control = address;
+    let mut control = Some(address).filter(|address| is_api_of(stub, *address))?;
     control.set_port(stub.control()?.port());
     let peer = Peer::at(control);
-    let there = identity(&peer, PATIENCE).ok()?;
+    let there = identity(&peer, None, PATIENCE).ok()?;
     (there.stub == stub.stub).then_some(peer)
 }
 
@@ -107,22 +135,29 @@ fn is_api_of(stub: &StubIdentity, address: SocketAddr) -> bool {
     })
 }
 
-/// Asks somebody who it is. `InvalidData` where the answer is none of a stub.
-fn identity(peer: &Peer, patience: Duration) -> io::Result<StubIdentity> {
+/// Asks somebody who it is. `InvalidData` where the answer is none of a stub, `PermissionDenied` where it answers only
+/// who shows a token.
+fn identity(peer: &Peer, token: Option<&str>, patience: Duration) -> io::Result<StubIdentity> {
     let answer = peer.send(&ControlRequest {
         method: "GET",
         path: "/_stub/identity",
-        token: None,
+        token,
         body: "",
         patience,
         limit: IDENTITY_LIMIT,
     })?;
-    serde_json::from_str(&answer.text()?).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    let status = answer.status;
+    let text = answer.text()?;
+    let code = serde_json::from_str::<Value>(&text).map(|said| said["code"].clone());
+    if status == 403 && code.is_ok_and(|code| code == "foreign_host") {
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    serde_json::from_str(&text).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
 /// Which stub has a port that was wanted here, and what for.
 pub(super) fn neighbour(address: SocketAddr) -> Option<String> {
-    let stub = identity(&Peer::at(address), NEIGHBOUR_PATIENCE).ok()?;
+    let stub = identity(&Peer::at(address), None, NEIGHBOUR_PATIENCE).ok()?;
     let is = |place: Option<SocketAddr>| place.is_some_and(|place| place.port() == address.port());
     match (is(stub.control()), is(stub.api())) {
         (true, _) => Some(format!(

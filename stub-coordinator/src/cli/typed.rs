@@ -4,6 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use stub_coordinator::{Scope, Span, TokenGrant};
 
+use super::token_file::GrantFile;
+
 /// A length of time over 0.
 pub(super) fn span(text: &str) -> Result<Span, String> {
     Span::parse(text)
@@ -24,6 +26,21 @@ pub(super) fn token(text: &str) -> Result<TokenGrant, String> {
         token: token.to_owned(),
         scopes,
     })
+}
+
+/// `FILE` with a token for all that there is, or `FILE:scope,scope`.
+pub(super) fn grant_file(text: &str) -> Result<GrantFile, String> {
+    let scoped = text.rsplit_once(':').and_then(|(path, names)| {
+        let scopes: Result<Vec<_>, _> = names.split(',').map(scope).collect();
+        Some((path, scopes.ok()?))
+    });
+    match scoped.unwrap_or_else(|| (text, vec![Scope::Admin])) {
+        ("", _) => Err("write FILE or FILE:scope,scope".to_owned()),
+        (path, scopes) => Ok(GrantFile {
+            path: path.into(),
+            scopes,
+        }),
+    }
 }
 
 fn scope(name: &str) -> Result<Scope, String> {
@@ -50,6 +67,10 @@ mod tests {
         assert_eq!(scopes("secret"), [Scope::Admin]);
         assert_eq!(scopes("secret:shadow,submit"), [Scope::Shadow, Scope::Submit]);
         assert!(token("secret:shaddow").is_err());
+        let file = |text| grant_file(text).map(|file| (file.path, file.scopes));
+        assert_eq!(file("a:b"), Ok(("a:b".into(), vec![Scope::Admin])));
+        assert_eq!(file("a:b:work"), Ok(("a:b".into(), vec![Scope::Work])));
+        assert!(file(":work").is_err());
         assert!(token(":work").is_err());
     }
 }

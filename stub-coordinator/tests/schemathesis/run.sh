@@ -31,8 +31,9 @@ for number in $(seq 100 399); do
 done
 
 token=token-for-schemathesis
+(umask 077 && echo "$token" >"$work/token.txt")
 coproc STUB {
-  exec target/debug/stub-coordinator --port 0 --token "$token:admin" --jobs "$work"/*.md 2>"$work/stub.log"
+  exec target/debug/stub-coordinator --port 0 --token-file "$work/token.txt" --jobs "$work"/*.md 2>"$work/stub.log"
 }
 stub=$STUB_PID
 trap 'kill "$stub" 2>/dev/null || true' EXIT
