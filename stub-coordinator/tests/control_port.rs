@@ -8,16 +8,6 @@ use std::net::TcpListener;
 use common::program::*;
 use serde_json::Value;
 
-/// Why it does not start.
-fn refusal(arguments: &[&str]) -> String {
-    let mut child = command(arguments).spawn().expect("it runs");
-    let code = code_of(&mut child);
-    let output = child.wait_with_output().expect("its output");
-    assert_eq!(code, Some(2), "configuration: {output:?}");
-    assert!(output.stdout.is_empty(), "nothing was promised: {output:?}");
-    all_of(&output)
-}
-
 #[test]
 fn control_is_on_the_next_port_at_the_same_address_and_ends_an_outage() {
     let api = place(7_700);

@@ -175,3 +175,13 @@ pub fn told_by(stub: &Running) -> String {
 pub fn all_of(output: &Output) -> String {
     String::from_utf8_lossy(&[&*output.stdout, &*output.stderr].concat()).into_owned()
 }
+
+/// Why it does not start.
+pub fn refusal(arguments: &[&str]) -> String {
+    let mut child = command(arguments).spawn().expect("it runs");
+    let code = code_of(&mut child);
+    let output = child.wait_with_output().expect("its output");
+    assert_eq!(code, Some(2), "configuration: {output:?}");
+    assert!(output.stdout.is_empty(), "nothing was promised: {output:?}");
+    all_of(&output)
+}
