@@ -140,18 +140,21 @@ impl QueueRoot {
             true => Mode::from_raw_mode(SHOWN_FOLDER),
             false => PRIVATE_FOLDER,
         };
-        let make = || -> io::Result<()> {
+        let make = || -> io::Result<bool> {
             let (folder, name) = self.place(path)?;
-            Ok(rustix::fs::mkdirat(folder, name, mode)?)
+            match rustix::fs::mkdirat(folder, name, mode) {
+                Ok(()) => Ok(true),
+                // Another process may just have made it.
+                Err(Errno::EXIST) => self.folder(path).map(|_| false),
+                Err(errno) => Err(errno.into()),
+            }
         };
         match make() {
-            Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 self.make_folder(path.parent().unwrap_or(&self.path))?;
-                make().map(|()| true)
+                make()
             }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.folder(path).map(|_| false),
-            Err(error) => Err(error),
+            made => made,
         }
     }
 
@@ -340,6 +343,25 @@ mod tests {
         assert!(is_link(root.remove_folder(&below)));
         assert!(is_link(root.sync_folder(&at(".state/jobs/b"))));
         assert_eq!(fs::read_dir(&outside).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn several_processes_make_the_same_folders_at_the_same_time() {
+        let (_folder, root, _) = root();
+        for round in 0..50 {
+            let path = root.path().join(format!("{round}/.state/locks/kept"));
+            let start = std::sync::Barrier::new(4);
+            let made = std::thread::scope(|scope| {
+                let make = || {
+                    start.wait();
+                    root.make_folder(&path).unwrap()
+                };
+                let threads: Vec<_> = (0..4).map(|_| scope.spawn(make)).collect();
+                let made = threads.into_iter().map(|thread| thread.join().unwrap());
+                made.filter(|made| *made).count()
+            });
+            assert_eq!(made, 1);
+        }
     }
 
     #[test]
