@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::ptrace::{self, Options};
@@ -16,6 +17,15 @@ use nix::unistd::Pid;
 use super::step::Stopped;
 use super::target::{Scope, Target, Victim, Who};
 use super::traced::{self, Role, Start};
+use super::worker;
+
+/// So many stops are handled without a rest.
+const STOPS_WITHOUT_REST: u64 = 256;
+
+/// Tracer and traced process hand a processor to each other thousands of times a second, and Linux may then let nobody
+/// else have it for a minute (seen with 6.18, which reports a lockup of its workqueues): what the traced runner had told
+/// to end did not get to its end. While both of them wait, whoever else is ready runs.
+const REST: Duration = Duration::from_millis(1);
 
 /// How a command ended.
 #[derive(Debug)]
@@ -47,6 +57,8 @@ pub(super) struct Tracer<'a> {
     /// Stopped at the step that was looked for; nobody told it to go on yet.
     standing: Option<Pid>,
     is_over: bool,
+    /// Since the last rest.
+    stops: u64,
     traced: Traced,
 }
 
@@ -68,6 +80,7 @@ impl<'a> Tracer<'a> {
             followed: BTreeMap::new(),
             standing: None,
             is_over: false,
+            stops: 0,
             traced: Traced {
                 code: None,
                 is_hit: false,
@@ -106,8 +119,17 @@ impl<'a> Tracer<'a> {
                 return Ok(true);
             }
             if let Stop::Not(signal) = stop {
+                self.rest_now_and_then();
                 self.resume(pid, signal)?;
             }
+        }
+    }
+
+    fn rest_now_and_then(&mut self) {
+        self.stops += 1;
+        if self.stops == STOPS_WITHOUT_REST {
+            self.stops = 0;
+            worker::pass(REST);
         }
     }
 

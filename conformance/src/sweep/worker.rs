@@ -232,7 +232,7 @@ pub(super) fn note(ground: &Path, line: &str) {
     }
 }
 
-fn pass(time: Duration) {
+pub(super) fn pass(time: Duration) {
     let limit = Timespec {
         tv_sec: i64::try_from(time.as_secs()).unwrap_or(0),
         tv_nsec: i64::from(time.subsec_nanos()),
