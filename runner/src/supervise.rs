@@ -178,13 +178,15 @@ mod tests {
         let hour = Duration::from_secs(3600);
         let (over, later) = (BootInstant::now(), BootInstant::now() + hour);
         let fence = |term_at, kill_at| Ending { term_at, kill_at };
-        let longer = Word::Prolong(fence(later, later));
-        let shorter = Word::Prolong(fence(over, over));
+        let longer = Word::Fence(fence(later, later));
+        let shorter = Word::Fence(fence(over, over));
         let starts = |end| matches!(end, End::NotStarted { error } if error.contains("no/such"));
         assert_eq!(end(fence(over, over), &[]), End::TooLate);
         assert_eq!(end(fence(over, later), &[]), End::TooLate);
         assert!(starts(end(fence(later, later), &[])));
         assert!(starts(end(fence(over, over), &[longer])));
-        assert!(starts(end(fence(later, later), &[shorter])));
+        assert_eq!(end(fence(later, later), &[shorter]), End::TooLate);
+        assert!(starts(end(fence(later, later), &[shorter, longer])));
+        assert_eq!(end(fence(over, over), &[longer, shorter]), End::TooLate);
     }
 }

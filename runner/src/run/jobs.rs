@@ -84,7 +84,7 @@ impl Runner {
             let line = running.line();
             routed
                 .office
-                .guard(&id, Box::new(move |ending| line.prolong(ending)));
+                .guard(&id, Box::new(move |ending| line.set_fence(ending)));
         }
         self.running.insert(id, attempt);
         Ok(())

@@ -190,9 +190,9 @@ impl Running {
 pub(crate) struct Line(Weak<tokio::net::UnixStream>);
 
 impl Line {
-    pub(crate) fn prolong(&self, ending: Ending) {
+    pub(crate) fn set_fence(&self, ending: Ending) {
         if let Some(socket) = self.0.upgrade() {
-            say(&socket, Word::Prolong(ending));
+            say(&socket, Word::Fence(ending));
         }
     }
 }

@@ -260,13 +260,9 @@ impl<'a> Vigil<'a> {
         match word {
             Word::End => self.wish = self.wish.max(Wish::End),
             Word::Kill => self.wish = Wish::Kill,
-            Word::Prolong(ending) => {
-                // What is said of a lease never shortens it: its loss is an order to end.
-                if let Some(fence) = self
-                    .fence
-                    .as_mut()
-                    .filter(|fence| fence.ending.kill_at < ending.kill_at)
-                {
+            Word::Fence(ending) => {
+                // A renewal may also end the lease earlier: should the runner be stopped then, nobody else would know.
+                if let Some(fence) = &mut self.fence {
                     fence.ending = ending;
                 }
             }

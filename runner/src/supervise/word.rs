@@ -5,8 +5,8 @@ use crate::clock::{BootInstant, Ending};
 const END: u8 = b'E';
 const KILL: u8 = b'K';
 /// Followed by the instants of TERM and KILL: nanoseconds on the clock that counts suspension, lowest byte first.
-const PROLONG: u8 = b'L';
-const PROLONG_BYTES: usize = 17;
+const FENCE: u8 = b'L';
+const FENCE_BYTES: usize = 17;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Word {
@@ -14,8 +14,8 @@ pub(super) enum Word {
     End,
     /// End the tree at once.
     Kill,
-    /// Its lease lives longer.
-    Prolong(Ending),
+    /// When its lease ends, as was told last.
+    Fence(Ending),
 }
 
 impl Word {
@@ -23,9 +23,9 @@ impl Word {
         match self {
             Word::End => vec![END],
             Word::Kill => vec![KILL],
-            Word::Prolong(ending) => {
+            Word::Fence(ending) => {
                 let instants = [ending.term_at, ending.kill_at].map(|at| at.nanos().to_le_bytes());
-                [PROLONG].into_iter().chain(instants.concat()).collect()
+                [FENCE].into_iter().chain(instants.concat()).collect()
             }
         }
     }
@@ -46,7 +46,7 @@ impl Ear {
         let mut rest = self.begun.as_slice();
         while let [first, ..] = rest {
             let length = match *first {
-                PROLONG => PROLONG_BYTES,
+                FENCE => FENCE_BYTES,
                 _ => 1,
             };
             let Some((word, after)) = rest.split_at_checked(length) else {
@@ -64,10 +64,10 @@ fn read(word: &[u8]) -> Option<Word> {
     match word {
         [END] => Some(Word::End),
         [KILL] => Some(Word::Kill),
-        [PROLONG, instants @ ..] => {
+        [FENCE, instants @ ..] => {
             let (term, kill) = instants.split_first_chunk::<8>()?;
             let at = |bytes| BootInstant::of_nanos(u64::from_le_bytes(bytes));
-            Some(Word::Prolong(Ending {
+            Some(Word::Fence(Ending {
                 term_at: at(*term),
                 kill_at: at(kill.try_into().ok()?),
             }))
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn words_are_whole_again_whatever_pieces_they_come_in() {
-        let longer = Word::Prolong(Ending {
+        let longer = Word::Fence(Ending {
             // Both have the bytes of other words in them.
             term_at: BootInstant::of_nanos(u64::from_le_bytes(*b"EKLEKLEK")),
             kill_at: BootInstant::of_nanos(u64::from_le_bytes(*b"LLLLKKKK")),

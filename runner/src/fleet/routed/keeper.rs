@@ -36,9 +36,9 @@ struct Shared {
 
 impl Shared {
     fn stands(&mut self, standing: Standing) {
-        let longer = standing.ending().kill_at > self.standing.ending().kill_at;
+        let moved = standing.ending() != self.standing.ending();
         self.standing = standing;
-        if let (true, Some(guard)) = (longer, &self.guard) {
+        if let (true, Some(guard)) = (moved, &self.guard) {
             guard(standing.ending());
         }
     }
@@ -90,7 +90,7 @@ impl Keeper {
         lock(&self.shared).standing.ending()
     }
 
-    /// In the place of an earlier one, as one command runs at a time. It is told at once what may have become longer
+    /// In the place of an earlier one, as one command runs at a time. It is told at once what may have changed
     /// since it was asked for.
     pub(crate) fn guard(&self, guard: Guard) {
         let mut shared = lock(&self.shared);

@@ -153,14 +153,12 @@ impl World {
     }
 
     /// The supervisor is told; or it is not, where the runner can't.
-    pub(super) fn prolong(&mut self, host: usize, token: Token, ending: Ending) {
+    pub(super) fn set_fence(&mut self, host: usize, token: Token, ending: Ending) {
         let of_lease = |run: &Run| run.host == host && run.token == Some(token) && !run.over;
         let Some(run) = self.runs.iter().position(of_lease) else {
             return;
         };
-        if let Some(fence) = self.runs[run]
-            .fence
-            .filter(|fence| fence.kill_at < ending.kill_at)
+        if let Some(fence) = self.runs[run].fence.filter(|fence| *fence != ending)
             && !self.choices.once_in(40)
         {
             self.say(|| format!("host {host}: {token:?} ends at {ending:?} and not at {fence:?}"));

@@ -63,7 +63,7 @@ impl World {
         let acts = kept.tenure.step(clock, input);
         kept.standing = kept.tenure.standing();
         let ending = kept.standing.ending();
-        self.prolong(host, token, ending);
+        self.set_fence(host, token, ending);
         for act in acts {
             let job = job_of(token);
             match act {
