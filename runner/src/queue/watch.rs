@@ -66,11 +66,11 @@ impl Watch {
             queue.folder(Stage::Inbox),
             files | WatchFlags::CREATE,
         )?;
-        let wishes = [queue.cancel_folder(), queue.approval_folder()];
-        for folder in wishes.into_iter().chain(locks::folders(queue)) {
+        for folder in [queue.cancel_folder()].into_iter().chain(locks::folders(queue)) {
             inotify::add_watch(&descriptor, folder, WatchFlags::CLOSE_WRITE)?;
         }
-        // A pause is moved there when it is written.
+        // These are moved there when they are written.
+        inotify::add_watch(&descriptor, queue.approval_folder(), WatchFlags::MOVED_TO)?;
         let pause = WatchFlags::MOVED_TO | WatchFlags::DELETE;
         inotify::add_watch(&descriptor, queue.pause_folder(), pause)?;
         // Where `aq.toml` lies; nothing else is ever written there.
@@ -140,6 +140,24 @@ mod tests {
             assert_eq!(watch.take(), told);
             assert_eq!(watch.take(), Changes::default());
         }
+    }
+
+    #[test]
+    fn an_approval_is_told_once_and_is_whole_then() {
+        let folder = tempfile::tempdir().unwrap();
+        let queue = Queue::create(&folder.path().join("queue")).unwrap();
+        let approvals = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).unwrap();
+        inotify::add_watch(&approvals, queue.approval_folder(), WatchFlags::ALL_EVENTS).unwrap();
+        let watch = Watch::start(&queue).unwrap();
+        let id = crate::ids::JobId::new("alpha").unwrap();
+        queue
+            .approve(&id, &crate::queue::FileDigest::of(b"a job"))
+            .unwrap();
+        assert!(watch.take().any);
+        let mut buffer = [MaybeUninit::uninit(); 1024];
+        let mut events = inotify::Reader::new(&approvals, &mut buffer);
+        assert_eq!(events.next().unwrap().events(), ReadFlags::MOVED_TO);
+        assert_eq!(events.next().err(), Some(Errno::AGAIN));
     }
 
     #[test]
