@@ -13,7 +13,11 @@ impl Queue {
     pub(crate) fn pause_engine(&self, engine: &EngineName, length: Duration) -> Reading<()> {
         let until_s = now_s().saturating_add(length.as_secs());
         let path = self.paused_folder().join(engine.as_str());
-        files::write_durable(&self.root, &path, until_s.to_string().as_bytes())
+        // Other runners read and write it too: none of them is to find it empty, or gone.
+        let scratch = self
+            .scratch_folder()
+            .join(format!("{engine}.paused-{}", std::process::id()));
+        files::replace_durable(&self.root, &path, &scratch, until_s.to_string().as_bytes())
             .map_err(|source| QueueError::Write { path, source })
     }
 
@@ -47,4 +51,33 @@ impl Queue {
 
 fn now_s() -> u64 {
     u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::mem::MaybeUninit;
+
+    use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn a_pause_comes_to_its_place_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let queue = Queue::create(&folder.path().join("queue")).unwrap();
+        let pauses = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).unwrap();
+        let written = WatchFlags::MOVED_TO | WatchFlags::CREATE | WatchFlags::MODIFY | WatchFlags::DELETE;
+        inotify::add_watch(&pauses, queue.paused_folder(), written).unwrap();
+        let engine = EngineName::new("claude").unwrap();
+        for seconds in [60, 3600] {
+            queue.pause_engine(&engine, Duration::from_secs(seconds)).unwrap();
+            let mut buffer = [MaybeUninit::uninit(); 1024];
+            let mut events = inotify::Reader::new(&pauses, &mut buffer);
+            assert_eq!(events.next().unwrap().events(), ReadFlags::MOVED_TO);
+            assert_eq!(events.next().err(), Some(Errno::AGAIN));
+        }
+        assert!(queue.paused_engines().unwrap()[&engine] > Duration::from_secs(60));
+        assert!(queue.root.names(&queue.scratch_folder()).unwrap().is_empty());
+    }
 }

@@ -123,7 +123,10 @@ impl Queue {
     /// A person approved it as the file with this digest describes it; the runner that holds its lease ships it.
     pub(crate) fn approve(&self, id: &JobId, digest: &FileDigest) -> Reading<()> {
         let path = self.approval_marker(id);
-        let (digest, scratch) = (digest.as_str().as_bytes(), format!("{id}.approval"));
+        let (digest, scratch) = (
+            digest.as_str().as_bytes(),
+            format!("{id}.approval-{}", std::process::id()),
+        );
         // The runner may look at any moment, and takes half a digest for that of another file.
         files::replace_durable(&self.root, &path, &self.scratch_folder().join(scratch), digest)
             .map_err(|source| QueueError::Write { path, source })
