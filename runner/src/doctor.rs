@@ -4,22 +4,22 @@
 //! Each look is bounded in time. The coordinator is asked only where the settings say that there is one (clause F-1),
 //! and only what any token may ask.
 
+mod coordinator;
 mod engines;
-mod fleet;
-mod folder;
-mod jobs;
-mod probe;
+mod inbox_jobs;
+mod program_probe;
+mod queue_folder;
 
 use serde::Serialize;
 
-use crate::engine::Engines;
+use crate::engine::EngineRegistry;
 use crate::queue::Queue;
 use crate::settings::{Settings, SettingsError};
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Level {
+pub(crate) enum FindingLevel {
     Ok,
     /// Something may go wrong, or wants a look.
     Warn,
@@ -29,49 +29,56 @@ pub(crate) enum Level {
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Finding {
+pub(crate) struct DoctorFinding {
     pub(crate) area: &'static str,
     pub(crate) subject: String,
-    pub(crate) level: Level,
+    pub(crate) level: FindingLevel,
     pub(crate) text: String,
     /// What to do about it.
     pub(crate) next: Option<String>,
 }
 
-impl Finding {
-    fn ok(area: &'static str, subject: &str, text: impl Into<String>) -> Finding {
-        Finding {
+impl DoctorFinding {
+    fn ok(area: &'static str, subject: &str, text: impl Into<String>) -> DoctorFinding {
+        DoctorFinding {
             area,
             subject: subject.to_owned(),
-            level: Level::Ok,
+            level: FindingLevel::Ok,
             text: text.into(),
             next: None,
         }
     }
 
-    fn warn(area: &'static str, subject: &str, text: impl Into<String>, next: &str) -> Finding {
-        Finding {
-            level: Level::Warn,
+    fn warn(area: &'static str, subject: &str, text: impl Into<String>, next: &str) -> DoctorFinding {
+        DoctorFinding {
+            level: FindingLevel::Warn,
             next: Some(next.to_owned()),
-            ..Finding::ok(area, subject, text)
+            ..DoctorFinding::ok(area, subject, text)
         }
     }
 
-    fn fail(area: &'static str, subject: &str, text: impl Into<String>, next: &str) -> Finding {
-        Finding {
-            level: Level::Fail,
-            ..Finding::warn(area, subject, text, next)
+    fn fail(area: &'static str, subject: &str, text: impl Into<String>, next: &str) -> DoctorFinding {
+        DoctorFinding {
+            level: FindingLevel::Fail,
+            ..DoctorFinding::warn(area, subject, text, next)
         }
     }
 }
 
 /// Looks at everything, in the order in which it matters.
-pub(crate) fn examine(settings: Result<&Settings, &SettingsError>) -> Result<Vec<Finding>, std::io::Error> {
+pub(crate) fn examine(
+    settings: Result<&Settings, &SettingsError>,
+) -> Result<Vec<DoctorFinding>, std::io::Error> {
     let settings = match settings {
         Ok(settings) => settings,
         Err(error) => {
             let next = "mend that first; the rest can't be looked at without settings";
-            return Ok(vec![Finding::fail("settings", "settings", chain(error), next)]);
+            return Ok(vec![DoctorFinding::fail(
+                "settings",
+                "settings",
+                chain(error),
+                next,
+            )]);
         }
     };
     let file = settings.queue.value.join("aq.toml");
@@ -79,26 +86,26 @@ pub(crate) fn examine(settings: Result<&Settings, &SettingsError>) -> Result<Vec
         true => format!("{} is understood", file.display()),
         false => String::from("no aq.toml: defaults, variables and flags"),
     };
-    let mut findings = vec![Finding::ok("settings", "settings", said)];
+    let mut findings = vec![DoctorFinding::ok("settings", "settings", said)];
     let queue = Queue::open(&settings.queue.value);
-    findings.extend(folder::examine(settings, queue.as_ref()));
-    let engines = match Engines::new(&settings.engines) {
+    findings.extend(queue_folder::examine(settings, queue.as_ref()));
+    let engines = match EngineRegistry::new(&settings.engines) {
         Ok(engines) => engines,
         Err(error) => {
             let next = "correct the table; `docs/engines.md` has its keys";
-            findings.push(Finding::fail("engines", "aq.toml", chain(&error), next));
+            findings.push(DoctorFinding::fail("engines", "aq.toml", chain(&error), next));
             return Ok(findings);
         }
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let waiting = queue.as_ref().map(jobs::waiting).unwrap_or_default();
+    let waiting = queue.as_ref().map(inbox_jobs::waiting).unwrap_or_default();
     findings.extend(runtime.block_on(engines::examine(settings, &engines, &waiting))?);
     if let Ok(queue) = &queue {
-        findings.extend(jobs::examine(settings, queue, &engines, &waiting)?);
+        findings.extend(inbox_jobs::examine(settings, queue, &engines, &waiting)?);
     }
-    findings.extend(runtime.block_on(fleet::examine(settings, &engines)));
+    findings.extend(runtime.block_on(coordinator::examine(settings, &engines)));
     Ok(findings)
 }
 

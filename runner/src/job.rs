@@ -1,12 +1,12 @@
 //! A job as its file describes it, and the refusal of a file that describes none.
 //!
-//! Bytes in, a checked [`Job`] out. Where the file lies, when it runs and what runs it is the business of others;
+//! Bytes in, a checked [`ModelJob`] out. Where the file lies, when it runs and what runs it is the business of others;
 //! nothing here touches the disk.
 
-mod edit;
 mod fields;
 mod front_matter;
-mod keys;
+mod known_keys;
+mod overrides;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crate::ids::{Capability, EngineName, JobId, LockName};
 
-pub(crate) use edit::{Override, with_overrides};
+pub(crate) use overrides::{FrontMatterOverride, with_overrides};
 
 /// The largest job file that is taken.
 pub(crate) const FILE_BYTES_MAX: usize = 1024 * 1024;
@@ -42,24 +42,24 @@ pub(crate) struct Job {
 
 /// Where the id of a job comes from.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Naming<'a> {
+pub(crate) enum JobIdSource<'a> {
     /// The file's name without `.md`; an `id` key has to agree with it.
-    File(&'a str),
+    FileName(&'a str),
     /// Nothing but the `id` key: the text came from a stream.
-    Key,
+    IdKey,
 }
 
 /// A remark about one line of a job file; it starts with `file:line:`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) struct Remark {
+pub(crate) struct JobDiagnostic {
     file: String,
     line: usize,
     text: String,
 }
 
-impl Remark {
-    pub(crate) fn new(file: &str, line: usize, text: impl Into<String>) -> Remark {
-        Remark {
+impl JobDiagnostic {
+    pub(crate) fn new(file: &str, line: usize, text: impl Into<String>) -> JobDiagnostic {
+        JobDiagnostic {
             file: file.to_owned(),
             line,
             text: text.into(),
@@ -67,7 +67,7 @@ impl Remark {
     }
 }
 
-impl fmt::Display for Remark {
+impl fmt::Display for JobDiagnostic {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}:{}: {}", self.file, self.line, self.text)
     }
@@ -75,30 +75,30 @@ impl fmt::Display for Remark {
 
 /// A job that was accepted, and what its author might want to look at all the same.
 #[derive(Debug)]
-pub(crate) struct Accepted {
+pub(crate) struct ParsedJob {
     pub(crate) job: Job,
-    pub(crate) warnings: Vec<Remark>,
+    pub(crate) warnings: Vec<JobDiagnostic>,
 }
 
-/// Reads a job file; `file` is how messages call it.
-pub(crate) fn parse(naming: Naming<'_>, file: &str, bytes: &[u8]) -> Result<Accepted, Remark> {
+/// Reads a job file; `config_file` is how messages call it.
+pub(crate) fn parse(naming: JobIdSource<'_>, file: &str, bytes: &[u8]) -> Result<ParsedJob, JobDiagnostic> {
     let text = text_of(file, bytes)?;
     let parts = front_matter::split(file, text)?;
     let entries = front_matter::parse(file, parts.yaml)?;
     if parts.body.trim().is_empty() {
         let text = "the body is empty: write what the engine is to do below the closing `---`";
-        return Err(Remark::new(file, parts.body_line, text));
+        return Err(JobDiagnostic::new(file, parts.body_line, text));
     }
     fields::read(naming, file, &entries, parts.body)
 }
 
-fn text_of<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str, Remark> {
+fn text_of<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str, JobDiagnostic> {
     if bytes.len() > FILE_BYTES_MAX {
         let text = format!(
             "the file has {} bytes: keep it within {FILE_BYTES_MAX} and let the prompt name further files",
             bytes.len()
         );
-        return Err(Remark::new(file, 1, text));
+        return Err(JobDiagnostic::new(file, 1, text));
     }
     std::str::from_utf8(bytes).map_err(|error| {
         let line = bytes[..error.valid_up_to()]
@@ -106,7 +106,7 @@ fn text_of<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str, Remark> {
             .filter(|byte| **byte == b'\n')
             .count()
             + 1;
-        Remark::new(
+        JobDiagnostic::new(
             file,
             line,
             "this line is not UTF-8: save the file in that encoding",

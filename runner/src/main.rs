@@ -1,19 +1,19 @@
 //! `aq`: a durable queue of coding-agent jobs for one host, and its careful way into a fleet.
 
+mod boot_clock;
 mod cli;
-mod clock;
-mod decide;
 mod doctor;
 mod engine;
-mod exit;
+mod exit_codes;
+mod file_ownership;
 mod fleet;
 mod ids;
 mod job;
 mod mode;
-mod ownership;
 mod queue;
 mod queue_root;
 mod run;
+mod scheduler;
 mod settings;
 mod shadow;
 mod signals;
@@ -31,10 +31,10 @@ fn main() -> ExitCode {
         .is_some_and(|command| command == "supervise")
     {
         return match supervise::main() {
-            Ok(()) => exit::Exit::Done.into(),
-            Err(_) => exit::Exit::Failed.into(),
+            Ok(()) => exit_codes::ProgramExit::Done.into(),
+            Err(_) => exit_codes::ProgramExit::Failed.into(),
         };
     }
-    signals::undo_inherited();
+    signals::reset_inherited_signals();
     cli::main().into()
 }

@@ -4,16 +4,16 @@ use std::fmt;
 
 /// One flag, after all spellings of it have been understood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Switch {
+pub(crate) enum SwitchState {
     Off,
     On,
 }
 
-impl fmt::Display for Switch {
+impl fmt::Display for SwitchState {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Switch::Off => "0",
-            Switch::On => "1",
+            SwitchState::Off => "0",
+            SwitchState::On => "1",
         })
     }
 }
@@ -31,12 +31,12 @@ pub(crate) enum Mode {
 }
 
 impl Mode {
-    pub(crate) fn of(fleet: Switch, route: Switch, shadow: Switch) -> Mode {
+    pub(crate) fn of(fleet: SwitchState, route: SwitchState, shadow: SwitchState) -> Mode {
         match (fleet, route, shadow) {
-            (Switch::Off, _, _) => Mode::Offline,
-            (Switch::On, Switch::On, _) => Mode::Route,
-            (Switch::On, Switch::Off, Switch::On) => Mode::Shadow,
-            (Switch::On, Switch::Off, Switch::Off) => Mode::Local,
+            (SwitchState::Off, _, _) => Mode::Offline,
+            (SwitchState::On, SwitchState::On, _) => Mode::Route,
+            (SwitchState::On, SwitchState::Off, SwitchState::On) => Mode::Shadow,
+            (SwitchState::On, SwitchState::Off, SwitchState::Off) => Mode::Local,
         }
     }
 }
@@ -54,11 +54,11 @@ impl fmt::Display for Mode {
 
 #[cfg(test)]
 mod tests {
-    use super::{Mode, Switch};
+    use super::{Mode, SwitchState};
 
     #[test]
     fn the_master_switch_beats_route_and_route_beats_shadow() {
-        let (off, on) = (Switch::Off, Switch::On);
+        let (off, on) = (SwitchState::Off, SwitchState::On);
         for (fleet, route, shadow, mode) in [
             (off, off, off, Mode::Offline),
             (off, off, on, Mode::Offline),

@@ -3,65 +3,65 @@
 //! The folder a file lies in *is* its stage; what `.state/` holds is evidence and order. This module knows the
 //! layout and how to look; the modules below it add, claim, move and recover. Who runs what is decided elsewhere.
 
-mod access;
-mod add;
-mod after_crash;
-mod change;
 mod claim;
+mod classify;
+mod crash_recovery;
+mod durable_files;
+mod engine_pause;
 mod error;
-mod files;
+mod file_writers;
+mod folder_watch;
+mod fs_check;
 mod history;
-mod hold_up;
 mod inbox;
+mod inbox_revisits;
 mod integrity;
-mod judge;
 mod locks;
 mod outbox;
-mod pause;
+mod ownership_check;
 mod prune;
-mod recover;
-mod refuse;
-mod revisits;
-mod routed;
-mod runners;
-mod sound;
-mod watch;
-mod writers;
+mod queue_pause;
+mod recovery_decision;
+mod reject;
+mod routed_claim;
+mod runner_files;
+mod stage_move;
+mod submission;
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use crate::ids::{JobId, LockName};
-use crate::job::{self, Job, Naming};
+use crate::job::{self, Job, JobIdSource};
 use crate::queue_root::QueueRoot;
 use crate::stage::Stage;
-use crate::supervise::record;
+use crate::supervise::process_record;
 
-pub(crate) use add::Submission;
-pub(crate) use change::Cause;
-pub(crate) use claim::{Claim, Claimed, ReviewClaim};
+pub(crate) use claim::{ClaimedJob, InboxClaim, ReviewClaim};
+pub(crate) use crash_recovery::RecoveryOutcome;
 pub(crate) use error::QueueError;
-pub(crate) use history::{History, Line};
-pub(crate) use hold_up::Pause;
+pub(crate) use file_writers::{FileState, FileWriter, FileWriters, QUIET};
+pub(crate) use folder_watch::{FolderChanges, FolderWatcher, WatchedFileState};
+pub(crate) use history::{HistoryEntry, JobHistory};
 pub(crate) use inbox::{AwaitedFile, Inbox};
-pub(crate) use integrity::{CHANGED_IN_WORK, FileDigest, InWork, KeptSurroundings};
-pub(crate) use locks::JobHold;
-pub(crate) use outbox::{Letter, Posted};
-pub(crate) use prune::Spared;
-pub(crate) use recover::Recovered;
-pub(crate) use refuse::Refused;
-pub(crate) use routed::{Admission, REASON_GIVEN_BACK, is_reported};
-pub(crate) use runners::{RunnerFile, told_by_runners};
-pub(crate) use watch::{Changes, FileSign, Watch};
-pub(crate) use writers::{FileState, FileWriter, FileWriters, QUIET};
+pub(crate) use integrity::{CHANGED_IN_WORK, FileDigest, SavedExecutionContext, WorkSnapshot};
+pub(crate) use locks::JobLocks;
+pub(crate) use outbox::{OutboxEntry, PersistedEntry};
+pub(crate) use prune::PruneRefusal;
+pub(crate) use queue_pause::QueuePause;
+pub(crate) use reject::RejectedFile;
+pub(crate) use routed_claim::{REASON_GIVEN_BACK, RoutedJobClaim, is_reported};
+pub(crate) use runner_files::{RunnerFile, read_runner_files};
+pub(crate) use stage_move::RequeueCause;
+pub(crate) use submission::JobSubmission;
 #[cfg(test)]
 pub(crate) use {
-    after_crash::{AfterCrash, after_crash},
-    change::line,
     claim::started,
     history::SHIPPING,
-    routed::REASON_INTERRUPTED,
+    recovery_decision::{RecoveryDecision, recovery_decision},
+    routed_claim::REASON_INTERRUPTED,
+    stage_move::line,
 };
 
 /// The reason of a job whose `ship` command began without anyone knowing how it ended: never simply run again.
@@ -71,7 +71,7 @@ pub(crate) const SHIP_UNKNOWN: &str = "ship_unknown";
 pub(crate) const CANCELLED: &str = "cancelled";
 
 /// What became of one file that was asked for.
-type Reading<T> = Result<T, QueueError>;
+type QueueResult<T> = Result<T, QueueError>;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Queue {
@@ -81,11 +81,11 @@ pub(crate) struct Queue {
 impl Queue {
     /// An existing queue. A missing folder is an error and no empty queue: the path may be mistyped, or a disk not
     /// mounted (clause O-13).
-    pub(crate) fn open(root: &Path) -> Reading<Queue> {
+    pub(crate) fn open(root: &Path) -> QueueResult<Queue> {
         match root.join(Stage::Inbox.folder()).symlink_metadata() {
             Ok(_) => {
                 let queue = Queue::at(root);
-                queue.prove_own()?;
+                queue.check_ownership()?;
                 Ok(queue)
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(QueueError::Missing {
@@ -99,7 +99,7 @@ impl Queue {
     }
 
     /// The queue at that place, made if it isn't there.
-    pub(crate) fn create(root: &Path) -> Reading<Queue> {
+    pub(crate) fn create(root: &Path) -> QueueResult<Queue> {
         let queue = Queue::at(root);
         queue.complete()?;
         Ok(queue)
@@ -114,8 +114,8 @@ impl Queue {
 
     /// Makes the folders that are missing; version control keeps no empty ones. Returned is what was made, by its name in
     /// the queue folder.
-    pub(crate) fn complete(&self) -> Reading<Vec<String>> {
-        self.prove_own()?;
+    pub(crate) fn complete(&self) -> QueueResult<Vec<String>> {
+        self.check_ownership()?;
         let stages = Stage::ALL.map(|stage| self.folder(stage));
         let state = [
             self.jobs_folder(),
@@ -124,7 +124,7 @@ impl Queue {
             self.scratch_folder(),
             self.outbox_folder(),
             self.paused_folder(),
-            self.kept_folder(),
+            self.quarantined_locks_folder(),
             self.pause_folder(),
         ];
         let mut made = Vec::new();
@@ -144,7 +144,7 @@ impl Queue {
             }
         }
         made.dedup();
-        self.close_state()?;
+        self.restrict_state_folder()?;
         Ok(made)
     }
 
@@ -181,16 +181,16 @@ impl Queue {
 
     /// Whether the job's last command has that mark.
     pub(crate) fn is_marked(&self, id: &JobId, mark: &str) -> bool {
-        record::is_marked(&self.root, &self.process_record(id), mark)
+        process_record::is_marked(&self.root, &self.process_record(id), mark)
     }
 
     /// The jobs in `quarantine` that keep a lock: nothing that names it starts before a person has decided about them.
-    pub(crate) fn keepers(&self, lock: &LockName) -> Reading<Vec<JobId>> {
+    pub(crate) fn keepers(&self, lock: &LockName) -> QueueResult<Vec<JobId>> {
         locks::keepers(self, lock)
     }
 
-    pub(crate) fn kept_locks(&self) -> Reading<BTreeSet<LockName>> {
-        locks::kept_names(self)
+    pub(crate) fn quarantined_locks(&self) -> QueueResult<BTreeSet<LockName>> {
+        locks::quarantined_lock_names(self)
     }
 
     /// The file whose presence asks the runner of a job to end it.
@@ -203,7 +203,7 @@ impl Queue {
         self.approval_folder().join(id.as_str())
     }
 
-    pub(crate) fn history(&self, id: &JobId) -> Reading<History> {
+    pub(crate) fn history(&self, id: &JobId) -> QueueResult<JobHistory> {
         history::read(self, id)
     }
 
@@ -213,7 +213,7 @@ impl Queue {
     }
 
     /// The stage that a job is in, if the queue has it.
-    pub(crate) fn find(&self, id: &JobId) -> Reading<Option<Stage>> {
+    pub(crate) fn find(&self, id: &JobId) -> QueueResult<Option<Stage>> {
         // A move between two looks could hide a job, so an empty round is repeated against the direction of travel.
         for stage in Stage::ALL.into_iter().chain(Stage::ALL.into_iter().rev()) {
             let path = self.job_path(stage, id);
@@ -227,7 +227,7 @@ impl Queue {
     }
 
     /// The names of the job files of a stage, in no order. Names that are no id are left out.
-    pub(crate) fn ids(&self, stage: Stage) -> Reading<Vec<JobId>> {
+    pub(crate) fn ids(&self, stage: Stage) -> QueueResult<Vec<JobId>> {
         let names = self.names(stage)?;
         Ok(names
             .iter()
@@ -237,26 +237,31 @@ impl Queue {
     }
 
     /// The job as its file in that stage describes it.
-    pub(crate) fn job(&self, stage: Stage, id: &JobId) -> Reading<Job> {
+    pub(crate) fn job(&self, stage: Stage, id: &JobId) -> QueueResult<Job> {
         self.read_job(stage, id).map(|(job, _)| job)
     }
 
     /// The same, with the bytes that describe it.
-    fn read_job(&self, stage: Stage, id: &JobId) -> Reading<(Job, Vec<u8>)> {
+    fn read_job(&self, stage: Stage, id: &JobId) -> QueueResult<(Job, Vec<u8>)> {
         let path = self.job_path(stage, id);
-        let bytes = files::read_bounded(&self.root, &path, job::FILE_BYTES_MAX).map_err(|source| {
-            QueueError::Read {
-                path: path.clone(),
-                source,
-            }
-        })?;
-        match job::parse(Naming::File(id.as_str()), &path.display().to_string(), &bytes) {
+        let bytes =
+            durable_files::read_bounded(&self.root, &path, job::FILE_BYTES_MAX).map_err(|source| {
+                QueueError::Read {
+                    path: path.clone(),
+                    source,
+                }
+            })?;
+        match job::parse(
+            JobIdSource::FileName(id.as_str()),
+            &path.display().to_string(),
+            &bytes,
+        ) {
             Ok(accepted) => Ok((accepted.job, bytes)),
             Err(remark) => Err(QueueError::Job(remark)),
         }
     }
 
-    fn names(&self, stage: Stage) -> Reading<Vec<std::ffi::OsString>> {
+    fn names(&self, stage: Stage) -> QueueResult<Vec<std::ffi::OsString>> {
         let path = self.folder(stage);
         match self.root.names(&path) {
             Ok(mut names) => {
@@ -288,7 +293,7 @@ impl Queue {
     }
 
     /// A file for each lock that jobs in `quarantine` keep, with their ids.
-    fn kept_folder(&self) -> PathBuf {
+    fn quarantined_locks_folder(&self) -> PathBuf {
         self.state().join("locks").join("kept")
     }
 

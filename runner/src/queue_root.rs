@@ -20,7 +20,7 @@ const PRIVATE_FILE: Mode = Mode::from_raw_mode(0o600);
 /// No one else has a say in what the queue's own state is, or may keep its locks.
 const PRIVATE_FOLDER: Mode = Mode::from_raw_mode(0o700);
 /// Of the queue folder and its stages; a looser umask does not make them writable for others.
-const SHOWN_FOLDER: u32 = 0o755;
+const QUEUE_FOLDER_MODE: u32 = 0o755;
 
 /// A queue folder; all paths that its methods are given begin with its path.
 #[derive(Debug, Clone)]
@@ -32,26 +32,26 @@ pub(crate) struct QueueRoot {
 
 /// Why a path below the queue folder is not used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Diversion {
+pub(crate) enum PathRejection {
     #[error(
         "it is a link, or lies behind one, and no link is followed below a queue folder: put the file or folder itself there"
     )]
-    Link,
+    SymbolicLink,
     #[error(
         "it is known by another name as well (a hard link): put a copy that has this name alone in its place"
     )]
-    SecondName,
+    HardLink,
 }
 
-impl Diversion {
+impl PathRejection {
     /// What the error says of it, if that is what it is about.
-    pub(crate) fn of(error: &io::Error) -> Option<Diversion> {
+    pub(crate) fn of(error: &io::Error) -> Option<PathRejection> {
         error.get_ref()?.downcast_ref().copied()
     }
 }
 
-impl From<Diversion> for io::Error {
-    fn from(diversion: Diversion) -> io::Error {
+impl From<PathRejection> for io::Error {
+    fn from(diversion: PathRejection) -> io::Error {
         io::Error::other(diversion)
     }
 }
@@ -99,7 +99,7 @@ impl QueueRoot {
         let metadata = file.metadata()?;
         match (metadata.is_file(), metadata.nlink()) {
             (true, 0 | 1) => Ok(file),
-            (true, _) => Err(Diversion::SecondName.into()),
+            (true, _) => Err(PathRejection::HardLink.into()),
             (false, _) => Err(io::Error::new(io::ErrorKind::InvalidInput, "is no regular file")),
         }
     }
@@ -132,12 +132,15 @@ impl QueueRoot {
     /// Makes a folder, and those that it lies in; false: it was there.
     pub(crate) fn make_folder(&self, path: &Path) -> io::Result<bool> {
         if path == self.path {
-            let made = DirBuilder::new().recursive(true).mode(SHOWN_FOLDER).create(path);
+            let made = DirBuilder::new()
+                .recursive(true)
+                .mode(QUEUE_FOLDER_MODE)
+                .create(path);
             return made.map(|()| true);
         }
         let is_shown = path.parent() == Some(&self.path) && !path.ends_with(".state");
         let mode = match is_shown {
-            true => Mode::from_raw_mode(SHOWN_FOLDER),
+            true => Mode::from_raw_mode(QUEUE_FOLDER_MODE),
             false => PRIVATE_FOLDER,
         };
         let make = || -> io::Result<bool> {
@@ -237,9 +240,9 @@ impl QueueRoot {
         };
         match opened {
             Ok(file) => Ok(file.into()),
-            Err(Errno::LOOP) => Err(Diversion::Link.into()),
+            Err(Errno::LOOP) => Err(PathRejection::SymbolicLink.into()),
             Err(Errno::NOTDIR) if flags.contains(OFlags::DIRECTORY) && self.is_link(path) => {
-                Err(Diversion::Link.into())
+                Err(PathRejection::SymbolicLink.into())
             }
             Err(errno) => Err(errno.into()),
         }
@@ -305,7 +308,7 @@ mod tests {
     }
 
     fn is_link<T: std::fmt::Debug>(result: io::Result<T>) -> bool {
-        Diversion::of(&result.unwrap_err()) == Some(Diversion::Link)
+        PathRejection::of(&result.unwrap_err()) == Some(PathRejection::SymbolicLink)
     }
 
     #[test]
@@ -373,7 +376,7 @@ mod tests {
         fs::remove_file(&path).unwrap();
         fs::hard_link(outside.join("file"), &path).unwrap();
         let refused = root.open_kept(&path, OFlags::APPEND).unwrap_err();
-        assert_eq!(Diversion::of(&refused), Some(Diversion::SecondName));
+        assert_eq!(PathRejection::of(&refused), Some(PathRejection::HardLink));
         root.create(&path).unwrap();
         assert!(root.open_kept(&path, OFlags::APPEND).is_ok());
         assert_eq!(fs::read_to_string(outside.join("file")).unwrap(), "theirs");

@@ -1,44 +1,44 @@
 //! `aq run`: from a queue to its end. Sets up what a run needs and hands it to the loop.
 
-mod announce;
-mod assigned;
+mod abandoned_jobs;
 mod attempt;
-mod course;
-mod events;
-mod follow;
-mod held;
+mod delivery_notice;
+mod event_loop;
+mod event_stream;
 mod idle;
-mod jobs;
-mod left_behind;
-mod live;
-mod local;
+mod leased;
+mod lifecycle;
+mod live_display;
+mod local_source;
 #[cfg(test)]
 mod model;
-mod owing;
-mod pipeline;
-mod presence;
-mod routed;
-mod runner;
+mod progress;
+mod reload;
+mod routed_claims;
+mod routed_source;
+mod runner_record;
 mod ship;
 mod ship_plan;
+mod step_outcome;
+mod transition;
 
-use crate::engine::{EngineError, Engines};
-use crate::exit::Exit;
+use crate::engine::{EngineError, EngineRegistry};
+use crate::exit_codes::ProgramExit;
 use crate::fleet::client::ClientError;
 use crate::mode::Mode;
 use crate::queue::{Queue, QueueError};
 use crate::settings::Settings;
-use crate::shadow::Lane;
+use crate::shadow::ShadowLane;
 use crate::supervise;
 
 pub(crate) use attempt::{child_environment, outputs};
-pub(crate) use presence::{RunnerRecord, runners_at_work};
+pub(crate) use runner_record::{RunnerRecord, runners_at_work};
 pub(crate) use ship::ship;
 pub(crate) use ship_plan::ShipPlan;
 
 /// When a run is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Until {
+pub(crate) enum RunUntil {
     /// When nothing is left that can be done here.
     Drained,
     /// After one decision and its job.
@@ -56,17 +56,17 @@ pub(crate) enum OnJobFailure {
 
 /// For whom the line is that a run ends with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Summary {
+pub(crate) enum SummaryFormat {
     Text,
     Json,
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Options {
-    pub(crate) until: Until,
+pub(crate) struct RunOptions {
+    pub(crate) until: RunUntil,
     pub(crate) workers: usize,
     pub(crate) on_job_failure: OnJobFailure,
-    pub(crate) summary: Summary,
+    pub(crate) summary: SummaryFormat,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -96,30 +96,30 @@ impl RunError {
     }
 }
 
-pub(crate) fn run(settings: &Settings, options: Options) -> Result<Exit, RunError> {
-    let engines = Engines::new(&settings.engines)?;
+pub(crate) fn run(settings: &Settings, options: RunOptions) -> Result<ProgramExit, RunError> {
+    let engines = EngineRegistry::new(&settings.engines)?;
     let queue = open(settings)?;
-    queue.prove_sound()?;
+    queue.check_filesystem()?;
     for warning in settings.warnings() {
-        announce::warn(&warning);
+        progress::warn(&warning);
     }
-    supervise::adopt_orphans().map_err(RunError::system(
+    supervise::become_subreaper().map_err(RunError::system(
         "look after processes that lose their supervisor",
     ))?;
     let runtime = runtime()?;
     let _inside = runtime.enter();
-    let presence = presence::Presence::begin(&queue, settings, options.workers);
+    let presence = runner_record::RunnerPresence::begin(&queue, settings, options.workers);
     let source = match settings.mode {
         Mode::Offline | Mode::Local => (None, None),
-        Mode::Shadow => (Some(Lane::start(settings, &presence.health)), None),
+        Mode::Shadow => (Some(ShadowLane::start(settings, &presence.health)), None),
         Mode::Route => {
             let here = std::env::current_dir().map_err(RunError::system("find the current folder"))?;
-            let routed = routed::Routed::new(settings, &engines, &here, &presence.health)?;
-            routed.tell_permissions();
+            let routed = routed_source::RoutedSource::new(settings, &engines, &here, &presence.health)?;
+            routed.report_permissions();
             (None, Some(routed))
         }
     };
-    let runner = runner::Runner::new(settings, options, queue, engines, presence, source)?;
+    let runner = event_loop::EventLoop::new(settings, options, queue, engines, presence, source)?;
     runtime.block_on(runner.run())
 }
 
@@ -134,7 +134,7 @@ fn open(settings: &Settings) -> Result<Queue, QueueError> {
         Err(QueueError::Missing { .. }) if settings.mode == Mode::Route => {
             let queue = Queue::at(root);
             let made = queue.complete()?.join(", ");
-            announce::warn(&format!("there was no queue at {}: made {made}", root.display()));
+            progress::warn(&format!("there was no queue at {}: made {made}", root.display()));
             Ok(queue)
         }
         Err(error) => Err(error),

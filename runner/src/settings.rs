@@ -4,16 +4,16 @@
 //! so that a command can say why it does what it does. What is wrong stops the command before anything runs
 //! (clause F-6). Nothing here talks to the coordinator.
 
+mod bearer_token;
+mod config_file;
 mod credentials;
 mod describe;
 mod error;
-mod file;
-mod flags;
+mod global_flags;
+mod precedence;
 mod reload;
-mod route;
-mod source;
-mod token;
-mod values;
+mod route_settings;
+mod value_parsers;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -21,22 +21,22 @@ use std::time::Duration;
 
 use reqwest::Url;
 
-pub(crate) use credentials::Authorities;
+pub(crate) use bearer_token::BearerToken;
+pub(crate) use credentials::CertificateAuthorities;
 pub(crate) use describe::FlagLine;
 pub(crate) use error::SettingsError;
-pub(crate) use flags::GlobalFlags;
-pub(crate) use reload::{News, Reload};
-pub(crate) use route::{AllowedCommands, RouteSettings};
-pub(crate) use source::{Origin, Setting};
-pub(crate) use token::Token;
-pub(crate) use values::{parse_age, parse_duration};
+pub(crate) use global_flags::GlobalFlags;
+pub(crate) use precedence::{SettingOrigin, SettingValue};
+pub(crate) use reload::{ReloadOutcome, SettingsReloader};
+pub(crate) use route_settings::{AllowedCommands, RouteSettings};
+pub(crate) use value_parsers::{parse_age, parse_duration};
 
 use crate::ids::{Capability, FactoryId};
-use crate::mode::{Mode, Switch};
-use credentials::{FoundToken, authorities};
-use file::ConfigFile;
-use source::{Environment, Sources, keys};
-use token::FileAccess;
+use crate::mode::{Mode, SwitchState};
+use bearer_token::FileAccess;
+use config_file::ConfigFile;
+use credentials::{ResolvedToken, authorities};
+use precedence::{ProcessEnvironment, SettingSources, known_keys};
 
 /// The folder that systemd puts the credentials of a service in.
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
@@ -46,14 +46,14 @@ const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 pub(crate) struct Settings {
     /// As they were typed, for the next look at `aq.toml`.
     pub(crate) flags: GlobalFlags,
-    pub(crate) queue: Setting<PathBuf>,
+    pub(crate) queue: SettingValue<PathBuf>,
     pub(crate) mode: Mode,
-    pub(crate) switches: Switches,
+    pub(crate) switches: ModeSwitches,
     /// The tables `[engine.NAME]` of `aq.toml`, as they stand there.
     pub(crate) engines: BTreeMap<String, toml::Table>,
     /// Between TERM and KILL.
     pub(crate) grace: Duration,
-    pub(crate) factory_id: Setting<FactoryId>,
+    pub(crate) factory_id: SettingValue<FactoryId>,
     /// Without those that the engines found on this host add.
     pub(crate) factory_caps: Vec<Capability>,
     pub(crate) fleet: FleetSettings,
@@ -74,38 +74,38 @@ pub(crate) struct LogSettings {
 
 impl LogSettings {
     fn resolve(file: &ConfigFile) -> Result<LogSettings, SettingsError> {
-        let size = file.get(keys::SHADOW_SIZE.file);
-        let age = file.get(keys::SHADOW_AGE.file);
+        let size = file.get(known_keys::SHADOW_SIZE.file);
+        let age = file.get(known_keys::SHADOW_AGE.file);
         Ok(LogSettings {
-            shadow_size: size.map_or(Ok(16 * 1024 * 1024), |raw| values::size(&raw))?,
-            shadow_age: age.map_or(Ok(values::DAY * 90), |raw| values::age(&raw))?,
+            shadow_size: size.map_or(Ok(16 * 1024 * 1024), |raw| value_parsers::size(&raw))?,
+            shadow_age: age.map_or(Ok(value_parsers::DAY * 90), |raw| value_parsers::age(&raw))?,
         })
     }
 }
 
 /// The three flags, each with its origin.
 #[derive(Debug, Clone)]
-pub(crate) struct Switches {
-    pub(crate) fleet: Setting<Switch>,
-    pub(crate) route: Setting<Switch>,
-    pub(crate) shadow: Setting<Switch>,
+pub(crate) struct ModeSwitches {
+    pub(crate) fleet: SettingValue<SwitchState>,
+    pub(crate) route: SettingValue<SwitchState>,
+    pub(crate) shadow: SettingValue<SwitchState>,
 }
 
 /// How the coordinator is reached.
 #[derive(Debug, Clone)]
 pub(crate) struct FleetSettings {
     /// Ends in a slash. Always there in a mode that calls the coordinator.
-    pub(crate) url: Option<Setting<Url>>,
-    pub(crate) token: Option<Setting<Token>>,
+    pub(crate) url: Option<SettingValue<Url>>,
+    pub(crate) token: Option<SettingValue<BearerToken>>,
     /// Kept although the token was read: the path stays out of children's environments too.
-    pub(crate) token_file: Option<Setting<PathBuf>>,
-    pub(crate) authorities: Authorities,
+    pub(crate) token_file: Option<SettingValue<PathBuf>>,
+    pub(crate) authorities: CertificateAuthorities,
     /// Whether work may be taken over plain http from another host.
-    pub(crate) insecure: Setting<Switch>,
+    pub(crate) insecure: SettingValue<SwitchState>,
     /// Limit of one call.
-    pub(crate) timeout: Setting<Duration>,
+    pub(crate) timeout: SettingValue<Duration>,
     /// How long an ending process waits for the shadow lane.
-    pub(crate) drain: Setting<Duration>,
+    pub(crate) drain: SettingValue<Duration>,
     token_access: FileAccess,
     token_twice: bool,
 }
@@ -120,41 +120,43 @@ impl Settings {
     /// The same for a given environment.
     pub(crate) fn resolve_in(
         flags: &GlobalFlags,
-        environment: &Environment,
+        environment: &ProcessEnvironment,
     ) -> Result<Settings, SettingsError> {
         let empty = ConfigFile::default();
-        let sources = Sources {
+        let sources = SettingSources {
             environment,
             file: &empty,
         };
-        let queue = sources.find_path(keys::QUEUE, flags.queue.as_deref())?.map_or(
-            Setting {
-                value: PathBuf::from("./queue"),
-                origin: Origin::Default,
-            },
-            |(setting, _)| setting,
-        );
+        let queue = sources
+            .find_path(known_keys::QUEUE, flags.queue.as_deref())?
+            .map_or(
+                SettingValue {
+                    value: PathBuf::from("./queue"),
+                    origin: SettingOrigin::Default,
+                },
+                |(setting, _)| setting,
+            );
         let file = ConfigFile::read(&queue.value)?;
         Settings::resolve_from(flags, environment, queue, &file)
     }
 
     fn resolve_from(
         flags: &GlobalFlags,
-        environment: &Environment,
-        queue: Setting<PathBuf>,
+        environment: &ProcessEnvironment,
+        queue: SettingValue<PathBuf>,
         file: &ConfigFile,
     ) -> Result<Settings, SettingsError> {
-        let sources = Sources { environment, file };
-        let switches = Switches::resolve(&sources, flags)?;
+        let sources = SettingSources { environment, file };
+        let switches = ModeSwitches::resolve(&sources, flags)?;
         let [fleet, route, shadow] = [&switches.fleet, &switches.route, &switches.shadow];
         let mode = Mode::of(fleet.value, route.value, shadow.value);
-        let caps = sources.find_filled(keys::FACTORY_CAPS, flags.factory_caps.as_deref())?;
-        let grace = sources.find_filled(keys::GRACE, flags.grace.as_deref())?;
+        let caps = sources.find_filled(known_keys::FACTORY_CAPS, flags.factory_caps.as_deref())?;
+        let grace = sources.find_filled(known_keys::GRACE, flags.grace.as_deref())?;
         let settings = Settings {
             mode,
             factory_id: factory_id(&sources, flags)?,
-            factory_caps: caps.map_or(Ok(Vec::new()), |raw| values::capabilities(&raw))?,
-            grace: grace.map_or(Ok(Duration::from_secs(10)), |raw| values::wait(&raw))?,
+            factory_caps: caps.map_or(Ok(Vec::new()), |raw| value_parsers::capabilities(&raw))?,
+            grace: grace.map_or(Ok(Duration::from_secs(10)), |raw| value_parsers::wait(&raw))?,
             fleet: FleetSettings::resolve(&sources, flags, &switches.fleet)?,
             route: RouteSettings::resolve(&sources)?,
             log: LogSettings::resolve(file)?,
@@ -171,7 +173,7 @@ impl Settings {
     /// Work is not taken over plain http from another host unless its operator consents to that (clause F-12).
     fn refuse_plain_http(&self) -> Result<(), SettingsError> {
         match (self.mode, self.fleet.insecure.value, self.fleet.plain_http()) {
-            (Mode::Route, Switch::Off, Some(url)) => Err(SettingsError::PlainHttp {
+            (Mode::Route, SwitchState::Off, Some(url)) => Err(SettingsError::PlainHttp {
                 name: url.origin.of_fleet_key("url"),
                 url: url.value.clone(),
             }),
@@ -195,19 +197,19 @@ impl Settings {
     }
 }
 
-impl Switches {
-    fn resolve(sources: &Sources<'_>, flags: &GlobalFlags) -> Result<Switches, SettingsError> {
-        Ok(Switches {
-            fleet: sources.find_switch(keys::FLEET, &flags.fleet)?,
-            route: sources.find_switch(keys::ROUTE, &flags.route)?,
-            shadow: sources.find_switch(keys::SHADOW, &flags.shadow)?,
+impl ModeSwitches {
+    fn resolve(sources: &SettingSources<'_>, flags: &GlobalFlags) -> Result<ModeSwitches, SettingsError> {
+        Ok(ModeSwitches {
+            fleet: sources.find_switch(known_keys::FLEET, &flags.fleet)?,
+            route: sources.find_switch(known_keys::ROUTE, &flags.route)?,
+            shadow: sources.find_switch(known_keys::SHADOW, &flags.shadow)?,
         })
     }
 }
 
 impl FleetSettings {
     /// The address, where what goes there can be read and changed on the way.
-    pub(crate) fn plain_http(&self) -> Option<&Setting<Url>> {
+    pub(crate) fn plain_http(&self) -> Option<&SettingValue<Url>> {
         self.url
             .as_ref()
             .filter(|url| url.value.scheme() == "http" && !is_loopback(&url.value))
@@ -222,35 +224,37 @@ impl FleetSettings {
     }
 
     fn resolve(
-        sources: &Sources<'_>,
+        sources: &SettingSources<'_>,
         flags: &GlobalFlags,
-        fleet: &Setting<Switch>,
+        fleet: &SettingValue<SwitchState>,
     ) -> Result<FleetSettings, SettingsError> {
-        let url = match sources.find_filled(keys::URL, flags.fleet_url.as_deref())? {
-            Some(raw) => Some(Setting {
-                value: values::url(&raw)?,
+        let url = match sources.find_filled(known_keys::URL, flags.fleet_url.as_deref())? {
+            Some(raw) => Some(SettingValue {
+                value: value_parsers::url(&raw)?,
                 origin: raw.origin,
             }),
-            None if fleet.value == Switch::On => {
+            None if fleet.value == SwitchState::On => {
                 let switch = fleet.origin.of_fleet_key("enabled");
                 return Err(SettingsError::UrlMissing { switch });
             }
             None => None,
         };
         let limit =
-            |key, flag: &Option<String>, read: fn(&source::Raw) -> Result<Duration, SettingsError>| {
+            |key,
+             flag: &Option<String>,
+             read: fn(&precedence::RawSetting) -> Result<Duration, SettingsError>| {
                 match sources.find_filled(key, flag.as_deref())? {
-                    Some(raw) => Ok(Setting {
+                    Some(raw) => Ok(SettingValue {
                         value: read(&raw)?,
                         origin: raw.origin,
                     }),
-                    None => Ok(Setting {
+                    None => Ok(SettingValue {
                         value: Duration::from_secs(5),
-                        origin: Origin::Default,
+                        origin: SettingOrigin::Default,
                     }),
                 }
             };
-        let found = FoundToken::resolve(sources, flags, fleet.value)?;
+        let found = ResolvedToken::resolve(sources, flags, fleet.value)?;
         Ok(FleetSettings {
             url,
             token: found.token,
@@ -258,9 +262,9 @@ impl FleetSettings {
             token_access: found.access,
             token_twice: found.twice,
             authorities: authorities(sources, flags, fleet.value)?,
-            insecure: sources.find_switch(keys::INSECURE, &flags.fleet_insecure)?,
-            timeout: limit(keys::TIMEOUT, &flags.fleet_timeout, values::limit)?,
-            drain: limit(keys::DRAIN, &flags.fleet_drain, values::wait)?,
+            insecure: sources.find_switch(known_keys::INSECURE, &flags.fleet_insecure)?,
+            timeout: limit(known_keys::TIMEOUT, &flags.fleet_timeout, value_parsers::limit)?,
+            drain: limit(known_keys::DRAIN, &flags.fleet_drain, value_parsers::wait)?,
         })
     }
 }
@@ -277,19 +281,22 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-fn factory_id(sources: &Sources<'_>, flags: &GlobalFlags) -> Result<Setting<FactoryId>, SettingsError> {
-    if let Some(raw) = sources.find_filled(keys::FACTORY_ID, flags.factory_id.as_deref())? {
-        return Ok(Setting {
-            value: values::factory_id(&raw)?,
+fn factory_id(
+    sources: &SettingSources<'_>,
+    flags: &GlobalFlags,
+) -> Result<SettingValue<FactoryId>, SettingsError> {
+    if let Some(raw) = sources.find_filled(known_keys::FACTORY_ID, flags.factory_id.as_deref())? {
+        return Ok(SettingValue {
+            value: value_parsers::factory_id(&raw)?,
             origin: raw.origin,
         });
     }
     let host = rustix::system::uname();
     let host = host.nodename().to_string_lossy();
-    match values::factory_id_of_host(&host) {
-        Some(value) => Ok(Setting {
+    match value_parsers::factory_id_of_host(&host) {
+        Some(value) => Ok(SettingValue {
             value,
-            origin: Origin::Default,
+            origin: SettingOrigin::Default,
         }),
         None => Err(SettingsError::BadValue {
             name: String::from("the host's name"),

@@ -5,41 +5,41 @@
 //! for it, and for a limited time.
 
 mod change_alarm;
-mod compare;
+mod comparison;
 pub(crate) mod gate;
 mod lane;
-mod ledger;
+mod lane_mailbox;
 pub(crate) mod log;
-mod mailbox;
 mod observation_span;
 mod observer;
-mod pending;
+mod pending_reports;
 pub(crate) mod report;
-mod reporter;
+mod report_ledger;
 #[cfg(test)]
-pub(crate) mod rig;
+pub(crate) mod test_coordinator;
+mod transition_reporter;
 
 use std::sync::Arc;
 
-pub(crate) use lane::{Lane, mirror};
-pub(crate) use log::Skip;
+pub(crate) use lane::{ShadowLane, mirror};
+pub(crate) use log::SkipReason;
 
-use crate::decide::View;
 use crate::ids::JobId;
+use crate::scheduler::QueueSnapshot;
 use crate::stage::Stage;
 
 /// What the local path picked in one iteration, and the queue as it was then.
 ///
 /// Handed over before any transition of the picked job is.
 #[derive(Debug)]
-pub(crate) struct Decision {
+pub(crate) struct LocalDecision {
     pub(crate) local: Option<JobId>,
-    pub(crate) view: Arc<View>,
+    pub(crate) view: Arc<QueueSnapshot>,
 }
 
 /// A job that has just arrived in a stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Transition {
+pub(crate) struct StageTransition {
     pub(crate) job: JobId,
     pub(crate) stage: Stage,
 }

@@ -17,7 +17,7 @@ use tokio::net::UnixStream;
 
 /// Undoes what this process could not work with, whoever started it: a blocked signal never arrives, and of an ignored
 /// SIGCHLD nobody learns how a child ended.
-pub(crate) fn undo_inherited() {
+pub(crate) fn reset_inherited_signals() {
     // Neither fails for a signal that exists.
     let _ = SigSet::all().thread_unblock();
     if is_ignored(Signal::SIGCHLD) {

@@ -6,19 +6,19 @@
 //! command left running when it ended; then it says how the command ended. Single-threaded, and nothing in it waits
 //! without a limit but for processes that were sent KILL. It knows nothing of queues and stages.
 
-mod alarm;
-mod client;
-pub(crate) mod descriptors;
-mod identity;
-mod order;
-mod output;
-mod process;
-pub(crate) mod record;
-pub(crate) mod remains;
-mod spawn;
-mod tree;
-mod vigil;
-mod word;
+mod boot_timer;
+mod command_request;
+mod control_message;
+mod descendants;
+pub(crate) mod open_descriptors;
+pub(crate) mod orphan_scan;
+mod output_pipe;
+mod process_identity;
+pub(crate) mod process_record;
+mod process_spawn;
+mod process_tree;
+mod supervisor_client;
+mod watchdog;
 
 use std::io::Write;
 use std::os::fd::AsFd;
@@ -28,22 +28,24 @@ use std::sync::Arc;
 use nix::sys::signal::{SigSet, Signal};
 use rustix::io::FdFlags;
 
-pub(crate) use client::{Running, Spare, Streams, Urgency, start};
-pub(crate) use order::{End, Order, Variable, read_environment, written_environment};
+pub(crate) use command_request::{
+    CommandOutcome, CommandSpec, EnvironmentVariable, read_environment, written_environment,
+};
+pub(crate) use supervisor_client::{CommandStreams, SpareSupervisor, StopUrgency, SupervisorHandle, start};
 
-use order::Handover;
-use tree::Tree;
-use vigil::Vigil;
+use command_request::CommandRequest;
+use process_tree::ProcessTree;
+use watchdog::CommandWatchdog;
 
 /// The children of this process, whoever started them.
 pub(crate) fn children() -> Vec<i32> {
-    let pids = process::children();
+    let pids = descendants::children();
     pids.into_iter().map(|pid| pid.as_raw_nonzero().get()).collect()
 }
 
 /// Orphans of what this process starts become its children: as process 1 that is so anyway, and nobody else collects
 /// them.
-pub(crate) fn adopt_orphans() -> Result<(), std::io::Error> {
+pub(crate) fn become_subreaper() -> Result<(), std::io::Error> {
     Ok(rustix::process::set_child_subreaper(Some(
         rustix::process::getpid(),
     ))?)
@@ -62,9 +64,9 @@ pub(crate) fn main() -> Result<(), std::io::Error> {
     // record before it sends one.
     rustix::process::setsid()?;
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
-    outlive_signals()?;
+    ignore_broadcast_signals()?;
     let socket = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned()?);
-    let handover = order::receive(&socket)?;
+    let handover = command_request::receive(&socket)?;
     let end = supervise(&socket, handover)?;
     let mut line = serde_json::to_string(&end)?;
     line.push('\n');
@@ -76,22 +78,22 @@ pub(crate) fn main() -> Result<(), std::io::Error> {
 /// Signals that reach a supervisor without being meant for it: `killall aq` and the end of a systemd unit signal every
 /// process there is, a terminal does so until the session is left. The runner gets them too and gives its orders; were a
 /// supervisor to end by them, nobody would end what it started. They are blocked from its start on.
-const BROADCASTS: [Signal; 3] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP];
+const BROADCAST_SIGNALS: [Signal; 3] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP];
 
 /// The signals above, and the one that the system sends to whoever writes beyond a limit on files: the supervisor writes in
 /// place of the command that prints so much.
-fn outlive_signals() -> Result<(), std::io::Error> {
-    for signal in BROADCASTS.into_iter().chain([Signal::SIGXFSZ]) {
+fn ignore_broadcast_signals() -> Result<(), std::io::Error> {
+    for signal in BROADCAST_SIGNALS.into_iter().chain([Signal::SIGXFSZ]) {
         signal_hook::flag::register(signal as i32, Arc::default())?;
     }
-    let blocked: SigSet = BROADCASTS.into_iter().collect();
+    let blocked: SigSet = BROADCAST_SIGNALS.into_iter().collect();
     blocked.thread_unblock()?;
     Ok(())
 }
 
-fn supervise(socket: &UnixStream, handover: Handover) -> Result<End, std::io::Error> {
+fn supervise(socket: &UnixStream, handover: CommandRequest) -> Result<CommandOutcome, std::io::Error> {
     socket.set_nonblocking(true)?;
-    let Handover {
+    let CommandRequest {
         order,
         environment,
         stdin,
@@ -99,36 +101,36 @@ fn supervise(socket: &UnixStream, handover: Handover) -> Result<End, std::io::Er
         record,
         locks,
     } = handover;
-    let mut vigil = match Vigil::new(socket, log, &order) {
-        Ok(vigil) => vigil,
+    let mut watchdog = match CommandWatchdog::new(socket, log, &order) {
+        Ok(watchdog) => watchdog,
         Err(error) => {
             let error = format!("nothing can watch over it: {error}");
-            return Ok(End::NotStarted { error });
+            return Ok(CommandOutcome::NotStarted { error });
         }
     };
     // The last look at the clock, by whoever starts it: an order may be long on its way.
-    if vigil.is_too_late() {
-        return Ok(End::TooLate);
+    if watchdog.is_too_late() {
+        return Ok(CommandOutcome::TooLate);
     }
     // The command and all that it starts hold the locks too: should this process be killed, they stay taken while
     // anything of the command lives. Nothing else can be started in between, as there is one thread.
     for lock in &locks {
         rustix::io::fcntl_setfd(lock, FdFlags::empty())?;
     }
-    let main = match process::start(&order, environment, stdin, vigil.output()) {
+    let main = match descendants::start(&order, environment, stdin, watchdog.output()) {
         Ok(main) => main,
         Err(end) => return Ok(end),
     };
-    let mut tree = Tree::of(main);
-    if let Err(error) = record::note_command(&record, main) {
+    let mut tree = ProcessTree::of(main);
+    if let Err(error) = process_record::note_command(&record, main) {
         tree.kill();
-        return Ok(End::NotStarted {
+        return Ok(CommandOutcome::NotStarted {
             error: format!("its processes can't be put on record: {error}"),
         });
     }
-    let mut end = vigil.watch(&mut tree)?;
-    vigil.end_tree(&mut tree)?;
-    if let End::Exited { code, signal } = &mut end {
+    let mut end = watchdog.watch(&mut tree)?;
+    watchdog.end_tree(&mut tree)?;
+    if let CommandOutcome::Exited { code, signal } = &mut end {
         (*code, *signal) = tree.main_status();
     }
     // Nothing of the command is left, so nothing stands for its locks any more: freed before it is said.
@@ -141,18 +143,18 @@ mod tests {
     use std::fs::File;
     use std::time::Duration;
 
-    use super::word::Word;
+    use super::control_message::ControlMessage;
     use super::*;
-    use crate::clock::{BootInstant, Ending};
+    use crate::boot_clock::{BootInstant, KillDeadlines};
 
     /// What comes of an order under a lease of which this is left, when the runner has said this meanwhile. There is no
     /// such program, so that is what is told where the order is carried out.
-    fn end(fence: Ending, said: &[Word]) -> End {
+    fn end(fence: KillDeadlines, said: &[ControlMessage]) -> CommandOutcome {
         let (ours, theirs) = UnixStream::pair().unwrap();
         for word in said {
             (&ours).write_all(&word.bytes()).unwrap();
         }
-        let order = Order {
+        let order = CommandSpec {
             program: "/no/such/program".into(),
             args: Vec::new(),
             cwd: ".".into(),
@@ -162,7 +164,7 @@ mod tests {
             grace_ms: 0,
             fence: Some(fence),
         };
-        let handover = Handover {
+        let handover = CommandRequest {
             order,
             environment: Vec::new(),
             stdin: File::open("/dev/null").unwrap().into(),
@@ -177,16 +179,19 @@ mod tests {
     fn an_order_that_comes_when_its_lease_leaves_no_time_starts_nothing() {
         let hour = Duration::from_secs(3600);
         let (over, later) = (BootInstant::now(), BootInstant::now() + hour);
-        let fence = |term_at, kill_at| Ending { term_at, kill_at };
-        let longer = Word::Fence(fence(later, later));
-        let shorter = Word::Fence(fence(over, over));
-        let starts = |end| matches!(end, End::NotStarted { error } if error.contains("no/such"));
-        assert_eq!(end(fence(over, over), &[]), End::TooLate);
-        assert_eq!(end(fence(over, later), &[]), End::TooLate);
+        let fence = |term_at, kill_at| KillDeadlines { term_at, kill_at };
+        let longer = ControlMessage::Deadlines(fence(later, later));
+        let shorter = ControlMessage::Deadlines(fence(over, over));
+        let starts = |end| matches!(end, CommandOutcome::NotStarted { error } if error.contains("no/such"));
+        assert_eq!(end(fence(over, over), &[]), CommandOutcome::TooLate);
+        assert_eq!(end(fence(over, later), &[]), CommandOutcome::TooLate);
         assert!(starts(end(fence(later, later), &[])));
         assert!(starts(end(fence(over, over), &[longer])));
-        assert_eq!(end(fence(later, later), &[shorter]), End::TooLate);
+        assert_eq!(end(fence(later, later), &[shorter]), CommandOutcome::TooLate);
         assert!(starts(end(fence(later, later), &[shorter, longer])));
-        assert_eq!(end(fence(over, over), &[longer, shorter]), End::TooLate);
+        assert_eq!(
+            end(fence(over, over), &[longer, shorter]),
+            CommandOutcome::TooLate
+        );
     }
 }

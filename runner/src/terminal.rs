@@ -6,18 +6,18 @@ use crate::stage::Stage;
 
 /// Whether colour is used: on a terminal, unless NO_COLOR says otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Palette {
+pub(crate) enum ColorChoice {
     Plain,
     Coloured,
 }
 
-impl Palette {
-    pub(crate) fn of(stream: &impl IsTerminal) -> Palette {
+impl ColorChoice {
+    pub(crate) fn of(stream: &impl IsTerminal) -> ColorChoice {
         let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
         match stream.is_terminal() && !unwanted && !dumb {
-            true => Palette::Coloured,
-            false => Palette::Plain,
+            true => ColorChoice::Coloured,
+            false => ColorChoice::Plain,
         }
     }
 
@@ -54,14 +54,14 @@ impl Palette {
 
     fn paint(self, text: &str, code: &str) -> String {
         match self {
-            Palette::Plain => text.to_owned(),
-            Palette::Coloured => format!("\x1b[{code}m{text}\x1b[0m"),
+            ColorChoice::Plain => text.to_owned(),
+            ColorChoice::Coloured => format!("\x1b[{code}m{text}\x1b[0m"),
         }
     }
 }
 
 /// One line of text from a file or from elsewhere, with everything in it made visible and harmless.
-pub(crate) fn harmless(text: &str) -> String {
+pub(crate) fn escape_control(text: &str) -> String {
     text.chars()
         .map(|letter| match letter {
             letter if letter.is_control() => letter.escape_default().to_string(),
@@ -100,7 +100,7 @@ pub(crate) fn columns(stream: &impl std::os::fd::AsFd) -> usize {
 }
 
 /// Cut so that a terminal of that width does not break the line; letters that take two columns count as two.
-pub(crate) fn fitted(line: &str, width: usize) -> String {
+pub(crate) fn truncate_to_width(line: &str, width: usize) -> String {
     let columns = |letter: char| match letter {
         '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{ffdc}' | '\u{1f000}'.. => 2,
         _ => 1,
@@ -115,15 +115,15 @@ pub(crate) fn fitted(line: &str, width: usize) -> String {
 
 /// Rows under a heading, each column as wide as its widest cell.
 #[derive(Debug)]
-pub(crate) struct Table {
+pub(crate) struct TextTable {
     rows: Vec<Vec<String>>,
     /// Of the terminal that it goes to: no row is longer.
     width: Option<usize>,
 }
 
-impl Table {
-    pub(crate) fn new(heading: &[&str]) -> Table {
-        Table {
+impl TextTable {
+    pub(crate) fn new(heading: &[&str]) -> TextTable {
+        TextTable {
             rows: vec![heading.iter().map(|cell| (*cell).to_owned()).collect()],
             width: stdout().is_terminal().then(|| columns(&stdout())),
         }
@@ -131,13 +131,13 @@ impl Table {
 
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         self.rows
-            .push(cells.into_iter().map(|cell| harmless(&cell)).collect());
+            .push(cells.into_iter().map(|cell| escape_control(&cell)).collect());
     }
 
     /// The last cell of a row, of which only so much is seen that the row stays one line.
     fn cut(&self, cell: &str, before: usize) -> String {
         match self.width.map(|width| width.saturating_sub(before)) {
-            Some(left) if cell.chars().count() > left && left > 1 => fitted(cell, left) + "…",
+            Some(left) if cell.chars().count() > left && left > 1 => truncate_to_width(cell, left) + "…",
             _ => cell.to_owned(),
         }
     }
@@ -240,17 +240,17 @@ mod tests {
     #[test]
     fn nothing_that_steers_a_terminal_gets_through() {
         assert_eq!(
-            harmless("a\x1b[31mb\u{7}\r\n\u{202e}c"),
+            escape_control("a\x1b[31mb\u{7}\r\n\u{202e}c"),
             "a\\u{1b}[31mb\\u{7}\\r\\n\\u{202e}c"
         );
-        assert_eq!(harmless("grün · 漢字"), "grün · 漢字");
+        assert_eq!(escape_control("grün · 漢字"), "grün · 漢字");
     }
 
     #[test]
     fn a_line_is_cut_to_less_than_the_width_of_the_terminal() {
-        assert_eq!(fitted("abcdef", 4), "abc");
-        assert_eq!(fitted("漢字漢字", 6), "漢字");
-        assert_eq!(fitted("abc", 80), "abc");
+        assert_eq!(truncate_to_width("abcdef", 4), "abc");
+        assert_eq!(truncate_to_width("漢字漢字", 6), "漢字");
+        assert_eq!(truncate_to_width("abc", 80), "abc");
     }
 
     #[test]

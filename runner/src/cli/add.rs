@@ -6,10 +6,10 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 
 use super::error::CliError;
-use crate::engine::Engines;
-use crate::exit::Exit;
-use crate::job::{self, Accepted, FILE_BYTES_MAX, Naming, Override, Remark};
-use crate::queue::{FileWriters, Queue, Submission};
+use crate::engine::EngineRegistry;
+use crate::exit_codes::ProgramExit;
+use crate::job::{self, FILE_BYTES_MAX, FrontMatterOverride, JobDiagnostic, JobIdSource, ParsedJob};
+use crate::queue::{FileWriters, JobSubmission, Queue};
 use crate::settings::Settings;
 use crate::terminal;
 use crate::work_folder::holds_queue;
@@ -19,21 +19,21 @@ use crate::work_folder::holds_queue;
   aq add fix-login.md add-tests.md
   aq add --set priority=5 --set cwd=. fix-login.md
   generate-job | aq add -          (the front matter then needs an `id`)")]
-pub(super) struct Arguments {
+pub(super) struct AddArguments {
     /// Job files, each called NAME.md; `-` reads one from standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
     /// Replace a front matter key of every file; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
-    overrides: Vec<Override>,
+    overrides: Vec<FrontMatterOverride>,
     #[command(flatten)]
     pub(super) inside: super::InsideJob,
     #[command(flatten)]
-    format: super::Format,
+    format: super::OutputFormat,
 }
 
-pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, CliError> {
-    let engines = Engines::new(&settings.engines)?;
+pub(super) fn run(settings: &Settings, arguments: &AddArguments) -> Result<ProgramExit, CliError> {
+    let engines = EngineRegistry::new(&settings.engines)?;
     let mut submissions = Vec::new();
     let mut refusals = Vec::new();
     let mut taken = BTreeSet::new();
@@ -46,7 +46,7 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
                     "`{}` is named twice here: give each job a name of its own",
                     submission.id
                 );
-                refusals.push(Remark::new(name, 1, text));
+                refusals.push(JobDiagnostic::new(name, 1, text));
             }
             Err(refusal) => refusals.push(refusal),
         }
@@ -70,11 +70,11 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
             writeln!(out, "{}  in the inbox", submission.id)?;
         }
     }
-    Ok(Exit::Done)
+    Ok(ProgramExit::Done)
 }
 
 /// Jobs that don't say where they work are taken to work here, where the run is most likely to be started.
-fn warn_of_overlap(queue: &Queue, submissions: &[Submission]) -> io::Result<()> {
+fn warn_of_overlap(queue: &Queue, submissions: &[JobSubmission]) -> io::Result<()> {
     let here = std::env::current_dir()?;
     let folders = submissions
         .iter()
@@ -89,10 +89,10 @@ fn warn_of_overlap(queue: &Queue, submissions: &[Submission]) -> io::Result<()> 
 
 fn submission(
     name: &str,
-    overrides: &[Override],
-    engines: &Engines,
+    overrides: &[FrontMatterOverride],
+    engines: &EngineRegistry,
     sources: &mut Vec<(String, Metadata)>,
-) -> Result<Result<Submission, Remark>, CliError> {
+) -> Result<Result<JobSubmission, JobDiagnostic>, CliError> {
     let (shown, bytes) = match name {
         "-" => ("standard input", read(io::stdin().lock(), "standard input")?),
         path => {
@@ -109,9 +109,9 @@ fn submission(
 }
 
 /// Files that were not whole when they were read: somebody has them open for writing, or has changed them meanwhile.
-fn unfinished(sources: &[(String, Metadata)]) -> Vec<Remark> {
+fn unfinished(sources: &[(String, Metadata)]) -> Vec<JobDiagnostic> {
     let writers = FileWriters::of(sources.iter().map(|(_, file)| file));
-    let complaint = |(path, file): &(String, Metadata)| {
+    let failure_message = |(path, file): &(String, Metadata)| {
         let text = match (writers.writer(file), fs::metadata(path)) {
             (Some(writer), _) => format!("{writer} is still writing it: add it when that has closed it"),
             (None, Ok(now)) if (now.modified().ok(), now.len()) != (file.modified().ok(), file.len()) => {
@@ -119,29 +119,35 @@ fn unfinished(sources: &[(String, Metadata)]) -> Vec<Remark> {
             }
             (None, _) => return None,
         };
-        Some(Remark::new(path, 1, text))
+        Some(JobDiagnostic::new(path, 1, text))
     };
-    sources.iter().filter_map(complaint).collect()
+    sources.iter().filter_map(failure_message).collect()
 }
 
 fn check(
     name: &str,
     shown: &str,
     bytes: Vec<u8>,
-    overrides: &[Override],
-    engines: &Engines,
-) -> Result<Submission, Remark> {
+    overrides: &[FrontMatterOverride],
+    engines: &EngineRegistry,
+) -> Result<JobSubmission, JobDiagnostic> {
     let file_name = Path::new(name)
         .file_name()
         .and_then(|name| name.to_str())
         .unwrap_or_default();
     let naming = match (name, file_name.strip_suffix(".md")) {
-        ("-", _) => Naming::Key,
-        (_, Some(stem)) => Naming::File(stem),
-        (_, None) => return Err(Remark::new(shown, 1, "a job file is called NAME.md: rename it")),
+        ("-", _) => JobIdSource::IdKey,
+        (_, Some(stem)) => JobIdSource::FileName(stem),
+        (_, None) => {
+            return Err(JobDiagnostic::new(
+                shown,
+                1,
+                "a job file is called NAME.md: rename it",
+            ));
+        }
     };
     let bytes = edited(shown, bytes, overrides)?;
-    let Accepted { job, warnings } = job::parse(naming, shown, &bytes)?;
+    let ParsedJob { job, warnings } = job::parse(naming, shown, &bytes)?;
     for warning in warnings {
         warn(&warning.to_string());
     }
@@ -153,7 +159,7 @@ fn check(
             known.join(", ")
         ));
     }
-    Ok(Submission {
+    Ok(JobSubmission {
         id: job.id,
         bytes,
         cwd: job.cwd,
@@ -161,7 +167,7 @@ fn check(
 }
 
 /// The bytes as they came unless something is to be replaced.
-fn edited(shown: &str, bytes: Vec<u8>, overrides: &[Override]) -> Result<Vec<u8>, Remark> {
+fn edited(shown: &str, bytes: Vec<u8>, overrides: &[FrontMatterOverride]) -> Result<Vec<u8>, JobDiagnostic> {
     match (overrides.is_empty(), std::str::from_utf8(&bytes)) {
         (false, Ok(text)) => Ok(job::with_overrides(shown, text, overrides)?.into_bytes()),
         // What isn't UTF-8 is refused when it is parsed, with its line.
@@ -182,5 +188,5 @@ fn read(stream: impl Read, name: &str) -> Result<Vec<u8>, CliError> {
 }
 
 fn warn(text: &str) {
-    let _ = writeln!(io::stderr(), "aq: {}", terminal::harmless(text));
+    let _ = writeln!(io::stderr(), "aq: {}", terminal::escape_control(text));
 }

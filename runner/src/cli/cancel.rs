@@ -1,25 +1,25 @@
 //! `aq cancel`: a waiting job is given up at once; the runner of a running one is asked to end it.
 
 use super::error::CliError;
-use crate::exit::Exit;
+use crate::exit_codes::ProgramExit;
 use crate::ids::JobId;
-use crate::queue::{CANCELLED, JobHold, Queue, QueueError};
+use crate::queue::{CANCELLED, JobLocks, Queue, QueueError};
 use crate::settings::Settings;
-use crate::shadow::{self, Transition};
+use crate::shadow::{self, StageTransition};
 use crate::stage::Stage;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  aq cancel fix-login")]
-pub(super) struct Arguments {
+pub(super) struct CancelArguments {
     /// The job
     id: String,
     #[command(flatten)]
     pub(super) inside: super::InsideJob,
     #[command(flatten)]
-    format: super::Format,
+    format: super::OutputFormat,
 }
 
-pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, CliError> {
+pub(super) fn run(settings: &Settings, arguments: &CancelArguments) -> Result<ProgramExit, CliError> {
     let id = JobId::new(&arguments.id)?;
     let queue = Queue::open(&settings.queue.value)?;
     let unknown = || QueueError::Unknown { id: id.clone() };
@@ -40,13 +40,13 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
             arguments
                 .format
                 .tell(&id, stage, "its runner is asked to end it")?;
-            Ok(Exit::Done)
+            Ok(ProgramExit::Done)
         }
         (Stage::Review, None) if queue.history(&id)?.is_routed() => {
             queue.wish_cancel(&id)?;
             let told = "the runner that holds its lease is asked to give it up";
             arguments.format.tell(&id, stage, told)?;
-            Ok(Exit::Done)
+            Ok(ProgramExit::Done)
         }
         (Stage::Review, None) => Err(CliError::Refused(format!("`{id}` is being shipped"))),
         (Stage::Quarantine, None) => Err(CliError::Refused(format!(
@@ -61,20 +61,20 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
 fn give_up(
     settings: &Settings,
     queue: &Queue,
-    hold: JobHold,
+    hold: JobLocks,
     stage: Stage,
-    format: super::Format,
-) -> Result<Exit, CliError> {
+    format: super::OutputFormat,
+) -> Result<ProgramExit, CliError> {
     let id = hold.id().clone();
     queue.advance(&hold, stage, Stage::Failed, Some(CANCELLED))?;
     drop(hold);
     format.tell(&id, Stage::Failed, &format!("failed: {CANCELLED}"))?;
     shadow::mirror(
         settings,
-        &[Transition {
+        &[StageTransition {
             job: id,
             stage: Stage::Failed,
         }],
     );
-    Ok(Exit::Done)
+    Ok(ProgramExit::Done)
 }

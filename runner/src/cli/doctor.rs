@@ -3,10 +3,10 @@
 use std::io::{self, Write, stdout};
 
 use super::error::CliError;
-use crate::doctor::{Finding, Level, examine};
-use crate::exit::Exit;
+use crate::doctor::{DoctorFinding, FindingLevel, examine};
+use crate::exit_codes::ProgramExit;
 use crate::settings::{Settings, SettingsError};
-use crate::terminal::{Palette, harmless};
+use crate::terminal::{ColorChoice, escape_control};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -16,18 +16,18 @@ use crate::terminal::{Palette, harmless};
 Looks at settings, queue folder, engines (their versions, and whether their help knows the switches that are
 used), waiting jobs and, with AQ_FLEET=1, the coordinator. It changes nothing. Exit code 1 if something will
 go wrong.")]
-pub(super) struct Arguments {
+pub(super) struct DoctorArguments {
     #[command(flatten)]
-    format: super::Format,
+    format: super::OutputFormat,
 }
 
 pub(super) fn run(
     settings: &Result<Settings, SettingsError>,
-    arguments: &Arguments,
-) -> Result<Exit, CliError> {
+    arguments: &DoctorArguments,
+) -> Result<ProgramExit, CliError> {
     let findings = examine(settings.as_ref())?;
     let count = |level| findings.iter().filter(|finding| finding.level == level).count();
-    let counts = [Level::Ok, Level::Warn, Level::Fail].map(count);
+    let counts = [FindingLevel::Ok, FindingLevel::Warn, FindingLevel::Fail].map(count);
     let mut out = stdout().lock();
     match arguments.format.json {
         true => {
@@ -38,14 +38,14 @@ pub(super) fn run(
         false => print(&mut out, &findings, counts)?,
     }
     Ok(match counts {
-        [_, _, 0] => Exit::Done,
-        _ => Exit::Failed,
+        [_, _, 0] => ProgramExit::Done,
+        _ => ProgramExit::Failed,
     })
 }
 
-fn print(out: &mut impl Write, findings: &[Finding], [ok, warn, fail]: [usize; 3]) -> io::Result<()> {
-    let palette = Palette::of(&stdout());
-    let shown = |finding: &Finding| harmless(&finding.subject);
+fn print(out: &mut impl Write, findings: &[DoctorFinding], [ok, warn, fail]: [usize; 3]) -> io::Result<()> {
+    let palette = ColorChoice::of(&stdout());
+    let shown = |finding: &DoctorFinding| escape_control(&finding.subject);
     let mut area = "";
     for finding in findings {
         if finding.area != area {
@@ -55,14 +55,18 @@ fn print(out: &mut impl Write, findings: &[Finding], [ok, warn, fail]: [usize; 3
         let here = findings.iter().filter(|other| other.area == area);
         let width = here.map(|other| shown(other).chars().count()).max().unwrap_or(0);
         let mark = match finding.level {
-            Level::Ok => palette.good("ok  "),
-            Level::Warn => palette.doubtful("warn"),
-            Level::Fail => palette.bad("fail"),
+            FindingLevel::Ok => palette.good("ok  "),
+            FindingLevel::Warn => palette.doubtful("warn"),
+            FindingLevel::Fail => palette.bad("fail"),
         };
         let subject = shown(finding);
-        writeln!(out, "  {mark}  {subject:<width$}  {}", harmless(&finding.text))?;
+        writeln!(
+            out,
+            "  {mark}  {subject:<width$}  {}",
+            escape_control(&finding.text)
+        )?;
         if let Some(next) = &finding.next {
-            let next = palette.dim(&format!("→ {}", harmless(next)));
+            let next = palette.dim(&format!("→ {}", escape_control(next)));
             writeln!(out, "        {:<width$}  {next}", "")?;
         }
     }

@@ -3,9 +3,9 @@
 use std::io;
 
 use crate::engine::EngineError;
-use crate::exit::Exit;
+use crate::exit_codes::ProgramExit;
 use crate::ids::{InvalidId, JobId};
-use crate::job::Remark;
+use crate::job::JobDiagnostic;
 use crate::queue::QueueError;
 use crate::run::RunError;
 use crate::settings::SettingsError;
@@ -23,7 +23,7 @@ pub(super) enum CliError {
     #[error(transparent)]
     Id(#[from] InvalidId),
     #[error("nothing was added{}", listed(.0))]
-    Jobs(Vec<Remark>),
+    Jobs(Vec<JobDiagnostic>),
     #[error("can't read {name}")]
     Input {
         name: String,
@@ -44,25 +44,25 @@ impl CliError {
         matches!(self, CliError::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }
 
-    pub(super) fn exit(&self) -> Exit {
+    pub(super) fn exit(&self) -> ProgramExit {
         match self {
             CliError::Settings(_) | CliError::Engine(_) | CliError::Id(_) | CliError::InsideJob(_) => {
-                Exit::Usage
+                ProgramExit::Usage
             }
             CliError::Queue(error) | CliError::Run(RunError::Queue(error)) if error.is_unsafe() => {
-                Exit::Usage
+                ProgramExit::Usage
             }
-            CliError::Run(RunError::Engine(_) | RunError::RouteFolder(_)) => Exit::Usage,
+            CliError::Run(RunError::Engine(_) | RunError::RouteFolder(_)) => ProgramExit::Usage,
             CliError::Queue(_)
             | CliError::Run(_)
             | CliError::Jobs(_)
             | CliError::Input { .. }
             | CliError::Refused(_)
-            | CliError::Output(_) => Exit::Failed,
+            | CliError::Output(_) => ProgramExit::Failed,
         }
     }
 }
 
-fn listed(remarks: &[Remark]) -> String {
+fn listed(remarks: &[JobDiagnostic]) -> String {
     remarks.iter().map(|remark| format!("\n  {remark}")).collect()
 }

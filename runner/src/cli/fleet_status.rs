@@ -7,33 +7,33 @@ use std::io::{self, Write, stdout};
 
 use serde::Serialize;
 
-use super::at_work;
+use super::active_runners;
 use super::error::CliError;
-use crate::engine::Engines;
-use crate::exit::Exit;
-use crate::fleet::client::Client;
-use crate::fleet::failure::Failure;
-use crate::fleet::routed::permissions::{HANDED_OVER, RoutePermissions};
-use crate::mode::{Mode, Switch};
+use crate::engine::EngineRegistry;
+use crate::exit_codes::ProgramExit;
+use crate::fleet::call_failure::CallFailure;
+use crate::fleet::client::CoordinatorClient;
+use crate::fleet::routed::route_permissions::{HANDED_OVER, RoutePermissions};
+use crate::mode::{Mode, SwitchState};
 use crate::run::{RunnerRecord, runners_at_work};
 use crate::settings::{FlagLine, Settings};
-use crate::terminal::{Palette, Table, harmless};
+use crate::terminal::{ColorChoice, TextTable, escape_control};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  AQ_FLEET=1 AQ_FLEET_URL=https://fleet.example.org aq fleet-status")]
-pub(super) struct Arguments {
+pub(super) struct FleetStatusArguments {
     #[command(flatten)]
-    format: super::Format,
+    format: super::OutputFormat,
 }
 
 /// All that is shown, as `--json` prints it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Overview {
+struct FleetOverview {
     mode: String,
     flags: Vec<FlagLine>,
-    url: Option<Sourced>,
-    factory: Sourced,
+    url: Option<ShownSetting>,
+    factory: ShownSetting,
     caps: Vec<String>,
     /// What a routed job may do here.
     route: RoutePermissions,
@@ -42,37 +42,37 @@ struct Overview {
     /// Whose certificates the coordinator may show.
     authorities: String,
     /// Whether work may come over plain http from another host.
-    insecure: Sourced,
+    insecure: ShownSetting,
     timeout_ms: u64,
     drain_ms: u64,
     warnings: Vec<String>,
     /// None while the fleet is off: nobody was asked.
-    coordinator: Option<Contact>,
+    coordinator: Option<CoordinatorContact>,
     runners: Vec<RunnerRecord>,
 }
 
 #[derive(Debug, Serialize)]
-struct Sourced {
+struct ShownSetting {
     value: String,
     origin: String,
 }
 
 /// What came of asking the coordinator.
 #[derive(Debug, Serialize)]
-struct Contact {
+struct CoordinatorContact {
     reachable: bool,
     /// Whether it takes the token, or none where none is needed. Unknown if it was not reached.
     authorised: Option<bool>,
-    problem: Option<Problem>,
+    problem: Option<ContactProblem>,
 }
 
 #[derive(Debug, Serialize)]
-struct Problem {
+struct ContactProblem {
     kind: String,
     detail: String,
 }
 
-pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, CliError> {
+pub(super) fn run(settings: &Settings, arguments: &FleetStatusArguments) -> Result<ProgramExit, CliError> {
     let overview = overview(settings)?;
     let mut out = stdout().lock();
     match arguments.format.json {
@@ -80,28 +80,28 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
             let text = serde_json::to_string(&overview).map_err(io::Error::from)?;
             writeln!(out, "{text}")?;
         }
-        false => print(&mut out, Palette::of(&stdout()), &overview)?,
+        false => print(&mut out, ColorChoice::of(&stdout()), &overview)?,
     }
     Ok(match &overview.coordinator {
-        Some(contact) if contact.problem.is_some() => Exit::Failed,
-        Some(_) | None => Exit::Done,
+        Some(contact) if contact.problem.is_some() => ProgramExit::Failed,
+        Some(_) | None => ProgramExit::Done,
     })
 }
 
-fn overview(settings: &Settings) -> Result<Overview, CliError> {
+fn overview(settings: &Settings) -> Result<FleetOverview, CliError> {
     let fleet = &settings.fleet;
     let mut caps: Vec<String> = settings.factory_caps.iter().map(ToString::to_string).collect();
-    let engines = Engines::new(&settings.engines)?;
+    let engines = EngineRegistry::new(&settings.engines)?;
     caps.extend(engines.available().iter().map(|name| format!("engine:{name}")));
     let millis = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    Ok(Overview {
+    Ok(FleetOverview {
         mode: settings.mode.to_string(),
         flags: settings.describe_flags(),
-        url: fleet.url.as_ref().map(|url| Sourced {
+        url: fleet.url.as_ref().map(|url| ShownSetting {
             value: url.value.to_string(),
             origin: url.origin.to_string(),
         }),
-        factory: Sourced {
+        factory: ShownSetting {
             value: settings.factory_id.value.to_string(),
             origin: settings.factory_id.origin.to_string(),
         },
@@ -109,7 +109,7 @@ fn overview(settings: &Settings) -> Result<Overview, CliError> {
         route: RoutePermissions::of(&settings.route, &engines),
         token: fleet.token.as_ref().map(|token| token.origin.to_string()),
         authorities: fleet.authorities.to_string(),
-        insecure: Sourced {
+        insecure: ShownSetting {
             value: fleet.insecure.value.to_string(),
             origin: fleet.insecure.origin.to_string(),
         },
@@ -124,27 +124,27 @@ fn overview(settings: &Settings) -> Result<Overview, CliError> {
     })
 }
 
-fn ask(settings: &Settings) -> Result<Contact, CliError> {
+fn ask(settings: &Settings) -> Result<CoordinatorContact, CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let failed = |reachable, authorised, kind: String, detail| Contact {
+    let failed = |reachable, authorised, kind: String, detail| CoordinatorContact {
         reachable,
         authorised,
-        problem: Some(Problem { kind, detail }),
+        problem: Some(ContactProblem { kind, detail }),
     };
-    let client = match Client::new(settings) {
+    let client = match CoordinatorClient::new(settings) {
         Ok(client) => client,
         Err(error) => return Ok(failed(false, None, String::from("no-client"), error.to_string())),
     };
-    let outcome = |failure: &Failure| (failure.kind().to_string(), failure.detail());
+    let outcome = |failure: &CallFailure| (failure.kind().to_string(), failure.detail());
     Ok(runtime.block_on(async {
         if let Err(failure) = client.health().await {
             let (kind, detail) = outcome(&failure);
             return failed(failure.status().is_some(), None, kind, detail);
         }
         match client.check_token().await {
-            Ok(()) => Contact {
+            Ok(()) => CoordinatorContact {
                 reachable: true,
                 authorised: Some(true),
                 problem: None,
@@ -158,11 +158,16 @@ fn ask(settings: &Settings) -> Result<Contact, CliError> {
     }))
 }
 
-fn print(out: &mut impl Write, palette: Palette, overview: &Overview) -> io::Result<()> {
+fn print(out: &mut impl Write, palette: ColorChoice, overview: &FleetOverview) -> io::Result<()> {
     let mut fact = |label: &str, text: &str| {
-        writeln!(out, "{} {}", palette.dim(&format!("{label:<12}")), harmless(text))
+        writeln!(
+            out,
+            "{} {}",
+            palette.dim(&format!("{label:<12}")),
+            escape_control(text)
+        )
     };
-    let sourced = |found: &Sourced| format!("{}  ({})", found.value, found.origin);
+    let sourced = |found: &ShownSetting| format!("{}  ({})", found.value, found.origin);
     fact("mode", &overview.mode)?;
     fact(
         "url",
@@ -186,7 +191,7 @@ fn print(out: &mut impl Write, palette: Palette, overview: &Overview) -> io::Res
         None => fact("token", "none")?,
     }
     fact("authorities", &overview.authorities)?;
-    if overview.insecure.value == Switch::On.to_string() {
+    if overview.insecure.value == SwitchState::On.to_string() {
         fact("insecure", &sourced(&overview.insecure))?;
     }
     match &overview.coordinator {
@@ -197,9 +202,9 @@ fn print(out: &mut impl Write, palette: Palette, overview: &Overview) -> io::Res
         fact("warning", warning)?;
     }
     writeln!(out)?;
-    at_work::print(out, &overview.runners)?;
+    active_runners::print(out, &overview.runners)?;
     writeln!(out)?;
-    let mut table = Table::new(&["FLAG", "VALUE", "FROM", "EFFECT"]);
+    let mut table = TextTable::new(&["FLAG", "VALUE", "FROM", "EFFECT"]);
     for flag in &overview.flags {
         table.row([
             flag.name.to_owned(),
@@ -214,8 +219,8 @@ fn print(out: &mut impl Write, palette: Palette, overview: &Overview) -> io::Res
     )
 }
 
-fn contact_text(contact: &Contact, overview: &Overview) -> String {
-    let problem = |problem: &Problem| format!("{} ({})", problem.kind, problem.detail);
+fn contact_text(contact: &CoordinatorContact, overview: &FleetOverview) -> String {
+    let problem = |problem: &ContactProblem| format!("{} ({})", problem.kind, problem.detail);
     match (&contact.problem, contact.reachable, contact.authorised) {
         (None, _, _) if overview.token.is_some() => String::from("answers, and takes the token"),
         (None, _, _) => String::from("answers, and asks for no token"),
@@ -234,9 +239,9 @@ fn contact_text(contact: &Contact, overview: &Overview) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shadow::rig::{Coordinator, Seen, settings};
+    use crate::shadow::test_coordinator::{RecordedRequest, TestCoordinator, settings};
 
-    fn answer(seen: &Seen) -> Option<(u16, String)> {
+    fn answer(seen: &RecordedRequest) -> Option<(u16, String)> {
         match seen.path.as_str() {
             "/v1/health" => Some((200, String::from(r#"{"status":"ok","serverTime":"x"}"#))),
             "/v1/jobs?limit=1" => Some((200, String::from(r#"{"jobs":[]}"#))),
@@ -244,16 +249,16 @@ mod tests {
         }
     }
 
-    fn text(overview: &Overview) -> String {
+    fn text(overview: &FleetOverview) -> String {
         let mut text = Vec::new();
-        print(&mut text, Palette::Plain, overview).unwrap();
+        print(&mut text, ColorChoice::Plain, overview).unwrap();
         String::from_utf8(text).unwrap()
     }
 
     #[test]
     fn a_coordinator_that_answers_is_said_to() {
         let folder = tempfile::tempdir().unwrap();
-        let coordinator = Coordinator::start(answer);
+        let coordinator = TestCoordinator::start(answer);
         let overview = overview(&settings(folder.path(), &coordinator.url)).unwrap();
         let contact = overview.coordinator.as_ref().unwrap();
         assert!(contact.reachable && contact.authorised == Some(true) && contact.problem.is_none());
@@ -268,7 +273,7 @@ mod tests {
     #[test]
     fn a_token_that_is_refused_is_told_from_a_coordinator_that_is_not_there() {
         let folder = tempfile::tempdir().unwrap();
-        let coordinator = Coordinator::start(|seen| match seen.path.as_str() {
+        let coordinator = TestCoordinator::start(|seen| match seen.path.as_str() {
             "/v1/health" => answer(seen),
             _ => Some((401, String::from("{}"))),
         });
@@ -292,7 +297,7 @@ mod tests {
     #[test]
     fn with_the_fleet_off_nobody_is_asked() {
         let folder = tempfile::tempdir().unwrap();
-        let coordinator = Coordinator::start(answer);
+        let coordinator = TestCoordinator::start(answer);
         let mut settings = settings(folder.path(), &coordinator.url);
         settings.mode = Mode::Offline;
         let overview = overview(&settings).unwrap();

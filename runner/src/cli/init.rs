@@ -3,10 +3,10 @@
 use std::io::{Write, stdout};
 
 use super::error::CliError;
-use crate::exit::Exit;
+use crate::exit_codes::ProgramExit;
 use crate::queue::{Queue, QueueError};
 use crate::settings::Settings;
-use crate::terminal::harmless;
+use crate::terminal::escape_control;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -15,12 +15,12 @@ use crate::terminal::harmless;
 
 A queue that is there keeps all that it holds; what is missing of its folders is made. `aq add` makes the queue
 too, and so does `aq run` where all work comes from a coordinator (AQ_FLEET=1, AQ_FLEET_ROUTE=1).")]
-pub(super) struct Arguments {
+pub(super) struct InitArguments {
     #[command(flatten)]
-    format: super::Format,
+    format: super::OutputFormat,
 }
 
-pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, CliError> {
+pub(super) fn run(settings: &Settings, arguments: &InitArguments) -> Result<ProgramExit, CliError> {
     let root = &settings.queue.value;
     let queue = match Queue::open(root) {
         Ok(queue) => queue,
@@ -28,17 +28,17 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
         Err(error) => return Err(error.into()),
     };
     let made = queue.complete()?;
-    queue.prove_sound()?;
+    queue.check_filesystem()?;
     let place = root.display().to_string();
     let mut out = stdout().lock();
     if arguments.format.json {
         writeln!(out, "{}", serde_json::json!({ "queue": place, "made": made }))?;
-        return Ok(Exit::Done);
+        return Ok(ProgramExit::Done);
     }
-    let place = harmless(&place);
+    let place = escape_control(&place);
     match made.is_empty() {
         true => writeln!(out, "there is a queue at {place}: nothing was made")?,
         false => writeln!(out, "made the queue at {place}: {}", made.join(", "))?,
     }
-    Ok(Exit::Done)
+    Ok(ProgramExit::Done)
 }

@@ -4,39 +4,39 @@ use std::collections::BTreeMap;
 use std::io::{self, Write, stdout};
 
 use super::error::CliError;
-use crate::exit::Exit;
+use crate::exit_codes::ProgramExit;
 use crate::ids::JobId;
-use crate::queue::{FileWriter, History, Queue, QueueError};
+use crate::queue::{FileWriter, JobHistory, Queue, QueueError};
 use crate::settings::Settings;
 use crate::stage::Stage;
-use crate::terminal::{self, Palette, Table};
+use crate::terminal::{self, ColorChoice, TextTable};
 
 /// So many jobs of each final stage are shown unless all are asked for.
 const FINAL_SHOWN: usize = 10;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  aq list\n  aq list --all --json")]
-pub(super) struct Arguments {
+pub(super) struct ListArguments {
     /// Also the older jobs that are shipped, failed or quarantined
     #[arg(long)]
     all: bool,
     #[command(flatten)]
-    format: super::Format,
+    format: super::OutputFormat,
 }
 
 /// One job as it is shown.
-pub(super) struct Row {
+pub(super) struct JobRow {
     pub(super) id: JobId,
     pub(super) stage: Stage,
     engine: Option<String>,
     lock: Option<String>,
     priority: i64,
-    history: History,
+    history: JobHistory,
     /// Its file is still being written, by this process.
     writer: Option<FileWriter>,
 }
 
-impl Row {
+impl JobRow {
     /// Of its last change, unless there is something to be told of what is going on.
     fn reason(&self) -> Option<String> {
         match &self.writer {
@@ -46,7 +46,7 @@ impl Row {
     }
 }
 
-pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, CliError> {
+pub(super) fn run(settings: &Settings, arguments: &ListArguments) -> Result<ProgramExit, CliError> {
     let queue = Queue::open(&settings.queue.value)?;
     let mut rows = Vec::new();
     let mut left_out = Vec::new();
@@ -64,11 +64,11 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
         true => print_json(&mut out, &rows)?,
         false => print(&mut out, &rows, &left_out)?,
     }
-    Ok(Exit::Done)
+    Ok(ProgramExit::Done)
 }
 
 /// The jobs of a stage in the order in which they would start or did start.
-pub(super) fn rows_of(queue: &Queue, stage: Stage, ids: Vec<JobId>) -> Result<Vec<Row>, QueueError> {
+pub(super) fn rows_of(queue: &Queue, stage: Stage, ids: Vec<JobId>) -> Result<Vec<JobRow>, QueueError> {
     let mut rows = Vec::new();
     let mut writers = match stage {
         Stage::Inbox => queue.writers()?,
@@ -77,7 +77,7 @@ pub(super) fn rows_of(queue: &Queue, stage: Stage, ids: Vec<JobId>) -> Result<Ve
     for id in ids {
         // A file that is no job, or has just moved on, is shown as far as it is known.
         let job = queue.job(stage, &id).ok();
-        rows.push(Row {
+        rows.push(JobRow {
             history: queue.history(&id)?,
             engine: job.as_ref().map(|job| job.engine.to_string()),
             lock: job
@@ -91,7 +91,7 @@ pub(super) fn rows_of(queue: &Queue, stage: Stage, ids: Vec<JobId>) -> Result<Ve
         });
     }
     rows.sort_by(|one, other| {
-        let place = |row: &Row| {
+        let place = |row: &JobRow| {
             (
                 std::cmp::Reverse(row.priority),
                 row.history.sequence().unwrap_or(u64::MAX),
@@ -102,12 +102,12 @@ pub(super) fn rows_of(queue: &Queue, stage: Stage, ids: Vec<JobId>) -> Result<Ve
     Ok(rows)
 }
 
-pub(super) fn print(out: &mut impl Write, rows: &[Row], left_out: &[(Stage, usize)]) -> io::Result<()> {
+pub(super) fn print(out: &mut impl Write, rows: &[JobRow], left_out: &[(Stage, usize)]) -> io::Result<()> {
     if rows.is_empty() {
         return writeln!(out, "no jobs: add one with `aq add FILE`");
     }
-    let palette = Palette::of(&stdout());
-    let mut table = Table::new(&["STAGE", "JOB", "ENGINE", "PRIORITY", "LOCK", "SINCE", "REASON"]);
+    let palette = ColorChoice::of(&stdout());
+    let mut table = TextTable::new(&["STAGE", "JOB", "ENGINE", "PRIORITY", "LOCK", "SINCE", "REASON"]);
     for row in rows {
         let last = row.history.lines.last();
         table.row([
@@ -136,12 +136,12 @@ pub(super) fn print(out: &mut impl Write, rows: &[Row], left_out: &[(Stage, usiz
     Ok(())
 }
 
-fn print_json(out: &mut impl Write, rows: &[Row]) -> io::Result<()> {
+fn print_json(out: &mut impl Write, rows: &[JobRow]) -> io::Result<()> {
     let jobs: Vec<serde_json::Value> = rows.iter().map(json).collect();
     writeln!(out, "{}", serde_json::Value::from(jobs))
 }
 
-pub(super) fn json(row: &Row) -> serde_json::Value {
+pub(super) fn json(row: &JobRow) -> serde_json::Value {
     let last = row.history.lines.last();
     serde_json::json!({
         "id": row.id.as_str(),

@@ -8,24 +8,24 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 
 use super::error::CliError;
-use crate::exit::Exit;
+use crate::exit_codes::ProgramExit;
 use crate::ids::JobId;
 use crate::queue::{Queue, QueueError};
 use crate::queue_root::QueueRoot;
 use crate::run::outputs;
 use crate::settings::Settings;
 use crate::stage::Stage;
-use crate::terminal::harmless;
+use crate::terminal::escape_control;
 
 /// A look without a sign that something changed, in case that a sign was missed.
-const LOOK_INTERVAL: Timespec = Timespec {
+const POLL_INTERVAL: Timespec = Timespec {
     tv_sec: 1,
     tv_nsec: 0,
 };
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  aq logs fix-login\n  aq logs -f fix-login")]
-pub(super) struct Arguments {
+pub(super) struct LogsArguments {
     /// The job
     id: String,
     /// Go on until the job has left its work
@@ -36,7 +36,7 @@ pub(super) struct Arguments {
     attempt: Option<u32>,
 }
 
-pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, CliError> {
+pub(super) fn run(settings: &Settings, arguments: &LogsArguments) -> Result<ProgramExit, CliError> {
     let id = JobId::new(&arguments.id)?;
     let queue = Queue::open(&settings.queue.value)?;
     queue
@@ -45,15 +45,15 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
     let attempt = arguments.attempt.unwrap_or(queue.history(&id)?.attempt());
     if arguments.follow {
         follow(&queue, &id, attempt.max(1))?;
-        return Ok(Exit::Done);
+        return Ok(ProgramExit::Done);
     }
-    let mut printer = Printer::new(&queue, outputs(&queue, &id, attempt));
-    if printer.print_new()? == Printed::Nothing && attempt == 0 {
+    let mut printer = LogPrinter::new(&queue, outputs(&queue, &id, attempt));
+    if printer.print_new()? == LogProgress::Nothing && attempt == 0 {
         return Err(CliError::Refused(format!(
             "`{id}` was not started yet: `aq logs -f {id}` waits for it"
         )));
     }
-    Ok(Exit::Done)
+    Ok(ProgramExit::Done)
 }
 
 fn follow(queue: &Queue, id: &JobId, attempt: u32) -> Result<(), CliError> {
@@ -61,7 +61,7 @@ fn follow(queue: &Queue, id: &JobId, attempt: u32) -> Result<(), CliError> {
     for stage in [Stage::Inbox, Stage::Building, Stage::Testing] {
         inotify::add_watch(&watch, queue.folder(stage), WatchFlags::MOVED_FROM).map_err(io::Error::from)?;
     }
-    let mut printer = Printer::new(queue, outputs(queue, id, attempt));
+    let mut printer = LogPrinter::new(queue, outputs(queue, id, attempt));
     loop {
         for folder in [queue.job_folder(id), queue.attempt_folder(id, attempt)] {
             // The second is made when the attempt starts; watching twice is watching once.
@@ -77,27 +77,27 @@ fn follow(queue: &Queue, id: &JobId, attempt: u32) -> Result<(), CliError> {
             return Ok(());
         }
         let mut descriptors = [PollFd::new(&watch, PollFlags::IN)];
-        poll(&mut descriptors, Some(&LOOK_INTERVAL)).map_err(io::Error::from)?;
+        poll(&mut descriptors, Some(&POLL_INTERVAL)).map_err(io::Error::from)?;
         let mut events = [0; 4096];
         while rustix::io::read(&watch, &mut events).is_ok_and(|count| count > 0) {}
     }
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Printed {
+enum LogProgress {
     Nothing,
     Something,
 }
 
 /// The output files of an attempt, one after the other, each as far as it was printed.
-struct Printer {
+struct LogPrinter {
     root: QueueRoot,
     files: Vec<(PathBuf, u64)>,
 }
 
-impl Printer {
-    fn new(queue: &Queue, paths: impl IntoIterator<Item = PathBuf>) -> Printer {
-        Printer {
+impl LogPrinter {
+    fn new(queue: &Queue, paths: impl IntoIterator<Item = PathBuf>) -> LogPrinter {
+        LogPrinter {
             root: queue.below().clone(),
             files: paths.into_iter().map(|path| (path, 0)).collect(),
         }
@@ -105,13 +105,13 @@ impl Printer {
 
     /// Prints what there is at this moment of what was not printed yet. What is printed of the job meanwhile is left: were
     /// the job itself to print this, there would be no end of it.
-    fn print_new(&mut self) -> Result<Printed, CliError> {
+    fn print_new(&mut self) -> Result<LogProgress, CliError> {
         let found = self
             .files
             .iter()
             .map(|(path, offset)| open(&self.root, path, *offset))
             .collect::<Result<Vec<_>, _>>()?;
-        let mut printed = Printed::Nothing;
+        let mut printed = LogProgress::Nothing;
         for ((path, offset), new) in self.files.iter_mut().zip(found) {
             let Some(mut new) = new else { continue };
             let mut chunk = vec![0; 64 * 1024];
@@ -121,7 +121,7 @@ impl Printer {
                     break;
                 }
                 *offset += count as u64;
-                printed = Printed::Something;
+                printed = LogProgress::Something;
                 write_output(&chunk[..count])?;
             }
         }
@@ -161,7 +161,7 @@ fn write_output(bytes: &[u8]) -> io::Result<()> {
     let text = String::from_utf8_lossy(bytes);
     let parts = text.split_inclusive(['\n', '\t']).map(|part| {
         let plain = part.trim_end_matches(['\n', '\t']);
-        harmless(plain.strip_suffix('\r').unwrap_or(plain)) + &part[plain.len()..]
+        escape_control(plain.strip_suffix('\r').unwrap_or(plain)) + &part[plain.len()..]
     });
     out.write_all(parts.collect::<String>().as_bytes())
 }

@@ -1,13 +1,13 @@
 //! The command line: what can be typed, and which module answers. Errors are printed here, once, with their causes.
 
+mod active_runners;
 mod add;
-mod at_work;
 mod cancel;
 mod doctor;
 mod error;
 mod fleet_status;
 mod init;
-mod inside_job;
+mod inside_job_guard;
 mod list;
 mod logs;
 mod pause;
@@ -23,9 +23,9 @@ use std::io::Write;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use inside_job::InsideJob;
+use inside_job_guard::InsideJob;
 
-use crate::exit::Exit;
+use crate::exit_codes::ProgramExit;
 use crate::ids::JobId;
 use crate::settings::{GlobalFlags, Settings};
 use crate::stage::Stage;
@@ -39,7 +39,7 @@ struct CommandLine {
     #[command(flatten)]
     settings: GlobalFlags,
     #[command(subcommand)]
-    command: Command,
+    command: CliCommand,
 }
 
 const EXAMPLE: &str = "Example: a job, and a run that does it
@@ -51,39 +51,39 @@ Exit codes: 0 done, 1 the operation failed, 2 wrong usage or configuration, 3 in
 130 and 143 ended by a signal.";
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum CliCommand {
     /// Make the queue folder
-    Init(init::Arguments),
+    Init(init::InitArguments),
     /// Put jobs into the queue, all of them or none
-    Add(add::Arguments),
+    Add(add::AddArguments),
     /// Work on the jobs of the queue
-    Run(run::Arguments),
+    Run(run::RunArguments),
     /// Publish a job that waits in review
-    Ship(ship::Arguments),
+    Ship(ship::ShipArguments),
     /// Put a failed job into the inbox again
-    Retry(retry::Arguments),
+    Retry(retry::RetryArguments),
     /// Give up a job, running or not
-    Cancel(cancel::Arguments),
+    Cancel(cancel::CancelArguments),
     /// Start no new job until `aq resume`; what runs goes on to its end
     Pause(pause::PauseArguments),
     /// Let jobs start again
     Resume(pause::ResumeArguments),
     /// Remove old jobs and what they printed
-    Prune(prune::Arguments),
+    Prune(prune::PruneArguments),
     /// Show the jobs and their stages
-    List(list::Arguments),
+    List(list::ListArguments),
     /// Show one job with its history
-    Show(show::Arguments),
+    Show(show::ShowArguments),
     /// Print what a job's commands printed
-    Logs(logs::Arguments),
+    Logs(logs::LogsArguments),
     /// Show what the queue holds, what runs, and which mode the flags amount to
-    Status(status::Arguments),
+    Status(status::StatusArguments),
     /// Show the fleet's settings, and whether the coordinator answers
-    FleetStatus(fleet_status::Arguments),
+    FleetStatus(fleet_status::FleetStatusArguments),
     /// Show how often this queue and the coordinator decided alike
-    FleetShadowReport(shadow_report::Arguments),
+    FleetShadowReport(shadow_report::ShadowReportArguments),
     /// Find out what would go wrong, before it does
-    Doctor(doctor::Arguments),
+    Doctor(doctor::DoctorArguments),
     /// Print the manual page of aq, or of one of its commands
     #[command(after_help = "Examples:\n  aq man | man -l -\n  aq man run > ~/.local/share/man/man1/aq-run.1")]
     Man {
@@ -95,17 +95,17 @@ enum Command {
     Completions { shell: clap_complete::Shell },
 }
 
-impl Command {
+impl CliCommand {
     /// Of the commands that decide what runs, or what is kept of it.
     fn decides(&self) -> Option<InsideJob> {
         Some(match self {
-            Command::Add(arguments) => arguments.inside,
-            Command::Ship(arguments) => arguments.inside,
-            Command::Retry(arguments) => arguments.inside,
-            Command::Cancel(arguments) => arguments.inside,
-            Command::Pause(arguments) => arguments.inside,
-            Command::Resume(arguments) => arguments.inside,
-            Command::Prune(arguments) => arguments.inside,
+            CliCommand::Add(arguments) => arguments.inside,
+            CliCommand::Ship(arguments) => arguments.inside,
+            CliCommand::Retry(arguments) => arguments.inside,
+            CliCommand::Cancel(arguments) => arguments.inside,
+            CliCommand::Pause(arguments) => arguments.inside,
+            CliCommand::Resume(arguments) => arguments.inside,
+            CliCommand::Prune(arguments) => arguments.inside,
             _ => return None,
         })
     }
@@ -113,13 +113,13 @@ impl Command {
 
 /// Whether a command prints for people or for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Args)]
-struct Format {
+struct OutputFormat {
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
-impl Format {
+impl OutputFormat {
     /// What a command did with one job.
     fn tell(self, id: &JobId, stage: Stage, text: &str) -> Result<(), CliError> {
         let mut out = std::io::stdout().lock();
@@ -134,21 +134,21 @@ impl Format {
     }
 }
 
-pub(crate) fn main() -> Exit {
+pub(crate) fn main() -> ProgramExit {
     let line = match CommandLine::try_parse() {
         Ok(line) => line,
         Err(error) => {
             let _ = error.print();
             return if error.use_stderr() {
-                Exit::Usage
+                ProgramExit::Usage
             } else {
-                Exit::Done
+                ProgramExit::Done
             };
         }
     };
     match dispatch(line) {
         Ok(exit) => exit,
-        Err(error) if error.is_closed_pipe() => Exit::Done,
+        Err(error) if error.is_closed_pipe() => ProgramExit::Done,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "aq: {}", chain(&error));
             error.exit()
@@ -156,18 +156,18 @@ pub(crate) fn main() -> Exit {
     }
 }
 
-fn dispatch(line: CommandLine) -> Result<Exit, CliError> {
-    if let Command::Completions { shell } = line.command {
+fn dispatch(line: CommandLine) -> Result<ProgramExit, CliError> {
+    if let CliCommand::Completions { shell } = line.command {
         let mut script = Vec::new();
         clap_complete::generate(shell, &mut CommandLine::command(), "aq", &mut script);
         std::io::stdout().write_all(&script)?;
-        return Ok(Exit::Done);
+        return Ok(ProgramExit::Done);
     }
-    if let Command::Man { command } = &line.command {
+    if let CliCommand::Man { command } = &line.command {
         return man(command.as_deref());
     }
     let settings = Settings::resolve(&line.settings);
-    if let Command::Doctor(arguments) = &line.command {
+    if let CliCommand::Doctor(arguments) = &line.command {
         return doctor::run(&settings, arguments);
     }
     let settings = settings?;
@@ -175,26 +175,28 @@ fn dispatch(line: CommandLine) -> Result<Exit, CliError> {
         inside.check(&settings)?;
     }
     match line.command {
-        Command::Init(arguments) => init::run(&settings, &arguments),
-        Command::Add(arguments) => add::run(&settings, &arguments),
-        Command::Run(arguments) => run::run(&settings, &arguments),
-        Command::Ship(arguments) => ship::run(&settings, &arguments),
-        Command::Retry(arguments) => retry::run(&settings, &arguments),
-        Command::Cancel(arguments) => cancel::run(&settings, &arguments),
-        Command::Pause(arguments) => pause::pause(&settings, &arguments),
-        Command::Resume(arguments) => pause::resume(&settings, &arguments),
-        Command::Prune(arguments) => prune::run(&settings, &arguments),
-        Command::List(arguments) => list::run(&settings, &arguments),
-        Command::Show(arguments) => show::run(&settings, &arguments),
-        Command::Logs(arguments) => logs::run(&settings, &arguments),
-        Command::Status(arguments) => status::run(&settings, &arguments),
-        Command::FleetStatus(arguments) => fleet_status::run(&settings, &arguments),
-        Command::FleetShadowReport(arguments) => shadow_report::run(&settings, &arguments),
-        Command::Doctor(_) | Command::Man { .. } | Command::Completions { .. } => Ok(Exit::Done),
+        CliCommand::Init(arguments) => init::run(&settings, &arguments),
+        CliCommand::Add(arguments) => add::run(&settings, &arguments),
+        CliCommand::Run(arguments) => run::run(&settings, &arguments),
+        CliCommand::Ship(arguments) => ship::run(&settings, &arguments),
+        CliCommand::Retry(arguments) => retry::run(&settings, &arguments),
+        CliCommand::Cancel(arguments) => cancel::run(&settings, &arguments),
+        CliCommand::Pause(arguments) => pause::pause(&settings, &arguments),
+        CliCommand::Resume(arguments) => pause::resume(&settings, &arguments),
+        CliCommand::Prune(arguments) => prune::run(&settings, &arguments),
+        CliCommand::List(arguments) => list::run(&settings, &arguments),
+        CliCommand::Show(arguments) => show::run(&settings, &arguments),
+        CliCommand::Logs(arguments) => logs::run(&settings, &arguments),
+        CliCommand::Status(arguments) => status::run(&settings, &arguments),
+        CliCommand::FleetStatus(arguments) => fleet_status::run(&settings, &arguments),
+        CliCommand::FleetShadowReport(arguments) => shadow_report::run(&settings, &arguments),
+        CliCommand::Doctor(_) | CliCommand::Man { .. } | CliCommand::Completions { .. } => {
+            Ok(ProgramExit::Done)
+        }
     }
 }
 
-fn man(command: Option<&str>) -> Result<Exit, CliError> {
+fn man(command: Option<&str>) -> Result<ProgramExit, CliError> {
     let mut whole = CommandLine::command();
     whole.build();
     let page = match command {
@@ -211,7 +213,7 @@ fn man(command: Option<&str>) -> Result<Exit, CliError> {
     let mut text = Vec::new();
     clap_mangen::Man::new(page).render(&mut text)?;
     std::io::stdout().write_all(&text)?;
-    Ok(Exit::Done)
+    Ok(ProgramExit::Done)
 }
 
 /// The error and its causes on one line; control characters in them stay harmless.
@@ -223,7 +225,7 @@ fn chain(error: &CliError) -> String {
         source = cause.source();
     }
     text.lines()
-        .map(terminal::harmless)
+        .map(terminal::escape_control)
         .collect::<Vec<_>>()
         .join("\n")
 }

@@ -6,13 +6,13 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 
 use super::error::CliError;
-use crate::exit::Exit;
+use crate::exit_codes::ProgramExit;
 use crate::queue::Queue;
 use crate::settings::Settings;
 use crate::stage::Stage;
 
 /// A look without a sign that something changed, in case that a sign was missed.
-const LOOK_INTERVAL: Timespec = Timespec {
+const POLL_INTERVAL: Timespec = Timespec {
     tv_sec: 1,
     tv_nsec: 0,
 };
@@ -35,7 +35,7 @@ pub(super) struct PauseArguments {
     #[command(flatten)]
     pub(super) inside: super::InsideJob,
     #[command(flatten)]
-    format: super::Format,
+    format: super::OutputFormat,
 }
 
 #[derive(Debug, clap::Args)]
@@ -44,10 +44,10 @@ pub(super) struct ResumeArguments {
     #[command(flatten)]
     pub(super) inside: super::InsideJob,
     #[command(flatten)]
-    format: super::Format,
+    format: super::OutputFormat,
 }
 
-pub(super) fn pause(settings: &Settings, arguments: &PauseArguments) -> Result<Exit, CliError> {
+pub(super) fn pause(settings: &Settings, arguments: &PauseArguments) -> Result<ProgramExit, CliError> {
     let queue = Queue::open(&settings.queue.value)?;
     queue.complete()?;
     let pause = queue.pause(arguments.message.as_deref())?;
@@ -59,7 +59,7 @@ pub(super) fn pause(settings: &Settings, arguments: &PauseArguments) -> Result<E
     if arguments.format.json {
         let value = serde_json::json!({ "pause": pause, "running": running });
         writeln!(out, "{value}")?;
-        return Ok(Exit::Done);
+        return Ok(ProgramExit::Done);
     }
     let rest = match running {
         0 => String::from("nothing runs"),
@@ -70,23 +70,23 @@ pub(super) fn pause(settings: &Settings, arguments: &PauseArguments) -> Result<E
         out,
         "paused: no job is started until `aq resume`; {rest} (`aq status`)"
     )?;
-    Ok(Exit::Done)
+    Ok(ProgramExit::Done)
 }
 
-pub(super) fn resume(settings: &Settings, arguments: &ResumeArguments) -> Result<Exit, CliError> {
+pub(super) fn resume(settings: &Settings, arguments: &ResumeArguments) -> Result<ProgramExit, CliError> {
     let queue = Queue::open(&settings.queue.value)?;
     queue.complete()?;
     let was = queue.resume()?;
     let mut out = stdout().lock();
     if arguments.format.json {
         writeln!(out, "{}", serde_json::json!({ "pause": null, "was": was }))?;
-        return Ok(Exit::Done);
+        return Ok(ProgramExit::Done);
     }
     match was {
         Some(_) => writeln!(out, "resumed: runners take up jobs again")?,
         None => writeln!(out, "it was not paused")?,
     }
-    Ok(Exit::Done)
+    Ok(ProgramExit::Done)
 }
 
 fn running(queue: &Queue) -> Result<usize, CliError> {
@@ -102,7 +102,7 @@ fn wait_for_quiet(queue: &Queue) -> Result<(), CliError> {
     }
     while running(queue)? > 0 {
         let mut descriptors = [PollFd::new(&watch, PollFlags::IN)];
-        poll(&mut descriptors, Some(&LOOK_INTERVAL)).map_err(io::Error::from)?;
+        poll(&mut descriptors, Some(&POLL_INTERVAL)).map_err(io::Error::from)?;
         let mut events = [0; 4096];
         while rustix::io::read(&watch, &mut events).is_ok_and(|count| count > 0) {}
     }

@@ -5,12 +5,12 @@ use std::io::{Write, stdout};
 use std::time::Duration;
 
 use super::error::CliError;
-use crate::exit::Exit;
+use crate::exit_codes::ProgramExit;
 use crate::ids::JobId;
-use crate::queue::{Queue, QueueError, Spared};
+use crate::queue::{PruneRefusal, Queue, QueueError};
 use crate::settings::{Settings, parse_age};
 use crate::stage::Stage;
-use crate::terminal::{Palette, bytes, duration};
+use crate::terminal::{ColorChoice, bytes, duration};
 
 /// What is pruned without being named. A job in quarantine waits for a person.
 const STAGES: [Stage; 2] = [Stage::Shipped, Stage::Failed];
@@ -26,7 +26,7 @@ Only shipped and failed jobs are removed, others if they are named and final. Th
 removed job are kept, so that a coordinator that still has it in its queue doesn't have it run again; `aq add`
 may use the name for a new job.")]
 #[command(group = clap::ArgGroup::new("what").required(true).multiple(true).args(["ids", "older_than", "keep"]))]
-pub(super) struct Arguments {
+pub(super) struct PruneArguments {
     /// These jobs
     #[arg(value_name = "ID", conflicts_with_all = ["older_than", "keep"])]
     ids: Vec<String>,
@@ -42,17 +42,17 @@ pub(super) struct Arguments {
     #[command(flatten)]
     pub(super) inside: super::InsideJob,
     #[command(flatten)]
-    format: super::Format,
+    format: super::OutputFormat,
 }
 
 /// A job that goes.
-struct Candidate {
+struct PruneCandidate {
     id: JobId,
     stage: Stage,
     age: Duration,
 }
 
-pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, CliError> {
+pub(super) fn run(settings: &Settings, arguments: &PruneArguments) -> Result<ProgramExit, CliError> {
     let queue = Queue::open(&settings.queue.value)?;
     queue.complete()?;
     if !arguments.dry_run {
@@ -63,10 +63,10 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
         false => by_name(&queue, &arguments.ids)?,
     };
     let mut out = stdout().lock();
-    let palette = Palette::of(&stdout());
+    let palette = ColorChoice::of(&stdout());
     let (mut removed, mut spared, mut freed) = (Vec::new(), 0, 0_u64);
     for candidate in &candidates {
-        let Candidate { id, stage, age } = candidate;
+        let PruneCandidate { id, stage, age } = candidate;
         let outcome = match arguments.dry_run {
             true => Ok(0),
             false => queue.prune(id, *stage)?,
@@ -85,11 +85,11 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
                     duration(*age)
                 )
             }
-            Err(Spared::InOtherHands) => {
+            Err(PruneRefusal::HeldElsewhere) => {
                 spared += 1;
                 format!("{}  stays: it is in other hands", palette.bold(id.as_str()))
             }
-            Err(Spared::Owed) => {
+            Err(PruneRefusal::ReportUndelivered) => {
                 spared += 1;
                 format!(
                     "{}  stays: the coordinator was not told of its end yet",
@@ -113,10 +113,14 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
             false => writeln!(out, "{count} removed, {} freed", bytes(freed))?,
         }
     }
-    Ok(if spared > 0 { Exit::Failed } else { Exit::Done })
+    Ok(if spared > 0 {
+        ProgramExit::Failed
+    } else {
+        ProgramExit::Done
+    })
 }
 
-fn by_name(queue: &Queue, names: &[String]) -> Result<Vec<Candidate>, CliError> {
+fn by_name(queue: &Queue, names: &[String]) -> Result<Vec<PruneCandidate>, CliError> {
     let mut candidates = Vec::new();
     for name in names {
         let id = JobId::new(name)?;
@@ -133,28 +137,28 @@ fn by_name(queue: &Queue, names: &[String]) -> Result<Vec<Candidate>, CliError> 
     Ok(candidates)
 }
 
-fn by_age_and_count(queue: &Queue, arguments: &Arguments) -> Result<Vec<Candidate>, CliError> {
+fn by_age_and_count(queue: &Queue, arguments: &PruneArguments) -> Result<Vec<PruneCandidate>, CliError> {
     let mut candidates = Vec::new();
     for stage in STAGES {
         let ids = queue.ids(stage)?;
-        let mut here: Vec<Candidate> = ids
+        let mut here: Vec<PruneCandidate> = ids
             .into_iter()
             .filter_map(|id| candidate(queue, id, stage))
             .collect();
         here.sort_by(|one, other| (one.age, &one.id).cmp(&(other.age, &other.id)));
-        let old = |candidate: &Candidate| arguments.older_than.is_none_or(|limit| candidate.age > limit);
+        let old = |candidate: &PruneCandidate| arguments.older_than.is_none_or(|limit| candidate.age > limit);
         candidates.extend(here.into_iter().skip(arguments.keep.unwrap_or(0)).filter(old));
     }
     candidates.sort_by_key(|candidate| Reverse(candidate.age));
     Ok(candidates)
 }
 
-fn candidate(queue: &Queue, id: JobId, stage: Stage) -> Option<Candidate> {
+fn candidate(queue: &Queue, id: JobId, stage: Stage) -> Option<PruneCandidate> {
     let since = queue.arrival(stage, &id)?;
     let age = jiff::Timestamp::now().duration_since(since);
     // A clock that was set back makes nothing old.
     let age = Duration::try_from(age).unwrap_or_default();
-    Some(Candidate { id, stage, age })
+    Some(PruneCandidate { id, stage, age })
 }
 
 fn age(text: &str) -> Result<Duration, String> {

@@ -3,27 +3,27 @@
 use std::io::{Write, stderr};
 
 use super::error::CliError;
-use crate::exit::Exit;
+use crate::exit_codes::ProgramExit;
 use crate::ids::JobId;
 use crate::queue::{Queue, QueueError};
 use crate::run::ShipPlan;
 use crate::settings::Settings;
-use crate::shadow::{self, Transition};
+use crate::shadow::{self, StageTransition};
 use crate::stage::Stage;
-use crate::terminal::harmless;
+use crate::terminal::escape_control;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  aq retry fix-login")]
-pub(super) struct Arguments {
+pub(super) struct RetryArguments {
     /// The job
     id: String,
     #[command(flatten)]
     pub(super) inside: super::InsideJob,
     #[command(flatten)]
-    format: super::Format,
+    format: super::OutputFormat,
 }
 
-pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, CliError> {
+pub(super) fn run(settings: &Settings, arguments: &RetryArguments) -> Result<ProgramExit, CliError> {
     let id = JobId::new(&arguments.id)?;
     let queue = Queue::open(&settings.queue.value)?;
     let stage = queue
@@ -52,27 +52,27 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
     queue.enqueue_again(&hold, stage)?;
     drop(hold);
     if is_rewritten {
-        tell_rewritten(&ShipPlan::of(&job, digest, None));
+        warn_rewritten(&ShipPlan::of(&job, digest, None));
     }
     arguments.format.tell(&id, Stage::Inbox, "in the inbox")?;
     shadow::mirror(
         settings,
-        &[Transition {
+        &[StageTransition {
             job: id,
             stage: Stage::Inbox,
         }],
     );
-    Ok(Exit::Done)
+    Ok(ProgramExit::Done)
 }
 
 /// A person may have corrected the file, or the job may have changed it: whoever retries it is told what will run.
-fn tell_rewritten(plan: &ShipPlan) {
+fn warn_rewritten(plan: &ShipPlan) {
     let mut err = stderr().lock();
     let _ = writeln!(
         err,
         "aq: its file was changed since it ran, and runs as it stands now:"
     );
     for (name, value) in plan.lines() {
-        let _ = writeln!(err, "  {name:<11}  {}", harmless(&value));
+        let _ = writeln!(err, "  {name:<11}  {}", escape_control(&value));
     }
 }

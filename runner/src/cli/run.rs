@@ -1,8 +1,8 @@
 //! `aq run`: the words on the command line, turned into what the run needs to know.
 
 use super::error::CliError;
-use crate::exit::Exit;
-use crate::run::{self, OnJobFailure, Options, Summary, Until};
+use crate::exit_codes::ProgramExit;
+use crate::run::{self, OnJobFailure, RunOptions, RunUntil, SummaryFormat};
 use crate::settings::Settings;
 
 #[derive(Debug, clap::Args)]
@@ -13,7 +13,7 @@ use crate::settings::Settings;
 
 Ctrl-C puts running jobs back into the inbox; a second one ends them at once. The end of the terminal puts
 them back too, unless `nohup` or a script that started the run in the background has it ignored.")]
-pub(super) struct Arguments {
+pub(super) struct RunArguments {
     /// End when nothing is left to do
     #[arg(long, conflicts_with = "once")]
     drain: bool,
@@ -27,14 +27,14 @@ pub(super) struct Arguments {
     #[arg(long)]
     fail_on_job_failure: bool,
     #[command(flatten)]
-    format: super::Format,
+    format: super::OutputFormat,
 }
 
-pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, CliError> {
+pub(super) fn run(settings: &Settings, arguments: &RunArguments) -> Result<ProgramExit, CliError> {
     let until = match (arguments.drain, arguments.once) {
-        (true, _) => Until::Drained,
-        (false, true) => Until::Once,
-        (false, false) => Until::Stopped,
+        (true, _) => RunUntil::Drained,
+        (false, true) => RunUntil::Once,
+        (false, false) => RunUntil::Stopped,
     };
     let on_job_failure = match arguments.fail_on_job_failure {
         true => OnJobFailure::Fail,
@@ -42,13 +42,13 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
     };
     Ok(run::run(
         settings,
-        Options {
+        RunOptions {
             until,
             workers: usize::from(arguments.workers),
             on_job_failure,
             summary: match arguments.format.json {
-                true => Summary::Json,
-                false => Summary::Text,
+                true => SummaryFormat::Json,
+                false => SummaryFormat::Text,
             },
         },
     )?)

@@ -10,16 +10,16 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::error::CliError;
-use crate::exit::Exit;
+use crate::exit_codes::ProgramExit;
 use crate::settings::Settings;
-use crate::shadow::gate::{self, Gate, Verdict};
-use crate::shadow::log::{self, parts::open_all};
-use crate::shadow::report::{Figures, summarize};
-use crate::terminal::{Palette, Table, harmless};
+use crate::shadow::gate::{self, GateReport, GateVerdict};
+use crate::shadow::log::{self, rotation::open_all};
+use crate::shadow::report::{ShadowFigures, summarize};
+use crate::terminal::{ColorChoice, TextTable, escape_control};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  aq fleet-shadow-report --last 3")]
-pub(super) struct Arguments {
+pub(super) struct ShadowReportArguments {
     /// How many of the last comparisons that did not agree are listed
     #[arg(long, value_name = "N", default_value_t = 10)]
     last: usize,
@@ -27,43 +27,45 @@ pub(super) struct Arguments {
     #[arg(long)]
     gate: bool,
     #[command(flatten)]
-    format: super::Format,
+    format: super::OutputFormat,
 }
 
-pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, CliError> {
+pub(super) fn run(settings: &Settings, arguments: &ShadowReportArguments) -> Result<ProgramExit, CliError> {
     let path = log::path_in(&settings.queue.value);
     let figures = read(&path, arguments.last)?;
     let gate = arguments.gate.then(|| {
         gate::judge(
-            figures.as_ref().unwrap_or(&Figures::default()),
+            figures.as_ref().unwrap_or(&ShadowFigures::default()),
             &TimeZone::system(),
         )
     });
     let mut out = stdout().lock();
     match (arguments.format.json, figures) {
         (true, figures) => print_json(&mut out, &path, figures.as_ref(), gate.as_ref())?,
-        (false, Some(figures)) => print(&mut out, Palette::of(&stdout()), &path, &figures)?,
+        (false, Some(figures)) => print(&mut out, ColorChoice::of(&stdout()), &path, &figures)?,
         (false, None) => {
-            let shown = harmless(&path.display().to_string());
+            let shown = escape_control(&path.display().to_string());
             writeln!(
                 out,
                 "no shadow log yet: {shown} is written by runs with AQ_FLEET=1 AQ_FLEET_SHADOW=1"
             )?;
         }
     }
-    let Some(gate) = gate else { return Ok(Exit::Done) };
+    let Some(gate) = gate else {
+        return Ok(ProgramExit::Done);
+    };
     if !arguments.format.json {
-        gate_table::print(&mut out, Palette::of(&stdout()), &gate)?;
+        gate_table::print(&mut out, ColorChoice::of(&stdout()), &gate)?;
     }
     Ok(match gate.verdict {
-        Verdict::Promote => Exit::Done,
-        Verdict::Hold => Exit::Failed,
-        Verdict::Inconclusive => Exit::Inconclusive,
+        GateVerdict::Promote => ProgramExit::Done,
+        GateVerdict::Hold => ProgramExit::Failed,
+        GateVerdict::Inconclusive => ProgramExit::Inconclusive,
     })
 }
 
 /// The figures of the log; none if there is no log.
-fn read(path: &Path, last: usize) -> Result<Option<Figures>, CliError> {
+fn read(path: &Path, last: usize) -> Result<Option<ShadowFigures>, CliError> {
     let failed = |source| CliError::Input {
         name: path.display().to_string(),
         source,
@@ -92,10 +94,10 @@ fn read(path: &Path, last: usize) -> Result<Option<Figures>, CliError> {
 fn print_json(
     out: &mut impl Write,
     path: &Path,
-    figures: Option<&Figures>,
-    gate: Option<&Gate>,
+    figures: Option<&ShadowFigures>,
+    gate: Option<&GateReport>,
 ) -> io::Result<()> {
-    let none = Figures::default();
+    let none = ShadowFigures::default();
     let mut value = serde_json::to_value(figures.unwrap_or(&none))?;
     value["log"] = figures.map(|_| path.display().to_string()).into();
     if let Some(gate) = gate {
@@ -104,15 +106,15 @@ fn print_json(
     writeln!(out, "{value}")
 }
 
-fn print(out: &mut impl Write, palette: Palette, path: &Path, figures: &Figures) -> io::Result<()> {
+fn print(out: &mut impl Write, palette: ColorChoice, path: &Path, figures: &ShadowFigures) -> io::Result<()> {
     writeln!(
         out,
         "{} {}\n",
         palette.dim("shadow log"),
-        harmless(&path.display().to_string())
+        escape_control(&path.display().to_string())
     )?;
     let verdicts = &figures.verdicts;
-    let mut table = Table::new(&["VERDICT", "COUNT", "MEANING"]);
+    let mut table = TextTable::new(&["VERDICT", "COUNT", "MEANING"]);
     for (name, count, meaning) in [
         ("AGREE", verdicts.agree, String::from("both named the same job")),
         ("DIVERGE", verdicts.diverge, diverge_meaning(&figures.reasons)),
@@ -139,7 +141,7 @@ fn print(out: &mut impl Write, palette: Palette, path: &Path, figures: &Figures)
     print_divergences(out, palette, figures)
 }
 
-fn print_facts(out: &mut impl Write, palette: Palette, figures: &Figures) -> io::Result<()> {
+fn print_facts(out: &mut impl Write, palette: ColorChoice, figures: &ShadowFigures) -> io::Result<()> {
     let (agreement, coverage) = (&figures.agreement, &figures.coverage);
     let fact = |label: &str| palette.dim(&format!("{label:<10}"));
     let line = format!(
@@ -185,7 +187,7 @@ fn print_facts(out: &mut impl Write, palette: Palette, figures: &Figures) -> io:
     Ok(())
 }
 
-fn print_divergences(out: &mut impl Write, palette: Palette, figures: &Figures) -> io::Result<()> {
+fn print_divergences(out: &mut impl Write, palette: ColorChoice, figures: &ShadowFigures) -> io::Result<()> {
     if figures.divergences.is_empty() {
         return Ok(());
     }
@@ -194,7 +196,7 @@ fn print_divergences(out: &mut impl Write, palette: Palette, figures: &Figures) 
         "\n{}",
         palette.dim("the last that did not agree, oldest first")
     )?;
-    let mut table = Table::new(&["WHEN", "VERDICT", "LOCAL", "COORDINATOR", "REASON"]);
+    let mut table = TextTable::new(&["WHEN", "VERDICT", "LOCAL", "COORDINATOR", "REASON"]);
     let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| String::from("-"));
     for found in &figures.divergences {
         table.row([
@@ -221,7 +223,7 @@ fn diverge_meaning(reasons: &BTreeMap<String, u64>) -> String {
 fn listed(words: &BTreeMap<String, u64>) -> String {
     let words: Vec<String> = words
         .iter()
-        .map(|(word, count)| format!("{} {count}", harmless(word)))
+        .map(|(word, count)| format!("{} {count}", escape_control(word)))
         .collect();
     words.join(", ")
 }
@@ -250,7 +252,7 @@ mod tests {
         "{\"torn\n",
     );
 
-    fn figures() -> (tempfile::TempDir, Figures) {
+    fn figures() -> (tempfile::TempDir, ShadowFigures) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         fs::write(&path, LOG).unwrap();
@@ -262,7 +264,7 @@ mod tests {
     fn the_table_shows_counts_reasons_rates_and_what_did_not_agree() {
         let (_folder, figures) = figures();
         let mut text = Vec::new();
-        print(&mut text, Palette::Plain, Path::new("log"), &figures).unwrap();
+        print(&mut text, ColorChoice::Plain, Path::new("log"), &figures).unwrap();
         let text = String::from_utf8(text).unwrap();
         for line in [
             "DIVERGE      1      they named different jobs: order 1",

@@ -5,25 +5,25 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::error::CliError;
-use crate::exit::Exit;
+use crate::exit_codes::ProgramExit;
 use crate::ids::JobId;
 use crate::job::Job;
-use crate::queue::{FileDigest, History, Queue, QueueError};
+use crate::queue::{FileDigest, JobHistory, Queue, QueueError};
 use crate::run::{ShipPlan, outputs};
 use crate::settings::Settings;
 use crate::stage::Stage;
-use crate::terminal::{Palette, Table, bytes, duration, harmless, instant};
+use crate::terminal::{ColorChoice, TextTable, bytes, duration, escape_control, instant};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  aq show fix-login")]
-pub(super) struct Arguments {
+pub(super) struct ShowArguments {
     /// The job
     id: String,
     #[command(flatten)]
-    format: super::Format,
+    format: super::OutputFormat,
 }
 
-pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, CliError> {
+pub(super) fn run(settings: &Settings, arguments: &ShowArguments) -> Result<ProgramExit, CliError> {
     let id = JobId::new(&arguments.id)?;
     let queue = Queue::open(&settings.queue.value)?;
     let Some(stage) = queue.find(&id)? else {
@@ -47,9 +47,9 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
         value["approval"] = serde_json::json!(plan);
         value["changed"] = changed.into();
         writeln!(out, "{value}")?;
-        return Ok(Exit::Done);
+        return Ok(ProgramExit::Done);
     }
-    let palette = Palette::of(&stdout());
+    let palette = ColorChoice::of(&stdout());
     writeln!(
         out,
         "{}  {}",
@@ -57,22 +57,26 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
         palette.stage(stage, stage.folder())
     )?;
     match (&job, &writer) {
-        (_, Some(writer)) => writeln!(out, "  {} is still writing it", harmless(&writer.to_string()))?,
+        (_, Some(writer)) => writeln!(
+            out,
+            "  {} is still writing it",
+            escape_control(&writer.to_string())
+        )?,
         (Ok(job), None) => print_job(&mut out, job)?,
-        (Err(error), None) => writeln!(out, "  {}", harmless(&error.to_string()))?,
+        (Err(error), None) => writeln!(out, "  {}", escape_control(&error.to_string()))?,
     }
     writeln!(
         out,
         "  file      {}",
-        harmless(&queue.job_path(stage, &id).display().to_string())
+        escape_control(&queue.job_path(stage, &id).display().to_string())
     )?;
     if changed {
-        writeln!(out, "  changed   {}", words_of_change(stage))?;
+        writeln!(out, "  changed   {}", change_label(stage))?;
     }
     if let (Stage::Review, Some(plan)) = (stage, &plan) {
         writeln!(out, "\nwhat `aq ship {id}` approves")?;
         for (name, value) in plan.lines() {
-            writeln!(out, "  {name:<11}  {}", harmless(&value))?;
+            writeln!(out, "  {name:<11}  {}", escape_control(&value))?;
         }
     }
     writeln!(out)?;
@@ -81,11 +85,11 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
     if let Some(next) = advice(&id, stage, &history) {
         writeln!(out, "\n{} {next}", palette.dim("next"))?;
     }
-    Ok(Exit::Done)
+    Ok(ProgramExit::Done)
 }
 
 /// Of a file that is another one than the job was enqueued, or worked on, with.
-fn words_of_change(stage: Stage) -> &'static str {
+fn change_label(stage: Stage) -> &'static str {
     match stage {
         Stage::Inbox => "it was written anew since it was enqueued, and runs as it stands now",
         Stage::Review => "it is not what was worked on: `aq ship` refuses it",
@@ -104,14 +108,14 @@ fn gone(queue: &Queue, id: JobId) -> Result<CliError, CliError> {
 }
 
 /// A line a change: how long the job then stayed, and under which lease.
-fn print_history(out: &mut impl Write, palette: Palette, history: &History) -> std::io::Result<()> {
+fn print_history(out: &mut impl Write, palette: ColorChoice, history: &JobHistory) -> std::io::Result<()> {
     let is_routed = history.lines.iter().any(|line| line.lease.is_some());
     let mut heading = vec!["WHEN", "STAGE", "FOR", "ATTEMPT"];
     if is_routed {
         heading.push("LEASE");
     }
     heading.push("REASON");
-    let mut table = Table::new(&heading);
+    let mut table = TextTable::new(&heading);
     let lasted = lasted(history);
     for (line, lasted) in history.lines.iter().zip(&lasted) {
         let mut cells = vec![
@@ -140,7 +144,7 @@ fn print_history(out: &mut impl Write, palette: Palette, history: &History) -> s
 }
 
 /// For how long each change was the last one; of the latest of a job that goes on, until now.
-fn lasted(history: &History) -> Vec<Option<Duration>> {
+fn lasted(history: &JobHistory) -> Vec<Option<Duration>> {
     let instants: Vec<Option<jiff::Timestamp>> =
         history.lines.iter().map(|line| line.at.parse().ok()).collect();
     let ends = instants
@@ -161,14 +165,14 @@ fn lasted(history: &History) -> Vec<Option<Duration>> {
 /// What each attempt printed, and where it lies.
 fn print_logs(
     out: &mut impl Write,
-    palette: Palette,
+    palette: ColorChoice,
     queue: &Queue,
     id: &JobId,
-    history: &History,
+    history: &JobHistory,
 ) -> std::io::Result<()> {
     for attempt in 1..=history.attempt() {
         for (path, size) in printed(queue, id, attempt) {
-            let path = harmless(&path.display().to_string());
+            let path = escape_control(&path.display().to_string());
             let label = palette.dim(&format!("attempt {attempt}"));
             writeln!(out, "\n{label}  {path}  {}", bytes(size))?;
         }
@@ -187,7 +191,7 @@ fn printed(queue: &Queue, id: &JobId, attempt: u32) -> Vec<(PathBuf, u64)> {
     files.filter(|(_, size)| *size > 0).collect()
 }
 
-fn advice(id: &JobId, stage: Stage, history: &History) -> Option<String> {
+fn advice(id: &JobId, stage: Stage, history: &JobHistory) -> Option<String> {
     Some(match stage {
         Stage::Inbox => format!("`aq run` starts it, `aq cancel {id}` gives it up"),
         Stage::Building | Stage::Testing => format!("`aq logs -f {id}` follows it, `aq cancel {id}` ends it"),
@@ -221,13 +225,19 @@ fn print_job(out: &mut impl Write, job: &Job) -> std::io::Result<()> {
     ];
     for (name, value) in fields {
         if let Some(value) = value {
-            writeln!(out, "  {name:<8}  {}", harmless(&value))?;
+            writeln!(out, "  {name:<8}  {}", escape_control(&value))?;
         }
     }
     Ok(())
 }
 
-fn json(queue: &Queue, id: &JobId, stage: Stage, history: &History, job: Option<&Job>) -> serde_json::Value {
+fn json(
+    queue: &Queue,
+    id: &JobId,
+    stage: Stage,
+    history: &JobHistory,
+    job: Option<&Job>,
+) -> serde_json::Value {
     let logs: Vec<String> = outputs(queue, id, history.attempt())
         .iter()
         .filter(|path| path.exists())

@@ -5,26 +5,26 @@ use std::io::{Write, stdout};
 use std::time::Duration;
 
 use super::error::CliError;
-use super::{at_work, list};
-use crate::engine::Engines;
-use crate::exit::Exit;
+use super::{active_runners, list};
+use crate::engine::EngineRegistry;
+use crate::exit_codes::ProgramExit;
 use crate::ids::{EngineName, JobId};
-use crate::queue::{FileWriter, Pause, Queue};
+use crate::queue::{FileWriter, Queue, QueuePause};
 use crate::run::{RunnerRecord, runners_at_work};
 use crate::settings::Settings;
 use crate::stage::Stage;
-use crate::terminal::{self, Palette, Table, harmless};
+use crate::terminal::{self, ColorChoice, TextTable, escape_control};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  aq status --json")]
-pub(super) struct Arguments {
+pub(super) struct StatusArguments {
     #[command(flatten)]
-    format: super::Format,
+    format: super::OutputFormat,
 }
 
-pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, CliError> {
+pub(super) fn run(settings: &Settings, arguments: &StatusArguments) -> Result<ProgramExit, CliError> {
     let queue = Queue::open(&settings.queue.value)?;
-    let available = Engines::new(&settings.engines)?.available();
+    let available = EngineRegistry::new(&settings.engines)?.available();
     let engines: Vec<&str> = available.iter().map(|name| name.as_str()).collect();
     let paused = queue.paused_engines()?;
     let pause = queue.paused()?;
@@ -38,7 +38,7 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
             running.extend(list::rows_of(&queue, stage, ids)?);
         }
     }
-    let seen = Seen {
+    let seen = QueueStatus {
         queue: &queue,
         counts: &counts,
         running: &running,
@@ -53,24 +53,24 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Cl
         true => writeln!(out, "{}", json(settings, &seen))?,
         false => print(&mut out, settings, &seen)?,
     }
-    Ok(Exit::Done)
+    Ok(ProgramExit::Done)
 }
 
-struct Seen<'a> {
+struct QueueStatus<'a> {
     queue: &'a Queue,
     counts: &'a [(Stage, usize)],
-    running: &'a [list::Row],
+    running: &'a [list::JobRow],
     runners: &'a [RunnerRecord],
     engines: &'a [&'a str],
     /// Those that are used up, and for how long still.
     paused: &'a BTreeMap<EngineName, Duration>,
     /// Of the whole queue.
-    pause: Option<&'a Pause>,
+    pause: Option<&'a QueuePause>,
     /// Who is still writing the file of which job in the inbox.
     writers: &'a BTreeMap<JobId, FileWriter>,
 }
 
-fn json(settings: &Settings, seen: &Seen<'_>) -> serde_json::Value {
+fn json(settings: &Settings, seen: &QueueStatus<'_>) -> serde_json::Value {
     let count = |(stage, count): &(Stage, usize)| (stage.folder().to_owned(), (*count).into());
     let stages: serde_json::Map<_, _> = seen.counts.iter().map(count).collect();
     serde_json::json!({
@@ -91,10 +91,10 @@ fn json(settings: &Settings, seen: &Seen<'_>) -> serde_json::Value {
     })
 }
 
-fn print(out: &mut impl Write, settings: &Settings, seen: &Seen<'_>) -> Result<(), CliError> {
-    let palette = Palette::of(&stdout());
+fn print(out: &mut impl Write, settings: &Settings, seen: &QueueStatus<'_>) -> Result<(), CliError> {
+    let palette = ColorChoice::of(&stdout());
     let label = |name: &str| palette.dim(name);
-    let root = harmless(&seen.queue.root().display().to_string());
+    let root = escape_control(&seen.queue.root().display().to_string());
     let origin = palette.dim(&format!("({})", settings.queue.origin));
     writeln!(out, "{} {root}  {origin}", label("queue"))?;
     let count = |(stage, count): &(Stage, usize)| match count {
@@ -106,11 +106,11 @@ fn print(out: &mut impl Write, settings: &Settings, seen: &Seen<'_>) -> Result<(
     if let Some(pause) = seen.pause {
         let since = terminal::ago(&pause.at);
         let why = pause.message.as_deref().unwrap_or("no job is started");
-        let since = format!("paused for {since}: {}; `aq resume` ends it", harmless(why));
+        let since = format!("paused for {since}: {}; `aq resume` ends it", escape_control(why));
         writeln!(out, "{}\n", palette.bold(&since))?;
     }
     for (id, writer) in seen.writers {
-        let writer = harmless(&writer.to_string());
+        let writer = escape_control(&writer.to_string());
         writeln!(
             out,
             "{} {id} is not whole yet: {writer} is still writing it\n",
@@ -121,7 +121,7 @@ fn print(out: &mut impl Write, settings: &Settings, seen: &Seen<'_>) -> Result<(
         list::print(out, seen.running, &[])?;
         writeln!(out)?;
     }
-    at_work::print(out, seen.runners)?;
+    active_runners::print(out, seen.runners)?;
     writeln!(out)?;
     let engines = match seen.engines {
         [] => "none found on PATH".to_owned(),
@@ -135,7 +135,7 @@ fn print(out: &mut impl Write, settings: &Settings, seen: &Seen<'_>) -> Result<(
     let mode = palette.bold(&settings.mode.to_string());
     let whose = palette.dim("(what these flags amount to; a runner keeps to its own)");
     writeln!(out, "{} {mode}  {whose}\n", label("mode"))?;
-    let mut table = Table::new(&["FLAG", "VALUE", "FROM", "EFFECT"]);
+    let mut table = TextTable::new(&["FLAG", "VALUE", "FROM", "EFFECT"]);
     for flag in settings.describe_flags() {
         table.row([
             flag.name.to_owned(),

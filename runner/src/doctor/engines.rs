@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use super::jobs::Waiting;
-use super::probe::{Answer, ask};
-use super::{Finding, Level};
-use crate::engine::{Engines, Profile};
+use super::inbox_jobs::InboxJob;
+use super::program_probe::{ProbeResult, ask};
+use super::{DoctorFinding, FindingLevel};
+use crate::engine::{EngineProfile, EngineRegistry};
 use crate::run::child_environment;
 use crate::settings::Settings;
 
@@ -17,9 +17,9 @@ const AREA: &str = "engines";
 
 pub(super) async fn examine(
     settings: &Settings,
-    engines: &Engines,
-    waiting: &[Waiting],
-) -> io::Result<Vec<Finding>> {
+    engines: &EngineRegistry,
+    waiting: &[InboxJob],
+) -> io::Result<Vec<DoctorFinding>> {
     let environment = Arc::new(child_environment(settings));
     let mut looks = JoinSet::new();
     for (place, profile) in engines.profiles().into_iter().enumerate() {
@@ -40,19 +40,19 @@ pub(super) async fn examine(
 }
 
 /// How much depends on an engine.
-struct Wanted {
+struct EngineDemand {
     /// Its table stands in aq.toml.
     own: bool,
     jobs: usize,
     yolo_jobs: usize,
 }
 
-fn wanted(profile: &Profile, settings: &Settings, waiting: &[Waiting]) -> Wanted {
+fn wanted(profile: &EngineProfile, settings: &Settings, waiting: &[InboxJob]) -> EngineDemand {
     let jobs = || {
         let jobs = waiting.iter().filter_map(|waiting| waiting.job.as_ref().ok());
         jobs.filter(|job| job.engine == profile.name)
     };
-    Wanted {
+    EngineDemand {
         own: settings.engines.contains_key(profile.name.as_str()),
         jobs: jobs().count(),
         yolo_jobs: jobs().filter(|job| job.yolo).count(),
@@ -60,33 +60,33 @@ fn wanted(profile: &Profile, settings: &Settings, waiting: &[Waiting]) -> Wanted
 }
 
 async fn look(
-    profile: &Profile,
-    wanted: &Wanted,
+    profile: &EngineProfile,
+    wanted: &EngineDemand,
     environment: &[(std::ffi::OsString, std::ffi::OsString)],
-) -> io::Result<Vec<Finding>> {
+) -> io::Result<Vec<DoctorFinding>> {
     let name = profile.name.as_str();
     let Some(program) = &profile.program else {
         let text = format!("`{}` is not found on PATH", profile.command);
         let finding = match wanted.own || wanted.jobs > 0 {
-            true => Finding::warn(
+            true => DoctorFinding::warn(
                 AREA,
                 name,
                 text,
                 "install it, or correct PATH: its jobs wait until then",
             ),
-            false => Finding::ok(AREA, name, text + ", and nothing asks for it"),
+            false => DoctorFinding::ok(AREA, name, text + ", and nothing asks for it"),
         };
         return Ok(vec![finding]);
     };
     let place = program.display();
     let mut findings = Vec::new();
     if profile.version.is_empty() {
-        findings.push(Finding::ok(AREA, name, place.to_string()));
+        findings.push(DoctorFinding::ok(AREA, name, place.to_string()));
     } else {
         let version = ask(program, &profile.version, environment).await?;
         findings.push(match version.version().filter(|_| version.is_success()) {
-            Some(line) => Finding::ok(AREA, name, format!("{line} at {place}")),
-            None => Finding::warn(
+            Some(line) => DoctorFinding::ok(AREA, name, format!("{line} at {place}")),
+            None => DoctorFinding::warn(
                 AREA,
                 name,
                 format!("{place} does not tell its version: {}", version.how()),
@@ -107,12 +107,12 @@ async fn look(
     Ok(findings)
 }
 
-fn switches(profile: &Profile, wanted: &Wanted, help: &Answer) -> Option<Finding> {
+fn switches(profile: &EngineProfile, wanted: &EngineDemand, help: &ProbeResult) -> Option<DoctorFinding> {
     let asked = format!("{} {}", profile.command, profile.help.join(" "));
     let name = profile.name.as_str();
     if !help.is_success() {
         let text = format!("`{asked}` gives no help: {}", help.how());
-        return Some(Finding::warn(
+        return Some(DoctorFinding::warn(
             AREA,
             name,
             text,
@@ -130,10 +130,14 @@ fn switches(profile: &Profile, wanted: &Wanted, help: &Answer) -> Option<Finding
     }
     let text = format!("`{asked}` no longer names {}", missing.join(" and "));
     let next = format!("see what replaced it and say so under [engine.{name}] in aq.toml");
-    Some(Finding {
+    Some(DoctorFinding {
         // What its owner wrote into aq.toml may be known to work although no help tells of it.
-        level: if wanted.own { Level::Warn } else { Level::Fail },
-        ..Finding::fail(AREA, name, text, &next)
+        level: if wanted.own {
+            FindingLevel::Warn
+        } else {
+            FindingLevel::Fail
+        },
+        ..DoctorFinding::fail(AREA, name, text, &next)
     })
 }
 
@@ -148,20 +152,20 @@ fn knows(help: &str, switch: &str) -> bool {
 }
 
 async fn ask_login(
-    profile: &Profile,
+    profile: &EngineProfile,
     program: &std::path::Path,
     environment: &[(std::ffi::OsString, std::ffi::OsString)],
-) -> io::Result<Option<Answer>> {
+) -> io::Result<Option<ProbeResult>> {
     if profile.login.is_empty() {
         return Ok(None);
     }
     ask(program, &profile.login, environment).await.map(Some)
 }
 
-fn login(profile: &Profile, answer: Option<Answer>) -> Option<Finding> {
+fn login(profile: &EngineProfile, answer: Option<ProbeResult>) -> Option<DoctorFinding> {
     let answer = answer.filter(|answer| !answer.is_success())?;
     let asked = format!("{} {}", profile.command, profile.login.join(" "));
-    Some(Finding::warn(
+    Some(DoctorFinding::warn(
         AREA,
         profile.name.as_str(),
         format!(
@@ -173,7 +177,7 @@ fn login(profile: &Profile, answer: Option<Answer>) -> Option<Finding> {
 }
 
 /// A program that skips no permission questions for root.
-fn root(profile: &Profile, wanted: &Wanted) -> Option<Finding> {
+fn root(profile: &EngineProfile, wanted: &EngineDemand) -> Option<DoctorFinding> {
     let needs = profile.root_needs.as_deref()?;
     let (variable, value) = needs.split_once('=')?;
     let granted = std::env::var(variable).is_ok_and(|found| found == value);
@@ -184,8 +188,8 @@ fn root(profile: &Profile, wanted: &Wanted) -> Option<Finding> {
     let next = format!("run as another user, or set {needs} if this host is a sandbox");
     let name = profile.name.as_str();
     Some(match wanted.yolo_jobs {
-        0 => Finding::warn(AREA, name, text, &next),
-        _ => Finding::fail(AREA, name, text, &next),
+        0 => DoctorFinding::warn(AREA, name, text, &next),
+        _ => DoctorFinding::fail(AREA, name, text, &next),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::verdict::{Rule, Rules};
+use super::failure_rules::{FailureRules, OutputRule};
 
 /// All that a table may say.
 const KEYS: [&str; 11] = [
@@ -24,7 +24,7 @@ const EDITS_MAX: usize = 3;
 /// What an engine finds on its standard input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Stdin {
+pub(crate) enum EngineStdin {
     /// The prompt, and then its end.
     Prompt,
     /// The null device.
@@ -32,15 +32,15 @@ pub(crate) enum Stdin {
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Adapter {
+pub(super) struct EngineAdapter {
     pub(super) command: String,
-    pub(super) args: Vec<Part>,
+    pub(super) args: Vec<ArgumentTemplate>,
     pub(super) yolo: Vec<String>,
-    pub(super) stdin: Stdin,
+    pub(super) stdin: EngineStdin,
     /// What its output says where it failed because it is used up for a while.
     pub(super) limit: Vec<String>,
     /// When exit code 0 is no success.
-    pub(super) rules: Rules,
+    pub(super) rules: FailureRules,
     /// The arguments that make it tell its version; none: it tells none.
     pub(super) version: Vec<String>,
     /// The arguments of a question that it answers with exit code 0 if it is logged in.
@@ -51,7 +51,7 @@ pub(super) struct Adapter {
 
 /// One element of `args`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum ArgumentTemplate {
     Literal(String),
     Prompt,
     PromptFile,
@@ -63,14 +63,14 @@ pub(super) enum Part {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Table {
+struct AdapterTable {
     command: String,
     #[serde(default)]
     args: Vec<String>,
     #[serde(default)]
     yolo: Vec<String>,
     #[serde(default = "prompt_on_stdin")]
-    stdin: Stdin,
+    stdin: EngineStdin,
     #[serde(default)]
     limit: Vec<String>,
     #[serde(default)]
@@ -86,40 +86,40 @@ struct Table {
     root_needs: Option<String>,
 }
 
-impl Adapter {
-    pub(super) fn new(table: &toml::Table) -> Result<Adapter, String> {
+impl EngineAdapter {
+    pub(super) fn new(table: &toml::Table) -> Result<EngineAdapter, String> {
         if let Some(unknown) = table.keys().find(|key| !KEYS.contains(&key.as_str())) {
             return Err(unknown_key(unknown));
         }
-        let table: Table = table
+        let table: AdapterTable = table
             .clone()
             .try_into()
             .map_err(|error: toml::de::Error| error.message().to_owned())?;
-        let args: Vec<Part> = table.args.into_iter().map(part).collect();
+        let args: Vec<ArgumentTemplate> = table.args.into_iter().map(part).collect();
         if table.command.is_empty() {
             return Err("`command` is empty: name the program".to_owned());
         }
-        if table.stdin == Stdin::Nothing
+        if table.stdin == EngineStdin::Nothing
             && !args
                 .iter()
-                .any(|part| matches!(part, Part::Prompt | Part::PromptFile))
+                .any(|part| matches!(part, ArgumentTemplate::Prompt | ArgumentTemplate::PromptFile))
         {
             return Err(
                 "the prompt goes nowhere: add \"{prompt_file}\" to `args`, or say stdin = \"prompt\""
                     .to_owned(),
             );
         }
-        if !table.yolo.is_empty() && !args.contains(&Part::Yolo) {
+        if !table.yolo.is_empty() && !args.contains(&ArgumentTemplate::Yolo) {
             return Err("`yolo` has no place: put \"{yolo}\" into `args` where it belongs".to_owned());
         }
         let read = |texts: &[String]| {
             texts
                 .iter()
-                .map(|text| Rule::new(text))
+                .map(|text| OutputRule::new(text))
                 .collect::<Result<Vec<_>, _>>()
         };
-        Ok(Adapter {
-            rules: Rules {
+        Ok(EngineAdapter {
+            rules: FailureRules {
                 failure: read(&table.failure)?,
                 success: read(&table.success)?,
                 needs_output: table.needs_output,
@@ -140,11 +140,13 @@ impl Adapter {
     }
 }
 
-impl Adapter {
+impl EngineAdapter {
     /// Behind the words that stand before everything else, as they name a command of the program.
     pub(super) fn help(&self) -> Vec<String> {
         let words = self.args.iter().map_while(|part| match part {
-            Part::Literal(word) if !word.starts_with('-') && !word.is_empty() => Some(word.clone()),
+            ArgumentTemplate::Literal(word) if !word.starts_with('-') && !word.is_empty() => {
+                Some(word.clone())
+            }
             _ => None,
         });
         words.chain(["--help".to_owned()]).collect()
@@ -153,7 +155,7 @@ impl Adapter {
     /// Those that a help text would name: `--name`, also of `--name=value`, and `-n`.
     pub(super) fn switches(&self) -> Vec<String> {
         let literals = self.args.iter().filter_map(|part| match part {
-            Part::Literal(word) => Some(word),
+            ArgumentTemplate::Literal(word) => Some(word),
             _ => None,
         });
         literals
@@ -164,13 +166,13 @@ impl Adapter {
     }
 }
 
-fn part(text: String) -> Part {
+fn part(text: String) -> ArgumentTemplate {
     match text.as_str() {
-        "{prompt}" => Part::Prompt,
-        "{prompt_file}" => Part::PromptFile,
-        "{yolo}" => Part::Yolo,
-        "{cwd}" => Part::Folder,
-        _ => Part::Literal(text),
+        "{prompt}" => ArgumentTemplate::Prompt,
+        "{prompt_file}" => ArgumentTemplate::PromptFile,
+        "{yolo}" => ArgumentTemplate::Yolo,
+        "{cwd}" => ArgumentTemplate::Folder,
+        _ => ArgumentTemplate::Literal(text),
     }
 }
 
@@ -190,6 +192,6 @@ fn long_version() -> Vec<String> {
     vec!["--version".to_owned()]
 }
 
-fn prompt_on_stdin() -> Stdin {
-    Stdin::Prompt
+fn prompt_on_stdin() -> EngineStdin {
+    EngineStdin::Prompt
 }

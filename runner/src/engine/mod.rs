@@ -4,10 +4,10 @@
 //! the business of the supervisor.
 
 mod adapter;
-mod clock;
-mod limit;
-mod search;
-mod verdict;
+mod failure_rules;
+mod program_search;
+mod reset_time;
+mod usage_limit;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -17,8 +17,8 @@ use std::time::Duration;
 use crate::ids::{Capability, EngineName};
 use crate::job::Job;
 
-pub(crate) use adapter::Stdin;
-use adapter::{Adapter, Part};
+pub(crate) use adapter::EngineStdin;
+use adapter::{ArgumentTemplate, EngineAdapter};
 
 /// A prompt longer than this goes by file where an adapter would pass it as an argument.
 const ARGUMENT_BYTES_MAX: usize = 48 * 1024;
@@ -28,15 +28,15 @@ const SHELL: &str = "sh";
 
 /// The known engines.
 #[derive(Debug, Clone)]
-pub(crate) struct Engines {
-    adapters: BTreeMap<EngineName, Adapter>,
+pub(crate) struct EngineRegistry {
+    adapters: BTreeMap<EngineName, EngineAdapter>,
     /// Those whose table stands in aq.toml.
     own: BTreeSet<EngineName>,
 }
 
 /// What can be found out about an engine before it works.
 #[derive(Debug, Clone)]
-pub(crate) struct Profile {
+pub(crate) struct EngineProfile {
     pub(crate) name: EngineName,
     pub(crate) command: String,
     /// `None`: it is not found.
@@ -52,10 +52,10 @@ pub(crate) struct Profile {
 
 /// A program with its arguments, found and spelt out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Invocation {
+pub(crate) struct CommandInvocation {
     pub(crate) program: PathBuf,
     pub(crate) args: Vec<OsString>,
-    pub(crate) stdin: Stdin,
+    pub(crate) stdin: EngineStdin,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -66,9 +66,9 @@ pub(crate) enum EngineError {
     Embedded(#[source] toml::de::Error),
 }
 
-impl Engines {
+impl EngineRegistry {
     /// The embedded adapters, each replaced by the configured one of its name.
-    pub(crate) fn new(configured: &BTreeMap<String, toml::Table>) -> Result<Engines, EngineError> {
+    pub(crate) fn new(configured: &BTreeMap<String, toml::Table>) -> Result<EngineRegistry, EngineError> {
         let embedded: BTreeMap<String, toml::Table> =
             toml::from_str(include_str!("adapters.toml")).map_err(EngineError::Embedded)?;
         let (mut adapters, mut own) = (BTreeMap::new(), BTreeSet::new());
@@ -81,9 +81,9 @@ impl Engines {
             if configured.contains_key(name) {
                 own.insert(key.clone());
             }
-            adapters.insert(key, Adapter::new(table).map_err(refuse)?);
+            adapters.insert(key, EngineAdapter::new(table).map_err(refuse)?);
         }
-        Ok(Engines { adapters, own })
+        Ok(EngineRegistry { adapters, own })
     }
 
     /// Those whose program is found on this host at this moment.
@@ -91,7 +91,7 @@ impl Engines {
         let found = self
             .adapters
             .iter()
-            .filter(|(_, adapter)| search::find(&adapter.command).is_some());
+            .filter(|(_, adapter)| program_search::find(&adapter.command).is_some());
         found.map(|(name, _)| name.clone()).collect()
     }
 
@@ -102,13 +102,13 @@ impl Engines {
         self.adapters.keys().filter(is_agent)
     }
 
-    pub(crate) fn profiles(&self) -> Vec<Profile> {
+    pub(crate) fn profiles(&self) -> Vec<EngineProfile> {
         let adapters = self.adapters.iter();
         adapters
-            .map(|(name, adapter)| Profile {
+            .map(|(name, adapter)| EngineProfile {
                 name: name.clone(),
                 command: adapter.command.clone(),
-                program: search::find(&adapter.command),
+                program: program_search::find(&adapter.command),
                 version: adapter.version.clone(),
                 help: adapter.help(),
                 switches: adapter.switches(),
@@ -121,14 +121,14 @@ impl Engines {
     /// How long the engine is not to be started, if what it printed last says that it is used up.
     pub(crate) fn limit(&self, name: &EngineName, tail: &str) -> Option<Duration> {
         let words = &self.adapters.get(name)?.limit;
-        limit::wait(tail, words, jiff::Timestamp::now(), &jiff::tz::TimeZone::system())
+        usage_limit::wait(tail, words, jiff::Timestamp::now(), &jiff::tz::TimeZone::system())
     }
 
     /// The error that the engine tells by itself although its exit code is 0. `tail`: the end of what it printed, asked for
     /// where it matters.
-    pub(crate) fn complaint(&self, name: &EngineName, tail: impl FnOnce() -> String) -> Option<String> {
+    pub(crate) fn failure_message(&self, name: &EngineName, tail: impl FnOnce() -> String) -> Option<String> {
         let rules = &self.adapters.get(name)?.rules;
-        rules.are_any().then(|| rules.complaint(&tail())).flatten()
+        rules.are_any().then(|| rules.failure_message(&tail())).flatten()
     }
 
     pub(crate) fn knows(&self, name: &EngineName) -> bool {
@@ -140,21 +140,26 @@ impl Engines {
     }
 
     /// How the job's engine is started; `None`: its program is no longer found.
-    pub(crate) fn invocation(&self, job: &Job, prompt_file: &Path, folder: &Path) -> Option<Invocation> {
+    pub(crate) fn invocation(
+        &self,
+        job: &Job,
+        prompt_file: &Path,
+        folder: &Path,
+    ) -> Option<CommandInvocation> {
         let adapter = self.adapters.get(&job.engine)?;
-        let program = search::find(&adapter.command)?;
+        let program = program_search::find(&adapter.command)?;
         let mut args = Vec::new();
         for part in &adapter.args {
             match part {
-                Part::Literal(text) => args.push(text.into()),
-                Part::PromptFile => args.push(prompt_file.into()),
-                Part::Folder => args.push(folder.into()),
-                Part::Prompt => args.push(prompt_argument(job, prompt_file)),
-                Part::Yolo if job.yolo => args.extend(adapter.yolo.iter().map(OsString::from)),
-                Part::Yolo => {}
+                ArgumentTemplate::Literal(text) => args.push(text.into()),
+                ArgumentTemplate::PromptFile => args.push(prompt_file.into()),
+                ArgumentTemplate::Folder => args.push(folder.into()),
+                ArgumentTemplate::Prompt => args.push(prompt_argument(job, prompt_file)),
+                ArgumentTemplate::Yolo if job.yolo => args.extend(adapter.yolo.iter().map(OsString::from)),
+                ArgumentTemplate::Yolo => {}
             }
         }
-        Some(Invocation {
+        Some(CommandInvocation {
             program,
             args,
             stdin: adapter.stdin,
@@ -164,12 +169,12 @@ impl Engines {
 
 /// A command of a job file (`verify`, `ship`). Its first line that fails decides: what is to be published must not depend
 /// on the last one alone.
-pub(crate) fn shell(command: &str) -> Invocation {
+pub(crate) fn shell(command: &str) -> CommandInvocation {
     let args = ["-e", "-c", command].map(OsString::from).into();
-    Invocation {
+    CommandInvocation {
         program: PathBuf::from("/bin/sh"),
         args,
-        stdin: Stdin::Nothing,
+        stdin: EngineStdin::Nothing,
     }
 }
 

@@ -1,18 +1,20 @@
 //! The command lines that the engines get, worked out from their manuals.
 
 use super::*;
-use crate::job::{Naming, parse};
+use crate::job::{JobIdSource, parse};
 
 fn job(engine: &str, yolo: bool, prompt: &str) -> Job {
     let text = format!("---\nengine: {engine}\nyolo: {yolo}\n---\n{prompt}");
-    parse(Naming::File("a"), "a.md", text.as_bytes()).unwrap().job
+    parse(JobIdSource::FileName("a"), "a.md", text.as_bytes())
+        .unwrap()
+        .job
 }
 
-fn args_of(engines: &Engines, job: &Job) -> Vec<String> {
+fn args_of(engines: &EngineRegistry, job: &Job) -> Vec<String> {
     // The programs themselves need not be installed for this.
     let mut adapter = engines.adapters[&job.engine].clone();
     adapter.command = "/bin/sh".to_owned();
-    let engines = Engines {
+    let engines = EngineRegistry {
         adapters: BTreeMap::from([(job.engine.clone(), adapter)]),
         own: BTreeSet::new(),
     };
@@ -28,7 +30,7 @@ fn args_of(engines: &Engines, job: &Job) -> Vec<String> {
 
 #[test]
 fn permission_questions_are_skipped_only_where_the_job_says_so() {
-    let engines = Engines::new(&BTreeMap::new()).unwrap();
+    let engines = EngineRegistry::new(&BTreeMap::new()).unwrap();
     let cases: [(&str, &[&str], &[&str]); 6] = [
         ("claude", &["-p"], &["-p", "--dangerously-skip-permissions"]),
         (
@@ -73,7 +75,7 @@ fn permission_questions_are_skipped_only_where_the_job_says_so() {
 #[test]
 fn a_prompt_too_long_for_an_argument_goes_by_file() {
     let table = toml::from_str("command = \"mine\"\nargs = [\"--\", \"{prompt}\"]").unwrap();
-    let engines = Engines::new(&BTreeMap::from([("mine".to_owned(), table)])).unwrap();
+    let engines = EngineRegistry::new(&BTreeMap::from([("mine".to_owned(), table)])).unwrap();
     assert_eq!(args_of(&engines, &job("mine", false, "short")), ["--", "short"]);
     let long = args_of(&engines, &job("mine", false, &"x".repeat(ARGUMENT_BYTES_MAX + 1)));
     assert_eq!(long, ["--", "Read the file /p/prompt.md and do what it says."]);
@@ -96,7 +98,7 @@ fn a_table_that_could_not_work_is_refused_with_what_to_do() {
     ];
     for (table, advice) in cases {
         let tables = BTreeMap::from([("mine".to_owned(), toml::from_str(table).unwrap())]);
-        let message = Engines::new(&tables).unwrap_err().to_string();
+        let message = EngineRegistry::new(&tables).unwrap_err().to_string();
         assert!(
             message.starts_with("[engine.mine]") && message.contains(advice),
             "{table}: {message}"
@@ -106,7 +108,7 @@ fn a_table_that_could_not_work_is_refused_with_what_to_do() {
 
 #[test]
 fn the_words_of_each_engine_are_understood() {
-    let engines = Engines::new(&BTreeMap::new()).unwrap();
+    let engines = EngineRegistry::new(&BTreeMap::new()).unwrap();
     // As the programs print them; docs/engines.md says in which version.
     let failures = [
         (
@@ -147,7 +149,7 @@ fn the_words_of_each_engine_are_understood() {
     for (engine, tail, expected) in failures {
         let name = EngineName::new(engine).unwrap();
         assert_eq!(
-            engines.complaint(&name, || tail.to_owned()).as_deref(),
+            engines.failure_message(&name, || tail.to_owned()).as_deref(),
             expected,
             "{engine}: {tail}"
         );

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::clock::BootInstant;
+use crate::boot_clock::BootInstant;
 
 const FIRST: Duration = Duration::from_millis(250);
 const CAP: Duration = Duration::from_secs(30);
@@ -50,12 +50,12 @@ impl Backoff {
 
 /// Since when nothing got through.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Outage {
+pub(crate) struct CoordinatorOutage {
     since: Option<BootInstant>,
     told: bool,
 }
 
-impl Outage {
+impl CoordinatorOutage {
     /// `sent`: when the call that failed was started.
     pub(crate) fn failed(&mut self, sent: BootInstant) {
         self.since.get_or_insert(sent);
@@ -63,11 +63,11 @@ impl Outage {
 
     /// A call that was answered as it should be.
     pub(crate) fn answered(&mut self) {
-        *self = Outage::default();
+        *self = CoordinatorOutage::default();
     }
 
     /// When `--drain` gives up, until it has been told so.
-    pub(crate) fn gives_up_at(&self) -> Option<BootInstant> {
+    pub(crate) fn outage_report_at(&self) -> Option<BootInstant> {
         self.since.filter(|_| !self.told).map(|since| since + OUTAGE_MAX)
     }
 
@@ -116,16 +116,16 @@ mod tests {
     #[test]
     fn an_outage_lasts_from_the_first_failure_to_the_first_answer() {
         let start = BootInstant::now();
-        let mut outage = Outage::default();
-        assert_eq!(outage.gives_up_at(), None);
+        let mut outage = CoordinatorOutage::default();
+        assert_eq!(outage.outage_report_at(), None);
         outage.failed(start);
         outage.failed(start + Duration::from_secs(30));
-        assert_eq!(outage.gives_up_at(), Some(start + Duration::from_secs(60)));
+        assert_eq!(outage.outage_report_at(), Some(start + Duration::from_secs(60)));
         outage.given_up();
-        assert_eq!(outage.gives_up_at(), None);
+        assert_eq!(outage.outage_report_at(), None);
         outage.answered();
-        assert_eq!(outage.gives_up_at(), None);
+        assert_eq!(outage.outage_report_at(), None);
         outage.failed(start);
-        assert!(outage.gives_up_at().is_some());
+        assert!(outage.outage_report_at().is_some());
     }
 }

@@ -1,11 +1,11 @@
-//! The calls that the runner makes, one function an operation, each with a typed answer or a [`Failure`].
+//! The calls that the runner makes, one function an operation, each with a typed answer or a [`CallFailure`].
 //!
 //! It neither retries nor waits for anything but one answer, and knows nothing of jobs' files. Every call has a
 //! time limit; redirects are not followed and proxies not used, so that the token goes to the configured origin
 //! alone (clause S-12).
 
-mod answers;
-mod exchange;
+mod answer_parsing;
+mod http_exchange;
 #[cfg(test)]
 mod tests;
 
@@ -15,18 +15,18 @@ use std::time::Duration;
 use reqwest::{Method, Url};
 use serde_json::Value;
 
-pub(crate) use answers::{Claimed, Mirrored, Offer, StrayLease};
+pub(crate) use answer_parsing::{FleetClaim, ShadowOffer, ShadowReportOutcome, UnrequestedLease};
 
-use super::failure::{Failure, FailureKind, shown};
-use super::health::Operation;
+use super::call_failure::{CallFailure, FailureKind, shown};
+use super::coordinator_health::ApiOperation;
 use super::health_reporter::HealthReporter;
 use super::wire::{self, ClaimRequest, LeaseHolder, QuarantineRequest, ReportRequest};
 pub(crate) use crate::ids::LeaseProof;
 use crate::ids::{Capability, FactoryId, JobId};
-use crate::settings::{Settings, Token};
+use crate::settings::{BearerToken, Settings};
 use crate::stage::Stage;
-use answers::{offer, shaped, unknown_members};
-use exchange::{Answer, Call};
+use answer_parsing::{offer, shaped, unknown_members};
+use http_exchange::{HttpAnswer, HttpCall};
 
 /// What is wrong with a lease whose `ttlMs` can't be read.
 pub(crate) const NO_TIME: &str = "ttlMs is no whole number of milliseconds";
@@ -48,19 +48,19 @@ pub(crate) enum ClientError {
 
 /// A connection to the coordinator, made when the first call needs it.
 #[derive(Debug, Clone)]
-pub(crate) struct Client {
+pub(crate) struct CoordinatorClient {
     http: reqwest::Client,
     base: Url,
-    token: Option<Token>,
+    token: Option<BearerToken>,
     factory: FactoryId,
     limit: Duration,
     /// Is told how the calls fare, but for those of `claim`: whether its answer can be used is known elsewhere.
     health: HealthReporter,
 }
 
-impl Client {
+impl CoordinatorClient {
     /// Building costs milliseconds with https: callers make one when they first need it, and keep it.
-    pub(crate) fn new(settings: &Settings) -> Result<Client, ClientError> {
+    pub(crate) fn new(settings: &Settings) -> Result<CoordinatorClient, ClientError> {
         let base = settings
             .fleet
             .url
@@ -68,8 +68,8 @@ impl Client {
             .ok_or(ClientError::NoUrl)?
             .value
             .clone();
-        let http = exchange::build(base.scheme(), &settings.fleet.authorities)?;
-        Ok(Client {
+        let http = http_exchange::build(base.scheme(), &settings.fleet.authorities)?;
+        Ok(CoordinatorClient {
             http,
             base,
             token: settings.fleet.token.as_ref().map(|token| token.value.clone()),
@@ -79,9 +79,9 @@ impl Client {
         })
     }
 
-    pub(crate) fn reporting_to(self, health: &HealthReporter) -> Client {
+    pub(crate) fn reporting_to(self, health: &HealthReporter) -> CoordinatorClient {
         let health = health.clone();
-        Client { health, ..self }
+        CoordinatorClient { health, ..self }
     }
 
     pub(crate) fn health_reporter(&self) -> &HealthReporter {
@@ -89,8 +89,8 @@ impl Client {
     }
 
     /// What the coordinator would assign now, without a lease. Tells it nothing of the local decision.
-    pub(crate) async fn shadow_claim(&self, caps: &[Capability]) -> Result<Offer, Failure> {
-        self.noted(Operation::ShadowClaim, async {
+    pub(crate) async fn shadow_claim(&self, caps: &[Capability]) -> Result<ShadowOffer, CallFailure> {
+        self.noted(ApiOperation::ShadowClaim, async {
             let body = wire::ShadowClaimRequest {
                 factory_id: self.factory.as_str().to_owned(),
                 caps: words(caps),
@@ -98,15 +98,19 @@ impl Client {
             };
             let call = self.post(&["v1", "shadow", "claims"], &body)?;
             match self.send(call, &[200, 204]).await? {
-                Answer { status: 204, .. } => Ok(Offer::Nothing),
+                HttpAnswer { status: 204, .. } => Ok(ShadowOffer::Nothing),
                 answer => offer(answer.json()?),
             }
         })
         .await
     }
 
-    pub(crate) async fn shadow_report(&self, job: &JobId, stage: Stage) -> Result<Mirrored, Failure> {
-        self.noted(Operation::ShadowReport, async {
+    pub(crate) async fn shadow_report(
+        &self,
+        job: &JobId,
+        stage: Stage,
+    ) -> Result<ShadowReportOutcome, CallFailure> {
+        self.noted(ApiOperation::ShadowReport, async {
             let body = wire::ShadowReportRequest {
                 factory_id: self.factory.as_str().to_owned(),
                 job_id: job.to_string(),
@@ -121,13 +125,13 @@ impl Client {
                     let mut unknown = unknown_members(&value);
                     unknown.extend(answer.asks_to_wait.then(|| String::from("Retry-After")));
                     let read: wire::ShadowReportAnswer = shaped(value)?;
-                    Ok(Mirrored::Noted {
+                    Ok(ShadowReportOutcome::Noted {
                         accepted: read.accepted,
                         stage: shown(&read.stage),
                         unknown,
                     })
                 }
-                Err(failure) if failure.status() == Some(404) => Ok(Mirrored::UnknownJob),
+                Err(failure) if failure.status() == Some(404) => Ok(ShadowReportOutcome::UnknownJob),
                 Err(failure) => Err(failure),
             }
         })
@@ -140,7 +144,7 @@ impl Client {
         caps: &[Capability],
         wait: Option<Duration>,
         key: &str,
-    ) -> Result<Claimed, Failure> {
+    ) -> Result<FleetClaim, CallFailure> {
         let wait_ms = wait.map(millis);
         let body = ClaimRequest {
             factory_id: self.factory.as_str().to_owned(),
@@ -150,14 +154,14 @@ impl Client {
         let mut call = self.post(&["v1", "claims"], &body)?.with_key(key);
         call.limit += wait.unwrap_or_default();
         match self.send(call, &[200, 204]).await? {
-            Answer { status: 204, .. } => Ok(Claimed::Nothing),
-            answer => Ok(Claimed::Job(Box::new(shaped(answer.json()?)?))),
+            HttpAnswer { status: 204, .. } => Ok(FleetClaim::Nothing),
+            answer => Ok(FleetClaim::Job(Box::new(shaped(answer.json()?)?))),
         }
     }
 
-    /// Prolongs a lease; the answer is its time to live. Bounded by `limit` where that is shorter (clause T-2).
-    pub(crate) async fn renew(&self, proof: &LeaseProof, limit: Duration) -> Result<Duration, Failure> {
-        self.noted(Operation::Renew, async {
+    /// Prolongs a lease; the answer is its time to live. Bounded by `usage_limit` where that is shorter (clause T-2).
+    pub(crate) async fn renew(&self, proof: &LeaseProof, limit: Duration) -> Result<Duration, CallFailure> {
+        self.noted(ApiOperation::Renew, async {
             let mut call = self.post(
                 &["v1", "leases", proof.lease.as_str(), "renew"],
                 &self.holder(proof),
@@ -166,7 +170,7 @@ impl Client {
             let answer: wire::RenewAnswer = shaped(self.send(call, &[200]).await?.json()?)?;
             let same =
                 answer.lease.id == proof.lease.as_str() && answer.lease.fencing_token == proof.fencing_token;
-            let wrong = |what| Failure::indefinite(FailureKind::WrongShape, what);
+            let wrong = |what| CallFailure::indefinite(FailureKind::WrongShape, what);
             match (same, answer.lease.ttl()) {
                 (true, Some(ttl)) => Ok(ttl),
                 (true, None) => Err(wrong(NO_TIME)),
@@ -176,8 +180,8 @@ impl Client {
         .await
     }
 
-    pub(crate) async fn release(&self, proof: &LeaseProof, key: &str) -> Result<(), Failure> {
-        self.noted(Operation::Release, async {
+    pub(crate) async fn release(&self, proof: &LeaseProof, key: &str) -> Result<(), CallFailure> {
+        self.noted(ApiOperation::Release, async {
             let call = self.post(
                 &["v1", "leases", proof.lease.as_str(), "release"],
                 &self.holder(proof),
@@ -191,10 +195,10 @@ impl Client {
         &self,
         job: &JobId,
         proof: &LeaseProof,
-        news: &StageNews,
+        news: &StageReport,
         key: &str,
-    ) -> Result<Stage, Failure> {
-        self.noted(Operation::Report, async {
+    ) -> Result<Stage, CallFailure> {
+        self.noted(ApiOperation::Report, async {
             let body = ReportRequest {
                 factory_id: self.factory.as_str().to_owned(),
                 lease_id: proof.lease.to_string(),
@@ -206,7 +210,7 @@ impl Client {
             let call = self.post(&["v1", "jobs", job.as_str(), "reports"], &body)?;
             let answer: wire::StageAnswer = shaped(self.send(call.with_key(key), &[202]).await?.json()?)?;
             wire::stage_of_word(&answer.stage)
-                .ok_or_else(|| Failure::indefinite(FailureKind::WrongShape, "the answer's stage is none"))
+                .ok_or_else(|| CallFailure::indefinite(FailureKind::WrongShape, "the answer's stage is none"))
         })
         .await
     }
@@ -217,8 +221,8 @@ impl Client {
         proof: Option<&LeaseProof>,
         reason: &str,
         key: &str,
-    ) -> Result<(), Failure> {
-        self.noted(Operation::Quarantine, async {
+    ) -> Result<(), CallFailure> {
+        self.noted(ApiOperation::Quarantine, async {
             let body = QuarantineRequest {
                 factory_id: self.factory.as_str().to_owned(),
                 lease_id: proof.map(|proof| proof.lease.to_string()),
@@ -232,14 +236,14 @@ impl Client {
     }
 
     /// Whether the coordinator answers at all, and what time it is there; needs no token and sends none.
-    pub(crate) async fn health(&self) -> Result<Option<jiff::Timestamp>, Failure> {
+    pub(crate) async fn health(&self) -> Result<Option<jiff::Timestamp>, CallFailure> {
         let mut call = self.call(Method::GET, &["v1", "health"])?;
         call.token = None;
         let answered = self.send(call, &[200]).await?;
         let answer: wire::HealthAnswer = shaped(answered.json()?)?;
         match answer.status.as_str() {
             "ok" => Ok(answered.date),
-            other => Err(Failure::indefinite(
+            other => Err(CallFailure::indefinite(
                 FailureKind::WrongShape,
                 &format!("status `{other}`"),
             )),
@@ -247,12 +251,12 @@ impl Client {
     }
 
     /// Reads one job, which any token may do: shows whether the token is taken.
-    pub(crate) async fn check_token(&self) -> Result<(), Failure> {
+    pub(crate) async fn check_token(&self) -> Result<(), CallFailure> {
         let mut call = self.call(Method::GET, &["v1", "jobs"])?;
         call.url.set_query(Some("limit=1"));
         match self.send(call, &[200]).await?.json()?.get("jobs") {
             Some(Value::Array(_)) => Ok(()),
-            _ => Err(Failure::indefinite(
+            _ => Err(CallFailure::indefinite(
                 FailureKind::WrongShape,
                 "there is no list of jobs",
             )),
@@ -268,38 +272,38 @@ impl Client {
 
     async fn noted<T>(
         &self,
-        operation: Operation,
-        call: impl Future<Output = Result<T, Failure>>,
-    ) -> Result<T, Failure> {
+        operation: ApiOperation,
+        call: impl Future<Output = Result<T, CallFailure>>,
+    ) -> Result<T, CallFailure> {
         let outcome = call.await;
         self.health.ended(operation, outcome.as_ref().err());
         outcome
     }
 
-    async fn send(&self, call: Call, expected: &[u16]) -> Result<Answer, Failure> {
-        exchange::send(&self.http, call, expected).await
+    async fn send(&self, call: HttpCall, expected: &[u16]) -> Result<HttpAnswer, CallFailure> {
+        http_exchange::send(&self.http, call, expected).await
     }
 
-    fn post(&self, path: &[&str], body: &impl serde::Serialize) -> Result<Call, Failure> {
+    fn post(&self, path: &[&str], body: &impl serde::Serialize) -> Result<HttpCall, CallFailure> {
         let mut call = self.call(Method::POST, path)?;
         let bytes = serde_json::to_vec(body)
-            .map_err(|error| Failure::indefinite(FailureKind::WrongShape, &error.to_string()))?;
+            .map_err(|error| CallFailure::indefinite(FailureKind::WrongShape, &error.to_string()))?;
         call.body = Some(bytes);
         Ok(call)
     }
 
-    fn call(&self, method: Method, path: &[&str]) -> Result<Call, Failure> {
+    fn call(&self, method: Method, path: &[&str]) -> Result<HttpCall, CallFailure> {
         let mut url = self.base.clone();
         match url.path_segments_mut() {
             Ok(mut segments) => segments.pop_if_empty().extend(path),
             Err(()) => {
-                return Err(Failure::indefinite(
+                return Err(CallFailure::indefinite(
                     FailureKind::ConnectFailed,
                     "the address has no path",
                 ));
             }
         };
-        Ok(Call {
+        Ok(HttpCall {
             method,
             url,
             token: self.token.clone(),
@@ -312,7 +316,7 @@ impl Client {
 
 /// A stage to report, and when it was reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct StageNews {
+pub(crate) struct StageReport {
     pub(crate) stage: Stage,
     /// RFC 3339, UTC, three decimals.
     pub(crate) at: String,

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::failure::Failure;
-use super::health::{CoordinatorHealth, HealthNews, NotComparing, Operation};
-use super::thread;
+use super::background_thread;
+use super::call_failure::CallFailure;
+use super::coordinator_health::{ApiOperation, ComparisonHalt, CoordinatorHealth, HealthNotice};
 
 /// How much later than it happened something is handed on that nobody has to be told of.
 const SOON: Duration = Duration::from_millis(250);
@@ -19,16 +19,16 @@ const ANSWER_AGE: SignedDuration = SignedDuration::from_secs(10);
 const NEWS_MAX: usize = 8;
 
 /// What a thread that was started is given: how the calls fare now, and what is to be told of that.
-type Sink = Box<dyn FnMut(&CoordinatorHealth, Vec<HealthNews>) + Send>;
+type HealthSink = Box<dyn FnMut(&CoordinatorHealth, Vec<HealthNotice>) + Send>;
 
 /// Notes in vain until it is started.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct HealthReporter {
-    shared: Arc<Shared>,
+    shared: Arc<HealthReporterState>,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
+struct HealthReporterState {
     notes: Mutex<HealthNotes>,
     changed: Condvar,
 }
@@ -36,8 +36,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct HealthNotes {
     health: CoordinatorHealth,
-    news: Vec<HealthNews>,
-    due: HandOver,
+    news: Vec<HealthNotice>,
+    due: NoticeUrgency,
     /// When an answer was handed on last.
     answer_at: Option<Timestamp>,
     thread: ThreadState,
@@ -45,7 +45,7 @@ struct HealthNotes {
 
 /// When the notes are to be handed on.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum HandOver {
+enum NoticeUrgency {
     #[default]
     Never,
     Soon,
@@ -65,32 +65,32 @@ impl HealthReporter {
     ///
     /// # Errors
     /// The system gives no thread.
-    pub(crate) fn start(&self, sink: Sink) -> io::Result<()> {
+    pub(crate) fn start(&self, sink: HealthSink) -> io::Result<()> {
         let mut notes = self.shared.lock();
         if notes.thread == ThreadState::None {
             let shared = Arc::clone(&self.shared);
-            thread::spawn("aq-health", move || shared.hand_over(sink))?;
+            background_thread::spawn("aq-health", move || shared.hand_over(sink))?;
             notes.thread = ThreadState::Runs;
         }
         Ok(())
     }
 
     /// A call has ended.
-    pub(crate) fn ended(&self, operation: Operation, failure: Option<&Failure>) {
+    pub(crate) fn ended(&self, operation: ApiOperation, failure: Option<&CallFailure>) {
         self.note(|notes, now| notes.ended(operation, failure, now));
     }
 
     /// A claim has failed and is made again after a while.
-    pub(crate) fn claim_failed(&self, failure: &Failure, retry_in: Duration) {
+    pub(crate) fn claim_failed(&self, failure: &CallFailure, retry_in: Duration) {
         self.note(|notes, now| {
-            let noted = notes.ended(Operation::Claim, Some(failure), now);
+            let noted = notes.ended(ApiOperation::Claim, Some(failure), now);
             notes.health.retries_in(now, retry_in);
             noted
         });
     }
 
-    pub(crate) fn compares_no_more(&self, why: NotComparing) {
-        self.note(|notes, _| (HandOver::Soon, notes.health.compares_no_more(why)));
+    pub(crate) fn compares_no_more(&self, why: ComparisonHalt) {
+        self.note(|notes, _| (NoticeUrgency::Soon, notes.health.compares_no_more(why)));
     }
 
     /// Other calls than before are made from now on.
@@ -99,7 +99,7 @@ impl HealthReporter {
         (notes.health, notes.answer_at) = (CoordinatorHealth::default(), None);
     }
 
-    /// Waits at most `limit` for what is still to be told.
+    /// Waits at most `usage_limit` for what is still to be told.
     pub(crate) fn finish(&self, limit: Duration) {
         let mut notes = self.shared.lock();
         if notes.thread == ThreadState::Runs {
@@ -111,10 +111,13 @@ impl HealthReporter {
         }
     }
 
-    fn note(&self, change: impl FnOnce(&mut HealthNotes, Timestamp) -> (HandOver, Option<HealthNews>)) {
+    fn note(
+        &self,
+        change: impl FnOnce(&mut HealthNotes, Timestamp) -> (NoticeUrgency, Option<HealthNotice>),
+    ) {
         let mut notes = self.shared.lock();
         let (due, news) = change(&mut notes, Timestamp::now());
-        let due = if news.is_some() { HandOver::Now } else { due };
+        let due = if news.is_some() { NoticeUrgency::Now } else { due };
         if notes.thread == ThreadState::None {
             return;
         }
@@ -134,10 +137,10 @@ impl HealthReporter {
 impl HealthNotes {
     fn ended(
         &mut self,
-        operation: Operation,
-        failure: Option<&Failure>,
+        operation: ApiOperation,
+        failure: Option<&CallFailure>,
         now: Timestamp,
-    ) -> (HandOver, Option<HealthNews>) {
+    ) -> (NoticeUrgency, Option<HealthNotice>) {
         let failed = self.health.trouble.is_some();
         let news = self.health.ended(operation, failure, now);
         let is_over = failed && self.health.trouble.is_none();
@@ -145,39 +148,39 @@ impl HealthNotes {
             .answer_at
             .is_none_or(|at| now.duration_since(at) >= ANSWER_AGE);
         let due = match failure {
-            None if is_old => HandOver::Now,
-            None if !is_over => HandOver::Never,
-            None | Some(_) => HandOver::Soon,
+            None if is_old => NoticeUrgency::Now,
+            None if !is_over => NoticeUrgency::Never,
+            None | Some(_) => NoticeUrgency::Soon,
         };
-        if due == HandOver::Now {
+        if due == NoticeUrgency::Now {
             self.answer_at = Some(now);
         }
         (due, news)
     }
 }
 
-impl Shared {
+impl HealthReporterState {
     fn lock(&self) -> MutexGuard<'_, HealthNotes> {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn hand_over(&self, mut sink: Sink) {
+    fn hand_over(&self, mut sink: HealthSink) {
         loop {
             let mut notes = self.lock();
             let goes_on = |notes: &HealthNotes| notes.thread == ThreadState::Runs;
-            let nothing = |notes: &mut HealthNotes| goes_on(notes) && notes.due == HandOver::Never;
+            let nothing = |notes: &mut HealthNotes| goes_on(notes) && notes.due == NoticeUrgency::Never;
             notes = self
                 .changed
                 .wait_while(notes, nothing)
                 .unwrap_or_else(PoisonError::into_inner);
             // What follows at once is handed on with it.
-            let soon = |notes: &mut HealthNotes| goes_on(notes) && notes.due == HandOver::Soon;
+            let soon = |notes: &mut HealthNotes| goes_on(notes) && notes.due == NoticeUrgency::Soon;
             (notes, _) = self
                 .changed
                 .wait_timeout_while(notes, SOON, soon)
                 .unwrap_or_else(PoisonError::into_inner);
             let (health, news) = (notes.health.clone(), std::mem::take(&mut notes.news));
-            notes.due = HandOver::Never;
+            notes.due = NoticeUrgency::Never;
             let is_last = !goes_on(&notes);
             drop(notes);
             sink(&health, news);
@@ -194,21 +197,21 @@ mod tests {
     use std::sync::mpsc::channel;
 
     use super::*;
-    use crate::fleet::failure::FailureKind;
+    use crate::fleet::call_failure::FailureKind;
 
     #[test]
     fn what_is_noted_last_is_handed_on_at_the_end_at_the_latest() {
         let reporter = HealthReporter::default();
-        let failure = Failure::indefinite(FailureKind::Timeout, "");
+        let failure = CallFailure::indefinite(FailureKind::Timeout, "");
         // Nobody listens yet.
-        reporter.ended(Operation::Claim, Some(&failure));
+        reporter.ended(ApiOperation::Claim, Some(&failure));
         let (sender, handed) = channel();
-        let sink = move |health: &CoordinatorHealth, news: Vec<HealthNews>| {
+        let sink = move |health: &CoordinatorHealth, news: Vec<HealthNotice>| {
             let _ = sender.send((health.clone(), news));
         };
         reporter.start(Box::new(sink)).unwrap();
         (0..3).for_each(|_| reporter.claim_failed(&failure, Duration::from_secs(1)));
-        reporter.ended(Operation::Claim, None);
+        reporter.ended(ApiOperation::Claim, None);
         reporter.finish(Duration::from_secs(30));
         let handed: Vec<_> = handed.iter().collect();
         let (last, _) = handed.last().unwrap();
@@ -216,26 +219,26 @@ mod tests {
         let news = handed.into_iter().flat_map(|(_, news)| news);
         assert!(matches!(
             news.collect::<Vec<_>>()[..],
-            [HealthNews::Over { errors: 4, .. }]
+            [HealthNotice::Over { errors: 4, .. }]
         ));
     }
 
     #[test]
     fn trouble_that_nobody_is_told_of_is_handed_on_all_the_same_and_so_is_its_end() {
         let mut notes = HealthNotes::default();
-        let failure = Failure::indefinite(FailureKind::Timeout, "");
-        let mut due = |failure: Option<&Failure>, second| {
+        let failure = CallFailure::indefinite(FailureKind::Timeout, "");
+        let mut due = |failure: Option<&CallFailure>, second| {
             let at = Timestamp::from_second(second).unwrap();
-            let (due, news) = notes.ended(Operation::Claim, failure, at);
+            let (due, news) = notes.ended(ApiOperation::Claim, failure, at);
             (due, news.is_some())
         };
-        assert_eq!(due(None, 0), (HandOver::Now, false));
-        assert_eq!(due(None, 1), (HandOver::Never, false));
-        assert_eq!(due(Some(&failure), 2), (HandOver::Soon, true));
-        assert_eq!(due(None, 3), (HandOver::Soon, true));
-        assert_eq!(due(Some(&failure), 4), (HandOver::Soon, false));
-        assert_eq!(due(None, 5), (HandOver::Soon, false));
-        assert_eq!(due(None, 15), (HandOver::Now, false));
+        assert_eq!(due(None, 0), (NoticeUrgency::Now, false));
+        assert_eq!(due(None, 1), (NoticeUrgency::Never, false));
+        assert_eq!(due(Some(&failure), 2), (NoticeUrgency::Soon, true));
+        assert_eq!(due(None, 3), (NoticeUrgency::Soon, true));
+        assert_eq!(due(Some(&failure), 4), (NoticeUrgency::Soon, false));
+        assert_eq!(due(None, 5), (NoticeUrgency::Soon, false));
+        assert_eq!(due(None, 15), (NoticeUrgency::Now, false));
     }
 
     #[test]
@@ -245,10 +248,10 @@ mod tests {
         reporter
             .start(Box::new(move |_, _| held.recv().unwrap_or_default()))
             .unwrap();
-        let failure = Failure::indefinite(FailureKind::Timeout, "");
+        let failure = CallFailure::indefinite(FailureKind::Timeout, "");
         for _ in 0..10_000 {
-            reporter.ended(Operation::ShadowClaim, Some(&failure));
-            reporter.ended(Operation::ShadowClaim, None);
+            reporter.ended(ApiOperation::ShadowClaim, Some(&failure));
+            reporter.ended(ApiOperation::ShadowClaim, None);
         }
         reporter.finish(Duration::ZERO);
         drop(release);

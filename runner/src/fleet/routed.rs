@@ -1,37 +1,37 @@
 //! The routed mode, but for the run loop itself: claiming with back-off, keeping a lease, and the rules for what a
 //! claim brings. All of it talks to the loop by messages; the loop alone touches the queue and the processes.
 //!
-//! What is decided is pure: `inquiry` (one claim), `claim_pacing` (when the next), `tenure` (one lease), `admission`.
-//! `claimer` and `keeper` carry it out, on a thread of their own: no busy loop, disk or engine keeps a renewal from being
+//! What is decided is pure: `claim_machine` (one claim), `claim_pacing` (when the next), `lease_machine` (one lease), `cut_over`.
+//! `job_claimer` and `lease_renewer` carry it out, on a thread of their own: no busy loop, disk or engine keeps a renewal from being
 //! sent.
 
-pub(crate) mod admission;
 pub(crate) mod admission_policy;
+mod claim_answer;
+pub(crate) mod claim_machine;
 pub(crate) mod claim_pacing;
-mod claimer;
-pub(crate) mod courier;
-mod grant;
-pub(crate) mod inquiry;
-mod keeper;
-pub(crate) mod office;
-pub(crate) mod permissions;
-pub(crate) mod round;
-pub(crate) mod settlement;
-pub(crate) mod talk;
-pub(crate) mod tenure;
-mod thread;
+pub(crate) mod cut_over;
+pub(crate) mod delivery_outcome;
+pub(crate) mod fleet_session;
+mod fleet_thread;
+mod job_claimer;
+pub(crate) mod lease_machine;
+pub(crate) mod lease_messages;
+mod lease_renewer;
+pub(crate) mod outbox_delivery;
+pub(crate) mod outbox_sender;
+pub(crate) mod route_permissions;
 
 use std::time::Duration;
 
-use claimer::Claimer;
-use keeper::Keeper;
-pub(crate) use settlement::Settlement;
-use tenure::{Closing, Terms};
+pub(crate) use delivery_outcome::DeliveryOutcome;
+use job_claimer::JobClaimer;
+use lease_machine::{LeaseClose, LeaseTerms};
+use lease_renewer::LeaseRenewer;
 
 use super::client::LeaseProof;
-use super::lease::LeaseTime;
+use super::lease_time::LeaseTime;
 use super::wire::WireJob;
-use crate::clock::BootInstant;
+use crate::boot_clock::BootInstant;
 use crate::ids::{JobId, LeaseId};
 
 /// Messages that the loop has not taken yet; its tasks wait when there are more.
@@ -40,9 +40,9 @@ const EVENTS_MAX: usize = 64;
 /// What the tasks tell the run loop.
 #[derive(Debug)]
 pub(crate) enum FleetEvent {
-    /// The answer to [`office::Office::ask`]: a job with its lease, renewed if the claim had to wait.
-    Claimed(Box<Granted>),
-    /// The answer to [`office::Office::ask`]: nothing to do (a 204).
+    /// The answer to [`fleet_session::FleetSession::ask`]: a job with its lease, renewed if the claim had to wait.
+    Claimed(Box<GrantedJob>),
+    /// The answer to [`fleet_session::FleetSession::ask`]: nothing to do (a 204).
     Nothing,
     /// Nothing got through for 60 s: a `--drain` ends with exit 1 now, any other run goes on waiting.
     Unreachable { problem: String },
@@ -50,19 +50,19 @@ pub(crate) enum FleetEvent {
     CredentialRefused { problem: String },
     /// What runs under the lease has to end now, and the job goes to `quarantine/`.
     LeaseLost { job: JobId, reason: String },
-    /// The answer to [`office::Office::confirm`]: a renewal that was sent after the question has been answered.
+    /// The answer to [`fleet_session::FleetSession::confirm`]: a renewal that was sent after the question has been answered.
     Confirmed { job: JobId },
     /// The last word on a lease was said.
-    Settled {
+    LeaseClosed {
         job: JobId,
         lease: LeaseId,
-        outcome: Settlement,
+        outcome: DeliveryOutcome,
     },
 }
 
 /// A job and the right to work on it.
 #[derive(Debug)]
-pub(crate) struct Granted {
+pub(crate) struct GrantedJob {
     pub(crate) job: WireJob,
     pub(crate) id: JobId,
     pub(crate) proof: LeaseProof,

@@ -180,7 +180,7 @@ pub(crate) struct HealthAnswer {
 /// The part of problem+json (RFC 9457) that is decided by or shown.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Problem {
+pub(crate) struct ProblemDetails {
     pub(crate) code: String,
     #[serde(default)]
     pub(crate) title: String,

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::front_matter::{Entry, Value};
-use super::keys::{kind_of, near_miss};
-use super::{Accepted, Job, Naming, Remark, TIMEOUT_DEFAULT};
+use super::front_matter::{FrontMatterEntry, FrontMatterValue};
+use super::known_keys::{kind_of, nearest_key};
+use super::{Job, JobDiagnostic, JobIdSource, ParsedJob, TIMEOUT_DEFAULT};
 use crate::ids::{Capability, EngineName, InvalidId, JobId, LockName};
 use crate::settings::parse_duration;
 
@@ -13,12 +13,12 @@ const TIME_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 const RETRIES_MAX: i64 = 100;
 
 pub(super) fn read(
-    naming: Naming<'_>,
+    naming: JobIdSource<'_>,
     file: &str,
-    entries: &[Entry],
+    entries: &[FrontMatterEntry],
     body: &str,
-) -> Result<Accepted, Remark> {
-    let reader = Reader { file, entries };
+) -> Result<ParsedJob, JobDiagnostic> {
+    let reader = FieldReader { file, entries };
     let warnings = reader.unknown_keys()?;
     let job = Job {
         id: reader.id(naming)?,
@@ -41,28 +41,28 @@ pub(super) fn read(
             .unwrap_or(0),
         prompt: body.to_owned(),
     };
-    Ok(Accepted { job, warnings })
+    Ok(ParsedJob { job, warnings })
 }
 
-struct Reader<'a> {
+struct FieldReader<'a> {
     file: &'a str,
-    entries: &'a [Entry],
+    entries: &'a [FrontMatterEntry],
 }
 
-impl<'a> Reader<'a> {
-    fn refuse(&self, line: usize, text: impl Into<String>) -> Remark {
-        Remark::new(self.file, line, text)
+impl<'a> FieldReader<'a> {
+    fn refuse(&self, line: usize, text: impl Into<String>) -> JobDiagnostic {
+        JobDiagnostic::new(self.file, line, text)
     }
 
-    fn entry(&self, key: &str) -> Option<&'a Entry> {
+    fn entry(&self, key: &str) -> Option<&'a FrontMatterEntry> {
         self.entries.iter().find(|entry| entry.key == key)
     }
 
-    fn unknown_keys(&self) -> Result<Vec<Remark>, Remark> {
+    fn unknown_keys(&self) -> Result<Vec<JobDiagnostic>, JobDiagnostic> {
         let mut warnings = Vec::new();
         for entry in self.entries.iter().filter(|entry| kind_of(&entry.key).is_none()) {
             let shown: String = entry.key.escape_debug().take(60).collect();
-            if let Some(known) = near_miss(&entry.key) {
+            if let Some(known) = nearest_key(&entry.key) {
                 let text = format!("`{shown}` is no key of a job: write `{known}`");
                 return Err(self.refuse(entry.line, text));
             }
@@ -72,16 +72,16 @@ impl<'a> Reader<'a> {
         Ok(warnings)
     }
 
-    fn id(&self, naming: Naming<'_>) -> Result<JobId, Remark> {
+    fn id(&self, naming: JobIdSource<'_>) -> Result<JobId, JobDiagnostic> {
         let key = self.name("id", JobId::new)?;
         let line = self.entry("id").map_or(1, |entry| entry.line);
         match (naming, key) {
-            (Naming::Key, Some(id)) => Ok(id),
-            (Naming::Key, None) => Err(self.refuse(
+            (JobIdSource::IdKey, Some(id)) => Ok(id),
+            (JobIdSource::IdKey, None) => Err(self.refuse(
                 1,
                 "a job from standard input needs a name: add a key such as `id: fix-login`",
             )),
-            (Naming::File(name), key) => {
+            (JobIdSource::FileName(name), key) => {
                 let id =
                     JobId::new(name).map_err(|error| self.refuse(1, format!("the file's name: {error}")))?;
                 match key.filter(|key| *key != id) {
@@ -97,7 +97,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn engine(&self) -> Result<EngineName, Remark> {
+    fn engine(&self) -> Result<EngineName, JobDiagnostic> {
         self.name("engine", EngineName::new)?.ok_or_else(|| {
             self.refuse(
                 1,
@@ -106,15 +106,15 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn text(&self, key: &str, what: &str) -> Result<Option<(usize, String)>, Remark> {
+    fn text(&self, key: &str, what: &str) -> Result<Option<(usize, String)>, JobDiagnostic> {
         let Some(entry) = self.entry(key) else {
             return Ok(None);
         };
         match &entry.value {
-            Value::Text(text) if !text.is_empty() && !text.contains('\0') => {
+            FrontMatterValue::Text(text) if !text.is_empty() && !text.contains('\0') => {
                 Ok(Some((entry.line, text.clone())))
             }
-            Value::Integer(number) => Ok(Some((entry.line, number.to_string()))),
+            FrontMatterValue::Integer(number) => Ok(Some((entry.line, number.to_string()))),
             other => {
                 let text = format!(
                     "`{key}` is {}: write {what} (in quotes if in doubt)",
@@ -125,7 +125,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn command(&self, key: &str) -> Result<Option<String>, Remark> {
+    fn command(&self, key: &str) -> Result<Option<String>, JobDiagnostic> {
         let Some((line, text)) = self.text(key, "a shell command")? else {
             return Ok(None);
         };
@@ -138,7 +138,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn name<T>(&self, key: &str, new: fn(&str) -> Result<T, InvalidId>) -> Result<Option<T>, Remark> {
+    fn name<T>(&self, key: &str, new: fn(&str) -> Result<T, InvalidId>) -> Result<Option<T>, JobDiagnostic> {
         let Some((line, text)) = self.text(key, "a name")? else {
             return Ok(None);
         };
@@ -147,11 +147,11 @@ impl<'a> Reader<'a> {
             .map_err(|error| self.refuse(line, format!("`{key}`: {error}")))
     }
 
-    fn switch(&self, key: &str) -> Result<bool, Remark> {
+    fn switch(&self, key: &str) -> Result<bool, JobDiagnostic> {
         match self.entry(key) {
             None => Ok(false),
-            Some(Entry {
-                value: Value::Bool(value),
+            Some(FrontMatterEntry {
+                value: FrontMatterValue::Bool(value),
                 ..
             }) => Ok(*value),
             Some(entry) => {
@@ -161,7 +161,11 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn integer(&self, key: &str, allowed: std::ops::RangeInclusive<i64>) -> Result<Option<i64>, Remark> {
+    fn integer(
+        &self,
+        key: &str,
+        allowed: std::ops::RangeInclusive<i64>,
+    ) -> Result<Option<i64>, JobDiagnostic> {
         let Some(entry) = self.entry(key) else {
             return Ok(None);
         };
@@ -170,7 +174,7 @@ impl<'a> Reader<'a> {
             start => format!("a whole number from {start} to {}", allowed.end()),
         };
         match &entry.value {
-            Value::Integer(value) if allowed.contains(value) => Ok(Some(*value)),
+            FrontMatterValue::Integer(value) if allowed.contains(value) => Ok(Some(*value)),
             other => {
                 let text = format!("`{key}` is {}: write {limits}", describe(other));
                 Err(self.refuse(entry.line, text))
@@ -178,7 +182,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn duration(&self, key: &str) -> Result<Option<Duration>, Remark> {
+    fn duration(&self, key: &str) -> Result<Option<Duration>, JobDiagnostic> {
         let Some((line, text)) = self.text(key, "a length of time such as 15m")? else {
             return Ok(None);
         };
@@ -194,20 +198,20 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn caps(&self) -> Result<Vec<Capability>, Remark> {
+    fn caps(&self) -> Result<Vec<Capability>, JobDiagnostic> {
         let Some(entry) = self.entry("caps") else {
             return Ok(Vec::new());
         };
         let advice = "write a list such as `caps: [gpu, linux]`";
-        let Value::List(values) = &entry.value else {
+        let FrontMatterValue::List(values) = &entry.value else {
             return Err(self.refuse(
                 entry.line,
                 format!("`caps` is {}: {advice}", describe(&entry.value)),
             ));
         };
-        let one = |value: &Value| match value {
-            Value::Text(text) => Capability::new(text).map_err(|error| format!("`caps`: {error}")),
-            Value::Integer(number) => {
+        let one = |value: &FrontMatterValue| match value {
+            FrontMatterValue::Text(text) => Capability::new(text).map_err(|error| format!("`caps`: {error}")),
+            FrontMatterValue::Integer(number) => {
                 Capability::new(&number.to_string()).map_err(|error| format!("`caps`: {error}"))
             }
             other => Err(format!("`caps` holds {}: {advice}", describe(other))),
@@ -220,14 +224,14 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn describe(value: &Value) -> String {
+fn describe(value: &FrontMatterValue) -> String {
     match value {
-        Value::Nothing => "empty".to_owned(),
-        Value::Bool(value) => format!("`{value}`"),
-        Value::Integer(value) => format!("`{value}`"),
-        Value::Text(text) => format!("`{}`", text.escape_debug().take(40).collect::<String>()),
-        Value::List(_) => "a list".to_owned(),
-        Value::Fraction => "a number that is not plain and whole".to_owned(),
-        Value::Table => "a table".to_owned(),
+        FrontMatterValue::Nothing => "empty".to_owned(),
+        FrontMatterValue::Bool(value) => format!("`{value}`"),
+        FrontMatterValue::Integer(value) => format!("`{value}`"),
+        FrontMatterValue::Text(text) => format!("`{}`", text.escape_debug().take(40).collect::<String>()),
+        FrontMatterValue::List(_) => "a list".to_owned(),
+        FrontMatterValue::Fraction => "a number that is not plain and whole".to_owned(),
+        FrontMatterValue::Table => "a table".to_owned(),
     }
 }

@@ -4,7 +4,7 @@
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
 
-use super::Remark;
+use super::JobDiagnostic;
 
 const SHAPE: &str =
     "start the file with a line `---`, then keys such as `engine: claude`, then another line `---`";
@@ -13,7 +13,7 @@ const SHAPE: &str =
 const KEYS_MAX: usize = 100;
 
 /// A job file, cut at its two `---` lines.
-pub(super) struct Parts<'a> {
+pub(super) struct JobFileParts<'a> {
     pub(super) yaml: &'a str,
     pub(super) body: &'a str,
     /// The line on which the body starts.
@@ -21,36 +21,40 @@ pub(super) struct Parts<'a> {
 }
 
 /// One key of the front matter.
-pub(super) struct Entry {
+pub(super) struct FrontMatterEntry {
     pub(super) key: String,
-    pub(super) value: Value,
+    pub(super) value: FrontMatterValue,
     /// In the file, counted from 1.
     pub(super) line: usize,
 }
 
 /// What stands behind a key, before anyone asks what it is for.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Value {
+pub(super) enum FrontMatterValue {
     Nothing,
     Bool(bool),
     Integer(i64),
     Text(String),
-    List(Vec<Value>),
+    List(Vec<FrontMatterValue>),
     Fraction,
     Table,
 }
 
-pub(super) fn split<'a>(file: &str, text: &'a str) -> Result<Parts<'a>, Remark> {
+pub(super) fn split<'a>(file: &str, text: &'a str) -> Result<JobFileParts<'a>, JobDiagnostic> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut lines = text.split_inclusive('\n');
     let Some(first) = lines.next().filter(|line| line.trim_end() == "---") else {
-        return Err(Remark::new(file, 1, format!("there is no front matter: {SHAPE}")));
+        return Err(JobDiagnostic::new(
+            file,
+            1,
+            format!("there is no front matter: {SHAPE}"),
+        ));
     };
     let mut end = first.len();
     for (index, line) in lines.enumerate() {
         if line.trim_end() == "---" {
             let body = &text[end + line.len()..];
-            return Ok(Parts {
+            return Ok(JobFileParts {
                 yaml: &text[first.len()..end],
                 body,
                 body_line: index + 3,
@@ -58,14 +62,14 @@ pub(super) fn split<'a>(file: &str, text: &'a str) -> Result<Parts<'a>, Remark> 
         }
         end += line.len();
     }
-    Err(Remark::new(
+    Err(JobDiagnostic::new(
         file,
         1,
         format!("the front matter has no end: {SHAPE}"),
     ))
 }
 
-pub(super) fn parse(file: &str, yaml: &str) -> Result<Vec<Entry>, Remark> {
+pub(super) fn parse(file: &str, yaml: &str) -> Result<Vec<FrontMatterEntry>, JobDiagnostic> {
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! { max_anchors: 0, max_aliases: 0, max_depth: 16, max_documents: 1 },
         strict_booleans: true,
@@ -77,15 +81,16 @@ pub(super) fn parse(file: &str, yaml: &str) -> Result<Vec<Entry>, Remark> {
     {
         return Ok(Vec::new());
     }
-    let entries: Entries = serde_saphyr::from_str_with_options(yaml, options).map_err(|error| {
-        let line = error.location().map_or(1, |location| file_line(location.line()));
-        Remark::new(file, line, advice(&error.without_snippet().to_string()))
-    })?;
+    let entries: FrontMatterEntries =
+        serde_saphyr::from_str_with_options(yaml, options).map_err(|error| {
+            let line = error.location().map_or(1, |location| file_line(location.line()));
+            JobDiagnostic::new(file, line, advice(&error.without_snippet().to_string()))
+        })?;
     match entries.0.get(KEYS_MAX) {
         None => Ok(entries.0),
         Some(entry) => {
             let text = format!("more than {KEYS_MAX} keys: put what isn't a key of a job into the body");
-            Err(Remark::new(file, entry.line, text))
+            Err(JobDiagnostic::new(file, entry.line, text))
         }
     }
 }
@@ -110,9 +115,9 @@ fn file_line(yaml_line: u64) -> usize {
     usize::try_from(yaml_line).unwrap_or(usize::MAX - 1) + 1
 }
 
-struct Entries(Vec<Entry>);
+struct FrontMatterEntries(Vec<FrontMatterEntry>);
 
-impl<'de> Deserialize<'de> for Entries {
+impl<'de> Deserialize<'de> for FrontMatterEntries {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(EntriesVisitor)
     }
@@ -121,27 +126,27 @@ impl<'de> Deserialize<'de> for Entries {
 struct EntriesVisitor;
 
 impl<'de> Visitor<'de> for EntriesVisitor {
-    type Value = Entries;
+    type Value = FrontMatterEntries;
 
     fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("keys with values")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<FrontMatterEntries, A::Error> {
         let mut entries = Vec::new();
         while let Some(key) = map.next_key::<Spanned<String>>()? {
-            let value = map.next_value::<Value>()?;
-            entries.push(Entry {
+            let value = map.next_value::<FrontMatterValue>()?;
+            entries.push(FrontMatterEntry {
                 key: key.value,
                 value,
                 line: file_line(key.referenced.line()),
             });
         }
-        Ok(Entries(entries))
+        Ok(FrontMatterEntries(entries))
     }
 }
 
-impl<'de> Deserialize<'de> for Value {
+impl<'de> Deserialize<'de> for FrontMatterValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(ValueVisitor)
     }
@@ -150,50 +155,50 @@ impl<'de> Deserialize<'de> for Value {
 struct ValueVisitor;
 
 impl<'de> Visitor<'de> for ValueVisitor {
-    type Value = Value;
+    type Value = FrontMatterValue;
 
     fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("a value")
     }
 
-    fn visit_unit<E: de::Error>(self) -> Result<Value, E> {
-        Ok(Value::Nothing)
+    fn visit_unit<E: de::Error>(self) -> Result<FrontMatterValue, E> {
+        Ok(FrontMatterValue::Nothing)
     }
 
-    fn visit_none<E: de::Error>(self) -> Result<Value, E> {
-        Ok(Value::Nothing)
+    fn visit_none<E: de::Error>(self) -> Result<FrontMatterValue, E> {
+        Ok(FrontMatterValue::Nothing)
     }
 
-    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<FrontMatterValue, E> {
+        Ok(FrontMatterValue::Bool(value))
     }
 
-    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::Integer(value))
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<FrontMatterValue, E> {
+        Ok(FrontMatterValue::Integer(value))
     }
 
-    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Value, E> {
-        Ok(i64::try_from(value).map_or(Value::Fraction, Value::Integer))
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<FrontMatterValue, E> {
+        Ok(i64::try_from(value).map_or(FrontMatterValue::Fraction, FrontMatterValue::Integer))
     }
 
-    fn visit_f64<E: de::Error>(self, _value: f64) -> Result<Value, E> {
-        Ok(Value::Fraction)
+    fn visit_f64<E: de::Error>(self, _value: f64) -> Result<FrontMatterValue, E> {
+        Ok(FrontMatterValue::Fraction)
     }
 
-    fn visit_str<E: de::Error>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::Text(value.to_owned()))
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<FrontMatterValue, E> {
+        Ok(FrontMatterValue::Text(value.to_owned()))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Value, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<FrontMatterValue, A::Error> {
         let mut values = Vec::new();
         while let Some(value) = sequence.next_element()? {
             values.push(value);
         }
-        Ok(Value::List(values))
+        Ok(FrontMatterValue::List(values))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<FrontMatterValue, A::Error> {
         while map.next_entry::<de::IgnoredAny, de::IgnoredAny>()?.is_some() {}
-        Ok(Value::Table)
+        Ok(FrontMatterValue::Table)
     }
 }

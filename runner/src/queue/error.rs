@@ -3,9 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::file_ownership::ForeignWriter;
 use crate::ids::JobId;
-use crate::job::Remark;
-use crate::ownership::Stranger;
+use crate::job::JobDiagnostic;
 use crate::stage::Stage;
 
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +35,7 @@ pub(crate) enum QueueError {
         source: io::Error,
     },
     #[error("{} can't carry a queue: {advice}", path.display())]
-    Unsound { path: PathBuf, advice: &'static str },
+    UnsuitableFolder { path: PathBuf, advice: &'static str },
     #[error(
         "{} is a link, and aq follows none below a queue folder: put the folder itself there, or make the whole queue \
          folder a link",
@@ -43,7 +43,7 @@ pub(crate) enum QueueError {
     )]
     Linked { path: PathBuf },
     #[error("{} is not safe from others: {stranger}, so they decide what runs here: {}", path.display(), stranger.advice(path))]
-    Exposed { path: PathBuf, stranger: Stranger },
+    Exposed { path: PathBuf, stranger: ForeignWriter },
     #[error(
         "{} can be replaced by anybody, as everyone on this host can write to {}: `chmod o-w {}`, or put the queue elsewhere",
         path.display(), folder.display(), folder.display()
@@ -52,7 +52,7 @@ pub(crate) enum QueueError {
     #[error("{} is damaged in line {line}: repair that line or remove it", path.display())]
     Damaged { path: PathBuf, line: usize },
     #[error("{0}")]
-    Job(Remark),
+    Job(JobDiagnostic),
     #[error("a job `{id}` is already in {stage}: choose another name{}", advice(id, *stage))]
     Taken { id: JobId, stage: Stage },
     #[error("there is no job `{id}` here: `aq list` shows those that there are")]

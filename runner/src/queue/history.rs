@@ -8,8 +8,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::judge::Stamp;
-use super::{FileDigest, Queue, QueueError, Reading, files};
+use super::classify::FileStamp;
+use super::{FileDigest, Queue, QueueError, QueueResult, durable_files};
 use crate::ids::{JobId, LeaseId, LeaseProof};
 use crate::stage::Stage;
 
@@ -18,7 +18,7 @@ pub(crate) const SHIPPING: &str = "shipping";
 
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Line {
+pub(crate) struct HistoryEntry {
     pub(crate) at: String,
     /// The stage that the job goes to.
     #[serde(with = "stage_as_folder")]
@@ -37,7 +37,7 @@ pub(crate) struct Line {
     /// The file as it was when it got that place, written by nobody: it has to be asked who writes it only once it is
     /// another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) counted: Option<Stamp>,
+    pub(crate) counted: Option<FileStamp>,
     /// Of the job file, on the lines that enqueue or start it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) digest: Option<FileDigest>,
@@ -51,21 +51,21 @@ pub(crate) struct Line {
 
 /// All lines of a job, oldest first; none for a job that was placed by hand and never looked at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct History {
-    pub(crate) lines: Vec<Line>,
+pub(crate) struct JobHistory {
+    pub(crate) lines: Vec<HistoryEntry>,
 }
 
-impl History {
+impl JobHistory {
     pub(crate) fn sequence(&self) -> Option<u64> {
         self.enqueued().and_then(|line| line.sequence)
     }
 
     /// The file as it was when it got its place.
-    pub(super) fn counted(&self) -> Option<Stamp> {
+    pub(super) fn counted(&self) -> Option<FileStamp> {
         self.enqueued().and_then(|line| line.counted)
     }
 
-    fn enqueued(&self) -> Option<&Line> {
+    fn enqueued(&self) -> Option<&HistoryEntry> {
         self.lines.iter().rev().find(|line| line.sequence.is_some())
     }
 
@@ -113,8 +113,8 @@ impl History {
     }
 
     /// The announcement of `ship` may name `building` too, and is no start.
-    fn last_start(&self) -> Option<&Line> {
-        let started = |line: &&Line| line.stage == Stage::Building && line.reason.is_none();
+    fn last_start(&self) -> Option<&HistoryEntry> {
+        let started = |line: &&HistoryEntry| line.stage == Stage::Building && line.reason.is_none();
         self.lines.iter().rev().find(started)
     }
 
@@ -127,12 +127,12 @@ pub(super) fn path(queue: &Queue, id: &JobId) -> PathBuf {
     queue.job_folder(id).join("history.jsonl")
 }
 
-pub(super) fn read(queue: &Queue, id: &JobId) -> Reading<History> {
+pub(super) fn read(queue: &Queue, id: &JobId) -> QueueResult<JobHistory> {
     let path = path(queue, id);
     // What a job laid in its place is not followed, nor waited for.
     let text = match queue.root.open_regular(&path).and_then(io::read_to_string) {
         Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(History::default()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(JobHistory::default()),
         Err(source) => return Err(QueueError::Read { path, source }),
     };
     let mut lines = Vec::new();
@@ -149,11 +149,11 @@ pub(super) fn read(queue: &Queue, id: &JobId) -> Reading<History> {
             }
         }
     }
-    Ok(History { lines })
+    Ok(JobHistory { lines })
 }
 
 /// Appends a line; it has reached the disk when this returns.
-pub(super) fn append(queue: &Queue, id: &JobId, line: &Line) -> Reading<()> {
+pub(super) fn append(queue: &Queue, id: &JobId, line: &HistoryEntry) -> QueueResult<()> {
     let path = path(queue, id);
     let write = |source| QueueError::Write {
         path: path.clone(),
@@ -161,10 +161,10 @@ pub(super) fn append(queue: &Queue, id: &JobId, line: &Line) -> Reading<()> {
     };
     let mut text = serde_json::to_string(line).map_err(|error| write(error.into()))?;
     text.push('\n');
-    match files::append_line(&queue.root, &path, &text) {
+    match durable_files::append_line(&queue.root, &path, &text) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             queue.root.make_folder(&queue.job_folder(id)).map_err(write)?;
-            files::append_line(&queue.root, &path, &text).map_err(write)?;
+            durable_files::append_line(&queue.root, &path, &text).map_err(write)?;
             queue.root.sync_folder(&queue.job_folder(id)).map_err(write)?;
             queue.root.sync_folder(&queue.jobs_folder()).map_err(write)
         }
@@ -173,7 +173,7 @@ pub(super) fn append(queue: &Queue, id: &JobId, line: &Line) -> Reading<()> {
 }
 
 /// Writes the whole record anew.
-pub(super) fn replace(queue: &Queue, id: &JobId, known: &History) -> Reading<()> {
+pub(super) fn replace(queue: &Queue, id: &JobId, known: &JobHistory) -> QueueResult<()> {
     let path = path(queue, id);
     let write = |source: io::Error| QueueError::Write {
         path: path.clone(),
@@ -194,7 +194,7 @@ pub(super) fn replace(queue: &Queue, id: &JobId, known: &History) -> Reading<()>
     }
     queue.root.make_folder(&folder).map_err(write)?;
     let scratch = queue.scratch_folder().join(format!("{id}.history"));
-    files::replace_durable(&queue.root, &path, &scratch, text.as_bytes()).map_err(write)
+    durable_files::replace_durable(&queue.root, &path, &scratch, text.as_bytes()).map_err(write)
 }
 
 /// The instant of a change, for people and for `--json`; nothing is decided by it.

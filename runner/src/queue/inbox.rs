@@ -9,38 +9,39 @@ use std::fs::Metadata;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use super::access::foreign;
-use super::judge::{Judged, Stamp, judge};
-use super::refuse::{Refused, quarantine, refuse};
-use super::revisits::RevisitList;
-use super::writers::is_written_in_place;
+use super::classify::{FileClass, FileStamp, classify};
+use super::file_writers::is_written_in_place;
+use super::inbox_revisits::RevisitList;
+use super::ownership_check::foreign;
+use super::reject::{RejectedFile, quarantine, reject};
 use super::{
-    Changes, Claim, FileSign, FileState, FileWriter, FileWriters, InWork, Queue, QueueError, Reading, claim,
+    FileState, FileWriter, FileWriters, FolderChanges, InboxClaim, Queue, QueueError, QueueResult,
+    WatchedFileState, WorkSnapshot, claim,
 };
-use crate::decide::{Order, Place, Waiting, Working};
 use crate::ids::{JobId, LockName};
+use crate::scheduler::{ActiveJob, InboxOrder, QueuePosition, WaitingJob};
 use crate::stage::Stage;
 
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
-    places: HashMap<OsString, (Stamp, Place)>,
-    order: Order,
-    locks_of_working: HashMap<JobId, (Stamp, Option<LockName>)>,
+    places: HashMap<OsString, (FileStamp, QueuePosition)>,
+    order: InboxOrder,
+    locks_of_working: HashMap<JobId, (FileStamp, Option<LockName>)>,
     revisits: RevisitList,
     /// Jobs that this process has had in work and put back.
-    put_back: HashMap<JobId, InWork>,
+    requeue: HashMap<JobId, WorkSnapshot>,
 }
 
 /// What a look at the inbox brought besides the jobs.
 #[derive(Debug, Default)]
-pub(crate) struct Look {
-    pub(crate) refused: Vec<Refused>,
+pub(crate) struct InboxScan {
+    pub(crate) refused: Vec<RejectedFile>,
     /// Files that are waited for from now on.
     pub(crate) awaited: Vec<AwaitedFile>,
     /// New files have no place in the order yet, because somebody keeps the queue locked.
     pub(crate) locked: Option<QueueError>,
     /// A file could not be judged because its job is in other hands at this moment.
-    pub(crate) in_other_hands: bool,
+    pub(crate) held_elsewhere: bool,
 }
 
 /// A file that does not count yet, because it is being written.
@@ -52,36 +53,40 @@ pub(crate) struct AwaitedFile {
 }
 
 /// A file that counts once nobody is writing it.
-struct Candidate {
+struct InboxCandidate {
     name: OsString,
     file: Metadata,
-    sign: FileSign,
-    judged: Judged,
+    sign: WatchedFileState,
+    judged: FileClass,
 }
 
 impl Inbox {
     /// Brings the picture up to date with what changed.
-    pub(crate) fn look(&mut self, queue: &Queue, changes: Changes) -> Reading<Look> {
+    pub(crate) fn look(&mut self, queue: &Queue, changes: FolderChanges) -> QueueResult<InboxScan> {
         let mut candidates = Vec::new();
         for (name, sign) in self.due(queue, changes)? {
             candidates.extend(self.look_at(queue, name, sign)?);
         }
-        let mut look = Look::default();
+        let mut look = InboxScan::default();
         let mut unregistered = Vec::new();
         for candidate in self.whole(candidates, &mut look) {
             unregistered.extend(self.settle(queue, candidate, &mut look)?);
         }
         self.register(queue, unregistered, &mut look)?;
-        look.in_other_hands = self.revisits.has_in_other_hands();
+        look.held_elsewhere = self.revisits.has_held_elsewhere();
         Ok(look)
     }
 
     /// The names to look at now, each with what is known to have happened to the file last.
-    fn due(&mut self, queue: &Queue, changes: Changes) -> Reading<BTreeMap<OsString, FileSign>> {
+    fn due(
+        &mut self,
+        queue: &Queue,
+        changes: FolderChanges,
+    ) -> QueueResult<BTreeMap<OsString, WatchedFileState>> {
         let mut names = BTreeMap::new();
         if changes.everything {
             let all = queue.names(Stage::Inbox)?.into_iter();
-            names.extend(all.map(|name| (name, FileSign::Unknown)));
+            names.extend(all.map(|name| (name, WatchedFileState::Unknown)));
             let gone = self.places.keys().filter(|name| !names.contains_key(*name));
             let gone: Vec<OsString> = gone.cloned().collect();
             gone.iter().for_each(|name| self.forget(name));
@@ -92,7 +97,7 @@ impl Inbox {
     }
 
     /// The jobs in their order, but for some.
-    pub(crate) fn waiting(&self, without: &BTreeSet<JobId>) -> Order {
+    pub(crate) fn waiting(&self, without: &BTreeSet<JobId>) -> InboxOrder {
         let mut order = self.order.clone();
         for id in without {
             if let Some((_, place)) = self.places.get(file_name(id).as_os_str()) {
@@ -107,13 +112,13 @@ impl Inbox {
     }
 
     /// The job was ours, and waits for another attempt.
-    pub(crate) fn put_back(&mut self, id: JobId, in_work: InWork) {
-        self.put_back.insert(id, in_work);
+    pub(crate) fn requeue(&mut self, id: JobId, in_work: WorkSnapshot) {
+        self.requeue.insert(id, in_work);
     }
 
     /// The job is ours now.
     pub(crate) fn taken(&mut self, id: &JobId) {
-        self.put_back.remove(id);
+        self.requeue.remove(id);
         self.forget_job(id);
     }
 
@@ -125,7 +130,8 @@ impl Inbox {
     /// close was told of yet.
     pub(crate) fn revisit_job(&mut self, id: &JobId) {
         self.forget_job(id);
-        self.revisits.in_other_hands(file_name(id), FileSign::Opened);
+        self.revisits
+            .held_elsewhere(file_name(id), WatchedFileState::Opened);
     }
 
     /// Whether there are files that do not count yet, because they are being written.
@@ -134,15 +140,15 @@ impl Inbox {
     }
 
     /// Starts the next attempt of the job that was chosen, unless someone was faster.
-    pub(crate) fn claim(&self, queue: &Queue, chosen: &Waiting) -> Reading<Claim> {
+    pub(crate) fn claim(&self, queue: &Queue, chosen: &WaitingJob) -> QueueResult<InboxClaim> {
         match self.places.get(&file_name(&chosen.id)) {
-            Some((stamp, _)) => claim::claim(queue, chosen, *stamp, None, self.put_back.get(&chosen.id)),
-            None => Ok(Claim::Gone),
+            Some((stamp, _)) => claim::claim(queue, chosen, *stamp, None, self.requeue.get(&chosen.id)),
+            None => Ok(InboxClaim::Unavailable),
         }
     }
 
     /// The jobs that have left the inbox for no final stage.
-    pub(crate) fn working(&mut self, queue: &Queue) -> Reading<Vec<Working>> {
+    pub(crate) fn working(&mut self, queue: &Queue) -> QueueResult<Vec<ActiveJob>> {
         let mut working = Vec::new();
         let mut known = std::mem::take(&mut self.locks_of_working);
         for stage in [Stage::Building, Stage::Testing, Stage::Review] {
@@ -151,44 +157,52 @@ impl Inbox {
                 let Ok(metadata) = queue.job_path(stage, &id).symlink_metadata() else {
                     continue;
                 };
-                let stamp = Stamp::of(&metadata);
+                let stamp = FileStamp::of(&metadata);
                 let lock = match known.remove(&id).filter(|(seen, _)| *seen == stamp) {
                     Some((_, lock)) => lock,
                     None => queue.job(stage, &id).ok().and_then(|job| job.lock),
                 };
                 self.locks_of_working.insert(id.clone(), (stamp, lock.clone()));
-                working.push(Working { id, stage, lock });
+                working.push(ActiveJob { id, stage, lock });
             }
         }
         Ok(working)
     }
 
-    fn look_at(&mut self, queue: &Queue, name: OsString, sign: FileSign) -> Reading<Option<Candidate>> {
+    fn look_at(
+        &mut self,
+        queue: &Queue,
+        name: OsString,
+        sign: WatchedFileState,
+    ) -> QueueResult<Option<InboxCandidate>> {
         let Some(file) = queue.inbox_file(&name)? else {
             self.forget(&name);
             self.revisits.remove(&name);
-            self.put_back.retain(|id, _| file_name(id) != name);
+            self.requeue.retain(|id, _| file_name(id) != name);
             return Ok(None);
         };
-        let stamp = Stamp::of(&file);
+        let stamp = FileStamp::of(&file);
         if self.places.get(&name).is_some_and(|(seen, _)| *seen == stamp) {
             self.revisits.remove(&name);
             return Ok(None);
         }
         self.forget(&name);
-        if sign == FileSign::Opened && self.revisits.awaited(&name).is_none() && is_written_in_place(&file) {
+        if sign == WatchedFileState::Opened
+            && self.revisits.awaited(&name).is_none()
+            && is_written_in_place(&file)
+        {
             // Its close is about to be told, and it costs less to wait for that than to look for the writer.
             self.revisits.written(name, sign, false);
             return Ok(None);
         }
-        match judge(queue, &name, &self.put_back)? {
-            Judged::Gone => self.revisits.remove(&name),
-            Judged::Registered(waiting, counted) if counted == Some(stamp) => {
+        match classify(queue, &name, &self.requeue)? {
+            FileClass::Gone => self.revisits.remove(&name),
+            FileClass::Registered(waiting, counted) if counted == Some(stamp) => {
                 self.revisits.remove(&name);
                 self.remember(name, stamp, waiting);
             }
             judged => {
-                return Ok(Some(Candidate {
+                return Ok(Some(InboxCandidate {
                     name,
                     file,
                     sign,
@@ -200,19 +214,19 @@ impl Inbox {
     }
 
     /// Those of them that nobody is writing; the others are waited for.
-    fn whole(&mut self, candidates: Vec<Candidate>, look: &mut Look) -> Vec<Candidate> {
+    fn whole(&mut self, candidates: Vec<InboxCandidate>, look: &mut InboxScan) -> Vec<InboxCandidate> {
         let writers = FileWriters::of(candidates.iter().map(|candidate| &candidate.file));
         let mut whole = Vec::new();
         for candidate in candidates {
-            let writer = match writers.judge(&candidate.file, candidate.sign, SystemTime::now()) {
-                FileState::Written(writer) => Some(writer),
+            let writer = match writers.classify(&candidate.file, candidate.sign, SystemTime::now()) {
+                FileState::BeingWritten(writer) => Some(writer),
                 FileState::Unproven => None,
                 FileState::Whole => {
                     whole.push(candidate);
                     continue;
                 }
             };
-            let Candidate { name, sign, .. } = candidate;
+            let InboxCandidate { name, sign, .. } = candidate;
             if self.revisits.awaited(&name) != Some(true) {
                 let name = name.clone();
                 look.awaited.push(AwaitedFile { name, writer });
@@ -226,45 +240,47 @@ impl Inbox {
     fn settle(
         &mut self,
         queue: &Queue,
-        candidate: Candidate,
-        look: &mut Look,
-    ) -> Reading<Option<Unregistered>> {
-        let Candidate {
+        candidate: InboxCandidate,
+        look: &mut InboxScan,
+    ) -> QueueResult<Option<UnregisteredJob>> {
+        let InboxCandidate {
             name,
             file,
             sign,
             judged,
         } = candidate;
-        let stamp = Stamp::of(&file);
+        let stamp = FileStamp::of(&file);
         // It was read before it was asked who writes it.
-        if queue.inbox_file(&name)?.map(|file| Stamp::of(&file)) != Some(stamp) {
-            self.revisits.in_other_hands(name, FileSign::Opened);
+        if queue.inbox_file(&name)?.map(|file| FileStamp::of(&file)) != Some(stamp) {
+            self.revisits.held_elsewhere(name, WatchedFileState::Opened);
             return Ok(None);
         }
         self.revisits.remove(&name);
         let judged = match (judged, foreign(&file)) {
-            (Judged::Registered(..) | Judged::Unregistered(_), Some(reason)) => Judged::Bad(reason),
+            (FileClass::Registered(..) | FileClass::Unregistered(_), Some(reason)) => {
+                FileClass::Invalid(reason)
+            }
             (judged, _) => judged,
         };
         match judged {
-            Judged::Registered(waiting, _) => self.remember(name, stamp, waiting),
-            Judged::Unregistered(waiting) => {
-                return Ok(Some(Unregistered {
+            FileClass::Registered(waiting, _) => self.remember(name, stamp, waiting),
+            FileClass::Unregistered(waiting) => {
+                return Ok(Some(UnregisteredJob {
                     waiting,
                     name,
                     stamp,
                     sign,
                 }));
             }
-            Judged::Bad(reason) => match refuse(queue, &name, reason)? {
+            FileClass::Invalid(reason) => match reject(queue, &name, reason)? {
                 Some(refused) => look.refused.push(refused),
-                None => self.revisits.in_other_hands(name, sign),
+                None => self.revisits.held_elsewhere(name, sign),
             },
-            Judged::Changed(id, reason) => match quarantine(queue, id, reason)? {
+            FileClass::Changed(id, reason) => match quarantine(queue, id, reason)? {
                 Some(refused) => look.refused.push(refused),
-                None => self.revisits.in_other_hands(name, sign),
+                None => self.revisits.held_elsewhere(name, sign),
             },
-            Judged::Gone => {}
+            FileClass::Gone => {}
         }
         Ok(None)
     }
@@ -273,14 +289,14 @@ impl Inbox {
     fn register(
         &mut self,
         queue: &Queue,
-        mut unregistered: Vec<Unregistered>,
-        look: &mut Look,
-    ) -> Reading<()> {
+        mut unregistered: Vec<UnregisteredJob>,
+        look: &mut InboxScan,
+    ) -> QueueResult<()> {
         if unregistered.is_empty() {
             return Ok(());
         }
         unregistered.sort_by(|one, other| one.waiting.id.cmp(&other.waiting.id));
-        let jobs: Vec<(JobId, Stamp)> = unregistered
+        let jobs: Vec<(JobId, FileStamp)> = unregistered
             .iter()
             .map(|file| (file.waiting.id.clone(), file.stamp))
             .collect();
@@ -297,18 +313,18 @@ impl Inbox {
                 Some(sequence) => self.remember(
                     file.name,
                     file.stamp,
-                    Waiting {
+                    WaitingJob {
                         sequence,
                         ..file.waiting
                     },
                 ),
-                None => self.revisits.in_other_hands(file.name, file.sign),
+                None => self.revisits.held_elsewhere(file.name, file.sign),
             }
         }
         Ok(())
     }
 
-    fn remember(&mut self, name: OsString, stamp: Stamp, waiting: Waiting) {
+    fn remember(&mut self, name: OsString, stamp: FileStamp, waiting: WaitingJob) {
         let place = waiting.place();
         self.order.insert_mut(place.clone(), Arc::new(waiting));
         self.places.insert(name, (stamp, place));
@@ -326,11 +342,11 @@ fn file_name(id: &JobId) -> OsString {
 }
 
 /// A good file without a place in the order.
-struct Unregistered {
-    waiting: Waiting,
+struct UnregisteredJob {
+    waiting: WaitingJob,
     name: OsString,
-    stamp: Stamp,
-    sign: FileSign,
+    stamp: FileStamp,
+    sign: WatchedFileState,
 }
 
 #[cfg(test)]
@@ -342,16 +358,16 @@ mod tests {
         JobId::new(text).unwrap()
     }
 
-    fn names(order: &Order) -> Vec<&str> {
+    fn names(order: &InboxOrder) -> Vec<&str> {
         order.values().map(|job| job.id.as_str()).collect()
     }
 
     #[test]
     fn a_picture_touches_no_job_and_stays_as_it_was() {
         let mut inbox = Inbox::default();
-        let stamp = Stamp::of(&std::fs::metadata("/").unwrap());
+        let stamp = FileStamp::of(&std::fs::metadata("/").unwrap());
         for (name, priority) in [("a", 1), ("b", 1), ("c", 2)] {
-            let waiting = Waiting {
+            let waiting = WaitingJob {
                 id: id(name),
                 priority,
                 sequence: 7,

@@ -11,11 +11,11 @@ use std::sync::Arc;
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
-use super::{History, JobHold, Queue, QueueError, Reading, claim, files, history};
+use super::{JobHistory, JobLocks, Queue, QueueError, QueueResult, claim, durable_files, history};
 use crate::ids::JobId;
 use crate::job::{FILE_BYTES_MAX, Job};
 use crate::stage::Stage;
-use crate::supervise::{Variable, read_environment, written_environment};
+use crate::supervise::{EnvironmentVariable, read_environment, written_environment};
 
 /// Begins the reason of a job that is not what it was.
 pub(crate) const CHANGED_IN_WORK: &str = "changed_in_work";
@@ -46,17 +46,17 @@ impl FileDigest {
 
 /// What a runner keeps in memory of a job that it has in work.
 #[derive(Debug, Clone)]
-pub(crate) struct InWork {
+pub(crate) struct WorkSnapshot {
     /// Its file, as it was when it was taken.
     bytes: Arc<[u8]>,
     digest: FileDigest,
     /// Its record, as it was when its command was started: nobody else writes it before that has ended.
-    record: History,
+    record: JobHistory,
 }
 
-impl InWork {
-    pub(super) fn new(bytes: Vec<u8>, digest: FileDigest, record: History) -> InWork {
-        InWork {
+impl WorkSnapshot {
+    pub(super) fn new(bytes: Vec<u8>, digest: FileDigest, record: JobHistory) -> WorkSnapshot {
+        WorkSnapshot {
             bytes: bytes.into(),
             digest,
             record,
@@ -68,13 +68,13 @@ impl InWork {
     }
 
     /// The record was read, or written, while nothing of the job ran.
-    pub(crate) fn remember(&mut self, record: History) {
+    pub(crate) fn remember(&mut self, record: JobHistory) {
         self.record = record;
     }
 
     /// The digest that the file of a job has to have which was put back into the inbox, or what is wrong with its record:
     /// others may have taken it from there, and then go on in the record where this process ended.
-    pub(super) fn expects(&self, known: &History) -> Result<Option<FileDigest>, String> {
+    pub(super) fn expects(&self, known: &JobHistory) -> Result<Option<FileDigest>, String> {
         match known.lines.strip_prefix(self.record.lines.as_slice()) {
             None => Err(record_changed()),
             Some([]) => Ok(Some(self.digest.clone())),
@@ -85,17 +85,22 @@ impl InWork {
 
 /// Where a job was worked on, for the one command of it that a person starts.
 #[derive(Debug)]
-pub(crate) struct KeptSurroundings {
+pub(crate) struct SavedExecutionContext {
     /// Where its runner was started.
     pub(crate) folder: PathBuf,
     /// That its runner had for its commands.
-    pub(crate) environment: Vec<Variable>,
+    pub(crate) environment: Vec<EnvironmentVariable>,
 }
 
 impl Queue {
     /// What of a job is not as it was when its command was started, in words. What was removed, and the record, are put
     /// back as they were.
-    pub(crate) fn changed(&self, stage: Stage, id: &JobId, known: &InWork) -> Reading<Option<String>> {
+    pub(crate) fn changed(
+        &self,
+        stage: Stage,
+        id: &JobId,
+        known: &WorkSnapshot,
+    ) -> QueueResult<Option<String>> {
         let file = self.changed_file(stage, id, known)?;
         let same = matches!(self.history(id), Ok(record) if record == known.record);
         if !same {
@@ -105,7 +110,12 @@ impl Queue {
     }
 
     /// The same of its file alone.
-    pub(crate) fn changed_file(&self, stage: Stage, id: &JobId, known: &InWork) -> Reading<Option<String>> {
+    pub(crate) fn changed_file(
+        &self,
+        stage: Stage,
+        id: &JobId,
+        known: &WorkSnapshot,
+    ) -> QueueResult<Option<String>> {
         let change = self.differs(stage, id, &known.digest)?;
         if self.job_path(stage, id).symlink_metadata().is_err() {
             let (scratch, _) = self.write_scratch(id, &known.bytes)?;
@@ -115,9 +125,14 @@ impl Queue {
     }
 
     /// How a file differs from the one that has this digest, in words.
-    pub(super) fn differs(&self, stage: Stage, id: &JobId, expected: &FileDigest) -> Reading<Option<String>> {
+    pub(super) fn differs(
+        &self,
+        stage: Stage,
+        id: &JobId,
+        expected: &FileDigest,
+    ) -> QueueResult<Option<String>> {
         let path = self.job_path(stage, id);
-        let what = match files::read_bounded(&self.root, &path, FILE_BYTES_MAX) {
+        let what = match durable_files::read_bounded(&self.root, &path, FILE_BYTES_MAX) {
             Ok(bytes) => match FileDigest::of(&bytes) {
                 found if found == *expected => return Ok(None),
                 found => format!("SHA-256 {} then, {} now", expected.short(), found.short()),
@@ -135,8 +150,8 @@ impl Queue {
         &self,
         stage: Stage,
         id: &JobId,
-        known: &History,
-    ) -> Reading<Option<String>> {
+        known: &JobHistory,
+    ) -> QueueResult<Option<String>> {
         match known.digest_in_work() {
             Some(digest) => self.differs(stage, id, digest),
             None => Ok(None),
@@ -144,7 +159,7 @@ impl Queue {
     }
 
     /// Whether the file that lies there is another one than the job was last enqueued, or worked on, with.
-    pub(crate) fn is_rewritten(&self, stage: Stage, id: &JobId) -> Reading<bool> {
+    pub(crate) fn is_rewritten(&self, stage: Stage, id: &JobId) -> QueueResult<bool> {
         match self.history(id)?.digest() {
             Some(digest) => Ok(self.differs(stage, id, digest)?.is_some()),
             None => Ok(false),
@@ -152,20 +167,20 @@ impl Queue {
     }
 
     /// What lies in `review` in place of the job that was worked on, in words.
-    pub(crate) fn changed_in_review(&self, id: &JobId) -> Reading<Option<String>> {
+    pub(crate) fn changed_in_review(&self, id: &JobId) -> QueueResult<Option<String>> {
         self.differs_from_record(Stage::Review, id, &self.history(id)?)
     }
 
     /// A job and the digest of the bytes that describe it.
-    pub(crate) fn job_and_digest(&self, stage: Stage, id: &JobId) -> Reading<(Job, FileDigest)> {
+    pub(crate) fn job_and_digest(&self, stage: Stage, id: &JobId) -> QueueResult<(Job, FileDigest)> {
         let (job, bytes) = self.read_job(stage, id)?;
         Ok((job, FileDigest::of(&bytes)))
     }
 
     /// The digest of the file that lies there.
-    pub(crate) fn digest(&self, stage: Stage, id: &JobId) -> Reading<FileDigest> {
+    pub(crate) fn digest(&self, stage: Stage, id: &JobId) -> QueueResult<FileDigest> {
         let path = self.job_path(stage, id);
-        match files::read_bounded(&self.root, &path, FILE_BYTES_MAX) {
+        match durable_files::read_bounded(&self.root, &path, FILE_BYTES_MAX) {
             Ok(bytes) => Ok(FileDigest::of(&bytes)),
             Err(source) => Err(QueueError::Read { path, source }),
         }
@@ -173,34 +188,38 @@ impl Queue {
 
     /// Keeps, for a job that goes to `review`, what its `ship` needs. The environment can hold secrets: for its owner
     /// alone, and only as long as the job waits there.
-    pub(crate) fn keep_surroundings(&self, hold: &JobHold, kept: &KeptSurroundings) -> Reading<()> {
+    pub(crate) fn save_execution_context(
+        &self,
+        hold: &JobLocks,
+        kept: &SavedExecutionContext,
+    ) -> QueueResult<()> {
         let id = hold.id();
         let path = self.surroundings_file(id);
         let folder = ("PWD".into(), kept.folder.clone().into_os_string());
-        let all: Vec<Variable> = std::iter::once(folder)
+        let all: Vec<EnvironmentVariable> = std::iter::once(folder)
             .chain(kept.environment.iter().cloned())
             .collect();
         let scratch = self.scratch_folder().join(format!("{id}.surroundings"));
-        files::replace_durable(&self.root, &path, &scratch, &written_environment(&all))
+        durable_files::replace_durable(&self.root, &path, &scratch, &written_environment(&all))
             .map_err(|source| QueueError::Write { path, source })
     }
 
     /// What was kept of a job in `review`; none: by an earlier version, or somebody removed it.
-    pub(crate) fn surroundings(&self, id: &JobId) -> Reading<Option<KeptSurroundings>> {
+    pub(crate) fn surroundings(&self, id: &JobId) -> QueueResult<Option<SavedExecutionContext>> {
         let path = self.surroundings_file(id);
-        let bytes = match files::read_bounded(&self.root, &path, SURROUNDINGS_BYTES_MAX) {
+        let bytes = match durable_files::read_bounded(&self.root, &path, SURROUNDINGS_BYTES_MAX) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(QueueError::Read { path, source }),
         };
         let mut all = read_environment(&bytes).into_iter();
-        Ok(all.next().map(|(_, folder)| KeptSurroundings {
+        Ok(all.next().map(|(_, folder)| SavedExecutionContext {
             folder: folder.into(),
             environment: all.collect(),
         }))
     }
 
-    pub(super) fn forget_surroundings(&self, id: &JobId) -> Reading<()> {
+    pub(super) fn forget_surroundings(&self, id: &JobId) -> QueueResult<()> {
         let path = self.surroundings_file(id);
         self.root
             .remove(&path)

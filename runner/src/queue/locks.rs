@@ -16,9 +16,9 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
-use super::{Queue, QueueError, Reading, files};
+use super::{Queue, QueueError, QueueResult, durable_files};
+use crate::file_ownership::user;
 use crate::ids::{JobId, LockName};
-use crate::ownership::user;
 use crate::stage::Stage;
 
 const QUEUE_LOCK_WAIT_MAX: Duration = Duration::from_secs(10);
@@ -26,31 +26,31 @@ const QUEUE_LOCK_RETRY: Duration = Duration::from_millis(2);
 
 /// A held lock; dropping it gives it back, unless a supervisor holds it too.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct HeldLock {
     file: File,
 }
 
 /// All that stands for "this job is being worked on, by me".
 #[derive(Debug)]
-pub(crate) struct JobHold {
+pub(crate) struct JobLocks {
     pub(super) id: JobId,
-    _owner: Held,
-    job: Held,
-    name: Option<Held>,
+    _owner: HeldLock,
+    job: HeldLock,
+    name: Option<HeldLock>,
 }
 
-impl JobHold {
+impl JobLocks {
     pub(crate) fn id(&self) -> &JobId {
         &self.id
     }
 
     /// A job in review holds no lock but its own (clause O-5).
-    pub(crate) fn give_back_name(&mut self) {
+    pub(crate) fn release_name_lock(&mut self) {
         self.name = None;
     }
 
     /// Takes the lock that the job names again; false: it is held elsewhere.
-    pub(crate) fn take_name(&mut self, queue: &Queue, name: Option<&LockName>) -> Reading<bool> {
+    pub(crate) fn acquire_name_lock(&mut self, queue: &Queue, name: Option<&LockName>) -> QueueResult<bool> {
         let [_, _, folder] = folders(queue);
         if let (None, Some(name)) = (&self.name, name) {
             let path = folder.join(name.as_str());
@@ -74,8 +74,8 @@ impl JobHold {
 
 /// Who has a job.
 #[derive(Debug)]
-pub(super) enum Taking {
-    Mine(JobHold),
+pub(super) enum JobLockState {
+    Acquired(JobLocks),
     /// A runner that lives takes care of it.
     Owned,
     /// Its runner is gone, but something of it still lives.
@@ -90,7 +90,7 @@ pub(super) fn folders(queue: &Queue) -> [PathBuf; 3] {
 }
 
 /// Takes all that a job needs, or nothing.
-pub(super) fn take(queue: &Queue, id: &JobId, name: Option<&LockName>) -> Reading<Taking> {
+pub(super) fn take(queue: &Queue, id: &JobId, name: Option<&LockName>) -> QueueResult<JobLockState> {
     let [owner, job, named] = folders(queue);
     let (owner, job) = (owner.join(id.as_str()), job.join(id.as_str()));
     let kept = name.map(|name| is_kept(queue, name)).transpose()?;
@@ -98,27 +98,27 @@ pub(super) fn take(queue: &Queue, id: &JobId, name: Option<&LockName>) -> Readin
     // Asked for first, so that a lock in other hands is left without a trace: giving back a lock that was taken in vain
     // would wake everyone who waits for one, this process included, again and again.
     if !probe(queue, &owner)? {
-        return Ok(Taking::Owned);
+        return Ok(JobLockState::Owned);
     }
     if !probe(queue, &job)? {
-        return Ok(Taking::Orphaned);
+        return Ok(JobLockState::Orphaned);
     }
     if let Some(name) = &name
         && (kept == Some(true) || !probe(queue, name)?)
     {
-        return Ok(Taking::NameHeld);
+        return Ok(JobLockState::NameHeld);
     }
     let Some(owner) = try_hold(queue, &owner)? else {
-        return Ok(Taking::Owned);
+        return Ok(JobLockState::Owned);
     };
     let Some(job) = try_hold(queue, &job)? else {
-        return Ok(Taking::Orphaned);
+        return Ok(JobLockState::Orphaned);
     };
     let name = match name.as_deref().map(|name| try_hold(queue, name)).transpose()? {
-        Some(None) => return Ok(Taking::NameHeld),
+        Some(None) => return Ok(JobLockState::NameHeld),
         held => held.flatten(),
     };
-    Ok(Taking::Mine(JobHold {
+    Ok(JobLockState::Acquired(JobLocks {
         id: id.clone(),
         _owner: owner,
         job,
@@ -127,13 +127,13 @@ pub(super) fn take(queue: &Queue, id: &JobId, name: Option<&LockName>) -> Readin
 }
 
 /// No runner that lives takes care of the job.
-pub(super) fn is_unowned(queue: &Queue, id: &JobId) -> Reading<bool> {
+pub(super) fn is_unowned(queue: &Queue, id: &JobId) -> QueueResult<bool> {
     let [owner, _, _] = folders(queue);
     probe(queue, &owner.join(id.as_str()))
 }
 
 /// The part of a hold that is free even while something of the job is alive.
-pub(super) fn take_owner(queue: &Queue, id: &JobId) -> Reading<Option<Held>> {
+pub(super) fn take_owner(queue: &Queue, id: &JobId) -> QueueResult<Option<HeldLock>> {
     let [owner, _, _] = folders(queue);
     try_hold(queue, &owner.join(id.as_str()))
 }
@@ -145,16 +145,16 @@ pub(super) fn job_lock(queue: &Queue, id: &JobId) -> PathBuf {
 }
 
 /// From now on the name counts as held, whoever is alive, until that job leaves `quarantine`.
-pub(super) fn keep_name(queue: &Queue, name: &LockName, id: &JobId) -> Reading<()> {
-    let path = queue.kept_folder().join(name.as_str());
-    files::append_line(&queue.root, &path, &format!("{id}\n"))
+pub(super) fn keep_lock_in_quarantine(queue: &Queue, name: &LockName, id: &JobId) -> QueueResult<()> {
+    let path = queue.quarantined_locks_folder().join(name.as_str());
+    durable_files::append_line(&queue.root, &path, &format!("{id}\n"))
         .map_err(|source| QueueError::Write { path, source })
 }
 
 /// The jobs in `quarantine` that keep the lock of this name.
-pub(super) fn keepers(queue: &Queue, name: &LockName) -> Reading<Vec<JobId>> {
-    let path = queue.kept_folder().join(name.as_str());
-    let text = match files::read_text(&queue.root, &path) {
+pub(super) fn keepers(queue: &Queue, name: &LockName) -> QueueResult<Vec<JobId>> {
+    let path = queue.quarantined_locks_folder().join(name.as_str());
+    let text = match durable_files::read_text(&queue.root, &path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(source) => return Err(QueueError::Read { path, source }),
@@ -166,8 +166,8 @@ pub(super) fn keepers(queue: &Queue, name: &LockName) -> Reading<Vec<JobId>> {
 }
 
 /// All names that count as held although nothing need be alive.
-pub(super) fn kept_names(queue: &Queue) -> Reading<BTreeSet<LockName>> {
-    let path = queue.kept_folder();
+pub(super) fn quarantined_lock_names(queue: &Queue) -> QueueResult<BTreeSet<LockName>> {
+    let path = queue.quarantined_locks_folder();
     let names = match queue.root.names(&path) {
         Ok(names) => names,
         // A queue of an earlier version, that nothing has run yet.
@@ -185,16 +185,16 @@ pub(super) fn kept_names(queue: &Queue) -> Reading<BTreeSet<LockName>> {
     Ok(kept)
 }
 
-fn is_kept(queue: &Queue, name: &LockName) -> Reading<bool> {
+fn is_kept(queue: &Queue, name: &LockName) -> QueueResult<bool> {
     Ok(!keepers(queue, name)?.is_empty())
 }
 
 /// The short lock around what has to be seen and changed as one: ids, and the enqueue order.
-pub(super) fn hold_queue(queue: &Queue) -> Reading<Held> {
-    hold_queue_within(queue, QUEUE_LOCK_WAIT_MAX)
+pub(super) fn lock_queue(queue: &Queue) -> QueueResult<HeldLock> {
+    lock_queue_within(queue, QUEUE_LOCK_WAIT_MAX)
 }
 
-pub(super) fn hold_queue_within(queue: &Queue, limit: Duration) -> Reading<Held> {
+pub(super) fn lock_queue_within(queue: &Queue, limit: Duration) -> QueueResult<HeldLock> {
     let path = queue.state().join("queue.lock");
     let started = Instant::now();
     loop {
@@ -212,16 +212,16 @@ pub(super) fn hold_queue_within(queue: &Queue, limit: Duration) -> Reading<Held>
 
 /// Holders open a lock file for writing and those who only ask open it for reading: what waits for a lock listens for
 /// closes after writing, and must not wake itself by asking.
-pub(super) fn try_hold(queue: &Queue, path: &Path) -> Reading<Option<Held>> {
+pub(super) fn try_hold(queue: &Queue, path: &Path) -> QueueResult<Option<HeldLock>> {
     let file = queue.root.open_lock(path).map_err(|source| QueueError::Write {
         path: path.to_owned(),
         source,
     })?;
-    Ok(lock(path, &file)?.then_some(Held { file }))
+    Ok(lock(path, &file)?.then_some(HeldLock { file }))
 }
 
 /// Whether a lock is free at this moment.
-fn probe(queue: &Queue, path: &Path) -> Reading<bool> {
+fn probe(queue: &Queue, path: &Path) -> QueueResult<bool> {
     match queue.root.open(path) {
         Ok(file) => lock(path, &file),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
@@ -255,7 +255,7 @@ fn holder(path: &Path) -> Option<String> {
     ))
 }
 
-fn lock(path: &Path, file: &File) -> Reading<bool> {
+fn lock(path: &Path, file: &File) -> QueueResult<bool> {
     match flock(file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(true),
         Err(Errno::WOULDBLOCK) => Ok(false),
@@ -276,15 +276,15 @@ mod tests {
         let queue = Queue::create(&folder.path().join("queue")).unwrap();
         let (own, keeper) = (JobId::new("own").unwrap(), JobId::new("keeper").unwrap());
         let name = LockName::new("l").unwrap();
-        let Taking::Mine(mut hold) = take(&queue, &own, Some(&name)).unwrap() else {
+        let JobLockState::Acquired(mut hold) = take(&queue, &own, Some(&name)).unwrap() else {
             panic!("nobody else is here");
         };
-        hold.give_back_name();
+        hold.release_name_lock();
         let evidence = queue.job_path(Stage::Quarantine, &keeper);
         std::fs::write(&evidence, "").unwrap();
-        keep_name(&queue, &name, &keeper).unwrap();
-        assert!(!hold.take_name(&queue, Some(&name)).unwrap());
+        keep_lock_in_quarantine(&queue, &name, &keeper).unwrap();
+        assert!(!hold.acquire_name_lock(&queue, Some(&name)).unwrap());
         std::fs::remove_file(evidence).unwrap();
-        assert!(hold.take_name(&queue, Some(&name)).unwrap());
+        assert!(hold.acquire_name_lock(&queue, Some(&name)).unwrap());
     }
 }

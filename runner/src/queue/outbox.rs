@@ -10,29 +10,32 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{JobHold, Line, Queue, QueueError, Reading, add, change, files, history, locks};
+use super::{
+    HistoryEntry, JobLocks, Queue, QueueError, QueueResult, durable_files, history, locks, stage_move,
+    submission,
+};
 use crate::ids::{JobId, LeaseId, LeaseProof};
 use crate::queue_root::QueueRoot;
 use crate::stage::Stage;
 
-const LETTER_BYTES_MAX: usize = 64 * 1024;
+const OUTBOX_ENTRY_BYTES_MAX: usize = 64 * 1024;
 
 /// A final report, or a quarantine, with all that sending it takes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Letter {
+pub(crate) struct OutboxEntry {
     job: String,
     lease: String,
     fencing_token: u64,
     stage: String,
     pub(crate) at: String,
     pub(crate) detail: Option<String>,
-    /// Its `Idempotency-Key`, the same however often it is sent.
+    /// Its `Idempotency-SettingKey`, the same however often it is sent.
     pub(crate) key: String,
 }
 
-impl Letter {
-    pub(crate) fn new(job: &JobId, proof: &LeaseProof, stage: Stage, detail: Option<&str>) -> Letter {
-        Letter {
+impl OutboxEntry {
+    pub(crate) fn new(job: &JobId, proof: &LeaseProof, stage: Stage, detail: Option<&str>) -> OutboxEntry {
+        OutboxEntry {
             job: job.to_string(),
             lease: proof.lease.to_string(),
             fencing_token: proof.fencing_token,
@@ -64,16 +67,16 @@ fn key(job: &JobId, proof: &LeaseProof) -> String {
 
 /// A letter in the outbox, in the hands of this process.
 #[derive(Debug)]
-pub(crate) struct Posted {
-    pub(crate) letter: Letter,
+pub(crate) struct PersistedEntry {
+    pub(crate) letter: OutboxEntry,
     path: PathBuf,
     root: QueueRoot,
-    _held: Option<locks::Held>,
+    _held: Option<locks::HeldLock>,
 }
 
-impl Posted {
+impl PersistedEntry {
     /// It was answered, whatever the answer.
-    pub(crate) fn answered(self) -> Reading<()> {
+    pub(crate) fn answered(self) -> QueueResult<()> {
         self.root.remove(&self.path).map_err(|source| QueueError::Write {
             path: self.path,
             source,
@@ -83,38 +86,38 @@ impl Posted {
 
 impl Queue {
     /// Announces the final stage, posts its report, and moves the file: a crash in between loses none of them.
-    pub(crate) fn advance_posted(
+    pub(crate) fn advance_with_report(
         &self,
-        hold: &JobHold,
+        hold: &JobLocks,
         from: Stage,
         to: Stage,
         reason: Option<&str>,
-        letter: Letter,
-    ) -> Reading<Posted> {
+        letter: OutboxEntry,
+    ) -> QueueResult<PersistedEntry> {
         let known = self.history(hold.id())?;
-        let line = change::line(&known, to, known.spent(), reason);
-        self.announce_post_and_move(hold.id(), from, to, line, letter)
+        let line = stage_move::line(&known, to, known.spent(), reason);
+        self.announce_report_and_move(hold.id(), from, to, line, letter)
     }
 
-    pub(super) fn announce_post_and_move(
+    pub(super) fn announce_report_and_move(
         &self,
         id: &JobId,
         from: Stage,
         to: Stage,
-        line: Line,
-        letter: Letter,
-    ) -> Reading<Posted> {
+        line: HistoryEntry,
+        letter: OutboxEntry,
+    ) -> QueueResult<PersistedEntry> {
         history::append(self, id, &line)?;
         let posted = self.post(id, letter)?;
         self.move_file(&format!("{id}.md"), from, to)?;
         Ok(posted)
     }
 
-    pub(super) fn post(&self, id: &JobId, letter: Letter) -> Reading<Posted> {
-        let sequence = match locks::hold_queue(self) {
-            Ok(_held) => add::reserve_sequence(self, 1)?,
+    pub(super) fn post(&self, id: &JobId, letter: OutboxEntry) -> QueueResult<PersistedEntry> {
+        let sequence = match locks::lock_queue(self) {
+            Ok(_held) => submission::reserve_sequence(self, 1)?,
             // Nobody who keeps the queue locked takes a report from it: of two with one number the ids decide.
-            Err(QueueError::Busy { .. }) => add::next_sequence(self)?,
+            Err(QueueError::Busy { .. }) => submission::next_sequence(self)?,
             Err(error) => return Err(error),
         };
         let path = self.outbox_folder().join(format!("{sequence:020}-{id}.json"));
@@ -125,10 +128,10 @@ impl Queue {
         let text = serde_json::to_string(&letter).map_err(|error| write(error.into()))?;
         // There as a whole or not at all.
         let scratch = self.scratch_folder().join(format!("letter-{sequence}"));
-        files::write_durable(&self.root, &scratch, text.as_bytes()).map_err(write)?;
-        files::move_new(&self.root, &scratch, &path).map_err(write)?;
+        durable_files::write_durable(&self.root, &scratch, text.as_bytes()).map_err(write)?;
+        durable_files::move_new(&self.root, &scratch, &path).map_err(write)?;
         self.root.sync_folder(&self.outbox_folder()).map_err(write)?;
-        Ok(Posted {
+        Ok(PersistedEntry {
             letter,
             _held: locks::try_hold(self, &path)?,
             root: self.root.clone(),
@@ -137,20 +140,28 @@ impl Queue {
     }
 
     /// Whether a report of that job waits here.
-    pub(super) fn owes(&self, id: &JobId) -> Reading<bool> {
+    pub(super) fn owes(&self, id: &JobId) -> QueueResult<bool> {
         let ending = format!("-{id}.json");
         let mut letters = Vec::new();
-        for name in self.letter_names()?.iter().filter(|name| name.ends_with(&ending)) {
-            letters.extend(self.read_letter(name)?);
+        for name in self
+            .outbox_entry_names()?
+            .iter()
+            .filter(|name| name.ends_with(&ending))
+        {
+            letters.extend(self.read_outbox_entry(name)?);
         }
         Ok(letters.iter().any(|letter| letter.job == id.as_str()))
     }
 
-    pub(super) fn has_letter(&self, letter: &Letter) -> Reading<bool> {
+    pub(super) fn has_outbox_entry(&self, letter: &OutboxEntry) -> QueueResult<bool> {
         let ending = format!("-{}.json", letter.job);
-        for name in self.letter_names()?.iter().filter(|name| name.ends_with(&ending)) {
+        for name in self
+            .outbox_entry_names()?
+            .iter()
+            .filter(|name| name.ends_with(&ending))
+        {
             if self
-                .read_letter(name)?
+                .read_outbox_entry(name)?
                 .is_some_and(|there| there.key == letter.key)
             {
                 return Ok(true);
@@ -160,9 +171,9 @@ impl Queue {
     }
 
     /// What waits to be delivered, in order, and is in nobody else's hands.
-    pub(crate) fn undelivered(&self) -> Reading<Vec<Posted>> {
+    pub(crate) fn undelivered(&self) -> QueueResult<Vec<PersistedEntry>> {
         let mut found = Vec::new();
-        for name in self.letter_names()? {
+        for name in self.outbox_entry_names()? {
             let path = self.outbox_folder().join(&name);
             if !path.exists() {
                 continue;
@@ -170,8 +181,8 @@ impl Queue {
             let Some(held) = locks::try_hold(self, &path)? else {
                 continue;
             };
-            if let Some(letter) = self.read_letter(&name)? {
-                found.push(Posted {
+            if let Some(letter) = self.read_outbox_entry(&name)? {
+                found.push(PersistedEntry {
                     letter,
                     path,
                     root: self.root.clone(),
@@ -183,16 +194,16 @@ impl Queue {
     }
 
     /// None if it is gone, or was put there by someone else, who may know what it is.
-    fn read_letter(&self, name: &str) -> Reading<Option<Letter>> {
+    fn read_outbox_entry(&self, name: &str) -> QueueResult<Option<OutboxEntry>> {
         let path = self.outbox_folder().join(name);
-        match files::read_bounded(&self.root, &path, LETTER_BYTES_MAX) {
+        match durable_files::read_bounded(&self.root, &path, OUTBOX_ENTRY_BYTES_MAX) {
             Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(QueueError::Read { path, source }),
         }
     }
 
-    fn letter_names(&self) -> Reading<Vec<String>> {
+    fn outbox_entry_names(&self) -> QueueResult<Vec<String>> {
         let path = self.outbox_folder();
         let found = match self.root.names(&path) {
             Ok(found) => found,
@@ -209,12 +220,12 @@ impl Queue {
 mod tests {
     use super::*;
 
-    fn letter(job: &JobId, lease: &str) -> Letter {
+    fn letter(job: &JobId, lease: &str) -> OutboxEntry {
         let proof = LeaseProof {
             lease: LeaseId::new(lease).unwrap(),
             fencing_token: 4,
         };
-        Letter::new(job, &proof, Stage::Shipped, None)
+        OutboxEntry::new(job, &proof, Stage::Shipped, None)
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::RenameFlags;
 
-use super::{Queue, QueueError, Reading, files, locks};
+use super::{Queue, QueueError, QueueResult, durable_files, locks};
 use crate::ids::JobId;
 use crate::stage::Stage;
 
@@ -20,78 +20,78 @@ const FINAL: [Stage; 3] = [Stage::Shipped, Stage::Failed, Stage::Quarantine];
 
 /// Why a job is still there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Spared {
+pub(crate) enum PruneRefusal {
     /// Someone works with it at this moment, or it came to another stage.
-    InOtherHands,
+    HeldElsewhere,
     /// Its last report has not reached the coordinator.
-    Owed,
+    ReportUndelivered,
 }
 
 impl Queue {
     /// Removes a job from a final stage, and says how many bytes that freed.
-    pub(crate) fn prune(&self, id: &JobId, stage: Stage) -> Reading<Result<u64, Spared>> {
+    pub(crate) fn prune(&self, id: &JobId, stage: Stage) -> QueueResult<Result<u64, PruneRefusal>> {
         let Some(hold) = self.hold(id)? else {
-            return Ok(Err(Spared::InOtherHands));
+            return Ok(Err(PruneRefusal::HeldElsewhere));
         };
         // Looked at under its lock: it may have been retried a moment ago.
         if !stage.is_final() || self.find(id)? != Some(stage) {
-            return Ok(Err(Spared::InOtherHands));
+            return Ok(Err(PruneRefusal::HeldElsewhere));
         }
         if self.owes(id)? {
-            return Ok(Err(Spared::Owed));
+            return Ok(Err(PruneRefusal::ReportUndelivered));
         }
         let (folder, file) = (self.job_folder(id), self.job_path(stage, id));
         let freed = size(&folder).saturating_add(size(&file));
-        self.remember_pruned(id, stage)?;
+        self.write_pruned_marker(id, stage)?;
         let going = self.going(id);
         let write = |source| QueueError::Write {
             path: going.clone(),
             source,
         };
-        self.root.make_folder(&self.going_folder()).map_err(write)?;
+        self.root.make_folder(&self.pruning_folder()).map_err(write)?;
         {
             // Nobody may use the name before its history is out of the way.
-            let _held = locks::hold_queue(self)?;
+            let _held = locks::lock_queue(self)?;
             self.root
                 .rename(&file, &going, RenameFlags::empty())
                 .map_err(write)?;
-            self.root.sync_folder(&self.going_folder()).map_err(write)?;
+            self.root.sync_folder(&self.pruning_folder()).map_err(write)?;
             self.sync_move(stage, stage)?;
-            self.put_history_away(id)?;
+            self.move_history_to_trash(id)?;
         }
-        self.clear_away(id)?;
+        self.remove_leftovers(id)?;
         drop(hold);
         Ok(Ok(freed))
     }
 
     /// What prunings that were killed have left.
-    pub(crate) fn finish_prunings(&self) -> Reading<()> {
-        for name in self.root.names(&self.going_folder()).unwrap_or_default() {
+    pub(crate) fn finish_prunings(&self) -> QueueResult<()> {
+        for name in self.root.names(&self.pruning_folder()).unwrap_or_default() {
             let Some(id) = name.to_str().and_then(|name| JobId::new(name).ok()) else {
                 continue;
             };
             let Some(_hold) = self.hold(&id)? else { continue };
-            let _held = locks::hold_queue(self)?;
+            let _held = locks::lock_queue(self)?;
             // Who put a new file of that name in place by hand goes on with the history that there is.
             if self.find(&id)?.is_none() {
-                self.put_history_away(&id)?;
+                self.move_history_to_trash(&id)?;
             }
-            self.clear_away(&id)?;
+            self.remove_leftovers(&id)?;
         }
         Ok(())
     }
 
     /// A new job has nothing of one whose pruning was killed; the caller holds the queue's lock.
-    pub(super) fn forget_pruned(&self, id: &JobId) -> Reading<()> {
+    pub(super) fn remove_pruned_marker(&self, id: &JobId) -> QueueResult<()> {
         if !self.going(id).exists() {
             return Ok(());
         }
-        self.put_history_away(id)?;
-        self.clear_away(id)
+        self.move_history_to_trash(id)?;
+        self.remove_leftovers(id)
     }
 
     /// In one step, so that no half of a history is ever read.
-    fn put_history_away(&self, id: &JobId) -> Reading<()> {
+    fn move_history_to_trash(&self, id: &JobId) -> QueueResult<()> {
         let trash = self.trash_folder().join(id.as_str());
         let write = |source| QueueError::Write {
             path: trash.clone(),
@@ -110,7 +110,7 @@ impl Queue {
     }
 
     /// The file last: while it is there, so may be the rest.
-    fn clear_away(&self, id: &JobId) -> Reading<()> {
+    fn remove_leftovers(&self, id: &JobId) -> QueueResult<()> {
         let (trash, going) = (self.trash_folder().join(id.as_str()), self.going(id));
         let write = |path: &Path, source| QueueError::Write {
             path: path.to_owned(),
@@ -124,10 +124,10 @@ impl Queue {
 
     /// Where a job's file lies until the rest of it is gone.
     fn going(&self, id: &JobId) -> PathBuf {
-        self.going_folder().join(id.as_str())
+        self.pruning_folder().join(id.as_str())
     }
 
-    fn going_folder(&self) -> PathBuf {
+    fn pruning_folder(&self) -> PathBuf {
         self.state().join("pruned").join("going")
     }
 
@@ -136,7 +136,7 @@ impl Queue {
     }
 
     /// The final stage that a job was pruned from.
-    pub(crate) fn pruned(&self, id: &JobId) -> Reading<Option<Stage>> {
+    pub(crate) fn pruned(&self, id: &JobId) -> QueueResult<Option<Stage>> {
         for stage in FINAL {
             let path = self.pruned_folder(stage).join(id.as_str());
             match path.symlink_metadata() {
@@ -159,7 +159,7 @@ impl Queue {
         self.state().join("pruned").join(stage.folder())
     }
 
-    fn remember_pruned(&self, id: &JobId, stage: Stage) -> Reading<()> {
+    fn write_pruned_marker(&self, id: &JobId, stage: Stage) -> QueueResult<()> {
         let folder = self.pruned_folder(stage);
         let path = folder.join(id.as_str());
         let write = |source| QueueError::Write {
@@ -167,7 +167,7 @@ impl Queue {
             source,
         };
         self.root.make_folder(&folder).map_err(write)?;
-        files::write_durable(&self.root, &path, b"").map_err(write)?;
+        durable_files::write_durable(&self.root, &path, b"").map_err(write)?;
         self.root.sync_folder(&folder).map_err(write)?;
         // An earlier job of that name may have come to another end.
         for other in FINAL.into_iter().filter(|other| *other != stage) {

@@ -10,18 +10,20 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::OFlags;
 
-use super::pipeline::{Step, Wish};
-use super::routed::Lease;
-use crate::clock::Ending;
-use crate::engine::{self, Engines, Invocation, Stdin};
+use super::routed_source::Lease;
+use super::step_outcome::{AttemptStep, StopReason};
+use crate::boot_clock::KillDeadlines;
+use crate::engine::{self, CommandInvocation, EngineRegistry, EngineStdin};
 use crate::fleet::routed::admission_policy::RoutedFolders;
 use crate::ids::JobId;
 use crate::job::Job;
-use crate::queue::{Claimed, InWork, JobHold, KeptSurroundings, Queue};
+use crate::queue::{ClaimedJob, JobLocks, Queue, SavedExecutionContext, WorkSnapshot};
 use crate::settings::Settings;
 use crate::stage::Stage;
-use crate::supervise::record::{self, MARK_VARIABLE, Mark};
-use crate::supervise::{self, Order, Running, Spare, Streams, Urgency, Variable};
+use crate::supervise::process_record::{self, MARK_VARIABLE, ProcessTag};
+use crate::supervise::{
+    self, CommandSpec, CommandStreams, EnvironmentVariable, SpareSupervisor, StopUrgency, SupervisorHandle,
+};
 
 /// An engine that is used up says so in its last lines.
 pub(super) const LIMIT_TAIL_BYTES: u64 = 4096;
@@ -30,15 +32,15 @@ pub(super) const VERDICT_TAIL_BYTES: u64 = 256 * 1024;
 
 /// What every command of this process has in common.
 #[derive(Debug)]
-pub(crate) struct Surroundings {
+pub(crate) struct ExecutionContext {
     /// Without anything that is the fleet's (clause O-9).
-    environment: Vec<Variable>,
+    environment: Vec<EnvironmentVariable>,
     /// Where a job runs that names no folder, and what relative ones start from.
     folder: PathBuf,
     grace: Duration,
 }
 
-impl Surroundings {
+impl ExecutionContext {
     pub(crate) fn grace(&self) -> Duration {
         self.grace
     }
@@ -48,21 +50,21 @@ impl Surroundings {
     }
 
     /// A supervisor that is started ahead of its order.
-    pub(crate) fn spare(&self) -> io::Result<Spare> {
-        Spare::start(&self.environment)
+    pub(crate) fn spare(&self) -> io::Result<SpareSupervisor> {
+        SpareSupervisor::start(&self.environment)
     }
 
     /// Those that were kept of a job in review.
-    pub(crate) fn kept(kept: KeptSurroundings, settings: &Settings) -> Surroundings {
-        Surroundings {
+    pub(crate) fn kept(kept: SavedExecutionContext, settings: &Settings) -> ExecutionContext {
+        ExecutionContext {
             environment: kept.environment,
             folder: kept.folder,
             grace: settings.grace,
         }
     }
 
-    pub(crate) fn of_this_process(settings: &Settings) -> io::Result<Surroundings> {
-        Ok(Surroundings {
+    pub(crate) fn of_this_process(settings: &Settings) -> io::Result<ExecutionContext> {
+        Ok(ExecutionContext {
             environment: child_environment(settings),
             folder: std::env::current_dir()?,
             grace: settings.grace,
@@ -73,26 +75,26 @@ impl Surroundings {
 /// A job in work.
 #[derive(Debug)]
 pub(crate) struct Attempt {
-    pub(crate) hold: JobHold,
+    pub(crate) hold: JobLocks,
     pub(crate) job: Job,
     pub(crate) number: u32,
     pub(crate) spent: u32,
     /// What counts of it, whatever stands on the disk.
-    pub(crate) in_work: InWork,
+    pub(crate) in_work: WorkSnapshot,
     /// Where its file lies.
     pub(crate) stage: Stage,
-    pub(crate) step: Step,
-    pub(crate) wish: Option<Wish>,
+    pub(crate) step: AttemptStep,
+    pub(crate) stop_reason: Option<StopReason>,
     pub(crate) started: Instant,
     /// The coordinator's, if it assigned the job.
     pub(crate) lease: Option<Lease>,
     /// Where its commands may work, if it is the coordinator's; looked at anew at the start of each.
     pub(crate) folders: Option<Arc<RoutedFolders>>,
-    running: Option<Running>,
+    running: Option<SupervisorHandle>,
 }
 
 impl Attempt {
-    pub(crate) fn new(claimed: Claimed) -> Attempt {
+    pub(crate) fn new(claimed: ClaimedJob) -> Attempt {
         Attempt {
             hold: claimed.hold,
             job: claimed.job,
@@ -100,8 +102,8 @@ impl Attempt {
             spent: claimed.spent,
             in_work: claimed.in_work,
             stage: Stage::Building,
-            step: Step::Engine,
-            wish: None,
+            step: AttemptStep::Engine,
+            stop_reason: None,
             started: Instant::now(),
             lease: None,
             folders: None,
@@ -114,12 +116,12 @@ impl Attempt {
     pub(crate) fn start(
         &mut self,
         queue: &Queue,
-        engines: &Engines,
-        around: &Surroundings,
-        step: Step,
-        fence: Option<Ending>,
-        spare: Option<Spare>,
-    ) -> io::Result<&Running> {
+        engines: &EngineRegistry,
+        execution_context: &ExecutionContext,
+        step: AttemptStep,
+        fence: Option<KillDeadlines>,
+        spare: Option<SpareSupervisor>,
+    ) -> io::Result<&SupervisorHandle> {
         let folder = queue.attempt_folder(&self.job.id, self.number);
         let below = queue.below();
         below.make_folder(&folder)?;
@@ -127,40 +129,40 @@ impl Attempt {
         let prompt_file = std::path::absolute(&prompt_path)?;
         let log = below.open_kept(&folder.join(output_name(step)), OFlags::APPEND)?;
         let invocation = match step {
-            Step::Engine => {
+            AttemptStep::Engine => {
                 below
                     .create(&prompt_path)?
                     .write_all(self.job.prompt.as_bytes())?;
                 // Found a moment ago when the job was chosen; if it is gone now, the supervisor says so.
                 engines
-                    .invocation(&self.job, &prompt_file, &self.folder_argument(around))
+                    .invocation(&self.job, &prompt_file, &self.folder_argument(execution_context))
                     .unwrap_or_else(|| missing(&self.job))
             }
-            Step::Verify => engine::shell(self.job.verify.as_deref().unwrap_or("true")),
-            Step::Ship => engine::shell(self.job.ship.as_deref().unwrap_or("true")),
+            AttemptStep::Verify => engine::shell(self.job.verify.as_deref().unwrap_or("true")),
+            AttemptStep::Ship => engine::shell(self.job.ship.as_deref().unwrap_or("true")),
         };
         let stdin = match invocation.stdin {
-            Stdin::Prompt => below.open_regular(&prompt_path)?,
-            Stdin::Nothing => File::open("/dev/null")?,
+            EngineStdin::Prompt => below.open_regular(&prompt_path)?,
+            EngineStdin::Nothing => File::open("/dev/null")?,
         };
-        let mark = Mark::fresh();
-        let record = record::begin(below, &queue.process_record(&self.job.id), &mark)?;
-        let streams = Streams {
+        let mark = ProcessTag::fresh();
+        let record = process_record::begin(below, &queue.process_record(&self.job.id), &mark)?;
+        let streams = CommandStreams {
             stdin: stdin.as_fd(),
             log: log.as_fd(),
             record: &record,
             locks: self.hold.descriptors(),
         };
-        let order = self.order(invocation, around, step, fence);
-        let environment = self.environment(around, step, &mark);
+        let order = self.order(invocation, execution_context, step, fence);
+        let environment = self.environment(execution_context, step, &mark);
         let running = supervise::start(spare, &order, &environment, &streams)?;
         self.step = step;
         Ok(self.running.insert(running))
     }
 
     /// Tells the running command to end; the attempt ends when its supervisor says that nothing is left.
-    pub(crate) fn end(&mut self, wish: Wish, urgency: Urgency) {
-        self.wish.get_or_insert(wish);
+    pub(crate) fn end(&mut self, stop_reason: StopReason, urgency: StopUrgency) {
+        self.stop_reason.get_or_insert(stop_reason);
         if let Some(running) = &self.running {
             running.end(urgency);
         }
@@ -169,14 +171,14 @@ impl Attempt {
     /// What it is busy with, for people.
     pub(crate) fn stage_of_work(&self) -> &str {
         match self.step {
-            Step::Engine => self.job.engine.as_str(),
-            Step::Verify => "verify",
-            Step::Ship => "ship",
+            AttemptStep::Engine => self.job.engine.as_str(),
+            AttemptStep::Verify => "verify",
+            AttemptStep::Ship => "ship",
         }
     }
 
     /// The end of what the command of a step printed.
-    pub(crate) fn tail(&self, queue: &Queue, step: Step, bytes_max: u64) -> String {
+    pub(crate) fn tail(&self, queue: &Queue, step: AttemptStep, bytes_max: u64) -> String {
         let path = queue
             .attempt_folder(&self.job.id, self.number)
             .join(output_name(step));
@@ -194,72 +196,81 @@ impl Attempt {
 
     /// The number of the supervisor at work.
     pub(crate) fn supervisor(&self) -> Option<i32> {
-        self.running.as_ref().map(Running::pid)
+        self.running.as_ref().map(SupervisorHandle::pid)
     }
 
     /// Between two steps, waiting for something else than a command.
-    pub(crate) fn is_parked(&self) -> bool {
+    pub(crate) fn awaits_confirmation(&self) -> bool {
         self.running.is_none()
     }
 
     /// The supervisor that has given its answer, to be collected.
-    pub(crate) fn take_running(&mut self) -> Option<Running> {
+    pub(crate) fn take_running(&mut self) -> Option<SupervisorHandle> {
         self.running.take()
     }
 
     /// Of its commands, for the one that a person starts.
-    pub(crate) fn surroundings(&self, around: &Surroundings) -> KeptSurroundings {
+    pub(crate) fn surroundings(&self, execution_context: &ExecutionContext) -> SavedExecutionContext {
         let folders = self.folders.as_ref();
-        KeptSurroundings {
-            folder: folders.map_or(&around.folder, |folders| &folders.home).clone(),
-            environment: around.environment.clone(),
+        SavedExecutionContext {
+            folder: folders
+                .map_or(&execution_context.folder, |folders| &folders.home)
+                .clone(),
+            environment: execution_context.environment.clone(),
         }
     }
 
     /// Where its commands work.
-    pub(crate) fn folder(&self, around: &Surroundings) -> PathBuf {
+    pub(crate) fn folder(&self, execution_context: &ExecutionContext) -> PathBuf {
         let folders = self.folders.as_ref();
-        let start = folders.map_or(&around.folder, |folders| &folders.home);
+        let start = folders.map_or(&execution_context.folder, |folders| &folders.home);
         let cwd = self.job.cwd.as_ref();
         cwd.map_or(start.clone(), |cwd| start.join(cwd))
     }
 
     /// The same for an engine that wants to be told. What is started in a folder that was looked at is told no name of it
     /// that may lead elsewhere by now.
-    fn folder_argument(&self, around: &Surroundings) -> PathBuf {
+    fn folder_argument(&self, execution_context: &ExecutionContext) -> PathBuf {
         match self.folders {
             Some(_) => PathBuf::from("."),
-            None => self.folder(around),
+            None => self.folder(execution_context),
         }
     }
 
     fn order(
         &self,
-        invocation: Invocation,
-        around: &Surroundings,
-        step: Step,
-        fence: Option<Ending>,
-    ) -> Order {
+        invocation: CommandInvocation,
+        execution_context: &ExecutionContext,
+        step: AttemptStep,
+        fence: Option<KillDeadlines>,
+    ) -> CommandSpec {
         let millis = |length: Duration| u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
         let within = |folders: &Arc<RoutedFolders>| folders.within.iter().map(OsString::from).collect();
-        Order {
+        CommandSpec {
             program: invocation.program.into_os_string(),
             args: invocation.args,
-            cwd: self.folder(around).into_os_string(),
+            cwd: self.folder(execution_context).into_os_string(),
             within: self.folders.as_ref().map(within),
             timeout_ms: millis(self.job.timeout),
-            idle_timeout_ms: self.job.idle_timeout.filter(|_| step == Step::Engine).map(millis),
+            idle_timeout_ms: self
+                .job
+                .idle_timeout
+                .filter(|_| step == AttemptStep::Engine)
+                .map(millis),
             // Under a lease KILL falls before its end, even if the runner can't say so any more.
-            grace_ms: millis(
-                self.lease
-                    .as_ref()
-                    .map_or(around.grace, |lease| lease.grace.min(around.grace)),
-            ),
+            grace_ms: millis(self.lease.as_ref().map_or(execution_context.grace, |lease| {
+                lease.grace.min(execution_context.grace)
+            })),
             fence,
         }
     }
 
-    fn environment(&self, around: &Surroundings, step: Step, mark: &Mark) -> Vec<Variable> {
+    fn environment(
+        &self,
+        execution_context: &ExecutionContext,
+        step: AttemptStep,
+        mark: &ProcessTag,
+    ) -> Vec<EnvironmentVariable> {
         let own = [
             ("AQ_JOB_ID", self.job.id.to_string()),
             ("AQ_ATTEMPT", self.number.to_string()),
@@ -267,14 +278,14 @@ impl Attempt {
         ];
         let own = own.map(|(name, value)| (OsString::from(name), OsString::from(value)));
         // What publishes can have the other side check that nobody newer holds the job.
-        let lease = self.lease.as_ref().filter(|_| step == Step::Ship);
+        let lease = self.lease.as_ref().filter(|_| step == AttemptStep::Ship);
         let token = lease.map(|lease| {
             (
                 "AQ_FENCING_TOKEN".into(),
                 lease.proof.fencing_token.to_string().into(),
             )
         });
-        around
+        execution_context
             .environment
             .iter()
             .cloned()
@@ -285,33 +296,33 @@ impl Attempt {
 }
 
 /// The file, in the attempt's folder, that the output of a step is in.
-pub(crate) fn output_name(step: Step) -> &'static str {
+pub(crate) fn output_name(step: AttemptStep) -> &'static str {
     match step {
-        Step::Engine => "engine.out",
-        Step::Verify => "verify.out",
-        Step::Ship => "ship.out",
+        AttemptStep::Engine => "engine.out",
+        AttemptStep::Verify => "verify.out",
+        AttemptStep::Ship => "ship.out",
     }
 }
 
 /// Where the output of the steps of one attempt lies, in their order, whether there is any or not.
 pub(crate) fn outputs(queue: &Queue, id: &JobId, number: u32) -> [PathBuf; 3] {
     let folder = queue.attempt_folder(id, number);
-    [Step::Engine, Step::Verify, Step::Ship].map(|step| folder.join(output_name(step)))
+    [AttemptStep::Engine, AttemptStep::Verify, AttemptStep::Ship].map(|step| folder.join(output_name(step)))
 }
 
 /// This process's own, without anything that is the fleet's (clause O-9).
-pub(crate) fn child_environment(settings: &Settings) -> Vec<Variable> {
-    let keep = |(name, value): &Variable| {
+pub(crate) fn child_environment(settings: &Settings) -> Vec<EnvironmentVariable> {
+    let keep = |(name, value): &EnvironmentVariable| {
         !settings.is_secret_variable(&name.to_string_lossy(), &value.to_string_lossy())
     };
     std::env::vars_os().filter(keep).collect()
 }
 
-fn missing(job: &Job) -> Invocation {
+fn missing(job: &Job) -> CommandInvocation {
     let program = PathBuf::from(job.engine.as_str());
-    Invocation {
+    CommandInvocation {
         program,
         args: Vec::new(),
-        stdin: Stdin::Nothing,
+        stdin: EngineStdin::Nothing,
     }
 }

@@ -1,47 +1,47 @@
 //! A model of the routed protocol: runners × coordinator × time × lost answers × restarts × pauses, one history a seed
 //! (clauses T-1 to T-5, T-8 to T-14). What a runner decides in it is decided by the very functions that production
-//! calls: `Inquiry`, `Tenure`, `Round`, `cut_over`, `pipeline`, `course`, `after_crash`. What carries these decisions
+//! calls: `ClaimStateMachine`, `LeaseStateMachine`, `OutboxDelivery`, `cut_over`, `step_outcome`, `transition`, `recovery_decision`. What carries these decisions
 //! out is the model's own: a disk, a network, processes and a clock, each of a few lines.
 //!
-//! What has to hold is in `checks`. What a pause between reading the clock and starting a command leaves open is
+//! What has to hold is in `invariants`. What a pause between reading the clock and starting a command leaves open is
 //! counted, not hidden: only the fencing token covers that.
 
-mod answers;
-mod breaks;
-mod checks;
-mod choices;
+mod answer_dispatch;
+mod attempt_steps;
+mod choice_tape;
 mod commands;
 mod coordinator;
+mod decisions;
 mod disk;
 mod host;
-mod keeping;
+mod invariants;
+mod lease_tasks;
+mod loop_turns;
+mod mutants;
 mod network;
-mod process;
-mod rules;
-mod steps;
-mod turns;
+mod runner_process;
 mod world;
 
-use choices::{Choices, shrunk};
-use rules::{Counts, Rules};
-use world::World;
+use choice_tape::{ChoiceTape, shrunk};
+use decisions::{ModelCounts, ModelDecisions};
+use world::ModelWorld;
 
 /// As many as a debug build explores in a few seconds.
 const HISTORIES: u64 = 1_500;
 
 /// The failure of one history, in words, with its trace.
-struct Failed {
+struct ModelFailure {
     tape: Vec<u32>,
     what: String,
 }
 
-fn explore(seed: u64, rules: Rules, counts: &mut Counts) -> Result<(), Failed> {
-    let mut world = World::new(Choices::of_seed(seed), rules);
+fn explore(seed: u64, rules: ModelDecisions, counts: &mut ModelCounts) -> Result<(), ModelFailure> {
+    let mut world = ModelWorld::new(ChoiceTape::of_seed(seed), rules);
     world.run();
     counts.add(&world.counts);
     match world.failure.take() {
         None => Ok(()),
-        Some(what) => Err(Failed {
+        Some(what) => Err(ModelFailure {
             tape: world.choices.into_tape(),
             what,
         }),
@@ -49,9 +49,9 @@ fn explore(seed: u64, rules: Rules, counts: &mut Counts) -> Result<(), Failed> {
 }
 
 /// The simplest history that fails in the same way, told step by step.
-fn story(failed: Failed, rules: Rules) -> String {
+fn failure_report(failed: ModelFailure, rules: ModelDecisions) -> String {
     let outcome = |tape: &[u32]| {
-        let mut world = World::new(Choices::of_tape(tape.to_vec()), rules);
+        let mut world = ModelWorld::new(ChoiceTape::of_tape(tape.to_vec()), rules);
         world.run();
         world.failure
     };
@@ -59,7 +59,7 @@ fn story(failed: Failed, rules: Rules) -> String {
     let tape = shrunk(failed.tape, |tape| {
         outcome(tape).is_some_and(|what| kind(&what) == kind(&failed.what))
     });
-    let mut world = World::new(Choices::of_tape(tape), rules);
+    let mut world = ModelWorld::new(ChoiceTape::of_tape(tape), rules);
     world.trace = Some(Vec::new());
     world.run();
     let trace = world.trace.unwrap_or_default().join("\n");
@@ -82,19 +82,22 @@ fn no_history_ships_twice_or_without_a_lease_or_loses_a_job() {
     let histories = number("MODEL_HISTORIES", HISTORIES);
     let (counts, failed) = explore_all(first, histories);
     if let Some((seed, failed)) = failed {
-        panic!("seed {seed}: {}", story(failed, Rules::production()));
+        panic!(
+            "seed {seed}: {}",
+            failure_report(failed, ModelDecisions::production())
+        );
     }
     eprintln!("{histories} histories from seed {first}: {counts:#?}");
     assert!(histories < 100 || counts.all_kinds_happened(), "{counts:#?}");
 }
 
 /// All cores, each with every so-manieth seed; the first seed that fails, if one does.
-fn explore_all(first: u64, histories: u64) -> (Counts, Option<(u64, Failed)>) {
+fn explore_all(first: u64, histories: u64) -> (ModelCounts, Option<(u64, ModelFailure)>) {
     let threads = std::thread::available_parallelism().map_or(1, usize::from) as u64;
     let part = |offset: u64| {
-        let mut counts = Counts::default();
+        let mut counts = ModelCounts::default();
         for seed in (first + offset..first + histories).step_by(threads as usize) {
-            if let Err(failed) = explore(seed, Rules::production(), &mut counts) {
+            if let Err(failed) = explore(seed, ModelDecisions::production(), &mut counts) {
                 return (counts, Some((seed, failed)));
             }
         }
@@ -104,7 +107,7 @@ fn explore_all(first: u64, histories: u64) -> (Counts, Option<(u64, Failed)>) {
         let parts: Vec<_> = (0..threads.min(histories))
             .map(|offset| scope.spawn(move || part(offset)))
             .collect();
-        let mut counts = Counts::default();
+        let mut counts = ModelCounts::default();
         let mut failures = Vec::new();
         for part in parts {
             let (more, failed) = part.join().unwrap();

@@ -1,24 +1,24 @@
 //! `aq ship`: what a person approved is published, by the same means as in a run.
 
-use super::attempt::{Attempt, Surroundings};
-use super::events::{Event, Events};
-use super::pipeline::{self, Next, Step, Wish};
-use super::{RunError, ShipPlan, announce, runtime};
-use crate::engine::Engines;
-use crate::exit::{Exit, StopSignal};
+use super::attempt::{Attempt, ExecutionContext};
+use super::event_stream::{EventStream, RunEvent};
+use super::step_outcome::{self, AttemptStep, StepOutcome, StopReason};
+use super::{RunError, ShipPlan, progress, runtime};
+use crate::engine::EngineRegistry;
+use crate::exit_codes::{ProgramExit, StopSignal};
 use crate::ids::JobId;
 use crate::queue::{FileDigest, Queue, QueueError, ReviewClaim, SHIP_UNKNOWN};
 use crate::settings::Settings;
-use crate::shadow::{self, Transition};
+use crate::shadow::{self, StageTransition};
 use crate::stage::Stage;
-use crate::supervise::Urgency;
+use crate::supervise::StopUrgency;
 
 /// Ships a job that waits in review; what it was that was approved goes with it, if it was.
 pub(crate) fn ship(
     settings: &Settings,
     queue: &Queue,
     id: &JobId,
-) -> Result<(Exit, Option<ShipPlan>), RunError> {
+) -> Result<(ProgramExit, Option<ShipPlan>), RunError> {
     match queue.find(id)? {
         Some(Stage::Review) => {}
         Some(stage) => {
@@ -30,11 +30,11 @@ pub(crate) fn ship(
     }
     queue.complete()?;
     if queue.history(id)?.is_routed() {
-        return approve(queue, id).map(|plan| (Exit::Done, Some(plan)));
+        return approve(queue, id).map(|plan| (ProgramExit::Done, Some(plan)));
     }
     let claimed = match queue.claim_review(id)? {
         ReviewClaim::Claimed(claimed) => *claimed,
-        ReviewClaim::InOtherHands => return not_claimed(queue, id).map(|exit| (exit, None)),
+        ReviewClaim::HeldElsewhere => return not_claimed(queue, id).map(|exit| (exit, None)),
         ReviewClaim::Changed(reason) => {
             mirror(settings, id, Stage::Quarantine);
             return Err(RunError::Refused(format!(
@@ -48,22 +48,23 @@ pub(crate) fn ship(
     let plan = ShipPlan::of(&attempt.job, attempt.in_work.digest().clone(), kept.as_ref());
     let (stage, reason, exit) = match (&attempt.job.ship, kept) {
         (None, _) => {
-            announce::plan(id, &plan);
-            (Stage::Shipped, None, Exit::Done)
+            progress::plan(id, &plan);
+            (Stage::Shipped, None, ProgramExit::Done)
         }
         (Some(_), None) => return Err(without_surroundings(id)),
         (Some(_), Some(kept)) => {
-            announce::plan(id, &plan);
-            let around = Surroundings::kept(kept, settings);
+            progress::plan(id, &plan);
+            let execution_context = ExecutionContext::kept(kept, settings);
             queue.note_shipping(&attempt.hold, Stage::Review)?;
             let runtime = runtime()?;
             let _inside = runtime.enter();
-            let (next, signal) = runtime.block_on(publish(settings, &around, queue, &mut attempt))?;
+            let (next, signal) =
+                runtime.block_on(publish(settings, &execution_context, queue, &mut attempt))?;
             conclusion(next, signal)
         }
     };
     queue.advance(&attempt.hold, Stage::Review, stage, reason.as_deref())?;
-    announce::moved(id, stage, reason.as_deref(), Some(attempt.started.elapsed()));
+    progress::moved(id, stage, reason.as_deref(), Some(attempt.started.elapsed()));
     drop(attempt);
     mirror(settings, id, stage);
     Ok((exit, Some(plan)))
@@ -71,7 +72,7 @@ pub(crate) fn ship(
 
 fn mirror(settings: &Settings, id: &JobId, stage: Stage) {
     let job = id.clone();
-    shadow::mirror(settings, &[Transition { job, stage }]);
+    shadow::mirror(settings, &[StageTransition { job, stage }]);
 }
 
 /// The folder and the environment of whoever approves are none to publish in.
@@ -84,11 +85,11 @@ fn without_surroundings(id: &JobId) -> RunError {
 }
 
 /// In other hands, or left by an earlier `aq ship` that was killed when it had begun, or done.
-fn not_claimed(queue: &Queue, id: &JobId) -> Result<Exit, RunError> {
+fn not_claimed(queue: &Queue, id: &JobId) -> Result<ProgramExit, RunError> {
     let what = match queue.find(id)? {
         Some(Stage::Shipped) => {
-            announce::moved(id, Stage::Shipped, Some("by an earlier `aq ship`"), None);
-            return Ok(Exit::Done);
+            progress::moved(id, Stage::Shipped, Some("by an earlier `aq ship`"), None);
+            return Ok(ProgramExit::Done);
         }
         Some(Stage::Quarantine) => format!(
             "an earlier `aq ship` of `{id}` was cut off, and nobody knows whether it is published: it is in quarantine; see \
@@ -116,57 +117,67 @@ fn approve(queue: &Queue, id: &JobId) -> Result<ShipPlan, RunError> {
     }
     let (job, digest) = queue.job_and_digest(Stage::Review, id)?;
     let plan = ShipPlan::of(&job, digest, queue.surroundings(id)?.as_ref());
-    announce::plan(id, &plan);
+    progress::plan(id, &plan);
     queue.approve(id, &plan.digest)?;
-    announce::approved(id);
+    progress::approved(id);
     Ok(plan)
 }
 
 async fn publish(
     settings: &Settings,
-    around: &Surroundings,
+    execution_context: &ExecutionContext,
     queue: &Queue,
     attempt: &mut Attempt,
-) -> Result<(Next, Option<StopSignal>), RunError> {
-    let engines = Engines::new(&settings.engines)?;
-    let mut events = Events::new(queue)?;
+) -> Result<(StepOutcome, Option<StopSignal>), RunError> {
+    let engines = EngineRegistry::new(&settings.engines)?;
+    let mut events = EventStream::new(queue)?;
     let id = attempt.job.id.clone();
     let running = attempt
-        .start(queue, &engines, around, Step::Ship, None, None)
+        .start(queue, &engines, execution_context, AttemptStep::Ship, None, None)
         .map_err(RunError::system(format!("start the `ship` command of {id}")))?;
     events.expect_end(&id, running);
     let mut stopped_by = None;
     loop {
         match events.next(None, None).await {
-            Event::Ended { end: Ok(end), .. } => {
+            RunEvent::CommandEnded { end: Ok(end), .. } => {
                 // A person shipped it, so a person decides about another go: no retries here.
-                let next = pipeline::after(&attempt.job, u32::MAX, Step::Ship, &end, attempt.wish.as_ref());
+                let next = step_outcome::after(
+                    &attempt.job,
+                    u32::MAX,
+                    AttemptStep::Ship,
+                    &end,
+                    attempt.stop_reason.as_ref(),
+                );
                 return Ok((next, stopped_by));
             }
-            Event::Ended { end: Err(_), .. } => {
-                return Ok((Next::Quarantine(SHIP_UNKNOWN.to_owned()), stopped_by));
+            RunEvent::CommandEnded { end: Err(_), .. } => {
+                return Ok((StepOutcome::Quarantine(SHIP_UNKNOWN.to_owned()), stopped_by));
             }
-            Event::Stop(signal) => {
+            RunEvent::StopSignal(signal) => {
                 let urgency = if stopped_by.is_none() {
-                    Urgency::Grace
+                    StopUrgency::Graceful
                 } else {
-                    Urgency::Now
+                    StopUrgency::Immediate
                 };
-                attempt.end(Wish::Interrupt, urgency);
+                attempt.end(StopReason::Interrupt, urgency);
                 stopped_by.get_or_insert(signal);
             }
-            Event::Child | Event::Changed | Event::Time | Event::Fleet(_) => {}
+            RunEvent::ChildExited | RunEvent::QueueChanged | RunEvent::TimerDue | RunEvent::Fleet(_) => {}
         }
     }
 }
 
-fn conclusion(next: Next, signal: Option<StopSignal>) -> (Stage, Option<String>, Exit) {
-    let otherwise = signal.map_or(Exit::Failed, Exit::Stopped);
+fn conclusion(next: StepOutcome, signal: Option<StopSignal>) -> (Stage, Option<String>, ProgramExit) {
+    let otherwise = signal.map_or(ProgramExit::Failed, ProgramExit::Stopped);
     match next {
-        Next::Shipped => (Stage::Shipped, None, Exit::Done),
-        Next::Quarantine(reason) => (Stage::Quarantine, Some(reason), otherwise),
-        Next::Failed(reason) | Next::PutBack(_, reason) => (Stage::Failed, Some(reason), otherwise),
+        StepOutcome::Shipped => (Stage::Shipped, None, ProgramExit::Done),
+        StepOutcome::Quarantine(reason) => (Stage::Quarantine, Some(reason), otherwise),
+        StepOutcome::Failed(reason) | StepOutcome::PutBack(_, reason) => {
+            (Stage::Failed, Some(reason), otherwise)
+        }
         // Neither follows the step of shipping.
-        Next::Run(_) | Next::Review => (Stage::Quarantine, Some(SHIP_UNKNOWN.to_owned()), otherwise),
+        StepOutcome::Run(_) | StepOutcome::Review => {
+            (Stage::Quarantine, Some(SHIP_UNKNOWN.to_owned()), otherwise)
+        }
     }
 }

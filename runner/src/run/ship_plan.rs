@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::job::Job;
-use crate::queue::{FileDigest, KeptSurroundings};
+use crate::queue::{FileDigest, SavedExecutionContext};
 
 /// Taken from the bytes that are run.
 #[derive(Debug, Clone, Serialize)]
@@ -23,8 +23,8 @@ pub(crate) struct ShipPlan {
 }
 
 impl ShipPlan {
-    pub(crate) fn of(job: &Job, digest: FileDigest, kept: Option<&KeptSurroundings>) -> ShipPlan {
-        let folder = |kept: &KeptSurroundings| match &job.cwd {
+    pub(crate) fn of(job: &Job, digest: FileDigest, kept: Option<&SavedExecutionContext>) -> ShipPlan {
+        let folder = |kept: &SavedExecutionContext| match &job.cwd {
             Some(cwd) => kept.folder.join(cwd),
             None => kept.folder.clone(),
         };

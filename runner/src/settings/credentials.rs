@@ -7,39 +7,39 @@ use std::path::PathBuf;
 
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
+use super::bearer_token::{self, BearerToken, FileAccess};
 use super::error::SettingsError;
-use super::flags::GlobalFlags;
-use super::source::{Setting, Sources, keys};
-use super::token::{self, FileAccess, Token};
-use crate::mode::Switch;
+use super::global_flags::GlobalFlags;
+use super::precedence::{SettingSources, SettingValue, known_keys};
+use crate::mode::SwitchState;
 
 /// What was found out about the token.
-pub(super) struct FoundToken {
-    pub(super) token: Option<Setting<Token>>,
-    pub(super) file: Option<Setting<PathBuf>>,
+pub(super) struct ResolvedToken {
+    pub(super) token: Option<SettingValue<BearerToken>>,
+    pub(super) file: Option<SettingValue<PathBuf>>,
     pub(super) access: FileAccess,
     pub(super) twice: bool,
 }
 
-impl FoundToken {
+impl ResolvedToken {
     /// A flag that names a file wins, then `AQ_FLEET_TOKEN`, then a file that a variable or `aq.toml` names.
     ///
     /// With the fleet off a file that can't be read is no error, but it is read all the same: what must not
     /// reach a child is then the same in all modes.
     pub(super) fn resolve(
-        sources: &Sources<'_>,
+        sources: &SettingSources<'_>,
         flags: &GlobalFlags,
-        fleet: Switch,
-    ) -> Result<FoundToken, SettingsError> {
-        let file = sources.find_path(keys::TOKEN_FILE, flags.fleet_token_file.as_deref())?;
-        let typed = sources.find_filled(keys::TOKEN, None)?;
+        fleet: SwitchState,
+    ) -> Result<ResolvedToken, SettingsError> {
+        let file = sources.find_path(known_keys::TOKEN_FILE, flags.fleet_token_file.as_deref())?;
+        let typed = sources.find_filled(known_keys::TOKEN, None)?;
         let twice = typed.is_some() && file.is_some();
         if typed.is_some() || file.is_some() {
-            keep_to_this_process();
+            make_undumpable();
         }
         let by_flag = flags.fleet_token_file.is_some();
         let usable = |text: &str, name: &str| {
-            Token::new(text).map_err(|why| SettingsError::TokenUnusable {
+            BearerToken::new(text).map_err(|why| SettingsError::TokenUnusable {
                 name: name.to_owned(),
                 why,
             })
@@ -48,7 +48,7 @@ impl FoundToken {
         let token = match (&file, typed) {
             (_, Some(raw)) if !by_flag => Some((usable(raw.text(), &raw.name), raw.origin)),
             (Some((path, name)), _) => {
-                let read = token::read_file(&path.value).map_err(|source| SettingsError::TokenFile {
+                let read = bearer_token::read_file(&path.value).map_err(|source| SettingsError::TokenFile {
                     name: name.clone(),
                     path: path.value.clone(),
                     source,
@@ -67,11 +67,11 @@ impl FoundToken {
             (None, _) => None,
         };
         let token = match (token, fleet) {
-            (Some((Ok(value), origin)), _) => Some(Setting { value, origin }),
-            (Some((Err(error), _)), Switch::On) => return Err(error),
-            (Some((Err(_), _)), Switch::Off) | (None, _) => None,
+            (Some((Ok(value), origin)), _) => Some(SettingValue { value, origin }),
+            (Some((Err(error), _)), SwitchState::On) => return Err(error),
+            (Some((Err(_), _)), SwitchState::Off) | (None, _) => None,
         };
-        Ok(FoundToken {
+        Ok(ResolvedToken {
             token,
             file: file.map(|(setting, _)| setting),
             access,
@@ -82,14 +82,14 @@ impl FoundToken {
 
 /// From now on no other process of this user can read the memory or the environment of this one, and it leaves no core:
 /// jobs run as the same user. Root can all the same, and a program that this one starts is as open as any.
-fn keep_to_this_process() {
+fn make_undumpable() {
     // Nothing but an unknown behavior is refused.
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
 
 /// Who may have signed the coordinator's certificate.
 #[derive(Debug, Clone)]
-pub(crate) enum Authorities {
+pub(crate) enum CertificateAuthorities {
     System,
     SystemAnd(CertificateFile),
     Only(CertificateFile),
@@ -97,41 +97,43 @@ pub(crate) enum Authorities {
 
 #[derive(Debug, Clone)]
 pub(crate) struct CertificateFile {
-    pub(crate) path: Setting<PathBuf>,
+    pub(crate) path: SettingValue<PathBuf>,
     /// Not read while the fleet is off.
     pub(crate) pem: Vec<u8>,
 }
 
-impl fmt::Display for Authorities {
+impl fmt::Display for CertificateAuthorities {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Authorities::System => formatter.write_str("the system's"),
-            Authorities::SystemAnd(file) => {
+            CertificateAuthorities::System => formatter.write_str("the system's"),
+            CertificateAuthorities::SystemAnd(file) => {
                 write!(formatter, "the system's and {}", file.path.value.display())
             }
-            Authorities::Only(file) => write!(formatter, "{}, and no other", file.path.value.display()),
+            CertificateAuthorities::Only(file) => {
+                write!(formatter, "{}, and no other", file.path.value.display())
+            }
         }
     }
 }
 
 pub(super) fn authorities(
-    sources: &Sources<'_>,
+    sources: &SettingSources<'_>,
     flags: &GlobalFlags,
-    fleet: Switch,
-) -> Result<Authorities, SettingsError> {
-    let only = sources.find_switch(keys::CA_ONLY, &flags.fleet_ca_only)?;
-    let Some((path, name)) = sources.find_path(keys::CA, flags.fleet_ca.as_deref())? else {
+    fleet: SwitchState,
+) -> Result<CertificateAuthorities, SettingsError> {
+    let only = sources.find_switch(known_keys::CA_ONLY, &flags.fleet_ca_only)?;
+    let Some((path, name)) = sources.find_path(known_keys::CA, flags.fleet_ca.as_deref())? else {
         return match (only.value, fleet) {
-            (Switch::On, Switch::On) => Err(SettingsError::CertificateMissing {
+            (SwitchState::On, SwitchState::On) => Err(SettingsError::CertificateMissing {
                 switch: only.origin.of_fleet_key("ca_only"),
             }),
-            (Switch::On, Switch::Off) | (Switch::Off, _) => Ok(Authorities::System),
+            (SwitchState::On, SwitchState::Off) | (SwitchState::Off, _) => Ok(CertificateAuthorities::System),
         };
     };
     let pem = match (fleet, fs::read(&path.value)) {
-        (Switch::Off, _) => Vec::new(),
-        (Switch::On, Ok(pem)) => pem,
-        (Switch::On, Err(source)) => {
+        (SwitchState::Off, _) => Vec::new(),
+        (SwitchState::On, Ok(pem)) => pem,
+        (SwitchState::On, Err(source)) => {
             return Err(SettingsError::CertificateFile {
                 name,
                 path: path.value,
@@ -141,7 +143,7 @@ pub(super) fn authorities(
     };
     let file = CertificateFile { path, pem };
     Ok(match only.value {
-        Switch::On => Authorities::Only(file),
-        Switch::Off => Authorities::SystemAnd(file),
+        SwitchState::On => CertificateAuthorities::Only(file),
+        SwitchState::Off => CertificateAuthorities::SystemAnd(file),
     })
 }

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::token::FileAccess;
-use super::{Setting, Settings};
-use crate::mode::{Mode, Switch};
+use super::bearer_token::FileAccess;
+use super::{SettingValue, Settings};
+use crate::mode::{Mode, SwitchState};
 
 /// One of the three flags, resolved (clause F-7).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -20,26 +20,26 @@ pub(crate) struct FlagLine {
 impl Settings {
     pub(crate) fn describe_flags(&self) -> Vec<FlagLine> {
         let switches = &self.switches;
-        let line = |name, setting: &Setting<Switch>, effect| FlagLine {
+        let line = |name, setting: &SettingValue<SwitchState>, effect| FlagLine {
             name,
             value: setting.value.to_string(),
             origin: setting.origin.to_string(),
             effect,
         };
         let fleet = match switches.fleet.value {
-            Switch::Off => "no call to the coordinator, by any command",
-            Switch::On => "the coordinator may be called",
+            SwitchState::Off => "no call to the coordinator, by any command",
+            SwitchState::On => "the coordinator may be called",
         };
         let route = match (switches.route.value, self.mode) {
-            (Switch::On, Mode::Offline) => "no effect: AQ_FLEET is 0",
-            (Switch::On, _) => "work comes from the coordinator",
-            (Switch::Off, _) => "work comes from the local inbox",
+            (SwitchState::On, Mode::Offline) => "no effect: AQ_FLEET is 0",
+            (SwitchState::On, _) => "work comes from the coordinator",
+            (SwitchState::Off, _) => "work comes from the local inbox",
         };
         let shadow = match (switches.shadow.value, self.mode) {
-            (Switch::On, Mode::Offline) => "no effect: AQ_FLEET is 0",
-            (Switch::On, Mode::Route) => "no effect: AQ_FLEET_ROUTE is 1 and wins",
-            (Switch::On, _) => "each local decision is compared with the coordinator's",
-            (Switch::Off, _) => "nothing is compared",
+            (SwitchState::On, Mode::Offline) => "no effect: AQ_FLEET is 0",
+            (SwitchState::On, Mode::Route) => "no effect: AQ_FLEET_ROUTE is 1 and wins",
+            (SwitchState::On, _) => "each local decision is compared with the coordinator's",
+            (SwitchState::Off, _) => "nothing is compared",
         };
         vec![
             line("AQ_FLEET", &switches.fleet, fleet),
@@ -54,7 +54,7 @@ impl Settings {
         if self.mode == Mode::Offline {
             return warnings;
         }
-        if self.mode == Mode::Route && self.switches.shadow.value == Switch::On {
+        if self.mode == Mode::Route && self.switches.shadow.value == SwitchState::On {
             warnings.push(String::from(
                 "AQ_FLEET_ROUTE and AQ_FLEET_SHADOW are both 1: route wins, nothing is compared; set one of them to 0",
             ));

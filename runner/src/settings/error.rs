@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::ownership::Stranger;
+use crate::file_ownership::ForeignWriter;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SettingsError {
@@ -50,7 +50,7 @@ pub(crate) enum SettingsError {
         source: io::Error,
     },
     #[error("{} is not safe from others: {stranger}, and what stands there decides what runs and who gets the token: {}", .path.display(), .stranger.advice(.path))]
-    Exposed { path: PathBuf, stranger: Stranger },
+    Exposed { path: PathBuf, stranger: ForeignWriter },
     #[error("{}:{line}: this is no TOML: {message}", .path.display())]
     Syntax {
         path: PathBuf,

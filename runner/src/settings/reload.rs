@@ -7,23 +7,23 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use super::file::ConfigFile;
-use super::source::{Environment, Key, Origin, Setting, keys};
+use super::config_file::ConfigFile;
+use super::precedence::{ProcessEnvironment, SettingKey, SettingOrigin, SettingValue, known_keys};
 use super::{GlobalFlags, Settings};
-use crate::mode::Switch;
+use crate::mode::SwitchState;
 use crate::queue_root::QueueRoot;
 
 /// A file that was just emptied is one that someone is about to write.
-const EMPTY_FOR: Duration = Duration::from_millis(500);
+const EMPTY_FILE_WAIT_MAX: Duration = Duration::from_millis(500);
 
 /// What a look at the file came to.
 #[derive(Debug)]
-pub(crate) enum News {
-    Nothing,
+pub(crate) enum ReloadOutcome {
+    Unchanged,
     /// It is being written at this moment: to be looked at again soon.
-    Unsettled,
+    BeingWritten,
     /// It can't be used; all stays as it was. Told once for each content.
-    Bad(String),
+    Invalid(String),
     Changed {
         settings: Box<Settings>,
         /// What was changed without effect, and why.
@@ -32,10 +32,10 @@ pub(crate) enum News {
 }
 
 #[derive(Debug)]
-pub(crate) struct Reload {
+pub(crate) struct SettingsReloader {
     flags: GlobalFlags,
-    environment: Environment,
-    queue: Setting<PathBuf>,
+    environment: ProcessEnvironment,
+    queue: SettingValue<PathBuf>,
     root: QueueRoot,
     /// What was last read; an error is kept as its message.
     seen: Option<Result<String, String>>,
@@ -45,14 +45,14 @@ pub(crate) struct Reload {
     file: ConfigFile,
 }
 
-impl Reload {
+impl SettingsReloader {
     /// `settings`: those that the run began with.
-    pub(crate) fn new(settings: &Settings) -> Reload {
-        Reload::within(settings, std::env::vars_os().collect())
+    pub(crate) fn new(settings: &Settings) -> SettingsReloader {
+        SettingsReloader::within(settings, std::env::vars_os().collect())
     }
 
-    fn within(settings: &Settings, environment: Environment) -> Reload {
-        Reload {
+    fn within(settings: &Settings, environment: ProcessEnvironment) -> SettingsReloader {
+        SettingsReloader {
             flags: settings.flags.clone(),
             environment,
             queue: settings.queue.clone(),
@@ -63,28 +63,28 @@ impl Reload {
         }
     }
 
-    pub(crate) fn look(&mut self) -> News {
+    pub(crate) fn look(&mut self) -> ReloadOutcome {
         let read = ConfigFile::text(&self.root).map_err(|error| error.to_string());
         if self.seen.as_ref() == Some(&read) {
-            return News::Nothing;
+            return ReloadOutcome::Unchanged;
         }
         let had_text = matches!(&self.seen, Some(Ok(text)) if !text.is_empty());
-        if had_text && read.as_deref() == Ok("") && self.is_just_emptied() {
-            return News::Unsettled;
+        if had_text && read.as_deref() == Ok("") && self.is_recently_modified() {
+            return ReloadOutcome::BeingWritten;
         }
         self.seen = Some(read.clone());
         let path = ConfigFile::path(&self.queue.value);
         let parsed = read.and_then(|text| ConfigFile::parse(path, &text).map_err(|error| error.to_string()));
         let later = match parsed {
             Ok(later) => later,
-            Err(problem) => return News::Bad(problem),
+            Err(problem) => return ReloadOutcome::Invalid(problem),
         };
-        let counting = self.start.with_switches_of(&later);
+        let counting = self.start.with_switches_from(&later);
         let resolved = Settings::resolve_from(&self.flags, &self.environment, self.queue.clone(), &counting);
         let postponed = self.postponed(&later);
         let earlier = std::mem::replace(&mut self.file, later);
         match resolved {
-            Ok(settings) => News::Changed {
+            Ok(settings) => ReloadOutcome::Changed {
                 without_effect: self
                     .hidden(&earlier, &settings)
                     .into_iter()
@@ -92,7 +92,7 @@ impl Reload {
                     .collect(),
                 settings: Box::new(settings),
             },
-            Err(error) => News::Bad(match postponed {
+            Err(error) => ReloadOutcome::Invalid(match postponed {
                 Some(postponed) => format!("{error}; {postponed}"),
                 None => error.to_string(),
             }),
@@ -117,15 +117,19 @@ impl Reload {
 
     fn hidden(&self, earlier: &ConfigFile, settings: &Settings) -> Vec<String> {
         let switches = &settings.switches;
-        let each: [(Key, &Setting<Switch>); 3] = [
-            (keys::FLEET, &switches.fleet),
-            (keys::ROUTE, &switches.route),
-            (keys::SHADOW, &switches.shadow),
+        let each: [(SettingKey, &SettingValue<SwitchState>); 3] = [
+            (known_keys::FLEET, &switches.fleet),
+            (known_keys::ROUTE, &switches.route),
+            (known_keys::SHADOW, &switches.shadow),
         ];
-        let value = |file: &ConfigFile, key: Key| file.get(key.file).map(|raw| raw.typed);
-        let changed = |key: Key| value(earlier, key) != value(&self.file, key);
-        let hides =
-            |setting: &Setting<Switch>| matches!(setting.origin, Origin::Environment(_) | Origin::Flag(_));
+        let value = |file: &ConfigFile, key: SettingKey| file.get(key.file).map(|raw| raw.typed);
+        let changed = |key: SettingKey| value(earlier, key) != value(&self.file, key);
+        let hides = |setting: &SettingValue<SwitchState>| {
+            matches!(
+                setting.origin,
+                SettingOrigin::Environment(_) | SettingOrigin::Flag(_)
+            )
+        };
         each.into_iter()
             .filter(|(key, setting)| changed(*key) && hides(setting))
             .map(|(key, setting)| {
@@ -140,14 +144,14 @@ impl Reload {
             .collect()
     }
 
-    fn is_just_emptied(&self) -> bool {
+    fn is_recently_modified(&self) -> bool {
         let changed = ConfigFile::path(&self.queue.value)
             .metadata()
             .and_then(|metadata| metadata.modified());
         changed.is_ok_and(|at| {
             SystemTime::now()
                 .duration_since(at)
-                .map_or(true, |age| age < EMPTY_FOR)
+                .map_or(true, |age| age < EMPTY_FILE_WAIT_MAX)
         })
     }
 }
@@ -159,25 +163,25 @@ mod tests {
     use super::*;
     use crate::mode::Mode;
 
-    fn reload(folder: &std::path::Path, variables: &[(&str, &str)]) -> Reload {
-        let environment: Environment = [("AQ_FLEET_URL", "http://127.0.0.1:9")]
+    fn reload(folder: &std::path::Path, variables: &[(&str, &str)]) -> SettingsReloader {
+        let environment: ProcessEnvironment = [("AQ_FLEET_URL", "http://127.0.0.1:9")]
             .iter()
             .chain(variables)
             .map(|(name, value)| ((*name).into(), (*value).into()))
             .collect();
-        let queue = Setting {
+        let queue = SettingValue {
             value: folder.to_owned(),
-            origin: Origin::Default,
+            origin: SettingOrigin::Default,
         };
         let file = ConfigFile::read(folder).unwrap();
         let flags = GlobalFlags::default();
         let settings = Settings::resolve_from(&flags, &environment, queue, &file).unwrap();
-        Reload::within(&settings, environment)
+        SettingsReloader::within(&settings, environment)
     }
 
-    fn mode(news: News) -> (Mode, Vec<String>) {
+    fn mode(news: ReloadOutcome) -> (Mode, Vec<String>) {
         match news {
-            News::Changed {
+            ReloadOutcome::Changed {
                 settings,
                 without_effect,
             } => (settings.mode, without_effect),
@@ -190,10 +194,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut reload = reload(folder.path(), &[]);
         assert_eq!(mode(reload.look()), (Mode::Offline, vec![]));
-        assert!(matches!(reload.look(), News::Nothing));
+        assert!(matches!(reload.look(), ReloadOutcome::Unchanged));
         fs::write(folder.path().join("aq.toml"), "[fleet]\nenabled = true\n").unwrap();
         assert_eq!(mode(reload.look()), (Mode::Local, vec![]));
-        assert!(matches!(reload.look(), News::Nothing));
+        assert!(matches!(reload.look(), ReloadOutcome::Unchanged));
         fs::remove_file(folder.path().join("aq.toml")).unwrap();
         assert_eq!(mode(reload.look()), (Mode::Offline, vec![]));
     }
@@ -236,7 +240,7 @@ mod tests {
         let mut look = |text: String| {
             fs::write(&path, text).unwrap();
             match reload.look() {
-                News::Changed {
+                ReloadOutcome::Changed {
                     settings,
                     without_effect,
                 } => (
@@ -276,7 +280,7 @@ mod tests {
         reload.look();
         fs::write(&path, "[fleet]\nenabled = true\nurl = \"http://127.0.0.1:2\"\n").unwrap();
         let told = match reload.look() {
-            News::Bad(told) => told,
+            ReloadOutcome::Invalid(told) => told,
             other => panic!("{other:?}"),
         };
         assert!(
@@ -295,10 +299,10 @@ mod tests {
         reload.look();
         fs::write(&path, "[fleet]\nenabled = \"perhaps\"\n").unwrap();
         match reload.look() {
-            News::Bad(problem) => assert!(problem.contains("perhaps"), "{problem}"),
+            ReloadOutcome::Invalid(problem) => assert!(problem.contains("perhaps"), "{problem}"),
             other => panic!("{other:?}"),
         }
-        assert!(matches!(reload.look(), News::Nothing));
+        assert!(matches!(reload.look(), ReloadOutcome::Unchanged));
         fs::write(&path, "[fleet]\nenabled = true\nshadow = true\n").unwrap();
         assert_eq!(mode(reload.look()).0, Mode::Shadow);
     }
@@ -313,9 +317,9 @@ mod tests {
         reload.look();
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();
-        assert!(matches!(reload.look(), News::Bad(problem) if problem.contains("aq.toml")));
+        assert!(matches!(reload.look(), ReloadOutcome::Invalid(problem) if problem.contains("aq.toml")));
         for _ in 0..3 {
-            assert!(matches!(reload.look(), News::Nothing));
+            assert!(matches!(reload.look(), ReloadOutcome::Unchanged));
         }
         fs::remove_dir(&path).unwrap();
         fs::write(&path, text).unwrap();
@@ -330,8 +334,8 @@ mod tests {
         let mut reload = reload(folder.path(), &[]);
         reload.look();
         fs::write(&path, "").unwrap();
-        assert!(matches!(reload.look(), News::Unsettled));
-        let long_ago = SystemTime::now() - 2 * EMPTY_FOR;
+        assert!(matches!(reload.look(), ReloadOutcome::BeingWritten));
+        let long_ago = SystemTime::now() - 2 * EMPTY_FILE_WAIT_MAX;
         fs::File::open(&path).unwrap().set_modified(long_ago).unwrap();
         assert_eq!(mode(reload.look()).0, Mode::Offline);
     }

@@ -6,30 +6,30 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::{Environment, GlobalFlags, Origin, Settings, SettingsError};
-use crate::mode::{Mode, Switch};
+use super::{GlobalFlags, ProcessEnvironment, SettingOrigin, Settings, SettingsError};
+use crate::mode::{Mode, SwitchState};
 
 /// A queue folder with an `aq.toml`, and an environment that names the folder.
-struct Rig {
+struct SettingsFixture {
     folder: TempDir,
-    environment: Environment,
+    environment: ProcessEnvironment,
     flags: GlobalFlags,
 }
 
-impl Rig {
-    fn new(toml: &str) -> Rig {
+impl SettingsFixture {
+    fn new(toml: &str) -> SettingsFixture {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("aq.toml"), toml).unwrap();
-        let mut environment = Environment::new();
+        let mut environment = ProcessEnvironment::new();
         environment.insert("AQ_QUEUE".into(), folder.path().into());
-        Rig {
+        SettingsFixture {
             folder,
             environment,
             flags: GlobalFlags::default(),
         }
     }
 
-    fn set(mut self, name: &str, value: &str) -> Rig {
+    fn set(mut self, name: &str, value: &str) -> SettingsFixture {
         self.environment.insert(name.into(), value.into());
         self
     }
@@ -51,64 +51,67 @@ impl Rig {
     }
 }
 
-fn url(rig: Rig) -> Rig {
+fn url(rig: SettingsFixture) -> SettingsFixture {
     rig.set("AQ_FLEET_URL", "http://127.0.0.1:9")
 }
 
 #[test]
 fn nothing_set_means_offline_in_the_default_queue() {
-    let settings = Settings::resolve_in(&GlobalFlags::default(), &Environment::new()).unwrap();
+    let settings = Settings::resolve_in(&GlobalFlags::default(), &ProcessEnvironment::new()).unwrap();
     assert_eq!(settings.mode, Mode::Offline);
     assert_eq!(settings.queue.value, Path::new("./queue"));
-    assert_eq!(settings.queue.origin, Origin::Default);
+    assert_eq!(settings.queue.origin, SettingOrigin::Default);
     assert_eq!(settings.grace, Duration::from_secs(10));
     assert_eq!(settings.fleet.timeout.value, Duration::from_secs(5));
     assert_eq!(settings.fleet.drain.value, Duration::from_secs(5));
-    assert_eq!(settings.factory_id.origin, Origin::Default);
+    assert_eq!(settings.factory_id.origin, SettingOrigin::Default);
     assert!(settings.factory_caps.is_empty() && settings.warnings().is_empty());
 }
 
 #[test]
 fn a_flag_beats_the_environment_and_that_beats_the_file() {
-    let mut rig = url(Rig::new("[fleet]\nenabled = true\n"));
+    let mut rig = url(SettingsFixture::new("[fleet]\nenabled = true\n"));
     let settings = rig.ok();
     assert_eq!(settings.mode, Mode::Local);
     assert_eq!(
         settings.switches.fleet.origin,
-        Origin::File(rig.folder.path().join("aq.toml"))
+        SettingOrigin::File(rig.folder.path().join("aq.toml"))
     );
 
     rig = rig.set("AQ_FLEET", "off");
     let settings = rig.ok();
     assert_eq!(settings.mode, Mode::Offline);
-    assert_eq!(settings.switches.fleet.origin, Origin::Environment("AQ_FLEET"));
+    assert_eq!(
+        settings.switches.fleet.origin,
+        SettingOrigin::Environment("AQ_FLEET")
+    );
 
     rig.flags.fleet = Some(String::from("on"));
     let settings = rig.ok();
     assert_eq!(settings.mode, Mode::Local);
-    assert_eq!(settings.switches.fleet.origin, Origin::Flag("--fleet"));
+    assert_eq!(settings.switches.fleet.origin, SettingOrigin::Flag("--fleet"));
 }
 
 #[test]
 fn a_switch_is_understood_in_each_of_its_spellings() {
     for (text, value) in [
-        ("0", Switch::Off),
-        ("1", Switch::On),
-        ("false", Switch::Off),
-        ("TRUE", Switch::On),
-        ("off", Switch::Off),
-        ("On", Switch::On),
+        ("0", SwitchState::Off),
+        ("1", SwitchState::On),
+        ("false", SwitchState::Off),
+        ("TRUE", SwitchState::On),
+        ("off", SwitchState::Off),
+        ("On", SwitchState::On),
     ] {
-        let settings = Rig::new("").set("AQ_FLEET_ROUTE", text).ok();
+        let settings = SettingsFixture::new("").set("AQ_FLEET_ROUTE", text).ok();
         assert_eq!(settings.switches.route.value, value, "{text}");
     }
     for (text, value) in [
-        ("0", Switch::Off),
-        ("1", Switch::On),
-        ("true", Switch::On),
-        ("\"off\"", Switch::Off),
+        ("0", SwitchState::Off),
+        ("1", SwitchState::On),
+        ("true", SwitchState::On),
+        ("\"off\"", SwitchState::Off),
     ] {
-        let settings = Rig::new(&format!("[fleet]\nshadow = {text}\n")).ok();
+        let settings = SettingsFixture::new(&format!("[fleet]\nshadow = {text}\n")).ok();
         assert_eq!(settings.switches.shadow.value, value, "{text}");
     }
 }
@@ -117,14 +120,14 @@ fn a_switch_is_understood_in_each_of_its_spellings() {
 fn a_switch_that_is_neither_is_refused_with_its_name_and_value_even_with_the_fleet_off() {
     for name in ["AQ_FLEET", "AQ_FLEET_ROUTE", "AQ_FLEET_SHADOW"] {
         for value in ["2", "yes", "", " 1", "01"] {
-            let refusal = Rig::new("").set(name, value).refusal();
+            let refusal = SettingsFixture::new("").set(name, value).refusal();
             assert!(
                 refusal.starts_with(&format!("{name} is `{value}`: use 0 or 1")),
                 "{refusal}"
             );
         }
     }
-    let rig = Rig::new("[fleet]\nenabled = 2\n");
+    let rig = SettingsFixture::new("[fleet]\nenabled = 2\n");
     assert_eq!(
         rig.refusal(),
         format!(
@@ -132,7 +135,7 @@ fn a_switch_that_is_neither_is_refused_with_its_name_and_value_even_with_the_fle
             rig.file()
         )
     );
-    let mut rig = Rig::new("");
+    let mut rig = SettingsFixture::new("");
     rig.flags.shadow = Some(String::from("maybe"));
     assert!(rig.refusal().starts_with("--shadow is `maybe`: use 0 or 1"));
 }
@@ -140,37 +143,40 @@ fn a_switch_that_is_neither_is_refused_with_its_name_and_value_even_with_the_fle
 #[test]
 fn a_value_that_wins_hides_one_that_is_wrong_only_if_nobody_typed_it_wrong_above() {
     // The variable wins, so what the file says about the switch is never interpreted.
-    let settings = Rig::new("[fleet]\nroute_via_service = \"perhaps\"\n")
+    let settings = SettingsFixture::new("[fleet]\nroute_via_service = \"perhaps\"\n")
         .set("AQ_FLEET_ROUTE", "0")
         .ok();
-    assert_eq!(settings.switches.route.value, Switch::Off);
+    assert_eq!(settings.switches.route.value, SwitchState::Off);
 }
 
 #[test]
 fn the_fleet_without_a_url_is_refused_and_without_the_fleet_none_is_needed() {
-    let refusal = Rig::new("").set("AQ_FLEET", "1").refusal();
+    let refusal = SettingsFixture::new("").set("AQ_FLEET", "1").refusal();
     assert!(
         refusal.starts_with("AQ_FLEET is 1, but no coordinator is named"),
         "{refusal}"
     );
-    let refusal = Rig::new("")
+    let refusal = SettingsFixture::new("")
         .set("AQ_FLEET", "1")
         .set("AQ_FLEET_URL", "")
         .refusal();
     assert!(refusal.contains("AQ_FLEET_URL"), "{refusal}");
-    assert_eq!(Rig::new("").set("AQ_FLEET", "0").ok().mode, Mode::Offline);
+    assert_eq!(
+        SettingsFixture::new("").set("AQ_FLEET", "0").ok().mode,
+        Mode::Offline
+    );
 }
 
 #[test]
 fn an_address_keeps_its_prefix_and_hides_its_password() {
-    let settings = Rig::new("")
+    let settings = SettingsFixture::new("")
         .set("AQ_FLEET_URL", "https://fleet.example.org/eu")
         .ok();
     assert_eq!(
         settings.fleet.url.unwrap().value.as_str(),
         "https://fleet.example.org/eu/"
     );
-    let refusal = Rig::new("")
+    let refusal = SettingsFixture::new("")
         .set("AQ_FLEET_URL", "https://sam:opensesame@fleet.example.org")
         .refusal();
     assert!(
@@ -185,7 +191,7 @@ fn an_address_keeps_its_prefix_and_hides_its_password() {
         "http://h/#f",
         "x",
     ] {
-        let refusal = Rig::new("").set("AQ_FLEET_URL", wrong).refusal();
+        let refusal = SettingsFixture::new("").set("AQ_FLEET_URL", wrong).refusal();
         assert!(
             refusal.starts_with(&format!("AQ_FLEET_URL is `{wrong}`")),
             "{refusal}"
@@ -195,7 +201,7 @@ fn an_address_keeps_its_prefix_and_hides_its_password() {
 
 #[test]
 fn a_token_file_that_cannot_be_read_stops_the_fleet_and_nothing_else() {
-    let rig = url(Rig::new("")).set("AQ_FLEET_TOKEN_FILE", "/nowhere/token");
+    let rig = url(SettingsFixture::new("")).set("AQ_FLEET_TOKEN_FILE", "/nowhere/token");
     assert!(rig.ok().fleet.token.is_none());
     let refusal = rig.set("AQ_FLEET", "1").refusal();
     assert!(
@@ -206,7 +212,7 @@ fn a_token_file_that_cannot_be_read_stops_the_fleet_and_nothing_else() {
 
 #[test]
 fn a_token_comes_from_its_variable_or_its_file_and_is_kept_from_children() {
-    let rig = url(Rig::new("[fleet]\ntoken_file = \"secrets/token\"\n")).set("AQ_FLEET", "1");
+    let rig = url(SettingsFixture::new("[fleet]\ntoken_file = \"secrets/token\"\n")).set("AQ_FLEET", "1");
     fs::create_dir(rig.folder.path().join("secrets")).unwrap();
     let path = rig.folder.path().join("secrets/token");
     fs::write(&path, "sesame\n").unwrap();
@@ -226,7 +232,7 @@ fn a_token_comes_from_its_variable_or_its_file_and_is_kept_from_children() {
 
 #[test]
 fn the_token_variable_beats_a_token_file_of_the_environment_with_a_warning() {
-    let rig = url(Rig::new(""))
+    let rig = url(SettingsFixture::new(""))
         .set("AQ_FLEET", "1")
         .set("AQ_FLEET_TOKEN", "typed");
     let path = rig.folder.path().join("token");
@@ -245,7 +251,7 @@ fn the_token_variable_beats_a_token_file_of_the_environment_with_a_warning() {
 
 #[test]
 fn a_token_in_the_file_is_refused_with_the_reason_and_not_shown() {
-    let rig = Rig::new("[fleet]\nurl = \"http://127.0.0.1:9\"\ntoken = \"sesame\"\n");
+    let rig = SettingsFixture::new("[fleet]\nurl = \"http://127.0.0.1:9\"\ntoken = \"sesame\"\n");
     let refusal = rig.refusal();
     assert!(
         refusal.starts_with(&format!("{}:3: a token must not stand in this file", rig.file())),
@@ -289,13 +295,13 @@ fn an_unknown_key_is_refused_with_its_line_and_the_nearest_known() {
             "; take it out, or see `aq help` for the settings there are",
         ),
     ] {
-        let rig = Rig::new(toml);
+        let rig = SettingsFixture::new(toml);
         assert_eq!(
             rig.refusal(),
             format!("{}:{line}: `{key}` is no setting{nearest}", rig.file())
         );
     }
-    let rig = Rig::new("[fleet\n");
+    let rig = SettingsFixture::new("[fleet\n");
     assert!(
         rig.refusal()
             .starts_with(&format!("{}:1: this is no TOML: ", rig.file())),
@@ -306,11 +312,12 @@ fn an_unknown_key_is_refused_with_its_line_and_the_nearest_known() {
 
 #[test]
 fn engine_tables_are_handed_on_as_they_stand() {
-    let settings = Rig::new("grace = \"3s\"\n[engine.mine]\ncommand = [\"mine\", \"--go\"]\n").ok();
+    let settings =
+        SettingsFixture::new("grace = \"3s\"\n[engine.mine]\ncommand = [\"mine\", \"--go\"]\n").ok();
     assert_eq!(settings.grace, Duration::from_secs(3));
     assert_eq!(settings.engines.len(), 1);
     assert_eq!(settings.engines["mine"]["command"].as_array().unwrap().len(), 2);
-    let rig = Rig::new("[engine]\nmine = 3\n");
+    let rig = SettingsFixture::new("[engine]\nmine = 3\n");
     assert_eq!(
         rig.refusal(),
         format!(
@@ -322,9 +329,10 @@ fn engine_tables_are_handed_on_as_they_stand() {
 
 #[test]
 fn lists_and_times_are_checked() {
-    let settings =
-        Rig::new("[fleet]\ncaps = [\"gpu\", \"region:eu\", \"gpu\"]\ntimeout = \"250ms\"\ndrain = \"0s\"\n")
-            .ok();
+    let settings = SettingsFixture::new(
+        "[fleet]\ncaps = [\"gpu\", \"region:eu\", \"gpu\"]\ntimeout = \"250ms\"\ndrain = \"0s\"\n",
+    )
+    .ok();
     let caps: Vec<&str> = settings.factory_caps.iter().map(|cap| cap.as_str()).collect();
     assert_eq!(caps, ["gpu", "region:eu"]);
     assert_eq!(settings.fleet.timeout.value, Duration::from_millis(250));
@@ -337,7 +345,7 @@ fn lists_and_times_are_checked() {
         ("AQ_FACTORY_ID", "../x"),
         ("AQ_GRACE", "soon"),
     ] {
-        let refusal = Rig::new("").set(name, value).refusal();
+        let refusal = SettingsFixture::new("").set(name, value).refusal();
         assert!(
             refusal.starts_with(&format!("{name} is `{value}`: ")),
             "{refusal}"
@@ -347,7 +355,7 @@ fn lists_and_times_are_checked() {
 
 #[test]
 fn the_flags_say_what_they_bring_about_or_why_not() {
-    let rig = url(Rig::new(""))
+    let rig = url(SettingsFixture::new(""))
         .set("AQ_FLEET_ROUTE", "1")
         .set("AQ_FLEET_SHADOW", "1");
     let effects = |settings: &Settings| -> Vec<&'static str> {
@@ -384,7 +392,7 @@ fn the_flags_say_what_they_bring_about_or_why_not() {
 #[test]
 fn plain_http_to_another_host_is_warned_of() {
     let warned = |address: &str| {
-        let settings = Rig::new("")
+        let settings = SettingsFixture::new("")
             .set("AQ_FLEET", "1")
             .set("AQ_FLEET_URL", address)
             .ok();
@@ -398,7 +406,7 @@ fn plain_http_to_another_host_is_warned_of() {
 #[test]
 fn work_comes_over_plain_http_from_this_host_alone() {
     let routed = |address: &str| {
-        url(Rig::new(""))
+        url(SettingsFixture::new(""))
             .set("AQ_FLEET", "1")
             .set("AQ_FLEET_ROUTE", "1")
             .set("AQ_FLEET_URL", address)

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::change_alarm::{AGREEMENT_MIN, ChangeAlarm, DecisionRun};
 use super::observation_span::SpanFigures;
-use super::report::{Figures, TIE};
+use super::report::{ShadowFigures, TIE};
 use crate::terminal::duration;
 
 /// The chance of promoting a coordinator that is not better than that, however often one looks.
@@ -32,7 +32,7 @@ const NEEDED_MAX: u64 = 1_000_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Verdict {
+pub(crate) enum GateVerdict {
     Promote,
     Hold,
     Inconclusive,
@@ -41,8 +41,8 @@ pub(crate) enum Verdict {
 /// The verdict, and every figure behind it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Gate {
-    pub(crate) verdict: Verdict,
+pub(crate) struct GateReport {
+    pub(crate) verdict: GateVerdict,
     /// What stands in the way, most serious first; empty when promoted.
     pub(crate) reasons: Vec<String>,
     pub(crate) agreement_min: f64,
@@ -82,21 +82,21 @@ pub(crate) struct AlarmFigures {
 }
 
 /// Answers that would have done harm.
-pub(super) fn harmful(figures: &Figures) -> u64 {
+pub(super) fn harmful(figures: &ShadowFigures) -> u64 {
     let of = |name: &&str| figures.reasons.get(*name).copied().unwrap_or(0);
     HARMFUL.iter().map(of).sum::<u64>() + figures.stray_leases
 }
 
 /// The days of the decisions are those of the `zone`.
-pub(crate) fn judge(figures: &Figures, zone: &TimeZone) -> Gate {
+pub(crate) fn judge(figures: &ShadowFigures, zone: &TimeZone) -> GateReport {
     let reason = |name: &str| figures.reasons.get(name).copied().unwrap_or(0);
     let compared = figures.agreement.of;
     let agree = figures.verdicts.agree + reason(TIE);
     let disagree = compared.saturating_sub(agree);
     let harmful = harmful(figures);
     let all = figures.coverage.of;
-    let mut gate = Gate {
-        verdict: Verdict::Inconclusive,
+    let mut gate = GateReport {
+        verdict: GateVerdict::Inconclusive,
         reasons: Vec::new(),
         agreement_min: AGREEMENT_MIN,
         agree,
@@ -128,15 +128,15 @@ pub(crate) fn judge(figures: &Figures, zone: &TimeZone) -> Gate {
     }
     let lacks = lacking(&gate, compared, figures.lines.read);
     gate.verdict = match (holds.is_empty(), lacks.is_empty()) {
-        (false, _) => Verdict::Hold,
-        (true, false) => Verdict::Inconclusive,
-        (true, true) => Verdict::Promote,
+        (false, _) => GateVerdict::Hold,
+        (true, false) => GateVerdict::Inconclusive,
+        (true, true) => GateVerdict::Promote,
     };
     gate.reasons = holds.into_iter().chain(lacks).collect();
     gate
 }
 
-fn holding(gate: &Gate) -> Vec<String> {
+fn holding(gate: &GateReport) -> Vec<String> {
     let mut reasons = Vec::new();
     if gate.harmful > 0 {
         reasons.push(format!("{} answers would have done harm; none may", gate.harmful));
@@ -160,7 +160,7 @@ fn holding(gate: &Gate) -> Vec<String> {
     reasons
 }
 
-fn lacking(gate: &Gate, compared: u64, lines: u64) -> Vec<String> {
+fn lacking(gate: &GateReport, compared: u64, lines: u64) -> Vec<String> {
     let mut reasons = Vec::new();
     if gate.ln_e < gate.ln_e_min {
         reasons.push(format!("need {}", clean_decisions(gate.needed)));

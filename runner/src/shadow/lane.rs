@@ -11,15 +11,15 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 
-use super::ledger::{Ledger, Told, jobs_in};
-use super::log::{Line, Log, Skip};
-use super::mailbox::Mailbox;
-use super::observer::{Observer, write_refusals};
-use super::{Decision, Transition, reporter};
+use super::lane_mailbox::LaneMailbox;
+use super::log::{ShadowLog, ShadowLogLine, SkipReason};
+use super::observer::{ShadowObserver, write_refusals};
+use super::report_ledger::{ReportLedger, ReportState, jobs_in};
+use super::{LocalDecision, StageTransition, transition_reporter};
+use crate::fleet::background_thread;
+use crate::fleet::call_failure::{CallFailure, FailureKind};
 use crate::fleet::client::fresh_key;
-use crate::fleet::failure::{Failure, FailureKind};
 use crate::fleet::health_reporter::HealthReporter;
-use crate::fleet::thread;
 use crate::ids::JobId;
 use crate::mode::Mode;
 use crate::settings::Settings;
@@ -32,13 +32,13 @@ const PANICS_MAX: u32 = 16;
 
 /// Inert in every mode but shadow.
 #[derive(Debug)]
-pub(crate) struct Lane {
-    running: Option<Running>,
+pub(crate) struct ShadowLane {
+    running: Option<RunningLane>,
 }
 
 #[derive(Debug)]
-struct Running {
-    mailbox: Mailbox,
+struct RunningLane {
+    mailbox: LaneMailbox,
     /// Disconnected when the thread is through.
     done: mpsc::Receiver<()>,
     /// Makes the ids of this process's decisions.
@@ -46,18 +46,18 @@ struct Running {
     decisions: AtomicU64,
 }
 
-impl Lane {
-    /// `health` is told how its calls fare.
-    pub(crate) fn start(settings: &Settings, health: &HealthReporter) -> Lane {
+impl ShadowLane {
+    /// `coordinator_health` is told how its calls fare.
+    pub(crate) fn start(settings: &Settings, health: &HealthReporter) -> ShadowLane {
         match settings.mode {
-            Mode::Shadow => Lane {
-                running: Running::start(settings.clone(), health.clone()),
+            Mode::Shadow => ShadowLane {
+                running: RunningLane::start(settings.clone(), health.clone()),
             },
-            Mode::Offline | Mode::Local | Mode::Route => Lane { running: None },
+            Mode::Offline | Mode::Local | Mode::Route => ShadowLane { running: None },
         }
     }
 
-    pub(crate) fn decided(&self, decision: Decision) {
+    pub(crate) fn decided(&self, decision: LocalDecision) {
         if let Some(running) = &self.running {
             let count = running.decisions.fetch_add(1, Ordering::Relaxed);
             running
@@ -66,44 +66,44 @@ impl Lane {
         }
     }
 
-    pub(crate) fn moved(&self, transition: Transition) {
+    pub(crate) fn moved(&self, transition: StageTransition) {
         if let Some(running) = &self.running {
             running.mailbox.moved(transition);
         }
     }
 
     /// Drops what it has not looked at, without a wait; still to be finished when the process ends.
-    pub(crate) fn give_up(&self, skip: Skip) {
+    pub(crate) fn give_up(&self, skip: SkipReason) {
         if let Some(running) = &self.running {
             running.mailbox.close(Duration::ZERO, skip);
         }
     }
 
-    /// Waits at most `limit` for what is still to be said.
+    /// Waits at most `usage_limit` for what is still to be said.
     pub(crate) fn finish(self, limit: Duration) {
         if let Some(running) = self.running {
-            running.mailbox.close(limit, Skip::Exit);
+            running.mailbox.close(limit, SkipReason::Exit);
             // It ends by disconnecting, or the time is up; either way the process goes on to its end.
             let _ = running.done.recv_timeout(limit.saturating_add(LAST_LINES));
         }
     }
 }
 
-impl Running {
-    fn start(settings: Settings, health: HealthReporter) -> Option<Running> {
-        let mailbox = Mailbox::default();
+impl RunningLane {
+    fn start(settings: Settings, health: HealthReporter) -> Option<RunningLane> {
+        let mailbox = LaneMailbox::default();
         let (alive, done) = mpsc::channel();
         let theirs = mailbox.clone();
         let at_work = Stage::ALL
             .into_iter()
             .filter(|stage| *stage != Stage::Inbox && !stage.is_final());
         let at_start = jobs_in(&settings, at_work);
-        let spawned = thread::spawn("shadow-lane", move || {
+        let spawned = background_thread::spawn("shadow-lane", move || {
             let _alive: mpsc::Sender<()> = alive;
             work(settings, health, &theirs, at_start);
         });
         match spawned {
-            Ok(()) => Some(Running {
+            Ok(()) => Some(RunningLane {
                 mailbox,
                 done,
                 process: fresh_key("decision"),
@@ -119,16 +119,16 @@ impl Running {
     }
 }
 
-fn work(settings: Settings, health: HealthReporter, mailbox: &Mailbox, at_start: HashMap<JobId, Stage>) {
-    let log = Log::new(&settings);
-    let mut observer = Observer::new(settings, health, mailbox.clone(), at_start);
+fn work(settings: Settings, health: HealthReporter, mailbox: &LaneMailbox, at_start: HashMap<JobId, Stage>) {
+    let log = ShadowLog::new(&settings);
+    let mut observer = ShadowObserver::new(settings, health, mailbox.clone(), at_start);
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
             warn(&format!(
                 "no runtime for the shadow lane ({error}): nothing is compared"
             ));
-            return observer.clear_out(Skip::Stopped);
+            return observer.drain_messages(SkipReason::Stopped);
         }
     };
     for _ in 0..PANICS_MAX {
@@ -143,20 +143,20 @@ fn work(settings: Settings, health: HealthReporter, mailbox: &Mailbox, at_start:
             });
         }));
         match whole {
-            Ok(()) => return observer.clear_out(mailbox.skip()),
+            Ok(()) => return observer.drain_messages(mailbox.skip()),
             Err(_) => observer.after_panic(),
         }
     }
-    observer.clear_out(Skip::Stopped);
+    observer.drain_messages(SkipReason::Stopped);
 }
 
 /// Mirrors what a command such as `ship` moved by itself; takes at most `AQ_FLEET_DRAIN`.
-pub(crate) fn mirror(settings: &Settings, transitions: &[Transition]) {
+pub(crate) fn mirror(settings: &Settings, transitions: &[StageTransition]) {
     if settings.mode != Mode::Shadow || transitions.is_empty() {
         return;
     }
-    let log = Log::new(settings);
-    let ledger = Ledger::new(settings);
+    let log = ShadowLog::new(settings);
+    let ledger = ReportLedger::new(settings);
     let told = std::cell::Cell::new(0);
     let failure = match runtime() {
         Ok(runtime) => {
@@ -165,45 +165,51 @@ pub(crate) fn mirror(settings: &Settings, transitions: &[Transition]) {
             match runtime.block_on(async { tokio::time::timeout(limit, tell).await }) {
                 // The reporter has logged its own failure.
                 Ok(_) => None,
-                Err(_) => Some(Failure::indefinite(
+                Err(_) => Some(CallFailure::indefinite(
                     FailureKind::Timeout,
                     "AQ_FLEET_DRAIN is over",
                 )),
             }
         }
-        Err(error) => Some(Failure::indefinite(
+        Err(error) => Some(CallFailure::indefinite(
             FailureKind::ConnectFailed,
             &error.to_string(),
         )),
     };
     let left = &transitions[told.get()..];
     if let (Some(failure), Some(first)) = (failure, left.first()) {
-        log.append(&Line::error(
-            reporter::OPERATION,
+        log.append(&ShadowLogLine::error(
+            transition_reporter::OPERATION,
             None,
             Some(first.job.as_str()),
             &failure,
         ));
     }
     for transition in left {
-        ledger.note(Told::Open, &transition.job, transition.stage);
+        ledger.note(ReportState::Unanswered, &transition.job, transition.stage);
     }
 }
 
 async fn tell_all(
     settings: &Settings,
-    log: &Log,
-    ledger: &Ledger,
-    transitions: &[Transition],
+    log: &ShadowLog,
+    ledger: &ReportLedger,
+    transitions: &[StageTransition],
     told: &std::cell::Cell<usize>,
-) -> Result<(), Failure> {
-    let client =
-        reporter::client(settings, &HealthReporter::default(), &mut None).inspect_err(|failure| {
+) -> Result<(), CallFailure> {
+    let client = transition_reporter::client(settings, &HealthReporter::default(), &mut None).inspect_err(
+        |failure| {
             let job = transitions.first().map(|transition| transition.job.as_str());
-            log.append(&Line::error(reporter::OPERATION, None, job, failure));
-        })?;
+            log.append(&ShadowLogLine::error(
+                transition_reporter::OPERATION,
+                None,
+                job,
+                failure,
+            ));
+        },
+    )?;
     for transition in transitions {
-        reporter::tell(&client, log, ledger, &transition.job, transition.stage).await?;
+        transition_reporter::tell(&client, log, ledger, &transition.job, transition.stage).await?;
         told.set(told.get() + 1);
     }
     Ok(())

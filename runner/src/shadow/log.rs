@@ -5,7 +5,7 @@
 //! time. A line that can't be written is counted and given up: no job is worth less because its comparison was lost.
 
 mod line;
-pub(crate) mod parts;
+pub(crate) mod rotation;
 
 use std::cell::Cell;
 use std::fs::{File, TryLockError};
@@ -18,7 +18,7 @@ use std::time::Duration;
 use rustix::fs::OFlags;
 
 use crate::queue_root::QueueRoot;
-pub(crate) use line::{Event, Line, Skip};
+pub(crate) use line::{ShadowLogEvent, ShadowLogLine, SkipReason};
 
 use crate::settings::{LogSettings, Settings};
 
@@ -29,31 +29,31 @@ pub(crate) fn path_in(queue: &Path) -> PathBuf {
 
 /// A log, and how many of its lines could not be written.
 #[derive(Debug)]
-pub(crate) struct Log {
+pub(crate) struct ShadowLog {
     path: PathBuf,
     limits: LogSettings,
     lost: Cell<u64>,
 }
 
-impl Log {
-    pub(crate) fn new(settings: &Settings) -> Log {
-        Log::within(&settings.queue.value, settings.log)
+impl ShadowLog {
+    pub(crate) fn new(settings: &Settings) -> ShadowLog {
+        ShadowLog::within(&settings.queue.value, settings.log)
     }
 
-    fn within(queue: &Path, limits: LogSettings) -> Log {
-        Log {
+    fn within(queue: &Path, limits: LogSettings) -> ShadowLog {
+        ShadowLog {
             path: path_in(queue),
             limits,
             lost: Cell::new(0),
         }
     }
 
-    pub(crate) fn append(&self, line: &Line) {
+    pub(crate) fn append(&self, line: &ShadowLogLine) {
         self.append_all(std::slice::from_ref(line));
     }
 
     /// Says on stderr, once, when the log can't be written; the caller goes on in any case.
-    pub(crate) fn append_all(&self, lines: &[Line]) {
+    pub(crate) fn append_all(&self, lines: &[ShadowLogLine]) {
         let mut written = 0;
         if let Err(error) = self.try_append(lines, &mut written)
             && self.lose(lines.len() - written) == 0
@@ -72,7 +72,7 @@ impl Log {
         self.lost.replace(self.lost.get().saturating_add(count as u64))
     }
 
-    fn try_append(&self, lines: &[Line], count: &mut usize) -> io::Result<()> {
+    fn try_append(&self, lines: &[ShadowLogLine], count: &mut usize) -> io::Result<()> {
         if lines.is_empty() {
             return Ok(());
         }
@@ -102,8 +102,8 @@ impl Log {
             return Ok(file);
         }
         // What can't be rotated, for want of space for instance, goes on to grow.
-        let rotated = parts::rotate(&self.path, &file, self.limits).unwrap_or_default();
-        match rotated || !parts::is_at(&self.path, &file).unwrap_or(true) {
+        let rotated = rotation::rotate(&self.path, &file, self.limits).unwrap_or_default();
+        match rotated || !rotation::is_at(&self.path, &file).unwrap_or(true) {
             true => {
                 let next = open(&self.path)?;
                 let _ = wait_for_writers(&next);
@@ -148,22 +148,22 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::fleet::failure::{Failure, FailureKind};
-    use crate::shadow::compare::{Comparison, Reason, Verdict};
+    use crate::fleet::call_failure::{CallFailure, FailureKind};
+    use crate::shadow::comparison::{ComparisonVerdict, DecisionComparison, DivergenceReason};
 
     const LIMITS: LogSettings = LogSettings {
         shadow_size: 1 << 30,
         shadow_age: Duration::MAX,
     };
 
-    fn queue() -> (tempfile::TempDir, Log) {
+    fn queue() -> (tempfile::TempDir, ShadowLog) {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join(".state")).unwrap();
-        let log = Log::within(folder.path(), LIMITS);
+        let log = ShadowLog::within(folder.path(), LIMITS);
         (folder, log)
     }
 
-    fn lines(log: &Log) -> Vec<String> {
+    fn lines(log: &ShadowLog) -> Vec<String> {
         fs::read_to_string(&log.path)
             .unwrap()
             .lines()
@@ -171,7 +171,7 @@ mod tests {
             .collect()
     }
 
-    fn value(line: &Line) -> Value {
+    fn value(line: &ShadowLogLine) -> Value {
         let mut value = serde_json::to_value(line).unwrap();
         let ts = value.as_object_mut().unwrap().remove("ts").unwrap();
         assert_eq!(ts.as_str().unwrap().len(), "2026-03-02T09:30:45.250Z".len());
@@ -180,39 +180,49 @@ mod tests {
 
     #[test]
     fn each_line_has_the_fields_that_readers_count_on() {
-        let found = Comparison {
-            verdict: Verdict::CoordEmpty,
+        let found = DecisionComparison {
+            verdict: ComparisonVerdict::CoordEmpty,
             coord: None,
             reason: None,
             rank: None,
         };
         assert_eq!(
-            value(&Line::comparison("d-1", Some("alpha"), &found)),
+            value(&ShadowLogLine::comparison("d-1", Some("alpha"), &found)),
             json!({"event": "comparison", "localJob": "alpha", "coordJob": null, "verdict": "COORD_EMPTY", "decision": "d-1"})
         );
-        let found = Comparison {
-            verdict: Verdict::Diverge,
+        let found = DecisionComparison {
+            verdict: ComparisonVerdict::Diverge,
             coord: Some(String::from("beta")),
-            reason: Some(Reason::LockHeld),
+            reason: Some(DivergenceReason::LockHeld),
             rank: Some(2),
         };
         assert_eq!(
-            value(&Line::comparison("d-2", Some("alpha"), &found)),
+            value(&ShadowLogLine::comparison("d-2", Some("alpha"), &found)),
             json!({"event": "comparison", "localJob": "alpha", "coordJob": "beta", "verdict": "DIVERGE",
                 "decision": "d-2", "reason": "lock_held", "rank": 2})
         );
         assert_eq!(
-            value(&Line::skipped("d-3", None, Skip::ViewGap)),
+            value(&ShadowLogLine::skipped("d-3", None, SkipReason::ViewGap)),
             json!({"event": "skipped", "localJob": null, "coordJob": null, "verdict": null, "decision": "d-3", "reason": "view-gap"})
         );
-        let failure = Failure::indefinite(FailureKind::Status(503), "busy\n");
+        let failure = CallFailure::indefinite(FailureKind::Status(503), "busy\n");
         assert_eq!(
-            value(&Line::error("shadow.report", None, Some("alpha"), &failure)),
+            value(&ShadowLogLine::error(
+                "shadow.report",
+                None,
+                Some("alpha"),
+                &failure
+            )),
             json!({"event": "shadow-error", "localJob": "alpha", "coordJob": null, "verdict": null, "decision": null,
                 "operation": "shadow.report", "kind": "status-503", "status": 503, "detail": "busy\\n"})
         );
         assert_eq!(
-            value(&Line::lease(Event::LeaseLeaked, Some("a"), "lease-9", "refused")),
+            value(&ShadowLogLine::lease(
+                ShadowLogEvent::LeaseLeaked,
+                Some("a"),
+                "lease-9",
+                "refused"
+            )),
             json!({"event": "lease-leaked", "localJob": null, "coordJob": "a", "verdict": null, "decision": null,
                 "lease": "lease-9", "detail": "refused"})
         );
@@ -222,7 +232,9 @@ mod tests {
     fn a_torn_tail_is_closed_off_and_whole_lines_are_left_alone() {
         let (_folder, log) = queue();
         fs::write(&log.path, "{\"verdict\":\"AGR").unwrap();
-        log.append_all(&["d-1", "d-2"].map(|decision| Line::skipped(decision, None, Skip::Exit)));
+        log.append_all(
+            &["d-1", "d-2"].map(|decision| ShadowLogLine::skipped(decision, None, SkipReason::Exit)),
+        );
         let lines = lines(&log);
         assert_eq!(lines.len(), 3);
         assert_eq!(lines[0], "{\"verdict\":\"AGR");
@@ -240,7 +252,9 @@ mod tests {
                 "folder" => fs::create_dir(&log.path).unwrap(),
                 _ => fs::remove_dir(folder.path().join(".state")).unwrap(),
             }
-            log.append_all(&["d-1", "d-2"].map(|decision| Line::skipped(decision, None, Skip::Exit)));
+            log.append_all(
+                &["d-1", "d-2"].map(|decision| ShadowLogLine::skipped(decision, None, SkipReason::Exit)),
+            );
             assert_eq!(log.lost.get(), 2, "{place}");
         }
     }
@@ -252,12 +266,12 @@ mod tests {
         std::thread::scope(|scope| {
             for writer in 0..8 {
                 scope.spawn(move || {
-                    let log = Log::within(queue, LIMITS);
+                    let log = ShadowLog::within(queue, LIMITS);
                     for count in 0..100 {
-                        log.append(&Line::skipped(
+                        log.append(&ShadowLogLine::skipped(
                             &format!("{writer}-{count}"),
                             Some("alpha"),
-                            Skip::Exit,
+                            SkipReason::Exit,
                         ));
                     }
                 });
@@ -278,8 +292,8 @@ mod tests {
     }
 
     /// The decisions of a log in its order, and how many parts of it were pruned.
-    fn whole(log: &Log) -> (Vec<String>, u64) {
-        let whole = parts::open_all(&log.path).unwrap();
+    fn whole(log: &ShadowLog) -> (Vec<String>, u64) {
+        let whole = rotation::open_all(&log.path).unwrap();
         let texts = whole
             .files
             .into_iter()
@@ -292,9 +306,13 @@ mod tests {
         (decisions.collect(), whole.pruned)
     }
 
-    fn write(log: &Log, decisions: std::ops::Range<u32>) {
+    fn write(log: &ShadowLog, decisions: std::ops::Range<u32>) {
         for decision in decisions {
-            log.append(&Line::skipped(&decision.to_string(), Some("alpha"), Skip::Exit));
+            log.append(&ShadowLogLine::skipped(
+                &decision.to_string(),
+                Some("alpha"),
+                SkipReason::Exit,
+            ));
         }
     }
 
@@ -302,7 +320,7 @@ mod tests {
         decisions.map(|decision| decision.to_string()).collect()
     }
 
-    fn rotating() -> (tempfile::TempDir, Log) {
+    fn rotating() -> (tempfile::TempDir, ShadowLog) {
         let (folder, mut log) = queue();
         log.limits.shadow_size = 1000;
         (folder, log)
@@ -325,7 +343,12 @@ mod tests {
         let (queue, limits) = (folder.path(), log.limits);
         std::thread::scope(|scope| {
             for writer in 0..8 {
-                scope.spawn(move || write(&Log::within(queue, limits), writer * 100..writer * 100 + 100));
+                scope.spawn(move || {
+                    write(
+                        &ShadowLog::within(queue, limits),
+                        writer * 100..writer * 100 + 100,
+                    )
+                });
             }
         });
         let (mut decisions, pruned) = whole(&log);
@@ -339,7 +362,7 @@ mod tests {
         write(&log, 0..50);
         fs::rename(&log.path, folder.path().join("aside")).unwrap();
         assert_eq!(
-            parts::open_all(&log.path).err().unwrap().kind(),
+            rotation::open_all(&log.path).err().unwrap().kind(),
             io::ErrorKind::NotFound
         );
         write(&log, 50..52);
@@ -390,13 +413,13 @@ mod tests {
         let (decisions, pruned) = whole(&log);
         assert_eq!(pruned, 3);
         assert_eq!(decisions.last().unwrap(), "59");
-        let harm = Comparison {
-            verdict: Verdict::Diverge,
+        let harm = DecisionComparison {
+            verdict: ComparisonVerdict::Diverge,
             coord: Some(String::from("x")),
-            reason: Some(Reason::Unknown),
+            reason: Some(DivergenceReason::Unknown),
             rank: None,
         };
-        log.append(&Line::comparison("harm", Some("alpha"), &harm));
+        log.append(&ShadowLogLine::comparison("harm", Some("alpha"), &harm));
         write(&log, 60..80);
         let holds = |count: &u32| {
             fs::read_to_string(log.path.with_extension(format!("log.{count}")))

@@ -6,40 +6,40 @@
 
 use std::collections::HashMap;
 
-use super::compare::{Now, compare};
-use super::ledger::{Ledger, Told, jobs_in};
-use super::log::{Event, Line, Log, Skip};
-use super::mailbox::{Mailbox, Mention, Message, Refused};
-use super::pending::Pending;
-use super::{Decision, reporter};
-use crate::fleet::client::{Client, Offer, StrayLease, fresh_key};
-use crate::fleet::failure::{Failure, shown};
-use crate::fleet::health::{NotComparing, Operation};
+use super::comparison::{NamedJobState, compare};
+use super::lane_mailbox::{DroppedDecisions, JobMention, LaneMailbox, LaneMessage};
+use super::log::{ShadowLog, ShadowLogEvent, ShadowLogLine, SkipReason};
+use super::pending_reports::PendingReports;
+use super::report_ledger::{ReportLedger, ReportState, jobs_in};
+use super::{LocalDecision, transition_reporter};
+use crate::fleet::call_failure::{CallFailure, shown};
+use crate::fleet::client::{CoordinatorClient, ShadowOffer, UnrequestedLease, fresh_key};
+use crate::fleet::coordinator_health::{ApiOperation, ComparisonHalt};
 use crate::fleet::health_reporter::HealthReporter;
 use crate::ids::{Capability, JobId};
 use crate::queue;
 use crate::settings::Settings;
 use crate::stage::Stage;
 
-const OPERATION: &str = Operation::ShadowClaim.name();
+const OPERATION: &str = ApiOperation::ShadowClaim.name();
 
 /// Whether the coordinator is still asked for dry runs by this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Asking {
+enum DryRunState {
     Comparing,
     Unsupported,
     Stopped,
 }
 
-pub(super) struct Observer {
+pub(super) struct ShadowObserver {
     settings: Settings,
     health: HealthReporter,
-    mailbox: Mailbox,
-    log: Log,
-    ledger: Ledger,
-    pending: Pending,
-    client: Option<Client>,
-    asking: Asking,
+    mailbox: LaneMailbox,
+    log: ShadowLog,
+    ledger: ReportLedger,
+    pending: PendingReports,
+    client: Option<CoordinatorClient>,
+    asking: DryRunState,
     /// The decision that has no line yet.
     open: Option<(String, Option<JobId>)>,
     /// The last offer logged while there was nothing to do here.
@@ -50,24 +50,24 @@ pub(super) struct Observer {
     blind: bool,
 }
 
-impl Observer {
+impl ShadowObserver {
     /// `at_start` are the jobs past the inbox in no final stage, taken before the first decision: what the lane
     /// itself reads later may already be that decision's doing.
     pub(super) fn new(
         settings: Settings,
         health: HealthReporter,
-        mailbox: Mailbox,
+        mailbox: LaneMailbox,
         at_start: HashMap<JobId, Stage>,
-    ) -> Observer {
-        Observer {
-            log: Log::new(&settings),
-            ledger: Ledger::new(&settings),
+    ) -> ShadowObserver {
+        ShadowObserver {
+            log: ShadowLog::new(&settings),
+            ledger: ReportLedger::new(&settings),
             settings,
             health,
             mailbox,
-            pending: Pending::default(),
+            pending: PendingReports::default(),
             client: None,
-            asking: Asking::Comparing,
+            asking: DryRunState::Comparing,
             open: None,
             offer_while_idle: None,
             at_start: Some(at_start),
@@ -84,18 +84,18 @@ impl Observer {
         while let Some(message) = self.mailbox.next().await {
             write_refused(&self.log, self.mailbox.take_refused());
             match message {
-                Message::Decided { id, decision } => {
+                LaneMessage::Decided { id, decision } => {
                     self.open = Some((id.clone(), decision.local.clone()));
                     if let Some(line) = self.judge(&id, &decision).await {
                         self.log.append(&line);
                     }
                     self.open = None;
                 }
-                Message::Moved(transition) => {
+                LaneMessage::Moved(transition) => {
                     self.pending.put(transition.job, transition.stage);
                     self.flush().await;
                 }
-                Message::Overtaken(overtaken) => {
+                LaneMessage::Coalesced(overtaken) => {
                     self.blind |= overtaken.incomplete;
                     for (job, stage) in overtaken.stages {
                         self.pending.put(job, stage);
@@ -107,88 +107,93 @@ impl Observer {
     }
 
     /// Gives every decision that will not be looked at any more its line.
-    pub(super) fn clear_out(&mut self, skip: Skip) {
+    pub(super) fn drain_messages(&mut self, skip: SkipReason) {
         self.close_open(skip);
         let left = std::iter::from_fn(|| self.mailbox.take());
         let lines = left.filter_map(|message| match message {
-            Message::Decided { id, decision } => Some(Line::skipped(&id, name(&decision.local), skip)),
-            Message::Moved(_) | Message::Overtaken(_) => None,
+            LaneMessage::Decided { id, decision } => {
+                Some(ShadowLogLine::skipped(&id, name(&decision.local), skip))
+            }
+            LaneMessage::Moved(_) | LaneMessage::Coalesced(_) => None,
         });
         self.log.append_all(&lines.collect::<Vec<_>>());
         write_refused(&self.log, self.mailbox.take_refused());
     }
 
     /// The line of the decision that was being looked at, if it has none yet.
-    fn close_open(&mut self, skip: Skip) {
+    fn close_open(&mut self, skip: SkipReason) {
         if let Some((id, local)) = self.open.take() {
-            self.log.append(&Line::skipped(&id, name(&local), skip));
+            self.log.append(&ShadowLogLine::skipped(&id, name(&local), skip));
         }
     }
 
     /// What was being done is lost; a report among it is a hole that nobody knows of.
     pub(super) fn after_panic(&mut self) {
-        self.close_open(Skip::Stopped);
+        self.close_open(SkipReason::Stopped);
         self.blind = true;
     }
 
-    async fn judge(&mut self, id: &str, decision: &Decision) -> Option<Line> {
+    async fn judge(&mut self, id: &str, decision: &LocalDecision) -> Option<ShadowLogLine> {
         let local = name(&decision.local);
         if let Some(skip) = self.not_asking() {
-            return Some(Line::skipped(id, local, skip));
+            return Some(ShadowLogLine::skipped(id, local, skip));
         }
-        self.hear_others();
+        self.read_other_processes();
         self.flush().await;
         if self.blind || !self.pending.is_empty() {
-            return Some(Line::skipped(id, local, Skip::ViewGap));
+            return Some(ShadowLogLine::skipped(id, local, SkipReason::ViewGap));
         }
         match self.ask(decision).await {
-            Ok(Offer::Nothing) => self.compared(id, decision, None),
-            Ok(Offer::Job(named)) => self.compared(id, decision, Some(&named)),
-            Ok(Offer::Lease(stray)) => {
-                self.asking = Asking::Stopped;
-                self.health.compares_no_more(NotComparing::DryRunNotHonoured);
+            Ok(ShadowOffer::Nothing) => self.compared(id, decision, None),
+            Ok(ShadowOffer::Job(named)) => self.compared(id, decision, Some(&named)),
+            Ok(ShadowOffer::Lease(stray)) => {
+                self.asking = DryRunState::Stopped;
+                self.health.compares_no_more(ComparisonHalt::DryRunNotHonoured);
                 self.give_back(&stray).await;
-                Some(Line::skipped(id, local, Skip::Stopped))
+                Some(ShadowLogLine::skipped(id, local, SkipReason::Stopped))
             }
             Err(failure) if failure.is_unsupported() => {
-                self.asking = Asking::Unsupported;
-                self.health.compares_no_more(NotComparing::DryRunUnsupported);
+                self.asking = DryRunState::Unsupported;
+                self.health.compares_no_more(ComparisonHalt::DryRunUnsupported);
                 let detail = format!(
                     "{}: the coordinator knows no dry run; nothing is compared",
                     failure.kind()
                 );
-                self.log
-                    .append(&Line::note(Event::DryRunUnsupported, None, &detail));
-                Some(Line::skipped(id, local, Skip::Unsupported))
+                self.log.append(&ShadowLogLine::note(
+                    ShadowLogEvent::DryRunUnsupported,
+                    None,
+                    &detail,
+                ));
+                Some(ShadowLogLine::skipped(id, local, SkipReason::Unsupported))
             }
-            Err(failure) => Some(Line::error(OPERATION, Some(id), local, &failure)),
+            Err(failure) => Some(ShadowLogLine::error(OPERATION, Some(id), local, &failure)),
         }
     }
 
-    fn not_asking(&self) -> Option<Skip> {
+    fn not_asking(&self) -> Option<SkipReason> {
         match self.asking {
-            Asking::Comparing => None,
-            Asking::Unsupported => Some(Skip::Unsupported),
-            Asking::Stopped => Some(Skip::Stopped),
+            DryRunState::Comparing => None,
+            DryRunState::Unsupported => Some(SkipReason::Unsupported),
+            DryRunState::Stopped => Some(SkipReason::Stopped),
         }
     }
 
-    async fn ask(&mut self, decision: &Decision) -> Result<Offer, Failure> {
+    async fn ask(&mut self, decision: &LocalDecision) -> Result<ShadowOffer, CallFailure> {
         let caps: Vec<Capability> = decision.view.caps.iter().cloned().collect();
-        let client = self.client(Operation::ShadowClaim)?;
+        let client = self.client(ApiOperation::ShadowClaim)?;
         client.shadow_claim(&caps).await
     }
 
     /// One that can't be made is a call that fails.
-    fn client(&mut self, wanted_for: Operation) -> Result<Client, Failure> {
-        reporter::client(&self.settings, &self.health, &mut self.client)
+    fn client(&mut self, wanted_for: ApiOperation) -> Result<CoordinatorClient, CallFailure> {
+        transition_reporter::client(&self.settings, &self.health, &mut self.client)
             .inspect_err(|failure| self.health.ended(wanted_for, Some(failure)))
     }
 
     /// An offer to an idle runner is one situation until something is picked here or the offer changes.
-    fn compared(&mut self, id: &str, decision: &Decision, offer: Option<&str>) -> Option<Line> {
+    fn compared(&mut self, id: &str, decision: &LocalDecision, offer: Option<&str>) -> Option<ShadowLogLine> {
         let folder = &self.settings.queue.value;
-        let found = compare(decision, offer, |job| Now {
+        let found = compare(decision, offer, |job| NamedJobState {
             stage: queue::stage_of(folder, job).or_else(|| queue::pruned_from(folder, job)),
             locks: queue::locks_of_working(folder),
         });
@@ -199,21 +204,22 @@ impl Observer {
         let repeated = offer.is_some() && offer == self.offer_while_idle;
         self.offer_while_idle = offer;
         match found {
-            Some(found) if !repeated => Some(Line::comparison(id, name(&decision.local), &found)),
+            Some(found) if !repeated => Some(ShadowLogLine::comparison(id, name(&decision.local), &found)),
             _ => None,
         }
     }
 
     /// The one call of this lane that is no shadow call: a lease that nobody asked for is given back, once.
-    async fn give_back(&mut self, stray: &StrayLease) {
-        let line = |event, detail: &str| Line::lease(event, stray.job.as_deref(), &stray.shown_id, detail);
+    async fn give_back(&mut self, stray: &UnrequestedLease) {
+        let line =
+            |event, detail: &str| ShadowLogLine::lease(event, stray.job.as_deref(), &stray.shown_id, detail);
         let detail = "a dry run was answered with a lease: no more dry runs in this process";
-        self.log.append(&line(Event::DryRunNotHonoured, detail));
-        let outcome = match (&stray.proof, self.client(Operation::Release)) {
+        self.log.append(&line(ShadowLogEvent::DryRunNotHonoured, detail));
+        let outcome = match (&stray.proof, self.client(ApiOperation::Release)) {
             (Some(proof), Ok(client)) => client.release(proof, &fresh_key("release")).await,
             (None, _) => {
                 self.log.append(&line(
-                    Event::LeaseLeaked,
+                    ShadowLogEvent::LeaseLeaked,
                     "it has no id and fencing token to release it with",
                 ));
                 return;
@@ -222,18 +228,18 @@ impl Observer {
         };
         if let Err(failure) = outcome {
             let detail = format!("release: {}: {}", failure.kind(), failure.detail());
-            self.log.append(&line(Event::LeaseLeaked, &detail));
+            self.log.append(&line(ShadowLogEvent::LeaseLeaked, &detail));
         }
     }
 
     /// Sends what is due, in order, up to the first that gets no answer.
     async fn flush(&mut self) {
         while let Some((job, stage)) = self.pending.first() {
-            let told = match self.client(Operation::ShadowReport) {
-                Ok(client) => reporter::tell(&client, &self.log, &self.ledger, &job, stage).await,
+            let told = match self.client(ApiOperation::ShadowReport) {
+                Ok(client) => transition_reporter::tell(&client, &self.log, &self.ledger, &job, stage).await,
                 Err(failure) => {
-                    self.log.append(&Line::error(
-                        reporter::OPERATION,
+                    self.log.append(&ShadowLogLine::error(
+                        transition_reporter::OPERATION,
                         None,
                         Some(job.as_str()),
                         &failure,
@@ -249,11 +255,11 @@ impl Observer {
     }
 
     /// What a command in another process could not deliver is a hole in the view all the same.
-    fn hear_others(&mut self) {
+    fn read_other_processes(&mut self) {
         for entry in self.ledger.read_new() {
             match entry.told {
-                Told::Answered => self.pending.answered(&entry.job, entry.stage),
-                Told::Open => self.pending.put(entry.job, entry.stage),
+                ReportState::Answered => self.pending.answered(&entry.job, entry.stage),
+                ReportState::Unanswered => self.pending.put(entry.job, entry.stage),
             }
         }
     }
@@ -270,7 +276,7 @@ impl Observer {
             Stage::ALL.into_iter().filter(|stage| stage.is_final()),
         ));
         for (job, entry) in &known {
-            let taken = (entry.told, entry.stage) != (Told::Answered, Stage::Inbox);
+            let taken = (entry.told, entry.stage) != (ReportState::Answered, Stage::Inbox);
             let is_here = || queue::stage_of(&self.settings.queue.value, job).is_some();
             if taken && !stages.contains_key(job) && is_here() {
                 // Neither at work at the start nor final: it was in the inbox, wherever it is by now.
@@ -281,15 +287,15 @@ impl Observer {
         for (job, mention) in mentioned.into_iter().rev() {
             // The first mention decides, so it is looked at last.
             match (mention, known.contains_key(&job)) {
-                (Mention::Decided, true) => stages.insert(job, Stage::Inbox),
-                (Mention::Decided, false) | (Mention::Moved, _) => stages.remove(&job),
+                (JobMention::Decided, true) => stages.insert(job, Stage::Inbox),
+                (JobMention::Decided, false) | (JobMention::Moved, _) => stages.remove(&job),
             };
         }
         let mut due: Vec<(JobId, Stage)> = stages
             .into_iter()
             .filter(|(job, stage)| {
                 let entry = known.get(job);
-                entry.is_none_or(|entry| (entry.told, entry.stage) != (Told::Answered, *stage))
+                entry.is_none_or(|entry| (entry.told, entry.stage) != (ReportState::Answered, *stage))
             })
             .collect();
         // Folders have no order; by name it is at least the same one every time.
@@ -301,18 +307,21 @@ impl Observer {
 }
 
 /// Lines for the decisions that did not fit into the box, as long as the lane lives.
-pub(super) async fn write_refusals(log: &Log, mailbox: &Mailbox) {
+pub(super) async fn write_refusals(log: &ShadowLog, mailbox: &LaneMailbox) {
     loop {
         write_refused(log, mailbox.refused().await);
     }
 }
 
-fn write_refused(log: &Log, refused: Refused) {
+fn write_refused(log: &ShadowLog, refused: DroppedDecisions) {
     let decisions = refused.decisions.iter();
-    let lines = decisions.map(|(id, local)| Line::skipped(id, name(local), Skip::LaneFull));
+    let lines = decisions.map(|(id, local)| ShadowLogLine::skipped(id, name(local), SkipReason::LaneFull));
     log.append_all(&lines.collect::<Vec<_>>());
     if refused.more > 0 {
-        log.append(&Line::many_skipped(&fresh_key("lane-full"), refused.more));
+        log.append(&ShadowLogLine::many_skipped(
+            &fresh_key("lane-full"),
+            refused.more,
+        ));
     }
 }
 

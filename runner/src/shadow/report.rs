@@ -10,10 +10,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::change_alarm::ChangeAlarm;
-use super::compare::Verdict;
-use super::log::Event;
+use super::comparison::ComparisonVerdict;
+use super::log::ShadowLogEvent;
 use super::observation_span::ObservationSpan;
-use crate::fleet::failure::shown;
+use crate::fleet::call_failure::shown;
 
 /// Longer than any line that is written here.
 const LINE_BYTES_MAX: usize = 64 * 1024;
@@ -26,15 +26,15 @@ pub(crate) const TIE: &str = "tie";
 /// The figures of one log, as `--json` prints them.
 #[derive(Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Figures {
-    pub(crate) verdicts: Verdicts,
+pub(crate) struct ShadowFigures {
+    pub(crate) verdicts: VerdictCounts,
     /// Of the divergences.
     pub(crate) reasons: BTreeMap<String, u64>,
     pub(crate) errors: BTreeMap<String, u64>,
     pub(crate) skipped: BTreeMap<String, u64>,
-    pub(crate) agreement: Agreement,
-    pub(crate) coverage: Coverage,
-    pub(crate) lines: Lines,
+    pub(crate) agreement: AgreementRate,
+    pub(crate) coverage: CoverageRate,
+    pub(crate) lines: LineCounts,
     /// How many parts of the log were pruned: what they held is in none of these figures.
     pub(crate) pruned_parts: u64,
     /// Dry runs that were answered with a lease.
@@ -47,12 +47,12 @@ pub(crate) struct Figures {
     #[serde(skip)]
     pub(crate) span: ObservationSpan,
     /// The last comparisons in which the two did not agree, oldest first.
-    pub(crate) divergences: VecDeque<Divergence>,
+    pub(crate) divergences: VecDeque<LoggedDivergence>,
 }
 
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub(crate) struct Verdicts {
+pub(crate) struct VerdictCounts {
     pub(crate) agree: u64,
     pub(crate) diverge: u64,
     pub(crate) coord_empty: u64,
@@ -60,7 +60,7 @@ pub(crate) struct Verdicts {
 }
 
 #[derive(Debug, Default, PartialEq, Serialize)]
-pub(crate) struct Agreement {
+pub(crate) struct AgreementRate {
     pub(crate) agree: u64,
     pub(crate) of: u64,
     /// None where nothing was compared: no data is no agreement.
@@ -69,32 +69,32 @@ pub(crate) struct Agreement {
 
 /// How many of the decisions could be compared.
 #[derive(Debug, Default, PartialEq, Serialize)]
-pub(crate) struct Coverage {
+pub(crate) struct CoverageRate {
     pub(crate) compared: u64,
     pub(crate) of: u64,
     pub(crate) rate: Option<f64>,
 }
 
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
-pub(crate) struct Lines {
+pub(crate) struct LineCounts {
     pub(crate) read: u64,
     pub(crate) unreadable: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Divergence {
+pub(crate) struct LoggedDivergence {
     pub(crate) ts: String,
     pub(crate) local_job: Option<String>,
     pub(crate) coord_job: Option<String>,
-    pub(crate) verdict: Verdict,
+    pub(crate) verdict: ComparisonVerdict,
     pub(crate) reason: Option<String>,
 }
 
 /// A line as far as it counts; whatever else it holds is passed over.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Record {
+struct ShadowLogRecord {
     ts: Option<String>,
     event: Option<String>,
     local_job: Option<String>,
@@ -116,9 +116,9 @@ pub(crate) fn summarize(
     parts: impl IntoIterator<Item = impl BufRead>,
     last: usize,
     now: Timestamp,
-) -> io::Result<Figures> {
-    let mut reader = Reader {
-        figures: Figures::default(),
+) -> io::Result<ShadowFigures> {
+    let mut reader = ShadowLogReader {
+        figures: ShadowFigures::default(),
         last,
         now,
         offer_while_idle: None,
@@ -129,19 +129,19 @@ pub(crate) fn summarize(
     Ok(reader.finish())
 }
 
-struct Reader {
-    figures: Figures,
+struct ShadowLogReader {
+    figures: ShadowFigures,
     last: usize,
     now: Timestamp,
     /// What the coordinator offered when nothing was picked here, until something is.
     offer_while_idle: Option<String>,
 }
 
-impl Reader {
+impl ShadowLogReader {
     fn line(&mut self, line: Option<&[u8]>) {
-        let record = line.and_then(|line| serde_json::from_slice::<Record>(line).ok());
+        let record = line.and_then(|line| serde_json::from_slice::<ShadowLogRecord>(line).ok());
         if let Some(record) = &record
-            && record.event.as_deref() == Some(Event::CONTINUES)
+            && record.event.as_deref() == Some(ShadowLogEvent::CONTINUES)
         {
             return;
         }
@@ -152,7 +152,7 @@ impl Reader {
     }
 
     /// Counts a line; none if it is not one of this log's.
-    fn record(&mut self, record: Record) -> Option<()> {
+    fn record(&mut self, record: ShadowLogRecord) -> Option<()> {
         match (record.event.as_deref(), record.verdict.as_deref()) {
             (Some("comparison") | None, Some(verdict)) => self.comparison(verdict_of(verdict)?, record),
             (Some("shadow-error"), None) => {
@@ -173,8 +173,8 @@ impl Reader {
         Some(())
     }
 
-    fn comparison(&mut self, verdict: Verdict, record: Record) {
-        if verdict == Verdict::LocalEmpty {
+    fn comparison(&mut self, verdict: ComparisonVerdict, record: ShadowLogRecord) {
+        if verdict == ComparisonVerdict::LocalEmpty {
             let offer = record.coord_job.clone();
             if offer == self.offer_while_idle {
                 return;
@@ -184,30 +184,30 @@ impl Reader {
             self.offer_while_idle = None;
         }
         let agrees = match verdict {
-            Verdict::Agree => true,
-            Verdict::Diverge => record.reason.as_deref() == Some(TIE),
-            Verdict::CoordEmpty | Verdict::LocalEmpty => false,
+            ComparisonVerdict::Agree => true,
+            ComparisonVerdict::Diverge => record.reason.as_deref() == Some(TIE),
+            ComparisonVerdict::CoordEmpty | ComparisonVerdict::LocalEmpty => false,
         };
         self.figures.alarm.note(agrees);
         self.figures.span.note(record.ts.as_deref(), self.now);
         let verdicts = &mut self.figures.verdicts;
         *match verdict {
-            Verdict::Agree => &mut verdicts.agree,
-            Verdict::Diverge => &mut verdicts.diverge,
-            Verdict::CoordEmpty => &mut verdicts.coord_empty,
-            Verdict::LocalEmpty => &mut verdicts.local_empty,
+            ComparisonVerdict::Agree => &mut verdicts.agree,
+            ComparisonVerdict::Diverge => &mut verdicts.diverge,
+            ComparisonVerdict::CoordEmpty => &mut verdicts.coord_empty,
+            ComparisonVerdict::LocalEmpty => &mut verdicts.local_empty,
         } += 1;
-        if let (Verdict::Diverge, Some(reason)) = (verdict, &record.reason) {
+        if let (ComparisonVerdict::Diverge, Some(reason)) = (verdict, &record.reason) {
             count(&mut self.figures.reasons, reason, 1);
         }
-        if verdict != Verdict::Agree {
+        if verdict != ComparisonVerdict::Agree {
             self.keep(verdict, record);
         }
     }
 
-    fn keep(&mut self, verdict: Verdict, record: Record) {
+    fn keep(&mut self, verdict: ComparisonVerdict, record: ShadowLogRecord) {
         let cut = |text: Option<String>| text.as_deref().map(shown_again);
-        self.figures.divergences.push_back(Divergence {
+        self.figures.divergences.push_back(LoggedDivergence {
             ts: cut(record.ts).unwrap_or_default(),
             local_job: cut(record.local_job),
             coord_job: cut(record.coord_job),
@@ -220,16 +220,16 @@ impl Reader {
     }
 
     /// A decision without a verdict. If a job was picked, the idle situation before it is over all the same.
-    fn uncompared(&mut self, record: &Record, decisions: u64) {
+    fn uncompared(&mut self, record: &ShadowLogRecord, decisions: u64) {
         self.figures.coverage.of = self.figures.coverage.of.saturating_add(decisions);
         if record.local_job.is_some() {
             self.offer_while_idle = None;
         }
     }
 
-    fn finish(self) -> Figures {
+    fn finish(self) -> ShadowFigures {
         let mut figures = self.figures;
-        let Verdicts {
+        let VerdictCounts {
             agree,
             diverge,
             coord_empty,
@@ -237,12 +237,12 @@ impl Reader {
         } = figures.verdicts;
         let compared = agree + diverge + coord_empty + local_empty;
         let of = figures.coverage.of.saturating_add(compared);
-        figures.agreement = Agreement {
+        figures.agreement = AgreementRate {
             agree,
             of: compared,
             rate: rate(agree, compared),
         };
-        figures.coverage = Coverage {
+        figures.coverage = CoverageRate {
             compared,
             of,
             rate: rate(compared, of),
@@ -256,12 +256,12 @@ fn rate(part: u64, of: u64) -> Option<f64> {
     (of > 0).then(|| part as f64 / of as f64)
 }
 
-fn verdict_of(word: &str) -> Option<Verdict> {
+fn verdict_of(word: &str) -> Option<ComparisonVerdict> {
     match word {
-        "AGREE" => Some(Verdict::Agree),
-        "DIVERGE" => Some(Verdict::Diverge),
-        "COORD_EMPTY" => Some(Verdict::CoordEmpty),
-        "LOCAL_EMPTY" => Some(Verdict::LocalEmpty),
+        "AGREE" => Some(ComparisonVerdict::Agree),
+        "DIVERGE" => Some(ComparisonVerdict::Diverge),
+        "COORD_EMPTY" => Some(ComparisonVerdict::CoordEmpty),
+        "LOCAL_EMPTY" => Some(ComparisonVerdict::LocalEmpty),
         _ => None,
     }
 }

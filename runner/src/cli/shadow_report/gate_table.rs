@@ -2,27 +2,27 @@
 
 use std::io::{self, Write};
 
-use crate::shadow::gate::{Gate, Verdict};
-use crate::terminal::{Palette, Table};
+use crate::shadow::gate::{GateReport, GateVerdict};
+use crate::terminal::{ColorChoice, TextTable};
 
-pub(super) fn print(out: &mut impl Write, palette: Palette, gate: &Gate) -> io::Result<()> {
+pub(super) fn print(out: &mut impl Write, palette: ColorChoice, gate: &GateReport) -> io::Result<()> {
     let word = match gate.verdict {
-        Verdict::Promote => "promote",
-        Verdict::Hold => "hold",
-        Verdict::Inconclusive => "inconclusive",
+        GateVerdict::Promote => "promote",
+        GateVerdict::Hold => "hold",
+        GateVerdict::Inconclusive => "inconclusive",
     };
     let rate = |rate: Option<f64>| rate.map_or(String::from("no data"), |rate| format!("{rate:.4}"));
     writeln!(out, "\n{} {}", palette.dim("gate      "), palette.bold(word))?;
     for reason in &gate.reasons {
         writeln!(out, "           {reason}")?;
     }
-    if gate.verdict == Verdict::Hold {
+    if gate.verdict == GateVerdict::Hold {
         writeln!(
             out,
             "           a new observation begins when the log is moved aside"
         )?;
     }
-    let mut table = Table::new(&["RULE", "IS", "HAS TO BE"]);
+    let mut table = TextTable::new(&["RULE", "IS", "HAS TO BE"]);
     for (rule, is, has_to_be) in [
         (
             format!("ln e, {} agree and {} don't", gate.agree, gate.disagree),

@@ -94,8 +94,8 @@ fn run<T>(future: impl Future<Output = T>) -> T {
         .block_on(future)
 }
 
-fn shadow_claim(url: &str) -> Result<Offer, Failure> {
-    let client = Client::new(&settings(url, &[])).unwrap();
+fn shadow_claim(url: &str) -> Result<ShadowOffer, CallFailure> {
+    let client = CoordinatorClient::new(&settings(url, &[])).unwrap();
     run(client.shadow_claim(&[Capability::new("engine:sh").unwrap()]))
 }
 
@@ -112,7 +112,7 @@ fn a_dry_run_sends_what_the_api_asks_for_and_reads_the_offer() {
     ));
     assert_eq!(
         shadow_claim(&format!("{url}/prefix")).unwrap(),
-        Offer::Job(String::from("beta"))
+        ShadowOffer::Job(String::from("beta"))
     );
     let request = requests.recv().unwrap();
     let (head, body) = request.split_once("\r\n\r\n").unwrap();
@@ -132,7 +132,7 @@ fn a_dry_run_sends_what_the_api_asks_for_and_reads_the_offer() {
 #[test]
 fn nothing_to_do_is_an_offer_of_nothing() {
     let (url, _requests) = answering("HTTP/1.1 204 No Content\r\n\r\n");
-    assert_eq!(shadow_claim(&url).unwrap(), Offer::Nothing);
+    assert_eq!(shadow_claim(&url).unwrap(), ShadowOffer::Nothing);
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn a_lease_in_a_dry_run_is_seen_whatever_surrounds_it() {
         r#"{"dryRun":true,"job":{"id":"a","lease":{"id":"lease-9","fencingToken":4}}}"#,
     ] {
         let (url, _requests) = answering(json("200 OK", body));
-        let Offer::Lease(stray) = shadow_claim(&url).unwrap() else {
+        let ShadowOffer::Lease(stray) = shadow_claim(&url).unwrap() else {
             panic!("{body}")
         };
         let proof = LeaseProof {
@@ -157,7 +157,7 @@ fn a_lease_in_a_dry_run_is_seen_whatever_surrounds_it() {
         );
     }
     let (url, _requests) = answering(json("200 OK", r#"{"lease":{"id":"../x"},"job":{"id":"a"}}"#));
-    let Offer::Lease(stray) = shadow_claim(&url).unwrap() else {
+    let ShadowOffer::Lease(stray) = shadow_claim(&url).unwrap() else {
         panic!()
     };
     assert_eq!((stray.proof, stray.shown_id.as_str()), (None, "../x"));
@@ -238,15 +238,15 @@ fn a_content_type_may_carry_a_character_set() {
         "Application/JSON; charset=utf-8",
         r#"{"dryRun":true,"job":{"id":"a"}}"#,
     ));
-    assert_eq!(shadow_claim(&url).unwrap(), Offer::Job(String::from("a")));
+    assert_eq!(shadow_claim(&url).unwrap(), ShadowOffer::Job(String::from("a")));
 }
 
 #[test]
 fn a_refused_connection_is_told_from_a_reset_one() {
     // Bound and never listening: nobody else can get the port meanwhile.
-    let unheard = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
-    rustix::net::bind(&unheard, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let address = SocketAddrV4::try_from(rustix::net::getsockname(&unheard).unwrap()).unwrap();
+    let recheck_needed = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    rustix::net::bind(&recheck_needed, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = SocketAddrV4::try_from(rustix::net::getsockname(&recheck_needed).unwrap()).unwrap();
     let failure = shadow_claim(&format!("http://{address}")).unwrap_err();
     assert_eq!(failure.kind(), FailureKind::ConnectionRefused);
 
@@ -272,7 +272,7 @@ fn a_server_that_says_nothing_or_stops_halfway_is_a_time_out() {
             // Held open until the test is through with it.
             let _ = held.recv();
         });
-        let client = Client::new(&settings(&url, &[("AQ_FLEET_TIMEOUT", "50ms")])).unwrap();
+        let client = CoordinatorClient::new(&settings(&url, &[("AQ_FLEET_TIMEOUT", "50ms")])).unwrap();
         let failure = run(client.shadow_claim(&[])).unwrap_err();
         assert_eq!(failure.kind(), FailureKind::Timeout, "{start:?}");
         drop(release);
@@ -300,7 +300,7 @@ fn only_the_coordinators_own_problem_is_definite() {
         "application/problem+json; charset=utf-8",
         problem,
     ));
-    let Failure::Definite(refusal) = &own else {
+    let CallFailure::Definite(refusal) = &own else {
         panic!("{own:?}")
     };
     assert_eq!(
@@ -320,7 +320,7 @@ fn only_the_coordinators_own_problem_is_definite() {
         http("408 Request Timeout", "application/problem+json", problem),
     ] {
         assert!(
-            matches!(failure(answer.clone()), Failure::Indefinite { .. }),
+            matches!(failure(answer.clone()), CallFailure::Indefinite { .. }),
             "{answer}"
         );
     }
@@ -353,7 +353,7 @@ fn retry_after_is_read_in_seconds_and_bounded() {
 fn an_answer_is_shown_escaped_and_cut() {
     let problem = serde_json::json!({"code": format!("bell\u{7}{}", "x".repeat(500)), "title": "t"});
     let (url, _requests) = answering(http("422 X", "application/problem+json", &problem.to_string()));
-    let Failure::Definite(refusal) = shadow_claim(&url).unwrap_err() else {
+    let CallFailure::Definite(refusal) = shadow_claim(&url).unwrap_err() else {
         panic!()
     };
     assert!(

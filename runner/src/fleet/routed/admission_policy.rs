@@ -6,11 +6,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::permissions::RoutePermissions;
-use crate::engine::{self, Engines};
+use super::route_permissions::RoutePermissions;
+use crate::engine::{self, EngineRegistry};
 use crate::ids::{Capability, EngineName};
 use crate::job::Job;
-use crate::mode::Switch;
+use crate::mode::SwitchState;
 use crate::settings::{AllowedCommands, Settings};
 use crate::work_folder::{WorkFolder, is_within};
 
@@ -41,7 +41,11 @@ impl AdmissionPolicy {
     ///
     /// # Errors
     /// The folder for routed work is none: then it is better to take no job than to refuse each.
-    pub(crate) fn of(settings: &Settings, engines: &Engines, here: &Path) -> io::Result<AdmissionPolicy> {
+    pub(crate) fn of(
+        settings: &Settings,
+        engines: &EngineRegistry,
+        here: &Path,
+    ) -> io::Result<AdmissionPolicy> {
         let mut permissions = RoutePermissions::of(&settings.route, engines);
         let home = permissions.cwd.as_deref().unwrap_or(here).canonicalize()?;
         let further = permissions.folders.iter();
@@ -74,7 +78,7 @@ impl AdmissionPolicy {
             .iter()
             .filter_map(|(key, command)| Some((key, command.as_ref()?)));
         objections.extend(commands.filter_map(|(key, command)| self.command(key, command)));
-        if job.yolo && self.permissions.yolo == Switch::Off {
+        if job.yolo && self.permissions.yolo == SwitchState::Off {
             objections.push(format!(
                 "yolo_not_allowed: no routed job may skip its engine's permission questions; to let them, write \
                  allow_yolo = true {WHERE}"

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::clock::BootInstant;
+use crate::boot_clock::BootInstant;
 use crate::fleet::backoff::Backoff;
 use crate::ids::JobId;
 
@@ -21,16 +21,16 @@ const REMEMBERED_MAX: usize = 1024;
 pub(crate) struct ClaimPacing {
     /// From a question that was answered by 204 to the next.
     interval: Duration,
-    state: ClaimState,
+    state: PacingState,
     /// For jobs in other hands; begins anew when a job was taken.
     other_hands: Backoff,
     /// The jobs that this run was given.
-    given: BTreeMap<JobId, GivenJob>,
+    given: BTreeMap<JobId, RecentGrant>,
     seed: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ClaimState {
+enum PacingState {
     /// A job may be asked for now.
     Ready,
     /// A question is out since then.
@@ -42,7 +42,7 @@ enum ClaimState {
 }
 
 #[derive(Debug)]
-struct GivenJob {
+struct RecentGrant {
     repetitions: Backoff,
     /// When it was given last, and waited for.
     until: BootInstant,
@@ -52,7 +52,7 @@ impl ClaimPacing {
     pub(crate) fn new(interval: Duration, seed: u64) -> ClaimPacing {
         ClaimPacing {
             interval,
-            state: ClaimState::Ready,
+            state: PacingState::Ready,
             other_hands: Backoff::new(seed),
             given: BTreeMap::new(),
             seed,
@@ -61,45 +61,45 @@ impl ClaimPacing {
 
     /// A question is out.
     pub(crate) fn is_asked(&self) -> bool {
-        matches!(self.state, ClaimState::Asked(_))
+        matches!(self.state, PacingState::Asked(_))
     }
 
     /// The last answer was 204, and no lease has ended since.
     pub(crate) fn has_nothing(&self) -> bool {
-        matches!(self.state, ClaimState::Nothing(_))
+        matches!(self.state, PacingState::Nothing(_))
     }
 
     /// When a question may be asked, if that is to be waited for.
     pub(crate) fn waits_until(&self) -> Option<BootInstant> {
         match self.state {
-            ClaimState::Nothing(at) | ClaimState::BackingOff(at) => Some(at),
-            ClaimState::Ready | ClaimState::Asked(_) => None,
+            PacingState::Nothing(at) | PacingState::BackingOff(at) => Some(at),
+            PacingState::Ready | PacingState::Asked(_) => None,
         }
     }
 
     pub(crate) fn asked(&mut self, now: BootInstant) {
-        self.state = ClaimState::Asked(now);
+        self.state = PacingState::Asked(now);
     }
 
     /// Nothing that was asked is waited for, and nothing is in the way of a question.
     pub(crate) fn reset(&mut self) {
-        self.state = ClaimState::Ready;
+        self.state = PacingState::Ready;
     }
 
     /// The answer was 204. A coordinator that held the question for as long as that is asked again at once.
     pub(crate) fn nothing(&mut self) {
-        if let ClaimState::Asked(since) = self.state {
-            self.state = ClaimState::Nothing(since + self.interval);
+        if let PacingState::Asked(since) = self.state {
+            self.state = PacingState::Nothing(since + self.interval);
         }
     }
 
     /// The answer was this job.
     pub(crate) fn given(&mut self, id: &JobId, now: BootInstant) {
-        self.state = ClaimState::Ready;
+        self.state = PacingState::Ready;
         match self.given.get_mut(id) {
             Some(given) if now.since(given.until) < REPEATED_WITHIN => {
                 given.until = now + given.repetitions.after_failure(None);
-                self.state = ClaimState::BackingOff(given.until);
+                self.state = PacingState::BackingOff(given.until);
             }
             Some(_) | None => self.remember(id, now),
         }
@@ -111,16 +111,16 @@ impl ClaimPacing {
     }
 
     /// It can't be had now.
-    pub(crate) fn in_other_hands(&mut self, now: BootInstant) {
+    pub(crate) fn held_elsewhere(&mut self, now: BootInstant) {
         let at = now + self.other_hands.after_failure(None);
         let later = self.waits_until().map_or(at, |until| until.max(at));
-        self.state = ClaimState::BackingOff(later);
+        self.state = PacingState::BackingOff(later);
     }
 
     /// A lease has ended, which may have made room for what there was not before.
     pub(crate) fn lease_ended(&mut self) {
         if self.has_nothing() {
-            self.state = ClaimState::Ready;
+            self.state = PacingState::Ready;
         }
     }
 
@@ -131,7 +131,7 @@ impl ClaimPacing {
         let repetitions = Backoff::new(self.seed);
         self.given.insert(
             id.clone(),
-            GivenJob {
+            RecentGrant {
                 repetitions,
                 until: now,
             },
@@ -224,7 +224,7 @@ mod tests {
         let (mut pacing, now) = pacing();
         let wait = |pacing: &mut ClaimPacing| {
             pacing.reset();
-            pacing.in_other_hands(now);
+            pacing.held_elsewhere(now);
             pacing.waits_until().unwrap().since(now)
         };
         let first = wait(&mut pacing);

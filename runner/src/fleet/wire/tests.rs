@@ -141,7 +141,7 @@ fn each_problem_of_the_operations_used_is_read() {
                 continue;
             };
             for example in media["examples"].as_object().unwrap().values() {
-                let problem: Problem = serde_json::from_value(example["value"].clone()).unwrap();
+                let problem: ProblemDetails = serde_json::from_value(example["value"].clone()).unwrap();
                 assert_eq!(
                     problem.code,
                     example["value"]["code"].as_str().unwrap(),

@@ -2,23 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use crate::queue::{History, Letter, Line, line};
+use crate::queue::{HistoryEntry, JobHistory, OutboxEntry, line};
 use crate::stage::Stage;
 
-pub(super) struct Disk {
+pub(super) struct ModelDisk {
     /// Where the file of a job lies, if there is one.
     pub(super) files: BTreeMap<usize, Stage>,
-    histories: Vec<History>,
+    histories: Vec<JobHistory>,
     /// By their sequence.
-    pub(super) outbox: BTreeMap<u64, Letter>,
+    pub(super) outbox: BTreeMap<u64, OutboxEntry>,
     sequence: u64,
 }
 
-impl Disk {
-    pub(super) fn new(jobs: usize) -> Disk {
-        Disk {
+impl ModelDisk {
+    pub(super) fn new(jobs: usize) -> ModelDisk {
+        ModelDisk {
             files: BTreeMap::new(),
-            histories: vec![History::default(); jobs],
+            histories: vec![JobHistory::default(); jobs],
             outbox: BTreeMap::new(),
             sequence: 0,
         }
@@ -32,11 +32,11 @@ impl Disk {
         self.files.insert(job, Stage::Inbox);
     }
 
-    pub(super) fn known(&self, job: usize) -> &History {
+    pub(super) fn known(&self, job: usize) -> &JobHistory {
         &self.histories[job]
     }
 
-    pub(super) fn append(&mut self, job: usize, line: Line) {
+    pub(super) fn append(&mut self, job: usize, line: HistoryEntry) {
         self.histories[job].lines.push(line);
     }
 
@@ -57,13 +57,13 @@ impl Disk {
         self.known(job).lines.last()?.reason.as_deref()
     }
 
-    pub(super) fn post(&mut self, letter: Letter) -> u64 {
+    pub(super) fn post(&mut self, letter: OutboxEntry) -> u64 {
         self.sequence += 1;
         self.outbox.insert(self.sequence, letter);
         self.sequence
     }
 
-    pub(super) fn has_letter(&self, letter: &Letter) -> bool {
+    pub(super) fn has_outbox_entry(&self, letter: &OutboxEntry) -> bool {
         self.outbox.values().any(|there| there.key == letter.key)
     }
 }

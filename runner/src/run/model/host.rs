@@ -1,61 +1,61 @@
 //! A host of the model: what is on its disk, the process that runs on it if one does, and all that befalls it.
 
-use super::coordinator::{Request, Token};
-use super::disk::Disk;
-use super::network::{Caller, LIMIT_MS};
-use super::process::Process;
-use super::world::{Happening, World};
+use super::coordinator::{ModelRequest, ModelToken};
+use super::disk::ModelDisk;
+use super::network::{LIMIT_MS, ModelCaller};
+use super::runner_process::ModelProcess;
+use super::world::{ModelEvent, ModelWorld};
 use crate::fleet::wire::WireJob;
 use crate::ids::JobId;
-use crate::queue::{AfterCrash, Letter, REASON_INTERRUPTED, SHIP_UNKNOWN, is_reported};
+use crate::queue::{OutboxEntry, REASON_INTERRUPTED, RecoveryDecision, SHIP_UNKNOWN, is_reported};
 use crate::stage::Stage;
-use crate::supervise::End;
+use crate::supervise::CommandOutcome;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Away {
-    Not,
+pub(super) enum ModelHostPause {
+    Running,
     /// SIGSTOP of the runner: what it has started goes on, and so do the supervisors.
     Stopped,
     /// All of the host.
     Suspended,
 }
 
-impl Away {
-    pub(super) fn defers(self, happening: &Happening) -> bool {
+impl ModelHostPause {
+    pub(super) fn defers(self, happening: &ModelEvent) -> bool {
         match self {
-            Away::Not => false,
-            Away::Stopped => !matches!(
+            ModelHostPause::Running => false,
+            ModelHostPause::Stopped => !matches!(
                 happening,
-                Happening::Publishes(_) | Happening::Ends(..) | Happening::Fence(_)
+                ModelEvent::Publishes(_) | ModelEvent::Ends(..) | ModelEvent::LeaseDeadline(_)
             ),
-            Away::Suspended => true,
+            ModelHostPause::Suspended => true,
         }
     }
 }
 
-pub(super) struct Host {
-    pub(super) disk: Disk,
-    pub(super) process: Option<Process>,
+pub(super) struct ModelHost {
+    pub(super) disk: ModelDisk,
+    pub(super) process: Option<ModelProcess>,
     pub(super) incarnation: u32,
-    pub(super) away: Away,
+    pub(super) away: ModelHostPause,
     away_since: u64,
     pub(super) slept_ms: u64,
     /// From its last suspension.
     pub(super) back_at: Option<u64>,
-    pub(super) deferred: Vec<Happening>,
+    pub(super) deferred: Vec<ModelEvent>,
     /// Nothing gets through.
     pub(super) cut: bool,
     /// What its settings say.
     pub(super) routes: bool,
 }
 
-impl Host {
-    pub(super) fn new(jobs: usize) -> Host {
-        Host {
-            disk: Disk::new(jobs),
+impl ModelHost {
+    pub(super) fn new(jobs: usize) -> ModelHost {
+        ModelHost {
+            disk: ModelDisk::new(jobs),
             process: None,
             incarnation: 0,
-            away: Away::Not,
+            away: ModelHostPause::Running,
             away_since: 0,
             slept_ms: 0,
             back_at: None,
@@ -66,19 +66,21 @@ impl Host {
     }
 }
 
-impl World {
+impl ModelWorld {
     pub(super) fn starts(&mut self, host: usize) {
         if self.hosts[host].process.is_some() {
             return;
         }
-        if self.hosts[host].away != Away::Not || self.runs.iter().any(|run| run.host == host && !run.over) {
+        if self.hosts[host].away != ModelHostPause::Running
+            || self.runs.iter().any(|run| run.host == host && !run.over)
+        {
             // Nothing is taken up while anything of it lives.
-            return self.schedule(self.now + 50, Happening::Starts(host));
+            return self.schedule(self.now + 50, ModelEvent::Starts(host));
         }
         self.hosts[host].incarnation += 1;
         self.say(|| format!("host {host} starts"));
         let seed = self.now + host as u64;
-        self.hosts[host].process = Some(Process::new(seed, self.hosts[host].routes));
+        self.hosts[host].process = Some(ModelProcess::new(seed, self.hosts[host].routes));
         for (job, stage) in self.hosts[host].disk.files.clone() {
             if matches!(stage, Stage::Building | Stage::Testing) && !self.recover(host, job) {
                 return;
@@ -92,17 +94,17 @@ impl World {
         let disk = &mut self.hosts[host].disk;
         let known = disk.known(job).clone();
         let lease = known.lease();
-        let found = (self.rules.after_crash)(&known);
+        let found = (self.rules.recovery_decision)(&known);
         let (to, reason) = match found {
-            AfterCrash::ShipUnknown => (Stage::Quarantine, Some(SHIP_UNKNOWN)),
-            AfterCrash::Finish(to) => (to, None),
-            AfterCrash::LeaseGone => (Stage::Quarantine, Some(REASON_INTERRUPTED)),
-            AfterCrash::Again if known.spent() <= self.specs[job].retries => {
+            RecoveryDecision::ShipUnknown => (Stage::Quarantine, Some(SHIP_UNKNOWN)),
+            RecoveryDecision::FinishMove(to) => (to, None),
+            RecoveryDecision::LeaseLost => (Stage::Quarantine, Some(REASON_INTERRUPTED)),
+            RecoveryDecision::Retry if known.spent() <= self.specs[job].retries => {
                 (Stage::Inbox, Some("interrupted"))
             }
-            AfterCrash::Again => (Stage::Failed, Some("interrupted")),
+            RecoveryDecision::Retry => (Stage::Failed, Some("interrupted")),
         };
-        if !matches!(found, AfterCrash::Finish(_)) {
+        if !matches!(found, RecoveryDecision::FinishMove(_)) {
             disk.announce(job, to, reason);
             if self.dies(host) {
                 return false;
@@ -112,14 +114,14 @@ impl World {
         let disk = &mut self.hosts[host].disk;
         let last = disk.last_reason(job).map(str::to_owned);
         let posts = match found {
-            AfterCrash::ShipUnknown => true,
-            AfterCrash::Finish(Stage::Quarantine) => last.as_deref().is_some_and(is_reported),
-            AfterCrash::Finish(to) => to.is_final(),
-            AfterCrash::LeaseGone | AfterCrash::Again => false,
+            RecoveryDecision::ShipUnknown => true,
+            RecoveryDecision::FinishMove(Stage::Quarantine) => last.as_deref().is_some_and(is_reported),
+            RecoveryDecision::FinishMove(to) => to.is_final(),
+            RecoveryDecision::LeaseLost | RecoveryDecision::Retry => false,
         };
         if let Some(proof) = lease.as_ref().filter(|_| posts) {
-            let letter = Letter::new(&job_id(job), proof, to, last.as_deref());
-            if !disk.has_letter(&letter) {
+            let letter = OutboxEntry::new(&job_id(job), proof, to, last.as_deref());
+            if !disk.has_outbox_entry(&letter) {
                 disk.post(letter);
             }
             if self.dies(host) {
@@ -131,15 +133,15 @@ impl World {
         if let (Some(proof), true, Stage::Quarantine) = (lease, host_state.routes, to)
             && !last.as_deref().is_some_and(is_reported)
         {
-            let token = Token {
+            let token = ModelToken {
                 job,
                 fence: proof.fencing_token,
             };
             self.process(host).closing += 1;
             self.send(
                 host,
-                Caller::Orphan { token },
-                Request::Release { token },
+                ModelCaller::Orphan { token },
+                ModelRequest::Release { token },
                 LIMIT_MS,
             );
         }
@@ -157,7 +159,10 @@ impl World {
 
     pub(super) fn crash(&mut self, host: usize) {
         let now = self.now;
-        if self.hosts[host].process.is_none() || self.hosts[host].away == Away::Suspended || self.calm {
+        if self.hosts[host].process.is_none()
+            || self.hosts[host].away == ModelHostPause::Suspended
+            || self.calm
+        {
             return;
         }
         self.counts.crashes += 1;
@@ -168,48 +173,48 @@ impl World {
             .collect();
         for run in open {
             let at = now + self.choices.ms(0, 30);
-            self.schedule(at, Happening::Ends(run, End::Abandoned));
+            self.schedule(at, ModelEvent::Ends(run, CommandOutcome::Abandoned));
         }
     }
 
     /// The process is gone; another one starts a while later.
     pub(super) fn leave(&mut self, host: usize) {
         let state = &mut self.hosts[host];
-        (state.process, state.away) = (None, Away::Not);
+        (state.process, state.away) = (None, ModelHostPause::Running);
         state.incarnation += 1;
         state.deferred.clear();
         let at = self.now + self.choices.ms(100, 5_000);
-        self.schedule(at, Happening::Starts(host));
+        self.schedule(at, ModelEvent::Starts(host));
         for run in self.runs.iter_mut().filter(|run| run.host == host && !run.begun) {
             run.over = true;
         }
     }
 
     pub(super) fn pause(&mut self, host: usize) {
-        if self.hosts[host].away != Away::Not || self.calm {
+        if self.hosts[host].away != ModelHostPause::Running || self.calm {
             return;
         }
         self.counts.pauses += 1;
         let away = match self.choices.below(2) {
-            0 => Away::Stopped,
-            _ => Away::Suspended,
+            0 => ModelHostPause::Stopped,
+            _ => ModelHostPause::Suspended,
         };
         let until = self.now + self.choices.ms(100, 15_000);
         self.say(|| format!("host {host} is away ({away:?}) until {until}"));
         (self.hosts[host].away, self.hosts[host].away_since) = (away, self.now);
-        self.schedule(until, Happening::Resumes(host));
+        self.schedule(until, ModelEvent::Resumes(host));
     }
 
     pub(super) fn resume(&mut self, host: usize) {
         let state = &mut self.hosts[host];
-        if state.away == Away::Not {
+        if state.away == ModelHostPause::Running {
             return;
         }
-        if state.away == Away::Suspended {
+        if state.away == ModelHostPause::Suspended {
             state.slept_ms += self.now - state.away_since;
             state.back_at = Some(self.now);
         }
-        state.away = Away::Not;
+        state.away = ModelHostPause::Running;
         let mut deferred = std::mem::take(&mut state.deferred);
         self.say(|| format!("host {host} is back"));
         // What is found first proves nothing.
@@ -227,7 +232,7 @@ impl World {
         let routes = state.routes;
         self.say(|| format!("host {host}: route is now {routes}"));
         if self.hosts[host].process.is_some() {
-            self.follow_flag(host, routes);
+            self.switch_mode(host, routes);
             self.after(host);
         }
     }

@@ -2,44 +2,44 @@
 
 use std::time::Duration;
 
-use super::coordinator::{Answer, Request, TTL_MS, Token};
+use super::coordinator::{ModelAnswer, ModelRequest, ModelToken, TTL_MS};
 use super::host::fleet_job;
-use super::world::{Happening, World, lease_name};
-use crate::clock::BootInstant;
-use crate::fleet::client::Claimed;
-use crate::fleet::failure::{Failure, FailureKind, Refusal};
+use super::world::{ModelEvent, ModelWorld, lease_name};
+use crate::boot_clock::BootInstant;
+use crate::fleet::call_failure::{CallFailure, CoordinatorRefusal, FailureKind};
+use crate::fleet::client::FleetClaim;
 use crate::fleet::wire::{ClaimAnswer, WireLease};
 
-pub(super) type CallId = u64;
+pub(super) type ModelCallId = u64;
 
 /// Of one call, but for renewals, which have a limit of their own.
 pub(super) const LIMIT_MS: u64 = 1_500;
 
 /// Who waits for an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Caller {
-    Claim { inquiry: u32 },
-    RenewalOfClaim { inquiry: u32 },
-    Renewal { token: Token, sent: BootInstant },
-    LastWord { token: Token, saying: u64 },
-    Round { saying: u64 },
-    Orphan { token: Token },
+pub(super) enum ModelCaller {
+    Claim { claim_machine: u32 },
+    RenewalOfClaim { claim_machine: u32 },
+    Renewal { token: ModelToken, sent: BootInstant },
+    FinalReport { token: ModelToken, request_number: u64 },
+    OutboxDelivery { request_number: u64 },
+    Orphan { token: ModelToken },
     Nobody,
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Call {
+pub(super) struct ModelCall {
     pub(super) host: usize,
     pub(super) incarnation: u32,
-    pub(super) caller: Caller,
-    pub(super) request: Request,
+    pub(super) caller: ModelCaller,
+    pub(super) request: ModelRequest,
     /// What reaches the caller in the end, if it is not that nothing came in time.
     reaches: bool,
-    pub(super) answer: Option<Answer>,
+    pub(super) answer: Option<ModelAnswer>,
 }
 
-impl World {
-    pub(super) fn send(&mut self, host: usize, caller: Caller, request: Request, limit_ms: u64) {
+impl ModelWorld {
+    pub(super) fn send(&mut self, host: usize, caller: ModelCaller, request: ModelRequest, limit_ms: u64) {
         let arrives = self.now + self.choices.ms(1, 30);
         let returns = arrives + self.choices.ms(1, 30);
         let gives_up = self.now + limit_ms;
@@ -70,7 +70,7 @@ impl World {
         let back = returns.filter(|at| *at <= gives_up);
         self.calls.insert(
             id,
-            Call {
+            ModelCall {
                 host,
                 incarnation: self.hosts[host].incarnation,
                 caller,
@@ -80,12 +80,12 @@ impl World {
             },
         );
         if let Some(at) = arrives {
-            self.schedule(at, Happening::Arrives(id));
+            self.schedule(at, ModelEvent::Arrives(id));
         }
-        self.schedule(back.unwrap_or(gives_up), Happening::Returns(id));
+        self.schedule(back.unwrap_or(gives_up), ModelEvent::Returns(id));
     }
 
-    pub(super) fn arrives(&mut self, id: CallId) {
+    pub(super) fn arrives(&mut self, id: ModelCallId) {
         let Some(call) = self.calls.get(&id).cloned() else {
             return;
         };
@@ -97,7 +97,7 @@ impl World {
         }
     }
 
-    pub(super) fn returns(&mut self, id: CallId) {
+    pub(super) fn returns(&mut self, id: ModelCallId) {
         // What arrives later still takes its effect, so it is kept.
         let Some(call) = self.calls.get(&id).cloned() else {
             return;
@@ -113,10 +113,10 @@ impl World {
     }
 }
 
-pub(super) fn claimed(answer: Option<Answer>) -> Result<Claimed, Failure> {
+pub(super) fn claimed(answer: Option<ModelAnswer>) -> Result<FleetClaim, CallFailure> {
     match answer {
-        Some(Answer::Nothing) => Ok(Claimed::Nothing),
-        Some(Answer::Granted(token)) => Ok(Claimed::Job(Box::new(ClaimAnswer {
+        Some(ModelAnswer::Nothing) => Ok(FleetClaim::Nothing),
+        Some(ModelAnswer::Granted(token)) => Ok(FleetClaim::Job(Box::new(ClaimAnswer {
             job: fleet_job(token.job),
             lease: WireLease {
                 id: lease_name(token),
@@ -129,27 +129,27 @@ pub(super) fn claimed(answer: Option<Answer>) -> Result<Claimed, Failure> {
     }
 }
 
-pub(super) fn renewed(answer: Option<Answer>) -> Result<Duration, Failure> {
+pub(super) fn renewed(answer: Option<ModelAnswer>) -> Result<Duration, CallFailure> {
     match answer {
-        Some(Answer::Done) => Ok(Duration::from_millis(TTL_MS)),
+        Some(ModelAnswer::Done) => Ok(Duration::from_millis(TTL_MS)),
         other => Err(failure(other)),
     }
 }
 
-pub(super) fn done(answer: Option<Answer>) -> Result<(), Failure> {
+pub(super) fn done(answer: Option<ModelAnswer>) -> Result<(), CallFailure> {
     match answer {
-        Some(Answer::Done) => Ok(()),
+        Some(ModelAnswer::Done) => Ok(()),
         other => Err(failure(other)),
     }
 }
 
-fn failure(answer: Option<Answer>) -> Failure {
+fn failure(answer: Option<ModelAnswer>) -> CallFailure {
     let code = match answer {
-        Some(Answer::LeaseLost) => "lease_lost",
+        Some(ModelAnswer::LeaseLost) => "lease_lost",
         Some(_) => "illegal_transition",
-        None => return Failure::indefinite(FailureKind::Timeout, "no answer"),
+        None => return CallFailure::indefinite(FailureKind::Timeout, "no answer"),
     };
-    Failure::Definite(Refusal {
+    CallFailure::Definite(CoordinatorRefusal {
         status: 409,
         code: code.to_owned(),
         detail: String::new(),

@@ -3,14 +3,14 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
-use super::choices::Choices;
-use super::coordinator::{Coordinator, Token};
-use super::host::{Away, Host};
-use super::network::{Call, CallId};
-use super::process::Run;
-use super::rules::{Counts, Rules};
-use crate::clock::BootInstant;
-use crate::job::{Job, Naming, parse};
+use super::choice_tape::ChoiceTape;
+use super::coordinator::{ModelCoordinator, ModelToken};
+use super::decisions::{ModelCounts, ModelDecisions};
+use super::host::{ModelHost, ModelHostPause};
+use super::network::{ModelCall, ModelCallId};
+use super::runner_process::ModelCommand;
+use crate::boot_clock::BootInstant;
+use crate::job::{Job, JobIdSource, parse};
 
 /// Troubles are over by then, and what is left has to come to its end.
 const CALM_AT_MS: u64 = 40_000;
@@ -18,24 +18,24 @@ const OVER_AT_MS: u64 = 400_000;
 
 /// What is due at an instant.
 #[derive(Debug, Clone)]
-pub(super) enum Happening {
-    Arrives(CallId),
-    Returns(CallId),
+pub(super) enum ModelEvent {
+    Arrives(ModelCallId),
+    Returns(ModelCallId),
     /// An instant that a process waits for.
     Timer {
         host: usize,
         incarnation: u32,
     },
     /// The loop takes its next input.
-    Turn {
+    LoopTurn {
         host: usize,
         incarnation: u32,
     },
     Execs(usize),
     Publishes(usize),
-    Ends(usize, crate::supervise::End),
+    Ends(usize, crate::supervise::CommandOutcome),
     /// The instant that a supervisor ends its command at, unless the lease was prolonged.
-    Fence(usize),
+    LeaseDeadline(usize),
     Starts(usize),
     Exits {
         host: usize,
@@ -45,71 +45,71 @@ pub(super) enum Happening {
     Term(usize),
     Pauses(usize),
     Resumes(usize),
-    Cut {
+    NetworkCut {
         host: usize,
         cut: bool,
     },
-    Flips(usize),
+    ModeChanges(usize),
     /// Someone takes a lease away at the coordinator.
     Revokes(usize),
-    Calm,
+    TroublesEnd,
 }
 
-pub(super) struct World {
+pub(super) struct ModelWorld {
     pub(super) now: u64,
     pub(super) calm: bool,
-    pub(super) choices: Choices,
-    pub(super) rules: Rules,
-    pub(super) coordinator: Coordinator,
+    pub(super) choices: ChoiceTape,
+    pub(super) rules: ModelDecisions,
+    pub(super) coordinator: ModelCoordinator,
     pub(super) specs: Vec<Job>,
-    pub(super) hosts: Vec<Host>,
-    pub(super) calls: BTreeMap<CallId, Call>,
-    pub(super) runs: Vec<Run>,
-    pub(super) counts: Counts,
+    pub(super) hosts: Vec<ModelHost>,
+    pub(super) calls: BTreeMap<ModelCallId, ModelCall>,
+    pub(super) runs: Vec<ModelCommand>,
+    pub(super) counts: ModelCounts,
     pub(super) failure: Option<String>,
     pub(super) trace: Option<Vec<String>>,
-    pub(super) next_call: CallId,
+    pub(super) next_call: ModelCallId,
     /// Who was granted a lease, by which of its questions.
-    pub(super) grants: BTreeMap<Token, (usize, u32, u32)>,
+    pub(super) grants: BTreeMap<ModelToken, (usize, u32, u32)>,
     /// The leases whose last word was answered, and to which process.
-    pub(super) answered: BTreeMap<Token, u32>,
+    pub(super) answered: BTreeMap<ModelToken, u32>,
     /// When a lease was taken away.
-    pub(super) revoked: BTreeMap<Token, u64>,
+    pub(super) revoked: BTreeMap<ModelToken, u64>,
     /// The leases of which their holder was told that they are lost.
-    pub(super) told_lost: BTreeSet<Token>,
+    pub(super) reported_lost: BTreeSet<ModelToken>,
     /// What has been published, by which run.
     pub(super) published: Vec<Option<usize>>,
     agenda: BinaryHeap<Reverse<(u64, u64)>>,
-    due: BTreeMap<(u64, u64), Happening>,
+    due: BTreeMap<(u64, u64), ModelEvent>,
     scheduled: u64,
 }
 
-impl World {
-    pub(super) fn new(mut choices: Choices, rules: Rules) -> World {
+impl ModelWorld {
+    pub(super) fn new(mut choices: ChoiceTape, rules: ModelDecisions) -> ModelWorld {
         let hosts = 1 + choices.below(3) as usize;
         let jobs = 1 + choices.below(3) as usize;
         // The first host's own: mirrored at the coordinator, for nobody else.
         let own = choices.below(2) as usize;
         let only: Vec<_> = (0..jobs).map(|job| (job < own).then_some(0)).collect();
         let specs = (0..jobs).map(|job| spec(job, &mut choices)).collect();
-        let mut world = World {
+        let mut world = ModelWorld {
             now: 0,
             calm: false,
-            coordinator: Coordinator::new(&only),
+            coordinator: ModelCoordinator::new(&only),
             specs,
-            hosts: (0..hosts).map(|_| Host::new(jobs)).collect(),
+            hosts: (0..hosts).map(|_| ModelHost::new(jobs)).collect(),
             choices,
             rules,
             calls: BTreeMap::new(),
             runs: Vec::new(),
-            counts: Counts::default(),
+            counts: ModelCounts::default(),
             failure: None,
             trace: None,
             next_call: 0,
             grants: BTreeMap::new(),
             answered: BTreeMap::new(),
             revoked: BTreeMap::new(),
-            told_lost: BTreeSet::new(),
+            reported_lost: BTreeSet::new(),
             published: vec![None; jobs],
             agenda: BinaryHeap::new(),
             due: BTreeMap::new(),
@@ -123,10 +123,10 @@ impl World {
         }
         for host in 0..hosts {
             let at = world.choices.ms(0, 500);
-            world.schedule(at, Happening::Starts(host));
+            world.schedule(at, ModelEvent::Starts(host));
         }
-        world.plan_troubles(own > 0);
-        world.schedule(CALM_AT_MS, Happening::Calm);
+        world.schedule_faults(own > 0);
+        world.schedule(CALM_AT_MS, ModelEvent::TroublesEnd);
         world
     }
 
@@ -149,7 +149,7 @@ impl World {
         }
     }
 
-    pub(super) fn schedule(&mut self, at: u64, happening: Happening) {
+    pub(super) fn schedule(&mut self, at: u64, happening: ModelEvent) {
         self.scheduled += 1;
         let place = (at.max(self.now), self.scheduled);
         self.agenda.push(Reverse(place));
@@ -174,70 +174,70 @@ impl World {
         (self.rules.clock)(self.now, self.hosts[host].slept_ms)
     }
 
-    fn plan_troubles(&mut self, flips: bool) {
+    fn schedule_faults(&mut self, flips: bool) {
         for _ in 0..self.choices.below(6) {
             let host = self.choices.below(self.hosts.len() as u32) as usize;
             let at = self.choices.ms(0, CALM_AT_MS - 10_000);
             match self.choices.below(6) {
-                0 => self.schedule(at, Happening::Pauses(host)),
-                1 => self.schedule(at, Happening::Crashes(host)),
-                2 => self.schedule(at, Happening::Term(host)),
+                0 => self.schedule(at, ModelEvent::Pauses(host)),
+                1 => self.schedule(at, ModelEvent::Crashes(host)),
+                2 => self.schedule(at, ModelEvent::Term(host)),
                 3 => {
                     let until = at + self.choices.ms(200, 9_000);
-                    self.schedule(at, Happening::Cut { host, cut: true });
-                    self.schedule(until, Happening::Cut { host, cut: false });
+                    self.schedule(at, ModelEvent::NetworkCut { host, cut: true });
+                    self.schedule(until, ModelEvent::NetworkCut { host, cut: false });
                 }
-                4 if flips => self.schedule(at, Happening::Flips(0)),
+                4 if flips => self.schedule(at, ModelEvent::ModeChanges(0)),
                 4 => {}
                 _ => {
                     let job = self.choices.below(self.specs.len() as u32) as usize;
-                    self.schedule(at, Happening::Revokes(job));
+                    self.schedule(at, ModelEvent::Revokes(job));
                 }
             }
         }
     }
 
-    fn happen(&mut self, happening: Happening) {
+    fn happen(&mut self, happening: ModelEvent) {
         if let Some(host) = self.concerns(&happening)
             && self.hosts[host].away.defers(&happening)
         {
             return self.hosts[host].deferred.push(happening);
         }
         match happening {
-            Happening::Arrives(call) => self.arrives(call),
-            Happening::Returns(call) => self.returns(call),
-            Happening::Timer { host, incarnation } => self.timer(host, incarnation),
-            Happening::Turn { host, incarnation } => self.turn(host, incarnation),
-            Happening::Execs(run) => self.execs(run),
-            Happening::Publishes(run) => self.publishes(run),
-            Happening::Ends(run, end) => self.ends(run, end),
-            Happening::Fence(run) => self.fence(run),
-            Happening::Starts(host) => self.starts(host),
-            Happening::Exits { host, incarnation } => self.exits(host, incarnation),
-            Happening::Crashes(host) => self.crash(host),
-            Happening::Term(host) => self.term(host),
-            Happening::Pauses(host) => self.pause(host),
-            Happening::Resumes(host) => self.resume(host),
-            Happening::Cut { host, cut } => self.hosts[host].cut = cut && !self.calm,
+            ModelEvent::Arrives(call) => self.arrives(call),
+            ModelEvent::Returns(call) => self.returns(call),
+            ModelEvent::Timer { host, incarnation } => self.timer(host, incarnation),
+            ModelEvent::LoopTurn { host, incarnation } => self.turn(host, incarnation),
+            ModelEvent::Execs(run) => self.execs(run),
+            ModelEvent::Publishes(run) => self.publishes(run),
+            ModelEvent::Ends(run, end) => self.ends(run, end),
+            ModelEvent::LeaseDeadline(run) => self.fence(run),
+            ModelEvent::Starts(host) => self.starts(host),
+            ModelEvent::Exits { host, incarnation } => self.exits(host, incarnation),
+            ModelEvent::Crashes(host) => self.crash(host),
+            ModelEvent::Term(host) => self.term(host),
+            ModelEvent::Pauses(host) => self.pause(host),
+            ModelEvent::Resumes(host) => self.resume(host),
+            ModelEvent::NetworkCut { host, cut } => self.hosts[host].cut = cut && !self.calm,
             // One that waited while the host was away is over with the troubles.
-            Happening::Flips(_) if self.calm => {}
-            Happening::Flips(host) => self.flip(host),
-            Happening::Revokes(job) => self.revoke(job),
-            Happening::Calm => self.becalm(),
+            ModelEvent::ModeChanges(_) if self.calm => {}
+            ModelEvent::ModeChanges(host) => self.flip(host),
+            ModelEvent::Revokes(job) => self.revoke(job),
+            ModelEvent::TroublesEnd => self.end_troubles(),
         }
     }
 
-    fn concerns(&self, happening: &Happening) -> Option<usize> {
+    fn concerns(&self, happening: &ModelEvent) -> Option<usize> {
         match happening {
-            Happening::Returns(call) => self.calls.get(call).map(|call| call.host),
-            Happening::Timer { host, .. } | Happening::Turn { host, .. } | Happening::Exits { host, .. } => {
-                Some(*host)
-            }
-            Happening::Term(host) | Happening::Flips(host) => Some(*host),
-            Happening::Execs(run)
-            | Happening::Publishes(run)
-            | Happening::Ends(run, _)
-            | Happening::Fence(run) => Some(self.runs[*run].host),
+            ModelEvent::Returns(call) => self.calls.get(call).map(|call| call.host),
+            ModelEvent::Timer { host, .. }
+            | ModelEvent::LoopTurn { host, .. }
+            | ModelEvent::Exits { host, .. } => Some(*host),
+            ModelEvent::Term(host) | ModelEvent::ModeChanges(host) => Some(*host),
+            ModelEvent::Execs(run)
+            | ModelEvent::Publishes(run)
+            | ModelEvent::Ends(run, _)
+            | ModelEvent::LeaseDeadline(run) => Some(self.runs[*run].host),
             _ => None,
         }
     }
@@ -249,25 +249,25 @@ impl World {
         }
     }
 
-    fn becalm(&mut self) {
+    fn end_troubles(&mut self) {
         self.calm = true;
         self.say(|| "from now on all is well".to_owned());
         for host in 0..self.hosts.len() {
             self.hosts[host].cut = false;
-            if self.hosts[host].away != Away::Not {
+            if self.hosts[host].away != ModelHostPause::Running {
                 self.resume(host);
             }
             if !self.hosts[host].routes {
                 self.flip(host);
             }
             if self.hosts[host].process.is_none() {
-                self.schedule(self.now + 100, Happening::Starts(host));
+                self.schedule(self.now + 100, ModelEvent::Starts(host));
             }
         }
     }
 }
 
-fn spec(job: usize, choices: &mut Choices) -> Job {
+fn spec(job: usize, choices: &mut ChoiceTape) -> Job {
     let mut keys = String::from("engine: sh\nship: publish\n");
     if choices.once_in(2) {
         keys.push_str("verify: check\n");
@@ -276,10 +276,12 @@ fn spec(job: usize, choices: &mut Choices) -> Job {
         keys.push_str("retries: 1\n");
     }
     let (id, text) = (format!("job-{job}"), format!("---\n{keys}---\nwork\n"));
-    parse(Naming::File(&id), "job.md", text.as_bytes()).unwrap().job
+    parse(JobIdSource::FileName(&id), "job.md", text.as_bytes())
+        .unwrap()
+        .job
 }
 
 /// The id that a lease goes by.
-pub(super) fn lease_name(token: Token) -> String {
+pub(super) fn lease_name(token: ModelToken) -> String {
     format!("lease-{}-{}", token.job, token.fence)
 }

@@ -3,11 +3,11 @@
 use super::*;
 
 /// splitmix64: the same decisions on every host.
-struct Coordinator {
+struct SimulatedCoordinator {
     random: u64,
 }
 
-impl Coordinator {
+impl SimulatedCoordinator {
     fn agrees(&mut self, agreement: f64) -> bool {
         self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.random;
@@ -23,7 +23,7 @@ fn is_raised(alarm: &ChangeAlarm) -> bool {
 }
 
 /// How many decisions of this agreement there are until the alarm, from what it has noted so far.
-fn delay(mut alarm: ChangeAlarm, coordinator: &mut Coordinator, agreement: f64) -> u32 {
+fn delay(mut alarm: ChangeAlarm, coordinator: &mut SimulatedCoordinator, agreement: f64) -> u32 {
     let mut decisions = 0;
     while !is_raised(&alarm) {
         alarm.note(coordinator.agrees(agreement));
@@ -58,7 +58,14 @@ fn it_has_the_values_that_were_worked_out() {
 #[test]
 fn a_good_coordinator_runs_long_before_a_false_alarm() {
     let runs: Vec<f64> = (0..100)
-        .map(|seed| delay(ChangeAlarm::default(), &mut Coordinator { random: seed }, 0.99).into())
+        .map(|seed| {
+            delay(
+                ChangeAlarm::default(),
+                &mut SimulatedCoordinator { random: seed },
+                0.99,
+            )
+            .into()
+        })
         .collect();
     let mean = runs.iter().sum::<f64>() / 100.0;
     let variance = runs.iter().map(|run| (run - mean).powi(2)).sum::<f64>() / 99.0;
@@ -74,7 +81,7 @@ fn a_good_coordinator_runs_long_before_a_false_alarm() {
 #[test]
 fn a_change_is_noticed_after_so_many_decisions() {
     const RUNS: usize = 400;
-    let mut coordinator = Coordinator { random: 9 };
+    let mut coordinator = SimulatedCoordinator { random: 9 };
     let mut settled = Vec::new();
     for _ in 0..RUNS {
         let mut alarm = ChangeAlarm::default();

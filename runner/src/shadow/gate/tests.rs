@@ -4,9 +4,9 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::shadow::observation_span::ObservationSpan;
-use crate::shadow::report::{Agreement, Coverage, Verdicts};
+use crate::shadow::report::{AgreementRate, CoverageRate, VerdictCounts};
 
-fn figures(agree: u64, diverge: u64, missing: u64) -> Figures {
+fn figures(agree: u64, diverge: u64, missing: u64) -> ShadowFigures {
     let compared = agree + diverge;
     let of = compared + missing;
     let now = "2026-01-03T00:00:00Z";
@@ -14,32 +14,32 @@ fn figures(agree: u64, diverge: u64, missing: u64) -> Figures {
     for ts in ["2026-01-01T00:00:00Z", now] {
         span.note(Some(ts), now.parse().unwrap());
     }
-    Figures {
+    ShadowFigures {
         span,
-        verdicts: Verdicts {
+        verdicts: VerdictCounts {
             agree,
             diverge,
-            ..Verdicts::default()
+            ..VerdictCounts::default()
         },
-        agreement: Agreement {
+        agreement: AgreementRate {
             agree,
             of: compared,
             rate: None,
         },
-        coverage: Coverage {
+        coverage: CoverageRate {
             compared,
             of,
             rate: (of > 0).then(|| compared as f64 / of as f64),
         },
-        ..Figures::default()
+        ..ShadowFigures::default()
     }
 }
 
-fn judge(figures: &Figures) -> Gate {
+fn judge(figures: &ShadowFigures) -> GateReport {
     super::judge(figures, &TimeZone::UTC)
 }
 
-fn with_reason(mut figures: Figures, reason: &str, count: u64) -> Figures {
+fn with_reason(mut figures: ShadowFigures, reason: &str, count: u64) -> ShadowFigures {
     figures.reasons.insert(reason.to_owned(), count);
     figures
 }
@@ -81,10 +81,10 @@ fn so_many_decisions_are_needed_for_so_many_disagreements() {
 fn a_coordinator_is_held_from_so_many_disagreements_on() {
     for (disagree, of) in [(4, 20), (5, 50), (6, 100), (9, 200), (13, 449), (22, 1000)] {
         let verdict = |disagree| judge(&figures(of - disagree, disagree, 0)).verdict;
-        assert_eq!(verdict(disagree), Verdict::Hold, "{disagree} of {of}");
+        assert_eq!(verdict(disagree), GateVerdict::Hold, "{disagree} of {of}");
         assert_ne!(
             verdict(disagree - 1),
-            Verdict::Hold,
+            GateVerdict::Hold,
             "one less than {disagree} of {of}"
         );
     }
@@ -92,38 +92,41 @@ fn a_coordinator_is_held_from_so_many_disagreements_on() {
 
 #[test]
 fn no_data_is_never_a_pass() {
-    let gate = judge(&Figures::default());
-    assert_eq!((gate.verdict, gate.needed), (Verdict::Inconclusive, Some(449)));
-    assert_eq!(judge(&figures(0, 0, 5000)).verdict, Verdict::Inconclusive);
+    let gate = judge(&ShadowFigures::default());
+    assert_eq!(
+        (gate.verdict, gate.needed),
+        (GateVerdict::Inconclusive, Some(449))
+    );
+    assert_eq!(judge(&figures(0, 0, 5000)).verdict, GateVerdict::Inconclusive);
 }
 
 #[test]
 fn enough_agreement_promotes_and_one_less_says_how_much_is_missing() {
-    assert_eq!(judge(&figures(449, 0, 0)).verdict, Verdict::Promote);
+    assert_eq!(judge(&figures(449, 0, 0)).verdict, GateVerdict::Promote);
     let gate = judge(&figures(448, 0, 0));
-    assert_eq!(gate.verdict, Verdict::Inconclusive);
+    assert_eq!(gate.verdict, GateVerdict::Inconclusive);
     assert_eq!(gate.reasons, ["need 1 more clean decisions"]);
     assert_eq!(judge(&figures(600, 1, 0)).needed, Some(82));
     // So many that a single term of the sum is nothing to a float.
-    assert_eq!(judge(&figures(100_000, 2, 0)).verdict, Verdict::Promote);
+    assert_eq!(judge(&figures(100_000, 2, 0)).verdict, GateVerdict::Promote);
 }
 
 #[test]
 fn one_answer_that_would_have_done_harm_holds_and_a_tie_does_not() {
     for reason in HARMFUL {
         let gate = judge(&with_reason(figures(2000, 1, 0), reason, 1));
-        assert_eq!(gate.verdict, Verdict::Hold, "{reason}");
+        assert_eq!(gate.verdict, GateVerdict::Hold, "{reason}");
     }
     let mut leaked = figures(2000, 0, 0);
     leaked.stray_leases = 1;
-    assert_eq!(judge(&leaked).verdict, Verdict::Hold);
+    assert_eq!(judge(&leaked).verdict, GateVerdict::Hold);
     assert_eq!(
         judge(&with_reason(figures(2000, 1, 0), "order", 1)).verdict,
-        Verdict::Promote
+        GateVerdict::Promote
     );
     assert_eq!(
         judge(&with_reason(figures(400, 100, 0), "tie", 100)).verdict,
-        Verdict::Promote
+        GateVerdict::Promote
     );
 }
 
@@ -131,13 +134,13 @@ fn one_answer_that_would_have_done_harm_holds_and_a_tie_does_not() {
 fn what_could_not_be_compared_keeps_the_gate_shut() {
     // 2000 of 2041 are 97.99 %.
     let gate = judge(&figures(2000, 0, 41));
-    assert_eq!(gate.verdict, Verdict::Inconclusive);
+    assert_eq!(gate.verdict, GateVerdict::Inconclusive);
     assert!(
         gate.reasons[0].starts_with("coverage is 0.9799"),
         "{:?}",
         gate.reasons
     );
-    assert_eq!(judge(&figures(2000, 0, 40)).verdict, Verdict::Promote);
+    assert_eq!(judge(&figures(2000, 0, 40)).verdict, GateVerdict::Promote);
 }
 
 #[test]
@@ -146,7 +149,7 @@ fn the_alarm_holds_and_a_short_span_is_inconclusive_whatever_else_is_well() {
     (0..5000).for_each(|_| declined.alarm.note(true));
     (0..25).for_each(|_| declined.alarm.note(false));
     let gate = judge(&declined);
-    assert_eq!(gate.verdict, Verdict::Hold);
+    assert_eq!(gate.verdict, GateVerdict::Hold);
     assert_eq!(
         gate.reasons,
         [
@@ -157,15 +160,15 @@ fn the_alarm_holds_and_a_short_span_is_inconclusive_whatever_else_is_well() {
     (0..one_more).for_each(|_| declined.alarm.note(true));
     assert_eq!(judge(&declined).alarm.needed, Some(1));
     declined.alarm.note(true);
-    assert_eq!(judge(&declined).verdict, Verdict::Promote);
+    assert_eq!(judge(&declined).verdict, GateVerdict::Promote);
 
     let mut short = figures(449, 0, 0);
     short.span = ObservationSpan::default();
-    assert_eq!(judge(&short).verdict, Verdict::Inconclusive);
+    assert_eq!(judge(&short).verdict, GateVerdict::Inconclusive);
     short.span.note(Some("2026-01-01T00:00:00Z"), Timestamp::MAX);
     short.span.note(Some("2026-01-01T23:00:00.5Z"), Timestamp::MAX);
     let gate = judge(&short);
-    assert_eq!(gate.verdict, Verdict::Inconclusive);
+    assert_eq!(gate.verdict, GateVerdict::Inconclusive);
     assert_eq!(
         gate.reasons,
         ["the decisions span 23h00m over 1 day; it has to be 24h over 2 days of local time (1h00m more)"]

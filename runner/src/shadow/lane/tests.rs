@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::Value;
 
 use super::*;
-use crate::shadow::rig::{Coordinator, Seen, decision, id, settings};
+use crate::shadow::test_coordinator::{RecordedRequest, TestCoordinator, decision, id, settings};
 
 const LONG: Duration = Duration::from_secs(30);
 
@@ -22,8 +22,8 @@ fn queue() -> tempfile::TempDir {
     folder
 }
 
-fn start(settings: &Settings) -> Lane {
-    Lane::start(settings, &HealthReporter::default())
+fn start(settings: &Settings) -> ShadowLane {
+    ShadowLane::start(settings, &HealthReporter::default())
 }
 
 fn place(queue: &Path, job: &str, stage: Stage) {
@@ -34,8 +34,8 @@ fn place(queue: &Path, job: &str, stage: Stage) {
     .unwrap();
 }
 
-fn moved(job: &str, stage: Stage) -> Transition {
-    Transition { job: id(job), stage }
+fn moved(job: &str, stage: Stage) -> StageTransition {
+    StageTransition { job: id(job), stage }
 }
 
 fn log(queue: &Path) -> Vec<Value> {
@@ -68,7 +68,7 @@ fn offer(job: &str) -> Option<(u16, String)> {
 }
 
 /// The honest answer to a report.
-fn noted(seen: &Seen) -> Option<(u16, String)> {
+fn noted(seen: &RecordedRequest) -> Option<(u16, String)> {
     let stage = seen.body["stage"].as_str().unwrap();
     Some((
         202,
@@ -76,14 +76,14 @@ fn noted(seen: &Seen) -> Option<(u16, String)> {
     ))
 }
 
-fn is_claim(seen: &Seen) -> bool {
+fn is_claim(seen: &RecordedRequest) -> bool {
     seen.path.ends_with("/claims")
 }
 
 #[test]
 fn decisions_and_transitions_go_out_in_their_order_and_each_decision_has_one_line() {
     let queue = queue();
-    let coordinator = Coordinator::start(|seen| {
+    let coordinator = TestCoordinator::start(|seen| {
         if is_claim(seen) {
             offer("alpha")
         } else {
@@ -119,7 +119,7 @@ fn decisions_and_transitions_go_out_in_their_order_and_each_decision_has_one_lin
 #[test]
 fn a_claim_tells_nothing_of_the_local_decision() {
     let queue = queue();
-    let coordinator = Coordinator::start(|_| offer("alpha"));
+    let coordinator = TestCoordinator::start(|_| offer("alpha"));
     for local in [Some("alpha"), Some("beta"), None] {
         let lane = start(&settings(queue.path(), &coordinator.url));
         lane.decided(decision(local, &["alpha", "beta"]));
@@ -133,7 +133,7 @@ fn a_claim_tells_nothing_of_the_local_decision() {
 #[test]
 fn no_other_mode_makes_a_connection_or_a_line() {
     let queue = queue();
-    let coordinator = Coordinator::start(|_| offer("alpha"));
+    let coordinator = TestCoordinator::start(|_| offer("alpha"));
     for mode in [Mode::Offline, Mode::Local, Mode::Route] {
         let mut settings = settings(queue.path(), &coordinator.url);
         settings.mode = mode;
@@ -149,7 +149,7 @@ fn no_other_mode_makes_a_connection_or_a_line() {
 #[test]
 fn a_hanging_coordinator_costs_the_limit_at_the_end_and_every_decision_keeps_its_line() {
     let queue = queue();
-    let coordinator = Coordinator::start(|_| None);
+    let coordinator = TestCoordinator::start(|_| None);
     let lane = start(&settings(queue.path(), &coordinator.url));
     for name in ["a", "b", "c"] {
         lane.decided(decision(Some(name), &["a", "b", "c"]));
@@ -165,7 +165,7 @@ fn a_hanging_coordinator_costs_the_limit_at_the_end_and_every_decision_keeps_its
 #[test]
 fn decisions_that_do_not_fit_are_counted_while_the_coordinator_hangs() {
     let queue = queue();
-    let coordinator = Coordinator::start(|_| None);
+    let coordinator = TestCoordinator::start(|_| None);
     let lane = start(&settings(queue.path(), &coordinator.url));
     const DECISIONS: usize = 3000;
     for _ in 0..DECISIONS {
@@ -185,7 +185,7 @@ fn an_unanswered_report_is_a_gap_until_it_is_answered_and_then_the_last_stage_ha
     let queue = queue();
     let healthy = std::sync::Arc::new(AtomicBool::new(false));
     let theirs = std::sync::Arc::clone(&healthy);
-    let coordinator = Coordinator::start(move |seen| match is_claim(seen) {
+    let coordinator = TestCoordinator::start(move |seen| match is_claim(seen) {
         true => offer("alpha"),
         false if theirs.load(Ordering::SeqCst) => noted(seen),
         false => Some((500, String::new())),
@@ -230,7 +230,7 @@ fn an_unanswered_report_is_a_gap_until_it_is_answered_and_then_the_last_stage_ha
 #[test]
 fn a_job_that_came_back_to_the_inbox_unheard_is_reported_before_it_is_decided_on() {
     let queue = queue();
-    let coordinator = Coordinator::start(|seen| {
+    let coordinator = TestCoordinator::start(|seen| {
         if is_claim(seen) {
             offer("alpha")
         } else {
@@ -238,7 +238,7 @@ fn a_job_that_came_back_to_the_inbox_unheard_is_reported_before_it_is_decided_on
         }
     });
     let settings = settings(queue.path(), &coordinator.url);
-    Ledger::new(&settings).note(Told::Answered, &id("alpha"), Stage::Building);
+    ReportLedger::new(&settings).note(ReportState::Answered, &id("alpha"), Stage::Building);
     place(queue.path(), "alpha", Stage::Inbox);
     let lane = start(&settings);
     lane.decided(decision(Some("alpha"), &["alpha"]));
@@ -250,7 +250,7 @@ fn a_job_that_came_back_to_the_inbox_unheard_is_reported_before_it_is_decided_on
 #[test]
 fn what_a_command_could_not_deliver_is_a_gap_for_the_runner_that_goes_on() {
     let queue = queue();
-    let coordinator = Coordinator::start(|seen| {
+    let coordinator = TestCoordinator::start(|seen| {
         if is_claim(seen) {
             offer("alpha")
         } else {
@@ -260,7 +260,7 @@ fn what_a_command_could_not_deliver_is_a_gap_for_the_runner_that_goes_on() {
     let running = settings(queue.path(), &coordinator.url);
     let lane = start(&running);
     place(queue.path(), "old", Stage::Inbox);
-    Ledger::new(&running).note(Told::Open, &id("old"), Stage::Inbox);
+    ReportLedger::new(&running).note(ReportState::Unanswered, &id("old"), Stage::Inbox);
     lane.decided(decision(Some("alpha"), &["alpha"]));
     lane.finish(LONG);
     assert_eq!(coordinator.briefly(), ["old queued", "claim"]);

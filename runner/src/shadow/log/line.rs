@@ -3,14 +3,14 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::parts::PartRange;
-use crate::fleet::failure::{Failure, shown};
+use super::rotation::PartRange;
+use crate::fleet::call_failure::{CallFailure, shown};
 use crate::fleet::wire;
-use crate::shadow::compare::{Comparison, Reason, Verdict};
+use crate::shadow::comparison::{ComparisonVerdict, DecisionComparison, DivergenceReason};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Event {
+pub(crate) enum ShadowLogEvent {
     Comparison,
     ShadowError,
     Skipped,
@@ -22,7 +22,7 @@ pub(crate) enum Event {
     Continues,
 }
 
-impl Event {
+impl ShadowLogEvent {
     /// As it stands in the line.
     pub(crate) const CONTINUES: &str = "continues";
 }
@@ -30,7 +30,7 @@ impl Event {
 /// Why a decision was not compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Skip {
+pub(crate) enum SkipReason {
     /// A transition that the coordinator has not been told of: its answer would be about another queue.
     ViewGap,
     /// More decisions than the lane holds.
@@ -48,15 +48,15 @@ pub(crate) enum Skip {
 /// One line; fields that say nothing are left out, but for the five that every line has.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Line {
+pub(crate) struct ShadowLogLine {
     ts: String,
-    event: Event,
+    event: ShadowLogEvent,
     local_job: Option<String>,
     coord_job: Option<String>,
-    verdict: Option<Verdict>,
+    verdict: Option<ComparisonVerdict>,
     decision: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<Why>,
+    reason: Option<LineReason>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rank: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -78,23 +78,23 @@ pub(crate) struct Line {
 
 /// A reason of either kind; each writes itself as its bare word.
 #[derive(Debug)]
-enum Why {
-    Diverge(Reason),
-    Skip(Skip),
+enum LineReason {
+    Diverge(DivergenceReason),
+    Skip(SkipReason),
 }
 
-impl Serialize for Why {
+impl Serialize for LineReason {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Why::Diverge(reason) => reason.serialize(serializer),
-            Why::Skip(skip) => skip.serialize(serializer),
+            LineReason::Diverge(reason) => reason.serialize(serializer),
+            LineReason::Skip(skip) => skip.serialize(serializer),
         }
     }
 }
 
-impl Line {
-    fn new(event: Event) -> Line {
-        Line {
+impl ShadowLogLine {
+    fn new(event: ShadowLogEvent) -> ShadowLogLine {
+        ShadowLogLine {
             ts: wire::instant(Timestamp::now()),
             event,
             local_job: None,
@@ -113,39 +113,43 @@ impl Line {
         }
     }
 
-    pub(crate) fn continues(parts: PartRange) -> Line {
-        Line {
+    pub(crate) fn continues(parts: PartRange) -> ShadowLogLine {
+        ShadowLogLine {
             parts: Some(parts),
-            ..Line::new(Event::Continues)
+            ..ShadowLogLine::new(ShadowLogEvent::Continues)
         }
     }
 
-    pub(crate) fn comparison(decision: &str, local: Option<&str>, found: &Comparison) -> Line {
-        Line {
+    pub(crate) fn comparison(
+        decision: &str,
+        local: Option<&str>,
+        found: &DecisionComparison,
+    ) -> ShadowLogLine {
+        ShadowLogLine {
             local_job: local.map(str::to_owned),
             coord_job: found.coord.clone(),
             verdict: Some(found.verdict),
             decision: Some(decision.to_owned()),
-            reason: found.reason.map(Why::Diverge),
+            reason: found.reason.map(LineReason::Diverge),
             rank: found.rank,
-            ..Line::new(Event::Comparison)
+            ..ShadowLogLine::new(ShadowLogEvent::Comparison)
         }
     }
 
-    pub(crate) fn skipped(decision: &str, local: Option<&str>, skip: Skip) -> Line {
-        Line {
+    pub(crate) fn skipped(decision: &str, local: Option<&str>, skip: SkipReason) -> ShadowLogLine {
+        ShadowLogLine {
             local_job: local.map(str::to_owned),
             decision: Some(decision.to_owned()),
-            reason: Some(Why::Skip(skip)),
-            ..Line::new(Event::Skipped)
+            reason: Some(LineReason::Skip(skip)),
+            ..ShadowLogLine::new(ShadowLogEvent::Skipped)
         }
     }
 
     /// Decisions that were too many even to be remembered one by one.
-    pub(crate) fn many_skipped(decision: &str, decisions: u64) -> Line {
-        Line {
+    pub(crate) fn many_skipped(decision: &str, decisions: u64) -> ShadowLogLine {
+        ShadowLogLine {
             decisions: Some(decisions),
-            ..Line::skipped(decision, None, Skip::LaneFull)
+            ..ShadowLogLine::skipped(decision, None, SkipReason::LaneFull)
         }
     }
 
@@ -154,34 +158,39 @@ impl Line {
         operation: &'static str,
         decision: Option<&str>,
         local: Option<&str>,
-        failure: &Failure,
-    ) -> Line {
-        Line {
+        failure: &CallFailure,
+    ) -> ShadowLogLine {
+        ShadowLogLine {
             local_job: local.map(str::to_owned),
             decision: decision.map(str::to_owned),
             operation: Some(operation),
             kind: Some(failure.kind().to_string()),
             status: failure.status(),
             detail: Some(failure.detail()),
-            ..Line::new(Event::ShadowError)
+            ..ShadowLogLine::new(ShadowLogEvent::ShadowError)
         }
     }
 
     /// Something to be noted that is neither an outcome nor an error.
-    pub(crate) fn note(event: Event, local: Option<&str>, detail: &str) -> Line {
-        Line {
+    pub(crate) fn note(event: ShadowLogEvent, local: Option<&str>, detail: &str) -> ShadowLogLine {
+        ShadowLogLine {
             local_job: local.map(str::to_owned),
             detail: Some(shown(detail)),
-            ..Line::new(event)
+            ..ShadowLogLine::new(event)
         }
     }
 
-    pub(crate) fn lease(event: Event, job: Option<&str>, lease: &str, detail: &str) -> Line {
+    pub(crate) fn lease(
+        event: ShadowLogEvent,
+        job: Option<&str>,
+        lease: &str,
+        detail: &str,
+    ) -> ShadowLogLine {
         let (coord_job, lease) = (job.map(shown), Some(shown(lease)));
-        Line {
+        ShadowLogLine {
             coord_job,
             lease,
-            ..Line::note(event, None, detail)
+            ..ShadowLogLine::note(event, None, detail)
         }
     }
 }

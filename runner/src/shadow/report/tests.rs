@@ -31,7 +31,7 @@ fn compared(local: Option<&str>, coord: Option<&str>, verdict: &str, reason: Opt
     )
 }
 
-fn figures(log: &str, last: usize) -> Figures {
+fn figures(log: &str, last: usize) -> ShadowFigures {
     summarize([Cursor::new(log)], last, Timestamp::MAX).unwrap()
 }
 
@@ -89,7 +89,7 @@ fn verdicts_reasons_errors_and_skips_are_counted() {
     let figures = figures(&mixed_log(), 2);
     assert_eq!(
         figures.verdicts,
-        Verdicts {
+        VerdictCounts {
             agree: 2,
             diverge: 3,
             coord_empty: 1,
@@ -112,7 +112,7 @@ fn rates_have_their_denominators_and_the_last_disagreements_are_kept() {
     let figures = figures(&mixed_log(), 2);
     assert_eq!(
         figures.agreement,
-        Agreement {
+        AgreementRate {
             agree: 2,
             of: 7,
             rate: Some(2.0 / 7.0)
@@ -121,7 +121,7 @@ fn rates_have_their_denominators_and_the_last_disagreements_are_kept() {
     // Seven compared; one error, one gap and five that did not fit were not.
     assert_eq!(
         figures.coverage,
-        Coverage {
+        CoverageRate {
             compared: 7,
             of: 14,
             rate: Some(0.5)
@@ -129,19 +129,22 @@ fn rates_have_their_denominators_and_the_last_disagreements_are_kept() {
     );
     assert_eq!(
         figures.lines,
-        Lines {
+        LineCounts {
             read: 12,
             unreadable: 0
         }
     );
-    let kept: Vec<(Verdict, Option<&str>)> = figures
+    let kept: Vec<(ComparisonVerdict, Option<&str>)> = figures
         .divergences
         .iter()
         .map(|kept| (kept.verdict, kept.coord_job.as_deref()))
         .collect();
     assert_eq!(
         kept,
-        [(Verdict::CoordEmpty, None), (Verdict::LocalEmpty, Some("g"))]
+        [
+            (ComparisonVerdict::CoordEmpty, None),
+            (ComparisonVerdict::LocalEmpty, Some("g"))
+        ]
     );
 }
 
@@ -197,7 +200,7 @@ fn errors_alone_are_no_agreement() {
     assert_eq!((figures.agreement.rate, figures.agreement.of), (None, 0));
     assert_eq!(
         figures.coverage,
-        Coverage {
+        CoverageRate {
             compared: 0,
             of: 1,
             rate: Some(0.0)
@@ -225,7 +228,7 @@ fn torn_foreign_and_endless_lines_are_counted_and_passed_over() {
     assert_eq!(figures.verdicts.agree, 2);
     assert_eq!(
         figures.lines,
-        Lines {
+        LineCounts {
             read: 12,
             unreadable: 10
         }
@@ -270,7 +273,7 @@ fn what_a_log_names_can_neither_fill_the_memory_nor_steer_a_terminal() {
 fn a_long_log_is_read_through_a_small_window() {
     let line = compared(Some("a"), Some("a"), "AGREE", None);
     let repeats = 16 * 1024 * 1024 / line.len() as u64;
-    let log = Repeated {
+    let log = RepeatedLine {
         line: line.clone().into_bytes(),
         left: repeats * line.len() as u64,
         offset: 0,
@@ -279,7 +282,7 @@ fn a_long_log_is_read_through_a_small_window() {
     assert_eq!(figures.verdicts.agree, repeats);
     assert_eq!(
         figures.lines,
-        Lines {
+        LineCounts {
             read: repeats,
             unreadable: 0
         }
@@ -287,13 +290,13 @@ fn a_long_log_is_read_through_a_small_window() {
 }
 
 /// The same line again and again, made as it is read.
-struct Repeated {
+struct RepeatedLine {
     line: Vec<u8>,
     left: u64,
     offset: usize,
 }
 
-impl Read for Repeated {
+impl Read for RepeatedLine {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let part = &self.line[self.offset..];
         let count = part
@@ -318,13 +321,13 @@ fn parts_are_one_log_also_where_the_last_line_of_one_was_torn_off() {
         format!("{continues}{agree}"),
     ];
     let figures = summarize(parts.each_ref().map(Cursor::new), 10, Timestamp::MAX).unwrap();
-    let Verdicts {
+    let VerdictCounts {
         agree, local_empty, ..
     } = figures.verdicts;
     assert_eq!((agree, local_empty), (3, 1));
     assert_eq!(
         figures.lines,
-        Lines {
+        LineCounts {
             read: 6,
             unreadable: 1
         }

@@ -8,7 +8,7 @@ use super::*;
 fn a_shadow_report_tells_how_it_was_taken() {
     let report = |answer: String| {
         let (url, requests) = answering(answer);
-        let client = Client::new(&settings(&url, &[])).unwrap();
+        let client = CoordinatorClient::new(&settings(&url, &[])).unwrap();
         let outcome = run(client.shadow_report(&JobId::new("a:b").unwrap(), Stage::Inbox));
         (outcome, requests.recv().unwrap())
     };
@@ -16,7 +16,7 @@ fn a_shadow_report_tells_how_it_was_taken() {
     let (outcome, request) = report(json("202 Accepted", taken));
     assert_eq!(
         outcome.unwrap(),
-        Mirrored::Noted {
+        ShadowReportOutcome::Noted {
             accepted: false,
             stage: String::from("testing"),
             unknown: vec![String::from("action")]
@@ -40,7 +40,7 @@ fn a_shadow_report_tells_how_it_was_taken() {
         (r#","realStage":{"then":"quarantine"}"#, &["realStage"]),
     ] {
         let (outcome, _) = report(json("202 Accepted", &format!("{honest}{more}}}")));
-        let Ok(Mirrored::Noted { unknown, .. }) = outcome else {
+        let Ok(ShadowReportOutcome::Noted { unknown, .. }) = outcome else {
             panic!("{more}: {outcome:?}")
         };
         assert_eq!(unknown, expected, "{more}");
@@ -50,9 +50,9 @@ fn a_shadow_report_tells_how_it_was_taken() {
         &format!("{honest}}}"),
     );
     let (outcome, _) = report(waits);
-    assert!(matches!(outcome, Ok(Mirrored::Noted { unknown, .. }) if unknown == ["Retry-After"]));
+    assert!(matches!(outcome, Ok(ShadowReportOutcome::Noted { unknown, .. }) if unknown == ["Retry-After"]));
     let (outcome, _) = report(json("404 Not Found", "{}"));
-    assert_eq!(outcome.unwrap(), Mirrored::UnknownJob);
+    assert_eq!(outcome.unwrap(), ShadowReportOutcome::UnknownJob);
     let (outcome, _) = report(json("200 OK", taken));
     assert_eq!(outcome.unwrap_err().kind(), FailureKind::Status(200));
 }
@@ -77,9 +77,9 @@ fn calls_about_a_lease_carry_its_token_and_a_key_where_they_change_something() {
                 .unwrap()
         }
     });
-    let client = Client::new(&settings(&url, &[])).unwrap();
+    let client = CoordinatorClient::new(&settings(&url, &[])).unwrap();
     let job = JobId::new("a").unwrap();
-    let news = StageNews {
+    let news = StageReport {
         key: "unused".into(),
         stage: Stage::Testing,
         at: wire::instant(jiff::Timestamp::UNIX_EPOCH),
@@ -125,7 +125,7 @@ fn calls_about_a_lease_carry_its_token_and_a_key_where_they_change_something() {
 fn a_renewal_of_another_lease_is_no_renewal() {
     let other = r#"{"lease":{"id":"lease-9","jobId":"a","fencingToken":5,"ttlMs":900}}"#;
     let (url, _requests) = answering(json("200 OK", other));
-    let client = Client::new(&settings(&url, &[])).unwrap();
+    let client = CoordinatorClient::new(&settings(&url, &[])).unwrap();
     let proof = LeaseProof {
         lease: crate::ids::LeaseId::new("lease-9").unwrap(),
         fencing_token: 4,
@@ -142,8 +142,9 @@ fn a_claim_may_wait_longer_than_the_limit_of_a_call() {
         &format!(r#"{{"job":{job},"lease":{{"id":"l","jobId":"a","fencingToken":1,"ttlMs":5}}}}"#),
     );
     let (url, requests) = answering(answer);
-    let client = Client::new(&settings(&url, &[])).unwrap();
-    let Claimed::Job(claim) = run(client.claim(&[], Some(Duration::from_secs(20)), "key-1")).unwrap() else {
+    let client = CoordinatorClient::new(&settings(&url, &[])).unwrap();
+    let FleetClaim::Job(claim) = run(client.claim(&[], Some(Duration::from_secs(20)), "key-1")).unwrap()
+    else {
         panic!("a job was offered")
     };
     assert_eq!(
@@ -174,7 +175,7 @@ fn health_sends_no_token_and_the_token_check_does() {
                 .unwrap()
         }
     });
-    let client = Client::new(&settings(&url, &[])).unwrap();
+    let client = CoordinatorClient::new(&settings(&url, &[])).unwrap();
     run(async {
         client.health().await.unwrap();
         client.check_token().await.unwrap();
@@ -193,7 +194,7 @@ fn health_sends_no_token_and_the_token_check_does() {
 
 #[test]
 fn a_client_shows_no_token_when_it_is_printed() {
-    let client = Client::new(&settings("http://127.0.0.1:1", &[])).unwrap();
+    let client = CoordinatorClient::new(&settings("http://127.0.0.1:1", &[])).unwrap();
     assert!(!format!("{client:?}").contains("sesame"));
 }
 

@@ -1,16 +1,16 @@
 //! What is let in, and what is said of what is not.
 
 use super::*;
-use crate::job::{Naming, parse};
+use crate::job::{JobIdSource, parse};
 use crate::settings::GlobalFlags;
 
-struct Host {
+struct PolicyTestHost {
     root: tempfile::TempDir,
 }
 
-impl Host {
-    fn new() -> Host {
-        let host = Host {
+impl PolicyTestHost {
+    fn new() -> PolicyTestHost {
+        let host = PolicyTestHost {
             root: tempfile::tempdir().unwrap(),
         };
         for name in ["queue", "here", "here/below", "there", "there-not"] {
@@ -28,14 +28,16 @@ impl Host {
         std::fs::write(self.path("queue/aq.toml"), text).unwrap();
         let environment = [("AQ_QUEUE".into(), self.path("queue").into())].into();
         let settings = Settings::resolve_in(&GlobalFlags::default(), &environment).unwrap();
-        let engines = Engines::new(&settings.engines).unwrap();
+        let engines = EngineRegistry::new(&settings.engines).unwrap();
         AdmissionPolicy::of(&settings, &engines, &self.path("here")).unwrap()
     }
 
     /// What is said of a job with these keys, where these engines are found.
     fn refusal(&self, lines: &str, keys: &str) -> Option<String> {
         let text = format!("---\n{keys}\n---\ntrue\n");
-        let job = parse(Naming::File("a"), "a.md", text.as_bytes()).unwrap().job;
+        let job = parse(JobIdSource::FileName("a"), "a.md", text.as_bytes())
+            .unwrap()
+            .job;
         let found = ["claude", "mine", "sh"].map(|name| EngineName::new(name).unwrap());
         self.policy(lines).refusal(&job, &found.into())
     }
@@ -53,7 +55,7 @@ fn codes(refusal: Option<String>) -> Vec<String> {
 
 #[test]
 fn each_thing_that_a_job_may_want_has_its_own_code_and_its_own_permission() {
-    let host = Host::new();
+    let host = PolicyTestHost::new();
     for (lines, keys, code) in [
         ("allow_engines = [\"sh\"]", "engine: sh", "engine_not_allowed"),
         ("allow_engines = [\"mine\"]", "engine: mine", "engine_not_allowed"),
@@ -103,12 +105,12 @@ fn all_that_is_in_the_way_is_said_at_once() {
         "yolo_not_allowed",
         "cwd_not_allowed",
     ];
-    assert_eq!(codes(Host::new().refusal("", all)), expected);
+    assert_eq!(codes(PolicyTestHost::new().refusal("", all)), expected);
 }
 
 #[test]
 fn what_this_factory_lacks_no_permission_brings() {
-    let host = Host::new();
+    let host = PolicyTestHost::new();
     let lines = "allow_engines = [\"codex\", \"claude\"]\nallow_cwd = [\"/\"]";
     for (keys, code) in [
         ("engine: codex", "engine_missing"),
@@ -124,7 +126,7 @@ fn what_this_factory_lacks_no_permission_brings() {
 
 #[test]
 fn a_command_is_allowed_to_the_letter_or_not_at_all() {
-    let host = Host::new();
+    let host = PolicyTestHost::new();
     let lines = "allow_commands = [\"make test\"]";
     for near in [
         "make test ",
@@ -143,11 +145,11 @@ fn a_command_is_allowed_to_the_letter_or_not_at_all() {
 
 #[test]
 fn a_folder_that_was_not_there_when_routing_began_allows_nothing_whatever_takes_its_place() {
-    let host = Host::new();
+    let host = PolicyTestHost::new();
     let policy = host.policy("allow_cwd = [\"../later\"]");
     std::os::unix::fs::symlink("/", host.path("later")).unwrap();
     let job = parse(
-        Naming::File("a"),
+        JobIdSource::FileName("a"),
         "a.md",
         b"---\nengine: claude\ncwd: ../later\n---\ntrue\n",
     );
@@ -160,10 +162,10 @@ fn a_folder_that_was_not_there_when_routing_began_allows_nothing_whatever_takes_
 
 #[test]
 fn no_job_is_refused_for_a_folder_of_routed_work_that_is_not_there() {
-    let host = Host::new();
+    let host = PolicyTestHost::new();
     std::fs::write(host.path("queue/aq.toml"), "[route]\ncwd = \"nowhere\"\n").unwrap();
     let environment = [("AQ_QUEUE".into(), host.path("queue").into())].into();
     let settings = Settings::resolve_in(&GlobalFlags::default(), &environment).unwrap();
-    let engines = Engines::new(&settings.engines).unwrap();
+    let engines = EngineRegistry::new(&settings.engines).unwrap();
     assert!(AdmissionPolicy::of(&settings, &engines, &host.path("here")).is_err());
 }

@@ -6,7 +6,7 @@ use super::*;
 fn a_coordinator_without_a_dry_run_is_noted_once_and_asked_no_more() {
     for status in [404, 405, 501] {
         let queue = queue();
-        let coordinator = Coordinator::start(move |seen| match is_claim(seen) {
+        let coordinator = TestCoordinator::start(move |seen| match is_claim(seen) {
             true => Some((status, String::from("{}"))),
             false => noted(seen),
         });
@@ -50,7 +50,7 @@ fn a_lease_that_nobody_asked_for_is_released_once_and_no_more_is_asked() {
         ),
     ] {
         let queue = queue();
-        let coordinator = Coordinator::start(move |seen| match is_claim(seen) {
+        let coordinator = TestCoordinator::start(move |seen| match is_claim(seen) {
             true => Some((
                 200,
                 String::from(r#"{"dryRun":true,"job":{"id":"a"},"lease":{"id":"lease-9","fencingToken":4}}"#),
@@ -71,7 +71,7 @@ fn a_lease_that_nobody_asked_for_is_released_once_and_no_more_is_asked() {
 #[test]
 fn an_error_is_the_outcome_of_its_decision_and_is_not_retried() {
     let queue = queue();
-    let coordinator = Coordinator::start(|seen| {
+    let coordinator = TestCoordinator::start(|seen| {
         if is_claim(seen) {
             Some((503, String::new()))
         } else {
@@ -91,7 +91,7 @@ fn an_error_is_the_outcome_of_its_decision_and_is_not_retried() {
 fn an_idle_offer_is_logged_again_only_after_a_pick_or_when_it_changes() {
     let queue = queue();
     let offers = std::sync::Mutex::new(["x", "x", "y", "a", "y"].into_iter());
-    let coordinator = Coordinator::start(move |seen| match is_claim(seen) {
+    let coordinator = TestCoordinator::start(move |seen| match is_claim(seen) {
         true => offer(offers.lock().unwrap().next().unwrap()),
         false => noted(seen),
     });
@@ -114,7 +114,7 @@ fn an_idle_offer_is_logged_again_only_after_a_pick_or_when_it_changes() {
 #[test]
 fn neither_side_naming_a_job_is_no_line() {
     let queue = queue();
-    let coordinator = Coordinator::start(|_| Some((204, String::new())));
+    let coordinator = TestCoordinator::start(|_| Some((204, String::new())));
     let lane = start(&settings(queue.path(), &coordinator.url));
     lane.decided(decision(None, &[]));
     lane.decided(decision(Some("a"), &["a"]));
@@ -125,7 +125,7 @@ fn neither_side_naming_a_job_is_no_line() {
 #[test]
 fn an_odd_answer_to_a_report_is_noted_and_changes_nothing() {
     let queue = queue();
-    let coordinator = Coordinator::start(|seen| match is_claim(seen) {
+    let coordinator = TestCoordinator::start(|seen| match is_claim(seen) {
         true => offer("a"),
         false => Some((
             202,
@@ -147,7 +147,8 @@ fn an_odd_answer_to_a_report_is_noted_and_changes_nothing() {
 #[test]
 fn a_hostile_offer_stays_one_line_of_text() {
     let queue = queue();
-    let coordinator = Coordinator::start(|_| offer("../../etc\\n{\\\"verdict\\\":\\\"AGREE\\\"}\\u001b[2J"));
+    let coordinator =
+        TestCoordinator::start(|_| offer("../../etc\\n{\\\"verdict\\\":\\\"AGREE\\\"}\\u001b[2J"));
     let lane = start(&settings(queue.path(), &coordinator.url));
     lane.decided(decision(Some("a"), &["a"]));
     lane.finish(LONG);
@@ -162,26 +163,29 @@ fn a_hostile_offer_stays_one_line_of_text() {
 #[test]
 fn a_command_mirrors_its_own_transitions() {
     let queue = queue();
-    let coordinator = Coordinator::start(noted);
+    let coordinator = TestCoordinator::start(noted);
     let settings = settings(queue.path(), &coordinator.url);
     mirror(&settings, &[moved("a", Stage::Inbox), moved("b", Stage::Failed)]);
     assert_eq!(coordinator.briefly(), ["a queued", "b failed"]);
     assert!(log(queue.path()).is_empty());
-    assert_eq!(Ledger::new(&settings).load()[&id("b")].told, Told::Answered);
+    assert_eq!(
+        ReportLedger::new(&settings).load()[&id("b")].told,
+        ReportState::Answered
+    );
 }
 
 #[test]
 fn a_command_that_is_not_heard_says_so_and_leaves_the_rest_for_later() {
     let queue = queue();
-    let coordinator = Coordinator::start(|_| None);
+    let coordinator = TestCoordinator::start(|_| None);
     let mut settings = settings(queue.path(), &coordinator.url);
     settings.fleet.drain.value = Duration::from_millis(50);
     mirror(&settings, &[moved("a", Stage::Inbox), moved("b", Stage::Failed)]);
     assert_eq!(briefly(queue.path()), ["shadow-error a - timeout"]);
-    let known = Ledger::new(&settings).load();
+    let known = ReportLedger::new(&settings).load();
     assert_eq!(
         (known[&id("a")].told, known[&id("b")].told),
-        (Told::Open, Told::Open)
+        (ReportState::Unanswered, ReportState::Unanswered)
     );
 }
 
@@ -189,7 +193,7 @@ fn a_command_that_is_not_heard_says_so_and_leaves_the_rest_for_later() {
 fn a_log_that_cannot_be_written_stops_nothing() {
     let queue = queue();
     std::os::unix::fs::symlink("/dev/full", crate::shadow::log::path_in(queue.path())).unwrap();
-    let coordinator = Coordinator::start(|seen| if is_claim(seen) { offer("a") } else { noted(seen) });
+    let coordinator = TestCoordinator::start(|seen| if is_claim(seen) { offer("a") } else { noted(seen) });
     let lane = start(&settings(queue.path(), &coordinator.url));
     lane.decided(decision(Some("a"), &["a"]));
     lane.moved(moved("a", Stage::Shipped));

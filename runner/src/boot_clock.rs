@@ -1,0 +1,70 @@
+//! The clock that a lease is kept on: this host's own, time in suspension included.
+
+use std::ops::Add;
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
+
+/// An instant since the host was started, time in suspension included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct BootInstant(Duration);
+
+/// When what runs under a lease has to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct KillDeadlines {
+    pub(crate) term_at: BootInstant,
+    pub(crate) kill_at: BootInstant,
+}
+
+impl BootInstant {
+    pub(crate) fn now() -> BootInstant {
+        let time = clock_gettime(ClockId::Boottime);
+        let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+        let nanos = u32::try_from(time.tv_nsec).unwrap_or(0);
+        BootInstant(Duration::new(seconds, nanos))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn at_ms(ms: u64) -> BootInstant {
+        BootInstant(Duration::from_millis(ms))
+    }
+
+    /// Nothing, if `earlier` is later.
+    pub(crate) fn since(self, earlier: BootInstant) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// As a number, which 584 years fit into.
+    pub(crate) fn nanos(self) -> u64 {
+        u64::try_from(self.0.as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    pub(crate) fn of_nanos(nanos: u64) -> BootInstant {
+        BootInstant(Duration::from_nanos(nanos))
+    }
+
+    pub(crate) fn before(self, by: Duration) -> BootInstant {
+        BootInstant(self.0.saturating_sub(by))
+    }
+}
+
+impl Add<Duration> for BootInstant {
+    type Output = BootInstant;
+
+    fn add(self, by: Duration) -> BootInstant {
+        BootInstant(self.0.saturating_add(by))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_goes_forward() {
+        let first = BootInstant::now();
+        assert!(BootInstant::now() >= first && first > BootInstant::at_ms(0));
+    }
+}

@@ -1,0 +1,73 @@
+//! The runners at work on a queue, as `aq status` and `aq fleet-status` show them (clause F-9): what they say of
+//! themselves, whatever the flags of the shell that asks.
+
+use std::io::{self, Write, stdout};
+
+use crate::fleet::coordinator_health::{ComparisonHalt, CoordinatorHealth, CoordinatorTrouble};
+use crate::run::RunnerRecord;
+use crate::terminal::{self, ColorChoice, TextTable};
+
+pub(super) fn print(out: &mut impl Write, runners: &[RunnerRecord]) -> io::Result<()> {
+    let palette = ColorChoice::of(&stdout());
+    if runners.is_empty() {
+        return writeln!(out, "{} none at work on this queue", palette.dim("runners"));
+    }
+    let mut table = TextTable::new(&["RUNNER", "MODE", "WORKERS", "SINCE", "COORDINATOR"]);
+    for runner in runners {
+        let mut facts = runner
+            .coordinator
+            .as_ref()
+            .map_or_else(Vec::new, facts)
+            .into_iter();
+        table.row([
+            runner.pid.to_string(),
+            runner.mode.clone(),
+            runner.workers.to_string(),
+            terminal::ago(&runner.since),
+            facts.next().unwrap_or_else(|| "-".to_owned()),
+        ]);
+        for fact in facts {
+            let blank = String::new();
+            table.row([blank.clone(), blank.clone(), blank.clone(), blank, fact]);
+        }
+    }
+    table.write(
+        out,
+        |number, _, cell| if number == 0 { palette.dim(&cell) } else { cell },
+    )
+}
+
+/// A line each, so short that a row fits a terminal of 80 columns.
+fn facts(health: &CoordinatorHealth) -> Vec<String> {
+    let answered = health.last_answer.as_ref().map(|at| terminal::ago(at));
+    let mut facts = match (&health.trouble, answered) {
+        (Some(trouble), answered) => trouble_facts(trouble, answered),
+        (None, Some(ago)) => vec![format!("answers, last {ago} ago")],
+        (None, None) => vec![String::from("not asked yet")],
+    };
+    facts.extend(health.not_comparing.map(|why| match why {
+        ComparisonHalt::DryRunUnsupported => String::from("has no dry run: nothing is compared"),
+        ComparisonHalt::DryRunNotHonoured => String::from("leased in a dry run: nothing is compared"),
+    }));
+    facts
+}
+
+fn trouble_facts(trouble: &CoordinatorTrouble, answered: Option<String>) -> Vec<String> {
+    let last = answered.map_or_else(
+        || String::from("no answer yet"),
+        |ago| format!("last answer {ago} ago"),
+    );
+    let next = match &trouble.next_try {
+        Some(at) => format!(", next try in {}", terminal::until(at)),
+        None => String::new(),
+    };
+    vec![
+        format!("fails for {}: {}", terminal::ago(&trouble.since), trouble.kind),
+        format!(
+            "{} in a row, {} last",
+            terminal::counted(trouble.errors, "error"),
+            trouble.operation
+        ),
+        format!("{last}{next}"),
+    ]
+}

@@ -1,0 +1,129 @@
+//! The queue folder: one file system that can be written, that locks, and that has room.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::statvfs;
+
+use super::{DoctorFinding, chain};
+use crate::queue::{Queue, QueueError};
+use crate::settings::Settings;
+use crate::stage::Stage;
+use crate::terminal::ago;
+
+const AREA: &str = "queue";
+const MIB: u64 = 1024 * 1024;
+/// Below it, the output of a single job can fill the disk.
+const FREE_BYTES_WARN: u64 = 1024 * MIB;
+const FREE_BYTES_FAIL: u64 = 64 * MIB;
+
+pub(super) fn examine(settings: &Settings, queue: Result<&Queue, &QueueError>) -> Vec<DoctorFinding> {
+    let root = settings.queue.value.display().to_string();
+    let queue = match queue {
+        Ok(queue) => queue,
+        Err(QueueError::Missing { .. }) => {
+            let next = "`aq init` makes it, so do `aq add FILE` and a run with AQ_FLEET_ROUTE=1; if there should be \
+                        one: is the path right, the disk mounted?";
+            return vec![DoctorFinding::warn(AREA, &root, "there is no queue yet", next)];
+        }
+        Err(error) => {
+            return vec![DoctorFinding::fail(
+                AREA,
+                &root,
+                chain(error),
+                "see who owns the folder",
+            )];
+        }
+    };
+    let folders: Vec<PathBuf> = Stage::ALL
+        .map(|stage| queue.folder(stage))
+        .into_iter()
+        .chain([settings.queue.value.join(".state")])
+        .filter(|folder| folder.exists())
+        .collect();
+    let mut findings = vec![writable(&root, &folders)];
+    findings.push(sound(&root, queue));
+    findings.extend(room(&root, &settings.queue.value));
+    findings.extend(states(queue));
+    findings
+}
+
+/// A file without a name can be made in each of them.
+fn writable(root: &str, folders: &[PathBuf]) -> DoctorFinding {
+    let refused = folders
+        .iter()
+        .find_map(|folder| Some((folder, tempfile::tempfile_in(folder).err()?)));
+    match refused {
+        None => DoctorFinding::ok(AREA, root, format!("{} folders can be written", folders.len())),
+        Some((folder, error)) => DoctorFinding::fail(
+            AREA,
+            root,
+            format!("can't write into {}: {error}", folder.display()),
+            "correct its owner or permissions, or run as the user that owns it",
+        ),
+    }
+}
+
+/// Tries what a run would refuse to start without.
+fn sound(root: &str, queue: &Queue) -> DoctorFinding {
+    match queue.check_filesystem() {
+        Ok(()) => DoctorFinding::ok(
+            AREA,
+            root,
+            "one file system, which keeps locks and overwrites nothing",
+        ),
+        Err(QueueError::UnsuitableFolder { path, advice }) => DoctorFinding::fail(
+            AREA,
+            root,
+            format!("{} can't carry a queue", path.display()),
+            advice,
+        ),
+        // Nothing was made here for that yet.
+        Err(QueueError::Write { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            DoctorFinding::ok(AREA, root, "folders are missing, which the next run makes")
+        }
+        Err(error) => DoctorFinding::fail(AREA, root, chain(&error), "see who owns the folder"),
+    }
+}
+
+fn room(root: &str, folder: &Path) -> Option<DoctorFinding> {
+    let found = statvfs(folder).ok()?;
+    let free = found.f_bavail.saturating_mul(found.f_frsize);
+    let text = format!("{} MiB free", free / MIB);
+    let next = "make room; `aq prune` removes old jobs and what they printed";
+    Some(match free {
+        free if free < FREE_BYTES_FAIL || found.f_favail == 0 && found.f_files > 0 => {
+            DoctorFinding::fail(AREA, root, text, next)
+        }
+        free if free < FREE_BYTES_WARN => DoctorFinding::warn(AREA, root, text, next),
+        _ => DoctorFinding::ok(AREA, root, text),
+    })
+}
+
+/// What a person may have forgotten.
+fn states(queue: &Queue) -> Vec<DoctorFinding> {
+    let mut findings = Vec::new();
+    match queue.paused() {
+        Ok(Some(pause)) => findings.push(DoctorFinding::warn(
+            AREA,
+            "pause",
+            format!("no job is started, for {} already", ago(&pause.at)),
+            "`aq resume`",
+        )),
+        Ok(None) => {}
+        Err(error) => findings.push(DoctorFinding::fail(
+            AREA,
+            "pause",
+            chain(&error),
+            "see who owns the file",
+        )),
+    }
+    if let Ok(ids) = queue.ids(Stage::Quarantine)
+        && !ids.is_empty()
+    {
+        let text = format!("{} in quarantine", ids.len());
+        let next = "`aq list` names them, `aq show ID` says why they are there";
+        findings.push(DoctorFinding::warn(AREA, "jobs", text, next));
+    }
+    findings
+}

@@ -1,0 +1,238 @@
+//! How the calls to the coordinator fare, and what a person is told of that: pure.
+//!
+//! Trouble begins with a call that fails and is over once what failed is answered. Both are told once, whatever happens
+//! in between; a coordinator that fails every other call has its trouble told once a minute at most.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::call_failure::CallFailure;
+use super::wire;
+use crate::terminal;
+
+/// Trouble that begins so soon after the last word about it is told only if it goes on.
+const QUIET: SignedDuration = SignedDuration::from_secs(60);
+/// So many failures are no chance.
+const GOES_ON: u32 = 3;
+
+/// A call, by the name that the API has for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ApiOperation {
+    Claim,
+    Renew,
+    Release,
+    Report,
+    Quarantine,
+    ShadowClaim,
+    ShadowReport,
+}
+
+impl ApiOperation {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            ApiOperation::Claim => "claim",
+            ApiOperation::Renew => "lease.renew",
+            ApiOperation::Release => "lease.release",
+            ApiOperation::Report => "job.report",
+            ApiOperation::Quarantine => "job.quarantine",
+            ApiOperation::ShadowClaim => "shadow.claim",
+            ApiOperation::ShadowReport => "shadow.report",
+        }
+    }
+
+    /// What the coordinator would assign; the others tell it something.
+    fn asks(self) -> bool {
+        matches!(self, ApiOperation::Claim | ApiOperation::ShadowClaim)
+    }
+
+    /// Whether the failure is the coordinator's answer all the same: that it has no dry run, or its word on a lease.
+    fn is_answered_by(self, failure: &CallFailure) -> bool {
+        match (self, failure) {
+            (ApiOperation::ShadowClaim, failure) => failure.is_unsupported(),
+            (ApiOperation::Claim | ApiOperation::ShadowReport, _) | (_, CallFailure::Indefinite { .. }) => {
+                false
+            }
+            (_, CallFailure::Definite(_)) => !failure.is_of_credential(),
+        }
+    }
+
+    fn consequence(self) -> &'static str {
+        match self {
+            ApiOperation::Claim => {
+                "it is asked again and again, and nothing is taken from the inbox meanwhile"
+            }
+            ApiOperation::ShadowClaim | ApiOperation::ShadowReport => {
+                "nothing is compared until it answers; jobs go on as before"
+            }
+            ApiOperation::Renew | ApiOperation::Release | ApiOperation::Report | ApiOperation::Quarantine => {
+                "it is tried again; what runs under a lease is ended before the lease runs out"
+            }
+        }
+    }
+}
+
+/// Why the lane of a shadowing run compares nothing any more, in the words of the shadow log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ComparisonHalt {
+    DryRunUnsupported,
+    DryRunNotHonoured,
+}
+
+/// How the calls fare, as `aq status` shows it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct CoordinatorHealth {
+    /// When a call was answered last, as it should be.
+    pub(crate) last_answer: Option<String>,
+    pub(crate) trouble: Option<CoordinatorTrouble>,
+    pub(crate) not_comparing: Option<ComparisonHalt>,
+    /// When the last word about trouble was said.
+    #[serde(skip)]
+    told_at: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CoordinatorTrouble {
+    /// The first failure.
+    pub(crate) since: String,
+    /// Calls that failed since then.
+    pub(crate) errors: u32,
+    /// The last of them.
+    pub(crate) operation: String,
+    pub(crate) kind: String,
+    /// When the next call is made, where that is known.
+    pub(crate) next_try: Option<String>,
+    /// Questions fail.
+    #[serde(skip)]
+    asking: bool,
+    #[serde(skip)]
+    told: bool,
+}
+
+/// Something to be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum HealthNotice {
+    Begins {
+        operation: ApiOperation,
+        failure: CallFailure,
+    },
+    Over {
+        lasted: Duration,
+        errors: u32,
+    },
+    NotComparing(ComparisonHalt),
+}
+
+impl CoordinatorHealth {
+    /// A call has ended.
+    pub(crate) fn ended(
+        &mut self,
+        operation: ApiOperation,
+        failure: Option<&CallFailure>,
+        now: Timestamp,
+    ) -> Option<HealthNotice> {
+        match failure {
+            Some(failure) if !operation.is_answered_by(failure) => self.failed(operation, failure, now),
+            _ => self.answered(operation, now),
+        }
+    }
+
+    /// The call that failed is made again after so long.
+    pub(crate) fn retries_in(&mut self, now: Timestamp, wait: Duration) {
+        if let Some(trouble) = &mut self.trouble {
+            trouble.next_try = now.checked_add(wait).ok().map(wire::instant);
+        }
+    }
+
+    pub(crate) fn compares_no_more(&mut self, why: ComparisonHalt) -> Option<HealthNotice> {
+        let known = self.not_comparing.replace(why);
+        (known != Some(why)).then_some(HealthNotice::NotComparing(why))
+    }
+
+    /// A question is asked only when nothing is left to be told, so its answer ends all trouble; what else is answered
+    /// says nothing about questions.
+    fn answered(&mut self, operation: ApiOperation, now: Timestamp) -> Option<HealthNotice> {
+        self.last_answer = Some(wire::instant(now));
+        let over = self
+            .trouble
+            .take_if(|trouble| operation.asks() || !trouble.asking)?;
+        let since = over.since.parse().unwrap_or(now);
+        over.told.then(|| {
+            self.told_at = Some(now);
+            HealthNotice::Over {
+                lasted: now.duration_since(since).unsigned_abs(),
+                errors: over.errors,
+            }
+        })
+    }
+
+    fn failed(
+        &mut self,
+        operation: ApiOperation,
+        failure: &CallFailure,
+        now: Timestamp,
+    ) -> Option<HealthNotice> {
+        let is_quiet = self.told_at.is_some_and(|at| now.duration_since(at) < QUIET);
+        let trouble = self.trouble.get_or_insert_with(|| CoordinatorTrouble {
+            since: wire::instant(now),
+            errors: 0,
+            operation: String::new(),
+            kind: String::new(),
+            next_try: None,
+            asking: false,
+            told: false,
+        });
+        trouble.errors = trouble.errors.saturating_add(1);
+        trouble.operation = operation.name().to_owned();
+        trouble.kind = failure.kind().to_string();
+        trouble.next_try = None;
+        trouble.asking |= operation.asks();
+        if trouble.told || is_quiet && trouble.errors < GOES_ON {
+            return None;
+        }
+        trouble.told = true;
+        self.told_at = Some(now);
+        let failure = failure.clone();
+        Some(HealthNotice::Begins { operation, failure })
+    }
+}
+
+impl HealthNotice {
+    /// `credential`: where the token comes from.
+    pub(crate) fn text(&self, credential: &str) -> String {
+        match self {
+            HealthNotice::Begins { operation, failure } => {
+                let refused = match failure.is_of_credential() {
+                    true => format!("it refuses {credential}: "),
+                    false => String::new(),
+                };
+                format!(
+                    "trouble with the coordinator: {}: {refused}{} ({}); {}",
+                    operation.name(),
+                    failure.kind(),
+                    failure.detail(),
+                    operation.consequence()
+                )
+            }
+            HealthNotice::Over { lasted, errors } => format!(
+                "the coordinator answers again, after {} and {}",
+                terminal::duration(*lasted),
+                terminal::counted(*errors, "failed call")
+            ),
+            HealthNotice::NotComparing(ComparisonHalt::DryRunUnsupported) => String::from(
+                "nothing is compared: the coordinator has no dry run (dry-run-unsupported); jobs go on as before",
+            ),
+            HealthNotice::NotComparing(ComparisonHalt::DryRunNotHonoured) => String::from(
+                "nothing is compared any more: the coordinator answered a dry run with a lease \
+                 (dry-run-not-honoured), which was given back; jobs go on as before",
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

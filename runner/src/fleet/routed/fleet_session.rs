@@ -1,0 +1,236 @@
+//! All of the routed mode that the run loop holds: one claimer, one keeper a job, one stream of events.
+//!
+//! The loop decides and moves files; what it says here is sent on, and what comes back is one of [`FleetEvent`].
+
+mod shutdown;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::fleet_thread::FleetThread;
+use super::lease_machine::LeaseRequest;
+use super::lease_renewer::DeadlineListener;
+use super::outbox_delivery::OutboxDelivery;
+use super::{
+    EVENTS_MAX, FleetEvent, GrantedJob, JobClaimer, LeaseClose, LeaseRenewer, LeaseTerms, outbox_sender,
+};
+use crate::boot_clock::{BootInstant, KillDeadlines};
+use crate::fleet::client::{ClientError, CoordinatorClient, LeaseProof, StageReport, fresh_key};
+use crate::fleet::health_reporter::HealthReporter;
+use crate::fleet::wire;
+use crate::ids::{Capability, JobId};
+use crate::queue::OutboxEntry;
+use crate::settings::Settings;
+use crate::stage::Stage;
+
+/// How long a final report is tried while the process goes on; as long as an outage that ends a `--drain`.
+const CLOSING: Duration = Duration::from_secs(60);
+
+pub(crate) struct FleetSession {
+    client: CoordinatorClient,
+    /// Where all of it happens but the loop's part.
+    thread: FleetThread,
+    /// Taken when the office is shut.
+    claimer: Option<JobClaimer>,
+    keepers: BTreeMap<JobId, LeaseRenewer>,
+    /// Closed, and not settled yet.
+    closing: usize,
+    terms: LeaseTerms,
+    sender: mpsc::Sender<FleetEvent>,
+    events: mpsc::Receiver<FleetEvent>,
+    /// For messages: where the token comes from.
+    credential: String,
+}
+
+impl FleetSession {
+    /// # Errors
+    /// No client can be made of the settings, or the system gives no thread.
+    pub(crate) fn open(settings: &Settings, health: &HealthReporter) -> Result<FleetSession, ClientError> {
+        let client = CoordinatorClient::new(settings)?.reporting_to(health);
+        let thread = FleetThread::start().map_err(ClientError::Thread)?;
+        let timeout = settings.fleet.timeout.value;
+        let (sender, events) = mpsc::channel(EVENTS_MAX);
+        let claimer = JobClaimer::start(thread.tasks(), client.clone(), timeout, seed(), sender.clone());
+        Ok(FleetSession {
+            thread,
+            claimer: Some(claimer),
+            terms: LeaseTerms {
+                timeout,
+                grace: settings.grace,
+                closing: CLOSING,
+            },
+            keepers: BTreeMap::new(),
+            closing: 0,
+            credential: settings.fleet.credential(),
+            client,
+            sender,
+            events,
+        })
+    }
+
+    /// The next event; may be dropped while it waits.
+    pub(crate) async fn next(&mut self) -> FleetEvent {
+        loop {
+            match self.events.recv().await {
+                Some(settled @ FleetEvent::LeaseClosed { .. }) => {
+                    self.closing = self.closing.saturating_sub(1);
+                    return settled;
+                }
+                Some(FleetEvent::CredentialRefused { problem }) => {
+                    let problem = format!("the coordinator refuses {}: {problem}", self.credential);
+                    return FleetEvent::CredentialRefused { problem };
+                }
+                Some(event) => return event,
+                // This office holds a sender itself.
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Wants one job; answered by `Claimed` or `Nothing`.
+    pub(crate) fn ask(&self, caps: impl IntoIterator<Item = Capability>, wait: Option<Duration>) {
+        if let Some(claimer) = &self.claimer {
+            claimer.ask(caps.into_iter().collect(), wait);
+        }
+    }
+
+    /// No more claims. One that is out is waited for in the background, and what it brings is given back; `leased`: how
+    /// long the coordinator may hold it.
+    pub(crate) fn stop_claims(&mut self, held: Duration) {
+        if let Some(claimer) = self.claimer.take() {
+            self.thread.tasks().spawn(claimer.stop(held + self.terms.timeout));
+        }
+    }
+
+    /// Asks again, with the client of an office that was opened since; the leases stay with theirs.
+    pub(crate) fn resume_claims(&mut self, fresh: FleetSession) {
+        self.claimer = Some(JobClaimer::start(
+            self.thread.tasks(),
+            fresh.client.clone(),
+            fresh.terms.timeout,
+            seed(),
+            self.sender.clone(),
+        ));
+        self.client = fresh.client.clone();
+        self.terms = fresh.terms.clone();
+        self.credential = fresh.credential.clone();
+    }
+
+    /// Whether a lease of this job is in its care.
+    pub(crate) fn keeps(&self, job: &JobId) -> bool {
+        self.keepers.contains_key(job)
+    }
+
+    /// Renews the lease from now on.
+    pub(crate) fn keep(&mut self, granted: &GrantedJob) {
+        let keeper = LeaseRenewer::start(
+            self.thread.tasks(),
+            granted,
+            self.client.clone(),
+            self.terms.clone(),
+            self.sender.clone(),
+        );
+        self.keepers.insert(granted.id.clone(), keeper);
+    }
+
+    /// Whether the lease of a job can be relied on now; asked before every effect.
+    pub(crate) fn holds(&self, job: &JobId) -> bool {
+        self.keepers.get(job).is_some_and(LeaseRenewer::holds)
+    }
+
+    /// When what is started under the lease of a job now has to end.
+    pub(crate) fn ending(&self, job: &JobId) -> Option<KillDeadlines> {
+        self.keepers.get(job).map(LeaseRenewer::ending)
+    }
+
+    /// Has what was started told whenever it may go on for longer.
+    pub(crate) fn guard(&self, job: &JobId, guard: DeadlineListener) {
+        if let Some(keeper) = self.keepers.get(job) {
+            keeper.guard(guard);
+        }
+    }
+
+    /// Reports a stage that is not final.
+    pub(crate) fn report(&self, job: &JobId, stage: Stage) {
+        if let Some(keeper) = self.keepers.get(job) {
+            keeper.report(news(stage, None));
+        }
+    }
+
+    /// Asks for a fresh renewal before `ship`; answered by `Confirmed` or `LeaseLost`.
+    pub(crate) fn confirm(&self, job: &JobId) {
+        if let Some(keeper) = self.keepers.get(job) {
+            keeper.confirm();
+        }
+    }
+
+    /// The job reached a final stage; answered by `Settled`.
+    pub(crate) fn finish(&mut self, job: &JobId, stage: Stage, detail: Option<&str>) {
+        self.close(job, LeaseClose::Final(news(stage, detail)));
+    }
+
+    /// The same for an end whose report, or quarantine, is in the outbox.
+    pub(crate) fn finish_from_outbox(&mut self, job: &JobId, letter: &OutboxEntry) {
+        match outbox_sender::word(letter) {
+            Some(LeaseRequest::Report(news)) => self.close(job, LeaseClose::Final(news)),
+            Some(LeaseRequest::Quarantine(news)) => self.close(job, LeaseClose::Quarantine(news)),
+            Some(LeaseRequest::Release(_)) | None => self.release(job),
+        }
+    }
+
+    /// Sends what an earlier process, or an earlier try, could not deliver: in order, each answered by `Settled`.
+    pub(crate) fn deliver(&mut self, letters: &[&OutboxEntry]) {
+        let outbox_items: Vec<_> = letters
+            .iter()
+            .filter_map(|letter| outbox_sender::outbox_item(letter))
+            .collect();
+        self.closing += outbox_items.len();
+        let round = OutboxDelivery::new(outbox_items, self.terms.closing, seed());
+        let deliver = outbox_sender::deliver(self.client.clone(), round, self.sender.clone());
+        self.thread.tasks().spawn(deliver);
+    }
+
+    /// Another factory may have it; answered by `Settled`.
+    pub(crate) fn release(&mut self, job: &JobId) {
+        self.close(job, LeaseClose::Release(fresh_key("release")));
+    }
+
+    /// Gives back the lease that an earlier process had on a job, if it still answers. Answered by `Settled`.
+    pub(crate) fn release_orphan(&mut self, job: &JobId, proof: LeaseProof) {
+        self.closing += 1;
+        let release = outbox_sender::release(self.client.clone(), job.clone(), proof, self.sender.clone());
+        self.thread.tasks().spawn(release);
+    }
+
+    /// Whether the end of every lease that was closed is settled.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.closing == 0
+    }
+
+    fn close(&mut self, job: &JobId, closing: LeaseClose) {
+        if let Some(keeper) = self.keepers.remove(job) {
+            self.closing += 1;
+            keeper.close(closing);
+        }
+    }
+}
+
+fn news(stage: Stage, detail: Option<&str>) -> StageReport {
+    let at = wire::instant(jiff::Timestamp::now());
+    StageReport {
+        stage,
+        at,
+        detail: detail.map(str::to_owned),
+        key: fresh_key("report"),
+    }
+}
+
+/// Factories that were started together, or lost the coordinator together, differ in both.
+fn seed() -> u64 {
+    u64::from(std::process::id()) ^ BootInstant::now().nanos()
+}
+
+#[cfg(test)]
+mod tests;

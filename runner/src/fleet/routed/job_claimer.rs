@@ -1,0 +1,134 @@
+//! Asks the coordinator for work when the loop wants some: carries out what its inquiry says, and tells the loop.
+
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::claim_machine::{ClaimEffect, ClaimEvent, ClaimParameters, ClaimStateMachine};
+use super::{FleetEvent, due_at};
+use crate::boot_clock::BootInstant;
+use crate::fleet::client::{CoordinatorClient, fresh_key};
+use crate::fleet::coordinator_health::ApiOperation;
+use crate::ids::Capability;
+
+/// The loop's end of the claiming task.
+#[derive(Debug)]
+pub(crate) struct JobClaimer {
+    questions: mpsc::Sender<ClaimParameters>,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl JobClaimer {
+    /// On the runtime of `tasks`. `seed` spreads the waits of factories that lost the coordinator at the same moment.
+    pub(crate) fn start(
+        tasks: &Handle,
+        client: CoordinatorClient,
+        timeout: Duration,
+        seed: u64,
+        events: mpsc::Sender<FleetEvent>,
+    ) -> JobClaimer {
+        let (questions, asked) = mpsc::channel(1);
+        let (stop, stopped) = watch::channel(false);
+        let work = ClaimerTask {
+            claim_machine: ClaimStateMachine::new(timeout, seed, Box::new(|| fresh_key("claim"))),
+            client,
+            events,
+            calls: JoinSet::new(),
+        };
+        JobClaimer {
+            questions,
+            stop,
+            task: tasks.spawn(work.run(asked, stopped)),
+        }
+    }
+
+    /// Wants one job. Answered by `Claimed` or `Nothing`, once; asking while a question is open does nothing.
+    /// `wait`: how long the coordinator may hold the question while it has nothing.
+    pub(crate) fn ask(&self, caps: Vec<Capability>, wait: Option<Duration>) {
+        // Full means that a question is open already.
+        let _ = self.questions.try_send(ClaimParameters { caps, wait });
+    }
+
+    /// No more claims from this call on. One that is out is waited for, at most `usage_limit`, and what it brings is given back.
+    pub(crate) fn stop(self, limit: Duration) -> impl Future<Output = ()> + use<> {
+        self.stop.send_replace(true);
+        let mut task = self.task;
+        async move {
+            if tokio::time::timeout(limit, &mut task).await.is_err() {
+                task.abort();
+            }
+        }
+    }
+}
+
+struct ClaimerTask {
+    claim_machine: ClaimStateMachine,
+    client: CoordinatorClient,
+    events: mpsc::Sender<FleetEvent>,
+    /// One at a time; what it brings is an input of the inquiry.
+    calls: JoinSet<ClaimEvent>,
+}
+
+impl ClaimerTask {
+    async fn run(mut self, mut asked: mpsc::Receiver<ClaimParameters>, mut stopped: watch::Receiver<bool>) {
+        let mut stopping = false;
+        while !self.claim_machine.is_over() {
+            let due = self.claim_machine.next_instant();
+            let input = tokio::select! {
+                biased;
+                // A loop that is gone without a word asks nothing more.
+                _ = stopped.wait_for(|stopped| *stopped), if !stopping => {
+                    stopping = true;
+                    ClaimEvent::Stop
+                }
+                Some(done) = self.calls.join_next(), if !self.calls.is_empty() => match done {
+                    Ok(input) => input,
+                    Err(_) => return,
+                },
+                () = due_at(due) => ClaimEvent::TimerDue,
+                Some(question) = asked.recv() => ClaimEvent::Ask(question),
+            };
+            for act in self.claim_machine.step(BootInstant::now(), input) {
+                if self.carry_out(act).await.is_none() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// None if nobody is left to tell.
+    async fn carry_out(&mut self, act: ClaimEffect) -> Option<()> {
+        let client = self.client.clone();
+        match act {
+            ClaimEffect::Claim { question, key } => {
+                let claim = async move {
+                    ClaimEvent::Claimed(client.claim(&question.caps, question.wait, &key).await)
+                };
+                self.calls.spawn(claim);
+            }
+            ClaimEffect::Renew { proof, limit } => {
+                let renew = async move { ClaimEvent::Renewed(client.renew(&proof, limit).await) };
+                self.calls.spawn(renew);
+            }
+            ClaimEffect::Release(proof) => {
+                let _ = client.release(&proof, &fresh_key("release")).await;
+            }
+            ClaimEffect::Failed { failure, retry_in } => {
+                client.health_reporter().claim_failed(&failure, retry_in)
+            }
+            ClaimEffect::Emit(event) => {
+                if matches!(event, FleetEvent::Claimed(_) | FleetEvent::Nothing) {
+                    client.health_reporter().ended(ApiOperation::Claim, None);
+                }
+                self.events.send(event).await.ok()?;
+            }
+        }
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

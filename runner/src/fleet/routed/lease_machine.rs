@@ -1,0 +1,251 @@
+//! One lease, from its grant to its end: told what happened and what time it is, it says what to do next (clauses T-1,
+//! T-2, T-4, T-8 to T-10 and T-14). Pure: no clock, task or connection; the keeper carries out what it says.
+//!
+//! Renewals go beside the reports, so that a report that hangs starves none. Of everything else one request is out at a
+//! time, and it is asked again, the same to its key, until it is answered.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::DeliveryOutcome;
+use super::delivery_outcome::{delivery_outcome, is_lease_lost};
+pub(crate) use super::lease_messages::{LeaseClose, LeaseEffect, LeaseEvent, LeaseRequest, LeaseTerms};
+use crate::boot_clock::{BootInstant, KillDeadlines};
+use crate::fleet::backoff::Backoff;
+use crate::fleet::call_failure::CallFailure;
+use crate::fleet::lease_time::{LeaseTime, NO_RENEWAL};
+
+#[derive(Debug)]
+pub(crate) struct LeaseStateMachine {
+    time: LeaseTime,
+    terms: LeaseTerms,
+    backoff: Backoff,
+    /// Not said yet, in their order.
+    words: VecDeque<LeaseRequest>,
+    /// Said, and not answered yet.
+    out: Option<LeaseRequest>,
+    repeat_at: Option<BootInstant>,
+    /// A renewal sent from this instant on confirms.
+    confirming: Option<BootInstant>,
+    lost: bool,
+    closing: Option<LeaseClose>,
+    give_up_at: Option<BootInstant>,
+    settled: bool,
+}
+
+impl LeaseStateMachine {
+    pub(crate) fn new(time: LeaseTime, terms: LeaseTerms, seed: u64) -> LeaseStateMachine {
+        LeaseStateMachine {
+            time,
+            terms,
+            backoff: Backoff::new(seed),
+            words: VecDeque::new(),
+            out: None,
+            repeat_at: None,
+            confirming: None,
+            lost: false,
+            closing: None,
+            give_up_at: None,
+            settled: false,
+        }
+    }
+
+    pub(crate) fn step(&mut self, now: BootInstant, input: LeaseEvent) -> Vec<LeaseEffect> {
+        let mut effects = Vec::new();
+        if self.settled {
+            return effects;
+        }
+        match input {
+            LeaseEvent::Report(_) if self.lost => {}
+            LeaseEvent::Report(news) => self.words.push_back(LeaseRequest::Report(news)),
+            LeaseEvent::Confirm => {
+                self.confirming = Some(now);
+                self.renew(now, &mut effects);
+            }
+            LeaseEvent::Close(closing) => self.close(now, closing, &mut effects),
+            LeaseEvent::Renewed { sent, answer } => self.renewed(sent, answer, &mut effects),
+            LeaseEvent::Answered(answer) => self.answered(now, answer, &mut effects),
+            LeaseEvent::TimerDue => self.on_timer(now, &mut effects),
+        }
+        self.send_next(&mut effects);
+        effects
+    }
+
+    /// When [`LeaseEvent::TimerDue`] is due.
+    pub(crate) fn next_instant(&self) -> Option<BootInstant> {
+        let kept = self.is_renewed();
+        let loses_at = (kept && self.closing.is_none()).then(|| self.time.ending(self.terms.grace).term_at);
+        let renewal = kept.then(|| self.time.next_renewal());
+        [loses_at, renewal, self.repeat_at, self.give_up_at]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// What is to be known of the lease beside this.
+    pub(crate) fn lease_snapshot(&self) -> LeaseSnapshot {
+        LeaseSnapshot {
+            time: self.time,
+            ending: self.time.ending(self.terms.grace),
+            lost: self.lost,
+        }
+    }
+
+    pub(crate) fn is_settled(&self) -> bool {
+        self.settled
+    }
+
+    fn close(&mut self, now: BootInstant, closing: LeaseClose, effects: &mut Vec<LeaseEffect>) {
+        self.give_up_at = Some(now + self.terms.closing);
+        match &closing {
+            // In its turn, behind the stages before it. If the lease is lost it is sent all the same: what was finished
+            // under it may still be taken, and then it is done by nobody else (clause C-5).
+            LeaseClose::Final(news) => self.words.push_back(LeaseRequest::Report(news.clone())),
+            LeaseClose::Release(key) => self.send_only(LeaseRequest::Release(Arc::clone(key)), effects),
+            LeaseClose::Quarantine(news) => self.send_only(LeaseRequest::Quarantine(news.clone()), effects),
+        }
+        self.closing = Some(closing);
+    }
+
+    fn renew(&mut self, now: BootInstant, effects: &mut Vec<LeaseEffect>) {
+        if self.is_renewed() {
+            self.time.renewal_started(now);
+            let limit = self.time.renewal_limit(self.terms.timeout);
+            effects.push(LeaseEffect::Renew { limit });
+        }
+    }
+
+    fn renewed(
+        &mut self,
+        sent: BootInstant,
+        answer: Result<Duration, CallFailure>,
+        effects: &mut Vec<LeaseEffect>,
+    ) {
+        match answer {
+            // Once it was given up it stays so: what ran under it is being ended.
+            _ if self.lost => {}
+            Ok(ttl) => {
+                if let Err(error) = self.time.renewed(sent, ttl) {
+                    return self.lose(&error.to_string(), effects);
+                }
+                if self.confirming.take_if(|asked| sent >= *asked).is_some() {
+                    effects.push(LeaseEffect::Confirmed);
+                }
+            }
+            Err(failure) if is_lease_lost(&failure) => self.lose(&failure.to_string(), effects),
+            // The next one is due in its time.
+            Err(_) => {}
+        }
+    }
+
+    fn answered(
+        &mut self,
+        now: BootInstant,
+        answer: Result<(), CallFailure>,
+        effects: &mut Vec<LeaseEffect>,
+    ) {
+        if let Err(failure @ CallFailure::Indefinite { .. }) = &answer {
+            self.repeat_at = Some(now + self.backoff.after_failure(failure.retry_after()));
+            return;
+        }
+        self.backoff.succeeded();
+        let said = self.out.take();
+        if said.is_some_and(|word| self.is_last(&word)) {
+            return self.settle(delivery_outcome(answer), effects);
+        }
+        match answer {
+            Err(failure) if is_lease_lost(&failure) && !self.lost => self.lose(&failure.to_string(), effects),
+            // Another refusal is about that stage alone, and the next may be taken.
+            Ok(()) | Err(_) => {}
+        }
+    }
+
+    fn on_timer(&mut self, now: BootInstant, effects: &mut Vec<LeaseEffect>) {
+        let term_at = self.time.ending(self.terms.grace).term_at;
+        if self.is_renewed() && self.closing.is_none() && now >= term_at {
+            self.lose(NO_RENEWAL, effects);
+        } else if now >= self.time.next_renewal() {
+            self.renew(now, effects);
+        }
+        if self.give_up_at.is_some_and(|at| now >= at) {
+            let why = String::from("no answer in time");
+            return self.settle(DeliveryOutcome::Undelivered(why), effects);
+        }
+        if self.repeat_at.take_if(|at| now >= *at).is_some() {
+            effects.extend(self.out.clone().map(LeaseEffect::Send));
+        }
+    }
+
+    fn lose(&mut self, reason: &str, effects: &mut Vec<LeaseEffect>) {
+        self.lost = true;
+        let last = self.words.pop_back().filter(|word| self.is_last(word));
+        self.words.clear();
+        self.words.extend(last);
+        if self.out.as_ref().is_some_and(|word| !self.is_last(word)) {
+            self.cancel_request(effects);
+        }
+        if self.closing.is_none() {
+            let reason = reason.to_owned();
+            effects.push(LeaseEffect::Lost { reason });
+        }
+    }
+
+    fn send_only(&mut self, word: LeaseRequest, effects: &mut Vec<LeaseEffect>) {
+        if self.out.is_some() {
+            self.cancel_request(effects);
+        }
+        self.words = VecDeque::from([word]);
+    }
+
+    fn cancel_request(&mut self, effects: &mut Vec<LeaseEffect>) {
+        (self.out, self.repeat_at) = (None, None);
+        effects.push(LeaseEffect::Abandon);
+    }
+
+    fn send_next(&mut self, effects: &mut Vec<LeaseEffect>) {
+        if self.out.is_none() && !self.settled {
+            self.out = self.words.pop_front();
+            effects.extend(self.out.clone().map(LeaseEffect::Send));
+        }
+    }
+
+    fn settle(&mut self, outcome: DeliveryOutcome, effects: &mut Vec<LeaseEffect>) {
+        self.settled = true;
+        effects.push(LeaseEffect::Closed(outcome));
+    }
+
+    /// The word that the tenure ends with. A final stage is reported by nothing else.
+    fn is_last(&self, word: &LeaseRequest) -> bool {
+        match word {
+            LeaseRequest::Report(news) => {
+                matches!(&self.closing, Some(LeaseClose::Final(last)) if last == news)
+            }
+            LeaseRequest::Quarantine(_) | LeaseRequest::Release(_) => true,
+        }
+    }
+
+    /// Until a final report is answered it is, so that the job does not go to another factory meanwhile.
+    fn is_renewed(&self) -> bool {
+        !self.lost && matches!(self.closing, None | Some(LeaseClose::Final(_)))
+    }
+}
+
+/// What the loop asks before every effect, and what it runs under.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LeaseSnapshot {
+    time: LeaseTime,
+    ending: KillDeadlines,
+    lost: bool,
+}
+
+impl LeaseSnapshot {
+    pub(crate) fn holds(self, now: BootInstant) -> bool {
+        !self.lost && self.time.holds(now)
+    }
+
+    /// When what runs has to end, if the lease is not prolonged once more.
+    pub(crate) fn ending(self) -> KillDeadlines {
+        self.ending
+    }
+}

@@ -1,0 +1,73 @@
+//! What a tenure is told, and what it wants done.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::DeliveryOutcome;
+use crate::boot_clock::BootInstant;
+use crate::fleet::call_failure::CallFailure;
+use crate::fleet::client::StageReport;
+
+/// What every lease of a process is kept by.
+#[derive(Debug, Clone)]
+pub(crate) struct LeaseTerms {
+    /// Limit of one call.
+    pub(crate) timeout: Duration,
+    /// Between TERM and KILL.
+    pub(crate) grace: Duration,
+    /// How long the last word on a lease is tried; the loop may stop waiting for it earlier.
+    pub(crate) closing: Duration,
+}
+
+/// How the loop wants the lease to end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum LeaseClose {
+    /// The job reached this final stage.
+    Final(StageReport),
+    /// Another factory may have it at once; with the key of that request.
+    Release(Arc<str>),
+    /// The lease was lost, or nobody knows what was published: what is left of the job lies in `quarantine/`.
+    Quarantine(StageReport),
+}
+
+/// What a tenure is told.
+#[derive(Debug)]
+pub(crate) enum LeaseEvent {
+    /// A stage that is not final was reached.
+    Report(StageReport),
+    /// A renewal from now on is wanted, before something that can't be taken back.
+    Confirm,
+    Close(LeaseClose),
+    Renewed {
+        sent: BootInstant,
+        answer: Result<Duration, CallFailure>,
+    },
+    /// To what was said last by [`LeaseEffect::Send`].
+    Answered(Result<(), CallFailure>),
+    /// The instant of `LeaseStateMachine::next_instant` may have come.
+    TimerDue,
+}
+
+/// What a tenure wants done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum LeaseEffect {
+    Renew {
+        limit: Duration,
+    },
+    Send(LeaseRequest),
+    /// The answer to what was said last is of no interest any more.
+    Abandon,
+    Confirmed,
+    Lost {
+        reason: String,
+    },
+    Closed(DeliveryOutcome),
+}
+
+/// A request that takes effect once, however often it is repeated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum LeaseRequest {
+    Report(StageReport),
+    Quarantine(StageReport),
+    Release(Arc<str>),
+}

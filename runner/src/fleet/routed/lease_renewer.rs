@@ -1,0 +1,241 @@
+//! Keeps one lease: carries out what its tenure says, and tells the loop.
+//!
+//! The loop reads [`LeaseRenewer::holds`] before every effect: after a stop of the process the order of events proves
+//! nothing.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, JoinSet};
+
+use super::lease_machine::{
+    LeaseClose, LeaseEffect, LeaseEvent, LeaseRequest, LeaseSnapshot, LeaseStateMachine, LeaseTerms,
+};
+use super::{FleetEvent, GrantedJob, due_at};
+use crate::boot_clock::{BootInstant, KillDeadlines};
+use crate::fleet::call_failure::CallFailure;
+use crate::fleet::client::{CoordinatorClient, LeaseProof, StageReport, fresh_key};
+use crate::ids::JobId;
+
+/// A job has four transitions; more than this is a mistake.
+const ORDERS_MAX: usize = 16;
+
+/// Told when what runs under the lease has to end, each time that this becomes later.
+pub(crate) type DeadlineListener = Box<dyn Fn(KillDeadlines) + Send>;
+
+/// The loop's end of the task that keeps a lease.
+pub(crate) struct LeaseRenewer {
+    orders: mpsc::Sender<LeaseEvent>,
+    shared: Arc<Mutex<RenewerState>>,
+}
+
+/// What both ends know.
+struct RenewerState {
+    lease_snapshot: LeaseSnapshot,
+    guard: Option<DeadlineListener>,
+}
+
+impl RenewerState {
+    fn stands(&mut self, lease_snapshot: LeaseSnapshot) {
+        let moved = lease_snapshot.ending() != self.lease_snapshot.ending();
+        self.lease_snapshot = lease_snapshot;
+        if let (true, Some(guard)) = (moved, &self.guard) {
+            guard(lease_snapshot.ending());
+        }
+    }
+}
+
+fn lock(shared: &Mutex<RenewerState>) -> MutexGuard<'_, RenewerState> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl LeaseRenewer {
+    /// Renewing starts at once, on the runtime of `tasks`.
+    pub(crate) fn start(
+        tasks: &Handle,
+        granted: &GrantedJob,
+        client: CoordinatorClient,
+        terms: LeaseTerms,
+        events: mpsc::Sender<FleetEvent>,
+    ) -> LeaseRenewer {
+        let (orders, received) = mpsc::channel(ORDERS_MAX);
+        let lease_machine = LeaseStateMachine::new(granted.time, terms, granted.proof.fencing_token);
+        let shared = Arc::new(Mutex::new(RenewerState {
+            lease_snapshot: lease_machine.lease_snapshot(),
+            guard: None,
+        }));
+        let work = RenewerTask {
+            lease: LeaseClient {
+                client,
+                job: granted.id.clone(),
+                proof: granted.proof.clone(),
+            },
+            lease_machine,
+            events,
+            shared: Arc::clone(&shared),
+            calls: JoinSet::new(),
+            said: None,
+            request_number: 0,
+        };
+        tasks.spawn(work.run(received));
+        LeaseRenewer { orders, shared }
+    }
+
+    /// Whether the lease can be relied on at this instant.
+    pub(crate) fn holds(&self) -> bool {
+        lock(&self.shared).lease_snapshot.holds(BootInstant::now())
+    }
+
+    /// When what runs under the lease has to end, as far as is known now.
+    pub(crate) fn ending(&self) -> KillDeadlines {
+        lock(&self.shared).lease_snapshot.ending()
+    }
+
+    /// In the place of an earlier one, as one command runs at a time. It is told at once what may have changed
+    /// since it was asked for.
+    pub(crate) fn guard(&self, guard: DeadlineListener) {
+        let mut shared = lock(&self.shared);
+        guard(shared.lease_snapshot.ending());
+        shared.guard = Some(guard);
+    }
+
+    /// Reports a stage that is not final; dropped silently once the lease is lost.
+    pub(crate) fn report(&self, news: StageReport) {
+        self.order(LeaseEvent::Report(news));
+    }
+
+    /// Asks for a renewal from now on; answered by `Confirmed` or `LeaseLost`. `ship` starts after it.
+    pub(crate) fn confirm(&self) {
+        self.order(LeaseEvent::Confirm);
+    }
+
+    /// The last order; answered by `Settled`.
+    pub(crate) fn close(self, closing: LeaseClose) {
+        self.order(LeaseEvent::Close(closing));
+    }
+
+    fn order(&self, order: LeaseEvent) {
+        // There are fewer orders than places; a task that is gone has said why.
+        let _ = self.orders.try_send(order);
+    }
+}
+
+/// A lease and whom to talk to about it.
+#[derive(Debug, Clone)]
+pub(super) struct LeaseClient {
+    pub(super) client: CoordinatorClient,
+    pub(super) job: JobId,
+    pub(super) proof: LeaseProof,
+}
+
+impl LeaseClient {
+    pub(super) async fn say(&self, word: &LeaseRequest) -> Result<(), CallFailure> {
+        let LeaseClient { client, job, proof } = self;
+        match word {
+            LeaseRequest::Report(news) => client.report(job, proof, news, &news.key).await.map(drop),
+            LeaseRequest::Quarantine(news) => {
+                let reason = news.detail.as_deref().unwrap_or("quarantined by its factory");
+                client.quarantine(job, Some(proof), reason, &news.key).await
+            }
+            LeaseRequest::Release(key) => client.release(proof, key).await,
+        }
+    }
+}
+
+#[derive(Debug)]
+enum FinishedCall {
+    Renewed(LeaseEvent),
+    Answered {
+        request_number: u64,
+        answer: Result<(), CallFailure>,
+    },
+}
+
+struct RenewerTask {
+    lease: LeaseClient,
+    lease_machine: LeaseStateMachine,
+    events: mpsc::Sender<FleetEvent>,
+    shared: Arc<Mutex<RenewerState>>,
+    /// What each brings is an input of the tenure.
+    calls: JoinSet<FinishedCall>,
+    said: Option<AbortHandle>,
+    /// Counts what was said, so that no answer is taken for that of another word.
+    request_number: u64,
+}
+
+impl RenewerTask {
+    async fn run(mut self, mut orders: mpsc::Receiver<LeaseEvent>) {
+        let mut closed = false;
+        while !self.lease_machine.is_settled() {
+            let due = self.lease_machine.next_instant();
+            let input = tokio::select! {
+                biased;
+                // Answers first: after a stop of the process one may be here that makes the lease hold after all.
+                Some(done) = self.calls.join_next(), if !self.calls.is_empty() => match done {
+                    Ok(FinishedCall::Renewed(input)) => input,
+                    Ok(FinishedCall::Answered { request_number, answer }) if request_number == self.request_number => LeaseEvent::Answered(answer),
+                    // Nothing is learnt from a call that was broken off; the time of the lease goes on by itself.
+                    Ok(FinishedCall::Answered { .. }) | Err(_) => LeaseEvent::TimerDue,
+                },
+                () = due_at(due) => LeaseEvent::TimerDue,
+                order = orders.recv(), if !closed => {
+                    // A loop that is gone without a word has given up its right to the job.
+                    let order = order.unwrap_or_else(|| LeaseEvent::Close(LeaseClose::Release(fresh_key("release"))));
+                    closed = matches!(order, LeaseEvent::Close(_));
+                    order
+                }
+            };
+            let now = BootInstant::now();
+            let effects = self.lease_machine.step(now, input);
+            lock(&self.shared).stands(self.lease_machine.lease_snapshot());
+            for act in effects {
+                self.carry_out(now, act).await;
+            }
+        }
+    }
+
+    async fn carry_out(&mut self, now: BootInstant, act: LeaseEffect) {
+        let job = self.lease.job.clone();
+        let event = match act {
+            LeaseEffect::Renew { limit } => {
+                let LeaseClient { client, proof, .. } = self.lease.clone();
+                self.calls.spawn(async move {
+                    FinishedCall::Renewed(LeaseEvent::Renewed {
+                        sent: now,
+                        answer: client.renew(&proof, limit).await,
+                    })
+                });
+                return;
+            }
+            LeaseEffect::Send(word) => {
+                let lease = self.lease.clone();
+                self.request_number += 1;
+                let request_number = self.request_number;
+                self.said = Some(self.calls.spawn(async move {
+                    let answer = lease.say(&word).await;
+                    FinishedCall::Answered {
+                        request_number,
+                        answer,
+                    }
+                }));
+                return;
+            }
+            LeaseEffect::Abandon => {
+                self.request_number += 1;
+                return self.said.take().into_iter().for_each(|call| call.abort());
+            }
+            LeaseEffect::Confirmed => FleetEvent::Confirmed { job },
+            LeaseEffect::Lost { reason } => FleetEvent::LeaseLost { job, reason },
+            LeaseEffect::Closed(outcome) => FleetEvent::LeaseClosed {
+                job,
+                lease: self.lease.proof.lease.clone(),
+                outcome,
+            },
+        };
+        let _ = self.events.send(event).await;
+    }
+}
+
+#[cfg(test)]
+mod tests;

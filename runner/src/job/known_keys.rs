@@ -1,0 +1,65 @@
+//! The keys that a job file may have, and the nearest one to a slip of the pen.
+
+/// How a key's value is written, which is all that `--set` has to know of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum KeyKind {
+    Text,
+    Switch,
+    Number,
+    List,
+}
+
+const KEYS: [(&str, KeyKind); 13] = [
+    ("engine", KeyKind::Text),
+    ("cwd", KeyKind::Text),
+    ("yolo", KeyKind::Switch),
+    ("lock", KeyKind::Text),
+    ("timeout", KeyKind::Text),
+    ("idle_timeout", KeyKind::Text),
+    ("priority", KeyKind::Number),
+    ("caps", KeyKind::List),
+    ("verify", KeyKind::Text),
+    ("review", KeyKind::Switch),
+    ("ship", KeyKind::Text),
+    ("retries", KeyKind::Number),
+    ("id", KeyKind::Text),
+];
+
+/// A key this close to a known one is taken for a slip of the pen.
+const EDITS_MAX: usize = 2;
+
+/// The known key that `key` was probably meant to be. Something of that key has to be left: any two letters are two
+/// edits away from `id`.
+pub(super) fn nearest_key(key: &str) -> Option<&'static str> {
+    KEYS.iter()
+        .map(|(known, _)| (strsim::osa_distance(key, known), *known))
+        .filter(|(distance, known)| *distance <= EDITS_MAX && *distance < known.len())
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, known)| known)
+}
+
+pub(super) fn kind_of(key: &str) -> Option<KeyKind> {
+    KEYS.iter()
+        .find(|(known, _)| *known == key)
+        .map(|(_, kind)| *kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest_key;
+
+    #[test]
+    fn a_slip_of_the_pen_is_told_from_another_word() {
+        for (typed, meant) in [
+            ("reveiw", Some("review")),
+            ("lokc", Some("lock")),
+            ("ids", Some("id")),
+            ("di", Some("id")),
+            // Nothing of `id` is in it.
+            ("pr", None),
+            ("labels", None),
+        ] {
+            assert_eq!(nearest_key(typed), meant, "{typed}");
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What a file in the inbox is: a job with its place, one without, no job at all.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::fs::Metadata;
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+
+use serde::{Deserialize, Serialize};
+
+use super::reject::elsewhere;
+use super::{Queue, QueueError, QueueResult, WorkSnapshot, claim, stem};
+use crate::ids::JobId;
+use crate::scheduler::WaitingJob;
+use crate::stage::Stage;
+
+/// Says whether a file is still the one that was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct FileStamp {
+    inode: u64,
+    modified: (i64, i64),
+    size: u64,
+}
+
+impl FileStamp {
+    pub(super) fn of(metadata: &Metadata) -> FileStamp {
+        FileStamp {
+            inode: metadata.ino(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            size: metadata.size(),
+        }
+    }
+}
+
+pub(super) enum FileClass {
+    /// With the file as it counted when it got its place.
+    Registered(WaitingJob, Option<FileStamp>),
+    /// A good file without a place in the order.
+    Unregistered(WaitingJob),
+    Invalid(String),
+    /// It is not what was put back into the inbox.
+    Changed(JobId, String),
+    Gone,
+}
+
+/// `kept`: what this process knows of jobs that it put back.
+pub(super) fn classify(
+    queue: &Queue,
+    name: &OsStr,
+    kept: &HashMap<JobId, WorkSnapshot>,
+) -> QueueResult<FileClass> {
+    let id = match stem(name).map(JobId::new) {
+        Some(Ok(id)) => id,
+        Some(Err(error)) => return Ok(FileClass::Invalid(format!("the file's name: {error}"))),
+        None => {
+            return Ok(FileClass::Invalid(
+                "the file's name is not UTF-8: rename it".to_owned(),
+            ));
+        }
+    };
+    let known = queue.history(&id)?;
+    let change = match claim::expected(&known, kept.get(&id)) {
+        Ok(Some(expected)) => queue.differs(Stage::Inbox, &id, &expected)?,
+        Ok(None) => None,
+        Err(change) => Some(change),
+    };
+    if let Some(change) = change {
+        return Ok(match queue.job_path(Stage::Inbox, &id).symlink_metadata() {
+            Ok(_) => FileClass::Changed(id, change),
+            Err(_) => FileClass::Gone,
+        });
+    }
+    let job = match queue.job(Stage::Inbox, &id) {
+        Ok(job) => job,
+        Err(QueueError::Job(remark)) => return Ok(FileClass::Invalid(remark.to_string())),
+        Err(QueueError::Read { source, .. }) if source.kind() == ErrorKind::NotFound => {
+            return Ok(FileClass::Gone);
+        }
+        Err(QueueError::Read { source, .. }) => {
+            return Ok(FileClass::Invalid(format!("the file can't be read: {source}")));
+        }
+        Err(error) => return Err(error),
+    };
+    let sequence = known.waiting_at();
+    let waiting = WaitingJob {
+        id,
+        priority: job.priority,
+        sequence: sequence.unwrap_or(0),
+        lock: job.lock,
+        engine: job.engine,
+        caps: job.caps,
+    };
+    match (sequence, elsewhere(queue, &waiting.id)?) {
+        (_, Some(stage)) => Ok(FileClass::Invalid(format!(
+            "a job of that name is already in {stage}: rename the file"
+        ))),
+        (Some(_), None) => Ok(FileClass::Registered(waiting, known.counted())),
+        (None, None) => Ok(FileClass::Unregistered(waiting)),
+    }
+}

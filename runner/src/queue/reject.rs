@@ -1,0 +1,103 @@
+//! What lies in the inbox and is no job goes to `failed`, where its reason can be read; nothing is overwritten.
+
+use std::ffi::OsStr;
+use std::io::ErrorKind;
+
+use super::{Queue, QueueError, QueueResult, durable_files, history, locks, stage_move, stem};
+use crate::ids::JobId;
+use crate::stage::Stage;
+
+/// A file in the inbox that is no job, or not the one that it was.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct RejectedFile {
+    /// Where it lies now.
+    pub(crate) stage: Stage,
+    /// What it is called there.
+    pub(crate) id: JobId,
+    pub(crate) reason: String,
+}
+
+/// Moves a bad file to `failed`, under its own name if that is an id that nothing else has.
+pub(super) fn reject(queue: &Queue, name: &OsStr, reason: String) -> QueueResult<Option<RejectedFile>> {
+    let own = stem(name).and_then(|stem| JobId::new(stem).ok());
+    let own = match own {
+        Some(id) if elsewhere(queue, &id)?.is_none() => Some(id),
+        _ => None,
+    };
+    let id = match own {
+        Some(id) => id,
+        None => free_id(queue, name)?,
+    };
+    let locks::JobLockState::Acquired(_hold) = locks::take(queue, &id, None)? else {
+        return Ok(None);
+    };
+    let known = queue.history(&id)?;
+    history::append(
+        queue,
+        &id,
+        &stage_move::line(&known, Stage::Failed, known.spent(), Some(&reason)),
+    )?;
+    let (from, to) = (
+        queue.folder(Stage::Inbox).join(name),
+        queue.job_path(Stage::Failed, &id),
+    );
+    match durable_files::move_new(&queue.root, &from, &to) {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(QueueError::Move { from, to, source }),
+    }
+    queue.sync_move(Stage::Inbox, Stage::Failed)?;
+    let stage = Stage::Failed;
+    Ok(Some(RejectedFile { stage, id, reason }))
+}
+
+/// Moves a job that was changed between two attempts to `quarantine`.
+pub(super) fn quarantine(queue: &Queue, id: JobId, reason: String) -> QueueResult<Option<RejectedFile>> {
+    let locks::JobLockState::Acquired(hold) = locks::take(queue, &id, None)? else {
+        return Ok(None);
+    };
+    let stage = Stage::Quarantine;
+    queue.advance(&hold, Stage::Inbox, stage, Some(&reason))?;
+    Ok(Some(RejectedFile { stage, id, reason }))
+}
+
+/// `my job!.md` becomes `my-job-.refused-1`.
+fn free_id(queue: &Queue, name: &OsStr) -> QueueResult<JobId> {
+    let lossy = name.to_string_lossy();
+    let stem = lossy.strip_suffix(".md").unwrap_or(&lossy);
+    let allowed = |letter: char| {
+        if letter.is_ascii_alphanumeric() {
+            letter
+        } else {
+            '-'
+        }
+    };
+    let safe: String = stem.chars().take(80).map(allowed).collect();
+    let safe = safe.trim_start_matches('-');
+    let mut number: u64 = 0;
+    loop {
+        number += 1;
+        let Ok(id) = JobId::new(&format!(
+            "{}.refused-{number}",
+            if safe.is_empty() { "job" } else { safe }
+        )) else {
+            continue;
+        };
+        if queue.find(&id)?.is_none() {
+            return Ok(id);
+        }
+    }
+}
+
+/// The stage past the inbox that has a job of that name.
+pub(super) fn elsewhere(queue: &Queue, id: &JobId) -> QueueResult<Option<Stage>> {
+    for stage in Stage::ALL.into_iter().filter(|stage| *stage != Stage::Inbox) {
+        let path = queue.job_path(stage, id);
+        match path.symlink_metadata() {
+            Ok(_) => return Ok(Some(stage)),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(source) => return Err(QueueError::Read { path, source }),
+        }
+    }
+    Ok(None)
+}

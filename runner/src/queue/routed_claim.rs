@@ -1,0 +1,195 @@
+//! Jobs that the coordinator assigned: in and out of `building` without ever lying in the inbox (clause T-13), unless
+//! they came from there (clause T-12).
+
+use std::time::SystemTime;
+
+use super::classify::FileStamp;
+use super::ownership_check::foreign;
+use super::{
+    ClaimedJob, FileDigest, FileState, FileWriter, FileWriters, JobHistory, JobLocks, OutboxEntry, Queue,
+    QueueError, QueueResult, RecoveryOutcome, WatchedFileState, WorkSnapshot, claim, durable_files, history,
+    locks, stage_move,
+};
+use crate::ids::{JobId, LeaseProof};
+use crate::job::Job;
+use crate::scheduler::WaitingJob;
+use crate::stage::Stage;
+
+/// What came of taking a job that the coordinator assigned.
+#[derive(Debug)]
+pub(crate) enum RoutedJobClaim {
+    Claimed(Box<ClaimedJob>),
+    /// The job, or the lock that it names, is in other hands, or it came to lie elsewhere meanwhile.
+    HeldElsewhere,
+    /// Its file is not whole yet; who writes it, if that can be seen.
+    BeingWritten(Option<FileWriter>),
+}
+
+pub(crate) const REASON_INTERRUPTED: &str = "interrupted under a lease";
+/// Of a job whose run ended while a person had not decided.
+pub(crate) const REASON_GIVEN_BACK: &str = "its lease was given back while it waited for review";
+
+impl Queue {
+    /// Writes the coordinator's job to `building`: announced first, then there as a whole or not at all.
+    pub(crate) fn admit(&self, job: Job, text: &str, lease: &LeaseProof) -> QueueResult<RoutedJobClaim> {
+        let locks::JobLockState::Acquired(hold) = locks::take(self, &job.id, job.lock.as_ref())? else {
+            return Ok(RoutedJobClaim::HeldElsewhere);
+        };
+        if self.find(&job.id)?.is_some() {
+            return Ok(RoutedJobClaim::HeldElsewhere);
+        }
+        self.take_cancel_wish(&hold)?;
+        let known = self.history(&job.id)?;
+        let digest = FileDigest::of(text.as_bytes());
+        let started = claim::started(&known, Some(lease), Some(&digest));
+        let (scratch, _) = self.write_scratch(&job.id, text.as_bytes())?;
+        history::append(self, &job.id, &started)?;
+        self.place(&scratch, &job.id, Stage::Building)?;
+        self.sync_move(Stage::Building, Stage::Building)?;
+        let (attempt, spent) = (started.attempt, started.spent);
+        Ok(RoutedJobClaim::Claimed(Box::new(ClaimedJob {
+            hold,
+            job,
+            attempt,
+            spent,
+            in_work: WorkSnapshot::new(text.as_bytes().to_vec(), digest, known),
+            is_rewritten: false,
+        })))
+    }
+
+    /// Takes the local file of a job that the coordinator assigned: it is the job (clause T-12).
+    pub(crate) fn admit_local(&self, id: &JobId, lease: &LeaseProof) -> QueueResult<RoutedJobClaim> {
+        let Some(file) = self.inbox_file(format!("{id}.md").as_ref())? else {
+            return Ok(RoutedJobClaim::HeldElsewhere);
+        };
+        if foreign(&file).is_some() {
+            return Ok(RoutedJobClaim::HeldElsewhere);
+        }
+        let stamp = FileStamp::of(&file);
+        if self.history(id)?.counted() != Some(stamp) {
+            match FileWriters::of([&file]).classify(&file, WatchedFileState::Unknown, SystemTime::now()) {
+                FileState::Whole => {}
+                FileState::BeingWritten(writer) => return Ok(RoutedJobClaim::BeingWritten(Some(writer))),
+                FileState::Unproven => return Ok(RoutedJobClaim::BeingWritten(None)),
+            }
+        }
+        let job = self.job(Stage::Inbox, id)?;
+        let chosen = WaitingJob {
+            id: id.clone(),
+            priority: job.priority,
+            sequence: 0,
+            lock: job.lock,
+            engine: job.engine,
+            caps: job.caps,
+        };
+        Ok(match claim::claim(self, &chosen, stamp, Some(lease), None)? {
+            super::InboxClaim::Claimed(claimed) => RoutedJobClaim::Claimed(claimed),
+            super::InboxClaim::Unavailable | super::InboxClaim::LockHeld => RoutedJobClaim::HeldElsewhere,
+        })
+    }
+
+    /// The next attempt under the same lease: the file goes back to `building`, the number and what counts of it up.
+    pub(crate) fn try_again(
+        &self,
+        hold: &JobLocks,
+        from: Stage,
+        lease: &LeaseProof,
+        digest: &FileDigest,
+    ) -> QueueResult<(u32, u32)> {
+        let started = claim::started(&self.history(hold.id())?, Some(lease), Some(digest));
+        let counts = (started.attempt, started.spent);
+        match from {
+            Stage::Building => history::append(self, hold.id(), &started)?,
+            _ => self.announce_and_move(hold.id(), from, Stage::Building, started)?,
+        }
+        Ok(counts)
+    }
+
+    /// The lease on a job that came from the coordinator is given back: it is the coordinator's alone.
+    pub(crate) fn give_back(&self, hold: &JobLocks, from: Stage) -> QueueResult<()> {
+        let known = self.history(hold.id())?;
+        let spent = known.spent().saturating_sub(1);
+        history::append(
+            self,
+            hold.id(),
+            &stage_move::line(&known, Stage::Inbox, spent, Some("given back to the coordinator")),
+        )?;
+        let path = self.job_path(from, hold.id());
+        self.root
+            .remove(&path)
+            .map_err(|source| QueueError::Write { path, source })?;
+        self.sync_move(from, from)
+    }
+
+    /// A person approved it as the file with this digest describes it; the runner that holds its lease ships it.
+    pub(crate) fn approve(&self, id: &JobId, digest: &FileDigest) -> QueueResult<()> {
+        let path = self.approval_marker(id);
+        let (digest, scratch) = (
+            digest.as_str().as_bytes(),
+            format!("{id}.approval-{}", std::process::id()),
+        );
+        // The runner may look at any moment, and takes half a digest for that of another file.
+        durable_files::replace_durable(&self.root, &path, &self.scratch_folder().join(scratch), digest)
+            .map_err(|source| QueueError::Write { path, source })
+    }
+
+    /// Whether a person approved this job, as the file with that digest describes it; asking takes the approval back.
+    pub(crate) fn take_approval(&self, hold: &JobLocks, digest: &FileDigest) -> QueueResult<bool> {
+        let path = self.approval_marker(hold.id());
+        let approved = durable_files::read_bounded(&self.root, &path, digest.as_str().len());
+        self.root
+            .remove(&path)
+            .map_err(|source| QueueError::Write { path, source })?;
+        Ok(approved.is_ok_and(|approved| approved == digest.as_str().as_bytes()))
+    }
+
+    /// The report of an end that was announced, unless it was posted before the crash. A quarantine is reported where
+    /// the lease is not given back instead.
+    pub(super) fn post_announced(&self, id: &JobId, stage: Stage, known: &JobHistory) -> QueueResult<()> {
+        let reason = known.lines.last().and_then(|line| line.reason.as_deref());
+        let reported = match stage {
+            Stage::Quarantine => reason.is_some_and(is_reported),
+            stage => matches!(stage, Stage::Shipped | Stage::Failed),
+        };
+        let Some(proof) = known.lease().filter(|_| reported) else {
+            return Ok(());
+        };
+        let letter = OutboxEntry::new(id, &proof, stage, reason);
+        if !self.has_outbox_entry(&letter)? {
+            // Delivered with all that wait, by whoever starts to.
+            drop(self.post(id, letter)?);
+        }
+        Ok(())
+    }
+
+    /// `ship` was started, and nothing says how it ended: nobody may start it again, here or elsewhere.
+    pub(super) fn quarantine_shipping(
+        &self,
+        hold: &JobLocks,
+        from: Stage,
+        known: &JobHistory,
+    ) -> QueueResult<RecoveryOutcome> {
+        let (to, reason) = (Stage::Quarantine, Some(super::SHIP_UNKNOWN));
+        match known.lease() {
+            Some(proof) => {
+                let letter = OutboxEntry::new(hold.id(), &proof, to, reason);
+                drop(self.advance_with_report(hold, from, to, reason, letter)?);
+            }
+            None => self.advance(hold, from, to, reason)?,
+        }
+        Ok(RecoveryOutcome::Moved { to })
+    }
+
+    /// As evidence; its lease is given back (clause T-13).
+    pub(super) fn quarantine_routed(&self, hold: &JobLocks, from: Stage) -> QueueResult<RecoveryOutcome> {
+        let to = Stage::Quarantine;
+        self.advance(hold, from, to, Some(REASON_INTERRUPTED))?;
+        Ok(RecoveryOutcome::Moved { to })
+    }
+}
+
+/// Whether a job that lies in quarantine for this reason was reported as such: where its lease was given back, it was
+/// not, so that another factory may have it.
+pub(crate) fn is_reported(reason: &str) -> bool {
+    ![REASON_INTERRUPTED, REASON_GIVEN_BACK].contains(&reason)
+}

@@ -1,0 +1,201 @@
+//! Jobs that a dead runner left in work, or this one when it lost their supervisor: what is alive of them is ended, and
+//! then they are taken up by their rule (clause O-7).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use super::local_source::OwnedJobs;
+use super::progress;
+use crate::ids::JobId;
+use crate::queue::{Queue, QueueError, RecoveryOutcome, WorkSnapshot};
+use crate::stage::Stage;
+use crate::supervise::orphan_scan::{self, OrphanProcess, OrphanScan};
+
+/// What can't be proven to be a job's own may be a process that is only just being started, or about to be gone.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What does not die of KILL, as it hangs in the kernel or is another user's, is looked at again after this, then after
+/// twice as long, and so on.
+const AGAIN_FIRST: Duration = Duration::from_millis(10);
+const AGAIN_MAX: Duration = Duration::from_secs(1);
+
+pub(super) struct AbandonedJobs {
+    grace: Duration,
+    /// Jobs in review that are to be looked at; none before the first look.
+    reviews: Option<BTreeSet<JobId>>,
+    busy: BTreeSet<JobId>,
+    endings: BTreeMap<JobId, OrphanTermination>,
+    unproven: BTreeMap<JobId, Instant>,
+}
+
+/// Orphans that were told to end.
+struct OrphanTermination {
+    asked: BTreeSet<OrphanProcess>,
+    kill_at: Instant,
+    again: Duration,
+}
+
+impl AbandonedJobs {
+    pub(super) fn new(grace: Duration) -> AbandonedJobs {
+        AbandonedJobs {
+            grace,
+            reviews: None,
+            busy: BTreeSet::new(),
+            endings: BTreeMap::new(),
+            unproven: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn is_busy_with(&self, id: &JobId) -> bool {
+        self.busy.contains(id)
+    }
+
+    pub(super) fn next_instant(&self) -> Option<Instant> {
+        let kills = self.endings.values().map(|ending| ending.kill_at);
+        let verdicts = self.unproven.values().map(|since| *since + PATIENCE);
+        kills.chain(verdicts).min()
+    }
+
+    /// The jobs that were taken up, and where they went; true: something is still in the way of others.
+    pub(super) fn recover(
+        &mut self,
+        queue: &Queue,
+        own: &OwnedJobs,
+    ) -> Result<(Vec<(JobId, Stage)>, bool), QueueError> {
+        let mut recovered = Vec::new();
+        self.busy.clear();
+        // Once a run, and again while what shipped one is being ended: whoever ships a job afterwards looks at it again.
+        let reviews = match self.reviews.take() {
+            Some(being_ended) => being_ended,
+            None => queue.ids(Stage::Review)?.into_iter().collect(),
+        };
+        for id in reviews {
+            match queue.recover_review(&id)? {
+                RecoveryOutcome::Moved { to } => recovered.push((id, to)),
+                RecoveryOutcome::Ending => {
+                    self.busy.insert(id);
+                }
+                _ => {}
+            }
+        }
+        self.reviews = Some(self.busy.clone());
+        for stage in [Stage::Building, Stage::Testing] {
+            for id in queue.ids(stage)? {
+                if own.running.contains(&id) {
+                    continue;
+                }
+                let kept = own.lost.get(&id);
+                let adopted = match kept {
+                    Some(_) => own.adopted.as_slice(),
+                    None => &[],
+                };
+                match self.take_up(queue, stage, &id, adopted, kept)? {
+                    RecoveryOutcome::Moved { to } => recovered.push((id, to)),
+                    RecoveryOutcome::Owned | RecoveryOutcome::Gone => {}
+                    RecoveryOutcome::Ending | RecoveryOutcome::Orphaned(_) | RecoveryOutcome::Blocked(_) => {
+                        self.busy.insert(id);
+                    }
+                }
+            }
+        }
+        self.endings.retain(|id, _| self.busy.contains(id));
+        self.unproven.retain(|id, _| self.busy.contains(id));
+        let now = Instant::now();
+        self.endings
+            .values_mut()
+            .for_each(|ending| ending.postpone_kill(now));
+        Ok((recovered, !self.busy.is_empty()))
+    }
+
+    fn take_up(
+        &mut self,
+        queue: &Queue,
+        stage: Stage,
+        id: &JobId,
+        adopted: &[i32],
+        kept: Option<&WorkSnapshot>,
+    ) -> Result<RecoveryOutcome, QueueError> {
+        let found = queue.recover(stage, id, adopted, kept)?;
+        if !matches!(found, RecoveryOutcome::Blocked(_)) {
+            self.unproven.remove(id);
+        }
+        match &found {
+            RecoveryOutcome::Orphaned(orphans) if self.end(id, orphans) => {
+                match queue.kill_orphans(id, adopted)? {
+                    OrphanScan::Nothing => queue.recover(stage, id, adopted, kept),
+                    _ => Ok(found),
+                }
+            }
+            RecoveryOutcome::Blocked(what) => {
+                let since = *self.unproven.entry(id.clone()).or_insert_with(Instant::now);
+                match since.elapsed() < PATIENCE {
+                    true => Ok(found),
+                    false => queue.quarantine_unproven(stage, id, what),
+                }
+            }
+            _ => Ok(found),
+        }
+    }
+
+    /// TERM to those that have not had it; true: their grace is over.
+    fn end(&mut self, id: &JobId, orphans: &[OrphanProcess]) -> bool {
+        let now = Instant::now();
+        let ending = self.endings.entry(id.clone()).or_insert_with(|| {
+            progress::warn(&format!(
+                "{id}: its supervisor is gone; what it left running is ended first ({} alive)",
+                orphans.len()
+            ));
+            OrphanTermination {
+                asked: BTreeSet::new(),
+                kill_at: now + self.grace,
+                again: AGAIN_FIRST,
+            }
+        });
+        let new = orphans.iter().filter(|orphan| !ending.asked.contains(orphan));
+        let new: Vec<OrphanProcess> = new.cloned().collect();
+        orphan_scan::send_term(&new);
+        ending.asked.extend(new);
+        ending.kill_at <= now
+    }
+}
+
+impl OrphanTermination {
+    /// An instant that has passed is none to wait for: the loop would turn without a rest.
+    fn postpone_kill(&mut self, now: Instant) {
+        if self.kill_at <= now {
+            self.kill_at = now + self.again;
+            self.again = (self.again * 2).min(AGAIN_MAX);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_die_of_kill_is_looked_at_again_more_and_more_seldom_and_never_without_a_rest() {
+        let mut now = Instant::now();
+        let mut left = AbandonedJobs::new(Duration::from_secs(9));
+        let kill_at = now + left.grace;
+        let ending = OrphanTermination {
+            asked: BTreeSet::new(),
+            kill_at,
+            again: AGAIN_FIRST,
+        };
+        let id = JobId::new("a").unwrap();
+        left.endings.insert(id.clone(), ending);
+        let mut pauses = Vec::new();
+        for _ in 0..10 {
+            left.endings.get_mut(&id).unwrap().postpone_kill(now);
+            let next = left.next_instant().unwrap();
+            pauses.push(next.duration_since(now));
+            now = next;
+        }
+        assert_eq!(
+            (pauses[0], pauses[1], pauses[2]),
+            (left.grace, AGAIN_FIRST, AGAIN_FIRST * 2)
+        );
+        assert_eq!(pauses[9], AGAIN_MAX);
+    }
+}

@@ -1,0 +1,150 @@
+//! All that can happen to a run, from all sides, in one place.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use tokio::io::unix::AsyncFd;
+use tokio::sync::mpsc;
+
+use super::RunError;
+use crate::exit_codes::StopSignal;
+use crate::fleet::routed::FleetEvent;
+use crate::fleet::routed::fleet_session::FleetSession;
+use crate::ids::JobId;
+use crate::queue::{FolderChanges, FolderWatcher, Queue};
+use crate::signals::{HangUpListener, SignalListener};
+use crate::supervise::{CommandOutcome, SupervisorHandle};
+
+/// Ends of commands that were not taken note of yet; there is one a worker at most.
+const ENDS_MAX: usize = 64;
+
+#[derive(Debug)]
+pub(super) enum RunEvent {
+    /// A command has ended; an error means that its supervisor was lost.
+    CommandEnded {
+        job: JobId,
+        end: io::Result<CommandOutcome>,
+    },
+    StopSignal(StopSignal),
+    /// Some child of this process has ended; it need not be one that was started here.
+    ChildExited,
+    /// Something in the queue folder.
+    QueueChanged,
+    /// Something at the coordinator's.
+    Fleet(FleetEvent),
+    /// The instant that was waited for.
+    TimerDue,
+}
+
+pub(super) struct EventStream {
+    ends: mpsc::Receiver<(JobId, io::Result<CommandOutcome>)>,
+    sender: mpsc::Sender<(JobId, io::Result<CommandOutcome>)>,
+    /// `None`: this run was started with it ignored; the same of the hang-up.
+    interrupt: Option<SignalListener>,
+    terminate: SignalListener,
+    hang_up: Option<HangUpListener>,
+    child: SignalListener,
+    watch: Option<AsyncFd<FolderWatcher>>,
+}
+
+impl EventStream {
+    pub(super) fn new(queue: &Queue) -> Result<EventStream, RunError> {
+        let (sender, ends) = mpsc::channel(ENDS_MAX);
+        let system = || RunError::system("listen for signals");
+        Ok(EventStream {
+            ends,
+            sender,
+            interrupt: SignalListener::listen_unless_ignored(Signal::SIGINT).map_err(system())?,
+            terminate: SignalListener::listen(Signal::SIGTERM).map_err(system())?,
+            hang_up: HangUpListener::listen_unless_ignored().map_err(system())?,
+            child: SignalListener::listen(Signal::SIGCHLD).map_err(system())?,
+            // Without it a run looks at its queue every second.
+            watch: FolderWatcher::start(queue).ok().and_then(watched),
+        })
+    }
+
+    /// Listens for the end of a command.
+    pub(super) fn expect_end(&self, job: &JobId, running: &SupervisorHandle) {
+        let (job, ending, sender) = (job.clone(), running.ending(), self.sender.clone());
+        tokio::spawn(async move {
+            // Nobody is left to hear it only when the run itself is over.
+            let _ = sender.send((job, ending.await)).await;
+        });
+    }
+
+    /// What changed in the inbox since the last call.
+    pub(super) fn changes(&self) -> FolderChanges {
+        self.watch
+            .as_ref()
+            .map_or(FolderChanges::everything(), |watch| watch.get_ref().take())
+    }
+
+    pub(super) fn notices_changes(&self) -> bool {
+        self.watch.is_some()
+    }
+
+    /// `fleet_session`: of a routed run.
+    pub(super) async fn next(
+        &mut self,
+        at: Option<Instant>,
+        fleet_session: Option<&mut FleetSession>,
+    ) -> RunEvent {
+        let far = Duration::from_secs(24 * 60 * 60);
+        let at = at.map_or_else(
+            || tokio::time::Instant::now() + far,
+            tokio::time::Instant::from_std,
+        );
+        tokio::select! {
+            // Signals first: no job is started after one was received.
+            biased;
+            () = interrupted(self.interrupt.as_ref()) => RunEvent::StopSignal(StopSignal::Interrupt),
+            () = self.terminate.recv() => RunEvent::StopSignal(StopSignal::Terminate),
+            () = hung_up(self.hang_up.as_mut()) => RunEvent::StopSignal(StopSignal::Terminate),
+            () = self.child.recv() => RunEvent::ChildExited,
+            Some((job, end)) = self.ends.recv() => RunEvent::CommandEnded { job, end },
+            event = news(fleet_session) => RunEvent::Fleet(event),
+            () = readable(self.watch.as_ref()) => RunEvent::QueueChanged,
+            () = tokio::time::sleep_until(at) => RunEvent::TimerDue,
+        }
+    }
+}
+
+#[expect(
+    deprecated,
+    reason = "its successor is unsafe to call; a Watch owns its descriptor, so this use is sound"
+)]
+fn watched(watch: FolderWatcher) -> Option<AsyncFd<FolderWatcher>> {
+    AsyncFd::new(watch).ok()
+}
+
+async fn interrupted(signal: Option<&SignalListener>) {
+    match signal {
+        Some(signal) => signal.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn hung_up(signal: Option<&mut HangUpListener>) {
+    match signal {
+        Some(signal) => signal.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn news(fleet_session: Option<&mut FleetSession>) -> FleetEvent {
+    match fleet_session {
+        Some(fleet_session) => fleet_session.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn readable(watch: Option<&AsyncFd<FolderWatcher>>) {
+    match watch {
+        Some(watch) => match watch.readable().await {
+            Ok(mut guard) => guard.clear_ready(),
+            Err(_) => std::future::pending().await,
+        },
+        None => std::future::pending().await,
+    }
+}

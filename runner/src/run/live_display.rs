@@ -1,0 +1,96 @@
+//! The lines at the bottom of a terminal that say what runs: drawn over and over while everything else scrolls above.
+//!
+//! Only on a terminal. Everything that a run tells its user goes through here, so that the two never mix.
+
+use std::io::{IsTerminal, Write, stderr};
+use std::sync::{Mutex, PoisonError};
+
+use super::attempt::Attempt;
+use super::event_loop::EventLoop;
+use crate::terminal::{ColorChoice, columns, duration, escape_control, plain, truncate_to_width};
+
+/// Turned on by one each time that the lines are drawn.
+const SPINNER: [char; 10] = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
+/// The last line of what a command printed is looked for in so much.
+const TAIL_BYTES: u64 = 2048;
+
+/// More would not leave room for anything else.
+const LINES_MAX: usize = 8;
+
+static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Whether there is someone to look at lines that change.
+pub(super) fn is_watched() -> bool {
+    let dumb = std::env::var_os("TERM").is_none_or(|value| value == "dumb");
+    stderr().is_terminal() && !dumb
+}
+
+/// A line that stays. The stream may be closed, which is no reason to stop working.
+pub(super) fn say(line: &str) {
+    let lines = LINES.lock().unwrap_or_else(PoisonError::into_inner);
+    let text = format!("{}{line}\n{}", erased(&lines), drawn(&lines));
+    // Where nothing is drawn, who waits here for a reader of the stream keeps nobody else waiting.
+    let _drawn = (!lines.is_empty()).then_some(lines);
+    let _ = stderr().write_all(text.as_bytes());
+}
+
+/// What is at the bottom from now on; nothing: the terminal is left as it was.
+pub(super) fn show(mut fresh: Vec<String>) {
+    let mut lines = LINES.lock().unwrap_or_else(PoisonError::into_inner);
+    if fresh.len() > LINES_MAX {
+        let more = fresh.len() - (LINES_MAX - 1);
+        fresh.truncate(LINES_MAX - 1);
+        fresh.push(format!("and {more} more"));
+    }
+    let width = columns(&stderr());
+    let palette = ColorChoice::of(&stderr());
+    let fresh: Vec<String> = fresh
+        .iter()
+        .map(|line| palette.dim(&truncate_to_width(line, width)))
+        .collect();
+    if *lines != fresh {
+        let text = erased(&lines) + &drawn(&fresh);
+        let _ = stderr().write_all(text.as_bytes());
+        *lines = fresh;
+    }
+}
+
+/// Up to where the lines begin, and everything below that gone.
+fn erased(lines: &[String]) -> String {
+    match lines.len() {
+        0 => String::new(),
+        count => format!("\x1b[{count}A\r\x1b[J"),
+    }
+}
+
+fn drawn(lines: &[String]) -> String {
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+impl EventLoop {
+    /// A line for each job that runs: for how long, and what it printed last.
+    pub(super) fn show_running(&mut self) {
+        if !self.is_watched {
+            return;
+        }
+        self.frame = (self.frame + 1) % SPINNER.len();
+        let spinner = SPINNER[self.frame];
+        let lines = self
+            .running
+            .values()
+            .map(|attempt| self.line_of(attempt, spinner));
+        show(lines.collect());
+    }
+
+    fn line_of(&self, attempt: &Attempt, spinner: char) -> String {
+        let doing = match (attempt.awaits_confirmation(), attempt.stage_of_work()) {
+            (true, _) => "waits for its lease",
+            (false, word) => word,
+        };
+        let tail = attempt.tail(&self.queue, attempt.step, TAIL_BYTES);
+        let said = tail.lines().rev().map(plain).find(|line| !line.is_empty());
+        let said = said.map_or_else(String::new, |line| format!("  {}", escape_control(&line)));
+        let took = duration(attempt.started.elapsed());
+        format!("{spinner} {}  {doing} {took}{said}", attempt.job.id)
+    }
+}

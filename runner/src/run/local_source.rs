@@ -1,0 +1,237 @@
+//! The local source of work: the inbox, and what dead runners left behind.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::abandoned_jobs::AbandonedJobs;
+use crate::engine::{self, EngineRegistry};
+use crate::ids::{Capability, EngineName, JobId, LockName};
+use crate::queue::{
+    AwaitedFile, ClaimedJob, FolderChanges, Inbox, InboxClaim, Queue, QueueError, RejectedFile, WorkSnapshot,
+};
+use crate::scheduler::{Eligibility, QueueSnapshot, WaitingJob, decide, eligibility};
+use crate::stage::Stage;
+
+/// What a look at the queue came to.
+#[derive(Debug)]
+pub(crate) struct LocalSelection {
+    /// The job that starts now, already ours; `None`: there is none that could.
+    pub(crate) claimed: Option<ClaimedJob>,
+    /// The picture on which this was decided.
+    pub(crate) view: Arc<QueueSnapshot>,
+    pub(crate) wait_reason: WaitReason,
+    pub(crate) refused: Vec<RejectedFile>,
+    /// Files that are waited for from now on.
+    pub(crate) awaited: Vec<AwaitedFile>,
+    /// Who keeps the queue locked, so that new files have to wait.
+    pub(crate) locked: Option<QueueError>,
+    /// Jobs of dead runners, and where they went.
+    pub(crate) recovered: Vec<(JobId, Stage)>,
+}
+
+/// Where nothing can start: whether waiting may change that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WaitReason {
+    /// Nothing waits that could ever run here.
+    None,
+    /// A lock or a job is in other hands; their end is noticed.
+    HeldByOthers,
+    /// A file is being written; its end is noticed.
+    BeingWritten,
+}
+
+pub(crate) struct LocalSource {
+    inbox: Inbox,
+    factory_caps: Vec<Capability>,
+    abandoned_jobs: AbandonedJobs,
+}
+
+/// What this process has of the jobs in work.
+#[derive(Debug, Default)]
+pub(crate) struct OwnedJobs {
+    pub(crate) running: BTreeSet<JobId>,
+    /// Those of them whose supervisor is gone.
+    pub(crate) lost: BTreeMap<JobId, WorkSnapshot>,
+    /// Children of this process that it never started.
+    pub(crate) adopted: Vec<i32>,
+}
+
+impl LocalSource {
+    pub(crate) fn new(factory_caps: &[Capability], grace: Duration) -> LocalSource {
+        LocalSource {
+            inbox: Inbox::default(),
+            factory_caps: factory_caps.to_vec(),
+            abandoned_jobs: AbandonedJobs::new(grace),
+        }
+    }
+
+    /// Whether there are jobs in the inbox, as it was seen last.
+    pub(crate) fn has_waiting(&self) -> bool {
+        self.inbox.has_waiting()
+    }
+
+    /// The job goes back to the inbox for another attempt.
+    pub(crate) fn requeue(&mut self, id: JobId, in_work: WorkSnapshot) {
+        self.inbox.requeue(id, in_work);
+    }
+
+    /// Whether something of this job is still in the way of taking it up.
+    pub(crate) fn is_busy_with(&self, id: &JobId) -> bool {
+        self.abandoned_jobs.is_busy_with(id)
+    }
+
+    /// When something that was left behind is to be looked at again.
+    pub(crate) fn next_instant(&self) -> Option<Instant> {
+        self.abandoned_jobs.next_instant()
+    }
+
+    /// Looks, decides and takes.
+    pub(crate) fn choose(
+        &mut self,
+        queue: &Queue,
+        engines: &EngineRegistry,
+        mut changes: FolderChanges,
+        own: &OwnedJobs,
+    ) -> Result<LocalSelection, QueueError> {
+        let mut elsewhere = HeldElsewhere::default();
+        let (recovered, busy) = self.abandoned_jobs.recover(queue, own)?;
+        elsewhere.busy = busy;
+        // What was just put back may not have been noticed yet.
+        changes.everything |= recovered.iter().any(|(_, stage)| *stage == Stage::Inbox);
+        let look = self.inbox.look(queue, changes)?;
+        elsewhere.busy |= look.held_elsewhere;
+        let caps: BTreeSet<Capability> = self
+            .factory_caps
+            .iter()
+            .cloned()
+            .chain(engine::capabilities(&usable(queue, engines)?))
+            .collect();
+        loop {
+            let view = Arc::new(self.view(queue, &caps, &elsewhere)?);
+            let chosen = decide(&view).cloned();
+            let claimed = match &chosen {
+                None => None,
+                Some(chosen) => match self.inbox.claim(queue, chosen)? {
+                    InboxClaim::Claimed(claimed) => Some(*claimed),
+                    InboxClaim::LockHeld => {
+                        elsewhere.locks.extend(chosen.lock.clone());
+                        continue;
+                    }
+                    InboxClaim::Unavailable => {
+                        // Not looked at again in this pass: whoever has it may keep it for a while.
+                        elsewhere.jobs.insert(chosen.id.clone());
+                        continue;
+                    }
+                },
+            };
+            if let Some(claimed) = &claimed {
+                self.inbox.taken(&claimed.job.id);
+            }
+            elsewhere.jobs.iter().for_each(|id| self.inbox.revisit_job(id));
+            let wait_reason = match &claimed {
+                // A look follows before the next start, so there is no need to look through all that wait.
+                Some(_) => WaitReason::None,
+                None if self.inbox.awaits_writers() => WaitReason::BeingWritten,
+                None => wait_reason(&view, &elsewhere),
+            };
+            return Ok(LocalSelection {
+                claimed,
+                view,
+                wait_reason,
+                refused: look.refused,
+                awaited: look.awaited,
+                locked: look.locked,
+                recovered,
+            });
+        }
+    }
+
+    /// The jobs that no waiting helps: this factory lacks the means, or a person has to decide first.
+    pub(crate) fn never_startable(view: &QueueSnapshot) -> Vec<(Arc<WaitingJob>, Eligibility)> {
+        let is_kept = |job: &WaitingJob| {
+            job.lock
+                .as_ref()
+                .is_some_and(|lock| view.locks_in_quarantine.contains(lock))
+        };
+        let judged = view
+            .waiting
+            .values()
+            .map(|job| (Arc::clone(job), eligibility(job, view)));
+        judged
+            .filter(|(job, eligibility)| match eligibility {
+                Eligibility::Eligible => false,
+                Eligibility::LockHeld => is_kept(job),
+                Eligibility::EngineMissing | Eligibility::CapsMissing => true,
+            })
+            .collect()
+    }
+
+    fn view(
+        &mut self,
+        queue: &Queue,
+        caps: &BTreeSet<Capability>,
+        elsewhere: &HeldElsewhere,
+    ) -> Result<QueueSnapshot, QueueError> {
+        let waiting = self.inbox.waiting(&elsewhere.jobs);
+        let working = self.inbox.working(queue)?;
+        let locks_in_quarantine = queue.quarantined_locks()?;
+        let in_work = working.iter().filter(|job| job.stage != Stage::Review);
+        let locks_held = in_work
+            .filter_map(|job| job.lock.clone())
+            .chain(elsewhere.locks.iter().cloned())
+            .chain(locks_in_quarantine.iter().cloned())
+            .collect();
+        Ok(QueueSnapshot {
+            waiting,
+            working,
+            locks_held,
+            locks_in_quarantine,
+            caps: caps.clone(),
+        })
+    }
+
+    /// Only takes up what dead runners left in work; true: something of it is still being ended.
+    pub(crate) fn take_up(
+        &mut self,
+        queue: &Queue,
+        own: &OwnedJobs,
+    ) -> Result<(Vec<(JobId, Stage)>, bool), QueueError> {
+        self.abandoned_jobs.recover(queue, own)
+    }
+}
+
+/// The engines that are found here and not paused.
+pub(super) fn usable(queue: &Queue, engines: &EngineRegistry) -> Result<BTreeSet<EngineName>, QueueError> {
+    let paused = queue.paused_engines()?;
+    let mut found = engines.available();
+    found.retain(|engine| !paused.contains_key(engine));
+    Ok(found)
+}
+
+/// What a pass learnt of others.
+#[derive(Debug, Default)]
+struct HeldElsewhere {
+    locks: BTreeSet<LockName>,
+    jobs: BTreeSet<JobId>,
+    /// A job is in the hands of a process that will let go of it: a supervisor that ends what a dead runner had started, or
+    /// a command that looks after a file of the inbox.
+    busy: bool,
+}
+
+fn wait_reason(view: &QueueSnapshot, elsewhere: &HeldElsewhere) -> WaitReason {
+    // A lock that a job in quarantine keeps is freed by a person, who isn't waited for.
+    let freed = |job: &WaitingJob| {
+        job.lock
+            .as_ref()
+            .is_some_and(|lock| !view.locks_in_quarantine.contains(lock))
+    };
+    let blocked = view
+        .waiting
+        .values()
+        .any(|job| eligibility(job, view) == Eligibility::LockHeld && freed(job));
+    match blocked || elsewhere.busy || !elsewhere.jobs.is_empty() {
+        true => WaitReason::HeldByOthers,
+        false => WaitReason::None,
+    }
+}

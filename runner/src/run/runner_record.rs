@@ -1,0 +1,113 @@
+//! What a run tells of itself to whoever looks at its queue: who it is, what it does, and how its coordinator fares.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::progress;
+use crate::fleet::coordinator_health::CoordinatorHealth;
+use crate::fleet::health_reporter::HealthReporter;
+use crate::fleet::wire;
+use crate::mode::Mode;
+use crate::queue::{Queue, RunnerFile, read_runner_files};
+use crate::settings::Settings;
+
+/// At the end, for what is still to be told; nobody who reads what is printed has to be waited for longer.
+const LAST_NEWS: Duration = Duration::from_millis(250);
+
+/// A runner that is at work, as `aq status` shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RunnerRecord {
+    pub(crate) pid: u32,
+    /// When it was started.
+    pub(crate) since: String,
+    /// The one that counts for its next decision.
+    pub(crate) mode: String,
+    pub(crate) workers: usize,
+    /// None of a run that makes no calls.
+    pub(crate) coordinator: Option<CoordinatorHealth>,
+}
+
+/// The runners that are at work on a queue; one whose record can't be understood is not among them.
+pub(crate) fn runners_at_work(queue_dir: &Path) -> Vec<RunnerRecord> {
+    let texts = read_runner_files(queue_dir);
+    let records = texts.iter().map(|text| serde_json::from_slice(text));
+    let mut found: Vec<RunnerRecord> = records.filter_map(Result::ok).collect();
+    found.sort_by(|one, other| (&one.since, one.pid).cmp(&(&other.since, other.pid)));
+    found
+}
+
+/// This run's own record, and what is noted for it.
+#[derive(Debug)]
+pub(super) struct RunnerPresence {
+    kept: Arc<Mutex<StoredRecord>>,
+    pub(super) health: HealthReporter,
+}
+
+#[derive(Debug)]
+struct StoredRecord {
+    record: RunnerRecord,
+    file: RunnerFile,
+}
+
+impl RunnerPresence {
+    pub(super) fn begin(queue: &Queue, settings: &Settings, workers: usize) -> RunnerPresence {
+        let record = RunnerRecord {
+            pid: std::process::id(),
+            since: wire::instant(jiff::Timestamp::now()),
+            mode: String::new(),
+            workers,
+            coordinator: None,
+        };
+        let file = queue.runner_file();
+        let presence = RunnerPresence {
+            kept: Arc::new(Mutex::new(StoredRecord { record, file })),
+            health: HealthReporter::default(),
+        };
+        presence.turned_to(settings);
+        presence
+    }
+
+    /// The mode that counts from now on. How another one's calls fared is forgotten.
+    pub(super) fn turned_to(&self, settings: &Settings) {
+        let calls = matches!(settings.mode, Mode::Shadow | Mode::Route);
+        self.health.begin_anew();
+        lock(&self.kept).change(|record| {
+            record.mode = settings.mode.to_string();
+            record.coordinator = calls.then(CoordinatorHealth::default);
+        });
+        if calls {
+            let (kept, credential) = (Arc::clone(&self.kept), settings.fleet.credential());
+            // Without a thread nothing is told of the coordinator, and the jobs are none the worse for it.
+            let _ = self.health.start(Box::new(move |health, news| {
+                // On the disk first: who reads of it may look there.
+                lock(&kept).change(|record| record.coordinator = Some(health.clone()));
+                news.iter()
+                    .for_each(|news| progress::warn(&news.text(&credential)));
+            }));
+        }
+    }
+
+    pub(super) fn end(&self) {
+        self.health.finish(LAST_NEWS);
+        if let Ok(mut kept) = self.kept.try_lock() {
+            kept.file.remove();
+        }
+    }
+}
+
+impl StoredRecord {
+    fn change(&mut self, change: impl FnOnce(&mut RunnerRecord)) {
+        change(&mut self.record);
+        if let Ok(text) = serde_json::to_vec(&self.record) {
+            self.file.write(&text);
+        }
+    }
+}
+
+fn lock(kept: &Mutex<StoredRecord>) -> MutexGuard<'_, StoredRecord> {
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,312 @@
+//! `aq.toml` in the queue folder: read strictly, so that a misspelt key is told and never silently without effect.
+//!
+//! Engines' own keys are left to the engine table; here they only have to be tables under a name.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::error::{SettingsError, shown};
+use super::precedence::{RawSetting, SettingKey, SettingOrigin, TypedValue, known_keys};
+use crate::file_ownership::ForeignWriter;
+use crate::queue_root::QueueRoot;
+
+const NAME: &str = "aq.toml";
+/// What alone can change while a runner runs.
+pub(super) const SWITCHES: [SettingKey; 3] = [known_keys::FLEET, known_keys::ROUTE, known_keys::SHADOW];
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
+/// Keys that stood under `[fleet]` once.
+const MOVED_KEYS: [&str; 2] = ["allow_engines", "allow_cwd"];
+
+/// What the file says; a file that is not there says nothing.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ConfigFile {
+    path: PathBuf,
+    values: BTreeMap<&'static str, (usize, TypedValue)>,
+    pub(crate) engines: BTreeMap<String, toml::Table>,
+}
+
+impl ConfigFile {
+    pub(crate) fn read(queue: &Path) -> Result<ConfigFile, SettingsError> {
+        let text = ConfigFile::text(&QueueRoot::at(queue))?;
+        ConfigFile::parse(ConfigFile::path(queue), &text)
+    }
+
+    pub(crate) fn path(queue: &Path) -> PathBuf {
+        queue.join(NAME)
+    }
+
+    /// Nothing, if there is no file; one that others can change is refused (clause O-19).
+    pub(crate) fn text(queue: &QueueRoot) -> Result<String, SettingsError> {
+        let path = ConfigFile::path(queue.path());
+        match read_bounded(queue, &path) {
+            Ok((_, Some(stranger))) => Err(SettingsError::Exposed { path, stranger }),
+            Ok((text, None)) => Ok(text),
+            Err(error) if is_absent(&error) => Ok(String::new()),
+            Err(source) => Err(SettingsError::ReadFile { path, source }),
+        }
+    }
+
+    /// This file with the switches as a later one has them: nothing else of it counts in a run that is under way (clause
+    /// F-11).
+    pub(crate) fn with_switches_from(&self, later: &ConfigFile) -> ConfigFile {
+        let is_switch = |name: &str| SWITCHES.iter().any(|key| key.file == name);
+        let own = self.values.iter().filter(|(name, _)| !is_switch(name));
+        let switches = later.values.iter().filter(|(name, _)| is_switch(name));
+        let values = own.chain(switches).map(|(name, value)| (*name, value.clone()));
+        ConfigFile {
+            values: values.collect(),
+            ..self.clone()
+        }
+    }
+
+    /// The settings, but for the switches, that a later file has otherwise than this one.
+    pub(crate) fn differing(&self, later: &ConfigFile) -> BTreeMap<String, String> {
+        let others = known_keys::ALL
+            .iter()
+            .filter(|key| SWITCHES.iter().all(|switch| switch.file != key.file));
+        let changed = others.filter_map(|key| {
+            let [old, new] = [self, later].map(|file| file.values.get(key.file).map(|(_, typed)| typed));
+            (old != new).then(|| (key.file.to_owned(), format!("{new:?}")))
+        });
+        let names = self.engines.keys().chain(later.engines.keys());
+        let engines = names.filter_map(|name| {
+            let (old, new) = (self.engines.get(name), later.engines.get(name));
+            (old != new).then(|| (format!("engine.{name}"), format!("{new:?}")))
+        });
+        changed.chain(engines).collect()
+    }
+
+    pub(crate) fn parse(path: PathBuf, text: &str) -> Result<ConfigFile, SettingsError> {
+        let syntax = |error: &toml::de::Error| SettingsError::Syntax {
+            path: path.clone(),
+            line: line_at(text, error.span().unwrap_or_default()),
+            message: error.message().to_owned(),
+        };
+        let document = DeTable::parse(text).map_err(|error| syntax(&error))?;
+        let whole: toml::Table = toml::from_str(text).map_err(|error| syntax(&error))?;
+        let mut reader = ConfigReader {
+            path: &path,
+            text,
+            values: BTreeMap::new(),
+        };
+        for (key, value) in document.get_ref() {
+            match (key.get_ref().as_ref(), value.get_ref()) {
+                (name @ ("fleet" | "route" | "log"), DeValue::Table(table)) => {
+                    reader.section(&format!("{name}."), table)?;
+                }
+                ("engine", DeValue::Table(table)) => reader.engines(table)?,
+                (name @ ("fleet" | "route" | "log" | "engine"), other) => {
+                    let want = match name {
+                        "engine" => String::from("make it tables, such as [engine.mine]"),
+                        _ => format!("make it a table: [{name}]"),
+                    };
+                    return Err(reader.bad(value.span(), name, other, &want));
+                }
+                _ => reader.entry("", key, value)?,
+            }
+        }
+        let values = reader.values;
+        Ok(ConfigFile {
+            path,
+            values,
+            engines: engine_tables(whole),
+        })
+    }
+
+    pub(crate) fn get(&self, key: &str) -> Option<RawSetting> {
+        let (line, typed) = self.values.get(key)?;
+        Some(RawSetting {
+            typed: typed.clone(),
+            origin: SettingOrigin::File(self.path.clone()),
+            name: format!("{}:{line}: {key}", self.path.display()),
+        })
+    }
+
+    /// The folder that relative paths in the file start from.
+    pub(crate) fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("."))
+    }
+}
+
+/// What one pass over the document needs for its messages.
+struct ConfigReader<'a> {
+    path: &'a Path,
+    text: &'a str,
+    values: BTreeMap<&'static str, (usize, TypedValue)>,
+}
+
+impl ConfigReader<'_> {
+    fn section(&mut self, prefix: &str, table: &DeTable<'_>) -> Result<(), SettingsError> {
+        table
+            .iter()
+            .try_for_each(|(key, value)| self.entry(prefix, key, value))
+    }
+
+    fn entry(
+        &mut self,
+        prefix: &str,
+        key: &Spanned<toml::de::DeString<'_>>,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Result<(), SettingsError> {
+        let line = line_at(self.text, key.span());
+        let name = format!("{prefix}{}", key.get_ref());
+        if name == "fleet.token" {
+            return Err(SettingsError::TokenInFile {
+                path: self.path.to_owned(),
+                line,
+            });
+        }
+        if let Some(key) = MOVED_KEYS.into_iter().find(|key| name == format!("fleet.{key}")) {
+            return Err(SettingsError::Moved {
+                path: self.path.to_owned(),
+                line,
+                key,
+                instead: format!("{key} = {}", as_list(value.get_ref())),
+            });
+        }
+        let Some(known) = known_keys::ALL
+            .iter()
+            .find(|known| known.file == name && !name.is_empty())
+        else {
+            return Err(SettingsError::UnknownKey {
+                path: self.path.to_owned(),
+                line,
+                nearest: nearest(&name),
+                key: shown(&name),
+            });
+        };
+        let typed = typed(value.get_ref())
+            .ok_or_else(|| self.bad(value.span(), &name, value.get_ref(), "give it a plain value"))?;
+        self.values.insert(known.file, (line, typed));
+        Ok(())
+    }
+
+    fn engines(&self, table: &DeTable<'_>) -> Result<(), SettingsError> {
+        for (name, value) in table {
+            let named = format!("engine.{}", name.get_ref());
+            if !crate::ids::is_id(name.get_ref()) {
+                let want = "name the engine with letters, digits and . _ : @ -";
+                return Err(self.bad(name.span(), &named, value.get_ref(), want));
+            }
+            if !value.get_ref().is_table() {
+                let want = format!("make it a table: [{named}]");
+                return Err(self.bad(value.span(), &named, value.get_ref(), &want));
+            }
+        }
+        Ok(())
+    }
+
+    fn bad(&self, span: Range<usize>, key: &str, value: &DeValue<'_>, want: &str) -> SettingsError {
+        let text = self.text.get(span.clone()).unwrap_or(value.type_str());
+        SettingsError::BadValue {
+            name: format!(
+                "{}:{}: {}",
+                self.path.display(),
+                line_at(self.text, span),
+                shown(key)
+            ),
+            value: shown(text),
+            want: want.to_owned(),
+        }
+    }
+}
+
+fn typed(value: &DeValue<'_>) -> Option<TypedValue> {
+    match value {
+        DeValue::Boolean(on) => Some(TypedValue::Bool(*on)),
+        DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix())
+            .ok()
+            .map(TypedValue::Integer),
+        DeValue::String(text) => Some(TypedValue::Text(text.clone().into_owned())),
+        DeValue::Array(array) => array
+            .iter()
+            .map(|item| item.get_ref().as_str().map(str::to_owned))
+            .collect::<Option<Vec<String>>>()
+            .map(TypedValue::List),
+        DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Table(_) => None,
+    }
+}
+
+fn engine_tables(mut whole: toml::Table) -> BTreeMap<String, toml::Table> {
+    match whole.remove("engine") {
+        Some(toml::Value::Table(engines)) => engines
+            .into_iter()
+            .filter_map(|(name, value)| match value {
+                toml::Value::Table(table) => Some((name, table)),
+                _ => None,
+            })
+            .collect(),
+        _ => BTreeMap::new(),
+    }
+}
+
+/// A list as it is to be written elsewhere.
+fn as_list(value: &DeValue<'_>) -> String {
+    let raw = typed(value).map(|typed| RawSetting {
+        typed,
+        origin: SettingOrigin::Default,
+        name: String::new(),
+    });
+    let items = raw.iter().flat_map(RawSetting::list).map(toml::Value::from);
+    toml::Value::Array(items.collect()).to_string()
+}
+
+/// The known key that `name` most likely was meant to be, written as it stands in its table; with the table's name
+/// where that is another one.
+fn nearest(name: &str) -> Option<String> {
+    const EDITS_MAX: usize = 3;
+    let (table, typed) = name.rsplit_once('.').unwrap_or(("", name));
+    let known = known_keys::ALL
+        .iter()
+        .map(|key| key.file)
+        .filter(|file| !file.is_empty());
+    let tables = ["fleet", "route", "log", "engine"].into_iter();
+    known
+        .chain(tables)
+        .map(|file| file.rsplit_once('.').unwrap_or(("", file)))
+        .filter(|(place, _)| place.is_empty() == table.is_empty())
+        .map(|(place, key)| {
+            (
+                strsim::damerau_levenshtein(key, typed),
+                place != table,
+                place,
+                key,
+            )
+        })
+        .min()
+        .filter(|(edits, ..)| *edits <= EDITS_MAX)
+        .map(|(_, elsewhere, place, key)| match elsewhere {
+            true => format!("[{place}] {key}"),
+            false => key.to_owned(),
+        })
+}
+
+fn line_at(text: &str, span: Range<usize>) -> usize {
+    let before = text.get(..span.start).unwrap_or_default();
+    before.bytes().filter(|byte| *byte == b'\n').count() + 1
+}
+
+/// The text, and who else can change it.
+fn read_bounded(queue: &QueueRoot, path: &Path) -> io::Result<(String, Option<ForeignWriter>)> {
+    let mut text = String::new();
+    let file = queue.open(path)?;
+    let stranger = ForeignWriter::of(&file.metadata()?);
+    let read = file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text)?;
+    match read as u64 > FILE_BYTES_MAX {
+        true => Err(io::Error::new(io::ErrorKind::FileTooLarge, "over 1 MiB")),
+        false => Ok((text, stranger)),
+    }
+}
+
+/// No file, or no queue folder yet.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
+}

@@ -1,0 +1,313 @@
+//! Between the run loop and the lane: a bounded box that takes what fits and counts what does not.
+//!
+//! Putting in never waits. A decision too many is remembered by its id alone, so that it still gets its one line;
+//! from the first transition too many on, only the last stage of each job is kept.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::log::SkipReason;
+use super::{LocalDecision, StageTransition};
+use crate::ids::JobId;
+use crate::stage::Stage;
+
+/// Decisions hold a picture of the queue each: few.
+const DECISIONS_MAX: usize = 64;
+const MESSAGES_MAX: usize = 1024;
+const REFUSED_MAX: usize = 1024;
+/// A lane that is busy is woken to write of refused decisions when there are so many; sooner, it comes to them itself.
+const REFUSED_BATCH: usize = 32;
+const OVERTAKEN_MAX: usize = 16 * 1024;
+
+#[derive(Debug)]
+pub(crate) enum LaneMessage {
+    Decided {
+        id: String,
+        decision: LocalDecision,
+    },
+    Moved(StageTransition),
+    /// From here on transitions did not fit one by one.
+    Coalesced(CoalescedTransitions),
+}
+
+/// The last stage of each job whose transitions did not fit.
+#[derive(Debug, Default)]
+pub(crate) struct CoalescedTransitions {
+    pub(crate) stages: BTreeMap<JobId, Stage>,
+    /// Not even that fitted: the coordinator's view has a hole that this process can't fill.
+    pub(crate) incomplete: bool,
+}
+
+/// Decisions that did not fit.
+#[derive(Debug, Default)]
+pub(crate) struct DroppedDecisions {
+    pub(crate) decisions: Vec<(String, Option<JobId>)>,
+    /// Those that were too many even for that.
+    pub(crate) more: u64,
+}
+
+impl DroppedDecisions {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.decisions.is_empty() && self.more == 0
+    }
+}
+
+#[derive(Debug, Default)]
+struct MailboxContent {
+    messages: VecDeque<LaneMessage>,
+    decisions: usize,
+    /// One of the messages is of overtaken transitions; as a rule none is, and they need not be looked through.
+    overtaken: bool,
+    refused: DroppedDecisions,
+    /// Set once nothing more comes: when the lane has to be done.
+    end: Option<(Instant, SkipReason)>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LaneMailbox {
+    shared: Arc<MailboxShared>,
+}
+
+#[derive(Debug, Default)]
+struct MailboxShared {
+    inner: Mutex<MailboxContent>,
+    arrived: Notify,
+    refused: Notify,
+    ending: Notify,
+}
+
+impl LaneMailbox {
+    pub(crate) fn decided(&self, id: String, decision: LocalDecision) {
+        let mut inner = self.lock();
+        if inner.decisions < DECISIONS_MAX && inner.messages.len() < MESSAGES_MAX {
+            inner.decisions += 1;
+            inner.messages.push_back(LaneMessage::Decided { id, decision });
+            self.shared.arrived.notify_one();
+        } else {
+            match inner.refused.decisions.len() < REFUSED_MAX {
+                true => inner.refused.decisions.push((id, decision.local)),
+                false => inner.refused.more += 1,
+            }
+            if inner.refused.decisions.len().is_multiple_of(REFUSED_BATCH) {
+                self.shared.refused.notify_one();
+            }
+        }
+    }
+
+    pub(crate) fn moved(&self, transition: StageTransition) {
+        let mut inner = self.lock();
+        let full = inner.messages.len() >= MESSAGES_MAX;
+        // Once it overflowed, none goes in line behind the place where that is taken care of: a job's stages
+        // would come out of order.
+        if let Some(overtaken) = inner.overtaken() {
+            overtaken.put(transition);
+        } else if full {
+            let mut overtaken = CoalescedTransitions::default();
+            overtaken.put(transition);
+            inner.overtaken = true;
+            inner.messages.push_back(LaneMessage::Coalesced(overtaken));
+        } else {
+            inner.messages.push_back(LaneMessage::Moved(transition));
+        }
+        self.shared.arrived.notify_one();
+    }
+
+    /// Nothing more comes; what is there may take `usage_limit`, and what is left by then is skipped for that reason. Only
+    /// the first call counts.
+    pub(crate) fn close(&self, limit: Duration, skip: SkipReason) {
+        self.lock().end.get_or_insert((Instant::now() + limit, skip));
+        self.shared.arrived.notify_one();
+        self.shared.ending.notify_one();
+    }
+
+    /// The next message; none when the box is closed and empty.
+    pub(crate) async fn next(&self) -> Option<LaneMessage> {
+        loop {
+            {
+                let mut inner = self.lock();
+                if let Some(message) = inner.take() {
+                    return Some(message);
+                }
+                if inner.end.is_some() {
+                    return None;
+                }
+            }
+            self.shared.arrived.notified().await;
+        }
+    }
+
+    /// Waits until many decisions were refused, and takes them.
+    pub(crate) async fn refused(&self) -> DroppedDecisions {
+        loop {
+            let refused = self.take_refused();
+            if !refused.is_empty() {
+                return refused;
+            }
+            self.shared.refused.notified().await;
+        }
+    }
+
+    /// Waits until the time that `close` set is over.
+    pub(crate) async fn time_is_up(&self) {
+        loop {
+            let end = self.lock().end;
+            match end {
+                Some((end, _)) => return tokio::time::sleep_until(end).await,
+                None => self.shared.ending.notified().await,
+            }
+        }
+    }
+
+    /// Why what is left at the end is not looked at.
+    pub(crate) fn skip(&self) -> SkipReason {
+        self.lock().end.map_or(SkipReason::Exit, |(_, skip)| skip)
+    }
+
+    pub(crate) fn take_refused(&self) -> DroppedDecisions {
+        std::mem::take(&mut self.lock().refused)
+    }
+
+    /// One message without waiting, for clearing out.
+    pub(crate) fn take(&self) -> Option<LaneMessage> {
+        self.lock().take()
+    }
+
+    /// The jobs that messages in the box are about, each with whether a decision is the first of them.
+    pub(crate) fn mentioned(&self) -> Vec<(JobId, JobMention)> {
+        let inner = self.lock();
+        let mention = |message: &LaneMessage| match message {
+            LaneMessage::Decided { decision, .. } => Some((decision.local.clone()?, JobMention::Decided)),
+            LaneMessage::Moved(transition) => Some((transition.job.clone(), JobMention::Moved)),
+            // Asked at the start alone, when nothing can have overflowed.
+            LaneMessage::Coalesced(_) => None,
+        };
+        inner.messages.iter().filter_map(mention).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, MailboxContent> {
+        self.shared.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum JobMention {
+    /// It was in the inbox then.
+    Decided,
+    Moved,
+}
+
+impl CoalescedTransitions {
+    fn put(&mut self, transition: StageTransition) {
+        if self.stages.len() < OVERTAKEN_MAX || self.stages.contains_key(&transition.job) {
+            self.stages.insert(transition.job, transition.stage);
+        } else {
+            self.incomplete = true;
+        }
+    }
+}
+
+impl MailboxContent {
+    fn overtaken(&mut self) -> Option<&mut CoalescedTransitions> {
+        if !self.overtaken {
+            return None;
+        }
+        self.messages.iter_mut().rev().find_map(|message| match message {
+            LaneMessage::Coalesced(overtaken) => Some(overtaken),
+            LaneMessage::Decided { .. } | LaneMessage::Moved(_) => None,
+        })
+    }
+
+    fn take(&mut self) -> Option<LaneMessage> {
+        let message = self.messages.pop_front()?;
+        match message {
+            LaneMessage::Decided { .. } => self.decisions -= 1,
+            LaneMessage::Coalesced(_) => self.overtaken = false,
+            LaneMessage::Moved(_) => {}
+        }
+        Some(message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shadow::test_coordinator::{decision, id};
+    use crate::stage::Stage;
+
+    #[test]
+    fn a_decision_too_many_is_remembered_by_its_id_and_then_by_number() {
+        let mailbox = LaneMailbox::default();
+        for count in 0..DECISIONS_MAX + REFUSED_MAX + 3 {
+            mailbox.decided(format!("d-{count}"), decision(Some("alpha"), &["alpha"]));
+        }
+        let refused = mailbox.take_refused();
+        assert_eq!((refused.decisions.len(), refused.more), (REFUSED_MAX, 3));
+        assert_eq!(
+            refused.decisions[0],
+            (format!("d-{DECISIONS_MAX}"), Some(id("alpha")))
+        );
+        assert!(mailbox.take_refused().is_empty());
+        assert_eq!(std::iter::from_fn(|| mailbox.take()).count(), DECISIONS_MAX);
+    }
+
+    #[test]
+    fn room_that_was_made_is_used_again() {
+        let mailbox = LaneMailbox::default();
+        for count in 0..DECISIONS_MAX {
+            mailbox.decided(format!("d-{count}"), decision(None, &[]));
+        }
+        assert!(matches!(mailbox.take(), Some(LaneMessage::Decided { id, .. }) if id == "d-0"));
+        mailbox.decided(String::from("late"), decision(None, &[]));
+        assert!(mailbox.take_refused().is_empty());
+    }
+
+    #[test]
+    fn of_transitions_too_many_the_last_stage_of_each_job_stays() {
+        let mailbox = LaneMailbox::default();
+        let moved = |job: &str, stage| mailbox.moved(StageTransition { job: id(job), stage });
+        for _ in 0..MESSAGES_MAX {
+            moved("alpha", Stage::Building);
+        }
+        moved("alpha", Stage::Testing);
+        moved("beta", Stage::Building);
+        assert!(mailbox.take().is_some());
+        // There is room again, but not in front of what was overtaken.
+        moved("alpha", Stage::Shipped);
+        let mut messages: Vec<LaneMessage> = std::iter::from_fn(|| mailbox.take()).collect();
+        assert_eq!(messages.len(), MESSAGES_MAX);
+        let Some(LaneMessage::Coalesced(overtaken)) = messages.pop() else {
+            panic!("nothing was overtaken")
+        };
+        assert!(!overtaken.incomplete);
+        let stages: Vec<(JobId, Stage)> = overtaken.stages.into_iter().collect();
+        assert_eq!(
+            stages,
+            [(id("alpha"), Stage::Shipped), (id("beta"), Stage::Building)]
+        );
+        moved("alpha", Stage::Inbox);
+        assert!(matches!(mailbox.take(), Some(LaneMessage::Moved(_))));
+    }
+
+    #[test]
+    fn jobs_too_many_are_a_hole() {
+        let mailbox = LaneMailbox::default();
+        for count in 0..MESSAGES_MAX + OVERTAKEN_MAX + 1 {
+            mailbox.moved(StageTransition {
+                job: id(&format!("job-{count}")),
+                stage: Stage::Failed,
+            });
+        }
+        let last = std::iter::from_fn(|| mailbox.take()).last();
+        assert!(matches!(
+            last,
+            Some(LaneMessage::Coalesced(CoalescedTransitions {
+                incomplete: true,
+                ..
+            }))
+        ));
+    }
+}

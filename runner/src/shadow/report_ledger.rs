@@ -1,0 +1,273 @@
+//! What this coordinator has been told of which job, kept in the queue's `.state`: so that a later process repeats
+//! only what was not answered (clause S-7).
+//!
+//! A file of lines, appended whole: `answered STAGE JOB VIEW` or `open STAGE JOB VIEW`, VIEW being the
+//! coordinator and the factory in whose name it was told. The truth about the jobs is in their folders; a ledger
+//! that is lost or damaged costs repeated reports and nothing else.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::PathBuf;
+
+use rustix::fs::{OFlags, RenameFlags};
+
+use crate::fleet::wire::stage_of_word;
+use crate::ids::JobId;
+use crate::queue_root::QueueRoot;
+use crate::settings::Settings;
+use crate::stage::Stage;
+
+/// From this size on the ledger is rewritten at a start, one line a job.
+const COMPACT_BYTES: u64 = 1024 * 1024;
+/// What one reading takes in at most; a ledger beyond it is started anew.
+const READ_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// Whether a report was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReportState {
+    Answered,
+    /// Tried in vain; a hole in the coordinator's view.
+    Unanswered,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ReportEntry {
+    pub(crate) told: ReportState,
+    pub(crate) job: JobId,
+    pub(crate) stage: Stage,
+}
+
+#[derive(Debug)]
+pub(crate) struct ReportLedger {
+    path: PathBuf,
+    view: String,
+    /// How far the file has been read.
+    offset: u64,
+}
+
+impl ReportLedger {
+    pub(crate) fn new(settings: &Settings) -> ReportLedger {
+        let url = settings
+            .fleet
+            .url
+            .as_ref()
+            .map(|url| url.value.as_str())
+            .unwrap_or_default();
+        ReportLedger {
+            path: settings.queue.value.join(".state").join("fleet-shadow-view.log"),
+            view: format!("{url},{}", settings.factory_id.value),
+            offset: 0,
+        }
+    }
+
+    /// The last entry of each job, from the start of the file; rewrites the file where it has grown long.
+    pub(crate) fn load(&mut self) -> HashMap<JobId, ReportEntry> {
+        self.offset = 0;
+        let mut entries = HashMap::new();
+        for entry in self.read_new() {
+            entries.insert(entry.job.clone(), entry);
+        }
+        if self.offset > COMPACT_BYTES {
+            // Jobs that are back in the inbox need no line: nothing known is the same as free.
+            entries.retain(|_, entry| (entry.told, entry.stage) != (ReportState::Answered, Stage::Inbox));
+            if let Ok(length) = self.rewrite(&entries) {
+                self.offset = length;
+            }
+        }
+        entries
+    }
+
+    /// What was appended since the last reading, by this process or another. Unreadable means nothing.
+    pub(crate) fn read_new(&mut self) -> Vec<ReportEntry> {
+        let mut text = String::new();
+        if self.read_from_offset(&mut text).is_err() {
+            return Vec::new();
+        }
+        // A line without its end is still being written.
+        let whole = text.rfind('\n').map_or(0, |end| end + 1);
+        self.offset += whole as u64;
+        text[..whole]
+            .lines()
+            .filter_map(|line| self.parse(line))
+            .collect()
+    }
+
+    pub(crate) fn note(&self, told: ReportState, job: &JobId, stage: Stage) {
+        // A ledger that can't be written costs a repeated report later, and no more.
+        let _ = open(&self.path).and_then(|mut file| {
+            let line = self.line(&ReportEntry {
+                told,
+                job: job.clone(),
+                stage,
+            });
+            file.write(line.as_bytes()).map(drop)
+        });
+    }
+
+    fn read_from_offset(&mut self, text: &mut String) -> io::Result<()> {
+        let mut file = QueueRoot::of(&self.path).open_regular(&self.path)?;
+        let length = file.metadata()?.len();
+        if length < self.offset {
+            // Somebody started it anew.
+            self.offset = 0;
+        }
+        if length == self.offset {
+            return Ok(());
+        }
+        file.seek(SeekFrom::Start(self.offset))?;
+        let mut bytes = Vec::new();
+        file.take(READ_BYTES_MAX).read_to_end(&mut bytes)?;
+        *text = String::from_utf8_lossy(&bytes).into_owned();
+        Ok(())
+    }
+
+    fn rewrite(&self, entries: &HashMap<JobId, ReportEntry>) -> io::Result<u64> {
+        let root = QueueRoot::of(&self.path);
+        let fresh = self.path.with_extension(std::process::id().to_string());
+        let text: String = entries.values().map(|entry| self.line(entry)).collect();
+        root.create(&fresh)?.write_all(text.as_bytes())?;
+        root.rename(&fresh, &self.path, RenameFlags::empty())?;
+        Ok(text.len() as u64)
+    }
+
+    fn line(&self, entry: &ReportEntry) -> String {
+        let told = match entry.told {
+            ReportState::Answered => "answered",
+            ReportState::Unanswered => "open",
+        };
+        format!("{told} {} {} {}\n", entry.stage.wire_name(), entry.job, self.view)
+    }
+
+    fn parse(&self, line: &str) -> Option<ReportEntry> {
+        let mut words = line.split(' ');
+        let told = match words.next()? {
+            "answered" => ReportState::Answered,
+            "open" => ReportState::Unanswered,
+            _ => return None,
+        };
+        let stage = stage_of_word(words.next()?)?;
+        let job = JobId::new(words.next()?).ok()?;
+        (words.next()? == self.view && words.next().is_none()).then_some(ReportEntry { told, job, stage })
+    }
+}
+
+fn open(path: &std::path::Path) -> io::Result<File> {
+    QueueRoot::of(path).open_kept(path, OFlags::APPEND)
+}
+
+/// The jobs in some stages, as their folders have them.
+pub(crate) fn jobs_in(settings: &Settings, stages: impl IntoIterator<Item = Stage>) -> HashMap<JobId, Stage> {
+    let mut jobs = HashMap::new();
+    for stage in stages {
+        let Ok(entries) = fs::read_dir(settings.queue.value.join(stage.folder())) else {
+            continue;
+        };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let id = name.to_str().and_then(|name| name.strip_suffix(".md"));
+            if let Some(Ok(id)) = id.map(JobId::new) {
+                // A job that moved while the folders were read counts where it was seen last.
+                jobs.insert(id, stage);
+            }
+        }
+    }
+    jobs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shadow::test_coordinator::{id, settings};
+
+    #[test]
+    fn a_later_process_knows_what_was_answered() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join(".state")).unwrap();
+        let settings = settings(folder.path(), "http://127.0.0.1:1");
+        let first = ReportLedger::new(&settings);
+        first.note(ReportState::Answered, &id("alpha"), Stage::Building);
+        first.note(ReportState::Answered, &id("alpha"), Stage::Shipped);
+        first.note(ReportState::Unanswered, &id("beta"), Stage::Inbox);
+
+        let mut second = ReportLedger::new(&settings);
+        let known = second.load();
+        assert_eq!(known.len(), 2);
+        assert_eq!(
+            (known[&id("alpha")].told, known[&id("alpha")].stage),
+            (ReportState::Answered, Stage::Shipped)
+        );
+        assert_eq!(
+            (known[&id("beta")].told, known[&id("beta")].stage),
+            (ReportState::Unanswered, Stage::Inbox)
+        );
+        assert!(second.read_new().is_empty());
+        first.note(ReportState::Unanswered, &id("gamma"), Stage::Failed);
+        assert_eq!(
+            second.read_new(),
+            [ReportEntry {
+                told: ReportState::Unanswered,
+                job: id("gamma"),
+                stage: Stage::Failed
+            }]
+        );
+    }
+
+    #[test]
+    fn another_coordinator_has_been_told_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join(".state")).unwrap();
+        ReportLedger::new(&settings(folder.path(), "http://127.0.0.1:1")).note(
+            ReportState::Answered,
+            &id("alpha"),
+            Stage::Shipped,
+        );
+        assert!(
+            ReportLedger::new(&settings(folder.path(), "http://127.0.0.1:2"))
+                .load()
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn damage_and_a_torn_tail_are_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join(".state")).unwrap();
+        let settings = settings(folder.path(), "http://127.0.0.1:1");
+        let mut ledger = ReportLedger::new(&settings);
+        let good = ledger.line(&ReportEntry {
+            told: ReportState::Answered,
+            job: id("alpha"),
+            stage: Stage::Failed,
+        });
+        fs::write(
+            &ledger.path,
+            format!("nonsense\n{good}answered failed ../x y\nansw"),
+        )
+        .unwrap();
+        assert_eq!(ledger.load().len(), 1);
+    }
+
+    #[test]
+    fn a_long_ledger_is_rewritten_with_one_line_a_job() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join(".state")).unwrap();
+        let mut ledger = ReportLedger::new(&settings(folder.path(), "http://127.0.0.1:1"));
+        let line = ledger.line(&ReportEntry {
+            told: ReportState::Answered,
+            job: id("alpha"),
+            stage: Stage::Failed,
+        });
+        let back = ledger.line(&ReportEntry {
+            told: ReportState::Answered,
+            job: id("beta"),
+            stage: Stage::Inbox,
+        });
+        let repeats = usize::try_from(COMPACT_BYTES).unwrap() / line.len() + 1;
+        fs::write(&ledger.path, line.repeat(repeats) + &back).unwrap();
+        assert_eq!(ledger.load().len(), 1);
+        assert_eq!(fs::read_to_string(&ledger.path).unwrap(), line);
+        ledger.note(ReportState::Unanswered, &id("beta"), Stage::Failed);
+        assert_eq!(ledger.read_new().len(), 1);
+    }
+}

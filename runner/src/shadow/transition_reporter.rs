@@ -1,0 +1,147 @@
+//! Tells the coordinator of one transition, and notes what its answer was like (clauses S-7 and S-8).
+//!
+//! Used by the lane for what the run loop moved and by commands that move a job themselves.
+
+use crate::fleet::call_failure::CallFailure;
+use crate::fleet::client::{CoordinatorClient, ShadowReportOutcome};
+use crate::fleet::coordinator_health::ApiOperation;
+use crate::fleet::health_reporter::HealthReporter;
+use crate::ids::JobId;
+use crate::settings::Settings;
+use crate::stage::Stage;
+
+use super::log::{ShadowLog, ShadowLogEvent, ShadowLogLine};
+use super::report_ledger::{ReportLedger, ReportState};
+
+pub(super) const OPERATION: &str = ApiOperation::ShadowReport.name();
+
+/// Sends one report. An answer, whatever it says, is written to the ledger; a failure to the log.
+///
+/// # Errors
+/// No answer: the report is still due.
+pub(super) async fn tell(
+    client: &CoordinatorClient,
+    log: &ShadowLog,
+    ledger: &ReportLedger,
+    job: &JobId,
+    stage: Stage,
+) -> Result<(), CallFailure> {
+    match client.shadow_report(job, stage).await {
+        Ok(answer) => {
+            ledger.note(ReportState::Answered, job, stage);
+            if let Some(detail) = oddity(&answer, stage) {
+                log.append(&ShadowLogLine::note(
+                    ShadowLogEvent::ReportDivergence,
+                    Some(job.as_str()),
+                    &detail,
+                ));
+            }
+            Ok(())
+        }
+        Err(failure) => {
+            log.append(&ShadowLogLine::error(
+                OPERATION,
+                None,
+                Some(job.as_str()),
+                &failure,
+            ));
+            Err(failure)
+        }
+    }
+}
+
+/// What in an answer is worth a line. It is noted and never acted on.
+fn oddity(answer: &ShadowReportOutcome, stage: Stage) -> Option<String> {
+    let reported = stage.wire_name();
+    match answer {
+        // Said once a job: its later stages are as unknown as its first.
+        ShadowReportOutcome::UnknownJob => {
+            (stage == Stage::Building).then(|| format!("{reported}: the coordinator does not know the job"))
+        }
+        ShadowReportOutcome::Noted {
+            accepted,
+            stage,
+            unknown,
+        } => {
+            let mut odd = Vec::new();
+            if !accepted {
+                odd.push(String::from("not accepted"));
+            }
+            if stage != reported {
+                odd.push(format!("its view says {stage}"));
+            }
+            if !unknown.is_empty() {
+                odd.push(format!(
+                    "it has {} beyond the API, which is not acted on",
+                    unknown.join(", ")
+                ));
+            }
+            (!odd.is_empty()).then(|| format!("{reported}: {}", odd.join("; ")))
+        }
+    }
+}
+
+/// A client, made at the first use.
+pub(super) fn client(
+    settings: &Settings,
+    health: &HealthReporter,
+    kept: &mut Option<CoordinatorClient>,
+) -> Result<CoordinatorClient, CallFailure> {
+    if let Some(client) = kept {
+        return Ok(client.clone());
+    }
+    let made = CoordinatorClient::new(settings).map_err(|error| {
+        CallFailure::indefinite(
+            crate::fleet::call_failure::FailureKind::ConnectFailed,
+            &error.to_string(),
+        )
+    })?;
+    Ok(kept.insert(made.reporting_to(health)).clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn noted(accepted: bool, stage: &str, unknown: &[&str]) -> ShadowReportOutcome {
+        let unknown = unknown.iter().map(|&word| word.to_owned()).collect();
+        ShadowReportOutcome::Noted {
+            accepted,
+            stage: stage.to_owned(),
+            unknown,
+        }
+    }
+
+    #[test]
+    fn only_what_is_odd_is_noted() {
+        for (answer, stage, detail) in [
+            (noted(true, "building", &[]), Stage::Building, None),
+            (noted(true, "queued", &[]), Stage::Inbox, None),
+            (
+                noted(false, "building", &[]),
+                Stage::Building,
+                Some("building: not accepted"),
+            ),
+            (
+                noted(true, "failed", &[]),
+                Stage::Testing,
+                Some("testing: its view says failed"),
+            ),
+            (
+                noted(false, "queued", &["action", "lease"]),
+                Stage::Quarantine,
+                Some(
+                    "quarantined: not accepted; its view says queued; it has action, lease beyond the API, which is not acted on",
+                ),
+            ),
+            (
+                ShadowReportOutcome::UnknownJob,
+                Stage::Building,
+                Some("building: the coordinator does not know the job"),
+            ),
+            (ShadowReportOutcome::UnknownJob, Stage::Shipped, None),
+        ] {
+            assert_eq!(oddity(&answer, stage).as_deref(), detail);
+        }
+    }
+}

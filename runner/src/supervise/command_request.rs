@@ -1,0 +1,236 @@
+//! What runner and supervisor say to each other: one order with its descriptors, then words, then one answer.
+//!
+//! The order lies in memory that is handed over as a descriptor too, so it is as long as it has to be, and sending it
+//! never waits for who is to read it. First a line of JSON, then the environment, each variable ended by a zero byte.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, IoSlice, IoSliceMut, Read};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::FileExt;
+use std::os::unix::net::UnixStream;
+
+use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags, recvmsg, sendmsg,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::boot_clock::KillDeadlines;
+
+/// The order, standard input, the log, the record, and at most two locks.
+const DESCRIPTORS_MAX: usize = 6;
+
+/// An order comes; what it says is in the first descriptor.
+const BYTE_ORDER: u8 = b'O';
+
+/// Of an environment: a name and its value.
+pub(crate) type EnvironmentVariable = (OsString, OsString);
+
+/// What to run, apart from its environment.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct CommandSpec {
+    pub(crate) program: OsString,
+    pub(crate) args: Vec<OsString>,
+    pub(crate) cwd: OsString,
+    /// Where that has to be, or to lie below, when the command starts; none given: anywhere.
+    pub(crate) within: Option<Vec<OsString>>,
+    pub(crate) timeout_ms: u64,
+    /// For how long there may be no output.
+    pub(crate) idle_timeout_ms: Option<u64>,
+    /// Between TERM and KILL.
+    pub(crate) grace_ms: u64,
+    /// When the lease that it runs under ends it, unless that is prolonged: also while the runner can't say so.
+    pub(crate) fence: Option<KillDeadlines>,
+}
+
+/// How a command ended. Whatever it says: nothing that the command started is alive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "how", rename_all = "camelCase")]
+pub(crate) enum CommandOutcome {
+    /// By itself: one of the two is given.
+    Exited {
+        code: Option<i32>,
+        signal: Option<i32>,
+    },
+    TimedOut,
+    /// No output for too long.
+    Idle,
+    /// The runner wished it.
+    Ordered,
+    /// The runner was gone.
+    Abandoned,
+    /// Its lease was about to end, and nobody had prolonged it.
+    Fenced,
+    /// The same before it was started: nothing of it was done.
+    TooLate,
+    NotStarted {
+        error: String,
+    },
+    /// Its folder really lies at a place where it may not work: nothing of it was done.
+    Elsewhere {
+        place: OsString,
+    },
+}
+
+/// All that a supervisor needs.
+pub(super) struct CommandRequest {
+    pub(super) order: CommandSpec,
+    /// All that the command gets of one.
+    pub(super) environment: Vec<EnvironmentVariable>,
+    pub(super) stdin: OwnedFd,
+    /// Where what it prints is written to; the command itself gets a pipe.
+    pub(super) log: File,
+    /// Of the processes that come of it.
+    pub(super) record: File,
+    pub(super) locks: Vec<OwnedFd>,
+}
+
+/// Sends an order and its descriptors; the other side need not be reading yet.
+pub(super) fn send(
+    socket: &UnixStream,
+    order: &CommandSpec,
+    environment: &[EnvironmentVariable],
+    descriptors: &[BorrowedFd<'_>],
+) -> io::Result<()> {
+    let file = File::from(memfd_create("order", MemfdFlags::CLOEXEC)?);
+    // The position stays at the start, where the other side begins to read.
+    file.write_all_at(&written(order, environment)?, 0)?;
+    let all: Vec<_> = std::iter::once(file.as_fd())
+        .chain(descriptors.iter().copied())
+        .collect();
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if all.len() > DESCRIPTORS_MAX || !control.push(SendAncillaryMessage::ScmRights(&all)) {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "too many descriptors for one order",
+        ));
+    }
+    sendmsg(
+        socket.as_fd(),
+        &[IoSlice::new(&[BYTE_ORDER])],
+        &mut control,
+        SendFlags::NOSIGNAL,
+    )?;
+    Ok(())
+}
+
+/// Waits for the order; an error if the runner ends first, or lets go of the socket.
+pub(super) fn receive(socket: &UnixStream) -> io::Result<CommandRequest> {
+    let mut byte = [0];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let received = recvmsg(
+        socket.as_fd(),
+        &mut [IoSliceMut::new(&mut byte)],
+        &mut control,
+        RecvFlags::CMSG_CLOEXEC,
+    )?;
+    if received.bytes == 0 || byte != [BYTE_ORDER] {
+        return Err(io::Error::new(
+            io::ErrorKind::UnexpectedEof,
+            "no order came from a runner",
+        ));
+    }
+    let mut descriptors = control.drain().flat_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(rights) => rights.collect(),
+        _ => Vec::new(),
+    });
+    let mut next = || {
+        descriptors.next().ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "the order came without its descriptors",
+            )
+        })
+    };
+    let mut bytes = Vec::new();
+    File::from(next()?).read_to_end(&mut bytes)?;
+    let (order, environment) = read(&bytes)?;
+    Ok(CommandRequest {
+        order,
+        environment,
+        stdin: next()?,
+        log: File::from(next()?),
+        record: File::from(next()?),
+        locks: descriptors.collect(),
+    })
+}
+
+fn written(order: &CommandSpec, environment: &[EnvironmentVariable]) -> io::Result<Vec<u8>> {
+    let mut bytes = serde_json::to_vec(order)?;
+    bytes.push(b'\n');
+    bytes.extend(written_environment(environment));
+    Ok(bytes)
+}
+
+/// Each variable ended by a zero byte.
+pub(crate) fn written_environment(environment: &[EnvironmentVariable]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (name, value) in environment {
+        for part in [name.as_bytes(), b"=", value.as_bytes(), b"\0"] {
+            bytes.extend_from_slice(part);
+        }
+    }
+    bytes
+}
+
+pub(crate) fn read_environment(bytes: &[u8]) -> Vec<EnvironmentVariable> {
+    bytes.split(|byte| *byte == 0).filter_map(variable).collect()
+}
+
+fn read(bytes: &[u8]) -> io::Result<(CommandSpec, Vec<EnvironmentVariable>)> {
+    // JSON on one line has no newline in it.
+    let end = bytes
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .unwrap_or(bytes.len());
+    let (order, rest) = bytes.split_at(end);
+    let environment = rest.get(1..).unwrap_or_default();
+    Ok((serde_json::from_slice(order)?, read_environment(environment)))
+}
+
+/// A name may begin with the sign that otherwise ends it.
+fn variable(bytes: &[u8]) -> Option<EnvironmentVariable> {
+    let name = 1 + bytes.get(1..)?.iter().position(|byte| *byte == b'=')?;
+    let value = OsStr::from_bytes(&bytes[name + 1..]);
+    Some((OsString::from_vec(bytes[..name].to_vec()), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_and_its_environment_come_out_as_they_went_in() {
+        let order = CommandSpec {
+            program: "sh".into(),
+            args: vec![
+                "-c".into(),
+                "a\nb".into(),
+                OsString::from_vec(vec![0xff, b'=', b'\n']),
+            ],
+            cwd: "/".into(),
+            within: None,
+            timeout_ms: 1,
+            idle_timeout_ms: None,
+            grace_ms: 2,
+            fence: None,
+        };
+        let environment: Vec<EnvironmentVariable> = [
+            ("EMPTY", ""),
+            ("LINES", "one\ntwo=2\n"),
+            ("=odd", "=x="),
+            ("LONG", &"x".repeat(3 * 1024 * 1024)),
+        ]
+        .map(|(name, value)| (name.into(), value.into()))
+        .into();
+        let (read_order, read_environment) = read(&written(&order, &environment).unwrap()).unwrap();
+        assert_eq!(read_order.args, order.args);
+        assert!(read_environment == environment);
+    }
+}

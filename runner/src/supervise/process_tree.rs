@@ -1,0 +1,94 @@
+//! The tree of one command: who of it has ended, and how the command itself did.
+
+use std::collections::HashSet;
+
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, wait};
+
+use super::descendants;
+
+/// Whether anything of the command is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TreeRemainder {
+    Something,
+    /// The kernel says that there is no child any more. As orphans become our children, nothing is left at all.
+    Nothing,
+}
+
+#[derive(Debug)]
+pub(super) struct ProcessTree {
+    main: Pid,
+    status: Option<WaitStatus>,
+    asked_to_end: HashSet<Pid>,
+}
+
+impl ProcessTree {
+    pub(super) fn of(main: Pid) -> ProcessTree {
+        ProcessTree {
+            main,
+            status: None,
+            asked_to_end: HashSet::new(),
+        }
+    }
+
+    pub(super) fn main(&self) -> Pid {
+        self.main
+    }
+
+    pub(super) fn main_has_ended(&self) -> bool {
+        self.status.is_some()
+    }
+
+    /// Exit code, or the signal that ended it.
+    pub(super) fn main_status(&self) -> (Option<i32>, Option<i32>) {
+        (
+            self.status.and_then(WaitStatus::exit_status),
+            self.status.and_then(WaitStatus::terminating_signal),
+        )
+    }
+
+    /// Takes note of all that ended so far; waits for nothing.
+    pub(super) fn reap(&mut self) -> TreeRemainder {
+        loop {
+            match wait(WaitOptions::NOHANG) {
+                Ok(Some((pid, status))) => self.note(pid, status),
+                Ok(None) => return TreeRemainder::Something,
+                Err(Errno::INTR) => {}
+                Err(_) => return TreeRemainder::Nothing,
+            }
+        }
+    }
+
+    /// TERM, once, to each process that is there now. A stopped one is woken, or it could not follow.
+    pub(super) fn send_term(&mut self) {
+        for pid in descendants::descendants() {
+            if self.asked_to_end.insert(pid) {
+                descendants::signal(pid, &[Signal::TERM, Signal::CONT]);
+            }
+        }
+    }
+
+    /// KILL to all of it, until there is nothing left.
+    pub(super) fn kill(&mut self) {
+        while self.reap() == TreeRemainder::Something {
+            let children = descendants::children();
+            for pid in descendants::descendants() {
+                descendants::signal(pid, &[Signal::KILL]);
+            }
+            // One that was a child before KILL was sent has received it, so this wait ends.
+            if let Some(pid) = children.first()
+                && let Ok(Some((pid, status))) = rustix::process::waitpid(Some(*pid), WaitOptions::empty())
+            {
+                self.note(pid, status);
+            }
+        }
+    }
+
+    fn note(&mut self, pid: Pid, status: WaitStatus) {
+        if pid == self.main {
+            self.status = Some(status);
+        }
+        // The number may be given to another process from now on.
+        self.asked_to_end.remove(&pid);
+    }
+}

@@ -1,0 +1,339 @@
+//! The watch over a running command: its end, its output, its clocks, its lease, and what the runner wants, all in one
+//! `poll`.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
+use super::boot_timer::BootTimer;
+use super::command_request::{CommandOutcome, CommandSpec};
+use super::control_message::{ControlMessage, ControlReader};
+use super::descendants;
+use super::output_pipe::{OutputPipe, OutputRead};
+use super::process_tree::{ProcessTree, TreeRemainder};
+use crate::boot_clock::{BootInstant, KillDeadlines};
+
+/// So often are orphans that ended collected while the command runs.
+const REAP_INTERVAL: Duration = Duration::from_secs(10);
+
+/// What the runner wants; the later outweighs the earlier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum WatchdogStop {
+    None,
+    /// There is no runner any more.
+    RunnerGone,
+    End,
+    Kill,
+}
+
+/// What a look at everything that is waited for came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PollOutcome {
+    /// Output and nothing else.
+    OutputAlone,
+    /// Something else, or nothing in that time.
+    Other,
+}
+
+pub(super) struct CommandWatchdog<'a> {
+    socket: &'a UnixStream,
+    control_reader: ControlReader,
+    output: OutputPipe,
+    grace: Duration,
+    deadline: Option<Instant>,
+    idle: Option<IdleClock>,
+    fence: Option<LeaseDeadline>,
+    stop_reason: WatchdogStop,
+    runner_gone: bool,
+}
+
+struct IdleClock {
+    limit: Duration,
+    /// Since the last output that was seen.
+    quiet_since: Instant,
+}
+
+impl IdleClock {
+    /// `None`: further away than the clock goes.
+    fn expires_at(&self) -> Option<Instant> {
+        self.quiet_since.checked_add(self.limit)
+    }
+}
+
+/// The end of the lease, which needs no runner that says so.
+struct LeaseDeadline {
+    ending: KillDeadlines,
+    alarm: BootTimer,
+}
+
+impl<'a> CommandWatchdog<'a> {
+    /// `log`: where the output goes.
+    pub(super) fn new(
+        socket: &'a UnixStream,
+        log: File,
+        order: &CommandSpec,
+    ) -> std::io::Result<CommandWatchdog<'a>> {
+        let now = Instant::now();
+        let idle = order.idle_timeout_ms.map(Duration::from_millis);
+        let fence = order.fence.map(|ending| {
+            let alarm = BootTimer::new()?;
+            Ok::<_, std::io::Error>(LeaseDeadline { ending, alarm })
+        });
+        Ok(CommandWatchdog {
+            socket,
+            control_reader: ControlReader::default(),
+            output: OutputPipe::new(log)?,
+            grace: Duration::from_millis(order.grace_ms),
+            deadline: now.checked_add(Duration::from_millis(order.timeout_ms)),
+            idle: idle.map(|limit| IdleClock {
+                limit,
+                quiet_since: now,
+            }),
+            fence: fence.transpose()?,
+            stop_reason: WatchdogStop::None,
+            runner_gone: false,
+        })
+    }
+
+    /// Whether the lease leaves no time to start anything under it.
+    pub(super) fn is_too_late(&mut self) -> bool {
+        self.listen();
+        self.is_over(|ending| ending.term_at)
+    }
+
+    /// Where the command prints to.
+    pub(super) fn output(&self) -> BorrowedFd<'_> {
+        self.output.writer()
+    }
+
+    /// Until the command has ended or has to; only in the first case is the result `Exited`.
+    pub(super) fn watch(&mut self, tree: &mut ProcessTree) -> std::io::Result<CommandOutcome> {
+        let main = descendants::open(tree.main());
+        loop {
+            tree.reap();
+            if tree.main_has_ended() {
+                return Ok(CommandOutcome::Exited {
+                    code: None,
+                    signal: None,
+                });
+            }
+            self.listen();
+            match self.stop_reason {
+                WatchdogStop::None => {}
+                WatchdogStop::End | WatchdogStop::Kill => return Ok(CommandOutcome::Ordered),
+                WatchdogStop::RunnerGone => return Ok(CommandOutcome::Abandoned),
+            }
+            if self.is_over(|ending| ending.term_at) {
+                return Ok(CommandOutcome::Fenced);
+            }
+            let now = Instant::now();
+            if self.deadline.is_some_and(|deadline| deadline <= now) {
+                return Ok(CommandOutcome::TimedOut);
+            }
+            if self.is_idle(now) {
+                return Ok(CommandOutcome::Idle);
+            }
+            let clocks = self
+                .deadline
+                .iter()
+                .copied()
+                .chain(self.idle.iter().filter_map(IdleClock::expires_at));
+            let next = clocks.chain([now + REAP_INTERVAL]).min().unwrap_or(now);
+            self.wait(main.as_slice(), next, |ending| ending.term_at)?;
+        }
+    }
+
+    /// Ends what is left, and takes in the last of what it printed.
+    pub(super) fn end_tree(&mut self, tree: &mut ProcessTree) -> std::io::Result<()> {
+        self.end_processes(tree)?;
+        self.output.take_rest();
+        Ok(())
+    }
+
+    /// TERM, grace, KILL, which waits for no grace that the lease does not have; returns when nothing is left.
+    fn end_processes(&mut self, tree: &mut ProcessTree) -> std::io::Result<()> {
+        let kill_at = Instant::now() + self.grace;
+        while tree.reap() == TreeRemainder::Something {
+            self.listen();
+            let due = kill_at <= Instant::now() || self.is_over(|ending| ending.kill_at);
+            if due || self.stop_reason == WatchdogStop::Kill {
+                tree.kill();
+                return Ok(());
+            }
+            let children: Vec<OwnedFd> = descendants::children()
+                .into_iter()
+                .filter_map(descendants::open)
+                .collect();
+            tree.send_term();
+            self.wait(&children, kill_at, |ending| ending.kill_at)?;
+        }
+        Ok(())
+    }
+
+    /// Until one of the processes ends, the runner says something, that instant has come, or this one of the lease. What
+    /// is printed meanwhile is taken in, and is nothing to return for.
+    fn wait(
+        &mut self,
+        processes: &[OwnedFd],
+        until: Instant,
+        of_lease: fn(&KillDeadlines) -> BootInstant,
+    ) -> std::io::Result<()> {
+        if let Some(fence) = &self.fence {
+            fence.alarm.set(of_lease(&fence.ending))?;
+        }
+        while self.look(processes, until)? == PollOutcome::OutputAlone && Instant::now() < until {}
+        Ok(())
+    }
+
+    fn look(&mut self, processes: &[OwnedFd], until: Instant) -> std::io::Result<PollOutcome> {
+        let mut descriptors = vec![self.output.polled()];
+        descriptors.extend(
+            processes
+                .iter()
+                .map(|process| PollFd::new(process, PollFlags::IN)),
+        );
+        if !self.runner_gone {
+            descriptors.push(PollFd::from_borrowed_fd(self.socket.as_fd(), PollFlags::IN));
+        }
+        if let Some(fence) = &self.fence {
+            descriptors.push(PollFd::new(&fence.alarm, PollFlags::IN));
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        let limit = Timespec::try_from(left).unwrap_or(Timespec {
+            tv_sec: 1,
+            tv_nsec: 0,
+        });
+        let ready = match poll(&mut descriptors, Some(&limit)) {
+            Err(Errno::INTR) => 0,
+            ready => ready?,
+        };
+        let printed = !descriptors[0].revents().is_empty();
+        if printed {
+            self.take_output();
+        }
+        Ok(match printed && ready == 1 {
+            true => PollOutcome::OutputAlone,
+            false => PollOutcome::Other,
+        })
+    }
+
+    fn take_output(&mut self) -> OutputRead {
+        let read = self.output.take();
+        if let (OutputRead::Bytes(_), Some(idle)) = (read, &mut self.idle) {
+            idle.quiet_since = Instant::now();
+        }
+        read
+    }
+
+    /// Whether this instant of the lease has come.
+    fn is_over(&self, of_lease: fn(&KillDeadlines) -> BootInstant) -> bool {
+        let fence = self.fence.as_ref();
+        fence.is_some_and(|fence| of_lease(&fence.ending) <= BootInstant::now())
+    }
+
+    /// Takes in all that the runner has said.
+    fn listen(&mut self) {
+        let mut bytes = [0; 256];
+        while !self.runner_gone {
+            let mut socket = self.socket;
+            match socket.read(&mut bytes) {
+                Ok(0) => self.note_runner_gone(),
+                Ok(count) => {
+                    for word in self.control_reader.hear(&bytes[..count]) {
+                        self.take(word);
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(_) => self.note_runner_gone(),
+            }
+        }
+    }
+
+    fn note_runner_gone(&mut self) {
+        self.runner_gone = true;
+        self.stop_reason = self.stop_reason.max(WatchdogStop::RunnerGone);
+    }
+
+    fn take(&mut self, word: ControlMessage) {
+        match word {
+            ControlMessage::End => self.stop_reason = self.stop_reason.max(WatchdogStop::End),
+            ControlMessage::Kill => self.stop_reason = WatchdogStop::Kill,
+            ControlMessage::Deadlines(ending) => {
+                // A renewal may also end the lease earlier: should the runner be stopped then, nobody else would know.
+                if let Some(fence) = &mut self.fence {
+                    fence.ending = ending;
+                }
+            }
+        }
+    }
+
+    /// Whether there was no output for the limit. What came while this process could not look was output.
+    fn is_idle(&mut self, now: Instant) -> bool {
+        let expires_at = self.idle.as_ref().and_then(IdleClock::expires_at);
+        expires_at.is_some_and(|at| at <= now) && self.take_output() == OutputRead::Nothing
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn order() -> CommandSpec {
+        CommandSpec {
+            program: "true".into(),
+            args: Vec::new(),
+            cwd: "/".into(),
+            within: None,
+            timeout_ms: 3_600_000,
+            idle_timeout_ms: Some(60_000),
+            grace_ms: 0,
+            fence: None,
+        }
+    }
+
+    #[test]
+    fn what_outweighs_is_not_taken_back_by_what_is_said_later() {
+        let (socket, other) = UnixStream::pair().unwrap();
+        let mut watchdog = CommandWatchdog::new(&socket, tempfile::tempfile().unwrap(), &order()).unwrap();
+        for (word, stop_reason) in [
+            (ControlMessage::End, WatchdogStop::End),
+            (ControlMessage::Kill, WatchdogStop::Kill),
+            (ControlMessage::End, WatchdogStop::Kill),
+        ] {
+            watchdog.take(word);
+            assert_eq!(watchdog.stop_reason, stop_reason);
+        }
+        drop(other);
+        watchdog.listen();
+        assert!(watchdog.runner_gone && watchdog.stop_reason == WatchdogStop::Kill);
+    }
+
+    #[test]
+    fn output_sets_the_idle_clock_back_and_silence_runs_it_down() {
+        let limit = Duration::from_secs(60);
+        let (socket, _other) = UnixStream::pair().unwrap();
+        // A log that has no room: what can't be written was output all the same.
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let mut watchdog = CommandWatchdog::new(&socket, full, &order()).unwrap();
+        let mut command = File::from(watchdog.output().try_clone_to_owned().unwrap());
+        let first = Instant::now() + limit;
+        assert!(!watchdog.is_idle(first - limit / 2), "too early to say");
+        command.write_all(b"a line").unwrap();
+        assert!(
+            !watchdog.is_idle(first),
+            "there is something that nobody has seen yet"
+        );
+        let last = watchdog.idle.as_ref().unwrap().quiet_since;
+        assert!(last > first - limit, "the clock was set back");
+        assert!(!watchdog.is_idle(last + limit / 2));
+        assert!(watchdog.is_idle(last + limit), "nothing since");
+    }
+}
