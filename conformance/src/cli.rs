@@ -1,13 +1,13 @@
 //! The command line: what can be asked of the harness, and with which exit code it answers.
 
-mod choice;
+mod arguments;
 mod invocation;
-mod options;
-mod others;
-mod proof;
 mod replay;
 mod run;
+mod selftest;
+mod smoke_and_coordinator;
 mod steady;
+mod suite_selection;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -15,18 +15,18 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use conformance::clause::{self, pins};
+use conformance::clause::{self, text_pins};
 use conformance::profile;
-use conformance::report::event;
-use conformance::scenario::schema;
+use conformance::report::event_stream;
+use conformance::scenario::json_schema;
 use conformance::stdio;
 
-use options::Options;
+use arguments::CommonArguments;
 
 /// Wrong usage.
 const USAGE: u8 = 2;
 /// The harness could not do its work.
-const BROKEN: u8 = conformance::verdict::BROKEN;
+const BROKEN: u8 = conformance::outcome::BROKEN;
 
 /// Runs a job runner through scenarios against a fake coordinator and judges what it did.
 ///
@@ -34,11 +34,11 @@ const BROKEN: u8 = conformance::verdict::BROKEN;
 /// AQ_BIN names.
 #[derive(Debug, Parser)]
 #[command(name = "conformance", version, after_help = HELP)]
-struct Cli {
+struct CliArguments {
     #[command(subcommand)]
-    command: Option<Command>,
+    command: Option<CliCommand>,
     #[command(flatten)]
-    options: Options,
+    options: CommonArguments,
 }
 
 const HELP: &str = "\
@@ -57,12 +57,12 @@ Exit codes:
   130 interrupted; the reports are written all the same";
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum CliCommand {
     /// Run the scenarios that a glob names: an id, an area, or a pattern with * and ?
     Run { globs: Vec<String> },
     /// Run again what failed in a stream that --events wrote: the same scenarios in the same order, by the runner that
     /// is named now
-    Replay(replay::Sought),
+    Replay(replay::ReplayArguments),
     /// List the scenarios with the clauses that they prove
     List { globs: Vec<String> },
     /// Which checks, scenarios and mutants stand for each clause of the contracts
@@ -85,7 +85,7 @@ enum Command {
         out: PathBuf,
     },
     /// Kill the runner at every step of every transition, start it again, and see that nothing is lost, run twice or half done
-    Sweep(proof::Sought),
+    Sweep(selftest::SweepArguments),
     /// Run everything many times, serial, parallel, shuffled and beside a load on every core; 1 if any outcome differs
     Steady {
         globs: Vec<String>,
@@ -132,7 +132,7 @@ enum SchemaOf {
 
 /// Parses what was typed and does it.
 pub(crate) fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match CliArguments::try_parse() {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() => {
             let _ = error.print();
@@ -143,28 +143,30 @@ pub(crate) fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
     };
-    let (name, taken) = cli.command.as_ref().map_or(("run", options::JUDGES), taken_by);
+    let (name, taken) = cli.command.as_ref().map_or(("run", arguments::JUDGES), taken_by);
     if let Some(refusal) = cli.options.refusal(name, taken) {
         return fail(USAGE, &refusal);
     }
     let done = match cli.command {
         None => run::run(&[], &cli.options),
-        Some(Command::Run { globs }) => run::run(&globs, &cli.options),
-        Some(Command::Replay(sought)) => replay::replay(&sought, &cli.options),
-        Some(Command::List { globs }) => choice::list(&globs, &cli.options),
-        Some(Command::Coverage) => proof::coverage(&cli.options),
-        Some(Command::Mutants { names }) => proof::mutants(&names, &cli.options),
-        Some(Command::Property { cases, seed, out }) => proof::property(seed, cases, &out, &cli.options),
-        Some(Command::Sweep(sought)) => proof::sweep(&sought, &cli.options),
-        Some(Command::Steady { globs, runs }) => steady::steady(&globs, runs, &cli.options),
-        Some(Command::Pin) => Ok(print(&pins::render(clause::all()))),
-        Some(Command::Coordinator {
+        Some(CliCommand::Run { globs }) => run::run(&globs, &cli.options),
+        Some(CliCommand::Replay(sought)) => replay::replay(&sought, &cli.options),
+        Some(CliCommand::List { globs }) => suite_selection::list(&globs, &cli.options),
+        Some(CliCommand::Coverage) => selftest::coverage(&cli.options),
+        Some(CliCommand::Mutants { names }) => selftest::mutants(&names, &cli.options),
+        Some(CliCommand::Property { cases, seed, out }) => {
+            selftest::property(seed, cases, &out, &cli.options)
+        }
+        Some(CliCommand::Sweep(sought)) => selftest::sweep(&sought, &cli.options),
+        Some(CliCommand::Steady { globs, runs }) => steady::steady(&globs, runs, &cli.options),
+        Some(CliCommand::Pin) => Ok(print(&text_pins::render(clause::all()))),
+        Some(CliCommand::Coordinator {
             checks,
             url,
             token_file,
             observe,
-        }) => others::coordinator(
-            &others::Target {
+        }) => smoke_and_coordinator::coordinator(
+            &smoke_and_coordinator::CoordinatorTarget {
                 url,
                 token_file,
                 observe,
@@ -172,15 +174,15 @@ pub(crate) fn main() -> ExitCode {
             checks,
             &cli.options,
         ),
-        Some(Command::Smoke { ids }) => others::smoke(&ids, &cli.options),
-        Some(Command::Schema { of }) => Ok(print(&match of {
-            SchemaOf::Scenario => schema::text(),
+        Some(CliCommand::Smoke { ids }) => smoke_and_coordinator::smoke(&ids, &cli.options),
+        Some(CliCommand::Schema { of }) => Ok(print(&match of {
+            SchemaOf::Scenario => json_schema::text(),
             SchemaOf::Profile => profile::schema(),
-            SchemaOf::Events => event::schema(),
+            SchemaOf::Events => event_stream::schema(),
         })),
-        Some(Command::Completions { shell }) => {
+        Some(CliCommand::Completions { shell }) => {
             let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "conformance", &mut script);
+            clap_complete::generate(shell, &mut CliArguments::command(), "conformance", &mut script);
             Ok(print(&String::from_utf8_lossy(&script)))
         }
     };
@@ -188,24 +190,24 @@ pub(crate) fn main() -> ExitCode {
 }
 
 /// A command's name, and the options that mean something to it.
-fn taken_by(command: &Command) -> (&'static str, &'static [&'static str]) {
+fn taken_by(command: &CliCommand) -> (&'static str, &'static [&'static str]) {
     match command {
-        Command::Run { .. } => ("run", options::JUDGES),
-        Command::Replay(_) => ("replay", options::JUDGES),
-        Command::List { .. } => ("list", &["--scenarios", "--shuffle"]),
-        Command::Coverage => ("coverage", &["--scenarios"]),
-        Command::Mutants { .. } => ("mutants", &["--jobs", "--scenarios", "--profile"]),
-        Command::Property { .. } => ("property", &["--jobs", "--profile", "--keep"]),
-        Command::Sweep(_) => ("sweep", &["--jobs", "--profile"]),
-        Command::Steady { .. } => (
+        CliCommand::Run { .. } => ("run", arguments::JUDGES),
+        CliCommand::Replay(_) => ("replay", arguments::JUDGES),
+        CliCommand::List { .. } => ("list", &["--scenarios", "--shuffle"]),
+        CliCommand::Coverage => ("coverage", &["--scenarios"]),
+        CliCommand::Mutants { .. } => ("mutants", &["--jobs", "--scenarios", "--profile"]),
+        CliCommand::Property { .. } => ("property", &["--jobs", "--profile", "--keep"]),
+        CliCommand::Sweep(_) => ("sweep", &["--jobs", "--profile"]),
+        CliCommand::Steady { .. } => (
             "steady",
             &["--jobs", "--shuffle", "--keep", "--scenarios", "--profile"],
         ),
-        Command::Pin => ("pin", &[]),
-        Command::Coordinator { .. } => ("coordinator", options::REPORTS),
-        Command::Smoke { .. } => ("smoke", options::SMOKE),
-        Command::Schema { .. } => ("schema", &[]),
-        Command::Completions { .. } => ("completions", &[]),
+        CliCommand::Pin => ("pin", &[]),
+        CliCommand::Coordinator { .. } => ("coordinator", arguments::REPORTS),
+        CliCommand::Smoke { .. } => ("smoke", arguments::SMOKE),
+        CliCommand::Schema { .. } => ("schema", &[]),
+        CliCommand::Completions { .. } => ("completions", &[]),
     }
 }
 
@@ -216,6 +218,6 @@ fn fail(code: u8, message: &str) -> ExitCode {
 }
 
 fn print(text: &str) -> ExitCode {
-    stdio::put(text);
+    stdio::write_stdout(text);
     ExitCode::SUCCESS
 }

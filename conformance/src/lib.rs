@@ -3,26 +3,26 @@
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
-pub mod check;
+pub mod checks;
 pub mod clause;
 pub mod coordinator;
-pub mod drive;
-pub mod known;
-pub mod mutant;
-pub mod observed;
+pub mod crash_sweep;
+pub mod driver;
+pub mod evidence;
+pub mod fake_engine;
+pub mod known_failures;
+pub mod mutants;
+pub mod outcome;
 pub mod output_file;
 pub mod profile;
 pub mod property;
 pub mod report;
 pub mod sandbox;
 pub mod scenario;
-pub mod signals;
+pub mod signal_dispositions;
 pub mod smoke;
-pub mod stand_in;
 pub mod stdio;
-pub mod steady;
+pub mod steadiness;
 pub mod suite;
 pub mod supervise;
-pub mod sweep;
 pub mod timeline;
-pub mod verdict;

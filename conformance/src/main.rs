@@ -7,21 +7,21 @@ mod cli;
 
 use std::process::ExitCode;
 
+use conformance::outcome::BROKEN;
 use conformance::stdio;
-use conformance::verdict::BROKEN;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args_os()
         .map(|argument| argument.to_string_lossy().into_owned())
         .collect();
     let code = match arguments.get(1).map(String::as_str) {
-        Some("supervise") => conformance::supervise::process::main(&arguments[2..]),
-        Some("stand-in") => conformance::stand_in::client::main(&arguments[2..]),
-        Some("sweep-worker") => conformance::sweep::worker::main(&arguments[2..]),
-        Some("sweep-traced") => conformance::sweep::traced_main(&arguments[2..]),
-        Some("mutant") => conformance::mutant::main(&arguments[2..]),
+        Some("supervise") => conformance::supervise::supervisor::main(&arguments[2..]),
+        Some("stand-in") => conformance::fake_engine::engine_process::main(&arguments[2..]),
+        Some("sweep-worker") => conformance::crash_sweep::worker::main(&arguments[2..]),
+        Some("sweep-traced") => conformance::crash_sweep::traced_main(&arguments[2..]),
+        Some("mutant") => conformance::mutants::main(&arguments[2..]),
         _ => {
-            conformance::signals::undo_inherited();
+            conformance::signal_dispositions::reset_inherited_signals();
             cli::main()
         }
     };

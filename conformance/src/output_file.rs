@@ -2,8 +2,8 @@
 //! named it means it: a regular file is replaced whole, links are followed, and what is no regular file (a device, a
 //! FIFO, a socket, a descriptor of this process) is written through.
 
-mod replace;
-mod target;
+mod atomic_replace;
+mod file_target;
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -15,8 +15,8 @@ use rustix::fs::{Access, OFlags, access, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 
 use crate::stdio;
-use replace::{draft_beside, put_into, replace};
-use target::{Identity, Target, flagged};
+use atomic_replace::{replace, temp_file_beside, write_and_sync};
+use file_target::{FileIdentity, OutputTarget, flagged};
 
 /// How long a FIFO may be without a reader.
 const READER_LIMIT: Duration = Duration::from_secs(5);
@@ -51,23 +51,23 @@ pub struct OutputFile {
     path: PathBuf,
     /// What is no file of its own is open from the look on: a second look could find something else.
     open: Option<File>,
-    identity: Identity,
+    identity: FileIdentity,
 }
 
 impl OutputFile {
     /// Looks whether it can be written, and changes nothing.
     pub fn look_at(option: &'static str, path: &Path) -> Result<OutputFile, OutputError> {
         let look = || {
-            let open = match Target::of(path)? {
-                Target::Open(file) => Some(file),
-                Target::Fifo => access(path, Access::WRITE_OK).map(|()| None)?,
-                Target::Regular(..) | Target::InPlace => {
+            let open = match OutputTarget::of(path)? {
+                OutputTarget::Open(file) => Some(file),
+                OutputTarget::Fifo => access(path, Access::WRITE_OK).map(|()| None)?,
+                OutputTarget::Regular(..) | OutputTarget::InPlace => {
                     OpenOptions::new().write(true).open(path).map(|_| None)?
                 }
                 // A draft that lay there for the length of a run would outlive a run that is killed.
-                Target::Absent(path) => draft_beside(&path).map(|_| None)?,
+                OutputTarget::Absent(path) => temp_file_beside(&path).map(|_| None)?,
             };
-            Ok((open, Identity::of(path)?))
+            Ok((open, FileIdentity::of(path)?))
         };
         let (open, identity) = look().map_err(|error| unwritable(option, path, error))?;
         Ok(OutputFile {
@@ -80,7 +80,7 @@ impl OutputFile {
 
     /// Standard output, which this option fills, where it can be told from the files of others.
     pub fn standard_output(option: &'static str) -> Option<OutputFile> {
-        let identity = Identity::by(&stdio::metadata_of_output().ok()?);
+        let identity = FileIdentity::by(&stdio::metadata_of_output().ok()?);
         Some(OutputFile {
             option,
             path: "standard output".into(),
@@ -91,7 +91,7 @@ impl OutputFile {
 
     /// Looks whether a file could be made in this folder.
     pub fn look_into(option: &'static str, folder: &Path) -> Result<(), OutputError> {
-        let made = draft_beside(&folder.join("file"));
+        let made = temp_file_beside(&folder.join("file"));
         made.map(drop).map_err(|error| unwritable(option, folder, error))
     }
 
@@ -116,15 +116,15 @@ impl OutputFile {
         self.told(|| {
             let target = match self.open {
                 // A second look at a socket would connect to it a second time.
-                Some(_) => Target::InPlace,
-                None => Target::of(&self.path)?,
+                Some(_) => OutputTarget::InPlace,
+                None => OutputTarget::of(&self.path)?,
             };
             match target {
-                Target::Regular(path, about) => replace(&path, Some(&about), text),
-                Target::Absent(path) => replace(&path, None, text),
-                Target::Open(mut file) => put_into(&mut file, text),
-                Target::Fifo | Target::InPlace => {
-                    put_into(&mut self.opened(OpenOptions::new().truncate(true))?, text)
+                OutputTarget::Regular(path, about) => replace(&path, Some(&about), text),
+                OutputTarget::Absent(path) => replace(&path, None, text),
+                OutputTarget::Open(mut file) => write_and_sync(&mut file, text),
+                OutputTarget::Fifo | OutputTarget::InPlace => {
+                    write_and_sync(&mut self.opened(OpenOptions::new().truncate(true))?, text)
                 }
             }
         })
@@ -132,7 +132,7 @@ impl OutputFile {
 
     /// Adds this text to what it holds.
     pub fn append(&self, text: &str) -> Result<(), OutputError> {
-        self.told(|| put_into(&mut self.opened(OpenOptions::new().append(true))?, text))
+        self.told(|| write_and_sync(&mut self.opened(OpenOptions::new().append(true))?, text))
     }
 
     /// Empties it, for a stream that is written as it happens.
@@ -142,7 +142,7 @@ impl OutputFile {
 
     /// Opened in place.
     fn opened(&self, options: &mut OpenOptions) -> io::Result<File> {
-        match (&self.open, Target::is_fifo(&self.path)) {
+        match (&self.open, OutputTarget::is_fifo(&self.path)) {
             (Some(file), _) => file.try_clone(),
             (None, true) => self.opened_fifo(),
             (None, false) => options.write(true).create(true).open(&self.path),

@@ -4,12 +4,12 @@
 use std::path::Path;
 use std::time::Instant;
 
-use crate::observed::Observed;
+use crate::evidence::RunEvidence;
+use crate::outcome::{CaseResult, Outcome};
 use crate::profile::Profile;
 use crate::scenario::{Scenario, parse};
 use crate::suite::{Suite, chain};
-use crate::supervise::Exit;
-use crate::verdict::{Outcome, Verdict};
+use crate::supervise::ProcessExit;
 
 const SCENARIOS: [(&str, &str); 4] = [
     ("smoke/agree", include_str!("../smoke/agree.toml")),
@@ -28,7 +28,7 @@ pub fn scenarios() -> impl Iterator<Item = (&'static str, Scenario)> {
 
 /// Judges those of the four that are named, or all, and tells of each as its verdict falls. There is none on one that
 /// was stopped on its way.
-pub fn judge(suite: &Suite, only: &[String], mut told: impl FnMut(&Verdict)) -> Vec<Verdict> {
+pub fn judge(suite: &Suite, only: &[String], mut told: impl FnMut(&CaseResult)) -> Vec<CaseResult> {
     let mut verdicts = Vec::new();
     let wanted = scenarios().filter(|(id, _)| only.is_empty() || only.iter().any(|named| named == id));
     for (id, scenario) in wanted {
@@ -45,7 +45,7 @@ pub fn judge(suite: &Suite, only: &[String], mut told: impl FnMut(&Verdict)) -> 
 }
 
 /// Where the profile must be wrong, the story opens with what to change in it.
-fn judge_one(suite: &Suite, id: &str, scenario: &Scenario) -> Verdict {
+fn judge_one(suite: &Suite, id: &str, scenario: &Scenario) -> CaseResult {
     let evidence = match suite.gather(scenario) {
         Ok(evidence) => evidence,
         Err(error) => return suite.broken(id, scenario, &chain(&error)),
@@ -60,13 +60,14 @@ fn judge_one(suite: &Suite, id: &str, scenario: &Scenario) -> Verdict {
 }
 
 /// The first key of the profile that can't be right, or `None` if the runner has to answer for what was seen.
-fn diagnosis(seen: &Observed, profile: &Profile) -> Option<String> {
+fn diagnosis(seen: &RunEvidence, profile: &Profile) -> Option<String> {
     let program = profile.command.join(" ");
-    let unstarted = |exit: &Exit| matches!(exit, Exit::NotStarted | Exit::Code(126 | 127));
+    let unstarted =
+        |exit: &ProcessExit| matches!(exit, ProcessExit::NotStarted | ProcessExit::Code(126 | 127));
     if seen.add.iter().any(|add| unstarted(&add.exit)) || unstarted(&seen.main().exit) {
         return Some(format!("`command`: `{program}` can't be started"));
     }
-    if seen.add.iter().any(|add| add.exit != Exit::Code(0)) {
+    if seen.add.iter().any(|add| add.exit != ProcessExit::Code(0)) {
         let words = profile.words(&["add".into()]).join(" ");
         return Some(format!(
             "`commands.add`: `{program} {words} FILE` did not exit 0; it has to enqueue the file"

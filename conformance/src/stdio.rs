@@ -5,12 +5,12 @@ use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 use std::sync::OnceLock;
 
-use crate::report::harmless;
+use crate::report::escape_control;
 
 static FIRST_ERROR: OnceLock<io::Error> = OnceLock::new();
 
 /// Prints a result to standard output.
-pub fn put(text: &str) {
+pub fn write_stdout(text: &str) {
     let mut output = io::stdout().lock();
     keep(output.write_all(text.as_bytes()).and_then(|()| output.flush()));
 }
@@ -28,11 +28,14 @@ pub fn keep(written: io::Result<()>) {
 /// Says something to a person, on standard error. Where that can't be written, nobody is there to be told. What the
 /// message took from a file gives no orders to a terminal.
 pub fn say(message: impl Display) {
-    put_beside(&format!("conformance: {}\n", harmless(&message.to_string())));
+    write_stderr(&format!(
+        "conformance: {}\n",
+        escape_control(&message.to_string())
+    ));
 }
 
 /// Prints text as it is to standard error.
-pub fn put_beside(text: &str) {
+pub fn write_stderr(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
 }
 

@@ -5,18 +5,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use crate::check;
-use crate::drive::stop::Stop;
-use crate::drive::{self, DriveError, Rig};
-use crate::known;
-use crate::observed::{Evidence, Observed};
+use crate::checks;
+use crate::driver::stop_signal::StopSignal;
+use crate::driver::{self, DriverContext, DriverError};
+use crate::evidence::{Evidence, RunEvidence};
+use crate::known_failures;
+use crate::outcome::{CaseResult, Finding, Outcome, of_findings};
 use crate::profile::Profile;
 use crate::report;
-use crate::sandbox::Keep;
-use crate::sandbox::environment::Variant;
-use crate::scenario::select::Found;
+use crate::sandbox::FolderRetention;
+use crate::sandbox::environment::RunVariant;
+use crate::scenario::scenario_files::ScenarioFile;
 use crate::scenario::{Scenario, parse};
-use crate::verdict::{Finding, Outcome, Verdict, of_findings};
 
 /// With what a suite is run.
 #[derive(Debug, Clone)]
@@ -24,24 +24,24 @@ pub struct Suite {
     pub profile: Profile,
     /// The harness's own binary, for its hidden subcommands.
     pub harness: PathBuf,
-    pub keep: Keep,
+    pub keep: FolderRetention,
     /// The day that known failures are held against, as `2026-05-01`.
     pub today: String,
     /// Ends what is on its way.
-    pub stop: Stop,
+    pub stop: StopSignal,
 }
 
 /// What a suite on its way tells.
 #[derive(Debug)]
-pub enum Told<'a> {
-    Begun(&'a Found),
-    Judged(&'a Found, Verdict),
+pub enum SuiteEvent<'a> {
+    Started(&'a ScenarioFile),
+    Finished(&'a ScenarioFile, CaseResult),
 }
 
 /// Whether a suite goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
-    GoOn,
+pub enum SuiteControl {
+    Continue,
     /// Nothing is begun any more; what is on its way comes to its end.
     Finish,
 }
@@ -64,7 +64,7 @@ pub fn default_jobs() -> usize {
 
 impl Suite {
     /// The scenario with the runner's own names of variables where its messages have to name them.
-    fn in_its_words(&self, scenario: &Scenario) -> Scenario {
+    fn with_runner_names(&self, scenario: &Scenario) -> Scenario {
         let mut scenario = scenario.clone();
         for output in &mut scenario.expect.output {
             output.contains = self.profile.renamed_in(&output.contains);
@@ -72,23 +72,28 @@ impl Suite {
         scenario
     }
 
-    /// Runs all of them, `jobs` at a time; verdicts come in order of id, and `told` hears of each as it falls.
-    pub fn run(&self, found: &[Found], jobs: usize, told: impl Fn(&Verdict)) -> Vec<Verdict> {
+    /// Runs all of them, `generated_jobs` at a time; verdicts come in order of id, and `told` hears of each as it falls.
+    pub fn run(&self, found: &[ScenarioFile], jobs: usize, told: impl Fn(&CaseResult)) -> Vec<CaseResult> {
         let mut all = Vec::new();
         self.stream(found, jobs, |what| {
-            if let Told::Judged(_, verdict) = what {
+            if let SuiteEvent::Finished(_, verdict) = what {
                 told(&verdict);
                 all.push(verdict);
             }
-            Next::GoOn
+            SuiteControl::Continue
         });
         all.sort_by(|one, other| one.id.cmp(&other.id));
         all
     }
 
-    /// Runs them in their order, `jobs` at a time, and tells on the caller's thread of each as it begins and as
+    /// Runs them in their order, `generated_jobs` at a time, and tells on the caller's thread of each as it begins and as
     /// its verdict falls. One that was stopped on its way is told no verdict of.
-    pub fn stream(&self, found: &[Found], jobs: usize, mut told: impl FnMut(Told) -> Next) {
+    pub fn stream(
+        &self,
+        found: &[ScenarioFile],
+        jobs: usize,
+        mut told: impl FnMut(SuiteEvent) -> SuiteControl,
+    ) {
         let next = AtomicUsize::new(0);
         let (sender, events) = channel();
         std::thread::scope(|scope| {
@@ -96,11 +101,11 @@ impl Suite {
                 let (sender, next) = (sender.clone(), &next);
                 scope.spawn(move || {
                     while let Some(found) = found.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        if self.stop.asked() || sender.send(Told::Begun(found)).is_err() {
+                        if self.stop.asked() || sender.send(SuiteEvent::Started(found)).is_err() {
                             return;
                         }
                         let verdict = self.judge(found);
-                        if self.stop.asked() || sender.send(Told::Judged(found, verdict)).is_err() {
+                        if self.stop.asked() || sender.send(SuiteEvent::Finished(found, verdict)).is_err() {
                             return;
                         }
                     }
@@ -108,7 +113,7 @@ impl Suite {
             }
             drop(sender);
             for event in events {
-                if told(event) == Next::Finish {
+                if told(event) == SuiteControl::Finish {
                     next.store(found.len(), Ordering::Relaxed);
                 }
             }
@@ -116,7 +121,7 @@ impl Suite {
     }
 
     /// Runs one scenario file and judges it.
-    pub fn judge(&self, found: &Found) -> Verdict {
+    pub fn judge(&self, found: &ScenarioFile) -> CaseResult {
         match parse::read(&found.path) {
             Ok(scenario) => self.judge_scenario(&found.id, &scenario),
             Err(error) => broken(&found.id, None, &chain(&error)),
@@ -124,9 +129,9 @@ impl Suite {
     }
 
     /// Runs one scenario and judges it.
-    pub fn judge_scenario(&self, id: &str, scenario: &Scenario) -> Verdict {
+    pub fn judge_scenario(&self, id: &str, scenario: &Scenario) -> CaseResult {
         let started = Instant::now();
-        if let Some(clause) = self.profile.lacking(&scenario.clauses) {
+        if let Some(clause) = self.profile.first_unsupported(&scenario.clauses) {
             return not_applicable(id, scenario, clause);
         }
         let mut verdict = match self.gather(scenario) {
@@ -138,21 +143,21 @@ impl Suite {
     }
 
     /// The evidence of a scenario: the run itself, and the runs that it is to be compared with.
-    pub fn gather(&self, scenario: &Scenario) -> Result<Evidence, DriveError> {
+    pub fn gather(&self, scenario: &Scenario) -> Result<Evidence, DriverError> {
         gather(scenario, &self.rig(), None)
     }
 
     /// The same where the run without a fleet was made before.
-    pub fn gather_beside(
+    pub fn gather_with_offline(
         &self,
         scenario: &Scenario,
-        offline: Option<Observed>,
-    ) -> Result<Evidence, DriveError> {
+        offline: Option<RunEvidence>,
+    ) -> Result<Evidence, DriverError> {
         gather(scenario, &self.rig(), offline)
     }
 
-    fn rig(&self) -> Rig<'_> {
-        Rig {
+    fn rig(&self) -> DriverContext<'_> {
+        DriverContext {
             profile: &self.profile,
             harness: &self.harness,
             keep: self.keep,
@@ -161,26 +166,26 @@ impl Suite {
     }
 
     /// What this evidence comes to.
-    pub fn verdict_on(&self, id: &str, scenario: &Scenario, evidence: &Evidence) -> Verdict {
-        let scenario = &self.in_its_words(scenario);
-        let mut findings = check::all(scenario, evidence);
+    pub fn verdict_on(&self, id: &str, scenario: &Scenario, evidence: &Evidence) -> CaseResult {
+        let scenario = &self.with_runner_names(scenario);
+        let mut findings = checks::all(scenario, evidence);
         for finding in &mut findings {
             let unclaimed = |clause: &String| self.profile.lacks.contains(clause);
             if !finding.clauses.is_empty() && finding.clauses.iter().all(unclaimed) {
                 finding.outcome = Outcome::NotApplicable;
             }
         }
-        known::excuse(id, &self.profile.known_failures, &self.today, &mut findings);
+        known_failures::excuse(id, &self.profile.known_failures, &self.today, &mut findings);
         let outcome = of_findings(&findings);
-        let accounts = report::account::of(evidence, &self.profile);
-        let partings = report::parting::of(scenario, evidence, &self.profile);
+        let accounts = report::run_trace::of(evidence, &self.profile);
+        let partings = report::first_difference::of(scenario, evidence, &self.profile);
         let story = match outcome {
             Outcome::Pass | Outcome::NotApplicable | Outcome::KnownFailure => String::new(),
             Outcome::Fail | Outcome::Broken => {
-                report::story::tell(&scenario.title, &findings, &partings, &accounts)
+                report::failure_report::tell(&scenario.title, &findings, &partings, &accounts)
             }
         };
-        Verdict {
+        CaseResult {
             id: id.to_owned(),
             title: scenario.title.clone(),
             clauses: scenario.clauses.clone(),
@@ -194,12 +199,12 @@ impl Suite {
     }
 
     /// The verdict on a scenario that tells nothing of the runner.
-    pub fn broken(&self, id: &str, scenario: &Scenario, message: &str) -> Verdict {
+    pub fn broken(&self, id: &str, scenario: &Scenario, message: &str) -> CaseResult {
         broken(id, Some(scenario), message)
     }
 }
 
-fn not_applicable(id: &str, scenario: &Scenario, clause: &str) -> Verdict {
+fn not_applicable(id: &str, scenario: &Scenario, clause: &str) -> CaseResult {
     let finding = Finding {
         check: "claimed",
         clauses: vec![clause.to_owned()],
@@ -207,7 +212,7 @@ fn not_applicable(id: &str, scenario: &Scenario, clause: &str) -> Verdict {
         expected: "a runner that claims every clause of the scenario".into(),
         observed: format!("its profile does not claim {clause}"),
     };
-    Verdict {
+    CaseResult {
         id: id.to_owned(),
         title: scenario.title.clone(),
         clauses: scenario.clauses.clone(),
@@ -221,20 +226,24 @@ fn not_applicable(id: &str, scenario: &Scenario, clause: &str) -> Verdict {
 }
 
 /// The run itself, and the runs that it is to be compared with.
-fn gather(scenario: &Scenario, rig: &Rig, offline: Option<Observed>) -> Result<Evidence, DriveError> {
-    let run = drive::run(scenario, rig, &Variant::AsWritten)?;
+fn gather(
+    scenario: &Scenario,
+    rig: &DriverContext,
+    offline: Option<RunEvidence>,
+) -> Result<Evidence, DriverError> {
+    let run = driver::run(scenario, rig, &RunVariant::AsWritten)?;
     let offline = match (scenario.expect.same_as_offline, offline) {
-        (true, None) => Some(drive::run(scenario, rig, &Variant::Offline)?),
+        (true, None) => Some(driver::run(scenario, rig, &RunVariant::Offline)?),
         (_, offline) => offline,
     };
     let paired = match &scenario.expect.connects_with {
-        Some(more) => Some(drive::run(scenario, rig, &Variant::With(more.clone()))?),
+        Some(more) => Some(driver::run(scenario, rig, &RunVariant::With(more.clone()))?),
         None => None,
     };
     Ok(Evidence { run, offline, paired })
 }
 
-fn broken(id: &str, scenario: Option<&Scenario>, message: &str) -> Verdict {
+fn broken(id: &str, scenario: Option<&Scenario>, message: &str) -> CaseResult {
     let finding = Finding {
         check: "can-be-run",
         clauses: Vec::new(),
@@ -242,7 +251,7 @@ fn broken(id: &str, scenario: Option<&Scenario>, message: &str) -> Verdict {
         expected: "the scenario can be run".into(),
         observed: message.to_owned(),
     };
-    Verdict {
+    CaseResult {
         id: id.to_owned(),
         title: scenario
             .map(|scenario| scenario.title.clone())

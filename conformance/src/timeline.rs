@@ -5,14 +5,14 @@ use std::time::Instant;
 
 use stub_coordinator::Exchange;
 
-use crate::observed::{Beside, CommandRun};
+use crate::evidence::{CommandRun, StepCommandRun};
+use crate::fake_engine::server::EngineRun;
+use crate::fake_engine::{SHIP, VERIFY};
 use crate::scenario::step::EventKind;
-use crate::stand_in::server::Run;
-use crate::stand_in::{SHIP, VERIFY};
 
 /// Something that happened: the `ordinal`th of its kind about its subject.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
+pub struct ObservedEvent {
     /// When it was noticed: it happened by then.
     pub at: Instant,
     /// It did not happen before this. The end of a process, and what it says, is noticed late on a busy machine; all
@@ -24,7 +24,12 @@ pub struct Seen {
 }
 
 /// Everything that was seen, in order of time.
-pub fn of(runs: &[Run], journal: &[Exchange], lapsed: &[(Instant, String)], beside: &[Beside]) -> Vec<Seen> {
+pub fn of(
+    runs: &[EngineRun],
+    journal: &[Exchange],
+    lapsed: &[(Instant, String)],
+    beside: &[StepCommandRun],
+) -> Vec<ObservedEvent> {
     let mut moments: Vec<(Instant, Instant, EventKind, &str)> = Vec::new();
     let steps: Vec<String> = beside.iter().map(|beside| beside.step.to_string()).collect();
     moments.extend(beside.iter().zip(&steps).map(|(beside, step)| {
@@ -61,7 +66,7 @@ pub fn of(runs: &[Run], journal: &[Exchange], lapsed: &[(Instant, String)], besi
     let numbered = moments.into_iter().map(|(at, earliest, kind, subject)| {
         let ordinal = counts.entry((kind, subject)).or_default();
         *ordinal += 1;
-        Seen {
+        ObservedEvent {
             at,
             earliest,
             kind,

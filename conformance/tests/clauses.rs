@@ -4,16 +4,16 @@
 #[expect(dead_code, reason = "other test binaries use the rest of it")]
 mod common;
 
-use conformance::check::register;
-use conformance::clause::coverage::{self, Naming};
-use conformance::clause::gaps;
-use conformance::clause::{self, pins};
-use conformance::scenario::{parse, select};
+use conformance::checks::registry;
+use conformance::clause::coverage::{self, ClauseReferences};
+use conformance::clause::coverage_gaps;
+use conformance::clause::{self, text_pins};
+use conformance::scenario::{parse, scenario_files};
 
-fn scenarios() -> Vec<Naming> {
-    let all = select::all(&common::scenarios()).expect("scenarios");
+fn scenarios() -> Vec<ClauseReferences> {
+    let all = scenario_files::all(&common::scenarios()).expect("scenarios");
     all.into_iter()
-        .map(|found| Naming {
+        .map(|found| ClauseReferences {
             clauses: parse::read(&found.path).expect("a readable scenario").clauses,
             name: found.id,
         })
@@ -24,14 +24,14 @@ fn scenarios() -> Vec<Naming> {
 fn every_must_is_checked_and_every_check_has_a_clause_that_exists() {
     let (scenarios, checks, mutants) = (scenarios(), coverage::checks(), coverage::mutants());
     let rows = coverage::of(clause::all(), &scenarios, &checks, &mutants);
-    let namings: Vec<Naming> = scenarios.into_iter().chain(checks).chain(mutants).collect();
-    let objections = gaps::objections(&rows, &namings, gaps::EXCUSES);
+    let namings: Vec<ClauseReferences> = scenarios.into_iter().chain(checks).chain(mutants).collect();
+    let objections = coverage_gaps::objections(&rows, &namings, coverage_gaps::EXCUSES);
     assert!(objections.is_empty(), "{}", objections.join("\n"));
 }
 
 #[test]
 fn no_clause_changed_its_text_unseen() {
-    let differences = pins::differences(pins::CHECKED_IN, clause::all());
+    let differences = text_pins::differences(text_pins::CHECKED_IN, clause::all());
     assert!(
         differences.is_empty(),
         "{}\nlook at the checks of these clauses (`conformance coverage`), then run \
@@ -59,7 +59,7 @@ fn every_check_that_the_code_opens_is_in_the_register() {
                 .chars()
                 .all(|letter| letter.is_ascii_lowercase() || letter == '-')
             {
-                assert!(register::named(name).is_some(), "`{name}` is not in the register");
+                assert!(registry::named(name).is_some(), "`{name}` is not in the register");
                 opened += 1;
             }
         }

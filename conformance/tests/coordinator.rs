@@ -2,12 +2,14 @@
 
 use std::sync::{Arc, Mutex};
 
-use conformance::check::register;
-use conformance::coordinator::{ALL, Attendant, Needs, Reach, client::Client, judge};
-use conformance::drive::stop::Stop;
-use conformance::verdict::{Outcome, Verdict};
+use conformance::checks::registry;
+use conformance::coordinator::{
+    ALL, AccessLevel, CheckAccess, CheckRunControl, http_client::CoordinatorClient, judge,
+};
+use conformance::driver::stop_signal::StopSignal;
+use conformance::outcome::{CaseResult, Outcome};
 use serde_json::{Value, json};
-use stub_coordinator::{ClockKind, Config, Rule, Scope, Strictness, Stub, TokenGrant};
+use stub_coordinator::{ClockKind, Rule, Scope, Stub, StubConfig, TokenGrant, UnknownFieldPolicy};
 
 /// `admin` is for the stub's clock alone.
 const WORKING: [Scope; 4] = [Scope::Shadow, Scope::Work, Scope::Submit, Scope::Admin];
@@ -16,28 +18,28 @@ fn stub(scopes: &[Scope], rules: &[Value]) -> Stub {
     let rules = rules
         .iter()
         .map(|rule| serde_json::from_value::<Rule>(rule.clone()).expect("a rule"));
-    Stub::start(Config {
+    Stub::start(StubConfig {
         rules: rules.collect(),
         tokens: vec![TokenGrant {
             token: "a-token".into(),
             scopes: scopes.to_vec(),
         }],
         clock: ClockKind::Manual,
-        strict: Strictness::Strict,
-        ..Config::default()
+        strict: UnknownFieldPolicy::Strict,
+        ..StubConfig::default()
     })
     .expect("a stub can be started")
 }
 
-fn judged(stub: &Stub, reach: Reach) -> Vec<Verdict> {
-    let client = Client::new(&stub.url(), Some("a-token".into())).expect("an address");
-    judge(&client, reach, &Attendant::default(), |_| {})
+fn judged(stub: &Stub, reach: AccessLevel) -> Vec<CaseResult> {
+    let client = CoordinatorClient::new(&stub.url(), Some("a-token".into())).expect("an address");
+    judge(&client, reach, &CheckRunControl::default(), |_| {})
 }
 
 #[test]
 fn the_honest_stub_passes_and_nothing_of_the_checks_is_left_in_its_queue() {
     let stub = stub(&WORKING, &[]);
-    let verdicts = judged(&stub, Reach::Everything);
+    let verdicts = judged(&stub, AccessLevel::Everything);
     for verdict in &verdicts {
         assert_eq!(
             verdict.outcome,
@@ -61,7 +63,7 @@ fn the_honest_stub_passes_and_nothing_of_the_checks_is_left_in_its_queue() {
 fn an_observer_passes_with_a_shadow_token_and_changes_nothing() {
     let stub = stub(&[Scope::Shadow], &[]);
     let before = stub.digest();
-    let verdicts = judged(&stub, Reach::Observe);
+    let verdicts = judged(&stub, AccessLevel::Observe);
     for verdict in &verdicts {
         assert_eq!(
             verdict.outcome,
@@ -71,7 +73,10 @@ fn an_observer_passes_with_a_shadow_token_and_changes_nothing() {
             verdict.story
         );
     }
-    let wanted = ALL.iter().filter(|check| check.needs != Needs::Working).count();
+    let wanted = ALL
+        .iter()
+        .filter(|check| check.needs != CheckAccess::Working)
+        .count();
     assert_eq!((verdicts.len(), stub.counters().mutations_total()), (wanted, 0));
     assert_eq!(stub.digest(), before);
 }
@@ -79,27 +84,27 @@ fn an_observer_passes_with_a_shadow_token_and_changes_nothing() {
 /// Where time can't be moved, a lease is waited for; whoever doesn't want to wait leaves nothing behind.
 #[test]
 fn a_check_that_is_interrupted_while_it_waits_cleans_up_and_gives_no_verdict() {
-    let stub = Stub::start(Config {
+    let stub = Stub::start(StubConfig {
         tokens: vec![TokenGrant {
             token: "a-token".into(),
             scopes: vec![Scope::Shadow, Scope::Work, Scope::Submit],
         }],
         lease_ms: 9_000,
-        ..Config::default()
+        ..StubConfig::default()
     })
     .expect("a stub can be started");
-    let client = Client::new(&stub.url(), Some("a-token".into())).expect("an address");
-    let (stop, told) = (Stop::default(), Arc::new(Mutex::new(Vec::new())));
+    let client = CoordinatorClient::new(&stub.url(), Some("a-token".into())).expect("an address");
+    let (stop, told) = (StopSignal::default(), Arc::new(Mutex::new(Vec::new())));
     let (asked, heard) = (stop.clone(), Arc::clone(&told));
-    let attendant = Attendant {
+    let attendant = CheckRunControl {
         stop,
         waits: Some(Arc::new(move |ms| {
             heard.lock().expect("nobody panicked").push(ms);
             asked.now();
         })),
-        ..Attendant::default()
+        ..CheckRunControl::default()
     };
-    let verdicts = judge(&client, Reach::Everything, &attendant, |_| {});
+    let verdicts = judge(&client, AccessLevel::Everything, &attendant, |_| {});
     assert_eq!(*told.lock().expect("nobody panicked"), [9_500]);
     let made: Vec<&str> = verdicts.iter().map(|verdict| verdict.findings[0].check).collect();
     assert_eq!(made.last(), Some(&"nothing-eligible"), "{made:?}");
@@ -206,7 +211,7 @@ fn every_lie_is_found_by_the_check_that_is_about_it() {
     let mut proved = Vec::new();
     for (lie, checks) in lies() {
         let stub = stub(&WORKING, std::slice::from_ref(&lie));
-        let verdicts = judged(&stub, Reach::Everything);
+        let verdicts = judged(&stub, AccessLevel::Everything);
         assert!(stub.rules()[0].fired > 0, "{lie} was never told");
         for check in checks {
             let verdict = verdicts
@@ -218,10 +223,10 @@ fn every_lie_is_found_by_the_check_that_is_about_it() {
         }
     }
     // A coordinator that asks for no token, and one whose watching token may work.
-    let open = Stub::start(Config::default()).expect("a stub can be started");
+    let open = Stub::start(StubConfig::default()).expect("a stub can be started");
     let lax = stub(&WORKING, &[]);
     for (stub, check) in [(&open, "tokens"), (&lax, "watching-token")] {
-        let verdicts = judged(stub, Reach::Observe);
+        let verdicts = judged(stub, AccessLevel::Observe);
         let verdict = verdicts.iter().find(|verdict| verdict.findings[0].check == check);
         assert_eq!(
             verdict.map(|verdict| verdict.outcome),
@@ -233,7 +238,7 @@ fn every_lie_is_found_by_the_check_that_is_about_it() {
     for check in ALL {
         assert!(proved.contains(&check.name), "no lie is about `{}`", check.name);
         assert!(
-            register::named(check.name).is_none(),
+            registry::named(check.name).is_none(),
             "{} is the name of two checks",
             check.name
         );
@@ -242,6 +247,6 @@ fn every_lie_is_found_by_the_check_that_is_about_it() {
 
 #[test]
 fn an_address_without_http_is_refused_with_what_to_do() {
-    let error = Client::new("https://example.org", None).expect_err("it is https");
+    let error = CoordinatorClient::new("https://example.org", None).expect_err("it is https");
     assert!(error.to_string().contains("proxy that ends TLS"), "{error}");
 }

@@ -11,11 +11,11 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use common::{checks, inline, suite};
+use conformance::outcome::{CaseResult, Outcome};
 use conformance::profile::Profile;
-use conformance::report::account::Moment;
+use conformance::report::run_trace::TimelineEvent;
 use conformance::scenario::parse;
-use conformance::supervise::{Ended, Exit};
-use conformance::verdict::{Outcome, Verdict};
+use conformance::supervise::{ProcessExit, SupervisorReport};
 
 /// A runner that is a shell script of one line.
 fn shell(script: &str) -> Profile {
@@ -27,7 +27,7 @@ fn shell(script: &str) -> Profile {
     }
 }
 
-fn judged(script: &str, scenario: &str) -> Verdict {
+fn judged(script: &str, scenario: &str) -> CaseResult {
     suite(shell(script)).judge_scenario("inline", &inline(scenario))
 }
 
@@ -186,7 +186,7 @@ fn an_engine_tells_sigterm_whether_it_ignores_it_or_not_and_an_end_without_it_is
         assert_eq!(failed.contains(&"order"), !right, "{scenario}\n{}", verdict.story);
         assert!(!failed.contains(&"ends-in-time"), "{scenario}\n{}", verdict.story);
         assert!(checks(&verdict, Outcome::Broken).is_empty(), "{}", verdict.story);
-        let ended = |moment: &Moment| moment.what == "devin for alpha was ended";
+        let ended = |moment: &TimelineEvent| moment.what == "devin for alpha was ended";
         assert!(verdict.accounts[0].moments.iter().any(ended), "{}", verdict.story);
     }
 }
@@ -431,7 +431,7 @@ fn with_a_second(exit: &str) -> String {
     DRAIN.replace("[expect]", &step)
 }
 
-/// A runner whose `run` waits for its `second`, which does this.
+/// A runner whose `exchange_run` waits for its `second`, which does this.
 fn two_commands(second: &str) -> String {
     format!(
         "case $1 in second) : >\"$TMPDIR/second\"; {second};; \
@@ -502,8 +502,8 @@ fn when_the_harness_is_gone_its_supervisor_ends_everything() {
     drop(supervisor.stdin.take());
     supervisor.wait().expect("it ends by itself");
     let text = std::fs::read(&report).expect("a report");
-    let ended: Ended = serde_json::from_slice(&text).expect("JSON");
-    assert_eq!(ended.exit, Exit::Deadline);
+    let ended: SupervisorReport = serde_json::from_slice(&text).expect("JSON");
+    assert_eq!(ended.exit, ProcessExit::Deadline);
     assert!(
         ended
             .stragglers
@@ -555,8 +555,9 @@ fn a_runner_is_started_with_the_default_for_every_signal_however_the_harness_was
         (0, 0),
         "{status}"
     );
-    let ended: Ended = serde_json::from_slice(&std::fs::read(&report).expect("a report")).expect("JSON");
-    assert_eq!((ended.exit, ended.stragglers), (Exit::Code(0), Vec::new()));
+    let ended: SupervisorReport =
+        serde_json::from_slice(&std::fs::read(&report).expect("a report")).expect("JSON");
+    assert_eq!((ended.exit, ended.stragglers), (ProcessExit::Code(0), Vec::new()));
 }
 
 #[test]

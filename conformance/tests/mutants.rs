@@ -5,59 +5,83 @@
 mod common;
 
 use common::{aq, scenario, suite};
-use conformance::check::register::{self, Basis};
-use conformance::mutant::ALL;
-use conformance::mutant::cases::{self, Case};
-use conformance::mutant::matrix::{self, Fate};
-use conformance::scenario::select;
+use conformance::checks::registry::{self, CheckBasis};
+use conformance::mutants::ALL;
+use conformance::mutants::matrix_cases::{self, MutantCase};
+use conformance::mutants::matrix_runner::{self, MatrixOutcome};
+use conformance::scenario::scenario_files;
 
 /// A part of the kill matrix, as much as the tests' time allows; `conformance mutants` carries out all of it.
 #[test]
 fn wrong_runners_die_of_the_check_that_is_about_them() {
-    let found = select::all(&common::scenarios()).expect("scenarios");
+    let found = scenario_files::all(&common::scenarios()).expect("scenarios");
     let jobs = conformance::suite::default_jobs();
     // Who never ends takes all of a scenario's time, and who outlives a lease all of the lease's: both are for the
     // command.
-    let soon = |case: &Case| case.check != "ends-in-time" && !case.scenario.starts_with("route/stopped");
-    let some: Vec<Case> = cases::ALL.iter().copied().filter(soon).step_by(4).collect();
-    let rows = matrix::run(&suite(aq()), &found, &some, jobs);
-    let alive: Vec<_> = rows.iter().filter(|row| row.fate != Fate::Killed).collect();
-    assert!(alive.is_empty(), "{}\n{}", matrix::render(&rows), alive[0].story);
+    let soon =
+        |case: &MutantCase| case.check != "ends-in-time" && !case.scenario.starts_with("route/stopped");
+    let some: Vec<MutantCase> = matrix_cases::ALL
+        .iter()
+        .copied()
+        .filter(soon)
+        .step_by(4)
+        .collect();
+    let rows = matrix_runner::run(&suite(aq()), &found, &some, jobs);
+    let alive: Vec<_> = rows
+        .iter()
+        .filter(|row| row.fate != MatrixOutcome::Killed)
+        .collect();
+    assert!(
+        alive.is_empty(),
+        "{}\n{}",
+        matrix_runner::render(&rows),
+        alive[0].story
+    );
 }
 
 #[test]
 fn a_runner_without_a_fault_kills_no_case_and_a_case_without_its_fault_is_no_proof() {
-    let found = select::all(&common::scenarios()).expect("scenarios");
-    let case = Case {
+    let found = scenario_files::all(&common::scenarios()).expect("scenarios");
+    let case = MutantCase {
         mutant: "control",
-        ..cases::ALL[0]
+        ..matrix_cases::ALL[0]
     };
-    let rows = matrix::run(&suite(aq()), &found, &[case], 1);
-    assert_eq!(rows[0].fate, Fate::Survived(vec![]), "{}", rows[0].story);
-    let idle = Case {
+    let rows = matrix_runner::run(&suite(aq()), &found, &[case], 1);
+    assert_eq!(rows[0].fate, MatrixOutcome::Survived(vec![]), "{}", rows[0].story);
+    let idle = MutantCase {
         mutant: "ignores-locks",
         scenario: "no/such",
         ..case
     };
-    let rows = matrix::run(&suite(aq()), &found, &[idle], 1);
-    assert!(matches!(rows[0].fate, Fate::Unproved(_)), "{:?}", rows[0].fate);
+    let rows = matrix_runner::run(&suite(aq()), &found, &[idle], 1);
+    assert!(
+        matches!(rows[0].fate, MatrixOutcome::Inconclusive(_)),
+        "{:?}",
+        rows[0].fate
+    );
 }
 
 /// Counters that stand still prove nothing where nobody asked.
 #[test]
 fn zero_mutations_counts_only_where_the_fake_saw_this_runners_own_shadow_calls() {
-    let found = select::all(&common::scenarios()).expect("scenarios");
-    let unseen: Vec<Case> = ["does-nothing", "stays-offline"]
-        .map(|mutant| Case {
+    let found = scenario_files::all(&common::scenarios()).expect("scenarios");
+    let unseen: Vec<MutantCase> = ["does-nothing", "stays-offline"]
+        .map(|mutant| MutantCase {
             mutant,
             scenario: "shadow/agree",
             check: "shadow-seen",
             clauses: &["S-3"],
         })
         .into();
-    let rows = matrix::run(&suite(aq()), &found, &unseen, 2);
+    let rows = matrix_runner::run(&suite(aq()), &found, &unseen, 2);
     for row in rows {
-        assert_eq!(row.fate, Fate::Killed, "{}\n{}", row.case.mutant, row.story);
+        assert_eq!(
+            row.fate,
+            MatrixOutcome::Killed,
+            "{}\n{}",
+            row.case.mutant,
+            row.story
+        );
         assert!(row.story.contains("`shadow-seen`"), "{}", row.story);
         // All that could be counted was in order.
         for check in ["`mutations`", "`digest`", "`only-shadow-operations`"] {
@@ -69,14 +93,14 @@ fn zero_mutations_counts_only_where_the_fake_saw_this_runners_own_shadow_calls()
 #[test]
 fn every_mutant_but_the_control_has_a_case_and_every_case_a_clause_of_its_check() {
     for mutant in ALL.iter().filter(|mutant| !mutant.is_control()) {
-        let has = cases::ALL.iter().any(|case| case.mutant == mutant.name);
+        let has = matrix_cases::ALL.iter().any(|case| case.mutant == mutant.name);
         assert!(has, "{} has no case", mutant.name);
     }
-    for case in cases::ALL {
-        let entry = register::named(case.check).expect("the check is in the register");
+    for case in matrix_cases::ALL {
+        let entry = registry::named(case.check).expect("the check is in the register");
         let of_scenario = match entry.basis {
-            Basis::Scenario => scenario(case.scenario).clauses,
-            Basis::Always | Basis::Instrument => Vec::new(),
+            CheckBasis::Scenario => scenario(case.scenario).clauses,
+            CheckBasis::Always | CheckBasis::Instrument => Vec::new(),
         };
         for clause in case.clauses {
             assert!(

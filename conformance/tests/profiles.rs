@@ -9,9 +9,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use common::{aq, scenario, suite};
+use conformance::outcome::{CaseResult, Outcome};
 use conformance::profile::{self, Profile};
 use conformance::smoke;
-use conformance::verdict::{Outcome, Verdict};
 use tempfile::TempDir;
 
 /// A runner with words, variables and a log form of its own: `aq` behind a script that translates.
@@ -78,7 +78,7 @@ fn folder(form: &str, profile: &str) -> (TempDir, PathBuf) {
     (folder, file)
 }
 
-fn smoked(form: &str, text: &str) -> Vec<Verdict> {
+fn smoked(form: &str, text: &str) -> Vec<CaseResult> {
     let (_folder, file) = folder(form, text);
     let profile = profile::read(&file).expect("a readable profile");
     smoke::judge(&suite(profile), &[], |_| {})

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{aq, harness, suite};
-use conformance::mutant::Mutant;
+use conformance::mutants::Mutant;
 use conformance::property;
 use conformance::suite::default_jobs;
 

@@ -8,10 +8,10 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use common::suite;
+use conformance::outcome::Outcome;
 use conformance::profile;
-use conformance::scenario::select;
+use conformance::scenario::scenario_files;
 use conformance::suite::default_jobs;
-use conformance::verdict::Outcome;
 
 /// What is tried here: something of each area, and what a shell script gets wrong first.
 const SOME: [&str; 12] = [
@@ -36,7 +36,7 @@ fn folder() -> PathBuf {
 #[test]
 fn the_runner_in_bash_is_conformant_where_it_claims_to_be() {
     let profile = profile::read(&folder().join("profile.toml")).expect("the profile can be read");
-    let mut found = select::all(&common::scenarios()).expect("scenarios");
+    let mut found = scenario_files::all(&common::scenarios()).expect("scenarios");
     found.retain(|found| SOME.contains(&found.id.as_str()));
     assert_eq!(found.len(), SOME.len(), "a scenario of the list is gone");
     for verdict in suite(profile).run(&found, default_jobs(), |_| {}) {

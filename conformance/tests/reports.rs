@@ -5,13 +5,15 @@ use std::collections::BTreeSet;
 use std::io::BufReader;
 use std::time::Duration;
 
-use conformance::clause::{coverage, gaps};
-use conformance::report::account::{Account, Moment, Witness};
-use conformance::report::event::{Case, CheckResult, End, Ended, Event, Place, Started, VERSION};
-use conformance::report::parting::{self, Parting};
-use conformance::report::record::{ReadError, Record};
-use conformance::report::{Colour, event, github, html, json, junit, terminal};
-use conformance::verdict::Outcome;
+use conformance::clause::{coverage, coverage_gaps};
+use conformance::outcome::Outcome;
+use conformance::report::event_stream::{
+    CaseReport, CheckResult, RunEndReason, RunEnded, RunEvent, RunStarted, SourceLine, VERSION,
+};
+use conformance::report::first_difference::{self, FirstDifference};
+use conformance::report::run_record::{RunRecord, StreamReadError};
+use conformance::report::run_trace::{EventSource, RunTrace, TimelineEvent};
+use conformance::report::{ColourChoice, event_stream, github_actions, html, json, junit, terminal};
 use quick_junit::{NonSuccessKind, Report, TestCaseStatus};
 
 const OUTCOMES: [Outcome; 5] = [
@@ -27,7 +29,7 @@ const HOSTILE: [&str; 8] = [
     "plain",
     "<script>alert(1)</script>&amp;\"'",
     "]]><failure/>",
-    "::error file=x::y\n::stop-commands::z\n##[error]w",
+    "::error file=x::y\n::stop-outcome::z\n##[error]w",
     "a | b `c` ````` <details>\n\n# heading",
     "nul\0 esc\u{1b}[31m del\u{7f} c1\u{9b} \u{fffe}\u{ffff} \u{202e}",
     "100% \r\n 0 passed, 0 failed",
@@ -35,9 +37,9 @@ const HOSTILE: [&str; 8] = [
 ];
 
 /// Small numbers that a seed decides.
-struct Dice(u64);
+struct TestRng(u64);
 
-impl Dice {
+impl TestRng {
     fn below(&mut self, limit: u64) -> u64 {
         self.0 = self
             .0
@@ -53,17 +55,17 @@ impl Dice {
     }
 }
 
-fn case(id: &str, outcome: Outcome, dice: &mut Dice) -> Case {
+fn case(id: &str, outcome: Outcome, dice: &mut TestRng) -> CaseReport {
     let failed = matches!(outcome, Outcome::Fail | Outcome::Broken);
-    let moment = Moment {
+    let moment = TimelineEvent {
         at_us: 1_500,
-        seen_by: [Witness::Runner, Witness::Coordinator, Witness::Script][dice.below(3) as usize],
+        seen_by: [EventSource::Runner, EventSource::Coordinator, EventSource::Script][dice.below(3) as usize],
         what: dice.text(),
         about: vec!["alpha".into()],
         odd: dice.below(2) == 0,
         moved: None,
     };
-    let account = Account {
+    let account = RunTrace {
         name: "the run".into(),
         kept: None,
         commands: vec![],
@@ -73,21 +75,21 @@ fn case(id: &str, outcome: Outcome, dice: &mut Dice) -> Case {
         moments_left_out: 0,
         unwatched: None,
     };
-    let parting = Parting {
-        kind: parting::Kind::Line,
+    let parting = FirstDifference {
+        kind: first_difference::DifferenceKind::Line,
         at_us: (dice.below(2) == 0).then_some(1_600),
         place: dice.text(),
         expected: dice.text(),
         seen: dice.text(),
     };
     let partings = if failed { vec![parting] } else { vec![] };
-    Case {
+    CaseReport {
         id: id.to_owned(),
         title: dice.text(),
         clauses: vec!["S-1".into()],
         outcome,
         took_ms: dice.below(1_000),
-        place: Some(Place {
+        place: Some(SourceLine {
             file: format!("scenarios/{id}.toml"),
             line: 3,
         }),
@@ -110,18 +112,23 @@ fn case(id: &str, outcome: Outcome, dice: &mut Dice) -> Case {
 }
 
 /// The events of a run that has been made up.
-fn run(seed: u64) -> Vec<Event> {
-    let mut dice = Dice(seed);
+fn run(seed: u64) -> Vec<RunEvent> {
+    let mut dice = TestRng(seed);
     let wanted = dice.below(7);
     let ids: Vec<String> = (0..wanted)
         .map(|number| format!("{number}/{}", dice.text()))
         .collect();
-    let why = [End::Complete, End::Complete, End::FailFast, End::Interrupted][dice.below(4) as usize];
+    let why = [
+        RunEndReason::Complete,
+        RunEndReason::Complete,
+        RunEndReason::FailFast,
+        RunEndReason::Interrupted,
+    ][dice.below(4) as usize];
     let ran = match why {
-        End::Complete => ids.len(),
-        End::FailFast | End::Interrupted => dice.below(wanted + 1) as usize,
+        RunEndReason::Complete => ids.len(),
+        RunEndReason::FailFast | RunEndReason::Interrupted => dice.below(wanted + 1) as usize,
     };
-    let mut events = vec![Event::RunStarted(Box::new(Started {
+    let mut events = vec![RunEvent::RunStarted(Box::new(RunStarted {
         version: VERSION,
         command: "run".into(),
         subject: dice.text(),
@@ -129,17 +136,17 @@ fn run(seed: u64) -> Vec<Event> {
         jobs: 2,
         shuffle: (dice.below(2) == 0).then_some(seed),
         cases: ids.clone(),
-        ..Started::default()
+        ..RunStarted::default()
     }))];
     for id in &ids[..ran] {
         // One kind alone is what decides an exit code, so it has to come about often.
         let kinds = 1 + seed % OUTCOMES.len() as u64;
         let outcome = OUTCOMES[(seed / 5 + dice.below(kinds)) as usize % OUTCOMES.len()];
-        events.push(Event::CaseStarted { id: id.clone() });
-        events.push(Event::CaseEnded(Box::new(case(id, outcome, &mut dice))));
+        events.push(RunEvent::CaseStarted { id: id.clone() });
+        events.push(RunEvent::CaseEnded(Box::new(case(id, outcome, &mut dice))));
     }
     let exit = folded(&events).exit_at(why);
-    events.push(Event::RunEnded(Ended {
+    events.push(RunEvent::RunEnded(RunEnded {
         why,
         took_ms: 12,
         exit,
@@ -147,16 +154,16 @@ fn run(seed: u64) -> Vec<Event> {
     events
 }
 
-fn folded(events: &[Event]) -> Record {
-    let mut record = Record::default();
+fn folded(events: &[RunEvent]) -> RunRecord {
+    let mut record = RunRecord::default();
     events.iter().cloned().for_each(|event| record.take(event));
     record
 }
 
 /// Passed, failed, broken, neither (known, not applicable, not run), and whether it is green.
-type Said = (usize, usize, usize, usize, bool);
+type OutcomeTally = (usize, usize, usize, usize, bool);
 
-fn by_json(record: &Record) -> (Said, u64) {
+fn by_json(record: &RunRecord) -> (OutcomeTally, u64) {
     let report: serde_json::Value = serde_json::from_str(&json::render(record)).expect("JSON");
     let number = |key: &str| report[key].as_u64().expect(key) as usize;
     let neither = number("knownFailures") + number("notApplicable") + number("notRun");
@@ -173,7 +180,7 @@ fn by_json(record: &Record) -> (Said, u64) {
     )
 }
 
-fn by_junit(record: &Record) -> Said {
+fn by_junit(record: &RunRecord) -> OutcomeTally {
     let xml = junit::render(record);
     let report = Report::deserialize_from_str(&xml).expect("XML that can be read back");
     let mut said = (0, 0, 0, 0, true);
@@ -198,7 +205,7 @@ fn by_junit(record: &Record) -> Said {
     said
 }
 
-fn by_html(record: &Record) -> (Said, u64) {
+fn by_html(record: &RunRecord) -> (OutcomeTally, u64) {
     let page = html::render(record);
     let count = |outcome: &str| {
         let told = page
@@ -230,8 +237,8 @@ fn by_html(record: &Record) -> (Said, u64) {
 }
 
 /// Of the step's summary: its sign and its table.
-fn by_summary(record: &Record) -> Said {
-    let text = github::summary(record);
+fn by_summary(record: &RunRecord) -> OutcomeTally {
+    let text = github_actions::summary(record);
     let count = |name: &str| {
         let row = text.split(&format!("\n| {name} | ")).nth(1).expect("a row");
         row.split(' ')
@@ -258,7 +265,7 @@ fn all_reports_of_a_run_agree_with_each_other_and_with_its_exit_code() {
         let counts = record.counts();
         let neither = counts.known_failures + counts.not_applicable + counts.not_run;
         let green = record.exit() == 0;
-        let said: Said = (counts.passed, counts.failed, counts.broken, neither, green);
+        let said: OutcomeTally = (counts.passed, counts.failed, counts.broken, neither, green);
         let exit = u64::from(record.exit());
         assert_eq!(by_json(&record), (said, exit), "JSON, seed {seed}");
         assert_eq!(
@@ -269,14 +276,14 @@ fn all_reports_of_a_run_agree_with_each_other_and_with_its_exit_code() {
         );
         assert_eq!(by_html(&record), (said, exit), "HTML, seed {seed}");
         assert_eq!(by_summary(&record), said, "step summary, seed {seed}");
-        let text = terminal::summary(&record, Colour::Off);
+        let text = terminal::summary(&record, ColourChoice::Off);
         let last = format!(
             "{} passed, {} failed",
             counts.passed,
             counts.failed + counts.broken
         );
         assert_eq!(text.lines().last(), Some(last.as_str()), "terminal, seed {seed}");
-        let annotations = github::annotations(&record, None);
+        let annotations = github_actions::annotations(&record, None);
         let commands = annotations
             .lines()
             .filter(|line| line.starts_with("::error "))
@@ -289,11 +296,11 @@ fn all_reports_of_a_run_agree_with_each_other_and_with_its_exit_code() {
             "{annotations}"
         );
         match &events[events.len() - 1] {
-            Event::RunEnded(ended) => assert_eq!(ended.exit, record.exit(), "the stream, seed {seed}"),
+            RunEvent::RunEnded(ended) => assert_eq!(ended.exit, record.exit(), "the stream, seed {seed}"),
             other => panic!("{other:?} is no end"),
         }
         exits.insert(exit);
-        reached.insert((counts.passed > 0, record.end() == End::Complete, exit));
+        reached.insert((counts.passed > 0, record.end() == RunEndReason::Complete, exit));
     }
     assert_eq!(
         exits,
@@ -309,11 +316,11 @@ fn all_reports_of_a_run_agree_with_each_other_and_with_its_exit_code() {
 /// S-1 is named by the one scenario of this run, C-1 by a check of coordinators, T-5 by a scenario that was not run.
 #[test]
 fn the_page_says_of_each_clause_whether_it_is_cited_and_forced() {
-    let mut record = folded(&[Event::RunStarted(Box::default())]);
-    record.take(Event::CaseEnded(Box::new(case(
+    let mut record = folded(&[RunEvent::RunStarted(Box::default())]);
+    record.take(RunEvent::CaseEnded(Box::new(case(
         "a/b",
         Outcome::Fail,
-        &mut Dice(1),
+        &mut TestRng(1),
     ))));
     let page = html::render(&record);
     let cell = |column: &str, id: &str| {
@@ -322,7 +329,9 @@ fn the_page_says_of_each_clause_whether_it_is_cited_and_forced() {
         rest.split("</td>").next().expect("a cell").to_owned()
     };
     let (checks, mutants) = (coverage::checks(), coverage::mutants());
-    let named = |all: &[coverage::Naming], id: &String| all.iter().any(|naming| naming.clauses.contains(id));
+    let named = |all: &[coverage::ClauseReferences], id: &String| {
+        all.iter().any(|naming| naming.clauses.contains(id))
+    };
     for clause in conformance::clause::all() {
         let id = &clause.id;
         let cited = id == "S-1" || named(&checks, id);
@@ -345,54 +354,54 @@ fn the_page_says_of_each_clause_whether_it_is_cited_and_forced() {
     );
     assert_eq!(cell("cited", "T-5"), "not here");
     let told = page.matches("class=\"gap\">NOT FORCED is ").count();
-    assert_eq!(told, gaps::EXCUSES.len(), "each gap is told");
+    assert_eq!(told, coverage_gaps::EXCUSES.len(), "each gap is told");
 }
 
 #[test]
 fn nothing_executed_is_red_in_every_report() {
-    let mut record = folded(&[Event::RunStarted(Box::default())]);
-    record.take(Event::RunEnded(Ended {
-        why: End::Complete,
+    let mut record = folded(&[RunEvent::RunStarted(Box::default())]);
+    record.take(RunEvent::RunEnded(RunEnded {
+        why: RunEndReason::Complete,
         took_ms: 0,
-        exit: record.exit_at(End::Complete),
+        exit: record.exit_at(RunEndReason::Complete),
     }));
     assert_eq!(by_json(&record), ((0, 0, 0, 0, false), 3));
     assert!(!by_junit(&record).4, "{}", junit::render(&record));
     assert_eq!(by_html(&record).1, 3);
-    assert!(github::summary(&record).starts_with("## ❌"));
-    assert!(github::annotations(&record, None).starts_with("::error "));
-    assert!(terminal::summary(&record, Colour::Off).contains("nothing was run"));
+    assert!(github_actions::summary(&record).starts_with("## ❌"));
+    assert!(github_actions::annotations(&record, None).starts_with("::error "));
+    assert!(terminal::summary(&record, ColourChoice::Off).contains("nothing was run"));
 }
 
 #[test]
 fn no_text_gets_out_of_the_place_that_a_report_gives_it() {
     for text in HOSTILE {
-        let mut dice = Dice(1);
+        let mut dice = TestRng(1);
         let mut bad = case(&format!("area/{text}"), Outcome::Fail, &mut dice);
         bad.title = text.into();
         bad.findings[0].observed = text.into();
         bad.story = text.into();
         bad.accounts[0].moments[0].what = text.into();
-        let mut record = folded(&[Event::RunStarted(Box::new(Started {
+        let mut record = folded(&[RunEvent::RunStarted(Box::new(RunStarted {
             subject: text.into(),
             program: vec![text.into()],
             cases: vec![bad.id.clone()],
-            ..Started::default()
+            ..RunStarted::default()
         }))]);
-        record.take(Event::CaseEnded(Box::new(bad)));
+        record.take(RunEvent::CaseEnded(Box::new(bad)));
         let page = html::render(&record);
         assert!(!page.contains("<script"), "{page}");
         let xml = junit::render(&record);
         let forbidden = |character: char| matches!(character, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}');
         assert!(!xml.contains(forbidden), "{xml:?}");
         assert_eq!(by_junit(&record).1, 1, "{xml}");
-        let annotations = github::annotations(&record, None);
+        let annotations = github_actions::annotations(&record, None);
         let lines: Vec<&str> = annotations.lines().collect();
         assert!(lines[0].starts_with("::error file="), "{annotations}");
         assert!(!annotations.contains(['\u{1b}', '\r']), "{annotations:?}");
         // One line for the failure, one that says that the run was cut off.
         assert_eq!(lines.len(), 2, "{annotations}");
-        let summary = github::summary(&record);
+        let summary = github_actions::summary(&record);
         let table: Vec<&str> = summary
             .lines()
             .filter(|line| line.starts_with("| FAIL"))
@@ -408,7 +417,7 @@ fn no_text_gets_out_of_the_place_that_a_report_gives_it() {
         assert_eq!(parts.len(), 3, "before, in and after the fence\n{summary}");
         assert_eq!(parts[0].matches("<details>").count(), 1, "{summary}");
         assert_eq!(parts[2].trim(), "</details>", "{summary}");
-        let text = terminal::summary(&record, Colour::Off);
+        let text = terminal::summary(&record, ColourChoice::Off);
         assert!(
             !text
                 .lines()
@@ -427,7 +436,7 @@ fn a_stream_is_read_back_as_it_was_and_a_torn_one_is_an_interrupted_run() {
             .map(|event| serde_json::to_string(event).expect("JSON"))
             .collect();
         let whole = lines.join("\n");
-        let read = Record::read(BufReader::new(whole.as_bytes())).expect("a stream");
+        let read = RunRecord::read(BufReader::new(whole.as_bytes())).expect("a stream");
         let record = folded(&events);
         assert_eq!(
             (read.cases, read.ended),
@@ -435,25 +444,28 @@ fn a_stream_is_read_back_as_it_was_and_a_torn_one_is_an_interrupted_run() {
             "seed {seed}"
         );
         let torn = &whole[..whole.len() - 5];
-        let read = Record::read(BufReader::new(torn.as_bytes())).expect("a torn stream");
-        assert_eq!((read.end(), read.exit()), (End::Interrupted, 130));
+        let read = RunRecord::read(BufReader::new(torn.as_bytes())).expect("a torn stream");
+        assert_eq!((read.end(), read.exit()), (RunEndReason::Interrupted, 130));
     }
 }
 
 #[test]
 fn a_stream_of_another_version_or_none_at_all_is_refused() {
-    let other = Event::RunStarted(Box::new(Started {
+    let other = RunEvent::RunStarted(Box::new(RunStarted {
         version: VERSION + 1,
-        ..Started::default()
+        ..RunStarted::default()
     }));
     let other = serde_json::to_string(&other).expect("JSON");
-    let read = |text: &str| Record::read(BufReader::new(text.as_bytes()));
-    assert!(matches!(read(&other), Err(ReadError::Version { .. })));
-    assert!(matches!(read(""), Err(ReadError::NoStart)));
-    assert!(matches!(read("{}"), Err(ReadError::NoEvent { line: 1, .. })));
+    let read = |text: &str| RunRecord::read(BufReader::new(text.as_bytes()));
+    assert!(matches!(read(&other), Err(StreamReadError::Version { .. })));
+    assert!(matches!(read(""), Err(StreamReadError::NoStart)));
+    assert!(matches!(
+        read("{}"),
+        Err(StreamReadError::NoEvent { line: 1, .. })
+    ));
     assert!(matches!(
         read(r#"{"event":"case-started","id":"a"}"#),
-        Err(ReadError::NoStart)
+        Err(StreamReadError::NoStart)
     ));
 }
 
@@ -461,7 +473,7 @@ fn a_stream_of_another_version_or_none_at_all_is_refused() {
 fn the_schema_that_is_checked_in_is_the_one_of_the_types_and_streams_keep_it() {
     let checked_in = include_str!("../events.schema.json");
     assert!(
-        checked_in == event::schema(),
+        checked_in == event_stream::schema(),
         "run `cargo run -p conformance -- schema events >conformance/events.schema.json`"
     );
     let schema: serde_json::Value = serde_json::from_str(checked_in).expect("JSON");

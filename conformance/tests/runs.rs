@@ -1,10 +1,10 @@
 //! Whole runs of the harness as its users start it: each outcome once, and what all reports, the exit code and the
 //! commands that are printed make of it.
 
-#[path = "runs/outputs.rs"]
-mod outputs;
 #[path = "runs/replay_trust.rs"]
 mod replay_trust;
+#[path = "runs/outputs.rs"]
+mod report_writer;
 #[path = "runs/strange_scenarios.rs"]
 mod strange_scenarios;
 
@@ -18,7 +18,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// A folder with scenarios of one command each, and a runner that is a script.
-struct Bench {
+struct TestBench {
     folder: TempDir,
 }
 
@@ -27,10 +27,10 @@ const PASS: &str = "exit = 0\n";
 const FAIL: &str = "exit = 3\n";
 const BROKEN: &str = "[[step]]\nonce = { ship = \"alpha\" }\ndo = \"kill\"\n";
 
-impl Bench {
-    fn new(runner: &str, scenarios: &[(&str, &str)], profile: &str) -> Bench {
+impl TestBench {
+    fn new(runner: &str, scenarios: &[(&str, &str)], profile: &str) -> TestBench {
         let folder = tempfile::tempdir().expect("a folder");
-        let bench = Bench { folder };
+        let bench = TestBench { folder };
         for (id, expect) in scenarios {
             bench.scenario(id, "F-1", expect);
         }
@@ -130,12 +130,12 @@ fn printed_command(output: &str) -> &str {
 const REPORTS: [&str; 6] = ["--events", "e.ndjson", "--junit", "j.xml", "--html", "h.html"];
 
 /// A scenario's id and what it expects.
-type Named<'a> = (&'a str, &'a str);
+type NamedScenario<'a> = (&'a str, &'a str);
 /// Exit code, passed, failed and broken.
-type Said = (i32, u64, u64, u64);
+type ExitAndCounts = (i32, u64, u64, u64);
 
 /// What all reports of this run say.
-fn agreed(bench: &Bench, more: &[&str]) -> Said {
+fn agreed(bench: &TestBench, more: &[&str]) -> ExitAndCounts {
     let arguments: Vec<&str> = ["run", "--json"]
         .iter()
         .chain(more)
@@ -192,7 +192,7 @@ fn every_outcome_comes_out_the_same_in_every_report_and_in_the_exit_code() {
     let late = known.replace("2999", "2001");
     let lacks = "lacks = [\"S-7\"]\n";
     let passing = ("a/pass", PASS);
-    let cases: [(&[Named], &str, Said); 9] = [
+    let cases: [(&[NamedScenario], &str, ExitAndCounts); 9] = [
         (&[passing], "", (0, 1, 0, 0)),
         (&[passing, ("a/fail", FAIL)], "", (1, 1, 1, 0)),
         (&[passing, ("a/broken", BROKEN)], "", (3, 1, 0, 1)),
@@ -208,10 +208,10 @@ fn every_outcome_comes_out_the_same_in_every_report_and_in_the_exit_code() {
         (&[("a/known", FAIL)], known, (3, 0, 0, 0)),
     ];
     for (scenarios, profile, expected) in cases {
-        let bench = Bench::new("exit 0", scenarios, profile);
+        let bench = TestBench::new("exit 0", scenarios, profile);
         assert_eq!(agreed(&bench, &[]), expected, "{scenarios:?} {profile}");
     }
-    let bench = Bench::new("exit 0", &[], lacks);
+    let bench = TestBench::new("exit 0", &[], lacks);
     fs::create_dir(bench.path("scenarios")).expect("a folder");
     assert_eq!(agreed(&bench, &[]), (3, 0, 0, 0), "nothing was executed");
     bench.scenario("a/lacking", "S-7", PASS);
@@ -222,7 +222,7 @@ fn every_outcome_comes_out_the_same_in_every_report_and_in_the_exit_code() {
 
 #[test]
 fn the_command_under_a_failure_runs_it_alone_and_says_whether_it_is_put_right() {
-    let bench = Bench::new("exit 0", &[("a/it's", FAIL), ("a/pass", PASS)], "");
+    let bench = TestBench::new("exit 0", &[("a/it's", FAIL), ("a/pass", PASS)], "");
     let (code, output, _) = bench.run(&["run"]);
     assert_eq!(code, Some(1), "{output}");
     let (code, alone, errors) = bench.pasted(printed_command(&output));
@@ -260,7 +260,7 @@ fn the_command_under_a_failure_runs_it_alone_and_says_whether_it_is_put_right() 
 
 #[test]
 fn a_stream_without_a_failure_gives_nothing_to_replay_and_that_is_not_green() {
-    let bench = Bench::new("exit 0", &[("a/pass", PASS)], "");
+    let bench = TestBench::new("exit 0", &[("a/pass", PASS)], "");
     bench.run(&["run", "--events", "e.ndjson"]);
     let (code, _, errors) = bench.run(&["replay", "e.ndjson"]);
     assert_eq!(code, Some(3), "{errors}");
@@ -272,7 +272,7 @@ fn a_stream_without_a_failure_gives_nothing_to_replay_and_that_is_not_green() {
 #[test]
 fn fail_fast_begins_nothing_after_a_failure_and_says_what_was_left_out() {
     let scenarios = [("a/1", FAIL), ("a/2", PASS), ("a/3", FAIL)];
-    let bench = Bench::new("echo ran >>\"$(dirname \"$0\")/ran\"; exit 0", &scenarios, "");
+    let bench = TestBench::new("echo ran >>\"$(dirname \"$0\")/ran\"; exit 0", &scenarios, "");
     let (code, output, _) = bench.run(&["run", "--jobs", "1", "--fail-fast", "--json"]);
     assert_eq!(code, Some(1), "{output}");
     let report: Value = serde_json::from_str(&output).expect("JSON");
@@ -295,7 +295,7 @@ fn fail_fast_begins_nothing_after_a_failure_and_says_what_was_left_out() {
 /// An option that would do nothing is an expectation that would come to nothing.
 #[test]
 fn an_option_that_means_nothing_to_a_command_is_refused_and_nothing_is_run() {
-    let bench = Bench::new("touch \"$(dirname \"$0\")/ran\"", &[("a/pass", PASS)], "");
+    let bench = TestBench::new("touch \"$(dirname \"$0\")/ran\"", &[("a/pass", PASS)], "");
     let reports: [&[&str]; 6] = [
         &["--events", "r"],
         &["--junit", "r"],
@@ -330,7 +330,7 @@ fn an_option_that_means_nothing_to_a_command_is_refused_and_nothing_is_run() {
 fn a_scenario_that_comes_out_otherwise_is_found_with_the_run_in_which_it_did() {
     // The third run finds what the second left.
     let moody = "n=\"$(dirname \"$0\")/n\"; echo x >>\"$n\"; [ $(wc -l <\"$n\") -lt 3 ]";
-    let bench = Bench::new(moody, &[("a/moody", PASS)], "");
+    let bench = TestBench::new(moody, &[("a/moody", PASS)], "");
     let (code, output, errors) = bench.run(&["steady", "--runs", "4", "--jobs", "4", "--shuffle", "10"]);
     assert_eq!(code, Some(1), "{output}{errors}");
     assert!(
@@ -346,14 +346,14 @@ fn a_scenario_that_comes_out_otherwise_is_found_with_the_run_in_which_it_did() {
         output.lines().last(),
         Some("4 runs of 1 scenarios: 2 outcomes differed")
     );
-    let bench = Bench::new("exit 0", &[("a/pass", PASS)], "");
+    let bench = TestBench::new("exit 0", &[("a/pass", PASS)], "");
     let (code, output, _) = bench.run(&["steady", "--runs", "4"]);
     assert_eq!(code, Some(0), "{output}");
     assert_eq!(
         output.lines().last(),
         Some("4 runs of 1 scenarios: no outcome differed")
     );
-    let bench = Bench::new("exit 0", &[("a/fail", FAIL)], "");
+    let bench = TestBench::new("exit 0", &[("a/fail", FAIL)], "");
     assert_eq!(
         bench.run(&["steady", "--runs", "2"]).0,
         Some(1),
@@ -365,7 +365,7 @@ fn a_scenario_that_comes_out_otherwise_is_found_with_the_run_in_which_it_did() {
 /// What the GitHub Action runs, and any other CI can.
 #[test]
 fn the_script_of_the_action_passes_the_exit_code_on_and_leaves_every_report() {
-    let bench = Bench::new("exit 0", &[("a/pass", PASS), ("b/fail", FAIL)], "");
+    let bench = TestBench::new("exit 0", &[("a/pass", PASS), ("b/fail", FAIL)], "");
     let script = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/../.github/actions/conformance/judge"
@@ -403,7 +403,7 @@ fn the_script_of_the_action_passes_the_exit_code_on_and_leaves_every_report() {
 #[test]
 fn an_interrupted_run_ends_what_runs_and_writes_every_report() {
     let script = "exec 9>\"$(dirname \"$0\")/pipe\"; (setsid sh -c 'trap \"\" TERM INT; echo up >&9; sleep 604' &) ; sleep 604";
-    let bench = Bench::new(script, &[("a/hangs", PASS), ("b/waits", PASS)], "");
+    let bench = TestBench::new(script, &[("a/hangs", PASS), ("b/waits", PASS)], "");
     let pipe = bench.path("pipe");
     let made = Command::new("mkfifo").arg(&pipe).status().expect("mkfifo");
     assert!(made.success());
@@ -446,7 +446,7 @@ fn an_interrupted_run_ends_what_runs_and_writes_every_report() {
 #[test]
 fn interrupted_smoke_writes_every_report_and_says_what_was_not_run() {
     let script = "[ \"$1\" = run ] || exit 0; echo up >\"$(dirname \"$0\")/pipe\"; sleep 605";
-    let bench = Bench::new(script, &[], "");
+    let bench = TestBench::new(script, &[], "");
     let pipe = bench.path("pipe");
     let made = Command::new("mkfifo").arg(&pipe).status().expect("mkfifo");
     assert!(made.success());
@@ -468,10 +468,10 @@ fn interrupted_smoke_writes_every_report_and_says_what_was_not_run() {
 
 #[test]
 fn the_command_under_a_failing_check_of_a_coordinator_makes_that_check_alone() {
-    let bench = Bench::new("exit 0", &[], "");
-    let stub = stub_coordinator::Stub::start(stub_coordinator::Config {
+    let bench = TestBench::new("exit 0", &[], "");
+    let stub = stub_coordinator::Stub::start(stub_coordinator::StubConfig {
         rules: stub_coordinator::preset("5xx").expect("a preset"),
-        ..stub_coordinator::Config::default()
+        ..stub_coordinator::StubConfig::default()
     })
     .expect("a stub");
     let url = stub.url();
@@ -491,7 +491,7 @@ fn the_command_under_a_failing_check_of_a_coordinator_makes_that_check_alone() {
 
 #[test]
 fn a_coordinator_that_nobody_could_ask_is_called_neither_right_nor_wrong() {
-    let bench = Bench::new("exit 0", &[], "");
+    let bench = TestBench::new("exit 0", &[], "");
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     drop(listener);
@@ -502,12 +502,12 @@ fn a_coordinator_that_nobody_could_ask_is_called_neither_right_nor_wrong() {
         "{errors}"
     );
 
-    let stub = stub_coordinator::Stub::start(stub_coordinator::Config {
+    let stub = stub_coordinator::Stub::start(stub_coordinator::StubConfig {
         tokens: vec![stub_coordinator::TokenGrant {
             token: "watching".into(),
             scopes: vec![stub_coordinator::Scope::Shadow],
         }],
-        ..stub_coordinator::Config::default()
+        ..stub_coordinator::StubConfig::default()
     })
     .expect("a stub");
     fs::write(bench.path("token"), "watching\n").expect("a file");
@@ -521,7 +521,7 @@ fn a_coordinator_that_nobody_could_ask_is_called_neither_right_nor_wrong() {
 /// The coordinator takes the connection of the first request and never answers.
 #[test]
 fn an_interrupted_check_of_a_coordinator_writes_every_report() {
-    let bench = Bench::new("exit 0", &[], "");
+    let bench = TestBench::new("exit 0", &[], "");
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let mut command = Command::new(env!("CARGO_BIN_EXE_conformance"));
@@ -543,7 +543,7 @@ fn an_interrupted_check_of_a_coordinator_writes_every_report() {
     is_told_everywhere(&bench, "interrupted: 0 of ");
 }
 
-fn is_told_everywhere(bench: &Bench, text: &str) {
+fn is_told_everywhere(bench: &TestBench, text: &str) {
     assert!(bench.text("h.html").contains(text), "{}", bench.text("h.html"));
     let junit = Report::deserialize_from_str(&bench.text("j.xml")).expect("XML");
     assert_eq!(junit.errors, 1, "the run itself");

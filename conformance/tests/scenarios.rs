@@ -5,7 +5,7 @@ mod common;
 
 use std::path::PathBuf;
 
-use conformance::verdict::Outcome;
+use conformance::outcome::Outcome;
 use rstest::rstest;
 
 #[rstest]

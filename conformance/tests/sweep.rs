@@ -4,15 +4,15 @@
 mod common;
 
 use common::{aq, harness};
+use conformance::crash_sweep::{SweepPlan, mutants, render, run};
 use conformance::profile::Profile;
 use conformance::suite::default_jobs;
-use conformance::sweep::{Plan, render, run, wrong};
 
 /// As many as the tests' time allows.
 const KILLS: u64 = 80;
 
-fn plan(profile: Profile, kills: u64) -> Plan {
-    Plan {
+fn plan(profile: Profile, kills: u64) -> SweepPlan {
+    SweepPlan {
         profile,
         harness: harness(),
         kills,
@@ -47,8 +47,8 @@ fn a_runner_that_is_killed_at_any_step_loses_nothing_and_runs_nothing_twice() {
 #[test]
 fn runners_that_are_wrong_on_purpose_are_found() {
     let plan = plan(aq(), 0);
-    for wrong in wrong::ALL.iter().step_by(5) {
-        let found = wrong::seek(wrong, &plan);
+    for wrong in mutants::ALL.iter().step_by(5) {
+        let found = mutants::seek(wrong, &plan);
         assert_eq!(found, Ok(()), "{}: {}", wrong.name, wrong.what);
     }
 }

@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, oneshot};
 
-use crate::moment::Moment;
+use crate::timestamp::UtcTimestamp;
 
 /// Which kind of clock a stub runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -29,30 +29,30 @@ pub enum ClockKind {
 pub(crate) struct Clock {
     kind: ClockKind,
     /// Wall time is read once; what passes since then is monotonic.
-    began: (Instant, Moment),
-    timers: Mutex<Timers>,
+    began: (Instant, UtcTimestamp),
+    timers: Mutex<ClockTimers>,
     quiet: Notify,
 }
 
 #[derive(Debug)]
-struct Timers {
-    now: Moment,
+struct ClockTimers {
+    now: UtcTimestamp,
     registered: u64,
-    sleepers: BTreeMap<(Moment, u64), Sleeper>,
+    sleepers: BTreeMap<(UtcTimestamp, u64), ClockSleeper>,
     awake: usize,
 }
 
 #[derive(Debug)]
-struct Sleeper {
+struct ClockSleeper {
     what: String,
-    wake: oneshot::Sender<Woken>,
+    wake: oneshot::Sender<WakeGuard>,
 }
 
 /// Held by whoever the manual clock woke, until what it woke for is done.
 #[derive(Debug)]
-pub(crate) struct Woken(Option<Arc<Clock>>);
+pub(crate) struct WakeGuard(Option<Arc<Clock>>);
 
-impl Drop for Woken {
+impl Drop for WakeGuard {
     fn drop(&mut self) {
         if let Some(clock) = &self.0 {
             clock.timers().awake -= 1;
@@ -63,21 +63,21 @@ impl Drop for Woken {
 
 /// A sleeper that fell due.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Rang {
-    pub(crate) at: Moment,
+pub(crate) struct DueSleeper {
+    pub(crate) at: UtcTimestamp,
     pub(crate) what: String,
 }
 
 impl Clock {
     pub(crate) fn new(kind: ClockKind) -> Arc<Clock> {
         let now = match kind {
-            ClockKind::Manual => Moment::MANUAL_START,
+            ClockKind::Manual => UtcTimestamp::MANUAL_START,
             ClockKind::Real => {
                 let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                Moment::from_millis(0).after(wall)
+                UtcTimestamp::from_millis(0).after(wall)
             }
         };
-        let timers = Timers {
+        let timers = ClockTimers {
             now,
             registered: 0,
             sleepers: BTreeMap::new(),
@@ -95,7 +95,7 @@ impl Clock {
         self.kind
     }
 
-    pub(crate) fn now(&self) -> Moment {
+    pub(crate) fn now(&self) -> UtcTimestamp {
         match self.kind {
             ClockKind::Real => self.began.1.after(self.began.0.elapsed()),
             ClockKind::Manual => self.timers().now,
@@ -103,21 +103,21 @@ impl Clock {
     }
 
     /// Says that something is under way that an advance has to wait for, until what is returned is dropped.
-    pub(crate) fn begin(self: &Arc<Self>) -> Woken {
+    pub(crate) fn begin(self: &Arc<Self>) -> WakeGuard {
         if self.kind == ClockKind::Real {
-            return Woken(None);
+            return WakeGuard(None);
         }
         self.timers().awake += 1;
-        Woken(Some(Arc::clone(self)))
+        WakeGuard(Some(Arc::clone(self)))
     }
 
     /// Sleeps until the clock shows `at`. Whoever sleeps on a manual clock is known to it when this returns, not only
     /// once it is awaited; keep what that gives until the work it woke for is done.
     pub(crate) fn sleep_until(
         self: &Arc<Self>,
-        at: Moment,
+        at: UtcTimestamp,
         what: &str,
-    ) -> impl Future<Output = Woken> + Send + use<> {
+    ) -> impl Future<Output = WakeGuard> + Send + use<> {
         let clock = Arc::clone(self);
         let registered = match self.kind {
             ClockKind::Real => None,
@@ -127,23 +127,23 @@ impl Clock {
             match (clock.kind, registered) {
                 (ClockKind::Real, _) => {
                     tokio::time::sleep(at.since(clock.now())).await;
-                    Woken(None)
+                    WakeGuard(None)
                 }
-                (ClockKind::Manual, Some(woken)) => woken.await.unwrap_or(Woken(None)),
+                (ClockKind::Manual, Some(woken)) => woken.await.unwrap_or(WakeGuard(None)),
                 (ClockKind::Manual, None) => clock.begin(),
             }
         }
     }
 
     /// When the next sleeper wakes.
-    pub(crate) fn next_timer(&self) -> Option<Moment> {
+    pub(crate) fn next_timer(&self) -> Option<UtcTimestamp> {
         let mut timers = self.timers();
         timers.sleepers.retain(|_, sleeper| !sleeper.wake.is_closed());
         timers.sleepers.first_key_value().map(|((at, _), _)| *at)
     }
 
     /// Moves a manual clock to `now` and wakes who is due by then.
-    pub(crate) fn move_to(self: &Arc<Self>, now: Moment) -> Vec<Rang> {
+    pub(crate) fn move_to(self: &Arc<Self>, now: UtcTimestamp) -> Vec<DueSleeper> {
         let mut due = Vec::new();
         {
             let mut timers = self.timers();
@@ -153,10 +153,10 @@ impl Clock {
             }
             timers.awake += due.len();
         }
-        // A sleeper that left in the meantime hands its `Woken` back here, which counts it out again.
-        let wake = |((at, _), sleeper): ((Moment, u64), Sleeper)| {
-            let went = sleeper.wake.send(Woken(Some(Arc::clone(self)))).is_ok();
-            went.then_some(Rang {
+        // A sleeper that left in the meantime hands its `WakeGuard` back here, which counts it out again.
+        let wake = |((at, _), sleeper): ((UtcTimestamp, u64), ClockSleeper)| {
+            let went = sleeper.wake.send(WakeGuard(Some(Arc::clone(self)))).is_ok();
+            went.then_some(DueSleeper {
                 at,
                 what: sleeper.what,
             })
@@ -177,7 +177,7 @@ impl Clock {
         }
     }
 
-    fn register(&self, at: Moment, what: &str) -> Option<oneshot::Receiver<Woken>> {
+    fn register(&self, at: UtcTimestamp, what: &str) -> Option<oneshot::Receiver<WakeGuard>> {
         let mut timers = self.timers();
         if at <= timers.now {
             return None;
@@ -187,7 +187,7 @@ impl Clock {
         let place = (at, timers.registered);
         timers.sleepers.insert(
             place,
-            Sleeper {
+            ClockSleeper {
                 what: what.to_owned(),
                 wake,
             },
@@ -198,7 +198,7 @@ impl Clock {
         Some(woken)
     }
 
-    fn timers(&self) -> MutexGuard<'_, Timers> {
+    fn timers(&self) -> MutexGuard<'_, ClockTimers> {
         self.timers.lock().expect("no holder of the clock's lock panics")
     }
 }

@@ -13,7 +13,7 @@ use thiserror::Error;
 use crate::clock::ClockKind;
 use crate::coordinator::access::Scope;
 use crate::ids::InvalidId;
-use crate::script::{Rule, preset};
+use crate::rules::{Rule, preset};
 use job::default_engine;
 pub use job::{JobEntry, NewJob};
 
@@ -29,7 +29,7 @@ pub const SHORTEST_LEASE_MS: u64 = 1_000;
 
 /// All that a stub is started with.
 #[derive(Debug, Clone)]
-pub struct Config {
+pub struct StubConfig {
     /// Where to listen; port 0 takes a free one.
     pub address: SocketAddr,
     /// The jobs in its queue, in order of submission.
@@ -55,7 +55,7 @@ pub struct Config {
     /// What chance is decided by; rules with a chance need one.
     pub seed: Option<u64>,
     /// What happens to fields that the contract does not name.
-    pub strict: Strictness,
+    pub strict: UnknownFieldPolicy,
     /// How many exchanges the journal keeps.
     pub journal_limit: usize,
     /// How many answers are remembered for idempotency keys.
@@ -84,7 +84,7 @@ pub enum ControlPlace {
 
 /// What happens to request fields that the contract does not name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Strictness {
+pub enum UnknownFieldPolicy {
     /// They are ignored.
     #[default]
     Lenient,
@@ -154,9 +154,9 @@ pub enum ConfigError {
     OpenToOthers(SocketAddr),
 }
 
-impl Default for Config {
-    fn default() -> Config {
-        Config {
+impl Default for StubConfig {
+    fn default() -> StubConfig {
+        StubConfig {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             jobs: Vec::new(),
             rules: Vec::new(),
@@ -169,7 +169,7 @@ impl Default for Config {
             heartbeat_ms: 15_000,
             clock: ClockKind::Real,
             seed: None,
-            strict: Strictness::Lenient,
+            strict: UnknownFieldPolicy::Lenient,
             journal_limit: DEFAULT_LIMIT,
             memory_limit: DEFAULT_LIMIT,
             state: None,
@@ -182,13 +182,13 @@ impl Default for Config {
 
 impl CoordinatorTable {
     /// What the table means, its named jobs being what their name says and nothing more.
-    pub fn into_config(self) -> Result<Config, ConfigError> {
+    pub fn into_config(self) -> Result<StubConfig, ConfigError> {
         self.into_config_knowing(&BTreeMap::new())
     }
 
     /// What the table means, with the jobs that its names may stand for. A name that is not among them gets the engine
     /// of the first that is, so that the same factory can be given it.
-    pub fn into_config_knowing(self, known: &BTreeMap<String, NewJob>) -> Result<Config, ConfigError> {
+    pub fn into_config_knowing(self, known: &BTreeMap<String, NewJob>) -> Result<StubConfig, ConfigError> {
         let engine = known
             .values()
             .next()
@@ -204,7 +204,7 @@ impl CoordinatorTable {
         if let Some(name) = &self.preset {
             rules.extend(preset(name).map_err(ConfigError::Preset)?);
         }
-        Ok(Config {
+        Ok(StubConfig {
             jobs: self.jobs.into_iter().map(job).collect(),
             rules,
             tokens: self.tokens,
@@ -213,11 +213,11 @@ impl CoordinatorTable {
             clock: self.clock,
             seed: self.seed,
             strict: if self.strict {
-                Strictness::Strict
+                UnknownFieldPolicy::Strict
             } else {
-                Strictness::Lenient
+                UnknownFieldPolicy::Lenient
             },
-            ..Config::default()
+            ..StubConfig::default()
         })
     }
 }

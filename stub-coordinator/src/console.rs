@@ -14,7 +14,7 @@ use axum::routing::get;
 
 use crate::control::discount;
 use crate::exchange::exchange;
-use crate::shared::Shared;
+use crate::shared_stub::SharedStub;
 
 const PAGE: &str = include_str!("console/page.html");
 const STYLE: &str = include_str!("console/style.css");
@@ -29,16 +29,16 @@ const SCRIPTS: [&str; 6] = [
 ];
 
 /// The page's route. Who asks for no page gets the API's answer, and is journalled like everybody else.
-pub(crate) fn routes() -> Router<Arc<Shared>> {
+pub(crate) fn routes() -> Router<Arc<SharedStub>> {
     Router::new().route("/", get(page_or_answer).fallback(exchange))
 }
 
 /// The page's route where there is nothing else to ask for.
-pub(crate) fn alone() -> Router<Arc<Shared>> {
+pub(crate) fn alone() -> Router<Arc<SharedStub>> {
     Router::new().route("/", get(|| async { page() }))
 }
 
-async fn page_or_answer(State(shared): State<Arc<Shared>>, request: Request) -> Response<Body> {
+async fn page_or_answer(State(shared): State<Arc<SharedStub>>, request: Request) -> Response<Body> {
     let accept = request.headers().get(header::ACCEPT);
     if !accept
         .and_then(|accept| accept.to_str().ok())
@@ -51,7 +51,7 @@ async fn page_or_answer(State(shared): State<Arc<Shared>>, request: Request) -> 
 }
 
 fn page() -> Response<Body> {
-    let Ok(nonce) = crate::secret::draw_token() else {
+    let Ok(nonce) = crate::random_secrets::draw_token() else {
         let mut response = Response::new(Body::from("the system gives no randomness; try again"));
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
         return response;

@@ -4,8 +4,8 @@
 //! committed and counted before the first wait that a client's leaving could end, and the end of the exchange is
 //! written down before the first byte of the answer leaves.
 
-mod request;
-mod run;
+mod exchange_run;
+mod read_request;
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -18,47 +18,51 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
 use axum::http::{Response, header};
 
-use crate::faults::{Act, Handle, WireAnswer};
-use crate::journal::record::Arrival;
-use crate::operation::{Operation, Recognised};
-use crate::shared::Shared;
-use crate::wire::{Json, Problem};
-use run::Run;
+use crate::faults::{ConnectionAction, ConnectionHandle, WireAnswer};
+use crate::journal::exchange_record::RequestArrival;
+use crate::operation::{Operation, RouteMatch};
+use crate::shared_stub::SharedStub;
+use crate::wire::{BorrowedJson, Problem};
+use exchange_run::ExchangeRun;
 
-pub(crate) use request::{BODY_LIMIT, bearer, facts_of, http_date, read_body};
+pub(crate) use read_request::{BODY_LIMIT, bearer, facts_of, http_date, read_body};
 
 /// Answers a request that came by way of the console's or the control API's routes and is neither's.
-pub(crate) async fn exchange(State(shared): State<Arc<Shared>>, request: Request) -> Response<Body> {
-    let handle = request.extensions().get::<Handle>().cloned().unwrap_or_default();
-    let born = request.extensions().get::<Born>().copied();
-    let born = born.unwrap_or_else(|| Born(*shared.life.borrow()));
-    converse(&shared, &handle, born, request).await
+pub(crate) async fn exchange(State(shared): State<Arc<SharedStub>>, request: Request) -> Response<Body> {
+    let handle = request
+        .extensions()
+        .get::<ConnectionHandle>()
+        .cloned()
+        .unwrap_or_default();
+    let connection_epoch = request.extensions().get::<ConnectionEpoch>().copied();
+    let connection_epoch = connection_epoch.unwrap_or_else(|| ConnectionEpoch(*shared.epoch.borrow()));
+    serve_request(&shared, &handle, connection_epoch, request).await
 }
 
 /// Answers one request of the API, unless a reset ends it first.
-pub(crate) async fn converse<B>(
-    shared: &Arc<Shared>,
-    handle: &Handle,
-    born: Born,
+pub(crate) async fn serve_request<B>(
+    shared: &Arc<SharedStub>,
+    handle: &ConnectionHandle,
+    connection_epoch: ConnectionEpoch,
     request: axum::http::Request<B>,
 ) -> Response<Body>
 where
     B: HttpBody<Data = Bytes> + Unpin,
 {
     handle.begin();
-    let mut life = shared.life.subscribe();
-    if born.0 != *life.borrow() {
+    let mut epoch = shared.epoch.subscribe();
+    if connection_epoch.0 != *epoch.borrow() {
         return late(shared);
     }
     let mut answer = pin!(answer(shared, handle, request));
     // Mostly there is nothing to wait for, and so no time for a reset.
-    if let Some(response) = at_once(&mut answer).await {
+    if let Some(response) = poll_immediately(&mut answer).await {
         return response;
     }
     tokio::select! {
         biased;
-        _ = life.changed() => {
-            handle.set(Act::Close);
+        _ = epoch.changed() => {
+            handle.set(ConnectionAction::Close);
             Response::new(Body::empty())
         }
         response = answer => response,
@@ -66,7 +70,7 @@ where
 }
 
 /// What a future comes to, where it does so without waiting.
-async fn at_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+async fn poll_immediately<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
     poll_fn(|context| {
         Poll::Ready(match Pin::new(&mut *future).poll(context) {
             Poll::Ready(output) => Some(output),
@@ -78,10 +82,10 @@ async fn at_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
 
 /// The life of the stub in which a connection was made.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Born(pub(crate) u64);
+pub(crate) struct ConnectionEpoch(pub(crate) u64);
 
 /// Refuses what was begun before a reset and came after it: neither journalled nor counted among the new life's.
-fn late(shared: &Shared) -> Response<Body> {
+fn late(shared: &SharedStub) -> Response<Body> {
     shared.late.fetch_add(1, Ordering::Relaxed);
     let problem = Problem::with_status(
         410,
@@ -92,22 +96,26 @@ fn late(shared: &Shared) -> Response<Body> {
     closing.into_response(http_date(shared.clock.now()), None)
 }
 
-async fn answer<B>(shared: &Arc<Shared>, handle: &Handle, request: axum::http::Request<B>) -> Response<Body>
+async fn answer<B>(
+    shared: &Arc<SharedStub>,
+    handle: &ConnectionHandle,
+    request: axum::http::Request<B>,
+) -> Response<Body>
 where
     B: HttpBody<Data = Bytes> + Unpin,
 {
     let (parts, body) = request.into_parts();
     let recognised = Operation::recognise(parts.method.as_str(), parts.uri.path());
-    let read = request::read_body(&parts.headers, body, BODY_LIMIT, shared.patience.body).await;
+    let read = read_request::read_body(&parts.headers, body, BODY_LIMIT, shared.patience.body).await;
     let body = read.as_deref().unwrap_or_default();
-    let said = Json::read(body);
+    let said = BorrowedJson::read(body);
     let (operation, path_id) = match &recognised {
-        Recognised::Operation(operation, path_id) => (Some(*operation), path_id.as_deref()),
+        RouteMatch::Operation(operation, path_id) => (Some(*operation), path_id.as_deref()),
         _ => (None, None),
     };
-    let path = request::path_of(&parts.uri);
-    let scopes = request::scopes(shared, &parts.headers);
-    let facts = request::facts_of(operation, path_id, said.as_ref().unwrap_or(&Json::Null));
+    let path = read_request::path_of(&parts.uri);
+    let scopes = read_request::scopes(shared, &parts.headers);
+    let facts = read_request::facts_of(operation, path_id, said.as_ref().unwrap_or(&BorrowedJson::Null));
     let now = shared.clock.now();
     let woken = Some(shared.clock.begin());
     // Decided before it is journalled: who waits for the arrival and then disarms the rule finds it fired.
@@ -119,7 +127,7 @@ where
     if let Some(fired) = &fired {
         shared.journal.faulted(fired.fault.kind());
     }
-    let open = shared.journal.arrive(&Arrival {
+    let open = shared.journal.arrive(&RequestArrival {
         operation: operation.map(Operation::name),
         method: parts.method.as_str(),
         path: &path,
@@ -135,21 +143,21 @@ where
         arrived: Instant::now(),
         at: now,
     });
-    let run = Run {
+    let run = ExchangeRun {
         shared,
         open,
         handle,
         woken,
     };
     match (&recognised, &read) {
-        (Recognised::Operation(operation, path_id), Ok(_)) => {
-            let call = request::call(&parts, *operation, path_id.as_deref(), body, said);
-            run.carry_out(call, fired).await
+        (RouteMatch::Operation(operation, path_id), Ok(_)) => {
+            let call = read_request::call(&parts, *operation, path_id.as_deref(), body, said);
+            run.execute(call, fired).await
         }
-        (Recognised::UnknownPath, Ok(_)) => {
+        (RouteMatch::UnknownPath, Ok(_)) => {
             run.refuse(&Problem::new("not_found", "this coordinator has no such path"))
         }
-        (Recognised::WrongMethod(allowed), Ok(_)) => {
+        (RouteMatch::WrongMethod(allowed), Ok(_)) => {
             let problem = Problem::new("method_not_allowed", format!("allowed here: {allowed}"));
             run.refuse(&problem.allowing(allowed))
         }

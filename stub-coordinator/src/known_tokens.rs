@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use crate::coordinator::access::Scope;
-use crate::shared::Shared;
+use crate::shared_stub::SharedStub;
 
 #[derive(Clone)]
 pub(crate) struct KnownTokens {
     /// What `/_stub/` takes beside the tokens of the scope `admin`.
     control: Option<Arc<str>>,
-    shared: Arc<Shared>,
+    shared: Arc<SharedStub>,
 }
 
 impl KnownTokens {
-    pub(crate) fn new(control: Option<&str>, shared: &Arc<Shared>) -> KnownTokens {
+    pub(crate) fn new(control: Option<&str>, shared: &Arc<SharedStub>) -> KnownTokens {
         KnownTokens {
             control: control.map(Arc::from),
             shared: Arc::clone(shared),

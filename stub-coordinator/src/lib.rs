@@ -3,41 +3,41 @@
 //!
 //! [`Stub::start`] runs one on a thread of its own. It answers the whole API of `docs/coordinator-api.json`; rules
 //! ([`Rule`]) make it misbehave; journal, counters and digest ([`Stub::journal`], [`Stub::counters`],
-//! [`Stub::digest`]) say what happened. Three parts that do not know each other (`coordinator`, `script` with
+//! [`Stub::digest`]) say what happened. Three parts that do not know each other (`coordinator`, `rules` with
 //! `faults`, `journal`) meet in `exchange`, with HTTP on top.
 
 #![deny(clippy::print_stdout, clippy::print_stderr)] // they panic where nobody reads any more
 
-mod about;
-mod check_file;
+mod check_rules_file;
 mod clock;
 mod config;
 mod console;
 mod control;
 mod coordinator;
-mod evidence;
 mod exchange;
 mod faults;
-mod identity;
 mod ids;
-mod jobfile;
+mod job_file;
 mod journal;
-mod keeper;
 mod known_tokens;
-mod mirror;
-mod moment;
-mod names;
+mod match_fields;
 mod operation;
+mod operation_handler;
 mod origin_guard;
-mod routes;
-mod scenario;
-mod script;
-mod secret;
+mod queue_mirror;
+mod random_secrets;
+mod rules;
+mod scenario_file;
 mod self_check;
 mod server;
-mod shared;
+mod shared_stub;
+mod signed_duration;
+mod state_file;
 mod stub;
-mod verdict;
+mod stub_identity;
+mod stub_report;
+mod timestamp;
+mod verification;
 mod wire;
 
 use std::sync::Arc;
@@ -45,49 +45,49 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 
-pub use check_file::{CheckedRule, FileError, check_rules_file};
+pub use check_rules_file::{CheckedRule, RulesFileError, check_rules_file};
 pub use clock::ClockKind;
 pub use config::{
-    Config, ConfigError, ControlPlace, CoordinatorTable, DEFAULT_LEASE_MS, JobEntry, NewJob,
-    SHORTEST_LEASE_MS, Strictness, TokenGrant,
+    ConfigError, ControlPlace, CoordinatorTable, DEFAULT_LEASE_MS, JobEntry, NewJob, SHORTEST_LEASE_MS,
+    StubConfig, TokenGrant, UnknownFieldPolicy,
 };
 pub use coordinator::access::Scope;
-pub use evidence::{JobState, LeaseState, QuarantineState, Report};
-pub use identity::StubIdentity;
 pub use ids::{InvalidId, RuleId};
-pub use jobfile::{JobFile, JobFileError, read_job_file};
-pub use journal::counters::Counters;
-pub use journal::exchange::{Answer, Exchange, Match, Outcome};
+pub use job_file::{JobFile, JobFileError, read_job_file};
+pub use journal::counters::StubCounters;
+pub use journal::exchange::{Exchange, ExchangeMatch, ExchangeOutcome, RecordedAnswer};
 pub use journal::{StubEvent, WaitError};
-pub use keeper::StateError;
-pub use mirror::MirrorError;
-pub use names::Span;
-pub use scenario::{ScenarioError, read_scenario};
-pub use script::{
-    Delay, Diverge, Explanation, Fault, Malformed, PRESETS, Phase, Rule, RuleError, RuleMatch, RuleStatus,
-    SequenceEnd, StatusFault, When, preset,
+pub use queue_mirror::MirrorError;
+pub use random_secrets::{draw_seed, draw_token};
+pub use rules::{
+    DelayDistribution, DivergeFault, Fault, FaultPhase, FiringCondition, MalformedFault, PRESETS, Rule,
+    RuleError, RuleExplanation, RuleMatch, RuleStatus, SequenceEnd, StatusFault, preset,
 };
-pub use secret::{draw_seed, draw_token};
-pub use self_check::{Checked, self_check};
+pub use scenario_file::{ScenarioError, read_scenario};
+pub use self_check::{FaultCheck, self_check};
 pub use server::FenceError;
 pub use server::control_port::control_beside;
-pub use shared::{Due, Scope as ResetScope};
-pub use stub::{ClockError, ImportError, RuleGuard, StartError, Stub, Unfinished};
-pub use verdict::{Verdict, Verification};
+pub use shared_stub::{DueEvent, ResetScope};
+pub use signed_duration::SignedDuration;
+pub use state_file::StateFileError;
+pub use stub::{ClockError, FinishError, ImportError, RuleGuard, StartError, Stub};
+pub use stub_identity::StubIdentity;
+pub use stub_report::{JobState, LeaseState, QuarantineState, StubReport};
+pub use verification::{Verdict, VerificationResult};
 
 /// The OpenAPI document of the API, as it is served.
-pub const API_DOCUMENT: &str = routes::DOCUMENT;
+pub const API_DOCUMENT: &str = operation_handler::DOCUMENT;
 
 /// What is served: at the API's address the control API and the API itself for all that is not under `/_stub/`; at the
 /// control API's own address that alone. The guard is in front of both.
-struct Services {
+struct StubServices {
     tokens: known_tokens::KnownTokens,
     api: Router,
     control: Router,
 }
 
-impl Services {
-    fn new(shared: &Arc<shared::Shared>, control_token: Option<&str>) -> Services {
+impl StubServices {
+    fn new(shared: &Arc<shared_stub::SharedStub>, control_token: Option<&str>) -> StubServices {
         let tokens = known_tokens::KnownTokens::new(control_token, shared);
         let control = control::routes(&tokens, shared);
         let api = control
@@ -95,10 +95,13 @@ impl Services {
             .merge(console::routes())
             .fallback(exchange::exchange);
         let control = control
-            .layer(from_fn_with_state(Arc::clone(shared), control::when_heeded))
+            .layer(from_fn_with_state(
+                Arc::clone(shared),
+                control::after_listening_settled,
+            ))
             .merge(console::alone())
-            .fallback(control::not_here);
-        Services {
+            .fallback(control::control_only_not_found);
+        StubServices {
             tokens,
             api: api.with_state(Arc::clone(shared)),
             control: control.with_state(Arc::clone(shared)),

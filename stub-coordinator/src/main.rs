@@ -12,7 +12,7 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let log = cli::LogWriter::start();
-    let done = match cli::Arguments::try_parse() {
+    let done = match cli::CliArguments::try_parse() {
         Ok(arguments) => cli::run(arguments, &log),
         Err(answer) => print(&answer),
     };
@@ -31,7 +31,7 @@ fn print(answer: &clap::Error) -> Result<ExitCode, Box<dyn Error>> {
     match answer.use_stderr() {
         // Where even that can't be said, the exit code says it.
         true => Ok(code),
-        false => Ok(printed.or_else(cli::unless_the_reader_left).map(|()| code)?),
+        false => Ok(printed.or_else(cli::ignore_broken_pipe).map(|()| code)?),
     }
 }
 

@@ -3,8 +3,8 @@
 
 use std::borrow::Cow;
 
-use crate::coordinator::access::{Permission, Scope};
-use crate::names::nearest;
+use crate::coordinator::access::{OperationPermission, Scope};
+use crate::signed_duration::nearest;
 
 /// One operation of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -27,7 +27,7 @@ pub(crate) enum Operation {
 
 /// What a request can be matched by, besides its operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Field {
+pub(crate) enum MatchField {
     Factory,
     Job,
     Stage,
@@ -36,7 +36,7 @@ pub(crate) enum Field {
 
 /// What a method and a path come to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Recognised<'a> {
+pub(crate) enum RouteMatch<'a> {
     /// An operation, and the id in its path where it has one.
     Operation(Operation, Option<Cow<'a, str>>),
     /// A path of the API under another method; the value of `Allow`.
@@ -117,27 +117,32 @@ impl Operation {
         }
     }
 
-    pub(crate) fn permission(self) -> Permission {
+    pub(crate) fn permission(self) -> OperationPermission {
         match self {
-            Operation::JobSubmit => Permission::Scope(Scope::Submit),
-            Operation::JobList | Operation::JobGet => Permission::Read,
-            Operation::Health | Operation::Openapi | Operation::FactoryEnrol => Permission::Free,
-            Operation::ShadowClaim | Operation::ShadowReport => Permission::Scope(Scope::Shadow),
-            _ => Permission::Scope(Scope::Work),
+            Operation::JobSubmit => OperationPermission::Scope(Scope::Submit),
+            Operation::JobList | Operation::JobGet => OperationPermission::Read,
+            Operation::Health | Operation::Openapi | Operation::FactoryEnrol => OperationPermission::Free,
+            Operation::ShadowClaim | Operation::ShadowReport => OperationPermission::Scope(Scope::Shadow),
+            _ => OperationPermission::Scope(Scope::Work),
         }
     }
 
     /// What a request of this operation says that a rule can be matched by.
-    pub(crate) fn fields(self) -> &'static [Field] {
+    pub(crate) fn fields(self) -> &'static [MatchField] {
         match self {
-            Operation::JobSubmit | Operation::JobGet => &[Field::Job],
-            Operation::JobList => &[Field::Stage],
-            Operation::FactoryEnrol | Operation::FactoryHeartbeat => &[Field::Factory],
-            Operation::Claim | Operation::ShadowClaim => &[Field::Factory],
-            Operation::LeaseRenew | Operation::LeaseRelease => &[Field::Factory, Field::Lease],
-            Operation::JobReport => &[Field::Factory, Field::Job, Field::Stage, Field::Lease],
-            Operation::JobQuarantine => &[Field::Factory, Field::Job, Field::Lease],
-            Operation::ShadowReport => &[Field::Factory, Field::Job, Field::Stage],
+            Operation::JobSubmit | Operation::JobGet => &[MatchField::Job],
+            Operation::JobList => &[MatchField::Stage],
+            Operation::FactoryEnrol | Operation::FactoryHeartbeat => &[MatchField::Factory],
+            Operation::Claim | Operation::ShadowClaim => &[MatchField::Factory],
+            Operation::LeaseRenew | Operation::LeaseRelease => &[MatchField::Factory, MatchField::Lease],
+            Operation::JobReport => &[
+                MatchField::Factory,
+                MatchField::Job,
+                MatchField::Stage,
+                MatchField::Lease,
+            ],
+            Operation::JobQuarantine => &[MatchField::Factory, MatchField::Job, MatchField::Lease],
+            Operation::ShadowReport => &[MatchField::Factory, MatchField::Job, MatchField::Stage],
             Operation::Health | Operation::Openapi => &[],
         }
     }
@@ -156,13 +161,13 @@ impl Operation {
     }
 
     /// Which operation a request is, by method and path alone.
-    pub(crate) fn recognise<'a>(method: &str, path: &'a str) -> Recognised<'a> {
+    pub(crate) fn recognise<'a>(method: &str, path: &'a str) -> RouteMatch<'a> {
         let mut allowed = None;
         for operation in Operation::ALL {
             let (wanted, template) = operation.route();
             if let Some(id) = matches_template(template, path) {
                 if wanted == method {
-                    return Recognised::Operation(operation, id);
+                    return RouteMatch::Operation(operation, id);
                 }
                 allowed = Some(if template == "/v1/jobs" {
                     "GET, POST"
@@ -171,7 +176,7 @@ impl Operation {
                 });
             }
         }
-        allowed.map_or(Recognised::UnknownPath, Recognised::WrongMethod)
+        allowed.map_or(RouteMatch::UnknownPath, RouteMatch::WrongMethod)
     }
 }
 
@@ -215,20 +220,20 @@ mod tests {
         let of = Operation::recognise;
         assert_eq!(
             of("POST", "/v1/claims"),
-            Recognised::Operation(Operation::Claim, None)
+            RouteMatch::Operation(Operation::Claim, None)
         );
-        let renew = Recognised::Operation(Operation::LeaseRenew, Some("lease:1".into()));
+        let renew = RouteMatch::Operation(Operation::LeaseRenew, Some("lease:1".into()));
         assert_eq!(of("POST", "/v1/leases/lease%3A1/renew"), renew);
-        assert_eq!(of("GET", "/v1/claims"), Recognised::WrongMethod("POST"));
-        assert_eq!(of("DELETE", "/v1/jobs"), Recognised::WrongMethod("GET, POST"));
+        assert_eq!(of("GET", "/v1/claims"), RouteMatch::WrongMethod("POST"));
+        assert_eq!(of("DELETE", "/v1/jobs"), RouteMatch::WrongMethod("GET, POST"));
         for path in ["/", "/v1/jobs/", "/v1/jobs/a/b", "/v2/jobs", "/v1/leases//renew"] {
-            assert_eq!(of("POST", path), Recognised::UnknownPath, "{path}");
+            assert_eq!(of("POST", path), RouteMatch::UnknownPath, "{path}");
         }
     }
 
     #[test]
     fn an_escaped_slash_is_part_of_the_id_and_not_of_the_path() {
-        let hostile = Recognised::Operation(Operation::JobGet, Some("../etc".into()));
+        let hostile = RouteMatch::Operation(Operation::JobGet, Some("../etc".into()));
         assert_eq!(Operation::recognise("GET", "/v1/jobs/..%2Fetc"), hostile);
     }
 }

@@ -21,13 +21,13 @@ use tower::{Layer, Service, ServiceExt};
 use crate::exchange::{bearer, http_date};
 use crate::faults::WireAnswer;
 use crate::known_tokens::KnownTokens;
-use crate::shared::Shared;
+use crate::shared_stub::SharedStub;
 use crate::wire::Problem;
 
 /// The guard of one connection.
 #[derive(Clone)]
 pub(crate) struct OriginGuard {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<SharedStub>,
     pub(crate) tokens: KnownTokens,
     /// The address at which the connection came in: a name of the stub's own, since no page can be of it and be
     /// another's.

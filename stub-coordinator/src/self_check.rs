@@ -11,13 +11,13 @@ mod tests;
 use serde_json::{Value, json};
 
 #[cfg(test)]
-use crate::script::Fault;
-use crate::script::{Malformed, Phase, Rule};
-use probe::{Seen, Step, observe};
+use crate::rules::Fault;
+use crate::rules::{FaultPhase, MalformedFault, Rule};
+use probe::{ProbeResult, ProbeStep, observe};
 
 /// One fault that was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Checked {
+pub struct FaultCheck {
     /// The rule, as it is written.
     pub rule: String,
     /// What is wrong with it; none where it does what it says.
@@ -26,59 +26,59 @@ pub struct Checked {
 
 /// A fault with a request on which it shows.
 #[derive(Debug, Clone)]
-struct Case {
+struct FaultCase {
     rule: Rule,
     /// A rule behind it, for a fault that shows only in front of another.
     behind: Option<Rule>,
     /// What happens before the rule is armed, and after.
-    first: &'static [Step],
-    then: &'static [Step],
+    first: &'static [ProbeStep],
+    then: &'static [ProbeStep],
 }
 
 /// What was seen of a case, with its fault and without: to be judged as values, so that the judgement can itself be
 /// checked with what a stub without the fault would have shown.
 #[derive(Debug, Clone)]
-struct Observed {
-    case: Case,
-    with: Result<Seen, String>,
-    without: Result<Seen, String>,
+struct FaultObservation {
+    case: FaultCase,
+    with: Result<ProbeResult, String>,
+    without: Result<ProbeResult, String>,
 }
 
 /// Checks every fault in every phase that it has.
-pub fn self_check() -> Vec<Checked> {
-    let observed: Vec<_> = all_cases().into_iter().map(Observed::of).collect();
+pub fn self_check() -> Vec<FaultCheck> {
+    let observed: Vec<_> = all_cases().into_iter().map(FaultObservation::of).collect();
     judge(&observed)
 }
 
-fn judge(observed: &[Observed]) -> Vec<Checked> {
-    observed.iter().map(Observed::judged).collect()
+fn judge(observed: &[FaultObservation]) -> Vec<FaultCheck> {
+    observed.iter().map(FaultObservation::judged).collect()
 }
 
-impl Observed {
-    fn of(case: Case) -> Observed {
-        Observed {
+impl FaultObservation {
+    fn of(case: FaultCase) -> FaultObservation {
+        FaultObservation {
             with: observe(&case, case.armed()),
             without: observe(&case, case.disarmed()),
             case,
         }
     }
 
-    fn judged(&self) -> Checked {
+    fn judged(&self) -> FaultCheck {
         let wrong = match (&self.with, &self.without) {
             (Ok(with), Ok(without)) => compare(&self.case, with, without),
             (Err(failed), _) | (_, Err(failed)) => Some(failed.clone()),
         };
-        Checked {
+        FaultCheck {
             rule: serde_json::to_string(&self.case.rule).unwrap_or_default(),
             wrong,
         }
     }
 }
 
-impl Case {
-    fn of(on: &str, fault: &Value, phase: Phase) -> Case {
+impl FaultCase {
+    fn of(on: &str, fault: &Value, phase: FaultPhase) -> FaultCase {
         let rule = json!({"on": on, "fault": fault, "phase": phase});
-        Case {
+        FaultCase {
             rule: serde_json::from_value(rule).expect("the cases are written here"),
             behind: None,
             first: &[],
@@ -98,28 +98,28 @@ impl Case {
     }
 }
 
-fn compare(case: &Case, with: &Seen, without: &Seen) -> Option<String> {
+fn compare(case: &FaultCase, with: &ProbeResult, without: &ProbeResult) -> Option<String> {
     if with == without {
         return Some("armed or not, a client sees the same and state ends the same".to_owned());
     }
     let committed = with.digest == without.digest && with.digest != with.digest_before;
-    (case.rule.phase == Phase::After && !committed)
+    (case.rule.phase == FaultPhase::After && !committed)
         .then(|| "it is of the phase `after`, and the operation was not carried out".to_owned())
 }
 
-fn all_cases() -> Vec<Case> {
+fn all_cases() -> Vec<FaultCase> {
     let mut cases = cases();
     cases.extend(after_cases());
     cases
 }
 
 /// Every fault before the operation, each on a request on which it shows.
-fn cases() -> Vec<Case> {
-    let before = |on: &str, fault: Value| Case::of(on, &fault, Phase::Before);
+fn cases() -> Vec<FaultCase> {
+    let before = |on: &str, fault: Value| FaultCase::of(on, &fault, FaultPhase::Before);
     let on_dry_runs = transport_and_answers()
         .into_iter()
         .map(|fault| before("shadow.claim", fault));
-    let mut cases: Vec<Case> = on_dry_runs.collect();
+    let mut cases: Vec<FaultCase> = on_dry_runs.collect();
     cases.push(before("shadow.claim", json!("down")));
     cases.push(before("shadow.claim", json!("dry_run_grants")));
     cases.push(before("shadow.report", json!("leaky_shadow")));
@@ -127,32 +127,40 @@ fn cases() -> Vec<Case> {
     let mut agree = before("shadow.claim", json!("agree"));
     // A rule behind one that always fires could never fire itself.
     agree.rule.when.times = Some(1);
-    cases.push(Case {
-        behind: Some(Case::of("shadow.claim", &json!({"status": 503}), Phase::Before).rule),
+    cases.push(FaultCase {
+        behind: Some(FaultCase::of("shadow.claim", &json!({"status": 503}), FaultPhase::Before).rule),
         ..agree
     });
     for fault in ["double_grant", "token_regress"] {
         // The second job is free; the first was granted, and for the token given back.
-        let first: &[Step] = match fault {
-            "double_grant" => &[Step::Claim],
-            _ => &[Step::Claim, Step::Release],
+        let first: &[ProbeStep] = match fault {
+            "double_grant" => &[ProbeStep::Claim],
+            _ => &[ProbeStep::Claim, ProbeStep::Release],
         };
-        cases.push(Case {
+        cases.push(FaultCase {
             first,
             ..before("claim", json!(fault))
         });
     }
-    cases.push(Case {
-        then: &[Step::Claim],
+    cases.push(FaultCase {
+        then: &[ProbeStep::Claim],
         ..before("job.get", json!("stale_read"))
     });
     // Looked at where only a sequence that goes on, and ends as it says, differs from one that does nothing.
     for (steps, end, then) in [
-        (["agree", "close"], "hold", &[Step::Ask, Step::Ask] as &[Step]),
-        (["close", "agree"], "wrap", &[Step::Ask, Step::Ask]),
-        (["agree", "close"], "pass", &[Step::Ask]),
+        (
+            ["agree", "close"],
+            "hold",
+            &[ProbeStep::SendEarlier, ProbeStep::SendEarlier] as &[ProbeStep],
+        ),
+        (
+            ["close", "agree"],
+            "wrap",
+            &[ProbeStep::SendEarlier, ProbeStep::SendEarlier],
+        ),
+        (["agree", "close"], "pass", &[ProbeStep::SendEarlier]),
     ] {
-        cases.push(Case {
+        cases.push(FaultCase {
             then,
             ..before("shadow.claim", json!({"sequence": steps, "end": end}))
         });
@@ -161,12 +169,12 @@ fn cases() -> Vec<Case> {
 }
 
 /// The faults that can follow a committed operation, on one that changes state.
-fn after_cases() -> Vec<Case> {
+fn after_cases() -> Vec<FaultCase> {
     let faults = transport_and_answers().into_iter();
     let down = std::iter::once(json!("down"));
     faults
         .chain(down)
-        .map(|fault| Case::of("claim", &fault, Phase::After))
+        .map(|fault| FaultCase::of("claim", &fault, FaultPhase::After))
         .collect()
 }
 
@@ -194,7 +202,7 @@ fn transport_and_answers() -> Vec<Value> {
         json!({"clock_skew": "10s"}),
         json!({"sequence": [{"status": 500}, "close"], "end": "hold"}),
     ];
-    faults.extend(Malformed::ALL.map(|(_, name)| json!({"malformed": name})));
+    faults.extend(MalformedFault::ALL.map(|(_, name)| json!({"malformed": name})));
     faults
 }
 

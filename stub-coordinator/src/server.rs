@@ -22,10 +22,10 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
 use tower::{Layer, Service};
 
-use crate::exchange::{Born, converse};
-use crate::faults::{Handle, Socket};
+use crate::exchange::{ConnectionEpoch, serve_request};
+use crate::faults::{ConnectionHandle, FaultyStream};
 use crate::origin_guard::OriginGuard;
-use crate::shared::Shared;
+use crate::shared_stub::SharedStub;
 
 /// The largest head.
 const HEAD_LIMIT: usize = 65_536;
@@ -47,7 +47,7 @@ pub enum FenceError {
 }
 
 /// What a running server can be told.
-pub(crate) enum Order {
+pub(crate) enum ServerCommand {
     Fence(std::sync::mpsc::SyncSender<Result<(), FenceError>>),
     /// Drop every connection; state and port stay. Answered once it is done.
     Restart(std::sync::mpsc::SyncSender<()>),
@@ -55,15 +55,15 @@ pub(crate) enum Order {
 }
 
 /// A port that is ours, listened on or not.
-pub(crate) struct Port {
+pub(crate) struct ReservedPort {
     address: SocketAddr,
     /// Bound and never listening.
     _holder: TcpSocket,
 }
 
-impl Port {
+impl ReservedPort {
     /// Takes the port. Needs a runtime around it.
-    pub(crate) fn bind(wanted: SocketAddr) -> io::Result<Port> {
+    pub(crate) fn bind(wanted: SocketAddr) -> io::Result<ReservedPort> {
         // Nobody else may have it: not to listen, and not to keep it through an outage, which only who listens finds out.
         if wanted.port() != 0 {
             drop(control_port::listen(wanted)?);
@@ -75,7 +75,7 @@ impl Port {
         holder.set_reuseport(true)?;
         // From now on it is shared with our own listener alone.
         holder.set_reuseaddr(false)?;
-        Ok(Port {
+        Ok(ReservedPort {
             address: holder.local_addr()?,
             _holder: holder,
         })
@@ -103,25 +103,25 @@ fn socket_for(address: SocketAddr) -> io::Result<TcpSocket> {
 }
 
 /// What the connections of one server share.
-struct Connections {
-    shared: Arc<Shared>,
+struct ServerConnections {
+    shared: Arc<SharedStub>,
     guard: OriginGuard,
     service: Router,
     /// How many are open.
     open: watch::Sender<usize>,
     /// Changes when all are to be dropped.
-    life: watch::Sender<u64>,
+    epoch: watch::Sender<u64>,
     /// Fences on their way, by their own address.
     fences: Mutex<HashMap<SocketAddr, oneshot::Sender<()>>>,
 }
 
 /// Serves until told to stop.
 pub(crate) async fn run(
-    port: Port,
+    port: ReservedPort,
     mut listener: Option<TcpListener>,
     guard: OriginGuard,
     service: Router,
-    mut orders: mpsc::Receiver<Order>,
+    mut orders: mpsc::Receiver<ServerCommand>,
 ) {
     let shared = Arc::clone(&guard.shared);
     let heeded = Arc::clone(&shared);
@@ -129,12 +129,12 @@ pub(crate) async fn run(
     let mut listening = shared.listening.subscribe();
     // It may have been switched before anybody looked.
     listening.mark_changed();
-    let connections = Arc::new(Connections {
+    let connections = Arc::new(ServerConnections {
         shared,
         guard,
         service,
         open: watch::Sender::new(0),
-        life: watch::Sender::new(0),
+        epoch: watch::Sender::new(0),
         fences: Mutex::default(),
     });
     loop {
@@ -153,16 +153,16 @@ pub(crate) async fn run(
                 heeded.listens.send_replace(Some(listen));
             }
             order = orders.recv() => match order {
-                Some(Order::Fence(reply)) => {
+                Some(ServerCommand::Fence(reply)) => {
                     let fence = Arc::clone(&connections).fence(port.address(), listener.is_some());
                     tokio::spawn(async move { let _ = reply.try_send(fence.await); });
                 }
-                Some(Order::Restart(reply)) => {
+                Some(ServerCommand::Restart(reply)) => {
                     connections.drop_all();
                     // Whoever asked may have given up.
                     let _ = reply.try_send(());
                 }
-                Some(Order::Stop) | None => {
+                Some(ServerCommand::Stop) | None => {
                     connections.drop_all();
                     heeded.listens.send_replace(None);
                     return;
@@ -191,7 +191,7 @@ async fn accept(listener: Option<&TcpListener>) -> Option<(TcpStream, SocketAddr
     }
 }
 
-impl Connections {
+impl ServerConnections {
     fn take(self: &Arc<Self>, accepted: Option<(TcpStream, SocketAddr)>) {
         let Some((stream, peer)) = accepted else { return };
         let fence = self
@@ -210,11 +210,11 @@ impl Connections {
         }
         self.open.send_modify(|open| *open += 1);
         let connections = Arc::clone(self);
-        let mut life = self.life.subscribe();
+        let mut epoch = self.epoch.subscribe();
         tokio::spawn(async move {
             tokio::select! {
                 () = connections.serve(stream) => {}
-                _ = life.changed() => {}
+                _ = epoch.changed() => {}
             }
             connections.open.send_modify(|open| *open -= 1);
         });
@@ -223,18 +223,18 @@ impl Connections {
     async fn serve(&self, stream: TcpStream) {
         // Answers are small; waiting to fill a packet would only delay them.
         let _ = stream.set_nodelay(true);
-        let handle = Handle::default();
+        let handle = ConnectionHandle::default();
         let for_requests = handle.clone();
-        let mut life = self.shared.life.subscribe();
-        let born = Born(*life.borrow_and_update());
+        let mut epoch = self.shared.epoch.subscribe();
+        let connection_epoch = ConnectionEpoch(*epoch.borrow_and_update());
         let handle_of_requests = &for_requests;
         let guard = self.guard.at(stream.local_addr());
         let answer = tower::service_fn(move |mut request: hyper::Request<Incoming>| async move {
             if !is_besides_the_api(request.uri().path()) {
-                return Ok(converse(&self.shared, handle_of_requests, born, request).await);
+                return Ok(serve_request(&self.shared, handle_of_requests, connection_epoch, request).await);
             }
             request.extensions_mut().insert(handle_of_requests.clone());
-            request.extensions_mut().insert(born);
+            request.extensions_mut().insert(connection_epoch);
             self.service.clone().call(request.map(Body::new)).await
         });
         let answer = TowerToHyperService::new(guard.layer(answer));
@@ -243,7 +243,7 @@ impl Connections {
             .header_read_timeout(self.shared.patience.head)
             .max_buf_size(HEAD_LIMIT)
             .auto_date_header(false)
-            .serve_connection(TokioIo::new(Socket::new(stream, handle)), answer);
+            .serve_connection(TokioIo::new(FaultyStream::new(stream, handle)), answer);
         tokio::pin!(connection);
         loop {
             tokio::select! {
@@ -251,14 +251,14 @@ impl Connections {
                 _ = connection.as_mut() => return,
                 // After a reset an idle one ends, so that its owner makes a new one; one in the middle of a request
                 // is let end, and the request told that it is late.
-                Ok(()) = life.changed() => connection.as_mut().graceful_shutdown(),
+                Ok(()) = epoch.changed() => connection.as_mut().graceful_shutdown(),
             }
         }
     }
 
     fn drop_all(&self) {
         self.shared.journal.end_in_flight();
-        self.life.send_modify(|life| *life += 1);
+        self.epoch.send_modify(|epoch| *epoch += 1);
     }
 
     /// Returns when every connection made before this call is counted, and all of them have ended.

@@ -4,10 +4,10 @@
 //! from within an async runtime.
 
 mod finish;
-mod guard;
-mod levers;
 mod ports;
-mod setup;
+mod rule_guard;
+mod rules_gates_clock_reset;
+mod start;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -19,39 +19,39 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::mpsc;
 
-use crate::config::{Config, ConfigError};
-use crate::evidence::{JobState, Report};
-use crate::journal::counters::Counters;
-use crate::journal::exchange::{Exchange, Match};
+use crate::config::{ConfigError, StubConfig};
+use crate::journal::counters::StubCounters;
+use crate::journal::exchange::{Exchange, ExchangeMatch};
 use crate::journal::{StubEvent, WaitError};
-use crate::mirror::{Mirror, MirrorError};
 use crate::operation::Operation;
 use crate::origin_guard::OriginGuard;
-use crate::script::{Explanation, Facts, RuleMatch};
-use crate::server::{FenceError, Order, control_port, run};
-use crate::shared::{Places, Shared};
-use crate::verdict::{Verdict, Verification};
-pub use finish::Unfinished;
-pub use guard::RuleGuard;
-pub use levers::{ClockError, ImportError};
-use ports::Ports;
-pub use setup::StartError;
-pub(crate) use setup::set_up;
+use crate::queue_mirror::{MirrorError, QueueMirror};
+use crate::rules::{RequestFacts, RuleExplanation, RuleMatch};
+use crate::server::{FenceError, ServerCommand, control_port, run};
+use crate::shared_stub::{SharedStub, StubAddresses};
+use crate::stub_report::{JobState, StubReport};
+use crate::verification::{Verdict, VerificationResult};
+pub use finish::FinishError;
+use ports::StubPorts;
+pub use rule_guard::RuleGuard;
+pub use rules_gates_clock_reset::{ClockError, ImportError};
+pub use start::StartError;
+pub(crate) use start::set_up;
 
 /// A running stub.
 pub struct Stub {
-    shared: Arc<Shared>,
-    places: Places,
-    orders: mpsc::Sender<Order>,
+    shared: Arc<SharedStub>,
+    places: StubAddresses,
+    orders: mpsc::Sender<ServerCommand>,
     runtime: Handle,
     thread: Option<JoinHandle<()>>,
     /// Ends before the server does.
-    mirrors: Vec<Mirror>,
+    mirrors: Vec<QueueMirror>,
 }
 
 impl Stub {
     /// Starts a stub; it listens when this returns.
-    pub fn start(config: Config) -> Result<Stub, StartError> {
+    pub fn start(config: StubConfig) -> Result<Stub, StartError> {
         let address = config.address;
         let control_token = config.control_token.clone();
         let control_place = config.control;
@@ -70,14 +70,14 @@ impl Stub {
                     Err(error) => return drop(tell.send(Err(StartError::System(error)))),
                 };
                 runtime.block_on(async move {
-                    let ports = match Ports::bind(address, control_place) {
+                    let ports = match StubPorts::bind(address, control_place) {
                         Ok(ports) => ports,
                         Err(error) => return drop(tell.send(Err(error))),
                     };
                     let places = ports.places;
                     let _ = for_server.places.set(places);
                     let _ = tell.send(Ok((places, Handle::current())));
-                    let services = crate::Services::new(&for_server, control_token.as_deref());
+                    let services = crate::StubServices::new(&for_server, control_token.as_deref());
                     let head_limit = for_server.patience.head;
                     let guard = OriginGuard {
                         shared: Arc::clone(&for_server),
@@ -122,7 +122,7 @@ impl Stub {
     }
 
     /// What was counted so far.
-    pub fn counters(&self) -> Counters {
+    pub fn counters(&self) -> StubCounters {
         self.shared.journal.counters()
     }
 
@@ -158,14 +158,19 @@ impl Stub {
 
     /// Waits until so many of the exchanges meant have arrived, those still in flight included, and returns all of
     /// them.
-    pub fn wait(&self, what: &Match, count: usize, limit: Duration) -> Result<Vec<Exchange>, WaitError> {
+    pub fn wait(
+        &self,
+        what: &ExchangeMatch,
+        count: usize,
+        limit: Duration,
+    ) -> Result<Vec<Exchange>, WaitError> {
         self.runtime
             .block_on(self.shared.journal.wait(what, count, limit))
     }
 
     /// Whether from `least` to `most` of the exchanges meant have arrived; *inconclusive* where the journal has
     /// forgotten what could decide it, or where no operation has the name that is asked for.
-    pub fn verify(&self, what: &Match, least: usize, most: Option<usize>) -> Verification {
+    pub fn verify(&self, what: &ExchangeMatch, least: usize, most: Option<usize>) -> VerificationResult {
         match unknown(std::slice::from_ref(what)) {
             Some(nothing) => nothing,
             None => self.shared.journal.verify(what, least, most),
@@ -173,7 +178,7 @@ impl Stub {
     }
 
     /// Whether exchanges like these have arrived in this order, whatever came between them.
-    pub fn verify_sequence(&self, wanted: &[Match]) -> Verification {
+    pub fn verify_sequence(&self, wanted: &[ExchangeMatch]) -> VerificationResult {
         match unknown(wanted) {
             Some(nothing) => nothing,
             None => self.shared.journal.verify_sequence(wanted),
@@ -182,9 +187,9 @@ impl Stub {
 
     /// Which rule would fire on a request of this operation that says this, and why the others would not. None where
     /// there is no such operation.
-    pub fn explain(&self, operation: &str, said: &RuleMatch) -> Option<Vec<Explanation>> {
+    pub fn explain(&self, operation: &str, said: &RuleMatch) -> Option<Vec<RuleExplanation>> {
         let operation = Operation::named(operation)?;
-        let facts = Facts {
+        let facts = RequestFacts {
             factory: said.factory.as_deref(),
             job: said.job.as_deref(),
             stage: said.stage.as_deref(),
@@ -206,7 +211,7 @@ impl Stub {
     pub fn fence(&self) -> Result<(), FenceError> {
         let (reply, answer) = sync_channel(1);
         self.orders
-            .blocking_send(Order::Fence(reply))
+            .blocking_send(ServerCommand::Fence(reply))
             .map_err(|_| FenceError::Stopped)?;
         answer.recv().map_err(|_| FenceError::Stopped)?
     }
@@ -215,7 +220,7 @@ impl Stub {
     pub fn restart(&self) {
         let (reply, done) = sync_channel(1);
         // A server that has stopped has no connections either.
-        let _ = self.orders.blocking_send(Order::Restart(reply));
+        let _ = self.orders.blocking_send(ServerCommand::Restart(reply));
         // What connects from now on is not among those that are dropped.
         let _ = done.recv();
     }
@@ -227,7 +232,7 @@ impl Stub {
         queue: &Path,
         tell: impl Fn(String) + Send + 'static,
     ) -> Result<(), MirrorError> {
-        let mirror = Mirror::follow(Arc::clone(&self.shared), queue, tell)?;
+        let mirror = QueueMirror::follow(Arc::clone(&self.shared), queue, tell)?;
         self.mirrors.push(mirror);
         Ok(())
     }
@@ -238,9 +243,9 @@ impl Stub {
     }
 
     /// Stops the stub and hands over its evidence. Requests under way end without an answer.
-    pub fn stop(mut self) -> Report {
+    pub fn stop(mut self) -> StubReport {
         self.end();
-        Report {
+        StubReport {
             counters: self.counters(),
             journal: self.journal(),
             forgotten: self.forgotten(),
@@ -254,12 +259,12 @@ impl Stub {
     fn end(&mut self) {
         self.mirrors.clear();
         // Either it hears of it, or it has ended.
-        let _ = self.orders.try_send(Order::Stop);
+        let _ = self.orders.try_send(ServerCommand::Stop);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
         // A guard may outlive us; the file is free all the same.
-        self.shared.stop_keeping();
+        self.shared.stop_writing_state();
     }
 }
 
@@ -270,10 +275,10 @@ impl Drop for Stub {
 }
 
 /// The answer to a question about an operation that there is none of: *none arrived* would prove nothing.
-fn unknown(asked: &[Match]) -> Option<Verification> {
+fn unknown(asked: &[ExchangeMatch]) -> Option<VerificationResult> {
     let names = asked.iter().filter_map(|what| what.operation.as_deref());
     let why = names.map(Operation::or_hint).find_map(Result::err)?;
-    Some(Verification {
+    Some(VerificationResult {
         verdict: Verdict::Inconclusive,
         seen: Vec::new(),
         why,

@@ -4,16 +4,16 @@
 //! Requests are taken apart by hand, because a refusal has to name the field and say whether it was missing, wrong,
 //! no id, or (told to be strict) unknown.
 
-mod answers;
-mod fields;
-mod json;
+mod borrowed_json;
+mod encode_reply;
 mod problem;
-mod requests;
+mod read_command;
+mod request_fields;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use answers::{encode, job_value};
-pub(crate) use fields::{Fields, Query};
-pub(crate) use json::Json;
+pub(crate) use borrowed_json::BorrowedJson;
+pub(crate) use encode_reply::{encode, job_value};
 pub(crate) use problem::{Problem, problem_of};
-pub(crate) use requests::{claim_wait_ms, read_command};
+pub(crate) use read_command::{claim_wait_ms, read_command};
+pub(crate) use request_fields::{BodyFields, QueryParameters};

@@ -4,21 +4,21 @@ mod common;
 
 use common::*;
 use serde_json::json;
-use stub_coordinator::{Config, Scope, TokenGrant};
+use stub_coordinator::{Scope, StubConfig, TokenGrant};
 
-fn closed() -> Config {
+fn closed() -> StubConfig {
     let grant = |token: &str, scope| TokenGrant {
         token: token.to_owned(),
         scopes: vec![scope],
     };
-    Config {
+    StubConfig {
         tokens: vec![
             grant("watcher", Scope::Shadow),
             grant("worker", Scope::Work),
             grant("submitter", Scope::Submit),
             grant("root", Scope::Admin),
         ],
-        ..Config::default()
+        ..StubConfig::default()
     }
 }
 

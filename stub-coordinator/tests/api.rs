@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use common::*;
 use rstest::rstest;
 use serde_json::json;
-use stub_coordinator::{Config, Strictness};
+use stub_coordinator::{StubConfig, UnknownFieldPolicy};
 
 #[rstest]
 #[case("POST", "/v1/claims", Some("{"), 400, "malformed_json")]
@@ -108,9 +108,9 @@ fn unknown_fields_are_refused_only_by_a_strict_stub() {
     assert_eq!(post(&start(&[]), "/v1/claims", &body).status, 204);
     let strict = start_with(
         &[],
-        Config {
-            strict: Strictness::Strict,
-            ..Config::default()
+        StubConfig {
+            strict: UnknownFieldPolicy::Strict,
+            ..StubConfig::default()
         },
     );
     let reply = post(&strict, "/v1/claims", &body);

@@ -6,13 +6,13 @@ use std::io::Write;
 use std::net::TcpStream;
 
 use common::*;
-use stub_coordinator::{Config, Stub};
+use stub_coordinator::{Stub, StubConfig};
 
 fn hasty() -> Stub {
-    let config = Config {
+    let config = StubConfig {
         head_limit_ms: 50,
         body_limit_ms: 50,
-        ..Config::default()
+        ..StubConfig::default()
     };
     start_with(&["alpha"], config)
 }
@@ -20,7 +20,7 @@ fn hasty() -> Stub {
 /// What a sender gets that begins a request and never ends it.
 fn unfinished(stub: &Stub, begun: &str) -> String {
     let mut stream = TcpStream::connect(stub.address()).expect("connects");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    stream.set_read_timeout(Some(TIME_LIMIT)).expect("a timeout");
     stream.write_all(begun.as_bytes()).expect("written");
     let (bytes, error) = read_to_end(&mut stream);
     assert!(
@@ -44,14 +44,14 @@ fn a_head_that_never_ends_is_cut_off() {
 
 #[test]
 fn connections_beyond_the_limit_are_closed_and_a_place_becomes_free_again() {
-    let config = Config {
+    let config = StubConfig {
         connection_limit: 2,
-        ..Config::default()
+        ..StubConfig::default()
     };
     let stub = start_with(&[], config);
     let hold = || {
         let mut stream = TcpStream::connect(stub.address()).expect("connects");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        stream.set_read_timeout(Some(TIME_LIMIT)).expect("a timeout");
         stream.write_all(b"GET /v1/health HTTP/1.1\r\n").expect("written");
         stream
     };

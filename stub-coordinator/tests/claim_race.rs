@@ -5,7 +5,7 @@ mod common;
 use std::collections::{HashMap, HashSet};
 
 use common::*;
-use stub_coordinator::{Config, Outcome};
+use stub_coordinator::{ExchangeOutcome, StubConfig};
 
 const CLIENTS: usize = 32;
 const JOBS: usize = 400;
@@ -14,7 +14,7 @@ const JOBS: usize = 400;
 fn c1_many_factories_at_once_are_granted_each_job_once() {
     let names: Vec<_> = (0..JOBS).map(|number| format!("job-{number:03}")).collect();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
-    let stub = start_with(&names, Config::default());
+    let stub = start_with(&names, StubConfig::default());
     let start = std::sync::Barrier::new(CLIENTS);
     let granted: Vec<Vec<Held>> = std::thread::scope(|scope| {
         let clients: Vec<_> = (0..CLIENTS)
@@ -47,7 +47,7 @@ fn c1_many_factories_at_once_are_granted_each_job_once() {
     assert!(
         stub.journal()
             .iter()
-            .all(|exchange| exchange.outcome == Outcome::Answered)
+            .all(|exchange| exchange.outcome == ExchangeOutcome::Answered)
     );
 }
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use common::*;
 use serde_json::{Value, json};
-use stub_coordinator::{ClockKind, Config, Fault, Match, Rule, Stub};
+use stub_coordinator::{ClockKind, ExchangeMatch, Fault, Rule, Stub, StubConfig};
 
 /// One server-sent event.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ struct Follower(BufReader<TcpStream>);
 impl Follower {
     fn of(stub: &Stub, path: &str, headers: &[(&str, &str)]) -> Follower {
         let stream = TcpStream::connect(stub.address()).expect("connects");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        stream.set_read_timeout(Some(TIME_LIMIT)).expect("a timeout");
         (&stream)
             .write_all(&request_bytes("GET", path, headers, None))
             .expect("sent");
@@ -78,7 +78,7 @@ impl Follower {
         let begun = Instant::now();
         loop {
             // Heartbeats would go on for ever.
-            assert!(begun.elapsed() < PATIENCE, "never told of {name}");
+            assert!(begun.elapsed() < TIME_LIMIT, "never told of {name}");
             let event = self.next();
             if event.name == name {
                 return event;
@@ -166,9 +166,9 @@ fn who_comes_back_is_told_what_it_missed_and_nothing_that_it_has_heard_to_the_en
 
 #[test]
 fn who_comes_back_after_the_journal_forgot_is_told_how_much_it_lost() {
-    let config = Config {
+    let config = StubConfig {
         journal_limit: 2,
-        ..Config::default()
+        ..StubConfig::default()
     };
     let stub = start_with(&["alpha"], config);
     let (mut follower, _) = Follower::new(&stub);
@@ -219,10 +219,10 @@ fn a_reset_is_followed_by_a_fresh_snapshot() {
 
 #[test]
 fn a_manual_clock_is_told_when_it_is_moved_and_what_ran_out() {
-    let config = Config {
+    let config = StubConfig {
         clock: ClockKind::Manual,
         lease_ms: 1_000,
-        ..Config::default()
+        ..StubConfig::default()
     };
     let stub = start_with(&["alpha"], config);
     claim(&stub, "desk");
@@ -267,14 +267,14 @@ fn a_bounded_number_may_follow_and_a_place_becomes_free_again() {
 
 #[test]
 fn one_exchange_is_shown_whole_until_it_is_forgotten() {
-    let config = Config {
+    let config = StubConfig {
         journal_limit: 1,
-        ..Config::default()
+        ..StubConfig::default()
     };
     let stub = start_with(&["alpha"], config);
     shadow_claim(&stub, "f1");
     shadow_claim(&stub, "f2");
-    stub.wait(&Match::operation("shadow.claim"), 1, PATIENCE)
+    stub.wait(&ExchangeMatch::operation("shadow.claim"), 1, TIME_LIMIT)
         .expect("arrived");
     let whole = get(&stub, "/_stub/journal/2").json();
     assert_eq!(whole["wire_answer"]["body"]["job"]["id"], "alpha");

@@ -7,7 +7,7 @@ use std::net::TcpStream;
 
 use common::*;
 use serde_json::json;
-use stub_coordinator::{ClockKind, Config, Match, ResetScope};
+use stub_coordinator::{ClockKind, ExchangeMatch, ResetScope, StubConfig};
 
 #[test]
 fn a_preset_changes_the_mood_of_a_running_stub() {
@@ -122,10 +122,10 @@ fn a_question_may_wait_for_its_answer() {
 fn gates_and_clock_are_worked_by_hand() {
     let stub = start_with(
         &["a"],
-        Config {
+        StubConfig {
             clock: ClockKind::Manual,
             lease_ms: 1_000,
-            ..Config::default()
+            ..StubConfig::default()
         },
     );
     post(
@@ -136,7 +136,7 @@ fn gates_and_clock_are_worked_by_hand() {
     std::thread::scope(|scope| {
         let stub = &stub;
         let client = scope.spawn(move || shadow_claim(stub, "f"));
-        stub.wait(&Match::operation("shadow.claim"), 1, PATIENCE)
+        stub.wait(&ExchangeMatch::operation("shadow.claim"), 1, TIME_LIMIT)
             .expect("it arrives");
         assert_eq!(
             post(stub, "/_stub/gates/g/release", &json!({})).json()["gate"],
@@ -164,7 +164,7 @@ fn a_reset_puts_back_what_it_names_and_ends_what_is_under_way() {
     std::thread::scope(|scope| {
         let stub = &stub;
         let client = scope.spawn(move || raw(stub, &request_bytes("GET", "/v1/health", &[], None)));
-        stub.wait(&Match::operation("health"), 1, PATIENCE)
+        stub.wait(&ExchangeMatch::operation("health"), 1, TIME_LIMIT)
             .expect("it arrives");
         assert_eq!(post(stub, "/_stub/reset", &json!({"scope": "state"})).status, 200);
         assert_eq!(client.join().expect("it ends").0, Vec::<u8>::new());
@@ -195,7 +195,7 @@ fn a_late_request_of_a_past_life_is_refused_and_never_counted() {
     .expect("text");
     let (begun, rest) = whole.split_at(30);
     let mut straggler = TcpStream::connect(stub.address()).expect("connects");
-    straggler.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    straggler.set_read_timeout(Some(TIME_LIMIT)).expect("a timeout");
     straggler.write_all(begun.as_bytes()).expect("written");
     // Connections are taken in order: the straggler's is, once this one was answered.
     assert_eq!(claim(&stub, "f").status, 200);
@@ -221,7 +221,7 @@ fn a_late_request_of_a_past_life_is_refused_and_never_counted() {
 fn a_reset_closes_idle_connections_so_that_their_owners_connect_again() {
     let stub = start(&["a"]);
     let mut idle = TcpStream::connect(stub.address()).expect("connects");
-    idle.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    idle.set_read_timeout(Some(TIME_LIMIT)).expect("a timeout");
     idle.write_all(b"GET /v1/health HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
         .expect("written");
     let mut first = [0_u8; 12];
@@ -236,9 +236,9 @@ fn a_reset_closes_idle_connections_so_that_their_owners_connect_again() {
 
 #[test]
 fn control_asks_for_its_token_and_refuses_pages_of_other_origins() {
-    let config = Config {
+    let config = StubConfig {
         control_token: Some("key".to_owned()),
-        ..Config::default()
+        ..StubConfig::default()
     };
     let stub = start_with(&[], config);
     assert_eq!(get(&stub, "/_stub/counters").status, 401);
@@ -288,9 +288,9 @@ fn a_path_that_names_nothing_is_control_s_own_to_refuse() {
     assert_eq!((stub.journal(), stub.gates()), Default::default());
     let guarded = start_with(
         &[],
-        Config {
+        StubConfig {
             control_token: Some("secret".to_owned()),
-            ..Config::default()
+            ..StubConfig::default()
         },
     );
     assert_eq!(get(&guarded, "/_stub/").status, 401);

@@ -6,13 +6,13 @@ use std::collections::BTreeSet;
 
 use common::*;
 use serde_json::{Value, json};
-use stub_coordinator::{ClockKind, Config, Stub};
+use stub_coordinator::{ClockKind, Stub, StubConfig};
 
 const DOCUMENT: &str = include_str!("../../docs/stub-control.json");
 /// Where routes are written down.
 const ROUTES: [&str; 2] = [
     include_str!("../src/control/mod.rs"),
-    include_str!("../src/control/events.rs"),
+    include_str!("../src/control/event_stream.rs"),
 ];
 
 fn document() -> Value {
@@ -21,9 +21,9 @@ fn document() -> Value {
 
 /// A stub in which every example finds what it speaks of.
 fn prepared() -> Stub {
-    let config = Config {
+    let config = StubConfig {
         clock: ClockKind::Manual,
-        ..Config::default()
+        ..StubConfig::default()
     };
     let stub = start_with(&["alpha", "beta"], config);
     assert_eq!(claim(&stub, "desk").status, 200);
@@ -87,7 +87,7 @@ fn the_table_of_wishes_names_every_way_in() {
     let handle = [
         include_str!("../src/stub.rs"),
         include_str!("../src/stub/finish.rs"),
-        include_str!("../src/stub/levers.rs"),
+        include_str!("../src/stub/rules_gates_clock_reset.rs"),
     ];
     let public = handle
         .iter()

@@ -7,12 +7,12 @@ use std::net::{SocketAddr, TcpStream};
 
 use common::*;
 use serde_json::json;
-use stub_coordinator::{Config, ControlPlace, Stub};
+use stub_coordinator::{ControlPlace, Stub, StubConfig};
 
-fn beside(config: Config) -> Stub {
+fn beside(config: StubConfig) -> Stub {
     start_with(
         &["a"],
-        Config {
+        StubConfig {
             control: ControlPlace::Beside,
             ..config
         },
@@ -26,7 +26,7 @@ fn place(stub: &Stub) -> SocketAddr {
 
 fn ask(stub: &Stub, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
     let mut stream = TcpStream::connect(place(stub)).expect("connects");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    stream.set_read_timeout(Some(TIME_LIMIT)).expect("a timeout");
     stream
         .write_all(&request_bytes(method, path, headers, Some(body)))
         .expect("written");
@@ -35,7 +35,7 @@ fn ask(stub: &Stub, method: &str, path: &str, headers: &[(&str, &str)], body: &s
 
 #[test]
 fn an_outage_is_ended_where_it_was_begun() {
-    let stub = beside(Config::default());
+    let stub = beside(StubConfig::default());
     assert_eq!(place(&stub).ip(), stub.address().ip());
     let refused = || TcpStream::connect(stub.address()).is_err();
     for _ in 0..2 {
@@ -52,7 +52,7 @@ fn an_outage_is_ended_where_it_was_begun() {
 
 #[test]
 fn the_answer_to_who_begins_an_outage_on_the_api_s_own_address_arrives() {
-    let stub = beside(Config::default());
+    let stub = beside(StubConfig::default());
     assert_eq!(
         post(&stub, "/_stub/preset", &json!({"name": "outage"})).status,
         200
@@ -61,7 +61,7 @@ fn the_answer_to_who_begins_an_outage_on_the_api_s_own_address_arrives() {
 
 #[test]
 fn there_is_control_and_the_console_there_and_no_api() {
-    let stub = beside(Config::default());
+    let stub = beside(StubConfig::default());
     let health = ask(&stub, "GET", "/_stub/health", &[], "").json();
     assert_eq!(health["url"], json!(stub.url()));
     assert_eq!(health["controlUrl"], json!(stub.control_url()));
@@ -87,10 +87,10 @@ fn there_is_control_and_the_console_there_and_no_api() {
 
 #[test]
 fn it_is_guarded_and_bounded_like_the_rest() {
-    let config = Config {
+    let config = StubConfig {
         control_token: Some("key".to_owned()),
         head_limit_ms: 50,
-        ..Config::default()
+        ..StubConfig::default()
     };
     let stub = beside(config);
     for path in ["/_stub/counters", "/metrics"] {
@@ -99,12 +99,12 @@ fn it_is_guarded_and_bounded_like_the_rest() {
         assert_eq!(with(&[("authorization", "Bearer key")]), 200, "{path}");
     }
     let mut slow = TcpStream::connect(place(&stub)).expect("connects");
-    slow.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    slow.set_read_timeout(Some(TIME_LIMIT)).expect("a timeout");
     slow.write_all(b"GET /_stub/health HTTP/1.1\r\n")
         .expect("written");
     let (bytes, error) = read_to_end(&mut slow);
     assert!(bytes.is_empty() && error.is_none(), "cut off: {error:?}");
-    let open = beside(Config::default());
+    let open = beside(StubConfig::default());
     let foreign = [("origin", "http://evil.example")];
     assert_eq!(
         ask(&open, "POST", "/_stub/reset", &foreign, r#"{"scope": "all"}"#).status,
@@ -118,11 +118,11 @@ fn it_listens_everywhere_where_the_api_does_and_asks_for_the_token() {
         token: "root".to_owned(),
         scopes: vec![stub_coordinator::Scope::Admin],
     };
-    let config = Config {
+    let config = StubConfig {
         address: ([0, 0, 0, 0], 0).into(),
         tokens: vec![grant],
         control_token: Some("root".to_owned()),
-        ..Config::default()
+        ..StubConfig::default()
     };
     let stub = beside(config);
     assert!(place(&stub).ip().is_unspecified());
@@ -134,9 +134,9 @@ fn it_listens_everywhere_where_the_api_does_and_asks_for_the_token() {
 
 #[test]
 fn everybody_is_told_which_stub_it_is_and_nobody_is_counted_for_asking() {
-    let config = Config {
+    let config = StubConfig {
         control_token: Some("key".to_owned()),
-        ..Config::default()
+        ..StubConfig::default()
     };
     let (stub, other) = (beside(config.clone()), beside(config));
     let identity = get(&stub, "/_stub/identity").json();
@@ -157,10 +157,10 @@ fn everybody_is_told_which_stub_it_is_and_nobody_is_counted_for_asking() {
 
 #[test]
 fn it_goes_with_the_stub() {
-    let stub = beside(Config::default());
+    let stub = beside(StubConfig::default());
     let was = place(&stub);
     let mut follower = TcpStream::connect(was).expect("connects");
-    follower.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    follower.set_read_timeout(Some(TIME_LIMIT)).expect("a timeout");
     follower
         .write_all(&request_bytes("GET", "/_stub/events", &[], None))
         .expect("written");

@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use serde_json::{Value, json};
-use stub_coordinator::{Config, Match, RuleMatch, Verdict};
+use stub_coordinator::{ExchangeMatch, RuleMatch, StubConfig, Verdict};
 
 fn verdict(stub: &stub_coordinator::Stub, path: &str, question: Value) -> String {
     let reply = post(stub, &format!("/_stub/journal/{path}"), &question);
@@ -40,7 +40,7 @@ fn how_often_something_arrived_is_verified_both_ways() {
         422,
         "say how many"
     );
-    let seen = stub.verify(&Match::operation("claim"), 2, Some(2)).seen;
+    let seen = stub.verify(&ExchangeMatch::operation("claim"), 2, Some(2)).seen;
     assert_eq!(seen, [1, 2]);
 }
 
@@ -71,18 +71,18 @@ fn the_order_of_what_arrived_is_verified_whatever_came_between() {
 fn past_the_edge_of_the_journal_a_question_is_inconclusive_and_never_wrong() {
     let stub = start_with(
         &[],
-        Config {
+        StubConfig {
             journal_limit: 2,
-            ..Config::default()
+            ..StubConfig::default()
         },
     );
     shadow_claim(&stub, "f");
     for _ in 0..2 {
         get(&stub, "/v1/health");
     }
-    let health = Match::operation("health");
-    let dry_run = Match::operation("shadow.claim");
-    let verdict = |what: &Match, least, most| stub.verify(what, least, most).verdict;
+    let health = ExchangeMatch::operation("health");
+    let dry_run = ExchangeMatch::operation("shadow.claim");
+    let verdict = |what: &ExchangeMatch, least, most| stub.verify(what, least, most).verdict;
     assert_eq!(
         verdict(&dry_run, 0, Some(0)),
         Verdict::Inconclusive,
@@ -162,9 +162,9 @@ fn metrics_say_what_the_counters_say() {
         1,
         "asking for metrics is no request of the API"
     );
-    let closed = Config {
+    let closed = StubConfig {
         control_token: Some("key".to_owned()),
-        ..Config::default()
+        ..StubConfig::default()
     };
     assert_eq!(get(&start_with(&[], closed), "/metrics").status, 401);
 }

@@ -9,7 +9,8 @@ use std::time::Duration;
 use common::*;
 use serde_json::json;
 use stub_coordinator::{
-    ClockKind, Config, Delay, Diverge, Fault, Malformed, Match, Outcome, Rule, Span, StatusFault, Stub,
+    ClockKind, DelayDistribution, DivergeFault, ExchangeMatch, ExchangeOutcome, Fault, MalformedFault, Rule,
+    SignedDuration, StatusFault, Stub, StubConfig,
 };
 
 fn shadow_bytes(stub: &Stub) -> (Vec<u8>, Option<ErrorKind>) {
@@ -56,7 +57,7 @@ fn garbage_is_no_http() {
 
 #[test]
 fn truncated_promises_more_than_it_sends() {
-    let (bytes, _) = shadow_bytes(&armed(Fault::Malformed(Malformed::Truncated)));
+    let (bytes, _) = shadow_bytes(&armed(Fault::Malformed(MalformedFault::Truncated)));
     let reply = parse(&bytes);
     let promised: usize = reply
         .header("content-length")
@@ -73,29 +74,33 @@ fn truncated_promises_more_than_it_sends() {
 #[test]
 fn malformed_answers_are_malformed_each_in_its_way() {
     let reply = |kind| parse(&shadow_bytes(&armed(Fault::Malformed(kind))).0);
-    let not_json = reply(Malformed::NotJson);
+    let not_json = reply(MalformedFault::NotJson);
     assert_eq!(
         not_json.header("content-type").as_deref(),
         Some("application/json")
     );
     assert!(serde_json::from_str::<serde_json::Value>(&not_json.text).is_err());
-    assert!(reply(Malformed::WrongType).json()["job"]["id"].is_number());
-    assert!(reply(Malformed::MissingField).json()["job"].get("id").is_none());
-    assert_eq!(reply(Malformed::ExtraField).json()["job"]["id"], "alpha");
+    assert!(reply(MalformedFault::WrongType).json()["job"]["id"].is_number());
     assert!(
-        reply(Malformed::ExtraField)
+        reply(MalformedFault::MissingField).json()["job"]
+            .get("id")
+            .is_none()
+    );
+    assert_eq!(reply(MalformedFault::ExtraField).json()["job"]["id"], "alpha");
+    assert!(
+        reply(MalformedFault::ExtraField)
             .json()
             .get("addedInAnotherVersion")
             .is_some()
     );
     assert_eq!(
-        reply(Malformed::WrongContentType)
+        reply(MalformedFault::WrongContentType)
             .header("content-type")
             .as_deref(),
         Some("text/html; charset=utf-8")
     );
-    assert!(serde_json::from_str::<serde_json::Value>(&reply(Malformed::Deep).text).is_err());
-    assert!(reply(Malformed::Huge).text.len() > 10 * 1_048_576);
+    assert!(serde_json::from_str::<serde_json::Value>(&reply(MalformedFault::Deep).text).is_err());
+    assert!(reply(MalformedFault::Huge).text.len() > 10 * 1_048_576);
 }
 
 #[test]
@@ -103,7 +108,7 @@ fn status_answers_in_the_coordinators_own_dialect() {
     let fault = StatusFault {
         status: 503,
         code: None,
-        retry_after: Span::parse("1500ms"),
+        retry_after: SignedDuration::parse("1500ms"),
     };
     let reply = parse(&shadow_bytes(&armed(Fault::Status(fault))).0);
     assert_eq!((reply.status, reply.code().as_str()), (503, "unavailable"));
@@ -119,11 +124,11 @@ fn redirect_names_another_place() {
 
 #[test]
 fn diverge_names_another_queued_job_or_one_that_nobody_knows() {
-    let diverging = armed(Fault::Diverge(Diverge::Otherwise));
+    let diverging = armed(Fault::Diverge(DivergeFault::Otherwise));
     assert_eq!(shadow_claim(&diverging, "f").json()["job"]["id"], "beta");
     let lonely = start(&["alpha"]);
     lonely
-        .arm(Rule::on("shadow.claim", Fault::Diverge(Diverge::Otherwise)))
+        .arm(Rule::on("shadow.claim", Fault::Diverge(DivergeFault::Otherwise)))
         .expect("armed");
     let named = shadow_claim(&lonely, "f").json()["job"]["id"].clone();
     assert!(named.is_string() && named != "alpha", "{named}");
@@ -132,9 +137,9 @@ fn diverge_names_another_queued_job_or_one_that_nobody_knows() {
 #[test]
 fn diverge_takes_any_name_and_any_patch() {
     let hostile = "../../etc/passwd\n";
-    let stub = armed(Fault::Diverge(Diverge::Job(hostile.to_owned())));
+    let stub = armed(Fault::Diverge(DivergeFault::Job(hostile.to_owned())));
     assert_eq!(shadow_claim(&stub, "f").json()["job"]["id"], hostile);
-    let stub = armed(Fault::Diverge(Diverge::Patch(
+    let stub = armed(Fault::Diverge(DivergeFault::Patch(
         json!({"job": {"id": 7, "engine": null}}),
     )));
     let job = shadow_claim(&stub, "f").json()["job"].clone();
@@ -145,7 +150,7 @@ fn diverge_takes_any_name_and_any_patch() {
 #[test]
 fn diverge_takes_a_member_out_of_the_answer_or_out_of_a_part_of_it() {
     let without = |member: &str| {
-        let stub = armed(Fault::Diverge(Diverge::Without(member.to_owned())));
+        let stub = armed(Fault::Diverge(DivergeFault::Without(member.to_owned())));
         shadow_claim(&stub, "f").json()
     };
     let answer = without("dryRun");
@@ -172,12 +177,12 @@ fn before_changes_nothing_and_after_commits_first() {
         (Rule::on("claim", Fault::Close), 0, "queued"),
         (Rule::on("claim", Fault::Close).after(), 1, "building"),
         (
-            Rule::on("claim", Fault::Malformed(Malformed::NotJson)),
+            Rule::on("claim", Fault::Malformed(MalformedFault::NotJson)),
             0,
             "queued",
         ),
         (
-            Rule::on("claim", Fault::Malformed(Malformed::NotJson)).after(),
+            Rule::on("claim", Fault::Malformed(MalformedFault::NotJson)).after(),
             1,
             "building",
         ),
@@ -189,7 +194,7 @@ fn before_changes_nothing_and_after_commits_first() {
         assert_eq!(stub.counters().mutations_total(), mutations, "{rule:?}");
         assert_eq!(stub.digest() == before, mutations == 0, "{rule:?}");
         assert_eq!(stub.jobs()[0].stage, stage, "{rule:?}");
-        assert_eq!(stub.journal()[0].outcome, Outcome::Faulted);
+        assert_eq!(stub.journal()[0].outcome, ExchangeOutcome::Faulted);
     }
 }
 
@@ -229,9 +234,9 @@ fn a_hanging_answer_ends_when_its_rule_is_disarmed() {
     std::thread::scope(|scope| {
         let client = scope.spawn(|| shadow_bytes(&stub));
         let seen = stub
-            .wait(&Match::operation("shadow.claim"), 1, PATIENCE)
+            .wait(&ExchangeMatch::operation("shadow.claim"), 1, TIME_LIMIT)
             .expect("it arrives");
-        assert_eq!(seen[0].outcome, Outcome::InFlight);
+        assert_eq!(seen[0].outcome, ExchangeOutcome::InFlight);
         assert!(stub.disarm(&rule));
         assert_eq!(client.join().expect("the client ends"), (Vec::new(), None));
     });
@@ -249,7 +254,7 @@ fn a_client_that_leaves_ends_its_handler() {
         &request_bytes("POST", "/v1/shadow/claims", &[], Some(&body)),
     )
     .expect("written");
-    stub.wait(&Match::operation("shadow.claim"), 1, PATIENCE)
+    stub.wait(&ExchangeMatch::operation("shadow.claim"), 1, TIME_LIMIT)
         .expect("it arrives");
     drop(stream);
     stub.fence().expect("no connection is left");
@@ -260,7 +265,7 @@ fn a_client_that_leaves_ends_its_handler() {
     let Ok(stub_coordinator::StubEvent::Completed(ended)) = events.recv() else {
         panic!("it ended")
     };
-    assert_eq!(ended.outcome, Outcome::AbortedByClient);
+    assert_eq!(ended.outcome, ExchangeOutcome::AbortedByClient);
 }
 
 #[test]
@@ -275,11 +280,11 @@ fn a_stub_stops_at_once_though_requests_hang() {
         std::io::Write::write_all(stream, b"GET /v1/health HTTP/1.1\r\nhost: localhost\r\n\r\n")
             .expect("written");
     }
-    stub.wait(&Match::operation("health"), 20, PATIENCE)
+    stub.wait(&ExchangeMatch::operation("health"), 20, TIME_LIMIT)
         .expect("they arrive");
     let report = stub.stop();
     assert_eq!(report.counters.requests["health"], 20);
-    let ended_here = |exchange: &stub_coordinator::Exchange| exchange.outcome == Outcome::Faulted;
+    let ended_here = |exchange: &stub_coordinator::Exchange| exchange.outcome == ExchangeOutcome::Faulted;
     assert!(
         report.journal.iter().all(ended_here),
         "no client left: {:?}",
@@ -295,16 +300,16 @@ fn a_gate_holds_until_it_is_released() {
     let stub = armed(Fault::Gate("first".to_owned()));
     std::thread::scope(|scope| {
         let client = scope.spawn(|| shadow_claim(&stub, "f"));
-        stub.wait(&Match::operation("shadow.claim"), 1, PATIENCE)
+        stub.wait(&ExchangeMatch::operation("shadow.claim"), 1, TIME_LIMIT)
             .expect("it arrives");
-        assert_eq!(stub.journal()[0].outcome, Outcome::InFlight);
+        assert_eq!(stub.journal()[0].outcome, ExchangeOutcome::InFlight);
         stub.release_gate("first");
         assert_eq!(
             client.join().expect("the client ends").json()["job"]["id"],
             "alpha"
         );
     });
-    assert_eq!(stub.journal()[0].outcome, Outcome::Answered);
+    assert_eq!(stub.journal()[0].outcome, ExchangeOutcome::Answered);
     assert_eq!(shadow_claim(&stub, "f").status, 200, "later arrivals go through");
 }
 
@@ -312,23 +317,26 @@ fn a_gate_holds_until_it_is_released() {
 fn a_delay_ends_when_the_manual_clock_gets_there() {
     let stub = start_with(
         &["alpha"],
-        Config {
+        StubConfig {
             clock: ClockKind::Manual,
-            ..Config::default()
+            ..StubConfig::default()
         },
     );
-    let minute = Span::of(Duration::from_secs(60));
-    stub.arm(Rule::on("shadow.claim", Fault::Delay(Delay::Fixed(minute))))
-        .expect("armed");
+    let minute = SignedDuration::of(Duration::from_secs(60));
+    stub.arm(Rule::on(
+        "shadow.claim",
+        Fault::Delay(DelayDistribution::Fixed(minute)),
+    ))
+    .expect("armed");
     std::thread::scope(|scope| {
         let client = scope.spawn(|| shadow_claim(&stub, "f"));
-        stub.wait(&Match::operation("shadow.claim"), 1, PATIENCE)
+        stub.wait(&ExchangeMatch::operation("shadow.claim"), 1, TIME_LIMIT)
             .expect("it arrives");
         let rung = stub.advance(Duration::from_secs(60)).expect("a manual clock");
         assert_eq!(rung.len(), 1, "{rung:?}");
         assert_eq!(
             stub.journal()[0].outcome,
-            Outcome::Answered,
+            ExchangeOutcome::Answered,
             "the answer is out when advance returns"
         );
         assert_eq!(client.join().expect("the client ends").status, 200);
@@ -357,10 +365,10 @@ fn down_refuses_connections_and_keeps_the_port() {
 fn dribble_sends_the_honest_answer_in_pieces() {
     let stub = armed(Fault::Dribble {
         chunks: 4,
-        over: Span::of(Duration::from_millis(4)),
+        over: SignedDuration::of(Duration::from_millis(4)),
     });
     assert_eq!(shadow_claim(&stub, "f").json()["job"]["id"], "alpha");
-    assert_eq!(stub.journal()[0].outcome, Outcome::Answered);
+    assert_eq!(stub.journal()[0].outcome, ExchangeOutcome::Answered);
     assert_eq!(stub.counters().faults["dribble"], 1);
 }
 

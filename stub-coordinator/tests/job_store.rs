@@ -5,12 +5,12 @@ mod common;
 use common::program::{refusal, write};
 use common::*;
 use serde_json::{Value, json};
-use stub_coordinator::{Config, StartError, Stub};
+use stub_coordinator::{StartError, Stub, StubConfig};
 
 fn small() -> Stub {
-    let config = Config {
+    let config = StubConfig {
         job_bytes: 20_000,
-        ..Config::default()
+        ..StubConfig::default()
     };
     start_with(&["first"], config)
 }
@@ -102,9 +102,9 @@ fn what_it_is_started_with_has_to_fit() {
 #[test]
 fn a_lease_of_less_than_a_second_is_no_set_up() {
     for lease_ms in [0, 1, 999] {
-        let config = Config {
+        let config = StubConfig {
             lease_ms,
-            ..Config::default()
+            ..StubConfig::default()
         };
         let error = Stub::start(config).err().expect("too short");
         assert!(matches!(error, StartError::Config(_)), "{error:?}");

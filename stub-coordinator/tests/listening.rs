@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Write};
 use std::net::TcpStream;
 
 use common::*;
-use stub_coordinator::{Config, Match, NewJob, Stub};
+use stub_coordinator::{ExchangeMatch, NewJob, Stub, StubConfig};
 
 #[test]
 fn every_connection_is_counted_behind_a_fence_and_the_fence_is_not() {
@@ -28,7 +28,7 @@ fn a_restart_drops_connections_and_keeps_the_state() {
     let mut idle = TcpStream::connect(stub.address()).expect("connects");
     idle.write_all(b"GET /v1/health HTTP/1.1\r\nhost: localhost\r\n\r\n")
         .expect("written");
-    stub.wait(&Match::operation("health"), 1, PATIENCE)
+    stub.wait(&ExchangeMatch::operation("health"), 1, TIME_LIMIT)
         .expect("it arrives");
     stub.restart();
     let (_, error) = read_to_end(&mut idle);
@@ -43,16 +43,16 @@ fn a_restart_drops_connections_and_keeps_the_state() {
 #[test]
 fn a_port_that_somebody_listens_on_is_an_error() {
     let stub = start(&[]);
-    let twin = Config {
+    let twin = StubConfig {
         address: stub.address(),
-        ..Config::default()
+        ..StubConfig::default()
     };
     let error = Stub::start(twin).err().expect("the port is taken").to_string();
     assert!(error.contains(&stub.address().to_string()), "{error}");
     let job = || NewJob::named("a", "sh");
-    let error = Stub::start(Config {
+    let error = Stub::start(StubConfig {
         jobs: vec![job(), job()],
-        ..Config::default()
+        ..StubConfig::default()
     })
     .err()
     .expect("twice");
@@ -63,9 +63,9 @@ fn a_port_that_somebody_listens_on_is_an_error() {
 fn listening_beyond_loopback_needs_a_token() {
     let address = ([0, 0, 0, 0], 0).into();
     assert!(
-        Stub::start(Config {
+        Stub::start(StubConfig {
             address,
-            ..Config::default()
+            ..StubConfig::default()
         })
         .is_err()
     );

@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Read, Write, pipe};
 use std::net::TcpStream;
 use std::process::Stdio;
 
-use common::PATIENCE;
+use common::TIME_LIMIT;
 use common::program::*;
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -49,7 +49,7 @@ fn start_with_errors_to(errors: impl Into<Stdio>, arguments: &[&str]) -> Running
 /// Asks so often on one connection, and reads every answer.
 fn ask(stub: &Running, times: usize) {
     let mut stream = TcpStream::connect(stub.address()).expect("connects");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a limit");
+    stream.set_read_timeout(Some(TIME_LIMIT)).expect("a limit");
     let mut answers = BufReader::new(stream.try_clone().expect("a copy"));
     for _ in 0..times {
         stream

@@ -8,7 +8,7 @@ use std::sync::mpsc::channel;
 
 use common::*;
 use serde_json::json;
-use stub_coordinator::{Config, Stub};
+use stub_coordinator::{Stub, StubConfig};
 
 fn queue(jobs: &[(&str, Option<u64>)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
@@ -127,7 +127,7 @@ fn a_file_that_is_no_job_is_told_of_and_the_others_are_submitted() {
     })
     .expect("followed");
     assert_eq!(ids(&stub), ["good"]);
-    let line = told.recv_timeout(PATIENCE).expect("a line");
+    let line = told.recv_timeout(TIME_LIMIT).expect("a line");
     assert!(
         line.starts_with("bad is not mirrored: ") && line.contains("front matter"),
         "{line}"
@@ -164,7 +164,7 @@ fn what_is_no_regular_file_is_told_of_and_neither_followed_nor_waited_for() {
     .expect("followed");
     assert_eq!(ids(&stub), ["good"]);
     let mut lines: Vec<String> = (0..3)
-        .map(|_| told.recv_timeout(PATIENCE).expect("a line"))
+        .map(|_| told.recv_timeout(TIME_LIMIT).expect("a line"))
         .collect();
     lines.sort();
     for (line, id) in lines.iter().zip(["fifo", "link", "loose"]) {
@@ -176,7 +176,7 @@ fn what_is_no_regular_file_is_told_of_and_neither_followed_nor_waited_for() {
 #[test]
 fn what_is_no_queue_folder_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut stub = start_with(&[], Config::default());
+    let mut stub = start_with(&[], StubConfig::default());
     let error = stub.mirror(folder.path(), |_| ()).expect_err("no inbox");
     assert!(
         error.to_string().contains("give the folder of a queue"),

@@ -8,7 +8,7 @@ use std::net::{SocketAddr, TcpStream};
 use common::*;
 use rstest::rstest;
 use serde_json::json;
-use stub_coordinator::{Config, ControlPlace, Fault, Rule, Scope, Stub, TokenGrant};
+use stub_coordinator::{ControlPlace, Fault, Rule, Scope, Stub, StubConfig, TokenGrant};
 
 const JOB: &str = r#"{"id":"x","engine":"sh","body":"touch /tmp/owned"}"#;
 const EVIL: &str = "origin: http://evil.example";
@@ -24,7 +24,7 @@ fn say_to(address: SocketAddr, line: &str, headers: &[&str], body: &str) -> Repl
         head += &format!("content-length: {}\r\n", body.len());
     }
     let mut stream = TcpStream::connect(address).expect("connects");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    stream.set_read_timeout(Some(TIME_LIMIT)).expect("a timeout");
     stream
         .write_all(format!("{head}\r\n{body}").as_bytes())
         .expect("written");
@@ -42,10 +42,10 @@ fn named(stub: &Stub, line: &str, headers: &[&str], body: &str) -> Reply {
 }
 
 /// A stub with a control port, and a rule that the first request of the API would use up.
-fn prepared(config: Config) -> Stub {
+fn prepared(config: StubConfig) -> Stub {
     let stub = start_with(
         &["a"],
-        Config {
+        StubConfig {
             control: ControlPlace::Beside,
             ..config
         },
@@ -55,15 +55,15 @@ fn prepared(config: Config) -> Stub {
     stub
 }
 
-fn with_tokens() -> Config {
+fn with_tokens() -> StubConfig {
     let grant = |token: &str, scope| TokenGrant {
         token: token.to_owned(),
         scopes: vec![scope],
     };
-    Config {
+    StubConfig {
         tokens: vec![grant("watcher", Scope::Shadow), grant("root", Scope::Admin)],
         control_token: Some("key".to_owned()),
-        ..Config::default()
+        ..StubConfig::default()
     }
 }
 
@@ -104,7 +104,7 @@ fn untouched(stub: &Stub, digest: &str, refused: u64) {
 #[case::of_a_site_that_is_unheard_of(&["sec-fetch-site: nearby", JSON])]
 #[case::with_a_token(&[EVIL, JSON, "authorization: Bearer root"])]
 fn a_page_of_another_origin_submits_no_job(#[case] headers: &[&str]) {
-    let stub = prepared(Config::default());
+    let stub = prepared(StubConfig::default());
     let digest = stub.digest();
     for path in [
         "/v1/jobs",
@@ -138,7 +138,7 @@ fn a_page_of_another_origin_submits_no_job(#[case] headers: &[&str]) {
 #[case::json_by_parameter(&["content-type: text/plain; application/json"])]
 #[case::json_among_others(&[JSON, "content-type: text/plain"])]
 fn a_body_that_says_it_is_no_json_is_refused_and_told_of(#[case] headers: &[&str]) {
-    let stub = prepared(Config::default());
+    let stub = prepared(StubConfig::default());
     let digest = stub.digest();
     let refused = named(&stub, "POST /v1/jobs", headers, JOB);
     assert_eq!(
@@ -223,7 +223,7 @@ fn a_name_that_was_made_to_point_here_reaches_nothing_without_a_token_that_is_kn
 
 #[test]
 fn where_nobody_has_a_token_none_opens_a_foreign_name() {
-    let stub = prepared(Config::default());
+    let stub = prepared(StubConfig::default());
     let digest = stub.digest();
     for token in ["x", "", "root"] {
         let token = format!("authorization: Bearer {token}");
@@ -314,7 +314,7 @@ fn a_request_that_names_no_host_or_several_or_no_true_one_is_refused() {
 
 #[test]
 fn what_a_request_is_for_counts_beside_what_its_host_says() {
-    let stub = prepared(Config::default());
+    let stub = prepared(StubConfig::default());
     let digest = stub.digest();
     for (target, host) in [("evil.example", "127.0.0.1"), ("127.0.0.1", "evil.example")] {
         let line = format!("GET http://{target}/v1/jobs HTTP/1.1");
@@ -330,7 +330,7 @@ fn what_a_request_is_for_counts_beside_what_its_host_says() {
 
 #[test]
 fn nobody_is_ever_told_that_another_origin_may_ask() {
-    let stub = prepared(Config::default());
+    let stub = prepared(StubConfig::default());
     let digest = stub.digest();
     for path in ["/v1/jobs", "/_stub/rules", "/"] {
         let preflight = [
@@ -364,7 +364,7 @@ fn a_page_of_another_origin_takes_no_place_of_those_who_follow(#[case] headers: 
     let stub = start(&[]);
     let follow = |headers: &[&str]| {
         let mut stream = TcpStream::connect(stub.address()).expect("connects");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        stream.set_read_timeout(Some(TIME_LIMIT)).expect("a timeout");
         let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
         let request = format!("GET /_stub/events HTTP/1.1\r\nhost: 127.0.0.1\r\n{headers}\r\n");
         stream.write_all(request.as_bytes()).expect("written");
@@ -380,7 +380,7 @@ fn a_page_of_another_origin_takes_no_place_of_those_who_follow(#[case] headers: 
 
 #[test]
 fn the_console_goes_on_from_its_own_origin_and_is_reached_by_a_link_of_the_other_port() {
-    let stub = prepared(Config::default());
+    let stub = prepared(StubConfig::default());
     let control = control_of(&stub);
     let from_console = [
         "host: localhost:7701",

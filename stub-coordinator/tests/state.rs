@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use common::*;
 use serde_json::{Value, json};
-use stub_coordinator::{ClockKind, Config, Scope, Stub, TokenGrant};
+use stub_coordinator::{ClockKind, Scope, Stub, StubConfig, TokenGrant};
 
 /// A stub in the middle of things: work under way, done, given back; a factory; a shadow view; an answer remembered.
-fn busy(config: Config) -> Stub {
+fn busy(config: StubConfig) -> Stub {
     let stub = start_with(&["a", "b", "c", "d"], config);
     assert_eq!(held(&claim(&stub, "f")).report(&stub, "shipped").status, 202);
     assert_eq!(held(&claim(&stub, "f")).release(&stub).status, 200);
@@ -39,15 +39,15 @@ fn keyed_claim(stub: &Stub) -> Reply {
     )
 }
 
-fn kept_in(path: &Path) -> Config {
-    Config {
+fn kept_in(path: &Path) -> StubConfig {
+    StubConfig {
         state: Some(path.to_owned()),
-        ..Config::default()
+        ..StubConfig::default()
     }
 }
 
 /// Why no stub starts, with all its reasons.
-fn refusal(config: Config) -> String {
+fn refusal(config: StubConfig) -> String {
     let error = Stub::start(config).err().expect("refused");
     let mut told = error.to_string();
     let mut next = std::error::Error::source(&error);
@@ -82,7 +82,7 @@ fn goes_on(stub: &Stub, digest: &str, keyed: &Reply) {
 
 #[test]
 fn state_is_exported_by_one_stub_and_imported_by_another() {
-    let first = busy(Config::default());
+    let first = busy(StubConfig::default());
     let keyed = keyed_claim(&first);
     let document = get(&first, "/_stub/state");
     assert_eq!(document.status, 200);
@@ -97,7 +97,7 @@ fn state_is_exported_by_one_stub_and_imported_by_another() {
 fn what_is_imported_is_kept_in_the_state_file_as_well() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("state.json");
-    let source = busy(Config::default());
+    let source = busy(StubConfig::default());
     let stub = start_with(&[], kept_in(&path));
     stub.import_state(&source.export_state()).expect("a state");
     drop(stub);
@@ -106,7 +106,7 @@ fn what_is_imported_is_kept_in_the_state_file_as_well() {
 
 #[test]
 fn what_is_no_state_is_refused_and_changes_nothing() {
-    let stub = busy(Config::default());
+    let stub = busy(StubConfig::default());
     let digest = stub.digest();
     let whole = stub.export_state();
     let with = |change: &dyn Fn(&mut Value)| {
@@ -145,7 +145,7 @@ type Change<'a> = (&'a str, &'a dyn Fn(&mut Value));
 /// The digest tells what was cut or changed by chance; whoever changes it as well finds these refused all the same.
 #[test]
 fn what_no_coordinator_comes_to_is_refused_whatever_its_digest() {
-    let stub = busy(Config::default());
+    let stub = busy(StubConfig::default());
     let digest = stub.digest();
     let whole = stub.export_state();
     let most = 9_007_199_254_740_991_u64;
@@ -192,7 +192,7 @@ fn what_no_coordinator_comes_to_is_refused_whatever_its_digest() {
 #[test]
 fn a_clock_moved_as_far_as_it_goes_leaves_a_state_to_go_on_from() {
     let folder = tempfile::tempdir().expect("a folder");
-    let config = || Config {
+    let config = || StubConfig {
         clock: ClockKind::Manual,
         ..kept_in(&folder.path().join("state.json"))
     };
@@ -351,9 +351,9 @@ fn once_anybody_has_a_token_control_asks_for_one_of_the_scope_admin() {
     ];
     let stub = start_with(
         &["a"],
-        Config {
+        StubConfig {
             tokens,
-            ..Config::default()
+            ..StubConfig::default()
         },
     );
     let status = |headers: &[(&str, &str)]| send(&stub, "GET", "/_stub/state", headers, None).status;

@@ -12,9 +12,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
-use common::{AT, PATIENCE, Reply, parse};
+use common::{AT, Reply, TIME_LIMIT, parse};
 use serde_json::{Value, json};
-use stub_coordinator::{ClockKind, Config, Exchange, NewJob, Rule, Stub};
+use stub_coordinator::{ClockKind, Exchange, NewJob, Rule, Stub, StubConfig};
 
 const CLIENTS: usize = 64;
 const LEASE_MS: u64 = 10_000;
@@ -39,7 +39,7 @@ fn rules() -> Vec<Rule> {
 #[test]
 fn c1_c2_hold_for_many_clients_under_faults_and_expiries() {
     let jobs = std::env::var("STRESS_JOBS").map_or(1_000, |jobs| jobs.parse().expect("a number"));
-    let stub = Stub::start(Config {
+    let stub = Stub::start(StubConfig {
         jobs: (0..jobs)
             .map(|number| NewJob::named(&format!("job-{number}"), "sh"))
             .collect(),
@@ -48,7 +48,7 @@ fn c1_c2_hold_for_many_clients_under_faults_and_expiries() {
         clock: ClockKind::Manual,
         lease_ms: LEASE_MS,
         journal_limit: jobs * 40 + 10_000,
-        ..Config::default()
+        ..StubConfig::default()
     })
     .expect("the stub starts");
     let (done, left) = (AtomicBool::new(false), AtomicUsize::new(CLIENTS));
@@ -232,7 +232,7 @@ impl Client {
             Some(stream) => stream,
             none => {
                 let stream = TcpStream::connect(self.address).expect("connects");
-                stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+                stream.set_read_timeout(Some(TIME_LIMIT)).expect("a timeout");
                 none.insert(stream)
             }
         };

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use common::*;
 use serde_json::json;
-use stub_coordinator::{ClockKind, Config, Match, Outcome};
+use stub_coordinator::{ClockKind, ExchangeMatch, ExchangeOutcome, StubConfig};
 
 #[test]
 fn a_claim_that_waits_is_given_what_is_submitted_meanwhile() {
@@ -15,7 +15,7 @@ fn a_claim_that_waits_is_given_what_is_submitted_meanwhile() {
         let body = json!({"factoryId": "f", "caps": ["engine:sh"], "waitMs": 30_000});
         let stub = &stub;
         let client = scope.spawn(move || post(stub, "/v1/claims", &body));
-        stub.wait(&Match::operation("claim"), 1, PATIENCE)
+        stub.wait(&ExchangeMatch::operation("claim"), 1, TIME_LIMIT)
             .expect("it arrives");
         assert_eq!(
             post(
@@ -32,10 +32,10 @@ fn a_claim_that_waits_is_given_what_is_submitted_meanwhile() {
 
 #[test]
 fn a_claim_that_waits_is_given_what_runs_out_meanwhile() {
-    let config = Config {
+    let config = StubConfig {
         clock: ClockKind::Manual,
         lease_ms: 5_000,
-        ..Config::default()
+        ..StubConfig::default()
     };
     let stub = start_with(&["a"], config);
     let stale = held(&claim(&stub, "stale"));
@@ -43,7 +43,7 @@ fn a_claim_that_waits_is_given_what_runs_out_meanwhile() {
         let body = json!({"factoryId": "f", "caps": ["engine:sh"], "waitMs": 10_000});
         let stub = &stub;
         let client = scope.spawn(move || post(stub, "/v1/claims", &body));
-        stub.wait(&Match::operation("claim"), 2, PATIENCE)
+        stub.wait(&ExchangeMatch::operation("claim"), 2, TIME_LIMIT)
             .expect("it arrives");
         let due = stub.advance(Duration::from_secs(5)).expect("manual");
         assert!(
@@ -52,7 +52,7 @@ fn a_claim_that_waits_is_given_what_runs_out_meanwhile() {
         );
         assert_eq!(
             stub.journal()[1].outcome,
-            Outcome::Answered,
+            ExchangeOutcome::Answered,
             "it is done when advance returns"
         );
         assert_eq!(client.join().expect("it ends").json()["lease"]["fencingToken"], 2);
@@ -64,21 +64,21 @@ fn a_claim_that_waits_is_given_what_runs_out_meanwhile() {
 fn a_claim_waits_no_longer_than_it_asked() {
     let stub = start_with(
         &[],
-        Config {
+        StubConfig {
             clock: ClockKind::Manual,
-            ..Config::default()
+            ..StubConfig::default()
         },
     );
     std::thread::scope(|scope| {
         let body = json!({"factoryId": "f", "caps": [], "waitMs": 10_000});
         let stub = &stub;
         let client = scope.spawn(move || post(stub, "/v1/claims", &body));
-        stub.wait(&Match::operation("claim"), 1, PATIENCE)
+        stub.wait(&ExchangeMatch::operation("claim"), 1, TIME_LIMIT)
             .expect("it arrives");
         stub.advance(Duration::from_millis(9_999)).expect("manual");
-        assert_eq!(stub.journal()[0].outcome, Outcome::InFlight);
+        assert_eq!(stub.journal()[0].outcome, ExchangeOutcome::InFlight);
         stub.advance(Duration::from_millis(1)).expect("manual");
-        assert_eq!(stub.journal()[0].outcome, Outcome::Answered);
+        assert_eq!(stub.journal()[0].outcome, ExchangeOutcome::Answered);
         assert_eq!(client.join().expect("it ends").status, 204);
     });
 }

@@ -1,37 +1,37 @@
 //! Coverage: which checks and scenarios name a clause (*cited*), and which mutants die by that clause's checks
-//! (*forced*). What may be missing is `gaps`.
+//! (*forced*). What may be missing is `coverage_gaps`.
 
-use crate::check::register;
-use crate::clause::gaps::excuses_of;
-use crate::clause::{Clause, Level};
+use crate::checks::registry;
+use crate::clause::coverage_gaps::excuses_of;
+use crate::clause::{Clause, ClauseLevel};
 use crate::coordinator;
-use crate::mutant::cases;
+use crate::mutants::matrix_cases;
 
 /// What names clauses: a scenario, a check, a mutant.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Naming {
+pub struct ClauseReferences {
     pub name: String,
     pub clauses: Vec<String>,
 }
 
 /// A clause with all that names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
+pub struct CoverageRow {
     pub clause: &'static Clause,
     pub scenarios: Vec<String>,
     pub checks: Vec<String>,
     pub mutants: Vec<String>,
 }
 
-impl Row {
+impl CoverageRow {
     pub fn cited(&self) -> usize {
         self.scenarios.len() + self.checks.len()
     }
 }
 
 /// The checks that are made whatever a scenario says, with their clauses.
-pub fn checks() -> Vec<Naming> {
-    let standing = register::ALL.iter().filter(|entry| !entry.clauses.is_empty());
+pub fn checks() -> Vec<ClauseReferences> {
+    let standing = registry::ALL.iter().filter(|entry| !entry.clauses.is_empty());
     let of_coordinators = coordinator::ALL.iter();
     standing
         .map(|entry| naming(entry.name, entry.clauses))
@@ -40,21 +40,21 @@ pub fn checks() -> Vec<Naming> {
 }
 
 /// The mutants of the kill matrix, with the clauses whose checks they die of.
-pub fn mutants() -> Vec<Naming> {
+pub fn mutants() -> Vec<ClauseReferences> {
     // A test tells each check of a coordinator a lie that it has to find.
-    let lies = coordinator::ALL.iter().map(|check| Naming {
+    let lies = coordinator::ALL.iter().map(|check| ClauseReferences {
         name: format!("a lie to {}", check.name),
         ..naming("", check.clauses)
     });
-    cases::ALL
+    matrix_cases::ALL
         .iter()
         .map(|case| naming(case.mutant, case.clauses))
         .chain(lies)
         .collect()
 }
 
-pub(super) fn naming(name: &str, clauses: &[&str]) -> Naming {
-    Naming {
+pub(super) fn naming(name: &str, clauses: &[&str]) -> ClauseReferences {
+    ClauseReferences {
         name: name.to_owned(),
         clauses: clauses.iter().map(|clause| (*clause).to_owned()).collect(),
     }
@@ -63,11 +63,11 @@ pub(super) fn naming(name: &str, clauses: &[&str]) -> Naming {
 /// The coverage of these clauses.
 pub fn of(
     clauses: &'static [Clause],
-    scenarios: &[Naming],
-    checks: &[Naming],
-    mutants: &[Naming],
-) -> Vec<Row> {
-    let naming = |all: &[Naming], id: &String| {
+    scenarios: &[ClauseReferences],
+    checks: &[ClauseReferences],
+    mutants: &[ClauseReferences],
+) -> Vec<CoverageRow> {
+    let naming = |all: &[ClauseReferences], id: &String| {
         let mut names: Vec<String> = all
             .iter()
             .filter(|naming| naming.clauses.contains(id))
@@ -79,7 +79,7 @@ pub fn of(
     };
     clauses
         .iter()
-        .map(|clause| Row {
+        .map(|clause| CoverageRow {
             clause,
             scenarios: naming(scenarios, &clause.id),
             checks: naming(checks, &clause.id),
@@ -89,13 +89,14 @@ pub fn of(
 }
 
 /// The table, planned clauses apart.
-pub fn render(rows: &[Row]) -> String {
+pub fn render(rows: &[CoverageRow]) -> String {
     let mut text = format!(
         "{:6} {:>9} {:>6}  {:6}\n",
         "clause", "scenarios", "checks", "forced"
     );
-    let (planned, built): (Vec<&Row>, Vec<&Row>) =
-        rows.iter().partition(|row| row.clause.level == Level::Planned);
+    let (planned, built): (Vec<&CoverageRow>, Vec<&CoverageRow>) = rows
+        .iter()
+        .partition(|row| row.clause.level == ClauseLevel::Planned);
     for row in &built {
         text.push_str(&line(row));
     }
@@ -112,7 +113,7 @@ pub fn render(rows: &[Row]) -> String {
     text
 }
 
-fn line(row: &Row) -> String {
+fn line(row: &CoverageRow) -> String {
     let forced = if row.mutants.is_empty() { "-" } else { "yes" };
     let checks = row.checks.iter().map(|name| format!("check {name}"));
     let mutants = row.mutants.iter().map(|name| format!("mutant {name}"));

@@ -1,9 +1,9 @@
 //! The register of clauses, read from the two contracts in `docs/`: id, level, text. What checks, scenarios and
-//! mutants make of them is `coverage`, and what they leave out `gaps`; that nobody changes a text unseen is `pins`.
+//! mutants make of them is `coverage`, and what they leave out `coverage_gaps`; that nobody changes a text unseen is `text_pins`.
 
 pub mod coverage;
-pub mod gaps;
-pub mod pins;
+pub mod coverage_gaps;
+pub mod text_pins;
 
 use std::sync::LazyLock;
 
@@ -30,7 +30,7 @@ static ALL: LazyLock<Vec<Clause>> = LazyLock::new(|| {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Clause {
     pub id: String,
-    pub level: Level,
+    pub level: ClauseLevel,
     pub text: String,
     /// The document that it stands in.
     pub document: &'static str,
@@ -38,7 +38,7 @@ pub struct Clause {
 
 /// Whether the suite has to check it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Level {
+pub enum ClauseLevel {
     Must,
     /// Part of the contract, not built yet.
     Planned,
@@ -61,8 +61,8 @@ fn read(document: &'static str, text: &str) -> Vec<Clause> {
         let (id, rest) = item.split_once("** ")?;
         let (level, text) = rest.split_once(". ")?;
         let level = match level {
-            "MUST" => Level::Must,
-            "MUST, planned" => Level::Planned,
+            "MUST" => ClauseLevel::Must,
+            "MUST, planned" => ClauseLevel::Planned,
             _ => return None,
         };
         Some(Clause {
@@ -83,15 +83,15 @@ mod tests {
     fn a_clause_has_an_id_a_level_and_a_text() {
         let text = "- **A-1** MUST. One thing. Another.\n- **A-2** MUST, planned. Later.\n- **no clause**\n";
         let read = read("x.md", text);
-        let told: Vec<(&str, Level, &str)> = read
+        let told: Vec<(&str, ClauseLevel, &str)> = read
             .iter()
             .map(|clause| (clause.id.as_str(), clause.level, clause.text.as_str()))
             .collect();
         assert_eq!(
             told,
             [
-                ("A-1", Level::Must, "One thing. Another."),
-                ("A-2", Level::Planned, "Later.")
+                ("A-1", ClauseLevel::Must, "One thing. Another."),
+                ("A-2", ClauseLevel::Planned, "Later.")
             ]
         );
     }

@@ -2,25 +2,25 @@
 
 use std::path::Path;
 
-use super::Options;
+use super::CommonArguments;
 
 /// The words before a subcommand, and the options that decide who is judged by what.
 #[derive(Debug, Clone)]
-pub(super) struct Invocation {
+pub(super) struct HarnessInvocation {
     harness: String,
     options: Vec<String>,
     events: Option<String>,
 }
 
-impl Invocation {
-    pub(super) fn of_this_process(options: &Options) -> Invocation {
+impl HarnessInvocation {
+    pub(super) fn of_this_process(options: &CommonArguments) -> HarnessInvocation {
         let mut words = Vec::new();
         let mut path = |option: &str, value: Option<&Path>| {
             words.extend(value.map(|value| format!("{option} {}", quoted(&value.to_string_lossy()))));
         };
         path("--profile", options.profile.as_deref());
         path("--scenarios", options.scenarios.as_deref());
-        Invocation {
+        HarnessInvocation {
             harness: harness(),
             options: words,
             // Where commands are pasted on another machine, as after a run in CI, the stream is not at hand.

@@ -10,19 +10,19 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use conformance::outcome::Outcome;
 use conformance::profile::{self, ProfileError};
-use conformance::report::event::{Case, Started};
-use conformance::report::record::Record;
-use conformance::scenario::select::{self, Found};
+use conformance::report::event_stream::{CaseReport, RunStarted};
+use conformance::report::run_record::RunRecord;
+use conformance::scenario::scenario_files::{self, ScenarioFile};
 use conformance::stdio;
 use conformance::suite::{self, chain};
-use conformance::verdict::Outcome;
 
-use super::choice::suite_around;
-use super::{BROKEN, Options, USAGE, fail, run};
+use super::suite_selection::suite_around;
+use super::{BROKEN, CommonArguments, USAGE, fail, run};
 
 #[derive(Debug, Args)]
-pub(super) struct Sought {
+pub(super) struct ReplayArguments {
     /// The stream
     file: PathBuf,
     /// Only these scenarios, whether they failed or not
@@ -34,8 +34,8 @@ pub(super) struct Sought {
 }
 
 /// Runs these ids of the stream again, or all that failed in it.
-pub(super) fn replay(sought: &Sought, options: &Options) -> Result<ExitCode, ExitCode> {
-    let Sought { file, ids, trust } = sought;
+pub(super) fn replay(sought: &ReplayArguments, options: &CommonArguments) -> Result<ExitCode, ExitCode> {
+    let ReplayArguments { file, ids, trust } = sought;
     let wrong = |message: String| fail(USAGE, &message);
     let record = read(file).map_err(wrong)?;
     let code = NamedCode::of(&record.started, options);
@@ -65,8 +65,8 @@ pub(super) fn replay(sought: &Sought, options: &Options) -> Result<ExitCode, Exi
     let text = compared(&record, reports.record());
     let exit = reports.close();
     match options.json {
-        true => stdio::put_beside(&text),
-        false => stdio::put(&text),
+        true => stdio::write_stderr(&text),
+        false => stdio::write_stdout(&text),
     }
     Ok(ExitCode::from(exit))
 }
@@ -84,7 +84,7 @@ enum NamedRunner {
 }
 
 impl NamedCode {
-    fn of(then: &Started, now: &Options) -> NamedCode {
+    fn of(then: &RunStarted, now: &CommonArguments) -> NamedCode {
         let path = |text: &Option<String>| text.as_ref().map(PathBuf::from);
         let runner_is_named = now.profile.is_some() || std::env::var_os("AQ_BIN").is_some();
         let runner = match runner_is_named {
@@ -103,7 +103,7 @@ impl NamedCode {
     }
 
     /// What would be run, and what to type, where that is for the user to decide.
-    fn refusal(&self, file: &Path, then: &Started) -> Option<String> {
+    fn refusal(&self, file: &Path, then: &RunStarted) -> Option<String> {
         let shown = |path: &Path| path.to_string_lossy().escape_debug().to_string();
         let program = then.program.join(" ");
         let runner = self.runner.as_ref().map(|runner| match runner {
@@ -140,10 +140,10 @@ impl NamedCode {
     }
 }
 
-fn read(file: &Path) -> Result<Record, String> {
+fn read(file: &Path) -> Result<RunRecord, String> {
     let opened =
         File::open(file).map_err(|error| format!("{}: it can't be read: {error}", file.display()))?;
-    let record = Record::read(BufReader::new(opened));
+    let record = RunRecord::read(BufReader::new(opened));
     let record = record.map_err(|error| format!("{}: {}", file.display(), chain(&error).escape_debug()))?;
     match record.started.command.as_str() {
         "run" | "replay" => Ok(record),
@@ -156,12 +156,12 @@ fn read(file: &Path) -> Result<Record, String> {
 }
 
 /// What was asked for then, where nothing else is asked for now.
-fn as_then(then: &Started, code: &NamedCode, now: &Options) -> Options {
+fn as_then(then: &RunStarted, code: &NamedCode, now: &CommonArguments) -> CommonArguments {
     let profile = match &code.runner {
         Some(NamedRunner::Profile(path)) => Some(path.clone()),
         _ => None,
     };
-    Options {
+    CommonArguments {
         profile: now.profile.clone().or(profile),
         scenarios: now.scenarios.clone().or_else(|| code.scenarios.clone()),
         shuffle: now.shuffle.or(then.shuffle),
@@ -171,16 +171,20 @@ fn as_then(then: &Started, code: &NamedCode, now: &Options) -> Options {
 }
 
 /// The scenarios to run, in the order of the stream.
-fn wanted(record: &Record, ids: &[String], options: &Options) -> Result<Vec<Found>, String> {
+fn wanted(
+    record: &RunRecord,
+    ids: &[String],
+    options: &CommonArguments,
+) -> Result<Vec<ScenarioFile>, String> {
     if let Some(unknown) = ids.iter().find(|id| !record.started.cases.contains(id)) {
         return Err(format!("`{unknown}` is no scenario of that stream"));
     }
     let failed = |id: &String| {
-        let bad = |case: &&Case| matches!(case.outcome, Outcome::Fail | Outcome::Broken);
+        let bad = |case: &&CaseReport| matches!(case.outcome, Outcome::Fail | Outcome::Broken);
         record.cases.iter().filter(bad).any(|case| case.id == *id)
     };
     let folder = options.scenarios.clone().unwrap_or_else(suite::default_folder);
-    let all = select::all(&folder).map_err(|error| {
+    let all = scenario_files::all(&folder).map_err(|error| {
         let folder = folder.display();
         format!("the scenarios in {folder} can't be listed: {error}; name their folder by --scenarios")
     })?;
@@ -203,7 +207,7 @@ fn wanted(record: &Record, ids: &[String], options: &Options) -> Result<Vec<Foun
 }
 
 /// A line for each: put right, failing as it did, or different.
-fn compared(then: &Record, now: &Record) -> String {
+fn compared(then: &RunRecord, now: &RunRecord) -> String {
     let mut text = String::from("\n");
     for case in now.by_id() {
         let before = then.cases.iter().find(|before| before.id == case.id);
@@ -212,14 +216,14 @@ fn compared(then: &Record, now: &Record) -> String {
     text
 }
 
-fn change(before: Option<&Case>, now: &Case) -> String {
-    let told = |case: &Case| {
+fn change(before: Option<&CaseReport>, now: &CaseReport) -> String {
+    let told = |case: &CaseReport| {
         let checks: Vec<&str> = case.bad().map(|finding| finding.check.as_str()).collect();
         format!("{} {}", case.outcome.word(), checks.join(" ").escape_debug())
             .trim_end()
             .to_owned()
     };
-    let failed = |case: &Case| matches!(case.outcome, Outcome::Fail | Outcome::Broken);
+    let failed = |case: &CaseReport| matches!(case.outcome, Outcome::Fail | Outcome::Broken);
     match before {
         None => format!("new: {}", told(now)),
         Some(before) if failed(before) && now.outcome == Outcome::Pass => "FIXED".into(),

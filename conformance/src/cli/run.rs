@@ -4,25 +4,27 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use conformance::drive::stop::Stop;
-use conformance::report::event::{Case, End, Event, Place, Started, VERSION};
-use conformance::report::outputs::{GitHub, Reports, Wanted};
-use conformance::sandbox::secret::Secret;
-use conformance::scenario::select::Found;
+use conformance::driver::stop_signal::StopSignal;
+use conformance::outcome::{CaseResult, Outcome};
+use conformance::report::event_stream::{
+    CaseReport, RunEndReason, RunEvent, RunStarted, SourceLine, VERSION,
+};
+use conformance::report::report_writer::{GitHubOptions, ReportOptions, ReportWriter};
+use conformance::sandbox::token_leaks::RunTokens;
+use conformance::scenario::scenario_files::ScenarioFile;
 use conformance::stdio;
-use conformance::suite::{self, Next, Suite, Told};
-use conformance::verdict::{Outcome, Verdict};
+use conformance::suite::{self, Suite, SuiteControl, SuiteEvent};
 
-use super::choice::chosen;
-use super::invocation::Invocation;
-use super::{Options, USAGE, fail};
+use super::invocation::HarnessInvocation;
+use super::suite_selection::chosen;
+use super::{CommonArguments, USAGE, fail};
 
 /// Runs the scenarios that the globs name.
-pub(super) fn run(globs: &[String], options: &Options) -> Result<ExitCode, ExitCode> {
+pub(super) fn run(globs: &[String], options: &CommonArguments) -> Result<ExitCode, ExitCode> {
     let reports = reports(options)?;
     let (found, suite) = chosen(globs, options)?;
     if let Some(unknown) = suite.profile.known_failures.iter().find(|known| {
-        let names = |found: &Found| found.id == known.scenario;
+        let names = |found: &ScenarioFile| found.id == known.scenario;
         globs.is_empty() && !found.iter().any(names)
     }) {
         return Err(fail(
@@ -38,12 +40,12 @@ pub(super) fn run(globs: &[String], options: &Options) -> Result<ExitCode, ExitC
 }
 
 /// The reports that are asked for; where one can't be had, why is said already.
-pub(super) fn reports(options: &Options) -> Result<Reports, ExitCode> {
-    Reports::look_at(&wanted(options)).map_err(|error| fail(USAGE, &error.to_string()))
+pub(super) fn reports(options: &CommonArguments) -> Result<ReportWriter, ExitCode> {
+    ReportWriter::look_at(&wanted(options)).map_err(|error| fail(USAGE, &error.to_string()))
 }
 
 /// Begins the reports of a run; where one can't be had, why is said already.
-pub(super) fn begin(reports: &mut Reports, started: Started) -> Result<(), ExitCode> {
+pub(super) fn begin(reports: &mut ReportWriter, started: RunStarted) -> Result<(), ExitCode> {
     let begun = reports.begin(started);
     begun.map_err(|error| fail(USAGE, &error.to_string()))
 }
@@ -51,44 +53,48 @@ pub(super) fn begin(reports: &mut Reports, started: Started) -> Result<(), ExitC
 /// Runs these scenarios and tells the reports, up to the end of the run.
 pub(super) fn carry_out(
     suite: &Suite,
-    found: &[Found],
-    options: &Options,
+    found: &[ScenarioFile],
+    options: &CommonArguments,
     command: &str,
-    mut reports: Reports,
-) -> Result<Reports, ExitCode> {
+    mut reports: ReportWriter,
+) -> Result<ReportWriter, ExitCode> {
     let jobs = options.jobs.unwrap_or_else(suite::default_jobs);
     let ids = found.iter().map(|found| found.id.clone()).collect();
     begin(&mut reports, started(suite, command, jobs, ids, options))?;
     let began = Instant::now();
     end_on_signals(&suite.stop);
-    let invocation = Invocation::of_this_process(options);
-    let mut end = End::Complete;
+    let invocation = HarnessInvocation::of_this_process(options);
+    let mut end = RunEndReason::Complete;
     suite.stream(found, jobs, |told| {
         match told {
-            Told::Begun(found) => reports.take(Event::CaseStarted { id: found.id.clone() }),
-            Told::Judged(found, verdict) => {
+            SuiteEvent::Started(found) => reports.take(RunEvent::CaseStarted { id: found.id.clone() }),
+            SuiteEvent::Finished(found, verdict) => {
                 let failed = matches!(verdict.outcome, Outcome::Fail | Outcome::Broken);
                 let place = place(&found.path, &verdict);
                 let replay = invocation.alone(&found.id);
-                reports.take(Event::CaseEnded(Box::new(Case::of(verdict, Some(place), replay))));
+                reports.take(RunEvent::CaseEnded(Box::new(CaseReport::of(
+                    verdict,
+                    Some(place),
+                    replay,
+                ))));
                 if failed && options.fail_fast {
-                    end = End::FailFast;
-                    return Next::Finish;
+                    end = RunEndReason::FailFast;
+                    return SuiteControl::Finish;
                 }
             }
         }
-        Next::GoOn
+        SuiteControl::Continue
     });
     if suite.stop.asked() {
-        end = End::Interrupted;
+        end = RunEndReason::Interrupted;
     }
     reports.end(end, began.elapsed());
     Ok(reports)
 }
 
 /// Where the reports of a run go, by these options and by what the CI around it says.
-fn wanted(options: &Options) -> Wanted {
-    Wanted {
+fn wanted(options: &CommonArguments) -> ReportOptions {
+    ReportOptions {
         events: options.events.clone(),
         json: options.json,
         quiet: options.quiet,
@@ -98,11 +104,11 @@ fn wanted(options: &Options) -> Wanted {
     }
 }
 
-fn github() -> GitHub {
-    GitHub {
+fn github() -> GitHubOptions {
+    GitHubOptions {
         summary: variable("GITHUB_STEP_SUMMARY").map(Into::into),
         workspace: variable("GITHUB_WORKSPACE"),
-        word: Secret::random().map_or_else(|_| std::process::id().to_string(), |secret| secret.token),
+        word: RunTokens::random().map_or_else(|_| std::process::id().to_string(), |secret| secret.token),
     }
 }
 
@@ -116,10 +122,10 @@ pub(super) fn started(
     command: &str,
     jobs: usize,
     cases: Vec<String>,
-    options: &Options,
-) -> Started {
+    options: &CommonArguments,
+) -> RunStarted {
     let text = |path: &Path| path.to_string_lossy().into_owned();
-    Started {
+    RunStarted {
         version: VERSION,
         command: command.to_owned(),
         harness: env!("CARGO_PKG_VERSION").into(),
@@ -137,7 +143,7 @@ pub(super) fn started(
 }
 
 /// The line of the scenario that the first failing check is about, or else where its expectations begin.
-fn place(file: &Path, verdict: &Verdict) -> Place {
+fn place(file: &Path, verdict: &CaseResult) -> SourceLine {
     let text = std::fs::read_to_string(file).unwrap_or_default();
     let bad = |outcome| matches!(outcome, Outcome::Fail | Outcome::Broken);
     let check = verdict.findings.iter().find(|finding| bad(finding.outcome));
@@ -149,14 +155,14 @@ fn place(file: &Path, verdict: &Verdict) -> Place {
             rest.is_some_and(|rest| rest.trim_start().starts_with('='))
         })
     });
-    Place {
+    SourceLine {
         file: file.to_string_lossy().into_owned(),
         line: key.or(expect).unwrap_or(0) + 1,
     }
 }
 
 /// At the first signal what runs is ended and the reports are written; at the second the process is gone.
-pub(super) fn end_on_signals(stop: &Stop) {
+pub(super) fn end_on_signals(stop: &StopSignal) {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP]) else {
         return;
@@ -165,7 +171,7 @@ pub(super) fn end_on_signals(stop: &Stop) {
     std::thread::spawn(move || {
         for _ in signals.forever() {
             if stop.asked() {
-                std::process::exit(i32::from(conformance::verdict::INTERRUPTED));
+                std::process::exit(i32::from(conformance::outcome::INTERRUPTED));
             }
             stop.now();
             stdio::say("interrupted; what runs is ended and the reports are written");

@@ -3,43 +3,43 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
-use conformance::stdio::put;
-use conformance::steady::{self, Difference, Made};
+use conformance::outcome::{self, Outcome};
+use conformance::stdio::write_stdout;
+use conformance::steadiness::{self, OutcomeDifference, RepeatResult};
 use conformance::suite;
-use conformance::verdict::{self, Outcome};
 
-use super::choice::chosen;
-use super::invocation::Invocation;
-use super::{Options, run};
+use super::invocation::HarnessInvocation;
+use super::suite_selection::chosen;
+use super::{CommonArguments, run};
 
 /// Makes the runs; exit 1 on a difference, else the exit code of the first run, which is that of all.
-pub(super) fn steady(globs: &[String], runs: u64, options: &Options) -> Result<ExitCode, ExitCode> {
+pub(super) fn steady(globs: &[String], runs: u64, options: &CommonArguments) -> Result<ExitCode, ExitCode> {
     let (found, suite) = chosen(globs, options)?;
     run::end_on_signals(&suite.stop);
     let jobs = options.jobs.unwrap_or_else(suite::default_jobs);
-    let plans = steady::plans(runs, options.shuffle.unwrap_or(0), jobs);
-    let mut all: Vec<Made> = Vec::new();
+    let plans = steadiness::plans(runs, options.shuffle.unwrap_or(0), jobs);
+    let mut all: Vec<RepeatResult> = Vec::new();
     let mut began = Instant::now();
-    steady::run(&suite, &found, plans, |made| {
+    steadiness::run(&suite, &found, plans, |made| {
         tell(&made, runs, began.elapsed().as_secs_f64());
         for difference in &made.differences {
-            put(&format!("{}\n{}\n", headline(difference), difference.story));
+            write_stdout(&format!("{}\n{}\n", headline(difference), difference.story));
         }
         began = Instant::now();
         all.push(made);
     });
-    let invocation = Invocation::of_this_process(options);
-    let differences: Vec<&Difference> = all.iter().flat_map(|made| &made.differences).collect();
-    put("\n");
+    let invocation = HarnessInvocation::of_this_process(options);
+    let differences: Vec<&OutcomeDifference> = all.iter().flat_map(|made| &made.differences).collect();
+    write_stdout("\n");
     for difference in &differences {
-        put(&format!(
+        write_stdout(&format!(
             "{}\n  {}\n",
             headline(difference),
             again(&invocation, difference)
         ));
     }
     let ran = all.len();
-    put(&match differences.len() {
+    write_stdout(&match differences.len() {
         0 => format!("{ran} runs of {} scenarios: no outcome differed\n", found.len()),
         count => format!(
             "{ran} runs of {} scenarios: {count} outcomes differed\n",
@@ -48,13 +48,13 @@ pub(super) fn steady(globs: &[String], runs: u64, options: &Options) -> Result<E
     });
     let first = all.first().map_or(Vec::new(), |made| made.outcomes.clone());
     Ok(match (suite.stop.asked(), differences.is_empty()) {
-        (true, _) => ExitCode::from(verdict::INTERRUPTED),
+        (true, _) => ExitCode::from(outcome::INTERRUPTED),
         (false, false) => ExitCode::FAILURE,
-        (false, true) => ExitCode::from(verdict::exit_of(first.into_iter())),
+        (false, true) => ExitCode::from(outcome::exit_of(first.into_iter())),
     })
 }
 
-fn tell(made: &Made, runs: u64, seconds: f64) {
+fn tell(made: &RepeatResult, runs: u64, seconds: f64) {
     let plan = made.plan;
     let passed = made
         .outcomes
@@ -71,7 +71,7 @@ fn tell(made: &Made, runs: u64, seconds: f64) {
         (_, 0) => "  as the first".into(),
         (_, count) => format!("  {count} DIFFER"),
     };
-    put(&format!(
+    write_stdout(&format!(
         "run {:>3} of {runs}  {:8}  {order:9}  {} at a time  {passed} passed, {failed} failed  {seconds:.1} s{differ}\n",
         plan.number,
         plan.mode.word(),
@@ -79,7 +79,7 @@ fn tell(made: &Made, runs: u64, seconds: f64) {
     ));
 }
 
-fn headline(difference: &Difference) -> String {
+fn headline(difference: &OutcomeDifference) -> String {
     format!(
         "── {}: {} in run {}, {} in the first",
         difference.id.escape_debug(),
@@ -90,7 +90,7 @@ fn headline(difference: &Difference) -> String {
 }
 
 /// The command that makes such a run again.
-fn again(invocation: &Invocation, difference: &Difference) -> String {
+fn again(invocation: &HarnessInvocation, difference: &OutcomeDifference) -> String {
     let plan = difference.plan;
     let jobs = plan.jobs.to_string();
     let mut words = vec!["run", "--jobs", &jobs];

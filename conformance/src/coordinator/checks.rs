@@ -1,20 +1,20 @@
 //! The checks of a coordinator, each on jobs of its own. What a check demands is the clause's text and no more.
 
-mod door;
-mod lease;
-mod queue;
+mod authentication;
+mod claims;
+mod leases;
 mod shadow;
 
-pub use door::*;
-pub use lease::*;
-pub use queue::*;
+pub use authentication::*;
+pub use claims::*;
+pub use leases::*;
 pub use shadow::*;
 
-use super::client::Answer;
-use super::held::{Held, demand};
+use super::assertions::{ProbeResult, ensure};
+use super::http_client::CoordinatorAnswer;
 
-fn lost(answer: &Answer, what: &str) -> Held {
-    demand(
+fn lost(answer: &CoordinatorAnswer, what: &str) -> ProbeResult {
+    ensure(
         answer.status == 409 && answer.body["code"] == "lease_lost",
         || {
             format!(

@@ -1,32 +1,32 @@
 //! Judges a coordinator by the clauses of its contract, over HTTP alone. `checks` says what is demanded, `probe` how
-//! that is asked, `client` how it gets there, `held` whether it is so.
+//! that is asked, `client` how it gets there, `assertions` whether it is so.
 
+mod assertions;
 mod checks;
-pub mod client;
-mod held;
+pub mod http_client;
 pub mod probe;
 
 use std::time::Instant;
 
-use crate::verdict::{Finding, Outcome, Verdict, of_findings};
-use client::Client;
-use held::{Held, Trouble};
-use probe::Probe;
+use crate::outcome::{CaseResult, Finding, Outcome, of_findings};
+use assertions::{ProbeError, ProbeResult};
+use http_client::CoordinatorClient;
+use probe::CoordinatorProbe;
 
-pub use probe::Attendant;
+pub use probe::CheckRunControl;
 
 /// A check of a coordinator.
 #[derive(Debug, Clone, Copy)]
-pub struct Check {
+pub struct CoordinatorCheck {
     pub name: &'static str,
     pub clauses: &'static [&'static str],
-    pub needs: Needs,
-    run: fn(&Probe) -> Held,
+    pub needs: CheckAccess,
+    run: fn(&CoordinatorProbe) -> ProbeResult,
 }
 
 /// What a check may do, and so what its token must allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Needs {
+pub enum CheckAccess {
     /// Reads and shadow calls: any token.
     Watching,
     /// The same, with a token that may do nothing else.
@@ -37,7 +37,7 @@ pub enum Needs {
 
 /// How much may be done to the coordinator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
+pub enum AccessLevel {
     Everything,
     /// Nothing that changes real state.
     Observe,
@@ -46,8 +46,8 @@ pub enum Reach {
 macro_rules! checks {
     ($($needs:ident $name:literal [$($clause:literal),*] $run:ident)*) => {
         /// Every check of a coordinator.
-        pub const ALL: &[Check] = &[$(Check {
-            name: $name, clauses: &[$($clause),*], needs: Needs::$needs, run: checks::$run,
+        pub const ALL: &[CoordinatorCheck] = &[$(CoordinatorCheck {
+            name: $name, clauses: &[$($clause),*], needs: CheckAccess::$needs, run: checks::$run,
         }),*];
     };
 }
@@ -81,16 +81,16 @@ checks! {
 /// Makes the checks that are within reach, one after the other, and cleans up after each, also after one that is
 /// interrupted, on which there is no verdict then.
 pub fn judge(
-    client: &Client,
-    reach: Reach,
-    attendant: &Attendant,
-    mut told: impl FnMut(&Verdict),
-) -> Vec<Verdict> {
+    client: &CoordinatorClient,
+    reach: AccessLevel,
+    attendant: &CheckRunControl,
+    mut told: impl FnMut(&CaseResult),
+) -> Vec<CaseResult> {
     let run = probe::nonce();
     let mut verdicts = Vec::new();
     for check in within(reach, &attendant.only) {
         let name = format!("conformance-{}-{}", &run[..8], check.name);
-        let probe = Probe::new(client, name, attendant.clone());
+        let probe = CoordinatorProbe::new(client, name, attendant.clone());
         let verdict = judge_one(check, &probe);
         if attendant.stop.asked() {
             break;
@@ -102,36 +102,36 @@ pub fn judge(
 }
 
 /// The ids of the checks that are within reach.
-pub fn ids(reach: Reach) -> Vec<String> {
+pub fn ids(reach: AccessLevel) -> Vec<String> {
     within(reach, &[]).map(id).collect()
 }
 
-fn within(reach: Reach, only: &[String]) -> impl Iterator<Item = &'static Check> {
-    let wanted = |check: &Check| only.is_empty() || only.contains(&id(check));
+fn within(reach: AccessLevel, only: &[String]) -> impl Iterator<Item = &'static CoordinatorCheck> {
+    let wanted = |check: &CoordinatorCheck| only.is_empty() || only.contains(&id(check));
     ALL.iter()
         .filter(move |check| match reach {
-            Reach::Everything => check.needs != Needs::OnlyWatching,
-            Reach::Observe => check.needs != Needs::Working,
+            AccessLevel::Everything => check.needs != CheckAccess::OnlyWatching,
+            AccessLevel::Observe => check.needs != CheckAccess::Working,
         })
         .filter(move |check| wanted(check))
 }
 
-fn id(check: &Check) -> String {
+fn id(check: &CoordinatorCheck) -> String {
     format!("coordinator/{}", check.name)
 }
 
-fn judge_one(check: &Check, probe: &Probe) -> Verdict {
+fn judge_one(check: &CoordinatorCheck, probe: &CoordinatorProbe) -> CaseResult {
     let started = Instant::now();
     let held = (check.run)(probe);
-    if check.needs == Needs::Working {
+    if check.needs == CheckAccess::Working {
         probe.clean_up();
     }
     let clauses: Vec<String> = check.clauses.iter().map(|clause| (*clause).to_owned()).collect();
     let text = crate::clause::named(check.clauses[0]).map_or("", |clause| clause.text.as_str());
     let (outcome, observed) = match held {
         Ok(()) => (Outcome::Pass, "that".to_owned()),
-        Err(Trouble::Wrong(what)) => (Outcome::Fail, what),
-        Err(Trouble::Unclear(what)) => (Outcome::Broken, what),
+        Err(ProbeError::Violation(what)) => (Outcome::Fail, what),
+        Err(ProbeError::Inconclusive(what)) => (Outcome::Broken, what),
     };
     let finding = Finding {
         check: check.name,
@@ -142,13 +142,13 @@ fn judge_one(check: &Check, probe: &Probe) -> Verdict {
     };
     let story = match outcome {
         Outcome::Pass => String::new(),
-        _ => crate::report::harmless(&format!(
+        _ => crate::report::escape_control(&format!(
             "{} asks: {text}\nobserved: {observed}\n",
             check.clauses[0]
         )),
     };
     let findings = vec![finding];
-    Verdict {
+    CaseResult {
         id: id(check),
         title: text.to_owned(),
         clauses,

@@ -8,37 +8,39 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::client::{Answer, Client};
-use super::held::{Held, Lease, Trouble, demand, lease, let_in, unanswered};
-use crate::drive::stop::Stop;
+use super::assertions::{
+    GrantedLease, ProbeError, ProbeResult, ensure, ensure_authorized, lease, no_answer_error,
+};
+use super::http_client::{CoordinatorAnswer, CoordinatorClient};
+use crate::driver::stop_signal::StopSignal;
 
 /// Leases longer than this are not waited for.
 const WAIT_LIMIT_MS: u64 = 10_000;
 
 /// Who has the checks made: says which, can end them, and is told before a stretch of waiting how many milliseconds it takes.
 #[derive(Clone, Default)]
-pub struct Attendant {
-    pub stop: Stop,
+pub struct CheckRunControl {
+    pub stop: StopSignal,
     /// The ids of the checks that are wanted; all where none is named.
     pub only: Vec<String>,
     pub waits: Option<Arc<dyn Fn(u64) + Send + Sync>>,
 }
 
 /// The hands of one check.
-pub struct Probe {
-    pub client: Client,
-    attendant: Attendant,
+pub struct CoordinatorProbe {
+    pub client: CoordinatorClient,
+    attendant: CheckRunControl,
     /// Whether the check is over, and only its traces are still taken away.
     over: AtomicBool,
     /// The prefix of every id of this check, unlike those of any other.
     pub name: String,
     /// The leases that were granted, with the factory that holds each.
-    granted: Mutex<Vec<(String, Lease)>>,
+    granted: Mutex<Vec<(String, GrantedLease)>>,
 }
 
-impl Probe {
-    pub fn new(client: &Client, name: String, attendant: Attendant) -> Probe {
-        Probe {
+impl CoordinatorProbe {
+    pub fn new(client: &CoordinatorClient, name: String, attendant: CheckRunControl) -> CoordinatorProbe {
+        CoordinatorProbe {
             client: client.clone(),
             attendant,
             over: AtomicBool::new(false),
@@ -51,21 +53,21 @@ impl Probe {
         format!("{}-{word}", self.name)
     }
 
-    pub fn post(&self, path: &str, body: &Value) -> Result<Answer, Trouble> {
+    pub fn post(&self, path: &str, body: &Value) -> Result<CoordinatorAnswer, ProbeError> {
         self.not_interrupted()?;
-        self.client.post(path, body).map_err(unanswered)
+        self.client.post(path, body).map_err(no_answer_error)
     }
 
-    pub fn get(&self, path: &str) -> Result<Answer, Trouble> {
+    pub fn get(&self, path: &str) -> Result<CoordinatorAnswer, ProbeError> {
         self.not_interrupted()?;
-        self.client.get(path).map_err(unanswered)
+        self.client.get(path).map_err(no_answer_error)
     }
 
     /// Asks, and demands this status.
-    pub fn expect(&self, path: &str, body: &Value, status: u16) -> Result<Answer, Trouble> {
+    pub fn expect(&self, path: &str, body: &Value, status: u16) -> Result<CoordinatorAnswer, ProbeError> {
         let answer = self.post(path, body)?;
-        let_in(&answer)?;
-        demand(answer.status == status, || {
+        ensure_authorized(&answer)?;
+        ensure(answer.status == status, || {
             format!(
                 "POST {path} {body} was answered {} {}, not {status}",
                 answer.status, answer.body
@@ -75,7 +77,7 @@ impl Probe {
     }
 
     /// Submits a job that only this check's factories can be given.
-    pub fn submit(&self, word: &str, more: &Value) -> Result<String, Trouble> {
+    pub fn submit(&self, word: &str, more: &Value) -> Result<String, ProbeError> {
         let id = self.id(word);
         let mut job = json!({"id": id, "engine": self.name, "body": "nothing is to be done"});
         if let (Some(job), Some(more)) = (job.as_object_mut(), more.as_object()) {
@@ -92,14 +94,19 @@ impl Probe {
     }
 
     /// What a claim is answered.
-    pub fn claim_raw(&self, factory: &str, caps: &[&str], key: Option<&str>) -> Result<Answer, Trouble> {
+    pub fn claim_raw(
+        &self,
+        factory: &str,
+        caps: &[&str],
+        key: Option<&str>,
+    ) -> Result<CoordinatorAnswer, ProbeError> {
         self.not_interrupted()?;
         let body = self.asks(factory, caps);
         let key = key.map_or_else(|| self.fresh_key(), ToOwned::to_owned);
         let answer = self
             .client
             .post_keyed("/v1/claims", &key, &body)
-            .map_err(unanswered)?;
+            .map_err(no_answer_error)?;
         if let (200, Ok(lease)) = (answer.status, lease(&answer)) {
             let mut granted = self.granted.lock().unwrap_or_else(PoisonError::into_inner);
             granted.push((factory.to_owned(), lease));
@@ -108,13 +115,13 @@ impl Probe {
     }
 
     /// Claims; `None` where nothing is to be had.
-    pub fn claim(&self, factory: &str, caps: &[&str]) -> Result<Option<Lease>, Trouble> {
+    pub fn claim(&self, factory: &str, caps: &[&str]) -> Result<Option<GrantedLease>, ProbeError> {
         let answer = self.claim_raw(factory, caps, None)?;
-        let_in(&answer)?;
+        ensure_authorized(&answer)?;
         match answer.status {
             204 => Ok(None),
             200 => lease(&answer).map(Some),
-            other => Err(Trouble::Wrong(format!(
+            other => Err(ProbeError::Violation(format!(
                 "a claim was answered {other} {}",
                 answer.body
             ))),
@@ -122,34 +129,39 @@ impl Probe {
     }
 
     /// Claims what must be there.
-    pub fn claimed(&self, factory: &str, job: &str) -> Result<Lease, Trouble> {
+    pub fn claimed(&self, factory: &str, job: &str) -> Result<GrantedLease, ProbeError> {
         let lease = self.claim(factory, &[])?;
         match lease {
             Some(lease) if lease.job == job => Ok(lease),
-            other => Err(Trouble::Wrong(format!(
+            other => Err(ProbeError::Violation(format!(
                 "a claim that has to be given {job} got {other:?}"
             ))),
         }
     }
 
     /// What a dry run names.
-    pub fn dry_run(&self, factory: &str, caps: &[&str]) -> Result<Option<String>, Trouble> {
+    pub fn dry_run(&self, factory: &str, caps: &[&str]) -> Result<Option<String>, ProbeError> {
         let mut body = self.asks(factory, caps);
         body["shadow"] = json!(1);
         let answer = self.post("/v1/shadow/claims", &body)?;
-        demand(matches!(answer.status, 200 | 204), || {
+        ensure(matches!(answer.status, 200 | 204), || {
             format!("a dry run was answered {} {}", answer.status, answer.body)
         })?;
-        demand(answer.body["lease"].is_null(), || {
+        ensure(answer.body["lease"].is_null(), || {
             "a dry run was given a lease".into()
         })?;
-        demand(answer.status == 204 || answer.body["dryRun"] == true, || {
+        ensure(answer.status == 204 || answer.body["dryRun"] == true, || {
             format!("a dry run was answered without `dryRun: true`: {}", answer.body)
         })?;
         Ok(answer.body["job"]["id"].as_str().map(ToOwned::to_owned))
     }
 
-    pub fn shadow_report(&self, factory: &str, job: &str, stage: &str) -> Result<Answer, Trouble> {
+    pub fn shadow_report(
+        &self,
+        factory: &str,
+        job: &str,
+        stage: &str,
+    ) -> Result<CoordinatorAnswer, ProbeError> {
         let at = format!("{:.3}", jiff::Timestamp::now());
         let body =
             json!({"factoryId": self.id(factory), "jobId": job, "stage": stage, "at": at, "shadow": 1});
@@ -157,42 +169,52 @@ impl Probe {
     }
 
     /// `renew` or `release` of a lease.
-    pub fn on_lease(&self, what: &str, factory: &str, lease: &Lease) -> Result<Answer, Trouble> {
+    pub fn on_lease(
+        &self,
+        what: &str,
+        factory: &str,
+        lease: &GrantedLease,
+    ) -> Result<CoordinatorAnswer, ProbeError> {
         let body = json!({"factoryId": self.id(factory), "fencingToken": lease.token});
         self.post(&format!("/v1/leases/{}/{what}", lease.id), &body)
     }
 
-    pub fn report(&self, factory: &str, lease: &Lease, stage: &str) -> Result<Answer, Trouble> {
+    pub fn report(
+        &self,
+        factory: &str,
+        lease: &GrantedLease,
+        stage: &str,
+    ) -> Result<CoordinatorAnswer, ProbeError> {
         let at = format!("{:.3}", jiff::Timestamp::now());
         let body = json!({"factoryId": self.id(factory), "leaseId": lease.id, "fencingToken": lease.token,
             "stage": stage, "at": at});
         self.post(&format!("/v1/jobs/{}/reports", lease.job), &body)
     }
 
-    pub fn quarantine(&self, factory: &str, lease: &Lease) -> Result<Answer, Trouble> {
+    pub fn quarantine(&self, factory: &str, lease: &GrantedLease) -> Result<CoordinatorAnswer, ProbeError> {
         let body = json!({"factoryId": self.id(factory), "leaseId": lease.id, "fencingToken": lease.token,
             "reason": "a check of the coordinator"});
         self.post(&format!("/v1/jobs/{}/quarantine", lease.job), &body)
     }
 
-    pub fn job(&self, id: &str) -> Result<Value, Trouble> {
+    pub fn job(&self, id: &str) -> Result<Value, ProbeError> {
         let answer = self.get(&format!("/v1/jobs/{id}"))?;
-        demand(answer.status == 200, || {
+        ensure(answer.status == 200, || {
             format!("job {id} was answered {}", answer.status)
         })?;
         Ok(answer.body)
     }
 
     /// The stage that a job has to be in.
-    pub fn demand_stage(&self, id: &str, stage: &str) -> Held {
+    pub fn ensure_stage(&self, id: &str, stage: &str) -> ProbeResult {
         let job = self.job(id)?;
-        demand(job["stage"] == stage, || {
+        ensure(job["stage"] == stage, || {
             format!("{id} is `{}`, not `{stage}`", job["stage"])
         })
     }
 
     /// Lets so much time pass: by the manual clock of a stub, else by waiting, within reason.
-    pub fn let_pass(&self, ms: u64) -> Held {
+    pub fn advance_time(&self, ms: u64) -> ProbeResult {
         let moved = self
             .client
             .post("/_stub/clock", &json!({"advance": format!("{ms}ms")}));
@@ -200,7 +222,7 @@ impl Probe {
             return Ok(());
         }
         if ms > WAIT_LIMIT_MS {
-            return Err(Trouble::Unclear(format!(
+            return Err(ProbeError::Inconclusive(format!(
                 "its leases last too long to be waited for ({ms} ms); give it leases of a few seconds"
             )));
         }
@@ -217,9 +239,9 @@ impl Probe {
     }
 
     /// Nothing new is begun once an end is asked for; what is to be taken away still is.
-    fn not_interrupted(&self) -> Held {
+    fn not_interrupted(&self) -> ProbeResult {
         match self.attendant.stop.asked() && !self.over.load(Ordering::Relaxed) {
-            true => Err(Trouble::Unclear("it was interrupted".into())),
+            true => Err(ProbeError::Inconclusive("it was interrupted".into())),
             false => Ok(()),
         }
     }

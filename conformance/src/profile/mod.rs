@@ -1,21 +1,21 @@
 //! What the harness has to know of a runner in order to drive it: how it is called, what its variables are named,
 //! where its log lies and in which form, and what it does not claim to do. `aq` needs none of it; another runner
-//! says it in a TOML file (`file`).
+//! says it in a TOML file (`profile_file`).
 
-mod file;
-mod find;
-pub mod log;
+mod aq_binary;
+pub mod log_format;
+mod profile_file;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-pub use file::{ProfileFile, read, schema};
-pub use find::{aq_at, find_aq};
+pub use aq_binary::{aq_at, find_aq};
+pub use profile_file::{ProfileFile, read, schema};
 
 use siphasher::sip128::SipHasher13;
 
-use crate::known::KnownFailure;
-use log::LogForm;
+use crate::known_failures::KnownFailure;
+use log_format::LogFormat;
 
 /// A runner under test.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub struct Profile {
     pub environment: BTreeMap<String, String>,
     /// The shadow log, below the queue folder.
     pub shadow_log: String,
-    pub log: LogForm,
+    pub log: LogFormat,
     /// Clauses that it does not claim to keep.
     pub lacks: BTreeSet<String>,
     /// What it is known to get wrong, for a time.
@@ -66,7 +66,7 @@ impl Profile {
             options: BTreeMap::new(),
             environment: BTreeMap::new(),
             shadow_log: ".state/fleet-shadow.log".into(),
-            log: LogForm::default(),
+            log: LogFormat::default(),
             lacks: BTreeSet::new(),
             known_failures: Vec::new(),
         }
@@ -133,7 +133,7 @@ impl Profile {
     }
 
     /// The first of these clauses that the runner does not claim.
-    pub fn lacking<'a>(&self, clauses: &'a [String]) -> Option<&'a String> {
+    pub fn first_unsupported<'a>(&self, clauses: &'a [String]) -> Option<&'a String> {
         clauses.iter().find(|clause| self.lacks.contains(*clause))
     }
 }

@@ -1,35 +1,35 @@
 //! Clause S-4 as a property: whatever the jobs, whatever the coordinator does, however many workers, everything that
 //! counts is as it is without a fleet. What fails is made small and left as a scenario.
 
-pub(crate) mod dice;
-mod generate;
+mod case_generator;
+pub(crate) mod rng;
 
 use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::observed::Observed;
+use crate::evidence::RunEvidence;
+use crate::outcome::{CaseResult, Finding, Outcome};
 use crate::scenario::parse;
 use crate::suite::{Suite, chain};
-use crate::verdict::{Finding, Outcome, Verdict};
-use generate::{COORDINATORS, Case};
+use case_generator::{COORDINATORS, PropertyCase};
 
 /// Runs that making a case small may cost.
 const SHRINK_LIMIT: usize = 120;
 
 /// A case that failed, made small.
 #[derive(Debug, Clone)]
-pub struct Failure {
+pub struct PropertyFailure {
     pub seed: u64,
     pub scenario: String,
     pub story: String,
 }
 
 /// Runs this many cases, one a seed from `seed` on; the first failure ends it and is made small.
-pub fn run(suite: &Suite, seed: u64, cases: u64, jobs: usize) -> Option<Failure> {
+pub fn run(suite: &Suite, seed: u64, cases: u64, jobs: usize) -> Option<PropertyFailure> {
     let (seed, story) = find(suite, seed, cases, jobs)?;
-    Some(shrunk(suite, seed, story))
+    Some(shrink(suite, seed, story))
 }
 
 /// The seed and the story of the first of these cases that is found to fail.
@@ -66,15 +66,15 @@ fn of_one_set_of_jobs(suite: &Suite, seeds: Range<u64>, over: &AtomicBool) -> Op
         if over.load(Ordering::Relaxed) {
             return None;
         }
-        if let Some(story) = trouble(suite, &generate::case(seed), &mut offline) {
+        if let Some(story) = trouble(suite, &case_generator::case(seed), &mut offline) {
             return Some((seed, story));
         }
     }
     None
 }
 
-fn shrunk(suite: &Suite, seed: u64, mut story: String) -> Failure {
-    let mut case = generate::case(seed);
+fn shrink(suite: &Suite, seed: u64, mut story: String) -> PropertyFailure {
+    let mut case = case_generator::case(seed);
     let mut runs = 0;
     'smaller: loop {
         for less in case.smaller() {
@@ -89,7 +89,7 @@ fn shrunk(suite: &Suite, seed: u64, mut story: String) -> Failure {
         }
         break;
     }
-    Failure {
+    PropertyFailure {
         seed,
         scenario: case.scenario(),
         story,
@@ -98,13 +98,13 @@ fn shrunk(suite: &Suite, seed: u64, mut story: String) -> Failure {
 
 /// The story of a case that does not hold. A generated rule that never fires is no trouble: others are there too.
 /// The run without a fleet is made where there is none yet, and left for the next case.
-fn trouble(suite: &Suite, case: &Case, offline: &mut Option<Observed>) -> Option<String> {
+fn trouble(suite: &Suite, case: &PropertyCase, offline: &mut Option<RunEvidence>) -> Option<String> {
     let text = case.scenario();
     let scenario = match parse::parse(&text, Path::new("generated.toml")) {
         Ok(scenario) => scenario,
         Err(error) => return Some(format!("{error}\n{text}")),
     };
-    let verdict: Verdict = match suite.gather_beside(&scenario, offline.take()) {
+    let verdict: CaseResult = match suite.gather_with_offline(&scenario, offline.take()) {
         Ok(mut evidence) => {
             let verdict = suite.verdict_on("generated", &scenario, &evidence);
             *offline = evidence.offline.take();

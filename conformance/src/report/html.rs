@@ -8,19 +8,19 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use serde::Serialize;
 
-use super::account::{Account, Moment, Witness};
-use super::event::{Case, CheckResult, Started};
-use super::parting::Parting;
-use super::record::Record;
-use super::{cut, harmless};
-use crate::clause::{self, Level, coverage, gaps};
-use crate::verdict::Outcome;
+use super::event_stream::{CaseReport, CheckResult, RunStarted};
+use super::first_difference::FirstDifference;
+use super::run_record::RunRecord;
+use super::run_trace::{EventSource, RunTrace, TimelineEvent};
+use super::{cut, escape_control};
+use crate::clause::{self, ClauseLevel, coverage, coverage_gaps};
+use crate::outcome::Outcome;
 
 const TEMPLATE: &str = include_str!("report.html");
 const TEXT: usize = 6_000;
 
 /// The report as a page.
-pub fn render(record: &Record) -> String {
+pub fn render(record: &RunRecord) -> String {
     let mut engine = Environment::new();
     let rendered = SyntaxConfig::builder()
         .trim_blocks(true)
@@ -37,28 +37,28 @@ pub fn render(record: &Record) -> String {
 
 /// Where on the page a case is shown.
 #[derive(Debug, Clone, Copy)]
-enum Place {
-    OnTop,
-    AmongAll,
+enum PageSection {
+    Failures,
+    AllScenarios,
 }
 
 /// What the template is given.
 #[derive(Debug, Serialize)]
-struct Page<'a> {
-    started: &'a Started,
+struct HtmlPage<'a> {
+    started: &'a RunStarted,
     took: String,
     exit: u8,
     objection: Option<String>,
-    counts: Vec<Count>,
-    failed: Vec<Shown<'a>>,
-    known: Vec<Shown<'a>>,
-    areas: Vec<Area<'a>>,
+    counts: Vec<OutcomeCount>,
+    failed: Vec<CaseView<'a>>,
+    known: Vec<CaseView<'a>>,
+    areas: Vec<AreaView<'a>>,
     not_run: Vec<&'a String>,
     clauses: Vec<ClauseRow>,
 }
 
 #[derive(Debug, Serialize)]
-struct Count {
+struct OutcomeCount {
     outcome: &'static str,
     name: &'static str,
     count: usize,
@@ -66,27 +66,27 @@ struct Count {
 
 /// The scenarios of one folder.
 #[derive(Debug, Serialize)]
-struct Area<'a> {
+struct AreaView<'a> {
     name: String,
-    cases: Vec<Shown<'a>>,
+    cases: Vec<CaseView<'a>>,
 }
 
 #[derive(Debug, Serialize)]
-struct Shown<'a> {
-    case: &'a Case,
+struct CaseView<'a> {
+    case: &'a CaseReport,
     /// The word of its outcome in the stream.
     outcome: Outcome,
     id: String,
     title: String,
     reason: String,
-    bad: Vec<Bad>,
-    partings: Vec<Mark<'a>>,
+    bad: Vec<FindingView>,
+    partings: Vec<DifferenceMark<'a>>,
     replay: String,
-    timelines: Vec<Timeline<'a>>,
+    timelines: Vec<TimelineView<'a>>,
 }
 
 #[derive(Debug, Serialize)]
-struct Bad {
+struct FindingView {
     check: String,
     clauses: Vec<String>,
     broken: bool,
@@ -95,17 +95,17 @@ struct Bad {
 }
 
 #[derive(Debug, Serialize)]
-struct Timeline<'a> {
-    account: &'a Account,
-    rows: Vec<Row<'a>>,
+struct TimelineView<'a> {
+    account: &'a RunTrace,
+    rows: Vec<TimelineRow<'a>>,
     /// Partings that no row stands for.
-    rest: Vec<Mark<'a>>,
+    rest: Vec<DifferenceMark<'a>>,
 }
 
 #[derive(Debug, Serialize)]
-struct Row<'a> {
+struct TimelineRow<'a> {
     at: String,
-    witness: Witness,
+    witness: EventSource,
     what: &'a str,
     odd: bool,
     /// Whether a job file moved.
@@ -113,13 +113,13 @@ struct Row<'a> {
     /// The failing checks that name what this is about.
     parts: Vec<&'a str>,
     /// What parts from then on.
-    partings: Vec<Mark<'a>>,
+    partings: Vec<DifferenceMark<'a>>,
 }
 
 /// A parting, with where to find it on the page.
 #[derive(Debug, Clone, Serialize)]
-struct Mark<'a> {
-    parting: &'a Parting,
+struct DifferenceMark<'a> {
+    parting: &'a FirstDifference,
     when: String,
     anchor: String,
     first: bool,
@@ -140,16 +140,16 @@ struct ClauseRow {
     gaps: Vec<String>,
 }
 
-fn page(record: &Record) -> Page<'_> {
+fn page(record: &RunRecord) -> HtmlPage<'_> {
     let of = |outcomes: &[Outcome]| {
-        let gravest = record.gravest_first().into_iter();
+        let gravest = record.by_severity().into_iter();
         gravest
             .filter(|case| outcomes.contains(&case.outcome))
-            .map(|case| shown(case, Place::OnTop))
+            .map(|case| shown(case, PageSection::Failures))
             .collect::<Vec<_>>()
     };
     let took_ms = record.ended.as_ref().map_or(0, |ended| ended.took_ms);
-    Page {
+    HtmlPage {
         started: &record.started,
         took: format!("{:.1} s", took_ms as f64 / 1e3),
         exit: record.exit(),
@@ -163,7 +163,7 @@ fn page(record: &Record) -> Page<'_> {
     }
 }
 
-fn counts(record: &Record) -> Vec<Count> {
+fn counts(record: &RunRecord) -> Vec<OutcomeCount> {
     let counts = record.counts();
     [
         ("pass", "passed", counts.passed),
@@ -173,36 +173,36 @@ fn counts(record: &Record) -> Vec<Count> {
         ("not-applicable", "not applicable", counts.not_applicable),
         ("not-run", "not run", counts.not_run),
     ]
-    .map(|(outcome, name, count)| Count { outcome, name, count })
+    .map(|(outcome, name, count)| OutcomeCount { outcome, name, count })
     .into()
 }
 
-fn areas(record: &Record) -> Vec<Area<'_>> {
-    let mut areas: BTreeMap<String, Vec<Shown>> = BTreeMap::new();
+fn areas(record: &RunRecord) -> Vec<AreaView<'_>> {
+    let mut areas: BTreeMap<String, Vec<CaseView>> = BTreeMap::new();
     for case in record.by_id() {
         let area = case.id.rsplit_once('/').map_or("", |(area, _)| area);
         areas
-            .entry(harmless(area))
+            .entry(escape_control(area))
             .or_default()
-            .push(shown(case, Place::AmongAll));
+            .push(shown(case, PageSection::AllScenarios));
     }
     areas
         .into_iter()
-        .map(|(name, cases)| Area { name, cases })
+        .map(|(name, cases)| AreaView { name, cases })
         .collect()
 }
 
-fn shown(case: &Case, place: Place) -> Shown<'_> {
+fn shown(case: &CaseReport, place: PageSection) -> CaseView<'_> {
     let bad: Vec<&CheckResult> = case.bad().collect();
     let partings = marks(case, place);
-    Shown {
+    CaseView {
         case,
         outcome: case.outcome,
-        id: harmless(&case.id),
-        title: harmless(&case.title),
-        reason: harmless(&case.reason()),
+        id: escape_control(&case.id),
+        title: escape_control(&case.title),
+        reason: escape_control(&case.reason()),
         bad: bad.iter().map(|finding| self::bad(finding)).collect(),
-        replay: harmless(&case.replay),
+        replay: escape_control(&case.replay),
         timelines: case
             .accounts
             .iter()
@@ -218,35 +218,43 @@ fn shown(case: &Case, place: Place) -> Shown<'_> {
 }
 
 /// A case stands on the page twice where it failed; what is pointed at needs a name of its own each time.
-fn marks(case: &Case, place: Place) -> Vec<Mark<'_>> {
+fn marks(case: &CaseReport, place: PageSection) -> Vec<DifferenceMark<'_>> {
     let part = match place {
-        Place::OnTop => "parts",
-        Place::AmongAll => "all-parts",
+        PageSection::Failures => "parts",
+        PageSection::AllScenarios => "all-parts",
     };
     let name: String = case.id.bytes().map(|byte| format!("{byte:02x}")).collect();
-    let marks = case.partings.iter().enumerate().map(|(index, parting)| Mark {
-        parting,
-        when: parting.when(),
-        anchor: format!("{part}-{name}-{index}"),
-        first: index == 0,
-    });
+    let marks = case
+        .partings
+        .iter()
+        .enumerate()
+        .map(|(index, parting)| DifferenceMark {
+            parting,
+            when: parting.when(),
+            anchor: format!("{part}-{name}-{index}"),
+            first: index == 0,
+        });
     marks.collect()
 }
 
-fn bad(finding: &CheckResult) -> Bad {
-    Bad {
-        check: harmless(&finding.check),
+fn bad(finding: &CheckResult) -> FindingView {
+    FindingView {
+        check: escape_control(&finding.check),
         clauses: finding.clauses.clone(),
         broken: finding.outcome == Outcome::Broken,
-        expected: harmless(&cut(&finding.expected, TEXT)),
-        observed: harmless(&cut(&finding.observed, TEXT)),
+        expected: escape_control(&cut(&finding.expected, TEXT)),
+        observed: escape_control(&cut(&finding.observed, TEXT)),
     }
 }
 
-fn timeline<'a>(account: &'a Account, bad: &[&'a CheckResult], marks: &[Mark<'a>]) -> Timeline<'a> {
+fn timeline<'a>(
+    account: &'a RunTrace,
+    bad: &[&'a CheckResult],
+    marks: &[DifferenceMark<'a>],
+) -> TimelineView<'a> {
     let moments = &account.moments;
     // The last row that stands by then; where rows were left out at the end, what parts there comes after them.
-    let row_of = |mark: &Mark| {
+    let row_of = |mark: &DifferenceMark| {
         let at_us = mark.parting.at_us?;
         let after = moments.partition_point(|moment| moment.at_us <= at_us);
         let within = after < moments.len() || account.moments_left_out == 0;
@@ -256,7 +264,7 @@ fn timeline<'a>(account: &'a Account, bad: &[&'a CheckResult], marks: &[Mark<'a>
         let marks = marks.iter().filter(|mark| row_of(mark) == row);
         marks.cloned().collect::<Vec<_>>()
     };
-    let rows = moments.iter().enumerate().map(|(index, moment)| Row {
+    let rows = moments.iter().enumerate().map(|(index, moment)| TimelineRow {
         at: format!("{:.1}", moment.at_us as f64 / 1e3),
         witness: moment.seen_by,
         what: &moment.what,
@@ -269,7 +277,7 @@ fn timeline<'a>(account: &'a Account, bad: &[&'a CheckResult], marks: &[Mark<'a>
             .collect(),
         partings: at(Some(index)),
     });
-    Timeline {
+    TimelineView {
         account,
         rows: rows.collect(),
         rest: at(None),
@@ -277,7 +285,7 @@ fn timeline<'a>(account: &'a Account, bad: &[&'a CheckResult], marks: &[Mark<'a>
 }
 
 /// Whether the check's words name the job or the operation that this moment is about.
-fn names(finding: &CheckResult, moment: &Moment) -> bool {
+fn names(finding: &CheckResult, moment: &TimelineEvent) -> bool {
     let of_word = |character: char| character.is_alphanumeric() || "-_.".contains(character);
     moment.about.iter().any(|subject| {
         [&finding.expected, &finding.observed].iter().any(|text| {
@@ -288,7 +296,7 @@ fn names(finding: &CheckResult, moment: &Moment) -> bool {
 }
 
 /// Each clause with what this run says of it, and what the suite has for it beyond this run.
-fn clauses(record: &Record) -> Vec<ClauseRow> {
+fn clauses(record: &RunRecord) -> Vec<ClauseRow> {
     let (checks, mutants) = (coverage::checks(), coverage::mutants());
     let rows = coverage::of(clause::all(), &[], &checks, &mutants);
     let naming = |id: &String| {
@@ -300,16 +308,16 @@ fn clauses(record: &Record) -> Vec<ClauseRow> {
         let all = naming(id).into_iter();
         all.filter(|outcome| outcomes.contains(outcome)).count()
     };
-    let row = |row: coverage::Row| ClauseRow {
+    let row = |row: coverage::CoverageRow| ClauseRow {
         id: row.clause.id.clone(),
         text: row.clause.text.clone(),
-        planned: row.clause.level == Level::Planned,
+        planned: row.clause.level == ClauseLevel::Planned,
         passed: count(&row.clause.id, &[Outcome::Pass]),
         failed: count(&row.clause.id, &[Outcome::Fail, Outcome::Broken]),
         scenarios: naming(&row.clause.id).len(),
         checks: row.checks.len(),
         mutants: row.mutants.len(),
-        gaps: gaps::excuses_of(&row).collect(),
+        gaps: coverage_gaps::excuses_of(&row).collect(),
     };
     rows.into_iter().map(row).collect()
 }

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::event::{Case, End};
-use super::record::Record;
+use super::event_stream::{CaseReport, RunEndReason};
+use super::run_record::RunRecord;
 
 /// The verdicts, their counts and the exit code that follows from them.
-pub fn render(record: &Record) -> String {
+pub fn render(record: &RunRecord) -> String {
     let counts = record.counts();
     let document = json!({
         "passed": counts.passed,
@@ -15,7 +15,7 @@ pub fn render(record: &Record) -> String {
         "knownFailures": counts.known_failures,
         "notApplicable": counts.not_applicable,
         "notRun": counts.not_run,
-        "interrupted": record.end() == End::Interrupted,
+        "interrupted": record.end() == RunEndReason::Interrupted,
         "exit": record.exit(),
         "objection": record.objection(),
         "tookMs": record.ended.as_ref().map(|ended| ended.took_ms),
@@ -25,7 +25,7 @@ pub fn render(record: &Record) -> String {
     format!("{document:#}\n")
 }
 
-fn case(case: &Case) -> Value {
+fn case(case: &CaseReport) -> Value {
     json!({
         "id": case.id,
         "title": case.title,

@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::event::Case;
-use super::harmless;
-use super::record::Record;
-use crate::verdict::Outcome;
+use super::escape_control;
+use super::event_stream::CaseReport;
+use super::run_record::RunRecord;
+use crate::outcome::Outcome;
 
 /// The suite of what is about the run and not about one case.
 pub const WHOLE: &str = "conformance";
 
 /// The report as XML.
-pub fn render(record: &Record) -> String {
+pub fn render(record: &RunRecord) -> String {
     let mut report = Report::new(clean(&format!("conformance of {}", record.started.subject)));
     let mut areas: BTreeMap<String, Vec<TestCase>> = BTreeMap::new();
     for case in record.by_id() {
@@ -43,11 +43,11 @@ pub fn render(record: &Record) -> String {
     // Writing into memory can't fail, and text was cleaned of what XML can't hold.
     report
         .to_string()
-        .unwrap_or_else(|error| format!("<!-- {} -->", harmless(&error.to_string())))
+        .unwrap_or_else(|error| format!("<!-- {} -->", escape_control(&error.to_string())))
 }
 
 /// The case of a run that is not green by no case's fault.
-fn whole(record: &Record) -> Option<TestSuite> {
+fn whole(record: &RunRecord) -> Option<TestSuite> {
     let counts = record.counts();
     let blamed = counts.failed + counts.broken > 0;
     let objection = record.objection()?;
@@ -70,7 +70,7 @@ fn whole(record: &Record) -> Option<TestSuite> {
     Some(suite)
 }
 
-fn of_case(case: &Case) -> TestCase {
+fn of_case(case: &CaseReport) -> TestCase {
     let status = match case.outcome {
         Outcome::Pass => TestCaseStatus::success(),
         Outcome::Fail => non_success(case, NonSuccessKind::Failure),
@@ -91,7 +91,7 @@ fn of_case(case: &Case) -> TestCase {
     test
 }
 
-fn non_success(case: &Case, kind: NonSuccessKind) -> TestCaseStatus {
+fn non_success(case: &CaseReport, kind: NonSuccessKind) -> TestCaseStatus {
     let mut status = TestCaseStatus::non_success(kind);
     let checks: Vec<&str> = case.bad().map(|finding| finding.check.as_str()).collect();
     status
@@ -110,7 +110,7 @@ fn named(id: &str, status: TestCaseStatus) -> TestCase {
     test
 }
 
-fn properties(record: &Record) -> Vec<Property> {
+fn properties(record: &RunRecord) -> Vec<Property> {
     let started = &record.started;
     let mut all = vec![
         Property::new("runner", clean(&started.program.join(" "))),
@@ -132,5 +132,5 @@ fn area(id: &str) -> String {
 
 /// Text without what XML 1.0 has no way to write; control characters are shown as escapes.
 fn clean(text: &str) -> String {
-    harmless(text).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
+    escape_control(text).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
 }

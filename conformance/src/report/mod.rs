@@ -1,48 +1,48 @@
-//! Turns a run into what people and programs read. `event` is the one stream, `record` its fold, and every report
+//! Turns a run into what people and programs read. `event_stream` is the one stream, `exchange_record` its fold, and every report
 //! is made of a record. Nothing is judged here.
 
-pub mod account;
-pub mod event;
-pub mod github;
+pub mod event_stream;
+pub mod failure_report;
+pub mod first_difference;
+pub mod github_actions;
 pub mod html;
 pub mod json;
 pub mod junit;
-mod moments;
-pub mod outputs;
-pub mod parting;
-pub mod record;
-pub mod story;
+pub mod report_writer;
+pub mod run_record;
+pub mod run_trace;
 pub mod terminal;
+mod timeline_events;
 
 /// Whether text may be coloured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Colour {
+pub enum ColourChoice {
     On,
     Off,
 }
 
-impl Colour {
+impl ColourChoice {
     /// On a terminal, unless NO_COLOR is set.
-    pub fn of_stdout() -> Colour {
+    pub fn of_stdout() -> ColourChoice {
         use std::io::IsTerminal;
         let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         if std::io::stdout().is_terminal() && !refused {
-            Colour::On
+            ColourChoice::On
         } else {
-            Colour::Off
+            ColourChoice::Off
         }
     }
 
     fn paint(self, code: &str, text: &str) -> String {
         match self {
-            Colour::On => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
-            Colour::Off => text.to_owned(),
+            ColourChoice::On => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
+            ColourChoice::Off => text.to_owned(),
         }
     }
 }
 
 /// Makes text of a runner or of a file harmless for a terminal: control characters are written as escapes.
-pub fn harmless(text: &str) -> String {
+pub fn escape_control(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

@@ -6,15 +6,15 @@ use std::io::IsTerminal;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::event::{Case, Event};
-use super::record::Record;
-use super::{Colour, harmless};
+use super::event_stream::{CaseReport, RunEvent};
+use super::run_record::RunRecord;
+use super::{ColourChoice, escape_control};
+use crate::outcome::Outcome;
 use crate::stdio;
-use crate::verdict::Outcome;
 
 /// Which verdicts get a line as they fall.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lines {
+pub enum VerdictLines {
     All,
     NotPassed,
     /// None, as standard output belongs to a program.
@@ -23,62 +23,64 @@ pub enum Lines {
 
 /// The progress of a run.
 #[derive(Debug)]
-pub struct Terminal {
+pub struct TerminalReporter {
     bar: ProgressBar,
-    colour: Colour,
-    lines: Lines,
+    colour: ColourChoice,
+    lines: VerdictLines,
 }
 
-impl Terminal {
+impl TerminalReporter {
     /// With a bar if standard error is a terminal.
-    pub fn new(lines: Lines) -> Terminal {
-        Terminal {
+    pub fn new(lines: VerdictLines) -> TerminalReporter {
+        TerminalReporter {
             bar: ProgressBar::hidden(),
-            colour: Colour::of_stdout(),
+            colour: ColourChoice::of_stdout(),
             lines,
         }
     }
 
     /// Shows what an event changes.
-    pub fn take(&mut self, event: &Event) {
+    pub fn take(&mut self, event: &RunEvent) {
         match event {
-            Event::RunStarted(started) if std::io::stderr().is_terminal() => {
+            RunEvent::RunStarted(started) if std::io::stderr().is_terminal() => {
                 self.bar = ProgressBar::new(started.cases.len() as u64);
                 let style = ProgressStyle::with_template("{bar:32} {pos}/{len}  {msg}");
                 self.bar
                     .set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
             }
-            Event::RunStarted(_) => {}
-            Event::CaseStarted { id } => self.bar.set_message(harmless(id)),
-            Event::CaseEnded(case) => {
+            RunEvent::RunStarted(_) => {}
+            RunEvent::CaseStarted { id } => self.bar.set_message(escape_control(id)),
+            RunEvent::CaseEnded(case) => {
                 self.bar.inc(1);
                 let told = match self.lines {
-                    Lines::All => true,
-                    Lines::NotPassed => !matches!(case.outcome, Outcome::Pass | Outcome::NotApplicable),
-                    Lines::None => false,
+                    VerdictLines::All => true,
+                    VerdictLines::NotPassed => {
+                        !matches!(case.outcome, Outcome::Pass | Outcome::NotApplicable)
+                    }
+                    VerdictLines::None => false,
                 };
                 if told {
                     let line = line(case, self.colour);
-                    self.bar.suspend(|| stdio::put(&line));
+                    self.bar.suspend(|| stdio::write_stdout(&line));
                 }
             }
-            Event::RunEnded(_) => self.bar.finish_and_clear(),
+            RunEvent::RunEnded(_) => self.bar.finish_and_clear(),
         }
     }
 }
 
 /// What is left to say at the end, with the counts as last line.
-pub fn summary(record: &Record, colour: Colour) -> String {
+pub fn summary(record: &RunRecord, colour: ColourChoice) -> String {
     let mut text = String::from("\n");
-    let failed = |case: &&&Case| matches!(case.outcome, Outcome::Fail | Outcome::Broken);
-    let gravest = record.gravest_first();
+    let failed = |case: &&&CaseReport| matches!(case.outcome, Outcome::Fail | Outcome::Broken);
+    let gravest = record.by_severity();
     for case in gravest.iter().filter(failed) {
-        let heading = format!("── {} {}", case.outcome.word(), harmless(&case.id));
+        let heading = format!("── {} {}", case.outcome.word(), escape_control(&case.id));
         let _ = writeln!(
             text,
             "{}\n{}",
             colour.paint("1;31", &heading),
-            harmless(&case.story)
+            escape_control(&case.story)
         );
         if !case.replay.is_empty() {
             let kept = match case.replay.contains(" --keep") {
@@ -96,7 +98,7 @@ pub fn summary(record: &Record, colour: Colour) -> String {
         .filter(|case| case.outcome == Outcome::KnownFailure)
     {
         text.push_str(&line(case, colour));
-        let _ = writeln!(text, "         {}", harmless(&case.reason()));
+        let _ = writeln!(text, "         {}", escape_control(&case.reason()));
     }
     text.push_str(&times(record));
     text.push_str(&counts(record, colour));
@@ -104,24 +106,28 @@ pub fn summary(record: &Record, colour: Colour) -> String {
 }
 
 /// A verdict in a line.
-fn line(case: &Case, colour: Colour) -> String {
+fn line(case: &CaseReport, colour: ColourChoice) -> String {
     let word = colour.paint(colour_of(case.outcome), &format!("{:7}", case.outcome.word()));
     let clauses = case.clauses.join(" ");
     format!(
         "{word} {:>7} ms  {}  {}\n",
         case.took_ms,
-        harmless(&case.id),
-        colour.paint("2", &harmless(&clauses))
+        escape_control(&case.id),
+        colour.paint("2", &escape_control(&clauses))
     )
 }
 
 /// Total time, and what the cheapest scenario cost: what the harness itself costs.
-fn times(record: &Record) -> String {
+fn times(record: &RunRecord) -> String {
     let took_ms = record.ended.as_ref().map_or(0, |ended| ended.took_ms);
     let cheapest = record.cases.iter().filter(|case| case.outcome == Outcome::Pass);
     let cheapest = cheapest.min_by_key(|case| case.took_ms);
     let cheapest = cheapest.map_or(String::new(), |case| {
-        format!("; the cheapest, {}, took {} ms", harmless(&case.id), case.took_ms)
+        format!(
+            "; the cheapest, {}, took {} ms",
+            escape_control(&case.id),
+            case.took_ms
+        )
     });
     let shuffled = record
         .started
@@ -134,7 +140,7 @@ fn times(record: &Record) -> String {
     )
 }
 
-fn counts(record: &Record, colour: Colour) -> String {
+fn counts(record: &RunRecord, colour: ColourChoice) -> String {
     let counts = record.counts();
     let mut text = String::new();
     if let Some(objection) = record.objection() {

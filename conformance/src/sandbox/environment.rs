@@ -5,18 +5,18 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::Sandbox;
-use super::secret::Secret;
+use super::token_leaks::RunTokens;
 use crate::scenario::{Scenario, TokenVia};
 
 /// The id under which the runner under test presents itself.
 pub const FACTORY: &str = "conformance-factory";
 
 /// Limits of the runner's own, where the scenario sets none.
-const PATIENCE: &str = "15s";
+const RUNNER_TIMEOUT: &str = "15s";
 
 /// Which run of a scenario this is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Variant {
+pub enum RunVariant {
     /// As the scenario says.
     AsWritten,
     /// The same without a fleet: what clause S-4 compares with.
@@ -29,15 +29,15 @@ pub enum Variant {
 pub fn of(
     scenario: &Scenario,
     sandbox: &Sandbox,
-    variant: &Variant,
+    variant: &RunVariant,
     url: &str,
-    secret: &Secret,
+    secret: &RunTokens,
 ) -> BTreeMap<String, String> {
     let mut environment = bare(sandbox);
     environment.insert("AQ_FLEET_URL".into(), url.to_owned());
     // Where time is not what a scenario is about, a busy machine must not make it so.
     for limit in ["AQ_FLEET_TIMEOUT", "AQ_FLEET_DRAIN"] {
-        environment.insert(limit.into(), PATIENCE.into());
+        environment.insert(limit.into(), RUNNER_TIMEOUT.into());
     }
     match scenario.runner.token {
         TokenVia::Env => environment.insert("AQ_FLEET_TOKEN".into(), secret.token.clone()),
@@ -49,15 +49,15 @@ pub fn of(
         TokenVia::Open => None,
     };
     for (name, value) in &scenario.runner.env {
-        environment.insert(name.clone(), fill_in(value, sandbox, url));
+        environment.insert(name.clone(), substitute(value, sandbox, url));
     }
     match variant {
-        Variant::AsWritten => {}
+        RunVariant::AsWritten => {}
         // Address, token and the other flags stay: it is the master switch that must keep it from calling.
-        Variant::Offline => {
+        RunVariant::Offline => {
             environment.insert("AQ_FLEET".into(), "0".into());
         }
-        Variant::With(more) => environment.extend(more.clone()),
+        RunVariant::With(more) => environment.extend(more.clone()),
     }
     for name in &scenario.runner.unset {
         environment.remove(name);
@@ -80,7 +80,7 @@ pub fn bare(sandbox: &Sandbox) -> BTreeMap<String, String> {
 }
 
 /// Replaces the words that stand for what only the run knows.
-pub fn fill_in(text: &str, sandbox: &Sandbox, url: &str) -> String {
+pub fn substitute(text: &str, sandbox: &Sandbox, url: &str) -> String {
     let path = |path: PathBuf| path.to_string_lossy().into_owned();
     text.replace("{queue}", &path(sandbox.queue()))
         .replace("{work}", &path(sandbox.work()))
@@ -90,9 +90,9 @@ pub fn fill_in(text: &str, sandbox: &Sandbox, url: &str) -> String {
 }
 
 /// The stand-ins first, then only the folders in which a shell and the usual tools lie.
-fn path(stand_ins: &Path) -> String {
+fn path(fake_engines: &Path) -> String {
     let own = std::env::var_os("PATH").unwrap_or_default();
-    let mut folders = vec![stand_ins.to_owned()];
+    let mut folders = vec![fake_engines.to_owned()];
     for tool in ["sh", "cat"] {
         let holds = std::env::split_paths(&own).find(|folder| folder.join(tool).is_file());
         folders.extend(holds.filter(|folder| !folders.contains(folder)));

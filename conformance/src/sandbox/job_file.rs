@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
+use crate::fake_engine::JOB_LINE;
 use crate::scenario::Job;
-use crate::stand_in::JOB_LINE;
 
-/// The file's text, for a runner that is started in the folder `work`; `raw` files are passed on as they are.
+/// The file's text, for a runner that is started in the folder `work_case`; `raw` files are passed on as they are.
 pub fn text(job: &Job, work: &Path) -> String {
     if let Some(raw) = &job.raw {
         return raw.clone();

@@ -3,8 +3,8 @@
 
 pub mod environment;
 pub mod job_file;
-pub mod secret;
-pub mod snapshot;
+pub mod queue_snapshot;
+pub mod token_leaks;
 mod work_folders;
 
 use std::fs::{self, File, OpenOptions};
@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 use tempfile::TempDir;
 
-use crate::scenario::{Job, Place, QueueAtStart, Scenario};
-use crate::stand_in::{SHIP, VERIFY};
+use crate::fake_engine::{SHIP, VERIFY};
+use crate::scenario::{Job, JobPlacement, QueueAtStart, Scenario};
 
 /// The stages of the contract, each a folder of the queue.
 pub const STAGES: [&str; 7] = [
@@ -63,7 +63,7 @@ pub(crate) fn create_file(path: &Path) -> io::Result<File> {
 
 /// What becomes of the folder afterwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Keep {
+pub enum FolderRetention {
     Folders,
     Nothing,
 }
@@ -77,7 +77,11 @@ pub struct Sandbox {
 
 impl Sandbox {
     /// Makes the folders, the stand-ins, the seeded files and the job files of this scenario.
-    pub fn create(scenario: &Scenario, harness: &Path, keep: Keep) -> Result<Sandbox, SandboxError> {
+    pub fn create(
+        scenario: &Scenario,
+        harness: &Path,
+        keep: FolderRetention,
+    ) -> Result<Sandbox, SandboxError> {
         let failed = |path: &Path| {
             let path = path.to_owned();
             move |source| SandboxError { path, source }
@@ -89,7 +93,7 @@ impl Sandbox {
             .prefix("aqc-")
             .tempdir_in(&parent)
             .map_err(failed(&parent))?;
-        folder.disable_cleanup(keep == Keep::Folders);
+        folder.disable_cleanup(keep == FolderRetention::Folders);
         let root = folder.path().canonicalize().map_err(failed(folder.path()))?;
         let sandbox = Sandbox { folder, root };
         let absent = scenario.runner.queue == QueueAtStart::Absent;
@@ -102,14 +106,14 @@ impl Sandbox {
             fs::create_dir_all(&path).map_err(failed(&path))?;
         }
         // A queue into which nothing is added is an empty one, not one that is not there.
-        if !absent && !scenario.jobs.iter().any(|job| job.place == Place::Add) {
+        if !absent && !scenario.jobs.iter().any(|job| job.place == JobPlacement::Add) {
             let kept = |stage: &&&str| !scenario.runner.files.contains_key(**stage);
             for stage in STAGES.iter().chain(&[".state"]).filter(kept) {
                 let path = sandbox.queue().join(stage);
                 fs::create_dir(&path).map_err(failed(&path))?;
             }
         }
-        sandbox.install_stand_ins(scenario, harness)?;
+        sandbox.install_fake_engines(scenario, harness)?;
         let mut files = scenario.runner.files.clone();
         if scenario.may_route() && scenario.runner.queue == QueueAtStart::Prepared {
             files.entry("aq.toml".into()).or_insert(ALLOWED.into());
@@ -125,7 +129,7 @@ impl Sandbox {
         for job in scenario
             .jobs
             .iter()
-            .filter(|job| matches!(job.place, Place::Add | Place::Aside))
+            .filter(|job| matches!(job.place, JobPlacement::Add | JobPlacement::Aside))
         {
             sandbox.write(&sandbox.job_file(job), &job_file::text(job, &sandbox.work()))?;
         }
@@ -161,7 +165,11 @@ impl Sandbox {
 
     /// Puts by hand into the inbox what the scenario wants there.
     pub fn fill_inbox(&self, scenario: &Scenario) -> Result<(), SandboxError> {
-        for job in scenario.jobs.iter().filter(|job| job.place == Place::Inbox) {
+        for job in scenario
+            .jobs
+            .iter()
+            .filter(|job| job.place == JobPlacement::Inbox)
+        {
             self.write(
                 &self.queue().join("inbox").join(format!("{}.md", job.id)),
                 &job_file::text(job, &self.work()),
@@ -182,12 +190,12 @@ impl Sandbox {
     }
 
     /// The folder as reports show it: whether it is still there to be looked at.
-    pub fn kept(&self, keep: Keep) -> Option<PathBuf> {
-        (keep == Keep::Folders).then(|| self.folder.path().to_owned())
+    pub fn kept(&self, keep: FolderRetention) -> Option<PathBuf> {
+        (keep == FolderRetention::Folders).then(|| self.folder.path().to_owned())
     }
 
     /// One script a tool, first on PATH, that hands over to the harness's binary.
-    fn install_stand_ins(&self, scenario: &Scenario, harness: &Path) -> Result<(), SandboxError> {
+    fn install_fake_engines(&self, scenario: &Scenario, harness: &Path) -> Result<(), SandboxError> {
         let engines = scenario
             .jobs
             .iter()

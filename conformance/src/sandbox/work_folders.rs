@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use super::{Sandbox, job_file};
-use crate::scenario::{Place, Scenario};
+use crate::scenario::{JobPlacement, Scenario};
 
 impl Sandbox {
     /// By job: the folder as its file names it, and where that really lies when this is asked, if links lead there. A job
@@ -14,7 +14,7 @@ impl Sandbox {
         let jobs = scenario.jobs.iter().filter(|job| job.raw.is_none());
         let folders = jobs.map(|job| {
             let base = match job.place {
-                Place::Coordinator => self.routed_folder(scenario),
+                JobPlacement::Coordinator => self.routed_folder(scenario),
                 _ => self.work(),
             };
             let named = base.join(job_file::cwd(job, &self.work()).unwrap_or_default());

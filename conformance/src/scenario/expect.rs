@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// What a scenario demands.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Expect {
+pub struct ExpectTable {
     /// Exit code of the main command; by default 0.
     #[serde(default)]
     pub exit: i32,
@@ -26,9 +26,9 @@ pub struct Expect {
     /// How often `verify-it` ran for each job.
     pub verifies: Option<BTreeMap<String, usize>>,
     /// Every verdict of the shadow log, in order (any order with more than one worker).
-    pub verdicts: Option<Vec<Verdict>>,
+    pub verdicts: Option<Vec<ExpectedVerdict>>,
     /// Every error of the shadow log, in order; of one operation alone where `errors_of` names it.
-    pub errors: Option<Vec<ShadowError>>,
+    pub errors: Option<Vec<ExpectedShadowError>>,
     /// The operation whose errors are compared; those of others are free.
     pub errors_of: Option<String>,
     /// What parts of the shadow log that are not described here may hold.
@@ -59,7 +59,7 @@ pub struct Expect {
     pub report: Option<toml::Table>,
     /// Text in what the commands print.
     #[serde(default)]
-    pub output: Vec<OutputText>,
+    pub output: Vec<ExpectedOutput>,
     /// The jobs in `quarantine/`, sorted.
     pub quarantined: Option<Vec<String>>,
     /// The reason that the runner recorded for a job.
@@ -90,7 +90,7 @@ pub enum RestOfLog {
 /// One verdict; `*` stands for any name; a name that is absent means that side had no job.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Verdict {
+pub struct ExpectedVerdict {
     pub local: Option<String>,
     pub coord: Option<String>,
     pub verdict: String,
@@ -105,7 +105,7 @@ pub struct Verdict {
 /// One error of the shadow lane.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ShadowError {
+pub struct ExpectedShadowError {
     pub operation: String,
     pub kind: String,
 }
@@ -113,7 +113,7 @@ pub struct ShadowError {
 /// Text that a command must print, or must not.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct OutputText {
+pub struct ExpectedOutput {
     /// 0 is the main command, 1 the first of `then`.
     #[serde(default)]
     pub command: usize,
@@ -121,7 +121,7 @@ pub struct OutputText {
     pub step: Option<usize>,
     /// Where it is printed; by default anywhere.
     #[serde(default)]
-    pub stream: Stream,
+    pub stream: OutputStream,
     pub contains: String,
     /// On how many lines; by default on one at least. 0: nowhere.
     pub times: Option<usize>,
@@ -130,14 +130,14 @@ pub struct OutputText {
 /// An output stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Stream {
+pub enum OutputStream {
     Stdout,
     Stderr,
     #[default]
     Both,
 }
 
-impl Expect {
+impl ExpectTable {
     /// A part of the shadow log as it must be: as described, else empty if any other part is described.
     pub fn part<T: Clone>(&self, part: &Option<Vec<T>>) -> Option<Vec<T>> {
         let described = self.verdicts.is_some()

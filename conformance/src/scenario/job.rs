@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::span::Span;
+use super::duration::DurationText;
 
 /// A job and the behaviour of what works on it.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -19,16 +19,16 @@ pub struct Job {
     pub raw: Option<String>,
     /// How the file gets into the queue.
     #[serde(default)]
-    pub place: Place,
+    pub place: JobPlacement,
     /// What the engine does.
     #[serde(default)]
-    pub does: Does,
+    pub does: EngineBehaviour,
     /// What `verify-it ID` does.
     #[serde(default)]
-    pub verifies: Does,
+    pub verifies: EngineBehaviour,
     /// What `ship-it ID` does.
     #[serde(default)]
-    pub ships: Does,
+    pub ships: EngineBehaviour,
     /// The folder that it works in; `{work}` becomes the one in which the runner is started.
     pub cwd: Option<String>,
     pub yolo: Option<bool>,
@@ -46,7 +46,7 @@ pub struct Job {
 /// How a job file gets into the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Place {
+pub enum JobPlacement {
     /// By the runner's own `add`, all such jobs in one command.
     #[default]
     Add,
@@ -63,9 +63,9 @@ pub enum Place {
 /// What a stand-in does once it is started.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Does {
+pub struct EngineBehaviour {
     /// How long it works.
-    pub takes: Option<Span>,
+    pub takes: Option<DurationText>,
     /// Its exit code; by default 0.
     pub exit: Option<i32>,
     /// Names of files that it leaves in its folder.
@@ -77,7 +77,7 @@ pub struct Does {
     #[serde(default)]
     pub ignores_term: bool,
     /// A process that it leaves running.
-    pub spawns: Option<Spawns>,
+    pub spawns: Option<SpawnKind>,
     /// It waits until a step releases this name.
     pub until: Option<String>,
     /// Its first attempts exit 1, this many of them.
@@ -88,7 +88,7 @@ pub struct Does {
 /// A process that outlives its parent if nobody ends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Spawns {
+pub enum SpawnKind {
     /// In the same session.
     Child,
     /// In a session of its own.

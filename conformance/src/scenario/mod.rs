@@ -1,13 +1,13 @@
 //! A scenario as it is written in its TOML file, key by key. Reading it strictly is `parse`; what is
 //! expected of a run has a module of its own; nothing here knows how a scenario is carried out.
 
+pub mod duration;
 pub mod expect;
 pub mod job;
+pub mod json_schema;
 pub mod parse;
-pub(crate) mod paths;
-pub mod schema;
-pub mod select;
-pub mod span;
+pub(crate) mod path_guard;
+pub mod scenario_files;
 pub mod step;
 
 use std::collections::BTreeMap;
@@ -16,10 +16,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use stub_coordinator::CoordinatorTable;
 
-pub use expect::Expect;
-pub use job::{Does, Job, Place, Spawns};
-pub use span::Span;
-pub use step::{Action, Once, PartialWrite, Step};
+pub use duration::DurationText;
+pub use expect::ExpectTable;
+pub use job::{EngineBehaviour, Job, JobPlacement, SpawnKind};
+pub use step::{PartialWrite, Step, StepAction, StepTrigger};
 
 /// One behaviour of a runner, with all that is needed to bring it about and to judge it.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -42,7 +42,7 @@ pub struct Scenario {
     #[serde(default, rename = "step")]
     pub steps: Vec<Step>,
     /// What must be seen.
-    pub expect: Expect,
+    pub expect: ExpectTable,
 }
 
 /// The command under test and the surroundings that it gets.
@@ -76,7 +76,7 @@ pub struct RunnerTable {
     pub files: BTreeMap<String, String>,
     /// Lines that are laid into files many times over, after what `files` says.
     #[serde(default)]
-    pub repeated: Vec<Repeated>,
+    pub repeated: Vec<RepeatedLines>,
     /// Folders made below the one in which the runner is started, by a path below it.
     #[serde(default)]
     pub folders: Vec<String>,
@@ -92,10 +92,10 @@ pub struct RunnerTable {
     /// How the runner gets its token.
     #[serde(default)]
     pub token: TokenVia,
-    /// Scopes of the runner's token; by default `shadow`, and `work` as well where ROUTE is set.
+    /// Scopes of the runner's token; by default `shadow`, and `work_case` as well where ROUTE is set.
     pub scopes: Option<Vec<String>>,
     /// Limit of one command; by default 20 s.
-    pub deadline: Option<Span>,
+    pub deadline: Option<DurationText>,
 }
 
 /// What the runner finds where its queue is to be.
@@ -112,7 +112,7 @@ pub enum QueueAtStart {
 /// Lines of a file in the queue folder that no person would write out; several such tables continue one file.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Repeated {
+pub struct RepeatedLines {
     /// The file's path below the queue folder.
     pub file: String,
     /// The line; `{n}` becomes its number, from 1 on.
@@ -138,7 +138,7 @@ pub enum TokenVia {
 
 impl Scenario {
     /// Whether the runner's environment switches `flag` (the part after `AQ_FLEET`) on.
-    pub fn flag(&self, name: &str) -> Flag {
+    pub fn flag(&self, name: &str) -> FlagState {
         match self
             .runner
             .env
@@ -146,26 +146,26 @@ impl Scenario {
             .map(|value| value.to_lowercase())
             .as_deref()
         {
-            Some("1" | "true" | "on") => Flag::On,
-            _ => Flag::Off,
+            Some("1" | "true" | "on") => FlagState::On,
+            _ => FlagState::Off,
         }
     }
 
     /// The mode that the three flags of the environment add up to.
-    pub fn mode(&self) -> Mode {
-        let on = |name| self.flag(name) == Flag::On;
+    pub fn mode(&self) -> FleetMode {
+        let on = |name| self.flag(name) == FlagState::On;
         match (on("AQ_FLEET"), on("AQ_FLEET_ROUTE"), on("AQ_FLEET_SHADOW")) {
-            (false, _, _) => Mode::Offline,
-            (true, true, _) => Mode::Route,
-            (true, false, true) => Mode::Shadow,
-            (true, false, false) => Mode::Local,
+            (false, _, _) => FleetMode::Offline,
+            (true, true, _) => FleetMode::Route,
+            (true, false, true) => FleetMode::Shadow,
+            (true, false, false) => FleetMode::Local,
         }
     }
 
     /// Whether work may come from the coordinator, from the start or once a step says so.
     pub fn may_route(&self) -> bool {
-        let turns = |step: &Step| matches!(&step.action, Action::Flag(keys) if keys.contains_key("route_via_service"));
-        self.mode() == Mode::Route || self.steps.iter().any(turns)
+        let turns = |step: &Step| matches!(&step.action, StepAction::Flag(keys) if keys.contains_key("route_via_service"));
+        self.mode() == FleetMode::Route || self.steps.iter().any(turns)
     }
 
     pub fn job(&self, id: &str) -> Option<&Job> {
@@ -175,14 +175,14 @@ impl Scenario {
 
 /// A two-valued setting of the environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flag {
+pub enum FlagState {
     On,
     Off,
 }
 
 /// What the three flags result in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
+pub enum FleetMode {
     Offline,
     Local,
     Shadow,

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::Signal;
 
-use super::expect::OutputText;
-use super::step::{Action, EventKind, Moment};
-use super::{Place, QueueAtStart, Scenario, paths};
+use super::expect::ExpectedOutput;
+use super::step::{EventKind, ScenarioEvent, StepAction};
+use super::{JobPlacement, QueueAtStart, Scenario, path_guard};
 
 /// Why a scenario file can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +47,7 @@ pub fn parse(text: &str, path: &Path) -> Result<Scenario, ScenarioError> {
         let line = error.span().map_or(1, |span| line_of(text, span.start));
         wrong(line, explain(error.message()))
     })?;
-    if let Some(stray) = paths::first_stray(&scenario) {
+    if let Some(stray) = path_guard::first_invalid_path(&scenario) {
         return Err(wrong(line_of(text, stray.offset_in(text)), stray.message()));
     }
     match contradiction(&scenario) {
@@ -122,16 +122,19 @@ fn in_queue(scenario: &Scenario) -> Option<(String, String)> {
     let runner = &scenario.runner;
     let mut placed = scenario.jobs.iter().map(|job| job.place);
     let laid = !runner.files.is_empty() || !runner.repeated.is_empty();
-    let laid = laid || placed.any(|place| matches!(place, Place::Add | Place::Inbox));
+    let laid = laid || placed.any(|place| matches!(place, JobPlacement::Add | JobPlacement::Inbox));
     if runner.queue == QueueAtStart::Absent && laid {
         let message = "`queue = \"absent\"`, but files or jobs are put into it before the runner starts";
         return Some(("queue".into(), message.into()));
     }
     let written = |id: &str| {
         let mut steps = scenario.steps.iter();
-        steps.any(|step| matches!(&step.action, Action::Write(write) if write.job == id))
+        steps.any(|step| matches!(&step.action, StepAction::Write(write) if write.job == id))
     };
-    let mut left = scenario.jobs.iter().filter(|job| job.place == Place::Steps);
+    let mut left = scenario
+        .jobs
+        .iter()
+        .filter(|job| job.place == JobPlacement::Steps);
     left.find(|job| !written(&job.id))
         .map(|job| (format!("\"{}\"", job.id), format!("no step writes `{}`", job.id)))
 }
@@ -150,21 +153,21 @@ fn in_steps(scenario: &Scenario) -> Option<(String, String)> {
                 format!("`once` names exactly one of: {kinds} (events as in `order`, without `count`)");
             return Some(("[[step]]".into(), message));
         }
-        if step.exit.is_some() && !matches!(step.action, Action::Command(_)) {
+        if step.exit.is_some() && !matches!(step.action, StepAction::Command(_)) {
             return Some(("exit".into(), "only a step with `command` has an `exit`".into()));
         }
         match &step.action {
-            Action::Release(name) if !held.contains(name.as_str()) => {
+            StepAction::Release(name) if !held.contains(name.as_str()) => {
                 return Some((
                     format!("\"{name}\""),
                     format!("no stand-in waits `until = \"{name}\"`"),
                 ));
             }
-            Action::Write(write) if scenario.job(&write.job).is_none() => {
+            StepAction::Write(write) if scenario.job(&write.job).is_none() => {
                 let message = format!("there is no job `{}` to write", write.job);
                 return Some((format!("\"{}\"", write.job), message));
             }
-            Action::Signal(name) if crate::supervise::signal_of(name).is_none() => {
+            StepAction::Signal(name) if crate::supervise::signal_of(name).is_none() => {
                 return Some((
                     format!("\"{name}\""),
                     format!("`{name}` is no signal; write TERM, INT or HUP"),
@@ -177,7 +180,7 @@ fn in_steps(scenario: &Scenario) -> Option<(String, String)> {
         scenario
             .steps
             .iter()
-            .any(|step| matches!(&step.action, Action::Release(given) if given == name))
+            .any(|step| matches!(&step.action, StepAction::Release(given) if given == name))
     };
     held.into_iter()
         .find(|name| !released(name))
@@ -203,14 +206,18 @@ fn in_expectations(scenario: &Scenario) -> Option<(String, String)> {
     }
     let begins = |number: usize| {
         let step = number.checked_sub(1).and_then(|at| scenario.steps.get(at));
-        step.is_some_and(|step| matches!(step.action, Action::Command(_)))
+        step.is_some_and(|step| matches!(step.action, StepAction::Command(_)))
     };
-    let stray = |output: &&OutputText| output.step.is_some_and(|step| !begins(step));
+    let stray = |output: &&ExpectedOutput| output.step.is_some_and(|step| !begins(step));
     if let Some(output) = expect.output.iter().find(stray) {
         let message = "`step` is the number of a step that begins a `command`; 1 is the first".to_owned();
         return Some((format!("\"{}\"", output.contains), message));
     }
-    if let Some(moment) = expect.order.iter().find(|moment| Moment::parse(moment).is_none()) {
+    if let Some(moment) = expect
+        .order
+        .iter()
+        .find(|moment| ScenarioEvent::parse(moment).is_none())
+    {
         let kinds = EventKind::ALL.map(|(name, _)| name).join(", ");
         let message =
             format!("`{moment}` is no event; write `KIND NAME` or `KIND NAME#2`, KIND one of {kinds}");
@@ -239,15 +246,18 @@ mod tests {
     #[test]
     fn a_moment_names_kind_subject_and_ordinal() {
         let moment = |kind, subject: &str, ordinal| {
-            Some(Moment {
+            Some(ScenarioEvent {
                 kind,
                 subject: subject.into(),
                 ordinal,
             })
         };
-        assert_eq!(Moment::parse("ship alpha"), moment(EventKind::Ship, "alpha", 1));
         assert_eq!(
-            Moment::parse("answered shadow.claim#2"),
+            ScenarioEvent::parse("ship alpha"),
+            moment(EventKind::Ship, "alpha", 1)
+        );
+        assert_eq!(
+            ScenarioEvent::parse("answered shadow.claim#2"),
             moment(EventKind::Answered, "shadow.claim", 2)
         );
         for text in [
@@ -258,7 +268,7 @@ mod tests {
             "ship alpha#x",
             "",
         ] {
-            assert_eq!(Moment::parse(text), None, "{text:?}");
+            assert_eq!(ScenarioEvent::parse(text), None, "{text:?}");
         }
     }
 }

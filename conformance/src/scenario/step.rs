@@ -7,24 +7,24 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use stub_coordinator::Rule;
 
-use super::span::Span;
+use super::duration::DurationText;
 
 /// An action and the event that sets it off. Each must come about, or the scenario is *broken*.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
-    pub once: Once,
+    pub once: StepTrigger,
     #[serde(rename = "do")]
-    pub action: Action,
-    /// With `command`: the exit code that it has to end with; 0 where none is given.
+    pub action: StepAction,
+    /// With `running_command`: the exit code that it has to end with; 0 where none is given.
     pub exit: Option<i32>,
 }
 
-/// An event: exactly one of `operation`, `answered`, `run`, `term`, `ended`, `verify`, `ship`, `ship_term`,
+/// An event: exactly one of `operation`, `answered`, `exchange_run`, `term`, `ended`, `verify`, `ship`, `ship_term`,
 /// `ship_ended`, `lapsed`, `command_ended`, `all`.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Once {
+pub struct StepTrigger {
     /// A request of this operation arrived at the coordinator.
     pub operation: Option<String>,
     /// An exchange of this operation is over, answered or not.
@@ -56,9 +56,9 @@ pub struct Once {
 /// What is done.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Action {
+pub enum StepAction {
     /// Moves the fake's manual clock: `"+60s"`.
-    Clock(Span),
+    Clock(DurationText),
     /// Sends the runner a signal by name: `"TERM"`, `"INT"`, `"HUP"`, `"QUIT"`.
     Signal(String),
     /// Kills the runner (SIGKILL), not what it started.
@@ -143,22 +143,22 @@ impl EventKind {
 
 /// An event as an `order` names it: the `ordinal`th of this kind about this subject.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Moment {
+pub struct ScenarioEvent {
     pub kind: EventKind,
     pub subject: String,
     pub ordinal: usize,
 }
 
-impl Moment {
+impl ScenarioEvent {
     /// `KIND SUBJECT` or `KIND SUBJECT#ORDINAL`.
-    pub fn parse(text: &str) -> Option<Moment> {
+    pub fn parse(text: &str) -> Option<ScenarioEvent> {
         let (kind, subject) = text.split_once(' ')?;
         let kind = EventKind::ALL.iter().find(|(name, _)| *name == kind)?.1;
         let (subject, ordinal) = match subject.split_once('#') {
             Some((subject, ordinal)) => (subject, ordinal.parse().ok().filter(|ordinal| *ordinal > 0)?),
             None => (subject, 1),
         };
-        (!subject.is_empty()).then(|| Moment {
+        (!subject.is_empty()).then(|| ScenarioEvent {
             kind,
             subject: subject.to_owned(),
             ordinal,
@@ -166,9 +166,9 @@ impl Moment {
     }
 }
 
-impl Once {
+impl StepTrigger {
     /// What has to have been seen, or `None` where that is not exactly one of the kinds, or written wrongly.
-    pub fn moments(&self) -> Option<Vec<Moment>> {
+    pub fn moments(&self) -> Option<Vec<ScenarioEvent>> {
         let named = [
             (EventKind::Arrived, &self.operation),
             (EventKind::Answered, &self.answered),
@@ -183,7 +183,7 @@ impl Once {
             (EventKind::CommandEnded, &self.command_ended),
         ];
         let mut given = named.iter().filter_map(|(kind, subject)| {
-            Some(Moment {
+            Some(ScenarioEvent {
                 kind: *kind,
                 subject: subject.as_deref()?.to_owned(),
                 ordinal: self.count.unwrap_or(1),
@@ -192,7 +192,7 @@ impl Once {
         match (given.next(), given.next(), &self.all) {
             (Some(moment), None, None) => Some(vec![moment]),
             (None, None, Some(all)) if self.count.is_none() && !all.is_empty() => {
-                all.iter().map(|text| Moment::parse(text)).collect()
+                all.iter().map(|text| ScenarioEvent::parse(text)).collect()
             }
             _ => None,
         }

@@ -1,9 +1,9 @@
 //! Starts a command under a supervisor of its own, a single-threaded process that outlives nothing and
-//! lets nothing outlive it. This is the harness's side; `process` is the supervisor itself.
+//! lets nothing outlive it. This is the harness's side; `supervisor` is the supervisor itself.
 
-pub mod process;
+mod process_tree;
 mod spawn;
-mod tree;
+pub mod supervisor;
 
 use std::collections::BTreeMap;
 use std::io::{PipeWriter, Write};
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 /// A command, where it runs and where its output goes.
 #[derive(Debug)]
-pub struct Order<'a> {
+pub struct CommandSpec<'a> {
     /// The binary that has the hidden `supervise` subcommand.
     pub harness: &'a Path,
     pub program: Vec<String>,
@@ -28,8 +28,8 @@ pub struct Order<'a> {
 
 /// How a supervised command ended, and what it left behind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ended {
-    pub exit: Exit,
+pub struct SupervisorReport {
+    pub exit: ProcessExit,
     /// Processes that were alive after the command and had to be killed.
     pub stragglers: Vec<Straggler>,
 }
@@ -37,7 +37,7 @@ pub struct Ended {
 /// The end of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Exit {
+pub enum ProcessExit {
     Code(i32),
     Signal(i32),
     /// The harness ended it.
@@ -55,7 +55,7 @@ pub struct Straggler {
 
 /// A running command.
 #[derive(Debug)]
-pub struct Supervised {
+pub struct SupervisedCommand {
     handle: Arc<duct::Handle>,
     control: Option<PipeWriter>,
     report: PathBuf,
@@ -117,7 +117,7 @@ pub fn signal_of(name: &str) -> Option<Signal> {
 }
 
 /// Starts the command; its output goes to files, because a captured pipe would wait for grandchildren.
-pub fn start(order: &Order) -> Result<Supervised, SuperviseError> {
+pub fn start(order: &CommandSpec) -> Result<SupervisedCommand, SuperviseError> {
     let command = order.program.join(" ");
     let failed = |source| SuperviseError::Start {
         command: command.clone(),
@@ -136,7 +136,7 @@ pub fn start(order: &Order) -> Result<Supervised, SuperviseError> {
         .unchecked()
         .start()
         .map_err(failed)?;
-    Ok(Supervised {
+    Ok(SupervisedCommand {
         handle: Arc::new(handle),
         control: Some(writer),
         report,
@@ -144,7 +144,7 @@ pub fn start(order: &Order) -> Result<Supervised, SuperviseError> {
     })
 }
 
-impl Supervised {
+impl SupervisedCommand {
     /// Sends the command itself a signal, through its supervisor, which knows that the pid is still its own.
     pub fn signal(&mut self, name: &str) -> Result<(), SuperviseError> {
         let failed = |source| SuperviseError::Control {
@@ -168,7 +168,7 @@ impl Supervised {
     }
 
     /// What the supervisor reports; to be asked once it ended.
-    pub fn ended(&self) -> Result<Ended, SuperviseError> {
+    pub fn ended(&self) -> Result<SupervisorReport, SuperviseError> {
         let path = || self.report.clone();
         let text = std::fs::read(&self.report)
             .map_err(|source| SuperviseError::NoReport { path: path(), source })?;

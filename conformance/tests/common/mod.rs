@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use conformance::drive::stop::Stop;
+use conformance::driver::stop_signal::StopSignal;
+use conformance::outcome::CaseResult;
 use conformance::profile::{Profile, find_aq};
-use conformance::sandbox::Keep;
-use conformance::scenario::{Scenario, parse, select};
+use conformance::sandbox::FolderRetention;
+use conformance::scenario::{Scenario, parse, scenario_files};
 use conformance::suite::Suite;
-use conformance::verdict::Verdict;
 
 /// The harness's own binary, for its hidden subcommands.
 pub fn harness() -> PathBuf {
@@ -30,17 +30,17 @@ pub fn suite(profile: Profile) -> Suite {
     Suite {
         profile,
         harness: harness(),
-        keep: Keep::Nothing,
+        keep: FolderRetention::Nothing,
         today: "2026-05-01".into(),
-        stop: Stop::default(),
+        stop: StopSignal::default(),
     }
 }
 
 /// The verdict on the scenario file at `path`.
-pub fn judge_file(path: &Path, profile: Profile) -> Verdict {
+pub fn judge_file(path: &Path, profile: Profile) -> CaseResult {
     let path = path.canonicalize().expect("the file is there");
-    let found = select::Found {
-        id: select::id_of(&scenarios(), &path),
+    let found = scenario_files::ScenarioFile {
+        id: scenario_files::id_of(&scenarios(), &path),
         path,
     };
     suite(profile).judge(&found)
@@ -56,8 +56,8 @@ pub fn inline(text: &str) -> Scenario {
     parse::parse(text, Path::new("inline.toml")).expect("the scenario can be read")
 }
 
-/// The names of the checks that came out as `outcome`.
-pub fn checks(verdict: &Verdict, outcome: conformance::verdict::Outcome) -> Vec<&'static str> {
+/// The names of the checks that came out as `commands`.
+pub fn checks(verdict: &CaseResult, outcome: conformance::outcome::Outcome) -> Vec<&'static str> {
     verdict
         .findings
         .iter()

@@ -9,7 +9,7 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::{Bench, PASS, texts};
+use super::{PASS, TestBench, texts};
 
 /// The options that name a file, and how what is written there begins.
 const FILES: [(&str, &str); 3] = [
@@ -18,8 +18,8 @@ const FILES: [(&str, &str); 3] = [
     ("--events", "{\"event\":\"run-started\""),
 ];
 
-fn passing() -> Bench {
-    Bench::new("exit 0", &[("a/pass", PASS)], "")
+fn passing() -> TestBench {
+    TestBench::new("exit 0", &[("a/pass", PASS)], "")
 }
 
 fn make_fifo(path: &Path) {
@@ -182,7 +182,7 @@ fn a_descriptor_of_the_harness_is_written_where_it_stands() {
 
 #[test]
 fn what_can_not_be_written_is_named_before_anything_runs() {
-    let bench = Bench::new("touch \"$(dirname \"$0\")/ran\"", &[("a/pass", PASS)], "");
+    let bench = TestBench::new("touch \"$(dirname \"$0\")/ran\"", &[("a/pass", PASS)], "");
     symlink("loop", bench.path("loop")).expect("a link");
     symlink("no/such", bench.path("astray")).expect("a link");
     fs::write(bench.path("file"), "").expect("a file");
@@ -223,7 +223,7 @@ fn what_can_not_be_written_is_named_before_anything_runs() {
 
 #[test]
 fn two_options_that_name_one_file_are_refused_and_the_null_device_takes_both() {
-    let bench = Bench::new("touch \"$(dirname \"$0\")/ran\"", &[("a/pass", PASS)], "");
+    let bench = TestBench::new("touch \"$(dirname \"$0\")/ran\"", &[("a/pass", PASS)], "");
     fs::write(bench.path("one"), "old").expect("a file");
     fs::hard_link(bench.path("one"), bench.path("hard")).expect("another name");
     symlink("one", bench.path("soft")).expect("a link");
@@ -298,7 +298,7 @@ fn what_was_not_written_reaches_the_exit_code() {
 
 #[test]
 fn a_failure_stays_a_failure_where_its_report_was_not_written() {
-    let bench = Bench::new("exit 0", &[("a/fail", super::FAIL)], "");
+    let bench = TestBench::new("exit 0", &[("a/fail", super::FAIL)], "");
     symlink("/dev/full", bench.path("report")).expect("a link");
     let (code, output, errors) = bench.run(&["run", "--junit", "report"]);
     assert_eq!(code, Some(1), "{output}{errors}");

@@ -7,21 +7,21 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::{Bench, FAIL, PASS, texts};
+use super::{FAIL, PASS, TestBench, texts};
 
 /// What the runner under test leaves, and what a stranger's leaves.
 const RAN: &str = "touch \"$(dirname \"$0\")/ran\"; exit 0";
 
 /// A bench with a stream of one failure in `e.ndjson`, made by its own profile and scenarios, and nothing else left.
-fn bench() -> Bench {
-    let bench = Bench::new(RAN, &[("a/fail", FAIL), ("a/pass", PASS)], "");
+fn bench() -> TestBench {
+    let bench = TestBench::new(RAN, &[("a/fail", FAIL), ("a/pass", PASS)], "");
     let (code, output, errors) = bench.run(&["run", "--events", "e.ndjson"]);
     assert_eq!(code, Some(1), "{output}{errors}");
     fs::remove_file(bench.path("ran")).expect("the runner was run");
     bench
 }
 
-impl Bench {
+impl TestBench {
     /// Sets these members of the stream's first event; what is null is taken away.
     fn forge(&self, members: Value) {
         let text = self.text("e.ndjson");
@@ -150,7 +150,7 @@ fn a_runner_named_by_the_environment_goes_before_the_streams_profile() {
 #[test]
 fn nothing_in_a_stream_gives_orders_to_a_terminal() {
     const HOSTILE: &str = "\u{1b}]0;x\u{7}\u{9b}2J\r\nconformance: all is well";
-    let spoilt: [fn(&Bench); 6] = [
+    let spoilt: [fn(&TestBench); 6] = [
         |bench| bench.forge(json!({ "command": HOSTILE })),
         |bench| bench.forge(json!({"profile": HOSTILE, "scenarios": HOSTILE, "program": [HOSTILE]})),
         |bench| bench.forge(json!({"profile": null, "aqBin": HOSTILE, "scenarios": null})),

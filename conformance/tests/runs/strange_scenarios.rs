@@ -2,13 +2,13 @@
 
 use std::fs;
 
-use super::{Bench, PASS};
+use super::{PASS, TestBench};
 
 /// What a runner has to do before it starts an engine.
 const UNSET: &str = "unset AQ_FLEET_TOKEN AQ_FLEET_URL AQ_FLEET_TIMEOUT AQ_FLEET_DRAIN\n";
 
 /// A scenario with more lines in `[runner]`, and more tables.
-fn scenario(bench: &Bench, runner: &str, tables: &str) {
+fn scenario(bench: &TestBench, runner: &str, tables: &str) {
     bench.scenario("a/strange", "F-1", &format!("{PASS}{tables}"));
     let path = bench.path("scenarios/a/strange.toml");
     let text = fs::read_to_string(&path).expect("a scenario");
@@ -17,14 +17,14 @@ fn scenario(bench: &Bench, runner: &str, tables: &str) {
 }
 
 /// Sandboxes are made beside the bench, so a path out of one can lead into it.
-fn beside(bench: &Bench) -> String {
+fn beside(bench: &TestBench) -> String {
     let name = bench.folder.path().file_name().expect("a name");
     format!("../../{}/outside", name.to_string_lossy())
 }
 
 #[test]
 fn nothing_is_laid_outside_of_the_sandbox_and_the_file_line_and_key_are_told() {
-    let bench = Bench::new("exit 0", &[], "");
+    let bench = TestBench::new("exit 0", &[], "");
     let absolute = bench.path("outside");
     let absolute = absolute.to_string_lossy();
     let out = beside(&bench);
@@ -67,14 +67,14 @@ fn a_stand_in_writes_nothing_outside_of_the_sandbox() {
         "ln -s \"$(dirname \"$0\")/outside\" outside",
     ] {
         let runner = format!("{UNSET}if [ \"$1\" = run ]; then {place}; printf 'stand-in: a\\n' | devin; fi");
-        let bench = Bench::new(&runner, &[], "");
+        let bench = TestBench::new(&runner, &[], "");
         scenario(&bench, "", tables);
         let (code, output, errors) = bench.run(&["run", "a/strange"]);
         assert!(!bench.path("outside").exists(), "{place}\n{output}{errors}");
         assert_eq!(code, Some(1), "{output}{errors}");
     }
     let inside = "if [ \"$1\" = run ]; then printf 'stand-in: a\\n' | devin && [ -e outside ]; fi";
-    let bench = Bench::new(&format!("{UNSET}{inside}"), &[], "");
+    let bench = TestBench::new(&format!("{UNSET}{inside}"), &[], "");
     scenario(&bench, "", tables);
     let (code, output, errors) = bench.run(&["run", "a/strange"]);
     assert_eq!(code, Some(0), "{output}{errors}");
@@ -82,7 +82,7 @@ fn a_stand_in_writes_nothing_outside_of_the_sandbox() {
 
 #[test]
 fn what_a_scenario_is_called_gives_no_orders_to_a_terminal() {
-    let bench = Bench::new(
+    let bench = TestBench::new(
         "exit 0",
         &[("a/title", PASS), ("a/key", PASS), ("a/\u{1b}[2Jid", PASS)],
         "",

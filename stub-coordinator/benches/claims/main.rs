@@ -14,8 +14,8 @@
 mod coordinator;
 #[path = "../../src/ids.rs"]
 mod ids;
-#[path = "../../src/moment.rs"]
-mod moment;
+#[path = "../../src/timestamp.rs"]
+mod timestamp;
 mod workload;
 
 use std::time::{Duration, Instant};

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use crate::coordinator::commands::{
+    CommandReply, CoordinatorCommand, ExecutionMode, JobNaming, JobSubmission,
+};
 use crate::coordinator::job::{JobSpec, Stage};
-use crate::coordinator::lease::Holder;
-use crate::coordinator::outcome::{Command, Manner, Naming, Reply, Submission};
-use crate::coordinator::{Coordinator, Setup};
+use crate::coordinator::lease::LeaseHolder;
+use crate::coordinator::{Coordinator, CoordinatorSetup};
 use crate::ids::{Capability, FactoryId, JobId, LockName};
-use crate::moment::Moment;
+use crate::timestamp::UtcTimestamp;
 
 /// How many different factories ask, each with capabilities of its own.
 const FACTORIES: usize = 8;
@@ -88,7 +90,7 @@ impl Workload {
             (id, caps.map(|cap| capability(&cap)).collect())
         });
         let mut workload = Workload {
-            coordinator: Coordinator::new(Setup {
+            coordinator: Coordinator::new(CoordinatorSetup {
                 lease_ms: 60_000,
                 job_bytes: usize::MAX,
                 heartbeat_ms: 15_000,
@@ -102,11 +104,11 @@ impl Workload {
             turn: 0,
         };
         for number in 0..jobs {
-            let submission = Submission {
+            let submission = JobSubmission {
                 spec: job(shape, number),
-                naming: Naming::BySubmitter,
+                naming: JobNaming::BySubmitter,
             };
-            workload.tell(Command::Submit(submission));
+            workload.tell(CoordinatorCommand::Submit(submission));
         }
         if shape == Shape::FewLocks {
             workload.hold_a_lock();
@@ -123,30 +125,32 @@ impl Workload {
         let (factory, caps) = self.factories[self.turn].clone();
         match self.work {
             Work::ClaimAndRelease => {
-                let Reply::Granted { lease, .. } = self.tell(Command::Claim { factory, caps }) else {
+                let CommandReply::Granted { lease, .. } =
+                    self.tell(CoordinatorCommand::Claim { factory, caps })
+                else {
                     panic!("nothing to claim");
                 };
-                let holder = Holder {
+                let holder = LeaseHolder {
                     factory: lease.factory,
                     lease: lease.number.id(),
                     fencing_token: lease.fencing_token,
                 };
-                self.tell(Command::Release(holder));
+                self.tell(CoordinatorCommand::Release(holder));
             }
             Work::ShadowClaim => {
-                self.tell(Command::ShadowClaim { factory, caps });
+                self.tell(CoordinatorCommand::ShadowClaim { factory, caps });
             }
             Work::ShadowWithHalfTaken => {
-                let reply = self.tell(Command::ShadowClaim {
+                let reply = self.tell(CoordinatorCommand::ShadowClaim {
                     factory: factory.clone(),
                     caps,
                 });
-                let Reply::WouldGrant { job, .. } = reply else {
+                let CommandReply::WouldGrant { job, .. } = reply else {
                     panic!("nothing to be given");
                 };
                 for stage in [Stage::Building, Stage::Queued] {
                     let (factory, job) = (factory.clone(), job.id().clone());
-                    self.tell(Command::ShadowReport { factory, job, stage });
+                    self.tell(CoordinatorCommand::ShadowReport { factory, job, stage });
                 }
             }
         }
@@ -155,14 +159,14 @@ impl Workload {
     /// The first factory works for real on the first job, and so holds its lock.
     fn hold_a_lock(&mut self) {
         let (factory, caps) = self.factories[0].clone();
-        self.tell(Command::Claim { factory, caps });
+        self.tell(CoordinatorCommand::Claim { factory, caps });
     }
 
     /// Every factory has reported the first so many jobs as shipped.
     fn take(&mut self, count: usize) {
         for (factory, _) in self.factories.clone() {
             for number in 0..count {
-                self.tell(Command::ShadowReport {
+                self.tell(CoordinatorCommand::ShadowReport {
                     factory: factory.clone(),
                     job: job_id(number),
                     stage: Stage::Shipped,
@@ -171,10 +175,10 @@ impl Workload {
         }
     }
 
-    fn tell(&mut self, command: Command) -> Reply {
-        let outcome = self
-            .coordinator
-            .apply(Moment::MANUAL_START, command, None, Manner::Honest);
+    fn tell(&mut self, command: CoordinatorCommand) -> CommandReply {
+        let outcome =
+            self.coordinator
+                .apply(UtcTimestamp::MANUAL_START, command, None, ExecutionMode::Honest);
         outcome.result.expect("nothing is refused here")
     }
 }

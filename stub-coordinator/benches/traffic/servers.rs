@@ -9,7 +9,7 @@ use axum::extract::Path;
 use axum::routing::post;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
-use stub_coordinator::{Config, NewJob, Stub};
+use stub_coordinator::{NewJob, Stub, StubConfig};
 
 /// How many jobs the stub holds.
 pub(crate) const JOBS: usize = 1_000;
@@ -163,10 +163,10 @@ pub(crate) fn serve(kind: Kind) -> io::Result<()> {
                 .map(|number| NewJob::named(&format!("job-{number}"), "sh"))
                 .collect();
             // A lease that outlives the measurement.
-            let config = Config {
+            let config = StubConfig {
                 jobs,
                 lease_ms: 86_400_000,
-                ..Config::default()
+                ..StubConfig::default()
             };
             let stub = Stub::start(config).map_err(io::Error::other)?;
             until_told(stub.address())

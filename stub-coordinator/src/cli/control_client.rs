@@ -9,7 +9,7 @@ const CONNECT_TIME: Duration = Duration::from_secs(5);
 
 /// Who is asked.
 #[derive(Debug, Clone)]
-pub(super) struct Peer {
+pub(super) struct ControlPeer {
     pub(super) address: SocketAddr,
     /// What the request says that it is sent to.
     pub(super) host: String,
@@ -30,21 +30,21 @@ pub(super) struct ControlRequest<'a> {
 }
 
 /// An answer of which the head was read.
-pub(super) struct Begun {
+pub(super) struct ControlResponse {
     pub(super) status: u16,
     pub(super) rest: BufReader<Take<TcpStream>>,
     /// How long the rest is, where the head says so.
     length: Option<u64>,
 }
 
-impl Peer {
+impl ControlPeer {
     /// Whoever listens there, without any name or path. Who listens everywhere is called by loopback's name.
-    pub(super) fn at(address: SocketAddr) -> Peer {
+    pub(super) fn at(address: SocketAddr) -> ControlPeer {
         let host = match address.ip().is_unspecified() {
             true => format!("localhost:{}", address.port()),
             false => address.to_string(),
         };
-        Peer {
+        ControlPeer {
             address,
             host,
             prefix: String::new(),
@@ -52,7 +52,7 @@ impl Peer {
     }
 
     /// Sends a request and reads the head of the answer. Who speaks something else than HTTP gives `InvalidData`.
-    pub(super) fn send(&self, request: &ControlRequest<'_>) -> io::Result<Begun> {
+    pub(super) fn send(&self, request: &ControlRequest<'_>) -> io::Result<ControlResponse> {
         let mut stream = TcpStream::connect_timeout(&self.address, CONNECT_TIME)?;
         stream.set_read_timeout(Some(request.patience))?;
         let authorization = request
@@ -70,12 +70,12 @@ impl Peer {
         );
         stream.write_all(head.as_bytes())?;
         stream.write_all(request.body.as_bytes())?;
-        Begun::read(BufReader::new(stream.take(request.limit)))
+        ControlResponse::read(BufReader::new(stream.take(request.limit)))
     }
 }
 
-impl Begun {
-    fn read(mut rest: BufReader<Take<TcpStream>>) -> io::Result<Begun> {
+impl ControlResponse {
+    fn read(mut rest: BufReader<Take<TcpStream>>) -> io::Result<ControlResponse> {
         let mut line = String::new();
         if rest.read_line(&mut line)? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
@@ -86,7 +86,7 @@ impl Begun {
         loop {
             line.clear();
             if rest.read_line(&mut line)? == 0 || line.trim().is_empty() {
-                return Ok(Begun { status, rest, length });
+                return Ok(ControlResponse { status, rest, length });
             }
             if let Some((name, value)) = line.split_once(':')
                 && name.eq_ignore_ascii_case("content-length")

@@ -1,18 +1,18 @@
 //! The command line: what can be typed, and what it comes to.
 
-mod control;
+mod argument_parsers;
 mod control_client;
-mod exchanges;
-mod log;
-mod output;
-mod questions;
-mod remote;
+mod control_commands;
+mod control_target;
+mod exchange_lines;
 mod self_check;
 mod serve;
+mod stderr_log;
+mod stdout;
 mod stub_finder;
 mod token_file;
-mod typed;
-mod validate;
+mod validate_rules_file;
+mod verify_explain_tail;
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -21,9 +21,9 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-pub(crate) use log::LogWriter;
-pub(crate) use output::unless_the_reader_left;
 pub(crate) use serve::failure_code;
+pub(crate) use stderr_log::LogWriter;
+pub(crate) use stdout::ignore_broken_pipe;
 
 /// What can be typed.
 ///
@@ -37,49 +37,49 @@ pub(crate) use serve::failure_code;
     args_conflicts_with_subcommands = true,
     after_help = AFTER_HELP
 )]
-pub(crate) struct Arguments {
+pub(crate) struct CliArguments {
     #[command(subcommand)]
-    command: Option<Command>,
+    command: Option<CliCommand>,
     #[command(flatten)]
-    serve: serve::Flags,
+    serve: serve::ServeArguments,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum CliCommand {
     /// Stand the stub up; the same as without a command.
-    Serve(Box<serve::Flags>),
+    Serve(Box<serve::ServeArguments>),
     /// Presets: misbehaviour that has a name.
     #[command(subcommand)]
-    Preset(control::PresetVerb),
+    Preset(control_commands::PresetVerb),
     /// The rules of a running stub.
     #[command(subcommand)]
-    Rule(control::RuleVerb),
+    Rule(control_commands::RuleVerb),
     /// The gates of a running stub: where requests wait until somebody lets them go.
     #[command(subcommand)]
-    Gate(control::GateVerb),
+    Gate(control_commands::GateVerb),
     /// The clock of a running stub.
     #[command(subcommand)]
-    Clock(control::ClockVerb),
+    Clock(control_commands::ClockVerb),
     /// Follow a running stub: a line for each exchange that ends.
     Tail {
         #[command(flatten)]
-        target: remote::Target,
+        target: control_target::TargetArguments,
     },
     /// Which rule would fire on a request, and why not the others; nothing is sent or changed.
-    Explain(questions::Thought),
+    Explain(verify_explain_tail::ExplainArguments),
     /// Whether requests have arrived so often; exit code 0 yes, 1 no, 2 nobody can say.
-    Verify(questions::Amount),
+    Verify(verify_explain_tail::VerifyArguments),
     /// What was counted: mutations, requests, dry runs, refusals, faults.
     Counters {
         #[command(flatten)]
-        target: remote::Target,
+        target: control_target::TargetArguments,
     },
     /// Begin again: put back state, rules (and gates), journal (and counters), or all; what is under way ends.
     Reset {
         /// What: state, rules, journal or all.
         scope: String,
         #[command(flatten)]
-        target: remote::Target,
+        target: control_target::TargetArguments,
     },
     /// Check the rules of a scenario, or of a file of rules, without a stub.
     Validate {
@@ -88,7 +88,7 @@ enum Command {
     },
     /// Take all state of a running stub away, or put it back.
     #[command(subcommand)]
-    State(control::StateVerb),
+    State(control_commands::StateVerb),
     /// Check that every fault does what it says, on stubs of its own.
     SelfCheck,
     /// Print a completion script for a shell.
@@ -117,22 +117,22 @@ Presets: agree, diverge, empty, 5xx, timeout, flaky, slow-day, lost-replies, spl
 GET URL/_stub/presets prints the rules of each.";
 
 /// Does what was typed.
-pub(crate) fn run(arguments: Arguments, log: &LogWriter) -> Result<ExitCode, Box<dyn Error>> {
+pub(crate) fn run(arguments: CliArguments, log: &LogWriter) -> Result<ExitCode, Box<dyn Error>> {
     let done: Result<(), Box<dyn Error>> = match arguments.command {
-        Some(Command::Completions { shell }) => completions(shell),
-        Some(Command::SelfCheck) => self_check::run(),
-        Some(Command::Serve(flags)) => serve::run(*flags, log),
-        Some(Command::Preset(verb)) => control::presets(&verb),
-        Some(Command::Rule(verb)) => control::rules(&verb, log),
-        Some(Command::Gate(verb)) => control::gates(&verb),
-        Some(Command::Clock(verb)) => control::clock(&verb),
-        Some(Command::Tail { target }) => questions::tail(&target),
-        Some(Command::Explain(thought)) => questions::explain(&thought),
-        Some(Command::Verify(amount)) => return Ok(questions::verify(&amount, log)),
-        Some(Command::Counters { target }) => questions::counters(&target),
-        Some(Command::Reset { scope, target }) => control::reset(&scope, &target),
-        Some(Command::Validate { file }) => validate::run(&file, log),
-        Some(Command::State(verb)) => control::state(&verb),
+        Some(CliCommand::Completions { shell }) => completions(shell),
+        Some(CliCommand::SelfCheck) => self_check::run(),
+        Some(CliCommand::Serve(flags)) => serve::run(*flags, log),
+        Some(CliCommand::Preset(verb)) => control_commands::presets(&verb),
+        Some(CliCommand::Rule(verb)) => control_commands::rules(&verb, log),
+        Some(CliCommand::Gate(verb)) => control_commands::gates(&verb),
+        Some(CliCommand::Clock(verb)) => control_commands::clock(&verb),
+        Some(CliCommand::Tail { target }) => verify_explain_tail::tail(&target),
+        Some(CliCommand::Explain(explain_query)) => verify_explain_tail::explain(&explain_query),
+        Some(CliCommand::Verify(count_query)) => return Ok(verify_explain_tail::verify(&count_query, log)),
+        Some(CliCommand::Counters { target }) => verify_explain_tail::counters(&target),
+        Some(CliCommand::Reset { scope, target }) => control_commands::reset(&scope, &target),
+        Some(CliCommand::Validate { file }) => validate_rules_file::run(&file, log),
+        Some(CliCommand::State(verb)) => control_commands::state(&verb),
         None => serve::run(arguments.serve, log),
     };
     done.map(|()| ExitCode::SUCCESS)
@@ -141,6 +141,11 @@ pub(crate) fn run(arguments: Arguments, log: &LogWriter) -> Result<ExitCode, Box
 fn completions(shell: Shell) -> Result<(), Box<dyn Error>> {
     let mut script = Vec::new();
     // Put together first: its maker panics where it can't write.
-    clap_complete::generate(shell, &mut Arguments::command(), "stub-coordinator", &mut script);
-    Ok(output::print(&script)?)
+    clap_complete::generate(
+        shell,
+        &mut CliArguments::command(),
+        "stub-coordinator",
+        &mut script,
+    );
+    Ok(stdout::print(&script)?)
 }

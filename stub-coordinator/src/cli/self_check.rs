@@ -2,14 +2,14 @@
 
 use std::error::Error;
 
-use stub_coordinator::{Checked, self_check};
+use stub_coordinator::{FaultCheck, self_check};
 
-use super::output::say;
+use super::stdout::say;
 
 /// Checks all faults; an error where any is without effect.
 pub(super) fn run() -> Result<(), Box<dyn Error>> {
     let checked = self_check();
-    let wrong = |one: &Checked| Some(format!("{}: {}", one.rule, one.wrong.as_ref()?));
+    let wrong = |one: &FaultCheck| Some(format!("{}: {}", one.rule, one.wrong.as_ref()?));
     let wrong: Vec<_> = checked.iter().filter_map(wrong).collect();
     let count = format!("{} faults checked, {} wrong", checked.len(), wrong.len());
     wrong.iter().chain([&count]).try_for_each(|line| say(line))?;

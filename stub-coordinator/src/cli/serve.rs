@@ -10,21 +10,21 @@ use std::thread::{self, JoinHandle};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use stub_coordinator::{
-    ClockKind, Config, ControlPlace, Scope, Span, StartError, Strictness, Stub, TokenGrant, draw_seed,
-    draw_token, preset, read_job_file, read_scenario,
+    ClockKind, ControlPlace, Scope, SignedDuration, StartError, Stub, StubConfig, TokenGrant,
+    UnknownFieldPolicy, draw_seed, draw_token, preset, read_job_file, read_scenario,
 };
 use thiserror::Error;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
-use super::output::say;
+use super::stdout::say;
 use super::stub_finder::neighbour;
 use super::token_file::{GrantFile, from_environment, warned};
-use super::{LogWriter, exchanges, typed};
+use super::{LogWriter, argument_parsers, exchange_lines};
 use crate::chain;
 
 #[derive(Debug, Args)]
-pub(super) struct Flags {
+pub(super) struct ServeArguments {
     /// Misbehave in a way that has a name (see below); agree where left out.
     #[arg(long, value_name = "NAME", conflicts_with = "scenario")]
     preset: Option<String>,
@@ -46,17 +46,17 @@ pub(super) struct Flags {
     strict: bool,
     /// A file with a token that is known, and the token's scopes (shadow, work, submit, admin; all where left out);
     /// may be given several times. Without any token the stub is open [variable: STUB_TOKEN, for a token of all scopes].
-    #[arg(long, value_name = "FILE[:SCOPE,SCOPE]", value_parser = typed::grant_file)]
+    #[arg(long, value_name = "FILE[:SCOPE,SCOPE]", value_parser = argument_parsers::grant_file)]
     token_file: Vec<GrantFile>,
     /// The same with the token itself, which everybody on this host can then read in `ps`.
-    #[arg(long, value_name = "TOKEN[:SCOPE,SCOPE]", value_parser = typed::token)]
+    #[arg(long, value_name = "TOKEN[:SCOPE,SCOPE]", value_parser = argument_parsers::token)]
     token: Vec<TokenGrant>,
     /// The most bytes that its jobs may take; a submit beyond them is answered 507 [default: 268435456].
     #[arg(long, value_name = "N")]
     job_bytes: Option<usize>,
     /// How long a lease lives without a renewal [default: 60s].
-    #[arg(long, value_name = "TIME", value_parser = typed::span)]
-    lease: Option<Span>,
+    #[arg(long, value_name = "TIME", value_parser = argument_parsers::span)]
+    lease: Option<SignedDuration>,
     /// What chance is decided by; drawn and printed where left out.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -71,7 +71,7 @@ pub(super) struct Flags {
     mirror: Option<PathBuf>,
     /// Listen at another address than 127.0.0.1, control too; beyond loopback a token is then needed, and made up where
     /// none is given.
-    #[arg(long, value_name = "ADDR", value_parser = typed::listen)]
+    #[arg(long, value_name = "ADDR", value_parser = argument_parsers::listen)]
     listen: Option<SocketAddr>,
 }
 
@@ -114,7 +114,7 @@ struct StartLine<'a> {
 }
 
 /// Stands the stub up and waits for its end.
-pub(super) fn run(flags: Flags, log: &LogWriter) -> Result<(), Box<dyn Error>> {
+pub(super) fn run(flags: ServeArguments, log: &LogWriter) -> Result<(), Box<dyn Error>> {
     let (config, token) = configure(&flags, log).map_err(|error| NotStarted(chain(&*error)))?;
     let seed = config.seed;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -145,7 +145,7 @@ pub(super) fn run(flags: Flags, log: &LogWriter) -> Result<(), Box<dyn Error>> {
             failed = async {
                 announce(line).await?;
                 introduce(&stub, log);
-                follower = Some(exchanges::follow(events, log.clone()));
+                follower = Some(exchange_lines::follow(events, log.clone()));
                 std::future::pending().await
             } => failed,
         }
@@ -211,12 +211,15 @@ fn introduce(stub: &Stub, log: &LogWriter) {
 }
 
 /// What was typed, as a configuration, and the token where one was made up.
-fn configure(flags: &Flags, log: &LogWriter) -> Result<(Config, Option<String>), Box<dyn Error>> {
+fn configure(
+    flags: &ServeArguments,
+    log: &LogWriter,
+) -> Result<(StubConfig, Option<String>), Box<dyn Error>> {
     let mut config = match &flags.scenario {
         Some(file) => read_scenario(file)?,
-        None => Config {
+        None => StubConfig {
             rules: preset(flags.preset.as_deref().unwrap_or("agree"))?,
-            ..Config::default()
+            ..StubConfig::default()
         },
     };
     for file in &flags.jobs {
@@ -244,7 +247,7 @@ fn configure(flags: &Flags, log: &LogWriter) -> Result<(Config, Option<String>),
         None => {}
     }
     if flags.strict {
-        config.strict = Strictness::Strict;
+        config.strict = UnknownFieldPolicy::Strict;
     }
     config.state = flags.state.clone();
     config.seed = Some(flags.seed.or(config.seed).map_or_else(draw_seed, Ok)?);
@@ -257,7 +260,7 @@ fn configure(flags: &Flags, log: &LogWriter) -> Result<(Config, Option<String>),
 }
 
 /// The tokens that were given: by flags, else by the environment.
-fn granted(flags: &Flags, log: &LogWriter) -> Result<Vec<TokenGrant>, Box<dyn Error>> {
+fn granted(flags: &ServeArguments, log: &LogWriter) -> Result<Vec<TokenGrant>, Box<dyn Error>> {
     if !flags.token.is_empty() {
         log.note("everybody on this host can read --token in `ps`; use --token-file or STUB_TOKEN instead");
     }
@@ -276,7 +279,7 @@ fn granted(flags: &Flags, log: &LogWriter) -> Result<Vec<TokenGrant>, Box<dyn Er
 }
 
 /// Once anybody needs a token, the control API asks for one of the scope `admin`; it is made up where none is given.
-fn secure(config: &mut Config) -> io::Result<Option<String>> {
+fn secure(config: &mut StubConfig) -> io::Result<Option<String>> {
     let admin = config
         .tokens
         .iter()

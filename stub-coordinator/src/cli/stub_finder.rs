@@ -10,26 +10,26 @@ use std::time::Duration;
 use serde_json::Value;
 use stub_coordinator::{StubIdentity, control_beside};
 
-use super::control_client::{ControlRequest, Peer};
+use super::control_client::{ControlPeer, ControlRequest};
 
 /// The longest that anybody is waited for who is asked who it is.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIME_LIMIT: Duration = Duration::from_secs(5);
 /// The longest answer to that, in bytes.
 const IDENTITY_LIMIT: u64 = 16_384;
 /// The longest that somebody is waited for who keeps this stub from starting, and who may be no stub at all.
-const NEIGHBOUR_PATIENCE: Duration = Duration::from_secs(1);
+const NEIGHBOUR_TIME_LIMIT: Duration = Duration::from_secs(1);
 
 /// A stub, and how it is known to be the one that is meant.
 #[derive(Debug)]
 pub(super) enum FoundStub {
     /// It is where the URL says, or it is the same stub on its control port.
-    Named(Peer),
+    Named(ControlPeer),
     /// Nobody answers where the URL says. This one is on the next port and says that its API is there; anybody could.
-    Guessed(Peer),
+    Guessed(ControlPeer),
 }
 
 impl FoundStub {
-    pub(super) fn peer(&self) -> &Peer {
+    pub(super) fn peer(&self) -> &ControlPeer {
         match self {
             FoundStub::Named(peer) | FoundStub::Guessed(peer) => peer,
         }
@@ -59,7 +59,7 @@ pub(super) fn find(
     let mut found: Vec<(StubIdentity, FoundStub)> = Vec::new();
     let mut failed = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for address in authority.to_socket_addrs().map_err(not_found)? {
-        let named = Peer {
+        let named = ControlPeer {
             address,
             host: authority.to_owned(),
             prefix: prefix.to_owned(),
@@ -84,11 +84,11 @@ pub(super) fn find(
 }
 
 /// Looks for a stub where the URL says, or, where nobody answers, on the port on which its control would be.
-fn look(named: Peer, token: Option<&str>) -> io::Result<(StubIdentity, FoundStub)> {
+fn look(named: ControlPeer, token: Option<&str>) -> io::Result<(StubIdentity, FoundStub)> {
     let address = named.address;
-    let answered = match identity(&named, None, PATIENCE) {
+    let answered = match identity(&named, None, TIME_LIMIT) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied && token.is_some() => {
-            identity(&named, token, PATIENCE)
+            identity(&named, token, TIME_LIMIT)
         }
         answered => answered,
     };
@@ -106,8 +106,8 @@ fn look(named: Peer, token: Option<&str>) -> io::Result<(StubIdentity, FoundStub
             Err(error)
         }
         Err(error) => {
-            let guess = control_beside(address).map(Peer::at);
-            let guessed = guess.and_then(|peer| Some((identity(&peer, None, PATIENCE).ok()?, peer)));
+            let guess = control_beside(address).map(ControlPeer::at);
+            let guessed = guess.and_then(|peer| Some((identity(&peer, None, TIME_LIMIT).ok()?, peer)));
             let meant = guessed.filter(|(identity, _)| is_api_of(identity, address));
             meant
                 .map(|(identity, peer)| (identity, FoundStub::Guessed(peer)))
@@ -120,11 +120,11 @@ fn look(named: Peer, token: Option<&str>) -> io::Result<(StubIdentity, FoundStub
 /// from there comes once what was asked for is so, and it comes in an outage too. Where the stub says that it is
 /// somewhere else, ports are mapped on the way, and the number of its control port means nothing here: whoever has that
 /// port could pass on what the stub says of itself.
-fn own_control(stub: &StubIdentity, address: SocketAddr) -> Option<Peer> {
+fn own_control(stub: &StubIdentity, address: SocketAddr) -> Option<ControlPeer> {
     let mut control = Some(address).filter(|address| is_api_of(stub, *address))?;
     control.set_port(stub.control()?.port());
-    let peer = Peer::at(control);
-    let there = identity(&peer, None, PATIENCE).ok()?;
+    let peer = ControlPeer::at(control);
+    let there = identity(&peer, None, TIME_LIMIT).ok()?;
     (there.stub == stub.stub).then_some(peer)
 }
 
@@ -137,7 +137,7 @@ fn is_api_of(stub: &StubIdentity, address: SocketAddr) -> bool {
 
 /// Asks somebody who it is. `InvalidData` where the answer is none of a stub, `PermissionDenied` where it answers only
 /// who shows a token.
-fn identity(peer: &Peer, token: Option<&str>, patience: Duration) -> io::Result<StubIdentity> {
+fn identity(peer: &ControlPeer, token: Option<&str>, patience: Duration) -> io::Result<StubIdentity> {
     let answer = peer.send(&ControlRequest {
         method: "GET",
         path: "/_stub/identity",
@@ -157,7 +157,7 @@ fn identity(peer: &Peer, token: Option<&str>, patience: Duration) -> io::Result<
 
 /// Which stub has a port that was wanted here, and what for.
 pub(super) fn neighbour(address: SocketAddr) -> Option<String> {
-    let stub = identity(&Peer::at(address), None, NEIGHBOUR_PATIENCE).ok()?;
+    let stub = identity(&ControlPeer::at(address), None, NEIGHBOUR_TIME_LIMIT).ok()?;
     let is = |place: Option<SocketAddr>| place.is_some_and(|place| place.port() == address.port());
     match (is(stub.control()), is(stub.api())) {
         (true, _) => Some(format!(

@@ -10,17 +10,17 @@ use axum::extract::State;
 use axum::http::Response;
 
 use super::respond;
-use crate::shared::Shared;
+use crate::shared_stub::SharedStub;
 
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-pub(super) async fn metrics(State(shared): State<Arc<Shared>>) -> Response<Body> {
+pub(super) async fn metrics(State(shared): State<Arc<SharedStub>>) -> Response<Body> {
     respond(200, CONTENT_TYPE, page(&shared))
 }
 
-fn page(shared: &Shared) -> String {
+fn page(shared: &SharedStub) -> String {
     let counters = shared.journal.counters();
-    let mut page = Page::default();
+    let mut page = MetricsPage::default();
     page.number("connections_total", "connections accepted", counters.connections);
     page.by(
         "requests_total",
@@ -77,7 +77,7 @@ fn page(shared: &Shared) -> String {
     page.0
 }
 
-fn domain(page: &mut Page, shared: &Shared) {
+fn domain(page: &mut MetricsPage, shared: &SharedStub) {
     let jobs = shared.jobs();
     let mut stages: BTreeMap<String, u64> = BTreeMap::new();
     jobs.iter()
@@ -87,9 +87,9 @@ fn domain(page: &mut Page, shared: &Shared) {
     page.number("leases", "live leases", leased as u64);
 }
 
-fn rules(page: &mut Page, shared: &Shared) {
+fn rules(page: &mut MetricsPage, shared: &SharedStub) {
     let rules = shared.script.rules();
-    let hits = |count: fn(&crate::script::RuleStatus) -> u64| {
+    let hits = |count: fn(&crate::rules::RuleStatus) -> u64| {
         rules
             .iter()
             .map(|rule| (rule.id.to_string(), count(rule)))
@@ -110,9 +110,9 @@ fn rules(page: &mut Page, shared: &Shared) {
 }
 
 #[derive(Default)]
-struct Page(String);
+struct MetricsPage(String);
 
-impl Page {
+impl MetricsPage {
     fn number(&mut self, name: &str, about: &str, value: u64) {
         self.head(name, about);
         // Writing to a string does not fail.

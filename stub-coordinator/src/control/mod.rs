@@ -1,13 +1,13 @@
 //! The control API under `/_stub/`: over HTTP exactly what the library handle offers in process. Its requests are
 //! never faulted, journalled or counted.
 
-mod events;
-mod evidence;
-mod guard;
-mod levers;
+mod control_auth;
+mod event_stream;
+mod export_import_state;
+mod journal_and_counters;
 mod metrics;
-mod questions;
-mod state;
+mod rules_gates_clock_reset;
+mod verify_and_explain;
 
 use std::sync::Arc;
 
@@ -23,46 +23,58 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::known_tokens::KnownTokens;
-use crate::names::with_hint;
-use crate::shared::Shared;
-pub(crate) use guard::discount;
+use crate::shared_stub::SharedStub;
+use crate::signed_duration::with_hint;
+pub(crate) use control_auth::discount;
 
 /// The routes under `/_stub/`: open where nobody has a token, else for those who administer.
-pub(crate) fn routes(tokens: &KnownTokens, shared: &Arc<Shared>) -> Router<Arc<Shared>> {
-    let guarded = || from_fn_with_state((tokens.clone(), Arc::clone(shared)), guard::check);
-    let identity = get(evidence::identity)
+pub(crate) fn routes(tokens: &KnownTokens, shared: &Arc<SharedStub>) -> Router<Arc<SharedStub>> {
+    let guarded = || from_fn_with_state((tokens.clone(), Arc::clone(shared)), control_auth::check);
+    let identity = get(journal_and_counters::identity)
         .fallback(other_methods)
-        .layer(from_fn_with_state(Arc::clone(shared), guard::discounted));
+        .layer(from_fn_with_state(
+            Arc::clone(shared),
+            control_auth::discount_layer,
+        ));
     let routes = Router::new()
-        .merge(events::routes())
-        .route("/health", get(evidence::health))
-        .route("/counters", get(evidence::counters))
-        .route("/digest", get(evidence::digest))
-        .route("/jobs", get(evidence::jobs))
-        .route("/journal", get(evidence::journal))
-        .route("/journal/count", post(evidence::count))
-        .route("/journal/wait", post(evidence::wait))
-        .route("/journal/verify", post(questions::verify))
-        .route("/journal/verify-sequence", post(questions::verify_sequence))
-        .route("/explain", post(questions::explain))
+        .merge(event_stream::routes())
+        .route("/health", get(journal_and_counters::health))
+        .route("/counters", get(journal_and_counters::counters))
+        .route("/digest", get(journal_and_counters::digest))
+        .route("/jobs", get(journal_and_counters::jobs))
+        .route("/journal", get(journal_and_counters::journal))
+        .route("/journal/count", post(journal_and_counters::count))
+        .route("/journal/wait", post(journal_and_counters::wait))
+        .route("/journal/verify", post(verify_and_explain::verify))
+        .route(
+            "/journal/verify-sequence",
+            post(verify_and_explain::verify_sequence),
+        )
+        .route("/explain", post(verify_and_explain::explain))
         .route("/metrics", get(metrics::metrics))
-        .route("/unexpected", get(evidence::unexpected))
-        .route("/violations", get(evidence::violations))
-        .route("/presets", get(levers::presets))
-        .route("/preset", post(levers::preset))
+        .route("/unexpected", get(journal_and_counters::unexpected))
+        .route("/violations", get(journal_and_counters::violations))
+        .route("/presets", get(rules_gates_clock_reset::presets))
+        .route("/preset", post(rules_gates_clock_reset::preset))
         .route(
             "/rules",
-            get(levers::rules)
-                .post(levers::arm)
-                .put(levers::replace)
-                .delete(levers::disarm_all),
+            get(rules_gates_clock_reset::rules)
+                .post(rules_gates_clock_reset::arm)
+                .put(rules_gates_clock_reset::replace)
+                .delete(rules_gates_clock_reset::disarm_all),
         )
-        .route("/rules/{id}", delete(levers::disarm))
-        .route("/gates", get(levers::gates))
-        .route("/gates/{name}/release", post(levers::release))
-        .route("/clock", get(levers::clock).post(levers::advance))
-        .route("/state", get(state::export).put(state::import))
-        .route("/reset", post(levers::reset))
+        .route("/rules/{id}", delete(rules_gates_clock_reset::disarm))
+        .route("/gates", get(rules_gates_clock_reset::gates))
+        .route("/gates/{name}/release", post(rules_gates_clock_reset::release))
+        .route(
+            "/clock",
+            get(rules_gates_clock_reset::clock).post(rules_gates_clock_reset::advance),
+        )
+        .route(
+            "/state",
+            get(export_import_state::export).put(export_import_state::import),
+        )
+        .route("/reset", post(rules_gates_clock_reset::reset))
         .route("/openapi.json", get(openapi))
         .fallback(lost)
         .method_not_allowed_fallback(other_methods)
@@ -89,18 +101,18 @@ async fn lost() -> Response<Body> {
 
 /// At the control API's own address an answer comes once what was asked for is so; at the API's, an outage would wait for
 /// the end of the very connection that asks for it.
-pub(crate) async fn when_heeded(
-    State(shared): State<Arc<Shared>>,
+pub(crate) async fn after_listening_settled(
+    State(shared): State<Arc<SharedStub>>,
     request: Request,
     next: Next,
 ) -> Response<Body> {
     let answer = next.run(request).await;
-    shared.until_heeded().await;
+    shared.until_listening_settled().await;
     answer
 }
 
 /// What is said at the control API's own address to whoever looks for the API there.
-pub(crate) async fn not_here(State(shared): State<Arc<Shared>>) -> Response<Body> {
+pub(crate) async fn control_only_not_found(State(shared): State<Arc<SharedStub>>) -> Response<Body> {
     let detail = match shared.places.get() {
         Some(places) => format!(
             "only control is here, under /_stub/; the API is at {}",

@@ -9,7 +9,7 @@ use std::hash::Hasher;
 use serde::{Deserialize, Serialize};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
-use super::outcome::Refusal;
+use super::commands::CommandRefusal;
 
 /// What a token may do.
 #[derive(
@@ -41,7 +41,7 @@ impl Scope {
 
 /// What an operation asks of its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Permission {
+pub(crate) enum OperationPermission {
     /// Nothing: health, the document, enrolment (which looks at its own one-time token).
     Free,
     /// Any known token.
@@ -51,14 +51,14 @@ pub(crate) enum Permission {
 
 /// The tokens that this coordinator knows.
 #[derive(Debug, Clone)]
-pub(crate) struct Access {
+pub(crate) struct AccessControl {
     secret: (u64, u64),
     grants: HashMap<u128, Vec<Scope>>,
 }
 
-impl Access {
-    pub(crate) fn new(secret: (u64, u64)) -> Access {
-        Access {
+impl AccessControl {
+    pub(crate) fn new(secret: (u64, u64)) -> AccessControl {
+        AccessControl {
             secret,
             grants: HashMap::new(),
         }
@@ -82,16 +82,22 @@ impl Access {
         self.grants.get(&self.hash(token)).map(Vec::as_slice)
     }
 
-    pub(crate) fn check(&self, token: Option<&str>, permission: Permission) -> Result<(), Refusal> {
-        if self.is_open() || permission == Permission::Free {
+    pub(crate) fn check(
+        &self,
+        token: Option<&str>,
+        permission: OperationPermission,
+    ) -> Result<(), CommandRefusal> {
+        if self.is_open() || permission == OperationPermission::Free {
             return Ok(());
         }
         let scopes = token
             .and_then(|token| self.scopes(token))
-            .ok_or(Refusal::Unauthenticated)?;
+            .ok_or(CommandRefusal::Unauthenticated)?;
         match permission {
-            Permission::Scope(wanted) if !scopes.iter().any(|has| [wanted, Scope::Admin].contains(has)) => {
-                Err(Refusal::InsufficientScope(wanted))
+            OperationPermission::Scope(wanted)
+                if !scopes.iter().any(|has| [wanted, Scope::Admin].contains(has)) =>
+            {
+                Err(CommandRefusal::InsufficientScope(wanted))
             }
             _ => Ok(()),
         }
@@ -109,8 +115,8 @@ impl Access {
 mod tests {
     use super::*;
 
-    fn access() -> Access {
-        let mut access = Access::new((1, 2));
+    fn access() -> AccessControl {
+        let mut access = AccessControl::new((1, 2));
         access.grant("watcher", &[Scope::Shadow]);
         access.grant("worker", &[Scope::Work]);
         access.grant("root", &[Scope::Admin]);
@@ -119,35 +125,35 @@ mod tests {
 
     #[test]
     fn c31_a_token_without_the_scope_is_refused() {
-        let wanted = Permission::Scope(Scope::Work);
+        let wanted = OperationPermission::Scope(Scope::Work);
         assert_eq!(
             access().check(Some("watcher"), wanted),
-            Err(Refusal::InsufficientScope(Scope::Work))
+            Err(CommandRefusal::InsufficientScope(Scope::Work))
         );
         assert_eq!(access().check(Some("worker"), wanted), Ok(()));
         assert_eq!(access().check(Some("root"), wanted), Ok(()));
         assert_eq!(
-            access().check(Some("worker"), Permission::Scope(Scope::Shadow)),
-            Err(Refusal::InsufficientScope(Scope::Shadow))
+            access().check(Some("worker"), OperationPermission::Scope(Scope::Shadow)),
+            Err(CommandRefusal::InsufficientScope(Scope::Shadow))
         );
     }
 
     #[test]
     fn any_known_token_may_read_and_an_unknown_one_nothing() {
-        assert_eq!(access().check(Some("watcher"), Permission::Read), Ok(()));
+        assert_eq!(access().check(Some("watcher"), OperationPermission::Read), Ok(()));
         for token in [None, Some("who"), Some("")] {
             assert_eq!(
-                access().check(token, Permission::Read),
-                Err(Refusal::Unauthenticated)
+                access().check(token, OperationPermission::Read),
+                Err(CommandRefusal::Unauthenticated)
             );
         }
-        assert_eq!(access().check(None, Permission::Free), Ok(()));
+        assert_eq!(access().check(None, OperationPermission::Free), Ok(()));
     }
 
     #[test]
     fn without_any_token_the_coordinator_is_open() {
         assert_eq!(
-            Access::new((1, 2)).check(None, Permission::Scope(Scope::Admin)),
+            AccessControl::new((1, 2)).check(None, OperationPermission::Scope(Scope::Admin)),
             Ok(())
         );
     }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::digest::Digest;
 use super::lease::PastLease;
 use crate::ids::{Capability, FactoryId, JobId, LeaseId, LockName};
-use crate::moment::Moment;
+use crate::timestamp::UtcTimestamp;
 
 /// What was handed in; it never changes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -94,7 +94,7 @@ pub(crate) struct QuarantineRecord {
     pub(crate) lease: Option<LeaseId>,
     pub(crate) fencing_token: Option<u64>,
     pub(crate) reason: String,
-    pub(crate) at: Moment,
+    pub(crate) at: UtcTimestamp,
     /// Whether the sender held the live lease.
     pub(crate) current: bool,
 }
@@ -108,14 +108,14 @@ impl QuarantineRecord {
 
 /// A job with all that happened to it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(from = "super::saved::SavedJob", into = "super::saved::SavedJob")]
+#[serde(from = "super::saved_state::SavedJob", into = "super::saved_state::SavedJob")]
 pub(crate) struct JobRecord {
     pub(crate) spec: Arc<JobSpec>,
     /// Hash of `spec`, taken once: the immutable part need not be hashed at every change.
     pub(crate) spec_digest: Digest,
     /// Place in submission order.
     pub(crate) sequence: u64,
-    pub(crate) submitted_at: Moment,
+    pub(crate) submitted_at: UtcTimestamp,
     pub(crate) stage: Stage,
     /// Leases that ran out.
     pub(crate) attempts: u32,

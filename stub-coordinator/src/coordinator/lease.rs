@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{FactoryId, JobId, LeaseId};
-use crate::moment::Moment;
+use crate::timestamp::UtcTimestamp;
 
 /// The ordinal of a lease among all ever granted; its name is made from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -32,7 +32,7 @@ pub(crate) struct Lease {
     pub(crate) factory: FactoryId,
     pub(crate) fencing_token: u64,
     pub(crate) ttl_ms: u64,
-    pub(crate) expires_at: Moment,
+    pub(crate) expires_at: UtcTimestamp,
 }
 
 /// How a lease ended.
@@ -59,13 +59,13 @@ pub(crate) struct PastLease {
 
 /// Who says that it holds a lease.
 #[derive(Debug, Clone)]
-pub(crate) struct Holder {
+pub(crate) struct LeaseHolder {
     pub(crate) factory: FactoryId,
     pub(crate) lease: LeaseId,
     pub(crate) fencing_token: u64,
 }
 
-impl Holder {
+impl LeaseHolder {
     pub(crate) fn is_of(&self, lease: &Lease) -> bool {
         self.factory == lease.factory && self.fencing_token == lease.fencing_token
     }

@@ -5,41 +5,41 @@
 //! short file; how faults come about, and how any of this looks on the wire, is left to others.
 
 pub(crate) mod access;
-mod claims;
+mod claim_renew_release;
+pub(crate) mod commands;
 pub(crate) mod digest;
-mod dishonest;
-mod factories;
+mod eligibility_index;
+mod enrol_and_heartbeat;
+pub(crate) mod idempotency_cache;
 pub(crate) mod job;
+mod job_queue;
 pub(crate) mod lease;
-pub(crate) mod memory;
-pub(crate) mod outcome;
-mod outlook;
-mod queue;
-mod reading;
-mod reports;
-pub(crate) mod saved;
-mod shadow;
-mod state;
+mod real_state;
+mod report_and_quarantine;
+pub(crate) mod saved_state;
+mod semantic_faults;
+mod shadow_views;
+mod submit_and_list_jobs;
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
 
-use access::{Access, Permission, Scope};
+use access::{AccessControl, OperationPermission, Scope};
+use commands::{CommandOutcome, CommandRefusal, CommandReply, CoordinatorCommand, ExecutionMode};
 use digest::Digest;
-use memory::{Once, Recall};
-use outcome::{Command, Manner, Outcome, Refusal, Reply};
-use outlook::Outlooks;
-pub(crate) use state::{Expired, State};
+use eligibility_index::EligibilityCache;
+use idempotency_cache::{CacheLookup, IdempotentRequest};
+pub(crate) use real_state::{ExpiredLease, RealState};
 
-use crate::moment::Moment;
+use crate::timestamp::UtcTimestamp;
 
 /// For how many sets of capabilities it is kept at hand which job a claim is given.
-const OUTLOOK_LIMIT: usize = 64;
+const ELIGIBILITY_INDEX_LIMIT: usize = 64;
 
 /// What a coordinator is set up with.
 #[derive(Debug, Clone)]
-pub(crate) struct Setup {
+pub(crate) struct CoordinatorSetup {
     pub(crate) lease_ms: u64,
     /// The most bytes that jobs may take.
     pub(crate) job_bytes: usize,
@@ -55,11 +55,11 @@ pub(crate) struct Setup {
 
 #[derive(Debug, Clone)]
 pub(crate) struct Coordinator {
-    state: State,
-    views: shadow::Views,
+    state: RealState,
+    views: shadow_views::ShadowViews,
     /// What claims are given, by the capabilities of who asks.
-    outlooks: Outlooks,
-    access: Access,
+    eligibility_cache: EligibilityCache,
+    access: AccessControl,
     enrol_tokens: HashMap<u128, Vec<Scope>>,
     enrol_token_wanted: bool,
     used_enrol_tokens: Vec<u128>,
@@ -67,12 +67,12 @@ pub(crate) struct Coordinator {
     job_bytes: usize,
     heartbeat_ms: u64,
     /// State of an earlier time, for the lie of stale reads.
-    past: Option<Box<State>>,
+    past: Option<Box<RealState>>,
 }
 
 impl Coordinator {
-    pub(crate) fn new(setup: Setup) -> Coordinator {
-        let mut access = Access::new(setup.secret);
+    pub(crate) fn new(setup: CoordinatorSetup) -> Coordinator {
+        let mut access = AccessControl::new(setup.secret);
         for (token, scopes) in &setup.tokens {
             access.grant(token, scopes);
         }
@@ -82,9 +82,9 @@ impl Coordinator {
             .map(|(token, scopes)| (access.hash(token), scopes.clone()))
             .collect();
         Coordinator {
-            state: State::new(setup.memory_limit),
-            views: shadow::Views::default(),
-            outlooks: Outlooks::new(OUTLOOK_LIMIT),
+            state: RealState::new(setup.memory_limit),
+            views: shadow_views::ShadowViews::default(),
+            eligibility_cache: EligibilityCache::new(ELIGIBILITY_INDEX_LIMIT),
             access,
             enrol_token_wanted: !enrol_tokens.is_empty(),
             enrol_tokens,
@@ -97,7 +97,11 @@ impl Coordinator {
     }
 
     /// Whether a token may do what an operation asks (C-31).
-    pub(crate) fn check(&self, token: Option<&str>, permission: Permission) -> Result<(), Refusal> {
+    pub(crate) fn check(
+        &self,
+        token: Option<&str>,
+        permission: OperationPermission,
+    ) -> Result<(), CommandRefusal> {
         self.access.check(token, permission)
     }
 
@@ -122,19 +126,22 @@ impl Coordinator {
     /// Carries out one command: what is due first, then the command, with the digests around it.
     pub(crate) fn apply(
         &mut self,
-        now: Moment,
-        command: Command,
-        once: Option<Once>,
-        manner: Manner,
-    ) -> Outcome {
+        now: UtcTimestamp,
+        command: CoordinatorCommand,
+        once: Option<IdempotentRequest>,
+        execution_mode: ExecutionMode,
+    ) -> CommandOutcome {
         self.state.settle(now);
         let digest_before = self.state.digest();
         let writes_before = self.state.writes();
-        let result = match manner {
-            Manner::Rehearsed => self.clone().carry_out_once(now, command, once, Manner::Honest),
-            honest_or_not => self.carry_out_once(now, command, once, honest_or_not),
+        let result = match execution_mode {
+            ExecutionMode::WithoutCommit => {
+                self.clone()
+                    .execute_idempotent(now, command, once, ExecutionMode::Honest)
+            }
+            honest_or_not => self.execute_idempotent(now, command, once, honest_or_not),
         };
-        Outcome {
+        CommandOutcome {
             result,
             digest_before,
             digest_after: self.state.digest(),
@@ -143,12 +150,12 @@ impl Coordinator {
     }
 
     /// Applies what is due by `now` and says what it was.
-    pub(crate) fn settle(&mut self, now: Moment) -> Vec<Expired> {
+    pub(crate) fn settle(&mut self, now: UtcTimestamp) -> Vec<ExpiredLease> {
         self.state.settle(now)
     }
 
     /// When the next lease runs out.
-    pub(crate) fn next_deadline(&self) -> Option<Moment> {
+    pub(crate) fn next_deadline(&self) -> Option<UtcTimestamp> {
         self.state.next_deadline()
     }
 
@@ -157,14 +164,14 @@ impl Coordinator {
     }
 
     /// Real state, to be looked at.
-    pub(crate) fn state(&self) -> &State {
+    pub(crate) fn state(&self) -> &RealState {
         &self.state
     }
 
     /// Remembers that a claim under this key was answered 204.
-    pub(crate) fn remember_nothing(&mut self, once: Once) {
-        if matches!(self.state.memory().recall(&once), Recall::Fresh) {
-            self.state.remember_without_effect(once, Reply::Nothing);
+    pub(crate) fn cache_empty_reply(&mut self, once: IdempotentRequest) {
+        if matches!(self.state.memory().recall(&once), CacheLookup::Fresh) {
+            self.state.cache_reply_without_effect(once, CommandReply::Nothing);
         }
     }
 
@@ -173,65 +180,74 @@ impl Coordinator {
         self.past = Some(Box::new(self.state.clone()));
     }
 
-    fn carry_out_once(
+    fn execute_idempotent(
         &mut self,
-        now: Moment,
-        command: Command,
-        once: Option<Once>,
-        manner: Manner,
-    ) -> Result<Reply, Refusal> {
+        now: UtcTimestamp,
+        command: CoordinatorCommand,
+        once: Option<IdempotentRequest>,
+        execution_mode: ExecutionMode,
+    ) -> Result<CommandReply, CommandRefusal> {
         let once = once.filter(|_| may_mutate(&command));
         match once.as_ref().map(|once| self.state.memory().recall(once)) {
-            Some(Recall::Mismatch) => return Err(Refusal::IdempotencyMismatch),
-            Some(Recall::Repeated(reply)) => return self.repeat(*reply),
-            Some(Recall::Fresh) | None => {}
+            Some(CacheLookup::Mismatch) => return Err(CommandRefusal::IdempotencyMismatch),
+            Some(CacheLookup::Repeated(reply)) => return self.repeat(*reply),
+            Some(CacheLookup::Fresh) | None => {}
         }
         let writes_before = self.state.writes();
-        let reply = match manner {
-            Manner::Lying(lie) => self.lie(now, command, lie)?,
-            Manner::Honest | Manner::Rehearsed => self.carry_out(now, command)?,
+        let reply = match execution_mode {
+            ExecutionMode::Dishonest(lie) => self.lie(now, command, lie)?,
+            ExecutionMode::Honest | ExecutionMode::WithoutCommit => self.execute(now, command)?,
         };
         // That a claim found nothing is remembered by the caller, once it has waited as long as it was asked to.
-        if let Some(once) = once.filter(|_| !matches!(reply, Reply::Nothing)) {
+        if let Some(once) = once.filter(|_| !matches!(reply, CommandReply::Nothing)) {
             match self.state.writes() == writes_before {
-                true => self.state.remember_without_effect(once, reply.clone()),
-                false => self.state.remember(once, reply.clone()),
+                true => self.state.cache_reply_without_effect(once, reply.clone()),
+                false => self.state.cache_reply(once, reply.clone()),
             }
         }
         Ok(reply)
     }
 
     /// The first answer again, except that a lease which has ended is not handed out a second time (C-11).
-    fn repeat(&self, reply: Reply) -> Result<Reply, Refusal> {
+    fn repeat(&self, reply: CommandReply) -> Result<CommandReply, CommandRefusal> {
         match &reply {
-            Reply::Granted { lease, .. } if !self.lives(lease.number) => {
-                Err(Refusal::LeaseLost(lease.number.id()))
+            CommandReply::Granted { lease, .. } if !self.lives(lease.number) => {
+                Err(CommandRefusal::LeaseLost(lease.number.id()))
             }
             _ => Ok(reply),
         }
     }
 
-    fn carry_out(&mut self, now: Moment, command: Command) -> Result<Reply, Refusal> {
+    fn execute(
+        &mut self,
+        now: UtcTimestamp,
+        command: CoordinatorCommand,
+    ) -> Result<CommandReply, CommandRefusal> {
         match command {
-            Command::Submit(submission) => self.submit(now, submission),
-            Command::Enrol(enrolment) => self.enrol(enrolment),
-            Command::Heartbeat { factory, running } => self.heartbeat(now, &factory, running),
-            Command::Claim { factory, caps } => self.claim(now, &factory, &caps),
-            Command::Renew(holder) => self.renew(now, &holder),
-            Command::Release(holder) => self.release(&holder),
-            Command::Report { job, holder, stage } => self.report(&job, &holder, stage),
-            Command::Quarantine { job, quarantine } => self.quarantine(now, &job, quarantine),
-            Command::ShadowClaim { factory, caps } => Ok(self.shadow_claim(&factory, &caps)),
-            Command::ShadowReport { factory, job, stage } => self.shadow_report(&factory, &job, stage),
-            read @ (Command::List { .. } | Command::Get(_)) => self.read(&read),
+            CoordinatorCommand::Submit(submission) => self.submit(now, submission),
+            CoordinatorCommand::Enrol(enrolment) => self.enrol(enrolment),
+            CoordinatorCommand::Heartbeat { factory, running } => self.heartbeat(now, &factory, running),
+            CoordinatorCommand::Claim { factory, caps } => self.claim(now, &factory, &caps),
+            CoordinatorCommand::Renew(holder) => self.renew(now, &holder),
+            CoordinatorCommand::Release(holder) => self.release(&holder),
+            CoordinatorCommand::Report { job, holder, stage } => self.report(&job, &holder, stage),
+            CoordinatorCommand::Quarantine { job, quarantine } => self.quarantine(now, &job, quarantine),
+            CoordinatorCommand::ShadowClaim { factory, caps } => Ok(self.shadow_claim(&factory, &caps)),
+            CoordinatorCommand::ShadowReport { factory, job, stage } => {
+                self.shadow_report(&factory, &job, stage)
+            }
+            read @ (CoordinatorCommand::List { .. } | CoordinatorCommand::Get(_)) => self.read(&read),
         }
     }
 }
 
 /// Shadow calls and reads take no idempotency key: remembering one would change real state (C-20).
-fn may_mutate(command: &Command) -> bool {
+fn may_mutate(command: &CoordinatorCommand) -> bool {
     !matches!(
         command,
-        Command::ShadowClaim { .. } | Command::ShadowReport { .. } | Command::List { .. } | Command::Get(_)
+        CoordinatorCommand::ShadowClaim { .. }
+            | CoordinatorCommand::ShadowReport { .. }
+            | CoordinatorCommand::List { .. }
+            | CoordinatorCommand::Get(_)
     )
 }

@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use super::hold::length;
-use crate::names::Span;
-use crate::script::Delay;
+use super::delay_gate_hang::length;
+use crate::rules::DelayDistribution;
+use crate::signed_duration::SignedDuration;
 
-fn span(text: &str) -> Span {
-    Span::parse(text).expect("a span")
+fn span(text: &str) -> SignedDuration {
+    SignedDuration::parse(text).expect("a span")
 }
 
 #[test]
 fn a_uniform_delay_lies_between_its_bounds() {
-    let delay = Delay::Uniform(span("10ms"), span("30ms"));
+    let delay = DelayDistribution::Uniform(span("10ms"), span("30ms"));
     assert_eq!(length(&delay, 0.0), Duration::from_millis(10));
     assert_eq!(length(&delay, 0.5), Duration::from_millis(20));
     assert!(length(&delay, 0.999_999) <= Duration::from_millis(30));
@@ -20,7 +20,7 @@ fn a_uniform_delay_lies_between_its_bounds() {
 
 #[test]
 fn a_lognormal_delay_has_the_median_and_the_p99_that_it_names() {
-    let delay = Delay::LogNormal {
+    let delay = DelayDistribution::LogNormal {
         median: span("100ms"),
         p99: span("900ms"),
     };

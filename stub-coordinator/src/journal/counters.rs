@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// What was counted since the stub started, or since the counters were reset.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Counters {
+pub struct StubCounters {
     /// Connections accepted, the reader's own fences left out.
     pub connections: u64,
     /// Requests by operation, counted when they arrive.
@@ -25,7 +25,7 @@ pub struct Counters {
     pub faults: BTreeMap<String, u64>,
 }
 
-impl Counters {
+impl StubCounters {
     /// All mutations, whatever the operation.
     pub fn mutations_total(&self) -> u64 {
         self.mutations.values().sum()

@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::about::{about, all_said};
+use crate::match_fields::{about, all_match};
 
 /// One request and what came of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -38,9 +38,9 @@ pub struct Exchange {
     /// The fault that the rule carries, as it is written.
     pub fault: Option<String>,
     /// What the handler answered; none where it never ran.
-    pub handler_answer: Option<Answer>,
+    pub handler_answer: Option<RecordedAnswer>,
     /// What went over the wire; none where nothing did, or nothing whole.
-    pub wire_answer: Option<Answer>,
+    pub wire_answer: Option<RecordedAnswer>,
     /// Digest of real state before the handler ran; empty where it never did.
     pub digest_before: String,
     /// Digest of real state after it.
@@ -48,7 +48,7 @@ pub struct Exchange {
     /// Whether the handler wrote anything real.
     pub mutated: bool,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: ExchangeOutcome,
     /// When it arrived, on this process's clock.
     #[serde(skip)]
     pub arrived: Instant,
@@ -61,7 +61,7 @@ pub struct Exchange {
 
 /// An answer: of the handler, or on the wire.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Answer {
+pub struct RecordedAnswer {
     /// The status.
     pub status: u16,
     /// The headers, in lower case.
@@ -73,7 +73,7 @@ pub struct Answer {
 /// How an exchange ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum ExchangeOutcome {
     /// It has not.
     InFlight,
     /// The handler's answer went over the wire.
@@ -86,19 +86,19 @@ pub enum Outcome {
 
 about! {
     /// Which exchanges are meant; all that is given has to hold.
-    pub struct Match {
+    pub struct ExchangeMatch {
         /// The operation.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub operation: Option<String>,
     }
 }
 
-impl Match {
+impl ExchangeMatch {
     /// Every exchange of an operation.
-    pub fn operation(name: &str) -> Match {
-        Match {
+    pub fn operation(name: &str) -> ExchangeMatch {
+        ExchangeMatch {
             operation: Some(name.to_owned()),
-            ..Match::default()
+            ..ExchangeMatch::default()
         }
     }
 
@@ -111,6 +111,6 @@ impl Match {
     /// The same of what it says about operation, factory, job, stage and lease.
     pub(super) fn fits(&self, operation: Option<&str>, about: [Option<&str>; 4]) -> bool {
         let is_operation = self.operation.is_none() || self.operation.as_deref() == operation;
-        is_operation && all_said(self.about(), about)
+        is_operation && all_match(self.about(), about)
     }
 }

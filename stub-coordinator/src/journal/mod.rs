@@ -6,10 +6,10 @@
 
 pub(crate) mod counters;
 pub(crate) mod exchange;
-pub(crate) mod following;
-mod packed;
-mod pages;
-pub(crate) mod record;
+pub(crate) mod exchange_record;
+mod field_buffer;
+mod store;
+pub(crate) mod tail;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -17,10 +17,10 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use counters::{Counters, count};
-use exchange::{Exchange, Match, Outcome};
-use pages::{Pages, push_bounded};
-use record::{Arrival, Record, Said};
+use counters::{StubCounters, count};
+use exchange::{Exchange, ExchangeMatch, ExchangeOutcome};
+use exchange_record::{BorrowedAnswer, ExchangeRecord, RequestArrival};
+use store::{JournalStore, push_bounded};
 use thiserror::Error;
 use tokio::sync::Notify;
 
@@ -61,13 +61,13 @@ pub enum WaitError {
 
 #[derive(Debug)]
 pub(crate) struct Journal {
-    pages: Mutex<Pages>,
+    store: Mutex<JournalStore>,
     changed: Notify,
 }
 
 /// An exchange that has not ended. Dropped before it is completed, its client left.
 #[derive(Debug)]
-pub(crate) struct Open {
+pub(crate) struct OpenExchange {
     journal: Arc<Journal>,
     seq: u64,
     ended: bool,
@@ -75,10 +75,10 @@ pub(crate) struct Open {
 
 /// How an exchange ended, for the journal.
 #[derive(Debug)]
-pub(crate) struct Ending<'a> {
+pub(crate) struct ExchangeEnd<'a> {
     /// What went over the wire; none where nothing did, or nothing whole.
-    pub(crate) wire_answer: Option<Said<'a>>,
-    pub(crate) outcome: Outcome,
+    pub(crate) wire_answer: Option<BorrowedAnswer<'a>>,
+    pub(crate) outcome: ExchangeOutcome,
     /// The code of the handler's refusal.
     pub(crate) refusal: Option<&'a str>,
     /// Whether the request was none that the contract knows.
@@ -88,30 +88,30 @@ pub(crate) struct Ending<'a> {
 impl Journal {
     pub(crate) fn new(limit: usize) -> Arc<Journal> {
         Arc::new(Journal {
-            pages: Mutex::new(Pages::new(limit)),
+            store: Mutex::new(JournalStore::new(limit)),
             changed: Notify::new(),
         })
     }
 
     /// Notes an arrival and gives it its number.
-    pub(crate) fn arrive(self: &Arc<Self>, arrival: &Arrival<'_>) -> Open {
-        let mut pages = self.pages();
-        let seq = pages.next_seq;
-        pages.next_seq += 1;
+    pub(crate) fn arrive(self: &Arc<Self>, arrival: &RequestArrival<'_>) -> OpenExchange {
+        let mut store = self.store();
+        let seq = store.next_seq;
+        store.next_seq += 1;
         if let Some(operation) = arrival.operation {
-            count(&mut pages.counters.requests, operation);
+            count(&mut store.counters.requests, operation);
             match operation {
-                "shadow.claim" => pages.counters.dry_runs += 1,
-                "shadow.report" => pages.counters.shadow_reports += 1,
+                "shadow.claim" => store.counters.dry_runs += 1,
+                "shadow.report" => store.counters.shadow_reports += 1,
                 _ => {}
             }
         }
-        let record = Record::of(seq, arrival, pages.spare.take());
-        pages.tell(|| StubEvent::Arrived(Box::new(record.exchange())));
-        pages.push(record);
-        drop(pages);
+        let record = ExchangeRecord::of(seq, arrival, store.spare.take());
+        store.tell(|| StubEvent::Arrived(Box::new(record.exchange())));
+        store.push(record);
+        drop(store);
         self.changed.notify_waiters();
-        Open {
+        OpenExchange {
             journal: Arc::clone(self),
             seq,
             ended: false,
@@ -120,76 +120,84 @@ impl Journal {
 
     /// Counts a mutation at the moment it happens, whatever becomes of the answer.
     pub(crate) fn mutated(&self, operation: &str) {
-        count(&mut self.pages().counters.mutations, operation);
+        count(&mut self.store().counters.mutations, operation);
     }
 
     /// Counts a fault at the moment it is injected.
     pub(crate) fn faulted(&self, kind: &str) {
-        count(&mut self.pages().counters.faults, kind);
+        count(&mut self.store().counters.faults, kind);
     }
 
     pub(crate) fn connected(&self) {
-        self.pages().counters.connections += 1;
+        self.store().counters.connections += 1;
     }
 
     /// Takes a connection out of the count: it turned out to be the reader's own.
     pub(crate) fn connected_for_control(&self) {
-        let mut pages = self.pages();
-        pages.counters.connections = pages.counters.connections.saturating_sub(1);
+        let mut store = self.store();
+        store.counters.connections = store.counters.connections.saturating_sub(1);
     }
 
     pub(crate) fn violation(&self, text: String) {
-        push_bounded(&mut self.pages().violations, text);
+        push_bounded(&mut self.store().violations, text);
     }
 
     /// Changes what is known of an exchange that is still open.
-    pub(crate) fn note(&self, open: &Open, change: impl FnOnce(&mut Record)) {
-        self.pages().change(open.seq, change);
+    pub(crate) fn note(&self, open: &OpenExchange, change: impl FnOnce(&mut ExchangeRecord)) {
+        self.store().change(open.seq, change);
     }
 
     pub(crate) fn exchanges(&self) -> Vec<Exchange> {
-        self.pages().records.iter().map(Record::exchange).collect()
+        self.store()
+            .records
+            .iter()
+            .map(ExchangeRecord::exchange)
+            .collect()
     }
 
     pub(crate) fn unexpected(&self) -> Vec<Exchange> {
-        self.pages().unexpected.iter().map(Record::exchange).collect()
+        self.store()
+            .unexpected
+            .iter()
+            .map(ExchangeRecord::exchange)
+            .collect()
     }
 
     pub(crate) fn violations(&self) -> Vec<String> {
-        self.pages().violations.iter().cloned().collect()
+        self.store().violations.iter().cloned().collect()
     }
 
-    pub(crate) fn counters(&self) -> Counters {
-        self.pages().counters.clone()
+    pub(crate) fn counters(&self) -> StubCounters {
+        self.store().counters.clone()
     }
 
     /// How many exchanges fell out of the journal since it was last reset.
     pub(crate) fn forgotten(&self) -> u64 {
-        self.pages().forgotten
+        self.store().forgotten
     }
 
     /// Forgets exchanges and counters, on purpose; numbers go on.
     pub(crate) fn reset(&self) {
-        self.pages().clear();
+        self.store().clear();
     }
 
     /// Notes that what is in flight ends by the stub's own doing, not by its clients'.
     pub(crate) fn end_in_flight(&self) {
-        self.pages()
-            .each_in_flight(|record| record.outcome = Outcome::Faulted);
+        self.store()
+            .each_in_flight(|record| record.outcome = ExchangeOutcome::Faulted);
     }
 
     /// What happens from now on. A reader that falls far behind is dropped rather than waited for.
     pub(crate) fn subscribe(&self) -> Receiver<StubEvent> {
         let (tell, told) = sync_channel(SUBSCRIBER_LAG);
-        self.pages().subscribers.push(tell);
+        self.store().subscribers.push(tell);
         told
     }
 
     /// The exchanges that are meant, once there are `wanted` of them.
     pub(crate) async fn wait(
         &self,
-        what: &Match,
+        what: &ExchangeMatch,
         wanted: usize,
         limit: Duration,
     ) -> Result<Vec<Exchange>, WaitError> {
@@ -217,82 +225,78 @@ impl Journal {
         }
     }
 
-    pub(crate) fn matching(&self, what: &Match) -> Vec<Exchange> {
-        let pages = self.pages();
-        let meant = pages.records.iter().filter(|record| record.is_meant_by(what));
-        meant.map(Record::exchange).collect()
+    pub(crate) fn matching(&self, what: &ExchangeMatch) -> Vec<Exchange> {
+        let store = self.store();
+        let meant = store.records.iter().filter(|record| record.matches(what));
+        meant.map(ExchangeRecord::exchange).collect()
     }
 
-    fn count(&self, what: &Match) -> usize {
-        let pages = self.pages();
-        pages
-            .records
-            .iter()
-            .filter(|record| record.is_meant_by(what))
-            .count()
+    fn count(&self, what: &ExchangeMatch) -> usize {
+        let store = self.store();
+        store.records.iter().filter(|record| record.matches(what)).count()
     }
 
-    fn pages(&self) -> MutexGuard<'_, Pages> {
-        self.pages.lock().expect("no holder of the journal's lock panics")
+    fn store(&self) -> MutexGuard<'_, JournalStore> {
+        self.store.lock().expect("no holder of the journal's lock panics")
     }
 }
 
-impl Open {
+impl OpenExchange {
     /// Ordinal of the exchange.
     pub(crate) fn seq(&self) -> u64 {
         self.seq
     }
 
     /// Writes the end of the exchange down, before the first byte of the answer leaves.
-    pub(crate) fn complete(mut self, ending: Ending<'_>) {
+    pub(crate) fn complete(mut self, ending: ExchangeEnd<'_>) {
         self.ended = true;
-        let mut pages = self.journal.pages();
+        let mut store = self.journal.store();
         if let Some(code) = ending.refusal {
-            count(&mut pages.counters.refusals, code);
+            count(&mut store.counters.refusals, code);
         }
         let unexpected = ending.unexpected;
-        let wanted = unexpected || !pages.subscribers.is_empty();
-        let ended = pages.change(self.seq, |record| {
+        let wanted = unexpected || !store.subscribers.is_empty();
+        let ended = store.change(self.seq, |record| {
             if let Some(answer) = ending.wire_answer {
-                record.wire_said(answer);
+                record.record_wire_answer(answer);
             }
             record.outcome = ending.outcome;
             record.completed = Some(Instant::now());
             wanted.then(|| record.clone())
         });
-        self.tell(&mut pages, ended.flatten(), unexpected);
-        drop(pages);
+        self.tell(&mut store, ended.flatten(), unexpected);
+        drop(store);
         self.journal.changed.notify_waiters();
     }
 
-    fn tell(&self, pages: &mut Pages, ended: Option<Record>, unexpected: bool) {
-        pages.ended(self.seq);
+    fn tell(&self, store: &mut JournalStore, ended: Option<ExchangeRecord>, unexpected: bool) {
+        store.ended(self.seq);
         if unexpected {
-            pages.counters.unexpected += 1;
+            store.counters.unexpected += 1;
         }
         let Some(record) = ended else { return };
-        pages.tell(|| StubEvent::Completed(Box::new(record.exchange())));
+        store.tell(|| StubEvent::Completed(Box::new(record.exchange())));
         if unexpected {
-            pages.push_unexpected(record);
+            store.push_unexpected(record);
         }
     }
 }
 
-impl Drop for Open {
+impl Drop for OpenExchange {
     fn drop(&mut self) {
         if self.ended {
             return;
         }
-        let mut pages = self.journal.pages();
-        let left = pages.change(self.seq, |record| {
-            if record.outcome == Outcome::InFlight {
-                record.outcome = Outcome::AbortedByClient;
+        let mut store = self.journal.store();
+        let left = store.change(self.seq, |record| {
+            if record.outcome == ExchangeOutcome::InFlight {
+                record.outcome = ExchangeOutcome::AbortedByClient;
             }
             record.completed = Some(Instant::now());
             record.clone()
         });
-        self.tell(&mut pages, left, false);
-        drop(pages);
+        self.tell(&mut store, left, false);
+        drop(store);
         self.journal.changed.notify_waiters();
     }
 }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use axum::http::{HeaderMap, HeaderValue};
 
 use super::*;
-use crate::moment::Moment;
+use crate::timestamp::UtcTimestamp;
 
 static NOTED: LazyLock<HeaderMap> = LazyLock::new(|| {
     [("x-note", "a: b"), ("authorization", "Bearer secret")]
@@ -15,8 +15,8 @@ static NOTED: LazyLock<HeaderMap> = LazyLock::new(|| {
 });
 static NO_HEADERS: LazyLock<HeaderMap> = LazyLock::new(HeaderMap::new);
 
-pub(crate) fn arrival(operation: &'static str) -> Arrival<'static> {
-    Arrival {
+pub(crate) fn arrival(operation: &'static str) -> RequestArrival<'static> {
+    RequestArrival {
         operation: Some(operation),
         method: "POST",
         path: "/",
@@ -30,27 +30,27 @@ pub(crate) fn arrival(operation: &'static str) -> Arrival<'static> {
         rule: None,
         fault: None,
         arrived: Instant::now(),
-        at: Moment::MANUAL_START,
+        at: UtcTimestamp::MANUAL_START,
     }
 }
 
-fn arrival_of<'a>(operation: &'static str, body: &'a [u8]) -> Arrival<'a> {
-    Arrival {
+fn arrival_of<'a>(operation: &'static str, body: &'a [u8]) -> RequestArrival<'a> {
+    RequestArrival {
         body,
         ..arrival(operation)
     }
 }
 
-fn said(body: &[u8]) -> Said<'_> {
-    Said {
+fn said(body: &[u8]) -> BorrowedAnswer<'_> {
+    BorrowedAnswer {
         status: 200,
         headers: &NO_HEADERS,
         body,
     }
 }
 
-fn ending(outcome: Outcome) -> Ending<'static> {
-    Ending {
+fn ending(outcome: ExchangeOutcome) -> ExchangeEnd<'static> {
+    ExchangeEnd {
         wire_answer: None,
         outcome,
         refusal: None,
@@ -61,10 +61,15 @@ fn ending(outcome: Outcome) -> Ending<'static> {
 fn answered(journal: &Arc<Journal>, operation: &'static str) {
     journal
         .arrive(&arrival(operation))
-        .complete(ending(Outcome::Answered));
+        .complete(ending(ExchangeOutcome::Answered));
 }
 
-fn wait(journal: &Journal, what: &Match, count: usize, limit: Duration) -> Result<Vec<Exchange>, WaitError> {
+fn wait(
+    journal: &Journal,
+    what: &ExchangeMatch,
+    count: usize,
+    limit: Duration,
+) -> Result<Vec<Exchange>, WaitError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()
@@ -88,20 +93,27 @@ fn an_end_is_written_to_its_own_exchange_even_after_others_fell_out() {
     let slow = journal.arrive(&arrival("shadow.claim"));
     answered(&journal, "claim");
     answered(&journal, "claim");
-    slow.complete(ending(Outcome::Faulted));
+    slow.complete(ending(ExchangeOutcome::Faulted));
     let outcomes: Vec<_> = journal
         .exchanges()
         .iter()
         .map(|exchange| exchange.outcome)
         .collect();
-    assert_eq!(outcomes, [Outcome::Faulted, Outcome::Answered, Outcome::Answered]);
+    assert_eq!(
+        outcomes,
+        [
+            ExchangeOutcome::Faulted,
+            ExchangeOutcome::Answered,
+            ExchangeOutcome::Answered
+        ]
+    );
 }
 
 #[test]
 fn an_exchange_that_nobody_completed_was_left_by_its_client() {
     let journal = Journal::new(3);
     drop(journal.arrive(&arrival("claim")));
-    assert_eq!(journal.exchanges()[0].outcome, Outcome::AbortedByClient);
+    assert_eq!(journal.exchanges()[0].outcome, ExchangeOutcome::AbortedByClient);
     assert!(journal.exchanges()[0].completed.is_some());
 }
 
@@ -109,8 +121,8 @@ fn an_exchange_that_nobody_completed_was_left_by_its_client() {
 fn what_has_arrived_is_waited_for_though_it_is_still_in_flight() {
     let journal = Journal::new(3);
     let _open = journal.arrive(&arrival("claim"));
-    let seen = wait(&journal, &Match::operation("claim"), 1, Duration::ZERO).expect("it is there");
-    assert_eq!(seen[0].outcome, Outcome::InFlight);
+    let seen = wait(&journal, &ExchangeMatch::operation("claim"), 1, Duration::ZERO).expect("it is there");
+    assert_eq!(seen[0].outcome, ExchangeOutcome::InFlight);
 }
 
 #[test]
@@ -118,7 +130,7 @@ fn waiting_ends_with_how_many_came() {
     let journal = Journal::new(3);
     answered(&journal, "claim");
     let limit = Duration::from_millis(1);
-    let late = wait(&journal, &Match::operation("claim"), 2, limit);
+    let late = wait(&journal, &ExchangeMatch::operation("claim"), 2, limit);
     assert_eq!(
         late,
         Err(WaitError::TimedOut {
@@ -133,7 +145,12 @@ fn waiting_ends_with_how_many_came() {
 fn a_question_past_the_edge_of_the_journal_is_inconclusive() {
     let journal = Journal::new(1);
     (0..2).for_each(|_| answered(&journal, "claim"));
-    let late = wait(&journal, &Match::operation("claim"), 2, Duration::from_millis(1));
+    let late = wait(
+        &journal,
+        &ExchangeMatch::operation("claim"),
+        2,
+        Duration::from_millis(1),
+    );
     assert_eq!(late, Err(WaitError::Inconclusive { forgotten: 1 }));
 }
 
@@ -144,7 +161,7 @@ fn a_subscriber_hears_of_arrival_and_end_in_order() {
     answered(&journal, "claim");
     assert!(matches!(events.try_recv(), Ok(StubEvent::Arrived(exchange)) if exchange.seq == 1));
     assert!(
-        matches!(events.try_recv(), Ok(StubEvent::Completed(exchange)) if exchange.outcome == Outcome::Answered)
+        matches!(events.try_recv(), Ok(StubEvent::Completed(exchange)) if exchange.outcome == ExchangeOutcome::Answered)
     );
 }
 
@@ -171,9 +188,9 @@ fn the_journal_is_bounded_in_bytes_too() {
     let body = vec![b'1'; 60_000];
     for _ in 0..600 {
         let open = journal.arrive(&arrival_of("job.submit", &body));
-        open.complete(Ending {
+        open.complete(ExchangeEnd {
             unexpected: true,
-            ..ending(Outcome::Answered)
+            ..ending(ExchangeOutcome::Answered)
         });
     }
     // 24 MiB hold 419 bodies of 60,000 bytes and what goes with them, 4 MiB of unexpected ones 69.
@@ -189,10 +206,10 @@ fn an_answer_counts_for_the_bytes_when_it_is_known() {
     let body = vec![b'1'; 60_000];
     for _ in 0..600 {
         let open = journal.arrive(&arrival("job.get"));
-        journal.note(&open, |record| record.handler_said(said(&body)));
-        open.complete(Ending {
+        journal.note(&open, |record| record.record_handler_answer(said(&body)));
+        open.complete(ExchangeEnd {
             wire_answer: Some(said(&body)),
-            ..ending(Outcome::Answered)
+            ..ending(ExchangeOutcome::Answered)
         });
     }
     let kept = journal.exchanges().len();
@@ -208,16 +225,19 @@ fn one_that_outlasts_its_place_in_the_journal_is_still_told_of() {
     let events = journal.subscribe();
     let slow = journal.arrive(&arrival("claim"));
     answered(&journal, "job.get");
-    slow.complete(Ending {
+    slow.complete(ExchangeEnd {
         unexpected: true,
-        ..ending(Outcome::Faulted)
+        ..ending(ExchangeOutcome::Faulted)
     });
     let told = events.try_iter().map(|event| match event {
         StubEvent::Arrived(exchange) | StubEvent::Completed(exchange) => (exchange.seq, exchange.outcome),
     });
     let told: Vec<_> = told.collect();
-    let (flight, end) = (Outcome::InFlight, Outcome::Answered);
-    assert_eq!(told, [(1, flight), (2, flight), (2, end), (1, Outcome::Faulted)]);
+    let (flight, end) = (ExchangeOutcome::InFlight, ExchangeOutcome::Answered);
+    assert_eq!(
+        told,
+        [(1, flight), (2, flight), (2, end), (1, ExchangeOutcome::Faulted)]
+    );
     assert_eq!(journal.unexpected()[0].seq, 1);
     assert_eq!(journal.exchanges()[0].seq, 2);
 }
@@ -247,14 +267,14 @@ fn what_is_kept_is_read_back_as_it_was() {
     let open = journal.arrive(&arrival_of("claim", br#"{"factoryId": "f"}"#));
     journal.note(&open, |record| record.digests = Some((10, 11)));
     let long = vec![b' '; 70_000];
-    let not_json = Said {
+    let not_json = BorrowedAnswer {
         headers: &NOTED,
         ..said(b"<p>")
     };
-    journal.note(&open, |record| record.handler_said(not_json));
-    open.complete(Ending {
+    journal.note(&open, |record| record.record_handler_answer(not_json));
+    open.complete(ExchangeEnd {
         wire_answer: Some(said(&long)),
-        ..ending(Outcome::Answered)
+        ..ending(ExchangeOutcome::Answered)
     });
     let exchange = &journal.exchanges()[0];
     assert_eq!(exchange.request_headers["x-note"], "a: b");
@@ -263,7 +283,8 @@ fn what_is_kept_is_read_back_as_it_was() {
     assert_eq!(exchange.digest_before, format!("{}a", "0".repeat(31)));
     assert_eq!(exchange.digest_after, format!("{}b", "0".repeat(31)));
     assert_eq!(exchange.at, "2026-01-01T00:00:00.000Z");
-    let body = |answer: &Option<exchange::Answer>| answer.as_ref().and_then(|answer| answer.body.clone());
+    let body =
+        |answer: &Option<exchange::RecordedAnswer>| answer.as_ref().and_then(|answer| answer.body.clone());
     assert_eq!(body(&exchange.handler_answer), Some("<p>".into()));
     let cut = format!("{}... (70000 bytes)", " ".repeat(256));
     assert_eq!(body(&exchange.wire_answer), Some(cut.into()));
@@ -272,7 +293,7 @@ fn what_is_kept_is_read_back_as_it_was() {
 #[test]
 fn what_takes_over_the_place_of_another_says_nothing_that_the_other_said() {
     let journal = Journal::new(1);
-    let rich = Arrival {
+    let rich = RequestArrival {
         factory: Some("forge-9"),
         stage: Some("testing"),
         token_scopes: "shadow work",
@@ -281,10 +302,10 @@ fn what_takes_over_the_place_of_another_says_nothing_that_the_other_said() {
     };
     for _ in 0..3 {
         let open = journal.arrive(&rich);
-        journal.note(&open, |record| record.handler_said(said(b"{}")));
-        open.complete(Ending {
+        journal.note(&open, |record| record.record_handler_answer(said(b"{}")));
+        open.complete(ExchangeEnd {
             wire_answer: Some(said(b"{}")),
-            ..ending(Outcome::Answered)
+            ..ending(ExchangeOutcome::Answered)
         });
         let exchange = &journal.exchanges()[0];
         assert_eq!(exchange.token_scopes, ["shadow", "work"]);

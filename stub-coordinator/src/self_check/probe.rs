@@ -8,16 +8,16 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::Case;
+use super::FaultCase;
 use crate::clock::ClockKind;
-use crate::config::{Config, NewJob};
+use crate::config::{NewJob, StubConfig};
 use crate::ids::RuleId;
-use crate::journal::exchange::{Exchange, Match};
-use crate::script::Rule;
+use crate::journal::exchange::{Exchange, ExchangeMatch};
+use crate::rules::Rule;
 use crate::stub::Stub;
 
 /// How long anything may take; what takes longer is a finding of its own.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIME_LIMIT: Duration = Duration::from_secs(20);
 /// How long an answer is listened for before the clock is moved on.
 const MOMENT: Duration = Duration::from_millis(2);
 /// Longer than every delay that is checked, far shorter than a lease.
@@ -28,23 +28,23 @@ const LEASE_MS: u64 = 86_400_000;
 
 /// Something that happens around the arming of a rule, before the request in question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum ProbeStep {
     /// The first job is claimed; its lease is the first.
     Claim,
     /// That lease is given back.
     Release,
     /// The request in question, an earlier time, whatever comes of it.
-    Ask,
+    SendEarlier,
 }
 
 /// All that can be seen of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Seen {
+pub(super) struct ProbeResult {
     /// What came over the wire, and how that ended.
     answer: Vec<u8>,
     ending: Option<ErrorKind>,
     /// What it came only after.
-    waited: Waited,
+    waited: ProbeWait,
     /// What fell due when the clock was moved.
     due: BTreeSet<String>,
     pub(super) digest_before: String,
@@ -52,23 +52,23 @@ pub(super) struct Seen {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Waited {
+enum ProbeWait {
     Not,
     UntilTheClockMoved,
     UntilTheGateOpened,
     UntilTheRuleWasDisarmed,
 }
 
-type Answer = (Vec<u8>, Option<ErrorKind>);
+type RawAnswer = (Vec<u8>, Option<ErrorKind>);
 
 /// Asks a stub with these rules, and says what is seen.
-pub(super) fn observe(case: &Case, rules: Vec<Rule>) -> Result<Seen, String> {
-    let stub = Stub::start(Config {
+pub(super) fn observe(case: &FaultCase, rules: Vec<Rule>) -> Result<ProbeResult, String> {
+    let stub = Stub::start(StubConfig {
         jobs: ["one", "two"].map(|id| NewJob::named(id, "sh")).into(),
         clock: ClockKind::Manual,
         lease_ms: LEASE_MS,
         seed: Some(1),
-        ..Config::default()
+        ..StubConfig::default()
     })
     .map_err(|error| error.to_string())?;
     for step in case.first {
@@ -81,14 +81,14 @@ pub(super) fn observe(case: &Case, rules: Vec<Rule>) -> Result<Seen, String> {
     }
     let digest_before = stub.digest();
     let (path, body) = request_of(&case.rule.on);
-    let this = Match::operation(&case.rule.on);
+    let this = ExchangeMatch::operation(&case.rule.on);
     let earlier = arrivals(&stub, &this, 0)?.len();
     let answer = send(&stub, path, &body)?;
     arrivals(&stub, &this, earlier + 1)?;
     let mut due = BTreeSet::new();
     let waited = let_go(&stub, &armed, &mut due)?;
     let (answer, ending) = listen(&stub, &answer, &mut due)?;
-    Ok(Seen {
+    Ok(ProbeResult {
         answer,
         ending,
         waited,
@@ -98,32 +98,39 @@ pub(super) fn observe(case: &Case, rules: Vec<Rule>) -> Result<Seen, String> {
     })
 }
 
-fn arrivals(stub: &Stub, what: &Match, count: usize) -> Result<Vec<Exchange>, String> {
-    stub.wait(what, count, PATIENCE)
+fn arrivals(stub: &Stub, what: &ExchangeMatch, count: usize) -> Result<Vec<Exchange>, String> {
+    stub.wait(what, count, TIME_LIMIT)
         .map_err(|error| error.to_string())
 }
 
 /// Finds out what the request waits for, if for anything, by doing one thing after the other.
-fn let_go(stub: &Stub, armed: &[RuleId], due: &mut BTreeSet<String>) -> Result<Waited, String> {
-    for (by, waited) in [(Duration::ZERO, Waited::Not), (LATER, Waited::UntilTheClockMoved)] {
+fn let_go(stub: &Stub, armed: &[RuleId], due: &mut BTreeSet<String>) -> Result<ProbeWait, String> {
+    for (by, waited) in [
+        (Duration::ZERO, ProbeWait::Not),
+        (LATER, ProbeWait::UntilTheClockMoved),
+    ] {
         move_clock(stub, by, due)?;
         if stub.journal().pop().is_some_and(|last| last.completed.is_some()) {
             return Ok(waited);
         }
     }
     if stub.release_gate("self-check") > 0 {
-        return Ok(Waited::UntilTheGateOpened);
+        return Ok(ProbeWait::UntilTheGateOpened);
     }
     for id in armed {
         stub.disarm(id);
     }
-    Ok(Waited::UntilTheRuleWasDisarmed)
+    Ok(ProbeWait::UntilTheRuleWasDisarmed)
 }
 
 /// Takes the answer in; the clock moves on for one that comes in pieces.
-fn listen(stub: &Stub, answer: &Receiver<Answer>, due: &mut BTreeSet<String>) -> Result<Answer, String> {
+fn listen(
+    stub: &Stub,
+    answer: &Receiver<RawAnswer>,
+    due: &mut BTreeSet<String>,
+) -> Result<RawAnswer, String> {
     let start = Instant::now();
-    while start.elapsed() < PATIENCE {
+    while start.elapsed() < TIME_LIMIT {
         match answer.recv_timeout(MOMENT) {
             Ok(answer) => return Ok(answer),
             Err(RecvTimeoutError::Disconnected) => return Err("the client ended early".to_owned()),
@@ -155,19 +162,19 @@ fn request_of(operation: &str) -> (&'static str, Value) {
     }
 }
 
-impl Step {
-    fn take(self, case: &Case, stub: &Stub) -> Result<(), String> {
+impl ProbeStep {
+    fn take(self, case: &FaultCase, stub: &Stub) -> Result<(), String> {
         let (path, body) = match self {
-            Step::Claim => request_of("claim"),
-            Step::Release => {
+            ProbeStep::Claim => request_of("claim"),
+            ProbeStep::Release => {
                 let holder = json!({"factoryId": "self-check", "fencingToken": 1});
                 ("/v1/leases/lease-1/release", holder)
             }
-            Step::Ask => request_of(&case.rule.on),
+            ProbeStep::SendEarlier => request_of(&case.rule.on),
         };
-        let answer = send(stub, path, &body)?.recv_timeout(PATIENCE);
+        let answer = send(stub, path, &body)?.recv_timeout(TIME_LIMIT);
         match answer {
-            Ok(_) if self == Step::Ask => Ok(()),
+            Ok(_) if self == ProbeStep::SendEarlier => Ok(()),
             Ok((bytes, _)) if bytes.starts_with(b"HTTP/1.1 200") => Ok(()),
             other => Err(format!("what comes before the request failed: {other:?}")),
         }
@@ -175,14 +182,14 @@ impl Step {
 }
 
 /// Sends a request on a connection of its own; what comes back comes through the channel.
-fn send(stub: &Stub, path: &str, body: &Value) -> Result<Receiver<Answer>, String> {
+fn send(stub: &Stub, path: &str, body: &Value) -> Result<Receiver<RawAnswer>, String> {
     let failed = |error: std::io::Error| format!("the request can't be sent: {error}");
     let (method, body) = match body {
         Value::Null => ("GET", String::new()),
         body => ("POST", body.to_string()),
     };
     let mut stream = TcpStream::connect(stub.address()).map_err(failed)?;
-    stream.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
+    stream.set_read_timeout(Some(TIME_LIMIT)).map_err(failed)?;
     let length = body.len();
     let request = format!(
         "{method} {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\ncontent-type: application/json\r\n\

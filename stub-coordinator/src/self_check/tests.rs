@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::moment::Moment;
-use crate::script::{Fault, Script};
+use crate::rules::{Fault, RuleEngine};
+use crate::timestamp::UtcTimestamp;
 
 /// What a stub shows that lacks the fault: the rule is armed and fires, and does nothing.
-fn left_out(case: &Case) -> Result<Seen, String> {
+fn left_out(case: &FaultCase) -> Result<ProbeResult, String> {
     let mut idle = case.armed();
     match case.rule.fault {
         // Where doing nothing is the fault, its absence is that the rule behind it fires.
@@ -17,22 +17,22 @@ fn left_out(case: &Case) -> Result<Seen, String> {
     observe(case, idle)
 }
 
-fn wrong(checked: &[Checked]) -> Vec<&Checked> {
+fn wrong(checked: &[FaultCheck]) -> Vec<&FaultCheck> {
     checked.iter().filter(|one| one.wrong.is_some()).collect()
 }
 
 #[test]
 fn whichever_fault_is_left_out_the_check_reports_that_one_and_nothing_else() {
-    let sound: Vec<_> = all_cases().into_iter().map(Observed::of).collect();
+    let sound: Vec<_> = all_cases().into_iter().map(FaultObservation::of).collect();
     assert_eq!(
         wrong(&judge(&sound)),
-        Vec::<&Checked>::new(),
+        Vec::<&FaultCheck>::new(),
         "as it is, nothing is wrong"
     );
     let without: Vec<_> = sound.iter().map(|one| left_out(&one.case)).collect();
     for kind in vocabulary() {
         let mut lacking = sound.clone();
-        let of_it = |one: &Observed| one.case.rule.fault.kind() == kind;
+        let of_it = |one: &FaultObservation| one.case.rule.fault.kind() == kind;
         for (one, without) in lacking.iter_mut().zip(&without) {
             if of_it(one) {
                 one.with.clone_from(without);
@@ -68,19 +68,19 @@ fn no_fault_of_the_vocabulary_is_left_out() {
             _ => None,
         })
         .collect();
-    assert_eq!(malformed, Malformed::ALL.map(|(_, name)| name).into());
+    assert_eq!(malformed, MalformedFault::ALL.map(|(_, name)| name).into());
 }
 
 #[test]
 fn every_fault_that_can_follow_an_operation_is_checked_there_too() {
-    let can_follow = |case: &Case| {
-        let script = Script::new(Some(1));
+    let can_follow = |case: &FaultCase| {
+        let script = RuleEngine::new(Some(1));
         script
-            .arm(case.rule.clone().after(), Moment::MANUAL_START)
+            .arm(case.rule.clone().after(), UtcTimestamp::MANUAL_START)
             .is_ok()
     };
     let kinds =
-        |cases: Vec<Case>| -> BTreeSet<_> { cases.iter().map(|case| case.rule.fault.kind()).collect() };
+        |cases: Vec<FaultCase>| -> BTreeSet<_> { cases.iter().map(|case| case.rule.fault.kind()).collect() };
     let following = cases().into_iter().filter(can_follow).collect();
     let unchecked: Vec<_> = kinds(following)
         .difference(&kinds(after_cases()))
@@ -94,12 +94,12 @@ fn every_fault_that_can_follow_an_operation_is_checked_there_too() {
 fn a_fault_of_the_phase_after_that_commits_nothing_is_found_whichever_it_is() {
     for case in after_cases() {
         let mut early = case.armed();
-        early[0].phase = Phase::Before;
+        early[0].phase = FaultPhase::Before;
         // These two let the operation be carried out in either phase, at once.
         let commits_anyway = matches!(case.rule.fault, Fault::Dribble { .. } | Fault::ClockSkew(_));
-        let observed = Observed {
+        let observed = FaultObservation {
             with: observe(&case, early),
-            ..Observed::of(case.clone())
+            ..FaultObservation::of(case.clone())
         };
         let found = observed.judged().wrong.is_some();
         assert_eq!(found, !commits_anyway, "{}", case.rule.fault);

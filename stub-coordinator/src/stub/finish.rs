@@ -2,15 +2,15 @@
 
 use std::fmt;
 
-use crate::evidence::Report;
 use crate::ids::RuleId;
 use crate::journal::exchange::Exchange;
-use crate::script::{Fault, Rule, RuleStatus};
+use crate::rules::{Fault, Rule, RuleStatus};
 use crate::stub::Stub;
+use crate::stub_report::StubReport;
 
 /// What keeps a stub from a good end.
 #[derive(Debug, Clone)]
-pub struct Unfinished {
+pub struct FinishError {
     /// Rules that were armed and never fired: what they stand for was not tested.
     pub never_fired: Vec<RuleId>,
     /// What the stub holds against itself.
@@ -18,7 +18,7 @@ pub struct Unfinished {
     /// Requests that were none of the contract.
     pub unexpected: Vec<Exchange>,
     /// All the evidence.
-    pub report: Box<Report>,
+    pub report: Box<StubReport>,
 }
 
 impl Stub {
@@ -30,7 +30,7 @@ impl Stub {
     /// Stops the stub. An error where a rule that was armed never fired, where a shadow exchange changed real state, or
     /// where a request was none of the contract. A rule that is dropped with its guard counts as one that was armed; one
     /// that was disarmed by hand does not.
-    pub fn finish(self) -> Result<Report, Unfinished> {
+    pub fn finish(self) -> Result<StubReport, FinishError> {
         let (optional, dropped) = {
             let expectations = self.shared.expectations();
             (expectations.optional.clone(), expectations.never_fired.clone())
@@ -47,7 +47,7 @@ impl Stub {
         if never_fired.is_empty() && report.violations.is_empty() && report.counters.unexpected == 0 {
             return Ok(report);
         }
-        Err(Unfinished {
+        Err(FinishError {
             never_fired,
             violations: report.violations.clone(),
             unexpected: report.unexpected.clone(),
@@ -61,7 +61,7 @@ fn closes_at_once(rule: &Rule) -> bool {
     rule.fault == Fault::Down && rule.on == "*"
 }
 
-impl fmt::Display for Unfinished {
+impl fmt::Display for FinishError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rules = self
             .never_fired
@@ -86,4 +86,4 @@ impl fmt::Display for Unfinished {
     }
 }
 
-impl std::error::Error for Unfinished {}
+impl std::error::Error for FinishError {}

@@ -7,30 +7,30 @@ use tokio::net::TcpListener;
 
 use super::StartError;
 use crate::config::ControlPlace;
-use crate::server::Port;
+use crate::server::ReservedPort;
 use crate::server::control_port::{self, control_beside, on_port};
-use crate::shared::Places;
+use crate::shared_stub::StubAddresses;
 
-pub(super) struct Ports {
-    pub(super) api: Port,
+pub(super) struct StubPorts {
+    pub(super) api: ReservedPort,
     pub(super) listener: TcpListener,
     pub(super) control: Option<TcpListener>,
-    pub(super) places: Places,
+    pub(super) places: StubAddresses,
 }
 
-impl Ports {
+impl StubPorts {
     /// Takes and listens on all of them. Needs a runtime around it.
-    pub(super) fn bind(address: SocketAddr, control: ControlPlace) -> Result<Ports, StartError> {
+    pub(super) fn bind(address: SocketAddr, control: ControlPlace) -> Result<StubPorts, StartError> {
         let taken = |source| StartError::Bind { address, source };
-        let api = Port::bind(address).map_err(taken)?;
+        let api = ReservedPort::bind(address).map_err(taken)?;
         let listener = api.listen().map_err(taken)?;
         let wanted = control_address(control, address, api.address())?;
         let control = wanted.map(listen_for_control).transpose()?;
-        let places = Places {
+        let places = StubAddresses {
             api: api.address(),
             control: control.as_ref().map(|(_, address)| *address),
         };
-        Ok(Ports {
+        Ok(StubPorts {
             api,
             listener,
             control: control.map(|(listener, _)| listener),

@@ -7,16 +7,16 @@ use serde_json::Value;
 
 use super::*;
 use crate::coordinator::access::Scope;
+use crate::coordinator::commands::{CommandRefusal, CommandReply, CoordinatorCommand};
 use crate::coordinator::digest::Digest;
 use crate::coordinator::job::{JobRecord, QuarantineRecord, Stage};
 use crate::coordinator::lease::{Lease, LeaseNumber};
-use crate::coordinator::outcome::{Command, Refusal, Reply};
 use crate::ids::{FactoryId, JobId, LeaseId};
-use crate::moment::Moment;
 use crate::operation::Operation;
+use crate::timestamp::UtcTimestamp;
 
 fn document() -> Value {
-    serde_json::from_str(crate::routes::DOCUMENT).expect("the document is JSON")
+    serde_json::from_str(crate::operation_handler::DOCUMENT).expect("the document is JSON")
 }
 
 fn operation_object(document: &Value, operation: Operation) -> Value {
@@ -36,12 +36,12 @@ fn path_id(operation: Operation) -> Option<&'static str> {
     operation.route().1.contains("{id}").then_some("tidy-changelog")
 }
 
-fn read(operation: Operation, body: &[u8], strict: bool) -> Result<Option<Command>, Problem> {
+fn read(operation: Operation, body: &[u8], strict: bool) -> Result<Option<CoordinatorCommand>, Problem> {
     read_command(
         operation,
         path_id(operation),
-        Query::new(Vec::new()),
-        Json::read(body),
+        QueryParameters::new(Vec::new()),
+        BorrowedJson::read(body),
         None,
         strict,
     )
@@ -113,7 +113,8 @@ fn record(stage: Stage) -> JobRecord {
         .find(|(name, _)| name == "full")
         .expect("the example")
         .1;
-    let Ok(Some(Command::Submit(submission))) = read(Operation::JobSubmit, full.to_string().as_bytes(), true)
+    let Ok(Some(CoordinatorCommand::Submit(submission))) =
+        read(Operation::JobSubmit, full.to_string().as_bytes(), true)
     else {
         panic!("the example is a job")
     };
@@ -121,7 +122,7 @@ fn record(stage: Stage) -> JobRecord {
         spec_digest: Digest::default(),
         spec: Arc::new(submission.spec),
         sequence: 2,
-        submitted_at: Moment::parse("2026-03-02T09:30:00.000Z").expect("a moment"),
+        submitted_at: UtcTimestamp::parse("2026-03-02T09:30:00.000Z").expect("a moment"),
         stage,
         attempts: 0,
         fencing_token: 3,
@@ -137,12 +138,12 @@ fn lease(expires_at: &str) -> Lease {
         factory: FactoryId::parse("forge-2").expect("an id"),
         fencing_token: 3,
         ttl_ms: 60_000,
-        expires_at: Moment::parse(expires_at).expect("a moment"),
+        expires_at: UtcTimestamp::parse(expires_at).expect("a moment"),
     }
 }
 
-fn then() -> Moment {
-    Moment::parse("2026-03-02T09:30:45.250Z").expect("a moment")
+fn then() -> UtcTimestamp {
+    UtcTimestamp::parse("2026-03-02T09:30:45.250Z").expect("a moment")
 }
 
 fn quarantined() -> JobRecord {
@@ -161,17 +162,17 @@ fn quarantined() -> JobRecord {
 }
 
 /// What the coordinator would have to say for each answer example.
-fn replies() -> Vec<(Operation, &'static str, Reply)> {
+fn replies() -> Vec<(Operation, &'static str, CommandReply)> {
     let mut second = record(Stage::Queued);
     second.attempts = 1;
     Arc::make_mut(&mut second.spec).id = JobId::parse("bump-deps").expect("an id");
-    let enrolled = Reply::Enrolled {
+    let enrolled = CommandReply::Enrolled {
         factory: FactoryId::parse("forge-2").expect("an id"),
         token: "an-example-token".to_owned(),
         scopes: vec![Scope::Shadow, Scope::Work],
         heartbeat_ms: 15_000,
     };
-    let mirrored = |accepted, stage| Reply::Mirrored {
+    let mirrored = |accepted, stage| CommandReply::Mirrored {
         accepted,
         stage,
         real_stage: Stage::Queued,
@@ -180,12 +181,12 @@ fn replies() -> Vec<(Operation, &'static str, Reply)> {
         (
             Operation::JobSubmit,
             "submitted",
-            Reply::Submitted(record(Stage::Queued)),
+            CommandReply::Submitted(record(Stage::Queued)),
         ),
         (
             Operation::JobList,
             "page",
-            Reply::Jobs {
+            CommandReply::Jobs {
                 jobs: vec![record(Stage::Building), second],
                 next: Some(2),
             },
@@ -193,23 +194,27 @@ fn replies() -> Vec<(Operation, &'static str, Reply)> {
         (
             Operation::JobList,
             "none",
-            Reply::Jobs {
+            CommandReply::Jobs {
                 jobs: Vec::new(),
                 next: None,
             },
         ),
-        (Operation::JobGet, "building", Reply::Job(record(Stage::Building))),
-        (Operation::JobGet, "quarantined", Reply::Job(quarantined())),
+        (
+            Operation::JobGet,
+            "building",
+            CommandReply::Job(record(Stage::Building)),
+        ),
+        (Operation::JobGet, "quarantined", CommandReply::Job(quarantined())),
         (Operation::FactoryEnrol, "enrolled", enrolled),
         (
             Operation::FactoryHeartbeat,
             "noted",
-            Reply::Noted { server_time: then() },
+            CommandReply::Noted { server_time: then() },
         ),
         (
             Operation::Claim,
             "granted",
-            Reply::Granted {
+            CommandReply::Granted {
                 job: record(Stage::Building),
                 lease: lease("2026-03-02T09:31:00.000Z"),
             },
@@ -217,34 +222,42 @@ fn replies() -> Vec<(Operation, &'static str, Reply)> {
         (
             Operation::LeaseRenew,
             "renewed",
-            Reply::Renewed(lease("2026-03-02T09:31:45.250Z")),
+            CommandReply::Renewed(lease("2026-03-02T09:31:45.250Z")),
         ),
         (
             Operation::LeaseRelease,
             "queued-again",
-            Reply::Released(Stage::Queued),
+            CommandReply::Released(Stage::Queued),
         ),
         (
             Operation::LeaseRelease,
             "was-final",
-            Reply::Released(Stage::Shipped),
+            CommandReply::Released(Stage::Shipped),
         ),
-        (Operation::JobReport, "testing", Reply::Reported(Stage::Testing)),
-        (Operation::JobReport, "shipped", Reply::Reported(Stage::Shipped)),
+        (
+            Operation::JobReport,
+            "testing",
+            CommandReply::Reported(Stage::Testing),
+        ),
+        (
+            Operation::JobReport,
+            "shipped",
+            CommandReply::Reported(Stage::Shipped),
+        ),
         (
             Operation::JobQuarantine,
             "by-the-holder",
-            Reply::Recorded(Stage::Quarantined),
+            CommandReply::Recorded(Stage::Quarantined),
         ),
         (
             Operation::JobQuarantine,
             "by-a-stale-holder",
-            Reply::Recorded(Stage::Building),
+            CommandReply::Recorded(Stage::Building),
         ),
         (
             Operation::ShadowClaim,
             "would-assign",
-            Reply::WouldGrant {
+            CommandReply::WouldGrant {
                 job: record(Stage::Queued),
                 lease: None,
             },
@@ -288,7 +301,7 @@ fn every_answer_example_is_what_is_written_here() {
             }
         }
     }
-    assert_eq!(encode(&Reply::Nothing), (204, None));
+    assert_eq!(encode(&CommandReply::Nothing), (204, None));
 }
 
 #[test]
@@ -300,21 +313,21 @@ fn every_refusal_is_a_problem_that_the_document_shows() {
     let mut shown = Vec::new();
     collect_problems(&document, &mut shown);
     for refusal in [
-        Refusal::Unauthenticated,
-        Refusal::InvalidEnrolToken,
-        Refusal::InsufficientScope(Scope::Work),
-        Refusal::UnknownJob(job.clone()),
-        Refusal::UnknownLease(lease.clone()),
-        Refusal::UnknownFactory(factory.clone()),
-        Refusal::JobExists(job),
-        Refusal::FactoryExists(factory),
-        Refusal::LeaseLost(lease),
-        Refusal::IllegalTransition {
+        CommandRefusal::Unauthenticated,
+        CommandRefusal::InvalidEnrolToken,
+        CommandRefusal::InsufficientScope(Scope::Work),
+        CommandRefusal::UnknownJob(job.clone()),
+        CommandRefusal::UnknownLease(lease.clone()),
+        CommandRefusal::UnknownFactory(factory.clone()),
+        CommandRefusal::JobExists(job),
+        CommandRefusal::FactoryExists(factory),
+        CommandRefusal::LeaseLost(lease),
+        CommandRefusal::IllegalTransition {
             from: Stage::Testing,
             to: Stage::Building,
         },
-        Refusal::IdempotencyMismatch,
-        Refusal::Full("jobs"),
+        CommandRefusal::IdempotencyMismatch,
+        CommandRefusal::Full("jobs"),
     ] {
         let problem = serde_json::to_value(problem_of(&refusal)).expect("JSON");
         let example = shown.iter().find(|example| example["code"] == problem["code"]);

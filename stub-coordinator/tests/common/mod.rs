@@ -8,10 +8,10 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use stub_coordinator::{Config, NewJob, Stub};
+use stub_coordinator::{NewJob, Stub, StubConfig};
 
 /// No answer takes this long; a test that waits so long has failed.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const TIME_LIMIT: Duration = Duration::from_secs(20);
 
 /// What came back.
 #[derive(Debug, Clone)]
@@ -50,7 +50,7 @@ impl Reply {
 /// All bytes of one exchange on a connection of its own, and how the connection ended.
 pub fn raw(stub: &Stub, request: &[u8]) -> (Vec<u8>, Option<ErrorKind>) {
     let mut stream = TcpStream::connect(stub.address()).expect("connects");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    stream.set_read_timeout(Some(TIME_LIMIT)).expect("a timeout");
     // A server that refuses early may close while we still write; what it said is what counts.
     let _ = stream.write_all(request);
     read_to_end(&mut stream)
@@ -113,12 +113,12 @@ pub fn get(stub: &Stub, path: &str) -> Reply {
 }
 
 pub fn start(jobs: &[&str]) -> Stub {
-    start_with(jobs, Config::default())
+    start_with(jobs, StubConfig::default())
 }
 
-pub fn start_with(jobs: &[&str], config: Config) -> Stub {
+pub fn start_with(jobs: &[&str], config: StubConfig) -> Stub {
     let jobs = jobs.iter().map(|id| NewJob::named(id, "sh")).collect();
-    Stub::start(Config { jobs, ..config }).expect("the stub starts")
+    Stub::start(StubConfig { jobs, ..config }).expect("the stub starts")
 }
 
 pub const AT: &str = "2026-01-01T00:00:00.000Z";

@@ -10,7 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use serde_json::{Value, json};
 
-use super::PATIENCE;
+use super::TIME_LIMIT;
 
 /// A stub that was started; killed where a test forgets to end it.
 pub struct Running {
@@ -107,7 +107,7 @@ impl Running {
 /// The exit code of a program that ends by itself.
 pub fn code_of(child: &mut Child) -> Option<i32> {
     let ended = pidfd_open(Pid::from_child(child), PidfdFlags::empty()).expect("it was not waited for");
-    let limit = Timespec::try_from(PATIENCE).expect("a length of time");
+    let limit = Timespec::try_from(TIME_LIMIT).expect("a length of time");
     let ready = poll(&mut [PollFd::new(&ended, PollFlags::IN)], Some(&limit)).expect("a poll");
     if ready == 0 {
         // A test that fails leaves nothing behind.

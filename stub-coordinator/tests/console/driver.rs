@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// No condition takes this long; a test that waits so long has failed.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIME_LIMIT: Duration = Duration::from_secs(30);
 const BROWSERS: [&str; 4] = [
     "chromium",
     "chromium-browser",
@@ -82,7 +82,7 @@ impl Browser {
         let arguments = [&arguments[..], more].concat();
         json!({"capabilities": {"alwaysMatch": {
             "browserName": "chrome",
-            "timeouts": {"script": PATIENCE.as_millis(), "pageLoad": PATIENCE.as_millis()},
+            "timeouts": {"script": TIME_LIMIT.as_millis(), "pageLoad": TIME_LIMIT.as_millis()},
             "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
             "goog:chromeOptions": {"binary": chromium, "args": arguments},
         }}})
@@ -197,7 +197,7 @@ impl Browser {
 
     fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).expect("the driver listens");
-        let patience = PATIENCE * 2;
+        let patience = TIME_LIMIT * 2;
         stream.set_read_timeout(Some(patience)).expect("a timeout");
         let body = body.map(Value::to_string).unwrap_or_default();
         let head = format!(
@@ -224,7 +224,7 @@ impl Drop for Browser {
                 "DELETE /session/{} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
                 self.session
             );
-            let _ = stream.set_read_timeout(Some(PATIENCE));
+            let _ = stream.set_read_timeout(Some(TIME_LIMIT));
             let _ = stream.write_all(request.as_bytes());
             let _ = stream.read(&mut [0; 64]);
         }

@@ -67,7 +67,7 @@ fn comes_to_nothing(stub: &Stub, browser: &Browser, what: &str, script: &str) ->
 /// A follower that was answered, and with which status.
 fn follow(stub: &Stub) -> (TcpStream, String) {
     let mut stream = TcpStream::connect(stub.address()).expect("connects");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    stream.set_read_timeout(Some(TIME_LIMIT)).expect("a timeout");
     stream
         .write_all(b"GET /_stub/events HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
         .expect("written");

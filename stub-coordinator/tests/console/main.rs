@@ -13,7 +13,7 @@ use common::*;
 use driver::{Browser, ENTER, TAB};
 use runner::Factory;
 use serde_json::{Value, json};
-use stub_coordinator::{ClockKind, Config, ControlPlace, Fault, Match, Rule, Stub};
+use stub_coordinator::{ClockKind, ControlPlace, ExchangeMatch, Fault, Rule, Stub, StubConfig};
 
 /// Opens the page, and waits until it follows the stub.
 fn open(stub: &Stub) -> Browser {
@@ -93,9 +93,9 @@ fn a_click_on_5xx_is_followed_by_errors_in_the_log_of_a_real_runner() {
 
 #[test]
 fn an_outage_is_begun_and_ended_at_the_control_address_and_pointed_to_it_from_elsewhere() {
-    let config = Config {
+    let config = StubConfig {
         control: ControlPlace::Beside,
-        ..Config::default()
+        ..StubConfig::default()
     };
     let stub = start_with(&["alpha"], config);
     let control = stub.control_url().expect("a place of its own");
@@ -292,10 +292,10 @@ fn a_rule_that_overlaps_is_shown_with_those_that_go_first_until_they_are_gone() 
 
 #[test]
 fn the_clock_is_advanced_and_a_reset_empties_the_page() {
-    let config = Config {
+    let config = StubConfig {
         clock: ClockKind::Manual,
         lease_ms: 20_000,
-        ..Config::default()
+        ..StubConfig::default()
     };
     let stub = start_with(&["alpha"], config);
     claim(&stub, "desk");
@@ -312,9 +312,9 @@ fn the_clock_is_advanced_and_a_reset_empties_the_page() {
 
 #[test]
 fn a_token_is_asked_for_and_kept_in_memory_only() {
-    let config = Config {
+    let config = StubConfig {
         control_token: Some("key".to_owned()),
-        ..Config::default()
+        ..StubConfig::default()
     };
     let stub = start_with(&["alpha"], config);
     let browser = Browser::open();
@@ -349,7 +349,7 @@ fn the_page_follows_a_stub_that_drops_its_connections() {
     stub.restart();
     read_to_end(&mut witness);
     shadow_claim(&stub, "after");
-    stub.wait(&Match::operation("shadow.claim"), 2, PATIENCE)
+    stub.wait(&ExchangeMatch::operation("shadow.claim"), 2, TIME_LIMIT)
         .expect("both");
     browser.until("document.querySelectorAll('#journal .row').length === 2");
     assert_eq!(

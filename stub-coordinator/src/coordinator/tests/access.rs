@@ -1,10 +1,10 @@
 //! Enrolment and heartbeats, and the digest against a state built in another way.
 
-use super::super::outcome::Enrolment;
+use super::super::commands::EnrolmentRequest;
 use super::*;
 
-fn enrolment(id: &str, enrol_token: Option<&str>, bearer: Option<&str>) -> Command {
-    Command::Enrol(Enrolment {
+fn enrolment(id: &str, enrol_token: Option<&str>, bearer: Option<&str>) -> CoordinatorCommand {
+    CoordinatorCommand::Enrol(EnrolmentRequest {
         factory: factory(id),
         caps: Vec::new(),
         enrol_token: enrol_token.map(str::to_owned),
@@ -13,9 +13,9 @@ fn enrolment(id: &str, enrol_token: Option<&str>, bearer: Option<&str>) -> Comma
     })
 }
 
-fn closed() -> Setup {
+fn closed() -> CoordinatorSetup {
     let one_time = |token: &str, scope| (token.to_owned(), vec![scope]);
-    Setup {
+    CoordinatorSetup {
         tokens: vec![
             ("root".to_owned(), vec![Scope::Admin]),
             ("worker".to_owned(), vec![Scope::Work]),
@@ -27,25 +27,26 @@ fn closed() -> Setup {
 
 #[test]
 fn an_enrolment_token_is_good_once_and_gives_its_scopes() {
-    let mut bench = Bench::set_up(closed(), []);
-    let Ok(Reply::Enrolled { token, scopes, .. }) = bench.tell(enrolment("f", Some("first"), None)) else {
+    let mut bench = TestCoordinator::set_up(closed(), []);
+    let Ok(CommandReply::Enrolled { token, scopes, .. }) = bench.tell(enrolment("f", Some("first"), None))
+    else {
         panic!("enrolled")
     };
     assert_eq!(scopes, [Scope::Shadow]);
     assert_eq!(bench.coordinator.scopes(&token), [Scope::Shadow]);
     let again = bench.tell(enrolment("g", Some("first"), None)).expect_err("used");
-    assert_eq!(again, Refusal::InvalidEnrolToken);
+    assert_eq!(again, CommandRefusal::InvalidEnrolToken);
     assert!(bench.nothing_changed());
 }
 
 #[test]
 fn nobody_takes_the_name_of_a_factory_under_another_token() {
-    let mut bench = Bench::set_up(closed(), []);
+    let mut bench = TestCoordinator::set_up(closed(), []);
     bench.tell(enrolment("f", Some("first"), None)).expect("enrolled");
     let refusal = bench
         .tell(enrolment("f", Some("second"), None))
         .expect_err("taken");
-    assert_eq!(refusal, Refusal::FactoryExists(factory("f")));
+    assert_eq!(refusal, CommandRefusal::FactoryExists(factory("f")));
     bench
         .tell(enrolment("g", Some("second"), None))
         .expect("the refusal used nothing up");
@@ -53,7 +54,7 @@ fn nobody_takes_the_name_of_a_factory_under_another_token() {
 
 #[test]
 fn enrolling_needs_a_token_of_its_own_or_an_admin() {
-    let mut bench = Bench::set_up(closed(), []);
+    let mut bench = TestCoordinator::set_up(closed(), []);
     for (enrol_token, bearer) in [
         (None, None),
         (None, Some("worker")),
@@ -63,7 +64,11 @@ fn enrolling_needs_a_token_of_its_own_or_an_admin() {
         let refusal = bench
             .tell(enrolment("f", enrol_token, bearer))
             .expect_err("not permitted");
-        assert_eq!(refusal, Refusal::InvalidEnrolToken, "{enrol_token:?} {bearer:?}");
+        assert_eq!(
+            refusal,
+            CommandRefusal::InvalidEnrolToken,
+            "{enrol_token:?} {bearer:?}"
+        );
     }
     bench
         .tell(enrolment("f", None, Some("root")))
@@ -72,33 +77,40 @@ fn enrolling_needs_a_token_of_its_own_or_an_admin() {
 
 #[test]
 fn an_open_coordinator_stays_open_when_a_factory_enrols() {
-    let mut bench = Bench::with([job("a")]);
+    let mut bench = TestCoordinator::with([job("a")]);
     let first = bench.tell(enrolment("f", None, None)).expect("enrolled");
     let again = bench.tell(enrolment("f", None, None)).expect("enrolled again");
-    let (Reply::Enrolled { token: first, .. }, Reply::Enrolled { token: again, .. }) = (first, again) else {
+    let (CommandReply::Enrolled { token: first, .. }, CommandReply::Enrolled { token: again, .. }) =
+        (first, again)
+    else {
         panic!("both are enrolments")
     };
     assert_eq!(first, again);
-    let work = super::super::access::Permission::Scope(Scope::Work);
+    let work = super::super::access::OperationPermission::Scope(Scope::Work);
     assert_eq!(bench.coordinator.check(None, work), Ok(()));
 }
 
 #[test]
 fn c30_a_heartbeat_of_an_unknown_factory_is_refused() {
-    let mut bench = Bench::with([]);
-    let heartbeat = || Command::Heartbeat {
+    let mut bench = TestCoordinator::with([]);
+    let heartbeat = || CoordinatorCommand::Heartbeat {
         factory: factory("f"),
         running: Vec::new(),
     };
-    assert!(matches!(bench.tell(heartbeat()), Err(Refusal::UnknownFactory(_))));
+    assert!(matches!(
+        bench.tell(heartbeat()),
+        Err(CommandRefusal::UnknownFactory(_))
+    ));
     bench.tell(enrolment("f", None, None)).expect("enrolled");
-    assert!(matches!(bench.tell(heartbeat()), Ok(Reply::Noted { server_time }) if server_time == bench.now));
+    assert!(
+        matches!(bench.tell(heartbeat()), Ok(CommandReply::Noted { server_time }) if server_time == bench.now)
+    );
 }
 
 #[test]
 fn equal_states_have_equal_digests_however_they_came_about() {
     let run = |names: [&str; 2]| {
-        let mut bench = Bench::with([job("a"), job("b")]);
+        let mut bench = TestCoordinator::with([job("a"), job("b")]);
         let leases: Vec<_> = names
             .iter()
             .map(|name| bench.claim(name).expect("a lease"))
@@ -112,7 +124,7 @@ fn equal_states_have_equal_digests_however_they_came_about() {
 
 #[test]
 fn what_is_real_moves_the_digest() {
-    let mut bench = Bench::with([job("a")]);
+    let mut bench = TestCoordinator::with([job("a")]);
     let mut seen = vec![bench.coordinator.digest()];
     let lease = bench.claim("f").expect("a lease");
     seen.push(bench.coordinator.digest());
@@ -131,15 +143,15 @@ fn what_is_real_moves_the_digest() {
 
 #[test]
 fn a_rehearsed_command_answers_and_commits_nothing() {
-    let mut bench = Bench::with([job("a")]);
-    let command = Command::Claim {
+    let mut bench = TestCoordinator::with([job("a")]);
+    let command = CoordinatorCommand::Claim {
         factory: factory("f"),
         caps: caps(&["engine:sh"]),
     };
     let outcome = bench
         .coordinator
-        .apply(bench.now, command, None, Manner::Rehearsed);
-    assert!(matches!(outcome.result, Ok(Reply::Granted { .. })));
+        .apply(bench.now, command, None, ExecutionMode::WithoutCommit);
+    assert!(matches!(outcome.result, Ok(CommandReply::Granted { .. })));
     assert!(!outcome.mutated && outcome.digest_before == outcome.digest_after);
     assert_eq!(bench.stage("a"), Stage::Queued);
 }

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn c1_a_job_has_at_most_one_live_lease() {
-    let mut bench = Bench::with([job("a")]);
+    let mut bench = TestCoordinator::with([job("a")]);
     assert!(bench.claim("one").is_some());
     assert!(bench.claim("two").is_none());
     assert!(bench.claim("one").is_none(), "not to the same factory either");
@@ -13,7 +13,7 @@ fn c1_a_job_has_at_most_one_live_lease() {
 
 #[test]
 fn c2_fencing_tokens_of_a_job_rise_with_every_lease() {
-    let mut bench = Bench::with([job("a")]);
+    let mut bench = TestCoordinator::with([job("a")]);
     let first = bench.claim("one").expect("a lease");
     bench.release(&first).expect("released");
     let second = bench.claim("two").expect("a lease");
@@ -32,7 +32,7 @@ fn c3_priority_goes_first_then_order_of_submission() {
         priority: 5,
         ..job(id)
     };
-    let mut bench = Bench::with([
+    let mut bench = TestCoordinator::with([
         job("a"),
         urgent("b"),
         job("c"),
@@ -50,7 +50,7 @@ fn c3_priority_goes_first_then_order_of_submission() {
 
 #[test]
 fn c3_a_job_needs_its_capabilities_and_its_engine() {
-    let mut bench = Bench::with([
+    let mut bench = TestCoordinator::with([
         JobSpec {
             caps: vec![Capability::parse("gpu").expect("a capability")],
             ..job("a")
@@ -88,7 +88,7 @@ fn c3_a_job_needs_its_capabilities_and_its_engine() {
 
 #[test]
 fn c3_a_held_lock_lets_the_jobs_behind_it_pass() {
-    let mut bench = Bench::with([locked("a", "l"), locked("b", "l"), job("c")]);
+    let mut bench = TestCoordinator::with([locked("a", "l"), locked("b", "l"), job("c")]);
     let first = bench.claim("f").expect("a lease");
     assert_eq!(bench.claim("g").expect("a lease").job.as_str(), "c");
     assert!(bench.claim("g").is_none(), "b waits for the lock");
@@ -100,14 +100,14 @@ fn c3_a_held_lock_lets_the_jobs_behind_it_pass() {
 
 #[test]
 fn c4_nothing_to_do_has_no_effect() {
-    let mut bench = Bench::with([]);
+    let mut bench = TestCoordinator::with([]);
     assert!(bench.claim("f").is_none());
     assert!(bench.nothing_changed());
 }
 
 #[test]
 fn c5_a_lease_that_is_not_renewed_ends_exactly_at_its_ttl() {
-    let mut bench = Bench::with([job("a")]);
+    let mut bench = TestCoordinator::with([job("a")]);
     let lease = bench.claim("f").expect("a lease");
     bench.wait_ms(TTL_MS - 1);
     assert!(bench.claim("g").is_none(), "a millisecond before, it lives");
@@ -125,7 +125,7 @@ fn c5_a_lease_that_is_not_renewed_ends_exactly_at_its_ttl() {
 
 #[test]
 fn c5_a_job_that_comes_back_keeps_its_place() {
-    let mut bench = Bench::with([job("a"), job("b")]);
+    let mut bench = TestCoordinator::with([job("a"), job("b")]);
     bench.claim("f").expect("a lease on a");
     bench.wait_ms(TTL_MS);
     assert_eq!(bench.claim("g").expect("a lease").job.as_str(), "a");
@@ -133,7 +133,7 @@ fn c5_a_job_that_comes_back_keeps_its_place() {
 
 #[test]
 fn c5_the_final_report_of_the_last_holder_counts_after_expiry() {
-    let mut bench = Bench::with([job("a")]);
+    let mut bench = TestCoordinator::with([job("a")]);
     let lease = bench.claim("f").expect("a lease");
     bench.wait_ms(TTL_MS);
     assert_eq!(
@@ -162,7 +162,7 @@ fn c5_the_final_report_of_the_last_holder_counts_after_expiry() {
 
 #[test]
 fn c5_a_late_final_report_is_lost_once_another_was_given_the_job() {
-    let mut bench = Bench::with([job("a")]);
+    let mut bench = TestCoordinator::with([job("a")]);
     let stale = bench.claim("f").expect("a lease");
     bench.wait_ms(TTL_MS);
     let fresh = bench.claim("g").expect("a lease");
@@ -178,7 +178,7 @@ fn c5_a_late_final_report_is_lost_once_another_was_given_the_job() {
 
 #[test]
 fn c5_a_final_report_after_a_release_is_lost() {
-    let mut bench = Bench::with([job("a")]);
+    let mut bench = TestCoordinator::with([job("a")]);
     let lease = bench.claim("f").expect("a lease");
     bench.release(&lease).expect("released");
     assert_eq!(bench.report(&lease, Stage::Shipped), Err(lost(&lease)));
@@ -187,7 +187,7 @@ fn c5_a_final_report_after_a_release_is_lost() {
 
 #[test]
 fn c6_renewing_sets_the_end_to_a_whole_ttl_from_now_and_keeps_the_token() {
-    let mut bench = Bench::with([job("a")]);
+    let mut bench = TestCoordinator::with([job("a")]);
     let lease = bench.claim("f").expect("a lease");
     bench.wait_ms(TTL_MS - 1);
     let renewed = bench.renew(&lease).expect("renewed");
@@ -202,7 +202,7 @@ fn c6_renewing_sets_the_end_to_a_whole_ttl_from_now_and_keeps_the_token() {
 
 #[test]
 fn c6_nobody_renews_the_lease_of_another() {
-    let mut bench = Bench::with([job("a")]);
+    let mut bench = TestCoordinator::with([job("a")]);
     let lease = bench.claim("f").expect("a lease");
     for wrong in [
         Lease {
@@ -217,19 +217,19 @@ fn c6_nobody_renews_the_lease_of_another() {
         assert_eq!(bench.renew(&wrong), Err(lost(&lease)));
         assert!(bench.nothing_changed());
     }
-    let unknown = Holder {
+    let unknown = LeaseHolder {
         lease: unknown_lease("lease-99"),
         ..holder(&lease)
     };
     let refusal = bench
-        .tell(Command::Renew(unknown))
+        .tell(CoordinatorCommand::Renew(unknown))
         .expect_err("nobody was granted it");
-    assert_eq!(refusal, Refusal::UnknownLease(unknown_lease("lease-99")));
+    assert_eq!(refusal, CommandRefusal::UnknownLease(unknown_lease("lease-99")));
 }
 
 #[test]
 fn c7_releasing_queues_the_job_again_where_it_stood() {
-    let mut bench = Bench::with([job("a"), job("b")]);
+    let mut bench = TestCoordinator::with([job("a"), job("b")]);
     let lease = bench.claim("f").expect("a lease");
     bench.report(&lease, Stage::Testing).expect("reported");
     assert_eq!(bench.release(&lease), Ok(Stage::Queued));
@@ -239,7 +239,7 @@ fn c7_releasing_queues_the_job_again_where_it_stood() {
 
 #[test]
 fn c7_releasing_after_the_final_report_just_ends_the_lease() {
-    let mut bench = Bench::with([job("a")]);
+    let mut bench = TestCoordinator::with([job("a")]);
     let lease = bench.claim("f").expect("a lease");
     bench.report(&lease, Stage::Shipped).expect("reported");
     assert_eq!(bench.release(&lease), Ok(Stage::Shipped));
@@ -249,8 +249,8 @@ fn c7_releasing_after_the_final_report_just_ends_the_lease() {
 
 #[test]
 fn c11_a_claim_sent_again_is_the_same_lease_and_no_longer_one() {
-    let mut bench = Bench::with([job("a"), job("b")]);
-    let command = || Command::Claim {
+    let mut bench = TestCoordinator::with([job("a"), job("b")]);
+    let command = || CoordinatorCommand::Claim {
         factory: factory("f"),
         caps: caps(&["engine:sh"]),
     };
@@ -258,7 +258,9 @@ fn c11_a_claim_sent_again_is_the_same_lease_and_no_longer_one() {
     bench.wait_ms(TTL_MS / 2);
     let again = bench.tell_once(command(), once("k", 1)).expect("the same");
     assert!(bench.nothing_changed());
-    let (Reply::Granted { lease: first, .. }, Reply::Granted { lease: again, .. }) = (first, again) else {
+    let (CommandReply::Granted { lease: first, .. }, CommandReply::Granted { lease: again, .. }) =
+        (first, again)
+    else {
         panic!("both are grants")
     };
     assert_eq!(first, again);
@@ -275,8 +277,8 @@ fn c11_a_claim_sent_again_is_the_same_lease_and_no_longer_one() {
 
 #[test]
 fn c32_a_key_with_another_body_is_refused_without_effect() {
-    let mut bench = Bench::with([job("a"), job("b")]);
-    let command = || Command::Claim {
+    let mut bench = TestCoordinator::with([job("a"), job("b")]);
+    let command = || CoordinatorCommand::Claim {
         factory: factory("f"),
         caps: caps(&["engine:sh"]),
     };
@@ -284,20 +286,20 @@ fn c32_a_key_with_another_body_is_refused_without_effect() {
     let refusal = bench
         .tell_once(command(), once("k", 2))
         .expect_err("another body");
-    assert_eq!(refusal, Refusal::IdempotencyMismatch);
+    assert_eq!(refusal, CommandRefusal::IdempotencyMismatch);
     assert!(bench.nothing_changed());
 }
 
 #[test]
 fn the_last_ten_thousand_answers_are_remembered_and_no_more() {
-    let mut bench = Bench::set_up(
-        Setup {
+    let mut bench = TestCoordinator::set_up(
+        CoordinatorSetup {
             memory_limit: 3,
             ..setup()
         },
         (0..5).map(|number| job(&format!("j{number}"))),
     );
-    let command = || Command::Claim {
+    let command = || CoordinatorCommand::Claim {
         factory: factory("f"),
         caps: caps(&["engine:sh"]),
     };
@@ -306,11 +308,11 @@ fn the_last_ten_thousand_answers_are_remembered_and_no_more() {
             .tell_once(command(), once(&format!("k{number}"), 1))
             .expect("granted");
     }
-    let Ok(Reply::Granted { lease, .. }) = bench.tell_once(command(), once("k3", 1)) else {
+    let Ok(CommandReply::Granted { lease, .. }) = bench.tell_once(command(), once("k3", 1)) else {
         panic!("remembered")
     };
     assert_eq!(lease.job.as_str(), "j3");
-    let Ok(Reply::Granted { lease, .. }) = bench.tell_once(command(), once("k0", 1)) else {
+    let Ok(CommandReply::Granted { lease, .. }) = bench.tell_once(command(), once("k0", 1)) else {
         panic!("forgotten")
     };
     assert_eq!(
@@ -322,22 +324,22 @@ fn the_last_ten_thousand_answers_are_remembered_and_no_more() {
 
 #[test]
 fn a_poll_that_finds_nothing_gives_its_answer_again_and_is_no_change() {
-    let mut bench = Bench::with([]);
-    let command = || Command::Claim {
+    let mut bench = TestCoordinator::with([]);
+    let command = || CoordinatorCommand::Claim {
         factory: factory("f"),
         caps: caps(&["engine:sh"]),
     };
     let digest = bench.coordinator.digest();
     bench.tell_once(command(), once("k", 1)).expect("nothing");
-    bench.coordinator.remember_nothing(once("k", 1).expect("a key"));
+    bench.coordinator.cache_empty_reply(once("k", 1).expect("a key"));
     assert_eq!(bench.coordinator.digest(), digest);
-    let submission = Submission {
+    let submission = JobSubmission {
         spec: job("a"),
-        naming: Naming::BySubmitter,
+        naming: JobNaming::BySubmitter,
     };
-    bench.tell(Command::Submit(submission)).expect("taken");
+    bench.tell(CoordinatorCommand::Submit(submission)).expect("taken");
     assert!(matches!(
         bench.tell_once(command(), once("k", 1)),
-        Ok(Reply::Nothing)
+        Ok(CommandReply::Nothing)
     ));
 }

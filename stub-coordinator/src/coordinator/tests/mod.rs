@@ -1,7 +1,7 @@
 //! The clauses C-1 to C-32 against the state machine itself, each test a sentence of the contract.
 
 mod access;
-mod generated;
+mod generated_commands;
 mod leases;
 mod reports;
 mod shadow;
@@ -9,25 +9,28 @@ mod shadow;
 use std::collections::BTreeSet;
 
 use super::access::Scope;
+use super::commands::{
+    CommandOutcome, CommandRefusal, CommandReply, CoordinatorCommand, ExecutionMode, JobNaming,
+    JobSubmission, QuarantineRequest,
+};
+use super::idempotency_cache::IdempotentRequest;
 use super::job::{JobSpec, Stage};
-use super::lease::{Holder, Lease};
-use super::memory::Once;
-use super::outcome::{Command, Manner, Naming, Outcome, Quarantine, Refusal, Reply, Submission};
-use super::{Coordinator, Setup};
+use super::lease::{Lease, LeaseHolder};
+use super::{Coordinator, CoordinatorSetup};
 use crate::ids::{Capability, EventKey, FactoryId, JobId, LeaseId, LockName};
-use crate::moment::Moment;
+use crate::timestamp::UtcTimestamp;
 
 const TTL_MS: u64 = 60_000;
 
 /// A coordinator with a clock in the hand.
-struct Bench {
+struct TestCoordinator {
     coordinator: Coordinator,
-    now: Moment,
-    last: Option<Outcome>,
+    now: UtcTimestamp,
+    last: Option<CommandOutcome>,
 }
 
-fn setup() -> Setup {
-    Setup {
+fn setup() -> CoordinatorSetup {
+    CoordinatorSetup {
         lease_ms: TTL_MS,
         job_bytes: usize::MAX,
         heartbeat_ms: 15_000,
@@ -75,49 +78,57 @@ fn factory(id: &str) -> FactoryId {
     FactoryId::parse(id).expect("an id")
 }
 
-fn holder(lease: &Lease) -> Holder {
-    Holder {
+fn holder(lease: &Lease) -> LeaseHolder {
+    LeaseHolder {
         factory: lease.factory.clone(),
         lease: lease.number.id(),
         fencing_token: lease.fencing_token,
     }
 }
 
-fn once(key: &str, fingerprint: u128) -> Option<Once> {
-    Some(Once {
+fn once(key: &str, fingerprint: u128) -> Option<IdempotentRequest> {
+    Some(IdempotentRequest {
         caller: 0,
         key: EventKey::parse(key).expect("a key"),
         fingerprint,
     })
 }
 
-impl Bench {
-    fn with(jobs: impl IntoIterator<Item = JobSpec>) -> Bench {
-        Bench::set_up(setup(), jobs)
+impl TestCoordinator {
+    fn with(jobs: impl IntoIterator<Item = JobSpec>) -> TestCoordinator {
+        TestCoordinator::set_up(setup(), jobs)
     }
 
-    fn set_up(setup: Setup, jobs: impl IntoIterator<Item = JobSpec>) -> Bench {
-        let mut bench = Bench {
+    fn set_up(setup: CoordinatorSetup, jobs: impl IntoIterator<Item = JobSpec>) -> TestCoordinator {
+        let mut bench = TestCoordinator {
             coordinator: Coordinator::new(setup),
-            now: Moment::MANUAL_START,
+            now: UtcTimestamp::MANUAL_START,
             last: None,
         };
         for spec in jobs {
-            let submission = Submission {
+            let submission = JobSubmission {
                 spec,
-                naming: Naming::BySubmitter,
+                naming: JobNaming::BySubmitter,
             };
-            bench.tell(Command::Submit(submission)).expect("the job is taken");
+            bench
+                .tell(CoordinatorCommand::Submit(submission))
+                .expect("the job is taken");
         }
         bench
     }
 
-    fn tell(&mut self, command: Command) -> Result<Reply, Refusal> {
+    fn tell(&mut self, command: CoordinatorCommand) -> Result<CommandReply, CommandRefusal> {
         self.tell_once(command, None)
     }
 
-    fn tell_once(&mut self, command: Command, once: Option<Once>) -> Result<Reply, Refusal> {
-        let outcome = self.coordinator.apply(self.now, command, once, Manner::Honest);
+    fn tell_once(
+        &mut self,
+        command: CoordinatorCommand,
+        once: Option<IdempotentRequest>,
+    ) -> Result<CommandReply, CommandRefusal> {
+        let outcome = self
+            .coordinator
+            .apply(self.now, command, once, ExecutionMode::Honest);
         let result = outcome.result.clone();
         self.last = Some(outcome);
         result
@@ -135,13 +146,13 @@ impl Bench {
     }
 
     fn claim_with(&mut self, name: &str, names: &[&str]) -> Option<Lease> {
-        let command = Command::Claim {
+        let command = CoordinatorCommand::Claim {
             factory: factory(name),
             caps: caps(names),
         };
         match self.tell(command).expect("a claim is not refused") {
-            Reply::Granted { lease, .. } => Some(lease),
-            Reply::Nothing => None,
+            CommandReply::Granted { lease, .. } => Some(lease),
+            CommandReply::Nothing => None,
             other => panic!("{other:?}"),
         }
     }
@@ -151,25 +162,25 @@ impl Bench {
     }
 
     fn shadow_claim(&mut self, name: &str) -> Option<String> {
-        let command = Command::ShadowClaim {
+        let command = CoordinatorCommand::ShadowClaim {
             factory: factory(name),
             caps: caps(&["engine:sh"]),
         };
         match self.tell(command).expect("a dry run is not refused") {
-            Reply::WouldGrant { job, lease: None } => Some(job.id().to_string()),
-            Reply::Nothing => None,
+            CommandReply::WouldGrant { job, lease: None } => Some(job.id().to_string()),
+            CommandReply::Nothing => None,
             other => panic!("{other:?}"),
         }
     }
 
     fn shadow_report(&mut self, name: &str, id: &str, stage: Stage) -> (bool, Stage, Stage) {
         let job = JobId::parse(id).expect("an id");
-        match self.tell(Command::ShadowReport {
+        match self.tell(CoordinatorCommand::ShadowReport {
             factory: factory(name),
             job,
             stage,
         }) {
-            Ok(Reply::Mirrored {
+            Ok(CommandReply::Mirrored {
                 accepted,
                 stage,
                 real_stage,
@@ -178,45 +189,46 @@ impl Bench {
         }
     }
 
-    fn renew(&mut self, lease: &Lease) -> Result<Lease, Refusal> {
-        self.tell(Command::Renew(holder(lease))).map(|reply| match reply {
-            Reply::Renewed(lease) => lease,
-            other => panic!("{other:?}"),
-        })
-    }
-
-    fn release(&mut self, lease: &Lease) -> Result<Stage, Refusal> {
-        self.tell(Command::Release(holder(lease)))
+    fn renew(&mut self, lease: &Lease) -> Result<Lease, CommandRefusal> {
+        self.tell(CoordinatorCommand::Renew(holder(lease)))
             .map(|reply| match reply {
-                Reply::Released(stage) => stage,
+                CommandReply::Renewed(lease) => lease,
                 other => panic!("{other:?}"),
             })
     }
 
-    fn report(&mut self, lease: &Lease, stage: Stage) -> Result<Stage, Refusal> {
-        let command = Command::Report {
+    fn release(&mut self, lease: &Lease) -> Result<Stage, CommandRefusal> {
+        self.tell(CoordinatorCommand::Release(holder(lease)))
+            .map(|reply| match reply {
+                CommandReply::Released(stage) => stage,
+                other => panic!("{other:?}"),
+            })
+    }
+
+    fn report(&mut self, lease: &Lease, stage: Stage) -> Result<Stage, CommandRefusal> {
+        let command = CoordinatorCommand::Report {
             job: lease.job.clone(),
             holder: holder(lease),
             stage,
         };
         self.tell(command).map(|reply| match reply {
-            Reply::Reported(stage) => stage,
+            CommandReply::Reported(stage) => stage,
             other => panic!("{other:?}"),
         })
     }
 
     fn quarantine(&mut self, lease: &Lease) -> Stage {
-        let quarantine = Quarantine {
+        let quarantine = QuarantineRequest {
             factory: lease.factory.clone(),
             lease: Some(lease.number.id()),
             fencing_token: Some(lease.fencing_token),
             reason: "lost".to_owned(),
         };
-        match self.tell(Command::Quarantine {
+        match self.tell(CoordinatorCommand::Quarantine {
             job: lease.job.clone(),
             quarantine,
         }) {
-            Ok(Reply::Recorded(stage)) => stage,
+            Ok(CommandReply::Recorded(stage)) => stage,
             other => panic!("{other:?}"),
         }
     }
@@ -233,8 +245,8 @@ impl Bench {
     }
 }
 
-fn lost(lease: &Lease) -> Refusal {
-    Refusal::LeaseLost(lease.number.id())
+fn lost(lease: &Lease) -> CommandRefusal {
+    CommandRefusal::LeaseLost(lease.number.id())
 }
 
 fn unknown_lease(id: &str) -> LeaseId {

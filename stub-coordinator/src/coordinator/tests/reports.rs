@@ -4,11 +4,11 @@ use super::*;
 
 #[test]
 fn c8_stages_may_be_skipped_forward_and_never_gone_back_to() {
-    let mut bench = Bench::with([job("a")]);
+    let mut bench = TestCoordinator::with([job("a")]);
     let lease = bench.claim("f").expect("a lease");
     assert_eq!(bench.report(&lease, Stage::Review), Ok(Stage::Review));
     for back in [Stage::Queued, Stage::Building, Stage::Testing] {
-        let refusal = Refusal::IllegalTransition {
+        let refusal = CommandRefusal::IllegalTransition {
             from: Stage::Review,
             to: back,
         };
@@ -20,7 +20,7 @@ fn c8_stages_may_be_skipped_forward_and_never_gone_back_to() {
 
 #[test]
 fn c8_repeating_the_stage_held_is_accepted_without_effect() {
-    let mut bench = Bench::with([job("a")]);
+    let mut bench = TestCoordinator::with([job("a")]);
     let lease = bench.claim("f").expect("a lease");
     for stage in [
         Stage::Building,
@@ -36,9 +36,9 @@ fn c8_repeating_the_stage_held_is_accepted_without_effect() {
 
 #[test]
 fn c8_a_repeated_report_under_a_key_changes_nothing_either() {
-    let mut bench = Bench::with([job("a")]);
+    let mut bench = TestCoordinator::with([job("a")]);
     let lease = bench.claim("f").expect("a lease");
-    let command = Command::Report {
+    let command = CoordinatorCommand::Report {
         job: lease.job.clone(),
         holder: holder(&lease),
         stage: Stage::Building,
@@ -50,13 +50,13 @@ fn c8_a_repeated_report_under_a_key_changes_nothing_either() {
 #[test]
 fn c9_a_final_stage_ends_the_lease_and_is_for_good() {
     for last in [Stage::Shipped, Stage::Failed, Stage::Quarantined] {
-        let mut bench = Bench::with([job("a")]);
+        let mut bench = TestCoordinator::with([job("a")]);
         let lease = bench.claim("f").expect("a lease");
         bench.report(&lease, last).expect("reported");
         assert_eq!(bench.renew(&lease), Err(lost(&lease)));
         assert_eq!(bench.coordinator.state().leases().count(), 0);
         for next in Stage::ALL.into_iter().filter(|next| *next != last) {
-            let refusal = Refusal::IllegalTransition { from: last, to: next };
+            let refusal = CommandRefusal::IllegalTransition { from: last, to: next };
             assert_eq!(bench.report(&lease, next), Err(refusal));
         }
         bench.wait_ms(TTL_MS * 2);
@@ -67,7 +67,7 @@ fn c9_a_final_stage_ends_the_lease_and_is_for_good() {
 
 #[test]
 fn c10_a_quarantine_of_the_holder_puts_the_job_aside() {
-    let mut bench = Bench::with([locked("a", "l"), locked("b", "l")]);
+    let mut bench = TestCoordinator::with([locked("a", "l"), locked("b", "l")]);
     let lease = bench.claim("f").expect("a lease");
     assert_eq!(bench.quarantine(&lease), Stage::Quarantined);
     assert_eq!(bench.renew(&lease), Err(lost(&lease)));
@@ -77,7 +77,7 @@ fn c10_a_quarantine_of_the_holder_puts_the_job_aside() {
 
 #[test]
 fn c10_a_quarantine_of_a_stale_holder_is_recorded_and_changes_nothing_else() {
-    let mut bench = Bench::with([job("a")]);
+    let mut bench = TestCoordinator::with([job("a")]);
     let stale = bench.claim("f").expect("a lease");
     bench.wait_ms(TTL_MS);
     let fresh = bench.claim("g").expect("a lease");
@@ -96,7 +96,7 @@ fn c10_a_quarantine_of_a_stale_holder_is_recorded_and_changes_nothing_else() {
 
 #[test]
 fn c10_an_expired_holder_is_a_stale_one_though_nobody_else_came() {
-    let mut bench = Bench::with([job("a")]);
+    let mut bench = TestCoordinator::with([job("a")]);
     let lease = bench.claim("f").expect("a lease");
     bench.wait_ms(TTL_MS);
     assert_eq!(bench.quarantine(&lease), Stage::Queued);
@@ -104,7 +104,7 @@ fn c10_an_expired_holder_is_a_stale_one_though_nobody_else_came() {
 
 #[test]
 fn a_report_names_its_own_job_and_lease() {
-    let mut bench = Bench::with([job("a"), job("b")]);
+    let mut bench = TestCoordinator::with([job("a"), job("b")]);
     let lease = bench.claim("f").expect("a lease on a");
     let of_b = Lease {
         job: JobId::parse("b").expect("an id"),
@@ -117,16 +117,19 @@ fn a_report_names_its_own_job_and_lease() {
     };
     assert!(matches!(
         bench.report(&of_nothing, Stage::Shipped),
-        Err(Refusal::UnknownJob(_))
+        Err(CommandRefusal::UnknownJob(_))
     ));
-    let never = Holder {
+    let never = LeaseHolder {
         lease: unknown_lease("lease-2"),
         ..holder(&lease)
     };
-    let command = Command::Report {
+    let command = CoordinatorCommand::Report {
         job: lease.job.clone(),
         holder: never,
         stage: Stage::Testing,
     };
-    assert!(matches!(bench.tell(command), Err(Refusal::UnknownLease(_))));
+    assert!(matches!(
+        bench.tell(command),
+        Err(CommandRefusal::UnknownLease(_))
+    ));
 }

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn c20_no_sequence_of_shadow_calls_changes_real_state() {
-    let mut bench = Bench::with([job("a"), locked("b", "l"), job("c")]);
+    let mut bench = TestCoordinator::with([job("a"), locked("b", "l"), job("c")]);
     bench.claim("real").expect("a lease");
     let digest = bench.coordinator.digest();
     for name in ["one", "two"] {
@@ -26,26 +26,29 @@ fn c20_no_sequence_of_shadow_calls_changes_real_state() {
 
 #[test]
 fn c20_a_shadow_call_under_a_key_is_not_remembered() {
-    let mut bench = Bench::with([job("a")]);
-    let command = Command::ShadowClaim {
+    let mut bench = TestCoordinator::with([job("a")]);
+    let command = CoordinatorCommand::ShadowClaim {
         factory: factory("f"),
         caps: caps(&["engine:sh"]),
     };
     bench.tell_once(command, once("k", 1)).expect("answered");
     assert!(bench.nothing_changed());
-    let claim = Command::Claim {
+    let claim = CoordinatorCommand::Claim {
         factory: factory("f"),
         caps: caps(&["engine:sh"]),
     };
     assert!(
-        matches!(bench.tell_once(claim, once("k", 2)), Ok(Reply::Granted { .. })),
+        matches!(
+            bench.tell_once(claim, once("k", 2)),
+            Ok(CommandReply::Granted { .. })
+        ),
         "the key is fresh"
     );
 }
 
 #[test]
 fn c20_a_lease_that_runs_out_during_a_dry_run_is_not_its_doing() {
-    let mut bench = Bench::with([job("a")]);
+    let mut bench = TestCoordinator::with([job("a")]);
     bench.claim("real").expect("a lease");
     bench.wait_ms(TTL_MS);
     assert_eq!(bench.shadow_claim("f").as_deref(), Some("a"));
@@ -58,7 +61,7 @@ fn c21_a_dry_run_names_what_a_claim_would_be_given() {
         priority: 1,
         ..job("b")
     };
-    let mut bench = Bench::with([
+    let mut bench = TestCoordinator::with([
         job("a"),
         urgent,
         JobSpec {
@@ -76,7 +79,7 @@ fn c21_a_dry_run_names_what_a_claim_would_be_given() {
 
 #[test]
 fn c21_in_the_view_a_lock_is_held_from_building_to_testing() {
-    let mut bench = Bench::with([locked("a", "l"), locked("b", "l")]);
+    let mut bench = TestCoordinator::with([locked("a", "l"), locked("b", "l")]);
     for (stage, offered) in [
         (Stage::Building, None),
         (Stage::Testing, None),
@@ -91,7 +94,7 @@ fn c21_in_the_view_a_lock_is_held_from_building_to_testing() {
 
 #[test]
 fn c22_a_job_reported_as_taken_is_not_offered_again_to_that_factory_alone() {
-    let mut bench = Bench::with([job("a"), job("b")]);
+    let mut bench = TestCoordinator::with([job("a"), job("b")]);
     bench.shadow_report("f", "a", Stage::Building);
     assert_eq!(bench.shadow_claim("f").as_deref(), Some("b"));
     assert_eq!(
@@ -111,7 +114,7 @@ fn c22_a_job_reported_as_taken_is_not_offered_again_to_that_factory_alone() {
 
 #[test]
 fn c22_reports_are_judged_on_the_view_and_say_what_is_held_for_real() {
-    let mut bench = Bench::with([job("a")]);
+    let mut bench = TestCoordinator::with([job("a")]);
     bench.claim("real").expect("a lease");
     assert_eq!(
         bench.shadow_report("f", "a", Stage::Testing),
@@ -141,19 +144,19 @@ fn c22_reports_are_judged_on_the_view_and_say_what_is_held_for_real() {
 
 #[test]
 fn c23_a_report_of_an_unknown_job_leaves_no_trace() {
-    let mut bench = Bench::with([]);
+    let mut bench = TestCoordinator::with([]);
     let zz = JobId::parse("zz").expect("an id");
-    let command = Command::ShadowReport {
+    let command = CoordinatorCommand::ShadowReport {
         factory: factory("f"),
         job: zz.clone(),
         stage: Stage::Building,
     };
-    assert!(matches!(bench.tell(command), Err(Refusal::UnknownJob(_))));
+    assert!(matches!(bench.tell(command), Err(CommandRefusal::UnknownJob(_))));
     assert!(bench.nothing_changed());
-    let submission = Submission {
+    let submission = JobSubmission {
         spec: job("zz"),
-        naming: Naming::BySubmitter,
+        naming: JobNaming::BySubmitter,
     };
-    bench.tell(Command::Submit(submission)).expect("taken");
+    bench.tell(CoordinatorCommand::Submit(submission)).expect("taken");
     assert_eq!(bench.shadow_claim("f").as_deref(), Some("zz"));
 }

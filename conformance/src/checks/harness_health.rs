@@ -1,0 +1,87 @@
+//! Whether the instruments themselves can be trusted: every step came about, every rule fired, the fake
+//! contradicts itself nowhere, events came in the order that was asked for.
+
+use super::{of_harness, of_runner};
+use crate::evidence::RunEvidence;
+use crate::outcome::Finding;
+use crate::scenario::Scenario;
+use crate::scenario::step::ScenarioEvent;
+
+pub(super) fn check(scenario: &Scenario, seen: &RunEvidence, findings: &mut Vec<Finding>) {
+    let missed: Vec<String> = seen
+        .steps_missed
+        .iter()
+        .map(|position| format!("step {position}"))
+        .collect();
+    of_harness("steps-done", findings).none("every step comes about", &missed);
+    of_harness("steps-worked", findings).none("every step can be carried out", &seen.steps_failed);
+    of_harness("rules-fired", findings).none("every armed rule fires", &seen.coordinator.rules_unfired);
+    if seen.coordinator.was_down {
+        of_harness("outage-met", findings).holds(
+            met_an_outage(seen),
+            "the runner's own log tells of a connection that could not be made",
+            format!("{} lines in the shadow log", seen.shadow_log.lines.len()),
+        );
+    }
+    of_harness("journal-whole", findings).equal(&0, &seen.coordinator.forgotten);
+    if !super::coordinator_calls::has_state_changing_fault(scenario) {
+        of_harness("fake-is-honest", findings).none("no violation by the fake", &seen.coordinator.violations);
+    }
+    let unexpected = seen.coordinator.unexpected.iter();
+    let unexpected: Vec<String> = unexpected
+        .map(|request| format!("{} {}", request.method, request.path))
+        .collect();
+    of_runner("known-requests", findings).none("no request that the API does not know", &unexpected);
+    let strangers: Vec<String> = seen
+        .runs
+        .iter()
+        .filter(|run| run.job.as_deref().is_none_or(|id| scenario.job(id).is_none()))
+        .map(|run| format!("{} with {:?}", run.tool, run.hello.arguments))
+        .collect();
+    of_runner("prompt", findings).none("every engine is told a prompt of the scenario's jobs", &strangers);
+    if !scenario.expect.order.is_empty() {
+        let wrong = out_of_order(scenario, seen);
+        of_runner("order", findings)
+            .and_of(scenario)
+            .none(&scenario.expect.order.join(", then "), &wrong);
+    }
+}
+
+/// While nobody listens, the fake sees nothing; that the runner tried, only its log can tell.
+fn met_an_outage(seen: &RunEvidence) -> bool {
+    let kinds = seen.shadow_log.lines.iter().filter_map(|line| {
+        let object = line.object.as_ref()?;
+        object.get("kind")?.as_str()
+    });
+    kinds.into_iter().any(|kind| kind.starts_with("connect"))
+}
+
+fn out_of_order(scenario: &Scenario, seen: &RunEvidence) -> Vec<String> {
+    let moments: Vec<ScenarioEvent> = scenario
+        .expect
+        .order
+        .iter()
+        .filter_map(|text| ScenarioEvent::parse(text))
+        .collect();
+    let at = |moment: &ScenarioEvent| {
+        let found = seen.timeline.iter().find(|seen| {
+            seen.kind == moment.kind && seen.subject == moment.subject && seen.ordinal == moment.ordinal
+        });
+        found.map(|seen| (seen.earliest, seen.at))
+    };
+    let name =
+        |moment: &ScenarioEvent| format!("{} {}#{}", moment.kind.name(), moment.subject, moment.ordinal);
+    let mut wrong: Vec<String> = moments
+        .iter()
+        .filter(|moment| at(moment).is_none())
+        .map(|moment| format!("{} never happened", name(moment)))
+        .collect();
+    for pair in moments.windows(2) {
+        if let (Some(first), Some(second)) = (at(&pair[0]), at(&pair[1]))
+            && first.0 >= second.1
+        {
+            wrong.push(format!("{} came before {}", name(&pair[1]), name(&pair[0])));
+        }
+    }
+    wrong
+}

@@ -1,0 +1,168 @@
+//! Where the jobs ended, and how often what worked on them was started.
+
+use std::collections::BTreeMap;
+
+use stub_coordinator::Exchange;
+
+use super::of_runner;
+use crate::evidence::RunEvidence;
+use crate::fake_engine::{SHIP, VERIFY};
+use crate::outcome::Finding;
+use crate::scenario::Scenario;
+use crate::supervise::ProcessExit;
+
+pub(super) fn check(scenario: &Scenario, seen: &RunEvidence, findings: &mut Vec<Finding>) {
+    let expect = &scenario.expect;
+    if let Some(add) = &seen.add {
+        of_runner("add", findings).equal(&ProcessExit::Code(0), &add.exit);
+    }
+    outcome_of_jobs(["stages", "runs"], scenario, seen, findings);
+    of_runner("one-stage", findings).none("each job file in exactly one stage folder", &in_two_stages(seen));
+    for (name, tool, expected) in [
+        ("ships", SHIP, &expect.ships),
+        ("verifies", VERIFY, &expect.verifies),
+    ] {
+        if let Some(expected) = expected {
+            let starts = seen.runs.iter().filter(|run| run.tool == tool);
+            let starts = counted(starts.map(|run| run.job.as_deref()));
+            of_runner(name, findings)
+                .and_of(scenario)
+                .equal(&without_zeros(expected), &starts);
+        }
+    }
+    if let Some(expected) = &expect.quarantined {
+        let held: Vec<String> = in_stage(seen, "quarantine");
+        of_runner("quarantined", findings)
+            .and_of(scenario)
+            .equal(expected, &held);
+    }
+    if !expect.reasons.is_empty() {
+        let recorded = expect
+            .reasons
+            .keys()
+            .map(|id| (id.clone(), reason(seen, id)))
+            .collect();
+        of_runner("reasons", findings)
+            .and_of(scenario)
+            .equal(&expect.reasons, &recorded);
+    }
+    if !expect.reported.is_empty() {
+        let told = expect.reported.keys().map(|id| (id.clone(), code_told(seen, id)));
+        of_runner("reported", findings)
+            .and_of(scenario)
+            .equal(&expect.reported, &told.collect());
+    }
+    let expected_stages = &expect.coordinator_stages;
+    if !expected_stages.is_empty() {
+        let held = expected_stages.keys().map(|id| {
+            let stage = seen
+                .coordinator
+                .stages
+                .get(id)
+                .cloned()
+                .unwrap_or_else(|| "unknown".into());
+            (id.clone(), stage)
+        });
+        let held: BTreeMap<String, String> = held.collect();
+        of_runner("coordinator-stages", findings)
+            .and_of(scenario)
+            .equal(expected_stages, &held);
+    }
+}
+
+/// Where every job ended and how often each was worked on, as checks of these two names.
+pub(super) fn outcome_of_jobs(
+    [stages, runs]: [&'static str; 2],
+    scenario: &Scenario,
+    seen: &RunEvidence,
+    findings: &mut Vec<Finding>,
+) {
+    if let Some(expected) = &scenario.expect.stages {
+        of_runner(stages, findings)
+            .and_of(scenario)
+            .equal(expected, &self::stages(seen));
+    }
+    if let Some(expected) = &scenario.expect.runs {
+        let engines = counted(seen.engine_runs().map(|run| run.job.as_deref()));
+        of_runner(runs, findings)
+            .and_of(scenario)
+            .equal(&without_zeros(expected), &engines);
+    }
+}
+
+/// The stage of every job file, by id; of one that lies in several, all of them.
+fn stages(seen: &RunEvidence) -> BTreeMap<String, String> {
+    let mut stages: BTreeMap<String, String> = BTreeMap::new();
+    for file in &seen.stage_files {
+        let id = file.name.trim_end_matches(".md").to_owned();
+        let stage = stages.entry(id).or_default();
+        if !stage.is_empty() {
+            stage.push_str(" and ");
+        }
+        stage.push_str(&file.stage);
+    }
+    stages
+}
+
+fn in_two_stages(seen: &RunEvidence) -> Vec<String> {
+    let twice = stages(seen)
+        .into_iter()
+        .filter(|(_, stage)| stage.contains(" and "));
+    twice.map(|(id, stage)| format!("{id}: {stage}")).collect()
+}
+
+fn in_stage(seen: &RunEvidence, stage: &str) -> Vec<String> {
+    let held = seen.stage_files.iter().filter(|file| file.stage == stage);
+    held.map(|file| file.name.trim_end_matches(".md").to_owned())
+        .collect()
+}
+
+fn counted<'a>(jobs: impl Iterator<Item = Option<&'a str>>) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for job in jobs {
+        *counts.entry(job.unwrap_or("(no job)").to_owned()).or_default() += 1;
+    }
+    counts
+}
+
+fn without_zeros(counts: &BTreeMap<String, usize>) -> BTreeMap<String, usize> {
+    counts
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(id, count)| (id.clone(), *count))
+        .collect()
+}
+
+/// The code in the last report of this job's stage.
+fn code_told(seen: &RunEvidence, id: &str) -> String {
+    let is_it = |exchange: &&Exchange| {
+        exchange.operation.as_deref() == Some("job.report") && exchange.job.as_deref() == Some(id)
+    };
+    let last = seen.coordinator.journal.iter().rfind(is_it);
+    let detail = last.and_then(|report| report.request_body.as_ref()?.get("detail")?.as_str());
+    let code = detail.and_then(|detail| detail.split(':').next());
+    code.unwrap_or("nothing reported").to_owned()
+}
+
+/// The reason that the runner shows for a job, wherever in its JSON it stands.
+fn reason(seen: &RunEvidence, id: &str) -> String {
+    let shown = seen
+        .shown
+        .get(id)
+        .map(|shown| serde_json::from_str(&shown.stdout).unwrap_or_default());
+    shown
+        .as_ref()
+        .and_then(find_reason)
+        .unwrap_or_else(|| "none shown".into())
+}
+
+pub(crate) fn find_reason(value: &serde_json::Value) -> Option<String> {
+    match value {
+        serde_json::Value::Object(fields) => match fields.get("reason").and_then(|reason| reason.as_str()) {
+            Some(reason) => Some(reason.to_owned()),
+            None => fields.values().find_map(find_reason),
+        },
+        serde_json::Value::Array(items) => items.iter().rev().find_map(find_reason),
+        _ => None,
+    }
+}

@@ -1,0 +1,244 @@
+//! The shadow log: every line well formed, every decision told once, and exactly what the scenario expects.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::of_runner;
+use crate::evidence::RunEvidence;
+use crate::outcome::Finding;
+use crate::scenario::expect::{ExpectedShadowError, ExpectedVerdict};
+use crate::scenario::{FlagState, FleetMode, Scenario};
+
+const VERDICTS: [&str; 4] = ["AGREE", "DIVERGE", "COORD_EMPTY", "LOCAL_EMPTY"];
+const REASONS: [&str; 10] = [
+    "invalid",
+    "stale_view",
+    "unknown",
+    "finished",
+    "running",
+    "lock_held",
+    "caps",
+    "tie",
+    "order",
+    "unexplained",
+];
+
+pub(super) fn check(scenario: &Scenario, seen: &RunEvidence, findings: &mut Vec<Finding>) {
+    let expect = &scenario.expect;
+    if scenario.mode() != FleetMode::Shadow && !has_seeded_log(scenario) {
+        let lines: Vec<&String> = seen.shadow_log.lines.iter().map(|line| &line.text).collect();
+        of_runner("no-shadow-log", findings).none("no line in the shadow log", &lines);
+    }
+    if !has_seeded_log(scenario) {
+        of_runner("log-lines", findings).none("whole lines, an object each", &malformed(seen));
+        of_runner("one-outcome", findings).none("one outcome line a decision", &duplicate_decisions(seen));
+    }
+    if let Some(expected) = expect.decisions {
+        let decisions = objects(seen)
+            .filter(|object| text(object, "decision").is_some())
+            .count();
+        of_runner("decisions", findings)
+            .and_of(scenario)
+            .equal(&expected, &decisions);
+    }
+    compare(scenario, seen, findings);
+}
+
+/// Each part of the log against what is expected of it.
+fn compare(scenario: &Scenario, seen: &RunEvidence, findings: &mut Vec<Finding>) {
+    let told = read(scenario, seen);
+    let free_order = is_any_order(scenario);
+    for (part, expected) in expected(scenario) {
+        let Some(mut expected) = expected else {
+            continue;
+        };
+        let observed = told.iter().filter(|told| told.part == part);
+        let mut observed: Vec<String> = observed.map(|told| told.text.clone()).collect();
+        if free_order == FlagState::On {
+            expected.sort();
+            observed.sort();
+        }
+        of_runner(part, findings)
+            .and_of(scenario)
+            .equal(&expected, &observed);
+    }
+}
+
+/// What each part of the log has to hold, where that is described.
+pub(crate) fn expected(scenario: &Scenario) -> [(&'static str, Option<Vec<String>>); 4] {
+    let expect = &scenario.expect;
+    let verdicts = expect.part(&expect.verdicts);
+    let errors = expect.part(&expect.errors);
+    [
+        (
+            "verdicts",
+            verdicts.map(|verdicts| verdicts.iter().map(show_verdict).collect()),
+        ),
+        (
+            "errors",
+            errors.map(|errors| errors.iter().map(show_error).collect()),
+        ),
+        ("skipped", expect.part(&expect.skipped)),
+        ("events", expect.part(&expect.events)),
+    ]
+}
+
+/// The log of a scenario that brings its own is not the runner's work alone.
+pub(crate) fn has_seeded_log(scenario: &Scenario) -> bool {
+    let runner = &scenario.runner;
+    let repeated = runner.repeated.iter().map(|file| &file.file);
+    runner
+        .files
+        .keys()
+        .chain(repeated)
+        .any(|name| name.contains("fleet-shadow.log"))
+}
+
+/// With more than one worker, lines come in any order.
+pub(crate) fn is_any_order(scenario: &Scenario) -> FlagState {
+    let arguments = &scenario.runner.args;
+    let many = arguments
+        .iter()
+        .zip(arguments.iter().skip(1))
+        .any(|(name, value)| name == "--workers" && value.parse::<u32>().is_ok_and(|workers| workers > 1));
+    if many { FlagState::On } else { FlagState::Off }
+}
+
+fn malformed(seen: &RunEvidence) -> Vec<String> {
+    let mut wrong: Vec<String> = Vec::new();
+    if !seen.shadow_log.closed {
+        wrong.push("the last line lacks its newline".into());
+    }
+    for line in &seen.shadow_log.lines {
+        let fault = match &line.object {
+            None => Some("is no JSON object".to_owned()),
+            Some(object) => fault_of(object),
+        };
+        wrong.extend(fault.map(|fault| format!("line {} {fault}: {}", line.number, line.text)));
+    }
+    wrong
+}
+
+fn fault_of(object: &Map<String, Value>) -> Option<String> {
+    for key in ["ts", "localJob", "coordJob", "verdict"] {
+        if !object.contains_key(key) {
+            return Some(format!("lacks `{key}`"));
+        }
+    }
+    let instant = text(object, "ts").and_then(|ts| ts.parse::<jiff::Timestamp>().ok());
+    if instant.is_none() {
+        return Some("has a `ts` that is no RFC 3339 instant".into());
+    }
+    match text(object, "verdict") {
+        None => None,
+        Some(verdict) if !VERDICTS.contains(&verdict.as_str()) => {
+            Some(format!("has an unknown verdict `{verdict}`"))
+        }
+        Some(verdict) => match (verdict.as_str(), text(object, "reason")) {
+            ("DIVERGE", Some(reason)) if REASONS.contains(&reason.as_str()) => None,
+            ("DIVERGE", _) => Some("is a DIVERGE without a known `reason`".into()),
+            _ => None,
+        },
+    }
+}
+
+fn duplicate_decisions(seen: &RunEvidence) -> Vec<String> {
+    let mut decisions: BTreeMap<String, usize> = BTreeMap::new();
+    for object in objects(seen) {
+        if let Some(decision) = text(object, "decision") {
+            *decisions.entry(decision).or_default() += 1;
+        }
+    }
+    let twice = decisions.into_iter().filter(|(_, lines)| *lines > 1);
+    twice
+        .map(|(decision, lines)| format!("decision {decision} has {lines} lines"))
+        .collect()
+}
+
+/// A line of the log in the words in which a scenario describes it.
+pub(crate) struct DescribedLine {
+    /// The part of the description that it belongs to.
+    pub(crate) part: &'static str,
+    /// Its position in the log, from 0.
+    pub(crate) line: usize,
+    pub(crate) text: String,
+}
+
+pub(crate) fn read(scenario: &Scenario, seen: &RunEvidence) -> Vec<DescribedLine> {
+    let expected = scenario.expect.verdicts.as_deref().unwrap_or_default();
+    let ranked = expected.iter().any(|verdict| verdict.rank.is_some());
+    let wanted = |operation: &str| {
+        scenario
+            .expect
+            .errors_of
+            .as_deref()
+            .is_none_or(|only| only == operation)
+    };
+    let mut told = Vec::new();
+    let mut verdicts = 0;
+    for (line, object) in numbered(seen) {
+        let field = |key| text(object, key).unwrap_or_else(|| "null".into());
+        let (part, text) = match (text(object, "verdict"), field("event").as_str()) {
+            (Some(verdict), _) => {
+                let any = expected
+                    .get(verdicts)
+                    .is_some_and(|verdict| verdict.coord.as_deref() == Some("*"));
+                verdicts += 1;
+                let verdict = ExpectedVerdict {
+                    local: text(object, "localJob"),
+                    coord: text(object, "coordJob").map(|coord| if any { "*".into() } else { coord }),
+                    verdict,
+                    reason: text(object, "reason"),
+                    rank: object.get("rank").and_then(Value::as_u64).filter(|_| ranked),
+                };
+                ("verdicts", show_verdict(&verdict))
+            }
+            (None, "shadow-error") if wanted(&field("operation")) => {
+                let error = ExpectedShadowError {
+                    operation: field("operation"),
+                    kind: field("kind"),
+                };
+                ("errors", show_error(&error))
+            }
+            (None, "shadow-error") => continue,
+            (None, "skipped") => ("skipped", field("reason")),
+            (None, other) => ("events", other.to_owned()),
+        };
+        told.push(DescribedLine { part, line, text });
+    }
+    told
+}
+
+/// The objects of the log, each with the position of its line.
+pub(crate) fn numbered(seen: &RunEvidence) -> impl Iterator<Item = (usize, &Map<String, Value>)> {
+    let lines = seen.shadow_log.lines.iter().enumerate();
+    lines.filter_map(|(index, line)| Some((index, line.object.as_ref()?)))
+}
+
+fn objects(seen: &RunEvidence) -> impl Iterator<Item = &Map<String, Value>> {
+    numbered(seen).map(|(_, object)| object)
+}
+
+fn show_verdict(verdict: &ExpectedVerdict) -> String {
+    let name = |job: &Option<String>| job.clone().unwrap_or_else(|| "none".into());
+    let reason = verdict
+        .reason
+        .as_ref()
+        .map_or(String::new(), |reason| format!(" ({reason})"));
+    let rank = verdict.rank.map_or(String::new(), |rank| format!(" rank {rank}"));
+    format!(
+        "{} local {} coord {}{reason}{rank}",
+        verdict.verdict,
+        name(&verdict.local),
+        name(&verdict.coord)
+    )
+}
+
+fn show_error(error: &ExpectedShadowError) -> String {
+    format!("{} {}", error.operation, error.kind)
+}
+
+fn text(object: &Map<String, Value>, key: &str) -> Option<String> {
+    object.get(key).and_then(Value::as_str).map(ToOwned::to_owned)
+}

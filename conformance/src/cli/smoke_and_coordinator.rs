@@ -1,0 +1,136 @@
+//! The two runs that are not of the scenario folder: the smoke scenarios, and the checks of a coordinator.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use conformance::coordinator::{self, AccessLevel, CheckRunControl, http_client::CoordinatorClient};
+use conformance::driver::stop_signal::StopSignal;
+use conformance::report::event_stream::{CaseReport, RunEndReason, RunEvent, RunStarted, VERSION};
+use conformance::smoke;
+use conformance::stdio;
+use conformance::suite::{self, chain};
+
+use super::invocation::HarnessInvocation;
+use super::suite_selection::suite_for;
+use super::{BROKEN, CommonArguments, USAGE, fail, run};
+
+/// The coordinator to be judged, and how.
+pub(super) struct CoordinatorTarget {
+    pub(super) url: String,
+    pub(super) token_file: Option<PathBuf>,
+    pub(super) observe: bool,
+}
+
+/// Runs the smoke scenarios; exit 3 where the profile is wrong, 1 where the runner is.
+pub(super) fn smoke(only: &[String], options: &CommonArguments) -> Result<ExitCode, ExitCode> {
+    let ids = wanted(smoke::scenarios().map(|(id, _)| id.to_owned()).collect(), only)?;
+    let mut reports = run::reports(options)?;
+    let suite = suite_for(options)?;
+    run::begin(&mut reports, run::started(&suite, "smoke", 1, ids, options))?;
+    let began = Instant::now();
+    run::end_on_signals(&suite.stop);
+    let invocation = HarnessInvocation::of_this_process(options);
+    smoke::judge(&suite, only, |verdict| {
+        let again = invocation.with(&["smoke", "--keep", &verdict.id]);
+        reports.take(RunEvent::CaseEnded(Box::new(CaseReport::of(
+            verdict.clone(),
+            None,
+            again,
+        ))));
+    });
+    reports.end(end(&suite.stop), began.elapsed());
+    Ok(ExitCode::from(reports.close()))
+}
+
+/// Judges the coordinator at this address.
+pub(super) fn coordinator(
+    target: &CoordinatorTarget,
+    only: Vec<String>,
+    options: &CommonArguments,
+) -> Result<ExitCode, ExitCode> {
+    let reach = match target.observe {
+        true => AccessLevel::Observe,
+        false => AccessLevel::Everything,
+    };
+    let ids = wanted(coordinator::ids(reach), &only)?;
+    let client = client(target).map_err(|message| fail(USAGE, &message))?;
+    let mut reports = run::reports(options)?;
+    if let Err(error) = client.reach() {
+        let url = &target.url;
+        let message = format!("nobody answers at {url} ({error}); is it running, and is that its address?");
+        return Err(fail(BROKEN, &message));
+    }
+    let attendant = CheckRunControl {
+        stop: StopSignal::default(),
+        only,
+        waits: Some(Arc::new(|ms| {
+            stdio::say(format_args!(
+                "waiting {ms} ms, so that a lease of the coordinator's comes to its end"
+            ));
+        })),
+    };
+    let started = RunStarted {
+        version: VERSION,
+        command: "coordinator".into(),
+        harness: env!("CARGO_PKG_VERSION").into(),
+        at: suite::now(),
+        subject: target.url.clone(),
+        jobs: 1,
+        cases: ids,
+        ..RunStarted::default()
+    };
+    run::begin(&mut reports, started)?;
+    let began = Instant::now();
+    run::end_on_signals(&attendant.stop);
+    let invocation = HarnessInvocation::of_this_process(options);
+    coordinator::judge(&client, reach, &attendant, |verdict| {
+        let again = target.again(&verdict.id, &invocation);
+        reports.take(RunEvent::CaseEnded(Box::new(CaseReport::of(
+            verdict.clone(),
+            None,
+            again,
+        ))));
+    });
+    reports.end(end(&attendant.stop), began.elapsed());
+    Ok(ExitCode::from(reports.close()))
+}
+
+impl CoordinatorTarget {
+    /// The command that makes this check again.
+    fn again(&self, id: &str, invocation: &HarnessInvocation) -> String {
+        let token = self.token_file.as_deref().map(|path| path.to_string_lossy());
+        let mut words = vec!["coordinator", id, "--url", &self.url];
+        let token = token.as_deref().map(|path| ["--token-file", path]);
+        words.extend(token.into_iter().flatten());
+        words.extend(self.observe.then_some("--observe"));
+        invocation.with(&words)
+    }
+}
+
+fn client(target: &CoordinatorTarget) -> Result<CoordinatorClient, String> {
+    let token = target.token_file.as_deref().map(std::fs::read_to_string);
+    let token = token
+        .transpose()
+        .map_err(|error| format!("the token file can't be read: {error}"))?;
+    let token = token.map(|token| token.trim().to_owned());
+    CoordinatorClient::new(&target.url, token).map_err(|error| chain(&error))
+}
+
+/// Those of all that are named, or all where none is.
+fn wanted(all: Vec<String>, only: &[String]) -> Result<Vec<String>, ExitCode> {
+    if let Some(unknown) = only.iter().find(|id| !all.contains(id)) {
+        let message = format!("there is no `{unknown}` here; there are {}", all.join(", "));
+        return Err(fail(USAGE, &message));
+    }
+    let is_wanted = |id: &String| only.is_empty() || only.contains(id);
+    Ok(all.into_iter().filter(is_wanted).collect())
+}
+
+fn end(stop: &StopSignal) -> RunEndReason {
+    match stop.asked() {
+        true => RunEndReason::Interrupted,
+        false => RunEndReason::Complete,
+    }
+}

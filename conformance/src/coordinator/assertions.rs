@@ -1,0 +1,66 @@
+//! Whether what a check demands holds, and what it reads of an answer for that.
+
+use serde_json::Value;
+
+use super::http_client::{ClientError, CoordinatorAnswer};
+
+/// Why a check did not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProbeError {
+    /// The coordinator is wrong.
+    Violation(String),
+    /// It can't be told.
+    Inconclusive(String),
+}
+
+pub type ProbeResult = Result<(), ProbeError>;
+
+/// A granted lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GrantedLease {
+    pub id: String,
+    pub job: String,
+    pub token: u64,
+    pub ttl_ms: u64,
+}
+
+/// Fails with this message unless the condition holds.
+pub fn ensure(condition: bool, message: impl FnOnce() -> String) -> ProbeResult {
+    if condition {
+        Ok(())
+    } else {
+        Err(ProbeError::Violation(message()))
+    }
+}
+
+/// The lease that a claim was answered with.
+pub fn lease(answer: &CoordinatorAnswer) -> Result<GrantedLease, ProbeError> {
+    let text = |value: &Value| value.as_str().map(ToOwned::to_owned);
+    let (lease, job) = (&answer.body["lease"], &answer.body["job"]);
+    let read = || {
+        Some(GrantedLease {
+            id: text(&lease["id"])?,
+            job: text(&job["id"])?,
+            token: lease["fencingToken"].as_u64()?,
+            ttl_ms: lease["ttlMs"].as_u64()?,
+        })
+    };
+    read()
+        .ok_or_else(|| ProbeError::Violation(format!("the answer to a claim lacks a field: {}", answer.body)))
+}
+
+/// Whether the token opens the door: where it does not, nothing can be told of what is behind.
+pub(super) fn ensure_authorized(answer: &CoordinatorAnswer) -> ProbeResult {
+    match answer.status {
+        401 | 403 => Err(ProbeError::Inconclusive(format!(
+            "the token is refused with {} {}; give one of the scopes shadow, work and submit by --token-file, or use \
+             --observe with one of the scope shadow",
+            answer.status, answer.body
+        ))),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn no_answer_error(error: ClientError) -> ProbeError {
+    ProbeError::Violation(crate::suite::chain(&error))
+}

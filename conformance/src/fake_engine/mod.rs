@@ -1,0 +1,93 @@
+//! Stand-ins: what is found on PATH in place of an engine, `verify-it` or `ship-it`. Each start asks the
+//! harness over a Unix socket what to do, so that the harness knows of every start and of every end.
+//! `client` is the process that was started, `server` the harness's side.
+
+pub mod engine_process;
+pub mod server;
+mod server_loop;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::scenario::SpawnKind;
+use crate::signal_dispositions::SignalDispositions;
+
+/// The line in a prompt by which a stand-in engine knows its job.
+pub const JOB_LINE: &str = "stand-in: ";
+/// Stand-ins for commands, which find the job as their first argument.
+pub const VERIFY: &str = "verify-it";
+pub const SHIP: &str = "ship-it";
+
+/// What a stand-in says of itself when it starts: everything that the runner decided about its start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EngineHello {
+    /// The name that it was called by.
+    pub tool: String,
+    pub pid: u32,
+    pub arguments: Vec<String>,
+    pub environment: BTreeMap<String, String>,
+    pub folder: String,
+    pub stdin: StdinState,
+    /// The signals that it does not have the default of.
+    pub signals: SignalDispositions,
+    /// What it was told, from standard input or from the file that an argument names.
+    pub prompt: String,
+    /// The argument lists of the processes above it, nearest first.
+    pub ancestors: Vec<String>,
+    /// The run that this process goes on with, after it replaced itself.
+    pub resumes: Option<usize>,
+}
+
+/// What was found on standard input (clause O-11).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StdinState {
+    /// It could be read to its end.
+    Ended,
+    /// It stayed open and silent.
+    Open,
+}
+
+/// What the harness tells a stand-in to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EngineInstructions {
+    pub run: usize,
+    pub takes_ms: u64,
+    pub exit: i32,
+    pub writes: Vec<String>,
+    pub prints: String,
+    pub ignores_term: bool,
+    pub spawns: Option<SpawnInstruction>,
+}
+
+/// A process that a stand-in leaves running.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SpawnInstruction {
+    Child,
+    Setsid,
+    DoubleFork,
+}
+
+impl From<SpawnKind> for SpawnInstruction {
+    fn from(spawns: SpawnKind) -> SpawnInstruction {
+        match spawns {
+            SpawnKind::Child => SpawnInstruction::Child,
+            SpawnKind::Setsid => SpawnInstruction::Setsid,
+            SpawnKind::DoubleFork => SpawnInstruction::DoubleFork,
+        }
+    }
+}
+
+/// What a stand-in says after its hello; a connection that closes without `Exits` was a stand-in that was ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EngineMessage {
+    /// It got SIGTERM. Of that it ends, unless it ignores it.
+    GotTerm,
+    Exits(i32),
+    Resumes,
+}

@@ -1,0 +1,397 @@
+//! The server's loop: one thread that polls the socket and every connection, so that the end of one process
+//! is always noticed before the start of one that came after it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{PipeReader, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::time::Instant;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::server::{EngineEvent, EngineRun, EngineScript};
+use super::{EngineHello, EngineInstructions, EngineMessage, JOB_LINE, SHIP, VERIFY};
+use crate::scenario::EngineBehaviour;
+
+/// A hello is bounded: it holds a prompt of 2 MiB at most, escaped.
+const MESSAGE_LIMIT: usize = 16 << 20;
+
+struct EngineConnection {
+    stream: UnixStream,
+    received: Vec<u8>,
+    run: Option<usize>,
+    held: Option<WaitingEngine>,
+    resuming: bool,
+}
+
+/// What can be read without waiting.
+struct ReadableSources {
+    control: bool,
+    listener: bool,
+    ticked: bool,
+    connections: Vec<usize>,
+}
+
+const NOTHING: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 0,
+};
+
+struct WaitingEngine {
+    name: String,
+    instructions: EngineInstructions,
+}
+
+pub(super) struct ServerLoop {
+    listener: UnixListener,
+    control: PipeReader,
+    /// Looks at who is alive are asked for here, until whoever asks is gone.
+    ticks: Option<PipeReader>,
+    pending: Vec<u8>,
+    script: EngineScript,
+    attempts: BTreeMap<(String, String), u32>,
+    connections: Vec<EngineConnection>,
+    runs: Vec<EngineRun>,
+    /// Runs whose start is told only when they are deaf to SIGTERM, so that what it sets off finds them so.
+    awaiting_term_ignored: BTreeSet<usize>,
+    events: Box<dyn Fn(EngineEvent) + Send>,
+}
+
+impl ServerLoop {
+    pub(super) fn new(
+        listener: UnixListener,
+        (control, ticks): (PipeReader, PipeReader),
+        script: EngineScript,
+        events: Box<dyn Fn(EngineEvent) + Send>,
+    ) -> ServerLoop {
+        ServerLoop {
+            listener,
+            control,
+            ticks: Some(ticks),
+            pending: Vec::new(),
+            script,
+            attempts: BTreeMap::new(),
+            connections: Vec::new(),
+            runs: Vec::new(),
+            awaiting_term_ignored: BTreeSet::new(),
+            events,
+        }
+    }
+
+    /// Every run that was seen.
+    pub(super) fn into_runs(self) -> Vec<EngineRun> {
+        self.runs
+    }
+
+    /// Serves until the control pipe closes.
+    pub(super) fn serve(&mut self) {
+        loop {
+            let Some(first) = self.wait(None) else { return };
+            if first.ticked {
+                self.take_ticks();
+            }
+            // Whatever is not over at this second look was alive at its beginning.
+            let now = Instant::now();
+            let Some(ReadableSources {
+                control,
+                listener,
+                connections: ready,
+                ..
+            }) = self.wait(Some(&NOTHING))
+            else {
+                return;
+            };
+            self.note_alive(now, &ready);
+            // Ends first: what has ended by now ended before what is only now saying hello.
+            let mut gone = Vec::new();
+            for index in ready {
+                if self.receive(index) == StreamStatus::Closed {
+                    gone.push(index);
+                }
+            }
+            for index in gone.into_iter().rev() {
+                let connection = self.connections.remove(index);
+                self.end(&connection);
+            }
+            for index in 0..self.connections.len() {
+                self.handle_lines(index);
+            }
+            if listener {
+                self.accept();
+            }
+            if control && self.handle_control() == StreamStatus::Closed {
+                return;
+            }
+        }
+    }
+
+    fn wait(&self, limit: Option<&Timespec>) -> Option<ReadableSources> {
+        let mut watched = vec![
+            PollFd::from_borrowed_fd(self.control.as_fd(), PollFlags::IN),
+            PollFd::from_borrowed_fd(self.listener.as_fd(), PollFlags::IN),
+        ];
+        let ticks = self.ticks.as_ref();
+        watched.extend(ticks.map(|ticks| PollFd::from_borrowed_fd(ticks.as_fd(), PollFlags::IN)));
+        let fixed = watched.len();
+        watched.extend(
+            self.connections
+                .iter()
+                .map(|connection| PollFd::new(&connection.stream, PollFlags::IN)),
+        );
+        loop {
+            match poll(&mut watched, limit) {
+                Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return None,
+                Ok(_) => break,
+            }
+        }
+        let ready = |index: usize| !watched[index].revents().is_empty();
+        Some(ReadableSources {
+            control: ready(0),
+            listener: ready(1),
+            ticked: fixed > 2 && ready(2),
+            connections: (0..self.connections.len())
+                .filter(|index| ready(index + fixed))
+                .collect(),
+        })
+    }
+
+    fn take_ticks(&mut self) {
+        let read = self.ticks.as_mut().map(|ticks| ticks.read(&mut [0; 256]));
+        if !matches!(read, Some(Ok(1..))) {
+            self.ticks = None;
+        }
+    }
+
+    fn note_alive(&mut self, now: Instant, ready: &[usize]) {
+        for (index, connection) in self.connections.iter().enumerate() {
+            if let (Some(run), false) = (connection.run, ready.contains(&index)) {
+                self.runs[run].alive_at = now;
+            }
+        }
+    }
+
+    fn accept(&mut self) {
+        while let Ok((stream, _)) = self.listener.accept() {
+            let _ = stream.set_nonblocking(true);
+            self.connections.push(EngineConnection {
+                stream,
+                received: Vec::new(),
+                run: None,
+                held: None,
+                resuming: false,
+            });
+        }
+    }
+
+    fn receive(&mut self, index: usize) -> StreamStatus {
+        let connection = &mut self.connections[index];
+        let mut buffer = [0_u8; 64 << 10];
+        loop {
+            match connection.stream.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(read) if connection.received.len() + read <= MESSAGE_LIMIT => {
+                    connection.received.extend_from_slice(&buffer[..read]);
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return StreamStatus::Open,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Ok(_) | Err(_) => break,
+            }
+        }
+        self.handle_lines(index);
+        StreamStatus::Closed
+    }
+
+    /// Acts on every whole line of this connection.
+    fn handle_lines(&mut self, index: usize) {
+        while let Some(end) = self.connections[index]
+            .received
+            .iter()
+            .position(|byte| *byte == b'\n')
+        {
+            let line: Vec<u8> = self.connections[index].received.drain(..=end).collect();
+            match self.connections[index].run {
+                None => self.handle_hello(index, &line),
+                Some(run) => match serde_json::from_slice(&line) {
+                    Ok(EngineMessage::GotTerm) => self.note_term(run),
+                    Ok(EngineMessage::Exits(code)) => self.runs[run].exit = Some(code),
+                    Ok(EngineMessage::Resumes) => self.connections[index].resuming = true,
+                    Err(_) => {}
+                },
+            }
+        }
+    }
+
+    fn handle_hello(&mut self, index: usize, line: &[u8]) {
+        let Ok(hello) = serde_json::from_slice::<EngineHello>(line) else {
+            return;
+        };
+        let job = job_of(&hello);
+        let does = self.does(&hello.tool, job.as_deref());
+        let resumes = hello.resumes.is_some();
+        let run = match hello.resumes {
+            Some(run) if run < self.runs.len() => run,
+            _ => self.begin(hello, job),
+        };
+        match does.ignores_term && !resumes {
+            true => {
+                self.awaiting_term_ignored.insert(run);
+            }
+            false => self.report_start(run),
+        }
+        self.connections[index].run = Some(run);
+        let instructions = self.instructions(run, &does);
+        match does.until.filter(|name| !self.script.released.contains(name)) {
+            Some(name) => self.connections[index].held = Some(WaitingEngine { name, instructions }),
+            None => tell(&mut self.connections[index].stream, &instructions),
+        }
+    }
+
+    fn begin(&mut self, hello: EngineHello, job: Option<String>) -> usize {
+        let run = self.runs.len();
+        let at = Instant::now();
+        let tool = hello.tool.clone();
+        *self
+            .attempts
+            .entry((tool.clone(), job.clone().unwrap_or_default()))
+            .or_default() += 1;
+        self.runs.push(EngineRun {
+            tool,
+            job,
+            hello,
+            started: at,
+            got_term: None,
+            alive_at: at,
+            ended: None,
+            exit: None,
+        });
+        run
+    }
+
+    fn report_start(&mut self, run: usize) {
+        self.awaiting_term_ignored.remove(&run);
+        let EngineRun {
+            tool, job, started, ..
+        } = &self.runs[run];
+        (self.events)(EngineEvent::Started {
+            run,
+            tool: tool.clone(),
+            job: job.clone(),
+            at: *started,
+        });
+    }
+
+    /// The first SIGTERM of a run.
+    fn note_term(&mut self, run: usize) {
+        let noted = &mut self.runs[run];
+        if noted.got_term.is_some() {
+            return;
+        }
+        let at = Instant::now();
+        noted.got_term = Some((noted.alive_at, at));
+        let (tool, job) = (noted.tool.clone(), noted.job.clone());
+        (self.events)(EngineEvent::GotTerm { run, tool, job, at });
+    }
+
+    fn does(&self, tool: &str, job: Option<&str>) -> EngineBehaviour {
+        let job = self
+            .script
+            .jobs
+            .iter()
+            .find(|known| Some(known.id.as_str()) == job);
+        match (job, tool) {
+            (Some(job), VERIFY) => job.verifies.clone(),
+            (Some(job), SHIP) => job.ships.clone(),
+            (Some(job), _) => job.does.clone(),
+            (None, _) => EngineBehaviour::default(),
+        }
+    }
+
+    fn instructions(&self, run: usize, does: &EngineBehaviour) -> EngineInstructions {
+        let key = (
+            self.runs[run].tool.clone(),
+            self.runs[run].job.clone().unwrap_or_default(),
+        );
+        let attempt = self.attempts.get(&key).copied().unwrap_or(1);
+        let exit = if attempt <= does.fails_attempts {
+            1
+        } else {
+            does.exit.unwrap_or(0)
+        };
+        EngineInstructions {
+            run,
+            takes_ms: does
+                .takes
+                .map_or(0, |takes| u64::try_from(takes.0.as_millis()).unwrap_or(u64::MAX)),
+            exit,
+            writes: does.writes.clone(),
+            prints: does.prints.clone().unwrap_or_default(),
+            ignores_term: does.ignores_term,
+            spawns: does.spawns.map(Into::into),
+        }
+    }
+
+    fn end(&mut self, connection: &EngineConnection) {
+        let (Some(run), false) = (connection.run, connection.resuming) else {
+            return;
+        };
+        if self.awaiting_term_ignored.contains(&run) {
+            self.report_start(run);
+        }
+        let at = Instant::now();
+        self.runs[run].ended = Some(at);
+        let (tool, job) = (self.runs[run].tool.clone(), self.runs[run].job.clone());
+        (self.events)(EngineEvent::Gone { run, tool, job, at });
+    }
+
+    /// Releases what the harness names, or ends when it closes the pipe.
+    fn handle_control(&mut self) -> StreamStatus {
+        let mut buffer = [0_u8; 1024];
+        match self.control.read(&mut buffer) {
+            Ok(0) | Err(_) => return StreamStatus::Closed,
+            Ok(read) => self.pending.extend_from_slice(&buffer[..read]),
+        }
+        while let Some(end) = self.pending.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.pending.drain(..=end).collect();
+            self.script
+                .released
+                .insert(String::from_utf8_lossy(&line).trim().to_owned());
+        }
+        for connection in &mut self.connections {
+            if connection
+                .held
+                .as_ref()
+                .is_some_and(|held| self.script.released.contains(&held.name))
+                && let Some(held) = connection.held.take()
+            {
+                tell(&mut connection.stream, &held.instructions);
+            }
+        }
+        StreamStatus::Open
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum StreamStatus {
+    Open,
+    Closed,
+}
+
+fn tell(stream: &mut UnixStream, instructions: &EngineInstructions) {
+    let mut line = serde_json::to_vec(instructions).unwrap_or_default();
+    line.push(b'\n');
+    // A stand-in that was ended meanwhile needs no orders; its end is seen on the same socket.
+    let _ = stream.write_all(&line);
+}
+
+/// The job that a stand-in was started for: named by its first argument, or by a line of its prompt.
+fn job_of(hello: &EngineHello) -> Option<String> {
+    if [VERIFY, SHIP].contains(&hello.tool.as_str()) {
+        return hello.arguments.first().cloned();
+    }
+    let in_text = |text: &str| {
+        text.lines()
+            .find_map(|line| line.strip_prefix(JOB_LINE).map(|id| id.trim().to_owned()))
+    };
+    in_text(&hello.prompt).or_else(|| hello.arguments.iter().find_map(|argument| in_text(argument)))
+}

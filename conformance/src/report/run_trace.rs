@@ -1,0 +1,171 @@
+//! What was seen of a run in plain, bounded words that a stream can carry: its commands, the jobs' stages, the
+//! shadow log, and one line of time from all witnesses. Reports show it; nothing is judged by it.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::timeline_events;
+use super::{cut, escape_control};
+use crate::evidence::{CommandRun, Evidence, RunEvidence};
+use crate::profile::Profile;
+use crate::supervise::ProcessExit;
+
+const STREAM_LINES: usize = 40;
+const LOG_LINES: usize = 60;
+const TREE_LINES: usize = 120;
+const MOMENTS: usize = 160;
+const LINE: usize = 400;
+
+/// One run of a scenario: the run itself, or one that it is compared with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RunTrace {
+    /// What is told apart by it: `the run`, `the same run at AQ_FLEET=0`, `the same run with a fleet`.
+    pub name: String,
+    /// Its folder, where that was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<String>,
+    pub commands: Vec<CommandTrace>,
+    /// Files and folders that it left.
+    pub folder: Vec<String>,
+    /// The lines of the shadow log.
+    pub log: Vec<String>,
+    /// What happened, in order of time.
+    pub moments: Vec<TimelineEvent>,
+    /// How many more there were.
+    pub moments_left_out: usize,
+    /// Why its stage folders could not be watched, or not all the time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unwatched: Option<String>,
+}
+
+/// A command of the runner's, finished.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CommandTrace {
+    /// The runner's name and the arguments.
+    pub line: String,
+    /// How it ended: `exit 0`, `signal 9`, `ended at its limit`, `could not be started`.
+    pub ended: String,
+    pub took_ms: u64,
+    /// The last lines of its standard output.
+    pub out: Vec<String>,
+    /// The last lines of its standard error.
+    pub err: Vec<String>,
+    /// Lines before those.
+    pub lines_left_out: usize,
+}
+
+/// Something that happened, in the words of who saw it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TimelineEvent {
+    /// Microseconds since the first moment.
+    pub at_us: u64,
+    pub seen_by: EventSource,
+    pub what: String,
+    /// The job and the operation that it is about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub about: Vec<String>,
+    /// Whether it is out of the ordinary: spoilt by a rule, a change of real state, a process that had to be killed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub odd: bool,
+    /// The job file that changed its stage folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved: Option<StageMove>,
+}
+
+/// A job file that changed its stage folder; a folder that is none of the stages is not named.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StageMove {
+    pub job: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+}
+
+/// Who saw something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum EventSource {
+    /// The runner's doings: its commands, the stand-ins that it started, the files that it moved, its log.
+    Runner,
+    /// The fake coordinator.
+    Coordinator,
+    /// The scenario itself: a step was done.
+    Script,
+}
+
+/// The accounts of all runs of a scenario.
+pub fn of(evidence: &Evidence, profile: &Profile) -> Vec<RunTrace> {
+    let others = [
+        ("the same run at AQ_FLEET=0", &evidence.offline),
+        ("the same run with a fleet", &evidence.paired),
+    ];
+    let others = others
+        .into_iter()
+        .filter_map(|(name, seen)| Some((name, seen.as_ref()?)));
+    std::iter::once(("the run", &evidence.run))
+        .chain(others)
+        .map(|(name, seen)| account(name, seen, profile))
+        .collect()
+}
+
+fn account(name: &str, seen: &RunEvidence, profile: &Profile) -> RunTrace {
+    let moments = timeline_events::of(seen, profile);
+    let first = moments.first().map(|raw| raw.at);
+    let left_out = moments.len().saturating_sub(MOMENTS);
+    let shown = moments.into_iter().take(MOMENTS);
+    let shown = shown.map(|raw| raw.since(first));
+    RunTrace {
+        name: name.to_owned(),
+        kept: seen.kept.as_ref().map(|path| path.display().to_string()),
+        commands: seen.all_commands().map(|run| command(run, profile)).collect(),
+        folder: seen.tree.iter().take(TREE_LINES).map(|path| line(path)).collect(),
+        log: seen
+            .shadow_log
+            .lines
+            .iter()
+            .take(LOG_LINES)
+            .map(|told| line(&told.text))
+            .collect(),
+        moments: shown.collect(),
+        moments_left_out: left_out,
+        unwatched: seen.watched.trouble.clone(),
+    }
+}
+
+fn command(run: &CommandRun, profile: &Profile) -> CommandTrace {
+    let (out, out_before) = last_lines(&run.stdout);
+    let (err, err_before) = last_lines(&run.stderr);
+    CommandTrace {
+        line: line(&format!("{} {}", profile.name, run.arguments.join(" "))),
+        ended: ended(run.exit),
+        took_ms: u64::try_from(run.took.as_millis()).unwrap_or(u64::MAX),
+        out,
+        err,
+        lines_left_out: out_before + err_before,
+    }
+}
+
+pub(super) fn ended(exit: ProcessExit) -> String {
+    match exit {
+        ProcessExit::Code(code) => format!("exit {code}"),
+        ProcessExit::Signal(signal) => format!("signal {signal}"),
+        ProcessExit::Deadline => "ended at its limit".into(),
+        ProcessExit::NotStarted => "could not be started".into(),
+    }
+}
+
+fn last_lines(text: &str) -> (Vec<String>, usize) {
+    let lines: Vec<&str> = text.lines().collect();
+    let before = lines.len().saturating_sub(STREAM_LINES);
+    (lines[before..].iter().map(|text| line(text)).collect(), before)
+}
+
+/// One line that a terminal, a page and a stream can carry.
+pub(super) fn line(text: &str) -> String {
+    cut(&escape_control(text).replace(['\n', '\t'], " "), LINE)
+}

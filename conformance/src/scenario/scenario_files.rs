@@ -1,0 +1,114 @@
+//! Finds scenario files and picks those that a glob names. A scenario's id is its path below the folder,
+//! without the ending: `shadow/agree`.
+
+use std::path::{Path, PathBuf};
+
+/// A scenario file and the id that reports name it by.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ScenarioFile {
+    pub id: String,
+    pub path: PathBuf,
+}
+
+/// Every scenario below `folder`, in order of id.
+pub fn all(folder: &Path) -> std::io::Result<Vec<ScenarioFile>> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(current) = folders.pop() {
+        for entry in std::fs::read_dir(&current)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "toml") {
+                found.push(ScenarioFile {
+                    id: id_of(folder, &path),
+                    path,
+                });
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// The same scenarios in an order that the seed decides: what comes out may not depend on it.
+pub fn shuffle(found: &mut [ScenarioFile], seed: u64) {
+    let place = |found: &ScenarioFile| {
+        let mut state = seed ^ 0xcbf2_9ce4_8422_2325;
+        for byte in found.id.bytes() {
+            state = (state ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+        state ^ (state >> 29)
+    };
+    found.sort_by_key(place);
+}
+
+/// The id of the scenario file at `path`.
+pub fn id_of(folder: &Path, path: &Path) -> String {
+    path.strip_prefix(folder)
+        .unwrap_or(path)
+        .with_extension("")
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// Whether `glob` names `id`: `*` stands for any text, `?` for one character, and an area for all in it.
+pub fn names(glob: &str, id: &str) -> bool {
+    let glob = glob.trim_end_matches('/').trim_end_matches(".toml");
+    let glob = glob.strip_prefix("scenarios/").unwrap_or(glob);
+    fits(glob.as_bytes(), id.as_bytes()) || id.strip_prefix(glob).is_some_and(|rest| rest.starts_with('/'))
+}
+
+fn fits(glob: &[u8], text: &[u8]) -> bool {
+    match (glob.split_first(), text.split_first()) {
+        (None, None) => true,
+        (Some((b'*', rest)), _) => (0..=text.len()).any(|skipped| fits(rest, &text[skipped..])),
+        (Some((b'?', rest)), Some((_, others))) => fits(rest, others),
+        (Some((wanted, rest)), Some((given, others))) => wanted == given && fits(rest, others),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ScenarioFile, names, shuffle};
+
+    #[test]
+    fn a_seed_decides_the_order_and_loses_nothing() {
+        let order = |seed| {
+            let ids = ["a/1", "a/2", "b/1", "b/2", "c/1", "c/2"];
+            let mut found = ids.map(|id| ScenarioFile {
+                id: id.into(),
+                path: id.into(),
+            });
+            shuffle(&mut found, seed);
+            found.map(|found| found.id)
+        };
+        assert_eq!(order(7), order(7));
+        assert!(
+            (0..20).any(|seed| order(seed) != order(7)),
+            "no seed changes anything"
+        );
+        let mut sorted = order(7);
+        sorted.sort();
+        assert_eq!(sorted, ["a/1", "a/2", "b/1", "b/2", "c/1", "c/2"]);
+    }
+
+    #[test]
+    fn a_glob_an_area_or_a_path_names_a_scenario() {
+        for glob in [
+            "shadow/agree",
+            "shadow/*",
+            "*agree",
+            "shadow",
+            "shadow/",
+            "scenarios/shadow/agree.toml",
+            "sh?dow/*",
+        ] {
+            assert!(names(glob, "shadow/agree"), "{glob}");
+        }
+        for glob in ["shadow/agre", "shad", "agree", "", "shadow/agree/x"] {
+            assert!(!names(glob, "shadow/agree"), "{glob}");
+        }
+    }
+}

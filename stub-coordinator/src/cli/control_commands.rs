@@ -1,0 +1,295 @@
+//! The commands that talk to a running stub: each is one request of its control API, and what it answers in words.
+
+use std::error::Error;
+use std::fs;
+use std::io::{self, Read};
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+use stub_coordinator::{PRESETS, preset};
+
+use super::LogWriter;
+use super::control_target::TargetArguments;
+use super::stdout::say;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum PresetVerb {
+    /// List the presets.
+    List,
+    /// Print the rules of a preset.
+    Show {
+        /// Its name.
+        name: String,
+    },
+    /// Replace all rules of a running stub by those of a preset.
+    Use {
+        /// Its name.
+        name: String,
+        #[command(flatten)]
+        target: TargetArguments,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RuleVerb {
+    /// Arm a rule, written as JSON: '{"on": "claim", "fault": {"status": 503}}'.
+    Add {
+        /// The rule, or `-` to read it from standard input.
+        rule: String,
+        #[command(flatten)]
+        target: TargetArguments,
+    },
+    /// List the armed rules with their hits.
+    List {
+        #[command(flatten)]
+        target: TargetArguments,
+    },
+    /// Disarm a rule.
+    Remove {
+        /// Its id.
+        id: String,
+        #[command(flatten)]
+        target: TargetArguments,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum GateVerb {
+    /// List the gates, and how many wait at each.
+    List {
+        #[command(flatten)]
+        target: TargetArguments,
+    },
+    /// Let through what waits at a gate, and what comes later, until a rule with that gate is armed.
+    Release {
+        /// The gate's name.
+        name: String,
+        #[command(flatten)]
+        target: TargetArguments,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ClockVerb {
+    /// Say which clock it is, and what time it shows.
+    Show {
+        #[command(flatten)]
+        target: TargetArguments,
+    },
+    /// Move a manual clock, and say what fell due.
+    Advance {
+        /// By how much: 90s, 15m, 1h30m.
+        by: String,
+        #[command(flatten)]
+        target: TargetArguments,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum StateVerb {
+    /// Print all state as one JSON document. It holds tokens.
+    Export {
+        #[command(flatten)]
+        target: TargetArguments,
+    },
+    /// Go on from such a document.
+    Import {
+        /// The document, or `-` for standard input.
+        file: PathBuf,
+        #[command(flatten)]
+        target: TargetArguments,
+    },
+}
+
+pub(super) fn presets(verb: &PresetVerb) -> Result<(), Box<dyn Error>> {
+    match verb {
+        PresetVerb::List => {
+            let lines: Vec<_> = PRESETS
+                .iter()
+                .map(|(name, about)| format!("{name:<14}{about}"))
+                .collect();
+            Ok(say(&lines.join("\n"))?)
+        }
+        PresetVerb::Show { name } => Ok(say(&serde_json::to_string_pretty(&preset(name)?)?)?),
+        PresetVerb::Use { name, target } => {
+            let answer = target.post("/_stub/preset", &json!({"name": name}))?;
+            shown(target, &answer, || {
+                let count = answer["rules"].as_array().map_or(0, Vec::len);
+                format!("{name}: {count} rules armed")
+            })
+        }
+    }
+}
+
+pub(super) fn rules(verb: &RuleVerb, log: &LogWriter) -> Result<(), Box<dyn Error>> {
+    match verb {
+        RuleVerb::Add { rule, target } => {
+            let text = if rule == "-" {
+                from_standard_input()?
+            } else {
+                rule.clone()
+            };
+            let rule: Value = serde_json::from_str(&text).map_err(|error| {
+                format!(
+                    "the rule is no JSON: {error}; write it like {{\"on\": \"claim\", \"fault\": \"hang\"}}"
+                )
+            })?;
+            let answer = target.post("/_stub/rules", &rule)?;
+            for earlier in answer["behind"].as_array().into_iter().flatten() {
+                let told = behind(&word(&answer["id"]), &word(earlier));
+                log.note(told);
+            }
+            shown(target, &answer, || word(&answer["id"]))
+        }
+        RuleVerb::List { target } => {
+            let answer = target.get("/_stub/rules")?;
+            shown(target, &answer, || {
+                let rules = answer["rules"].as_array().cloned().unwrap_or_default();
+                let line = |rule: &Value| {
+                    let behind = rule["behind"].as_array().into_iter().flatten();
+                    let behind: String = behind.map(|id| format!(", behind {}", word(id))).collect();
+                    format!(
+                        "{}  on {}: {}  (matched {}, fired {}{behind})",
+                        word(&rule["id"]),
+                        word(&rule["rule"]["on"]),
+                        word(&rule["rule"]["fault"]),
+                        rule["matched"],
+                        rule["fired"]
+                    )
+                };
+                match rules.is_empty() {
+                    true => "no rule is armed: the stub is honest".to_owned(),
+                    false => rules.iter().map(line).collect::<Vec<_>>().join("\n"),
+                }
+            })
+        }
+        RuleVerb::Remove { id, target } => {
+            let answer = target.ask("DELETE", &format!("/_stub/rules/{}", in_path(id)?), None)?;
+            shown(target, &answer, || format!("{id} is disarmed"))
+        }
+    }
+}
+
+/// What is told of a rule that overlaps with an earlier one.
+pub(super) fn behind(rule: &str, earlier: &str) -> String {
+    format!("{rule} is behind {earlier}: that one goes first where both fire")
+}
+
+pub(super) fn gates(verb: &GateVerb) -> Result<(), Box<dyn Error>> {
+    match verb {
+        GateVerb::List { target } => {
+            let answer = target.get("/_stub/gates")?;
+            shown(target, &answer, || {
+                let gates = answer["gates"].as_array().cloned().unwrap_or_default();
+                let line = |gate: &Value| format!("{}  {} waiting", word(&gate["name"]), gate["waiting"]);
+                match gates.is_empty() {
+                    true => "there is no gate; a rule with a gate makes one".to_owned(),
+                    false => gates.iter().map(line).collect::<Vec<_>>().join("\n"),
+                }
+            })
+        }
+        GateVerb::Release { name, target } => {
+            let answer = target.post(&format!("/_stub/gates/{}/release", in_path(name)?), &json!({}))?;
+            shown(target, &answer, || {
+                format!("{name} is open; {} were waiting", answer["released"])
+            })
+        }
+    }
+}
+
+pub(super) fn clock(verb: &ClockVerb) -> Result<(), Box<dyn Error>> {
+    match verb {
+        ClockVerb::Show { target } => {
+            let answer = target.get("/_stub/clock")?;
+            shown(target, &answer, || {
+                format!(
+                    "it is {} on a {} clock",
+                    word(&answer["now"]),
+                    word(&answer["kind"])
+                )
+            })
+        }
+        ClockVerb::Advance { by, target } => {
+            let answer = target.post("/_stub/clock", &json!({"advance": by}))?;
+            shown(target, &answer, || {
+                let due = answer["due"].as_array().cloned().unwrap_or_default();
+                let due = due
+                    .iter()
+                    .map(|due| format!("{}  {}", word(&due["at"]), word(&due["what"])));
+                due.chain([format!("it is {}", word(&answer["now"]))])
+                    .collect::<Vec<_>>()
+                    .join("\n")
+            })
+        }
+    }
+}
+
+/// Puts back what the scope names.
+pub(super) fn reset(scope: &str, target: &TargetArguments) -> Result<(), Box<dyn Error>> {
+    let answer = target.post("/_stub/reset", &json!({"scope": scope}))?;
+    shown(target, &answer, || format!("reset: {}", word(&answer["reset"])))
+}
+
+pub(super) fn state(verb: &StateVerb) -> Result<(), Box<dyn Error>> {
+    match verb {
+        StateVerb::Export { target } => Ok(say(&target.get("/_stub/state")?.to_string())?),
+        StateVerb::Import { file, target } => {
+            let text = match file.as_os_str() == "-" {
+                true => from_standard_input()?,
+                false => fs::read_to_string(file)
+                    .map_err(|error| format!("can't read {}: {error}", file.display()))?,
+            };
+            let document: Value = serde_json::from_str(&text).map_err(|error| {
+                format!(
+                    "{} is no state: {error}; take one that `state export` wrote",
+                    file.display()
+                )
+            })?;
+            let answer = target.ask("PUT", "/_stub/state", Some(&document))?;
+            shown(target, &answer, || {
+                format!("{} jobs, digest {}", answer["jobs"], word(&answer["digest"]))
+            })
+        }
+    }
+}
+
+pub(super) fn shown(
+    target: &TargetArguments,
+    answer: &Value,
+    in_words: impl FnOnce() -> String,
+) -> Result<(), Box<dyn Error>> {
+    let text = match target.json {
+        true => answer.to_string(),
+        false => in_words(),
+    };
+    Ok(say(&text)?)
+}
+
+/// Text of somebody else, safe on a terminal; what is no text, as JSON.
+pub(super) fn word(value: &Value) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), |text| text.escape_debug().to_string())
+}
+
+/// A name that goes into a path as it is.
+fn in_path(name: &str) -> Result<&str, String> {
+    let fits = !name.is_empty()
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"._:@-".contains(&byte));
+    match fits {
+        true => Ok(name),
+        false => Err(format!("{name:?} is no name; use letters, digits and `._:@-`")),
+    }
+}
+
+fn from_standard_input() -> io::Result<String> {
+    let mut text = String::new();
+    io::stdin()
+        .lock()
+        .take(64 * 1_048_576)
+        .read_to_string(&mut text)?;
+    Ok(text)
+}

@@ -1,0 +1,153 @@
+//! `GET /_stub/events`: what changes, as server-sent events, for a page or a person's terminal.
+//!
+//! A subscriber is looked after by a task that looks at everything ten times a second and sends what is new. Nothing
+//! is queued for it: one that reads slowly is simply looked at the journal for less often, and told what it lost. So
+//! requests pay nothing for who watches them. What is sent is `event_feed`'s matter, how an exchange is shown `exchange_summary`'s.
+
+mod event_feed;
+mod exchange_summary;
+mod stub_snapshot;
+#[cfg(test)]
+mod tests;
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, HeaderValue, Response, header};
+use axum::routing::get;
+use hyper::body::Frame;
+use serde::Deserialize;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::{asked, problem};
+use crate::shared_stub::SharedStub;
+use crate::signed_duration::SignedDuration;
+use event_feed::EventFeed;
+
+/// How often a subscriber is told what is new; what happens in between is told at once.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
+/// How long it may be silent where nothing else was asked for.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+const SHORTEST_HEARTBEAT: Duration = Duration::from_millis(100);
+const LONGEST_HEARTBEAT: Duration = Duration::from_secs(60);
+/// The most that follow at a time.
+const SUBSCRIBER_LIMIT: usize = 64;
+
+/// What all subscribers of one stub share.
+#[derive(Clone)]
+struct EventSubscribers {
+    places: Arc<Semaphore>,
+}
+
+/// The stream, and the exchanges that it tells of.
+pub(super) fn routes() -> Router<Arc<SharedStub>> {
+    let subscribers = EventSubscribers::new();
+    let follow = get(move |shared, wish, headers| subscribers.follow(shared, wish, headers));
+    Router::new()
+        .route("/events", follow)
+        .route("/journal/{seq}", get(exchange_summary::one))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EventStreamQuery {
+    heartbeat: Option<SignedDuration>,
+}
+
+impl EventSubscribers {
+    fn new() -> EventSubscribers {
+        EventSubscribers {
+            places: Arc::new(Semaphore::new(SUBSCRIBER_LIMIT)),
+        }
+    }
+
+    /// Answers a subscriber: a stream that ends when it leaves, or with the stub.
+    async fn follow(
+        self,
+        State(shared): State<Arc<SharedStub>>,
+        query: Result<Query<EventStreamQuery>, QueryRejection>,
+        headers: HeaderMap,
+    ) -> Response<Body> {
+        let wish = match asked(query) {
+            Ok(wish) => wish,
+            Err(refusal) => return *refusal,
+        };
+        let heartbeat = wish.heartbeat.map_or(Some(HEARTBEAT), SignedDuration::forward);
+        let sound = SHORTEST_HEARTBEAT..=LONGEST_HEARTBEAT;
+        let Some(heartbeat) = heartbeat.filter(|heartbeat| sound.contains(heartbeat)) else {
+            let detail = "`heartbeat` must be a length of time from 100ms to 60s";
+            return problem(422, "invalid_field", detail);
+        };
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            let detail = format!("{SUBSCRIBER_LIMIT} follow already; close one of the pages or terminals");
+            return problem(503, "too_many_subscribers", &detail);
+        };
+        let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
+        let feed = EventFeed::new(shared, last);
+        // One frame at a time: what the reader has not taken is not yet made.
+        let (frames, to_reader) = mpsc::channel(1);
+        tokio::spawn(run_subscriber(feed, frames, heartbeat, place));
+        let mut response = Response::new(Body::new(EventStreamBody(to_reader)));
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("text/event-stream"),
+        );
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+}
+
+/// Looks and tells, until the reader has left.
+async fn run_subscriber(
+    mut feed: EventFeed,
+    frames: mpsc::Sender<Bytes>,
+    heartbeat: Duration,
+    _place: OwnedSemaphorePermit,
+) {
+    let mut looks = interval(POLL_INTERVAL);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut spoke = Instant::now();
+    loop {
+        tokio::select! {
+            _ = looks.tick() => {}
+            () = frames.closed() => return,
+        }
+        let mut news = feed.look();
+        if news.is_empty() {
+            if spoke.elapsed() < heartbeat {
+                continue;
+            }
+            news = feed.heartbeat();
+        }
+        if frames.send(Bytes::from(news)).await.is_err() {
+            return;
+        }
+        spoke = Instant::now();
+    }
+}
+
+/// A body that is whatever comes out of a channel.
+struct EventStreamBody(mpsc::Receiver<Bytes>);
+
+impl HttpBody for EventStreamBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0
+            .poll_recv(context)
+            .map(|frame| frame.map(|bytes| Ok(Frame::data(bytes))))
+    }
+}

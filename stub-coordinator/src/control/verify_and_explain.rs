@@ -1,0 +1,155 @@
+//! Questions: has this arrived so often, in this order, and which rule would fire on that. None of them changes
+//! anything.
+
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::Response;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{document, problem, read};
+use crate::exchange::facts_of;
+use crate::journal::exchange::ExchangeMatch;
+use crate::operation::{Operation, RouteMatch};
+use crate::rules::{RequestFacts, RuleEngine};
+use crate::shared_stub::SharedStub;
+use crate::timestamp::UtcTimestamp;
+use crate::wire::BorrowedJson;
+
+type StubExtractor = State<Arc<SharedStub>>;
+
+/// How many of the exchanges meant have to have arrived: exactly `count`, or from `at_least` to `at_most`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VerifyRequest {
+    #[serde(default, rename = "match")]
+    what: ExchangeMatch,
+    #[serde(default)]
+    count: Option<usize>,
+    #[serde(default)]
+    at_least: Option<usize>,
+    #[serde(default)]
+    at_most: Option<usize>,
+}
+
+pub(super) async fn verify(State(shared): StubExtractor, body: Bytes) -> Response<Body> {
+    let count_query = match read::<VerifyRequest>(&body) {
+        Ok(count_query) => count_query,
+        Err(refusal) => return *refusal,
+    };
+    if let Err(refusal) = known(&count_query.what) {
+        return *refusal;
+    }
+    let (least, most) = match (count_query.count, count_query.at_least, count_query.at_most) {
+        (Some(count), None, None) => (count, Some(count)),
+        (None, least, most) if least.is_some() || most.is_some() => (least.unwrap_or(0), most),
+        _ => {
+            return problem(
+                422,
+                "invalid_field",
+                "say how many: `count`, or `at_least` and `at_most`",
+            );
+        }
+    };
+    document(&shared.journal.verify(&count_query.what, least, most))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VerifySequenceRequest {
+    sequence: Vec<ExchangeMatch>,
+}
+
+pub(super) async fn verify_sequence(State(shared): StubExtractor, body: Bytes) -> Response<Body> {
+    match read::<VerifySequenceRequest>(&body) {
+        Ok(order) if order.sequence.is_empty() => problem(
+            422,
+            "invalid_field",
+            "`sequence` is empty; a sequence of nothing proves nothing",
+        ),
+        Ok(order) => match order.sequence.iter().try_for_each(known) {
+            Ok(()) => document(&shared.journal.verify_sequence(&order.sequence)),
+            Err(refusal) => *refusal,
+        },
+        Err(refusal) => *refusal,
+    }
+}
+
+/// A request that is not sent: its operation and what it would say, or its method, path and body.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExplainRequest {
+    #[serde(default)]
+    operation: Option<String>,
+    #[serde(default)]
+    factory: Option<String>,
+    #[serde(default)]
+    job: Option<String>,
+    #[serde(default)]
+    stage: Option<String>,
+    #[serde(default)]
+    lease: Option<String>,
+    #[serde(default)]
+    method: Option<String>,
+    #[serde(default)]
+    path: Option<String>,
+    #[serde(default)]
+    body: Option<Value>,
+}
+
+pub(super) async fn explain(State(shared): StubExtractor, body: Bytes) -> Response<Body> {
+    let explain_query = match read::<ExplainRequest>(&body) {
+        Ok(explain_query) => explain_query,
+        Err(refusal) => return *refusal,
+    };
+    match explain_query.answer(&shared.script, shared.clock.now()) {
+        Err(why) => problem(422, "invalid_field", &why),
+        Ok(answer) => document(&answer),
+    }
+}
+
+impl ExplainRequest {
+    fn answer(&self, script: &RuleEngine, now: UtcTimestamp) -> Result<Value, String> {
+        let explained = |operation: Operation, facts: &RequestFacts<'_>| {
+            let rules = script.explain(operation, facts, now);
+            let fires = rules.iter().find(|rule| rule.fires).map(|rule| &rule.id);
+            json!({"operation": operation.name(), "fires": fires, "rules": rules})
+        };
+        match (&self.operation, &self.path) {
+            (Some(name), None) => {
+                let facts = RequestFacts {
+                    factory: self.factory.as_deref(),
+                    job: self.job.as_deref(),
+                    stage: self.stage.as_deref(),
+                    lease: self.lease.as_deref(),
+                };
+                Ok(explained(Operation::or_hint(name)?, &facts))
+            }
+            (None, Some(path)) => {
+                let method = self.method.as_deref().unwrap_or("POST");
+                let path = path.split('?').next().unwrap_or_default();
+                match Operation::recognise(method, path) {
+                    RouteMatch::Operation(operation, path_id) => {
+                        let body = self.body.as_ref().map(ToString::to_string).unwrap_or_default();
+                        let said = BorrowedJson::read(body.as_bytes()).unwrap_or(BorrowedJson::Null);
+                        let facts = facts_of(Some(operation), path_id.as_deref(), &said);
+                        Ok(explained(operation, &facts))
+                    }
+                    RouteMatch::WrongMethod(allowed) => Err(format!("{path} takes {allowed}")),
+                    RouteMatch::UnknownPath => Err(format!("{path} is no path of the API")),
+                }
+            }
+            _ => Err("say which request: its `operation`, or its `method` and `path`".to_owned()),
+        }
+    }
+}
+
+/// Refuses to look for an operation that nobody could have asked for: *none arrived* would prove nothing.
+pub(super) fn known(what: &ExchangeMatch) -> Result<(), Box<Response<Body>>> {
+    match what.operation.as_deref().map(Operation::or_hint) {
+        Some(Err(why)) => Err(Box::new(problem(422, "invalid_field", &why))),
+        _ => Ok(()),
+    }
+}

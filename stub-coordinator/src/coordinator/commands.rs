@@ -1,0 +1,187 @@
+//! What can be asked of the coordinator and what it can say: commands, replies, refusals. No HTTP in here.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::digest::Digest;
+use super::job::{JobRecord, JobSpec, Stage};
+use super::lease::{Lease, LeaseHolder};
+use crate::ids::{Capability, FactoryId, JobId, LeaseId};
+use crate::timestamp::UtcTimestamp;
+
+/// One operation with what it was given.
+#[derive(Debug, Clone)]
+pub(crate) enum CoordinatorCommand {
+    Submit(JobSubmission),
+    Enrol(EnrolmentRequest),
+    Heartbeat {
+        factory: FactoryId,
+        running: Vec<(JobId, LeaseId)>,
+    },
+    Claim {
+        factory: FactoryId,
+        caps: BTreeSet<Capability>,
+    },
+    Renew(LeaseHolder),
+    Release(LeaseHolder),
+    Report {
+        job: JobId,
+        holder: LeaseHolder,
+        stage: Stage,
+    },
+    Quarantine {
+        job: JobId,
+        quarantine: QuarantineRequest,
+    },
+    ShadowClaim {
+        factory: FactoryId,
+        caps: BTreeSet<Capability>,
+    },
+    ShadowReport {
+        factory: FactoryId,
+        job: JobId,
+        stage: Stage,
+    },
+    List {
+        stage: Option<Stage>,
+        limit: usize,
+        after: u64,
+    },
+    Get(JobId),
+}
+
+/// A job handed in; the coordinator names it where it has no name.
+#[derive(Debug, Clone)]
+pub(crate) struct JobSubmission {
+    /// Its id stands for nothing where `naming` is [`JobNaming::ByCoordinator`].
+    pub(crate) spec: JobSpec,
+    pub(crate) naming: JobNaming,
+}
+
+/// Who names a job that is handed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum JobNaming {
+    BySubmitter,
+    ByCoordinator,
+}
+
+/// A factory that wants to be known.
+#[derive(Debug, Clone)]
+pub(crate) struct EnrolmentRequest {
+    pub(crate) factory: FactoryId,
+    pub(crate) caps: Vec<Capability>,
+    pub(crate) enrol_token: Option<String>,
+    /// The bearer token that the request carried.
+    pub(crate) bearer: Option<String>,
+    pub(crate) version: String,
+}
+
+/// What a factory says that puts a job aside.
+#[derive(Debug, Clone)]
+pub(crate) struct QuarantineRequest {
+    pub(crate) factory: FactoryId,
+    pub(crate) lease: Option<LeaseId>,
+    pub(crate) fencing_token: Option<u64>,
+    pub(crate) reason: String,
+}
+
+/// An answer that refuses nothing.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum CommandReply {
+    Submitted(JobRecord),
+    Enrolled {
+        factory: FactoryId,
+        token: String,
+        scopes: Vec<super::access::Scope>,
+        heartbeat_ms: u64,
+    },
+    Noted {
+        server_time: UtcTimestamp,
+    },
+    Granted {
+        job: JobRecord,
+        lease: Lease,
+    },
+    Nothing,
+    Renewed(Lease),
+    Released(Stage),
+    Reported(Stage),
+    Recorded(Stage),
+    /// `lease` is there only where the coordinator was told to break its word.
+    WouldGrant {
+        job: JobRecord,
+        lease: Option<Lease>,
+    },
+    Mirrored {
+        accepted: bool,
+        stage: Stage,
+        real_stage: Stage,
+    },
+    Jobs {
+        jobs: Vec<JobRecord>,
+        next: Option<u64>,
+    },
+    Job(JobRecord),
+}
+
+/// Why a command was refused; it then had no effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum CommandRefusal {
+    Unauthenticated,
+    InvalidEnrolToken,
+    InsufficientScope(super::access::Scope),
+    UnknownJob(JobId),
+    UnknownLease(LeaseId),
+    UnknownFactory(FactoryId),
+    JobExists(JobId),
+    FactoryExists(FactoryId),
+    LeaseLost(LeaseId),
+    IllegalTransition {
+        from: Stage,
+        to: Stage,
+    },
+    IdempotencyMismatch,
+    /// A bound of this coordinator is reached.
+    Full(&'static str),
+    /// The jobs take all the bytes that there are for them.
+    JobBytesExhausted {
+        limit: usize,
+    },
+}
+
+/// How a command is to be carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum ExecutionMode {
+    #[default]
+    Honest,
+    /// On a copy that is thrown away: the answer of a commit that never was.
+    WithoutCommit,
+    Dishonest(SemanticFault),
+}
+
+/// Ways in which a coordinator can break its word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SemanticFault {
+    /// A claim is given a job that is leased already.
+    DoubleGrant,
+    /// A claim's fencing token does not rise.
+    TokenRegress,
+    /// A reading operation shows the state of an earlier time.
+    StaleRead,
+    /// A dry run claims for real.
+    DryRunGrants,
+    /// A shadow report moves the real job.
+    LeakyShadow,
+}
+
+/// What a command led to, and the evidence of it, all taken in one critical section.
+#[derive(Debug, Clone)]
+pub(crate) struct CommandOutcome {
+    pub(crate) result: Result<CommandReply, CommandRefusal>,
+    pub(crate) digest_before: Digest,
+    pub(crate) digest_after: Digest,
+    /// Whether anything real was written, by the count of writes, not by the digest.
+    pub(crate) mutated: bool,
+}

@@ -1,0 +1,94 @@
+//! Commands carried out by a coordinator that breaks its word, each lie against one clause.
+//!
+//! They live beside the honest operations and write through the same state, so that digest and counters tell the
+//! truth about what the lie did.
+
+use std::collections::BTreeSet;
+
+use super::Coordinator;
+use super::commands::{CommandRefusal, CommandReply, CoordinatorCommand, SemanticFault};
+use super::job::JobRecord;
+use crate::ids::{Capability, FactoryId};
+use crate::timestamp::UtcTimestamp;
+
+impl Coordinator {
+    /// Carries the command out with the lie where the lie applies to it, honestly where it does not.
+    pub(super) fn lie(
+        &mut self,
+        now: UtcTimestamp,
+        command: CoordinatorCommand,
+        lie: SemanticFault,
+    ) -> Result<CommandReply, CommandRefusal> {
+        match (lie, command) {
+            (SemanticFault::DoubleGrant, CoordinatorCommand::Claim { factory, caps }) => {
+                self.double_grant(now, &factory, &caps)
+            }
+            (SemanticFault::TokenRegress, CoordinatorCommand::Claim { factory, caps }) => {
+                self.token_regress(now, &factory, &caps)
+            }
+            (SemanticFault::DryRunGrants, CoordinatorCommand::ShadowClaim { factory, caps }) => {
+                match self.claim(now, &factory, &caps)? {
+                    CommandReply::Granted { job, lease } => Ok(CommandReply::WouldGrant {
+                        job,
+                        lease: Some(lease),
+                    }),
+                    other => Ok(other),
+                }
+            }
+            (SemanticFault::LeakyShadow, CoordinatorCommand::ShadowReport { factory, job, stage }) => {
+                let reply = self.shadow_report(&factory, &job, stage)?;
+                let real = self.job_or_refuse(&job)?.clone();
+                self.state.put_job(JobRecord { stage, ..real });
+                Ok(reply)
+            }
+            (
+                SemanticFault::StaleRead,
+                command @ (CoordinatorCommand::List { .. } | CoordinatorCommand::Get(_)),
+            ) => self.stale_read(&command),
+            (_, command) => self.execute(now, command),
+        }
+    }
+
+    /// Breaks C-1: the job with the youngest live lease is leased once more.
+    fn double_grant(
+        &mut self,
+        now: UtcTimestamp,
+        factory: &FactoryId,
+        caps: &BTreeSet<Capability>,
+    ) -> Result<CommandReply, CommandRefusal> {
+        let youngest = self
+            .state
+            .leases()
+            .max_by_key(|lease| lease.number)
+            .map(|lease| lease.job.clone());
+        let Some(job) = youngest.and_then(|id| self.state.job(&id)).cloned() else {
+            return self.claim(now, factory, caps);
+        };
+        let token = job.fencing_token + 1;
+        Ok(self.grant(now, factory, job, token))
+    }
+
+    /// Breaks C-2: the token goes one back instead of one on.
+    fn token_regress(
+        &mut self,
+        now: UtcTimestamp,
+        factory: &FactoryId,
+        caps: &BTreeSet<Capability>,
+    ) -> Result<CommandReply, CommandRefusal> {
+        let Some(job) = self.first_for(caps) else {
+            return Ok(CommandReply::Nothing);
+        };
+        let token = job.fencing_token.saturating_sub(1).max(1);
+        Ok(self.grant(now, factory, job, token))
+    }
+
+    fn stale_read(&mut self, command: &CoordinatorCommand) -> Result<CommandReply, CommandRefusal> {
+        let Some(past) = self.past.take() else {
+            return self.read(command);
+        };
+        let present = std::mem::replace(&mut self.state, *past);
+        let result = self.read(command);
+        self.past = Some(Box::new(std::mem::replace(&mut self.state, present)));
+        result
+    }
+}

@@ -1,0 +1,92 @@
+//! Submitting a job, and the operations that only read.
+
+use std::sync::Arc;
+
+use super::Coordinator;
+use super::commands::{CommandRefusal, CommandReply, CoordinatorCommand, JobNaming, JobSubmission};
+use super::digest::Digest;
+use super::job::{JobRecord, JobSpec, Stage};
+use crate::ids::JobId;
+use crate::timestamp::UtcTimestamp;
+
+/// The most jobs that are held at a time.
+const JOB_LIMIT: usize = 1_000_000;
+
+impl Coordinator {
+    pub(super) fn submit(
+        &mut self,
+        now: UtcTimestamp,
+        submission: JobSubmission,
+    ) -> Result<CommandReply, CommandRefusal> {
+        if self.state.job_count() >= JOB_LIMIT {
+            return Err(CommandRefusal::Full("jobs"));
+        }
+        let spec = match submission.naming {
+            JobNaming::BySubmitter if self.state.job(&submission.spec.id).is_some() => {
+                return Err(CommandRefusal::JobExists(submission.spec.id));
+            }
+            JobNaming::BySubmitter => submission.spec,
+            JobNaming::ByCoordinator => JobSpec {
+                id: self.free_job_id(),
+                ..submission.spec
+            },
+        };
+        let job = JobRecord {
+            spec_digest: Digest::of(&spec),
+            spec: Arc::new(spec),
+            sequence: self.state.next_sequence(),
+            submitted_at: now,
+            stage: Stage::Queued,
+            attempts: 0,
+            fencing_token: 0,
+            last_lease: None,
+            quarantines: Vec::new(),
+        };
+        self.room_for(job.bytes())?;
+        self.state.put_job(job.clone());
+        Ok(CommandReply::Submitted(job))
+    }
+
+    /// Refuses what would take more bytes than are left for jobs.
+    pub(super) fn room_for(&self, bytes: usize) -> Result<(), CommandRefusal> {
+        let limit = self.job_bytes;
+        match self.state.job_bytes().saturating_add(bytes) <= limit {
+            true => Ok(()),
+            false => Err(CommandRefusal::JobBytesExhausted { limit }),
+        }
+    }
+
+    pub(super) fn read(&self, command: &CoordinatorCommand) -> Result<CommandReply, CommandRefusal> {
+        match command {
+            CoordinatorCommand::List { stage, limit, after } => Ok(self.list(*stage, *limit, *after)),
+            CoordinatorCommand::Get(id) => self.job_or_refuse(id).cloned().map(CommandReply::Job),
+            _ => Ok(CommandReply::Nothing),
+        }
+    }
+
+    fn list(&self, stage: Option<Stage>, limit: usize, after: u64) -> CommandReply {
+        let wanted = |job: &&JobRecord| stage.is_none_or(|stage| job.stage == stage);
+        let mut jobs: Vec<JobRecord> = self
+            .state
+            .jobs_after(after)
+            .filter(wanted)
+            .take(limit + 1)
+            .cloned()
+            .collect();
+        let more = jobs.len() > limit;
+        jobs.truncate(limit);
+        let next = jobs.last().filter(|_| more).map(|job| job.sequence);
+        CommandReply::Jobs { jobs, next }
+    }
+
+    fn free_job_id(&self) -> JobId {
+        let mut number = self.state.next_sequence();
+        loop {
+            let id = JobId::parse(&format!("job-{number}")).expect("`job-` and a number is an id");
+            if self.state.job(&id).is_none() {
+                return id;
+            }
+            number += 1;
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! A rule as people write it: on which requests, when, in which phase, what goes wrong.
+
+use std::ops::Not;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::fault::Fault;
+use crate::match_fields::about;
+use crate::signed_duration::SignedDuration;
+
+/// One piece of scripted misbehaviour.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// Its name; made up where left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// An operation of the API (`shadow.claim`), or `*` for each of them.
+    pub on: String,
+    /// What the request has to say, all of it.
+    #[serde(default, rename = "match", skip_serializing_if = "RuleMatch::is_empty")]
+    pub matching: RuleMatch,
+    /// Which of the matching requests it fires on.
+    #[serde(default, skip_serializing_if = "FiringCondition::is_always")]
+    pub when: FiringCondition,
+    /// Before the operation is carried out, or after.
+    #[serde(default, skip_serializing_if = "FaultPhase::is_before")]
+    pub phase: FaultPhase,
+    /// What goes wrong.
+    pub fault: Fault,
+}
+
+about! {
+    /// What a request has to say for a rule to match it; all that is given has to hold.
+    pub struct RuleMatch {}
+}
+
+/// Which of the matching requests a rule fires on.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FiringCondition {
+    /// Let this many matching requests through first.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub skip: u64,
+    /// Then fire this often; left out: until disarmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<u64>,
+    /// Start this long after the rule was armed, in the stub's time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<SignedDuration>,
+    /// End this long after that.
+    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    pub lasting: Option<SignedDuration>,
+    /// Fire with this probability, decided by the stub's seed, the rule's id and the ordinal of the match.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chance: Option<f64>,
+    /// Once it has fired, fire on every match.
+    #[serde(default, skip_serializing_if = "<&bool>::not")]
+    pub sticky: bool,
+}
+
+/// Whether the operation is carried out before things go wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum FaultPhase {
+    /// The operation is never carried out.
+    #[default]
+    Before,
+    /// The operation is carried out, then its answer is spoilt.
+    After,
+}
+
+impl Rule {
+    /// A rule that fires on every request of an operation until it is disarmed.
+    pub fn on(operation: &str, fault: Fault) -> Rule {
+        Rule {
+            id: None,
+            on: operation.to_owned(),
+            matching: RuleMatch::default(),
+            when: FiringCondition::default(),
+            phase: FaultPhase::Before,
+            fault,
+        }
+    }
+
+    /// The rule under a name of its own.
+    pub fn named(mut self, id: &str) -> Rule {
+        self.id = Some(id.to_owned());
+        self
+    }
+
+    /// The rule, carried out in the other phase: the operation is committed, then the answer is spoilt.
+    pub fn after(mut self) -> Rule {
+        self.phase = FaultPhase::After;
+        self
+    }
+
+    /// The rule, firing this often.
+    pub fn times(mut self, times: u64) -> Rule {
+        self.when.times = Some(times);
+        self
+    }
+
+    /// The rule, letting this many matching requests through first.
+    pub fn skip(mut self, skip: u64) -> Rule {
+        self.when.skip = skip;
+        self
+    }
+}
+
+impl RuleMatch {
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == RuleMatch::default()
+    }
+}
+
+impl FiringCondition {
+    fn is_always(&self) -> bool {
+        *self == FiringCondition::default()
+    }
+}
+
+impl FaultPhase {
+    fn is_before(&self) -> bool {
+        *self == FaultPhase::Before
+    }
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands it over by reference"
+)]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
