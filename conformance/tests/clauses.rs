@@ -43,7 +43,7 @@ fn no_clause_changed_its_text_unseen() {
 /// Checks are opened by name; a name that the register does not have would rest on no clause.
 #[test]
 fn every_check_that_the_code_opens_is_in_the_register() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/check");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/checks");
     let mut opened = 0;
     for entry in std::fs::read_dir(folder).expect("the checks").flatten() {
         let text = std::fs::read_to_string(entry.path()).expect("a source file");

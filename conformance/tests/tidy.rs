@@ -149,7 +149,7 @@ fn the_stub_knows_no_other_package_and_the_harness_only_the_stub() {
 #[test]
 fn the_decision_is_pure() {
     let text =
-        fs::read_to_string(root().join("runner/src/decide.rs")).expect("the decision has a file of its own");
+        fs::read_to_string(root().join("runner/src/scheduler.rs")).expect("the decision has a file of its own");
     let code = text.split("#[cfg(test)]").next().unwrap_or_default();
     let code: Vec<&str> = code
         .lines()
@@ -169,7 +169,7 @@ fn the_decision_is_pure() {
     ] {
         assert!(
             !code.iter().any(|line| line.contains(word)),
-            "runner/src/decide.rs names `{word}`"
+            "runner/src/scheduler.rs names `{word}`"
         );
     }
 }
