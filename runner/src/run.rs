@@ -16,6 +16,7 @@ mod progress;
 mod reload;
 mod routed_claims;
 mod routed_source;
+mod run_end;
 mod runner_record;
 mod ship;
 mod ship_plan;

@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use super::local_source::OwnedJobs;
 use super::progress;
 use crate::ids::JobId;
 use crate::queue::{Queue, QueueError, RecoveryOutcome, WorkSnapshot};
@@ -18,6 +17,16 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// twice as long, and so on.
 const AGAIN_FIRST: Duration = Duration::from_millis(10);
 const AGAIN_MAX: Duration = Duration::from_secs(1);
+
+/// What this process has of the jobs in work.
+#[derive(Debug, Default)]
+pub(crate) struct OwnedJobs {
+    pub(crate) running: BTreeSet<JobId>,
+    /// Those of them whose supervisor is gone.
+    pub(crate) lost: BTreeMap<JobId, WorkSnapshot>,
+    /// Children of this process that it never started.
+    pub(crate) adopted: Vec<i32>,
+}
 
 pub(super) struct AbandonedJobs {
     grace: Duration,

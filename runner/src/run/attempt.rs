@@ -10,12 +10,11 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::OFlags;
 
-use super::routed_source::Lease;
 use super::step_outcome::{AttemptStep, StopReason};
 use crate::boot_clock::KillDeadlines;
 use crate::engine::{self, CommandInvocation, EngineRegistry, EngineStdin};
 use crate::fleet::routed::admission_policy::RoutedFolders;
-use crate::ids::JobId;
+use crate::ids::{JobId, LeaseProof};
 use crate::job::Job;
 use crate::queue::{ClaimedJob, JobLocks, Queue, SavedExecutionContext, WorkSnapshot};
 use crate::settings::Settings;
@@ -70,6 +69,14 @@ impl ExecutionContext {
             grace: settings.grace,
         })
     }
+}
+
+/// The right to work on a job.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    pub(crate) proof: LeaseProof,
+    /// Between TERM and KILL, so short that both fall before the lease ends.
+    pub(crate) grace: Duration,
 }
 
 /// A job in work.

@@ -4,20 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::abandoned_jobs::OwnedJobs;
 use super::attempt::{Attempt, ExecutionContext};
 use super::event_stream::{EventStream, RunEvent};
-use super::live_display;
-use super::local_source::{LocalSelection, LocalSource, OwnedJobs, WaitReason};
+use super::live_display::LiveDisplay;
+use super::local_source::{LocalSelection, LocalSource, WaitReason};
 use super::progress::{self, StageTally};
 use super::routed_source::RoutedSource;
 use super::runner_record::RunnerPresence;
-use super::{OnJobFailure, RunError, RunOptions, RunUntil};
+use super::{RunError, RunOptions, RunUntil};
 use crate::engine::EngineRegistry;
 use crate::exit_codes::{ProgramExit, StopSignal};
 use crate::ids::JobId;
 use crate::mode::Mode;
 use crate::queue::{CHANGED_IN_WORK, FolderChanges, Queue, QueuePause, WorkSnapshot};
-use crate::scheduler::{Eligibility, QueueSnapshot, WaitingJob};
+use crate::scheduler::QueueSnapshot;
 use crate::settings::{Settings, SettingsReloader};
 use crate::shadow::{LocalDecision, ShadowLane, StageTransition};
 use crate::stage::Stage;
@@ -48,7 +49,8 @@ pub(super) struct EventLoop {
     pub(super) lane: Option<ShadowLane>,
     /// Those that were given up when the mode changed.
     pub(super) stopped_lanes: Vec<ShadowLane>,
-    lane_limit: Duration,
+    /// How long the shadow lane and the last reports may take when the run ends.
+    pub(super) lane_limit: Duration,
     /// Of a run that takes its work from the coordinator, or did and still keeps leases.
     pub(super) routed: Option<RoutedSource>,
     pub(super) local: LocalSource,
@@ -69,10 +71,7 @@ pub(super) struct EventLoop {
     pub(super) idle_since_decision: Option<Instant>,
     pub(super) next_tick: Duration,
     pub(super) wait_reported: bool,
-    /// Someone looks at a terminal on which lines can change.
-    pub(super) is_watched: bool,
-    /// Of the picture that turns while jobs run.
-    pub(super) frame: usize,
+    pub(super) display: LiveDisplay,
 }
 
 pub(super) struct PendingStop {
@@ -121,8 +120,7 @@ impl EventLoop {
             idle_since_decision: None,
             next_tick: FIRST_TICK,
             wait_reported: false,
-            is_watched: live_display::is_watched(),
-            frame: 0,
+            display: LiveDisplay::new(),
             options,
             queue,
             engines,
@@ -146,7 +144,7 @@ impl EventLoop {
             if let Some(routed) = &mut self.routed {
                 routed.report_slow_delivery(Instant::now());
             }
-            self.show_running();
+            self.display.show_running(&self.queue, self.running.values());
             self.keep_spare();
             let at = match std::mem::take(&mut self.recheck_needed) {
                 true => Some(Instant::now()),
@@ -335,70 +333,5 @@ impl EventLoop {
         }
         self.check_reviews()?;
         self.end_waiting_attempts()
-    }
-
-    fn kept_by(&self, job: &WaitingJob) -> Result<String, RunError> {
-        let Some(lock) = &job.lock else {
-            return Ok(String::new());
-        };
-        let keepers = self.queue.keepers(lock)?;
-        let keepers: Vec<&str> = keepers.iter().map(JobId::as_str).collect();
-        Ok(format!(
-            "its lock `{lock}` is kept by {} in quarantine; `aq show` says why, `aq retry` or `aq cancel` frees it",
-            keepers.join(", ")
-        ))
-    }
-
-    async fn finish(mut self, view: Option<Arc<QueueSnapshot>>) -> Result<ProgramExit, RunError> {
-        live_display::show(Vec::new());
-        self.spare.take().into_iter().for_each(SpareSupervisor::dismiss);
-        self.release_reviews()?;
-        let given_up = self.routed.as_ref().is_some_and(|routed| routed.given_up);
-        // A lease of what may still be alive is not given back: it ends by itself.
-        if let Some(routed) = self.routed.take_if(|_| self.running.is_empty()) {
-            routed.shut(self.lane_limit).await?;
-        }
-        self.stopped_lanes
-            .drain(..)
-            .for_each(|lane| lane.finish(Duration::ZERO));
-        if let Some(lane) = self.lane.take() {
-            let at_once = self.stop.as_ref().is_some_and(|stop| stop.give_up_at.is_some());
-            lane.finish(if at_once { Duration::ZERO } else { self.lane_limit });
-        }
-        if self.running.is_empty() {
-            self.leaving.drain(..).for_each(SupervisorHandle::collect);
-        }
-        self.presence.end();
-        self.tally.print(self.options.summary);
-        let never_startable = view
-            .map(|view| LocalSource::never_startable(&view))
-            .unwrap_or_default();
-        if let Some(stop) = self.stop {
-            return Ok(ProgramExit::Stopped(stop.signal));
-        }
-        let paused = self.queue.paused_engines()?;
-        for (job, why) in &never_startable {
-            let what = match why {
-                Eligibility::EngineMissing if paused.contains_key(&job.engine) => {
-                    format!(
-                        "its engine `{}` is used up; `aq status` says until when",
-                        job.engine
-                    )
-                }
-                Eligibility::EngineMissing => format!("its engine `{}` is not found on PATH", job.engine),
-                Eligibility::LockHeld => self.kept_by(job)?,
-                _ => "it asks for `caps` that this factory lacks (AQ_FACTORY_CAPS)".to_owned(),
-            };
-            progress::warn(&format!("{} stays in the inbox: {what}", job.id));
-        }
-        let failures = self.tally.of(Stage::Failed) + self.tally.of(Stage::Quarantine);
-        let held_up = self.is_paused()?;
-        let jobs_failed = self.options.on_job_failure == OnJobFailure::Fail && failures > 0;
-        let incomplete = self.options.until == RunUntil::Drained && !never_startable.is_empty();
-        Ok(if jobs_failed || incomplete || given_up || held_up {
-            ProgramExit::Failed
-        } else {
-            ProgramExit::Done
-        })
     }
 }

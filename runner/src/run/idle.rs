@@ -112,7 +112,7 @@ impl EventLoop {
             }
             _ => None,
         };
-        let live = (self.is_watched && !self.running.is_empty()).then(|| now + LIVE_TICK);
+        let live = (self.display.is_watched() && !self.running.is_empty()).then(|| now + LIVE_TICK);
         // An engine that is used up may be started again then.
         let paused = self.queue.paused_engines().unwrap_or_default();
         let unpaused = paused.values().min().map(|left| now + *left);

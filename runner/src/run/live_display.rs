@@ -6,7 +6,7 @@ use std::io::{IsTerminal, Write, stderr};
 use std::sync::{Mutex, PoisonError};
 
 use super::attempt::Attempt;
-use super::event_loop::EventLoop;
+use crate::queue::Queue;
 use crate::terminal::{ColorChoice, columns, duration, escape_control, plain, truncate_to_width};
 
 /// Turned on by one each time that the lines are drawn.
@@ -18,12 +18,6 @@ const TAIL_BYTES: u64 = 2048;
 const LINES_MAX: usize = 8;
 
 static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
-
-/// Whether there is someone to look at lines that change.
-pub(super) fn is_watched() -> bool {
-    let dumb = std::env::var_os("TERM").is_none_or(|value| value == "dumb");
-    stderr().is_terminal() && !dumb
-}
 
 /// A line that stays. The stream may be closed, which is no reason to stop working.
 pub(super) fn say(line: &str) {
@@ -67,30 +61,46 @@ fn drawn(lines: &[String]) -> String {
     lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
-impl EventLoop {
+/// Shows what runs, where someone looks.
+pub(super) struct LiveDisplay {
+    /// Standard error is a terminal on which lines can change; settled when the run begins.
+    is_watched: bool,
+    /// Which picture of the spinner was drawn last.
+    frame: usize,
+}
+
+impl LiveDisplay {
+    pub(super) fn new() -> LiveDisplay {
+        let is_dumb = std::env::var_os("TERM").is_none_or(|value| value == "dumb");
+        LiveDisplay {
+            is_watched: stderr().is_terminal() && !is_dumb,
+            frame: 0,
+        }
+    }
+
+    pub(super) fn is_watched(&self) -> bool {
+        self.is_watched
+    }
+
     /// A line for each job that runs: for how long, and what it printed last.
-    pub(super) fn show_running(&mut self) {
+    pub(super) fn show_running<'a>(&mut self, queue: &Queue, running: impl Iterator<Item = &'a Attempt>) {
         if !self.is_watched {
             return;
         }
         self.frame = (self.frame + 1) % SPINNER.len();
         let spinner = SPINNER[self.frame];
-        let lines = self
-            .running
-            .values()
-            .map(|attempt| self.line_of(attempt, spinner));
-        show(lines.collect());
+        show(running.map(|attempt| line_of(queue, attempt, spinner)).collect());
     }
+}
 
-    fn line_of(&self, attempt: &Attempt, spinner: char) -> String {
-        let doing = match (attempt.awaits_confirmation(), attempt.stage_of_work()) {
-            (true, _) => "waits for its lease",
-            (false, word) => word,
-        };
-        let tail = attempt.tail(&self.queue, attempt.step, TAIL_BYTES);
-        let said = tail.lines().rev().map(plain).find(|line| !line.is_empty());
-        let said = said.map_or_else(String::new, |line| format!("  {}", escape_control(&line)));
-        let took = duration(attempt.started.elapsed());
-        format!("{spinner} {}  {doing} {took}{said}", attempt.job.id)
-    }
+fn line_of(queue: &Queue, attempt: &Attempt, spinner: char) -> String {
+    let doing = match (attempt.awaits_confirmation(), attempt.stage_of_work()) {
+        (true, _) => "waits for its lease",
+        (false, word) => word,
+    };
+    let tail = attempt.tail(queue, attempt.step, TAIL_BYTES);
+    let printed = tail.lines().rev().map(plain).find(|line| !line.is_empty());
+    let printed = printed.map_or_else(String::new, |line| format!("  {}", escape_control(&line)));
+    let took = duration(attempt.started.elapsed());
+    format!("{spinner} {}  {doing} {took}{printed}", attempt.job.id)
 }

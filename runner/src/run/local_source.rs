@@ -1,10 +1,10 @@
 //! The local source of work: the inbox, and what dead runners left behind.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::abandoned_jobs::AbandonedJobs;
+use super::abandoned_jobs::{AbandonedJobs, OwnedJobs};
 use crate::engine::{self, EngineRegistry};
 use crate::ids::{Capability, EngineName, JobId, LockName};
 use crate::queue::{
@@ -45,16 +45,6 @@ pub(crate) struct LocalSource {
     inbox: Inbox,
     factory_caps: Vec<Capability>,
     abandoned_jobs: AbandonedJobs,
-}
-
-/// What this process has of the jobs in work.
-#[derive(Debug, Default)]
-pub(crate) struct OwnedJobs {
-    pub(crate) running: BTreeSet<JobId>,
-    /// Those of them whose supervisor is gone.
-    pub(crate) lost: BTreeMap<JobId, WorkSnapshot>,
-    /// Children of this process that it never started.
-    pub(crate) adopted: Vec<i32>,
 }
 
 impl LocalSource {

@@ -3,10 +3,10 @@
 
 use std::time::Instant;
 
-use super::attempt::Attempt;
+use super::attempt::{Attempt, Lease};
 use super::event_loop::EventLoop;
 use super::local_source::usable;
-use super::routed_source::{CLAIM_WAIT, Lease, RoutedSource};
+use super::routed_source::{CLAIM_WAIT, RoutedSource};
 use super::{RunError, RunUntil, progress};
 use crate::boot_clock::BootInstant;
 use crate::engine::{self, EngineRegistry};

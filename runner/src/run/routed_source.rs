@@ -13,7 +13,6 @@ use super::delivery_notice::DeliveryNotice;
 use super::{RunError, RunUntil, progress};
 use crate::boot_clock::BootInstant;
 use crate::engine::EngineRegistry;
-use crate::fleet::client::LeaseProof;
 use crate::fleet::health_reporter::HealthReporter;
 use crate::fleet::routed::admission_policy::AdmissionPolicy;
 use crate::fleet::routed::claim_pacing::ClaimPacing;
@@ -29,14 +28,6 @@ use crate::terminal;
 pub(super) const CLAIM_WAIT: Duration = Duration::from_secs(20);
 /// From a question that a coordinator answers at once, because it has nothing, to the next.
 const CLAIM_INTERVAL: Duration = Duration::from_secs(5);
-
-/// The right to work on a job.
-#[derive(Debug)]
-pub(crate) struct Lease {
-    pub(crate) proof: LeaseProof,
-    /// Between TERM and KILL, so short that both fall before the lease ends.
-    pub(crate) grace: Duration,
-}
 
 /// What a routed run knows besides its jobs.
 pub(super) struct RoutedSource {
