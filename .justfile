@@ -1,0 +1,88 @@
+# What CI runs, a recipe for each step. `just` lists them; `.ci/run` calls `just ci`.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
+conformance := "cargo run --locked -p conformance --"
+
+# List the recipes
+[private]
+default:
+    @just --list --unsorted
+
+# Everything that a change has to pass
+ci: check test deaf stress console schemathesis conform reference coverage mutants property sweep
+
+# Format and lints
+check:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+
+# All tests
+test:
+    cargo test --workspace --locked
+
+# The tests that start programs, with the signals that some agents leave ignored or blocked
+deaf:
+    cargo test --workspace --locked --config "target.'cfg(unix)'.runner=['$PWD/.ci/deaf']" \
+      --test offline --test harness --test runs --test reference --test command_line
+
+# The stub under load, with ten times the jobs of the test
+stress:
+    STRESS_JOBS=10000 cargo test -p stub-coordinator --locked --test stress
+
+# The console in a real browser; needs chromium and chromedriver
+console:
+    cargo test -p stub-coordinator --features browser --test console --locked
+
+# The API documents against the stub; needs Python and fetches schemathesis
+schemathesis seed="1":
+    stub-coordinator/tests/schemathesis/run.sh {{ seed }}
+
+# `aq` through every scenario
+conform:
+    {{ conformance }}
+
+# The reference runner in bash through every scenario
+reference:
+    {{ conformance }} run --profile conformance/reference-runner/profile.toml
+
+# Which checks, scenarios and mutants stand for each clause
+coverage:
+    {{ conformance }} coverage
+
+# Every runner that is wrong on purpose
+mutants:
+    {{ conformance }} mutants
+
+# Generated jobs beside generated coordinators
+property cases="300" seed="1000":
+    {{ conformance }} property --cases {{ cases }} --seed {{ seed }}
+
+# Kills at every step, and that the sweep finds what is wrong
+sweep kills="400" seed="1000":
+    {{ conformance }} sweep --kills {{ kills }} --seed {{ seed }}
+    {{ conformance }} sweep --wrong
+
+# What takes long: run once a week
+long seed="1":
+    {{ conformance }} steady --runs 50 --shuffle {{ seed }}
+    {{ conformance }} property --cases 5000 --seed {{ seed }}
+
+# Licences, bans and sources of what is built in; needs cargo-deny
+deny:
+    cargo deny --locked check licenses bans sources
+
+# Known vulnerabilities; needs cargo-deny and fetches the list
+advisories:
+    cargo deny --locked check advisories
+
+# What the programs cost
+bench:
+    cargo bench -p runner
+    cargo bench -p stub-coordinator
+
+# Write the files that are generated from types
+generate:
+    {{ conformance }} schema >scenarios/schema.json
+    {{ conformance }} schema profile >conformance/profile.schema.json
+    {{ conformance }} schema events >conformance/events.schema.json
