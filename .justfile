@@ -10,7 +10,7 @@ default:
     @just --list --unsorted
 
 # Everything that a change has to pass
-ci: check test deaf stress console schemathesis conform reference coverage mutants property sweep
+ci: check test deaf stress readme console schemathesis conform reference coverage mutants property sweep
 
 # Format and lints
 check:
@@ -29,6 +29,11 @@ deaf:
 # The stub under load, with ten times the jobs of the test
 stress:
     STRESS_JOBS=10000 cargo test -p stub-coordinator --locked --test stress
+
+# The README's commands print what it shows; needs Python
+readme:
+    cargo build --locked -p runner -p stub-coordinator
+    .ci/readme "${CARGO_TARGET_DIR:-target}/debug"
 
 # The console in a real browser; needs chromium and chromedriver
 console:
