@@ -148,8 +148,8 @@ fn the_stub_knows_no_other_package_and_the_harness_only_the_stub() {
 
 #[test]
 fn the_decision_is_pure() {
-    let text =
-        fs::read_to_string(root().join("runner/src/scheduler.rs")).expect("the decision has a file of its own");
+    let text = fs::read_to_string(root().join("runner/src/scheduler.rs"))
+        .expect("the decision has a file of its own");
     let code = text.split("#[cfg(test)]").next().unwrap_or_default();
     let code: Vec<&str> = code
         .lines()
