@@ -43,8 +43,11 @@ pub struct LeaseState {
 pub struct QuarantineState {
     /// Who sent it.
     pub factory: String,
-    /// Why.
+    /// Why, as a code.
     pub reason: String,
+    /// The same for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
     /// Whether the sender held the live lease.
     pub current: bool,
 }
@@ -91,6 +94,7 @@ impl SharedStub {
                 .map(|record| QuarantineState {
                     factory: record.factory.to_string(),
                     reason: record.reason.clone(),
+                    detail: record.detail.clone(),
                     current: record.current,
                 })
                 .collect(),

@@ -65,8 +65,8 @@ fn many_small_jobs_fill_it_as_a_large_one_does_and_a_reset_makes_room() {
 fn reasons_of_quarantine_count_and_those_without_room_are_answered_and_not_kept() {
     let stub = small();
     for number in 0..40 {
-        let reason = format!("{number} {}", "x".repeat(990));
-        let body = json!({"factoryId": "f", "reason": reason});
+        let detail = format!("{number} {}", "x".repeat(990));
+        let body = json!({"factoryId": "f", "reason": "lease_lost", "detail": detail});
         assert_eq!(post(&stub, "/v1/jobs/first/quarantine", &body).status, 202);
     }
     let kept = stub.jobs()[0].quarantines.len();

@@ -193,7 +193,7 @@ impl CoordinatorProbe {
 
     pub fn quarantine(&self, factory: &str, lease: &GrantedLease) -> Result<CoordinatorAnswer, ProbeError> {
         let body = json!({"factoryId": self.id(factory), "leaseId": lease.id, "fencingToken": lease.token,
-            "reason": "a check of the coordinator"});
+            "reason": "lease_lost", "detail": "a check of the coordinator"});
         self.post(&format!("/v1/jobs/{}/quarantine", lease.job), &body)
     }
 

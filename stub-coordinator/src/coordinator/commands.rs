@@ -83,7 +83,10 @@ pub(crate) struct QuarantineRequest {
     pub(crate) factory: FactoryId,
     pub(crate) lease: Option<LeaseId>,
     pub(crate) fencing_token: Option<u64>,
+    /// Why, as a code of the runner contract.
     pub(crate) reason: String,
+    /// The same for people.
+    pub(crate) detail: Option<String>,
 }
 
 /// An answer that refuses nothing.

@@ -93,7 +93,11 @@ pub(crate) struct QuarantineRecord {
     pub(crate) factory: FactoryId,
     pub(crate) lease: Option<LeaseId>,
     pub(crate) fencing_token: Option<u64>,
+    /// A code of the runner contract.
     pub(crate) reason: String,
+    /// The same for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) detail: Option<String>,
     pub(crate) at: UtcTimestamp,
     /// Whether the sender held the live lease.
     pub(crate) current: bool,
@@ -102,7 +106,7 @@ pub(crate) struct QuarantineRecord {
 impl QuarantineRecord {
     /// What it takes in memory, near enough.
     pub(super) fn bytes(&self) -> usize {
-        size_of::<QuarantineRecord>() + self.reason.len()
+        size_of::<QuarantineRecord>() + self.reason.len() + self.detail.as_ref().map_or(0, String::len)
     }
 }
 

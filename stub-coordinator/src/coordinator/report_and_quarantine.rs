@@ -70,6 +70,7 @@ impl Coordinator {
             lease: quarantine.lease,
             fencing_token: quarantine.fencing_token,
             reason: quarantine.reason,
+            detail: quarantine.detail,
             at: now,
             current: lease.is_some(),
         };

@@ -161,6 +161,8 @@ struct QuarantineBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     fencing_token: Option<u64>,
     reason: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
     at: UtcTimestamp,
     current: bool,
 }
@@ -172,6 +174,7 @@ impl<'a> QuarantineBody<'a> {
             lease_id: record.lease.as_ref(),
             fencing_token: record.fencing_token,
             reason: &record.reason,
+            detail: record.detail.as_deref(),
             at: record.at,
             current: record.current,
         }

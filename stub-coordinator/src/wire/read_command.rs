@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::request_fields::{count, digits, flag, id, instant, list, one, stage, text, text_or_empty, whole};
+use super::request_fields::{
+    code, count, digits, flag, id, instant, list, one, stage, text, text_or_empty, whole,
+};
 use super::{BodyFields, BorrowedJson, Problem, QueryParameters};
 use crate::coordinator::commands::{
     CoordinatorCommand, EnrolmentRequest, JobNaming, JobSubmission, QuarantineRequest,
@@ -191,6 +193,7 @@ fn report(fields: &mut BodyFields<'_>, job: JobId) -> Result<CoordinatorCommand,
     let fencing_token = fields.required("fencingToken", count(1))?;
     let stage = fields.required("stage", stage)?;
     fields.required("at", instant)?;
+    fields.optional("reason", code)?;
     fields.optional("detail", text_or_empty(LONGEST_TEXT))?;
     Ok(CoordinatorCommand::Report {
         job,
@@ -208,7 +211,8 @@ fn quarantine(fields: &mut BodyFields<'_>, job: JobId) -> Result<CoordinatorComm
         factory: fields.required("factoryId", id(FactoryId::parse))?,
         lease: fields.optional("leaseId", id(LeaseId::parse))?,
         fencing_token: fields.optional("fencingToken", count(1))?,
-        reason: fields.required("reason", text(LONGEST_TEXT))?,
+        reason: fields.required("reason", code)?,
+        detail: fields.optional("detail", text_or_empty(LONGEST_TEXT))?,
     };
     Ok(CoordinatorCommand::Quarantine { job, quarantine })
 }

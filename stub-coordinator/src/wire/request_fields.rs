@@ -99,6 +99,25 @@ pub(crate) fn text(longest: usize) -> impl Fn(&'static str, BorrowedJson<'_>) ->
     }
 }
 
+/// Lower-case letters, digits and `_`, led by a letter: what a program decides by.
+pub(crate) fn code(name: &'static str, value: BorrowedJson<'_>) -> Result<String, Problem> {
+    const LONGEST_CODE: usize = 128;
+    let is_code = |text: &str| {
+        text.len() <= LONGEST_CODE
+            && text.starts_with(|first: char| first.is_ascii_lowercase())
+            && text
+                .chars()
+                .all(|letter| matches!(letter, 'a'..='z' | '0'..='9' | '_'))
+    };
+    match value {
+        BorrowedJson::Text(text) if is_code(&text) => Ok(text.into_owned()),
+        _ => Err(wrong(
+            name,
+            "a code: 1 to 128 of a-z, 0-9 and `_`, led by a letter",
+        )),
+    }
+}
+
 /// A string of at most `longest` characters, or none at all.
 pub(crate) fn text_or_empty(
     longest: usize,

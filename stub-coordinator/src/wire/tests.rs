@@ -151,7 +151,8 @@ fn quarantined() -> JobRecord {
         factory: FactoryId::parse("forge-2").expect("an id"),
         lease: Some(LeaseId::parse("lease-17").expect("an id")),
         fencing_token: Some(3),
-        reason: "lease lost while the engine ran".to_owned(),
+        reason: "lease_lost".to_owned(),
+        detail: Some("no renewal got through".to_owned()),
         at: then(),
         current: true,
     };

@@ -101,7 +101,7 @@ fn mutating(probe: &CoordinatorProbe) -> Vec<(String, Value)> {
         (format!("/v1/leases/{nobody}/release"), fenced),
         (
             format!("/v1/jobs/{nobody}/quarantine"),
-            json!({"factoryId": factory, "reason": "a check"}),
+            json!({"factoryId": factory, "reason": "lease_lost"}),
         ),
     ]
 }

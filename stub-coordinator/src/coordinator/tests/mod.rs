@@ -222,7 +222,8 @@ impl TestCoordinator {
             factory: lease.factory.clone(),
             lease: Some(lease.number.id()),
             fencing_token: Some(lease.fencing_token),
-            reason: "lost".to_owned(),
+            reason: "lease_lost".to_owned(),
+            detail: None,
         };
         match self.tell(CoordinatorCommand::Quarantine {
             job: lease.job.clone(),
