@@ -9,6 +9,7 @@ mod file_ownership;
 mod fleet;
 mod ids;
 mod job;
+mod job_reason;
 mod mode;
 mod queue;
 mod queue_root;

@@ -34,6 +34,7 @@ use std::path::{Path, PathBuf};
 
 use crate::ids::{JobId, LockName};
 use crate::job::{self, Job, JobIdSource};
+use crate::job_reason::JobReason;
 use crate::queue_root::QueueRoot;
 use crate::stage::Stage;
 use crate::supervise::process_record;
@@ -45,30 +46,22 @@ pub(crate) use file_writers::{FileState, FileWriter, FileWriters, QUIET};
 pub(crate) use folder_watch::{FolderChanges, FolderWatcher, WatchedFileState};
 pub(crate) use history::{HistoryEntry, JobHistory};
 pub(crate) use inbox::{AwaitedFile, Inbox};
-pub(crate) use integrity::{CHANGED_IN_WORK, FileDigest, SavedExecutionContext, WorkSnapshot};
+pub(crate) use integrity::{FileDigest, SavedExecutionContext, WorkSnapshot};
 pub(crate) use locks::JobLocks;
 pub(crate) use outbox::{OutboxEntry, PersistedEntry};
 pub(crate) use prune::PruneRefusal;
 pub(crate) use queue_pause::QueuePause;
 pub(crate) use reject::RejectedFile;
-pub(crate) use routed_claim::{REASON_GIVEN_BACK, RoutedJobClaim, is_reported};
+pub(crate) use routed_claim::{RoutedJobClaim, is_reported};
 pub(crate) use runner_files::{RunnerFile, read_runner_files};
 pub(crate) use stage_move::RequeueCause;
 pub(crate) use submission::JobSubmission;
 #[cfg(test)]
 pub(crate) use {
     claim::started,
-    history::SHIPPING,
     recovery_decision::{RecoveryDecision, recovery_decision},
-    routed_claim::REASON_INTERRUPTED,
-    stage_move::line,
+    stage_move::{line, shipping_line},
 };
-
-/// The reason of a job whose `ship` command began without anyone knowing how it ended: never simply run again.
-pub(crate) const SHIP_UNKNOWN: &str = "ship_unknown";
-
-/// The reason of a job that a person gave up.
-pub(crate) const CANCELLED: &str = "cancelled";
 
 /// What became of one file that was asked for.
 type QueueResult<T> = Result<T, QueueError>;
@@ -208,8 +201,8 @@ impl Queue {
     }
 
     /// The reason of the job's last change, for those who only want to know.
-    pub(crate) fn reason(&self, id: &JobId) -> Option<String> {
-        self.history(id).ok()?.lines.pop()?.reason
+    pub(crate) fn reason(&self, id: &JobId) -> Option<JobReason> {
+        self.history(id).ok()?.reason()
     }
 
     /// The stage that a job is in, if the queue has it.

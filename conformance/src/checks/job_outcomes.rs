@@ -133,18 +133,17 @@ fn without_zeros(counts: &BTreeMap<String, usize>) -> BTreeMap<String, usize> {
         .collect()
 }
 
-/// The code in the last report of this job's stage.
+/// The reason in the last report of this job's stage.
 fn code_told(seen: &RunEvidence, id: &str) -> String {
     let is_it = |exchange: &&Exchange| {
         exchange.operation.as_deref() == Some("job.report") && exchange.job.as_deref() == Some(id)
     };
     let last = seen.coordinator.journal.iter().rfind(is_it);
-    let detail = last.and_then(|report| report.request_body.as_ref()?.get("detail")?.as_str());
-    let code = detail.and_then(|detail| detail.split(':').next());
+    let code = last.and_then(|report| report.request_body.as_ref()?.get("reason")?.as_str());
     code.unwrap_or("nothing reported").to_owned()
 }
 
-/// The reason that the runner shows for a job, wherever in its JSON it stands.
+/// The reason that the runner shows for a job.
 fn reason(seen: &RunEvidence, id: &str) -> String {
     let shown = seen
         .shown
@@ -152,17 +151,11 @@ fn reason(seen: &RunEvidence, id: &str) -> String {
         .map(|shown| serde_json::from_str(&shown.stdout).unwrap_or_default());
     shown
         .as_ref()
-        .and_then(find_reason)
+        .and_then(shown_reason)
         .unwrap_or_else(|| "none shown".into())
 }
 
-pub(crate) fn find_reason(value: &serde_json::Value) -> Option<String> {
-    match value {
-        serde_json::Value::Object(fields) => match fields.get("reason").and_then(|reason| reason.as_str()) {
-            Some(reason) => Some(reason.to_owned()),
-            None => fields.values().find_map(find_reason),
-        },
-        serde_json::Value::Array(items) => items.iter().rev().find_map(find_reason),
-        _ => None,
-    }
+/// The code in what `show --json` prints.
+pub(crate) fn shown_reason(shown: &serde_json::Value) -> Option<String> {
+    Some(shown.get("reason")?.as_str()?.to_owned())
 }

@@ -10,7 +10,7 @@ use super::kill_point::{KillPoint, StepActor, TraceScope};
 use super::queue_state_checks::QueueStateChecker;
 use super::traced_process::TracedCommand;
 use super::tracer::{CommandTracer, TraceResult};
-use crate::checks::find_reason;
+use crate::checks::shown_reason;
 use crate::sandbox::STAGES;
 
 /// Commands of one phase without a kill that bring nothing on: more of them means that it never ends.
@@ -203,7 +203,7 @@ impl CrashCase<'_> {
     }
 
     pub(super) fn reason(&self, id: &str) -> std::io::Result<String> {
-        Ok(find_reason(&self.show(id)?).unwrap_or_default())
+        Ok(shown_reason(&self.show(id)?).unwrap_or_default())
     }
 
     pub(super) fn record_failures(&mut self, wrong: Vec<String>) {

@@ -184,8 +184,8 @@ impl<'a> QueueStateChecker<'a> {
         let is_right = match stage {
             "shipped" => log.has_ended_well(id, "engine") && (!job.ships || log.has_ended_well(id, "ship")),
             "failed" => match reason {
-                "exit 1" => job.fails > 0,
-                "verify: exit 1" => job.verify_fails > 0,
+                "exit_code" => job.fails > 0,
+                "verify_failed" => job.verify_fails > 0,
                 CANCELLED => self.cancelled.contains(id),
                 _ => was_killed && reason == "interrupted",
             },

@@ -38,7 +38,7 @@ pub(super) enum ProxyFault {
     /// Before every release, the same once more.
     TwoReleases,
     /// Reports lose what explains them.
-    NoDetail,
+    NoReason,
     /// A key that was sent before is replaced by a new one.
     NewKeys,
     /// A claimed job loses what this factory could refuse it for.
@@ -84,7 +84,7 @@ impl ProxyFault {
             MutantKind::KeepsAnyLease => ProxyFault::LongerLease,
             MutantKind::KeepsItsLease => ProxyFault::NoReleases,
             MutantKind::ReleasesTwice => ProxyFault::TwoReleases,
-            MutantKind::ExplainsNothing => ProxyFault::NoDetail,
+            MutantKind::ExplainsNothing => ProxyFault::NoReason,
             MutantKind::AsksAnew => ProxyFault::NewKeys,
             MutantKind::TakesWhatItGets => ProxyFault::Unchecked,
             MutantKind::TakesFailureForEmpty => ProxyFault::EmptyForFailed,
@@ -153,8 +153,8 @@ impl ProxyFaultInjector {
                 fired(self.kind)?;
                 return Ok(Some(ProxiedAnswer::empty()));
             }
-            ProxyFault::NoDetail if request.path.ends_with("/reports") => {
-                request.body = patched(&request.body, "detail", None)?;
+            ProxyFault::NoReason if request.path.ends_with("/reports") => {
+                request.body = patched(&request.body, "reason", None)?;
             }
             ProxyFault::NewKeys => return self.replace_key(request).map(|()| None),
             _ => return Ok(None),

@@ -62,10 +62,10 @@ pub struct ExpectTable {
     pub output: Vec<ExpectedOutput>,
     /// The jobs in `quarantine/`, sorted.
     pub quarantined: Option<Vec<String>>,
-    /// The reason that the runner recorded for a job.
+    /// The reason that the runner recorded for a job, as a code of the contract.
     #[serde(default)]
     pub reasons: BTreeMap<String, String>,
-    /// The code, up to a colon, with which the last report of a job's stage explains itself to the coordinator.
+    /// The reason, as a code of the contract, that the last report of a job's stage gives the coordinator.
     #[serde(default)]
     pub reported: BTreeMap<String, String>,
     /// Events that come one after the other: `"ship alpha"`, `"answered shadow.claim#2"`.

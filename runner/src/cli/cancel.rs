@@ -3,7 +3,8 @@
 use super::error::CliError;
 use crate::exit_codes::ProgramExit;
 use crate::ids::JobId;
-use crate::queue::{CANCELLED, JobLocks, Queue, QueueError};
+use crate::job_reason::ReasonCode;
+use crate::queue::{JobLocks, Queue, QueueError};
 use crate::settings::Settings;
 use crate::shadow::{self, StageTransition};
 use crate::stage::Stage;
@@ -66,9 +67,9 @@ fn give_up(
     format: super::OutputFormat,
 ) -> Result<ProgramExit, CliError> {
     let id = hold.id().clone();
-    queue.advance(&hold, stage, Stage::Failed, Some(CANCELLED))?;
+    queue.advance(&hold, stage, Stage::Failed, Some(&ReasonCode::Cancelled.into()))?;
     drop(hold);
-    format.tell(&id, Stage::Failed, &format!("failed: {CANCELLED}"))?;
+    format.tell(&id, Stage::Failed, &format!("failed: {}", ReasonCode::Cancelled))?;
     shadow::mirror(
         settings,
         &[StageTransition {

@@ -6,7 +6,7 @@ use std::io::{self, Write, stdout};
 use super::error::CliError;
 use crate::exit_codes::ProgramExit;
 use crate::ids::JobId;
-use crate::queue::{FileWriter, JobHistory, Queue, QueueError};
+use crate::queue::{FileWriter, HistoryEntry, JobHistory, Queue, QueueError};
 use crate::settings::Settings;
 use crate::stage::Stage;
 use crate::terminal::{self, ColorChoice, TextTable};
@@ -38,10 +38,23 @@ pub(super) struct JobRow {
 
 impl JobRow {
     /// Of its last change, unless there is something to be told of what is going on.
-    fn reason(&self) -> Option<String> {
+    fn detail(&self) -> Option<String> {
         match &self.writer {
             Some(writer) => Some(format!("{writer} is still writing it")),
-            None => self.history.lines.last()?.reason.clone(),
+            None => self.history.lines.last()?.detail.clone(),
+        }
+    }
+
+    /// Why it is where it is, for people.
+    fn remark(&self) -> String {
+        match &self.writer {
+            Some(_) => self.detail().unwrap_or_default(),
+            None => self
+                .history
+                .lines
+                .last()
+                .map(HistoryEntry::remark)
+                .unwrap_or_default(),
         }
     }
 }
@@ -117,7 +130,7 @@ pub(super) fn print(out: &mut impl Write, rows: &[JobRow], left_out: &[(Stage, u
             row.priority.to_string(),
             row.lock.clone().unwrap_or_else(|| "-".to_owned()),
             last.map_or("-".to_owned(), |line| terminal::ago(&line.at)),
-            row.reason().unwrap_or_default(),
+            row.remark(),
         ]);
     }
     table.write(out, |number, column, cell| match (number, column) {
@@ -151,6 +164,7 @@ pub(super) fn json(row: &JobRow) -> serde_json::Value {
         "lock": row.lock,
         "attempts": row.history.attempt(),
         "since": last.map(|line| &line.at),
-        "reason": row.reason(),
+        "reason": last.and_then(|line| line.reason.as_ref()),
+        "detail": row.detail(),
     })
 }

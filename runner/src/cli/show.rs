@@ -133,7 +133,7 @@ fn print_history(out: &mut impl Write, palette: ColorChoice, history: &JobHistor
                 _ => "-".to_owned(),
             });
         }
-        cells.push(line.reason.clone().unwrap_or_default());
+        cells.push(line.remark());
         table.row(cells);
     }
     table.write(out, |number, column, cell| match (number, column) {
@@ -256,6 +256,7 @@ fn json(
         .into_iter()
         .map(|length| length.map(|length| u64::try_from(length.as_millis()).unwrap_or(u64::MAX)))
         .collect();
+    let last = history.lines.last();
     serde_json::json!({
         "id": id.as_str(),
         "stage": stage.folder(),
@@ -268,6 +269,8 @@ fn json(
         "logs": logs,
         "logsOfAttempts": attempts,
         "lastedMs": lasted,
+        "reason": last.and_then(|line| line.reason.as_ref()),
+        "detail": last.and_then(|line| line.detail.as_ref()),
         "history": history.lines,
     })
 }

@@ -23,6 +23,7 @@ use super::health_reporter::HealthReporter;
 use super::wire::{self, ClaimRequest, LeaseHolder, QuarantineRequest, ReportRequest};
 pub(crate) use crate::ids::LeaseProof;
 use crate::ids::{Capability, FactoryId, JobId};
+use crate::job_reason::{JobReason, ReasonCode};
 use crate::settings::{BearerToken, Settings};
 use crate::stage::Stage;
 use answer_parsing::{offer, shaped, unknown_members};
@@ -205,7 +206,8 @@ impl CoordinatorClient {
                 fencing_token: proof.fencing_token,
                 stage: news.stage.wire_name().to_owned(),
                 at: news.at.clone(),
-                detail: news.detail.clone(),
+                reason: news.reason.as_ref().map(|reason| reason.code.clone()),
+                detail: news.reason.as_ref().and_then(|reason| reason.detail.clone()),
             };
             let call = self.post(&["v1", "jobs", job.as_str(), "reports"], &body)?;
             let answer: wire::StageAnswer = shaped(self.send(call.with_key(key), &[202]).await?.json()?)?;
@@ -219,7 +221,7 @@ impl CoordinatorClient {
         &self,
         job: &JobId,
         proof: Option<&LeaseProof>,
-        reason: &str,
+        reason: Option<&JobReason>,
         key: &str,
     ) -> Result<(), CallFailure> {
         self.noted(ApiOperation::Quarantine, async {
@@ -227,7 +229,9 @@ impl CoordinatorClient {
                 factory_id: self.factory.as_str().to_owned(),
                 lease_id: proof.map(|proof| proof.lease.to_string()),
                 fencing_token: proof.map(|proof| proof.fencing_token),
-                reason: reason.to_owned(),
+                // The API wants one; what an earlier version left in the outbox has none.
+                reason: reason.map_or(ReasonCode::LeaseLost, |reason| reason.code.clone()),
+                detail: reason.and_then(|reason| reason.detail.clone()),
             };
             let call = self.post(&["v1", "jobs", job.as_str(), "quarantine"], &body)?;
             self.send(call.with_key(key), &[202]).await.map(drop)
@@ -320,7 +324,7 @@ pub(crate) struct StageReport {
     pub(crate) stage: Stage,
     /// RFC 3339, UTC, three decimals.
     pub(crate) at: String,
-    pub(crate) detail: Option<String>,
+    pub(crate) reason: Option<JobReason>,
     /// Makes it take effect once, however often it is sent.
     pub(crate) key: Arc<str>,
 }

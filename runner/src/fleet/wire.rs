@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::job_reason::ReasonCode;
 use crate::stage::Stage;
 
 /// The marker of a request that must change nothing.
@@ -43,6 +44,8 @@ pub(crate) struct ReportRequest {
     pub(crate) stage: String,
     pub(crate) at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<ReasonCode>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) detail: Option<String>,
 }
 
@@ -55,7 +58,9 @@ pub(crate) struct QuarantineRequest {
     pub(crate) lease_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) fencing_token: Option<u64>,
-    pub(crate) reason: String,
+    pub(crate) reason: ReasonCode,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) detail: Option<String>,
 }
 
 #[derive(Debug, Serialize)]

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::ids::{JobId, LeaseProof};
 use crate::job::Job;
+use crate::job_reason::JobReason;
 use crate::scheduler::WaitingJob;
 use crate::stage::Stage;
 
@@ -104,7 +105,7 @@ pub(crate) enum ReviewClaim {
     /// The job, or the lock that it names, is in other hands, or it has left `review`.
     HeldElsewhere,
     /// It is not what was worked on, and lies in `quarantine` for this reason.
-    Changed(String),
+    Changed(JobReason),
 }
 
 impl Queue {
@@ -140,7 +141,7 @@ impl Queue {
         })))
     }
 
-    fn quarantine_reviewed(&self, id: &JobId, reason: String) -> QueueResult<ReviewClaim> {
+    fn quarantine_reviewed(&self, id: &JobId, reason: JobReason) -> QueueResult<ReviewClaim> {
         let locks::JobLockState::Acquired(hold) = locks::take(self, id, None)? else {
             return Ok(ReviewClaim::HeldElsewhere);
         };
@@ -156,7 +157,7 @@ impl Queue {
 pub(super) fn expected(
     known: &JobHistory,
     kept: Option<&WorkSnapshot>,
-) -> Result<Option<FileDigest>, String> {
+) -> Result<Option<FileDigest>, JobReason> {
     match kept {
         Some(kept) => kept.expects(known),
         // What comes by the name of a job that is elsewhere is no work of it.
@@ -176,6 +177,8 @@ pub(crate) fn started(
         attempt: known.attempt() + 1,
         spent: known.spent() + 1,
         reason: None,
+        detail: None,
+        shipping: false,
         sequence: None,
         counted: None,
         digest: digest.cloned(),

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::reject::elsewhere;
 use super::{Queue, QueueError, QueueResult, WorkSnapshot, claim, stem};
 use crate::ids::JobId;
+use crate::job_reason::{JobReason, ReasonCode};
 use crate::scheduler::WaitingJob;
 use crate::stage::Stage;
 
@@ -37,9 +38,9 @@ pub(super) enum FileClass {
     Registered(WaitingJob, Option<FileStamp>),
     /// A good file without a place in the order.
     Unregistered(WaitingJob),
-    Invalid(String),
+    Invalid(JobReason),
     /// It is not what was put back into the inbox.
-    Changed(JobId, String),
+    Changed(JobId, JobReason),
     Gone,
 }
 
@@ -49,14 +50,11 @@ pub(super) fn classify(
     name: &OsStr,
     kept: &HashMap<JobId, WorkSnapshot>,
 ) -> QueueResult<FileClass> {
+    let invalid = |detail: String| Ok(FileClass::Invalid(ReasonCode::JobInvalid.with(detail)));
     let id = match stem(name).map(JobId::new) {
         Some(Ok(id)) => id,
-        Some(Err(error)) => return Ok(FileClass::Invalid(format!("the file's name: {error}"))),
-        None => {
-            return Ok(FileClass::Invalid(
-                "the file's name is not UTF-8: rename it".to_owned(),
-            ));
-        }
+        Some(Err(error)) => return invalid(format!("the file's name: {error}")),
+        None => return invalid("the file's name is not UTF-8: rename it".to_owned()),
     };
     let known = queue.history(&id)?;
     let change = match claim::expected(&known, kept.get(&id)) {
@@ -72,12 +70,12 @@ pub(super) fn classify(
     }
     let job = match queue.job(Stage::Inbox, &id) {
         Ok(job) => job,
-        Err(QueueError::Job(remark)) => return Ok(FileClass::Invalid(remark.to_string())),
+        Err(QueueError::Job(remark)) => return invalid(remark.to_string()),
         Err(QueueError::Read { source, .. }) if source.kind() == ErrorKind::NotFound => {
             return Ok(FileClass::Gone);
         }
         Err(QueueError::Read { source, .. }) => {
-            return Ok(FileClass::Invalid(format!("the file can't be read: {source}")));
+            return invalid(format!("the file can't be read: {source}"));
         }
         Err(error) => return Err(error),
     };
@@ -91,9 +89,9 @@ pub(super) fn classify(
         caps: job.caps,
     };
     match (sequence, elsewhere(queue, &waiting.id)?) {
-        (_, Some(stage)) => Ok(FileClass::Invalid(format!(
+        (_, Some(stage)) => Ok(FileClass::Invalid(ReasonCode::IdTaken.with(format!(
             "a job of that name is already in {stage}: rename the file"
-        ))),
+        )))),
         (Some(_), None) => Ok(FileClass::Registered(waiting, known.counted())),
         (None, None) => Ok(FileClass::Unregistered(waiting)),
     }

@@ -3,6 +3,7 @@
 use super::recovery_decision::{RecoveryDecision, recovery_decision};
 use super::{JobLocks, OutboxEntry, Queue, QueueError, QueueResult, RequeueCause, WorkSnapshot, locks};
 use crate::ids::JobId;
+use crate::job_reason::ReasonCode;
 use crate::stage::Stage;
 use crate::supervise::orphan_scan::{self, OrphanEvidence, OrphanProcess, OrphanScan};
 
@@ -22,8 +23,6 @@ pub(crate) enum RecoveryOutcome {
     /// Gone meanwhile.
     Gone,
 }
-
-const REASON: &str = "interrupted";
 
 impl Queue {
     /// Looks at one job in `building` or `testing` that this process isn't running; `adopted`: orphans of it that
@@ -146,16 +145,17 @@ impl Queue {
         if let Some(name) = self.job(stage, id).ok().and_then(|job| job.lock) {
             locks::keep_lock_in_quarantine(self, &name, id)?;
         }
-        let why = match known.is_shipping() {
-            true => super::SHIP_UNKNOWN,
-            false => REASON,
+        let code = match known.is_shipping() {
+            true => ReasonCode::ShipUnknown,
+            false => ReasonCode::OrphanUnproven,
         };
         let again = match known.is_routed() {
             true => String::new(),
             false => format!("`aq retry {id}` or "),
         };
-        let reason =
-            format!("{why}: {what}; make sure that nothing of it runs, then {again}`aq cancel {id}`");
+        let reason = code.with(format!(
+            "{what}; make sure that nothing of it runs, then {again}`aq cancel {id}`"
+        ));
         let line = super::stage_move::line(&known, Stage::Quarantine, known.spent(), Some(&reason));
         match known.lease() {
             // Not given back: what may be alive here must not be started elsewhere.
@@ -221,17 +221,18 @@ impl Queue {
             Err(QueueError::Job(_)) => 0,
             Err(error) => return Err(error),
         };
+        let interrupted = ReasonCode::Interrupted.into();
         // Cleared when the attempt began, so it is meant for this one, whose runner never came to it.
         if self.cancel_marker(hold.id()).exists() {
-            self.advance(hold, stage, Stage::Failed, Some(super::CANCELLED))?;
+            self.advance(hold, stage, Stage::Failed, Some(&ReasonCode::Cancelled.into()))?;
             self.take_cancel_wish(hold)?;
             return Ok(RecoveryOutcome::Moved { to: Stage::Failed });
         }
         if spent <= retries {
-            self.requeue(hold, stage, RequeueCause::Failure, REASON)?;
+            self.requeue(hold, stage, RequeueCause::Failure, &interrupted)?;
             return Ok(RecoveryOutcome::Moved { to: Stage::Inbox });
         }
-        self.advance(hold, stage, Stage::Failed, Some(REASON))?;
+        self.advance(hold, stage, Stage::Failed, Some(&interrupted))?;
         Ok(RecoveryOutcome::Moved { to: Stage::Failed })
     }
 }

@@ -11,10 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::classify::FileStamp;
 use super::{FileDigest, Queue, QueueError, QueueResult, durable_files};
 use crate::ids::{JobId, LeaseId, LeaseProof};
+use crate::job_reason::{JobReason, ReasonCode};
 use crate::stage::Stage;
-
-/// The reason on the line that announces the command of `ship`.
-pub(crate) const SHIPPING: &str = "shipping";
 
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,8 +27,15 @@ pub(crate) struct HistoryEntry {
     /// How many of these starts count against its `retries`.
     #[serde(default)]
     pub(crate) spent: u32,
+    /// Why, of a change that is no mere step forward.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) reason: Option<String>,
+    pub(crate) reason: Option<ReasonCode>,
+    /// What more there is to say about `reason`, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) detail: Option<String>,
+    /// The command of `ship` is about to be started: no change of stage.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) shipping: bool,
     /// Its place in enqueue order, on the lines that give it one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sequence: Option<u64>,
@@ -47,6 +52,22 @@ pub(crate) struct HistoryEntry {
     /// Of that lease.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) fencing_token: Option<u64>,
+}
+
+impl HistoryEntry {
+    pub(crate) fn job_reason(&self) -> Option<JobReason> {
+        let (code, detail) = (self.reason.clone()?, self.detail.clone());
+        Some(JobReason { code, detail })
+    }
+
+    /// What there is to say about it, for people.
+    pub(crate) fn remark(&self) -> String {
+        match self.job_reason() {
+            Some(reason) => reason.to_string(),
+            None if self.shipping => "shipping".to_owned(),
+            None => String::new(),
+        }
+    }
 }
 
 /// All lines of a job, oldest first; none for a job that was placed by hand and never looked at.
@@ -93,9 +114,12 @@ impl JobHistory {
 
     /// The command of `ship` was started, and nothing says how it ended.
     pub(super) fn is_shipping(&self) -> bool {
-        self.lines
-            .last()
-            .is_some_and(|line| line.reason.as_deref() == Some(SHIPPING))
+        self.lines.last().is_some_and(|line| line.shipping)
+    }
+
+    /// Of its last change.
+    pub(crate) fn reason(&self) -> Option<JobReason> {
+        self.lines.last()?.job_reason()
     }
 
     /// Its latest start was under a lease: the coordinator decides what becomes of it.
@@ -114,7 +138,8 @@ impl JobHistory {
 
     /// The announcement of `ship` may name `building` too, and is no start.
     fn last_start(&self) -> Option<&HistoryEntry> {
-        let started = |line: &&HistoryEntry| line.stage == Stage::Building && line.reason.is_none();
+        let started =
+            |line: &&HistoryEntry| line.stage == Stage::Building && line.reason.is_none() && !line.shipping;
         self.lines.iter().rev().find(started)
     }
 

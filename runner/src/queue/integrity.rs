@@ -14,11 +14,9 @@ use serde::{Deserialize, Serialize};
 use super::{JobHistory, JobLocks, Queue, QueueError, QueueResult, claim, durable_files, history};
 use crate::ids::JobId;
 use crate::job::{FILE_BYTES_MAX, Job};
+use crate::job_reason::{JobReason, ReasonCode};
 use crate::stage::Stage;
 use crate::supervise::{EnvironmentVariable, read_environment, written_environment};
-
-/// Begins the reason of a job that is not what it was.
-pub(crate) const CHANGED_IN_WORK: &str = "changed_in_work";
 
 /// More than an environment can have that a process is started with.
 const SURROUNDINGS_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -74,7 +72,7 @@ impl WorkSnapshot {
 
     /// The digest that the file of a job has to have which was put back into the inbox, or what is wrong with its record:
     /// others may have taken it from there, and then go on in the record where this process ended.
-    pub(super) fn expects(&self, known: &JobHistory) -> Result<Option<FileDigest>, String> {
+    pub(super) fn expects(&self, known: &JobHistory) -> Result<Option<FileDigest>, JobReason> {
         match known.lines.strip_prefix(self.record.lines.as_slice()) {
             None => Err(record_changed()),
             Some([]) => Ok(Some(self.digest.clone())),
@@ -93,14 +91,14 @@ pub(crate) struct SavedExecutionContext {
 }
 
 impl Queue {
-    /// What of a job is not as it was when its command was started, in words. What was removed, and the record, are put
+    /// What of a job is not as it was when its command was started. What was removed, and the record, are put
     /// back as they were.
     pub(crate) fn changed(
         &self,
         stage: Stage,
         id: &JobId,
         known: &WorkSnapshot,
-    ) -> QueueResult<Option<String>> {
+    ) -> QueueResult<Option<JobReason>> {
         let file = self.changed_file(stage, id, known)?;
         let same = matches!(self.history(id), Ok(record) if record == known.record);
         if !same {
@@ -115,7 +113,7 @@ impl Queue {
         stage: Stage,
         id: &JobId,
         known: &WorkSnapshot,
-    ) -> QueueResult<Option<String>> {
+    ) -> QueueResult<Option<JobReason>> {
         let change = self.differs(stage, id, &known.digest)?;
         if self.job_path(stage, id).symlink_metadata().is_err() {
             let (scratch, _) = self.write_scratch(id, &known.bytes)?;
@@ -124,13 +122,13 @@ impl Queue {
         Ok(change)
     }
 
-    /// How a file differs from the one that has this digest, in words.
+    /// How a file differs from the one that has this digest.
     pub(super) fn differs(
         &self,
         stage: Stage,
         id: &JobId,
         expected: &FileDigest,
-    ) -> QueueResult<Option<String>> {
+    ) -> QueueResult<Option<JobReason>> {
         let path = self.job_path(stage, id);
         let what = match durable_files::read_bounded(&self.root, &path, FILE_BYTES_MAX) {
             Ok(bytes) => match FileDigest::of(&bytes) {
@@ -140,9 +138,9 @@ impl Queue {
             Err(error) if error.kind() == ErrorKind::NotFound => "it was removed".to_owned(),
             Err(error) => error.to_string(),
         };
-        Ok(Some(format!(
-            "{CHANGED_IN_WORK}: its file is not the one that was taken into work ({what})"
-        )))
+        Ok(Some(ReasonCode::ChangedInWork.with(format!(
+            "its file is not the one that was taken into work ({what})"
+        ))))
     }
 
     /// The same of a job of which nobody has kept more than the record.
@@ -151,7 +149,7 @@ impl Queue {
         stage: Stage,
         id: &JobId,
         known: &JobHistory,
-    ) -> QueueResult<Option<String>> {
+    ) -> QueueResult<Option<JobReason>> {
         match known.digest_in_work() {
             Some(digest) => self.differs(stage, id, digest),
             None => Ok(None),
@@ -166,8 +164,8 @@ impl Queue {
         }
     }
 
-    /// What lies in `review` in place of the job that was worked on, in words.
-    pub(crate) fn changed_in_review(&self, id: &JobId) -> QueueResult<Option<String>> {
+    /// What lies in `review` in place of the job that was worked on.
+    pub(crate) fn changed_in_review(&self, id: &JobId) -> QueueResult<Option<JobReason>> {
         self.differs_from_record(Stage::Review, id, &self.history(id)?)
     }
 
@@ -231,8 +229,8 @@ impl Queue {
     }
 }
 
-fn record_changed() -> String {
-    format!("{CHANGED_IN_WORK}: its record (history.jsonl) is not what its runner wrote")
+fn record_changed() -> JobReason {
+    ReasonCode::ChangedInWork.with("its record (history.jsonl) is not what its runner wrote")
 }
 
 #[cfg(test)]

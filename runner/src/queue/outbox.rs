@@ -15,6 +15,7 @@ use super::{
     submission,
 };
 use crate::ids::{JobId, LeaseId, LeaseProof};
+use crate::job_reason::{JobReason, ReasonCode};
 use crate::queue_root::QueueRoot;
 use crate::stage::Stage;
 
@@ -28,22 +29,37 @@ pub(crate) struct OutboxEntry {
     fencing_token: u64,
     stage: String,
     pub(crate) at: String,
-    pub(crate) detail: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<ReasonCode>,
+    /// What more there is to say about `reason`, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
     /// Its `Idempotency-SettingKey`, the same however often it is sent.
     pub(crate) key: String,
 }
 
 impl OutboxEntry {
-    pub(crate) fn new(job: &JobId, proof: &LeaseProof, stage: Stage, detail: Option<&str>) -> OutboxEntry {
+    pub(crate) fn new(
+        job: &JobId,
+        proof: &LeaseProof,
+        stage: Stage,
+        reason: Option<&JobReason>,
+    ) -> OutboxEntry {
         OutboxEntry {
             job: job.to_string(),
             lease: proof.lease.to_string(),
             fencing_token: proof.fencing_token,
             stage: stage.folder().to_owned(),
             at: history::now(),
-            detail: detail.map(str::to_owned),
+            reason: reason.map(|reason| reason.code.clone()),
+            detail: reason.and_then(|reason| reason.detail.clone()),
             key: key(job, proof),
         }
+    }
+
+    pub(crate) fn reason(&self) -> Option<JobReason> {
+        let (code, detail) = (self.reason.clone()?, self.detail.clone());
+        Some(JobReason { code, detail })
     }
 
     /// What it is about; none for a file that is no letter of ours.
@@ -91,7 +107,7 @@ impl Queue {
         hold: &JobLocks,
         from: Stage,
         to: Stage,
-        reason: Option<&str>,
+        reason: Option<&JobReason>,
         letter: OutboxEntry,
     ) -> QueueResult<PersistedEntry> {
         let known = self.history(hold.id())?;

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use super::{Queue, QueueError, QueueResult};
 use crate::file_ownership::{ForeignWriter, open_ancestor, user};
+use crate::job_reason::{JobReason, ReasonCode};
 use crate::stage::Stage;
 
 /// Everybody but the owner.
@@ -66,15 +67,16 @@ impl Queue {
     }
 }
 
-/// Why a file of the inbox is nobody's word but a stranger's, in words.
-pub(super) fn foreign(file: &Metadata) -> Option<String> {
-    Some(match ForeignWriter::of(file)? {
+/// Why a file of the inbox is nobody's word but a stranger's, if it is.
+pub(super) fn foreign(file: &Metadata) -> Option<JobReason> {
+    let detail = match ForeignWriter::of(file)? {
         ForeignWriter::Owner(uid) => format!(
-            "foreign_file: it belongs to {}, and no job of another user is run: read it, and `aq add` a copy of your own",
+            "it belongs to {}, and no job of another user is run: read it, and `aq add` a copy of your own",
             user(uid)
         ),
-        stranger => format!("foreign_file: {stranger}: read it, then `chmod go-w` it and `aq retry` it"),
-    })
+        stranger => format!("{stranger}: read it, then `chmod go-w` it and `aq retry` it"),
+    };
+    Some(ReasonCode::ForeignFile.with(detail))
 }
 
 fn found(path: &Path, looked: std::io::Result<Metadata>) -> QueueResult<Option<Metadata>> {

@@ -30,12 +30,13 @@ pub(crate) fn recovery_decision(known: &JobHistory) -> RecoveryDecision {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{claim::started, history::SHIPPING, stage_move::line};
+    use super::super::{claim::started, stage_move::line, stage_move::shipping_line};
     use super::*;
     use crate::ids::{LeaseId, LeaseProof};
+    use crate::job_reason::{JobReason, ReasonCode};
 
     /// Started, under a lease or not, and then these lines.
-    fn known(leased: bool, then: &[(Stage, Option<&str>)]) -> JobHistory {
+    fn known(leased: bool, then: &[(Stage, Option<ReasonCode>)]) -> JobHistory {
         let proof = LeaseProof {
             lease: LeaseId::new("lease-9").unwrap(),
             fencing_token: 4,
@@ -45,7 +46,8 @@ mod tests {
             .lines
             .push(started(&JobHistory::default(), leased.then_some(&proof), None));
         for (stage, reason) in then {
-            known.lines.push(line(&known, *stage, 1, *reason));
+            let reason = reason.clone().map(JobReason::from);
+            known.lines.push(line(&known, *stage, 1, reason.as_ref()));
         }
         known
     }
@@ -53,7 +55,8 @@ mod tests {
     #[test]
     fn an_interrupted_ship_is_never_started_again() {
         for leased in [false, true] {
-            let known = known(leased, &[(Stage::Building, Some(SHIPPING))]);
+            let mut known = known(leased, &[]);
+            known.lines.push(shipping_line(&known, Stage::Building));
             assert_eq!(recovery_decision(&known), RecoveryDecision::ShipUnknown);
         }
     }
@@ -75,9 +78,9 @@ mod tests {
     #[test]
     fn only_the_queues_own_jobs_are_taken_up_again() {
         for stage in [Stage::Building, Stage::Testing] {
-            let local = known(false, &[(stage, Some("x"))]);
+            let local = known(false, &[(stage, Some(ReasonCode::Idle))]);
             assert_eq!(recovery_decision(&local), RecoveryDecision::Retry);
-            let leased = known(true, &[(stage, Some("x"))]);
+            let leased = known(true, &[(stage, Some(ReasonCode::Idle))]);
             assert_eq!(recovery_decision(&leased), RecoveryDecision::LeaseLost);
         }
         // Being given back is no end of it here: the lease may still live.

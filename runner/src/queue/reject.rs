@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 
 use super::{Queue, QueueError, QueueResult, durable_files, history, locks, stage_move, stem};
 use crate::ids::JobId;
+use crate::job_reason::JobReason;
 use crate::stage::Stage;
 
 /// A file in the inbox that is no job, or not the one that it was.
@@ -14,11 +15,11 @@ pub(crate) struct RejectedFile {
     pub(crate) stage: Stage,
     /// What it is called there.
     pub(crate) id: JobId,
-    pub(crate) reason: String,
+    pub(crate) reason: JobReason,
 }
 
 /// Moves a bad file to `failed`, under its own name if that is an id that nothing else has.
-pub(super) fn reject(queue: &Queue, name: &OsStr, reason: String) -> QueueResult<Option<RejectedFile>> {
+pub(super) fn reject(queue: &Queue, name: &OsStr, reason: JobReason) -> QueueResult<Option<RejectedFile>> {
     let own = stem(name).and_then(|stem| JobId::new(stem).ok());
     let own = match own {
         Some(id) if elsewhere(queue, &id)?.is_none() => Some(id),
@@ -52,7 +53,7 @@ pub(super) fn reject(queue: &Queue, name: &OsStr, reason: String) -> QueueResult
 }
 
 /// Moves a job that was changed between two attempts to `quarantine`.
-pub(super) fn quarantine(queue: &Queue, id: JobId, reason: String) -> QueueResult<Option<RejectedFile>> {
+pub(super) fn quarantine(queue: &Queue, id: JobId, reason: JobReason) -> QueueResult<Option<RejectedFile>> {
     let locks::JobLockState::Acquired(hold) = locks::take(queue, &id, None)? else {
         return Ok(None);
     };

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::ids::{JobId, LeaseProof};
 use crate::job::Job;
+use crate::job_reason::{JobReason, ReasonCode};
 use crate::scheduler::WaitingJob;
 use crate::stage::Stage;
 
@@ -24,10 +25,6 @@ pub(crate) enum RoutedJobClaim {
     /// Its file is not whole yet; who writes it, if that can be seen.
     BeingWritten(Option<FileWriter>),
 }
-
-pub(crate) const REASON_INTERRUPTED: &str = "interrupted under a lease";
-/// Of a job whose run ended while a person had not decided.
-pub(crate) const REASON_GIVEN_BACK: &str = "its lease was given back while it waited for review";
 
 impl Queue {
     /// Writes the coordinator's job to `building`: announced first, then there as a whole or not at all.
@@ -109,11 +106,9 @@ impl Queue {
     pub(crate) fn give_back(&self, hold: &JobLocks, from: Stage) -> QueueResult<()> {
         let known = self.history(hold.id())?;
         let spent = known.spent().saturating_sub(1);
-        history::append(
-            self,
-            hold.id(),
-            &stage_move::line(&known, Stage::Inbox, spent, Some("given back to the coordinator")),
-        )?;
+        let reason = ReasonCode::LeaseReleased.with("given back to the coordinator");
+        let line = stage_move::line(&known, Stage::Inbox, spent, Some(&reason));
+        history::append(self, hold.id(), &line)?;
         let path = self.job_path(from, hold.id());
         self.root
             .remove(&path)
@@ -146,15 +141,15 @@ impl Queue {
     /// The report of an end that was announced, unless it was posted before the crash. A quarantine is reported where
     /// the lease is not given back instead.
     pub(super) fn post_announced(&self, id: &JobId, stage: Stage, known: &JobHistory) -> QueueResult<()> {
-        let reason = known.lines.last().and_then(|line| line.reason.as_deref());
+        let reason = known.reason();
         let reported = match stage {
-            Stage::Quarantine => reason.is_some_and(is_reported),
+            Stage::Quarantine => reason.as_ref().is_some_and(is_reported),
             stage => matches!(stage, Stage::Shipped | Stage::Failed),
         };
         let Some(proof) = known.lease().filter(|_| reported) else {
             return Ok(());
         };
-        let letter = OutboxEntry::new(id, &proof, stage, reason);
+        let letter = OutboxEntry::new(id, &proof, stage, reason.as_ref());
         if !self.has_outbox_entry(&letter)? {
             // Delivered with all that wait, by whoever starts to.
             drop(self.post(id, letter)?);
@@ -169,13 +164,14 @@ impl Queue {
         from: Stage,
         known: &JobHistory,
     ) -> QueueResult<RecoveryOutcome> {
-        let (to, reason) = (Stage::Quarantine, Some(super::SHIP_UNKNOWN));
+        let to = Stage::Quarantine;
+        let reason = JobReason::from(ReasonCode::ShipUnknown);
         match known.lease() {
             Some(proof) => {
-                let letter = OutboxEntry::new(hold.id(), &proof, to, reason);
-                drop(self.advance_with_report(hold, from, to, reason, letter)?);
+                let letter = OutboxEntry::new(hold.id(), &proof, to, Some(&reason));
+                drop(self.advance_with_report(hold, from, to, Some(&reason), letter)?);
             }
-            None => self.advance(hold, from, to, reason)?,
+            None => self.advance(hold, from, to, Some(&reason))?,
         }
         Ok(RecoveryOutcome::Moved { to })
     }
@@ -183,13 +179,14 @@ impl Queue {
     /// As evidence; its lease is given back (clause T-13).
     pub(super) fn quarantine_routed(&self, hold: &JobLocks, from: Stage) -> QueueResult<RecoveryOutcome> {
         let to = Stage::Quarantine;
-        self.advance(hold, from, to, Some(REASON_INTERRUPTED))?;
+        let reason = ReasonCode::LeaseReleased.with("its run was interrupted");
+        self.advance(hold, from, to, Some(&reason))?;
         Ok(RecoveryOutcome::Moved { to })
     }
 }
 
 /// Whether a job that lies in quarantine for this reason was reported as such: where its lease was given back, it was
 /// not, so that another factory may have it.
-pub(crate) fn is_reported(reason: &str) -> bool {
-    ![REASON_INTERRUPTED, REASON_GIVEN_BACK].contains(&reason)
+pub(crate) fn is_reported(reason: &JobReason) -> bool {
+    reason.code != ReasonCode::LeaseReleased
 }

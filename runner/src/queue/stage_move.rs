@@ -5,6 +5,7 @@ use super::{
     submission,
 };
 use crate::ids::JobId;
+use crate::job_reason::JobReason;
 use crate::stage::Stage;
 
 /// Why a job goes back to the inbox.
@@ -23,7 +24,7 @@ impl Queue {
         hold: &JobLocks,
         from: Stage,
         to: Stage,
-        reason: Option<&str>,
+        reason: Option<&JobReason>,
     ) -> QueueResult<()> {
         let known = self.history(hold.id())?;
         self.announce_and_move(hold.id(), from, to, line(&known, to, known.spent(), reason))
@@ -35,7 +36,7 @@ impl Queue {
         hold: &JobLocks,
         from: Stage,
         cause: RequeueCause,
-        reason: &str,
+        reason: &JobReason,
     ) -> QueueResult<()> {
         let known = self.history(hold.id())?;
         let spent = match cause {
@@ -124,11 +125,7 @@ impl Queue {
     /// Before the command of `ship` is started: from here on a crash must not lead to another go.
     pub(crate) fn note_shipping(&self, hold: &JobLocks, stage: Stage) -> QueueResult<()> {
         let known = self.history(hold.id())?;
-        history::append(
-            self,
-            hold.id(),
-            &line(&known, stage, known.spent(), Some(history::SHIPPING)),
-        )
+        history::append(self, hold.id(), &shipping_line(&known, stage))
     }
 
     /// Whether a person asked for the end of this job; asking takes the wish back.
@@ -148,17 +145,27 @@ impl Queue {
     }
 }
 
-pub(crate) fn line(known: &JobHistory, stage: Stage, spent: u32, reason: Option<&str>) -> HistoryEntry {
+pub(crate) fn line(known: &JobHistory, stage: Stage, spent: u32, reason: Option<&JobReason>) -> HistoryEntry {
     HistoryEntry {
         at: history::now(),
         stage,
         attempt: known.attempt(),
         spent,
-        reason: reason.map(str::to_owned),
+        reason: reason.map(|reason| reason.code.clone()),
+        detail: reason.and_then(|reason| reason.detail.clone()),
+        shipping: false,
         sequence: None,
         counted: None,
         digest: None,
         lease: None,
         fencing_token: None,
+    }
+}
+
+/// The line that announces the command of `ship`.
+pub(crate) fn shipping_line(known: &JobHistory, stage: Stage) -> HistoryEntry {
+    HistoryEntry {
+        shipping: true,
+        ..line(known, stage, known.spent(), None)
     }
 }

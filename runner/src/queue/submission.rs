@@ -114,6 +114,8 @@ pub(super) fn queued(
         attempt: known.attempt(),
         spent: 0,
         reason: None,
+        detail: None,
+        shipping: false,
         sequence: Some(sequence),
         counted,
         digest,

@@ -16,8 +16,9 @@ use super::{RunError, RunOptions, RunUntil};
 use crate::engine::EngineRegistry;
 use crate::exit_codes::{ProgramExit, StopSignal};
 use crate::ids::JobId;
+use crate::job_reason::ReasonCode;
 use crate::mode::Mode;
-use crate::queue::{CHANGED_IN_WORK, FolderChanges, Queue, QueuePause, WorkSnapshot};
+use crate::queue::{FolderChanges, Queue, QueuePause, WorkSnapshot};
 use crate::scheduler::QueueSnapshot;
 use crate::settings::{Settings, SettingsReloader};
 use crate::shadow::{LocalDecision, ShadowLane, StageTransition};
@@ -241,7 +242,12 @@ impl EventLoop {
     fn report_selection(&mut self, choice: &LocalSelection) {
         for refused in &choice.refused {
             self.tally.count(refused.stage);
-            progress::moved(&refused.id, refused.stage, Some(&refused.reason), None);
+            progress::moved(
+                &refused.id,
+                refused.stage,
+                Some(&refused.reason.to_string()),
+                None,
+            );
             self.moved(&refused.id, refused.stage);
         }
         choice.awaited.iter().for_each(progress::awaited);
@@ -274,8 +280,9 @@ impl EventLoop {
             let own = self
                 .queue
                 .reason(id)
-                .filter(|own| own.starts_with(CHANGED_IN_WORK));
-            progress::moved(id, *stage, Some(own.as_deref().unwrap_or(reason)), None);
+                .filter(|own| own.code == ReasonCode::ChangedInWork);
+            let told = own.map_or_else(|| reason.to_owned(), |own| own.to_string());
+            progress::moved(id, *stage, Some(&told), None);
             self.moved(id, *stage);
         }
         self.lost.retain(|id, _| self.local.is_busy_with(id));

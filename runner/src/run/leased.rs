@@ -9,7 +9,8 @@ use super::transition::{self, LeaseStatus, ShipDecision};
 use super::{RunError, progress};
 use crate::boot_clock::KillDeadlines;
 use crate::ids::JobId;
-use crate::queue::{CANCELLED, CHANGED_IN_WORK, REASON_GIVEN_BACK, is_reported};
+use crate::job_reason::ReasonCode;
+use crate::queue::is_reported;
 use crate::stage::Stage;
 use crate::supervise::StopUrgency;
 
@@ -21,7 +22,11 @@ impl EventLoop {
             .as_mut()
             .and_then(|routed| routed.reviewing.remove(id))
         {
-            return self.settle(attempt, Stage::Quarantine, Some(&format!("lease lost: {reason}")));
+            return self.settle(
+                attempt,
+                Stage::Quarantine,
+                Some(&ReasonCode::LeaseLost.with(reason)),
+            );
         }
         if let Some(attempt) = self.running.get_mut(id) {
             // Outweighs every other wish: the job is not ours any more. That KILL falls in time is its supervisor's affair.
@@ -79,7 +84,7 @@ impl EventLoop {
             let Some(mut attempt) = taken else { continue };
             if cancelled {
                 self.queue.take_cancel_wish(&attempt.hold)?;
-                self.settle(attempt, Stage::Failed, Some(CANCELLED))?;
+                self.settle(attempt, Stage::Failed, Some(&ReasonCode::Cancelled.into()))?;
             } else if attempt
                 .hold
                 .acquire_name_lock(&self.queue, attempt.job.lock.as_ref())?
@@ -100,8 +105,9 @@ impl EventLoop {
         let change = self
             .queue
             .changed_file(Stage::Review, &attempt.job.id, &attempt.in_work)?;
-        let other =
-            || format!("{CHANGED_IN_WORK}: the approval is of another file than the one that was worked on");
+        let other = || {
+            ReasonCode::ChangedInWork.with("the approval is of another file than the one that was worked on")
+        };
         match change.or_else(|| (!is_same).then(other)) {
             Some(reason) => self.settle(attempt, Stage::Quarantine, Some(&reason)),
             None => {
@@ -118,8 +124,7 @@ impl EventLoop {
         let (Some(routed), Some(proof)) = (&mut self.routed, known.lease()) else {
             return Ok(());
         };
-        let last = known.lines.last().and_then(|line| line.reason.as_deref());
-        if stage == Stage::Quarantine && !last.is_some_and(is_reported) {
+        if stage == Stage::Quarantine && !known.reason().as_ref().is_some_and(is_reported) {
             routed.fleet_session.release_orphan(id, proof);
         }
         // What is reported was posted.
@@ -142,11 +147,11 @@ impl EventLoop {
             return Ok(());
         };
         for (id, attempt) in std::mem::take(&mut routed.reviewing) {
-            let reason = REASON_GIVEN_BACK;
+            let reason = ReasonCode::LeaseReleased.with("its run ended while it waited for review");
             self.queue
-                .advance(&attempt.hold, Stage::Review, Stage::Quarantine, Some(reason))?;
+                .advance(&attempt.hold, Stage::Review, Stage::Quarantine, Some(&reason))?;
             self.tally.count(Stage::Quarantine);
-            progress::moved(&id, Stage::Quarantine, Some(reason), None);
+            progress::moved(&id, Stage::Quarantine, Some(&reason.to_string()), None);
             routed.fleet_session.release(&id);
         }
         Ok(())

@@ -10,16 +10,14 @@ use super::transition::{self, AttemptTransition, FinalReport};
 use super::{RunError, progress};
 use crate::exit_codes::StopSignal;
 use crate::ids::JobId;
-use crate::queue::{OutboxEntry, RequeueCause, SHIP_UNKNOWN};
+use crate::job_reason::{JobReason, ReasonCode};
+use crate::queue::{OutboxEntry, RequeueCause};
 use crate::queue_root::PathRejection;
 use crate::stage::Stage;
 use crate::supervise::orphan_scan::OrphanScan;
 use crate::supervise::{CommandOutcome, StopUrgency, SupervisorHandle};
 use crate::terminal;
 use crate::work_folder::holds_queue;
-
-/// The reason of a job that was to write where a link leads.
-const LINK_IN_QUEUE: &str = "link_in_queue";
 
 impl EventLoop {
     pub(super) fn begin(&mut self, attempt: Attempt) -> Result<(), RunError> {
@@ -74,10 +72,10 @@ impl EventLoop {
             Ok(running) => running,
             // Somebody put it there, the job most likely: that is for a person to look at, and no other job's trouble.
             Err(error) if PathRejection::of(&error).is_some() => {
-                let reason = format!(
-                    "{LINK_IN_QUEUE}: something of it in {}: {error}",
+                let reason = ReasonCode::LinkInQueue.with(format!(
+                    "something of it in {}: {error}",
                     self.queue.job_folder(&id).display()
-                );
+                ));
                 return self.follow(attempt, StepOutcome::Quarantine(reason));
             }
             Err(error) => {
@@ -120,10 +118,11 @@ impl EventLoop {
                 if let OrphanScan::Unproven(what) = left {
                     progress::warn(&format!("{id}: {what}"));
                 }
-                StepOutcome::Quarantine(match attempt.step {
-                    AttemptStep::Ship => SHIP_UNKNOWN.to_owned(),
-                    AttemptStep::Engine | AttemptStep::Verify => "supervisor lost".to_owned(),
-                })
+                let code = match attempt.step {
+                    AttemptStep::Ship => ReasonCode::ShipUnknown,
+                    AttemptStep::Engine | AttemptStep::Verify => ReasonCode::SupervisorLost,
+                };
+                StepOutcome::Quarantine(code.into())
             }
         };
         let next = match self.pause_on_usage_limit(&attempt, &next)? {
@@ -181,7 +180,7 @@ impl EventLoop {
         &mut self,
         attempt: &Attempt,
         next: &StepOutcome,
-    ) -> Result<Option<String>, RunError> {
+    ) -> Result<Option<JobReason>, RunError> {
         let failed = matches!(
             next,
             StepOutcome::Failed(_) | StepOutcome::PutBack(RequeueCause::Failure, _)
@@ -199,7 +198,9 @@ impl EventLoop {
             "{engine} is used up: it pauses for {}, jobs of other engines go on",
             terminal::duration(length)
         ));
-        Ok(Some(format!("usage limit of {engine}")))
+        Ok(Some(
+            ReasonCode::UsageLimit.with(format!("usage limit of {engine}")),
+        ))
     }
 
     fn follow(&mut self, attempt: Attempt, next: StepOutcome) -> Result<(), RunError> {
@@ -209,7 +210,7 @@ impl EventLoop {
                 self.await_confirmation(attempt);
                 Ok(())
             }
-            AttemptTransition::EnterStage(stage, reason) => self.settle(attempt, stage, reason.as_deref()),
+            AttemptTransition::EnterStage(stage, reason) => self.settle(attempt, stage, reason.as_ref()),
             AttemptTransition::PutBack(cause, reason) => {
                 self.queue.requeue(&attempt.hold, attempt.stage, cause, &reason)?;
                 let (id, mut in_work) = (attempt.job.id.clone(), attempt.in_work.clone());
@@ -252,7 +253,7 @@ impl EventLoop {
         &mut self,
         attempt: Attempt,
         to: Stage,
-        reason: Option<&str>,
+        reason: Option<&JobReason>,
     ) -> Result<(), RunError> {
         match (
             &attempt.lease,
@@ -284,7 +285,7 @@ impl EventLoop {
         Ok(())
     }
 
-    fn again(&mut self, mut attempt: Attempt, reason: &str) -> Result<(), RunError> {
+    fn again(&mut self, mut attempt: Attempt, reason: &JobReason) -> Result<(), RunError> {
         let Some(lease) = &attempt.lease else {
             return Ok(());
         };
@@ -298,18 +299,19 @@ impl EventLoop {
         progress::moved(
             &attempt.job.id,
             Stage::Inbox,
-            Some(reason),
+            Some(&reason.to_string()),
             Some(attempt.started.elapsed()),
         );
         self.begin(attempt)
     }
 
     /// The attempt is over, or waits for a person; its locks are given back here.
-    fn left(&mut self, mut attempt: Attempt, to: Stage, reason: Option<&str>) {
+    fn left(&mut self, mut attempt: Attempt, to: Stage, reason: Option<&JobReason>) {
         let id = attempt.job.id.clone();
         self.moved(&id, to);
         self.tally.count(to);
-        progress::moved(&id, to, reason, Some(attempt.started.elapsed()));
+        let told = reason.map(JobReason::to_string);
+        progress::moved(&id, to, told.as_deref(), Some(attempt.started.elapsed()));
         let (Some(routed), Some(lease)) = (&mut self.routed, &attempt.lease) else {
             return;
         };

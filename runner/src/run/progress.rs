@@ -71,8 +71,8 @@ pub(super) fn approved(id: &JobId) {
     ));
 }
 
-/// A job has come to a stage in which this run leaves it.
-pub(super) fn moved(id: &JobId, stage: Stage, reason: Option<&str>, took: Option<Duration>) {
+/// A job has come to a stage in which this run leaves it; `why`: in words.
+pub(super) fn moved(id: &JobId, stage: Stage, why: Option<&str>, took: Option<Duration>) {
     let palette = ColorChoice::of(&stderr());
     let mut line = format!(
         "{}  {}",
@@ -82,8 +82,8 @@ pub(super) fn moved(id: &JobId, stage: Stage, reason: Option<&str>, took: Option
     if let Some(took) = took {
         line += &format!(" after {}", terminal::duration(took));
     }
-    if let Some(reason) = reason {
-        line += &format!(": {}", terminal::escape_control(reason));
+    if let Some(why) = why {
+        line += &format!(": {}", terminal::escape_control(why));
     }
     let advice = match stage {
         Stage::Failed => format!("aq logs {id}"),

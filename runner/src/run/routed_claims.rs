@@ -16,6 +16,7 @@ use crate::fleet::routed::{DeliveryOutcome, FleetEvent, GrantedJob};
 use crate::fleet::wire::WireJob;
 use crate::ids::JobId;
 use crate::job::{self, Job, JobIdSource};
+use crate::job_reason::{JobReason, ReasonCode};
 use crate::queue::{QueueError, RoutedJobClaim};
 use crate::stage::Stage;
 
@@ -124,11 +125,8 @@ impl EventLoop {
                     Some("finished here before; reported, not run again"),
                     None,
                 );
-                routed.fleet_session.finish(
-                    &id,
-                    stage,
-                    Some("finished on this factory before it was routed"),
-                );
+                let reason = ReasonCode::FinishedBefore.with("finished on this factory before it was routed");
+                routed.fleet_session.finish(&id, stage, reason);
                 return Ok(());
             }
             CutOver::Release => RoutedJobClaim::HeldElsewhere,
@@ -137,7 +135,7 @@ impl EventLoop {
                 admission => admission?,
             },
             CutOver::Run => match judge(&granted.job, &routed.policy, &self.engines) {
-                Err(reason) => return self.refuse(&id, &reason),
+                Err(reason) => return self.refuse(&id, reason),
                 Ok((job, text)) => {
                     folders = Some(routed.policy.folders());
                     self.queue.admit(job, &text, &granted.proof)?
@@ -168,11 +166,11 @@ impl EventLoop {
         Ok(())
     }
 
-    fn refuse(&mut self, id: &JobId, reason: &str) -> Result<(), RunError> {
+    fn refuse(&mut self, id: &JobId, reason: JobReason) -> Result<(), RunError> {
         self.tally.count(Stage::Failed);
-        progress::moved(id, Stage::Failed, Some(reason), None);
+        progress::moved(id, Stage::Failed, Some(&reason.to_string()), None);
         if let Some(routed) = &mut self.routed {
-            routed.fleet_session.finish(id, Stage::Failed, Some(reason));
+            routed.fleet_session.finish(id, Stage::Failed, reason);
         }
         Ok(())
     }
@@ -183,11 +181,11 @@ fn judge(
     wire: &WireJob,
     policy: &AdmissionPolicy,
     engines: &EngineRegistry,
-) -> Result<(Job, String), String> {
+) -> Result<(Job, String), JobReason> {
     let text = job_file(wire);
     let name = format!("{}.md", wire.id);
     let job = job::parse(JobIdSource::FileName(&wire.id), &name, text.as_bytes())
-        .map_err(|remark| format!("job_invalid: {remark}"))?
+        .map_err(|remark| ReasonCode::JobInvalid.with(remark.to_string()))?
         .job;
     match policy.refusal(&job, &engines.available()) {
         Some(reason) => Err(reason),

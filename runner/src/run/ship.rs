@@ -7,7 +7,8 @@ use super::{RunError, ShipPlan, progress, runtime};
 use crate::engine::EngineRegistry;
 use crate::exit_codes::{ProgramExit, StopSignal};
 use crate::ids::JobId;
-use crate::queue::{FileDigest, Queue, QueueError, ReviewClaim, SHIP_UNKNOWN};
+use crate::job_reason::{JobReason, ReasonCode};
+use crate::queue::{FileDigest, Queue, QueueError, ReviewClaim};
 use crate::settings::Settings;
 use crate::shadow::{self, StageTransition};
 use crate::stage::Stage;
@@ -63,8 +64,9 @@ pub(crate) fn ship(
             conclusion(next, signal)
         }
     };
-    queue.advance(&attempt.hold, Stage::Review, stage, reason.as_deref())?;
-    progress::moved(id, stage, reason.as_deref(), Some(attempt.started.elapsed()));
+    queue.advance(&attempt.hold, Stage::Review, stage, reason.as_ref())?;
+    let told = reason.as_ref().map(JobReason::to_string);
+    progress::moved(id, stage, told.as_deref(), Some(attempt.started.elapsed()));
     drop(attempt);
     mirror(settings, id, stage);
     Ok((exit, Some(plan)))
@@ -151,7 +153,10 @@ async fn publish(
                 return Ok((next, stopped_by));
             }
             RunEvent::CommandEnded { end: Err(_), .. } => {
-                return Ok((StepOutcome::Quarantine(SHIP_UNKNOWN.to_owned()), stopped_by));
+                return Ok((
+                    StepOutcome::Quarantine(ReasonCode::ShipUnknown.into()),
+                    stopped_by,
+                ));
             }
             RunEvent::StopSignal(signal) => {
                 let urgency = if stopped_by.is_none() {
@@ -167,7 +172,7 @@ async fn publish(
     }
 }
 
-fn conclusion(next: StepOutcome, signal: Option<StopSignal>) -> (Stage, Option<String>, ProgramExit) {
+fn conclusion(next: StepOutcome, signal: Option<StopSignal>) -> (Stage, Option<JobReason>, ProgramExit) {
     let otherwise = signal.map_or(ProgramExit::Failed, ProgramExit::Stopped);
     match next {
         StepOutcome::Shipped => (Stage::Shipped, None, ProgramExit::Done),
@@ -177,7 +182,7 @@ fn conclusion(next: StepOutcome, signal: Option<StopSignal>) -> (Stage, Option<S
         }
         // Neither follows the step of shipping.
         StepOutcome::Run(_) | StepOutcome::Review => {
-            (Stage::Quarantine, Some(SHIP_UNKNOWN.to_owned()), otherwise)
+            (Stage::Quarantine, Some(ReasonCode::ShipUnknown.into()), otherwise)
         }
     }
 }

@@ -7,7 +7,8 @@ use std::path::Path;
 use crate::fleet::lease_time::NO_RENEWAL;
 use crate::fleet::routed::admission_policy::cwd_not_allowed;
 use crate::job::Job;
-use crate::queue::{CANCELLED, RequeueCause, SHIP_UNKNOWN};
+use crate::job_reason::{JobReason, ReasonCode};
+use crate::queue::RequeueCause;
 use crate::supervise::CommandOutcome;
 
 /// The commands of an attempt, in their order.
@@ -36,9 +37,9 @@ pub(crate) enum StepOutcome {
     /// Wait for a person.
     Review,
     Shipped,
-    Failed(String),
-    PutBack(RequeueCause, String),
-    Quarantine(String),
+    Failed(JobReason),
+    PutBack(RequeueCause, JobReason),
+    Quarantine(JobReason),
 }
 
 /// `spent`: attempts that count against `retries`, this one included.
@@ -80,7 +81,7 @@ pub(crate) fn after_engine_error(
     failure_message: &str,
     stop_reason: Option<&StopReason>,
 ) -> StepOutcome {
-    let reason = format!("engine error: {failure_message}");
+    let reason = ReasonCode::EngineError.with(failure_message);
     conclude(job, spent, AttemptStep::Engine, Err(reason), stop_reason)
 }
 
@@ -93,21 +94,21 @@ fn conclude(
     job: &Job,
     spent: u32,
     step: AttemptStep,
-    follow: Result<StepOutcome, String>,
+    follow: Result<StepOutcome, JobReason>,
     stop_reason: Option<&StopReason>,
 ) -> StepOutcome {
     match (follow, stop_reason) {
         // Whatever it did: without the lease nothing of it may be published, or said to be.
         (_, Some(StopReason::LeaseLost(_))) if step == AttemptStep::Ship => {
-            StepOutcome::Quarantine(SHIP_UNKNOWN.to_owned())
+            StepOutcome::Quarantine(ReasonCode::ShipUnknown.into())
         }
         (_, Some(StopReason::LeaseLost(reason))) => lease_lost(reason),
         // What is finished is finished, whatever was wished meanwhile.
         (Ok(next @ (StepOutcome::Shipped | StepOutcome::Review)), None | Some(_)) => next,
-        (_, Some(_)) if step == AttemptStep::Ship => StepOutcome::Quarantine(SHIP_UNKNOWN.to_owned()),
-        (_, Some(StopReason::Cancel)) => StepOutcome::Failed(CANCELLED.to_owned()),
+        (_, Some(_)) if step == AttemptStep::Ship => StepOutcome::Quarantine(ReasonCode::ShipUnknown.into()),
+        (_, Some(StopReason::Cancel)) => StepOutcome::Failed(ReasonCode::Cancelled.into()),
         (_, Some(StopReason::Interrupt)) => {
-            StepOutcome::PutBack(RequeueCause::Interruption, "interrupted".to_owned())
+            StepOutcome::PutBack(RequeueCause::Interruption, ReasonCode::Interrupted.into())
         }
         (Ok(next), None) => next,
         (Err(reason), None) if spent <= job.retries => StepOutcome::PutBack(RequeueCause::Failure, reason),
@@ -116,7 +117,7 @@ fn conclude(
 }
 
 fn lease_lost(reason: &str) -> StepOutcome {
-    StepOutcome::Quarantine(format!("lease lost: {reason}"))
+    StepOutcome::Quarantine(ReasonCode::LeaseLost.with(reason))
 }
 
 fn following(job: &Job, step: AttemptStep) -> StepOutcome {
@@ -130,29 +131,30 @@ fn following(job: &Job, step: AttemptStep) -> StepOutcome {
     }
 }
 
-/// Short, and the same for the same end: it is shown in lists and compared by programs.
-fn reason(step: AttemptStep, end: &CommandOutcome) -> String {
-    let what = match end {
-        CommandOutcome::Exited { code: Some(code), .. } => format!("exit {code}"),
+/// The code tells which step it was; how `verify` or `ship` ended is told in the detail.
+fn reason(step: AttemptStep, end: &CommandOutcome) -> JobReason {
+    let how = match end {
+        CommandOutcome::Exited { code: Some(code), .. } => ReasonCode::ExitCode.with(format!("exit {code}")),
         CommandOutcome::Exited {
             signal: Some(signal), ..
-        } => format!("signal {signal}"),
-        CommandOutcome::Exited { .. } => "unknown end".to_owned(),
-        CommandOutcome::TimedOut => "timeout".to_owned(),
-        CommandOutcome::Idle => "idle".to_owned(),
+        } => ReasonCode::Signal.with(format!("signal {signal}")),
+        CommandOutcome::Exited { .. } => ReasonCode::ExitCode.with("unknown end"),
+        CommandOutcome::TimedOut => ReasonCode::Timeout.into(),
+        CommandOutcome::Idle => ReasonCode::Idle.into(),
         CommandOutcome::Ordered
         | CommandOutcome::Abandoned
         | CommandOutcome::Fenced
-        | CommandOutcome::TooLate => "interrupted".to_owned(),
-        CommandOutcome::NotStarted { error } => format!("not started: {error}"),
-        // The code goes first.
+        | CommandOutcome::TooLate => ReasonCode::Interrupted.into(),
+        CommandOutcome::NotStarted { error } => ReasonCode::NotStarted.with(format!("not started: {error}")),
+        // Of any step: it is the job's folder that is at fault.
         CommandOutcome::Elsewhere { place } => return cwd_not_allowed(Path::new(place)),
     };
-    match step {
-        AttemptStep::Engine => what,
-        AttemptStep::Verify => format!("verify: {what}"),
-        AttemptStep::Ship => format!("ship: {what}"),
-    }
+    let code = match step {
+        AttemptStep::Engine => return how,
+        AttemptStep::Verify => ReasonCode::VerifyFailed,
+        AttemptStep::Ship => ReasonCode::ShipFailed,
+    };
+    code.with(how.detail.unwrap_or_else(|| how.code.to_string()))
 }
 
 #[cfg(test)]
@@ -223,17 +225,34 @@ mod tests {
             signal: Some(9),
         };
         let cases = [
-            (AttemptStep::Engine, exit.clone(), "exit 3"),
-            (AttemptStep::Engine, killed, "signal 9"),
-            (AttemptStep::Engine, CommandOutcome::TimedOut, "timeout"),
-            (AttemptStep::Engine, CommandOutcome::Idle, "idle"),
-            (AttemptStep::Verify, exit.clone(), "verify: exit 3"),
-            (AttemptStep::Ship, exit, "ship: exit 3"),
+            (
+                AttemptStep::Engine,
+                exit.clone(),
+                ReasonCode::ExitCode.with("exit 3"),
+            ),
+            (AttemptStep::Engine, killed, ReasonCode::Signal.with("signal 9")),
+            (
+                AttemptStep::Engine,
+                CommandOutcome::TimedOut,
+                ReasonCode::Timeout.into(),
+            ),
+            (AttemptStep::Engine, CommandOutcome::Idle, ReasonCode::Idle.into()),
+            (
+                AttemptStep::Verify,
+                exit.clone(),
+                ReasonCode::VerifyFailed.with("exit 3"),
+            ),
+            (
+                AttemptStep::Verify,
+                CommandOutcome::TimedOut,
+                ReasonCode::VerifyFailed.with("timeout"),
+            ),
+            (AttemptStep::Ship, exit, ReasonCode::ShipFailed.with("exit 3")),
         ];
         for (step, end, expected) in cases {
             assert_eq!(
                 after(&job(""), 1, step, &end, None),
-                StepOutcome::Failed(expected.to_owned()),
+                StepOutcome::Failed(expected),
                 "{step:?} {end:?}"
             );
         }
@@ -241,8 +260,8 @@ mod tests {
 
     #[test]
     fn what_its_supervisor_ended_for_the_lease_is_lost_whatever_the_runner_knows_or_wishes() {
-        let lost = || StepOutcome::Quarantine("lease lost: no renewal got through".to_owned());
-        let unknown = || StepOutcome::Quarantine(SHIP_UNKNOWN.to_owned());
+        let lost = || StepOutcome::Quarantine(ReasonCode::LeaseLost.with(NO_RENEWAL));
+        let unknown = || StepOutcome::Quarantine(ReasonCode::ShipUnknown.into());
         for stop_reason in [None, Some(&StopReason::Cancel), Some(&StopReason::Interrupt)] {
             let after = |step, end| after(&job("retries: 2\nship: x"), 1, step, &end, stop_reason);
             assert_eq!(
@@ -275,7 +294,10 @@ mod tests {
             &CommandOutcome::Fenced,
             Some(&refused),
         );
-        assert_eq!(told, StepOutcome::Quarantine("lease lost: refused".to_owned()));
+        assert_eq!(
+            told,
+            StepOutcome::Quarantine(ReasonCode::LeaseLost.with("refused"))
+        );
     }
 
     #[test]
@@ -284,13 +306,13 @@ mod tests {
         for (spent, expected) in [
             (
                 1,
-                StepOutcome::PutBack(RequeueCause::Failure, "timeout".to_owned()),
+                StepOutcome::PutBack(RequeueCause::Failure, ReasonCode::Timeout.into()),
             ),
             (
                 2,
-                StepOutcome::PutBack(RequeueCause::Failure, "timeout".to_owned()),
+                StepOutcome::PutBack(RequeueCause::Failure, ReasonCode::Timeout.into()),
             ),
-            (3, StepOutcome::Failed("timeout".to_owned())),
+            (3, StepOutcome::Failed(ReasonCode::Timeout.into())),
         ] {
             assert_eq!(
                 after(&job, spent, AttemptStep::Engine, &CommandOutcome::TimedOut, None),
@@ -303,7 +325,7 @@ mod tests {
     #[test]
     fn an_interrupted_engine_costs_no_retry_and_an_interrupted_ship_is_never_repeated() {
         let job = job("retries: 5\nship: git push");
-        let requeue = StepOutcome::PutBack(RequeueCause::Interruption, "interrupted".to_owned());
+        let requeue = StepOutcome::PutBack(RequeueCause::Interruption, ReasonCode::Interrupted.into());
         assert_eq!(
             after(
                 &job,
@@ -324,7 +346,7 @@ mod tests {
             ),
             requeue
         );
-        let cancelled = StepOutcome::Failed("cancelled".to_owned());
+        let cancelled = StepOutcome::Failed(ReasonCode::Cancelled.into());
         assert_eq!(
             after(
                 &job,
@@ -335,7 +357,7 @@ mod tests {
             ),
             cancelled
         );
-        let unknown = StepOutcome::Quarantine(SHIP_UNKNOWN.to_owned());
+        let unknown = StepOutcome::Quarantine(ReasonCode::ShipUnknown.into());
         assert_eq!(
             after(
                 &job,

@@ -6,6 +6,7 @@
 
 use super::step_outcome::{AttemptStep, StepOutcome, StopReason};
 use crate::fleet::lease_time::NO_RENEWAL;
+use crate::job_reason::JobReason;
 use crate::queue::RequeueCause;
 use crate::stage::Stage;
 
@@ -37,12 +38,12 @@ pub(crate) enum AttemptTransition {
     Start(AttemptStep),
     /// Nothing is published but after a renewal that is asked for now.
     ConfirmLease,
-    EnterStage(Stage, Option<String>),
-    PutBack(RequeueCause, String),
+    EnterStage(Stage, Option<JobReason>),
+    PutBack(RequeueCause, JobReason),
     /// The lease is given back, and the job with it.
-    GiveBack(String),
+    GiveBack(JobReason),
     /// Another attempt under the same lease: it never waits in the inbox.
-    Retry(String),
+    Retry(JobReason),
 }
 
 pub(crate) fn attempt_transition(next: StepOutcome, leased: bool) -> AttemptTransition {
@@ -112,11 +113,13 @@ pub(crate) fn final_report(leased: bool, to: Stage) -> FinalReport {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::job_reason::ReasonCode;
 
     #[test]
     fn under_a_lease_nothing_is_published_and_nothing_put_back_as_it_would_be_here() {
-        let interrupted = || StepOutcome::PutBack(RequeueCause::Interruption, "x".to_owned());
-        let failed = || StepOutcome::PutBack(RequeueCause::Failure, "x".to_owned());
+        let reason = || JobReason::from(ReasonCode::Idle);
+        let interrupted = || StepOutcome::PutBack(RequeueCause::Interruption, reason());
+        let failed = || StepOutcome::PutBack(RequeueCause::Failure, reason());
         assert_eq!(
             attempt_transition(StepOutcome::Run(AttemptStep::Ship), true),
             AttemptTransition::ConfirmLease
@@ -131,13 +134,13 @@ mod tests {
         );
         assert_eq!(
             attempt_transition(interrupted(), true),
-            AttemptTransition::GiveBack("x".to_owned())
+            AttemptTransition::GiveBack(reason())
         );
         assert_eq!(
             attempt_transition(failed(), true),
-            AttemptTransition::Retry("x".to_owned())
+            AttemptTransition::Retry(reason())
         );
-        let requeue = AttemptTransition::PutBack(RequeueCause::Failure, "x".to_owned());
+        let requeue = AttemptTransition::PutBack(RequeueCause::Failure, reason());
         assert_eq!(attempt_transition(failed(), false), requeue);
     }
 

@@ -49,6 +49,12 @@ pub(crate) enum DivergenceReason {
     Unexplained,
 }
 
+impl std::fmt::Display for DivergenceReason {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.serialize(formatter)
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DecisionComparison {
     pub(crate) verdict: ComparisonVerdict,

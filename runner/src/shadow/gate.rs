@@ -12,8 +12,9 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::change_alarm::{AGREEMENT_MIN, ChangeAlarm, DecisionRun};
+use super::comparison::DivergenceReason;
 use super::observation_span::SpanFigures;
-use super::report::{ShadowFigures, TIE};
+use super::report::ShadowFigures;
 use crate::terminal::duration;
 
 /// The chance of promoting a coordinator that is not better than that, however often one looks.
@@ -26,7 +27,14 @@ const WORST_CASE_MIN: f64 = 0.97;
 const UNEXPLAINED_MAX: f64 = 0.005;
 const UNREADABLE_MAX: f64 = 0.005;
 /// Acting on such an answer would have done harm: none is tolerated.
-const HARMFUL: [&str; 6] = ["invalid", "unknown", "finished", "running", "lock_held", "caps"];
+const HARMFUL: [DivergenceReason; 6] = [
+    DivergenceReason::Invalid,
+    DivergenceReason::Unknown,
+    DivergenceReason::Finished,
+    DivergenceReason::Running,
+    DivergenceReason::LockHeld,
+    DivergenceReason::Caps,
+];
 /// Beyond this many more decisions there is no point in counting.
 const NEEDED_MAX: u64 = 1_000_000;
 
@@ -83,15 +91,14 @@ pub(crate) struct AlarmFigures {
 
 /// Answers that would have done harm.
 pub(super) fn harmful(figures: &ShadowFigures) -> u64 {
-    let of = |name: &&str| figures.reasons.get(*name).copied().unwrap_or(0);
+    let of = |reason: &DivergenceReason| figures.diverged_by(*reason);
     HARMFUL.iter().map(of).sum::<u64>() + figures.stray_leases
 }
 
 /// The days of the decisions are those of the `zone`.
 pub(crate) fn judge(figures: &ShadowFigures, zone: &TimeZone) -> GateReport {
-    let reason = |name: &str| figures.reasons.get(name).copied().unwrap_or(0);
     let compared = figures.agreement.of;
-    let agree = figures.verdicts.agree + reason(TIE);
+    let agree = figures.verdicts.agree + figures.diverged_by(DivergenceReason::Tie);
     let disagree = compared.saturating_sub(agree);
     let harmful = harmful(figures);
     let all = figures.coverage.of;
@@ -110,7 +117,7 @@ pub(crate) fn judge(figures: &ShadowFigures, zone: &TimeZone) -> GateReport {
         coverage_min: COVERAGE_MIN,
         worst_case: (all > 0).then(|| agree as f64 / all as f64),
         worst_case_min: WORST_CASE_MIN,
-        unexplained: reason("unexplained"),
+        unexplained: figures.diverged_by(DivergenceReason::Unexplained),
         unreadable: figures.lines.unreadable,
         needed: None,
         alarm: alarm(

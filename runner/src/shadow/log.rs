@@ -203,7 +203,7 @@ mod tests {
         );
         assert_eq!(
             value(&ShadowLogLine::skipped("d-3", None, SkipReason::ViewGap)),
-            json!({"event": "skipped", "localJob": null, "coordJob": null, "verdict": null, "decision": "d-3", "reason": "view-gap"})
+            json!({"event": "skipped", "localJob": null, "coordJob": null, "verdict": null, "decision": "d-3", "reason": "view_gap"})
         );
         let failure = CallFailure::indefinite(FailureKind::Status(503), "busy\n");
         assert_eq!(

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::change_alarm::ChangeAlarm;
-use super::comparison::ComparisonVerdict;
+use super::comparison::{ComparisonVerdict, DivergenceReason};
 use super::log::ShadowLogEvent;
 use super::observation_span::ObservationSpan;
 use crate::fleet::call_failure::shown;
@@ -19,9 +19,6 @@ use crate::fleet::call_failure::shown;
 const LINE_BYTES_MAX: usize = 64 * 1024;
 /// More kinds and reasons than there are: what goes beyond is counted together.
 const WORDS_MAX: usize = 64;
-
-/// The reason of a divergence between jobs that the rule of order does not tell apart: the gate takes it for agreement.
-pub(crate) const TIE: &str = "tie";
 
 /// The figures of one log, as `--json` prints them.
 #[derive(Debug, Default, PartialEq, Serialize)]
@@ -48,6 +45,13 @@ pub(crate) struct ShadowFigures {
     pub(crate) span: ObservationSpan,
     /// The last comparisons in which the two did not agree, oldest first.
     pub(crate) divergences: VecDeque<LoggedDivergence>,
+}
+
+impl ShadowFigures {
+    /// How many divergences have this reason.
+    pub(super) fn diverged_by(&self, reason: DivergenceReason) -> u64 {
+        self.reasons.get(&reason.to_string()).copied().unwrap_or(0)
+    }
 }
 
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
@@ -185,7 +189,7 @@ impl ShadowLogReader {
         }
         let agrees = match verdict {
             ComparisonVerdict::Agree => true,
-            ComparisonVerdict::Diverge => record.reason.as_deref() == Some(TIE),
+            ComparisonVerdict::Diverge => record.reason == Some(DivergenceReason::Tie.to_string()),
             ComparisonVerdict::CoordEmpty | ComparisonVerdict::LocalEmpty => false,
         };
         self.figures.alarm.note(agrees);

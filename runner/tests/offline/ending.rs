@@ -178,7 +178,7 @@ fn a_change_that_a_crash_cut_in_two_is_finished() {
         let history = rig.queue(".state/jobs").join(id).join("history.jsonl");
         let at = "2026-01-01T00:00:00Z";
         let line =
-            format!(r#"{{"at":"{at}","stage":"{announced}","attempt":1,"spent":1,"reason":"exit 3"}}"#);
+            format!(r#"{{"at":"{at}","stage":"{announced}","attempt":1,"spent":1,"reason":"exit_code"}}"#);
         let text = fs::read_to_string(&history).unwrap();
         fs::write(&history, format!("{text}{line}\n{{\"at\":\"torn")).unwrap();
     }
@@ -265,7 +265,7 @@ fn an_engine_is_over_when_it_ends_and_not_when_the_last_one_closes_its_output() 
     assert_eq!(run.end().code, 0);
     assert_eq!(
         (rig.stage("a").as_str(), rig.reason("a").as_str()),
-        ("failed", "exit 3")
+        ("failed", "exit_code")
     );
     assert_eq!(rig.aq(&["logs", "a"]).stdout, "before\n");
     rig.assert_none_lives(&NOTES);

@@ -172,7 +172,7 @@ fn an_alarm_ends_with_as_many_clean_decisions_as_it_said() {
 #[test]
 fn what_is_no_decision_neither_raises_the_alarm_nor_ends_it() {
     let error = r#"{"ts":"2026-03-03T11:00:00Z","event":"shadow-error","localJob":"a","coordJob":null,"verdict":null,"decision":"e","operation":"shadow.claim","kind":"timeout"}"#;
-    let skipped = r#"{"ts":"2026-03-03T11:00:00Z","event":"skipped","localJob":"a","coordJob":null,"verdict":null,"decision":"s","reason":"view-gap"}"#;
+    let skipped = r#"{"ts":"2026-03-03T11:00:00Z","event":"skipped","localJob":"a","coordJob":null,"verdict":null,"decision":"s","reason":"view_gap"}"#;
     let idle = r#"{"ts":"2026-03-03T11:00:00Z","event":"comparison","localJob":null,"coordJob":"y","verdict":"LOCAL_EMPTY","decision":"i"}"#;
     let and = |log: Log, line: &str| (0..40).fold(log, |log, _| log.raw(line));
     for line in [error, skipped, idle] {

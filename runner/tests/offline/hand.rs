@@ -35,15 +35,16 @@ fn a_bad_file_goes_to_failed_with_its_reason_and_blocks_nothing() {
     let done = rig.aq(&["run", "--drain"]);
     assert_eq!(done.code, 0, "{}", done.stderr);
     assert_eq!(rig.lines("runs"), ["b"]);
+    assert_eq!(rig.reason("a"), "job_invalid");
     assert!(
-        rig.reason("a").contains("a.md:3: `reveiw`"),
+        rig.detail("a").contains("a.md:3: `reveiw`"),
         "{}",
-        rig.reason("a")
+        rig.detail("a")
     );
     let renamed = fs::read_to_string(rig.queue("failed/my-job-.refused-1.md")).unwrap();
     assert_eq!(renamed, GOOD);
-    assert!(rig.reason("my-job-.refused-1").contains("is no id"));
-    assert!(rig.reason("folder").contains("no regular file") && rig.reason("link").contains("it is a link"));
+    assert!(rig.detail("my-job-.refused-1").contains("is no id"));
+    assert!(rig.detail("folder").contains("no regular file") && rig.detail("link").contains("it is a link"));
     assert!(rig.queue("inbox/.hidden.md").exists() && rig.queue("inbox/notes.txt").exists());
 }
 
@@ -63,7 +64,8 @@ fn a_second_job_of_a_name_is_refused_and_the_first_is_kept() {
         ),
         ("shipped", first)
     );
-    assert!(rig.reason("a.refused-1").contains("already in shipped"));
+    assert_eq!(rig.reason("a.refused-1"), "id_taken");
+    assert!(rig.detail("a.refused-1").contains("already in shipped"));
 }
 
 #[test]

@@ -95,7 +95,7 @@ fn the_name_of_a_pruned_job_is_free_for_a_new_one() {
     assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
     assert_eq!(
         (rig.stage("one").as_str(), rig.reason("one").as_str()),
-        ("failed", "exit 3")
+        ("failed", "exit_code")
     );
     // What is known of a name is its last end.
     assert_eq!(prune(&rig, &["one"]), ["one"]);

@@ -170,14 +170,20 @@ impl Rig {
         found.first().map_or("nowhere", |stage| stage).to_string()
     }
 
-    /// The reason of the job's last change.
+    /// The reason of the job's last change, as a code.
     pub fn reason(&self, id: &str) -> String {
+        self.shown(id, "reason")
+    }
+
+    /// What people are told of that reason.
+    pub fn detail(&self, id: &str) -> String {
+        self.shown(id, "detail")
+    }
+
+    fn shown(&self, id: &str, key: &str) -> String {
         let shown = self.aq(&["show", "--json", id]);
         let shown: serde_json::Value = serde_json::from_str(&shown.stdout).unwrap();
-        shown["history"].as_array().unwrap().last().unwrap()["reason"]
-            .as_str()
-            .unwrap_or("none")
-            .to_owned()
+        shown[key].as_str().unwrap_or("none").to_owned()
     }
 
     /// The lines of a file in this folder; none if there is no such file.

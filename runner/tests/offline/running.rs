@@ -41,6 +41,19 @@ fn a_job_without_a_folder_runs_where_the_runner_was_started() {
 }
 
 #[test]
+fn an_engine_that_tells_an_error_of_its_own_is_quoted_in_the_detail() {
+    let rig = Rig::new();
+    rig.engine("claude", "echo 'API Error: 500 internal server error'");
+    let file = rig.file("a", "engine: claude", "work");
+    assert_eq!(rig.aq(&["add", &file]).code, 0);
+    assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
+    assert_eq!(
+        [rig.stage("a"), rig.reason("a"), rig.detail("a")],
+        ["failed", "engine_error", "API Error: 500 internal server error"]
+    );
+}
+
+#[test]
 fn each_way_to_fail_has_its_reason() {
     let rig = Rig::new();
     rig.add("engine", "", "exit 3");
@@ -56,23 +69,20 @@ fn each_way_to_fail_has_its_reason() {
     let done = rig.aq(&["run", "--drain"]);
     assert_eq!((done.code, done.stdout.as_str()), (0, "1 shipped, 5 failed\n"));
     let expected = [
-        ("engine", "exit 3"),
-        ("signal", "signal 9"),
-        ("verify", "verify: exit 4"),
-        ("ship", "ship: exit 5"),
+        ("engine", "exit_code", "exit 3"),
+        ("signal", "signal", "signal 9"),
+        ("verify", "verify_failed", "exit 4"),
+        ("ship", "ship_failed", "exit 5"),
+        ("folder", "not_started", "no-such-folder"),
     ];
-    for (id, reason) in expected {
+    for (id, reason, detail) in expected {
         assert_eq!(
             (rig.stage(id).as_str(), rig.reason(id).as_str()),
             ("failed", reason),
             "{id}"
         );
+        assert!(rig.detail(id).contains(detail), "{id}: {}", rig.detail(id));
     }
-    assert!(
-        rig.reason("folder").contains("no-such-folder"),
-        "{}",
-        rig.reason("folder")
-    );
     assert_eq!(
         (rig.stage("good").as_str(), rig.lines("runs")),
         ("shipped", vec!["e".into(), "v".into(), "s".into()])
@@ -102,11 +112,11 @@ fn the_first_line_that_fails_decides() {
     assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
     assert_eq!(rig.aq(&["ship", "reviewed"]).code, 1);
     for (id, reason) in [
-        ("engine", "exit 1"),
-        ("verify", "verify: exit 1"),
-        ("ship", "ship: exit 1"),
-        ("one-line", "verify: exit 1"),
-        ("reviewed", "ship: exit 1"),
+        ("engine", "exit_code"),
+        ("verify", "verify_failed"),
+        ("ship", "ship_failed"),
+        ("one-line", "verify_failed"),
+        ("reviewed", "ship_failed"),
     ] {
         let told = (rig.stage(id), rig.reason(id));
         assert_eq!(told, ("failed".into(), reason.into()), "{id}");
@@ -245,7 +255,7 @@ fn a_used_up_engine_pauses_and_costs_its_job_nothing() {
         ["a", "b", "other"].map(|id| rig.stage(id)),
         ["inbox", "inbox", "shipped"]
     );
-    assert_eq!(rig.reason("a"), "usage limit of claude");
+    assert_eq!(rig.reason("a"), "usage_limit");
     assert!(rig.aq(&["status"]).stdout.contains("claude is used up for "));
     let status: serde_json::Value = serde_json::from_str(&rig.aq(&["status", "--json"]).stdout).unwrap();
     assert_eq!(status["paused"][0]["engine"], "claude");
@@ -269,6 +279,6 @@ fn what_only_speaks_of_limits_has_failed() {
     assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
     assert_eq!(
         (rig.stage("a").as_str(), rig.reason("a").as_str()),
-        ("failed", "exit 1")
+        ("failed", "exit_code")
     );
 }

@@ -79,7 +79,7 @@ fn a_renewal_for_too_short_a_time_is_the_loss_of_the_lease() {
         let done = run.end();
         assert_eq!(renewals.load(Ordering::SeqCst), 1, "ttlMs {ttl}: {}", done.stderr);
         assert_eq!(rig.stage("a"), "quarantine", "{}", done.stderr);
-        assert!(rig.reason("a").contains("ttlMs"), "{}", rig.reason("a"));
+        assert!(rig.detail("a").contains("ttlMs"), "{}", rig.detail("a"));
         assert_eq!(rig.lines("ships").len(), 0);
         rig.assert_none_lives(&["pid"]);
     }

@@ -45,8 +45,33 @@ fn a_program_is_told_of_a_listed_job_what_a_person_sees() {
     let history = told(&rig, &["show", "a", "--json"])["history"].take();
     assert_eq!(since, history.as_array().unwrap().last().unwrap()["at"]);
     let expected = json!([{"id": "a", "stage": "failed", "engine": "sh", "priority": 2, "lock": "l",
-                           "attempts": 2, "since": null, "reason": "exit 3"}]);
+                           "attempts": 2, "since": null, "reason": "exit_code", "detail": "exit 3"}]);
     assert_eq!(list, expected);
+}
+
+#[test]
+fn a_reason_of_another_version_is_shown_as_it_stands() {
+    let rig = Rig::new();
+    rig.add("a", "", "exit 3");
+    assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
+    let history = rig.queue(".state/jobs/a/history.jsonl");
+    let known = std::fs::read_to_string(&history).unwrap();
+    let earlier = known.replace(
+        r#""reason":"exit_code","detail":"exit 3""#,
+        r#""reason":"exit 3: gone""#,
+    );
+    assert_ne!(earlier, known);
+    std::fs::write(&history, earlier).unwrap();
+    assert_eq!(rig.reason("a"), "exit 3: gone");
+    for command in [&["show", "a"][..], &["list"]] {
+        let shown = rig.aq(command);
+        assert!(
+            shown.code == 0 && shown.stdout.contains("exit 3: gone"),
+            "{}",
+            shown.stdout
+        );
+    }
+    assert_eq!(rig.aq(&["retry", "a"]).code, 0);
 }
 
 #[test]

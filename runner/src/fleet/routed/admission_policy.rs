@@ -1,5 +1,5 @@
 //! Whether this host takes a job that the coordinator handed over: what it has (clause T-7), and what its operator
-//! allows (clause T-16). The first word of a refusal is its code.
+//! allows (clause T-16).
 
 use std::collections::BTreeSet;
 use std::io;
@@ -10,6 +10,7 @@ use super::route_permissions::RoutePermissions;
 use crate::engine::{self, EngineRegistry};
 use crate::ids::{Capability, EngineName};
 use crate::job::Job;
+use crate::job_reason::{JobReason, ReasonCode};
 use crate::mode::SwitchState;
 use crate::settings::{AllowedCommands, Settings};
 use crate::work_folder::{WorkFolder, is_within};
@@ -69,8 +70,8 @@ impl AdmissionPolicy {
     }
 
     /// All that is in the way of running this job here, for its report. `found`: the engines on this host.
-    pub(crate) fn refusal(&self, job: &Job, found: &BTreeSet<EngineName>) -> Option<String> {
-        let mut objections = Vec::new();
+    pub(crate) fn refusal(&self, job: &Job, found: &BTreeSet<EngineName>) -> Option<JobReason> {
+        let mut objections: Vec<JobReason> = Vec::new();
         objections.extend(self.engine(&job.engine, found));
         objections.extend(self.missing_caps(job, found));
         let commands = [("verify", &job.verify), ("ship", &job.ship)];
@@ -79,18 +80,23 @@ impl AdmissionPolicy {
             .filter_map(|(key, command)| Some((key, command.as_ref()?)));
         objections.extend(commands.filter_map(|(key, command)| self.command(key, command)));
         if job.yolo && self.permissions.yolo == SwitchState::Off {
-            objections.push(format!(
-                "yolo_not_allowed: no routed job may skip its engine's permission questions; to let them, write \
-                 allow_yolo = true {WHERE}"
-            ));
+            objections.push(ReasonCode::YoloNotAllowed.with(format!(
+                "no routed job may skip its engine's permission questions; to let them, write allow_yolo = true {WHERE}"
+            )));
         }
         objections.extend(self.folder(job));
-        (!objections.is_empty()).then(|| objections.join("; "))
+        let mut objections = objections.into_iter();
+        let mut first = objections.next()?;
+        for further in objections {
+            first.detail = Some(format!("{}; {further}", first.detail.unwrap_or_default()));
+        }
+        Some(first)
     }
 
-    fn engine(&self, engine: &EngineName, found: &BTreeSet<EngineName>) -> Option<String> {
+    fn engine(&self, engine: &EngineName, found: &BTreeSet<EngineName>) -> Option<JobReason> {
         if !found.contains(engine) {
-            return Some(format!("engine_missing: this factory has no engine `{engine}`"));
+            let detail = format!("this factory has no engine `{engine}`");
+            return Some(ReasonCode::EngineMissing.with(detail));
         }
         if self.permissions.engines.contains(engine) {
             return None;
@@ -102,14 +108,13 @@ impl AdmissionPolicy {
             .map(EngineName::as_str)
             .collect();
         allowed.push(engine.as_str());
-        Some(format!(
-            "engine_not_allowed: no routed job may use the engine `{engine}`; to let them, write allow_engines = {} \
-             {WHERE}",
+        Some(ReasonCode::EngineNotAllowed.with(format!(
+            "no routed job may use the engine `{engine}`; to let them, write allow_engines = {} {WHERE}",
             list(allowed.into_iter())
-        ))
+        )))
     }
 
-    fn missing_caps(&self, job: &Job, found: &BTreeSet<EngineName>) -> Option<String> {
+    fn missing_caps(&self, job: &Job, found: &BTreeSet<EngineName>) -> Option<JobReason> {
         let here: BTreeSet<Capability> = self
             .caps
             .iter()
@@ -123,14 +128,14 @@ impl AdmissionPolicy {
             .map(Capability::as_str)
             .collect();
         (!missing.is_empty()).then(|| {
-            format!(
-                "caps_missing: this factory lacks {} (AQ_FACTORY_CAPS, or caps under [fleet] in aq.toml)",
+            ReasonCode::CapsMissing.with(format!(
+                "this factory lacks {} (AQ_FACTORY_CAPS, or caps under [fleet] in aq.toml)",
                 missing.join(", ")
-            )
+            ))
         })
     }
 
-    fn command(&self, key: &str, command: &String) -> Option<String> {
+    fn command(&self, key: &str, command: &String) -> Option<JobReason> {
         let AllowedCommands::Listed(allowed) = &self.permissions.commands else {
             return None;
         };
@@ -142,28 +147,27 @@ impl AdmissionPolicy {
             true => format!("write allow_commands = {line}"),
             false => String::from("add it to the list allow_commands, or write allow_commands = \"any\","),
         };
-        Some(format!(
-            "command_not_allowed: no routed job may have this `{key}`; to let them, {how} {WHERE}"
-        ))
+        let detail = format!("no routed job may have this `{key}`; to let them, {how} {WHERE}");
+        Some(ReasonCode::CommandNotAllowed.with(detail))
     }
 
-    fn folder(&self, job: &Job) -> Option<String> {
+    fn folder(&self, job: &Job) -> Option<JobReason> {
         let RoutedFolders { home, within } = &*self.folders;
         let path = job.cwd.as_ref().map_or(home.clone(), |cwd| home.join(cwd));
         match WorkFolder::open(&path).and_then(|folder| folder.place()) {
             Ok(place) if is_within(&place, within) => None,
             Ok(place) => Some(cwd_not_allowed(&place)),
-            Err(_) => Some(String::from("cwd_missing: its cwd is no folder on this factory")),
+            Err(_) => Some(ReasonCode::CwdMissing.with("its cwd is no folder on this factory")),
         }
     }
 }
 
 /// Of a job whose folder really is here.
-pub(crate) fn cwd_not_allowed(place: &Path) -> String {
-    format!(
-        "cwd_not_allowed: no routed job may work in {}; to let them, add it to the list allow_cwd {WHERE}",
+pub(crate) fn cwd_not_allowed(place: &Path) -> JobReason {
+    ReasonCode::CwdNotAllowed.with(format!(
+        "no routed job may work in {}; to let them, add it to the list allow_cwd {WHERE}",
         place.display()
-    )
+    ))
 }
 
 /// As it is written in `aq.toml`.

@@ -21,6 +21,7 @@ use crate::fleet::client::{ClientError, CoordinatorClient, LeaseProof, StageRepo
 use crate::fleet::health_reporter::HealthReporter;
 use crate::fleet::wire;
 use crate::ids::{Capability, JobId};
+use crate::job_reason::JobReason;
 use crate::queue::OutboxEntry;
 use crate::settings::Settings;
 use crate::stage::Stage;
@@ -167,8 +168,8 @@ impl FleetSession {
     }
 
     /// The job reached a final stage; answered by `Settled`.
-    pub(crate) fn finish(&mut self, job: &JobId, stage: Stage, detail: Option<&str>) {
-        self.close(job, LeaseClose::Final(news(stage, detail)));
+    pub(crate) fn finish(&mut self, job: &JobId, stage: Stage, reason: JobReason) {
+        self.close(job, LeaseClose::Final(news(stage, Some(reason))));
     }
 
     /// The same for an end whose report, or quarantine, is in the outbox.
@@ -217,12 +218,12 @@ impl FleetSession {
     }
 }
 
-fn news(stage: Stage, detail: Option<&str>) -> StageReport {
+fn news(stage: Stage, reason: Option<JobReason>) -> StageReport {
     let at = wire::instant(jiff::Timestamp::now());
     StageReport {
         stage,
         at,
-        detail: detail.map(str::to_owned),
+        reason,
         key: fresh_key("report"),
     }
 }

@@ -135,8 +135,9 @@ impl LeaseClient {
         match word {
             LeaseRequest::Report(news) => client.report(job, proof, news, &news.key).await.map(drop),
             LeaseRequest::Quarantine(news) => {
-                let reason = news.detail.as_deref().unwrap_or("quarantined by its factory");
-                client.quarantine(job, Some(proof), reason, &news.key).await
+                client
+                    .quarantine(job, Some(proof), news.reason.as_ref(), &news.key)
+                    .await
             }
             LeaseRequest::Release(key) => client.release(proof, key).await,
         }

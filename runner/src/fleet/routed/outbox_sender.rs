@@ -27,7 +27,7 @@ pub(crate) fn word(letter: &OutboxEntry) -> Option<LeaseRequest> {
     let news = StageReport {
         stage,
         at: letter.at.clone(),
-        detail: letter.detail.clone(),
+        reason: letter.reason(),
         key: letter.key.as_str().into(),
     };
     Some(match stage {

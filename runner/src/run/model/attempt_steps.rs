@@ -4,7 +4,8 @@ use super::host::job_id;
 use super::runner_process::ModelAttempt;
 use super::world::ModelWorld;
 use crate::fleet::routed::lease_machine::LeaseEvent;
-use crate::queue::{OutboxEntry, RequeueCause, SHIPPING, started};
+use crate::job_reason::JobReason;
+use crate::queue::{OutboxEntry, RequeueCause, shipping_line, started};
 use crate::run::step_outcome::{self, AttemptStep, StopReason};
 use crate::run::transition::{
     AttemptTransition, FinalReport, LeaseStatus, ShipDecision, final_report, ship_decision, stop_reason_under,
@@ -88,7 +89,7 @@ impl ModelWorld {
                     .for_each(|token| self.lease_machine(host, token, LeaseEvent::Confirm));
             }
             AttemptTransition::EnterStage(stage, reason) => {
-                self.settle(host, job, &attempt, stage, reason.as_deref())
+                self.settle(host, job, &attempt, stage, reason.as_ref())
             }
             AttemptTransition::PutBack(cause, reason) => {
                 match cause {
@@ -133,7 +134,8 @@ impl ModelWorld {
                 }
             }
             AttemptStep::Ship => {
-                disk.announce(job, attempt.stage, Some(SHIPPING));
+                let line = shipping_line(disk.known(job), attempt.stage);
+                disk.append(job, line);
                 if self.dies(host) {
                     return;
                 }
@@ -156,7 +158,14 @@ impl ModelWorld {
         }
     }
 
-    fn settle(&mut self, host: usize, job: usize, attempt: &ModelAttempt, to: Stage, reason: Option<&str>) {
+    fn settle(
+        &mut self,
+        host: usize,
+        job: usize,
+        attempt: &ModelAttempt,
+        to: Stage,
+        reason: Option<&JobReason>,
+    ) {
         self.hosts[host].disk.announce(job, to, reason);
         if self.dies(host) {
             return;
@@ -181,7 +190,7 @@ impl ModelWorld {
         }
     }
 
-    fn give_back(&mut self, host: usize, job: usize, attempt: &ModelAttempt, reason: &str) {
+    fn give_back(&mut self, host: usize, job: usize, attempt: &ModelAttempt, reason: &JobReason) {
         let disk = &mut self.hosts[host].disk;
         let own = disk.known(job).sequence().is_some();
         disk.announce_interrupted(job, reason);

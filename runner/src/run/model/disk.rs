@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::job_reason::JobReason;
 use crate::queue::{HistoryEntry, JobHistory, OutboxEntry, line};
 use crate::stage::Stage;
 
@@ -40,21 +41,17 @@ impl ModelDisk {
         self.histories[job].lines.push(line);
     }
 
-    pub(super) fn announce(&mut self, job: usize, to: Stage, reason: Option<&str>) {
+    pub(super) fn announce(&mut self, job: usize, to: Stage, reason: Option<&JobReason>) {
         let known = self.known(job);
         let announced = line(known, to, known.spent(), reason);
         self.append(job, announced);
     }
 
     /// The attempt that is over does not count.
-    pub(super) fn announce_interrupted(&mut self, job: usize, reason: &str) {
+    pub(super) fn announce_interrupted(&mut self, job: usize, reason: &JobReason) {
         let known = self.known(job);
         let announced = line(known, Stage::Inbox, known.spent().saturating_sub(1), Some(reason));
         self.append(job, announced);
-    }
-
-    pub(super) fn last_reason(&self, job: usize) -> Option<&str> {
-        self.known(job).lines.last()?.reason.as_deref()
     }
 
     pub(super) fn post(&mut self, letter: OutboxEntry) -> u64 {

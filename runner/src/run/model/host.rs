@@ -7,7 +7,8 @@ use super::runner_process::ModelProcess;
 use super::world::{ModelEvent, ModelWorld};
 use crate::fleet::wire::WireJob;
 use crate::ids::JobId;
-use crate::queue::{OutboxEntry, REASON_INTERRUPTED, RecoveryDecision, SHIP_UNKNOWN, is_reported};
+use crate::job_reason::{JobReason, ReasonCode};
+use crate::queue::{OutboxEntry, RecoveryDecision, is_reported};
 use crate::stage::Stage;
 use crate::supervise::CommandOutcome;
 
@@ -96,31 +97,32 @@ impl ModelWorld {
         let lease = known.lease();
         let found = (self.rules.recovery_decision)(&known);
         let (to, reason) = match found {
-            RecoveryDecision::ShipUnknown => (Stage::Quarantine, Some(SHIP_UNKNOWN)),
+            RecoveryDecision::ShipUnknown => (Stage::Quarantine, Some(ReasonCode::ShipUnknown)),
             RecoveryDecision::FinishMove(to) => (to, None),
-            RecoveryDecision::LeaseLost => (Stage::Quarantine, Some(REASON_INTERRUPTED)),
+            RecoveryDecision::LeaseLost => (Stage::Quarantine, Some(ReasonCode::LeaseReleased)),
             RecoveryDecision::Retry if known.spent() <= self.specs[job].retries => {
-                (Stage::Inbox, Some("interrupted"))
+                (Stage::Inbox, Some(ReasonCode::Interrupted))
             }
-            RecoveryDecision::Retry => (Stage::Failed, Some("interrupted")),
+            RecoveryDecision::Retry => (Stage::Failed, Some(ReasonCode::Interrupted)),
         };
+        let reason = reason.map(JobReason::from);
         if !matches!(found, RecoveryDecision::FinishMove(_)) {
-            disk.announce(job, to, reason);
+            disk.announce(job, to, reason.as_ref());
             if self.dies(host) {
                 return false;
             }
         }
         self.say(|| format!("host {host} finds job {job}: {found:?}"));
         let disk = &mut self.hosts[host].disk;
-        let last = disk.last_reason(job).map(str::to_owned);
+        let last = disk.known(job).reason();
         let posts = match found {
             RecoveryDecision::ShipUnknown => true,
-            RecoveryDecision::FinishMove(Stage::Quarantine) => last.as_deref().is_some_and(is_reported),
+            RecoveryDecision::FinishMove(Stage::Quarantine) => last.as_ref().is_some_and(is_reported),
             RecoveryDecision::FinishMove(to) => to.is_final(),
             RecoveryDecision::LeaseLost | RecoveryDecision::Retry => false,
         };
         if let Some(proof) = lease.as_ref().filter(|_| posts) {
-            let letter = OutboxEntry::new(&job_id(job), proof, to, last.as_deref());
+            let letter = OutboxEntry::new(&job_id(job), proof, to, last.as_ref());
             if !disk.has_outbox_entry(&letter) {
                 disk.post(letter);
             }
@@ -131,7 +133,7 @@ impl ModelWorld {
         let host_state = &mut self.hosts[host];
         host_state.disk.files.insert(job, to);
         if let (Some(proof), true, Stage::Quarantine) = (lease, host_state.routes, to)
-            && !last.as_deref().is_some_and(is_reported)
+            && !last.as_ref().is_some_and(is_reported)
         {
             let token = ModelToken {
                 job,

@@ -276,7 +276,7 @@ pub(super) fn news(stage: Stage, key: &str) -> StageReport {
     StageReport {
         stage,
         at: String::new(),
-        detail: None,
+        reason: None,
         key: Arc::from(key),
     }
 }

@@ -114,7 +114,7 @@ fn enough_agreement_promotes_and_one_less_says_how_much_is_missing() {
 #[test]
 fn one_answer_that_would_have_done_harm_holds_and_a_tie_does_not() {
     for reason in HARMFUL {
-        let gate = judge(&with_reason(figures(2000, 1, 0), reason, 1));
+        let gate = judge(&with_reason(figures(2000, 1, 0), &reason.to_string(), 1));
         assert_eq!(gate.verdict, GateVerdict::Hold, "{reason}");
     }
     let mut leaked = figures(2000, 0, 0);

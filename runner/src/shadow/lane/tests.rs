@@ -204,7 +204,7 @@ fn an_unanswered_report_is_a_gap_until_it_is_answered_and_then_the_last_stage_ha
             "shadow-error alpha - status-500",
             "shadow-error alpha - status-500",
             "shadow-error alpha - status-500",
-            "skipped beta - view-gap",
+            "skipped beta - view_gap",
         ]
     );
     let errors = log(queue.path());

@@ -29,7 +29,7 @@ impl ShadowLogEvent {
 
 /// Why a decision was not compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum SkipReason {
     /// A transition that the coordinator has not been told of: its answer would be about another queue.
     ViewGap,

@@ -64,14 +64,14 @@ fn mixed_log() -> String {
             Some("i"),
             None,
             None,
-            serde_json::json!({"decision": "d", "reason": "view-gap"}),
+            serde_json::json!({"decision": "d", "reason": "view_gap"}),
         ),
         line(
             "skipped",
             None,
             None,
             None,
-            serde_json::json!({"decision": "d", "reason": "lane-full", "decisions": 5}),
+            serde_json::json!({"decision": "d", "reason": "lane_full", "decisions": 5}),
         ),
         line(
             "report-divergence",
@@ -103,7 +103,7 @@ fn verdicts_reasons_errors_and_skips_are_counted() {
     assert_eq!(figures.errors, [(String::from("timeout"), 2)].into());
     assert_eq!(
         figures.skipped,
-        [(String::from("lane-full"), 5), (String::from("view-gap"), 1)].into()
+        [(String::from("lane_full"), 5), (String::from("view_gap"), 1)].into()
     );
 }
 

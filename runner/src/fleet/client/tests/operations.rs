@@ -83,7 +83,7 @@ fn calls_about_a_lease_carry_its_token_and_a_key_where_they_change_something() {
         key: "unused".into(),
         stage: Stage::Testing,
         at: wire::instant(jiff::Timestamp::UNIX_EPOCH),
-        detail: None,
+        reason: None,
     };
     run(async {
         assert_eq!(
@@ -96,7 +96,12 @@ fn calls_about_a_lease_carry_its_token_and_a_key_where_they_change_something() {
             Stage::Testing
         );
         client
-            .quarantine(&job, Some(&proof), "lost", "key-3")
+            .quarantine(
+                &job,
+                Some(&proof),
+                Some(&ReasonCode::LeaseLost.with("told")),
+                "key-3",
+            )
             .await
             .unwrap();
     });

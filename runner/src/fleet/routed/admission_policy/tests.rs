@@ -33,7 +33,7 @@ impl PolicyTestHost {
     }
 
     /// What is said of a job with these keys, where these engines are found.
-    fn refusal(&self, lines: &str, keys: &str) -> Option<String> {
+    fn refusal(&self, lines: &str, keys: &str) -> Option<JobReason> {
         let text = format!("---\n{keys}\n---\ntrue\n");
         let job = parse(JobIdSource::FileName("a"), "a.md", text.as_bytes())
             .unwrap()
@@ -43,9 +43,9 @@ impl PolicyTestHost {
     }
 }
 
-/// The first word of each of its parts.
-fn codes(refusal: Option<String>) -> Vec<String> {
-    let refusal = refusal.unwrap_or_default();
+/// Of each of its parts, as people see them.
+fn codes(refusal: Option<JobReason>) -> Vec<String> {
+    let refusal = refusal.map(|refusal| refusal.to_string()).unwrap_or_default();
     let words = refusal.split(' ').filter_map(|word| word.strip_suffix(':'));
     words
         .filter(|word| word.contains('_'))

@@ -2,6 +2,7 @@
 
 use super::super::DeliveryOutcome;
 use super::*;
+use crate::job_reason::ReasonCode;
 use crate::shadow::test_coordinator::{CLAIMED, RecordedRequest, TestCoordinator, block_on, id, settings};
 
 fn answer(seen: &RecordedRequest) -> Option<(u16, String)> {
@@ -43,7 +44,7 @@ fn a_job_goes_from_claim_to_its_final_report() {
         fleet_session.keep(&granted);
         assert!(fleet_session.holds(&granted.id));
         fleet_session.report(&granted.id, Stage::Testing);
-        fleet_session.finish(&granted.id, Stage::Shipped, None);
+        fleet_session.finish(&granted.id, Stage::Shipped, ReasonCode::FinishedBefore.into());
         assert!(!fleet_session.is_settled());
         match fleet_session.next().await {
             FleetEvent::LeaseClosed { job, outcome, .. } => {

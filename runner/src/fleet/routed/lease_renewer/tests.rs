@@ -42,7 +42,7 @@ fn news(stage: Stage) -> StageReport {
         key: fresh_key("report"),
         stage,
         at: String::from("2026-03-02T09:30:45.250Z"),
-        detail: None,
+        reason: None,
     }
 }
 
