@@ -105,7 +105,7 @@ decide_about() { # NUMBER
     if [[ -n $SILENT ]]; then
         line skipped "$here" '' '' "$extra,\"reason\":\"$SILENT\""
     elif ! flush_reports; then
-        line skipped "$here" '' '' "$extra,\"reason\":\"view-gap\""
+        line skipped "$here" '' '' "$extra,\"reason\":\"view_gap\""
     else
         echo "$here" >"$view.local"
         local body

@@ -48,7 +48,7 @@ tell_decision() {
         done
     } >"$TMP/decisions/$1"
     echo "${2:-}" >"$TMP/decisions/$1.local"
-    tell decision "$1" || { rm -f "$TMP/decisions/$1"; line skipped "$2" '' '' ",\"decision\":\"$RUN_ID-$1\",\"reason\":\"lane-full\""; }
+    tell decision "$1" || { rm -f "$TMP/decisions/$1"; line skipped "$2" '' '' ",\"decision\":\"$RUN_ID-$1\",\"reason\":\"lane_full\""; }
 }
 
 # Waits for the lane as long as it may, then ends it and says which decisions it never came to.

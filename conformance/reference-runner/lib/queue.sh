@@ -75,13 +75,13 @@ notice() {
             mkdir -p "$STATE/jobs/$id"
             if ! is_own "$file"; then
                 say "$id.md: foreign_file: others can write it, so it is not run"
-                echo foreign_file >"$STATE/jobs/$id/reason"
+                record_reason "$id" foreign_file
                 mv "$file" "$QUEUE/failed/"
                 continue
             fi
             if ! is_id "$id" || ! facts_of "$file" "$id" >"$STATE/jobs/$id/facts.new" 2>"$STATE/jobs/$id/complaint"; then
                 cat "$STATE/jobs/$id/complaint" >&2
-                echo "bad file" >"$STATE/jobs/$id/reason"
+                record_reason "$id" job_invalid "$(head -n 1 "$STATE/jobs/$id/complaint")"
                 mv "$file" "$QUEUE/failed/"
                 continue
             fi
@@ -160,7 +160,14 @@ move() { # ID FROM TO
     tell_stage "$1" "$3"
 }
 
-fail_job() { # ID FROM REASON
-    echo "$3" >"$STATE/jobs/$1/reason"
+# Why a job is where it is: a code of the contract, and a sentence for people.
+record_reason() { # ID CODE [DETAIL]
+    local detail=${3-}
+    echo "$2" >"$STATE/jobs/$1/reason"
+    echo "${detail//[\"\\]/}" >"$STATE/jobs/$1/detail"
+}
+
+fail_job() { # ID FROM CODE [DETAIL]
+    record_reason "$1" "$3" "${4-}"
     move "$1" "$2" failed
 }

@@ -73,13 +73,23 @@ digest_of() { # FILE: REPLY, nothing for what is no file
     [[ -f $1 && ! -L $1 ]] && REPLY=$(sha256sum <"$1")
 }
 
+# The code of the contract for a step that ended like this, as `bounded` says it: REPLY.
+code_of() { # STEP END
+    case $1:$2 in
+        verify:*) REPLY=verify_failed ;;
+        ship:*) REPLY=ship_failed ;;
+        engine:timeout | engine:idle) REPLY=$2 ;;
+        *) REPLY=exit_code ;;
+    esac
+}
+
 # Puts a job that is not what was taken into work into quarantine; 1: it is what it was.
 changed() { # ID STAGE DIGEST [COPY]
     local file=$QUEUE/$2/$1.md
     digest_of "$file"
     [[ $REPLY == "$3" ]] && return 1
     [[ -e $file || -L $file || -z ${4-} ]] || cp "$4" "$file"
-    echo "changed_in_work: its file is not the one that was taken into work" >"$STATE/jobs/$1/reason"
+    record_reason "$1" changed_in_work "its file is not the one that was taken into work"
     move "$1" "$2" quarantine
 }
 
@@ -107,7 +117,7 @@ engine() { # MARK LIMIT IDLE OUTPUT PROMPT
 # The whole way of one job that lies in building/; ends with the job in another stage and its lock free.
 work_on() {
     JOB=$1
-    local folder=$STATE/jobs/$1 limit idle lock verify retries review digest copy=$TMP/copy.$1
+    local folder=$STATE/jobs/$1 limit idle lock verify retries review digest step=engine copy=$TMP/copy.$1
     fact "$1" lock ''; lock=$REPLY
     cp -P "$QUEUE/building/$1.md" "$copy"
     digest_of "$copy"; digest=$REPLY
@@ -129,6 +139,7 @@ work_on() {
     if changed "$1" "$stage" "$digest" "$copy"; then leave_lock "$lock"; return; fi
     if [[ $ended == "exit 0" && -n $verify ]]; then
         move "$1" building testing && stage=testing
+        step=verify
         bounded "$QUEUE:$1:$ATTEMPT" "$limit" 0 "$folder/output" sh -e -c "$verify" </dev/null
         ended=$REPLY
         if changed "$1" "$stage" "$digest" "$copy"; then leave_lock "$lock"; return; fi
@@ -139,7 +150,8 @@ work_on() {
     elif [[ $ended == "exit 0" && $review == true ]]; then keep_surroundings "$1"; move "$1" "$stage" review
     elif [[ $ended == "exit 0" ]]; then publish "$1" "$stage" "$limit"
     elif [[ $ended == exit* ]] && ((ATTEMPT <= retries)); then move "$1" "$stage" inbox
-    else fail_job "$1" "$stage" "$ended"; fi
+    elif [[ -z $FOLDER ]]; then fail_job "$1" "$stage" not_started "its folder is none"
+    else code_of $step "$ended"; fail_job "$1" "$stage" "$REPLY" "$ended"; fi
     leave_lock "$lock"
 }
 
@@ -148,5 +160,5 @@ publish() { # ID STAGE LIMIT: runs `ship`, where there is one
     fact "$1" ship ''; ship=$REPLY
     REPLY="exit 0"
     [[ -z $ship ]] || bounded "$QUEUE:$1:$ATTEMPT" "$3" 0 "$STATE/jobs/$1/output" sh -e -c "$ship" </dev/null
-    if [[ $REPLY == "exit 0" ]]; then move "$1" "$2" shipped; else fail_job "$1" "$2" "ship: $REPLY"; return 1; fi
+    if [[ $REPLY == "exit 0" ]]; then move "$1" "$2" shipped; else local ended=$REPLY; code_of ship "$ended"; fail_job "$1" "$2" "$REPLY" "$ended"; return 1; fi
 }
