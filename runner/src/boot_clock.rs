@@ -58,6 +58,25 @@ impl Add<Duration> for BootInstant {
     }
 }
 
+/// Waits until an instant of the boot clock. Timers stand still while the host sleeps, so it looks again in steps.
+pub(crate) async fn sleep_until(at: BootInstant) {
+    const STEP: Duration = Duration::from_secs(5);
+    loop {
+        match at.since(BootInstant::now()) {
+            Duration::ZERO => return,
+            left => tokio::time::sleep(left.min(STEP)).await,
+        }
+    }
+}
+
+/// Never, where nothing is due.
+pub(crate) async fn due_at(due: Option<BootInstant>) {
+    match due {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

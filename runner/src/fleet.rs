@@ -1,13 +1,33 @@
-//! The coordinator as the runner sees it: what is said to it, how long that may take, and what its answers mean.
+//! The coordinator as the runner sees it: the calls, what their answers mean, and the routed mode but for the run loop.
 //!
-//! Who calls it and when is decided elsewhere: the shadow lane compares, the run loop claims.
+//! All that is decided about claims and leases is pure: `claim_machine` (one claim), `claim_pacing` (when the next),
+//! `lease_machine` (one lease), `outbox_delivery`, `cut_over`, `admission_policy`. `job_claimer`, `lease_renewer` and
+//! `outbox_sender` carry it out on a thread of their own, so that no busy loop, disk or engine keeps a renewal from being
+//! sent. They talk to the run loop by messages; the loop alone touches the queue and the processes.
 
+pub(crate) mod admission_policy;
 pub(crate) mod background_thread;
 pub(crate) mod backoff;
 pub(crate) mod call_failure;
+mod claim_answer;
+pub(crate) mod claim_machine;
+pub(crate) mod claim_pacing;
 pub(crate) mod client;
 pub(crate) mod coordinator_health;
+pub(crate) mod cut_over;
+pub(crate) mod delivery_outcome;
+pub(crate) mod fleet_event;
+pub(crate) mod fleet_session;
 pub(crate) mod health_reporter;
+mod job_claimer;
+pub(crate) mod lease_machine;
+pub(crate) mod lease_messages;
+mod lease_renewer;
 pub(crate) mod lease_time;
-pub(crate) mod routed;
+pub(crate) mod outbox_delivery;
+pub(crate) mod outbox_sender;
+pub(crate) mod route_permissions;
 pub(crate) mod wire;
+
+pub(crate) use delivery_outcome::DeliveryOutcome;
+pub(crate) use fleet_event::{FleetEvent, GrantedJob};

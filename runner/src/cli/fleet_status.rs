@@ -13,7 +13,7 @@ use crate::engine::EngineRegistry;
 use crate::exit_codes::ProgramExit;
 use crate::fleet::call_failure::CallFailure;
 use crate::fleet::client::CoordinatorClient;
-use crate::fleet::routed::route_permissions::{HANDED_OVER, RoutePermissions};
+use crate::fleet::route_permissions::{HANDED_OVER, RoutePermissions};
 use crate::mode::{Mode, SwitchState};
 use crate::run::{RunnerRecord, runners_at_work};
 use crate::settings::{FlagLine, Settings};

@@ -7,7 +7,7 @@ use super::{DoctorFinding, chain};
 use crate::engine::EngineRegistry;
 use crate::fleet::call_failure::CallFailure;
 use crate::fleet::client::CoordinatorClient;
-use crate::fleet::routed::route_permissions::{HANDED_OVER, RoutePermissions};
+use crate::fleet::route_permissions::{HANDED_OVER, RoutePermissions};
 use crate::mode::Mode;
 use crate::settings::Settings;
 use crate::terminal::duration;

@@ -4,6 +4,8 @@ use std::io;
 use std::thread;
 
 use nix::sys::signal::{SigSet, Signal};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 
 /// Starts one. It hears nothing of what is told to the process, which is the run loop's to hear: a signal that landed
 /// here would reach the loop by a detour, and the end of each child would wake both.
@@ -16,4 +18,36 @@ pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Res
         work();
     });
     started.map(drop)
+}
+
+/// Ends, with all its tasks, when it is dropped.
+#[derive(Debug)]
+pub(crate) struct FleetThread {
+    handle: Handle,
+    _alive: oneshot::Sender<()>,
+}
+
+impl FleetThread {
+    /// # Errors
+    /// The system gives no thread, or no event loop for it.
+    pub(crate) fn start() -> std::io::Result<FleetThread> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .build()?;
+        let handle = runtime.handle().clone();
+        let (alive, over) = oneshot::channel();
+        spawn("aq-leases", move || {
+            // Over when the sender is dropped: there is nothing to hear.
+            let _ = runtime.block_on(over);
+        })?;
+        Ok(FleetThread {
+            handle,
+            _alive: alive,
+        })
+    }
+
+    pub(crate) fn tasks(&self) -> &Handle {
+        &self.handle
+    }
 }

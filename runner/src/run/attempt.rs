@@ -13,7 +13,7 @@ use rustix::fs::OFlags;
 use super::step_outcome::{AttemptStep, StopReason};
 use crate::boot_clock::KillDeadlines;
 use crate::engine::{self, CommandInvocation, EngineRegistry, EngineStdin};
-use crate::fleet::routed::admission_policy::RoutedFolders;
+use crate::fleet::admission_policy::RoutedFolders;
 use crate::ids::{JobId, LeaseProof};
 use crate::job::Job;
 use crate::queue::{ClaimedJob, JobLocks, Queue, SavedExecutionContext, WorkSnapshot};

@@ -9,8 +9,8 @@ use tokio::sync::mpsc;
 
 use super::RunError;
 use crate::exit_codes::StopSignal;
-use crate::fleet::routed::FleetEvent;
-use crate::fleet::routed::fleet_session::FleetSession;
+use crate::fleet::FleetEvent;
+use crate::fleet::fleet_session::FleetSession;
 use crate::ids::JobId;
 use crate::queue::{FolderChanges, FolderWatcher, Queue};
 use crate::signals::{HangUpListener, SignalListener};

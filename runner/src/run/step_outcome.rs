@@ -4,8 +4,8 @@
 
 use std::path::Path;
 
+use crate::fleet::admission_policy::cwd_not_allowed;
 use crate::fleet::lease_time::NO_RENEWAL;
-use crate::fleet::routed::admission_policy::cwd_not_allowed;
 use crate::job::Job;
 use crate::job_reason::{JobReason, ReasonCode};
 use crate::queue::RequeueCause;

@@ -5,11 +5,11 @@ use super::lease_tasks::job_of;
 use super::network::{ModelCall, ModelCaller, claimed, done, renewed};
 use super::runner_process::ModelKeptLease;
 use super::world::{ModelEvent, ModelWorld, lease_name};
-use crate::fleet::routed::FleetEvent;
-use crate::fleet::routed::claim_machine::{self, ClaimStateMachine};
-use crate::fleet::routed::delivery_outcome::delivery_outcome;
-use crate::fleet::routed::lease_machine::LeaseEvent;
-use crate::fleet::routed::outbox_delivery::{self, OutboxDelivery};
+use crate::fleet::FleetEvent;
+use crate::fleet::claim_machine::{self, ClaimStateMachine};
+use crate::fleet::delivery_outcome::delivery_outcome;
+use crate::fleet::lease_machine::LeaseEvent;
+use crate::fleet::outbox_delivery::{self, OutboxDelivery};
 use crate::ids::LeaseId;
 
 impl ModelWorld {

@@ -3,7 +3,7 @@
 use super::host::job_id;
 use super::runner_process::ModelAttempt;
 use super::world::ModelWorld;
-use crate::fleet::routed::lease_machine::LeaseEvent;
+use crate::fleet::lease_machine::LeaseEvent;
 use crate::job_reason::JobReason;
 use crate::queue::{OutboxEntry, RequeueCause, shipping_line, started};
 use crate::run::step_outcome::{self, AttemptStep, StopReason};

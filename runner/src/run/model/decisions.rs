@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::boot_clock::BootInstant;
 use crate::fleet::call_failure::CallFailure;
-use crate::fleet::routed::cut_over::{CutOver, cut_over};
-use crate::fleet::routed::delivery_outcome::DeliveryOutcome;
+use crate::fleet::cut_over::{CutOver, cut_over};
+use crate::fleet::delivery_outcome::DeliveryOutcome;
 use crate::queue::{JobHistory, RecoveryDecision, recovery_decision};
 use crate::run::step_outcome::StepOutcome;
 use crate::run::transition::{AttemptTransition, LeaseStatus, attempt_transition};

@@ -5,7 +5,7 @@ use super::host::ModelHostPause;
 use super::network::{ModelCall, ModelCaller};
 use super::runner_process::{ModelAttempt, ModelCommand};
 use super::world::ModelWorld;
-use crate::fleet::routed::lease_machine::LeaseRequest;
+use crate::fleet::lease_machine::LeaseRequest;
 use crate::run::step_outcome::AttemptStep;
 use crate::stage::Stage;
 

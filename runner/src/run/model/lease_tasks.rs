@@ -10,13 +10,13 @@ use super::coordinator::{ModelRequest, ModelToken};
 use super::network::{LIMIT_MS, ModelCaller};
 use super::runner_process::{ModelKeptLease, ModelLoopInput};
 use super::world::{ModelWorld, lease_name};
+use crate::fleet::claim_machine::{self, ClaimParameters, ClaimStateMachine};
 use crate::fleet::client::StageReport;
-use crate::fleet::routed::claim_machine::{self, ClaimParameters, ClaimStateMachine};
-use crate::fleet::routed::lease_machine::{
+use crate::fleet::lease_machine::{
     LeaseClose, LeaseEffect, LeaseEvent, LeaseRequest, LeaseStateMachine, LeaseTerms,
 };
-use crate::fleet::routed::outbox_delivery::{self, OutboxDelivery};
-use crate::fleet::routed::{FleetEvent, GrantedJob, outbox_sender};
+use crate::fleet::outbox_delivery::{self, OutboxDelivery};
+use crate::fleet::{FleetEvent, GrantedJob, outbox_sender};
 use crate::ids::{JobId, LeaseId, LeaseProof};
 use crate::queue::OutboxEntry;
 use crate::stage::Stage;

@@ -4,8 +4,8 @@
 use super::coordinator::ModelToken;
 use super::network::LIMIT_MS;
 use super::world::{ModelEvent, ModelWorld};
-use crate::fleet::routed::claim_machine;
-use crate::fleet::routed::{DeliveryOutcome, FleetEvent};
+use crate::fleet::claim_machine;
+use crate::fleet::{DeliveryOutcome, FleetEvent};
 use crate::ids::JobId;
 use crate::run::step_outcome::StopReason;
 use crate::supervise::CommandOutcome;

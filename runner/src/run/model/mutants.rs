@@ -6,7 +6,7 @@ use super::decisions::{ModelCounts, ModelDecisions};
 use super::explore;
 use crate::boot_clock::BootInstant;
 use crate::fleet::call_failure::{CallFailure, FailureKind};
-use crate::fleet::routed::cut_over::{CutOver, cut_over};
+use crate::fleet::cut_over::{CutOver, cut_over};
 use crate::queue::{RecoveryDecision, recovery_decision};
 use crate::run::step_outcome::{AttemptStep, StepOutcome};
 use crate::run::transition::{AttemptTransition, LeaseStatus, attempt_transition};

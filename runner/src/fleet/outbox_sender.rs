@@ -4,12 +4,14 @@
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::delivery_outcome::DeliveryOutcome;
 use super::delivery_outcome::delivery_outcome;
+use super::fleet_event::FleetEvent;
 use super::lease_machine::LeaseRequest;
 use super::lease_renewer::LeaseClient;
 use super::outbox_delivery::{DeliveryEffect, DeliveryEvent, OutboxDelivery, OutboxItem};
-use super::{DeliveryOutcome, FleetEvent, due_at};
 use crate::boot_clock::BootInstant;
+use crate::boot_clock::due_at;
 use crate::fleet::client::{CoordinatorClient, StageReport, fresh_key};
 use crate::ids::{JobId, LeaseProof};
 use crate::queue::OutboxEntry;

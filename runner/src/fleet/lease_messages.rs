@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::DeliveryOutcome;
+use super::delivery_outcome::DeliveryOutcome;
 use crate::boot_clock::BootInstant;
 use crate::fleet::call_failure::CallFailure;
 use crate::fleet::client::StageReport;

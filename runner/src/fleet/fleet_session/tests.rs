@@ -1,6 +1,6 @@
 //! The routed mode as the loop sees it, against a coordinator that answers as it is told.
 
-use super::super::DeliveryOutcome;
+use super::super::delivery_outcome::DeliveryOutcome;
 use super::*;
 use crate::job_reason::ReasonCode;
 use crate::shadow::test_coordinator::{CLAIMED, RecordedRequest, TestCoordinator, block_on, id, settings};

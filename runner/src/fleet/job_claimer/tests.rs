@@ -32,7 +32,7 @@ fn with_claimer<F: Future<Output = ()>>(
     let settings = settings(folder.path(), &coordinator.url);
     let client = CoordinatorClient::new(&settings).unwrap();
     block_on(async {
-        let (sender, events) = mpsc::channel(super::super::EVENTS_MAX);
+        let (sender, events) = mpsc::channel(crate::fleet::fleet_event::EVENTS_MAX);
         talk(
             JobClaimer::start(
                 &Handle::current(),

@@ -2,25 +2,24 @@
 //!
 //! The loop decides and moves files; what it says here is sent on, and what comes back is one of [`FleetEvent`].
 
-mod shutdown;
-
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::fleet_thread::FleetThread;
-use super::lease_machine::LeaseRequest;
-use super::lease_renewer::DeadlineListener;
+use super::background_thread::FleetThread;
+use super::delivery_outcome::DeliveryOutcome;
+use super::fleet_event::{EVENTS_MAX, FleetEvent, GrantedJob};
+use super::job_claimer::JobClaimer;
+use super::lease_machine::{LeaseClose, LeaseRequest, LeaseTerms};
+use super::lease_renewer::{DeadlineListener, LeaseRenewer};
 use super::outbox_delivery::OutboxDelivery;
-use super::{
-    EVENTS_MAX, FleetEvent, GrantedJob, JobClaimer, LeaseClose, LeaseRenewer, LeaseTerms, outbox_sender,
-};
+use super::outbox_sender;
 use crate::boot_clock::{BootInstant, KillDeadlines};
 use crate::fleet::client::{ClientError, CoordinatorClient, LeaseProof, StageReport, fresh_key};
 use crate::fleet::health_reporter::HealthReporter;
 use crate::fleet::wire;
-use crate::ids::{Capability, JobId};
+use crate::ids::{Capability, JobId, LeaseId};
 use crate::job_reason::JobReason;
 use crate::queue::OutboxEntry;
 use crate::settings::Settings;
@@ -208,6 +207,52 @@ impl FleetSession {
     /// Whether the end of every lease that was closed is settled.
     pub(crate) fn is_settled(&self) -> bool {
         self.closing == 0
+    }
+
+    /// Releases what is still held and waits for all that is under way, at most `usage_limit`. What is not settled by
+    /// then ends by itself at the coordinator's.
+    /// Says what was settled.
+    pub(crate) async fn shut(mut self, limit: Duration) -> Vec<(LeaseId, DeliveryOutcome)> {
+        let held: Vec<JobId> = self.keepers.keys().cloned().collect();
+        for job in &held {
+            self.release(job);
+        }
+        let ends = tokio::time::Instant::now() + limit;
+        let claimer = self.claimer.take();
+        let stop = async {
+            if let Some(claimer) = claimer {
+                claimer.stop(limit).await;
+            }
+        };
+        let mut settled = Vec::new();
+        let _ = tokio::time::timeout_at(ends, async { tokio::join!(stop, self.settle(&mut settled)) }).await;
+        // A job may have been on its way when the claimer was told to stop.
+        let _ = tokio::time::timeout_at(ends, self.return_unstarted(&mut settled)).await;
+        settled
+    }
+
+    async fn settle(&mut self, settled: &mut Vec<(LeaseId, DeliveryOutcome)>) {
+        while self.closing > 0 {
+            match self.next().await {
+                FleetEvent::LeaseClosed { lease, outcome, .. } => settled.push((lease, outcome)),
+                event => self.give_back(event),
+            }
+        }
+    }
+
+    async fn return_unstarted(&mut self, settled: &mut Vec<(LeaseId, DeliveryOutcome)>) {
+        while let Ok(event) = self.events.try_recv() {
+            self.give_back(event);
+        }
+        self.settle(settled).await;
+    }
+
+    /// A job that came too late to be started.
+    fn give_back(&mut self, event: FleetEvent) {
+        if let FleetEvent::Claimed(granted) = event {
+            self.keep(&granted);
+            self.release(&granted.id);
+        }
     }
 
     fn close(&mut self, job: &JobId, closing: LeaseClose) {

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::DeliveryOutcome;
+use super::delivery_outcome::DeliveryOutcome;
 use super::delivery_outcome::{delivery_outcome, is_lease_lost};
 pub(crate) use super::lease_messages::{LeaseClose, LeaseEffect, LeaseEvent, LeaseRequest, LeaseTerms};
 use crate::boot_clock::{BootInstant, KillDeadlines};

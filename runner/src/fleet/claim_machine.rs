@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::claim_answer::{ClaimRetry, UnusableGrant, classify, read};
-use super::{FleetEvent, GrantedJob};
+use super::fleet_event::{FleetEvent, GrantedJob};
 use crate::boot_clock::BootInstant;
 use crate::fleet::backoff::{Backoff, CoordinatorOutage};
 use crate::fleet::call_failure::{CallFailure, FailureKind};

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::DeliveryOutcome;
+use super::delivery_outcome::DeliveryOutcome;
 use super::delivery_outcome::delivery_outcome;
 use super::lease_machine::LeaseRequest;
 use crate::boot_clock::BootInstant;

@@ -70,7 +70,7 @@ impl EngineRegistry {
     /// The embedded adapters, each replaced by the configured one of its name.
     pub(crate) fn new(configured: &BTreeMap<String, toml::Table>) -> Result<EngineRegistry, EngineError> {
         let embedded: BTreeMap<String, toml::Table> =
-            toml::from_str(include_str!("adapters.toml")).map_err(EngineError::Embedded)?;
+            toml::from_str(include_str!("engine/adapters.toml")).map_err(EngineError::Embedded)?;
         let (mut adapters, mut own) = (BTreeMap::new(), BTreeSet::new());
         for (name, table) in embedded.iter().chain(configured) {
             let refuse = |problem: String| EngineError::Table {

@@ -4,7 +4,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::super::{DeliveryOutcome, LeaseTerms};
+use super::super::delivery_outcome::DeliveryOutcome;
+use super::super::lease_machine::LeaseTerms;
 use super::*;
 use crate::fleet::lease_time::LeaseTime;
 use crate::ids::LeaseId;
@@ -72,7 +73,7 @@ fn with_lease_renewer<F: Future<Output = ()>>(
         closing: Duration::from_secs(5),
     };
     block_on(async {
-        let (sender, events) = mpsc::channel(super::super::EVENTS_MAX);
+        let (sender, events) = mpsc::channel(crate::fleet::fleet_event::EVENTS_MAX);
         let keeper = LeaseRenewer::start(&Handle::current(), &granted, client, terms, sender);
         talk(keeper, events).await;
     });

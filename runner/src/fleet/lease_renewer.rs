@@ -9,10 +9,11 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
+use super::fleet_event::{FleetEvent, GrantedJob};
 use super::lease_machine::{
     LeaseClose, LeaseEffect, LeaseEvent, LeaseRequest, LeaseSnapshot, LeaseStateMachine, LeaseTerms,
 };
-use super::{FleetEvent, GrantedJob, due_at};
+use crate::boot_clock::due_at;
 use crate::boot_clock::{BootInstant, KillDeadlines};
 use crate::fleet::call_failure::CallFailure;
 use crate::fleet::client::{CoordinatorClient, LeaseProof, StageReport, fresh_key};

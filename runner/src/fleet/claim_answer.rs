@@ -1,6 +1,6 @@
 //! What came of one claim: a grant to be read, or a failure to be judged. Pure.
 
-use super::GrantedJob;
+use super::fleet_event::GrantedJob;
 use crate::boot_clock::BootInstant;
 use crate::fleet::call_failure::{CallFailure, FailureKind};
 use crate::fleet::client::{LeaseProof, NO_TIME};

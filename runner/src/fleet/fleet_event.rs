@@ -1,0 +1,42 @@
+//! What the tasks that speak with the coordinator tell the run loop.
+
+use super::client::LeaseProof;
+use super::delivery_outcome::DeliveryOutcome;
+use super::lease_time::LeaseTime;
+use super::wire::WireJob;
+use crate::ids::{JobId, LeaseId};
+
+/// Messages that the loop has not taken yet; its tasks wait when there are more.
+pub(super) const EVENTS_MAX: usize = 64;
+
+/// What the tasks tell the run loop.
+#[derive(Debug)]
+pub(crate) enum FleetEvent {
+    /// The answer to [`super::fleet_session::FleetSession::ask`]: a job with its lease, renewed if the claim had to wait.
+    Claimed(Box<GrantedJob>),
+    /// The answer to [`super::fleet_session::FleetSession::ask`]: nothing to do (a 204).
+    Nothing,
+    /// Nothing got through for 60 s: a `--drain` ends with exit 1 now, any other run goes on waiting.
+    Unreachable { problem: String },
+    /// The credential was refused: the run ends with exit 1 and says so.
+    CredentialRefused { problem: String },
+    /// What runs under the lease has to end now, and the job goes to `quarantine/`.
+    LeaseLost { job: JobId, reason: String },
+    /// The answer to [`super::fleet_session::FleetSession::confirm`]: a renewal that was sent after the question has been answered.
+    Confirmed { job: JobId },
+    /// The last word on a lease was said.
+    LeaseClosed {
+        job: JobId,
+        lease: LeaseId,
+        outcome: DeliveryOutcome,
+    },
+}
+
+/// A job and the right to work on it.
+#[derive(Debug)]
+pub(crate) struct GrantedJob {
+    pub(crate) job: WireJob,
+    pub(crate) id: JobId,
+    pub(crate) proof: LeaseProof,
+    pub(crate) time: LeaseTime,
+}
