@@ -6,7 +6,8 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::coordinator::Coordinator;
-use crate::rig::{Done, ROUTE_ANYTHING, Rig};
+use crate::rig::{ROUTE_ANYTHING, Rig};
+use crate::started_command::Done;
 
 /// A queue with these settings, and the engine `claude`, which tells how it was started.
 fn rig(settings: &str) -> Rig {

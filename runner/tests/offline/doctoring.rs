@@ -6,7 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use serde_json::Value;
 
 use crate::coordinator::Coordinator;
-use crate::rig::{Rig, is_alive};
+use crate::rig::Rig;
+use crate::started_command::is_alive;
 
 const OPENCODE: &str = "case \"$*\" in
     --version) echo 'a warning'; echo '1.2.3 (test)' ;;

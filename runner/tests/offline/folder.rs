@@ -24,7 +24,7 @@ fn a_stage_that_is_a_link_is_refused_at_the_start() {
 }
 
 /// `aq` as on a disk without space: files can be made, but none can grow beyond half a kilobyte.
-fn aq_on_a_full_disk(rig: &Rig, arguments: &str) -> crate::rig::Done {
+fn aq_on_a_full_disk(rig: &Rig, arguments: &str) -> crate::started_command::Done {
     let script = format!(
         "#!/bin/sh\ntrap '' XFSZ\nulimit -f 1\nexec {} {arguments}\n",
         env!("CARGO_BIN_EXE_aq")

@@ -7,7 +7,8 @@ use std::path::Path;
 
 use rustix::process::{Signal, geteuid};
 
-use crate::rig::{Rig, Running};
+use crate::rig::Rig;
+use crate::started_command::Running;
 
 /// A user without rights and without files.
 const NOBODY: u32 = 65_534;

@@ -4,7 +4,8 @@ use std::fs;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::rig::{Rig, is_alive};
+use crate::rig::Rig;
+use crate::started_command::is_alive;
 
 /// A tree that nobody looks after once its supervisor is killed: a deaf engine, a child in a session of its own, an
 /// orphan without an environment that keeps its descriptors, one that closed them all. The second attempt looks whether
@@ -21,7 +22,7 @@ echo $$ > $RIG/p3; echo $PPID > $RIG/three
 while :; do sleep 9 || :; done";
 
 /// Starts the tree; returns the run and the process id of the supervisor.
-fn start<'a>(rig: &'a Rig, arguments: &[&str]) -> (crate::rig::Running<'a>, String) {
+fn start<'a>(rig: &'a Rig, arguments: &[&str]) -> (crate::started_command::Running<'a>, String) {
     rig.pipes(&["one", "two", "three", "four"]);
     rig.add("a", "retries: 1\nlock: l", TREE);
     let run = rig.start(arguments, &[]);

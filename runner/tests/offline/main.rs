@@ -1,6 +1,7 @@
 //! The runner as its users see it: the binary, a queue folder, engines that are small scripts.
 
 mod adding;
+mod approval;
 mod commands;
 mod consent;
 mod coordinator;
@@ -8,6 +9,7 @@ mod doctoring;
 mod ending;
 mod folder;
 mod gate;
+mod gate_log_parts;
 mod hand;
 mod hiding;
 mod integrity;
@@ -23,11 +25,15 @@ mod printing;
 mod pruning;
 mod rig;
 mod routed;
+mod routed_approval;
+mod routed_outbox;
 mod running;
+mod settings_in_a_run;
 mod shadow;
 mod short_leases;
 mod signals;
 mod spare;
+mod started_command;
 mod telling;
 mod tls;
 mod watching;

@@ -12,7 +12,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::coordinator::{Coordinator, PATIENCE};
-use crate::rig::{Done, Rig, Running};
+use crate::rig::Rig;
+use crate::started_command::{Done, Running};
 
 const OTHER_FLAGS: [(&str, &str); 1] = [("AQ_FLEET", "0")];
 

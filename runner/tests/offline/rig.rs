@@ -4,20 +4,18 @@ use std::cell::RefCell;
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::fs::{FlockOperation, flock};
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use tempfile::TempDir;
 
+use crate::started_command::{Done, Running, is_alive};
+
 /// No test needs a hundredth of it; it ends those that hang.
-const LIMIT_S: i64 = 30;
+pub const LIMIT_S: i64 = 30;
 
 /// What an operator writes who trusts the coordinator with everything.
 pub const ROUTE_ANYTHING: &str =
@@ -25,16 +23,7 @@ pub const ROUTE_ANYTHING: &str =
 
 pub struct Rig {
     folder: TempDir,
-    told: RefCell<Vec<String>>,
-}
-
-/// How a command ended, and what it printed.
-#[derive(Debug)]
-pub struct Done {
-    /// As a shell tells it: 128 and the signal if one ended it.
-    pub code: i32,
-    pub stdout: String,
-    pub stderr: String,
+    pub(crate) told: RefCell<Vec<String>>,
 }
 
 impl Rig {
@@ -293,108 +282,4 @@ fn print_tree(root: &Path, folder: &Path) {
             eprintln!("{}", String::from_utf8_lossy(&bytes[..bytes.len().min(2000)]));
         }
     }
-}
-
-/// A command under way. It is killed if the test ends before it.
-pub struct Running<'a> {
-    rig: &'a Rig,
-    number: usize,
-    child: Option<Child>,
-    streams: [PathBuf; 2],
-}
-
-impl Running<'_> {
-    pub fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(self.child.as_ref().unwrap()), signal).unwrap();
-    }
-
-    /// Waits until it has said this on standard error.
-    pub fn says(&self, words: &str) {
-        let path = &self.streams[1];
-        let watch = inotify::init(CreateFlags::CLOEXEC).unwrap();
-        inotify::add_watch(&watch, path, WatchFlags::MODIFY).unwrap();
-        let limit = Timespec {
-            tv_sec: LIMIT_S,
-            tv_nsec: 0,
-        };
-        while !fs::read_to_string(path).unwrap().contains(words) {
-            let mut told = [PollFd::new(&watch, PollFlags::IN)];
-            assert_eq!(
-                poll(&mut told, Some(&limit)).unwrap(),
-                1,
-                "it never says: {words}"
-            );
-            rustix::io::read(&watch, &mut [0; 1024]).unwrap();
-        }
-    }
-
-    pub fn pid(&self) -> u32 {
-        self.child.as_ref().unwrap().id()
-    }
-
-    /// The one process that it started itself.
-    pub fn only_child(&self) -> Pid {
-        let pid = self.pid();
-        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
-        Pid::from_raw(children.trim().parse().unwrap()).unwrap()
-    }
-
-    pub fn end(mut self) -> Done {
-        let mut child = self.child.take().unwrap();
-        let handle = pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).unwrap();
-        let mut ended = [PollFd::new(&handle, PollFlags::IN)];
-        let limit = Timespec {
-            tv_sec: LIMIT_S,
-            tv_nsec: 0,
-        };
-        if poll(&mut ended, Some(&limit)).unwrap() == 0 {
-            child.kill().unwrap();
-            child.wait().unwrap();
-            panic!("command {} did not end", self.number);
-        }
-        let status = child.wait().unwrap();
-        let [stdout, stderr] = self
-            .streams
-            .each_ref()
-            .map(|path| fs::read_to_string(path).unwrap());
-        let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap());
-        self.rig
-            .told
-            .borrow_mut()
-            .push(format!("command {} ended with {code}", self.number));
-        Done { code, stdout, stderr }
-    }
-}
-
-impl Drop for Running<'_> {
-    fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-}
-
-/// Whether a process that wrote its id into a file is alive.
-pub fn is_alive(pid: &str) -> bool {
-    let status = fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
-    !status.is_empty() && !status.contains(") Z ")
-}
-
-/// Waits for the end of a process that wrote its id into a file.
-pub fn wait_for_end(pid: &str) {
-    let number = Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
-    let Ok(handle) = pidfd_open(number, PidfdFlags::empty()) else {
-        return;
-    };
-    let mut ended = [PollFd::new(&handle, PollFlags::IN)];
-    let limit = Timespec {
-        tv_sec: LIMIT_S,
-        tv_nsec: 0,
-    };
-    assert_eq!(
-        poll(&mut ended, Some(&limit)).unwrap(),
-        1,
-        "{number} does not end"
-    );
 }

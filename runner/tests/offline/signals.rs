@@ -9,7 +9,8 @@ use std::sync::{Arc, Once};
 use rustix::process::Signal;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-use crate::rig::{Rig, Running, wait_for_end};
+use crate::rig::Rig;
+use crate::started_command::{Running, wait_for_end};
 
 const AQ: &str = env!("CARGO_BIN_EXE_aq");
 /// The two that the C library keeps for itself: it ignores them in what it starts, and nobody can change that by it.
@@ -96,7 +97,8 @@ fn a_command_has_the_default_for_every_signal_whatever_the_run_was_started_with(
 fn the_programs_that_doctor_asks_are_heard_where_the_end_of_children_is_ignored() {
     let rig = Rig::new();
     rig.engine("claude", "echo 1.2.3");
-    let told = |done: crate::rig::Done| done.stdout.replace(|letter: char| letter.is_ascii_digit(), "");
+    let told =
+        |done: crate::started_command::Done| done.stdout.replace(|letter: char| letter.is_ascii_digit(), "");
     let plain = told(rig.aq(&["doctor"]));
     assert_eq!(told(start_ignoring(&rig, "CHLD PIPE", "doctor").end()), plain);
 }

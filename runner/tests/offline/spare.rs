@@ -5,7 +5,8 @@ use std::fs;
 
 use rustix::process::Signal;
 
-use crate::rig::{Rig, Running, wait_for_end};
+use crate::rig::Rig;
+use crate::started_command::{Running, wait_for_end};
 
 /// A job's script: goes on when its runner has a supervisor beside this job's own, whose number it puts into a file.
 const FIND_SPARE: &str = "

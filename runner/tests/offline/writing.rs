@@ -8,7 +8,8 @@ use std::time::SystemTime;
 use rustix::process::Signal;
 
 use crate::coordinator::Coordinator;
-use crate::rig::{Rig, Running};
+use crate::rig::Rig;
+use crate::started_command::Running;
 
 /// Goes first, and says which of it ran.
 const SLOW: &str = "---\nengine: sh\npriority: 5\n---\necho slow > $RIG/up; echo first >> $RIG/runs\necho second >> $RIG/runs\n";

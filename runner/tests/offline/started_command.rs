@@ -1,0 +1,125 @@
+//! A command under way: its signals, its streams and its end, each waited for with a limit.
+
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::Child;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+
+use crate::rig::{LIMIT_S, Rig};
+
+/// How a command ended, and what it printed.
+#[derive(Debug)]
+pub struct Done {
+    /// As a shell tells it: 128 and the signal if one ended it.
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// A command under way. It is killed if the test ends before it.
+pub struct Running<'a> {
+    pub rig: &'a Rig,
+    pub number: usize,
+    pub child: Option<Child>,
+    pub streams: [PathBuf; 2],
+}
+
+impl Running<'_> {
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(self.child.as_ref().unwrap()), signal).unwrap();
+    }
+
+    /// Waits until it has said this on standard error.
+    pub fn says(&self, words: &str) {
+        let path = &self.streams[1];
+        let watch = inotify::init(CreateFlags::CLOEXEC).unwrap();
+        inotify::add_watch(&watch, path, WatchFlags::MODIFY).unwrap();
+        let limit = Timespec {
+            tv_sec: LIMIT_S,
+            tv_nsec: 0,
+        };
+        while !fs::read_to_string(path).unwrap().contains(words) {
+            let mut told = [PollFd::new(&watch, PollFlags::IN)];
+            assert_eq!(
+                poll(&mut told, Some(&limit)).unwrap(),
+                1,
+                "it never says: {words}"
+            );
+            rustix::io::read(&watch, &mut [0; 1024]).unwrap();
+        }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
+    /// The one process that it started itself.
+    pub fn only_child(&self) -> Pid {
+        let pid = self.pid();
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+        Pid::from_raw(children.trim().parse().unwrap()).unwrap()
+    }
+
+    pub fn end(mut self) -> Done {
+        let mut child = self.child.take().unwrap();
+        let handle = pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).unwrap();
+        let mut ended = [PollFd::new(&handle, PollFlags::IN)];
+        let limit = Timespec {
+            tv_sec: LIMIT_S,
+            tv_nsec: 0,
+        };
+        if poll(&mut ended, Some(&limit)).unwrap() == 0 {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            panic!("command {} did not end", self.number);
+        }
+        let status = child.wait().unwrap();
+        let [stdout, stderr] = self
+            .streams
+            .each_ref()
+            .map(|path| fs::read_to_string(path).unwrap());
+        let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap());
+        self.rig
+            .told
+            .borrow_mut()
+            .push(format!("command {} ended with {code}", self.number));
+        Done { code, stdout, stderr }
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Whether a process that wrote its id into a file is alive.
+pub fn is_alive(pid: &str) -> bool {
+    let status = fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+    !status.is_empty() && !status.contains(") Z ")
+}
+
+/// Waits for the end of a process that wrote its id into a file.
+pub fn wait_for_end(pid: &str) {
+    let number = Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
+    let Ok(handle) = pidfd_open(number, PidfdFlags::empty()) else {
+        return;
+    };
+    let mut ended = [PollFd::new(&handle, PollFlags::IN)];
+    let limit = Timespec {
+        tv_sec: LIMIT_S,
+        tv_nsec: 0,
+    };
+    assert_eq!(
+        poll(&mut ended, Some(&limit)).unwrap(),
+        1,
+        "{number} does not end"
+    );
+}
