@@ -97,7 +97,7 @@ enum CliCommand {
 
 impl CliCommand {
     /// Of the commands that decide what runs, or what is kept of it.
-    fn decides(&self) -> Option<InsideJob> {
+    fn inside_job_option(&self) -> Option<InsideJob> {
         Some(match self {
             CliCommand::Add(arguments) => arguments.inside,
             CliCommand::Ship(arguments) => arguments.inside,
@@ -121,7 +121,7 @@ struct OutputFormat {
 
 impl OutputFormat {
     /// What a command did with one job.
-    fn tell(self, id: &JobId, stage: Stage, text: &str) -> Result<(), CliError> {
+    fn print_job(self, id: &JobId, stage: Stage, text: &str) -> Result<(), CliError> {
         let mut out = std::io::stdout().lock();
         match self.json {
             true => {
@@ -150,7 +150,9 @@ pub(crate) fn main() -> ProgramExit {
         Ok(exit) => exit,
         Err(error) if error.is_closed_pipe() => ProgramExit::Done,
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "aq: {}", chain(&error));
+            let text = terminal::error_chain(&error);
+            let lines: Vec<String> = text.lines().map(terminal::escape_control).collect();
+            let _ = writeln!(std::io::stderr(), "aq: {}", lines.join("\n"));
             error.exit()
         }
     }
@@ -171,7 +173,7 @@ fn dispatch(line: CommandLine) -> Result<ProgramExit, CliError> {
         return doctor::run(&settings, arguments);
     }
     let settings = settings?;
-    if let Some(inside) = line.command.decides() {
+    if let Some(inside) = line.command.inside_job_option() {
         inside.check(&settings)?;
     }
     match line.command {
@@ -214,18 +216,4 @@ fn man(command: Option<&str>) -> Result<ProgramExit, CliError> {
     clap_mangen::Man::new(page).render(&mut text)?;
     std::io::stdout().write_all(&text)?;
     Ok(ProgramExit::Done)
-}
-
-/// The error and its causes on one line; control characters in them stay harmless.
-fn chain(error: &CliError) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text += &format!(": {cause}");
-        source = cause.source();
-    }
-    text.lines()
-        .map(terminal::escape_control)
-        .collect::<Vec<_>>()
-        .join("\n")
 }

@@ -15,6 +15,7 @@ use serde::Serialize;
 use crate::engine::EngineRegistry;
 use crate::queue::Queue;
 use crate::settings::{Settings, SettingsError};
+use crate::terminal::error_chain;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -76,7 +77,7 @@ pub(crate) fn examine(
             return Ok(vec![DoctorFinding::fail(
                 "settings",
                 "settings",
-                chain(error),
+                error_chain(error),
                 next,
             )]);
         }
@@ -93,7 +94,12 @@ pub(crate) fn examine(
         Ok(engines) => engines,
         Err(error) => {
             let next = "correct the table; `docs/engines.md` has its keys";
-            findings.push(DoctorFinding::fail("engines", "aq.toml", chain(&error), next));
+            findings.push(DoctorFinding::fail(
+                "engines",
+                "aq.toml",
+                error_chain(&error),
+                next,
+            ));
             return Ok(findings);
         }
     };
@@ -107,14 +113,4 @@ pub(crate) fn examine(
     }
     findings.extend(runtime.block_on(coordinator::examine(settings, &engines)));
     Ok(findings)
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text += &format!(": {cause}");
-        source = cause.source();
-    }
-    text
 }

@@ -3,6 +3,7 @@
 mod boot_clock;
 mod cli;
 mod doctor;
+mod duration_text;
 mod engine;
 mod exit_codes;
 mod file_ownership;

@@ -32,7 +32,7 @@ use crate::settings::Settings;
 use crate::shadow::ShadowLane;
 use crate::supervise;
 
-pub(crate) use attempt::{child_environment, outputs};
+pub(crate) use attempt::outputs;
 pub(crate) use runner_record::{RunnerRecord, runners_at_work};
 pub(crate) use ship::ship;
 pub(crate) use ship_plan::ShipPlan;

@@ -10,12 +10,15 @@ mod credentials;
 mod describe;
 mod error;
 mod global_flags;
+mod known_keys;
 mod precedence;
 mod reload;
 mod route_settings;
+mod setting_value;
 mod value_parsers;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -26,17 +29,18 @@ pub(crate) use credentials::CertificateAuthorities;
 pub(crate) use describe::FlagLine;
 pub(crate) use error::SettingsError;
 pub(crate) use global_flags::GlobalFlags;
-pub(crate) use precedence::{SettingOrigin, SettingValue};
 pub(crate) use reload::{ReloadOutcome, SettingsReloader};
 pub(crate) use route_settings::{AllowedCommands, RouteSettings};
-pub(crate) use value_parsers::{parse_age, parse_duration};
+pub(crate) use setting_value::{SettingOrigin, SettingValue};
 
+use crate::duration_text::DAY;
 use crate::ids::{Capability, FactoryId};
 use crate::mode::{Mode, SwitchState};
 use bearer_token::FileAccess;
 use config_file::ConfigFile;
 use credentials::{ResolvedToken, authorities};
-use precedence::{ProcessEnvironment, SettingSources, known_keys};
+use precedence::{ProcessEnvironment, SettingSources};
+use setting_value::RawSetting;
 
 /// The folder that systemd puts the credentials of a service in.
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
@@ -78,7 +82,7 @@ impl LogSettings {
         let age = file.get(known_keys::SHADOW_AGE.file);
         Ok(LogSettings {
             shadow_size: size.map_or(Ok(16 * 1024 * 1024), |raw| value_parsers::size(&raw))?,
-            shadow_age: age.map_or(Ok(value_parsers::DAY * 90), |raw| value_parsers::age(&raw))?,
+            shadow_age: age.map_or(Ok(DAY * 90), |raw| value_parsers::age(&raw))?,
         })
     }
 }
@@ -181,6 +185,14 @@ impl Settings {
         }
     }
 
+    /// The variables of this process, without any that is the fleet's (clause O-9): what its children get.
+    pub(crate) fn child_environment(&self) -> Vec<(OsString, OsString)> {
+        let keep = |(name, value): &(OsString, OsString)| {
+            !self.is_secret_variable(&name.to_string_lossy(), &value.to_string_lossy())
+        };
+        std::env::vars_os().filter(keep).collect()
+    }
+
     /// Whether a variable must not reach a child: one of the fleet's, or another that holds the token or the
     /// path of its file (clause O-9).
     pub(crate) fn is_secret_variable(&self, name: &str, value: &str) -> bool {
@@ -239,21 +251,18 @@ impl FleetSettings {
             }
             None => None,
         };
-        let limit =
-            |key,
-             flag: &Option<String>,
-             read: fn(&precedence::RawSetting) -> Result<Duration, SettingsError>| {
-                match sources.find_filled(key, flag.as_deref())? {
-                    Some(raw) => Ok(SettingValue {
-                        value: read(&raw)?,
-                        origin: raw.origin,
-                    }),
-                    None => Ok(SettingValue {
-                        value: Duration::from_secs(5),
-                        origin: SettingOrigin::Default,
-                    }),
-                }
-            };
+        let limit = |key, flag: &Option<String>, read: fn(&RawSetting) -> Result<Duration, SettingsError>| {
+            match sources.find_filled(key, flag.as_deref())? {
+                Some(raw) => Ok(SettingValue {
+                    value: read(&raw)?,
+                    origin: raw.origin,
+                }),
+                None => Ok(SettingValue {
+                    value: Duration::from_secs(5),
+                    origin: SettingOrigin::Default,
+                }),
+            }
+        };
         let found = ResolvedToken::resolve(sources, flags, fleet.value)?;
         Ok(FleetSettings {
             url,

@@ -34,6 +34,7 @@ pub(crate) use command_request::{
 pub(crate) use supervisor_client::{CommandStreams, SpareSupervisor, StopUrgency, SupervisorHandle, start};
 
 use command_request::CommandRequest;
+use process_spawn::BROADCAST_SIGNALS;
 use process_tree::ProcessTree;
 use watchdog::CommandWatchdog;
 
@@ -74,11 +75,6 @@ pub(crate) fn main() -> Result<(), std::io::Error> {
     let _ = (&socket).write_all(line.as_bytes());
     Ok(())
 }
-
-/// Signals that reach a supervisor without being meant for it: `killall aq` and the end of a systemd unit signal every
-/// process there is, a terminal does so until the session is left. The runner gets them too and gives its orders; were a
-/// supervisor to end by them, nobody would end what it started. They are blocked from its start on.
-const BROADCAST_SIGNALS: [Signal; 3] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP];
 
 /// The signals above, and the one that the system sends to whoever writes beyond a limit on files: the supervisor writes in
 /// place of the command that prints so much.

@@ -1,6 +1,10 @@
 //! Text for people: aligned columns, colour where it is seen, and nothing from a file that could steer a terminal.
 
+use std::error::Error;
 use std::io::{self, IsTerminal, Write, stdout};
+
+use anstyle::{AnsiColor, Style};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::stage::Stage;
 
@@ -22,40 +26,40 @@ impl ColorChoice {
     }
 
     pub(crate) fn bold(self, text: &str) -> String {
-        self.paint(text, "1")
+        self.paint(text, Style::new().bold())
     }
 
     pub(crate) fn dim(self, text: &str) -> String {
-        self.paint(text, "2")
+        self.paint(text, Style::new().dimmed())
     }
 
     pub(crate) fn stage(self, stage: Stage, text: &str) -> String {
-        let code = match stage {
-            Stage::Inbox => "36",
-            Stage::Building | Stage::Testing => "33",
-            Stage::Review => "35",
-            Stage::Shipped => "32",
-            Stage::Failed | Stage::Quarantine => "31",
+        let colour = match stage {
+            Stage::Inbox => AnsiColor::Cyan,
+            Stage::Building | Stage::Testing => AnsiColor::Yellow,
+            Stage::Review => AnsiColor::Magenta,
+            Stage::Shipped => AnsiColor::Green,
+            Stage::Failed | Stage::Quarantine => AnsiColor::Red,
         };
-        self.paint(text, code)
+        self.paint(text, colour.on_default())
     }
 
-    pub(crate) fn good(self, text: &str) -> String {
-        self.paint(text, "32")
+    pub(crate) fn success(self, text: &str) -> String {
+        self.paint(text, AnsiColor::Green.on_default())
     }
 
-    pub(crate) fn doubtful(self, text: &str) -> String {
-        self.paint(text, "33")
+    pub(crate) fn warning(self, text: &str) -> String {
+        self.paint(text, AnsiColor::Yellow.on_default())
     }
 
-    pub(crate) fn bad(self, text: &str) -> String {
-        self.paint(text, "31")
+    pub(crate) fn failure(self, text: &str) -> String {
+        self.paint(text, AnsiColor::Red.on_default())
     }
 
-    fn paint(self, text: &str, code: &str) -> String {
+    fn paint(self, text: &str, style: Style) -> String {
         match self {
             ColorChoice::Plain => text.to_owned(),
-            ColorChoice::Coloured => format!("\x1b[{code}m{text}\x1b[0m"),
+            ColorChoice::Coloured => format!("{style}{text}{style:#}"),
         }
     }
 }
@@ -74,8 +78,16 @@ pub(crate) fn escape_control(text: &str) -> String {
         .collect()
 }
 
+/// An error with what caused it, on one line.
+pub(crate) fn error_chain(error: &dyn Error) -> String {
+    let causes: Vec<String> = std::iter::successors(Some(error), |&error| error.source())
+        .map(ToString::to_string)
+        .collect();
+    causes.join(": ")
+}
+
 /// A line without escape sequences and without the space around it.
-pub(crate) fn plain(line: &str) -> String {
+pub(crate) fn strip_ansi(line: &str) -> String {
     let mut text = String::new();
     let mut letters = line.chars();
     while let Some(letter) = letters.next() {
@@ -99,15 +111,11 @@ pub(crate) fn columns(stream: &impl std::os::fd::AsFd) -> usize {
     })
 }
 
-/// Cut so that a terminal of that width does not break the line; letters that take two columns count as two.
+/// Cut so that a terminal of that width does not break the line.
 pub(crate) fn truncate_to_width(line: &str, width: usize) -> String {
-    let columns = |letter: char| match letter {
-        '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{ffdc}' | '\u{1f000}'.. => 2,
-        _ => 1,
-    };
     let mut used = 0;
     let fits = line.chars().take_while(|letter| {
-        used += columns(*letter);
+        used += letter.width().unwrap_or(0);
         used < width
     });
     fits.collect()
@@ -137,9 +145,17 @@ impl TextTable {
     /// The last cell of a row, of which only so much is seen that the row stays one line.
     fn cut(&self, cell: &str, before: usize) -> String {
         match self.width.map(|width| width.saturating_sub(before)) {
-            Some(left) if cell.chars().count() > left && left > 1 => truncate_to_width(cell, left) + "…",
+            Some(left) if cell.width() > left && left > 1 => truncate_to_width(cell, left) + "…",
             _ => cell.to_owned(),
         }
+    }
+
+    /// With the heading alone set apart.
+    pub(crate) fn write_plain(&self, out: &mut impl Write, palette: ColorChoice) -> io::Result<()> {
+        self.write(out, |row, _, cell| match row {
+            0 => palette.dim(&cell),
+            _ => cell,
+        })
     }
 
     /// `paint` gets the row's number (0: the heading), the column's, and the padded cell.
@@ -151,7 +167,7 @@ impl TextTable {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let width = |column: usize| {
             let cells = self.rows.iter().filter_map(|row| row.get(column));
-            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+            cells.map(|cell| cell.width()).max().unwrap_or(0)
         };
         let widths: Vec<usize> = (0..columns).map(width).collect();
         for (number, row) in self.rows.iter().enumerate() {
@@ -160,7 +176,10 @@ impl TextTable {
             let cells = row.iter().take(last + 1).enumerate().map(|(column, cell)| {
                 let padded = match column == last {
                     true => self.cut(cell, before),
-                    false => format!("{cell:<width$}", width = widths[column]),
+                    false => format!(
+                        "{cell}{}",
+                        " ".repeat(widths[column].saturating_sub(cell.width()))
+                    ),
                 };
                 paint(number, column, padded)
             });

@@ -31,10 +31,7 @@ pub(super) fn print(out: &mut impl Write, runners: &[RunnerRecord]) -> io::Resul
             table.row([blank.clone(), blank.clone(), blank.clone(), blank, fact]);
         }
     }
-    table.write(
-        out,
-        |number, _, cell| if number == 0 { palette.dim(&cell) } else { cell },
-    )
+    table.write_plain(out, palette)
 }
 
 /// A line each, so short that a row fits a terminal of 80 columns.

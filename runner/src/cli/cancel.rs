@@ -40,13 +40,13 @@ pub(super) fn run(settings: &Settings, arguments: &CancelArguments) -> Result<Pr
             queue.wish_cancel(&id)?;
             arguments
                 .format
-                .tell(&id, stage, "its runner is asked to end it")?;
+                .print_job(&id, stage, "its runner is asked to end it")?;
             Ok(ProgramExit::Done)
         }
         (Stage::Review, None) if queue.history(&id)?.is_routed() => {
             queue.wish_cancel(&id)?;
             let told = "the runner that holds its lease is asked to give it up";
-            arguments.format.tell(&id, stage, told)?;
+            arguments.format.print_job(&id, stage, told)?;
             Ok(ProgramExit::Done)
         }
         (Stage::Review, None) => Err(CliError::Refused(format!("`{id}` is being shipped"))),
@@ -69,7 +69,7 @@ fn give_up(
     let id = hold.id().clone();
     queue.advance(&hold, stage, Stage::Failed, Some(&ReasonCode::Cancelled.into()))?;
     drop(hold);
-    format.tell(&id, Stage::Failed, &format!("failed: {}", ReasonCode::Cancelled))?;
+    format.print_job(&id, Stage::Failed, &format!("failed: {}", ReasonCode::Cancelled))?;
     shadow::mirror(
         settings,
         &[StageTransition {

@@ -55,9 +55,9 @@ fn print(out: &mut impl Write, findings: &[DoctorFinding], [ok, warn, fail]: [us
         let here = findings.iter().filter(|other| other.area == area);
         let width = here.map(|other| shown(other).chars().count()).max().unwrap_or(0);
         let mark = match finding.level {
-            FindingLevel::Ok => palette.good("ok  "),
-            FindingLevel::Warn => palette.doubtful("warn"),
-            FindingLevel::Fail => palette.bad("fail"),
+            FindingLevel::Ok => palette.success("ok  "),
+            FindingLevel::Warn => palette.warning("warn"),
+            FindingLevel::Fail => palette.failure("fail"),
         };
         let subject = shown(finding);
         writeln!(

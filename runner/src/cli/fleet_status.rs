@@ -9,15 +9,16 @@ use serde::Serialize;
 
 use super::active_runners;
 use super::error::CliError;
+use super::status::print_flags;
 use crate::engine::EngineRegistry;
 use crate::exit_codes::ProgramExit;
 use crate::fleet::call_failure::CallFailure;
 use crate::fleet::client::CoordinatorClient;
-use crate::fleet::route_permissions::{HANDED_OVER, RoutePermissions};
+use crate::fleet::route_permissions::{POWERS_NOTICE, RoutePermissions};
 use crate::mode::{Mode, SwitchState};
 use crate::run::{RunnerRecord, runners_at_work};
 use crate::settings::{FlagLine, Settings};
-use crate::terminal::{ColorChoice, TextTable, escape_control};
+use crate::terminal::{ColorChoice, escape_control};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  AQ_FLEET=1 AQ_FLEET_URL=https://fleet.example.org aq fleet-status")]
@@ -150,7 +151,7 @@ fn ask(settings: &Settings) -> Result<CoordinatorContact, CliError> {
                 problem: None,
             },
             Err(failure) => {
-                let refused = failure.is_of_credential();
+                let refused = failure.is_credential_refused();
                 let (kind, detail) = outcome(&failure);
                 failed(true, refused.then_some(false), kind, detail)
             }
@@ -185,7 +186,7 @@ fn print(out: &mut impl Write, palette: ColorChoice, overview: &FleetOverview) -
             overview.caps.join(", ")
         },
     )?;
-    fact("route", &format!("{}; {HANDED_OVER}", overview.route))?;
+    fact("route", &format!("{}; {POWERS_NOTICE}", overview.route))?;
     match &overview.token {
         Some(origin) => fact("token", &format!("from {origin}, not shown"))?,
         None => fact("token", "none")?,
@@ -204,19 +205,7 @@ fn print(out: &mut impl Write, palette: ColorChoice, overview: &FleetOverview) -
     writeln!(out)?;
     active_runners::print(out, &overview.runners)?;
     writeln!(out)?;
-    let mut table = TextTable::new(&["FLAG", "VALUE", "FROM", "EFFECT"]);
-    for flag in &overview.flags {
-        table.row([
-            flag.name.to_owned(),
-            flag.value.clone(),
-            flag.origin.clone(),
-            flag.effect.to_owned(),
-        ]);
-    }
-    table.write(
-        out,
-        |row, _, cell| if row == 0 { palette.dim(&cell) } else { cell },
-    )
+    print_flags(out, palette, &overview.flags)
 }
 
 fn contact_text(contact: &CoordinatorContact, overview: &FleetOverview) -> String {

@@ -5,10 +5,11 @@ use std::io::{Write, stdout};
 use std::time::Duration;
 
 use super::error::CliError;
+use crate::duration_text::parse_age;
 use crate::exit_codes::ProgramExit;
 use crate::ids::JobId;
 use crate::queue::{PruneRefusal, Queue, QueueError};
-use crate::settings::{Settings, parse_age};
+use crate::settings::Settings;
 use crate::stage::Stage;
 use crate::terminal::{ColorChoice, bytes, duration};
 

@@ -54,7 +54,7 @@ pub(super) fn run(settings: &Settings, arguments: &RetryArguments) -> Result<Pro
     if is_rewritten {
         warn_rewritten(&ShipPlan::of(&job, digest, None));
     }
-    arguments.format.tell(&id, Stage::Inbox, "in the inbox")?;
+    arguments.format.print_job(&id, Stage::Inbox, "in the inbox")?;
     shadow::mirror(
         settings,
         &[StageTransition {

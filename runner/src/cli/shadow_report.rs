@@ -34,7 +34,7 @@ pub(super) fn run(settings: &Settings, arguments: &ShadowReportArguments) -> Res
     let path = log::path_in(&settings.queue.value);
     let figures = read(&path, arguments.last)?;
     let gate = arguments.gate.then(|| {
-        gate::judge(
+        gate::decide(
             figures.as_ref().unwrap_or(&ShadowFigures::default()),
             &TimeZone::system(),
         )
@@ -207,10 +207,7 @@ fn print_divergences(out: &mut impl Write, palette: ColorChoice, figures: &Shado
             or_dash(&found.reason),
         ]);
     }
-    table.write(
-        out,
-        |row, _, cell| if row == 0 { palette.dim(&cell) } else { cell },
-    )
+    table.write_plain(out, palette)
 }
 
 fn diverge_meaning(reasons: &BTreeMap<String, u64>) -> String {

@@ -1,7 +1,7 @@
 //! `aq status`: the queue at a glance, who works on it, and what the three flags amount to (clauses F-7 and F-9).
 
 use std::collections::BTreeMap;
-use std::io::{Write, stdout};
+use std::io::{self, Write, stdout};
 use std::time::Duration;
 
 use super::error::CliError;
@@ -11,7 +11,7 @@ use crate::exit_codes::ProgramExit;
 use crate::ids::{EngineName, JobId};
 use crate::queue::{FileWriter, Queue, QueuePause};
 use crate::run::{RunnerRecord, runners_at_work};
-use crate::settings::Settings;
+use crate::settings::{FlagLine, Settings};
 use crate::stage::Stage;
 use crate::terminal::{self, ColorChoice, TextTable, escape_control};
 
@@ -135,18 +135,15 @@ fn print(out: &mut impl Write, settings: &Settings, seen: &QueueStatus<'_>) -> R
     let mode = palette.bold(&settings.mode.to_string());
     let whose = palette.dim("(what these flags amount to; a runner keeps to its own)");
     writeln!(out, "{} {mode}  {whose}\n", label("mode"))?;
-    let mut table = TextTable::new(&["FLAG", "VALUE", "FROM", "EFFECT"]);
-    for flag in settings.describe_flags() {
-        table.row([
-            flag.name.to_owned(),
-            flag.value,
-            flag.origin,
-            flag.effect.to_owned(),
-        ]);
-    }
-    table.write(
-        out,
-        |number, _, cell| if number == 0 { palette.dim(&cell) } else { cell },
-    )?;
+    print_flags(out, palette, &settings.describe_flags())?;
     Ok(())
+}
+
+pub(super) fn print_flags(out: &mut impl Write, palette: ColorChoice, flags: &[FlagLine]) -> io::Result<()> {
+    let mut table = TextTable::new(&["FLAG", "VALUE", "FROM", "EFFECT"]);
+    for flag in flags {
+        let (name, effect) = (flag.name.to_owned(), flag.effect.to_owned());
+        table.row([name, flag.value.clone(), flag.origin.clone(), effect]);
+    }
+    table.write_plain(out, palette)
 }

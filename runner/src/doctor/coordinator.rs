@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 
-use super::{DoctorFinding, chain};
+use super::DoctorFinding;
 use crate::engine::EngineRegistry;
 use crate::fleet::call_failure::CallFailure;
 use crate::fleet::client::CoordinatorClient;
-use crate::fleet::route_permissions::{HANDED_OVER, RoutePermissions};
+use crate::fleet::route_permissions::{POWERS_NOTICE, RoutePermissions};
 use crate::mode::Mode;
 use crate::settings::Settings;
-use crate::terminal::duration;
+use crate::terminal::{duration, error_chain};
 
 const AREA: &str = "fleet";
 const ROUTE: &str = "[route]";
@@ -48,7 +48,12 @@ pub(super) async fn examine(settings: &Settings, engines: &EngineRegistry) -> Ve
         Ok(client) => findings.extend(ask(settings, &client).await),
         Err(error) => {
             let next = "correct AQ_FLEET_URL or AQ_FLEET_CA";
-            findings.push(DoctorFinding::fail(AREA, "coordinator", chain(&error), next));
+            findings.push(DoctorFinding::fail(
+                AREA,
+                "coordinator",
+                error_chain(&error),
+                next,
+            ));
         }
     }
     findings
@@ -65,7 +70,7 @@ async fn ask(settings: &Settings, client: &CoordinatorClient) -> Vec<DoctorFindi
         Err(failure) => {
             let next =
                 "see whether it runs, and whether AQ_FLEET_URL, AQ_FLEET_CA and the way there are right";
-            return vec![DoctorFinding::fail(AREA, &url, words(&failure), next)];
+            return vec![DoctorFinding::fail(AREA, &url, failure_text(&failure), next)];
         }
     };
     let mut findings = vec![DoctorFinding::ok(AREA, &url, "it answers")];
@@ -75,7 +80,7 @@ async fn ask(settings: &Settings, client: &CoordinatorClient) -> Vec<DoctorFindi
         Ok(()) => DoctorFinding::ok(AREA, &url, "it takes the token"),
         Err(failure) => {
             let next = "have the coordinator's owner look at the token and its scopes";
-            DoctorFinding::fail(AREA, &url, words(&failure), next)
+            DoctorFinding::fail(AREA, &url, failure_text(&failure), next)
         }
     });
     findings
@@ -87,14 +92,15 @@ fn permissions(settings: &Settings, engines: &EngineRegistry) -> Vec<DoctorFindi
     let mut findings = vec![DoctorFinding::ok(
         AREA,
         ROUTE,
-        format!("{permissions}; {HANDED_OVER}"),
+        format!("{permissions}; {POWERS_NOTICE}"),
     )];
     if settings.mode != Mode::Route {
         return findings;
     }
-    let doubts = permissions.doubts().into_iter();
-    findings
-        .extend(doubts.map(|doubt| DoctorFinding::warn(AREA, ROUTE, doubt, "correct [route] in aq.toml")));
+    let warnings = permissions.warnings().into_iter();
+    findings.extend(
+        warnings.map(|warning| DoctorFinding::warn(AREA, ROUTE, warning, "correct [route] in aq.toml")),
+    );
     if let Some(cwd) = permissions.cwd.filter(|cwd| !cwd.is_dir()) {
         let text = format!(
             "{}, the folder for routed work, is not there: `aq run` routes nothing",
@@ -118,6 +124,6 @@ fn skew(url: &str, apart: Duration) -> Option<DoctorFinding> {
     })
 }
 
-fn words(failure: &CallFailure) -> String {
+fn failure_text(failure: &CallFailure) -> String {
     format!("{}: {}", failure.kind(), failure.detail())
 }

@@ -10,7 +10,6 @@ use super::inbox_jobs::InboxJob;
 use super::program_probe::{ProbeResult, ask};
 use super::{DoctorFinding, FindingLevel};
 use crate::engine::{EngineProfile, EngineRegistry};
-use crate::run::child_environment;
 use crate::settings::Settings;
 
 const AREA: &str = "engines";
@@ -20,12 +19,12 @@ pub(super) async fn examine(
     engines: &EngineRegistry,
     waiting: &[InboxJob],
 ) -> io::Result<Vec<DoctorFinding>> {
-    let environment = Arc::new(child_environment(settings));
+    let environment = Arc::new(settings.child_environment());
     let mut looks = JoinSet::new();
     for (place, profile) in engines.profiles().into_iter().enumerate() {
-        let wanted = wanted(&profile, settings, waiting);
+        let demand = demand(&profile, settings, waiting);
         let environment = Arc::clone(&environment);
-        looks.spawn(async move { (place, look(&profile, &wanted, &environment).await) });
+        looks.spawn(async move { (place, look(&profile, &demand, &environment).await) });
     }
     let mut found = Vec::new();
     while let Some(look) = looks.join_next().await {
@@ -47,7 +46,7 @@ struct EngineDemand {
     yolo_jobs: usize,
 }
 
-fn wanted(profile: &EngineProfile, settings: &Settings, waiting: &[InboxJob]) -> EngineDemand {
+fn demand(profile: &EngineProfile, settings: &Settings, waiting: &[InboxJob]) -> EngineDemand {
     let jobs = || {
         let jobs = waiting.iter().filter_map(|waiting| waiting.job.as_ref().ok());
         jobs.filter(|job| job.engine == profile.name)
@@ -61,13 +60,13 @@ fn wanted(profile: &EngineProfile, settings: &Settings, waiting: &[InboxJob]) ->
 
 async fn look(
     profile: &EngineProfile,
-    wanted: &EngineDemand,
+    demand: &EngineDemand,
     environment: &[(std::ffi::OsString, std::ffi::OsString)],
 ) -> io::Result<Vec<DoctorFinding>> {
     let name = profile.name.as_str();
     let Some(program) = &profile.program else {
         let text = format!("`{}` is not found on PATH", profile.command);
-        let finding = match wanted.own || wanted.jobs > 0 {
+        let finding = match demand.own || demand.jobs > 0 {
             true => DoctorFinding::warn(
                 AREA,
                 name,
@@ -100,14 +99,14 @@ async fn look(
     }
     if !profile.switches.is_empty() {
         let help = ask(program, &profile.help, environment).await?;
-        findings.extend(switches(profile, wanted, &help));
+        findings.extend(switches(profile, demand, &help));
     }
     findings.extend(login(profile, ask_login(profile, program, environment).await?));
-    findings.extend(root(profile, wanted));
+    findings.extend(root(profile, demand));
     Ok(findings)
 }
 
-fn switches(profile: &EngineProfile, wanted: &EngineDemand, help: &ProbeResult) -> Option<DoctorFinding> {
+fn switches(profile: &EngineProfile, demand: &EngineDemand, help: &ProbeResult) -> Option<DoctorFinding> {
     let asked = format!("{} {}", profile.command, profile.help.join(" "));
     let name = profile.name.as_str();
     if !help.is_success() {
@@ -132,7 +131,7 @@ fn switches(profile: &EngineProfile, wanted: &EngineDemand, help: &ProbeResult) 
     let next = format!("see what replaced it and say so under [engine.{name}] in aq.toml");
     Some(DoctorFinding {
         // What its owner wrote into aq.toml may be known to work although no help tells of it.
-        level: if wanted.own {
+        level: if demand.own {
             FindingLevel::Warn
         } else {
             FindingLevel::Fail
@@ -177,7 +176,7 @@ fn login(profile: &EngineProfile, answer: Option<ProbeResult>) -> Option<DoctorF
 }
 
 /// A program that skips no permission questions for root.
-fn root(profile: &EngineProfile, wanted: &EngineDemand) -> Option<DoctorFinding> {
+fn root(profile: &EngineProfile, demand: &EngineDemand) -> Option<DoctorFinding> {
     let needs = profile.root_needs.as_deref()?;
     let (variable, value) = needs.split_once('=')?;
     let granted = std::env::var(variable).is_ok_and(|found| found == value);
@@ -187,7 +186,7 @@ fn root(profile: &EngineProfile, wanted: &EngineDemand) -> Option<DoctorFinding>
     let text = "it refuses to skip permission questions for root, so a job with `yolo: true` fails at once";
     let next = format!("run as another user, or set {needs} if this host is a sandbox");
     let name = profile.name.as_str();
-    Some(match wanted.yolo_jobs {
+    Some(match demand.yolo_jobs {
         0 => DoctorFinding::warn(AREA, name, text, &next),
         _ => DoctorFinding::fail(AREA, name, text, &next),
     })

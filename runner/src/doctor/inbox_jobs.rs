@@ -10,7 +10,7 @@ use crate::job::Job;
 use crate::queue::{Queue, QueueError};
 use crate::settings::Settings;
 use crate::stage::Stage;
-use crate::terminal::duration;
+use crate::terminal::{duration, error_chain};
 use crate::work_folder::holds_queue;
 
 const AREA: &str = "jobs";
@@ -60,13 +60,13 @@ pub(super) fn examine(
                 findings.push(DoctorFinding::warn(AREA, id.as_str(), text, next));
             }
             Ok(job) => {
-                findings.extend(lacks(job, &here, &caps, &available));
+                findings.extend(missing_requirements(job, &here, &caps, &available));
                 let folder = job.cwd.as_ref().map_or(here.clone(), |cwd| here.join(cwd));
                 overlaps.extend(holds_queue(&folder, queue.root()));
             }
             Err(error) => {
                 let next = "correct the file: as it is, the next run moves it to failed";
-                findings.push(DoctorFinding::fail(AREA, id.as_str(), super::chain(error), next));
+                findings.push(DoctorFinding::fail(AREA, id.as_str(), error_chain(error), next));
             }
         }
     }
@@ -95,7 +95,7 @@ pub(super) fn examine(
 }
 
 /// What keeps a job from running here.
-fn lacks(
+fn missing_requirements(
     job: &Job,
     here: &Path,
     caps: &BTreeSet<Capability>,

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::statvfs;
 
-use super::{DoctorFinding, chain};
+use super::DoctorFinding;
 use crate::queue::{Queue, QueueError};
 use crate::settings::Settings;
 use crate::stage::Stage;
-use crate::terminal::ago;
+use crate::terminal::{ago, error_chain};
 
 const AREA: &str = "queue";
 const MIB: u64 = 1024 * 1024;
@@ -30,7 +30,7 @@ pub(super) fn examine(settings: &Settings, queue: Result<&Queue, &QueueError>) -
             return vec![DoctorFinding::fail(
                 AREA,
                 &root,
-                chain(error),
+                error_chain(error),
                 "see who owns the folder",
             )];
         }
@@ -82,7 +82,7 @@ fn sound(root: &str, queue: &Queue) -> DoctorFinding {
         Err(QueueError::Write { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             DoctorFinding::ok(AREA, root, "folders are missing, which the next run makes")
         }
-        Err(error) => DoctorFinding::fail(AREA, root, chain(&error), "see who owns the folder"),
+        Err(error) => DoctorFinding::fail(AREA, root, error_chain(&error), "see who owns the folder"),
     }
 }
 
@@ -114,7 +114,7 @@ fn states(queue: &Queue) -> Vec<DoctorFinding> {
         Err(error) => findings.push(DoctorFinding::fail(
             AREA,
             "pause",
-            chain(&error),
+            error_chain(&error),
             "see who owns the file",
         )),
     }

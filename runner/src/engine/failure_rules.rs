@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use crate::terminal::plain;
+use crate::terminal::strip_ansi;
 
 /// Enough of the engine's own words to know what happened.
 const SHOWN_MAX: usize = 160;
@@ -88,7 +88,7 @@ struct LastLine {
 
 impl LastLine {
     fn of(tail: &str) -> LastLine {
-        let lines = || tail.lines().rev().map(plain).filter(|line| !line.is_empty());
+        let lines = || tail.lines().rev().map(strip_ansi).filter(|line| !line.is_empty());
         LastLine {
             line: lines().next().unwrap_or_default(),
             object: lines().find_map(|line| serde_json::from_str(&line).ok()),

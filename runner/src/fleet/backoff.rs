@@ -52,7 +52,7 @@ impl Backoff {
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct CoordinatorOutage {
     since: Option<BootInstant>,
-    told: bool,
+    reported: bool,
 }
 
 impl CoordinatorOutage {
@@ -68,11 +68,13 @@ impl CoordinatorOutage {
 
     /// When `--drain` gives up, until it has been told so.
     pub(crate) fn outage_report_at(&self) -> Option<BootInstant> {
-        self.since.filter(|_| !self.told).map(|since| since + OUTAGE_MAX)
+        self.since
+            .filter(|_| !self.reported)
+            .map(|since| since + OUTAGE_MAX)
     }
 
-    pub(crate) fn given_up(&mut self) {
-        self.told = true;
+    pub(crate) fn mark_reported(&mut self) {
+        self.reported = true;
     }
 }
 
@@ -121,7 +123,7 @@ mod tests {
         outage.failed(start);
         outage.failed(start + Duration::from_secs(30));
         assert_eq!(outage.outage_report_at(), Some(start + Duration::from_secs(60)));
-        outage.given_up();
+        outage.mark_reported();
         assert_eq!(outage.outage_report_at(), None);
         outage.answered();
         assert_eq!(outage.outage_report_at(), None);

@@ -110,7 +110,7 @@ impl CallFailure {
     }
 
     /// The token is refused, or that there is none.
-    pub(crate) fn is_of_credential(&self) -> bool {
+    pub(crate) fn is_credential_refused(&self) -> bool {
         matches!(self.status(), Some(401 | 403))
     }
 

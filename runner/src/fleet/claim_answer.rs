@@ -20,7 +20,7 @@ pub(super) enum ClaimRetry {
 
 pub(super) fn classify(failure: &CallFailure) -> ClaimRetry {
     match failure {
-        failure if failure.is_of_credential() => ClaimRetry::RefusedCredential,
+        failure if failure.is_credential_refused() => ClaimRetry::RefusedCredential,
         CallFailure::Definite(_) => ClaimRetry::NewKey,
         CallFailure::Indefinite { .. } => ClaimRetry::SameKey,
     }

@@ -39,7 +39,7 @@ pub(crate) enum ClaimEvent {
 #[derive(Debug)]
 pub(crate) enum ClaimEffect {
     Claim {
-        question: ClaimParameters,
+        parameters: ClaimParameters,
         key: Arc<str>,
     },
     Renew {
@@ -48,7 +48,7 @@ pub(crate) enum ClaimEffect {
     },
     /// Tried once: if it fails the lease ends by itself.
     Release(LeaseProof),
-    /// The question was not answered; it is asked again by itself.
+    /// The question was not answered; it is received again by itself.
     Failed {
         failure: CallFailure,
         retry_in: Duration,
@@ -69,7 +69,7 @@ pub(crate) struct ClaimStateMachine {
 }
 
 struct OpenClaim {
-    question: ClaimParameters,
+    parameters: ClaimParameters,
     key: Arc<str>,
     /// Before the first request with that key: a lease is counted from here (clause T-3).
     first_sent: BootInstant,
@@ -85,7 +85,7 @@ enum ClaimPhase {
         sent: BootInstant,
     },
     BackingOff {
-        verdict: ClaimRetry,
+        retry: ClaimRetry,
         problem: String,
         retry_at: BootInstant,
     },
@@ -112,9 +112,9 @@ impl ClaimStateMachine {
                 // A claim that is out may bring a job, which is given back; one that waits to be repeated is dropped.
                 self.open = open.filter(|open| !matches!(open.state, ClaimPhase::BackingOff { .. }));
             }
-            (ClaimEvent::Ask(question), None) if !self.stopped => {
+            (ClaimEvent::Ask(parameters), None) if !self.stopped => {
                 let key = (self.keys)();
-                self.claim(now, question, (key, now), &mut effects);
+                self.claim(now, parameters, (key, now), &mut effects);
             }
             (ClaimEvent::Claimed(answer), Some(open)) => self.claimed(now, open, answer, &mut effects),
             (ClaimEvent::Renewed(answer), Some(open)) => self.renewed(now, open, answer, &mut effects),
@@ -145,17 +145,17 @@ impl ClaimStateMachine {
     fn claim(
         &mut self,
         now: BootInstant,
-        question: ClaimParameters,
+        parameters: ClaimParameters,
         (key, first_sent): (Arc<str>, BootInstant),
         effects: &mut Vec<ClaimEffect>,
     ) {
         effects.push(ClaimEffect::Claim {
-            question: question.clone(),
+            parameters: parameters.clone(),
             key: Arc::clone(&key),
         });
         let state = ClaimPhase::Claiming { sent: now };
         self.open = Some(OpenClaim {
-            question,
+            parameters,
             key,
             first_sent,
             state,
@@ -225,7 +225,7 @@ impl ClaimStateMachine {
 
     fn on_timer(&mut self, now: BootInstant, open: OpenClaim, effects: &mut Vec<ClaimEffect>) {
         let ClaimPhase::BackingOff {
-            verdict,
+            retry,
             ref problem,
             retry_at,
         } = open.state
@@ -234,7 +234,7 @@ impl ClaimStateMachine {
             return;
         };
         if self.outage.outage_report_at().is_some_and(|at| now >= at) {
-            self.outage.given_up();
+            self.outage.mark_reported();
             let problem = problem.clone();
             effects.push(ClaimEffect::Emit(FleetEvent::Unreachable { problem }));
         }
@@ -242,11 +242,11 @@ impl ClaimStateMachine {
             self.open = Some(open);
             return;
         }
-        let key = match verdict {
+        let key = match retry {
             ClaimRetry::NewKey => ((self.keys)(), now),
             ClaimRetry::SameKey | ClaimRetry::RefusedCredential => (open.key, open.first_sent),
         };
-        self.claim(now, open.question, key, effects);
+        self.claim(now, open.parameters, key, effects);
     }
 
     /// There is an answer. A job for a run that was stopped meanwhile is given back.
@@ -264,12 +264,12 @@ impl ClaimStateMachine {
         now: BootInstant,
         mut open: OpenClaim,
         sent: BootInstant,
-        verdict: ClaimRetry,
+        retry: ClaimRetry,
         failure: &CallFailure,
         effects: &mut Vec<ClaimEffect>,
     ) {
         let problem = failure.to_string();
-        if verdict == ClaimRetry::RefusedCredential {
+        if retry == ClaimRetry::RefusedCredential {
             effects.push(ClaimEffect::Emit(FleetEvent::CredentialRefused { problem }));
             return;
         }
@@ -283,7 +283,7 @@ impl ClaimStateMachine {
             retry_in,
         });
         open.state = ClaimPhase::BackingOff {
-            verdict,
+            retry,
             problem,
             retry_at: now + retry_in,
         };

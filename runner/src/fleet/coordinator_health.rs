@@ -43,7 +43,7 @@ impl ApiOperation {
     }
 
     /// What the coordinator would assign; the others tell it something.
-    fn asks(self) -> bool {
+    fn is_claim(self) -> bool {
         matches!(self, ApiOperation::Claim | ApiOperation::ShadowClaim)
     }
 
@@ -54,7 +54,7 @@ impl ApiOperation {
             (ApiOperation::Claim | ApiOperation::ShadowReport, _) | (_, CallFailure::Indefinite { .. }) => {
                 false
             }
-            (_, CallFailure::Definite(_)) => !failure.is_of_credential(),
+            (_, CallFailure::Definite(_)) => !failure.is_credential_refused(),
         }
     }
 
@@ -91,7 +91,7 @@ pub(crate) struct CoordinatorHealth {
     pub(crate) not_comparing: Option<ComparisonHalt>,
     /// When the last word about trouble was said.
     #[serde(skip)]
-    told_at: Option<Timestamp>,
+    noticed_at: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,9 +108,9 @@ pub(crate) struct CoordinatorTrouble {
     pub(crate) next_try: Option<String>,
     /// Questions fail.
     #[serde(skip)]
-    asking: bool,
+    blocks_claims: bool,
     #[serde(skip)]
-    told: bool,
+    noticed: bool,
 }
 
 /// Something to be told.
@@ -148,7 +148,7 @@ impl CoordinatorHealth {
         }
     }
 
-    pub(crate) fn compares_no_more(&mut self, why: ComparisonHalt) -> Option<HealthNotice> {
+    pub(crate) fn comparison_halted(&mut self, why: ComparisonHalt) -> Option<HealthNotice> {
         let known = self.not_comparing.replace(why);
         (known != Some(why)).then_some(HealthNotice::NotComparing(why))
     }
@@ -159,10 +159,10 @@ impl CoordinatorHealth {
         self.last_answer = Some(wire::instant(now));
         let over = self
             .trouble
-            .take_if(|trouble| operation.asks() || !trouble.asking)?;
+            .take_if(|trouble| operation.is_claim() || !trouble.blocks_claims)?;
         let since = over.since.parse().unwrap_or(now);
-        over.told.then(|| {
-            self.told_at = Some(now);
+        over.noticed.then(|| {
+            self.noticed_at = Some(now);
             HealthNotice::Over {
                 lasted: now.duration_since(since).unsigned_abs(),
                 errors: over.errors,
@@ -176,26 +176,26 @@ impl CoordinatorHealth {
         failure: &CallFailure,
         now: Timestamp,
     ) -> Option<HealthNotice> {
-        let is_quiet = self.told_at.is_some_and(|at| now.duration_since(at) < QUIET);
+        let is_quiet = self.noticed_at.is_some_and(|at| now.duration_since(at) < QUIET);
         let trouble = self.trouble.get_or_insert_with(|| CoordinatorTrouble {
             since: wire::instant(now),
             errors: 0,
             operation: String::new(),
             kind: String::new(),
             next_try: None,
-            asking: false,
-            told: false,
+            blocks_claims: false,
+            noticed: false,
         });
         trouble.errors = trouble.errors.saturating_add(1);
         trouble.operation = operation.name().to_owned();
         trouble.kind = failure.kind().to_string();
         trouble.next_try = None;
-        trouble.asking |= operation.asks();
-        if trouble.told || is_quiet && trouble.errors < GOES_ON {
+        trouble.blocks_claims |= operation.is_claim();
+        if trouble.noticed || is_quiet && trouble.errors < GOES_ON {
             return None;
         }
-        trouble.told = true;
-        self.told_at = Some(now);
+        trouble.noticed = true;
+        self.noticed_at = Some(now);
         let failure = failure.clone();
         Some(HealthNotice::Begins { operation, failure })
     }
@@ -206,7 +206,7 @@ impl HealthNotice {
     pub(crate) fn text(&self, credential: &str) -> String {
         match self {
             HealthNotice::Begins { operation, failure } => {
-                let refused = match failure.is_of_credential() {
+                let refused = match failure.is_credential_refused() {
                     true => format!("it refuses {credential}: "),
                     false => String::new(),
                 };

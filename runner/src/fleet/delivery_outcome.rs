@@ -27,7 +27,7 @@ impl DeliveryOutcome {
 pub(crate) fn delivery_outcome(sent: Result<(), CallFailure>) -> DeliveryOutcome {
     match sent {
         Ok(()) => DeliveryOutcome::Delivered,
-        Err(failure @ CallFailure::Definite(_)) if !failure.is_of_credential() => {
+        Err(failure @ CallFailure::Definite(_)) if !failure.is_credential_refused() => {
             DeliveryOutcome::Refused(failure.to_string())
         }
         Err(failure) => DeliveryOutcome::Undelivered(failure.to_string()),

@@ -1,4 +1,4 @@
-//! All of the routed mode that the run loop holds: one claimer, one keeper a job, one stream of events.
+//! All of the routed mode that the run loop holds: one claimer, one renewer a job, one stream of events.
 //!
 //! The loop decides and moves files; what it says here is sent on, and what comes back is one of [`FleetEvent`].
 
@@ -26,7 +26,7 @@ use crate::settings::Settings;
 use crate::stage::Stage;
 
 /// How long a final report is tried while the process goes on; as long as an outage that ends a `--drain`.
-const CLOSING: Duration = Duration::from_secs(60);
+const CLOSE_TIME_MAX: Duration = Duration::from_secs(60);
 
 pub(crate) struct FleetSession {
     client: CoordinatorClient,
@@ -34,9 +34,9 @@ pub(crate) struct FleetSession {
     thread: FleetThread,
     /// Taken when the office is shut.
     claimer: Option<JobClaimer>,
-    keepers: BTreeMap<JobId, LeaseRenewer>,
+    renewers: BTreeMap<JobId, LeaseRenewer>,
     /// Closed, and not settled yet.
-    closing: usize,
+    unsettled: usize,
     terms: LeaseTerms,
     sender: mpsc::Sender<FleetEvent>,
     events: mpsc::Receiver<FleetEvent>,
@@ -59,10 +59,10 @@ impl FleetSession {
             terms: LeaseTerms {
                 timeout,
                 grace: settings.grace,
-                closing: CLOSING,
+                close_time_max: CLOSE_TIME_MAX,
             },
-            keepers: BTreeMap::new(),
-            closing: 0,
+            renewers: BTreeMap::new(),
+            unsettled: 0,
             credential: settings.fleet.credential(),
             client,
             sender,
@@ -75,7 +75,7 @@ impl FleetSession {
         loop {
             match self.events.recv().await {
                 Some(settled @ FleetEvent::LeaseClosed { .. }) => {
-                    self.closing = self.closing.saturating_sub(1);
+                    self.unsettled = self.unsettled.saturating_sub(1);
                     return settled;
                 }
                 Some(FleetEvent::CredentialRefused { problem }) => {
@@ -90,9 +90,9 @@ impl FleetSession {
     }
 
     /// Wants one job; answered by `Claimed` or `Nothing`.
-    pub(crate) fn ask(&self, caps: impl IntoIterator<Item = Capability>, wait: Option<Duration>) {
+    pub(crate) fn request_job(&self, caps: impl IntoIterator<Item = Capability>, wait: Option<Duration>) {
         if let Some(claimer) = &self.claimer {
-            claimer.ask(caps.into_iter().collect(), wait);
+            claimer.request_job(caps.into_iter().collect(), wait);
         }
     }
 
@@ -119,76 +119,76 @@ impl FleetSession {
     }
 
     /// Whether a lease of this job is in its care.
-    pub(crate) fn keeps(&self, job: &JobId) -> bool {
-        self.keepers.contains_key(job)
+    pub(crate) fn has_lease(&self, job: &JobId) -> bool {
+        self.renewers.contains_key(job)
     }
 
     /// Renews the lease from now on.
-    pub(crate) fn keep(&mut self, granted: &GrantedJob) {
-        let keeper = LeaseRenewer::start(
+    pub(crate) fn start_renewing(&mut self, granted: &GrantedJob) {
+        let renewer = LeaseRenewer::start(
             self.thread.tasks(),
             granted,
             self.client.clone(),
             self.terms.clone(),
             self.sender.clone(),
         );
-        self.keepers.insert(granted.id.clone(), keeper);
+        self.renewers.insert(granted.id.clone(), renewer);
     }
 
     /// Whether the lease of a job can be relied on now; asked before every effect.
-    pub(crate) fn holds(&self, job: &JobId) -> bool {
-        self.keepers.get(job).is_some_and(LeaseRenewer::holds)
+    pub(crate) fn is_lease_valid(&self, job: &JobId) -> bool {
+        self.renewers.get(job).is_some_and(LeaseRenewer::is_lease_valid)
     }
 
     /// When what is started under the lease of a job now has to end.
-    pub(crate) fn ending(&self, job: &JobId) -> Option<KillDeadlines> {
-        self.keepers.get(job).map(LeaseRenewer::ending)
+    pub(crate) fn kill_deadlines(&self, job: &JobId) -> Option<KillDeadlines> {
+        self.renewers.get(job).map(LeaseRenewer::kill_deadlines)
     }
 
     /// Has what was started told whenever it may go on for longer.
-    pub(crate) fn guard(&self, job: &JobId, guard: DeadlineListener) {
-        if let Some(keeper) = self.keepers.get(job) {
-            keeper.guard(guard);
+    pub(crate) fn set_deadline_listener(&self, job: &JobId, listener: DeadlineListener) {
+        if let Some(renewer) = self.renewers.get(job) {
+            renewer.set_deadline_listener(listener);
         }
     }
 
     /// Reports a stage that is not final.
     pub(crate) fn report(&self, job: &JobId, stage: Stage) {
-        if let Some(keeper) = self.keepers.get(job) {
-            keeper.report(news(stage, None));
+        if let Some(renewer) = self.renewers.get(job) {
+            renewer.report(stage_report(stage, None));
         }
     }
 
     /// Asks for a fresh renewal before `ship`; answered by `Confirmed` or `LeaseLost`.
     pub(crate) fn confirm(&self, job: &JobId) {
-        if let Some(keeper) = self.keepers.get(job) {
-            keeper.confirm();
+        if let Some(renewer) = self.renewers.get(job) {
+            renewer.confirm();
         }
     }
 
     /// The job reached a final stage; answered by `Settled`.
     pub(crate) fn finish(&mut self, job: &JobId, stage: Stage, reason: JobReason) {
-        self.close(job, LeaseClose::Final(news(stage, Some(reason))));
+        self.close(job, LeaseClose::Final(stage_report(stage, Some(reason))));
     }
 
     /// The same for an end whose report, or quarantine, is in the outbox.
-    pub(crate) fn finish_from_outbox(&mut self, job: &JobId, letter: &OutboxEntry) {
-        match outbox_sender::word(letter) {
-            Some(LeaseRequest::Report(news)) => self.close(job, LeaseClose::Final(news)),
-            Some(LeaseRequest::Quarantine(news)) => self.close(job, LeaseClose::Quarantine(news)),
+    pub(crate) fn finish_from_outbox(&mut self, job: &JobId, entry: &OutboxEntry) {
+        match outbox_sender::lease_request(entry) {
+            Some(LeaseRequest::Report(report)) => self.close(job, LeaseClose::Final(report)),
+            Some(LeaseRequest::Quarantine(report)) => self.close(job, LeaseClose::Quarantine(report)),
             Some(LeaseRequest::Release(_)) | None => self.release(job),
         }
     }
 
     /// Sends what an earlier process, or an earlier try, could not deliver: in order, each answered by `Settled`.
-    pub(crate) fn deliver(&mut self, letters: &[&OutboxEntry]) {
-        let outbox_items: Vec<_> = letters
+    pub(crate) fn deliver(&mut self, entries: &[&OutboxEntry]) {
+        let outbox_items: Vec<_> = entries
             .iter()
-            .filter_map(|letter| outbox_sender::outbox_item(letter))
+            .filter_map(|entry| outbox_sender::outbox_item(entry))
             .collect();
-        self.closing += outbox_items.len();
-        let round = OutboxDelivery::new(outbox_items, self.terms.closing, seed());
-        let deliver = outbox_sender::deliver(self.client.clone(), round, self.sender.clone());
+        self.unsettled += outbox_items.len();
+        let delivery = OutboxDelivery::new(outbox_items, self.terms.close_time_max, seed());
+        let deliver = outbox_sender::deliver(self.client.clone(), delivery, self.sender.clone());
         self.thread.tasks().spawn(deliver);
     }
 
@@ -199,21 +199,21 @@ impl FleetSession {
 
     /// Gives back the lease that an earlier process had on a job, if it still answers. Answered by `Settled`.
     pub(crate) fn release_orphan(&mut self, job: &JobId, proof: LeaseProof) {
-        self.closing += 1;
+        self.unsettled += 1;
         let release = outbox_sender::release(self.client.clone(), job.clone(), proof, self.sender.clone());
         self.thread.tasks().spawn(release);
     }
 
     /// Whether the end of every lease that was closed is settled.
     pub(crate) fn is_settled(&self) -> bool {
-        self.closing == 0
+        self.unsettled == 0
     }
 
     /// Releases what is still held and waits for all that is under way, at most `usage_limit`. What is not settled by
     /// then ends by itself at the coordinator's.
     /// Says what was settled.
-    pub(crate) async fn shut(mut self, limit: Duration) -> Vec<(LeaseId, DeliveryOutcome)> {
-        let held: Vec<JobId> = self.keepers.keys().cloned().collect();
+    pub(crate) async fn shutdown(mut self, limit: Duration) -> Vec<(LeaseId, DeliveryOutcome)> {
+        let held: Vec<JobId> = self.renewers.keys().cloned().collect();
         for job in &held {
             self.release(job);
         }
@@ -232,38 +232,38 @@ impl FleetSession {
     }
 
     async fn settle(&mut self, settled: &mut Vec<(LeaseId, DeliveryOutcome)>) {
-        while self.closing > 0 {
+        while self.unsettled > 0 {
             match self.next().await {
                 FleetEvent::LeaseClosed { lease, outcome, .. } => settled.push((lease, outcome)),
-                event => self.give_back(event),
+                event => self.release_unstarted(event),
             }
         }
     }
 
     async fn return_unstarted(&mut self, settled: &mut Vec<(LeaseId, DeliveryOutcome)>) {
         while let Ok(event) = self.events.try_recv() {
-            self.give_back(event);
+            self.release_unstarted(event);
         }
         self.settle(settled).await;
     }
 
     /// A job that came too late to be started.
-    fn give_back(&mut self, event: FleetEvent) {
+    fn release_unstarted(&mut self, event: FleetEvent) {
         if let FleetEvent::Claimed(granted) = event {
-            self.keep(&granted);
+            self.start_renewing(&granted);
             self.release(&granted.id);
         }
     }
 
-    fn close(&mut self, job: &JobId, closing: LeaseClose) {
-        if let Some(keeper) = self.keepers.remove(job) {
-            self.closing += 1;
-            keeper.close(closing);
+    fn close(&mut self, job: &JobId, request: LeaseClose) {
+        if let Some(renewer) = self.renewers.remove(job) {
+            self.unsettled += 1;
+            renewer.close(request);
         }
     }
 }
 
-fn news(stage: Stage, reason: Option<JobReason>) -> StageReport {
+fn stage_report(stage: Stage, reason: Option<JobReason>) -> StageReport {
     let at = wire::instant(jiff::Timestamp::now());
     StageReport {
         stage,

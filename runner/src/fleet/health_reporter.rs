@@ -12,11 +12,11 @@ use super::call_failure::CallFailure;
 use super::coordinator_health::{ApiOperation, ComparisonHalt, CoordinatorHealth, HealthNotice};
 
 /// How much later than it happened something is handed on that nobody has to be told of.
-const SOON: Duration = Duration::from_millis(250);
+const NOTICE_DELAY_MAX: Duration = Duration::from_millis(250);
 /// An answer is worth being handed on if the last one that was is older.
 const ANSWER_AGE: SignedDuration = SignedDuration::from_secs(10);
 /// News that were not taken yet; older ones go.
-const NEWS_MAX: usize = 8;
+const NOTICES_MAX: usize = 8;
 
 /// What a thread that was started is given: how the calls fare now, and what is to be told of that.
 type HealthSink = Box<dyn FnMut(&CoordinatorHealth, Vec<HealthNotice>) + Send>;
@@ -36,7 +36,7 @@ struct HealthReporterState {
 #[derive(Debug, Default)]
 struct HealthNotes {
     health: CoordinatorHealth,
-    news: Vec<HealthNotice>,
+    notices: Vec<HealthNotice>,
     due: NoticeUrgency,
     /// When an answer was handed on last.
     answer_at: Option<Timestamp>,
@@ -56,8 +56,8 @@ enum NoticeUrgency {
 enum ThreadState {
     #[default]
     None,
-    Runs,
-    IsToEnd,
+    Running,
+    Ending,
 }
 
 impl HealthReporter {
@@ -69,8 +69,8 @@ impl HealthReporter {
         let mut notes = self.shared.lock();
         if notes.thread == ThreadState::None {
             let shared = Arc::clone(&self.shared);
-            background_thread::spawn("aq-health", move || shared.hand_over(sink))?;
-            notes.thread = ThreadState::Runs;
+            background_thread::spawn("aq-health", move || shared.deliver_notices(sink))?;
+            notes.thread = ThreadState::Running;
         }
         Ok(())
     }
@@ -89,12 +89,12 @@ impl HealthReporter {
         });
     }
 
-    pub(crate) fn compares_no_more(&self, why: ComparisonHalt) {
-        self.note(|notes, _| (NoticeUrgency::Soon, notes.health.compares_no_more(why)));
+    pub(crate) fn comparison_halted(&self, why: ComparisonHalt) {
+        self.note(|notes, _| (NoticeUrgency::Soon, notes.health.comparison_halted(why)));
     }
 
     /// Other calls than before are made from now on.
-    pub(crate) fn begin_anew(&self) {
+    pub(crate) fn reset(&self) {
         let mut notes = self.shared.lock();
         (notes.health, notes.answer_at) = (CoordinatorHealth::default(), None);
     }
@@ -102,10 +102,10 @@ impl HealthReporter {
     /// Waits at most `usage_limit` for what is still to be told.
     pub(crate) fn finish(&self, limit: Duration) {
         let mut notes = self.shared.lock();
-        if notes.thread == ThreadState::Runs {
-            notes.thread = ThreadState::IsToEnd;
+        if notes.thread == ThreadState::Running {
+            notes.thread = ThreadState::Ending;
             self.shared.changed.notify_all();
-            let ends = |notes: &mut HealthNotes| notes.thread == ThreadState::IsToEnd;
+            let ends = |notes: &mut HealthNotes| notes.thread == ThreadState::Ending;
             let ended = self.shared.changed.wait_timeout_while(notes, limit, ends);
             drop(ended);
         }
@@ -116,16 +116,16 @@ impl HealthReporter {
         change: impl FnOnce(&mut HealthNotes, Timestamp) -> (NoticeUrgency, Option<HealthNotice>),
     ) {
         let mut notes = self.shared.lock();
-        let (due, news) = change(&mut notes, Timestamp::now());
-        let due = if news.is_some() { NoticeUrgency::Now } else { due };
+        let (due, notice) = change(&mut notes, Timestamp::now());
+        let due = if notice.is_some() { NoticeUrgency::Now } else { due };
         if notes.thread == ThreadState::None {
             return;
         }
-        if let Some(news) = news {
-            let kept = notes.news.len().min(NEWS_MAX - 1);
-            let old = notes.news.len() - kept;
-            notes.news.drain(..old);
-            notes.news.push(news);
+        if let Some(notice) = notice {
+            let kept = notes.notices.len().min(NOTICES_MAX - 1);
+            let old = notes.notices.len() - kept;
+            notes.notices.drain(..old);
+            notes.notices.push(notice);
         }
         if due > notes.due {
             notes.due = due;
@@ -142,7 +142,7 @@ impl HealthNotes {
         now: Timestamp,
     ) -> (NoticeUrgency, Option<HealthNotice>) {
         let failed = self.health.trouble.is_some();
-        let news = self.health.ended(operation, failure, now);
+        let notice = self.health.ended(operation, failure, now);
         let is_over = failed && self.health.trouble.is_none();
         let is_old = self
             .answer_at
@@ -155,7 +155,7 @@ impl HealthNotes {
         if due == NoticeUrgency::Now {
             self.answer_at = Some(now);
         }
-        (due, news)
+        (due, notice)
     }
 }
 
@@ -164,26 +164,26 @@ impl HealthReporterState {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn hand_over(&self, mut sink: HealthSink) {
+    fn deliver_notices(&self, mut sink: HealthSink) {
         loop {
             let mut notes = self.lock();
-            let goes_on = |notes: &HealthNotes| notes.thread == ThreadState::Runs;
-            let nothing = |notes: &mut HealthNotes| goes_on(notes) && notes.due == NoticeUrgency::Never;
+            let is_running = |notes: &HealthNotes| notes.thread == ThreadState::Running;
+            let nothing = |notes: &mut HealthNotes| is_running(notes) && notes.due == NoticeUrgency::Never;
             notes = self
                 .changed
                 .wait_while(notes, nothing)
                 .unwrap_or_else(PoisonError::into_inner);
             // What follows at once is handed on with it.
-            let soon = |notes: &mut HealthNotes| goes_on(notes) && notes.due == NoticeUrgency::Soon;
+            let soon = |notes: &mut HealthNotes| is_running(notes) && notes.due == NoticeUrgency::Soon;
             (notes, _) = self
                 .changed
-                .wait_timeout_while(notes, SOON, soon)
+                .wait_timeout_while(notes, NOTICE_DELAY_MAX, soon)
                 .unwrap_or_else(PoisonError::into_inner);
-            let (health, news) = (notes.health.clone(), std::mem::take(&mut notes.news));
+            let (health, notices) = (notes.health.clone(), std::mem::take(&mut notes.notices));
             notes.due = NoticeUrgency::Never;
-            let is_last = !goes_on(&notes);
+            let is_last = !is_running(&notes);
             drop(notes);
-            sink(&health, news);
+            sink(&health, notices);
             if is_last {
                 self.lock().thread = ThreadState::None;
                 return self.changed.notify_all();
@@ -206,8 +206,8 @@ mod tests {
         // Nobody listens yet.
         reporter.ended(ApiOperation::Claim, Some(&failure));
         let (sender, handed) = channel();
-        let sink = move |health: &CoordinatorHealth, news: Vec<HealthNotice>| {
-            let _ = sender.send((health.clone(), news));
+        let sink = move |health: &CoordinatorHealth, notices: Vec<HealthNotice>| {
+            let _ = sender.send((health.clone(), notices));
         };
         reporter.start(Box::new(sink)).unwrap();
         (0..3).for_each(|_| reporter.claim_failed(&failure, Duration::from_secs(1)));
@@ -216,9 +216,9 @@ mod tests {
         let handed: Vec<_> = handed.iter().collect();
         let (last, _) = handed.last().unwrap();
         assert!(last.trouble.is_none() && last.last_answer.is_some());
-        let news = handed.into_iter().flat_map(|(_, news)| news);
+        let notices = handed.into_iter().flat_map(|(_, notice)| notice);
         assert!(matches!(
-            news.collect::<Vec<_>>()[..],
+            notices.collect::<Vec<_>>()[..],
             [HealthNotice::Over { errors: 4, .. }]
         ));
     }
@@ -229,8 +229,8 @@ mod tests {
         let failure = CallFailure::indefinite(FailureKind::Timeout, "");
         let mut due = |failure: Option<&CallFailure>, second| {
             let at = Timestamp::from_second(second).unwrap();
-            let (due, news) = notes.ended(ApiOperation::Claim, failure, at);
-            (due, news.is_some())
+            let (due, notice) = notes.ended(ApiOperation::Claim, failure, at);
+            (due, notice.is_some())
         };
         assert_eq!(due(None, 0), (NoticeUrgency::Now, false));
         assert_eq!(due(None, 1), (NoticeUrgency::Never, false));

@@ -17,7 +17,7 @@ use crate::ids::Capability;
 /// The loop's end of the claiming task.
 #[derive(Debug)]
 pub(crate) struct JobClaimer {
-    questions: mpsc::Sender<ClaimParameters>,
+    requests: mpsc::Sender<ClaimParameters>,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
@@ -31,7 +31,7 @@ impl JobClaimer {
         seed: u64,
         events: mpsc::Sender<FleetEvent>,
     ) -> JobClaimer {
-        let (questions, asked) = mpsc::channel(1);
+        let (requests, received) = mpsc::channel(1);
         let (stop, stopped) = watch::channel(false);
         let work = ClaimerTask {
             claim_machine: ClaimStateMachine::new(timeout, seed, Box::new(|| fresh_key("claim"))),
@@ -40,17 +40,17 @@ impl JobClaimer {
             calls: JoinSet::new(),
         };
         JobClaimer {
-            questions,
+            requests,
             stop,
-            task: tasks.spawn(work.run(asked, stopped)),
+            task: tasks.spawn(work.run(received, stopped)),
         }
     }
 
     /// Wants one job. Answered by `Claimed` or `Nothing`, once; asking while a question is open does nothing.
     /// `wait`: how long the coordinator may hold the question while it has nothing.
-    pub(crate) fn ask(&self, caps: Vec<Capability>, wait: Option<Duration>) {
+    pub(crate) fn request_job(&self, caps: Vec<Capability>, wait: Option<Duration>) {
         // Full means that a question is open already.
-        let _ = self.questions.try_send(ClaimParameters { caps, wait });
+        let _ = self.requests.try_send(ClaimParameters { caps, wait });
     }
 
     /// No more claims from this call on. One that is out is waited for, at most `usage_limit`, and what it brings is given back.
@@ -74,7 +74,11 @@ struct ClaimerTask {
 }
 
 impl ClaimerTask {
-    async fn run(mut self, mut asked: mpsc::Receiver<ClaimParameters>, mut stopped: watch::Receiver<bool>) {
+    async fn run(
+        mut self,
+        mut received: mpsc::Receiver<ClaimParameters>,
+        mut stopped: watch::Receiver<bool>,
+    ) {
         let mut stopping = false;
         while !self.claim_machine.is_over() {
             let due = self.claim_machine.next_instant();
@@ -90,10 +94,10 @@ impl ClaimerTask {
                     Err(_) => return,
                 },
                 () = due_at(due) => ClaimEvent::TimerDue,
-                Some(question) = asked.recv() => ClaimEvent::Ask(question),
+                Some(parameters) = received.recv() => ClaimEvent::Ask(parameters),
             };
-            for act in self.claim_machine.step(BootInstant::now(), input) {
-                if self.carry_out(act).await.is_none() {
+            for effect in self.claim_machine.step(BootInstant::now(), input) {
+                if self.carry_out(effect).await.is_none() {
                     return;
                 }
             }
@@ -101,12 +105,12 @@ impl ClaimerTask {
     }
 
     /// None if nobody is left to tell.
-    async fn carry_out(&mut self, act: ClaimEffect) -> Option<()> {
+    async fn carry_out(&mut self, effect: ClaimEffect) -> Option<()> {
         let client = self.client.clone();
-        match act {
-            ClaimEffect::Claim { question, key } => {
+        match effect {
+            ClaimEffect::Claim { parameters, key } => {
                 let claim = async move {
-                    ClaimEvent::Claimed(client.claim(&question.caps, question.wait, &key).await)
+                    ClaimEvent::Claimed(client.claim(&parameters.caps, parameters.wait, &key).await)
                 };
                 self.calls.spawn(claim);
             }

@@ -21,15 +21,15 @@ pub(crate) struct LeaseStateMachine {
     time: LeaseTime,
     terms: LeaseTerms,
     backoff: Backoff,
-    /// Not said yet, in their order.
-    words: VecDeque<LeaseRequest>,
+    /// Not answered yet, in their order.
+    waiting: VecDeque<LeaseRequest>,
     /// Said, and not answered yet.
-    out: Option<LeaseRequest>,
+    in_flight: Option<LeaseRequest>,
     repeat_at: Option<BootInstant>,
     /// A renewal sent from this instant on confirms.
     confirming: Option<BootInstant>,
     lost: bool,
-    closing: Option<LeaseClose>,
+    close_request: Option<LeaseClose>,
     give_up_at: Option<BootInstant>,
     settled: bool,
 }
@@ -40,12 +40,12 @@ impl LeaseStateMachine {
             time,
             terms,
             backoff: Backoff::new(seed),
-            words: VecDeque::new(),
-            out: None,
+            waiting: VecDeque::new(),
+            in_flight: None,
             repeat_at: None,
             confirming: None,
             lost: false,
-            closing: None,
+            close_request: None,
             give_up_at: None,
             settled: false,
         }
@@ -58,12 +58,12 @@ impl LeaseStateMachine {
         }
         match input {
             LeaseEvent::Report(_) if self.lost => {}
-            LeaseEvent::Report(news) => self.words.push_back(LeaseRequest::Report(news)),
+            LeaseEvent::Report(report) => self.waiting.push_back(LeaseRequest::Report(report)),
             LeaseEvent::Confirm => {
                 self.confirming = Some(now);
                 self.renew(now, &mut effects);
             }
-            LeaseEvent::Close(closing) => self.close(now, closing, &mut effects),
+            LeaseEvent::Close(request) => self.close(now, request, &mut effects),
             LeaseEvent::Renewed { sent, answer } => self.renewed(sent, answer, &mut effects),
             LeaseEvent::Answered(answer) => self.answered(now, answer, &mut effects),
             LeaseEvent::TimerDue => self.on_timer(now, &mut effects),
@@ -74,9 +74,10 @@ impl LeaseStateMachine {
 
     /// When [`LeaseEvent::TimerDue`] is due.
     pub(crate) fn next_instant(&self) -> Option<BootInstant> {
-        let kept = self.is_renewed();
-        let loses_at = (kept && self.closing.is_none()).then(|| self.time.ending(self.terms.grace).term_at);
-        let renewal = kept.then(|| self.time.next_renewal());
+        let renewed = self.is_renewed();
+        let loses_at =
+            (renewed && self.close_request.is_none()).then(|| self.time.ending(self.terms.grace).term_at);
+        let renewal = renewed.then(|| self.time.next_renewal());
         [loses_at, renewal, self.repeat_at, self.give_up_at]
             .into_iter()
             .flatten()
@@ -96,16 +97,18 @@ impl LeaseStateMachine {
         self.settled
     }
 
-    fn close(&mut self, now: BootInstant, closing: LeaseClose, effects: &mut Vec<LeaseEffect>) {
-        self.give_up_at = Some(now + self.terms.closing);
-        match &closing {
+    fn close(&mut self, now: BootInstant, request: LeaseClose, effects: &mut Vec<LeaseEffect>) {
+        self.give_up_at = Some(now + self.terms.close_time_max);
+        match &request {
             // In its turn, behind the stages before it. If the lease is lost it is sent all the same: what was finished
             // under it may still be taken, and then it is done by nobody else (clause C-5).
-            LeaseClose::Final(news) => self.words.push_back(LeaseRequest::Report(news.clone())),
+            LeaseClose::Final(report) => self.waiting.push_back(LeaseRequest::Report(report.clone())),
             LeaseClose::Release(key) => self.send_only(LeaseRequest::Release(Arc::clone(key)), effects),
-            LeaseClose::Quarantine(news) => self.send_only(LeaseRequest::Quarantine(news.clone()), effects),
+            LeaseClose::Quarantine(report) => {
+                self.send_only(LeaseRequest::Quarantine(report.clone()), effects)
+            }
         }
-        self.closing = Some(closing);
+        self.close_request = Some(request);
     }
 
     fn renew(&mut self, now: BootInstant, effects: &mut Vec<LeaseEffect>) {
@@ -150,8 +153,8 @@ impl LeaseStateMachine {
             return;
         }
         self.backoff.succeeded();
-        let said = self.out.take();
-        if said.is_some_and(|word| self.is_last(&word)) {
+        let answered = self.in_flight.take();
+        if answered.is_some_and(|request| self.is_last(&request)) {
             return self.settle(delivery_outcome(answer), effects);
         }
         match answer {
@@ -163,7 +166,7 @@ impl LeaseStateMachine {
 
     fn on_timer(&mut self, now: BootInstant, effects: &mut Vec<LeaseEffect>) {
         let term_at = self.time.ending(self.terms.grace).term_at;
-        if self.is_renewed() && self.closing.is_none() && now >= term_at {
+        if self.is_renewed() && self.close_request.is_none() && now >= term_at {
             self.lose(NO_RENEWAL, effects);
         } else if now >= self.time.next_renewal() {
             self.renew(now, effects);
@@ -173,40 +176,44 @@ impl LeaseStateMachine {
             return self.settle(DeliveryOutcome::Undelivered(why), effects);
         }
         if self.repeat_at.take_if(|at| now >= *at).is_some() {
-            effects.extend(self.out.clone().map(LeaseEffect::Send));
+            effects.extend(self.in_flight.clone().map(LeaseEffect::Send));
         }
     }
 
     fn lose(&mut self, reason: &str, effects: &mut Vec<LeaseEffect>) {
         self.lost = true;
-        let last = self.words.pop_back().filter(|word| self.is_last(word));
-        self.words.clear();
-        self.words.extend(last);
-        if self.out.as_ref().is_some_and(|word| !self.is_last(word)) {
+        let last = self.waiting.pop_back().filter(|request| self.is_last(request));
+        self.waiting.clear();
+        self.waiting.extend(last);
+        if self
+            .in_flight
+            .as_ref()
+            .is_some_and(|request| !self.is_last(request))
+        {
             self.cancel_request(effects);
         }
-        if self.closing.is_none() {
+        if self.close_request.is_none() {
             let reason = reason.to_owned();
             effects.push(LeaseEffect::Lost { reason });
         }
     }
 
-    fn send_only(&mut self, word: LeaseRequest, effects: &mut Vec<LeaseEffect>) {
-        if self.out.is_some() {
+    fn send_only(&mut self, request: LeaseRequest, effects: &mut Vec<LeaseEffect>) {
+        if self.in_flight.is_some() {
             self.cancel_request(effects);
         }
-        self.words = VecDeque::from([word]);
+        self.waiting = VecDeque::from([request]);
     }
 
     fn cancel_request(&mut self, effects: &mut Vec<LeaseEffect>) {
-        (self.out, self.repeat_at) = (None, None);
-        effects.push(LeaseEffect::Abandon);
+        (self.in_flight, self.repeat_at) = (None, None);
+        effects.push(LeaseEffect::CancelRequest);
     }
 
     fn send_next(&mut self, effects: &mut Vec<LeaseEffect>) {
-        if self.out.is_none() && !self.settled {
-            self.out = self.words.pop_front();
-            effects.extend(self.out.clone().map(LeaseEffect::Send));
+        if self.in_flight.is_none() && !self.settled {
+            self.in_flight = self.waiting.pop_front();
+            effects.extend(self.in_flight.clone().map(LeaseEffect::Send));
         }
     }
 
@@ -215,11 +222,11 @@ impl LeaseStateMachine {
         effects.push(LeaseEffect::Closed(outcome));
     }
 
-    /// The word that the tenure ends with. A final stage is reported by nothing else.
-    fn is_last(&self, word: &LeaseRequest) -> bool {
-        match word {
-            LeaseRequest::Report(news) => {
-                matches!(&self.closing, Some(LeaseClose::Final(last)) if last == news)
+    /// The request that the tenure ends with. A final stage is reported by nothing else.
+    fn is_last(&self, request: &LeaseRequest) -> bool {
+        match request {
+            LeaseRequest::Report(report) => {
+                matches!(&self.close_request, Some(LeaseClose::Final(last)) if last == report)
             }
             LeaseRequest::Quarantine(_) | LeaseRequest::Release(_) => true,
         }
@@ -227,7 +234,7 @@ impl LeaseStateMachine {
 
     /// Until a final report is answered it is, so that the job does not go to another factory meanwhile.
     fn is_renewed(&self) -> bool {
-        !self.lost && matches!(self.closing, None | Some(LeaseClose::Final(_)))
+        !self.lost && matches!(self.close_request, None | Some(LeaseClose::Final(_)))
     }
 }
 

@@ -16,7 +16,7 @@ pub(crate) struct LeaseTerms {
     /// Between TERM and KILL.
     pub(crate) grace: Duration,
     /// How long the last word on a lease is tried; the loop may stop waiting for it earlier.
-    pub(crate) closing: Duration,
+    pub(crate) close_time_max: Duration,
 }
 
 /// How the loop wants the lease to end.
@@ -56,7 +56,7 @@ pub(crate) enum LeaseEffect {
     },
     Send(LeaseRequest),
     /// The answer to what was said last is of no interest any more.
-    Abandon,
+    CancelRequest,
     Confirmed,
     Lost {
         reason: String,

@@ -1,4 +1,4 @@
-//! Keeps one lease: carries out what its tenure says, and tells the loop.
+//! Keeps one lease: carries out what its lease machine says, and tells the loop.
 //!
 //! The loop reads [`LeaseRenewer::holds`] before every effect: after a stop of the process the order of events proves
 //! nothing.
@@ -34,15 +34,15 @@ pub(crate) struct LeaseRenewer {
 /// What both ends know.
 struct RenewerState {
     lease_snapshot: LeaseSnapshot,
-    guard: Option<DeadlineListener>,
+    deadline_listener: Option<DeadlineListener>,
 }
 
 impl RenewerState {
-    fn stands(&mut self, lease_snapshot: LeaseSnapshot) {
+    fn update(&mut self, lease_snapshot: LeaseSnapshot) {
         let moved = lease_snapshot.ending() != self.lease_snapshot.ending();
         self.lease_snapshot = lease_snapshot;
-        if let (true, Some(guard)) = (moved, &self.guard) {
-            guard(lease_snapshot.ending());
+        if let (true, Some(listener)) = (moved, &self.deadline_listener) {
+            listener(lease_snapshot.ending());
         }
     }
 }
@@ -64,7 +64,7 @@ impl LeaseRenewer {
         let lease_machine = LeaseStateMachine::new(granted.time, terms, granted.proof.fencing_token);
         let shared = Arc::new(Mutex::new(RenewerState {
             lease_snapshot: lease_machine.lease_snapshot(),
-            guard: None,
+            deadline_listener: None,
         }));
         let work = RenewerTask {
             lease: LeaseClient {
@@ -76,7 +76,7 @@ impl LeaseRenewer {
             events,
             shared: Arc::clone(&shared),
             calls: JoinSet::new(),
-            said: None,
+            request_task: None,
             request_number: 0,
         };
         tasks.spawn(work.run(received));
@@ -84,26 +84,26 @@ impl LeaseRenewer {
     }
 
     /// Whether the lease can be relied on at this instant.
-    pub(crate) fn holds(&self) -> bool {
+    pub(crate) fn is_lease_valid(&self) -> bool {
         lock(&self.shared).lease_snapshot.holds(BootInstant::now())
     }
 
     /// When what runs under the lease has to end, as far as is known now.
-    pub(crate) fn ending(&self) -> KillDeadlines {
+    pub(crate) fn kill_deadlines(&self) -> KillDeadlines {
         lock(&self.shared).lease_snapshot.ending()
     }
 
     /// In the place of an earlier one, as one command runs at a time. It is told at once what may have changed
     /// since it was asked for.
-    pub(crate) fn guard(&self, guard: DeadlineListener) {
+    pub(crate) fn set_deadline_listener(&self, listener: DeadlineListener) {
         let mut shared = lock(&self.shared);
-        guard(shared.lease_snapshot.ending());
-        shared.guard = Some(guard);
+        listener(shared.lease_snapshot.ending());
+        shared.deadline_listener = Some(listener);
     }
 
     /// Reports a stage that is not final; dropped silently once the lease is lost.
-    pub(crate) fn report(&self, news: StageReport) {
-        self.order(LeaseEvent::Report(news));
+    pub(crate) fn report(&self, report: StageReport) {
+        self.order(LeaseEvent::Report(report));
     }
 
     /// Asks for a renewal from now on; answered by `Confirmed` or `LeaseLost`. `ship` starts after it.
@@ -112,8 +112,8 @@ impl LeaseRenewer {
     }
 
     /// The last order; answered by `Settled`.
-    pub(crate) fn close(self, closing: LeaseClose) {
-        self.order(LeaseEvent::Close(closing));
+    pub(crate) fn close(self, request: LeaseClose) {
+        self.order(LeaseEvent::Close(request));
     }
 
     fn order(&self, order: LeaseEvent) {
@@ -131,13 +131,13 @@ pub(super) struct LeaseClient {
 }
 
 impl LeaseClient {
-    pub(super) async fn say(&self, word: &LeaseRequest) -> Result<(), CallFailure> {
+    pub(super) async fn send(&self, request: &LeaseRequest) -> Result<(), CallFailure> {
         let LeaseClient { client, job, proof } = self;
-        match word {
-            LeaseRequest::Report(news) => client.report(job, proof, news, &news.key).await.map(drop),
-            LeaseRequest::Quarantine(news) => {
+        match request {
+            LeaseRequest::Report(report) => client.report(job, proof, report, &report.key).await.map(drop),
+            LeaseRequest::Quarantine(report) => {
                 client
-                    .quarantine(job, Some(proof), news.reason.as_ref(), &news.key)
+                    .quarantine(job, Some(proof), report.reason.as_ref(), &report.key)
                     .await
             }
             LeaseRequest::Release(key) => client.release(proof, key).await,
@@ -159,10 +159,10 @@ struct RenewerTask {
     lease_machine: LeaseStateMachine,
     events: mpsc::Sender<FleetEvent>,
     shared: Arc<Mutex<RenewerState>>,
-    /// What each brings is an input of the tenure.
+    /// What each brings is an input of the lease machine.
     calls: JoinSet<FinishedCall>,
-    said: Option<AbortHandle>,
-    /// Counts what was said, so that no answer is taken for that of another word.
+    request_task: Option<AbortHandle>,
+    /// Counts what was said, so that no answer is taken for that of another request.
     request_number: u64,
 }
 
@@ -182,7 +182,7 @@ impl RenewerTask {
                 },
                 () = due_at(due) => LeaseEvent::TimerDue,
                 order = orders.recv(), if !closed => {
-                    // A loop that is gone without a word has given up its right to the job.
+                    // A loop that is gone without a request has given up its right to the job.
                     let order = order.unwrap_or_else(|| LeaseEvent::Close(LeaseClose::Release(fresh_key("release"))));
                     closed = matches!(order, LeaseEvent::Close(_));
                     order
@@ -190,16 +190,16 @@ impl RenewerTask {
             };
             let now = BootInstant::now();
             let effects = self.lease_machine.step(now, input);
-            lock(&self.shared).stands(self.lease_machine.lease_snapshot());
-            for act in effects {
-                self.carry_out(now, act).await;
+            lock(&self.shared).update(self.lease_machine.lease_snapshot());
+            for effect in effects {
+                self.carry_out(now, effect).await;
             }
         }
     }
 
-    async fn carry_out(&mut self, now: BootInstant, act: LeaseEffect) {
+    async fn carry_out(&mut self, now: BootInstant, effect: LeaseEffect) {
         let job = self.lease.job.clone();
-        let event = match act {
+        let event = match effect {
             LeaseEffect::Renew { limit } => {
                 let LeaseClient { client, proof, .. } = self.lease.clone();
                 self.calls.spawn(async move {
@@ -210,12 +210,12 @@ impl RenewerTask {
                 });
                 return;
             }
-            LeaseEffect::Send(word) => {
+            LeaseEffect::Send(request) => {
                 let lease = self.lease.clone();
                 self.request_number += 1;
                 let request_number = self.request_number;
-                self.said = Some(self.calls.spawn(async move {
-                    let answer = lease.say(&word).await;
+                self.request_task = Some(self.calls.spawn(async move {
+                    let answer = lease.send(&request).await;
                     FinishedCall::Answered {
                         request_number,
                         answer,
@@ -223,9 +223,9 @@ impl RenewerTask {
                 }));
                 return;
             }
-            LeaseEffect::Abandon => {
+            LeaseEffect::CancelRequest => {
                 self.request_number += 1;
-                return self.said.take().into_iter().for_each(|call| call.abort());
+                return self.request_task.take().into_iter().for_each(|call| call.abort());
             }
             LeaseEffect::Confirmed => FleetEvent::Confirmed { job },
             LeaseEffect::Lost { reason } => FleetEvent::LeaseLost { job, reason },

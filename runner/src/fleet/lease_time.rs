@@ -28,7 +28,7 @@ pub(crate) struct TooShortLease(Duration);
 pub(crate) struct LeaseTime {
     ttl: Duration,
     /// When the request was sent whose answer `ttl` is.
-    told_by: BootInstant,
+    ttl_requested_at: BootInstant,
     deadline: BootInstant,
     next_renewal: BootInstant,
 }
@@ -42,7 +42,7 @@ impl LeaseTime {
         let ttl = usable(ttl)?;
         Ok(LeaseTime {
             ttl,
-            told_by: first_sent,
+            ttl_requested_at: first_sent,
             deadline: first_sent + ttl,
             next_renewal: first_sent + ttl / 3,
         })
@@ -60,8 +60,8 @@ impl LeaseTime {
     /// It would not live long enough to be kept; nothing is changed.
     pub(crate) fn renewed(&mut self, sent: BootInstant, ttl: Duration) -> Result<(), TooShortLease> {
         let ttl = usable(ttl)?;
-        if sent >= self.told_by {
-            (self.ttl, self.told_by, self.deadline) = (ttl, sent, sent + ttl);
+        if sent >= self.ttl_requested_at {
+            (self.ttl, self.ttl_requested_at, self.deadline) = (ttl, sent, sent + ttl);
             self.next_renewal = self.next_renewal.min(sent + ttl / 3);
         }
         Ok(())

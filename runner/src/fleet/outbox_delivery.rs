@@ -1,5 +1,5 @@
-//! One round with what the outbox holds: pure (clause T-9). In order, one at a time, each repeated, the same to its key,
-//! until it is answered. If one can't be delivered, those behind it keep their place and wait for the next round.
+//! One delivery with what the outbox holds: pure (clause T-9). In order, one at a time, each repeated, the same to its key,
+//! until it is answered. If one can't be delivered, those behind it keep their place and wait for the next delivery.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,12 +12,12 @@ use crate::fleet::backoff::Backoff;
 use crate::fleet::call_failure::CallFailure;
 use crate::ids::{JobId, LeaseProof};
 
-/// The last word on a lease, from the disk.
+/// The last request on a lease, from the disk.
 #[derive(Debug, Clone)]
 pub(crate) struct OutboxItem {
     pub(crate) job: JobId,
     pub(crate) proof: LeaseProof,
-    pub(crate) word: LeaseRequest,
+    pub(crate) request: LeaseRequest,
 }
 
 #[derive(Debug)]
@@ -105,8 +105,8 @@ impl OutboxDelivery {
             DeliveryOutcome::Undelivered(why) => self.give_up(&why, effects),
             outcome => {
                 self.backoff.succeeded();
-                let said = self.outbox_items.pop_front();
-                effects.extend(said.map(|outbox_item| DeliveryEffect::Finished { outbox_item, outcome }));
+                let answered = self.outbox_items.pop_front();
+                effects.extend(answered.map(|outbox_item| DeliveryEffect::Finished { outbox_item, outcome }));
                 self.start(now, effects);
             }
         }

@@ -1,4 +1,4 @@
-//! Says the last word on leases that no keeper has any more: what waited in the outbox, and the leases of jobs that an
+//! Says the last request on leases that no keeper has any more: what waited in the outbox, and the leases of jobs that an
 //! earlier process left behind.
 
 use tokio::sync::mpsc;
@@ -17,54 +17,54 @@ use crate::ids::{JobId, LeaseProof};
 use crate::queue::OutboxEntry;
 use crate::stage::Stage;
 
-/// What a letter asks to be said; none for a file that is no letter of ours.
-pub(crate) fn outbox_item(letter: &OutboxEntry) -> Option<OutboxItem> {
-    let (job, proof, _) = letter.subject()?;
-    let word = word(letter)?;
-    Some(OutboxItem { job, proof, word })
+/// What a entry asks to be answered; none for a file that is no entry of ours.
+pub(crate) fn outbox_item(entry: &OutboxEntry) -> Option<OutboxItem> {
+    let (job, proof, _) = entry.subject()?;
+    let request = lease_request(entry)?;
+    Some(OutboxItem { job, proof, request })
 }
 
-pub(crate) fn word(letter: &OutboxEntry) -> Option<LeaseRequest> {
-    let (_, _, stage) = letter.subject()?;
-    let news = StageReport {
+pub(crate) fn lease_request(entry: &OutboxEntry) -> Option<LeaseRequest> {
+    let (_, _, stage) = entry.subject()?;
+    let report = StageReport {
         stage,
-        at: letter.at.clone(),
-        reason: letter.reason(),
-        key: letter.key.as_str().into(),
+        at: entry.at.clone(),
+        reason: entry.reason(),
+        key: entry.key.as_str().into(),
     };
     Some(match stage {
-        Stage::Quarantine => LeaseRequest::Quarantine(news),
-        _ => LeaseRequest::Report(news),
+        Stage::Quarantine => LeaseRequest::Quarantine(report),
+        _ => LeaseRequest::Report(report),
     })
 }
 
 /// Each is answered by `Settled`.
 pub(super) async fn deliver(
     client: CoordinatorClient,
-    mut round: OutboxDelivery,
+    mut delivery: OutboxDelivery,
     events: mpsc::Sender<FleetEvent>,
 ) {
     let mut calls = JoinSet::new();
     let mut input = DeliveryEvent::Start;
     loop {
-        for act in round.step(BootInstant::now(), input) {
-            match act {
+        for effect in delivery.step(BootInstant::now(), input) {
+            match effect {
                 DeliveryEffect::Finished { outbox_item, outcome } => {
-                    tell(&events, outbox_item.job, outbox_item.proof, outcome).await
+                    send_closed(&events, outbox_item.job, outbox_item.proof, outcome).await
                 }
-                DeliveryEffect::Send(OutboxItem { job, proof, word }) => {
+                DeliveryEffect::Send(OutboxItem { job, proof, request }) => {
                     let client = client.clone();
                     let lease = LeaseClient { client, job, proof };
-                    calls.spawn(async move { lease.say(&word).await });
+                    calls.spawn(async move { lease.send(&request).await });
                 }
             }
         }
-        if round.is_over() {
+        if delivery.is_over() {
             return;
         }
         input = tokio::select! {
             Some(Ok(answer)) = calls.join_next(), if !calls.is_empty() => DeliveryEvent::Answered(answer),
-            () = due_at(round.next_instant()) => DeliveryEvent::TimerDue,
+            () = due_at(delivery.next_instant()) => DeliveryEvent::TimerDue,
         };
     }
 }
@@ -77,10 +77,15 @@ pub(super) async fn release(
     events: mpsc::Sender<FleetEvent>,
 ) {
     let outcome = delivery_outcome(client.release(&proof, &fresh_key("release")).await);
-    tell(&events, job, proof, outcome).await;
+    send_closed(&events, job, proof, outcome).await;
 }
 
-async fn tell(events: &mpsc::Sender<FleetEvent>, job: JobId, proof: LeaseProof, outcome: DeliveryOutcome) {
+async fn send_closed(
+    events: &mpsc::Sender<FleetEvent>,
+    job: JobId,
+    proof: LeaseProof,
+    outcome: DeliveryOutcome,
+) {
     let lease = proof.lease;
     let _ = events.send(FleetEvent::LeaseClosed { job, lease, outcome }).await;
 }

@@ -13,7 +13,7 @@ use crate::mode::SwitchState;
 use crate::settings::{AllowedCommands, RouteSettings};
 
 /// To be said wherever the permissions are shown.
-pub(crate) const HANDED_OVER: &str = "routing hands the coordinator these powers over this host";
+pub(crate) const POWERS_NOTICE: &str = "routing hands the coordinator these powers over this host";
 
 /// The settings, with what they mean for the engines of this host.
 #[derive(Debug, Clone)]
@@ -54,10 +54,10 @@ impl RoutePermissions {
     }
 
     /// What the operator may not have meant.
-    pub(crate) fn doubts(&self) -> Vec<String> {
-        let mut doubts = Vec::new();
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
         if self.usable_engines().is_empty() {
-            doubts.push(String::from(
+            warnings.push(String::from(
                 "no engine that routed jobs may use is here: each of them is refused",
             ));
         }
@@ -65,13 +65,13 @@ impl RoutePermissions {
             .engines
             .difference(&self.found)
             .filter(|_| self.are_engines_named);
-        doubts.extend(unknown.map(|name| format!("allow_engines names `{name}`, which is not found here")));
+        warnings.extend(unknown.map(|name| format!("allow_engines names `{name}`, which is not found here")));
         let missing = self.folders.iter().filter(|folder| !folder.is_dir());
-        doubts.extend(missing.map(|folder| {
+        warnings.extend(missing.map(|folder| {
             let folder = folder.display();
             format!("allow_cwd names {folder}, which is no folder here: it allows nothing until `aq run` starts again")
         }));
-        doubts
+        warnings
     }
 }
 

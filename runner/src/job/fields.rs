@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::front_matter::{FrontMatterEntry, FrontMatterValue};
 use super::known_keys::{kind_of, nearest_key};
 use super::{Job, JobDiagnostic, JobIdSource, ParsedJob, TIMEOUT_DEFAULT};
+use crate::duration_text::parse_duration;
 use crate::ids::{Capability, EngineName, InvalidId, JobId, LockName};
-use crate::settings::parse_duration;
 
 const TIME_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 const RETRIES_MAX: i64 = 100;

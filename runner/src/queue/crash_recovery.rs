@@ -187,7 +187,7 @@ impl Queue {
 
     /// What is alive of the job's last command, as far as this host shows it.
     pub(crate) fn remains(&self, id: &JobId, adopted: &[i32]) -> QueueResult<OrphanScan> {
-        self.with_orphan_evidence(id, adopted, orphan_scan::look)
+        self.with_orphan_evidence(id, adopted, orphan_scan::scan)
     }
 
     /// Kills what is proven to be the job's, and says what is left.

@@ -64,7 +64,7 @@ impl ExecutionContext {
 
     pub(crate) fn of_this_process(settings: &Settings) -> io::Result<ExecutionContext> {
         Ok(ExecutionContext {
-            environment: child_environment(settings),
+            environment: settings.child_environment(),
             folder: std::env::current_dir()?,
             grace: settings.grace,
         })
@@ -315,14 +315,6 @@ pub(crate) fn output_name(step: AttemptStep) -> &'static str {
 pub(crate) fn outputs(queue: &Queue, id: &JobId, number: u32) -> [PathBuf; 3] {
     let folder = queue.attempt_folder(id, number);
     [AttemptStep::Engine, AttemptStep::Verify, AttemptStep::Ship].map(|step| folder.join(output_name(step)))
-}
-
-/// This process's own, without anything that is the fleet's (clause O-9).
-pub(crate) fn child_environment(settings: &Settings) -> Vec<EnvironmentVariable> {
-    let keep = |(name, value): &EnvironmentVariable| {
-        !settings.is_secret_variable(&name.to_string_lossy(), &value.to_string_lossy())
-    };
-    std::env::vars_os().filter(keep).collect()
 }
 
 fn missing(job: &Job) -> CommandInvocation {

@@ -225,7 +225,7 @@ impl EventLoop {
         let keeps = self
             .routed
             .as_ref()
-            .is_some_and(|routed| routed.fleet_session.keeps(job));
+            .is_some_and(|routed| routed.fleet_session.has_lease(job));
         // What runs under a lease is reported as such, and is none of the local path's decisions.
         if let Some(lane) = self.lane.as_ref().filter(|_| !keeps) {
             lane.moved(StageTransition {

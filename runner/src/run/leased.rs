@@ -54,14 +54,14 @@ impl EventLoop {
 
     /// Whether a job that was routed here still may be worked on; asked before every effect.
     pub(super) fn lease_status_of(&self, attempt: &Attempt) -> LeaseStatus {
-        let holds = |routed: &RoutedSource| routed.fleet_session.holds(&attempt.job.id);
+        let holds = |routed: &RoutedSource| routed.fleet_session.is_lease_valid(&attempt.job.id);
         LeaseStatus::of(attempt.lease.is_some(), self.routed.as_ref().is_some_and(holds))
     }
 
     /// When the lease of a job ends what is started now, if it has one.
     pub(super) fn fence(&self, attempt: &Attempt) -> Option<KillDeadlines> {
         let routed = self.routed.as_ref().filter(|_| attempt.lease.is_some())?;
-        routed.fleet_session.ending(&attempt.job.id)
+        routed.fleet_session.kill_deadlines(&attempt.job.id)
     }
 
     /// What people decided about jobs in review: given up, or to be published once a worker and the lock are free.

@@ -88,7 +88,7 @@ impl EventLoop {
             let line = running.line();
             routed
                 .fleet_session
-                .guard(&id, Box::new(move |ending| line.update_deadlines(ending)));
+                .set_deadline_listener(&id, Box::new(move |ending| line.update_deadlines(ending)));
         }
         self.running.insert(id, attempt);
         Ok(())

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::attempt::Attempt;
 use crate::queue::Queue;
-use crate::terminal::{ColorChoice, columns, duration, escape_control, plain, truncate_to_width};
+use crate::terminal::{ColorChoice, columns, duration, escape_control, strip_ansi, truncate_to_width};
 
 /// Turned on by one each time that the lines are drawn.
 const SPINNER: [char; 10] = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
@@ -99,7 +99,7 @@ fn line_of(queue: &Queue, attempt: &Attempt, spinner: char) -> String {
         (false, word) => word,
     };
     let tail = attempt.tail(queue, attempt.step, TAIL_BYTES);
-    let printed = tail.lines().rev().map(plain).find(|line| !line.is_empty());
+    let printed = tail.lines().rev().map(strip_ansi).find(|line| !line.is_empty());
     let printed = printed.map_or_else(String::new, |line| format!("  {}", escape_control(&line)));
     let took = duration(attempt.started.elapsed());
     format!("{spinner} {}  {doing} {took}{printed}", attempt.job.id)

@@ -37,7 +37,7 @@ impl EventLoop {
         };
         let found = usable(&self.queue, &self.engines)?;
         let caps = routed.caps.iter().cloned().chain(engine::capabilities(&found));
-        routed.fleet_session.ask(caps, wait);
+        routed.fleet_session.request_job(caps, wait);
         routed.pacing.asked(BootInstant::now());
         Ok(())
     }
@@ -110,7 +110,7 @@ impl EventLoop {
         let Some(routed) = &mut self.routed else {
             return Ok(());
         };
-        routed.fleet_session.keep(&granted);
+        routed.fleet_session.start_renewing(&granted);
         if stopping || routed.given_up || routed.claims_suspended {
             routed.fleet_session.release(&id);
             return Ok(());

@@ -17,7 +17,7 @@ use crate::fleet::admission_policy::AdmissionPolicy;
 use crate::fleet::claim_pacing::ClaimPacing;
 use crate::fleet::fleet_session::FleetSession;
 use crate::fleet::health_reporter::HealthReporter;
-use crate::fleet::route_permissions::HANDED_OVER;
+use crate::fleet::route_permissions::POWERS_NOTICE;
 use crate::fleet::{DeliveryOutcome, FleetEvent};
 use crate::ids::{Capability, JobId, LeaseId};
 use crate::queue::PersistedEntry;
@@ -81,10 +81,10 @@ impl RoutedSource {
     pub(super) fn report_permissions(&self) {
         let permissions = self.policy.permissions();
         progress::waiting(&terminal::escape_control(&format!(
-            "{permissions}; {HANDED_OVER}"
+            "{permissions}; {POWERS_NOTICE}"
         )));
-        for doubt in permissions.doubts() {
-            progress::warn(&doubt);
+        for warning in permissions.warnings() {
+            progress::warn(&warning);
         }
     }
 
@@ -121,7 +121,7 @@ impl RoutedSource {
 
     /// The end of the process: what is under way may take `usage_limit`, what is owed after it stays on the disk.
     pub(super) async fn shut(mut self, limit: Duration) -> Result<(), RunError> {
-        for (lease, outcome) in self.fleet_session.shut(limit).await {
+        for (lease, outcome) in self.fleet_session.shutdown(limit).await {
             if outcome.is_answered()
                 && let Some(posted) = self.letters.remove(&lease)
             {
@@ -264,7 +264,7 @@ mod tests {
         block_on(async {
             let mut routed =
                 RoutedSource::new(&settings, &engines(), folder.path(), &HealthReporter::default()).unwrap();
-            routed.fleet_session.ask([], Some(CLAIM_WAIT));
+            routed.fleet_session.request_job([], Some(CLAIM_WAIT));
             let requests = |count: usize| {
                 let coordinator = coordinator.clone();
                 async move {

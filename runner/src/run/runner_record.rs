@@ -74,7 +74,7 @@ impl RunnerPresence {
     /// The mode that counts from now on. How another one's calls fared is forgotten.
     pub(super) fn turned_to(&self, settings: &Settings) {
         let calls = matches!(settings.mode, Mode::Shadow | Mode::Route);
-        self.health.begin_anew();
+        self.health.reset();
         lock(&self.kept).change(|record| {
             record.mode = settings.mode.to_string();
             record.coordinator = calls.then(CoordinatorHealth::default);

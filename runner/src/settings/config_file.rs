@@ -11,7 +11,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{SettingsError, shown};
-use super::precedence::{RawSetting, SettingKey, SettingOrigin, TypedValue, known_keys};
+use super::known_keys::{self, SettingKey};
+use super::setting_value::{RawSetting, SettingOrigin, TypedValue};
 use crate::file_ownership::ForeignWriter;
 use crate::queue_root::QueueRoot;
 

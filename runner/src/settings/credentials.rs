@@ -10,7 +10,9 @@ use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use super::bearer_token::{self, BearerToken, FileAccess};
 use super::error::SettingsError;
 use super::global_flags::GlobalFlags;
-use super::precedence::{SettingSources, SettingValue, known_keys};
+use super::known_keys;
+use super::precedence::SettingSources;
+use super::setting_value::SettingValue;
 use crate::mode::SwitchState;
 
 /// What was found out about the token.

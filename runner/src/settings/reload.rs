@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use super::config_file::ConfigFile;
-use super::precedence::{ProcessEnvironment, SettingKey, SettingOrigin, SettingValue, known_keys};
+use super::known_keys::{self, SettingKey};
+use super::precedence::ProcessEnvironment;
+use super::setting_value::{SettingOrigin, SettingValue};
 use super::{GlobalFlags, Settings};
 use crate::mode::SwitchState;
 use crate::queue_root::QueueRoot;

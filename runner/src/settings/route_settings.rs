@@ -5,7 +5,9 @@
 use std::path::{Path, PathBuf};
 
 use super::error::SettingsError;
-use super::precedence::{RawSetting, SettingSources, TypedValue, known_keys};
+use super::known_keys;
+use super::precedence::SettingSources;
+use super::setting_value::{RawSetting, TypedValue};
 use super::value_parsers;
 use crate::ids::EngineName;
 use crate::mode::SwitchState;
@@ -59,7 +61,7 @@ fn command_list(raw: &RawSetting) -> Result<AllowedCommands, SettingsError> {
             Ok(AllowedCommands::Listed(commands.clone()))
         }
         TypedValue::Text(_) | TypedValue::List(_) | TypedValue::Bool(_) | TypedValue::Integer(_) => {
-            Err(value_parsers::bad(raw, want))
+            Err(raw.refuse(want))
         }
     }
 }
@@ -67,10 +69,7 @@ fn command_list(raw: &RawSetting) -> Result<AllowedCommands, SettingsError> {
 fn folder_list(base: &Path, raw: &RawSetting) -> Result<Vec<PathBuf>, SettingsError> {
     let folders = raw.list();
     match folders.contains(&"") {
-        true => Err(value_parsers::bad(
-            raw,
-            "write a list of folders, such as [\"/srv/checkouts\"]",
-        )),
+        true => Err(raw.refuse("write a list of folders, such as [\"/srv/checkouts\"]")),
         false => Ok(folders.into_iter().map(|folder| base.join(folder)).collect()),
     }
 }

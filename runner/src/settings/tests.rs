@@ -1,5 +1,7 @@
 //! Precedence, origin and refusal of the settings, seen from `Settings::resolve_in`.
 
+mod coordinator_access;
+
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -51,8 +53,8 @@ impl SettingsFixture {
     }
 }
 
-fn url(rig: SettingsFixture) -> SettingsFixture {
-    rig.set("AQ_FLEET_URL", "http://127.0.0.1:9")
+fn url(fixture: SettingsFixture) -> SettingsFixture {
+    fixture.set("AQ_FLEET_URL", "http://127.0.0.1:9")
 }
 
 #[test]
@@ -70,24 +72,24 @@ fn nothing_set_means_offline_in_the_default_queue() {
 
 #[test]
 fn a_flag_beats_the_environment_and_that_beats_the_file() {
-    let mut rig = url(SettingsFixture::new("[fleet]\nenabled = true\n"));
-    let settings = rig.ok();
+    let mut fixture = url(SettingsFixture::new("[fleet]\nenabled = true\n"));
+    let settings = fixture.ok();
     assert_eq!(settings.mode, Mode::Local);
     assert_eq!(
         settings.switches.fleet.origin,
-        SettingOrigin::File(rig.folder.path().join("aq.toml"))
+        SettingOrigin::File(fixture.folder.path().join("aq.toml"))
     );
 
-    rig = rig.set("AQ_FLEET", "off");
-    let settings = rig.ok();
+    fixture = fixture.set("AQ_FLEET", "off");
+    let settings = fixture.ok();
     assert_eq!(settings.mode, Mode::Offline);
     assert_eq!(
         settings.switches.fleet.origin,
         SettingOrigin::Environment("AQ_FLEET")
     );
 
-    rig.flags.fleet = Some(String::from("on"));
-    let settings = rig.ok();
+    fixture.flags.fleet = Some(String::from("on"));
+    let settings = fixture.ok();
     assert_eq!(settings.mode, Mode::Local);
     assert_eq!(settings.switches.fleet.origin, SettingOrigin::Flag("--fleet"));
 }
@@ -127,17 +129,17 @@ fn a_switch_that_is_neither_is_refused_with_its_name_and_value_even_with_the_fle
             );
         }
     }
-    let rig = SettingsFixture::new("[fleet]\nenabled = 2\n");
+    let fixture = SettingsFixture::new("[fleet]\nenabled = 2\n");
     assert_eq!(
-        rig.refusal(),
+        fixture.refusal(),
         format!(
             "{}:2: fleet.enabled is `2`: use 0 or 1 (or false, true, off, on)",
-            rig.file()
+            fixture.file()
         )
     );
-    let mut rig = SettingsFixture::new("");
-    rig.flags.shadow = Some(String::from("maybe"));
-    assert!(rig.refusal().starts_with("--shadow is `maybe`: use 0 or 1"));
+    let mut fixture = SettingsFixture::new("");
+    fixture.flags.shadow = Some(String::from("maybe"));
+    assert!(fixture.refusal().starts_with("--shadow is `maybe`: use 0 or 1"));
 }
 
 #[test]
@@ -147,117 +149,6 @@ fn a_value_that_wins_hides_one_that_is_wrong_only_if_nobody_typed_it_wrong_above
         .set("AQ_FLEET_ROUTE", "0")
         .ok();
     assert_eq!(settings.switches.route.value, SwitchState::Off);
-}
-
-#[test]
-fn the_fleet_without_a_url_is_refused_and_without_the_fleet_none_is_needed() {
-    let refusal = SettingsFixture::new("").set("AQ_FLEET", "1").refusal();
-    assert!(
-        refusal.starts_with("AQ_FLEET is 1, but no coordinator is named"),
-        "{refusal}"
-    );
-    let refusal = SettingsFixture::new("")
-        .set("AQ_FLEET", "1")
-        .set("AQ_FLEET_URL", "")
-        .refusal();
-    assert!(refusal.contains("AQ_FLEET_URL"), "{refusal}");
-    assert_eq!(
-        SettingsFixture::new("").set("AQ_FLEET", "0").ok().mode,
-        Mode::Offline
-    );
-}
-
-#[test]
-fn an_address_keeps_its_prefix_and_hides_its_password() {
-    let settings = SettingsFixture::new("")
-        .set("AQ_FLEET_URL", "https://fleet.example.org/eu")
-        .ok();
-    assert_eq!(
-        settings.fleet.url.unwrap().value.as_str(),
-        "https://fleet.example.org/eu/"
-    );
-    let refusal = SettingsFixture::new("")
-        .set("AQ_FLEET_URL", "https://sam:opensesame@fleet.example.org")
-        .refusal();
-    assert!(
-        refusal.contains("AQ_FLEET_TOKEN_FILE") && !refusal.contains("opensesame"),
-        "{refusal}"
-    );
-    for wrong in [
-        "fleet.example.org",
-        "ftp://fleet.example.org",
-        "http://",
-        "http://h/?q=1",
-        "http://h/#f",
-        "x",
-    ] {
-        let refusal = SettingsFixture::new("").set("AQ_FLEET_URL", wrong).refusal();
-        assert!(
-            refusal.starts_with(&format!("AQ_FLEET_URL is `{wrong}`")),
-            "{refusal}"
-        );
-    }
-}
-
-#[test]
-fn a_token_file_that_cannot_be_read_stops_the_fleet_and_nothing_else() {
-    let rig = url(SettingsFixture::new("")).set("AQ_FLEET_TOKEN_FILE", "/nowhere/token");
-    assert!(rig.ok().fleet.token.is_none());
-    let refusal = rig.set("AQ_FLEET", "1").refusal();
-    assert!(
-        refusal.contains("/nowhere/token") && refusal.contains("AQ_FLEET_TOKEN_FILE"),
-        "{refusal}"
-    );
-}
-
-#[test]
-fn a_token_comes_from_its_variable_or_its_file_and_is_kept_from_children() {
-    let rig = url(SettingsFixture::new("[fleet]\ntoken_file = \"secrets/token\"\n")).set("AQ_FLEET", "1");
-    fs::create_dir(rig.folder.path().join("secrets")).unwrap();
-    let path = rig.folder.path().join("secrets/token");
-    fs::write(&path, "sesame\n").unwrap();
-    let settings = rig.ok();
-    let token = settings.fleet.token.as_ref().unwrap();
-    assert_eq!(token.value.reveal(), "sesame");
-    assert!(settings.is_secret_variable("COPY", "sesame"));
-    assert!(settings.is_secret_variable("WHERE", path.to_str().unwrap()));
-    assert!(settings.is_secret_variable("AQ_FLEET_URL", "x") && settings.is_secret_variable("AQ_FLEET", "1"));
-    assert!(!settings.is_secret_variable("AQ_QUEUE", "x") && !settings.is_secret_variable("PATH", "/bin"));
-    assert!(!format!("{settings:?}").contains("\"sesame"), "{settings:?}");
-
-    // The same variables are kept back with the fleet off, so that a job's environment is the same in all modes.
-    let offline = rig.set("AQ_FLEET", "0").ok();
-    assert!(offline.is_secret_variable("COPY", "sesame"));
-}
-
-#[test]
-fn the_token_variable_beats_a_token_file_of_the_environment_with_a_warning() {
-    let rig = url(SettingsFixture::new(""))
-        .set("AQ_FLEET", "1")
-        .set("AQ_FLEET_TOKEN", "typed");
-    let path = rig.folder.path().join("token");
-    fs::write(&path, "filed").unwrap();
-    let mut rig = rig.set("AQ_FLEET_TOKEN_FILE", path.to_str().unwrap());
-    let settings = rig.ok();
-    assert_eq!(settings.fleet.token.as_ref().unwrap().value.reveal(), "typed");
-    assert!(
-        settings.warnings().iter().any(|line| line.contains("both set")),
-        "{:?}",
-        settings.warnings()
-    );
-    rig.flags.fleet_token_file = Some(path);
-    assert_eq!(rig.ok().fleet.token.unwrap().value.reveal(), "filed");
-}
-
-#[test]
-fn a_token_in_the_file_is_refused_with_the_reason_and_not_shown() {
-    let rig = SettingsFixture::new("[fleet]\nurl = \"http://127.0.0.1:9\"\ntoken = \"sesame\"\n");
-    let refusal = rig.refusal();
-    assert!(
-        refusal.starts_with(&format!("{}:3: a token must not stand in this file", rig.file())),
-        "{refusal}"
-    );
-    assert!(!refusal.contains("sesame"));
 }
 
 #[test]
@@ -295,18 +186,19 @@ fn an_unknown_key_is_refused_with_its_line_and_the_nearest_known() {
             "; take it out, or see `aq help` for the settings there are",
         ),
     ] {
-        let rig = SettingsFixture::new(toml);
+        let fixture = SettingsFixture::new(toml);
         assert_eq!(
-            rig.refusal(),
-            format!("{}:{line}: `{key}` is no setting{nearest}", rig.file())
+            fixture.refusal(),
+            format!("{}:{line}: `{key}` is no setting{nearest}", fixture.file())
         );
     }
-    let rig = SettingsFixture::new("[fleet\n");
+    let fixture = SettingsFixture::new("[fleet\n");
     assert!(
-        rig.refusal()
-            .starts_with(&format!("{}:1: this is no TOML: ", rig.file())),
+        fixture
+            .refusal()
+            .starts_with(&format!("{}:1: this is no TOML: ", fixture.file())),
         "{}",
-        rig.refusal()
+        fixture.refusal()
     );
 }
 
@@ -317,12 +209,12 @@ fn engine_tables_are_handed_on_as_they_stand() {
     assert_eq!(settings.grace, Duration::from_secs(3));
     assert_eq!(settings.engines.len(), 1);
     assert_eq!(settings.engines["mine"]["command"].as_array().unwrap().len(), 2);
-    let rig = SettingsFixture::new("[engine]\nmine = 3\n");
+    let fixture = SettingsFixture::new("[engine]\nmine = 3\n");
     assert_eq!(
-        rig.refusal(),
+        fixture.refusal(),
         format!(
             "{}:2: engine.mine is `3`: make it a table: [engine.mine]",
-            rig.file()
+            fixture.file()
         )
     );
 }
@@ -355,13 +247,13 @@ fn lists_and_times_are_checked() {
 
 #[test]
 fn the_flags_say_what_they_bring_about_or_why_not() {
-    let rig = url(SettingsFixture::new(""))
+    let fixture = url(SettingsFixture::new(""))
         .set("AQ_FLEET_ROUTE", "1")
         .set("AQ_FLEET_SHADOW", "1");
     let effects = |settings: &Settings| -> Vec<&'static str> {
         settings.describe_flags().iter().map(|line| line.effect).collect()
     };
-    let offline = rig.ok();
+    let offline = fixture.ok();
     assert_eq!(
         effects(&offline),
         [
@@ -371,12 +263,12 @@ fn the_flags_say_what_they_bring_about_or_why_not() {
         ]
     );
     assert!(offline.warnings().is_empty());
-    let rig = rig.set("AQ_FLEET", "1");
-    let routed = rig.ok();
+    let fixture = fixture.set("AQ_FLEET", "1");
+    let routed = fixture.ok();
     assert_eq!(effects(&routed)[2], "no effect: AQ_FLEET_ROUTE is 1 and wins");
     assert_eq!(routed.warnings().len(), 1);
     assert!(routed.warnings()[0].contains("AQ_FLEET_SHADOW"));
-    let shadow = rig.set("AQ_FLEET_ROUTE", "0").ok();
+    let shadow = fixture.set("AQ_FLEET_ROUTE", "0").ok();
     let lines = shadow.describe_flags();
     assert_eq!(
         (lines[1].value.as_str(), lines[1].origin.as_str()),
@@ -387,56 +279,4 @@ fn the_flags_say_what_they_bring_about_or_why_not() {
         "each local decision is compared with the coordinator's"
     );
     assert!(shadow.warnings().is_empty());
-}
-
-#[test]
-fn plain_http_to_another_host_is_warned_of() {
-    let warned = |address: &str| {
-        let settings = SettingsFixture::new("")
-            .set("AQ_FLEET", "1")
-            .set("AQ_FLEET_URL", address)
-            .ok();
-        !settings.warnings().is_empty()
-    };
-    assert!(warned("http://fleet.example.org") && warned("http://10.0.0.7:80"));
-    assert!(!warned("https://fleet.example.org") && !warned("http://127.0.0.1:1"));
-    assert!(!warned("http://[::1]:80") && !warned("http://localhost:80"));
-}
-
-#[test]
-fn work_comes_over_plain_http_from_this_host_alone() {
-    let routed = |address: &str| {
-        url(SettingsFixture::new(""))
-            .set("AQ_FLEET", "1")
-            .set("AQ_FLEET_ROUTE", "1")
-            .set("AQ_FLEET_URL", address)
-    };
-    for address in [
-        "http://127.0.0.1",
-        "http://127.8.9.10:80/x",
-        "HTTP://LOCALHOST:1",
-        "http://[::1]:80",
-        "https://fleet.example.org",
-    ] {
-        assert_eq!(routed(address).ok().mode, Mode::Route, "{address}");
-    }
-    for address in [
-        "http://fleet.example.org",
-        "http://localhost.example.org",
-        "http://127.0.0.1.example.org",
-        "http://example.org/127.0.0.1",
-        "http://0.0.0.0",
-        "http://[::ffff:127.0.0.1]",
-        "http://126.255.255.255",
-        "http://128.0.0.1",
-    ] {
-        let refusal = routed(address).refusal();
-        assert!(refusal.contains("AQ_FLEET_INSECURE=1"), "{address}: {refusal}");
-        assert_eq!(
-            routed(address).set("AQ_FLEET_INSECURE", "1").ok().mode,
-            Mode::Route
-        );
-        assert_eq!(routed(address).set("AQ_FLEET_ROUTE", "0").ok().mode, Mode::Local);
-        assert_eq!(routed(address).set("AQ_FLEET", "0").ok().mode, Mode::Offline);
-    }
 }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use reqwest::Url;
 
-use super::error::{SettingsError, shown};
-use super::precedence::{RawSetting, TypedValue};
+use super::error::SettingsError;
+use super::setting_value::{RawSetting, TypedValue};
+use crate::duration_text::{parse_age, parse_duration};
 use crate::ids::{Capability, EngineName, FactoryId};
 use crate::mode::SwitchState;
 
@@ -27,17 +28,14 @@ pub(crate) fn switch(raw: &RawSetting) -> Result<SwitchState, SettingsError> {
     match parsed {
         Some(true) => Ok(SwitchState::On),
         Some(false) => Ok(SwitchState::Off),
-        None => Err(bad(raw, "use 0 or 1 (or false, true, off, on)")),
+        None => Err(raw.refuse("use 0 or 1 (or false, true, off, on)")),
     }
 }
 
 /// A limit that must leave some time.
 pub(crate) fn limit(raw: &RawSetting) -> Result<Duration, SettingsError> {
     match wait(raw)? {
-        Duration::ZERO => Err(bad(
-            raw,
-            "a limit of nothing lets no call through; write a time such as 5s",
-        )),
+        Duration::ZERO => Err(raw.refuse("a limit of nothing lets no call through; write a time such as 5s")),
         some => Ok(some),
     }
 }
@@ -52,21 +50,12 @@ pub(crate) fn wait(raw: &RawSetting) -> Result<Duration, SettingsError> {
     };
     parsed
         .filter(|duration| *duration <= WAIT_MAX)
-        .ok_or_else(|| bad(raw, want))
+        .ok_or_else(|| raw.refuse(want))
 }
-
-pub(crate) const DAY: Duration = Duration::from_secs(86_400);
 
 /// An age, which may be nothing at all.
 pub(crate) fn age(raw: &RawSetting) -> Result<Duration, SettingsError> {
-    parse_age(raw.text()).ok_or_else(|| bad(raw, "write an age such as 90d or 12h"))
-}
-
-/// Understands `30d`, and whatever else is a duration.
-pub(crate) fn parse_age(text: &str) -> Option<Duration> {
-    let days = text.strip_suffix('d').and_then(|days| days.parse::<u64>().ok());
-    days.and_then(|days| Some(Duration::from_secs(days.checked_mul(DAY.as_secs())?)))
-        .or_else(|| parse_duration(text))
+    parse_age(raw.text()).ok_or_else(|| raw.refuse("write an age such as 90d or 12h"))
 }
 
 /// A number of bytes, with its unit.
@@ -80,36 +69,13 @@ pub(crate) fn size(raw: &RawSetting) -> Result<u64, SettingsError> {
         .into_iter()
         .find_map(of_unit)
         .filter(|bytes| *bytes > 0)
-        .ok_or_else(|| bad(raw, "write a size such as 16MiB, 512KiB or 1GiB"))
-}
-
-/// Understands `500ms`, `90s`, `15m`, `4h` and sequences of these such as `1h30m`, larger units first.
-pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
-    const UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
-    if text == "0" {
-        return Some(Duration::ZERO);
-    }
-    let (mut rest, mut total_ms, mut units) = (text, 0_u64, UNITS.as_slice());
-    while !rest.is_empty() {
-        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let count: u64 = rest.get(..digits)?.parse().ok()?;
-        let after = rest.get(digits..)?;
-        let letters = after.bytes().take_while(u8::is_ascii_alphabetic).count();
-        let position = units.iter().position(|(unit, _)| *unit == &after[..letters])?;
-        total_ms = total_ms.checked_add(count.checked_mul(units[position].1)?)?;
-        units = &units[position + 1..];
-        rest = &after[letters..];
-    }
-    match text.is_empty() {
-        true => None,
-        false => Some(Duration::from_millis(total_ms)),
-    }
+        .ok_or_else(|| raw.refuse("write a size such as 16MiB, 512KiB or 1GiB"))
 }
 
 /// Where the coordinator is. No credentials in it (they would be printed), nothing after its path.
 pub(crate) fn url(raw: &RawSetting) -> Result<Url, SettingsError> {
     let want = "write an address such as https://fleet.example.org or http://127.0.0.1:8080/prefix";
-    let mut url = Url::parse(raw.text()).map_err(|_| bad(raw, want))?;
+    let mut url = Url::parse(raw.text()).map_err(|_| raw.refuse(want))?;
     if !url.username().is_empty() || url.password().is_some() {
         // The value is not shown: it holds a password.
         let want = "leave user and password out of the address; the token goes into AQ_FLEET_TOKEN_FILE";
@@ -121,7 +87,7 @@ pub(crate) fn url(raw: &RawSetting) -> Result<Url, SettingsError> {
     }
     let usable = matches!(url.scheme(), "http" | "https") && url.has_host();
     if !usable || url.query().is_some() || url.fragment().is_some() {
-        return Err(bad(raw, want));
+        return Err(raw.refuse(want));
     }
     if !url.path().ends_with('/') {
         let path = format!("{}/", url.path());
@@ -132,10 +98,7 @@ pub(crate) fn url(raw: &RawSetting) -> Result<Url, SettingsError> {
 
 pub(crate) fn factory_id(raw: &RawSetting) -> Result<FactoryId, SettingsError> {
     FactoryId::new(raw.text()).map_err(|_| {
-        bad(
-            raw,
-            "use letters, digits and . _ : @ - (at most 128, no `..`, first a letter or digit)",
-        )
+        raw.refuse("use letters, digits and . _ : @ - (at most 128, no `..`, first a letter or digit)")
     })
 }
 
@@ -162,20 +125,12 @@ fn names<T: PartialEq, E>(
 ) -> Result<Vec<T>, SettingsError> {
     let mut names = Vec::new();
     for text in raw.list() {
-        let name = parse(text).map_err(|_| bad(raw, want))?;
+        let name = parse(text).map_err(|_| raw.refuse(want))?;
         if !names.contains(&name) {
             names.push(name);
         }
     }
     Ok(names)
-}
-
-pub(crate) fn bad(raw: &RawSetting, want: &str) -> SettingsError {
-    SettingsError::BadValue {
-        name: raw.name.clone(),
-        value: shown(&raw.typed.to_string()),
-        want: want.to_owned(),
-    }
 }
 
 /// The host's name, made into an id: what an id can't hold becomes a dash.
@@ -201,33 +156,6 @@ pub(crate) fn factory_id_of_host(host: &str) -> Option<FactoryId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations_are_read_with_their_units() {
-        for (text, ms) in [
-            ("500ms", Some(500)),
-            ("90s", Some(90_000)),
-            ("15m", Some(900_000)),
-            ("1h30m", Some(5_400_000)),
-            ("1m500ms", Some(60_500)),
-            ("0", Some(0)),
-            ("0s", Some(0)),
-            ("", None),
-            ("5", None),
-            ("s", None),
-            ("-5s", None),
-            ("5 s", None),
-            ("1.5s", None),
-            ("30m1h", None),
-            ("5s5s", None),
-            ("99999999999999999999s", None),
-            ("9999999999999999h", None),
-            ("5\u{a0}s", None),
-            ("5d", None),
-        ] {
-            assert_eq!(parse_duration(text), ms.map(Duration::from_millis), "{text:?}");
-        }
-    }
 
     #[test]
     fn a_host_name_becomes_an_id() {

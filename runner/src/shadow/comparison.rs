@@ -1,7 +1,7 @@
 //! Two decisions about the same moment, compared: a pure function (clauses S-1 and S-2).
 //!
 //! It judges on the picture of the queue that the local decision was taken from. What has changed since is handed
-//! in, and counts for one reason alone: that the coordinator's answer was overtaken.
+//! in, and counts for one reason alone: that the coordinator's answer was coalesced.
 
 use std::collections::BTreeSet;
 

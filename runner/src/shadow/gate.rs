@@ -96,7 +96,7 @@ pub(super) fn harmful(figures: &ShadowFigures) -> u64 {
 }
 
 /// The days of the decisions are those of the `zone`.
-pub(crate) fn judge(figures: &ShadowFigures, zone: &TimeZone) -> GateReport {
+pub(crate) fn decide(figures: &ShadowFigures, zone: &TimeZone) -> GateReport {
     let compared = figures.agreement.of;
     let agree = figures.verdicts.agree + figures.diverged_by(DivergenceReason::Tie);
     let disagree = compared.saturating_sub(agree);

@@ -13,7 +13,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::lane_mailbox::LaneMailbox;
 use super::log::{ShadowLog, ShadowLogLine, SkipReason};
-use super::observer::{ShadowObserver, write_refusals};
+use super::observer::{ShadowObserver, write_dropped_decisions};
 use super::report_ledger::{ReportLedger, ReportState, jobs_in};
 use super::{LocalDecision, StageTransition, transition_reporter};
 use crate::fleet::background_thread;
@@ -137,7 +137,7 @@ fn work(settings: Settings, health: HealthReporter, mailbox: &LaneMailbox, at_st
                 tokio::select! {
                     biased;
                     () = observer.run() => {}
-                    () = write_refusals(&log, mailbox) => {}
+                    () = write_dropped_decisions(&log, mailbox) => {}
                     () = mailbox.time_is_up() => {}
                 }
             });
@@ -161,7 +161,7 @@ pub(crate) fn mirror(settings: &Settings, transitions: &[StageTransition]) {
     let failure = match runtime() {
         Ok(runtime) => {
             let limit = settings.fleet.drain.value;
-            let tell = tell_all(settings, &log, &ledger, transitions, &told);
+            let tell = report_all(settings, &log, &ledger, transitions, &told);
             match runtime.block_on(async { tokio::time::timeout(limit, tell).await }) {
                 // The reporter has logged its own failure.
                 Ok(_) => None,
@@ -190,7 +190,7 @@ pub(crate) fn mirror(settings: &Settings, transitions: &[StageTransition]) {
     }
 }
 
-async fn tell_all(
+async fn report_all(
     settings: &Settings,
     log: &ShadowLog,
     ledger: &ReportLedger,
@@ -209,7 +209,7 @@ async fn tell_all(
         },
     )?;
     for transition in transitions {
-        transition_reporter::tell(&client, log, ledger, &transition.job, transition.stage).await?;
+        transition_reporter::report(&client, log, ledger, &transition.job, transition.stage).await?;
         told.set(told.get() + 1);
     }
     Ok(())

@@ -18,10 +18,10 @@ use crate::stage::Stage;
 /// Decisions hold a picture of the queue each: few.
 const DECISIONS_MAX: usize = 64;
 const MESSAGES_MAX: usize = 1024;
-const REFUSED_MAX: usize = 1024;
+const DROPPED_MAX: usize = 1024;
 /// A lane that is busy is woken to write of refused decisions when there are so many; sooner, it comes to them itself.
-const REFUSED_BATCH: usize = 32;
-const OVERTAKEN_MAX: usize = 16 * 1024;
+const DROPPED_BATCH: usize = 32;
+const COALESCED_MAX: usize = 16 * 1024;
 
 #[derive(Debug)]
 pub(crate) enum LaneMessage {
@@ -60,9 +60,9 @@ impl DroppedDecisions {
 struct MailboxContent {
     messages: VecDeque<LaneMessage>,
     decisions: usize,
-    /// One of the messages is of overtaken transitions; as a rule none is, and they need not be looked through.
-    overtaken: bool,
-    refused: DroppedDecisions,
+    /// One of the messages is of coalesced transitions; as a rule none is, and they need not be looked through.
+    coalesced: bool,
+    dropped: DroppedDecisions,
     /// Set once nothing more comes: when the lane has to be done.
     end: Option<(Instant, SkipReason)>,
 }
@@ -76,7 +76,7 @@ pub(crate) struct LaneMailbox {
 struct MailboxShared {
     inner: Mutex<MailboxContent>,
     arrived: Notify,
-    refused: Notify,
+    dropped: Notify,
     ending: Notify,
 }
 
@@ -88,12 +88,12 @@ impl LaneMailbox {
             inner.messages.push_back(LaneMessage::Decided { id, decision });
             self.shared.arrived.notify_one();
         } else {
-            match inner.refused.decisions.len() < REFUSED_MAX {
-                true => inner.refused.decisions.push((id, decision.local)),
-                false => inner.refused.more += 1,
+            match inner.dropped.decisions.len() < DROPPED_MAX {
+                true => inner.dropped.decisions.push((id, decision.local)),
+                false => inner.dropped.more += 1,
             }
-            if inner.refused.decisions.len().is_multiple_of(REFUSED_BATCH) {
-                self.shared.refused.notify_one();
+            if inner.dropped.decisions.len().is_multiple_of(DROPPED_BATCH) {
+                self.shared.dropped.notify_one();
             }
         }
     }
@@ -103,13 +103,13 @@ impl LaneMailbox {
         let full = inner.messages.len() >= MESSAGES_MAX;
         // Once it overflowed, none goes in line behind the place where that is taken care of: a job's stages
         // would come out of order.
-        if let Some(overtaken) = inner.overtaken() {
-            overtaken.put(transition);
+        if let Some(coalesced) = inner.coalesced() {
+            coalesced.put(transition);
         } else if full {
-            let mut overtaken = CoalescedTransitions::default();
-            overtaken.put(transition);
-            inner.overtaken = true;
-            inner.messages.push_back(LaneMessage::Coalesced(overtaken));
+            let mut coalesced = CoalescedTransitions::default();
+            coalesced.put(transition);
+            inner.coalesced = true;
+            inner.messages.push_back(LaneMessage::Coalesced(coalesced));
         } else {
             inner.messages.push_back(LaneMessage::Moved(transition));
         }
@@ -141,13 +141,13 @@ impl LaneMailbox {
     }
 
     /// Waits until many decisions were refused, and takes them.
-    pub(crate) async fn refused(&self) -> DroppedDecisions {
+    pub(crate) async fn dropped(&self) -> DroppedDecisions {
         loop {
-            let refused = self.take_refused();
-            if !refused.is_empty() {
-                return refused;
+            let dropped = self.take_dropped();
+            if !dropped.is_empty() {
+                return dropped;
             }
-            self.shared.refused.notified().await;
+            self.shared.dropped.notified().await;
         }
     }
 
@@ -167,8 +167,8 @@ impl LaneMailbox {
         self.lock().end.map_or(SkipReason::Exit, |(_, skip)| skip)
     }
 
-    pub(crate) fn take_refused(&self) -> DroppedDecisions {
-        std::mem::take(&mut self.lock().refused)
+    pub(crate) fn take_dropped(&self) -> DroppedDecisions {
+        std::mem::take(&mut self.lock().dropped)
     }
 
     /// One message without waiting, for clearing out.
@@ -202,7 +202,7 @@ pub(crate) enum JobMention {
 
 impl CoalescedTransitions {
     fn put(&mut self, transition: StageTransition) {
-        if self.stages.len() < OVERTAKEN_MAX || self.stages.contains_key(&transition.job) {
+        if self.stages.len() < COALESCED_MAX || self.stages.contains_key(&transition.job) {
             self.stages.insert(transition.job, transition.stage);
         } else {
             self.incomplete = true;
@@ -211,12 +211,12 @@ impl CoalescedTransitions {
 }
 
 impl MailboxContent {
-    fn overtaken(&mut self) -> Option<&mut CoalescedTransitions> {
-        if !self.overtaken {
+    fn coalesced(&mut self) -> Option<&mut CoalescedTransitions> {
+        if !self.coalesced {
             return None;
         }
         self.messages.iter_mut().rev().find_map(|message| match message {
-            LaneMessage::Coalesced(overtaken) => Some(overtaken),
+            LaneMessage::Coalesced(coalesced) => Some(coalesced),
             LaneMessage::Decided { .. } | LaneMessage::Moved(_) => None,
         })
     }
@@ -225,7 +225,7 @@ impl MailboxContent {
         let message = self.messages.pop_front()?;
         match message {
             LaneMessage::Decided { .. } => self.decisions -= 1,
-            LaneMessage::Coalesced(_) => self.overtaken = false,
+            LaneMessage::Coalesced(_) => self.coalesced = false,
             LaneMessage::Moved(_) => {}
         }
         Some(message)
@@ -241,16 +241,16 @@ mod tests {
     #[test]
     fn a_decision_too_many_is_remembered_by_its_id_and_then_by_number() {
         let mailbox = LaneMailbox::default();
-        for count in 0..DECISIONS_MAX + REFUSED_MAX + 3 {
+        for count in 0..DECISIONS_MAX + DROPPED_MAX + 3 {
             mailbox.decided(format!("d-{count}"), decision(Some("alpha"), &["alpha"]));
         }
-        let refused = mailbox.take_refused();
-        assert_eq!((refused.decisions.len(), refused.more), (REFUSED_MAX, 3));
+        let dropped = mailbox.take_dropped();
+        assert_eq!((dropped.decisions.len(), dropped.more), (DROPPED_MAX, 3));
         assert_eq!(
-            refused.decisions[0],
+            dropped.decisions[0],
             (format!("d-{DECISIONS_MAX}"), Some(id("alpha")))
         );
-        assert!(mailbox.take_refused().is_empty());
+        assert!(mailbox.take_dropped().is_empty());
         assert_eq!(std::iter::from_fn(|| mailbox.take()).count(), DECISIONS_MAX);
     }
 
@@ -262,7 +262,7 @@ mod tests {
         }
         assert!(matches!(mailbox.take(), Some(LaneMessage::Decided { id, .. }) if id == "d-0"));
         mailbox.decided(String::from("late"), decision(None, &[]));
-        assert!(mailbox.take_refused().is_empty());
+        assert!(mailbox.take_dropped().is_empty());
     }
 
     #[test]
@@ -275,15 +275,15 @@ mod tests {
         moved("alpha", Stage::Testing);
         moved("beta", Stage::Building);
         assert!(mailbox.take().is_some());
-        // There is room again, but not in front of what was overtaken.
+        // There is room again, but not in front of what was coalesced.
         moved("alpha", Stage::Shipped);
         let mut messages: Vec<LaneMessage> = std::iter::from_fn(|| mailbox.take()).collect();
         assert_eq!(messages.len(), MESSAGES_MAX);
-        let Some(LaneMessage::Coalesced(overtaken)) = messages.pop() else {
-            panic!("nothing was overtaken")
+        let Some(LaneMessage::Coalesced(coalesced)) = messages.pop() else {
+            panic!("nothing was coalesced")
         };
-        assert!(!overtaken.incomplete);
-        let stages: Vec<(JobId, Stage)> = overtaken.stages.into_iter().collect();
+        assert!(!coalesced.incomplete);
+        let stages: Vec<(JobId, Stage)> = coalesced.stages.into_iter().collect();
         assert_eq!(
             stages,
             [(id("alpha"), Stage::Shipped), (id("beta"), Stage::Building)]
@@ -295,7 +295,7 @@ mod tests {
     #[test]
     fn jobs_too_many_are_a_hole() {
         let mailbox = LaneMailbox::default();
-        for count in 0..MESSAGES_MAX + OVERTAKEN_MAX + 1 {
+        for count in 0..MESSAGES_MAX + COALESCED_MAX + 1 {
             mailbox.moved(StageTransition {
                 job: id(&format!("job-{count}")),
                 stage: Stage::Failed,

@@ -39,15 +39,15 @@ pub(super) struct ShadowObserver {
     ledger: ReportLedger,
     pending: PendingReports,
     client: Option<CoordinatorClient>,
-    asking: DryRunState,
+    dry_run_state: DryRunState,
     /// The decision that has no line yet.
-    open: Option<(String, Option<JobId>)>,
+    open_decision: Option<(String, Option<JobId>)>,
     /// The last offer logged while there was nothing to do here.
     offer_while_idle: Option<String>,
     /// The jobs at work when the lane started, until they have been looked at.
     at_start: Option<HashMap<JobId, Stage>>,
     /// Transitions were lost for good: nothing can be compared any more.
-    blind: bool,
+    view_incomplete: bool,
 }
 
 impl ShadowObserver {
@@ -67,11 +67,11 @@ impl ShadowObserver {
             mailbox,
             pending: PendingReports::default(),
             client: None,
-            asking: DryRunState::Comparing,
-            open: None,
+            dry_run_state: DryRunState::Comparing,
+            open_decision: None,
             offer_while_idle: None,
             at_start: Some(at_start),
-            blind: false,
+            view_incomplete: false,
         }
     }
 
@@ -82,22 +82,22 @@ impl ShadowObserver {
             self.flush().await;
         }
         while let Some(message) = self.mailbox.next().await {
-            write_refused(&self.log, self.mailbox.take_refused());
+            write_dropped(&self.log, self.mailbox.take_dropped());
             match message {
                 LaneMessage::Decided { id, decision } => {
-                    self.open = Some((id.clone(), decision.local.clone()));
-                    if let Some(line) = self.judge(&id, &decision).await {
+                    self.open_decision = Some((id.clone(), decision.local.clone()));
+                    if let Some(line) = self.compare_with_coordinator(&id, &decision).await {
                         self.log.append(&line);
                     }
-                    self.open = None;
+                    self.open_decision = None;
                 }
                 LaneMessage::Moved(transition) => {
                     self.pending.put(transition.job, transition.stage);
                     self.flush().await;
                 }
-                LaneMessage::Coalesced(overtaken) => {
-                    self.blind |= overtaken.incomplete;
-                    for (job, stage) in overtaken.stages {
+                LaneMessage::Coalesced(coalesced) => {
+                    self.view_incomplete |= coalesced.incomplete;
+                    for (job, stage) in coalesced.stages {
                         self.pending.put(job, stage);
                     }
                     self.flush().await;
@@ -117,12 +117,12 @@ impl ShadowObserver {
             LaneMessage::Moved(_) | LaneMessage::Coalesced(_) => None,
         });
         self.log.append_all(&lines.collect::<Vec<_>>());
-        write_refused(&self.log, self.mailbox.take_refused());
+        write_dropped(&self.log, self.mailbox.take_dropped());
     }
 
     /// The line of the decision that was being looked at, if it has none yet.
     fn close_open(&mut self, skip: SkipReason) {
-        if let Some((id, local)) = self.open.take() {
+        if let Some((id, local)) = self.open_decision.take() {
             self.log.append(&ShadowLogLine::skipped(&id, name(&local), skip));
         }
     }
@@ -130,31 +130,35 @@ impl ShadowObserver {
     /// What was being done is lost; a report among it is a hole that nobody knows of.
     pub(super) fn after_panic(&mut self) {
         self.close_open(SkipReason::Stopped);
-        self.blind = true;
+        self.view_incomplete = true;
     }
 
-    async fn judge(&mut self, id: &str, decision: &LocalDecision) -> Option<ShadowLogLine> {
+    async fn compare_with_coordinator(
+        &mut self,
+        id: &str,
+        decision: &LocalDecision,
+    ) -> Option<ShadowLogLine> {
         let local = name(&decision.local);
-        if let Some(skip) = self.not_asking() {
+        if let Some(skip) = self.skip_reason() {
             return Some(ShadowLogLine::skipped(id, local, skip));
         }
         self.read_other_processes();
         self.flush().await;
-        if self.blind || !self.pending.is_empty() {
+        if self.view_incomplete || !self.pending.is_empty() {
             return Some(ShadowLogLine::skipped(id, local, SkipReason::ViewGap));
         }
         match self.ask(decision).await {
             Ok(ShadowOffer::Nothing) => self.compared(id, decision, None),
             Ok(ShadowOffer::Job(named)) => self.compared(id, decision, Some(&named)),
             Ok(ShadowOffer::Lease(stray)) => {
-                self.asking = DryRunState::Stopped;
-                self.health.compares_no_more(ComparisonHalt::DryRunNotHonoured);
-                self.give_back(&stray).await;
+                self.dry_run_state = DryRunState::Stopped;
+                self.health.comparison_halted(ComparisonHalt::DryRunNotHonoured);
+                self.release_stray_lease(&stray).await;
                 Some(ShadowLogLine::skipped(id, local, SkipReason::Stopped))
             }
             Err(failure) if failure.is_unsupported() => {
-                self.asking = DryRunState::Unsupported;
-                self.health.compares_no_more(ComparisonHalt::DryRunUnsupported);
+                self.dry_run_state = DryRunState::Unsupported;
+                self.health.comparison_halted(ComparisonHalt::DryRunUnsupported);
                 let detail = format!(
                     "{}: the coordinator knows no dry run; nothing is compared",
                     failure.kind()
@@ -170,8 +174,8 @@ impl ShadowObserver {
         }
     }
 
-    fn not_asking(&self) -> Option<SkipReason> {
-        match self.asking {
+    fn skip_reason(&self) -> Option<SkipReason> {
+        match self.dry_run_state {
             DryRunState::Comparing => None,
             DryRunState::Unsupported => Some(SkipReason::Unsupported),
             DryRunState::Stopped => Some(SkipReason::Stopped),
@@ -210,7 +214,7 @@ impl ShadowObserver {
     }
 
     /// The one call of this lane that is no shadow call: a lease that nobody asked for is given back, once.
-    async fn give_back(&mut self, stray: &UnrequestedLease) {
+    async fn release_stray_lease(&mut self, stray: &UnrequestedLease) {
         let line =
             |event, detail: &str| ShadowLogLine::lease(event, stray.job.as_deref(), &stray.shown_id, detail);
         let detail = "a dry run was answered with a lease: no more dry runs in this process";
@@ -236,7 +240,9 @@ impl ShadowObserver {
     async fn flush(&mut self) {
         while let Some((job, stage)) = self.pending.first() {
             let told = match self.client(ApiOperation::ShadowReport) {
-                Ok(client) => transition_reporter::tell(&client, &self.log, &self.ledger, &job, stage).await,
+                Ok(client) => {
+                    transition_reporter::report(&client, &self.log, &self.ledger, &job, stage).await
+                }
                 Err(failure) => {
                     self.log.append(&ShadowLogLine::error(
                         transition_reporter::OPERATION,
@@ -257,7 +263,7 @@ impl ShadowObserver {
     /// What a command in another process could not deliver is a hole in the view all the same.
     fn read_other_processes(&mut self) {
         for entry in self.ledger.read_new() {
-            match entry.told {
+            match entry.state {
                 ReportState::Answered => self.pending.answered(&entry.job, entry.stage),
                 ReportState::Unanswered => self.pending.put(entry.job, entry.stage),
             }
@@ -276,7 +282,7 @@ impl ShadowObserver {
             Stage::ALL.into_iter().filter(|stage| stage.is_final()),
         ));
         for (job, entry) in &known {
-            let taken = (entry.told, entry.stage) != (ReportState::Answered, Stage::Inbox);
+            let taken = (entry.state, entry.stage) != (ReportState::Answered, Stage::Inbox);
             let is_here = || queue::stage_of(&self.settings.queue.value, job).is_some();
             if taken && !stages.contains_key(job) && is_here() {
                 // Neither at work at the start nor final: it was in the inbox, wherever it is by now.
@@ -295,7 +301,7 @@ impl ShadowObserver {
             .into_iter()
             .filter(|(job, stage)| {
                 let entry = known.get(job);
-                entry.is_none_or(|entry| (entry.told, entry.stage) != (ReportState::Answered, *stage))
+                entry.is_none_or(|entry| (entry.state, entry.stage) != (ReportState::Answered, *stage))
             })
             .collect();
         // Folders have no order; by name it is at least the same one every time.
@@ -307,20 +313,20 @@ impl ShadowObserver {
 }
 
 /// Lines for the decisions that did not fit into the box, as long as the lane lives.
-pub(super) async fn write_refusals(log: &ShadowLog, mailbox: &LaneMailbox) {
+pub(super) async fn write_dropped_decisions(log: &ShadowLog, mailbox: &LaneMailbox) {
     loop {
-        write_refused(log, mailbox.refused().await);
+        write_dropped(log, mailbox.dropped().await);
     }
 }
 
-fn write_refused(log: &ShadowLog, refused: DroppedDecisions) {
-    let decisions = refused.decisions.iter();
+fn write_dropped(log: &ShadowLog, dropped: DroppedDecisions) {
+    let decisions = dropped.decisions.iter();
     let lines = decisions.map(|(id, local)| ShadowLogLine::skipped(id, name(local), SkipReason::LaneFull));
     log.append_all(&lines.collect::<Vec<_>>());
-    if refused.more > 0 {
+    if dropped.more > 0 {
         log.append(&ShadowLogLine::many_skipped(
             &fresh_key("lane-full"),
-            refused.more,
+            dropped.more,
         ));
     }
 }

@@ -59,7 +59,7 @@ mod tests {
         pending.put(id("alpha"), Stage::Shipped);
         assert_eq!(pending.first(), Some((id("beta"), Stage::Building)));
         pending.answered(&id("beta"), Stage::Building);
-        // An answer to a report that was overtaken settles nothing.
+        // An answer to a report that was coalesced settles nothing.
         pending.answered(&id("alpha"), Stage::Building);
         assert_eq!(pending.first(), Some((id("alpha"), Stage::Shipped)));
         pending.answered(&id("alpha"), Stage::Shipped);

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::change_alarm::ChangeAlarm;
 use super::comparison::{ComparisonVerdict, DivergenceReason};
-use super::log::ShadowLogEvent;
+use super::log::line::ShadowLogEvent;
 use super::observation_span::ObservationSpan;
 use crate::fleet::call_failure::shown;
 

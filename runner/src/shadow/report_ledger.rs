@@ -33,7 +33,7 @@ pub(crate) enum ReportState {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ReportEntry {
-    pub(crate) told: ReportState,
+    pub(crate) state: ReportState,
     pub(crate) job: JobId,
     pub(crate) stage: Stage,
 }
@@ -70,7 +70,7 @@ impl ReportLedger {
         }
         if self.offset > COMPACT_BYTES {
             // Jobs that are back in the inbox need no line: nothing known is the same as free.
-            entries.retain(|_, entry| (entry.told, entry.stage) != (ReportState::Answered, Stage::Inbox));
+            entries.retain(|_, entry| (entry.state, entry.stage) != (ReportState::Answered, Stage::Inbox));
             if let Ok(length) = self.rewrite(&entries) {
                 self.offset = length;
             }
@@ -93,11 +93,11 @@ impl ReportLedger {
             .collect()
     }
 
-    pub(crate) fn note(&self, told: ReportState, job: &JobId, stage: Stage) {
+    pub(crate) fn note(&self, state: ReportState, job: &JobId, stage: Stage) {
         // A ledger that can't be written costs a repeated report later, and no more.
         let _ = open(&self.path).and_then(|mut file| {
             let line = self.line(&ReportEntry {
-                told,
+                state,
                 job: job.clone(),
                 stage,
             });
@@ -132,7 +132,7 @@ impl ReportLedger {
     }
 
     fn line(&self, entry: &ReportEntry) -> String {
-        let told = match entry.told {
+        let told = match entry.state {
             ReportState::Answered => "answered",
             ReportState::Unanswered => "open",
         };
@@ -141,14 +141,14 @@ impl ReportLedger {
 
     fn parse(&self, line: &str) -> Option<ReportEntry> {
         let mut words = line.split(' ');
-        let told = match words.next()? {
+        let state = match words.next()? {
             "answered" => ReportState::Answered,
             "open" => ReportState::Unanswered,
             _ => return None,
         };
         let stage = stage_of_word(words.next()?)?;
         let job = JobId::new(words.next()?).ok()?;
-        (words.next()? == self.view && words.next().is_none()).then_some(ReportEntry { told, job, stage })
+        (words.next()? == self.view && words.next().is_none()).then_some(ReportEntry { state, job, stage })
     }
 }
 
@@ -194,11 +194,11 @@ mod tests {
         let known = second.load();
         assert_eq!(known.len(), 2);
         assert_eq!(
-            (known[&id("alpha")].told, known[&id("alpha")].stage),
+            (known[&id("alpha")].state, known[&id("alpha")].stage),
             (ReportState::Answered, Stage::Shipped)
         );
         assert_eq!(
-            (known[&id("beta")].told, known[&id("beta")].stage),
+            (known[&id("beta")].state, known[&id("beta")].stage),
             (ReportState::Unanswered, Stage::Inbox)
         );
         assert!(second.read_new().is_empty());
@@ -206,7 +206,7 @@ mod tests {
         assert_eq!(
             second.read_new(),
             [ReportEntry {
-                told: ReportState::Unanswered,
+                state: ReportState::Unanswered,
                 job: id("gamma"),
                 stage: Stage::Failed
             }]
@@ -236,7 +236,7 @@ mod tests {
         let settings = settings(folder.path(), "http://127.0.0.1:1");
         let mut ledger = ReportLedger::new(&settings);
         let good = ledger.line(&ReportEntry {
-            told: ReportState::Answered,
+            state: ReportState::Answered,
             job: id("alpha"),
             stage: Stage::Failed,
         });
@@ -254,12 +254,12 @@ mod tests {
         fs::create_dir(folder.path().join(".state")).unwrap();
         let mut ledger = ReportLedger::new(&settings(folder.path(), "http://127.0.0.1:1"));
         let line = ledger.line(&ReportEntry {
-            told: ReportState::Answered,
+            state: ReportState::Answered,
             job: id("alpha"),
             stage: Stage::Failed,
         });
         let back = ledger.line(&ReportEntry {
-            told: ReportState::Answered,
+            state: ReportState::Answered,
             job: id("beta"),
             stage: Stage::Inbox,
         });

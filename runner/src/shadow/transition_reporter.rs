@@ -19,7 +19,7 @@ pub(super) const OPERATION: &str = ApiOperation::ShadowReport.name();
 ///
 /// # Errors
 /// No answer: the report is still due.
-pub(super) async fn tell(
+pub(super) async fn report(
     client: &CoordinatorClient,
     log: &ShadowLog,
     ledger: &ReportLedger,
@@ -29,7 +29,7 @@ pub(super) async fn tell(
     match client.shadow_report(job, stage).await {
         Ok(answer) => {
             ledger.note(ReportState::Answered, job, stage);
-            if let Some(detail) = oddity(&answer, stage) {
+            if let Some(detail) = unexpected_content(&answer, stage) {
                 log.append(&ShadowLogLine::note(
                     ShadowLogEvent::ReportDivergence,
                     Some(job.as_str()),
@@ -51,7 +51,7 @@ pub(super) async fn tell(
 }
 
 /// What in an answer is worth a line. It is noted and never acted on.
-fn oddity(answer: &ShadowReportOutcome, stage: Stage) -> Option<String> {
+fn unexpected_content(answer: &ShadowReportOutcome, stage: Stage) -> Option<String> {
     let reported = stage.wire_name();
     match answer {
         // Said once a job: its later stages are as unknown as its first.
@@ -141,7 +141,7 @@ mod tests {
             ),
             (ShadowReportOutcome::UnknownJob, Stage::Shipped, None),
         ] {
-            assert_eq!(oddity(&answer, stage).as_deref(), detail);
+            assert_eq!(unexpected_content(&answer, stage).as_deref(), detail);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a runner says to a supervisor that is at work. A word is sent in one piece, and may arrive in several.
+//! What a runner says to a supervisor that is at work. A message is sent in one piece, and may arrive in several.
 
 use crate::boot_clock::{BootInstant, KillDeadlines};
 
@@ -31,37 +31,37 @@ impl ControlMessage {
     }
 }
 
-/// Puts words together again.
+/// Puts messages together again.
 #[derive(Debug, Default)]
 pub(super) struct ControlReader {
-    /// The beginning of a word.
+    /// The beginning of a message.
     begun: Vec<u8>,
 }
 
 impl ControlReader {
-    /// The words that are whole now, in their order; what is none is passed over.
-    pub(super) fn hear(&mut self, bytes: &[u8]) -> Vec<ControlMessage> {
+    /// The messages that are whole now, in their order; what is none is passed over.
+    pub(super) fn push(&mut self, bytes: &[u8]) -> Vec<ControlMessage> {
         self.begun.extend_from_slice(bytes);
-        let mut words = Vec::new();
+        let mut messages = Vec::new();
         let mut rest = self.begun.as_slice();
         while let [first, ..] = rest {
             let length = match *first {
                 FENCE => FENCE_BYTES,
                 _ => 1,
             };
-            let Some((word, after)) = rest.split_at_checked(length) else {
+            let Some((message, after)) = rest.split_at_checked(length) else {
                 break;
             };
-            words.extend(read(word));
+            messages.extend(read(message));
             rest = after;
         }
         self.begun = rest.to_vec();
-        words
+        messages
     }
 }
 
-fn read(word: &[u8]) -> Option<ControlMessage> {
-    match word {
+fn read(message: &[u8]) -> Option<ControlMessage> {
+    match message {
         [END] => Some(ControlMessage::End),
         [KILL] => Some(ControlMessage::Kill),
         [FENCE, instants @ ..] => {
@@ -83,17 +83,17 @@ mod tests {
     #[test]
     fn words_are_whole_again_whatever_pieces_they_come_in() {
         let longer = ControlMessage::Deadlines(KillDeadlines {
-            // Both have the bytes of other words in them.
+            // Both have the bytes of other messages in them.
             term_at: BootInstant::of_nanos(u64::from_le_bytes(*b"EKLEKLEK")),
             kill_at: BootInstant::of_nanos(u64::from_le_bytes(*b"LLLLKKKK")),
         });
         let said = [longer, ControlMessage::End, longer, ControlMessage::Kill];
-        let bytes: Vec<u8> = said.iter().flat_map(|word| word.bytes()).collect();
+        let bytes: Vec<u8> = said.iter().flat_map(|message| message.bytes()).collect();
         for piece in 1..=bytes.len() {
             let mut control_reader = ControlReader::default();
             let heard: Vec<ControlMessage> = bytes
                 .chunks(piece)
-                .flat_map(|piece| control_reader.hear(piece))
+                .flat_map(|piece| control_reader.push(piece))
                 .collect();
             assert_eq!(heard, said, "in pieces of {piece}");
         }
@@ -101,6 +101,6 @@ mod tests {
 
     #[test]
     fn what_is_no_word_is_passed_over() {
-        assert_eq!(ControlReader::default().hear(b"?E"), [ControlMessage::End]);
+        assert_eq!(ControlReader::default().push(b"?E"), [ControlMessage::End]);
     }
 }

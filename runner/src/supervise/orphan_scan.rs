@@ -59,12 +59,12 @@ pub(crate) struct OrphanEvidence<'a> {
 }
 
 /// Looks at everything that runs.
-pub(crate) fn look(evidence: OrphanEvidence<'_>) -> io::Result<OrphanScan> {
-    look_again(evidence, &BTreeSet::new())
+pub(crate) fn scan(evidence: OrphanEvidence<'_>) -> io::Result<OrphanScan> {
+    scan_again(evidence, &BTreeSet::new())
 }
 
 /// `known`: proven before. What is about to be gone has no environment any more, and may still hold the lock.
-fn look_again(evidence: OrphanEvidence<'_>, known: &BTreeSet<OrphanProcess>) -> io::Result<OrphanScan> {
+fn scan_again(evidence: OrphanEvidence<'_>, known: &BTreeSet<OrphanProcess>) -> io::Result<OrphanScan> {
     let record = match process_record::read(evidence.root, evidence.record)? {
         RecordReading::Record(record) if !record.runner.is_of_this_boot() => None,
         RecordReading::Record(record) => Some(record),
@@ -120,7 +120,7 @@ pub(crate) fn send_term(orphans: &[OrphanProcess]) {
 pub(crate) fn kill(evidence: OrphanEvidence<'_>) -> io::Result<OrphanScan> {
     let mut known = BTreeSet::new();
     for _ in 0..KILL_ROUNDS_MAX {
-        match look_again(evidence, &known)? {
+        match scan_again(evidence, &known)? {
             OrphanScan::Orphans(orphans) => {
                 orphans
                     .iter()
@@ -132,7 +132,7 @@ pub(crate) fn kill(evidence: OrphanEvidence<'_>) -> io::Result<OrphanScan> {
             other => return Ok(other),
         }
     }
-    look_again(evidence, &known)
+    scan_again(evidence, &known)
 }
 
 /// Until one of them has ended, or for a while.

@@ -1,7 +1,7 @@
 //! The start of a process. Whatever this process ignores, listens to or blocks, the new one has the default action for
 //! every signal.
 //!
-//! Not by `std::process::CliCommand`: what is ignored stays ignored across it, as after `nohup`, behind `&` in a script and
+//! Not by `std::process::Command`: what is ignored stays ignored across it, as after `nohup`, behind `&` in a script and
 //! in some CI agents, and a shell can't set a trap for what was ignored at its start.
 
 use std::collections::BTreeMap;
@@ -11,10 +11,15 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawnp};
-use nix::sys::signal::SigSet;
+use nix::sys::signal::{SigSet, Signal};
 use rustix::process::Pid;
 
 use super::command_request::EnvironmentVariable;
+
+/// Signals that reach a supervisor without being meant for it: `killall aq` and the end of a systemd unit signal every
+/// process there is, and a terminal does so until the session is left. The runner gets them too and gives its orders. If
+/// a supervisor ended by them, nobody would end what it started. They are blocked from its start on.
+pub(super) const BROADCAST_SIGNALS: [Signal; 3] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP];
 
 /// A process to be started in the current folder.
 pub(super) struct ProcessSpawn<'a> {

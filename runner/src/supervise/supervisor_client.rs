@@ -11,12 +11,11 @@ use rustix::io::Errno;
 use rustix::net::SendFlags;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, waitpid};
 
-use super::BROADCAST_SIGNALS;
 use super::command_request::{self, CommandOutcome, CommandSpec, EnvironmentVariable};
 use super::control_message::ControlMessage;
 use super::process_identity::ProcessIdentity;
 use super::process_record;
-use super::process_spawn::{ProcessGroup, ProcessSpawn};
+use super::process_spawn::{BROADCAST_SIGNALS, ProcessGroup, ProcessSpawn};
 use crate::boot_clock::KillDeadlines;
 
 /// The answer is one short line.

@@ -47,7 +47,7 @@ pub(super) struct CommandWatchdog<'a> {
     grace: Duration,
     deadline: Option<Instant>,
     idle: Option<IdleClock>,
-    fence: Option<LeaseDeadline>,
+    lease_deadline: Option<LeaseDeadline>,
     stop_reason: WatchdogStop,
     runner_gone: bool,
 }
@@ -80,7 +80,7 @@ impl<'a> CommandWatchdog<'a> {
     ) -> std::io::Result<CommandWatchdog<'a>> {
         let now = Instant::now();
         let idle = order.idle_timeout_ms.map(Duration::from_millis);
-        let fence = order.fence.map(|ending| {
+        let lease_deadline = order.fence.map(|ending| {
             let alarm = BootTimer::new()?;
             Ok::<_, std::io::Error>(LeaseDeadline { ending, alarm })
         });
@@ -94,7 +94,7 @@ impl<'a> CommandWatchdog<'a> {
                 limit,
                 quiet_since: now,
             }),
-            fence: fence.transpose()?,
+            lease_deadline: lease_deadline.transpose()?,
             stop_reason: WatchdogStop::None,
             runner_gone: false,
         })
@@ -183,8 +183,8 @@ impl<'a> CommandWatchdog<'a> {
         until: Instant,
         of_lease: fn(&KillDeadlines) -> BootInstant,
     ) -> std::io::Result<()> {
-        if let Some(fence) = &self.fence {
-            fence.alarm.set(of_lease(&fence.ending))?;
+        if let Some(lease_deadline) = &self.lease_deadline {
+            lease_deadline.alarm.set(of_lease(&lease_deadline.ending))?;
         }
         while self.look(processes, until)? == PollOutcome::OutputAlone && Instant::now() < until {}
         Ok(())
@@ -200,8 +200,8 @@ impl<'a> CommandWatchdog<'a> {
         if !self.runner_gone {
             descriptors.push(PollFd::from_borrowed_fd(self.socket.as_fd(), PollFlags::IN));
         }
-        if let Some(fence) = &self.fence {
-            descriptors.push(PollFd::new(&fence.alarm, PollFlags::IN));
+        if let Some(lease_deadline) = &self.lease_deadline {
+            descriptors.push(PollFd::new(&lease_deadline.alarm, PollFlags::IN));
         }
         let left = until.saturating_duration_since(Instant::now());
         let limit = Timespec::try_from(left).unwrap_or(Timespec {
@@ -232,8 +232,8 @@ impl<'a> CommandWatchdog<'a> {
 
     /// Whether this instant of the lease has come.
     fn is_over(&self, of_lease: fn(&KillDeadlines) -> BootInstant) -> bool {
-        let fence = self.fence.as_ref();
-        fence.is_some_and(|fence| of_lease(&fence.ending) <= BootInstant::now())
+        let lease_deadline = self.lease_deadline.as_ref();
+        lease_deadline.is_some_and(|lease_deadline| of_lease(&lease_deadline.ending) <= BootInstant::now())
     }
 
     /// Takes in all that the runner has said.
@@ -244,8 +244,8 @@ impl<'a> CommandWatchdog<'a> {
             match socket.read(&mut bytes) {
                 Ok(0) => self.note_runner_gone(),
                 Ok(count) => {
-                    for word in self.control_reader.hear(&bytes[..count]) {
-                        self.take(word);
+                    for message in self.control_reader.push(&bytes[..count]) {
+                        self.take(message);
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -260,14 +260,14 @@ impl<'a> CommandWatchdog<'a> {
         self.stop_reason = self.stop_reason.max(WatchdogStop::RunnerGone);
     }
 
-    fn take(&mut self, word: ControlMessage) {
-        match word {
+    fn take(&mut self, message: ControlMessage) {
+        match message {
             ControlMessage::End => self.stop_reason = self.stop_reason.max(WatchdogStop::End),
             ControlMessage::Kill => self.stop_reason = WatchdogStop::Kill,
             ControlMessage::Deadlines(ending) => {
                 // A renewal may also end the lease earlier: should the runner be stopped then, nobody else would know.
-                if let Some(fence) = &mut self.fence {
-                    fence.ending = ending;
+                if let Some(lease_deadline) = &mut self.lease_deadline {
+                    lease_deadline.ending = ending;
                 }
             }
         }
@@ -303,12 +303,12 @@ mod tests {
     fn what_outweighs_is_not_taken_back_by_what_is_said_later() {
         let (socket, other) = UnixStream::pair().unwrap();
         let mut watchdog = CommandWatchdog::new(&socket, tempfile::tempfile().unwrap(), &order()).unwrap();
-        for (word, stop_reason) in [
+        for (message, stop_reason) in [
             (ControlMessage::End, WatchdogStop::End),
             (ControlMessage::Kill, WatchdogStop::Kill),
             (ControlMessage::End, WatchdogStop::Kill),
         ] {
-            watchdog.take(word);
+            watchdog.take(message);
             assert_eq!(watchdog.stop_reason, stop_reason);
         }
         drop(other);

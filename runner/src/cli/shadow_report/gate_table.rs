@@ -68,10 +68,7 @@ pub(super) fn print(out: &mut impl Write, palette: ColorChoice, gate: &GateRepor
     ] {
         table.row([rule, is, has_to_be]);
     }
-    table.write(
-        out,
-        |row, _, cell| if row == 0 { palette.dim(&cell) } else { cell },
-    )
+    table.write_plain(out, palette)
 }
 
 /// People read powers of ten, not natural logarithms.

@@ -117,9 +117,9 @@ fn what_is_told_names_the_call_its_kind_and_whose_token_was_refused() {
     );
     let mut health = CoordinatorHealth::default();
     let why = ComparisonHalt::DryRunUnsupported;
-    let news = health.compares_no_more(why).unwrap();
+    let news = health.comparison_halted(why).unwrap();
     assert!(news.text("").contains("dry-run-unsupported"));
-    assert_eq!(health.compares_no_more(why), None);
+    assert_eq!(health.comparison_halted(why), None);
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn when_the_next_try_is_due_is_known_until_it_was_made() {
 fn a_record_is_read_as_it_was_written() {
     let mut health = CoordinatorHealth::default();
     health.ended(ASK, Some(&failure(FailureKind::Timeout)), at(0));
-    health.compares_no_more(ComparisonHalt::DryRunNotHonoured);
+    health.comparison_halted(ComparisonHalt::DryRunNotHonoured);
     let text = serde_json::to_string(&health).unwrap();
     let read: CoordinatorHealth = serde_json::from_str(&text).unwrap();
     assert_eq!(serde_json::to_string(&read).unwrap(), text);

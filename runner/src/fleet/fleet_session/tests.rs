@@ -24,7 +24,7 @@ fn with_fleet_session<F: Future<Output = ()>>(
 }
 
 async fn claimed(fleet_session: &mut FleetSession) -> Box<GrantedJob> {
-    fleet_session.ask([], None);
+    fleet_session.request_job([], None);
     match fleet_session.next().await {
         FleetEvent::Claimed(granted) => granted,
         other => panic!("{other:?}"),
@@ -40,9 +40,9 @@ fn a_job_goes_from_claim_to_its_final_report() {
     let coordinator = TestCoordinator::start(answer);
     with_fleet_session(&coordinator, |mut fleet_session| async move {
         let granted = claimed(&mut fleet_session).await;
-        assert!(!fleet_session.holds(&granted.id));
-        fleet_session.keep(&granted);
-        assert!(fleet_session.holds(&granted.id));
+        assert!(!fleet_session.is_lease_valid(&granted.id));
+        fleet_session.start_renewing(&granted);
+        assert!(fleet_session.is_lease_valid(&granted.id));
         fleet_session.report(&granted.id, Stage::Testing);
         fleet_session.finish(&granted.id, Stage::Shipped, ReasonCode::FinishedBefore.into());
         assert!(!fleet_session.is_settled());
@@ -65,8 +65,8 @@ fn shutting_releases_what_is_held() {
     let coordinator = TestCoordinator::start(answer);
     with_fleet_session(&coordinator, |mut fleet_session| async move {
         let granted = claimed(&mut fleet_session).await;
-        fleet_session.keep(&granted);
-        fleet_session.shut(Duration::from_secs(30)).await;
+        fleet_session.start_renewing(&granted);
+        fleet_session.shutdown(Duration::from_secs(30)).await;
     });
     assert_eq!(paths(&coordinator), ["/v1/claims", "/v1/leases/lease-9/release"]);
 }
@@ -76,11 +76,11 @@ fn shutting_gives_back_a_job_that_nobody_took_any_more() {
     let coordinator = TestCoordinator::start(answer);
     let theirs = coordinator.clone();
     with_fleet_session(&coordinator, |fleet_session| async move {
-        fleet_session.ask([], None);
+        fleet_session.request_job([], None);
         while theirs.seen().is_empty() {
             tokio::task::yield_now().await;
         }
-        fleet_session.shut(Duration::from_secs(30)).await;
+        fleet_session.shutdown(Duration::from_secs(30)).await;
     });
     assert_eq!(paths(&coordinator), ["/v1/claims", "/v1/leases/lease-9/release"]);
 }
@@ -89,7 +89,7 @@ fn shutting_gives_back_a_job_that_nobody_took_any_more() {
 fn a_refused_credential_is_named_by_where_it_comes_from() {
     let coordinator = TestCoordinator::start(|_| Some((403, String::from("{}"))));
     with_fleet_session(&coordinator, |mut fleet_session| async move {
-        fleet_session.ask([], None);
+        fleet_session.request_job([], None);
         match fleet_session.next().await {
             FleetEvent::CredentialRefused { problem } => {
                 assert!(

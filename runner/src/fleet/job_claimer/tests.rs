@@ -60,9 +60,9 @@ fn keys(coordinator: &TestCoordinator) -> Vec<String> {
 fn a_job_or_nothing_is_the_answer() {
     let coordinator = coordinator(&[(204, "")]);
     with_claimer(&coordinator, |claimer, mut events| async move {
-        claimer.ask(Vec::new(), None);
+        claimer.request_job(Vec::new(), None);
         assert!(matches!(events.recv().await, Some(FleetEvent::Nothing)));
-        claimer.ask(Vec::new(), None);
+        claimer.request_job(Vec::new(), None);
         match events.recv().await {
             Some(FleetEvent::Claimed(granted)) => {
                 assert_eq!((granted.id.as_str(), granted.proof.fencing_token), ("a", 4));
@@ -79,7 +79,7 @@ fn a_job_or_nothing_is_the_answer() {
 fn a_claim_whose_answer_was_lost_is_repeated_with_its_key_and_recovers_by_itself() {
     let coordinator = coordinator(&[(500, ""), (200, "{\"job\":")]);
     with_claimer(&coordinator, |claimer, mut events| async move {
-        claimer.ask(Vec::new(), None);
+        claimer.request_job(Vec::new(), None);
         assert!(matches!(events.recv().await, Some(FleetEvent::Claimed(_))));
     });
     let keys = keys(&coordinator);
@@ -93,7 +93,7 @@ fn a_key_that_was_decided_on_is_not_used_again() {
         r#"{"type":"urn:x","title":"Gone","status":409,"code":"lease_lost"}"#,
     )]);
     with_claimer(&coordinator, |claimer, mut events| async move {
-        claimer.ask(Vec::new(), None);
+        claimer.request_job(Vec::new(), None);
         assert!(matches!(events.recv().await, Some(FleetEvent::Claimed(_))));
     });
     let keys = keys(&coordinator);
@@ -104,7 +104,7 @@ fn a_key_that_was_decided_on_is_not_used_again() {
 fn a_refused_credential_is_not_hammered() {
     let coordinator = coordinator(&[(401, "{}"), (401, "{}")]);
     with_claimer(&coordinator, |claimer, mut events| async move {
-        claimer.ask(Vec::new(), None);
+        claimer.request_job(Vec::new(), None);
         match events.recv().await {
             Some(FleetEvent::CredentialRefused { problem }) => {
                 assert!(problem.contains("status-401"), "{problem}")
@@ -121,7 +121,7 @@ fn a_job_that_names_no_id_is_given_back_and_another_is_asked_for() {
     let hostile = r#"{"job":{"id":"../a","engine":"sh","body":"true"},"lease":{"id":"lease-8","jobId":"../a","fencingToken":1,"ttlMs":60000}}"#;
     let coordinator = coordinator(Box::leak(Box::new([(200, hostile)])));
     with_claimer(&coordinator, |claimer, mut events| async move {
-        claimer.ask(Vec::new(), None);
+        claimer.request_job(Vec::new(), None);
         assert!(matches!(events.recv().await, Some(FleetEvent::Claimed(_))));
     });
     let paths: Vec<String> = coordinator.seen().into_iter().map(|seen| seen.path).collect();
@@ -142,7 +142,7 @@ fn a_job_that_arrives_after_the_stop_is_given_back() {
     });
     let theirs = coordinator.clone();
     with_claimer(&coordinator, |claimer, _events| async move {
-        claimer.ask(Vec::new(), None);
+        claimer.request_job(Vec::new(), None);
         while theirs.seen().is_empty() {
             tokio::task::yield_now().await;
         }

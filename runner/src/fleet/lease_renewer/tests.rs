@@ -1,4 +1,4 @@
-//! A keeper against a coordinator that answers as it is told. What is asserted is what was said and in which order,
+//! A renewer against a coordinator that answers as it is told. What is asserted is what was said and in which order,
 //! never how long it took.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -38,7 +38,7 @@ fn taken(seen: &RecordedRequest) -> Option<(u16, String)> {
     ))
 }
 
-fn news(stage: Stage) -> StageReport {
+fn report(stage: Stage) -> StageReport {
     StageReport {
         key: fresh_key("report"),
         stage,
@@ -47,7 +47,7 @@ fn news(stage: Stage) -> StageReport {
     }
 }
 
-/// Runs `lease_messages` with a keeper of a lease that lives `ttl_ms`.
+/// Runs `lease_messages` with a renewer of a lease that lives `ttl_ms`.
 fn with_lease_renewer<F: Future<Output = ()>>(
     coordinator: &TestCoordinator,
     ttl_ms: u64,
@@ -70,12 +70,12 @@ fn with_lease_renewer<F: Future<Output = ()>>(
     let terms = LeaseTerms {
         timeout: Duration::from_secs(5),
         grace: GRACE,
-        closing: Duration::from_secs(5),
+        close_time_max: Duration::from_secs(5),
     };
     block_on(async {
         let (sender, events) = mpsc::channel(crate::fleet::fleet_event::EVENTS_MAX);
-        let keeper = LeaseRenewer::start(&Handle::current(), &granted, client, terms, sender);
-        talk(keeper, events).await;
+        let renewer = LeaseRenewer::start(&Handle::current(), &granted, client, terms, sender);
+        talk(renewer, events).await;
     });
 }
 
@@ -89,10 +89,10 @@ async fn settled(events: &mut mpsc::Receiver<FleetEvent>) -> DeliveryOutcome {
 #[test]
 fn stages_are_reported_in_order_with_the_fencing_token_and_the_last_ends_it() {
     let coordinator = TestCoordinator::start(taken);
-    with_lease_renewer(&coordinator, 60_000, |keeper, mut events| async move {
-        keeper.report(news(Stage::Testing));
-        keeper.report(news(Stage::Review));
-        keeper.close(LeaseClose::Final(news(Stage::Shipped)));
+    with_lease_renewer(&coordinator, 60_000, |renewer, mut events| async move {
+        renewer.report(report(Stage::Testing));
+        renewer.report(report(Stage::Review));
+        renewer.close(LeaseClose::Final(report(Stage::Shipped)));
         assert_eq!(settled(&mut events).await, DeliveryOutcome::Delivered);
     });
     let seen = coordinator.seen();
@@ -115,13 +115,13 @@ fn a_lease_is_renewed_while_a_report_hangs() {
         "reports testing" if renewals.load(Ordering::SeqCst) < 4 => None,
         _ => taken(seen),
     });
-    with_lease_renewer(&coordinator, 60_000, |keeper, mut events| async move {
-        keeper.report(news(Stage::Testing));
+    with_lease_renewer(&coordinator, 60_000, |renewer, mut events| async move {
+        renewer.report(report(Stage::Testing));
         // Its answer can't come before four renewals; had they to wait for it, none would come.
         for _ in 0..4 {
-            keeper.confirm();
+            renewer.confirm();
             match events.recv().await {
-                Some(FleetEvent::Confirmed { .. }) => assert!(keeper.holds()),
+                Some(FleetEvent::Confirmed { .. }) => assert!(renewer.is_lease_valid()),
                 other => panic!("{other:?}"),
             }
         }
@@ -131,12 +131,12 @@ fn a_lease_is_renewed_while_a_report_hangs() {
 #[test]
 fn what_runs_under_a_lease_is_told_of_each_renewal() {
     let coordinator = TestCoordinator::start(|_| renewed(60_000));
-    with_lease_renewer(&coordinator, 60_000, |keeper, mut events| async move {
+    with_lease_renewer(&coordinator, 60_000, |renewer, mut events| async move {
         let (sender, told) = std::sync::mpsc::channel();
-        keeper.guard(Box::new(move |ending| sender.send(ending).unwrap()));
+        renewer.set_deadline_listener(Box::new(move |ending| sender.send(ending).unwrap()));
         let first = told.try_recv().unwrap();
-        assert_eq!(first, keeper.ending());
-        keeper.confirm();
+        assert_eq!(first, renewer.kill_deadlines());
+        renewer.confirm();
         assert!(matches!(events.recv().await, Some(FleetEvent::Confirmed { .. })));
         let next = told.try_recv().unwrap();
         assert!(next.term_at > first.term_at && next.kill_at > first.kill_at);
@@ -146,9 +146,9 @@ fn what_runs_under_a_lease_is_told_of_each_renewal() {
 #[test]
 fn a_lease_that_cannot_be_renewed_is_given_up_before_its_deadline() {
     let coordinator = TestCoordinator::start(|_| None);
-    with_lease_renewer(&coordinator, 1_000, |keeper, mut events| async move {
+    with_lease_renewer(&coordinator, 1_000, |renewer, mut events| async move {
         match events.recv().await {
-            Some(FleetEvent::LeaseLost { .. }) => assert!(!keeper.holds()),
+            Some(FleetEvent::LeaseLost { .. }) => assert!(!renewer.is_lease_valid()),
             other => panic!("{other:?}"),
         }
     });
@@ -161,16 +161,16 @@ fn a_refused_renewal_is_a_lost_lease_and_then_one_quarantine_and_no_report() {
         "renew" => Some((409, problem.to_owned())),
         _ => taken(seen),
     });
-    with_lease_renewer(&coordinator, 60_000, |keeper, mut events| async move {
-        keeper.confirm();
+    with_lease_renewer(&coordinator, 60_000, |renewer, mut events| async move {
+        renewer.confirm();
         match events.recv().await {
             Some(FleetEvent::LeaseLost { reason, .. }) => {
                 assert!(reason.contains("lease_lost"), "{reason}");
             }
             other => panic!("{other:?}"),
         }
-        keeper.report(news(Stage::Testing));
-        keeper.close(LeaseClose::Quarantine(news(Stage::Quarantine)));
+        renewer.report(report(Stage::Testing));
+        renewer.close(LeaseClose::Quarantine(report(Stage::Quarantine)));
         assert_eq!(settled(&mut events).await, DeliveryOutcome::Delivered);
     });
     let briefs: Vec<String> = coordinator.seen().iter().map(brief).collect();
@@ -184,8 +184,8 @@ fn a_404_that_is_not_the_coordinators_own_loses_no_lease() {
         0 => Some((404, String::from("{}"))),
         _ => renewed(3_000),
     });
-    with_lease_renewer(&coordinator, 3_000, |keeper, mut events| async move {
-        keeper.confirm();
+    with_lease_renewer(&coordinator, 3_000, |renewer, mut events| async move {
+        renewer.confirm();
         match events.recv().await {
             Some(FleetEvent::Confirmed { .. }) => {}
             other => panic!("{other:?}"),
@@ -200,8 +200,8 @@ fn a_lost_answer_to_a_report_is_asked_for_again_with_the_same_key() {
         0 => Some((500, String::new())),
         _ => taken(seen),
     });
-    with_lease_renewer(&coordinator, 60_000, |keeper, mut events| async move {
-        keeper.close(LeaseClose::Final(news(Stage::Failed)));
+    with_lease_renewer(&coordinator, 60_000, |renewer, mut events| async move {
+        renewer.close(LeaseClose::Final(report(Stage::Failed)));
         assert_eq!(settled(&mut events).await, DeliveryOutcome::Delivered);
     });
     let keys: Vec<String> = coordinator
@@ -217,10 +217,10 @@ fn a_lost_answer_to_a_report_is_asked_for_again_with_the_same_key() {
 fn a_lease_that_is_not_needed_is_released_and_a_loop_that_is_gone_releases_it_too() {
     for close in [true, false] {
         let coordinator = TestCoordinator::start(taken);
-        with_lease_renewer(&coordinator, 60_000, |keeper, mut events| async move {
+        with_lease_renewer(&coordinator, 60_000, |renewer, mut events| async move {
             match close {
-                true => keeper.close(LeaseClose::Release(fresh_key("release"))),
-                false => drop(keeper),
+                true => renewer.close(LeaseClose::Release(fresh_key("release"))),
+                false => drop(renewer),
             }
             assert_eq!(settled(&mut events).await, DeliveryOutcome::Delivered);
         });

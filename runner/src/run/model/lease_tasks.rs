@@ -28,7 +28,7 @@ impl ModelWorld {
         let terms = LeaseTerms {
             timeout: Duration::from_millis(LIMIT_MS),
             grace: Duration::from_millis(GRACE_MS),
-            closing: CLOSING,
+            close_time_max: CLOSING,
         };
         let lease_machine = LeaseStateMachine::new(granted.time, terms, token.fence);
         let kept = ModelKeptLease {
@@ -96,7 +96,7 @@ impl ModelWorld {
                         LIMIT_MS,
                     );
                 }
-                LeaseEffect::Abandon => {
+                LeaseEffect::CancelRequest => {
                     if let Some(kept) = self.process(host).kept.get_mut(&token) {
                         kept.request_number += 1;
                     }
@@ -251,11 +251,11 @@ impl ModelWorld {
                 outbox_delivery::DeliveryEffect::Send(outbox_item) => {
                     let token = token_of_lease(&outbox_item.proof);
                     self.check_order(host, token);
-                    self.check_request(host, token, &outbox_item.word, false);
+                    self.check_request(host, token, &outbox_item.request, false);
                     let process = self.process(host);
                     process.request_number += 1;
                     let request_number = process.request_number;
-                    let request = self.request(token, &outbox_item.word, request_number);
+                    let request = self.request(token, &outbox_item.request, request_number);
                     self.send(
                         host,
                         ModelCaller::OutboxDelivery { request_number },
@@ -283,7 +283,7 @@ pub(super) fn news(stage: Stage, key: &str) -> StageReport {
 
 /// As the office does.
 pub(super) fn closing(letter: &OutboxEntry) -> LeaseClose {
-    match outbox_sender::word(letter).unwrap() {
+    match outbox_sender::lease_request(letter).unwrap() {
         LeaseRequest::Report(news) => LeaseClose::Final(news),
         LeaseRequest::Quarantine(news) => LeaseClose::Quarantine(news),
         LeaseRequest::Release(key) => LeaseClose::Release(key),

@@ -35,8 +35,8 @@ fn figures(agree: u64, diverge: u64, missing: u64) -> ShadowFigures {
     }
 }
 
-fn judge(figures: &ShadowFigures) -> GateReport {
-    super::judge(figures, &TimeZone::UTC)
+fn decide(figures: &ShadowFigures) -> GateReport {
+    super::decide(figures, &TimeZone::UTC)
 }
 
 fn with_reason(mut figures: ShadowFigures, reason: &str, count: u64) -> ShadowFigures {
@@ -80,7 +80,7 @@ fn so_many_decisions_are_needed_for_so_many_disagreements() {
 #[test]
 fn a_coordinator_is_held_from_so_many_disagreements_on() {
     for (disagree, of) in [(4, 20), (5, 50), (6, 100), (9, 200), (13, 449), (22, 1000)] {
-        let verdict = |disagree| judge(&figures(of - disagree, disagree, 0)).verdict;
+        let verdict = |disagree| decide(&figures(of - disagree, disagree, 0)).verdict;
         assert_eq!(verdict(disagree), GateVerdict::Hold, "{disagree} of {of}");
         assert_ne!(
             verdict(disagree - 1),
@@ -92,40 +92,40 @@ fn a_coordinator_is_held_from_so_many_disagreements_on() {
 
 #[test]
 fn no_data_is_never_a_pass() {
-    let gate = judge(&ShadowFigures::default());
+    let gate = decide(&ShadowFigures::default());
     assert_eq!(
         (gate.verdict, gate.needed),
         (GateVerdict::Inconclusive, Some(449))
     );
-    assert_eq!(judge(&figures(0, 0, 5000)).verdict, GateVerdict::Inconclusive);
+    assert_eq!(decide(&figures(0, 0, 5000)).verdict, GateVerdict::Inconclusive);
 }
 
 #[test]
 fn enough_agreement_promotes_and_one_less_says_how_much_is_missing() {
-    assert_eq!(judge(&figures(449, 0, 0)).verdict, GateVerdict::Promote);
-    let gate = judge(&figures(448, 0, 0));
+    assert_eq!(decide(&figures(449, 0, 0)).verdict, GateVerdict::Promote);
+    let gate = decide(&figures(448, 0, 0));
     assert_eq!(gate.verdict, GateVerdict::Inconclusive);
     assert_eq!(gate.reasons, ["need 1 more clean decisions"]);
-    assert_eq!(judge(&figures(600, 1, 0)).needed, Some(82));
+    assert_eq!(decide(&figures(600, 1, 0)).needed, Some(82));
     // So many that a single term of the sum is nothing to a float.
-    assert_eq!(judge(&figures(100_000, 2, 0)).verdict, GateVerdict::Promote);
+    assert_eq!(decide(&figures(100_000, 2, 0)).verdict, GateVerdict::Promote);
 }
 
 #[test]
 fn one_answer_that_would_have_done_harm_holds_and_a_tie_does_not() {
     for reason in HARMFUL {
-        let gate = judge(&with_reason(figures(2000, 1, 0), &reason.to_string(), 1));
+        let gate = decide(&with_reason(figures(2000, 1, 0), &reason.to_string(), 1));
         assert_eq!(gate.verdict, GateVerdict::Hold, "{reason}");
     }
     let mut leaked = figures(2000, 0, 0);
     leaked.stray_leases = 1;
-    assert_eq!(judge(&leaked).verdict, GateVerdict::Hold);
+    assert_eq!(decide(&leaked).verdict, GateVerdict::Hold);
     assert_eq!(
-        judge(&with_reason(figures(2000, 1, 0), "order", 1)).verdict,
+        decide(&with_reason(figures(2000, 1, 0), "order", 1)).verdict,
         GateVerdict::Promote
     );
     assert_eq!(
-        judge(&with_reason(figures(400, 100, 0), "tie", 100)).verdict,
+        decide(&with_reason(figures(400, 100, 0), "tie", 100)).verdict,
         GateVerdict::Promote
     );
 }
@@ -133,14 +133,14 @@ fn one_answer_that_would_have_done_harm_holds_and_a_tie_does_not() {
 #[test]
 fn what_could_not_be_compared_keeps_the_gate_shut() {
     // 2000 of 2041 are 97.99 %.
-    let gate = judge(&figures(2000, 0, 41));
+    let gate = decide(&figures(2000, 0, 41));
     assert_eq!(gate.verdict, GateVerdict::Inconclusive);
     assert!(
         gate.reasons[0].starts_with("coverage is 0.9799"),
         "{:?}",
         gate.reasons
     );
-    assert_eq!(judge(&figures(2000, 0, 40)).verdict, GateVerdict::Promote);
+    assert_eq!(decide(&figures(2000, 0, 40)).verdict, GateVerdict::Promote);
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn the_alarm_holds_and_a_short_span_is_inconclusive_whatever_else_is_well() {
     let mut declined = figures(5000, 25, 0);
     (0..5000).for_each(|_| declined.alarm.note(true));
     (0..25).for_each(|_| declined.alarm.note(false));
-    let gate = judge(&declined);
+    let gate = decide(&declined);
     assert_eq!(gate.verdict, GateVerdict::Hold);
     assert_eq!(
         gate.reasons,
@@ -158,16 +158,16 @@ fn the_alarm_holds_and_a_short_span_is_inconclusive_whatever_else_is_well() {
     );
     let one_more = gate.alarm.needed.unwrap() - 1;
     (0..one_more).for_each(|_| declined.alarm.note(true));
-    assert_eq!(judge(&declined).alarm.needed, Some(1));
+    assert_eq!(decide(&declined).alarm.needed, Some(1));
     declined.alarm.note(true);
-    assert_eq!(judge(&declined).verdict, GateVerdict::Promote);
+    assert_eq!(decide(&declined).verdict, GateVerdict::Promote);
 
     let mut short = figures(449, 0, 0);
     short.span = ObservationSpan::default();
-    assert_eq!(judge(&short).verdict, GateVerdict::Inconclusive);
+    assert_eq!(decide(&short).verdict, GateVerdict::Inconclusive);
     short.span.note(Some("2026-01-01T00:00:00Z"), Timestamp::MAX);
     short.span.note(Some("2026-01-01T23:00:00.5Z"), Timestamp::MAX);
-    let gate = judge(&short);
+    let gate = decide(&short);
     assert_eq!(gate.verdict, GateVerdict::Inconclusive);
     assert_eq!(
         gate.reasons,
@@ -177,6 +177,6 @@ fn the_alarm_holds_and_a_short_span_is_inconclusive_whatever_else_is_well() {
 
 #[test]
 fn where_no_decline_shows_the_last_decisions_are_all_of_them() {
-    let last = judge(&figures(448, 1, 0)).alarm.last;
+    let last = decide(&figures(448, 1, 0)).alarm.last;
     assert_eq!(last, DecisionRun { disagree: 1, of: 449 });
 }

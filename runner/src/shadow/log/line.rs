@@ -1,9 +1,8 @@
 //! One line of the shadow log: what it can say, and in which fields. Writing it is the log's business.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::rotation::PartRange;
 use crate::fleet::call_failure::{CallFailure, shown};
 use crate::fleet::wire;
 use crate::shadow::comparison::{ComparisonVerdict, DecisionComparison, DivergenceReason};
@@ -43,6 +42,13 @@ pub(crate) enum SkipReason {
     Stopped,
     /// The coordinator decides from now on: there is nothing left to compare.
     Route,
+}
+
+/// The numbers of the parts that a file continues. Those of them that are not there were pruned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PartRange {
+    pub(super) first: u64,
+    pub(super) last: u64,
 }
 
 /// One line; fields that say nothing are left out, but for the five that every line has.

@@ -15,22 +15,15 @@ use std::time::SystemTime;
 
 use jiff::Timestamp;
 use rustix::fs::RenameFlags;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use super::line::{ShadowLogEvent, ShadowLogLine};
+use super::line::{PartRange, ShadowLogEvent, ShadowLogLine};
 use crate::queue_root::QueueRoot;
 use crate::settings::LogSettings;
 use crate::shadow::{gate, report};
 
 /// No first line that names parts is longer.
 const FIRST_LINE_MAX: usize = 1024;
-
-/// The numbers of the parts that a file continues. Those of them that are not there were pruned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct PartRange {
-    first: u64,
-    last: u64,
-}
 
 /// The start of a line that names parts, as far as that is read back.
 #[derive(Deserialize)]

@@ -169,7 +169,7 @@ fn a_command_mirrors_its_own_transitions() {
     assert_eq!(coordinator.briefly(), ["a queued", "b failed"]);
     assert!(log(queue.path()).is_empty());
     assert_eq!(
-        ReportLedger::new(&settings).load()[&id("b")].told,
+        ReportLedger::new(&settings).load()[&id("b")].state,
         ReportState::Answered
     );
 }
@@ -184,7 +184,7 @@ fn a_command_that_is_not_heard_says_so_and_leaves_the_rest_for_later() {
     assert_eq!(briefly(queue.path()), ["shadow-error a - timeout"]);
     let known = ReportLedger::new(&settings).load();
     assert_eq!(
-        (known[&id("a")].told, known[&id("b")].told),
+        (known[&id("a")].state, known[&id("b")].state),
         (ReportState::Unanswered, ReportState::Unanswered)
     );
 }

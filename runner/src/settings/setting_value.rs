@@ -1,0 +1,107 @@
+//! One value with where it was found, before and after it is understood.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use super::error::{SettingsError, shown};
+
+/// A value, and who set it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SettingValue<T> {
+    pub(crate) value: T,
+    pub(crate) origin: SettingOrigin,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum SettingOrigin {
+    Default,
+    File(PathBuf),
+    Environment(&'static str),
+    Flag(&'static str),
+}
+
+impl SettingOrigin {
+    /// For messages: what set this key of `[fleet]`.
+    pub(crate) fn of_fleet_key(&self, key: &str) -> String {
+        match self {
+            SettingOrigin::File(path) => format!("`{key}` under [fleet] in {}", path.display()),
+            SettingOrigin::Default | SettingOrigin::Environment(_) | SettingOrigin::Flag(_) => {
+                self.to_string()
+            }
+        }
+    }
+}
+
+impl fmt::Display for SettingOrigin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SettingOrigin::Default => formatter.write_str("default"),
+            SettingOrigin::File(path) => write!(formatter, "{}", path.display()),
+            SettingOrigin::Environment(name) | SettingOrigin::Flag(name) => formatter.write_str(name),
+        }
+    }
+}
+
+/// A value as it was typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum TypedValue {
+    Bool(bool),
+    Integer(i64),
+    Text(String),
+    List(Vec<String>),
+}
+
+impl fmt::Display for TypedValue {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TypedValue::Bool(value) => write!(formatter, "{value}"),
+            TypedValue::Integer(value) => write!(formatter, "{value}"),
+            TypedValue::Text(value) => formatter.write_str(value),
+            TypedValue::List(values) => formatter.write_str(&values.join(",")),
+        }
+    }
+}
+
+/// A value as it was typed, with where it was found and how to name it in a message.
+#[derive(Debug, Clone)]
+pub(crate) struct RawSetting {
+    pub(crate) typed: TypedValue,
+    pub(crate) origin: SettingOrigin,
+    pub(crate) name: String,
+}
+
+impl RawSetting {
+    pub(super) fn refuse(&self, want: &str) -> SettingsError {
+        SettingsError::BadValue {
+            name: self.name.clone(),
+            value: shown(&self.typed.to_string()),
+            want: want.to_owned(),
+        }
+    }
+
+    /// The text of it; anything but text is no valid value where this is asked, and reads as empty.
+    pub(crate) fn text(&self) -> &str {
+        match &self.typed {
+            TypedValue::Text(text) => text,
+            TypedValue::Bool(_) | TypedValue::Integer(_) | TypedValue::List(_) => "",
+        }
+    }
+
+    /// A list, or the parts of a text between its commas.
+    pub(crate) fn list(&self) -> Vec<&str> {
+        match &self.typed {
+            TypedValue::List(values) => values.iter().map(String::as_str).collect(),
+            other => {
+                let text = match other {
+                    TypedValue::Text(text) => text.as_str(),
+                    // No name is empty, so that this is refused where names are parsed.
+                    _ => return vec![""],
+                };
+                text.split(',')
+                    .map(str::trim)
+                    .filter(|part| !part.is_empty())
+                    .collect()
+            }
+        }
+    }
+}
