@@ -121,6 +121,28 @@ pub(crate) fn truncate_to_width(line: &str, width: usize) -> String {
     fits.collect()
 }
 
+/// The lines of a text that go behind a label of `indent` columns: broken between words where standard output is a
+/// terminal. A program gets one line.
+pub(crate) fn wrap(text: &str, indent: usize) -> String {
+    if !stdout().is_terminal() {
+        return text.to_owned();
+    }
+    let width = columns(&stdout()).saturating_sub(indent);
+    let (mut wrapped, mut used) = (String::new(), 0);
+    for word in text.split(' ') {
+        if used > 0 && used + 1 + word.width() > width {
+            wrapped += &format!("\n{:indent$}", "");
+            used = 0;
+        } else if used > 0 {
+            wrapped.push(' ');
+            used += 1;
+        }
+        wrapped += word;
+        used += word.width();
+    }
+    wrapped
+}
+
 /// Rows under a heading, each column as wide as its widest cell.
 #[derive(Debug)]
 pub(crate) struct TextTable {

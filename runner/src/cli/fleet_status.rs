@@ -3,6 +3,7 @@
 //!
 //! With `AQ_FLEET=0` it makes no connection (clause F-1). It shows where the token comes from, never the token.
 
+use std::fmt::Display;
 use std::io::{self, Write, stdout};
 
 use serde::Serialize;
@@ -17,8 +18,8 @@ use crate::fleet::client::CoordinatorClient;
 use crate::fleet::route_permissions::{POWERS_NOTICE, RoutePermissions};
 use crate::mode::{Mode, SwitchState};
 use crate::run::{RunnerRecord, runners_at_work};
-use crate::settings::{FlagLine, Settings};
-use crate::terminal::{ColorChoice, escape_control};
+use crate::settings::{FlagLine, SettingValue, Settings};
+use crate::terminal::{ColorChoice, escape_control, wrap};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  AQ_FLEET=1 AQ_FLEET_URL=https://fleet.example.org aq fleet-status")]
@@ -56,6 +57,15 @@ struct FleetOverview {
 struct ShownSetting {
     value: String,
     origin: String,
+}
+
+impl ShownSetting {
+    fn of<T: Display>(setting: &SettingValue<T>) -> ShownSetting {
+        ShownSetting {
+            value: setting.value.to_string(),
+            origin: setting.origin.to_string(),
+        }
+    }
 }
 
 /// What came of asking the coordinator.
@@ -98,22 +108,13 @@ fn overview(settings: &Settings) -> Result<FleetOverview, CliError> {
     Ok(FleetOverview {
         mode: settings.mode.to_string(),
         flags: settings.describe_flags(),
-        url: fleet.url.as_ref().map(|url| ShownSetting {
-            value: url.value.to_string(),
-            origin: url.origin.to_string(),
-        }),
-        factory: ShownSetting {
-            value: settings.factory_id.value.to_string(),
-            origin: settings.factory_id.origin.to_string(),
-        },
+        url: fleet.url.as_ref().map(ShownSetting::of),
+        factory: ShownSetting::of(&settings.factory_id),
         caps,
         route: RoutePermissions::of(&settings.route, &engines),
         token: fleet.token.as_ref().map(|token| token.origin.to_string()),
         authorities: fleet.authorities.to_string(),
-        insecure: ShownSetting {
-            value: fleet.insecure.value.to_string(),
-            origin: fleet.insecure.origin.to_string(),
-        },
+        insecure: ShownSetting::of(&fleet.insecure),
         timeout_ms: millis(fleet.timeout.value),
         drain_ms: millis(fleet.drain.value),
         warnings: settings.warnings(),
@@ -161,12 +162,8 @@ fn ask(settings: &Settings) -> Result<CoordinatorContact, CliError> {
 
 fn print(out: &mut impl Write, palette: ColorChoice, overview: &FleetOverview) -> io::Result<()> {
     let mut fact = |label: &str, text: &str| {
-        writeln!(
-            out,
-            "{} {}",
-            palette.dim(&format!("{label:<12}")),
-            escape_control(text)
-        )
+        let label = palette.dim(&format!("{label:<12}"));
+        writeln!(out, "{label} {}", wrap(&escape_control(text), 13))
     };
     let sourced = |found: &ShownSetting| format!("{}  ({})", found.value, found.origin);
     fact("mode", &overview.mode)?;

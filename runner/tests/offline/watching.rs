@@ -183,3 +183,29 @@ fn the_output_of_a_job_does_not_steer_the_terminal_that_it_is_shown_on() {
     assert_eq!(text, "\\u{1b}]0;title\\u{7}\tred\r\n");
     assert_eq!(rig.aq(&["logs", "a"]).stdout, "\x1b]0;title\x07\tred\r\n");
 }
+
+#[test]
+fn a_long_fact_of_fleet_status_is_wrapped_on_a_terminal_and_one_line_for_a_program() {
+    let rig = Rig::new();
+    assert_eq!(rig.aq(&["init"]).code, 0);
+    let settings =
+        "[route]\nallow_commands = [\"make check-everything\", \"make test\", \"git push origin main\"]\n";
+    std::fs::write(rig.queue("aq.toml"), settings).unwrap();
+    let (screen, run) = start(&rig, &["fleet-status"], "xterm");
+    let text = end(screen, run);
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines.iter().all(|line| line.chars().count() <= 80), "{text}");
+    let first = lines.iter().position(|line| line.starts_with("route ")).unwrap();
+    let further = lines[first + 1..]
+        .iter()
+        .take_while(|line| line.starts_with("             "));
+    let wrapped: Vec<&str> = [&lines[first]]
+        .into_iter()
+        .chain(further)
+        .map(|line| line[13..].trim_end())
+        .collect();
+    let told = rig.aq(&["fleet-status"]).stdout;
+    let told = told.lines().find(|line| line.starts_with("route ")).unwrap();
+    assert_eq!(wrapped.join(" "), told[13..]);
+    assert!(wrapped.len() > 1, "{text}");
+}
