@@ -1,10 +1,11 @@
-//! How a process ends, and the one place that turns it into a number.
+//! How a process of `aq` ends, and the one place that turns it into a number (`docs/exit-codes.md`).
 
 use std::process::ExitCode;
 
 /// A signal that ends `aq run` in an orderly way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StopSignal {
+    /// SIGINT.
     Interrupt,
     /// SIGTERM, or SIGHUP.
     Terminate,
@@ -12,13 +13,15 @@ pub(crate) enum StopSignal {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ProgramExit {
+    /// The command did what it was asked for, and what it was asked about holds.
     Done,
-    /// The operation failed.
+    /// The operation failed, or what was asked about does not hold.
     Failed,
-    /// Wrong usage or configuration; nothing was done.
+    /// The usage or the configuration is wrong; nothing was done.
     Usage,
-    /// A gate without enough data.
+    /// The gate has too little data to decide.
     Inconclusive,
+    /// A signal ended the process in an orderly way.
     Stopped(StopSignal),
 }
 
