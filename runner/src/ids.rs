@@ -78,6 +78,14 @@ id_type!(
     LeaseId
 );
 
+/// 128 random bits in hexadecimal digits, so that no other process has the same.
+pub(crate) fn random_hex() -> String {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    // Two independently seeded hashers are 128 bits from the system's generator.
+    let [high, low] = [(); 2].map(|()| RandomState::new().build_hasher().finish());
+    format!("{high:016x}{low:016x}")
+}
+
 /// The holder's proof, sent with every call about a lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LeaseProof {

@@ -31,7 +31,7 @@ pub(crate) use error::SettingsError;
 pub(crate) use global_flags::GlobalFlags;
 pub(crate) use reload::{ReloadOutcome, SettingsReloader};
 pub(crate) use route_settings::{AllowedCommands, RouteSettings};
-pub(crate) use setting_value::{SettingOrigin, SettingValue};
+pub(crate) use setting_value::SettingValue;
 
 use crate::duration_text::DAY;
 use crate::ids::{Capability, FactoryId};
@@ -131,15 +131,10 @@ impl Settings {
             environment,
             file: &empty,
         };
-        let queue = sources
-            .find_path(known_keys::QUEUE, flags.queue.as_deref())?
-            .map_or(
-                SettingValue {
-                    value: PathBuf::from("./queue"),
-                    origin: SettingOrigin::Default,
-                },
-                |(setting, _)| setting,
-            );
+        let queue = match sources.find_path(known_keys::QUEUE, flags.queue.as_deref())? {
+            Some((setting, _)) => setting,
+            None => SettingValue::default_of(PathBuf::from("./queue")),
+        };
         let file = ConfigFile::read(&queue.value)?;
         Settings::resolve_from(flags, environment, queue, &file)
     }
@@ -241,28 +236,20 @@ impl FleetSettings {
         fleet: &SettingValue<SwitchState>,
     ) -> Result<FleetSettings, SettingsError> {
         let url = match sources.find_filled(known_keys::URL, flags.fleet_url.as_deref())? {
-            Some(raw) => Some(SettingValue {
-                value: value_parsers::url(&raw)?,
-                origin: raw.origin,
-            }),
+            Some(raw) => Some(raw.read(value_parsers::url)?),
             None if fleet.value == SwitchState::On => {
                 let switch = fleet.origin.of_fleet_key("enabled");
                 return Err(SettingsError::UrlMissing { switch });
             }
             None => None,
         };
-        let limit = |key, flag: &Option<String>, read: fn(&RawSetting) -> Result<Duration, SettingsError>| {
-            match sources.find_filled(key, flag.as_deref())? {
-                Some(raw) => Ok(SettingValue {
-                    value: read(&raw)?,
-                    origin: raw.origin,
-                }),
-                None => Ok(SettingValue {
-                    value: Duration::from_secs(5),
-                    origin: SettingOrigin::Default,
-                }),
-            }
-        };
+        let limit =
+            |key, flag: &Option<String>, parse: fn(&RawSetting) -> Result<Duration, SettingsError>| {
+                match sources.find_filled(key, flag.as_deref())? {
+                    Some(raw) => raw.read(parse),
+                    None => Ok(SettingValue::default_of(Duration::from_secs(5))),
+                }
+            };
         let found = ResolvedToken::resolve(sources, flags, fleet.value)?;
         Ok(FleetSettings {
             url,
@@ -295,18 +282,12 @@ fn factory_id(
     flags: &GlobalFlags,
 ) -> Result<SettingValue<FactoryId>, SettingsError> {
     if let Some(raw) = sources.find_filled(known_keys::FACTORY_ID, flags.factory_id.as_deref())? {
-        return Ok(SettingValue {
-            value: value_parsers::factory_id(&raw)?,
-            origin: raw.origin,
-        });
+        return raw.read(value_parsers::factory_id);
     }
     let host = rustix::system::uname();
     let host = host.nodename().to_string_lossy();
     match value_parsers::factory_id_of_host(&host) {
-        Some(value) => Ok(SettingValue {
-            value,
-            origin: SettingOrigin::Default,
-        }),
+        Some(value) => Ok(SettingValue::default_of(value)),
         None => Err(SettingsError::BadValue {
             name: String::from("the host's name"),
             value: error::shown(&host),

@@ -13,14 +13,14 @@ const OUTAGE_MAX: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone)]
 pub(crate) struct Backoff {
     failures: u32,
-    random: u64,
+    random: fastrand::Rng,
 }
 
 impl Backoff {
     pub(crate) fn new(seed: u64) -> Backoff {
         Backoff {
             failures: 0,
-            random: seed,
+            random: fastrand::Rng::with_seed(seed),
         }
     }
 
@@ -29,22 +29,13 @@ impl Backoff {
         let step = FIRST.saturating_mul(1 << self.failures.min(16)).min(CAP);
         self.failures = self.failures.saturating_add(1);
         // The upper half of the step, to the thousandth.
-        let part = u32::try_from(self.next_random() % 1000).unwrap_or(0);
+        let part = self.random.u32(..1000);
         let wait = step / 2 + step / 2 * part / 1000;
         wait.max(retry_after.unwrap_or_default())
     }
 
     pub(crate) fn succeeded(&mut self) {
         self.failures = 0;
-    }
-
-    /// splitmix64: even spread from any seed, and no dependency for it.
-    fn next_random(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.random;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
     }
 }
 

@@ -22,7 +22,7 @@ use super::coordinator_health::ApiOperation;
 use super::health_reporter::HealthReporter;
 use super::wire::{self, ClaimRequest, LeaseHolder, QuarantineRequest, ReportRequest};
 pub(crate) use crate::ids::LeaseProof;
-use crate::ids::{Capability, FactoryId, JobId};
+use crate::ids::{Capability, FactoryId, JobId, random_hex};
 use crate::job_reason::{JobReason, ReasonCode};
 use crate::settings::{BearerToken, Settings};
 use crate::stage::Stage;
@@ -331,14 +331,9 @@ pub(crate) struct StageReport {
 
 /// A key that no other request has, for the requests that must take effect once.
 pub(crate) fn fresh_key(operation: &str) -> Arc<str> {
-    use std::hash::{BuildHasher, Hasher, RandomState};
-    // Two independently seeded hashers are 128 bits from the system's generator.
-    let [high, low] = [(); 2].map(|()| RandomState::new().build_hasher().finish());
     let now_ms = jiff::Timestamp::now().as_millisecond();
-    Arc::from(format!(
-        "{operation}-{now_ms:x}-{}-{high:016x}{low:016x}",
-        std::process::id()
-    ))
+    let process = std::process::id();
+    Arc::from(format!("{operation}-{now_ms:x}-{process}-{}", random_hex()))
 }
 
 fn words(caps: &[Capability]) -> Vec<String> {

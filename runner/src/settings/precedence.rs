@@ -74,14 +74,8 @@ impl SettingSources<'_> {
         flag: &Option<String>,
     ) -> Result<SettingValue<SwitchState>, SettingsError> {
         match self.find(key, flag.as_deref())? {
-            Some(raw) => Ok(SettingValue {
-                value: value_parsers::switch(&raw)?,
-                origin: raw.origin,
-            }),
-            None => Ok(SettingValue {
-                value: SwitchState::Off,
-                origin: SettingOrigin::Default,
-            }),
+            Some(raw) => raw.read(value_parsers::switch),
+            None => Ok(SettingValue::default_of(SwitchState::Off)),
         }
     }
 

@@ -12,6 +12,14 @@ pub(crate) struct SettingValue<T> {
     pub(crate) origin: SettingOrigin,
 }
 
+impl<T> SettingValue<T> {
+    /// What counts where nobody set it.
+    pub(super) fn default_of(value: T) -> SettingValue<T> {
+        let origin = SettingOrigin::Default;
+        SettingValue { value, origin }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SettingOrigin {
     Default,
@@ -71,6 +79,15 @@ pub(crate) struct RawSetting {
 }
 
 impl RawSetting {
+    pub(super) fn read<T>(
+        self,
+        parse: impl FnOnce(&RawSetting) -> Result<T, SettingsError>,
+    ) -> Result<SettingValue<T>, SettingsError> {
+        let value = parse(&self)?;
+        let origin = self.origin;
+        Ok(SettingValue { value, origin })
+    }
+
     pub(super) fn refuse(&self, want: &str) -> SettingsError {
         SettingsError::BadValue {
             name: self.name.clone(),

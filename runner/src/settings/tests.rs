@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::{GlobalFlags, ProcessEnvironment, SettingOrigin, Settings, SettingsError};
+use super::setting_value::SettingOrigin;
+use super::{GlobalFlags, ProcessEnvironment, Settings, SettingsError};
 use crate::mode::{Mode, SwitchState};
 
 /// A queue folder with an `aq.toml`, and an environment that names the folder.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 
 use super::lane_mailbox::LaneMailbox;
-use super::log::{ShadowLog, ShadowLogLine, SkipReason};
+use super::log::{ShadowLog, SkipReason};
 use super::observer::{ShadowObserver, write_dropped_decisions};
 use super::report_ledger::{ReportLedger, ReportState, jobs_in};
 use super::{LocalDecision, StageTransition, transition_reporter};
@@ -178,12 +178,7 @@ pub(crate) fn mirror(settings: &Settings, transitions: &[StageTransition]) {
     };
     let left = &transitions[told.get()..];
     if let (Some(failure), Some(first)) = (failure, left.first()) {
-        log.append(&ShadowLogLine::error(
-            transition_reporter::OPERATION,
-            None,
-            Some(first.job.as_str()),
-            &failure,
-        ));
+        log.append_report_failure(Some(&first.job), &failure);
     }
     for transition in left {
         ledger.note(ReportState::Unanswered, &transition.job, transition.stage);
@@ -198,15 +193,7 @@ async fn report_all(
     told: &std::cell::Cell<usize>,
 ) -> Result<(), CallFailure> {
     let client = transition_reporter::client(settings, &HealthReporter::default(), &mut None).inspect_err(
-        |failure| {
-            let job = transitions.first().map(|transition| transition.job.as_str());
-            log.append(&ShadowLogLine::error(
-                transition_reporter::OPERATION,
-                None,
-                job,
-                failure,
-            ));
-        },
+        |failure| log.append_report_failure(transitions.first().map(|first| &first.job), failure),
     )?;
     for transition in transitions {
         transition_reporter::report(&client, log, ledger, &transition.job, transition.stage).await?;

@@ -17,6 +17,9 @@ use std::time::Duration;
 
 use rustix::fs::OFlags;
 
+use crate::fleet::call_failure::CallFailure;
+use crate::fleet::coordinator_health::ApiOperation;
+use crate::ids::JobId;
 use crate::queue_root::QueueRoot;
 pub(crate) use line::{ShadowLogEvent, ShadowLogLine, SkipReason};
 
@@ -50,6 +53,13 @@ impl ShadowLog {
 
     pub(crate) fn append(&self, line: &ShadowLogLine) {
         self.append_all(std::slice::from_ref(line));
+    }
+
+    /// A report of a transition that got no answer.
+    pub(crate) fn append_report_failure(&self, job: Option<&JobId>, failure: &CallFailure) {
+        let operation = ApiOperation::ShadowReport.name();
+        let job = job.map(JobId::as_str);
+        self.append(&ShadowLogLine::error(operation, None, job, failure));
     }
 
     /// Says on stderr, once, when the log can't be written; the caller goes on in any case.

@@ -244,12 +244,7 @@ impl ShadowObserver {
                     transition_reporter::report(&client, &self.log, &self.ledger, &job, stage).await
                 }
                 Err(failure) => {
-                    self.log.append(&ShadowLogLine::error(
-                        transition_reporter::OPERATION,
-                        None,
-                        Some(job.as_str()),
-                        &failure,
-                    ));
+                    self.log.append_report_failure(Some(&job), &failure);
                     Err(failure)
                 }
             };

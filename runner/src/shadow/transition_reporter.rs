@@ -4,7 +4,6 @@
 
 use crate::fleet::call_failure::CallFailure;
 use crate::fleet::client::{CoordinatorClient, ShadowReportOutcome};
-use crate::fleet::coordinator_health::ApiOperation;
 use crate::fleet::health_reporter::HealthReporter;
 use crate::ids::JobId;
 use crate::settings::Settings;
@@ -12,8 +11,6 @@ use crate::stage::Stage;
 
 use super::log::{ShadowLog, ShadowLogEvent, ShadowLogLine};
 use super::report_ledger::{ReportLedger, ReportState};
-
-pub(super) const OPERATION: &str = ApiOperation::ShadowReport.name();
 
 /// Sends one report. An answer, whatever it says, is written to the ledger; a failure to the log.
 ///
@@ -39,12 +36,7 @@ pub(super) async fn report(
             Ok(())
         }
         Err(failure) => {
-            log.append(&ShadowLogLine::error(
-                OPERATION,
-                None,
-                Some(job.as_str()),
-                &failure,
-            ));
+            log.append_report_failure(Some(job), &failure);
             Err(failure)
         }
     }

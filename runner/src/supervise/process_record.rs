@@ -12,6 +12,7 @@ use rustix::process::{Pid, getpid};
 use serde::{Deserialize, Serialize};
 
 use super::process_identity::ProcessIdentity;
+use crate::ids::random_hex;
 use crate::queue_root::QueueRoot;
 
 /// The variable by which everything that a command starts can be told from everything else.
@@ -24,10 +25,7 @@ pub(crate) struct ProcessTag(String);
 
 impl ProcessTag {
     pub(crate) fn fresh() -> ProcessTag {
-        use std::hash::{BuildHasher, Hasher, RandomState};
-        // Two independently seeded hashers are 128 bits from the system's generator.
-        let [high, low] = [(); 2].map(|()| RandomState::new().build_hasher().finish());
-        ProcessTag(format!("{high:016x}{low:016x}"))
+        ProcessTag(random_hex())
     }
 
     pub(crate) fn as_str(&self) -> &str {
