@@ -26,11 +26,13 @@ const ARGUMENT_BYTES_MAX: usize = 48 * 1024;
 /// The engine of `adapters.toml` to which the body of a job is a script.
 const SHELL: &str = "sh";
 
-/// The known engines.
+/// The engines that a run knows. It is built when a command starts, and does not change: what `aq.toml` says later counts
+/// from the next start (clause F-11).
 #[derive(Debug, Clone)]
 pub(crate) struct EngineRegistry {
+    /// Embedded ones, each replaced by the table of its name in `aq.toml`.
     adapters: BTreeMap<EngineName, EngineAdapter>,
-    /// Those whose table stands in aq.toml.
+    /// The engines whose table stands in `aq.toml`.
     own: BTreeSet<EngineName>,
 }
 

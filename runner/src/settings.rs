@@ -45,25 +45,33 @@ use setting_value::RawSetting;
 /// The folder that systemd puts the credentials of a service in.
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 
-/// Everything that was set, resolved.
+/// Everything that was set, resolved once when a command starts. A running runner replaces it as a whole when a switch in
+/// `aq.toml` changes.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
-    /// As they were typed, for the next look at `aq.toml`.
+    /// As they were typed, for the next reading of `aq.toml`.
     pub(crate) flags: GlobalFlags,
+    /// The queue folder.
     pub(crate) queue: SettingValue<PathBuf>,
+    /// What the three switches amount to.
     pub(crate) mode: Mode,
+    /// The three flags, each with its origin.
     pub(crate) switches: ModeSwitches,
     /// The tables `[engine.NAME]` of `aq.toml`, as they stand there.
     pub(crate) engines: BTreeMap<String, toml::Table>,
-    /// Between TERM and KILL.
+    /// The time between TERM and KILL.
     pub(crate) grace: Duration,
+    /// This host, as the coordinator knows it.
     pub(crate) factory_id: SettingValue<FactoryId>,
     /// Without those that the engines found on this host add.
     pub(crate) factory_caps: Vec<Capability>,
+    /// How the coordinator is reached.
     pub(crate) fleet: FleetSettings,
+    /// What a job from the coordinator may do here.
     pub(crate) route: RouteSettings,
+    /// How the shadow log is kept.
     pub(crate) log: LogSettings,
-    /// What `aq.toml` says, for a later look at it.
+    /// What `aq.toml` said, for a comparison with what it says later.
     file: ConfigFile,
 }
 
@@ -98,19 +106,23 @@ pub(crate) struct ModeSwitches {
 /// How the coordinator is reached.
 #[derive(Debug, Clone)]
 pub(crate) struct FleetSettings {
-    /// Ends in a slash. Always there in a mode that calls the coordinator.
+    /// Ends in a slash. It is always there in a mode that calls the coordinator.
     pub(crate) url: Option<SettingValue<Url>>,
+    /// None where neither a token nor a file of one is named.
     pub(crate) token: Option<SettingValue<BearerToken>>,
     /// Kept although the token was read: the path stays out of children's environments too.
     pub(crate) token_file: Option<SettingValue<PathBuf>>,
+    /// Whose certificates count.
     pub(crate) authorities: CertificateAuthorities,
     /// Whether work may be taken over plain http from another host.
     pub(crate) insecure: SettingValue<SwitchState>,
-    /// Limit of one call.
+    /// The limit of one call.
     pub(crate) timeout: SettingValue<Duration>,
     /// How long an ending process waits for the shadow lane.
     pub(crate) drain: SettingValue<Duration>,
+    /// Whether others can read the token file, for a warning.
     token_access: FileAccess,
+    /// Whether token and token file are both set, for a warning.
     token_twice: bool,
 }
 

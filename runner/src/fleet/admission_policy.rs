@@ -19,21 +19,23 @@ const WHERE: &str = "under [route] in aq.toml, and start `aq run` again";
 /// Of a command in a refusal.
 const SHOWN_MAX: usize = 1024;
 
-/// As the settings were when routing began.
+/// What a routed job may do here, as the settings were when routing began.
 #[derive(Debug)]
 pub(crate) struct AdmissionPolicy {
+    /// From `[route]` of `aq.toml`.
     permissions: RoutePermissions,
     /// The factory's own, without those that its engines add.
     caps: Vec<Capability>,
+    /// Shared with each routed attempt, which checks its folder again at each command.
     folders: Arc<RoutedFolders>,
 }
 
 /// Where the commands of a routed job may work.
 #[derive(Debug)]
 pub(crate) struct RoutedFolders {
-    /// Where they do if the job names no folder, and what relative ones start from.
+    /// The folder of a job that names none; relative ones start here.
     pub(crate) home: PathBuf,
-    /// In these and below, as they really lay when routing began.
+    /// In these and below, resolved when routing began: a link that is changed later opens nothing new.
     pub(crate) within: Vec<PathBuf>,
 }
 

@@ -20,10 +20,12 @@ pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Res
     started.map(drop)
 }
 
-/// Ends, with all its tasks, when it is dropped.
+/// The thread of all calls about leases. It ends, with all its tasks, when this is dropped.
 #[derive(Debug)]
 pub(crate) struct FleetThread {
+    /// Starts tasks on it.
     handle: Handle,
+    /// The thread waits for this to be dropped.
     _alive: oneshot::Sender<()>,
 }
 

@@ -9,10 +9,13 @@ const CAP: Duration = Duration::from_secs(30);
 /// After so long in vain a routed `--drain` does not call the coordinator empty, but gives up.
 const OUTAGE_MAX: Duration = Duration::from_secs(60);
 
-/// Doubles up to a cap; of each step a random half is left out, so that factories don't come back all at once.
+/// Waits that double up to a cap. Each leaves out a random part of its upper half, so that factories do not come back
+/// all at once.
 #[derive(Debug, Clone)]
 pub(crate) struct Backoff {
+    /// In a row; a success resets it.
     failures: u32,
+    /// From a seed, so that a test gets the same waits.
     random: fastrand::Rng,
 }
 
@@ -42,7 +45,9 @@ impl Backoff {
 /// Since when nothing got through.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct CoordinatorOutage {
+    /// When the first call that failed was sent; none after an answer.
     since: Option<BootInstant>,
+    /// The loop knows of it; one outage is reported once.
     reported: bool,
 }
 

@@ -59,23 +59,35 @@ pub(crate) enum ClaimEffect {
 /// Gives a key that no other request has.
 pub(crate) type KeySource = Box<dyn FnMut() -> Arc<str> + Send>;
 
+/// The state of the claims of a run. It lives as long as the claiming task; `step` alone writes it.
 pub(crate) struct ClaimStateMachine {
+    /// The limit of one call.
     timeout: Duration,
+    /// Gives the key of each new claim.
     keys: KeySource,
+    /// The waits between claims that fail; an answer resets it.
     backoff: Backoff,
+    /// Since when nothing gets through; a `--drain` ends by it.
     outage: CoordinatorOutage,
+    /// Set once by `Stop`: no claim is sent any more, and a job that still comes is given back.
     stopped: bool,
+    /// The claim that the loop waits for; none while it waits for nothing.
     open: Option<OpenClaim>,
 }
 
+/// A claim that has no answer yet.
 struct OpenClaim {
+    /// What the loop asked for.
     parameters: ClaimParameters,
+    /// The same for each repetition; a new one after an answer that decided on it.
     key: Arc<str>,
     /// Before the first request with that key: a lease is counted from here (clause T-3).
     first_sent: BootInstant,
+    /// Where it stands.
     state: ClaimPhase,
 }
 
+/// Where a claim stands.
 enum ClaimPhase {
     Claiming {
         sent: BootInstant,

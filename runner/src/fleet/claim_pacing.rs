@@ -17,15 +17,18 @@ const REPEATED_WITHIN: Duration = Duration::from_secs(120);
 /// Jobs that are remembered; a coordinator that hands out more of them in that time does not repeat itself.
 const REMEMBERED_MAX: usize = 1024;
 
+/// When the next claim may be sent. It lives as long as the run is routed; the loop writes it.
 #[derive(Debug)]
 pub(crate) struct ClaimPacing {
-    /// From a question that was answered by 204 to the next.
+    /// The time from a claim that was answered by 204 to the next.
     interval: Duration,
+    /// What the next claim waits for.
     state: PacingState,
-    /// For jobs in other hands; begins anew when a job was taken.
+    /// The waits for jobs that another process works on; it begins anew when a job was taken.
     other_hands: Backoff,
-    /// The jobs that this run was given.
+    /// The jobs that this run was given, at most `REMEMBERED_MAX`.
     given: BTreeMap<JobId, RecentGrant>,
+    /// Spreads the waits of factories that were started together.
     seed: u64,
 }
 
@@ -41,10 +44,12 @@ enum PacingState {
     BackingOff(BootInstant),
 }
 
+/// A job that this run was given.
 #[derive(Debug)]
 struct RecentGrant {
+    /// The waits, in case that it is given again and again.
     repetitions: Backoff,
-    /// When it was given last, and waited for.
+    /// When it was given last, or how long that was waited for.
     until: BootInstant,
 }
 

@@ -81,34 +81,39 @@ pub(crate) enum ComparisonHalt {
     DryRunNotHonoured,
 }
 
-/// How the calls fare, as `aq status` shows it.
+/// How the calls fare, as `aq status` shows it. Each call that ends writes it, from the start of a run to its end.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct CoordinatorHealth {
-    /// When a call was answered last, as it should be.
+    /// When a call was answered last as it should be: RFC 3339, UTC.
     pub(crate) last_answer: Option<String>,
+    /// Since the first call that failed, until one is answered.
     pub(crate) trouble: Option<CoordinatorTrouble>,
+    /// Set once, for the rest of the process.
     pub(crate) not_comparing: Option<ComparisonHalt>,
-    /// When the last word about trouble was said.
+    /// When a person was told of trouble, or of its end, last.
     #[serde(skip)]
     noticed_at: Option<Timestamp>,
 }
 
+/// Calls that fail.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CoordinatorTrouble {
-    /// The first failure.
+    /// When the first one failed: RFC 3339, UTC.
     pub(crate) since: String,
-    /// Calls that failed since then.
+    /// How many failed since then.
     pub(crate) errors: u32,
-    /// The last of them.
+    /// Of the last failure.
     pub(crate) operation: String,
+    /// Of the last failure.
     pub(crate) kind: String,
     /// When the next call is made, where that is known.
     pub(crate) next_try: Option<String>,
-    /// Questions fail.
+    /// A claim, or a dry run of one, is among them: an answer to another call does not end it.
     #[serde(skip)]
     blocks_claims: bool,
+    /// A person was told of it.
     #[serde(skip)]
     noticed: bool,
 }

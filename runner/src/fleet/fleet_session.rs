@@ -28,19 +28,25 @@ use crate::stage::Stage;
 /// How long a final report is tried while the process goes on; as long as an outage that ends a `--drain`.
 const CLOSE_TIME_MAX: Duration = Duration::from_secs(60);
 
+/// The run loop's handle on the routed mode. One lives from the first routed iteration to the end of the run.
 pub(crate) struct FleetSession {
+    /// Makes the calls about leases that start from now on. `resume_claims` replaces it when the settings changed.
     client: CoordinatorClient,
-    /// Where all of it happens but the loop's part.
+    /// All tasks below run on it, so that a loop that waits for a disk delays no renewal.
     thread: FleetThread,
-    /// Taken when the office is shut.
+    /// Asks for jobs; none between `stop_claims` and `resume_claims`, and after the shutdown began.
     claimer: Option<JobClaimer>,
+    /// One for each lease that this run holds: from `start_renewing` until the lease is closed.
     renewers: BTreeMap<JobId, LeaseRenewer>,
-    /// Closed, and not settled yet.
+    /// How many leases are closed and have no `LeaseClosed` yet. `close` counts up, `next` counts down.
     unsettled: usize,
+    /// What each lease from now on is renewed by; a lease keeps the terms that it began with.
     terms: LeaseTerms,
+    /// Each task gets a copy; this one keeps the stream open while no task runs.
     sender: mpsc::Sender<FleetEvent>,
+    /// What the tasks tell the loop, at most `EVENTS_MAX` of them.
     events: mpsc::Receiver<FleetEvent>,
-    /// For messages: where the token comes from.
+    /// Where the token comes from, for messages; never the token.
     credential: String,
 }
 

@@ -21,25 +21,33 @@ const NOTICES_MAX: usize = 8;
 /// What a thread that was started is given: how the calls fare now, and what is to be told of that.
 type HealthSink = Box<dyn FnMut(&CoordinatorHealth, Vec<HealthNotice>) + Send>;
 
-/// Notes in vain until it is started.
+/// The handle for whoever makes calls. What it is told goes nowhere until it is started.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct HealthReporter {
     shared: Arc<HealthReporterState>,
 }
 
+/// Shared by all callers and the thread.
 #[derive(Debug, Default)]
 struct HealthReporterState {
+    /// Locked for moments, never while something is printed.
     notes: Mutex<HealthNotes>,
+    /// Told at each change of `due` and `thread`.
     changed: Condvar,
 }
 
+/// What the callers write and the thread hands on.
 #[derive(Debug, Default)]
 struct HealthNotes {
+    /// How the calls fare now.
     health: CoordinatorHealth,
+    /// For people, not handed on yet; at most `NOTICES_MAX`, the oldest go first.
     notices: Vec<HealthNotice>,
+    /// When the thread has to hand on; it sets this back.
     due: NoticeUrgency,
     /// When an answer was handed on last.
     answer_at: Option<Timestamp>,
+    /// Whether the thread runs; `start`, `finish` and the thread itself write it.
     thread: ThreadState,
 }
 

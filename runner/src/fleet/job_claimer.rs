@@ -14,11 +14,14 @@ use crate::fleet::client::{CoordinatorClient, fresh_key};
 use crate::fleet::coordinator_health::ApiOperation;
 use crate::ids::Capability;
 
-/// The loop's end of the claiming task.
+/// The loop's handle on the claiming task.
 #[derive(Debug)]
 pub(crate) struct JobClaimer {
+    /// At most one claim is wanted at a time; the loop writes, the task takes.
     requests: mpsc::Sender<ClaimParameters>,
+    /// Set to true once, when no more claims are wanted.
     stop: watch::Sender<bool>,
+    /// Awaited at the stop, because an answer that is under way may bring a job.
     task: JoinHandle<()>,
 }
 
@@ -65,11 +68,15 @@ impl JobClaimer {
     }
 }
 
+/// The task; it lives until it is stopped and the last answer is in.
 struct ClaimerTask {
+    /// Decides; this task carries out what it says.
     claim_machine: ClaimStateMachine,
+    /// Makes the calls.
     client: CoordinatorClient,
+    /// The way back to the loop.
     events: mpsc::Sender<FleetEvent>,
-    /// One at a time; what it brings is an input of the inquiry.
+    /// One call at a time; what it brings is an input of the claim machine.
     calls: JoinSet<ClaimEvent>,
 }
 

@@ -16,21 +16,31 @@ use crate::fleet::backoff::Backoff;
 use crate::fleet::call_failure::CallFailure;
 use crate::fleet::lease_time::{LeaseTime, NO_RENEWAL};
 
+/// The state of one lease. It lives as long as the task that renews the lease; `step` alone writes it.
 #[derive(Debug)]
 pub(crate) struct LeaseStateMachine {
+    /// How long the lease holds, by this host's clock; each renewal that is answered changes it.
     time: LeaseTime,
+    /// Limits, from the settings when the lease began.
     terms: LeaseTerms,
+    /// The waits between tries of `in_flight`; an answer resets it.
     backoff: Backoff,
-    /// Not answered yet, in their order.
+    /// Requests that are not sent yet, in the order in which they have to arrive.
     waiting: VecDeque<LeaseRequest>,
-    /// Said, and not answered yet.
+    /// The request that is out and not answered. There is one at a time, so that stages arrive in order.
     in_flight: Option<LeaseRequest>,
+    /// When `in_flight` is sent again; none while it is out.
     repeat_at: Option<BootInstant>,
-    /// A renewal sent from this instant on confirms.
+    /// Since when the loop waits for a confirmation: a renewal that is sent from then on gives it.
     confirming: Option<BootInstant>,
+    /// Set once and for good. An answer that comes later does not bring the lease back, because what ran under it is
+    /// being ended.
     lost: bool,
+    /// How the loop wants the lease to end; none while the job runs.
     close_request: Option<LeaseClose>,
+    /// When the last request is given up; set with `close_request`.
     give_up_at: Option<BootInstant>,
+    /// The last request is answered or given up: nothing comes of this lease any more.
     settled: bool,
 }
 

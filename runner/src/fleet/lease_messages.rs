@@ -8,14 +8,14 @@ use crate::boot_clock::BootInstant;
 use crate::fleet::call_failure::CallFailure;
 use crate::fleet::client::StageReport;
 
-/// What every lease of a process is kept by.
+/// The limits by which every lease of a process is kept.
 #[derive(Debug, Clone)]
 pub(crate) struct LeaseTerms {
-    /// Limit of one call.
+    /// The limit of one call.
     pub(crate) timeout: Duration,
-    /// Between TERM and KILL.
+    /// The time between TERM and KILL.
     pub(crate) grace: Duration,
-    /// How long the last word on a lease is tried; the loop may stop waiting for it earlier.
+    /// How long the last request about a lease is tried. The loop may stop waiting for it earlier.
     pub(crate) close_time_max: Duration,
 }
 

@@ -25,15 +25,19 @@ const ORDERS_MAX: usize = 16;
 /// Told when what runs under the lease has to end, each time that this becomes later.
 pub(crate) type DeadlineListener = Box<dyn Fn(KillDeadlines) + Send>;
 
-/// The loop's end of the task that keeps a lease.
+/// The loop's handle on the task that renews one lease. Dropping it makes the task release the lease.
 pub(crate) struct LeaseRenewer {
+    /// What the loop wants; the task ends after `Close`.
     orders: mpsc::Sender<LeaseEvent>,
+    /// Shared with the task.
     shared: Arc<Mutex<RenewerState>>,
 }
 
-/// What both ends know.
+/// What the loop and the task both read. The task writes it after each step of the lease machine.
 struct RenewerState {
+    /// Written by the task; the loop asks it before every effect.
     lease_snapshot: LeaseSnapshot,
+    /// The command that runs now; the loop sets it when a command starts, and no one takes it away.
     deadline_listener: Option<DeadlineListener>,
 }
 
@@ -122,7 +126,7 @@ impl LeaseRenewer {
     }
 }
 
-/// A lease and whom to talk to about it.
+/// A lease, and the client that speaks about it.
 #[derive(Debug, Clone)]
 pub(super) struct LeaseClient {
     pub(super) client: CoordinatorClient,
@@ -154,15 +158,21 @@ enum FinishedCall {
     },
 }
 
+/// The task; it lives until the lease is settled.
 struct RenewerTask {
+    /// The lease, and how the coordinator is called about it.
     lease: LeaseClient,
+    /// Decides; this task carries out what it says.
     lease_machine: LeaseStateMachine,
+    /// The way back to the loop.
     events: mpsc::Sender<FleetEvent>,
+    /// Shared with the loop's handle.
     shared: Arc<Mutex<RenewerState>>,
-    /// What each brings is an input of the lease machine.
+    /// The requests that are out: renewals, and one other at a time. Each answer is an input of the lease machine.
     calls: JoinSet<FinishedCall>,
+    /// The last request that was no renewal, to break it off when its answer does not matter any more.
     request_task: Option<AbortHandle>,
-    /// Counts what was said, so that no answer is taken for that of another request.
+    /// Counts those requests, so that no answer is taken for that of a later one.
     request_number: u64,
 }
 

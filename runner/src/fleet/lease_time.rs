@@ -23,13 +23,16 @@ const TTL_MAX: Duration = Duration::from_secs(24 * 3600);
 #[error("ttlMs {} is shorter than the {} ms that a lease has to live to be kept", .0.as_millis(), TTL_MIN.as_millis())]
 pub(crate) struct TooShortLease(Duration);
 
-/// The life of one lease.
+/// The times of one lease, on this host's clock. The lease machine writes it, until the lease ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LeaseTime {
+    /// The time to live that the coordinator granted last.
     ttl: Duration,
-    /// When the request was sent whose answer `ttl` is.
+    /// When the request was sent whose answer `ttl` is. The lease counts from here, because the answer may be late.
     ttl_requested_at: BootInstant,
+    /// `ttl` after `ttl_requested_at`: the lease can't be relied on from here.
     deadline: BootInstant,
+    /// A third of a life after the last renewal was sent.
     next_renewal: BootInstant,
 }
 

@@ -38,14 +38,18 @@ pub(crate) enum DeliveryEffect {
     },
 }
 
+/// One delivery of what the outbox holds. It lives until each entry is answered or the first one is given up.
 #[derive(Debug)]
 pub(crate) struct OutboxDelivery {
-    /// The first is the one that is out.
+    /// Not answered yet; the first one is out.
     outbox_items: VecDeque<OutboxItem>,
-    /// How long one is tried.
+    /// How long one entry is tried.
     limit: Duration,
+    /// The waits between tries; an answer resets it.
     backoff: Backoff,
+    /// When the first one is sent again; none while it is out.
     repeat_at: Option<BootInstant>,
+    /// When the first one is given up.
     give_up_at: Option<BootInstant>,
 }
 

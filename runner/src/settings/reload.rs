@@ -33,17 +33,23 @@ pub(crate) enum ReloadOutcome {
     },
 }
 
+/// Reads `aq.toml` again and again while a run goes on. The run loop calls it at each iteration and at each change of the
+/// file.
 #[derive(Debug)]
 pub(crate) struct SettingsReloader {
+    /// Of the run's command line; they go before the file.
     flags: GlobalFlags,
+    /// Of the run's start; it goes before the file too.
     environment: ProcessEnvironment,
+    /// The queue folder; it can't change in a run.
     queue: SettingValue<PathBuf>,
+    /// The same, opened once: no link on the way is followed.
     root: QueueRoot,
-    /// What was last read; an error is kept as its message.
+    /// The text, or the message of the error, that the last call read; none before the first.
     seen: Option<Result<String, String>>,
-    /// As it was when the run began: all but the switches counts from then until its end (clause F-11).
+    /// The file when the run began: all but the switches counts from it until the end (clause F-11).
     start: ConfigFile,
-    /// The last one that could be understood.
+    /// The last one that could be parsed.
     file: ConfigFile,
 }
 

@@ -30,19 +30,23 @@ const LAST_LINES: Duration = Duration::from_millis(250);
 /// A lane that panics again and again is given up.
 const PANICS_MAX: u32 = 16;
 
-/// Inert in every mode but shadow.
+/// The run loop's handle on the shadow lane; it does nothing in every mode but shadow.
 #[derive(Debug)]
 pub(crate) struct ShadowLane {
+    /// None in other modes, and where no thread could be started.
     running: Option<RunningLane>,
 }
 
+/// A lane with its thread.
 #[derive(Debug)]
 struct RunningLane {
+    /// Shared with the thread.
     mailbox: LaneMailbox,
-    /// Disconnected when the thread is through.
+    /// Disconnected when the thread has written its last line.
     done: mpsc::Receiver<()>,
-    /// Makes the ids of this process's decisions.
+    /// The beginning of the ids of this process's decisions.
     process: Arc<str>,
+    /// How many there were; the next one gets this number.
     decisions: AtomicU64,
 }
 

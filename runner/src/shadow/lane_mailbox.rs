@@ -56,27 +56,37 @@ impl DroppedDecisions {
     }
 }
 
+/// What is in the mailbox. The run loop puts in, the lane takes out.
 #[derive(Debug, Default)]
 struct MailboxContent {
+    /// In their order, at most `MESSAGES_MAX`.
     messages: VecDeque<LaneMessage>,
+    /// How many of the messages are decisions, at most `DECISIONS_MAX`.
     decisions: usize,
-    /// One of the messages is of coalesced transitions; as a rule none is, and they need not be looked through.
+    /// Whether one of the messages is `Coalesced`, so that they need not be looked through.
     coalesced: bool,
+    /// Decisions that did not fit, until the lane has written their lines.
     dropped: DroppedDecisions,
-    /// Set once nothing more comes: when the lane has to be done.
+    /// Set once by `close`: when the lane has to be done, and why the rest is skipped.
     end: Option<(Instant, SkipReason)>,
 }
 
+/// The mailbox; each copy is the same one.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct LaneMailbox {
     shared: Arc<MailboxShared>,
 }
 
+/// The content, and the signals that wake the lane.
 #[derive(Debug, Default)]
 struct MailboxShared {
+    /// Locked for moments only, so that the run loop never waits.
     inner: Mutex<MailboxContent>,
+    /// A message came, or the mailbox was closed.
     arrived: Notify,
+    /// Many decisions did not fit.
     dropped: Notify,
+    /// The mailbox was closed.
     ending: Notify,
 }
 

@@ -33,8 +33,11 @@ pub(crate) fn path_in(queue: &Path) -> PathBuf {
 /// A log, and how many of its lines could not be written.
 #[derive(Debug)]
 pub(crate) struct ShadowLog {
+    /// The file that is written; its parts lie beside it.
     path: PathBuf,
+    /// When a part is begun, and how long parts stay.
     limits: LogSettings,
+    /// Lines of this process that could not be written; the first one is told.
     lost: Cell<u64>,
 }
 

@@ -31,22 +31,31 @@ enum DryRunState {
     Stopped,
 }
 
+/// The state of the lane's thread, from its start to the end of the run. A panic costs one decision, so it outlives that.
 pub(super) struct ShadowObserver {
+    /// Of the run when the lane started.
     settings: Settings,
+    /// Is told how each call fares.
     health: HealthReporter,
+    /// What the run loop hands over.
     mailbox: LaneMailbox,
+    /// Gets one line a decision.
     log: ShadowLog,
+    /// On the disk: which transitions were answered, by any process.
     ledger: ReportLedger,
+    /// Transitions that the coordinator has not answered yet.
     pending: PendingReports,
+    /// Made at the first call, and kept.
     client: Option<CoordinatorClient>,
+    /// Changes once at most, when an answer shows that there is no dry run.
     dry_run_state: DryRunState,
-    /// The decision that has no line yet.
+    /// The decision that has no line yet; it gets one even if the lane panics.
     open_decision: Option<(String, Option<JobId>)>,
-    /// The last offer logged while there was nothing to do here.
+    /// The last offer that was logged while nothing was picked here; none once something is.
     offer_while_idle: Option<String>,
-    /// The jobs at work when the lane started, until they have been looked at.
+    /// The jobs at work when the lane started; taken by the first look at the folders.
     at_start: Option<HashMap<JobId, Stage>>,
-    /// Transitions were lost for good: nothing can be compared any more.
+    /// Set for good when transitions were lost: nothing can be compared any more.
     view_incomplete: bool,
 }
 

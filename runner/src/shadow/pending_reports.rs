@@ -6,10 +6,14 @@ use std::collections::{BTreeMap, HashMap};
 use crate::ids::JobId;
 use crate::stage::Stage;
 
+/// The lane writes it, until the end of the run; what is left then is found again by its stage folder.
 #[derive(Debug, Default)]
 pub(crate) struct PendingReports {
+    /// By the order in which they became due.
     due: BTreeMap<u64, (JobId, Stage)>,
+    /// Where in `due` a job is; each job is there once.
     places: HashMap<JobId, u64>,
+    /// The place of the next report.
     next: u64,
 }
 

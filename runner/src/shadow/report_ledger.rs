@@ -38,11 +38,14 @@ pub(crate) struct ReportEntry {
     pub(crate) stage: Stage,
 }
 
+/// The ledger of one queue, as this process sees it.
 #[derive(Debug)]
 pub(crate) struct ReportLedger {
+    /// In `.state` of the queue.
     path: PathBuf,
+    /// The coordinator and the factory: a ledger holds the lines of several, and only these count.
     view: String,
-    /// How far the file has been read.
+    /// How many bytes of the file this process has read; `load` starts anew.
     offset: u64,
 }
 

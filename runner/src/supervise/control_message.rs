@@ -31,10 +31,10 @@ impl ControlMessage {
     }
 }
 
-/// Puts messages together again.
+/// Puts messages together that arrived in pieces.
 #[derive(Debug, Default)]
 pub(super) struct ControlReader {
-    /// The beginning of a message.
+    /// The beginning of a message whose rest has not arrived.
     begun: Vec<u8>,
 }
 

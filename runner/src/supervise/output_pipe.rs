@@ -16,11 +16,15 @@ use rustix::pipe::{PipeFlags, pipe_with};
 /// As much as a pipe holds, unless somebody enlarged it.
 const CHUNK_BYTES: usize = 64 * 1024;
 
+/// The way of the output; it lives as long as the watchdog.
 pub(super) struct OutputPipe {
+    /// Never blocks.
     reader: OwnedFd,
-    /// Kept open, so that the pipe itself never ends: when the command has, its processes tell.
+    /// Kept open, so that the pipe itself never ends: the processes tell when the command has.
     writer: OwnedFd,
+    /// Where the output is written to.
     log: File,
+    /// The last bytes that were read, kept for its space.
     chunk: Vec<u8>,
 }
 

@@ -15,10 +15,15 @@ pub(super) enum TreeRemainder {
     Nothing,
 }
 
+/// The processes of one command. The watchdog writes it, from the start of the command until none of them is left.
 #[derive(Debug)]
 pub(super) struct ProcessTree {
+    /// The command itself.
     main: Pid,
+    /// How the command itself ended; none while it runs.
     status: Option<WaitStatus>,
+    /// Processes that got TERM, so that each gets it once; a process that ended is taken out, because its number may
+    /// be given away.
     asked_to_end: HashSet<Pid>,
 }
 

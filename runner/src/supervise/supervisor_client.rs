@@ -41,7 +41,9 @@ pub(crate) struct CommandStreams<'a> {
 /// A supervisor at work. If this is dropped, it ends what it runs.
 #[derive(Debug)]
 pub(crate) struct SupervisorHandle {
+    /// Carries control messages there and the outcome back; closing it ends the command.
     socket: Arc<tokio::net::UnixStream>,
+    /// Collected when the outcome is in.
     process: SupervisorProcess,
 }
 
@@ -49,7 +51,9 @@ pub(crate) struct SupervisorHandle {
 /// or queue, and ends when this process does.
 #[derive(Debug)]
 pub(crate) struct SpareSupervisor {
+    /// The order goes there.
     socket: UnixStream,
+    /// Its number is on record before it gets an order.
     process: SupervisorProcess,
 }
 

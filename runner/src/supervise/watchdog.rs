@@ -40,21 +40,33 @@ enum PollOutcome {
     Other,
 }
 
+/// Everything that may end a running command. It lives from just before the start of the command until nothing of it is left.
 pub(super) struct CommandWatchdog<'a> {
+    /// To the runner, which sends control messages; its end means that the runner is gone.
     socket: &'a UnixStream,
+    /// Puts those messages together.
     control_reader: ControlReader,
+    /// What the command prints, on its way to the log.
     output: OutputPipe,
+    /// The time between TERM and KILL.
     grace: Duration,
+    /// When the time-out of the command is over; none if that is further away than the clock goes.
     deadline: Option<Instant>,
+    /// Only if the job names a limit for silence.
     idle: Option<IdleClock>,
+    /// Only under a lease; the runner moves it with each renewal.
     lease_deadline: Option<LeaseDeadline>,
+    /// What the runner wants; it only grows.
     stop_reason: WatchdogStop,
+    /// Set once; the socket is not polled from then on.
     runner_gone: bool,
 }
 
+/// Ends a command that prints nothing for too long.
 struct IdleClock {
+    /// From the job file.
     limit: Duration,
-    /// Since the last output that was seen.
+    /// When output was seen last; the start of the command before that.
     quiet_since: Instant,
 }
 
@@ -65,9 +77,11 @@ impl IdleClock {
     }
 }
 
-/// The end of the lease, which needs no runner that says so.
+/// The end of the lease. A supervisor keeps it by itself, because the runner may be stopped then.
 struct LeaseDeadline {
+    /// What the runner told last.
     ending: KillDeadlines,
+    /// Runs on the clock that counts suspension, which a limit of `poll` does not.
     alarm: BootTimer,
 }
 
