@@ -1,4 +1,4 @@
-//! The clock that a lease is kept on: this host's own, time in suspension included.
+//! The clock by which a lease is kept: this host's own, which counts the time in suspension too.
 
 use std::ops::Add;
 use std::time::Duration;
@@ -31,12 +31,12 @@ impl BootInstant {
         BootInstant(Duration::from_millis(ms))
     }
 
-    /// Nothing, if `earlier` is later.
+    /// The time since `earlier`; zero if that is later.
     pub(crate) fn since(self, earlier: BootInstant) -> Duration {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// As a number, which 584 years fit into.
+    /// As a number of 64 bits, which holds 584 years.
     pub(crate) fn nanos(self) -> u64 {
         u64::try_from(self.0.as_nanos()).unwrap_or(u64::MAX)
     }
@@ -58,7 +58,8 @@ impl Add<Duration> for BootInstant {
     }
 }
 
-/// Waits until an instant of the boot clock. Timers stand still while the host sleeps, so it looks again in steps.
+/// Waits until an instant of the boot clock. A timer of tokio stands still while the host sleeps, so this looks at the
+/// clock again in steps.
 pub(crate) async fn sleep_until(at: BootInstant) {
     const STEP: Duration = Duration::from_secs(5);
     loop {
@@ -69,7 +70,7 @@ pub(crate) async fn sleep_until(at: BootInstant) {
     }
 }
 
-/// Never, where nothing is due.
+/// Waits for ever where nothing is due.
 pub(crate) async fn due_at(due: Option<BootInstant>) {
     match due {
         Some(at) => sleep_until(at).await,

@@ -1,4 +1,5 @@
-//! The command line: what can be typed, and which module answers. Errors are printed here, once, with their causes.
+//! The command line: the commands and options, and which module carries them out. Errors are printed here, once, with
+//! their causes.
 
 mod active_runners;
 mod add;
@@ -96,7 +97,7 @@ enum CliCommand {
 }
 
 impl CliCommand {
-    /// Of the commands that decide what runs, or what is kept of it.
+    /// The option `--inside-job` of the commands that decide what runs, or what is kept of it.
     fn inside_job_option(&self) -> Option<InsideJob> {
         Some(match self {
             CliCommand::Add(arguments) => arguments.inside,
@@ -120,7 +121,7 @@ struct OutputFormat {
 }
 
 impl OutputFormat {
-    /// What a command did with one job.
+    /// Prints what a command did with one job.
     fn print_job(self, id: &JobId, stage: Stage, text: &str) -> Result<(), CliError> {
         let mut out = std::io::stdout().lock();
         match self.json {

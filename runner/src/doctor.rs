@@ -1,8 +1,8 @@
-//! What `aq doctor` finds out before a job does: settings, engines, the queue folder, the coordinator, waiting jobs.
+//! Checks what would make jobs fail: settings, engines, the queue folder, the coordinator, waiting jobs.
 //!
-//! It looks and changes nothing: what it writes into the queue folder to see whether that is possible has no name there.
-//! Each look is bounded in time. The coordinator is asked only where the settings say that there is one (clause F-1),
-//! and only what any token may ask.
+//! It changes nothing: the file that it writes into the queue folder, to see whether that is possible, has no name
+//! there. Each check is bounded in time. The coordinator is asked only where the settings say that there is one
+//! (clause F-1), and only what any token may ask.
 
 mod coordinator;
 mod engines;
@@ -22,20 +22,20 @@ use crate::terminal::error_chain;
 #[serde(rename_all = "lowercase")]
 pub(crate) enum FindingLevel {
     Ok,
-    /// Something may go wrong, or wants a look.
+    /// Something may go wrong, or a person should look at it.
     Warn,
     /// Something will go wrong.
     Fail,
 }
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct DoctorFinding {
     pub(crate) area: &'static str,
     pub(crate) subject: String,
     pub(crate) level: FindingLevel,
     pub(crate) text: String,
-    /// What to do about it.
+    /// What a person can do about it.
     pub(crate) next: Option<String>,
 }
 
@@ -66,7 +66,7 @@ impl DoctorFinding {
     }
 }
 
-/// Looks at everything, in the order in which it matters.
+/// Makes all checks, in the order in which they matter.
 pub(crate) fn examine(
     settings: Result<&Settings, &SettingsError>,
 ) -> Result<Vec<DoctorFinding>, std::io::Error> {

@@ -1,7 +1,7 @@
 //! Engines as data: which program works on a job, with which arguments, and how it gets the prompt.
 //!
-//! What an engine is called and how it is started stands in `adapters.toml` and in a queue's `aq.toml`. Starting it is
-//! the business of the supervisor.
+//! The name of an engine and how it is started stand in `adapters.toml` and in a queue's `aq.toml`. The supervisor
+//! starts it.
 
 mod adapter;
 mod failure_rules;
@@ -36,23 +36,23 @@ pub(crate) struct EngineRegistry {
     own: BTreeSet<EngineName>,
 }
 
-/// What can be found out about an engine before it works.
+/// What is known of an engine before it works.
 #[derive(Debug, Clone)]
 pub(crate) struct EngineProfile {
     pub(crate) name: EngineName,
     pub(crate) command: String,
-    /// `None`: it is not found.
+    /// None: it is not found.
     pub(crate) program: Option<PathBuf>,
     pub(crate) version: Vec<String>,
-    /// The arguments that make it tell the switches below.
+    /// The arguments that make it print the switches below.
     pub(crate) help: Vec<String>,
-    /// All that the adapter uses.
+    /// All switches that the adapter uses.
     pub(crate) switches: Vec<String>,
     pub(crate) login: Vec<String>,
     pub(crate) root_needs: Option<String>,
 }
 
-/// A program with its arguments, found and spelt out.
+/// A program with its arguments, ready to be started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CommandInvocation {
     pub(crate) program: PathBuf,
@@ -88,7 +88,7 @@ impl EngineRegistry {
         Ok(EngineRegistry { adapters, own })
     }
 
-    /// Those whose program is found on this host at this moment.
+    /// The engines whose program is found on this host at this moment.
     pub(crate) fn available(&self) -> BTreeSet<EngineName> {
         let found = self
             .adapters
@@ -97,8 +97,8 @@ impl EngineRegistry {
         found.map(|(name, _)| name.clone()).collect()
     }
 
-    /// Those that come with aq and are no shell. Nobody can see from here what a program of one's own does with the body
-    /// of a job: it may be one.
+    /// The engines that come with aq and are no shell. What another program does with the body of a job is not known
+    /// here: it may be a shell too.
     pub(crate) fn agents(&self) -> impl Iterator<Item = &EngineName> {
         let is_agent = |name: &&EngineName| !self.own.contains(*name) && name.as_str() != SHELL;
         self.adapters.keys().filter(is_agent)
@@ -120,14 +120,14 @@ impl EngineRegistry {
             .collect()
     }
 
-    /// How long the engine is not to be started, if what it printed last says that it is used up.
+    /// How long the engine has to pause, if its last output says that it is used up.
     pub(crate) fn limit(&self, name: &EngineName, tail: &str) -> Option<Duration> {
         let words = &self.adapters.get(name)?.limit;
         usage_limit::wait(tail, words, jiff::Timestamp::now(), &jiff::tz::TimeZone::system())
     }
 
-    /// The error that the engine tells by itself although its exit code is 0. `tail`: the end of what it printed, asked for
-    /// where it matters.
+    /// The error that the engine reports although its exit code is 0. `tail` returns the end of its output; it is
+    /// called only if there are rules.
     pub(crate) fn failure_message(&self, name: &EngineName, tail: impl FnOnce() -> String) -> Option<String> {
         let rules = &self.adapters.get(name)?.rules;
         rules.are_any().then(|| rules.failure_message(&tail())).flatten()
@@ -169,8 +169,8 @@ impl EngineRegistry {
     }
 }
 
-/// A command of a job file (`verify`, `ship`). Its first line that fails decides: what is to be published must not depend
-/// on the last one alone.
+/// A command of a job file (`verify`, `ship`). Its first line that fails ends it: a publication must not depend on the
+/// last line alone.
 pub(crate) fn shell(command: &str) -> CommandInvocation {
     let args = ["-e", "-c", command].map(OsString::from).into();
     CommandInvocation {
@@ -180,7 +180,7 @@ pub(crate) fn shell(command: &str) -> CommandInvocation {
     }
 }
 
-/// What having these engines adds to what a factory can do.
+/// The capabilities that these engines add to a factory.
 pub(crate) fn capabilities(engines: &BTreeSet<EngineName>) -> impl Iterator<Item = Capability> + '_ {
     engines
         .iter()

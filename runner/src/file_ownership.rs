@@ -17,7 +17,7 @@ const GROUP_WRITES: u32 = 0o020;
 const OTHERS_WRITE: u32 = 0o002;
 const STICKY: u32 = 0o1000;
 
-/// Who can change it besides this user and root.
+/// Who can change a file besides this user and root.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ForeignWriter {
     /// It belongs to that user.
@@ -38,7 +38,7 @@ impl ForeignWriter {
         shared.then(|| ForeignWriter::Group(file.gid()))
     }
 
-    /// What to type.
+    /// The command to type.
     pub(crate) fn advice(&self, path: &Path) -> String {
         let path = path.display();
         match self {
@@ -76,7 +76,7 @@ pub(crate) fn user(uid: u32) -> String {
     }
 }
 
-/// The folder on the way to `path` in which everybody could put something else in its place; none: nobody can.
+/// The folder on the way to `path` in which everybody could replace it; none if nobody can.
 pub(crate) fn open_ancestor(path: &Path) -> io::Result<Option<std::path::PathBuf>> {
     let place = path.canonicalize()?;
     for folder in place.ancestors().skip(1) {
@@ -88,7 +88,7 @@ pub(crate) fn open_ancestor(path: &Path) -> io::Result<Option<std::path::PathBuf
     Ok(None)
 }
 
-/// A group of this user alone, which has the user's name.
+/// Whether a group has the name of this user, and no other member.
 fn is_own_group(gid: u32) -> bool {
     let user = User::from_uid(Uid::from_raw(geteuid().as_raw())).ok().flatten();
     let group = Group::from_gid(Gid::from_raw(gid)).ok().flatten();

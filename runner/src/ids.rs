@@ -74,7 +74,7 @@ id_type!(
     FactoryId
 );
 id_type!(
-    /// A lease: the coordinator's word that one factory may work on one job for a while.
+    /// A lease: the coordinator's promise that one factory may work on one job for a while.
     LeaseId
 );
 

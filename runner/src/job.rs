@@ -1,7 +1,7 @@
-//! A job as its file describes it, and the refusal of a file that describes none.
+//! A job as its file describes it, or why a file describes none.
 //!
-//! Bytes in, a checked [`ModelJob`] out. Where the file lies, when it runs and what runs it is the business of others;
-//! nothing here touches the disk.
+//! It turns bytes into a checked [`Job`] and touches no disk. Where the file lies, when the job runs and what runs it
+//! is decided elsewhere.
 
 mod fields;
 mod front_matter;
@@ -49,7 +49,7 @@ pub(crate) enum JobIdSource<'a> {
     IdKey,
 }
 
-/// A remark about one line of a job file; it starts with `file:line:`.
+/// A remark about one line of a job file. It starts with `file:line:`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) struct JobDiagnostic {
     file: String,
@@ -73,14 +73,14 @@ impl fmt::Display for JobDiagnostic {
     }
 }
 
-/// A job that was accepted, and what its author might want to look at all the same.
+/// A job that was accepted, with remarks for its author.
 #[derive(Debug)]
 pub(crate) struct ParsedJob {
     pub(crate) job: Job,
     pub(crate) warnings: Vec<JobDiagnostic>,
 }
 
-/// Reads a job file; `config_file` is how messages call it.
+/// Reads a job file; messages call it `file`.
 pub(crate) fn parse(naming: JobIdSource<'_>, file: &str, bytes: &[u8]) -> Result<ParsedJob, JobDiagnostic> {
     let text = text_of(file, bytes)?;
     let parts = front_matter::split(file, text)?;

@@ -15,11 +15,11 @@ use std::sync::{Arc, OnceLock};
 use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, RenameFlags, ResolveFlags};
 use rustix::io::Errno;
 
-/// Job files and what jobs print may hold secrets of their owner.
+/// Job files and the output of jobs may hold secrets of their owner.
 const PRIVATE_FILE: Mode = Mode::from_raw_mode(0o600);
-/// No one else has a say in what the queue's own state is, or may keep its locks.
+/// Nobody else may change the queue's own state, or hold its locks.
 const PRIVATE_FOLDER: Mode = Mode::from_raw_mode(0o700);
-/// Of the queue folder and its stages; a looser umask does not make them writable for others.
+/// The mode of the queue folder and its stages; a looser umask does not make them writable for others.
 const QUEUE_FOLDER_MODE: u32 = 0o755;
 
 /// A queue folder; all paths that its methods are given begin with its path.
@@ -44,7 +44,7 @@ pub(crate) enum PathRejection {
 }
 
 impl PathRejection {
-    /// What the error says of it, if that is what it is about.
+    /// The rejection in an error, if it has one.
     pub(crate) fn of(error: &io::Error) -> Option<PathRejection> {
         error.get_ref()?.downcast_ref().copied()
     }
@@ -73,17 +73,17 @@ impl QueueRoot {
         &self.path
     }
 
-    /// To read, or to lock.
+    /// Opens a file to read, or to lock.
     pub(crate) fn open(&self, path: &Path) -> io::Result<File> {
         self.open_with(path, OFlags::RDONLY)
     }
 
-    /// To write on, or to lock; made if it isn't there.
+    /// Opens a file to write on, or to lock. It is made if it isn't there.
     pub(crate) fn open_lock(&self, path: &Path) -> io::Result<File> {
         self.open_with(path, OFlags::RDWR | OFlags::CREATE)
     }
 
-    /// A regular file to read.
+    /// Opens a regular file to read.
     pub(crate) fn open_regular(&self, path: &Path) -> io::Result<File> {
         let file = self.open(path)?;
         match file.metadata()?.is_file() {
@@ -92,8 +92,8 @@ impl QueueRoot {
         }
     }
 
-    /// A file to read and to write on, with all that it holds; made if it isn't there. Written to is a regular file that
-    /// no other name leads to.
+    /// Opens a file to read and to write on, and keeps what it holds. It is made if it isn't there. Anything but a
+    /// regular file that has one name is refused.
     pub(crate) fn open_kept(&self, path: &Path, flags: OFlags) -> io::Result<File> {
         let file = self.open_with(path, OFlags::RDWR | OFlags::CREATE | flags)?;
         let metadata = file.metadata()?;
@@ -104,7 +104,7 @@ impl QueueRoot {
         }
     }
 
-    /// A new, empty file, in place of what has that name.
+    /// Makes a new, empty file, in place of what has that name.
     pub(crate) fn create(&self, path: &Path) -> io::Result<File> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
         match self.open_with(path, flags) {
@@ -129,7 +129,7 @@ impl QueueRoot {
         Ok(names)
     }
 
-    /// Makes a folder, and those that it lies in; false: it was there.
+    /// Makes a folder, and those that it lies in; returns false if it was there.
     pub(crate) fn make_folder(&self, path: &Path) -> io::Result<bool> {
         if path == self.path {
             let made = DirBuilder::new()
@@ -188,7 +188,8 @@ impl QueueRoot {
     pub(crate) fn remove_folder(&self, path: &Path) -> io::Result<()> {
         let remove = || {
             let (folder, name) = self.place(path)?;
-            // It follows no link below what it is given, and this name of an open folder leads nowhere else.
+            // `remove_dir_all` follows no link below what it is given, and this name of an open folder leads nowhere
+            // else.
             let folder = PathBuf::from(format!("/proc/self/fd/{}", folder.as_raw_fd()));
             std::fs::remove_dir_all(folder.join(name))
         };
@@ -216,7 +217,7 @@ impl QueueRoot {
         }
     }
 
-    /// Never waits, whatever lies there.
+    /// Opens without waiting, whatever lies there.
     fn open_with(&self, path: &Path, flags: OFlags) -> io::Result<File> {
         let flags = match flags.contains(OFlags::PATH) {
             true => flags | OFlags::CLOEXEC | OFlags::NOFOLLOW,
@@ -234,7 +235,7 @@ impl QueueRoot {
         };
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
         let opened = match rustix::fs::openat2(root, below, flags, mode, resolve) {
-            // A system that doesn't have it, or a filter that forbids it.
+            // The system doesn't have this call, or a filter forbids it.
             Err(Errno::NOSYS | Errno::PERM) => open_stepwise(root, below, flags, mode),
             opened => opened,
         };
@@ -263,7 +264,7 @@ impl QueueRoot {
     }
 }
 
-/// The same, one folder after the other.
+/// Does the same, one folder after the other.
 fn open_stepwise(root: &OwnedFd, below: &Path, flags: OFlags, mode: Mode) -> rustix::io::Result<OwnedFd> {
     let mut folder: Option<OwnedFd> = None;
     let mut steps = below.components().peekable();

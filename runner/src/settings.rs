@@ -75,12 +75,12 @@ pub(crate) struct Settings {
     file: ConfigFile,
 }
 
-/// `[log]` of `aq.toml`: how the shadow log is kept.
+/// `[log]` of `aq.toml`, which says how the shadow log is kept.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LogSettings {
-    /// In bytes. From here on the file that is written becomes a part, and another one is begun.
+    /// The size in bytes from which on the file that is written becomes a part, and another one is begun.
     pub(crate) shadow_size: u64,
-    /// How long a part stays at least.
+    /// How long a part is kept at least.
     pub(crate) shadow_age: Duration,
 }
 
@@ -133,7 +133,7 @@ impl Settings {
         Settings::resolve_in(flags, &std::env::vars_os().collect())
     }
 
-    /// The same for a given environment.
+    /// Does the same for a given environment.
     pub(crate) fn resolve_in(
         flags: &GlobalFlags,
         environment: &ProcessEnvironment,
@@ -227,7 +227,7 @@ impl ModeSwitches {
 }
 
 impl FleetSettings {
-    /// The address, where what goes there can be read and changed on the way.
+    /// The address, if what goes there can be read and changed on the way.
     pub(crate) fn plain_http(&self) -> Option<&SettingValue<Url>> {
         self.url
             .as_ref()

@@ -1,8 +1,8 @@
 //! The shadow lane: asks the coordinator what it would have assigned, compares, and writes that down.
 //!
-//! What the rest of the runner sees of it takes values and returns nothing, so that it cannot change an outcome:
-//! jobs neither wait for it nor fail by it. The lane has a thread of its own; only the end of a process may wait
-//! for it, and for a limited time.
+//! The rest of the runner gives it values and gets nothing back, so that it can't change an outcome: no job waits for
+//! it or fails by it. The lane has a thread of its own; only the end of a process may wait for it, and for a limited
+//! time.
 
 mod change_alarm;
 mod comparison;
@@ -30,7 +30,7 @@ use crate::stage::Stage;
 
 /// What the local path picked in one iteration, and the queue as it was then.
 ///
-/// Handed over before any transition of the picked job is.
+/// It is handed over before any transition of the picked job.
 #[derive(Debug)]
 pub(crate) struct LocalDecision {
     pub(crate) local: Option<JobId>,

@@ -1,8 +1,7 @@
-//! Signals: what this process was started with of them, and one as something that can be waited for.
+//! Signals: undoes what this process inherited of them, and makes one awaitable.
 //!
-//! Not tokio's own: those go through one socket that every runtime of a process listens on, so that each end of a
-//! child would wake the thread that speaks with the coordinator too, and the loop would now and then hear of it from
-//! there.
+//! Tokio's own signals are not used: they go through one socket that every runtime of a process listens on, so that
+//! each end of a child would wake the thread that calls the coordinator too.
 
 use std::fs;
 use std::io;
@@ -15,17 +14,17 @@ use signal_hook::SigId;
 use signal_hook::low_level::{pipe, unregister};
 use tokio::net::UnixStream;
 
-/// Undoes what this process could not work with, whoever started it: a blocked signal never arrives, and of an ignored
-/// SIGCHLD nobody learns how a child ended.
+/// Undoes what this process could not work with, whoever started it: a blocked signal never arrives, and with SIGCHLD
+/// ignored nobody learns how a child ended.
 pub(crate) fn reset_inherited_signals() {
-    // Neither fails for a signal that exists.
+    // Neither call fails for a signal that exists.
     let _ = SigSet::all().thread_unblock();
     if is_ignored(Signal::SIGCHLD) {
         let _ = signal_hook::flag::register(Signal::SIGCHLD as i32, Arc::default());
     }
 }
 
-/// Whether a signal is ignored: what nobody listens to is what it was when this process was started.
+/// Whether a signal was ignored when this process was started; nothing in this process ignores one.
 fn is_ignored(signal: Signal) -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -51,18 +50,18 @@ impl SignalListener {
         })
     }
 
-    /// What `nohup`, or a shell that starts a command in the background, had ignored stays without effect.
+    /// A signal that `nohup`, or a shell that starts a command in the background, made ignored stays without effect.
     pub(crate) fn listen_unless_ignored(signal: Signal) -> io::Result<Option<SignalListener>> {
         (!is_ignored(signal))
             .then(|| SignalListener::listen(signal))
             .transpose()
     }
 
-    /// Waits until it came at least once since the last call. Nothing is lost by giving up waiting.
+    /// Waits until it came at least once since the last call. Nothing is lost if the wait is dropped.
     pub(crate) async fn recv(&self) {
         let mut bytes = [0; 64];
         loop {
-            // The other end is open as long as this one: it can't fail, and if it did nothing would ever come.
+            // The other end is open as long as this one, so this can't fail; if it did, no signal would ever come.
             if self.stream.readable().await.is_err() {
                 return std::future::pending().await;
             }
@@ -83,8 +82,8 @@ impl Drop for SignalListener {
     }
 }
 
-/// What tells that the terminal is gone. The shell tells it and the system does, at the shell's end: that is one hang-up,
-/// and no second signal.
+/// Listens for the end of the terminal. The shell sends SIGHUP, and the system sends another one at the shell's end:
+/// this counts as one.
 #[derive(Debug)]
 pub(crate) struct HangUpListener {
     signal: SignalListener,
@@ -96,7 +95,7 @@ enum ControllingTerminal {
     /// There was none at the start.
     None,
     Attached,
-    /// Its end was told.
+    /// Its end was reported.
     Lost,
 }
 
@@ -110,7 +109,7 @@ impl HangUpListener {
         Ok(signal.map(|signal| HangUpListener { signal, terminal }))
     }
 
-    /// Waits for the next; nothing is lost by giving up waiting.
+    /// Waits for the next; nothing is lost if the wait is dropped.
     pub(crate) async fn recv(&mut self) {
         loop {
             self.signal.recv().await;

@@ -1,4 +1,4 @@
-//! The stages of a job: one folder each, and the word that the coordinator uses for it.
+//! The stages of a job, each with its folder and with the coordinator's name for it.
 
 use std::fmt;
 
@@ -42,7 +42,7 @@ impl Stage {
         Stage::ALL.into_iter().find(|stage| stage.folder() == folder)
     }
 
-    /// The coordinator's word for it: it calls the inbox `queued` and the quarantine folder `quarantined`.
+    /// The coordinator's name for it: it calls the inbox `queued` and the quarantine folder `quarantined`.
     pub(crate) fn wire_name(self) -> &'static str {
         match self {
             Stage::Inbox => "queued",

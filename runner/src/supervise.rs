@@ -1,10 +1,10 @@
 //! The supervisor: the parent of one command of one job, in a process of its own (`aq supervise`, not for people).
 //!
-//! It may be started ahead of its order, and then has nothing of any job; if none comes, it ends with its socket. It
-//! starts the command, writes down what it prints, keeps the job's locks while anything of it lives, ends the whole tree
-//! at a time-out, at an order, when the runner is gone, in time before the lease that it runs under ends, and of what a
-//! command left running when it ended; then it says how the command ended. Single-threaded, and nothing in it waits
-//! without a limit but for processes that were sent KILL. It knows nothing of queues and stages.
+//! It may be started before there is an order for it, and then it has nothing of any job; if none comes, it ends with
+//! its socket. It starts the command, writes its output to the log, and holds the job's locks while a process of the
+//! command lives. It ends the whole tree at a time-out, at an order, when the runner is gone, before the lease of the
+//! job runs out, and when the command has left processes behind. Then it says how the command ended. It has one
+//! thread, and it waits without a limit only for processes that were sent KILL. It knows nothing of queues and stages.
 
 mod boot_timer;
 mod command_request;
@@ -38,14 +38,13 @@ use process_spawn::BROADCAST_SIGNALS;
 use process_tree::ProcessTree;
 use watchdog::CommandWatchdog;
 
-/// The children of this process, whoever started them.
+/// The process ids of the children of this process, whoever started them.
 pub(crate) fn children() -> Vec<i32> {
     let pids = descendants::children();
     pids.into_iter().map(|pid| pid.as_raw_nonzero().get()).collect()
 }
 
-/// Orphans of what this process starts become its children: as process 1 that is so anyway, and nobody else collects
-/// them.
+/// Makes orphans of what this process starts its children. Process 1 has them anyway, and nobody else collects them.
 pub(crate) fn become_subreaper() -> Result<(), std::io::Error> {
     Ok(rustix::process::set_child_subreaper(Some(
         rustix::process::getpid(),
@@ -59,10 +58,10 @@ pub(crate) fn collect(children: impl Iterator<Item = i32>) {
     }
 }
 
-/// The whole life of `aq supervise`; standard input is the socket to the runner.
+/// Runs `aq supervise`; standard input is the socket to the runner.
 pub(crate) fn main() -> Result<(), std::io::Error> {
-    // Out of the terminal's reach: what is typed there goes to the runner, which then gives orders. It has this session on
-    // record before it sends one.
+    // A session of its own gets no signal of the terminal: what is typed there goes to the runner, which then gives
+    // orders. The runner has this session on record before it sends one.
     rustix::process::setsid()?;
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     ignore_broadcast_signals()?;
@@ -71,7 +70,7 @@ pub(crate) fn main() -> Result<(), std::io::Error> {
     let end = supervise(&socket, handover)?;
     let mut line = serde_json::to_string(&end)?;
     line.push('\n');
-    // The runner may be gone; its successor draws its own conclusions.
+    // The runner may be gone; then a later run finds out by the record what became of the command.
     let _ = (&socket).write_all(line.as_bytes());
     Ok(())
 }
@@ -104,7 +103,7 @@ fn supervise(socket: &UnixStream, handover: CommandRequest) -> Result<CommandOut
             return Ok(CommandOutcome::NotStarted { error });
         }
     };
-    // The last look at the clock, by whoever starts it: an order may be long on its way.
+    // The process that starts the command looks at the clock last, because an order may be long on its way.
     if watchdog.is_too_late() {
         return Ok(CommandOutcome::TooLate);
     }
@@ -129,7 +128,7 @@ fn supervise(socket: &UnixStream, handover: CommandRequest) -> Result<CommandOut
     if let CommandOutcome::Exited { code, signal } = &mut end {
         (*code, *signal) = tree.main_status();
     }
-    // Nothing of the command is left, so nothing stands for its locks any more: freed before it is said.
+    // Nothing of the command is left, so its locks are freed before the runner hears of the end.
     drop(locks);
     Ok(end)
 }

@@ -1,4 +1,5 @@
-//! Text for people: aligned columns, colour where it is seen, and nothing from a file that could steer a terminal.
+//! Text for people: columns are aligned, colour is used where it is seen, and nothing from a file can steer the
+//! terminal.
 
 use std::error::Error;
 use std::io::{self, IsTerminal, Write, stdout};
@@ -64,12 +65,13 @@ impl ColorChoice {
     }
 }
 
-/// One line of text from a file or from elsewhere, with everything in it made visible and harmless.
+/// Escapes a line of text from a file or from elsewhere, so that everything in it is visible and nothing steers a
+/// terminal.
 pub(crate) fn escape_control(text: &str) -> String {
     text.chars()
         .map(|letter| match letter {
             letter if letter.is_control() => letter.escape_default().to_string(),
-            // These reorder or hide what stands around them.
+            // These characters reorder or hide what stands around them.
             '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => {
                 letter.escape_unicode().to_string()
             }
@@ -78,7 +80,7 @@ pub(crate) fn escape_control(text: &str) -> String {
         .collect()
 }
 
-/// An error with what caused it, on one line.
+/// The text of an error with all its causes, on one line.
 pub(crate) fn error_chain(error: &dyn Error) -> String {
     let causes: Vec<String> = std::iter::successors(Some(error), |&error| error.source())
         .map(ToString::to_string)
@@ -86,7 +88,8 @@ pub(crate) fn error_chain(error: &dyn Error) -> String {
     causes.join(": ")
 }
 
-/// A line without escape sequences and without the space around it.
+/// Returns a line without escape sequences and without the space around it. `anstream` would drop control characters
+/// as well, which `escape_control` has to show.
 pub(crate) fn strip_ansi(line: &str) -> String {
     let mut text = String::new();
     let mut letters = line.chars();
@@ -101,7 +104,7 @@ pub(crate) fn strip_ansi(line: &str) -> String {
     text.trim().to_owned()
 }
 
-/// How wide the terminal is behind a stream.
+/// How many columns the terminal behind a stream has.
 pub(crate) fn columns(stream: &impl std::os::fd::AsFd) -> usize {
     const USUAL: usize = 80;
     let size = rustix::termios::tcgetwinsize(stream);
@@ -111,7 +114,7 @@ pub(crate) fn columns(stream: &impl std::os::fd::AsFd) -> usize {
     })
 }
 
-/// Cut so that a terminal of that width does not break the line.
+/// Cuts a line so that a terminal of that width does not break it.
 pub(crate) fn truncate_to_width(line: &str, width: usize) -> String {
     let mut used = 0;
     let fits = line.chars().take_while(|letter| {
@@ -121,8 +124,8 @@ pub(crate) fn truncate_to_width(line: &str, width: usize) -> String {
     fits.collect()
 }
 
-/// The lines of a text that go behind a label of `indent` columns: broken between words where standard output is a
-/// terminal. A program gets one line.
+/// Breaks a text between words, to stand behind a label of `indent` columns, where standard output is a terminal. A
+/// program gets one line.
 pub(crate) fn wrap(text: &str, indent: usize) -> String {
     if !stdout().is_terminal() {
         return text.to_owned();
@@ -147,7 +150,7 @@ pub(crate) fn wrap(text: &str, indent: usize) -> String {
 #[derive(Debug)]
 pub(crate) struct TextTable {
     rows: Vec<Vec<String>>,
-    /// Of the terminal that it goes to: no row is longer.
+    /// The columns of the terminal that it goes to; no row is longer.
     width: Option<usize>,
 }
 
@@ -164,7 +167,7 @@ impl TextTable {
             .push(cells.into_iter().map(|cell| escape_control(&cell)).collect());
     }
 
-    /// The last cell of a row, of which only so much is seen that the row stays one line.
+    /// Cuts the last cell of a row so that the row stays one line.
     fn cut(&self, cell: &str, before: usize) -> String {
         match self.width.map(|width| width.saturating_sub(before)) {
             Some(left) if cell.width() > left && left > 1 => truncate_to_width(cell, left) + "…",
@@ -172,7 +175,7 @@ impl TextTable {
         }
     }
 
-    /// With the heading alone set apart.
+    /// Writes the table with its heading dimmed.
     pub(crate) fn write_plain(&self, out: &mut impl Write, palette: ColorChoice) -> io::Result<()> {
         self.write(out, |row, _, cell| match row {
             0 => palette.dim(&cell),
@@ -180,7 +183,8 @@ impl TextTable {
         })
     }
 
-    /// `paint` gets the row's number (0: the heading), the column's, and the padded cell.
+    /// Writes the table. `paint` gets the number of the row (0 is the heading), that of the column, and the padded
+    /// cell.
     pub(crate) fn write(
         &self,
         out: &mut impl Write,

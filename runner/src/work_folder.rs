@@ -1,5 +1,5 @@
-//! The folder that a command works in: opened once, so that what is looked at is what it works in, whatever its name
-//! leads to by then.
+//! The folder that a command works in. It is opened once, so that the command works in the folder that was checked,
+//! whatever its name leads to by then.
 
 use std::fs::read_link;
 use std::io;
@@ -15,7 +15,7 @@ pub(crate) struct WorkFolder {
 }
 
 impl WorkFolder {
-    /// Follows links.
+    /// Opens a folder; links are followed.
     pub(crate) fn open(path: &Path) -> io::Result<WorkFolder> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let handle = rustix::fs::openat(CWD, path, flags, Mode::empty())?;
@@ -44,7 +44,7 @@ pub(crate) fn is_within(place: &Path, folders: &[PathBuf]) -> bool {
     folders.iter().any(|folder| place.starts_with(folder))
 }
 
-/// What to say where the queue lies in a folder that a job works in: it could rewrite what is relied on here.
+/// The warning if the queue lies in a folder that a job works in: that job could rewrite the queue.
 pub(crate) fn holds_queue(folder: &Path, queue: &Path) -> Option<String> {
     let (folder, queue) = (folder.canonicalize().ok()?, queue.canonicalize().ok()?);
     is_within(&queue, std::slice::from_ref(&folder)).then(|| {

@@ -1,5 +1,5 @@
-//! The runners at work on a queue, as `aq status` and `aq fleet-status` show them (clause F-9): what they say of
-//! themselves, whatever the flags of the shell that asks.
+//! The runners at work on a queue, as `aq status` and `aq fleet-status` show them (clause F-9): each by its own
+//! record, whatever the flags of the shell that asks.
 
 use std::io::{self, Write, stdout};
 
@@ -34,7 +34,7 @@ pub(super) fn print(out: &mut impl Write, runners: &[RunnerRecord]) -> io::Resul
     table.write_plain(out, palette)
 }
 
-/// A line each, so short that a row fits a terminal of 80 columns.
+/// One line for each fact, so short that a row fits a terminal of 80 columns.
 fn facts(health: &CoordinatorHealth) -> Vec<String> {
     let answered = health.last_answer.as_ref().map(|at| terminal::ago(at));
     let mut facts = match (&health.trouble, answered) {

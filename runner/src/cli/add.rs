@@ -73,7 +73,7 @@ pub(super) fn run(settings: &Settings, arguments: &AddArguments) -> Result<Progr
     Ok(ProgramExit::Done)
 }
 
-/// Jobs that don't say where they work are taken to work here, where the run is most likely to be started.
+/// A job that doesn't name its folder is taken to work here, where the run is most likely to be started.
 fn warn_of_overlap(queue: &Queue, submissions: &[JobSubmission]) -> io::Result<()> {
     let here = std::env::current_dir()?;
     let folders = submissions
@@ -166,7 +166,7 @@ fn check(
     })
 }
 
-/// The bytes as they came unless something is to be replaced.
+/// Returns the bytes as they came unless something has to be replaced.
 fn edited(shown: &str, bytes: Vec<u8>, overrides: &[FrontMatterOverride]) -> Result<Vec<u8>, JobDiagnostic> {
     match (overrides.is_empty(), std::str::from_utf8(&bytes)) {
         (false, Ok(text)) => Ok(job::with_overrides(shown, text, overrides)?.into_bytes()),

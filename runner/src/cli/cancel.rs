@@ -27,7 +27,7 @@ pub(super) fn run(settings: &Settings, arguments: &CancelArguments) -> Result<Pr
     queue.find(&id)?.ok_or_else(unknown)?;
     queue.complete()?;
     let hold = queue.hold(&id)?;
-    // Looked at again under the job's lock: it may have been taken up a moment ago.
+    // The stage is read again under the job's lock: a runner may have started the job a moment ago.
     let stage = queue.find(&id)?.ok_or_else(unknown)?;
     match (stage, hold) {
         (Stage::Inbox | Stage::Review | Stage::Quarantine, Some(hold)) => {

@@ -48,7 +48,7 @@ struct FleetOverview {
     timeout_ms: u64,
     drain_ms: u64,
     warnings: Vec<String>,
-    /// None while the fleet is off: nobody was asked.
+    /// None while the fleet is off: the coordinator was not asked.
     coordinator: Option<CoordinatorContact>,
     runners: Vec<RunnerRecord>,
 }
@@ -68,11 +68,11 @@ impl ShownSetting {
     }
 }
 
-/// What came of asking the coordinator.
+/// The result of asking the coordinator.
 #[derive(Debug, Serialize)]
 struct CoordinatorContact {
     reachable: bool,
-    /// Whether it takes the token, or none where none is needed. Unknown if it was not reached.
+    /// Whether it takes the token, or needs none. Null if it was not reached.
     authorised: Option<bool>,
     problem: Option<ContactProblem>,
 }

@@ -1,6 +1,6 @@
-//! A seat belt: what decides about a queue is refused inside one of its own jobs, unless it is said that it is meant.
+//! Refuses a command that decides about a queue inside one of its own jobs, unless the option says that this is meant.
 //!
-//! No boundary: whatever runs as this user can take the mark out of its environment.
+//! This prevents mistakes and is no boundary: whatever runs as this user can take the mark out of its environment.
 
 use super::error::CliError;
 use crate::ids::JobId;
@@ -24,7 +24,7 @@ impl InsideJob {
     }
 }
 
-/// The job of this very queue that this process is part of: its mark is the one on file there.
+/// The job of this very queue that this process is part of: the record of that job has the mark of this process.
 fn own_job(settings: &Settings) -> Option<JobId> {
     let id = JobId::new(&std::env::var("AQ_JOB_ID").ok()?).ok()?;
     let mark = std::env::var(MARK_VARIABLE).ok()?;

@@ -11,7 +11,7 @@ use crate::settings::Settings;
 use crate::stage::Stage;
 use crate::terminal::{self, ColorChoice, TextTable};
 
-/// So many jobs of each final stage are shown unless all are asked for.
+/// How many jobs of each final stage are shown unless `--all` is given.
 const FINAL_SHOWN: usize = 10;
 
 #[derive(Debug, clap::Args)]
@@ -32,12 +32,12 @@ pub(super) struct JobRow {
     lock: Option<String>,
     priority: i64,
     history: JobHistory,
-    /// Its file is still being written, by this process.
+    /// The process that is still writing its file.
     writer: Option<FileWriter>,
 }
 
 impl JobRow {
-    /// Of its last change, unless there is something to be told of what is going on.
+    /// The detail of its last change, unless its file is still being written.
     fn detail(&self) -> Option<String> {
         match &self.writer {
             Some(writer) => Some(format!("{writer} is still writing it")),
@@ -88,7 +88,7 @@ pub(super) fn rows_of(queue: &Queue, stage: Stage, ids: Vec<JobId>) -> Result<Ve
         _ => BTreeMap::new(),
     };
     for id in ids {
-        // A file that is no job, or has just moved on, is shown as far as it is known.
+        // Of a file that is no job, or has just moved on, what is known is shown.
         let job = queue.job(stage, &id).ok();
         rows.push(JobRow {
             history: queue.history(&id)?,

@@ -17,7 +17,7 @@ use crate::settings::Settings;
 use crate::stage::Stage;
 use crate::terminal::escape_control;
 
-/// A look without a sign that something changed, in case that a sign was missed.
+/// How often the output is read without a sign of a change, in case that a sign was missed.
 const POLL_INTERVAL: Timespec = Timespec {
     tv_sec: 1,
     tv_nsec: 0,
@@ -64,10 +64,10 @@ fn follow(queue: &Queue, id: &JobId, attempt: u32) -> Result<(), CliError> {
     let mut printer = LogPrinter::new(queue, outputs(queue, id, attempt));
     loop {
         for folder in [queue.job_folder(id), queue.attempt_folder(id, attempt)] {
-            // The second is made when the attempt starts; watching twice is watching once.
+            // The second folder is made when the attempt starts; watching it twice has no effect.
             let _ = inotify::add_watch(&watch, folder, WatchFlags::MODIFY | WatchFlags::CREATE);
         }
-        // Asked before the output is read: what is printed after the end is asked for was printed before it.
+        // This is asked before the output is read, so that the last output is read after the end.
         let in_work = matches!(
             queue.find(id)?,
             Some(Stage::Inbox | Stage::Building | Stage::Testing)
@@ -89,7 +89,7 @@ enum LogProgress {
     Something,
 }
 
-/// The output files of an attempt, one after the other, each as far as it was printed.
+/// Prints the output files of an attempt one after the other, and remembers how far.
 struct LogPrinter {
     root: QueueRoot,
     files: Vec<(PathBuf, u64)>,
@@ -103,8 +103,8 @@ impl LogPrinter {
         }
     }
 
-    /// Prints what there is at this moment of what was not printed yet. What is printed of the job meanwhile is left: were
-    /// the job itself to print this, there would be no end of it.
+    /// Prints what there is at this moment and was not printed yet. Output that comes meanwhile is left, because a job
+    /// that prints its own log would never end.
     fn print_new(&mut self) -> Result<LogProgress, CliError> {
         let found = self
             .files
@@ -130,7 +130,7 @@ impl LogPrinter {
     }
 }
 
-/// What a file holds at this moment, from there on; `None`: there is no such file.
+/// Opens a file at the place where it was left; none if there is no such file.
 fn open(root: &QueueRoot, path: &Path, offset: u64) -> Result<Option<Take<File>>, CliError> {
     let open = || -> io::Result<Take<File>> {
         let mut file = root.open_regular(path)?;
@@ -152,7 +152,7 @@ fn unreadable(path: &Path, source: io::Error) -> CliError {
     }
 }
 
-/// To a terminal, only what can't steer it; to anything else, the bytes.
+/// Writes what can't steer a terminal to a terminal, and the bytes as they are to anything else.
 fn write_output(bytes: &[u8]) -> io::Result<()> {
     let mut out = stdout().lock();
     if !out.is_terminal() {

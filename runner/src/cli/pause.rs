@@ -11,7 +11,7 @@ use crate::queue::Queue;
 use crate::settings::Settings;
 use crate::stage::Stage;
 
-/// A look without a sign that something changed, in case that a sign was missed.
+/// How often the queue is looked at without a sign of a change, in case that a sign was missed.
 const POLL_INTERVAL: Timespec = Timespec {
     tv_sec: 1,
     tv_nsec: 0,
@@ -93,7 +93,7 @@ fn running(queue: &Queue) -> Result<usize, CliError> {
     Ok(queue.ids(Stage::Building)?.len() + queue.ids(Stage::Testing)?.len())
 }
 
-/// Until no job is in work, however long that takes.
+/// Waits until no job is in work, however long that takes.
 fn wait_for_quiet(queue: &Queue) -> Result<(), CliError> {
     let watch = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).map_err(io::Error::from)?;
     for stage in [Stage::Building, Stage::Testing] {

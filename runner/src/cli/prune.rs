@@ -13,7 +13,7 @@ use crate::settings::Settings;
 use crate::stage::Stage;
 use crate::terminal::{ColorChoice, bytes, duration};
 
-/// What is pruned without being named. A job in quarantine waits for a person.
+/// The stages that are pruned without a name. A job in quarantine waits for a person.
 const STAGES: [Stage; 2] = [Stage::Shipped, Stage::Failed];
 
 #[derive(Debug, clap::Args)]
@@ -46,7 +46,7 @@ pub(super) struct PruneArguments {
     format: super::OutputFormat,
 }
 
-/// A job that goes.
+/// A job that is removed.
 struct PruneCandidate {
     id: JobId,
     stage: Stage,
@@ -157,7 +157,7 @@ fn by_age_and_count(queue: &Queue, arguments: &PruneArguments) -> Result<Vec<Pru
 fn candidate(queue: &Queue, id: JobId, stage: Stage) -> Option<PruneCandidate> {
     let since = queue.arrival(stage, &id)?;
     let age = jiff::Timestamp::now().duration_since(since);
-    // A clock that was set back makes nothing old.
+    // A clock that was set back makes no job old.
     let age = Duration::try_from(age).unwrap_or_default();
     Some(PruneCandidate { id, stage, age })
 }

@@ -1,4 +1,4 @@
-//! `aq retry`: another go for a job that failed, at the end of the order and with all its retries.
+//! `aq retry`: puts a job that failed into the inbox again, at the end of the order and with all its retries.
 
 use std::io::{Write, stderr};
 
@@ -41,7 +41,7 @@ pub(super) fn run(settings: &Settings, arguments: &RetryArguments) -> Result<Pro
         )));
     }
     queue.complete()?;
-    // What can't be read as a job would only come back to where it is.
+    // A file that is no job would only come back to where it is.
     let (job, digest) = queue.job_and_digest(stage, &id)?;
     let Some(hold) = queue.hold(&id)? else {
         return Err(CliError::Refused(format!(
@@ -65,7 +65,7 @@ pub(super) fn run(settings: &Settings, arguments: &RetryArguments) -> Result<Pro
     Ok(ProgramExit::Done)
 }
 
-/// A person may have corrected the file, or the job may have changed it: whoever retries it is told what will run.
+/// A person may have corrected the file, or the job may have changed it, so this prints what will run.
 fn warn_rewritten(plan: &ShipPlan) {
     let mut err = stderr().lock();
     let _ = writeln!(

@@ -1,4 +1,4 @@
-//! `aq run`: the words on the command line, turned into what the run needs to know.
+//! `aq run`: turns the options into what the run needs to know.
 
 use super::error::CliError;
 use crate::exit_codes::ProgramExit;

@@ -70,7 +70,7 @@ fn read(path: &Path, last: usize) -> Result<Option<ShadowFigures>, CliError> {
         name: path.display().to_string(),
         source,
     };
-    // Asked before it is opened: opening a pipe would wait for somebody to write to it.
+    // The kind of file is read before it is opened: opening a pipe would wait for somebody to write to it.
     match path.metadata() {
         Err(error)
             if matches!(
@@ -225,7 +225,7 @@ fn listed(words: &BTreeMap<String, u64>) -> String {
     words.join(", ")
 }
 
-/// Cut, not rounded: what is not all is never shown as 100 %.
+/// Cuts and does not round, so that less than all is never shown as 100 %.
 fn percent(rate: Option<f64>) -> String {
     match rate {
         Some(rate) => format!("{:.1} %", (rate * 1000.0).floor() / 10.0),

@@ -24,7 +24,7 @@ pub(super) fn run(settings: &Settings, arguments: &ShipArguments) -> Result<Prog
     let id = JobId::new(&arguments.id)?;
     let queue = Queue::open(&settings.queue.value)?;
     let (exit, plan) = run::ship(settings, &queue, &id)?;
-    // What became of it is told to people as it happens.
+    // The result is printed to people while it happens.
     if let (true, Some(stage)) = (arguments.format.json, queue.find(&id)?) {
         let value = serde_json::json!({ "id": id.as_str(), "stage": stage.folder(), "approved": plan });
         writeln!(std::io::stdout().lock(), "{value}")?;

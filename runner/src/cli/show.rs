@@ -88,7 +88,7 @@ pub(super) fn run(settings: &Settings, arguments: &ShowArguments) -> Result<Prog
     Ok(ProgramExit::Done)
 }
 
-/// Of a file that is another one than the job was enqueued, or worked on, with.
+/// The text about a file that is another one than the job was enqueued, or worked on, with.
 fn change_label(stage: Stage) -> &'static str {
     match stage {
         Stage::Inbox => "it was written anew since it was enqueued, and runs as it stands now",
@@ -97,7 +97,7 @@ fn change_label(stage: Stage) -> &'static str {
     }
 }
 
-/// A job that is not here: pruned, or never seen.
+/// The error about a job that is not here: it was pruned, or never seen.
 fn gone(queue: &Queue, id: JobId) -> Result<CliError, CliError> {
     Ok(match queue.pruned(&id)? {
         Some(stage) => CliError::Refused(format!(
@@ -107,7 +107,7 @@ fn gone(queue: &Queue, id: JobId) -> Result<CliError, CliError> {
     })
 }
 
-/// A line a change: how long the job then stayed, and under which lease.
+/// Prints a line for each change: how long the job then stayed, and under which lease.
 fn print_history(out: &mut impl Write, palette: ColorChoice, history: &JobHistory) -> std::io::Result<()> {
     let is_routed = history.lines.iter().any(|line| line.lease.is_some());
     let mut heading = vec!["WHEN", "STAGE", "FOR", "ATTEMPT"];
@@ -143,7 +143,7 @@ fn print_history(out: &mut impl Write, palette: ColorChoice, history: &JobHistor
     })
 }
 
-/// For how long each change was the last one; of the latest of a job that goes on, until now.
+/// How long each change was the last one. For the latest change of a job that goes on, that is until now.
 fn lasted(history: &JobHistory) -> Vec<Option<Duration>> {
     let instants: Vec<Option<jiff::Timestamp>> =
         history.lines.iter().map(|line| line.at.parse().ok()).collect();
@@ -162,7 +162,7 @@ fn lasted(history: &JobHistory) -> Vec<Option<Duration>> {
         .collect()
 }
 
-/// What each attempt printed, and where it lies.
+/// Prints where the output of each attempt lies, and how much it is.
 fn print_logs(
     out: &mut impl Write,
     palette: ColorChoice,
@@ -180,7 +180,7 @@ fn print_logs(
     Ok(())
 }
 
-/// The files of an attempt that hold something.
+/// The output files of an attempt that are not empty.
 fn printed(queue: &Queue, id: &JobId, attempt: u32) -> Vec<(PathBuf, u64)> {
     let sized = |path: PathBuf| {
         path.symlink_metadata()

@@ -1,4 +1,5 @@
-//! `aq status`: the queue at a glance, who works on it, and what the three flags amount to (clauses F-7 and F-9).
+//! `aq status`: shows how many jobs are in which stage, who works on them, and what the three flags amount to (clauses
+//! F-7 and F-9).
 
 use std::collections::BTreeMap;
 use std::io::{self, Write, stdout};
@@ -62,11 +63,11 @@ struct QueueStatus<'a> {
     running: &'a [list::JobRow],
     runners: &'a [RunnerRecord],
     engines: &'a [&'a str],
-    /// Those that are used up, and for how long still.
+    /// The engines that are used up, and for how long still.
     paused: &'a BTreeMap<EngineName, Duration>,
-    /// Of the whole queue.
+    /// The pause of the whole queue.
     pause: Option<&'a QueuePause>,
-    /// Who is still writing the file of which job in the inbox.
+    /// Which process is still writing the file of which job in the inbox.
     writers: &'a BTreeMap<JobId, FileWriter>,
 }
 

@@ -1,5 +1,5 @@
-//! The coordinator, where the settings say that there is one: whether it answers, takes the token, and agrees about the
-//! time. Only what reads is asked.
+//! Checks the coordinator, where the settings name one: whether it answers, takes the token, and agrees about the
+//! time. Only calls that read are made.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::terminal::{duration, error_chain};
 
 const AREA: &str = "fleet";
 const ROUTE: &str = "[route]";
-/// Leases are kept by no wall clock, but certificates are, and times are compared by people.
+/// No lease is kept by a wall clock, but certificates are, and people compare times.
 const SKEW_MAX: Duration = Duration::from_secs(30);
 
 pub(super) async fn examine(settings: &Settings, engines: &EngineRegistry) -> Vec<DoctorFinding> {
@@ -86,7 +86,7 @@ async fn ask(settings: &Settings, client: &CoordinatorClient) -> Vec<DoctorFindi
     findings
 }
 
-/// What the coordinator may do here, also before it is let to; what is odd about that matters only then.
+/// What the coordinator may do here, also before routing is on. Warnings about that matter only once it is.
 fn permissions(settings: &Settings, engines: &EngineRegistry) -> Vec<DoctorFinding> {
     let permissions = RoutePermissions::of(&settings.route, engines);
     let mut findings = vec![DoctorFinding::ok(

@@ -1,5 +1,5 @@
-//! The engines: whether each is here, in which version, whether its help knows the switches that are used, and whether
-//! it will refuse to work.
+//! Checks the engines: whether each is here, in which version, whether its help names the switches that are used, and
+//! whether it will refuse to work.
 
 use std::io;
 use std::sync::Arc;
@@ -130,7 +130,7 @@ fn switches(profile: &EngineProfile, demand: &EngineDemand, help: &ProbeResult) 
     let text = format!("`{asked}` no longer names {}", missing.join(" and "));
     let next = format!("see what replaced it and say so under [engine.{name}] in aq.toml");
     Some(DoctorFinding {
-        // What its owner wrote into aq.toml may be known to work although no help tells of it.
+        // The owner of a table in aq.toml may know that a switch works although no help names it.
         level: if demand.own {
             FindingLevel::Warn
         } else {
@@ -140,7 +140,7 @@ fn switches(profile: &EngineProfile, demand: &EngineDemand, help: &ProbeResult) 
     })
 }
 
-/// Whether a help text names a switch, and not only one that begins like it.
+/// Whether a help text names this very switch, and not only one that begins like it.
 fn knows(help: &str, switch: &str) -> bool {
     let part = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
     help.match_indices(switch).any(|(start, _)| {
@@ -175,7 +175,7 @@ fn login(profile: &EngineProfile, answer: Option<ProbeResult>) -> Option<DoctorF
     ))
 }
 
-/// A program that skips no permission questions for root.
+/// Checks a program that skips no permission questions for root.
 fn root(profile: &EngineProfile, demand: &EngineDemand) -> Option<DoctorFinding> {
     let needs = profile.root_needs.as_deref()?;
     let (variable, value) = needs.split_once('=')?;

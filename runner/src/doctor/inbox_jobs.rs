@@ -1,4 +1,4 @@
-//! The jobs in the inbox: those that could not start here, or would fail at once.
+//! Checks the jobs in the inbox: whether they can start here, or would fail at once.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::terminal::{duration, error_chain};
 use crate::work_folder::holds_queue;
 
 const AREA: &str = "jobs";
-/// A doctor's visit ends, however long the queue is.
+/// How many jobs are checked, so that `doctor` ends soon in a long queue too.
 const JOBS_CHECKED_MAX: usize = 1000;
 
 /// A file in the inbox.
@@ -94,7 +94,7 @@ pub(super) fn examine(
     Ok(findings)
 }
 
-/// What keeps a job from running here.
+/// What this host lacks to run a job.
 fn missing_requirements(
     job: &Job,
     here: &Path,

@@ -1,4 +1,5 @@
-//! Asks a program something that costs nothing, under a supervisor: whatever it does, nothing of it is left afterwards.
+//! Starts a program for a question that costs nothing. It runs under a supervisor, so that nothing of it is left
+//! afterwards.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -8,13 +9,13 @@ use std::path::Path;
 
 use crate::supervise::{self, CommandOutcome, CommandSpec, CommandStreams};
 
-/// A program that is slower to tell its version will be no joy to work with.
+/// How long a program may take to print its version.
 const LIMIT_MS: u64 = 20_000;
 const GRACE_MS: u64 = 500;
 const SHOWN_MAX: usize = 60;
 const OUTPUT_BYTES_MAX: u64 = 256 * 1024;
 
-/// What the program said.
+/// How the program ended, and what it printed.
 #[derive(Debug)]
 pub(super) struct ProbeResult {
     pub(super) end: CommandOutcome,
@@ -36,7 +37,7 @@ impl ProbeResult {
         }
     }
 
-    /// The line that tells a version, which warnings may come before.
+    /// Returns the line that has a version; warnings may come before it.
     pub(super) fn version(&self) -> Option<String> {
         let lines = || self.output.lines().map(str::trim).filter(|line| !line.is_empty());
         let line = lines()
@@ -46,7 +47,7 @@ impl ProbeResult {
     }
 }
 
-/// `1.2`
+/// Whether a line has something like `1.2`.
 fn has_version(line: &str) -> bool {
     let bytes = line.as_bytes();
     bytes
@@ -54,7 +55,7 @@ fn has_version(line: &str) -> bool {
         .any(|three| three[0].is_ascii_digit() && three[1] == b'.' && three[2].is_ascii_digit())
 }
 
-/// In a folder of its own, without input.
+/// Runs the program in a folder of its own, without input.
 pub(super) async fn ask(
     program: &Path,
     args: &[String],
@@ -62,7 +63,7 @@ pub(super) async fn ask(
 ) -> io::Result<ProbeResult> {
     let folder = tempfile::tempdir()?;
     let mut output = tempfile::tempfile()?;
-    // Who belongs to it is of interest while it runs only.
+    // The record of its processes matters only while it runs.
     let record = tempfile::tempfile()?;
     let order = CommandSpec {
         program: program.into(),

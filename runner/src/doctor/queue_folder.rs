@@ -1,4 +1,4 @@
-//! The queue folder: one file system that can be written, that locks, and that has room.
+//! Checks the queue folder: it has to be on one file system that can be written, that locks, and that has room.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::terminal::{ago, error_chain};
 
 const AREA: &str = "queue";
 const MIB: u64 = 1024 * 1024;
-/// Below it, the output of a single job can fill the disk.
+/// With less, the output of a single job can fill the disk.
 const FREE_BYTES_WARN: u64 = 1024 * MIB;
 const FREE_BYTES_FAIL: u64 = 64 * MIB;
 
@@ -48,7 +48,7 @@ pub(super) fn examine(settings: &Settings, queue: Result<&Queue, &QueueError>) -
     findings
 }
 
-/// A file without a name can be made in each of them.
+/// Checks that a file without a name can be made in each of them.
 fn writable(root: &str, folders: &[PathBuf]) -> DoctorFinding {
     let refused = folders
         .iter()
@@ -78,7 +78,7 @@ fn sound(root: &str, queue: &Queue) -> DoctorFinding {
             format!("{} can't carry a queue", path.display()),
             advice,
         ),
-        // Nothing was made here for that yet.
+        // The folder for that was not made yet.
         Err(QueueError::Write { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             DoctorFinding::ok(AREA, root, "folders are missing, which the next run makes")
         }
@@ -100,7 +100,7 @@ fn room(root: &str, folder: &Path) -> Option<DoctorFinding> {
     })
 }
 
-/// What a person may have forgotten.
+/// Names what a person may have forgotten.
 fn states(queue: &Queue) -> Vec<DoctorFinding> {
     let mut findings = Vec::new();
     match queue.paused() {

@@ -18,7 +18,7 @@ const KEYS: [&str; 11] = [
     "login",
     "root_needs",
 ];
-/// Further away, the nearest key is no help.
+/// A key that is further away is no help.
 const EDITS_MAX: usize = 3;
 
 /// What an engine finds on its standard input.
@@ -39,7 +39,7 @@ pub(super) struct EngineAdapter {
     pub(super) stdin: EngineStdin,
     /// What its output says where it failed because it is used up for a while.
     pub(super) limit: Vec<String>,
-    /// When exit code 0 is no success.
+    /// The rules by which exit code 0 is no success.
     pub(super) rules: FailureRules,
     /// The arguments that make it tell its version; none: it tells none.
     pub(super) version: Vec<String>,

@@ -1,13 +1,13 @@
 //! Whether an engine that ended with exit code 0 has failed all the same: pure, on the end of what it printed.
 //!
-//! Engines tell an error of their own in their last line. Only that line is looked at: what stands before it may be the
-//! work itself, which can be about errors.
+//! Engines report an error of their own in their last line. Only that line is looked at: what stands before it may be
+//! the work itself, which can be about errors.
 
 use serde_json::Value;
 
 use crate::terminal::strip_ansi;
 
-/// Enough of the engine's own words to know what happened.
+/// As many characters of the engine's message tell a person what happened.
 const SHOWN_MAX: usize = 160;
 
 /// How a line is recognised.
@@ -81,7 +81,7 @@ impl FailureRules {
 
 /// What the rules look at.
 struct LastLine {
-    /// Without what colours it; empty if nothing was printed.
+    /// The line without escape sequences; empty if nothing was printed.
     line: String,
     object: Option<serde_json::Map<String, Value>>,
 }
@@ -106,7 +106,7 @@ fn contains(found: &Value, wanted: &Value) -> bool {
     }
 }
 
-/// The words for people in an object that tells an error, wherever engines put them.
+/// The message for people in an object that reports an error, wherever engines put it.
 fn message(object: &serde_json::Map<String, Value>) -> String {
     let places = [
         "/error/message",

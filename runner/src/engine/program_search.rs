@@ -9,8 +9,8 @@ pub(super) fn find(command: &str) -> Option<PathBuf> {
         return Some(PathBuf::from(command)).filter(|path| is_executable(path));
     }
     let folders = std::env::var_os("PATH")?;
-    // An empty element means the current folder to a shell; here it means nothing, so that no job file's folder can
-    // plant an engine.
+    // To a shell an empty element means the current folder. Here it is skipped, so that a file in a job's folder can't
+    // pass for an engine.
     let mut candidates = std::env::split_paths(&folders)
         .filter(|folder| folder.is_absolute())
         .map(|folder| folder.join(command));

@@ -5,13 +5,13 @@ use jiff::Timestamp;
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 
-/// What stands before the time.
+/// The words that stand before the time.
 const RESET_PHRASES: [&str; 3] = ["resets ", "reset at ", "again at "];
 const MONTHS: [&str; 12] = [
     "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
 ];
 
-/// The next instant that the line can mean. `line`: in small letters; `host`: the zone of one that names none.
+/// The next instant that the line can mean. `line` is in lower case; `host` is the zone of a line that names none.
 pub(super) fn instant(line: &str, now: Timestamp, host: &TimeZone) -> Option<Timestamp> {
     let rest = RESET_PHRASES
         .iter()
@@ -52,7 +52,7 @@ struct ResetTime {
 }
 
 impl ResetTime {
-    /// Up to the first word that is none of a date or a time.
+    /// Cuts at the first word that belongs to no date or time.
     fn read(text: &str) -> ResetTime {
         let mut said = ResetTime::default();
         let mut words = text

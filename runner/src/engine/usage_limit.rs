@@ -7,14 +7,14 @@ use jiff::tz::TimeZone;
 
 use super::reset_time;
 
-/// Where the engine doesn't say when it may be used again.
+/// The pause where the engine doesn't say when it may be used again.
 const UNKNOWN_WAIT: Duration = Duration::from_secs(15 * 60);
-/// Engines round, and clocks differ.
+/// Added to the time that an engine names, because engines round and clocks differ.
 const WAIT_MIN: Duration = Duration::from_secs(60);
 const WAIT_MAX: Duration = Duration::from_secs(8 * 24 * 60 * 60);
 
-/// How long an engine is not to be started, if the end of its output says so in one of these words.
-/// `host`: the time zone that it tells times of day in.
+/// How long an engine has to pause, if the end of its output has one of these words. `host` is the time zone of its
+/// times of day.
 pub(super) fn wait(tail: &str, words: &[String], now: Timestamp, host: &TimeZone) -> Option<Duration> {
     let low = tail.to_lowercase();
     let line = low

@@ -16,7 +16,7 @@ use crate::settings::{AllowedCommands, Settings};
 use crate::work_folder::{WorkFolder, is_within};
 
 const WHERE: &str = "under [route] in aq.toml, and start `aq run` again";
-/// Of a command in a refusal.
+/// How many characters of a command a refusal shows.
 const SHOWN_MAX: usize = 1024;
 
 /// What a routed job may do here, as the settings were when routing began.
@@ -52,7 +52,7 @@ impl AdmissionPolicy {
         let mut permissions = RoutePermissions::of(&settings.route, engines);
         let home = permissions.cwd.as_deref().unwrap_or(here).canonicalize()?;
         let further = permissions.folders.iter();
-        // One that is not there allows nothing.
+        // A folder that is not there allows nothing.
         let further = further.filter_map(|folder| folder.canonicalize().ok());
         let within = std::iter::once(home.clone()).chain(further).collect();
         permissions.cwd = Some(home.clone());
@@ -71,7 +71,7 @@ impl AdmissionPolicy {
         Arc::clone(&self.folders)
     }
 
-    /// All that is in the way of running this job here, for its report. `found`: the engines on this host.
+    /// Returns all that keeps this job from running here, for its report. `found`: the engines on this host.
     pub(crate) fn refusal(&self, job: &Job, found: &BTreeSet<EngineName>) -> Option<JobReason> {
         let mut objections: Vec<JobReason> = Vec::new();
         objections.extend(self.engine(&job.engine, found));
@@ -164,7 +164,7 @@ impl AdmissionPolicy {
     }
 }
 
-/// Of a job whose folder really is here.
+/// The refusal of a job whose folder is here, but not allowed.
 pub(crate) fn cwd_not_allowed(place: &Path) -> JobReason {
     ReasonCode::CwdNotAllowed.with(format!(
         "no routed job may work in {}; to let them, add it to the list allow_cwd {WHERE}",
@@ -172,7 +172,7 @@ pub(crate) fn cwd_not_allowed(place: &Path) -> JobReason {
     ))
 }
 
-/// As it is written in `aq.toml`.
+/// Writes a list as `aq.toml` has it.
 fn list<'a>(texts: impl Iterator<Item = &'a str>) -> String {
     toml::Value::Array(texts.map(toml::Value::from).collect()).to_string()
 }

@@ -1,4 +1,5 @@
-//! The threads that speak with the coordinator, beside the run loop.
+//! The threads that call the coordinator, beside the run loop. The loop writes to disks and looks through folders;
+//! while it waits for them, leases are renewed all the same.
 
 use std::io;
 use std::thread;
@@ -7,13 +8,13 @@ use nix::sys::signal::{SigSet, Signal};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-/// Starts one. It hears nothing of what is told to the process, which is the run loop's to hear: a signal that landed
-/// here would reach the loop by a detour, and the end of each child would wake both.
+/// Starts one. It gets no signal that is meant for the run loop: a signal that landed here would reach the loop by a
+/// detour, and the end of each child would wake both.
 pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let started = thread::Builder::new().name(name.to_owned()).spawn(move || {
         let others = [Signal::SIGCHLD, Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
         let others: SigSet = others.into_iter().collect();
-        // Where that can't be had, what is lost is a little time.
+        // If that fails, the loop loses a little time and nothing else.
         let _ = others.thread_block();
         work();
     });
@@ -40,7 +41,7 @@ impl FleetThread {
         let handle = runtime.handle().clone();
         let (alive, over) = oneshot::channel();
         spawn("aq-leases", move || {
-            // Over when the sender is dropped: there is nothing to hear.
+            // It ends when the sender is dropped; nothing is ever sent.
             let _ = runtime.block_on(over);
         })?;
         Ok(FleetThread {

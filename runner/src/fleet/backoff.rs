@@ -6,7 +6,7 @@ use crate::boot_clock::BootInstant;
 
 const FIRST: Duration = Duration::from_millis(250);
 const CAP: Duration = Duration::from_secs(30);
-/// After so long in vain a routed `--drain` does not call the coordinator empty, but gives up.
+/// A routed `--drain` gives up after an outage of this length, instead of taking the coordinator for empty.
 const OUTAGE_MAX: Duration = Duration::from_secs(60);
 
 /// Waits that double up to a cap. Each leaves out a random part of its upper half, so that factories do not come back
@@ -27,11 +27,11 @@ impl Backoff {
         }
     }
 
-    /// The wait after one more failure; never shorter than what the coordinator asked for.
+    /// Returns the wait after one more failure. It is never shorter than what the coordinator asked for.
     pub(crate) fn after_failure(&mut self, retry_after: Option<Duration>) -> Duration {
         let step = FIRST.saturating_mul(1 << self.failures.min(16)).min(CAP);
         self.failures = self.failures.saturating_add(1);
-        // The upper half of the step, to the thousandth.
+        // The wait lies in the upper half of the step.
         let part = self.random.u32(..1000);
         let wait = step / 2 + step / 2 * part / 1000;
         wait.max(retry_after.unwrap_or_default())
@@ -57,12 +57,12 @@ impl CoordinatorOutage {
         self.since.get_or_insert(sent);
     }
 
-    /// A call that was answered as it should be.
+    /// Ends the outage: a call was answered as it should be.
     pub(crate) fn answered(&mut self) {
         *self = CoordinatorOutage::default();
     }
 
-    /// When `--drain` gives up, until it has been told so.
+    /// When `--drain` gives up; none once that was reported.
     pub(crate) fn outage_report_at(&self) -> Option<BootInstant> {
         self.since
             .filter(|_| !self.reported)

@@ -22,7 +22,7 @@ pub(crate) enum CallFailure {
     },
 }
 
-/// The coordinator's own no, in its problem+json.
+/// A refusal by the coordinator itself, as its problem+json has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CoordinatorRefusal {
     pub(crate) status: u16,
@@ -42,7 +42,7 @@ impl fmt::Display for CoordinatorRefusal {
     }
 }
 
-/// What went wrong, in the words of the shadow log.
+/// What went wrong, by the names that the shadow log has for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FailureKind {
     ConnectionRefused,
@@ -109,12 +109,12 @@ impl CallFailure {
         }
     }
 
-    /// The token is refused, or that there is none.
+    /// Whether the coordinator refuses the token, or that there is none.
     pub(crate) fn is_credential_refused(&self) -> bool {
         matches!(self.status(), Some(401 | 403))
     }
 
-    /// There is no such operation there.
+    /// Whether the coordinator has no such operation.
     pub(crate) fn is_unsupported(&self) -> bool {
         matches!(self.status(), Some(404 | 405 | 501))
     }
@@ -172,8 +172,8 @@ fn cause_kind(cause: &(dyn std::error::Error + 'static), phase: AnswerPhase) -> 
     }
     let error = cause.downcast_ref::<hyper::Error>()?;
     if error.is_parse() {
-        // Endless headers, which only the text of the error tells (the question itself is for servers alone); or
-        // what came is not even HTTP.
+        // Endless headers are known by the text of the error alone, because hyper has the question for servers only.
+        // Anything else that can't be parsed is not even HTTP.
         let endless = error.to_string().contains("too large");
         Some(if endless {
             FailureKind::TooLarge

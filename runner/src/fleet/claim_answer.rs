@@ -1,4 +1,4 @@
-//! What came of one claim: a grant to be read, or a failure to be judged. Pure.
+//! What one claim was answered: a grant, which is read, or a failure, which is classified. Pure.
 
 use super::fleet_event::GrantedJob;
 use crate::boot_clock::BootInstant;
@@ -11,7 +11,7 @@ use crate::ids::{JobId, LeaseId};
 /// What a failed claim means for the next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ClaimRetry {
-    /// Not known whether it took effect: the same again.
+    /// Nobody knows whether it took effect, so the same claim is sent again.
     SameKey,
     /// The coordinator has decided on this key; the next claim is a new one.
     NewKey,
@@ -26,9 +26,9 @@ pub(super) fn classify(failure: &CallFailure) -> ClaimRetry {
     }
 }
 
-/// A grant that nothing can be run of.
+/// A grant whose job can't be run.
 pub(super) struct UnusableGrant {
-    /// To be given back.
+    /// The lease, to give it back; none if the answer names none.
     pub(super) proof: Option<LeaseProof>,
     pub(super) problem: CallFailure,
 }

@@ -1,8 +1,8 @@
-//! One claim, from the loop's question to an answer: pure (clauses T-5, T-6, T-8, T-10 and T-15). The claimer carries
-//! out what it says.
+//! The state machine of one claim, from the loop's request to an answer: pure (clauses T-5, T-6, T-8, T-10 and T-15).
+//! `job_claimer` carries out its effects.
 //!
-//! One question is out at a time. A claim whose answer was lost is repeated with its key, so that it can't cost a
-//! second lease; only an answer, a refusal included, ends a key.
+//! One claim is out at a time. A claim whose answer was lost is repeated with its key, so that it can't cost a second
+//! lease; only an answer, a refusal included, ends a key.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,22 +15,22 @@ use crate::fleet::call_failure::{CallFailure, FailureKind};
 use crate::fleet::client::{FleetClaim, LeaseProof};
 use crate::ids::Capability;
 
-/// What the loop wants to know.
+/// What the loop claims a job by.
 #[derive(Debug, Clone)]
 pub(crate) struct ClaimParameters {
     pub(crate) caps: Vec<Capability>,
-    /// How long the coordinator may hold it while it has nothing.
+    /// How long the coordinator may hold the claim while it has nothing.
     pub(crate) wait: Option<Duration>,
 }
 
 #[derive(Debug)]
 pub(crate) enum ClaimEvent {
     Ask(ClaimParameters),
-    /// To [`ClaimEffect::Claim`].
+    /// The answer to [`ClaimEffect::Claim`].
     Claimed(Result<FleetClaim, CallFailure>),
-    /// To [`ClaimEffect::Renew`].
+    /// The answer to [`ClaimEffect::Renew`].
     Renewed(Result<Duration, CallFailure>),
-    /// No more claims.
+    /// No claim is wanted any more.
     Stop,
     /// The instant of [`ClaimStateMachine::next_instant`] may have come.
     TimerDue,
@@ -46,9 +46,9 @@ pub(crate) enum ClaimEffect {
         proof: LeaseProof,
         limit: Duration,
     },
-    /// Tried once: if it fails the lease ends by itself.
+    /// It is tried once; if it fails, the lease runs out by itself.
     Release(LeaseProof),
-    /// The question was not answered; it is received again by itself.
+    /// The claim was not answered; the machine repeats it by itself.
     Failed {
         failure: CallFailure,
         retry_in: Duration,
@@ -131,13 +131,13 @@ impl ClaimStateMachine {
             (ClaimEvent::Claimed(answer), Some(open)) => self.claimed(now, open, answer, &mut effects),
             (ClaimEvent::Renewed(answer), Some(open)) => self.renewed(now, open, answer, &mut effects),
             (ClaimEvent::TimerDue, Some(open)) => self.on_timer(now, open, &mut effects),
-            // Asking while a question is open does nothing; an answer without a question there is none.
+            // Asking while a claim is open does nothing, and no answer comes without a claim.
             (_, open) => self.open = open,
         }
         effects
     }
 
-    /// When [`ClaimEvent::TimerDue`] is due.
+    /// When the caller has to send [`ClaimEvent::TimerDue`].
     pub(crate) fn next_instant(&self) -> Option<BootInstant> {
         match &self.open.as_ref()?.state {
             ClaimPhase::BackingOff { retry_at, .. } => Some(
@@ -191,13 +191,13 @@ impl ClaimStateMachine {
             Ok(FleetClaim::Job(answer)) => match read(*answer, open.first_sent) {
                 Ok(granted) => granted,
                 Err(UnusableGrant { proof, problem }) => {
-                    // It holds a lease on something that can't be run: others may have better luck with it.
+                    // This host holds a lease on a job that it can't run; another factory may be able to.
                     effects.extend(proof.map(ClaimEffect::Release));
                     return self.failed(now, open, sent, ClaimRetry::NewKey, &problem, effects);
                 }
             },
         };
-        // Nothing is started under a lease that was long on its way.
+        // A lease that was long on its way is renewed before anything starts under it.
         if granted.time.needs_renewal(now) && !self.stopped {
             effects.push(ClaimEffect::Renew {
                 proof: granted.proof.clone(),
@@ -261,7 +261,7 @@ impl ClaimStateMachine {
         self.claim(now, open.parameters, key, effects);
     }
 
-    /// There is an answer. A job for a run that was stopped meanwhile is given back.
+    /// Ends the claim with an answer. A job for a run that was stopped meanwhile is given back.
     fn conclude(&mut self, event: FleetEvent, effects: &mut Vec<ClaimEffect>) {
         self.backoff.succeeded();
         self.outage.answered();

@@ -1,8 +1,8 @@
-//! When the next claim may be asked: pure (clause T-5).
+//! When the next claim may be sent: pure (clause T-5).
 //!
-//! A grant is followed by the next question at once, whatever became of the job: it was started, refused, or had been
-//! finished here. What may wait is a question after a 204, and one after a grant that asking again would only bring once
-//! more: a job that is in other hands here, or one that this run was given a moment ago.
+//! The next claim follows a grant at once, whether the job was started, refused, or had been finished here. Two claims
+//! wait: the one after a 204, and the one after a grant that would only come again, because another process here works
+//! on the job or because this run was given it a moment ago.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::ids::JobId;
 /// A job that comes again later than this after its last wait is no repetition: a person, or a limit that is over, may
 /// have brought it back. Longer than the longest wait.
 const REPEATED_WITHIN: Duration = Duration::from_secs(120);
-/// Jobs that are remembered; a coordinator that hands out more of them in that time does not repeat itself.
+/// How many jobs are remembered. A coordinator that hands out more of them in that time does not repeat itself.
 const REMEMBERED_MAX: usize = 1024;
 
 /// When the next claim may be sent. It lives as long as the run is routed; the loop writes it.
@@ -36,11 +36,11 @@ pub(crate) struct ClaimPacing {
 enum PacingState {
     /// A job may be asked for now.
     Ready,
-    /// A question is out since then.
+    /// A claim is out since then.
     Asked(BootInstant),
-    /// There was nothing, and no lease has ended since. Asked again from that instant on by a run that goes on.
+    /// There was nothing, and no lease has ended since. A run that goes on claims again from that instant on.
     Nothing(BootInstant),
-    /// Nothing is asked before that instant.
+    /// Nothing is claimed before that instant.
     BackingOff(BootInstant),
 }
 
@@ -64,17 +64,17 @@ impl ClaimPacing {
         }
     }
 
-    /// A question is out.
+    /// Whether a claim is out.
     pub(crate) fn is_asked(&self) -> bool {
         matches!(self.state, PacingState::Asked(_))
     }
 
-    /// The last answer was 204, and no lease has ended since.
+    /// Whether the last answer was 204, and no lease has ended since.
     pub(crate) fn has_nothing(&self) -> bool {
         matches!(self.state, PacingState::Nothing(_))
     }
 
-    /// When a question may be asked, if that is to be waited for.
+    /// When the next claim may be sent; none if nothing has to be waited for.
     pub(crate) fn waits_until(&self) -> Option<BootInstant> {
         match self.state {
             PacingState::Nothing(at) | PacingState::BackingOff(at) => Some(at),
@@ -86,19 +86,19 @@ impl ClaimPacing {
         self.state = PacingState::Asked(now);
     }
 
-    /// Nothing that was asked is waited for, and nothing is in the way of a question.
+    /// Forgets the claim that is out and the wait before the next one.
     pub(crate) fn reset(&mut self) {
         self.state = PacingState::Ready;
     }
 
-    /// The answer was 204. A coordinator that held the question for as long as that is asked again at once.
+    /// Notes a 204. A coordinator that held the claim for as long as the interval is asked again at once.
     pub(crate) fn nothing(&mut self) {
         if let PacingState::Asked(since) = self.state {
             self.state = PacingState::Nothing(since + self.interval);
         }
     }
 
-    /// The answer was this job.
+    /// Notes that the answer was this job.
     pub(crate) fn given(&mut self, id: &JobId, now: BootInstant) {
         self.state = PacingState::Ready;
         match self.given.get_mut(id) {
@@ -110,19 +110,19 @@ impl ClaimPacing {
         }
     }
 
-    /// It is worked on.
+    /// Notes that the job is worked on.
     pub(crate) fn taken(&mut self) {
         self.other_hands.succeeded();
     }
 
-    /// It can't be had now.
+    /// Notes that another process has the job.
     pub(crate) fn held_elsewhere(&mut self, now: BootInstant) {
         let at = now + self.other_hands.after_failure(None);
         let later = self.waits_until().map_or(at, |until| until.max(at));
         self.state = PacingState::BackingOff(later);
     }
 
-    /// A lease has ended, which may have made room for what there was not before.
+    /// Notes the end of a lease: the coordinator may have work now that it held back before.
     pub(crate) fn lease_ended(&mut self) {
         if self.has_nothing() {
             self.state = PacingState::Ready;

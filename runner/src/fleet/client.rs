@@ -41,7 +41,7 @@ pub(crate) enum ClientError {
     Certificates(#[source] reqwest::Error),
     #[error("AQ_FLEET_CA holds no certificate: give a PEM file")]
     NoCertificate,
-    #[error("can't start the thread that speaks with the coordinator: is a limit on processes reached?")]
+    #[error("can't start the thread that calls the coordinator: is a limit on processes reached?")]
     Thread(#[source] std::io::Error),
     #[error("can't prepare https to the coordinator: are the system's CA certificates installed?")]
     Build(#[source] reqwest::Error),
@@ -55,7 +55,8 @@ pub(crate) struct CoordinatorClient {
     token: Option<BearerToken>,
     factory: FactoryId,
     limit: Duration,
-    /// Is told how the calls fare, but for those of `claim`: whether its answer can be used is known elsewhere.
+    /// Gets how each call fared but for claims: whether the answer to a claim can be used is known in `job_claimer`
+    /// alone.
     health: HealthReporter,
 }
 
@@ -89,7 +90,7 @@ impl CoordinatorClient {
         &self.health
     }
 
-    /// What the coordinator would assign now, without a lease. Tells it nothing of the local decision.
+    /// Asks what the coordinator would assign now, without a lease. The request holds nothing of the local decision.
     pub(crate) async fn shadow_claim(&self, caps: &[Capability]) -> Result<ShadowOffer, CallFailure> {
         self.noted(ApiOperation::ShadowClaim, async {
             let body = wire::ShadowClaimRequest {
@@ -160,7 +161,8 @@ impl CoordinatorClient {
         }
     }
 
-    /// Prolongs a lease; the answer is its time to live. Bounded by `usage_limit` where that is shorter (clause T-2).
+    /// Renews a lease and returns its time to live. `limit` bounds the call where it is shorter than that of every
+    /// call (clause T-2).
     pub(crate) async fn renew(&self, proof: &LeaseProof, limit: Duration) -> Result<Duration, CallFailure> {
         self.noted(ApiOperation::Renew, async {
             let mut call = self.post(

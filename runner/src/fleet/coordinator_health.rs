@@ -118,7 +118,7 @@ pub(crate) struct CoordinatorTrouble {
     noticed: bool,
 }
 
-/// Something to be told.
+/// A notice for a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum HealthNotice {
     Begins {
@@ -133,7 +133,7 @@ pub(crate) enum HealthNotice {
 }
 
 impl CoordinatorHealth {
-    /// A call has ended.
+    /// Notes that a call has ended.
     pub(crate) fn ended(
         &mut self,
         operation: ApiOperation,
@@ -146,7 +146,7 @@ impl CoordinatorHealth {
         }
     }
 
-    /// The call that failed is made again after so long.
+    /// Notes when the call that failed is made again.
     pub(crate) fn retries_in(&mut self, now: Timestamp, wait: Duration) {
         if let Some(trouble) = &mut self.trouble {
             trouble.next_try = now.checked_add(wait).ok().map(wire::instant);
@@ -158,8 +158,8 @@ impl CoordinatorHealth {
         (known != Some(why)).then_some(HealthNotice::NotComparing(why))
     }
 
-    /// A question is asked only when nothing is left to be told, so its answer ends all trouble; what else is answered
-    /// says nothing about questions.
+    /// A claim is sent only when nothing is left to report, so its answer ends all trouble. An answer to a report does
+    /// not tell whether claims are answered.
     fn answered(&mut self, operation: ApiOperation, now: Timestamp) -> Option<HealthNotice> {
         self.last_answer = Some(wire::instant(now));
         let over = self

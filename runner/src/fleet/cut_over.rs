@@ -14,7 +14,7 @@ pub(crate) enum CutOver {
     Run,
     /// The local file is the job: it moves from the inbox to `building/` and runs under the lease.
     RunLocal,
-    /// It was finished here: not run, this stage is reported under the lease.
+    /// It was finished here: it is not run, and this stage is reported under the lease.
     Report(Stage),
     /// It is in work here: the lease is given back, with back-off before the next claim.
     Release,
@@ -61,7 +61,7 @@ pub(crate) fn job_file(job: &WireJob) -> String {
     text
 }
 
-/// A double-quoted YAML scalar, everything but plain printable characters escaped.
+/// Writes a double-quoted YAML scalar, with everything but plain printable characters escaped.
 fn quoted(value: &str) -> String {
     let mut text = String::from("\"");
     for letter in value.chars() {

@@ -1,4 +1,4 @@
-//! What an answer to the last word on a lease means: pure.
+//! What an answer to the last request about a lease means: pure.
 
 use crate::fleet::call_failure::CallFailure;
 
@@ -7,9 +7,9 @@ use crate::fleet::call_failure::CallFailure;
 pub(crate) enum DeliveryOutcome {
     /// The final stage was taken, or the lease given back, or the quarantine recorded.
     Delivered,
-    /// Refused by the coordinator; nothing more can be done.
+    /// The coordinator refused it; nothing more can be done.
     Refused(String),
-    /// Not answered in time: what is on the disk is sent again later, a lease ends by itself.
+    /// It was not answered in time: what is on the disk is sent again later, and a lease ends by itself.
     Undelivered(String),
 }
 
@@ -23,7 +23,7 @@ impl DeliveryOutcome {
     }
 }
 
-/// A refused credential is no word on the lease: with another token the same request may be taken.
+/// A refused credential does not settle the lease: with another token the same request may be taken.
 pub(crate) fn delivery_outcome(sent: Result<(), CallFailure>) -> DeliveryOutcome {
     match sent {
         Ok(()) => DeliveryOutcome::Delivered,
@@ -34,7 +34,8 @@ pub(crate) fn delivery_outcome(sent: Result<(), CallFailure>) -> DeliveryOutcome
     }
 }
 
-/// The coordinator's own word that the lease is gone: `lease_lost`, or that it knows neither lease nor job.
+/// Whether the coordinator itself says that the lease is gone: by `lease_lost`, or because it knows neither lease nor
+/// job.
 pub(crate) fn is_lease_lost(failure: &CallFailure) -> bool {
     match failure {
         CallFailure::Definite(refusal) => refusal.code == "lease_lost" || refusal.status == 404,

@@ -6,15 +6,16 @@ use super::lease_time::LeaseTime;
 use super::wire::WireJob;
 use crate::ids::{JobId, LeaseId};
 
-/// Messages that the loop has not taken yet; its tasks wait when there are more.
+/// How many events the loop may leave waiting; a task that has one more waits too.
 pub(super) const EVENTS_MAX: usize = 64;
 
 /// What the tasks tell the run loop.
 #[derive(Debug)]
 pub(crate) enum FleetEvent {
-    /// The answer to [`super::fleet_session::FleetSession::ask`]: a job with its lease, renewed if the claim had to wait.
+    /// The answer to [`super::fleet_session::FleetSession::request_job`]: a job with its lease, renewed if the claim
+    /// had to wait.
     Claimed(Box<GrantedJob>),
-    /// The answer to [`super::fleet_session::FleetSession::ask`]: nothing to do (a 204).
+    /// The answer to [`super::fleet_session::FleetSession::request_job`]: there is nothing to do (a 204).
     Nothing,
     /// Nothing got through for 60 s: a `--drain` ends with exit 1 now, any other run goes on waiting.
     Unreachable { problem: String },
@@ -22,9 +23,10 @@ pub(crate) enum FleetEvent {
     CredentialRefused { problem: String },
     /// What runs under the lease has to end now, and the job goes to `quarantine/`.
     LeaseLost { job: JobId, reason: String },
-    /// The answer to [`super::fleet_session::FleetSession::confirm`]: a renewal that was sent after the question has been answered.
+    /// The answer to [`super::fleet_session::FleetSession::confirm`]: a renewal that was sent after that call has been
+    /// answered.
     Confirmed { job: JobId },
-    /// The last word on a lease was said.
+    /// The last request about a lease was answered or given up.
     LeaseClosed {
         job: JobId,
         lease: LeaseId,

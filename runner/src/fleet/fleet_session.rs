@@ -1,6 +1,6 @@
-//! All of the routed mode that the run loop holds: one claimer, one renewer a job, one stream of events.
+//! The run loop's handle on the routed mode: it has one claimer, one renewer for each lease, and one stream of events.
 //!
-//! The loop decides and moves files; what it says here is sent on, and what comes back is one of [`FleetEvent`].
+//! The loop decides and moves files; what it asks for here is sent to the tasks, and each answer is a [`FleetEvent`].
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -25,7 +25,7 @@ use crate::queue::OutboxEntry;
 use crate::settings::Settings;
 use crate::stage::Stage;
 
-/// How long a final report is tried while the process goes on; as long as an outage that ends a `--drain`.
+/// How long a final report is tried while the process goes on. It is as long as an outage that ends a `--drain`.
 const CLOSE_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// The run loop's handle on the routed mode. One lives from the first routed iteration to the end of the run.
@@ -89,28 +89,29 @@ impl FleetSession {
                     return FleetEvent::CredentialRefused { problem };
                 }
                 Some(event) => return event,
-                // This office holds a sender itself.
+                // This session holds a sender itself, so the stream never ends.
                 None => std::future::pending().await,
             }
         }
     }
 
-    /// Wants one job; answered by `Claimed` or `Nothing`.
+    /// Asks for one job; `Claimed` or `Nothing` answers.
     pub(crate) fn request_job(&self, caps: impl IntoIterator<Item = Capability>, wait: Option<Duration>) {
         if let Some(claimer) = &self.claimer {
             claimer.request_job(caps.into_iter().collect(), wait);
         }
     }
 
-    /// No more claims. One that is out is waited for in the background, and what it brings is given back; `leased`: how
-    /// long the coordinator may hold it.
+    /// Ends the claims. A claim that is out is awaited in the background, and the job that it brings is given back.
+    /// `held`: how long the coordinator may hold that claim.
     pub(crate) fn stop_claims(&mut self, held: Duration) {
         if let Some(claimer) = self.claimer.take() {
             self.thread.tasks().spawn(claimer.stop(held + self.terms.timeout));
         }
     }
 
-    /// Asks again, with the client of an office that was opened since; the leases stay with theirs.
+    /// Claims again, with the client of a session that was opened since. The leases keep the client that they began
+    /// with.
     pub(crate) fn resume_claims(&mut self, fresh: FleetSession) {
         self.claimer = Some(JobClaimer::start(
             self.thread.tasks(),
@@ -124,7 +125,7 @@ impl FleetSession {
         self.credential = fresh.credential.clone();
     }
 
-    /// Whether a lease of this job is in its care.
+    /// Whether it renews a lease of this job.
     pub(crate) fn has_lease(&self, job: &JobId) -> bool {
         self.renewers.contains_key(job)
     }
@@ -151,7 +152,7 @@ impl FleetSession {
         self.renewers.get(job).map(LeaseRenewer::kill_deadlines)
     }
 
-    /// Has what was started told whenever it may go on for longer.
+    /// Tells the command that was started whenever the lease, and with it the deadlines, changes.
     pub(crate) fn set_deadline_listener(&self, job: &JobId, listener: DeadlineListener) {
         if let Some(renewer) = self.renewers.get(job) {
             renewer.set_deadline_listener(listener);
@@ -172,12 +173,12 @@ impl FleetSession {
         }
     }
 
-    /// The job reached a final stage; answered by `Settled`.
+    /// Reports the final stage of a job; `LeaseClosed` answers.
     pub(crate) fn finish(&mut self, job: &JobId, stage: Stage, reason: JobReason) {
         self.close(job, LeaseClose::Final(stage_report(stage, Some(reason))));
     }
 
-    /// The same for an end whose report, or quarantine, is in the outbox.
+    /// Does the same for an end whose report, or quarantine, is in the outbox.
     pub(crate) fn finish_from_outbox(&mut self, job: &JobId, entry: &OutboxEntry) {
         match outbox_sender::lease_request(entry) {
             Some(LeaseRequest::Report(report)) => self.close(job, LeaseClose::Final(report)),
@@ -186,7 +187,7 @@ impl FleetSession {
         }
     }
 
-    /// Sends what an earlier process, or an earlier try, could not deliver: in order, each answered by `Settled`.
+    /// Sends what an earlier process, or an earlier try, could not deliver: in order. `LeaseClosed` answers each.
     pub(crate) fn deliver(&mut self, entries: &[&OutboxEntry]) {
         let outbox_items: Vec<_> = entries
             .iter()
@@ -198,12 +199,13 @@ impl FleetSession {
         self.thread.tasks().spawn(deliver);
     }
 
-    /// Another factory may have it; answered by `Settled`.
+    /// Gives the job to other factories; `LeaseClosed` answers.
     pub(crate) fn release(&mut self, job: &JobId) {
         self.close(job, LeaseClose::Release(fresh_key("release")));
     }
 
-    /// Gives back the lease that an earlier process had on a job, if it still answers. Answered by `Settled`.
+    /// Gives back the lease that an earlier process had on a job, if the coordinator still knows it. `LeaseClosed`
+    /// answers.
     pub(crate) fn release_orphan(&mut self, job: &JobId, proof: LeaseProof) {
         self.unsettled += 1;
         let release = outbox_sender::release(self.client.clone(), job.clone(), proof, self.sender.clone());
@@ -215,9 +217,8 @@ impl FleetSession {
         self.unsettled == 0
     }
 
-    /// Releases what is still held and waits for all that is under way, at most `usage_limit`. What is not settled by
-    /// then ends by itself at the coordinator's.
-    /// Says what was settled.
+    /// Releases the leases that are left and waits for all requests, at most `limit`. A lease that is not settled by
+    /// then runs out at the coordinator. Returns what was settled.
     pub(crate) async fn shutdown(mut self, limit: Duration) -> Vec<(LeaseId, DeliveryOutcome)> {
         let held: Vec<JobId> = self.renewers.keys().cloned().collect();
         for job in &held {
@@ -232,7 +233,7 @@ impl FleetSession {
         };
         let mut settled = Vec::new();
         let _ = tokio::time::timeout_at(ends, async { tokio::join!(stop, self.settle(&mut settled)) }).await;
-        // A job may have been on its way when the claimer was told to stop.
+        // A job may have been on its way when the claimer was stopped.
         let _ = tokio::time::timeout_at(ends, self.return_unstarted(&mut settled)).await;
         settled
     }
@@ -253,7 +254,7 @@ impl FleetSession {
         self.settle(settled).await;
     }
 
-    /// A job that came too late to be started.
+    /// Gives back a job that came too late to be started.
     fn release_unstarted(&mut self, event: FleetEvent) {
         if let FleetEvent::Claimed(granted) = event {
             self.start_renewing(&granted);
@@ -279,7 +280,7 @@ fn stage_report(stage: Stage, reason: Option<JobReason>) -> StageReport {
     }
 }
 
-/// Factories that were started together, or lost the coordinator together, differ in both.
+/// Factories that were started together, or lost the coordinator together, differ in the process id and in the time.
 fn seed() -> u64 {
     u64::from(std::process::id()) ^ BootInstant::now().nanos()
 }

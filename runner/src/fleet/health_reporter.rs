@@ -1,5 +1,5 @@
-//! Takes note of how calls fare, and hands that on: to a thread of its own, so that who makes the calls waits for no disk
-//! and for nobody who reads what is printed.
+//! Notes how calls fare, and hands that to a thread of its own: whoever makes the calls then waits for no disk, and
+//! for no reader of what is printed.
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -11,14 +11,14 @@ use super::background_thread;
 use super::call_failure::CallFailure;
 use super::coordinator_health::{ApiOperation, ComparisonHalt, CoordinatorHealth, HealthNotice};
 
-/// How much later than it happened something is handed on that nobody has to be told of.
+/// How much later a change is handed on that makes no notice.
 const NOTICE_DELAY_MAX: Duration = Duration::from_millis(250);
-/// An answer is worth being handed on if the last one that was is older.
+/// An answer is handed on if the last one that was is older than this.
 const ANSWER_AGE: SignedDuration = SignedDuration::from_secs(10);
-/// News that were not taken yet; older ones go.
+/// How many notices may wait; the oldest are dropped.
 const NOTICES_MAX: usize = 8;
 
-/// What a thread that was started is given: how the calls fare now, and what is to be told of that.
+/// What the thread calls: it gets how the calls fare now, and the notices for a person.
 type HealthSink = Box<dyn FnMut(&CoordinatorHealth, Vec<HealthNotice>) + Send>;
 
 /// The handle for whoever makes calls. What it is told goes nowhere until it is started.
@@ -51,7 +51,7 @@ struct HealthNotes {
     thread: ThreadState,
 }
 
-/// When the notes are to be handed on.
+/// How soon the notes have to be handed on.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum NoticeUrgency {
     #[default]
@@ -69,7 +69,7 @@ enum ThreadState {
 }
 
 impl HealthReporter {
-    /// From now on what is noted goes to `sink`, on a thread of its own; once is enough.
+    /// Starts the thread that hands the notes to `sink`; a second call does nothing.
     ///
     /// # Errors
     /// The system gives no thread.
@@ -83,12 +83,12 @@ impl HealthReporter {
         Ok(())
     }
 
-    /// A call has ended.
+    /// Notes that a call has ended.
     pub(crate) fn ended(&self, operation: ApiOperation, failure: Option<&CallFailure>) {
         self.note(|notes, now| notes.ended(operation, failure, now));
     }
 
-    /// A claim has failed and is made again after a while.
+    /// Notes that a claim has failed and is made again after a while.
     pub(crate) fn claim_failed(&self, failure: &CallFailure, retry_in: Duration) {
         self.note(|notes, now| {
             let noted = notes.ended(ApiOperation::Claim, Some(failure), now);
@@ -101,13 +101,13 @@ impl HealthReporter {
         self.note(|notes, _| (NoticeUrgency::Soon, notes.health.comparison_halted(why)));
     }
 
-    /// Other calls than before are made from now on.
+    /// Forgets how the calls fared: other calls are made from now on.
     pub(crate) fn reset(&self) {
         let mut notes = self.shared.lock();
         (notes.health, notes.answer_at) = (CoordinatorHealth::default(), None);
     }
 
-    /// Waits at most `usage_limit` for what is still to be told.
+    /// Waits at most `limit` until everything was handed on.
     pub(crate) fn finish(&self, limit: Duration) {
         let mut notes = self.shared.lock();
         if notes.thread == ThreadState::Running {
@@ -181,7 +181,7 @@ impl HealthReporterState {
                 .changed
                 .wait_while(notes, nothing)
                 .unwrap_or_else(PoisonError::into_inner);
-            // What follows at once is handed on with it.
+            // A change that follows at once is handed on with it.
             let soon = |notes: &mut HealthNotes| is_running(notes) && notes.due == NoticeUrgency::Soon;
             (notes, _) = self
                 .changed

@@ -1,4 +1,4 @@
-//! Asks the coordinator for work when the loop wants some: carries out what its inquiry says, and tells the loop.
+//! Claims a job when the loop wants one: it carries out the effects of the claim machine, and tells the loop.
 
 use std::time::Duration;
 
@@ -26,7 +26,8 @@ pub(crate) struct JobClaimer {
 }
 
 impl JobClaimer {
-    /// On the runtime of `tasks`. `seed` spreads the waits of factories that lost the coordinator at the same moment.
+    /// Starts the task on the runtime of `tasks`. `seed` spreads the waits of factories that lost the coordinator at
+    /// the same moment.
     pub(crate) fn start(
         tasks: &Handle,
         client: CoordinatorClient,
@@ -49,14 +50,14 @@ impl JobClaimer {
         }
     }
 
-    /// Wants one job. Answered by `Claimed` or `Nothing`, once; asking while a question is open does nothing.
-    /// `wait`: how long the coordinator may hold the question while it has nothing.
+    /// Asks for one job; `Claimed` or `Nothing` answers once. A call while a claim is open does nothing. `wait`: how
+    /// long the coordinator may hold the claim while it has nothing.
     pub(crate) fn request_job(&self, caps: Vec<Capability>, wait: Option<Duration>) {
-        // Full means that a question is open already.
+        // The channel is full when a claim is open already.
         let _ = self.requests.try_send(ClaimParameters { caps, wait });
     }
 
-    /// No more claims from this call on. One that is out is waited for, at most `usage_limit`, and what it brings is given back.
+    /// Ends the claims. One that is out is awaited, at most `limit`, and the job that it brings is given back.
     pub(crate) fn stop(self, limit: Duration) -> impl Future<Output = ()> + use<> {
         self.stop.send_replace(true);
         let mut task = self.task;
@@ -91,7 +92,7 @@ impl ClaimerTask {
             let due = self.claim_machine.next_instant();
             let input = tokio::select! {
                 biased;
-                // A loop that is gone without a word asks nothing more.
+                // A loop that is gone asks for nothing more.
                 _ = stopped.wait_for(|stopped| *stopped), if !stopping => {
                     stopping = true;
                     ClaimEvent::Stop
@@ -111,7 +112,7 @@ impl ClaimerTask {
         }
     }
 
-    /// None if nobody is left to tell.
+    /// Returns none if the loop is gone.
     async fn carry_out(&mut self, effect: ClaimEffect) -> Option<()> {
         let client = self.client.clone();
         match effect {

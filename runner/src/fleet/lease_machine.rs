@@ -1,8 +1,9 @@
-//! One lease, from its grant to its end: told what happened and what time it is, it says what to do next (clauses T-1,
-//! T-2, T-4, T-8 to T-10 and T-14). Pure: no clock, task or connection; the keeper carries out what it says.
+//! The state machine of one lease, from its grant to its end: it gets what happened and the time, and returns what to
+//! do next (clauses T-1, T-2, T-4, T-8 to T-10 and T-14). It is pure, without a clock, a task or a connection;
+//! `lease_renewer` carries out its effects.
 //!
-//! Renewals go beside the reports, so that a report that hangs starves none. Of everything else one request is out at a
-//! time, and it is asked again, the same to its key, until it is answered.
+//! Renewals go beside the reports, so that a report that hangs delays none. Of all other requests one is out at a
+//! time, and it is repeated with its key until it is answered.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -82,7 +83,7 @@ impl LeaseStateMachine {
         effects
     }
 
-    /// When [`LeaseEvent::TimerDue`] is due.
+    /// When the caller has to send [`LeaseEvent::TimerDue`].
     pub(crate) fn next_instant(&self) -> Option<BootInstant> {
         let renewed = self.is_renewed();
         let loses_at =
@@ -94,7 +95,7 @@ impl LeaseStateMachine {
             .min()
     }
 
-    /// What is to be known of the lease beside this.
+    /// What the loop may know of the lease.
     pub(crate) fn lease_snapshot(&self) -> LeaseSnapshot {
         LeaseSnapshot {
             time: self.time,
@@ -110,8 +111,8 @@ impl LeaseStateMachine {
     fn close(&mut self, now: BootInstant, request: LeaseClose, effects: &mut Vec<LeaseEffect>) {
         self.give_up_at = Some(now + self.terms.close_time_max);
         match &request {
-            // In its turn, behind the stages before it. If the lease is lost it is sent all the same: what was finished
-            // under it may still be taken, and then it is done by nobody else (clause C-5).
+            // It goes behind the stages before it. It is sent even if the lease is lost: the coordinator may still
+            // take what was finished under it, and then nobody else does the work again (clause C-5).
             LeaseClose::Final(report) => self.waiting.push_back(LeaseRequest::Report(report.clone())),
             LeaseClose::Release(key) => self.send_only(LeaseRequest::Release(Arc::clone(key)), effects),
             LeaseClose::Quarantine(report) => {
@@ -136,7 +137,7 @@ impl LeaseStateMachine {
         effects: &mut Vec<LeaseEffect>,
     ) {
         match answer {
-            // Once it was given up it stays so: what ran under it is being ended.
+            // A lease that was given up stays so, because what ran under it is being ended.
             _ if self.lost => {}
             Ok(ttl) => {
                 if let Err(error) = self.time.renewed(sent, ttl) {
@@ -147,7 +148,7 @@ impl LeaseStateMachine {
                 }
             }
             Err(failure) if is_lease_lost(&failure) => self.lose(&failure.to_string(), effects),
-            // The next one is due in its time.
+            // The next renewal is due in its time.
             Err(_) => {}
         }
     }
@@ -232,7 +233,7 @@ impl LeaseStateMachine {
         effects.push(LeaseEffect::Closed(outcome));
     }
 
-    /// The request that the tenure ends with. A final stage is reported by nothing else.
+    /// Whether this request is the last one about the lease. Nothing else reports a final stage.
     fn is_last(&self, request: &LeaseRequest) -> bool {
         match request {
             LeaseRequest::Report(report) => {
@@ -242,13 +243,14 @@ impl LeaseStateMachine {
         }
     }
 
-    /// Until a final report is answered it is, so that the job does not go to another factory meanwhile.
+    /// Whether the lease is renewed. It is until a final report is answered, so that the job does not go to another
+    /// factory meanwhile.
     fn is_renewed(&self) -> bool {
         !self.lost && matches!(self.close_request, None | Some(LeaseClose::Final(_)))
     }
 }
 
-/// What the loop asks before every effect, and what it runs under.
+/// What the loop looks at before every effect.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LeaseSnapshot {
     time: LeaseTime,
@@ -261,7 +263,7 @@ impl LeaseSnapshot {
         !self.lost && self.time.holds(now)
     }
 
-    /// When what runs has to end, if the lease is not prolonged once more.
+    /// When what runs has to end, unless another renewal gets through.
     pub(crate) fn ending(self) -> KillDeadlines {
         self.ending
     }

@@ -1,4 +1,4 @@
-//! What a tenure is told, and what it wants done.
+//! The events and effects of a lease machine.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,38 +24,38 @@ pub(crate) struct LeaseTerms {
 pub(crate) enum LeaseClose {
     /// The job reached this final stage.
     Final(StageReport),
-    /// Another factory may have it at once; with the key of that request.
+    /// Another factory may have the job at once; this is the key of that request.
     Release(Arc<str>),
     /// The lease was lost, or nobody knows what was published: what is left of the job lies in `quarantine/`.
     Quarantine(StageReport),
 }
 
-/// What a tenure is told.
+/// What happened.
 #[derive(Debug)]
 pub(crate) enum LeaseEvent {
     /// A stage that is not final was reached.
     Report(StageReport),
-    /// A renewal from now on is wanted, before something that can't be taken back.
+    /// The loop wants a renewal from now on, before an effect that can't be taken back.
     Confirm,
     Close(LeaseClose),
     Renewed {
         sent: BootInstant,
         answer: Result<Duration, CallFailure>,
     },
-    /// To what was said last by [`LeaseEffect::Send`].
+    /// The answer to the last [`LeaseEffect::Send`].
     Answered(Result<(), CallFailure>),
     /// The instant of `LeaseStateMachine::next_instant` may have come.
     TimerDue,
 }
 
-/// What a tenure wants done.
+/// What has to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum LeaseEffect {
     Renew {
         limit: Duration,
     },
     Send(LeaseRequest),
-    /// The answer to what was said last is of no interest any more.
+    /// The answer to the last [`LeaseEffect::Send`] does not matter any more.
     CancelRequest,
     Confirmed,
     Lost {

@@ -1,7 +1,7 @@
-//! Keeps one lease: carries out what its lease machine says, and tells the loop.
+//! Renews one lease: it carries out the effects of the lease machine, and tells the loop.
 //!
-//! The loop reads [`LeaseRenewer::holds`] before every effect: after a stop of the process the order of events proves
-//! nothing.
+//! The loop reads [`LeaseRenewer::is_lease_valid`] before every effect: after a stop of the process the order of
+//! events proves nothing.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -19,10 +19,10 @@ use crate::fleet::call_failure::CallFailure;
 use crate::fleet::client::{CoordinatorClient, LeaseProof, StageReport, fresh_key};
 use crate::ids::JobId;
 
-/// A job has four transitions; more than this is a mistake.
+/// How many orders may wait. A job has four transitions, so more than this is a mistake.
 const ORDERS_MAX: usize = 16;
 
-/// Told when what runs under the lease has to end, each time that this becomes later.
+/// Gets the new deadlines each time that they change.
 pub(crate) type DeadlineListener = Box<dyn Fn(KillDeadlines) + Send>;
 
 /// The loop's handle on the task that renews one lease. Dropping it makes the task release the lease.
@@ -97,8 +97,8 @@ impl LeaseRenewer {
         lock(&self.shared).lease_snapshot.ending()
     }
 
-    /// In the place of an earlier one, as one command runs at a time. It is told at once what may have changed
-    /// since it was asked for.
+    /// Replaces the earlier listener, because one command runs at a time. It is called at once, as the deadlines may
+    /// have changed since the command got its own.
     pub(crate) fn set_deadline_listener(&self, listener: DeadlineListener) {
         let mut shared = lock(&self.shared);
         listener(shared.lease_snapshot.ending());
@@ -115,18 +115,18 @@ impl LeaseRenewer {
         self.order(LeaseEvent::Confirm);
     }
 
-    /// The last order; answered by `Settled`.
+    /// Gives the last order; `LeaseClosed` answers.
     pub(crate) fn close(self, request: LeaseClose) {
         self.order(LeaseEvent::Close(request));
     }
 
     fn order(&self, order: LeaseEvent) {
-        // There are fewer orders than places; a task that is gone has said why.
+        // There are fewer orders than places, and a task that is gone has told the loop why.
         let _ = self.orders.try_send(order);
     }
 }
 
-/// A lease, and the client that speaks about it.
+/// A lease, with the client for the calls about it.
 #[derive(Debug, Clone)]
 pub(super) struct LeaseClient {
     pub(super) client: CoordinatorClient,
@@ -183,7 +183,8 @@ impl RenewerTask {
             let due = self.lease_machine.next_instant();
             let input = tokio::select! {
                 biased;
-                // Answers first: after a stop of the process one may be here that makes the lease hold after all.
+                // Answers come first: after a stop of the process one may be here that makes the lease valid after
+                // all.
                 Some(done) = self.calls.join_next(), if !self.calls.is_empty() => match done {
                     Ok(FinishedCall::Renewed(input)) => input,
                     Ok(FinishedCall::Answered { request_number, answer }) if request_number == self.request_number => LeaseEvent::Answered(answer),
@@ -192,7 +193,7 @@ impl RenewerTask {
                 },
                 () = due_at(due) => LeaseEvent::TimerDue,
                 order = orders.recv(), if !closed => {
-                    // A loop that is gone without a request has given up its right to the job.
+                    // A loop that is gone without an order has given up its right to the job.
                     let order = order.unwrap_or_else(|| LeaseEvent::Close(LeaseClose::Release(fresh_key("release"))));
                     closed = matches!(order, LeaseEvent::Close(_));
                     order

@@ -1,4 +1,4 @@
-//! How long a lease may be believed in: pure arithmetic on this host's own clock (clauses T-2 to T-4).
+//! How long a lease can be relied on: pure arithmetic on this host's own clock (clauses T-2 to T-4).
 //!
 //! The clock counts the time that the host was suspended or the process stopped. What the coordinator says about
 //! the time of day is never used; what counts is its `ttlMs` and when the request was sent.
@@ -10,12 +10,12 @@ use crate::boot_clock::{BootInstant, KillDeadlines};
 /// Why a lease is lost of which the coordinator has said nothing.
 pub(crate) const NO_RENEWAL: &str = "no renewal got through";
 
-/// How far before the deadline KILL falls, unless the lease is shorter than ten times that.
+/// How long before the deadline KILL is sent, unless the lease is shorter than ten times that.
 const MARGIN_MAX: Duration = Duration::from_secs(1);
 
-/// A lease that lives shorter is taken for none: three renewals in a second are as many as any lease is worth.
+/// A shorter lease is refused, because it would need more than three renewals a second.
 const TTL_MIN: Duration = Duration::from_secs(1);
-/// One that is said to live longer is renewed as if it lived as long as this.
+/// A longer lease is renewed as if it were as long as this.
 const TTL_MAX: Duration = Duration::from_secs(24 * 3600);
 
 /// A `ttlMs` that no lease can be kept by.
@@ -74,7 +74,7 @@ impl LeaseTime {
         self.next_renewal
     }
 
-    /// What one renewal may take.
+    /// How long one renewal may take.
     pub(crate) fn renewal_limit(&self, timeout: Duration) -> Duration {
         timeout.min(self.ttl / 6)
     }
@@ -89,7 +89,7 @@ impl LeaseTime {
         now < self.kill_at()
     }
 
-    /// If no renewal gets through.
+    /// The deadlines if no renewal gets through.
     pub(crate) fn ending(&self, grace: Duration) -> KillDeadlines {
         let kill_at = self.kill_at();
         KillDeadlines {
@@ -102,7 +102,7 @@ impl LeaseTime {
         self.deadline.before(MARGIN_MAX.min(self.ttl / 10))
     }
 
-    /// Between TERM and KILL.
+    /// The time between TERM and KILL.
     pub(crate) fn notice(&self, grace: Duration) -> Duration {
         grace.min(self.ttl / 4)
     }

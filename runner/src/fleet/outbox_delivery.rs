@@ -1,5 +1,6 @@
-//! One delivery with what the outbox holds: pure (clause T-9). In order, one at a time, each repeated, the same to its key,
-//! until it is answered. If one can't be delivered, those behind it keep their place and wait for the next delivery.
+//! One delivery of what the outbox holds: pure (clause T-9). The entries are sent in order and one at a time; each is
+//! repeated with its key until it is answered. If one can't be delivered, those behind it keep their place and wait
+//! for the next delivery.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use crate::fleet::backoff::Backoff;
 use crate::fleet::call_failure::CallFailure;
 use crate::ids::{JobId, LeaseProof};
 
-/// The last request on a lease, from the disk.
+/// The last request about a lease, from the disk.
 #[derive(Debug, Clone)]
 pub(crate) struct OutboxItem {
     pub(crate) job: JobId,
@@ -23,7 +24,7 @@ pub(crate) struct OutboxItem {
 #[derive(Debug)]
 pub(crate) enum DeliveryEvent {
     Start,
-    /// To [`DeliveryEffect::Send`].
+    /// The answer to [`DeliveryEffect::Send`].
     Answered(Result<(), CallFailure>),
     /// The instant of [`OutboxDelivery::next_instant`] may have come.
     TimerDue,
@@ -80,7 +81,7 @@ impl OutboxDelivery {
         effects
     }
 
-    /// When [`DeliveryEvent::TimerDue`] is due.
+    /// When the caller has to send [`DeliveryEvent::TimerDue`].
     pub(crate) fn next_instant(&self) -> Option<BootInstant> {
         [self.repeat_at, self.give_up_at].into_iter().flatten().min()
     }

@@ -1,5 +1,5 @@
-//! Says the last request on leases that no keeper has any more: what waited in the outbox, and the leases of jobs that an
-//! earlier process left behind.
+//! Sends the last request about leases that no renewer has any more: what waited in the outbox, and the leases of jobs
+//! that an earlier process left behind.
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -17,7 +17,7 @@ use crate::ids::{JobId, LeaseProof};
 use crate::queue::OutboxEntry;
 use crate::stage::Stage;
 
-/// What a entry asks to be answered; none for a file that is no entry of ours.
+/// What an entry asks to be sent; none for a file that is no entry of the runner.
 pub(crate) fn outbox_item(entry: &OutboxEntry) -> Option<OutboxItem> {
     let (job, proof, _) = entry.subject()?;
     let request = lease_request(entry)?;
@@ -38,7 +38,7 @@ pub(crate) fn lease_request(entry: &OutboxEntry) -> Option<LeaseRequest> {
     })
 }
 
-/// Each is answered by `Settled`.
+/// Sends the entries; `LeaseClosed` answers each.
 pub(super) async fn deliver(
     client: CoordinatorClient,
     mut delivery: OutboxDelivery,
@@ -69,7 +69,7 @@ pub(super) async fn deliver(
     }
 }
 
-/// Another factory may have it at once, if the lease still answers: asked once.
+/// Gives a lease back, so that another factory may have the job at once. It is tried once.
 pub(super) async fn release(
     client: CoordinatorClient,
     job: JobId,

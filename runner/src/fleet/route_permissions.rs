@@ -12,20 +12,20 @@ use crate::ids::EngineName;
 use crate::mode::SwitchState;
 use crate::settings::{AllowedCommands, RouteSettings};
 
-/// To be said wherever the permissions are shown.
+/// This stands wherever the permissions are shown.
 pub(crate) const POWERS_NOTICE: &str = "routing hands the coordinator these powers over this host";
 
 /// The settings, with what they mean for the engines of this host.
 #[derive(Debug, Clone)]
 pub(crate) struct RoutePermissions {
-    /// Those that are allowed, whether they are found here or not.
+    /// The allowed engines, whether they are found here or not.
     pub(crate) engines: BTreeSet<EngineName>,
     are_engines_named: bool,
     /// The engines that were found here when this was made.
     found: BTreeSet<EngineName>,
     pub(crate) commands: AllowedCommands,
     pub(crate) yolo: SwitchState,
-    /// None: where the runner is started.
+    /// None: jobs work where the runner is started.
     pub(crate) cwd: Option<PathBuf>,
     pub(crate) folders: Vec<PathBuf>,
 }
@@ -47,13 +47,13 @@ impl RoutePermissions {
         }
     }
 
-    /// Allowed, and found here.
+    /// The engines that are allowed and found here.
     pub(crate) fn usable_engines(&self) -> Vec<&str> {
         let usable = self.engines.intersection(&self.found);
         usable.map(EngineName::as_str).collect()
     }
 
-    /// What the operator may not have meant.
+    /// Warnings about settings that the operator may not have meant.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         if self.usable_engines().is_empty() {

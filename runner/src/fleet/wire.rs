@@ -1,8 +1,7 @@
 //! What goes over the wire, as the coordinator's API has it. Nobody outside `fleet` reads an answer's bytes.
 //!
-//! Written from the API document, not shared with any coordinator: a mistake here must not be able to hide on the
-//! other side as well. Unknown fields of an answer are ignored, ids in it are strings until they have been
-//! checked.
+//! It is written from the API document and not shared with any coordinator, so that a mistake here can't hide on the
+//! other side as well. Unknown fields of an answer are ignored, ids in it are strings until they have been checked.
 
 use std::time::Duration;
 
@@ -123,7 +122,7 @@ pub(crate) struct WireLease {
     pub(crate) id: String,
     pub(crate) job_id: String,
     pub(crate) fencing_token: u64,
-    /// Whatever stands there: a lease can be given back without it.
+    /// Read as whatever stands there, because a lease can be given back without it.
     #[serde(default)]
     pub(crate) ttl_ms: Value,
 }

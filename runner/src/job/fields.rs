@@ -1,4 +1,4 @@
-//! What each key of the front matter means, and the words for a value that can't be meant.
+//! What each key of the front matter means, and the message for a value that is wrong.
 
 use std::path::PathBuf;
 use std::time::Duration;

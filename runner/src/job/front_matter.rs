@@ -1,5 +1,5 @@
-//! The block between the two `---` lines: found, read as YAML within narrow limits, and handed on as a list of
-//! keys with their lines. What a key means is decided elsewhere.
+//! Finds the block between the two `---` lines, reads it as YAML within narrow limits, and returns a list of keys with
+//! their lines. What a key means is decided elsewhere.
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
@@ -9,7 +9,7 @@ use super::JobDiagnostic;
 const SHAPE: &str =
     "start the file with a line `---`, then keys such as `engine: claude`, then another line `---`";
 
-/// Far more than a job has.
+/// No job has as many.
 const KEYS_MAX: usize = 100;
 
 /// A job file, cut at its two `---` lines.
@@ -24,11 +24,11 @@ pub(super) struct JobFileParts<'a> {
 pub(super) struct FrontMatterEntry {
     pub(super) key: String,
     pub(super) value: FrontMatterValue,
-    /// In the file, counted from 1.
+    /// Its line in the file, counted from 1.
     pub(super) line: usize,
 }
 
-/// What stands behind a key, before anyone asks what it is for.
+/// The value of a key, before its meaning is known.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum FrontMatterValue {
     Nothing,

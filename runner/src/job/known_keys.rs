@@ -1,4 +1,4 @@
-//! The keys that a job file may have, and the nearest one to a slip of the pen.
+//! The keys that a job file may have, and the nearest one to a misspelt key.
 
 /// How a key's value is written, which is all that `--set` has to know of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,7 @@ const KEYS: [(&str, KeyKind); 13] = [
     ("id", KeyKind::Text),
 ];
 
-/// A key this close to a known one is taken for a slip of the pen.
+/// A key this close to a known one is taken for a misspelling.
 const EDITS_MAX: usize = 2;
 
 /// The known key that `key` was probably meant to be. Something of that key has to be left: any two letters are two

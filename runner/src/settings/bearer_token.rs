@@ -1,7 +1,7 @@
-//! The coordinator's token: a value that can be sent, compared and nothing else.
+//! The coordinator's token: a value that can be sent and compared, and nothing else.
 //!
-//! It has no `Display`, and its `Debug` shows that there is one, not which: what can't be printed by accident
-//! is not in a log. That it stays out of children's environments is settled where children are started.
+//! It has no `Display`, and its `Debug` shows that there is one, not which: what can't be printed by accident is not
+//! in a log. `Settings::child_environment` keeps it out of children's environments.
 
 use std::fmt;
 use std::fs::OpenOptions;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use rustix::fs::OFlags;
 
-/// Far more than any token; a file beyond it is some other file.
+/// No token is as long; a longer file is some other file.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
 
 #[derive(Clone, PartialEq, Eq)]

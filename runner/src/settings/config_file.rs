@@ -1,4 +1,4 @@
-//! `aq.toml` in the queue folder: read strictly, so that a misspelt key is told and never silently without effect.
+//! Reads `aq.toml` in the queue folder strictly, so that a misspelt key is reported and never silently without effect.
 //!
 //! Engines' own keys are left to the engine table; here they only have to be tables under a name.
 
@@ -17,13 +17,13 @@ use crate::file_ownership::ForeignWriter;
 use crate::queue_root::QueueRoot;
 
 const NAME: &str = "aq.toml";
-/// What alone can change while a runner runs.
+/// The only settings that can change while a runner runs.
 pub(super) const SWITCHES: [SettingKey; 3] = [known_keys::FLEET, known_keys::ROUTE, known_keys::SHADOW];
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
-/// Keys that stood under `[fleet]` once.
+/// Keys that stood under `[fleet]` in an earlier version.
 const MOVED_KEYS: [&str; 2] = ["allow_engines", "allow_cwd"];
 
-/// What the file says; a file that is not there says nothing.
+/// The content of the file; a file that is not there counts as empty.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ConfigFile {
     path: PathBuf,
@@ -41,7 +41,7 @@ impl ConfigFile {
         queue.join(NAME)
     }
 
-    /// Nothing, if there is no file; one that others can change is refused (clause O-19).
+    /// Reads the text, which is empty if there is no file. A file that others can change is refused (clause O-19).
     pub(crate) fn text(queue: &QueueRoot) -> Result<String, SettingsError> {
         let path = ConfigFile::path(queue.path());
         match read_bounded(queue, &path) {
@@ -52,8 +52,8 @@ impl ConfigFile {
         }
     }
 
-    /// This file with the switches as a later one has them: nothing else of it counts in a run that is under way (clause
-    /// F-11).
+    /// Returns this file with the switches of a later one: nothing else of that counts in a run that is under way
+    /// (clause F-11).
     pub(crate) fn with_switches_from(&self, later: &ConfigFile) -> ConfigFile {
         let is_switch = |name: &str| SWITCHES.iter().any(|key| key.file == name);
         let own = self.values.iter().filter(|(name, _)| !is_switch(name));
@@ -65,7 +65,7 @@ impl ConfigFile {
         }
     }
 
-    /// The settings, but for the switches, that a later file has otherwise than this one.
+    /// The settings, but for the switches, in which a later file differs from this one.
     pub(crate) fn differing(&self, later: &ConfigFile) -> BTreeMap<String, String> {
         let others = known_keys::ALL
             .iter()
@@ -246,7 +246,7 @@ fn engine_tables(mut whole: toml::Table) -> BTreeMap<String, toml::Table> {
     }
 }
 
-/// A list as it is to be written elsewhere.
+/// Writes a list as it has to stand elsewhere.
 fn as_list(value: &DeValue<'_>) -> String {
     let raw = typed(value).map(|typed| RawSetting {
         typed,
@@ -304,7 +304,7 @@ fn read_bounded(queue: &QueueRoot, path: &Path) -> io::Result<(String, Option<Fo
     }
 }
 
-/// No file, or no queue folder yet.
+/// Whether there is no file, or no queue folder yet.
 fn is_absent(error: &io::Error) -> bool {
     matches!(
         error.kind(),

@@ -1,4 +1,5 @@
-//! The token and the certificates: which of the places that may name them wins, and what happens if it can't be read.
+//! Finds the token and the certificates: which of the places that may name them wins, and what happens if a file can't
+//! be read.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -15,7 +16,7 @@ use super::precedence::SettingSources;
 use super::setting_value::SettingValue;
 use crate::mode::SwitchState;
 
-/// What was found out about the token.
+/// What the settings say about the token.
 pub(super) struct ResolvedToken {
     pub(super) token: Option<SettingValue<BearerToken>>,
     pub(super) file: Option<SettingValue<PathBuf>>,
@@ -56,7 +57,7 @@ impl ResolvedToken {
                     source,
                 });
                 let read = read.and_then(|(text, readers)| {
-                    // Whoever else may read it there is a matter of its folder, which lets in this service alone.
+                    // Its folder lets in this service alone, so the mode of the file does not matter.
                     let folder = sources.environment.get(OsStr::new(super::CREDENTIALS));
                     access = match folder.is_some_and(|folder| path.value.starts_with(folder)) {
                         true => FileAccess::OwnerOnly,
@@ -85,7 +86,7 @@ impl ResolvedToken {
 /// From now on no other process of this user can read the memory or the environment of this one, and it leaves no core:
 /// jobs run as the same user. Root can all the same, and a program that this one starts is as open as any.
 fn make_undumpable() {
-    // Nothing but an unknown behavior is refused.
+    // Only an unknown behavior is refused.
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
 
@@ -100,7 +101,7 @@ pub(crate) enum CertificateAuthorities {
 #[derive(Debug, Clone)]
 pub(crate) struct CertificateFile {
     pub(crate) path: SettingValue<PathBuf>,
-    /// Not read while the fleet is off.
+    /// Empty while the fleet is off: the file is not read then.
     pub(crate) pem: Vec<u8>,
 }
 

@@ -1,4 +1,4 @@
-//! The settings told to a person: the three flags with what they bring about, and what deserves a warning.
+//! Describes the settings to a person: the three flags with their effects, and what deserves a warning.
 
 use serde::Serialize;
 
@@ -48,7 +48,8 @@ impl Settings {
         ]
     }
 
-    /// What is odd but no error, each to be said once a process. Nothing of the fleet while it is off.
+    /// Warnings about settings that are no errors; each is printed once in a process. There are none about the fleet
+    /// while it is off.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         if self.mode == Mode::Offline {

@@ -11,7 +11,7 @@ pub(crate) enum SettingsError {
     BadValue {
         /// The variable, the flag, or `FILE:LINE: key`.
         name: String,
-        /// Escaped and cut: it may be anything.
+        /// The value, escaped and cut, because it may be anything.
         value: String,
         want: String,
     },
@@ -89,7 +89,7 @@ fn did_you_mean(nearest: Option<&str>) -> String {
     }
 }
 
-/// A value as it may be shown: escaped, and cut to a length that leaves the rest of the message readable.
+/// Makes a value fit to be shown: escaped, and cut to a length that leaves the rest of the message readable.
 pub(crate) fn shown(value: &str) -> String {
     const SHOWN_MAX: usize = 128;
     value.escape_debug().take(SHOWN_MAX).collect()

@@ -11,7 +11,7 @@ pub(crate) struct SettingKey {
 macro_rules! keys {
     ($($name:ident = $flag:literal, $variable:literal, $file:literal;)*) => {
         $(pub(crate) const $name: SettingKey = SettingKey { flag: $flag, variable: $variable, file: $file };)*
-        /// Every setting there is, in the order in which they are explained.
+        /// All settings, in the order in which they are explained.
         pub(crate) const ALL: &[SettingKey] = &[$($name),*];
     };
 }

@@ -52,8 +52,7 @@ impl SettingSources<'_> {
         Ok(self.file.get(key.file))
     }
 
-    /// The same for what is no switch: there, a variable that is set to nothing counts as not set, as shells
-    /// have it.
+    /// Does the same for what is no switch. There a variable that is set to nothing counts as not set, as in shells.
     pub(crate) fn find_filled(
         &self,
         key: SettingKey,
@@ -67,7 +66,7 @@ impl SettingSources<'_> {
         }
     }
 
-    /// A switch; off where no place has it.
+    /// Finds a switch, which is off where no place has it.
     pub(crate) fn find_switch(
         &self,
         key: SettingKey,
@@ -79,7 +78,7 @@ impl SettingSources<'_> {
         }
     }
 
-    /// The same for a path, which may be any bytes. One in `aq.toml` is relative to the folder of that file.
+    /// Finds a path, which may be any bytes. One in `aq.toml` is relative to the folder of that file.
     pub(crate) fn find_path(
         &self,
         key: SettingKey,

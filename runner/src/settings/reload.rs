@@ -1,8 +1,8 @@
-//! `aq.toml` while a runner runs: the switches are read again at each iteration, so that going back needs no restart
-//! (clause F-8). Nothing else of it counts before the next start, as the jobs that run may be able to write there
-//! (clause F-11).
+//! Reads the switches of `aq.toml` again at each iteration of a run, so that going back needs no restart (clause F-8).
+//! Nothing else of the file counts before the next start, because the jobs that run may be able to write there (clause
+//! F-11).
 //!
-//! Here is said what is new; what a new mode means for what runs is decided by the loop.
+//! It returns what is new; the loop decides what a new mode means for the jobs that run.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -15,20 +15,20 @@ use super::{GlobalFlags, Settings};
 use crate::mode::SwitchState;
 use crate::queue_root::QueueRoot;
 
-/// A file that was just emptied is one that someone is about to write.
+/// How long a file that was just emptied is taken for one that somebody is about to write.
 const EMPTY_FILE_WAIT_MAX: Duration = Duration::from_millis(500);
 
-/// What a look at the file came to.
+/// What a reading of the file found.
 #[derive(Debug)]
 pub(crate) enum ReloadOutcome {
     Unchanged,
-    /// It is being written at this moment: to be looked at again soon.
+    /// It is being written at this moment, and has to be read again soon.
     BeingWritten,
-    /// It can't be used; all stays as it was. Told once for each content.
+    /// It can't be used, and all stays as it was. This is returned once for each content.
     Invalid(String),
     Changed {
         settings: Box<Settings>,
-        /// What was changed without effect, and why.
+        /// Changes without effect, each with the reason.
         without_effect: Vec<String>,
     },
 }
@@ -54,7 +54,7 @@ pub(crate) struct SettingsReloader {
 }
 
 impl SettingsReloader {
-    /// `settings`: those that the run began with.
+    /// `settings` are those that the run began with.
     pub(crate) fn new(settings: &Settings) -> SettingsReloader {
         SettingsReloader::within(settings, std::env::vars_os().collect())
     }
@@ -107,7 +107,7 @@ impl SettingsReloader {
         }
     }
 
-    /// What is new in the file and waits for the next start.
+    /// Names what is new in the file and counts from the next start.
     fn postponed(&self, later: &ConfigFile) -> Option<String> {
         let known = self.start.differing(&self.file);
         let mut differing = self.start.differing(later);

@@ -1,6 +1,6 @@
 //! `[route]` of `aq.toml`: what the operator lets a job from the coordinator do on this host (clause T-16).
 //!
-//! It stands in the file alone: who may start commands here is no matter of one shell's environment.
+//! These settings stand in the file alone: the environment of one shell must not decide who may start commands here.
 
 use std::path::{Path, PathBuf};
 
@@ -12,14 +12,14 @@ use super::value_parsers;
 use crate::ids::EngineName;
 use crate::mode::SwitchState;
 
-/// What stands there.
+/// The settings under `[route]`.
 #[derive(Debug, Clone)]
 pub(crate) struct RouteSettings {
-    /// None given: the engines that come with aq, but for the shell.
+    /// None: the engines that come with aq, but for the shell.
     pub(crate) engines: Option<Vec<EngineName>>,
     pub(crate) commands: AllowedCommands,
     pub(crate) yolo: SwitchState,
-    /// Where a routed job works that names no folder; none given: where the runner was started.
+    /// Where a routed job works that names no folder; none: where the runner was started.
     pub(crate) cwd: Option<PathBuf>,
     /// Further folders in which, and below which, routed jobs may work.
     pub(crate) folders: Vec<PathBuf>,
@@ -29,7 +29,7 @@ pub(crate) struct RouteSettings {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum AllowedCommands {
     Any,
-    /// One of these, to the letter.
+    /// Only one of these, character by character.
     Listed(Vec<String>),
 }
 
@@ -56,7 +56,8 @@ fn command_list(raw: &RawSetting) -> Result<AllowedCommands, SettingsError> {
     let want = "write \"any\", or a list of whole commands, such as [\"make test\", \"git push\"]";
     match &raw.typed {
         TypedValue::Text(word) if word == "any" => Ok(AllowedCommands::Any),
-        // No job can have an empty one, and who writes the word into a list means the word.
+        // No job can have an empty command. A list that holds `any` was meant to allow every command, so it is refused
+        // with the right spelling.
         TypedValue::List(commands) if !commands.iter().any(|one| one == "any" || one.trim().is_empty()) => {
             Ok(AllowedCommands::Listed(commands.clone()))
         }

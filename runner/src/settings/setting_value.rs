@@ -1,11 +1,11 @@
-//! One value with where it was found, before and after it is understood.
+//! A value with its origin, before and after it is parsed.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use super::error::{SettingsError, shown};
 
-/// A value, and who set it.
+/// A parsed value, and where it was set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SettingValue<T> {
     pub(crate) value: T,
@@ -13,7 +13,7 @@ pub(crate) struct SettingValue<T> {
 }
 
 impl<T> SettingValue<T> {
-    /// What counts where nobody set it.
+    /// The value that counts where nobody set one.
     pub(super) fn default_of(value: T) -> SettingValue<T> {
         let origin = SettingOrigin::Default;
         SettingValue { value, origin }
@@ -29,7 +29,7 @@ pub(crate) enum SettingOrigin {
 }
 
 impl SettingOrigin {
-    /// For messages: what set this key of `[fleet]`.
+    /// Names what set this key of `[fleet]`, for messages.
     pub(crate) fn of_fleet_key(&self, key: &str) -> String {
         match self {
             SettingOrigin::File(path) => format!("`{key}` under [fleet] in {}", path.display()),
@@ -96,7 +96,7 @@ impl RawSetting {
         }
     }
 
-    /// The text of it; anything but text is no valid value where this is asked, and reads as empty.
+    /// The text of it. Where this is called anything but text is invalid, and reads as empty.
     pub(crate) fn text(&self) -> &str {
         match &self.typed {
             TypedValue::Text(text) => text,
@@ -111,7 +111,7 @@ impl RawSetting {
             other => {
                 let text = match other {
                     TypedValue::Text(text) => text.as_str(),
-                    // No name is empty, so that this is refused where names are parsed.
+                    // No name is empty, so this is refused where names are parsed.
                     _ => return vec![""],
                 };
                 text.split(',')

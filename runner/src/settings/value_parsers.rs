@@ -1,4 +1,4 @@
-//! From what was typed to what it means, one function a kind of value; each says what to write instead.
+//! Parses what was typed, with one function for each kind of value. Each error says what to write instead.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::duration_text::{parse_age, parse_duration};
 use crate::ids::{Capability, EngineName, FactoryId};
 use crate::mode::SwitchState;
 
-/// No wait of the runner on the coordinator makes sense beyond it.
+/// The runner has no reason to wait longer for the coordinator.
 const WAIT_MAX: Duration = Duration::from_secs(3600);
 
 pub(crate) fn switch(raw: &RawSetting) -> Result<SwitchState, SettingsError> {
@@ -32,7 +32,7 @@ pub(crate) fn switch(raw: &RawSetting) -> Result<SwitchState, SettingsError> {
     }
 }
 
-/// A limit that must leave some time.
+/// Parses a limit, which must leave some time.
 pub(crate) fn limit(raw: &RawSetting) -> Result<Duration, SettingsError> {
     match wait(raw)? {
         Duration::ZERO => Err(raw.refuse("a limit of nothing lets no call through; write a time such as 5s")),
@@ -40,7 +40,7 @@ pub(crate) fn limit(raw: &RawSetting) -> Result<Duration, SettingsError> {
     }
 }
 
-/// A time that may be nothing at all.
+/// Parses a time, which may be zero.
 pub(crate) fn wait(raw: &RawSetting) -> Result<Duration, SettingsError> {
     let want = "write a time with its unit, such as 500ms, 5s or 1m (at most 1h)";
     let parsed = match &raw.typed {
@@ -53,12 +53,12 @@ pub(crate) fn wait(raw: &RawSetting) -> Result<Duration, SettingsError> {
         .ok_or_else(|| raw.refuse(want))
 }
 
-/// An age, which may be nothing at all.
+/// Parses an age, which may be zero.
 pub(crate) fn age(raw: &RawSetting) -> Result<Duration, SettingsError> {
     parse_age(raw.text()).ok_or_else(|| raw.refuse("write an age such as 90d or 12h"))
 }
 
-/// A number of bytes, with its unit.
+/// Parses a number of bytes, with its unit.
 pub(crate) fn size(raw: &RawSetting) -> Result<u64, SettingsError> {
     const UNITS: [(&str, u64); 3] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
     let of_unit = |(unit, bytes): (&str, u64)| {
@@ -72,7 +72,7 @@ pub(crate) fn size(raw: &RawSetting) -> Result<u64, SettingsError> {
         .ok_or_else(|| raw.refuse("write a size such as 16MiB, 512KiB or 1GiB"))
 }
 
-/// Where the coordinator is. No credentials in it (they would be printed), nothing after its path.
+/// Parses the coordinator's address. It may hold no credentials, which would be printed, and nothing after its path.
 pub(crate) fn url(raw: &RawSetting) -> Result<Url, SettingsError> {
     let want = "write an address such as https://fleet.example.org or http://127.0.0.1:8080/prefix";
     let mut url = Url::parse(raw.text()).map_err(|_| raw.refuse(want))?;
@@ -133,7 +133,7 @@ fn names<T: PartialEq, E>(
     Ok(names)
 }
 
-/// The host's name, made into an id: what an id can't hold becomes a dash.
+/// Makes an id of the host's name: what an id can't hold becomes a dash.
 pub(crate) fn factory_id_of_host(host: &str) -> Option<FactoryId> {
     let dashed: String = host
         .chars()

@@ -1,7 +1,7 @@
-//! The handle of the shadow lane: a thread of its own behind a bounded box.
+//! The handle of the shadow lane, which is a thread of its own behind a bounded mailbox.
 //!
-//! Nothing that is called here waits, but for the end of a process, and that for a limited time. A panic in the
-//! lane costs the decision that it was at, and no more.
+//! No call waits but the one at the end of a process, and that for a limited time. A panic in the lane costs one
+//! decision and no more.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -25,7 +25,7 @@ use crate::mode::Mode;
 use crate::settings::Settings;
 use crate::stage::Stage;
 
-/// What writing the last lines may take beyond the limit; a healthy disk needs a thousandth of it.
+/// How long writing the last lines may take beyond the limit; a healthy disk needs a thousandth of it.
 const LAST_LINES: Duration = Duration::from_millis(250);
 /// A lane that panics again and again is given up.
 const PANICS_MAX: u32 = 16;
@@ -51,7 +51,7 @@ struct RunningLane {
 }
 
 impl ShadowLane {
-    /// `coordinator_health` is told how its calls fare.
+    /// `health` gets how its calls fare.
     pub(crate) fn start(settings: &Settings, health: &HealthReporter) -> ShadowLane {
         match settings.mode {
             Mode::Shadow => ShadowLane {
@@ -76,18 +76,18 @@ impl ShadowLane {
         }
     }
 
-    /// Drops what it has not looked at, without a wait; still to be finished when the process ends.
+    /// Drops what it has not compared yet, without a wait. `finish` is still needed when the process ends.
     pub(crate) fn give_up(&self, skip: SkipReason) {
         if let Some(running) = &self.running {
             running.mailbox.close(Duration::ZERO, skip);
         }
     }
 
-    /// Waits at most `usage_limit` for what is still to be said.
+    /// Waits at most `limit` for what is still to be compared and reported.
     pub(crate) fn finish(self, limit: Duration) {
         if let Some(running) = self.running {
             running.mailbox.close(limit, SkipReason::Exit);
-            // It ends by disconnecting, or the time is up; either way the process goes on to its end.
+            // The thread ends by disconnecting, or the time is up; in both cases the process goes on to its end.
             let _ = running.done.recv_timeout(limit.saturating_add(LAST_LINES));
         }
     }
@@ -154,7 +154,7 @@ fn work(settings: Settings, health: HealthReporter, mailbox: &LaneMailbox, at_st
     observer.drain_messages(SkipReason::Stopped);
 }
 
-/// Mirrors what a command such as `ship` moved by itself; takes at most `AQ_FLEET_DRAIN`.
+/// Reports what a command such as `ship` moved by itself; it takes at most `AQ_FLEET_DRAIN`.
 pub(crate) fn mirror(settings: &Settings, transitions: &[StageTransition]) {
     if settings.mode != Mode::Shadow || transitions.is_empty() {
         return;

@@ -1,7 +1,7 @@
-//! Between the run loop and the lane: a bounded box that takes what fits and counts what does not.
+//! The mailbox between the run loop and the lane: it is bounded, takes what fits and counts what does not.
 //!
-//! Putting in never waits. A decision too many is remembered by its id alone, so that it still gets its one line;
-//! from the first transition too many on, only the last stage of each job is kept.
+//! Putting in never waits. Of a decision too many the id alone is kept, so that it still gets its one line. From the
+//! first transition too many on, only the last stage of each job is kept.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,11 +15,12 @@ use super::{LocalDecision, StageTransition};
 use crate::ids::JobId;
 use crate::stage::Stage;
 
-/// Decisions hold a picture of the queue each: few.
+/// Each decision holds a copy of the queue's state, so there may be few.
 const DECISIONS_MAX: usize = 64;
 const MESSAGES_MAX: usize = 1024;
 const DROPPED_MAX: usize = 1024;
-/// A lane that is busy is woken to write of refused decisions when there are so many; sooner, it comes to them itself.
+/// A busy lane is woken to write the lines of dropped decisions when there are so many. Otherwise it comes to them by
+/// itself.
 const DROPPED_BATCH: usize = 32;
 const COALESCED_MAX: usize = 16 * 1024;
 
@@ -38,7 +39,7 @@ pub(crate) enum LaneMessage {
 #[derive(Debug, Default)]
 pub(crate) struct CoalescedTransitions {
     pub(crate) stages: BTreeMap<JobId, Stage>,
-    /// Not even that fitted: the coordinator's view has a hole that this process can't fill.
+    /// Not even that fitted: the coordinator's view lacks transitions that this process can't report any more.
     pub(crate) incomplete: bool,
 }
 
@@ -46,7 +47,7 @@ pub(crate) struct CoalescedTransitions {
 #[derive(Debug, Default)]
 pub(crate) struct DroppedDecisions {
     pub(crate) decisions: Vec<(String, Option<JobId>)>,
-    /// Those that were too many even for that.
+    /// How many more there were.
     pub(crate) more: u64,
 }
 
@@ -111,8 +112,8 @@ impl LaneMailbox {
     pub(crate) fn moved(&self, transition: StageTransition) {
         let mut inner = self.lock();
         let full = inner.messages.len() >= MESSAGES_MAX;
-        // Once it overflowed, none goes in line behind the place where that is taken care of: a job's stages
-        // would come out of order.
+        // Once the mailbox overflowed, every transition is coalesced until the lane has taken that message: otherwise
+        // a job's stages would come out of order.
         if let Some(coalesced) = inner.coalesced() {
             coalesced.put(transition);
         } else if full {
@@ -126,15 +127,15 @@ impl LaneMailbox {
         self.shared.arrived.notify_one();
     }
 
-    /// Nothing more comes; what is there may take `usage_limit`, and what is left by then is skipped for that reason. Only
-    /// the first call counts.
+    /// Closes the mailbox. The lane may take `limit` for what is there; what is left by then is skipped for that
+    /// reason. Only the first call counts.
     pub(crate) fn close(&self, limit: Duration, skip: SkipReason) {
         self.lock().end.get_or_insert((Instant::now() + limit, skip));
         self.shared.arrived.notify_one();
         self.shared.ending.notify_one();
     }
 
-    /// The next message; none when the box is closed and empty.
+    /// Returns the next message; none when the mailbox is closed and empty.
     pub(crate) async fn next(&self) -> Option<LaneMessage> {
         loop {
             {
@@ -150,7 +151,7 @@ impl LaneMailbox {
         }
     }
 
-    /// Waits until many decisions were refused, and takes them.
+    /// Waits until many decisions were dropped, and takes them.
     pub(crate) async fn dropped(&self) -> DroppedDecisions {
         loop {
             let dropped = self.take_dropped();
@@ -172,7 +173,7 @@ impl LaneMailbox {
         }
     }
 
-    /// Why what is left at the end is not looked at.
+    /// Why what is left at the end is skipped.
     pub(crate) fn skip(&self) -> SkipReason {
         self.lock().end.map_or(SkipReason::Exit, |(_, skip)| skip)
     }
@@ -181,18 +182,18 @@ impl LaneMailbox {
         std::mem::take(&mut self.lock().dropped)
     }
 
-    /// One message without waiting, for clearing out.
+    /// Takes one message without waiting.
     pub(crate) fn take(&self) -> Option<LaneMessage> {
         self.lock().take()
     }
 
-    /// The jobs that messages in the box are about, each with whether a decision is the first of them.
+    /// The jobs of the messages in the mailbox, each with what the message is.
     pub(crate) fn mentioned(&self) -> Vec<(JobId, JobMention)> {
         let inner = self.lock();
         let mention = |message: &LaneMessage| match message {
             LaneMessage::Decided { decision, .. } => Some((decision.local.clone()?, JobMention::Decided)),
             LaneMessage::Moved(transition) => Some((transition.job.clone(), JobMention::Moved)),
-            // Asked at the start alone, when nothing can have overflowed.
+            // This is called at the start alone, when nothing can have overflowed.
             LaneMessage::Coalesced(_) => None,
         };
         inner.messages.iter().filter_map(mention).collect()

@@ -1,8 +1,8 @@
 //! The shadow log: one JSON object a line, appended whole (clauses S-2, S-11, S-13, S-14).
 //!
-//! The file is opened for each line, or for those that come at once: opening costs microseconds off everybody's way, a
-//! log that was rotated or made writable again is found, and a tail that another process left torn is closed off every
-//! time. A line that can't be written is counted and given up: no job is worth less because its comparison was lost.
+//! The file is opened for each line, or for those that come at once. Opening takes microseconds and delays no job. A
+//! log that was rotated or made writable again is found, and a line that another process left torn is ended every
+//! time. A line that can't be written is counted and given up, because a lost comparison must not cost a job.
 
 pub(crate) mod line;
 pub(crate) mod rotation;
@@ -58,7 +58,7 @@ impl ShadowLog {
         self.append_all(std::slice::from_ref(line));
     }
 
-    /// A report of a transition that got no answer.
+    /// Writes the line of a report that got no answer.
     pub(crate) fn append_report_failure(&self, job: Option<&JobId>, failure: &CallFailure) {
         let operation = ApiOperation::ShadowReport.name();
         let job = job.map(JobId::as_str);
@@ -80,7 +80,7 @@ impl ShadowLog {
         }
     }
 
-    /// So many lines more; returns how many it were before.
+    /// Counts lines that were lost, and returns how many there were before.
     fn lose(&self, count: usize) -> u64 {
         self.lost.replace(self.lost.get().saturating_add(count as u64))
     }
@@ -107,14 +107,14 @@ impl ShadowLog {
         Ok(())
     }
 
-    /// The file to write to, with its lock held until it is closed. Where the lock is not got, or not to be had on this
-    /// file system, the lines are written all the same, and what was rotated meanwhile is read as well.
+    /// Returns the file to write to, with its lock held until it is closed. Without the lock, or on a file system that
+    /// has none, the lines are written all the same: what was rotated meanwhile is read as well.
     fn current(&self) -> io::Result<File> {
         let file = open(&self.path)?;
         if wait_for_writers(&file).is_err() {
             return Ok(file);
         }
-        // What can't be rotated, for want of space for instance, goes on to grow.
+        // A log that can't be rotated, for want of space for instance, goes on to grow.
         let rotated = rotation::rotate(&self.path, &file, self.limits).unwrap_or_default();
         match rotated || !rotation::is_at(&self.path, &file).unwrap_or(true) {
             true => {
@@ -132,8 +132,8 @@ fn open(path: &Path) -> io::Result<File> {
     QueueRoot::of(path).open_kept(path, OFlags::APPEND)
 }
 
-/// Appending needs no lock, but telling a torn tail from a line that is just being written does: a write that
-/// crosses a page shows in two steps. Whoever holds the lock for long is passed by: nothing here waits for ever.
+/// Appending needs no lock, but telling a torn tail from a line that is just being written does: a write that crosses
+/// a page shows in two steps. A process that holds the lock for long is not awaited: nothing here waits for ever.
 fn wait_for_writers(file: &File) -> Result<(), TryLockError> {
     const TRIES: u32 = 50;
     for _ in 1..TRIES {

@@ -1,8 +1,7 @@
-//! The lane's work: one message after the other, each to its line in the log.
+//! The work of the lane's thread: it takes one message after the other and writes each decision's line to the log.
 //!
-//! A decision is compared once the coordinator has been told of everything before it, and only then; a transition
-//! is reported when its turn comes. Nothing is retried but reports, and those in their order (clauses S-1, S-6,
-//! S-7, S-9, S-10).
+//! A decision is compared once the coordinator has been told of everything before it, and only then; a transition is
+//! reported when its turn comes. Only reports are retried, in their order (clauses S-1, S-6, S-7, S-9, S-10).
 
 use std::collections::HashMap;
 
@@ -84,7 +83,7 @@ impl ShadowObserver {
         }
     }
 
-    /// Until the box is closed and empty. May be dropped at any point and be called again.
+    /// Works until the mailbox is closed and empty. The future may be dropped at any point and be started again.
     pub(super) async fn run(&mut self) {
         if let Some(at_start) = self.at_start.take() {
             self.look_at_folders(at_start);
@@ -115,7 +114,7 @@ impl ShadowObserver {
         }
     }
 
-    /// Gives every decision that will not be looked at any more its line.
+    /// Writes a line for every decision that will not be compared any more.
     pub(super) fn drain_messages(&mut self, skip: SkipReason) {
         self.close_open(skip);
         let left = std::iter::from_fn(|| self.mailbox.take());
@@ -129,14 +128,15 @@ impl ShadowObserver {
         write_dropped(&self.log, self.mailbox.take_dropped());
     }
 
-    /// The line of the decision that was being looked at, if it has none yet.
+    /// Writes the line of the decision that was being compared, if it has none yet.
     fn close_open(&mut self, skip: SkipReason) {
         if let Some((id, local)) = self.open_decision.take() {
             self.log.append(&ShadowLogLine::skipped(&id, name(&local), skip));
         }
     }
 
-    /// What was being done is lost; a report among it is a hole that nobody knows of.
+    /// Goes on after a panic. A report may have been lost by it, and nobody knows which, so nothing is compared any
+    /// more.
     pub(super) fn after_panic(&mut self) {
         self.close_open(SkipReason::Stopped);
         self.view_incomplete = true;
@@ -197,7 +197,7 @@ impl ShadowObserver {
         client.shadow_claim(&caps).await
     }
 
-    /// One that can't be made is a call that fails.
+    /// A client that can't be made counts as a call that fails.
     fn client(&mut self, wanted_for: ApiOperation) -> Result<CoordinatorClient, CallFailure> {
         transition_reporter::client(&self.settings, &self.health, &mut self.client)
             .inspect_err(|failure| self.health.ended(wanted_for, Some(failure)))
@@ -222,7 +222,7 @@ impl ShadowObserver {
         }
     }
 
-    /// The one call of this lane that is no shadow call: a lease that nobody asked for is given back, once.
+    /// Gives back a lease that nobody asked for, once. This is the one call of the lane that is no shadow call.
     async fn release_stray_lease(&mut self, stray: &UnrequestedLease) {
         let line =
             |event, detail: &str| ShadowLogLine::lease(event, stray.job.as_deref(), &stray.shown_id, detail);
@@ -245,7 +245,7 @@ impl ShadowObserver {
         }
     }
 
-    /// Sends what is due, in order, up to the first that gets no answer.
+    /// Sends the reports that are due, in order, up to the first that gets no answer.
     async fn flush(&mut self) {
         while let Some((job, stage)) = self.pending.first() {
             let told = match self.client(ApiOperation::ShadowReport) {
@@ -264,7 +264,8 @@ impl ShadowObserver {
         }
     }
 
-    /// What a command in another process could not deliver is a hole in the view all the same.
+    /// Takes in what commands in other processes reported: what they could not deliver is missing in the coordinator's
+    /// view too.
     fn read_other_processes(&mut self) {
         for entry in self.ledger.read_new() {
             match entry.state {
@@ -276,7 +277,7 @@ impl ShadowObserver {
 
     /// Compares the folders with what the coordinator was told; the difference is due.
     ///
-    /// The box is asked last: a job that moved meanwhile is in it by then, and is reported in its own turn, after
+    /// The mailbox is read last: a job that moved meanwhile is in it by then, and is reported in its own turn, after
     /// its decision was compared (clause S-15).
     fn look_at_folders(&mut self, at_start: HashMap<JobId, Stage>) {
         let known = self.ledger.load();
@@ -289,13 +290,13 @@ impl ShadowObserver {
             let taken = (entry.state, entry.stage) != (ReportState::Answered, Stage::Inbox);
             let is_here = || queue::stage_of(&self.settings.queue.value, job).is_some();
             if taken && !stages.contains_key(job) && is_here() {
-                // Neither at work at the start nor final: it was in the inbox, wherever it is by now.
+                // The job was neither at work at the start nor final, so it was in the inbox, wherever it is by now.
                 stages.insert(job.clone(), Stage::Inbox);
             }
         }
         let mentioned = self.mailbox.mentioned();
         for (job, mention) in mentioned.into_iter().rev() {
-            // The first mention decides, so it is looked at last.
+            // The first mention decides, so it is applied last.
             match (mention, known.contains_key(&job)) {
                 (JobMention::Decided, true) => stages.insert(job, Stage::Inbox),
                 (JobMention::Decided, false) | (JobMention::Moved, _) => stages.remove(&job),
@@ -308,7 +309,7 @@ impl ShadowObserver {
                 entry.is_none_or(|entry| (entry.state, entry.stage) != (ReportState::Answered, *stage))
             })
             .collect();
-        // Folders have no order; by name it is at least the same one every time.
+        // Folders have no order; sorted by name, the order is at least the same every time.
         due.sort();
         for (job, stage) in due {
             self.pending.put(job, stage);
@@ -316,7 +317,7 @@ impl ShadowObserver {
     }
 }
 
-/// Lines for the decisions that did not fit into the box, as long as the lane lives.
+/// Writes the lines of the decisions that did not fit into the mailbox, as long as the lane lives.
 pub(super) async fn write_dropped_decisions(log: &ShadowLog, mailbox: &LaneMailbox) {
     loop {
         write_dropped(log, mailbox.dropped().await);

@@ -1,5 +1,5 @@
-//! The reports that the coordinator has not answered yet: in the order in which they became due, one a job, the
-//! last stage winning.
+//! The reports that the coordinator has not answered yet, in the order in which they became due. Each job has one; its
+//! last stage wins.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -18,8 +18,8 @@ pub(crate) struct PendingReports {
 }
 
 impl PendingReports {
-    /// Adds a report. A job that has one already goes to the end with its new stage: what was not heard need not
-    /// be said any more.
+    /// Adds a report. A job that has one already goes to the end with its new stage: the earlier report need not be
+    /// sent any more.
     pub(crate) fn put(&mut self, job: JobId, stage: Stage) {
         self.forget(&job);
         self.places.insert(job.clone(), self.next);

@@ -1,7 +1,7 @@
 //! What a shadow log amounts to (clauses ): read once from front to end, in bounded memory.
 //!
-//! It returns figures; how they are shown, and what is decided by them, is the business of others. Lines that
-//! can't be read are counted, never fatal: the log is written by several processes and may be cut by a crash.
+//! It returns figures; `cli` shows them, and `gate` decides by them. Lines that can't be read are counted, never
+//! fatal: the log is written by several processes and may be cut by a crash.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, BufRead};
@@ -17,7 +17,7 @@ use crate::fleet::call_failure::shown;
 
 /// Longer than any line that is written here.
 const LINE_BYTES_MAX: usize = 64 * 1024;
-/// More kinds and reasons than there are: what goes beyond is counted together.
+/// There are fewer kinds and reasons than this; what goes beyond is counted together.
 const WORDS_MAX: usize = 64;
 
 /// The figures of one log, as `--json` prints them.
@@ -25,7 +25,7 @@ const WORDS_MAX: usize = 64;
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ShadowFigures {
     pub(crate) verdicts: VerdictCounts,
-    /// Of the divergences.
+    /// How many divergences have which reason.
     pub(crate) reasons: BTreeMap<String, u64>,
     pub(crate) errors: BTreeMap<String, u64>,
     pub(crate) skipped: BTreeMap<String, u64>,
@@ -40,7 +40,7 @@ pub(crate) struct ShadowFigures {
     /// What the counted decisions say in the order of the log.
     #[serde(skip)]
     pub(crate) alarm: ChangeAlarm,
-    /// From when to when they are.
+    /// From when to when the counted decisions are.
     #[serde(skip)]
     pub(crate) span: ObservationSpan,
     /// The last comparisons in which the two did not agree, oldest first.

@@ -1,9 +1,9 @@
-//! What this coordinator has been told of which job, kept in the queue's `.state`: so that a later process repeats
-//! only what was not answered (clause S-7).
+//! Which transitions this coordinator has answered. It is kept in the queue's `.state`, so that a later process
+//! repeats only what was not answered (clause S-7).
 //!
-//! A file of lines, appended whole: `answered STAGE JOB VIEW` or `open STAGE JOB VIEW`, VIEW being the
-//! coordinator and the factory in whose name it was told. The truth about the jobs is in their folders; a ledger
-//! that is lost or damaged costs repeated reports and nothing else.
+//! It is a file of lines, each appended whole: `answered STAGE JOB VIEW` or `open STAGE JOB VIEW`. VIEW is the
+//! coordinator, and the factory in whose name the report was sent. The truth about the jobs is in their folders; a
+//! ledger that is lost or damaged costs repeated reports and nothing else.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -18,16 +18,16 @@ use crate::queue_root::QueueRoot;
 use crate::settings::Settings;
 use crate::stage::Stage;
 
-/// From this size on the ledger is rewritten at a start, one line a job.
+/// From this size on the ledger is rewritten at a start, with one line for each job.
 const COMPACT_BYTES: u64 = 1024 * 1024;
-/// What one reading takes in at most; a ledger beyond it is started anew.
+/// How many bytes are read at most.
 const READ_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// Whether a report was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ReportState {
     Answered,
-    /// Tried in vain; a hole in the coordinator's view.
+    /// It got no answer, so the coordinator's view lacks it.
     Unanswered,
 }
 
@@ -72,7 +72,8 @@ impl ReportLedger {
             entries.insert(entry.job.clone(), entry);
         }
         if self.offset > COMPACT_BYTES {
-            // Jobs that are back in the inbox need no line: nothing known is the same as free.
+            // Jobs that are back in the inbox need no line: the coordinator takes a job that it knows nothing of for
+            // free.
             entries.retain(|_, entry| (entry.state, entry.stage) != (ReportState::Answered, Stage::Inbox));
             if let Ok(length) = self.rewrite(&entries) {
                 self.offset = length;
@@ -81,7 +82,8 @@ impl ReportLedger {
         entries
     }
 
-    /// What was appended since the last reading, by this process or another. Unreadable means nothing.
+    /// What was appended since the last reading, by this process or another. A ledger that can't be read counts as
+    /// empty.
     pub(crate) fn read_new(&mut self) -> Vec<ReportEntry> {
         let mut text = String::new();
         if self.read_from_offset(&mut text).is_err() {
@@ -112,7 +114,7 @@ impl ReportLedger {
         let mut file = QueueRoot::of(&self.path).open_regular(&self.path)?;
         let length = file.metadata()?.len();
         if length < self.offset {
-            // Somebody started it anew.
+            // The file was replaced by a shorter one.
             self.offset = 0;
         }
         if length == self.offset {

@@ -1,6 +1,6 @@
-//! Tells the coordinator of one transition, and notes what its answer was like (clauses S-7 and S-8).
+//! Reports one transition to the coordinator, and notes its answer (clauses S-7 and S-8).
 //!
-//! Used by the lane for what the run loop moved and by commands that move a job themselves.
+//! The lane uses it for what the run loop moved, and commands that move a job use it themselves.
 
 use crate::fleet::call_failure::CallFailure;
 use crate::fleet::client::{CoordinatorClient, ShadowReportOutcome};
@@ -42,11 +42,11 @@ pub(super) async fn report(
     }
 }
 
-/// What in an answer is worth a line. It is noted and never acted on.
+/// What an answer has that deserves a line. It is noted and never acted on.
 fn unexpected_content(answer: &ShadowReportOutcome, stage: Stage) -> Option<String> {
     let reported = stage.wire_name();
     match answer {
-        // Said once a job: its later stages are as unknown as its first.
+        // This is noted once for each job, because its later stages are as unknown as its first.
         ShadowReportOutcome::UnknownJob => {
             (stage == Stage::Building).then(|| format!("{reported}: the coordinator does not know the job"))
         }

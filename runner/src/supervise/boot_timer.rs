@@ -1,4 +1,5 @@
-//! An alarm on the clock that counts suspension: a limit of `poll` stands still while the host sleeps, this does not.
+//! A timer on the clock that counts suspension. A limit of `poll` stands still while the host sleeps; this timer does
+//! not.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -9,7 +10,7 @@ use rustix::time::{
 
 use crate::boot_clock::BootInstant;
 
-/// Readable from its instant on, until it is set to another.
+/// It is readable from its instant on, until it is set to another.
 pub(super) struct BootTimer(OwnedFd);
 
 impl BootTimer {

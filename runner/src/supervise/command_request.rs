@@ -1,7 +1,7 @@
-//! What runner and supervisor say to each other: one order with its descriptors, then words, then one answer.
+//! The messages between runner and supervisor: one order with its descriptors, then control messages, then one answer.
 //!
-//! The order lies in memory that is handed over as a descriptor too, so it is as long as it has to be, and sending it
-//! never waits for who is to read it. First a line of JSON, then the environment, each variable ended by a zero byte.
+//! The order lies in memory that is handed over as a descriptor too, so it can have any length, and sending it never
+//! waits for the reader. It is a line of JSON and then the environment, where a zero byte ends each variable.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -21,13 +21,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::boot_clock::KillDeadlines;
 
-/// The order, standard input, the log, the record, and at most two locks.
+/// There are the order, standard input, the log, the record, and at most two locks.
 const DESCRIPTORS_MAX: usize = 6;
 
-/// An order comes; what it says is in the first descriptor.
+/// Announces an order, which is in the first descriptor.
 const BYTE_ORDER: u8 = b'O';
 
-/// Of an environment: a name and its value.
+/// A variable of an environment: its name and its value.
 pub(crate) type EnvironmentVariable = (OsString, OsString);
 
 /// What to run, apart from its environment.
@@ -36,36 +36,37 @@ pub(crate) struct CommandSpec {
     pub(crate) program: OsString,
     pub(crate) args: Vec<OsString>,
     pub(crate) cwd: OsString,
-    /// Where that has to be, or to lie below, when the command starts; none given: anywhere.
+    /// The folders in which, or below which, `cwd` has to lie when the command starts; none: anywhere.
     pub(crate) within: Option<Vec<OsString>>,
     pub(crate) timeout_ms: u64,
-    /// For how long there may be no output.
+    /// How long the command may print nothing; none: as long as it likes.
     pub(crate) idle_timeout_ms: Option<u64>,
-    /// Between TERM and KILL.
+    /// The time between TERM and KILL.
     pub(crate) grace_ms: u64,
-    /// When the lease that it runs under ends it, unless that is prolonged: also while the runner can't say so.
+    /// When the command has to end for its lease, unless the lease is renewed. The supervisor knows it by itself,
+    /// because the runner may be stopped by then.
     pub(crate) fence: Option<KillDeadlines>,
 }
 
-/// How a command ended. Whatever it says: nothing that the command started is alive.
+/// How a command ended. In each case nothing that the command started is alive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "how", rename_all = "camelCase")]
 pub(crate) enum CommandOutcome {
-    /// By itself: one of the two is given.
+    /// It ended by itself; one of the two is given.
     Exited {
         code: Option<i32>,
         signal: Option<i32>,
     },
     TimedOut,
-    /// No output for too long.
+    /// It printed nothing for too long.
     Idle,
-    /// The runner wished it.
+    /// The runner ordered it.
     Ordered,
     /// The runner was gone.
     Abandoned,
     /// Its lease was about to end, and nobody had prolonged it.
     Fenced,
-    /// The same before it was started: nothing of it was done.
+    /// Its lease was about to end before the command was started: nothing of it was done.
     TooLate,
     NotStarted {
         error: String,
@@ -79,12 +80,12 @@ pub(crate) enum CommandOutcome {
 /// All that a supervisor needs.
 pub(super) struct CommandRequest {
     pub(super) order: CommandSpec,
-    /// All that the command gets of one.
+    /// The whole environment of the command.
     pub(super) environment: Vec<EnvironmentVariable>,
     pub(super) stdin: OwnedFd,
-    /// Where what it prints is written to; the command itself gets a pipe.
+    /// The file that the output is written to; the command itself gets a pipe.
     pub(super) log: File,
-    /// Of the processes that come of it.
+    /// The record of the processes that the command starts.
     pub(super) record: File,
     pub(super) locks: Vec<OwnedFd>,
 }
@@ -168,7 +169,7 @@ fn written(order: &CommandSpec, environment: &[EnvironmentVariable]) -> io::Resu
     Ok(bytes)
 }
 
-/// Each variable ended by a zero byte.
+/// Writes an environment; a zero byte ends each variable.
 pub(crate) fn written_environment(environment: &[EnvironmentVariable]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for (name, value) in environment {
@@ -194,7 +195,7 @@ fn read(bytes: &[u8]) -> io::Result<(CommandSpec, Vec<EnvironmentVariable>)> {
     Ok((serde_json::from_slice(order)?, read_environment(environment)))
 }
 
-/// A name may begin with the sign that otherwise ends it.
+/// Reads one variable. Its name may begin with `=`.
 fn variable(bytes: &[u8]) -> Option<EnvironmentVariable> {
     let name = 1 + bytes.get(1..)?.iter().position(|byte| *byte == b'=')?;
     let value = OsStr::from_bytes(&bytes[name + 1..]);

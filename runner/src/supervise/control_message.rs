@@ -1,10 +1,11 @@
-//! What a runner says to a supervisor that is at work. A message is sent in one piece, and may arrive in several.
+//! The messages of a runner to a supervisor that is at work. A message is sent in one piece, and may arrive in
+//! several.
 
 use crate::boot_clock::{BootInstant, KillDeadlines};
 
 const END: u8 = b'E';
 const KILL: u8 = b'K';
-/// Followed by the instants of TERM and KILL: nanoseconds on the clock that counts suspension, lowest byte first.
+/// The instants of TERM and KILL follow it: nanoseconds on the clock that counts suspension, lowest byte first.
 const FENCE: u8 = b'L';
 const FENCE_BYTES: usize = 17;
 
@@ -14,7 +15,7 @@ pub(super) enum ControlMessage {
     End,
     /// End the tree at once.
     Kill,
-    /// When its lease ends, as was told last.
+    /// When the command has to end for its lease, as of now.
     Deadlines(KillDeadlines),
 }
 
@@ -39,7 +40,8 @@ pub(super) struct ControlReader {
 }
 
 impl ControlReader {
-    /// The messages that are whole now, in their order; what is none is passed over.
+    /// Takes in bytes and returns the messages that are whole now, in their order. A byte that begins no message is
+    /// skipped.
     pub(super) fn push(&mut self, bytes: &[u8]) -> Vec<ControlMessage> {
         self.begun.extend_from_slice(bytes);
         let mut messages = Vec::new();

@@ -14,7 +14,7 @@ use super::process_identity::ProcessStat;
 use super::process_spawn::{ProcessGroup, ProcessSpawn};
 use crate::work_folder::{WorkFolder, is_within};
 
-/// Starts the command in a process group of its own; else, how it ended instead. `output_pipe`: where it prints to.
+/// Starts the command in a process group of its own, or returns how it ended instead. `output`: where it prints to.
 pub(super) fn start(
     order: &CommandSpec,
     environment: Vec<EnvironmentVariable>,
@@ -40,7 +40,7 @@ pub(super) fn start(
     })
 }
 
-/// Held open until the command is started in it.
+/// Opens the folder, which stays open until the command is started in it.
 fn work_folder(order: &CommandSpec) -> Result<WorkFolder, CommandOutcome> {
     let path = Path::new(&order.cwd);
     let missing = |error: std::io::Error| not_entered(order, &error);
@@ -70,7 +70,7 @@ pub(super) fn children() -> Vec<Pid> {
     children_of(getpid())
 }
 
-/// Everything below this process, at one moment.
+/// All processes below this one, at one moment.
 pub(super) fn descendants() -> Vec<Pid> {
     let mut found = HashSet::new();
     let mut open = children();
@@ -86,7 +86,8 @@ pub(super) fn open(pid: Pid) -> Option<OwnedFd> {
     pidfd_open(pid, PidfdFlags::empty()).ok()
 }
 
-/// Signals a descendant, never a stranger that got its number: the handle is opened before it is looked at again.
+/// Signals a descendant. The handle is opened before the parent is checked again, so that no other process that got
+/// the number is signalled.
 pub(super) fn signal(pid: Pid, signals: &[Signal]) {
     let Some(handle) = open(pid) else { return };
     if !descends_from_us(pid) {
@@ -116,7 +117,7 @@ fn children_of(pid: Pid) -> Vec<Pid> {
 fn descends_from_us(pid: Pid) -> bool {
     let us = getpid();
     let mut current = pid;
-    // No tree is deeper than this; a loop can't be, but nothing here is to run for ever.
+    // No tree is deeper than this. There can be no loop, but nothing here may run for ever.
     for _ in 0..4096 {
         match parent_of(current) {
             Some(parent) if parent == us => return true,

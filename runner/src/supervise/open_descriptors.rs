@@ -1,10 +1,10 @@
-//! What processes have open, as `/proc` shows it.
+//! The files that processes have open, as `/proc` shows them.
 
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 
-/// The access modes in which a file can be written, and what says that a descriptor is no more than a name.
+/// The access modes in which a file can be written, and the flag of a descriptor that is no more than a name.
 const WRITE_ONLY: u32 = 0o1;
 const READ_WRITE: u32 = 0o2;
 const ACCESS_MODES: u32 = 0o3;
@@ -20,7 +20,7 @@ pub(crate) struct OpenDescriptor {
 }
 
 impl OpenDescriptor {
-    /// All that a process has open; an error if this user may not know.
+    /// All files that a process has open; an error if this user may not know them.
     pub(crate) fn all_of(pid: i32) -> io::Result<Vec<OpenDescriptor>> {
         let mut all = Vec::new();
         for entry in fs::read_dir(format!("/proc/{pid}/fd"))? {
@@ -42,7 +42,7 @@ impl OpenDescriptor {
         Ok(all)
     }
 
-    /// Others may have the file open and hold nothing: those who only ask whether it is free.
+    /// Whether the lock is held through it. A process that only asks whether the lock is free has the file open too.
     pub(super) fn holds_lock(&self) -> bool {
         self.details().lines().any(|line| line.starts_with("lock:"))
     }
@@ -56,7 +56,7 @@ impl OpenDescriptor {
         })
     }
 
-    /// Nothing, if it was closed meanwhile.
+    /// None, if it was closed meanwhile.
     fn details(&self) -> String {
         let (pid, number) = (self.pid, self.number);
         fs::read_to_string(format!("/proc/{pid}/fdinfo/{number}")).unwrap_or_default()

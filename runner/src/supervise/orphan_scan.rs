@@ -1,8 +1,8 @@
-//! What is still alive of a command whose runner is gone, and which of it is proven to be its own.
+//! Finds what is still alive of a command whose runner is gone, and which processes are proven to be the command's.
 //!
-//! Proof is the mark of the command in a process's environment, being a process that is on record, or descending from
-//! one of these; without any of them, to hold the job's lock *and* to be in the session or the group of the record.
-//! Whoever merely holds the lock is nobody to be ended: that is for a person to judge.
+//! A process is proven by the mark of the command in its environment, by the record, or by descending from a proven
+//! one. Without these, it has to hold the job's lock *and* to be in the session or the group of the record. A process
+//! that merely holds the lock is not ended: a person has to look at it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -20,24 +20,24 @@ use super::process_identity::ProcessStat;
 use super::process_record::{self, MARK_VARIABLE, ProcessRecord, RecordReading};
 use crate::queue_root::QueueRoot;
 
-/// So often is everything looked for and killed before a tree is left for the next look.
+/// How often everything is looked for and killed before a tree is left for the next scan.
 const KILL_ROUNDS_MAX: usize = 64;
 
-/// The longest wait for what had KILL, before everything is looked at again.
+/// The longest wait for processes that were sent KILL, before everything is looked at again.
 const KILL_WAIT: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 10_000_000,
 };
 
-/// What a look came to.
+/// What a scan found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum OrphanScan {
     Nothing,
     /// Its supervisor lives, and is ending the rest, or will find that its runner is gone.
     Supervised,
-    /// These, and nobody looks after them.
+    /// These processes live, and no supervisor is left to end them.
     Orphans(Vec<OrphanProcess>),
-    /// In words: what can't be told to be the job's, or not to be.
+    /// What can neither be proven to be the job's nor excluded, as text for a person.
     Unproven(String),
 }
 
@@ -58,12 +58,13 @@ pub(crate) struct OrphanEvidence<'a> {
     pub(crate) adopted: &'a [i32],
 }
 
-/// Looks at everything that runs.
+/// Looks at all processes of the host.
 pub(crate) fn scan(evidence: OrphanEvidence<'_>) -> io::Result<OrphanScan> {
     scan_again(evidence, &BTreeSet::new())
 }
 
-/// `known`: proven before. What is about to be gone has no environment any more, and may still hold the lock.
+/// `known` were proven before: a process that is about to be gone has no environment any more, and may still hold the
+/// lock.
 fn scan_again(evidence: OrphanEvidence<'_>, known: &BTreeSet<OrphanProcess>) -> io::Result<OrphanScan> {
     let record = match process_record::read(evidence.root, evidence.record)? {
         RecordReading::Record(record) if !record.runner.is_of_this_boot() => None,
@@ -84,8 +85,8 @@ fn scan_again(evidence: OrphanEvidence<'_>, known: &BTreeSet<OrphanProcess>) -> 
     }
     let mut holders = holders(evidence.lock)?;
     let all = processes()?;
-    // Who held the lock and is gone since holds nothing any more. Who looks may hold that of a job whose supervisor it has
-    // just lost; it is nobody's remains.
+    // A process that held the lock and is gone since holds nothing any more. This process may hold the lock of a job
+    // whose supervisor it has just lost; it is no orphan.
     holders.retain(|pid| all.contains_key(pid) && *pid != getpid().as_raw_nonzero().get());
     let mut ours = own(record.as_ref(), &all, &holders, evidence.adopted);
     let is_there = |orphan: &&OrphanProcess| {
@@ -109,14 +110,14 @@ fn scan_again(evidence: OrphanEvidence<'_>, known: &BTreeSet<OrphanProcess>) -> 
     })
 }
 
-/// TERM, and awake, or it could not follow.
+/// Sends TERM, and wakes what is stopped, because it could not end otherwise.
 pub(crate) fn send_term(orphans: &[OrphanProcess]) {
     for orphan in orphans {
         signal(orphan, &[Signal::TERM, Signal::CONT]);
     }
 }
 
-/// KILL to all that is left, again and again while there is something that was started meanwhile.
+/// Sends KILL to all that is left, again and again while something was started meanwhile.
 pub(crate) fn kill(evidence: OrphanEvidence<'_>) -> io::Result<OrphanScan> {
     let mut known = BTreeSet::new();
     for _ in 0..KILL_ROUNDS_MAX {
@@ -125,7 +126,7 @@ pub(crate) fn kill(evidence: OrphanEvidence<'_>) -> io::Result<OrphanScan> {
                 orphans
                     .iter()
                     .for_each(|orphan| signal(orphan, &[Signal::STOP, Signal::KILL]));
-                // Whoever looks again at once only takes from them the time in which they die.
+                // A scan at once would only take from them the time in which they die.
                 wait_for_an_end(&orphans);
                 known.extend(orphans);
             }
@@ -135,7 +136,7 @@ pub(crate) fn kill(evidence: OrphanEvidence<'_>) -> io::Result<OrphanScan> {
     scan_again(evidence, &known)
 }
 
-/// Until one of them has ended, or for a while.
+/// Waits until one of them has ended, or for a while.
 fn wait_for_an_end(orphans: &[OrphanProcess]) {
     let handles: Vec<OwnedFd> = orphans
         .iter()
@@ -146,12 +147,12 @@ fn wait_for_an_end(orphans: &[OrphanProcess]) {
         .map(|handle| PollFd::new(handle, PollFlags::IN))
         .collect();
     if !ends.is_empty() {
-        // What goes wrong here costs the wait alone.
+        // A failure here costs the wait alone.
         let _ = poll(&mut ends, Some(&KILL_WAIT));
     }
 }
 
-/// The handle is opened before the start is looked at again: no stranger that got the number is ever signalled.
+/// The handle is opened before the start is looked at again: no other process that got the number is ever signalled.
 fn signal(orphan: &OrphanProcess, signals: &[Signal]) {
     let Some(handle) = Pid::from_raw(orphan.pid).and_then(descendants::open) else {
         return;
@@ -160,7 +161,7 @@ fn signal(orphan: &OrphanProcess, signals: &[Signal]) {
         return;
     }
     for signal in signals {
-        // It may have ended meanwhile, which is what is wanted.
+        // It may have ended meanwhile, which is the aim.
         let _ = pidfd_send_signal(&handle, *signal);
     }
 }
@@ -184,7 +185,7 @@ fn own(
             .filter(|stat| is_proven(record, stat, holders));
         ours.extend(found.map(|stat| stat.pid));
     }
-    // Whoever descends from one of them. A parent is never younger than its child, so this ends.
+    // Adds what descends from one of them. A parent is never younger than its child, so this ends.
     loop {
         let more: Vec<i32> = all
             .values()
@@ -221,7 +222,7 @@ fn is_marked(pid: i32, mark: &str) -> bool {
         .any(|variable| variable == wanted.as_bytes())
 }
 
-/// Everything that is alive and can be seen from here.
+/// All processes that are alive and visible from here.
 fn processes() -> io::Result<BTreeMap<i32, ProcessStat>> {
     let mut found = BTreeMap::new();
     for pid in process_ids()? {

@@ -1,4 +1,4 @@
-//! What a command prints: into a pipe that this process reads, and from there into the log.
+//! The output of a command: it goes into a pipe that this process reads, and from there into the log.
 //!
 //! The command has no descriptor of the log: whatever it does to its standard streams (`> /dev/stderr` truncates what they
 //! are), what it printed before stays.
@@ -13,7 +13,7 @@ use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::io::{Errno, ioctl_fionread, read};
 use rustix::pipe::{PipeFlags, pipe_with};
 
-/// As much as a pipe holds, unless somebody enlarged it.
+/// A pipe holds as much, unless somebody enlarged it.
 const CHUNK_BYTES: usize = 64 * 1024;
 
 /// The way of the output; it lives as long as the watchdog.
@@ -38,7 +38,8 @@ pub(super) enum OutputRead {
 impl OutputPipe {
     pub(super) fn new(log: File) -> io::Result<OutputPipe> {
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
-        // The command may read from the pipe too, so that what `poll` told of is gone. Its own end waits as usual.
+        // The command may read from the pipe too, so that there may be nothing left of what `poll` announced. The
+        // command's own end waits as usual.
         fcntl_setfl(&reader, OFlags::NONBLOCK)?;
         Ok(OutputPipe {
             reader,
@@ -76,7 +77,7 @@ impl OutputPipe {
         }
     }
 
-    /// Takes all that is there now and no more: whoever got away with the other end may print for ever.
+    /// Takes all that is there now and no more: a process that escaped with the other end may print for ever.
     pub(super) fn take_rest(&mut self) {
         let mut left = ioctl_fionread(&self.reader).unwrap_or(0);
         while left > 0

@@ -1,4 +1,5 @@
-//! Who a process is. A number alone says nothing: it is given away again, and starts anew with each boot.
+//! The identity of a process. A number alone is none: it is given to another process later, and starts anew with each
+//! boot.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -6,22 +7,22 @@ use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
-/// More than fifty numbers and a name come to; the kernel gives all of it to one read.
+/// Fifty numbers and a name take less; the kernel gives all of it to one read.
 const STAT_BYTES_MAX: usize = 2048;
 
-/// A process that can be known again: the boot it belongs to, its number, its start, its group and session.
+/// A process that can be recognised later: the boot it belongs to, its number, its start, its group and session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ProcessIdentity {
     pub(crate) boot: String,
     pub(crate) pid: i32,
-    /// In clock ticks since that boot.
+    /// When it was started, in clock ticks since that boot.
     pub(crate) start: u64,
     pub(crate) group: i32,
     pub(crate) session: i32,
 }
 
 impl ProcessIdentity {
-    /// Of a process that is there now.
+    /// The identity of a process that runs now.
     pub(crate) fn of(pid: i32) -> Option<ProcessIdentity> {
         let stat = ProcessStat::of(pid)?;
         Some(ProcessIdentity {
@@ -33,7 +34,7 @@ impl ProcessIdentity {
         })
     }
 
-    /// Of a supervisor that was just started: the first that it does is to begin a session of its own.
+    /// The identity of a supervisor that was just started, which begins a session of its own first of all.
     pub(super) fn of_supervisor(pid: i32) -> Option<ProcessIdentity> {
         Some(ProcessIdentity {
             group: pid,
@@ -89,7 +90,7 @@ fn parse(pid: i32, text: &str) -> Option<ProcessStat> {
     })
 }
 
-/// No process sees a second one.
+/// Read once: it does not change while a process lives.
 fn boot() -> Option<&'static str> {
     static BOOT: OnceLock<Option<String>> = OnceLock::new();
     let read = || fs::read_to_string("/proc/sys/kernel/random/boot_id").ok();

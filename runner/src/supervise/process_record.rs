@@ -1,8 +1,9 @@
-//! The record of the processes of one command: who runs it and what marks it, on file before it can do anything.
+//! The record of the processes of one command. It holds who runs the command and what marks it, and is on the disk
+//! before the command can do anything.
 //!
-//! Three lines, each one write: the runner's; the supervisor's, before it gets its order; the command's, which that
-//! supervisor writes. It is read under the same boot alone, which the page cache outlives whatever is killed, so nothing
-//! is synced.
+//! It has three lines, each of one write: the runner's, the supervisor's, which is written before that gets its order,
+//! and the command's, which the supervisor writes. It is read under the same boot alone. The page cache outlives every
+//! process that is killed, so nothing is synced.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -15,7 +16,7 @@ use super::process_identity::ProcessIdentity;
 use crate::ids::random_hex;
 use crate::queue_root::QueueRoot;
 
-/// The variable by which everything that a command starts can be told from everything else.
+/// The variable that marks everything that a command starts.
 pub(crate) const MARK_VARIABLE: &str = "AQ_RUN";
 
 /// What distinguishes one start of a command from every other.
@@ -48,7 +49,7 @@ enum ProcessRecordLine {
     },
 }
 
-/// What is on file of a command.
+/// What the record says of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ProcessRecord {
     pub(super) mark: ProcessTag,
@@ -57,13 +58,13 @@ pub(super) struct ProcessRecord {
     pub(super) command: Option<ProcessIdentity>,
 }
 
-/// What became of reading a record.
+/// The result of reading a record.
 #[derive(Debug)]
 pub(super) enum RecordReading {
     /// No command was ever started.
     Nothing,
     Record(ProcessRecord),
-    /// There was one, and nobody knows what it said.
+    /// There was one, and it can't be read any more.
     Damaged,
 }
 
@@ -76,7 +77,7 @@ pub(crate) fn begin(root: &QueueRoot, path: &Path, mark: &ProcessTag) -> io::Res
     Ok(file)
 }
 
-/// The last one counts: another takes the place of one that was lost before it had its order.
+/// Adds the supervisor. The last one counts: another one replaces a supervisor that was lost before it had its order.
 pub(super) fn note_supervisor(file: &File, identity: &ProcessIdentity) -> io::Result<()> {
     let identity = identity.clone();
     write(file, &ProcessRecordLine::Supervisor { identity })
@@ -94,7 +95,8 @@ pub(super) fn read(root: &QueueRoot, path: &Path) -> io::Result<RecordReading> {
         Err(error) if error.kind() == io::ErrorKind::InvalidData => return Ok(RecordReading::Damaged),
         Err(error) => return Err(error),
     };
-    // What follows the last newline was cut off on a full disk, and what it should have said was not begun.
+    // What follows the last newline was cut off on a full disk, and the process that it should have named was not
+    // started.
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
     let mut lines = whole.lines().map(serde_json::from_str::<ProcessRecordLine>);
     let mut record = match lines.next() {

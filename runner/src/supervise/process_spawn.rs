@@ -1,8 +1,8 @@
-//! The start of a process. Whatever this process ignores, listens to or blocks, the new one has the default action for
-//! every signal.
+//! Starts a process. Whatever this process ignores, handles or blocks, the new one has the default action for every
+//! signal.
 //!
-//! Not by `std::process::Command`: what is ignored stays ignored across it, as after `nohup`, behind `&` in a script and
-//! in some CI agents, and a shell can't set a trap for what was ignored at its start.
+//! `std::process::Command` is no way to that: what is ignored stays ignored across it, as after `nohup`, behind `&` in
+//! a script and in some CI agents, and a shell can't set a trap for what was ignored at its start.
 
 use std::collections::BTreeMap;
 use std::ffi::{CString, NulError, OsStr};
@@ -23,22 +23,22 @@ pub(super) const BROADCAST_SIGNALS: [Signal; 3] = [Signal::SIGTERM, Signal::SIGI
 
 /// A process to be started in the current folder.
 pub(super) struct ProcessSpawn<'a> {
-    /// Looked for on PATH, if it is no path.
+    /// A name without a slash is looked for on PATH.
     pub(super) program: &'a OsStr,
-    /// What it is called, and its arguments.
+    /// The name that it sees as its own, and its arguments.
     pub(super) words: Vec<&'a OsStr>,
-    /// Of two variables of one name the later counts.
+    /// If two variables have one name, the later counts.
     pub(super) environment: &'a [EnvironmentVariable],
     /// Standard input, output and errors.
     pub(super) streams: [BorrowedFd<'a>; 3],
     pub(super) group: ProcessGroup,
-    /// The signals that wait until it lets them through.
+    /// The signals that are blocked at its start.
     pub(super) blocked: SigSet,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ProcessGroup {
-    /// That of this process.
+    /// The group of this process.
     Inherited,
     Own,
 }

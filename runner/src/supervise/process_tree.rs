@@ -1,4 +1,4 @@
-//! The tree of one command: who of it has ended, and how the command itself did.
+//! The process tree of one command: which processes have ended, and how the command itself ended.
 
 use std::collections::HashSet;
 
@@ -44,7 +44,7 @@ impl ProcessTree {
         self.status.is_some()
     }
 
-    /// Exit code, or the signal that ended it.
+    /// The exit code of the command, or the signal that ended it.
     pub(super) fn main_status(&self) -> (Option<i32>, Option<i32>) {
         (
             self.status.and_then(WaitStatus::exit_status),
@@ -52,7 +52,7 @@ impl ProcessTree {
         )
     }
 
-    /// Takes note of all that ended so far; waits for nothing.
+    /// Notes all processes that ended so far; it waits for nothing.
     pub(super) fn reap(&mut self) -> TreeRemainder {
         loop {
             match wait(WaitOptions::NOHANG) {
@@ -64,7 +64,8 @@ impl ProcessTree {
         }
     }
 
-    /// TERM, once, to each process that is there now. A stopped one is woken, or it could not follow.
+    /// Sends TERM, once, to each process that is there now. A stopped one is woken, because it could not end
+    /// otherwise.
     pub(super) fn send_term(&mut self) {
         for pid in descendants::descendants() {
             if self.asked_to_end.insert(pid) {
@@ -73,7 +74,7 @@ impl ProcessTree {
         }
     }
 
-    /// KILL to all of it, until there is nothing left.
+    /// Sends KILL to all processes, until nothing is left.
     pub(super) fn kill(&mut self) {
         while self.reap() == TreeRemainder::Something {
             let children = descendants::children();

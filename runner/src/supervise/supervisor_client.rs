@@ -1,4 +1,5 @@
-//! The runner's side: starts a supervisor, gives it its order, tells it to end, and hears how the command ended.
+//! The runner's side: it starts a supervisor, sends the order and control messages, and receives how the command
+//! ended.
 
 use std::ffi::OsStr;
 use std::fs::File;

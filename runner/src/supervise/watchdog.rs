@@ -1,5 +1,5 @@
-//! The watch over a running command: its end, its output, its clocks, its lease, and what the runner wants, all in one
-//! `poll`.
+//! Watches a running command: one `poll` waits for its end, its output, its time-outs, the end of its lease, and the
+//! runner's messages.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -18,10 +18,10 @@ use super::output_pipe::{OutputPipe, OutputRead};
 use super::process_tree::{ProcessTree, TreeRemainder};
 use crate::boot_clock::{BootInstant, KillDeadlines};
 
-/// So often are orphans that ended collected while the command runs.
+/// How often orphans that ended are collected while the command runs.
 const REAP_INTERVAL: Duration = Duration::from_secs(10);
 
-/// What the runner wants; the later outweighs the earlier.
+/// What the runner wants. A later variant outweighs an earlier one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum WatchdogStop {
     None,
@@ -31,12 +31,12 @@ enum WatchdogStop {
     Kill,
 }
 
-/// What a look at everything that is waited for came to.
+/// What `poll` found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum PollOutcome {
-    /// Output and nothing else.
+    /// There is output and nothing else.
     OutputAlone,
-    /// Something else, or nothing in that time.
+    /// There is something else, or nothing in that time.
     Other,
 }
 
@@ -71,7 +71,7 @@ struct IdleClock {
 }
 
 impl IdleClock {
-    /// `None`: further away than the clock goes.
+    /// None: the instant is further away than the clock goes.
     fn expires_at(&self) -> Option<Instant> {
         self.quiet_since.checked_add(self.limit)
     }
@@ -125,7 +125,7 @@ impl<'a> CommandWatchdog<'a> {
         self.output.writer()
     }
 
-    /// Until the command has ended or has to; only in the first case is the result `Exited`.
+    /// Waits until the command has ended or has to end; the result is `Exited` only in the first case.
     pub(super) fn watch(&mut self, tree: &mut ProcessTree) -> std::io::Result<CommandOutcome> {
         let main = descendants::open(tree.main());
         loop {
@@ -162,14 +162,15 @@ impl<'a> CommandWatchdog<'a> {
         }
     }
 
-    /// Ends what is left, and takes in the last of what it printed.
+    /// Ends the processes that are left, and reads the rest of their output.
     pub(super) fn end_tree(&mut self, tree: &mut ProcessTree) -> std::io::Result<()> {
         self.end_processes(tree)?;
         self.output.take_rest();
         Ok(())
     }
 
-    /// TERM, grace, KILL, which waits for no grace that the lease does not have; returns when nothing is left.
+    /// Sends TERM, waits for the grace, and sends KILL. KILL comes earlier if the lease leaves less time. Returns when
+    /// nothing is left.
     fn end_processes(&mut self, tree: &mut ProcessTree) -> std::io::Result<()> {
         let kill_at = Instant::now() + self.grace;
         while tree.reap() == TreeRemainder::Something {
@@ -189,8 +190,8 @@ impl<'a> CommandWatchdog<'a> {
         Ok(())
     }
 
-    /// Until one of the processes ends, the runner says something, that instant has come, or this one of the lease. What
-    /// is printed meanwhile is taken in, and is nothing to return for.
+    /// Waits until one of the processes ends, the runner sends a message, that instant has come, or this instant of
+    /// the lease. Output is read meanwhile, and does not end the wait.
     fn wait(
         &mut self,
         processes: &[OwnedFd],
@@ -250,7 +251,7 @@ impl<'a> CommandWatchdog<'a> {
         lease_deadline.is_some_and(|lease_deadline| of_lease(&lease_deadline.ending) <= BootInstant::now())
     }
 
-    /// Takes in all that the runner has said.
+    /// Reads all messages of the runner.
     fn listen(&mut self) {
         let mut bytes = [0; 256];
         while !self.runner_gone {
@@ -279,7 +280,7 @@ impl<'a> CommandWatchdog<'a> {
             ControlMessage::End => self.stop_reason = self.stop_reason.max(WatchdogStop::End),
             ControlMessage::Kill => self.stop_reason = WatchdogStop::Kill,
             ControlMessage::Deadlines(ending) => {
-                // A renewal may also end the lease earlier: should the runner be stopped then, nobody else would know.
+                // A renewal may also end the lease earlier. If the runner is stopped then, nobody else knows.
                 if let Some(lease_deadline) = &mut self.lease_deadline {
                     lease_deadline.ending = ending;
                 }
@@ -287,7 +288,7 @@ impl<'a> CommandWatchdog<'a> {
         }
     }
 
-    /// Whether there was no output for the limit. What came while this process could not look was output.
+    /// Whether there was no output for the limit. Output that came while this process did not run counts too.
     fn is_idle(&mut self, now: Instant) -> bool {
         let expires_at = self.idle.as_ref().and_then(IdleClock::expires_at);
         expires_at.is_some_and(|at| at <= now) && self.take_output() == OutputRead::Nothing

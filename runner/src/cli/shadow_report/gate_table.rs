@@ -1,4 +1,4 @@
-//! The verdict of the gate for people: what it is, what stands in its way, and each rule with its figures.
+//! Prints the verdict of the gate: what it is, what keeps it from `promote`, and each rule with its figures.
 
 use std::io::{self, Write};
 

@@ -13,7 +13,7 @@ pub(crate) enum ShadowOffer {
     Nothing,
     /// The id as it came: it may be anything.
     Job(String),
-    /// A lease where none was asked for.
+    /// A lease that nobody asked for.
     Lease(Box<UnrequestedLease>),
 }
 

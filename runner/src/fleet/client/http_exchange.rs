@@ -14,7 +14,7 @@ use crate::fleet::wire::ProblemDetails;
 use crate::settings::{BearerToken, CertificateAuthorities};
 
 const BODY_BYTES_MAX: usize = 1024 * 1024;
-/// No coordinator makes this runner wait longer by a header.
+/// The longest wait that a `Retry-After` can ask for.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 
 pub(super) struct HttpCall {
@@ -39,7 +39,7 @@ pub(super) struct HttpAnswer {
     pub(super) status: u16,
     /// The server's own clock, as far as it tells it.
     pub(super) date: Option<jiff::Timestamp>,
-    /// By a `Retry-After`, which belongs to no answer of this API that was expected.
+    /// It has a `Retry-After`, which belongs to no expected answer of this API.
     pub(super) asks_to_wait: bool,
     content_type: String,
     body: Vec<u8>,
@@ -168,8 +168,8 @@ async fn body(mut response: reqwest::Response) -> Result<Vec<u8>, CallFailure> {
     }
 }
 
-/// Definite only if it is the coordinator's own word: problem+json, and a status that says that nothing was done.
-/// A proxy's page, an overload (408, 425, 429) or a breakdown (5xx) leaves it open.
+/// A failure is definite only if the coordinator itself refuses: by problem+json, with a status that says that nothing
+/// was done. A proxy's page, an overload (408, 425, 429) or a breakdown (5xx) leaves it open.
 fn refusal(status: u16, content_type: &str, body: &[u8], retry_after: Option<Duration>) -> CallFailure {
     let refused = (400..500).contains(&status) && ![408, 425, 429].contains(&status);
     let problem = match content_type {
@@ -194,13 +194,14 @@ fn refusal(status: u16, content_type: &str, body: &[u8], retry_after: Option<Dur
     }
 }
 
-/// The content type without its parameters, in lower case; empty if there is none.
+/// The server's clock, as the `Date` header has it.
 fn date(headers: &HeaderMap) -> Option<jiff::Timestamp> {
     let text = headers.get(DATE)?.to_str().ok()?;
     let parsed = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text);
     parsed.ok()
 }
 
+/// The content type without its parameters, in lower case; empty if there is none.
 fn media_type(headers: &HeaderMap) -> String {
     let whole = headers
         .get(CONTENT_TYPE)

@@ -1,4 +1,4 @@
-//! One line of the shadow log: what it can say, and in which fields. Writing it is the log's business.
+//! One line of the shadow log: what it can say, and in which fields.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -30,9 +30,9 @@ impl ShadowLogEvent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum SkipReason {
-    /// A transition that the coordinator has not been told of: its answer would be about another queue.
+    /// The coordinator does not know of a transition, so its answer would be about another queue.
     ViewGap,
-    /// More decisions than the lane holds.
+    /// There were more decisions than the lane holds.
     LaneFull,
     /// The process ended first.
     Exit,
@@ -82,7 +82,7 @@ pub(crate) struct ShadowLogLine {
     parts: Option<PartRange>,
 }
 
-/// A reason of either kind; each writes itself as its bare word.
+/// A reason of either kind; each is written as its bare name.
 #[derive(Debug)]
 enum LineReason {
     Diverge(DivergenceReason),
@@ -177,7 +177,7 @@ impl ShadowLogLine {
         }
     }
 
-    /// Something to be noted that is neither an outcome nor an error.
+    /// A note that is neither an outcome nor an error.
     pub(crate) fn note(event: ShadowLogEvent, local: Option<&str>, detail: &str) -> ShadowLogLine {
         ShadowLogLine {
             local_job: local.map(str::to_owned),
