@@ -73,7 +73,7 @@ pub(crate) fn examine(
     let settings = match settings {
         Ok(settings) => settings,
         Err(error) => {
-            let next = "mend that first; the rest can't be looked at without settings";
+            let next = "correct that first; the rest can't be checked without settings";
             return Ok(vec![DoctorFinding::fail(
                 "settings",
                 "settings",
@@ -83,11 +83,11 @@ pub(crate) fn examine(
         }
     };
     let file = settings.queue.value.join("aq.toml");
-    let said = match file.exists() {
+    let text = match file.exists() {
         true => format!("{} is understood", file.display()),
         false => String::from("no aq.toml: defaults, variables and flags"),
     };
-    let mut findings = vec![DoctorFinding::ok("settings", "settings", said)];
+    let mut findings = vec![DoctorFinding::ok("settings", "settings", text)];
     let queue = Queue::open(&settings.queue.value);
     findings.extend(queue_folder::examine(settings, queue.as_ref()));
     let engines = match EngineRegistry::new(&settings.engines) {

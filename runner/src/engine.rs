@@ -122,8 +122,13 @@ impl EngineRegistry {
 
     /// How long the engine has to pause, if its last output says that it is used up.
     pub(crate) fn limit(&self, name: &EngineName, tail: &str) -> Option<Duration> {
-        let words = &self.adapters.get(name)?.limit;
-        usage_limit::wait(tail, words, jiff::Timestamp::now(), &jiff::tz::TimeZone::system())
+        let phrases = &self.adapters.get(name)?.limit;
+        usage_limit::wait(
+            tail,
+            phrases,
+            jiff::Timestamp::now(),
+            &jiff::tz::TimeZone::system(),
+        )
     }
 
     /// The error that the engine reports although its exit code is 0. `tail` returns the end of its output; it is

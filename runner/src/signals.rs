@@ -42,11 +42,11 @@ pub(crate) struct SignalListener {
 impl SignalListener {
     /// From now on the signal does nothing else to this process.
     pub(crate) fn listen(signal: Signal) -> io::Result<SignalListener> {
-        let (heard, told) = Blocking::pair()?;
-        heard.set_nonblocking(true)?;
+        let (reader, writer) = Blocking::pair()?;
+        reader.set_nonblocking(true)?;
         Ok(SignalListener {
-            stream: UnixStream::from_std(heard)?,
-            registered: pipe::register(signal as i32, told)?,
+            stream: UnixStream::from_std(reader)?,
+            registered: pipe::register(signal as i32, writer)?,
         })
     }
 

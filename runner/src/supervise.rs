@@ -144,10 +144,10 @@ mod tests {
 
     /// What comes of an order under a lease of which this is left, when the runner has said this meanwhile. There is no
     /// such program, so that is what is told where the order is carried out.
-    fn end(fence: KillDeadlines, said: &[ControlMessage]) -> CommandOutcome {
-        let (ours, theirs) = UnixStream::pair().unwrap();
-        for word in said {
-            (&ours).write_all(&word.bytes()).unwrap();
+    fn end(fence: KillDeadlines, sent: &[ControlMessage]) -> CommandOutcome {
+        let (near, far) = UnixStream::pair().unwrap();
+        for message in sent {
+            (&near).write_all(&message.bytes()).unwrap();
         }
         let order = CommandSpec {
             program: "/no/such/program".into(),
@@ -167,7 +167,7 @@ mod tests {
             record: tempfile::tempfile().unwrap(),
             locks: Vec::new(),
         };
-        supervise(&theirs, handover).unwrap()
+        supervise(&far, handover).unwrap()
     }
 
     #[test]

@@ -69,13 +69,13 @@ impl ColorChoice {
 /// terminal.
 pub(crate) fn escape_control(text: &str) -> String {
     text.chars()
-        .map(|letter| match letter {
-            letter if letter.is_control() => letter.escape_default().to_string(),
+        .map(|character| match character {
+            character if character.is_control() => character.escape_default().to_string(),
             // These characters reorder or hide what stands around them.
             '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => {
-                letter.escape_unicode().to_string()
+                character.escape_unicode().to_string()
             }
-            letter => letter.to_string(),
+            character => character.to_string(),
         })
         .collect()
 }
@@ -92,13 +92,13 @@ pub(crate) fn error_chain(error: &dyn Error) -> String {
 /// as well, which `escape_control` has to show.
 pub(crate) fn strip_ansi(line: &str) -> String {
     let mut text = String::new();
-    let mut letters = line.chars();
-    while let Some(letter) = letters.next() {
-        if letter != '\x1b' {
-            text.push(letter);
-        } else if letters.next() == Some('[') {
-            // The sequence ends with the first letter that is none of its numbers.
-            letters.find(|letter| matches!(letter, '@'..='~'));
+    let mut characters = line.chars();
+    while let Some(character) = characters.next() {
+        if character != '\x1b' {
+            text.push(character);
+        } else if characters.next() == Some('[') {
+            // The sequence ends with the first character that is none of its numbers.
+            characters.find(|character| matches!(character, '@'..='~'));
         }
     }
     text.trim().to_owned()
@@ -117,8 +117,8 @@ pub(crate) fn columns(stream: &impl std::os::fd::AsFd) -> usize {
 /// Cuts a line so that a terminal of that width does not break it.
 pub(crate) fn truncate_to_width(line: &str, width: usize) -> String {
     let mut used = 0;
-    let fits = line.chars().take_while(|letter| {
-        used += letter.width().unwrap_or(0);
+    let fits = line.chars().take_while(|character| {
+        used += character.width().unwrap_or(0);
         used < width
     });
     fits.collect()

@@ -45,8 +45,8 @@ pub(super) fn run(settings: &Settings, arguments: &CancelArguments) -> Result<Pr
         }
         (Stage::Review, None) if queue.history(&id)?.is_routed() => {
             queue.wish_cancel(&id)?;
-            let told = "the runner that holds its lease is asked to give it up";
-            arguments.format.print_job(&id, stage, told)?;
+            let text = "the runner that holds its lease is asked to give it up";
+            arguments.format.print_job(&id, stage, text)?;
             Ok(ProgramExit::Done)
         }
         (Stage::Review, None) => Err(CliError::Refused(format!("`{id}` is being shipped"))),

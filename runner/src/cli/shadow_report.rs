@@ -158,9 +158,9 @@ fn print_facts(out: &mut impl Write, palette: ColorChoice, figures: &ShadowFigur
         coverage.of
     );
     writeln!(out, "{} {line}", fact("coverage"))?;
-    for (label, words) in [("errors", &figures.errors), ("skipped", &figures.skipped)] {
-        if !words.is_empty() {
-            writeln!(out, "{} {}", fact(label), listed(words))?;
+    for (label, counts) in [("errors", &figures.errors), ("skipped", &figures.skipped)] {
+        if !counts.is_empty() {
+            writeln!(out, "{} {}", fact(label), listed(counts))?;
         }
     }
     if figures.lines.unreadable > 0 {
@@ -217,12 +217,12 @@ fn diverge_meaning(reasons: &BTreeMap<String, u64>) -> String {
     }
 }
 
-fn listed(words: &BTreeMap<String, u64>) -> String {
-    let words: Vec<String> = words
+fn listed(counts: &BTreeMap<String, u64>) -> String {
+    let parts: Vec<String> = counts
         .iter()
-        .map(|(word, count)| format!("{} {count}", escape_control(word)))
+        .map(|(name, count)| format!("{} {count}", escape_control(name)))
         .collect();
-    words.join(", ")
+    parts.join(", ")
 }
 
 /// Cuts and does not round, so that less than all is never shown as 100 %.

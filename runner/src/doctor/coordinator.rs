@@ -65,8 +65,8 @@ async fn ask(settings: &Settings, client: &CoordinatorClient) -> Vec<DoctorFindi
         .url
         .as_ref()
         .map_or_else(String::new, |url| url.value.to_string());
-    let told = match client.health().await {
-        Ok(told) => told,
+    let server_time = match client.health().await {
+        Ok(server_time) => server_time,
         Err(failure) => {
             let next =
                 "see whether it runs, and whether AQ_FLEET_URL, AQ_FLEET_CA and the way there are right";
@@ -74,8 +74,9 @@ async fn ask(settings: &Settings, client: &CoordinatorClient) -> Vec<DoctorFindi
         }
     };
     let mut findings = vec![DoctorFinding::ok(AREA, &url, "it answers")];
-    findings
-        .extend(told.and_then(|told| skew(&url, jiff::Timestamp::now().duration_since(told).unsigned_abs())));
+    findings.extend(
+        server_time.and_then(|time| skew(&url, jiff::Timestamp::now().duration_since(time).unsigned_abs())),
+    );
     findings.push(match client.check_token().await {
         Ok(()) => DoctorFinding::ok(AREA, &url, "it takes the token"),
         Err(failure) => {

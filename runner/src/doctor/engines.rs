@@ -20,20 +20,20 @@ pub(super) async fn examine(
     waiting: &[InboxJob],
 ) -> io::Result<Vec<DoctorFinding>> {
     let environment = Arc::new(settings.child_environment());
-    let mut looks = JoinSet::new();
+    let mut checks = JoinSet::new();
     for (place, profile) in engines.profiles().into_iter().enumerate() {
         let demand = demand(&profile, settings, waiting);
         let environment = Arc::clone(&environment);
-        looks.spawn(async move { (place, look(&profile, &demand, &environment).await) });
+        checks.spawn(async move { (place, check(&profile, &demand, &environment).await) });
     }
     let mut found = Vec::new();
-    while let Some(look) = looks.join_next().await {
-        found.push(look.map_err(io::Error::other)?);
+    while let Some(check) = checks.join_next().await {
+        found.push(check.map_err(io::Error::other)?);
     }
     found.sort_by_key(|(place, _)| *place);
     let mut findings = Vec::new();
-    for (_, looked) in found {
-        findings.extend(looked?);
+    for (_, checked) in found {
+        findings.extend(checked?);
     }
     Ok(findings)
 }
@@ -58,7 +58,7 @@ fn demand(profile: &EngineProfile, settings: &Settings, waiting: &[InboxJob]) ->
     }
 }
 
-async fn look(
+async fn check(
     profile: &EngineProfile,
     demand: &EngineDemand,
     environment: &[(std::ffi::OsString, std::ffi::OsString)],
@@ -107,10 +107,10 @@ async fn look(
 }
 
 fn switches(profile: &EngineProfile, demand: &EngineDemand, help: &ProbeResult) -> Option<DoctorFinding> {
-    let asked = format!("{} {}", profile.command, profile.help.join(" "));
+    let command = format!("{} {}", profile.command, profile.help.join(" "));
     let name = profile.name.as_str();
     if !help.is_success() {
-        let text = format!("`{asked}` gives no help: {}", help.how());
+        let text = format!("`{command}` gives no help: {}", help.how());
         return Some(DoctorFinding::warn(
             AREA,
             name,
@@ -127,7 +127,7 @@ fn switches(profile: &EngineProfile, demand: &EngineDemand, help: &ProbeResult) 
     if missing.is_empty() {
         return None;
     }
-    let text = format!("`{asked}` no longer names {}", missing.join(" and "));
+    let text = format!("`{command}` no longer names {}", missing.join(" and "));
     let next = format!("see what replaced it and say so under [engine.{name}] in aq.toml");
     Some(DoctorFinding {
         // The owner of a table in aq.toml may know that a switch works although no help names it.
@@ -163,12 +163,12 @@ async fn ask_login(
 
 fn login(profile: &EngineProfile, answer: Option<ProbeResult>) -> Option<DoctorFinding> {
     let answer = answer.filter(|answer| !answer.is_success())?;
-    let asked = format!("{} {}", profile.command, profile.login.join(" "));
+    let command = format!("{} {}", profile.command, profile.login.join(" "));
     Some(DoctorFinding::warn(
         AREA,
         profile.name.as_str(),
         format!(
-            "it seems not to be logged in: `{asked}` ended with {}",
+            "it seems not to be logged in: `{command}` ended with {}",
             answer.how()
         ),
         "log in as the user that runs `aq run`, or give it its key by the environment",

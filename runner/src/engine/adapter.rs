@@ -134,7 +134,7 @@ impl EngineAdapter {
             limit: table
                 .limit
                 .into_iter()
-                .filter(|word| !word.trim().is_empty())
+                .filter(|part| !part.trim().is_empty())
                 .collect(),
         })
     }
@@ -143,25 +143,25 @@ impl EngineAdapter {
 impl EngineAdapter {
     /// Behind the words that stand before everything else, as they name a command of the program.
     pub(super) fn help(&self) -> Vec<String> {
-        let words = self.args.iter().map_while(|part| match part {
-            ArgumentTemplate::Literal(word) if !word.starts_with('-') && !word.is_empty() => {
-                Some(word.clone())
+        let leading = self.args.iter().map_while(|part| match part {
+            ArgumentTemplate::Literal(text) if !text.starts_with('-') && !text.is_empty() => {
+                Some(text.clone())
             }
             _ => None,
         });
-        words.chain(["--help".to_owned()]).collect()
+        leading.chain(["--help".to_owned()]).collect()
     }
 
     /// Those that a help text would name: `--name`, also of `--name=value`, and `-n`.
     pub(super) fn switches(&self) -> Vec<String> {
         let literals = self.args.iter().filter_map(|part| match part {
-            ArgumentTemplate::Literal(word) => Some(word),
+            ArgumentTemplate::Literal(text) => Some(text),
             _ => None,
         });
         literals
             .chain(&self.yolo)
-            .filter(|word| word.len() > 1 && word.starts_with('-') && *word != "--")
-            .map(|word| word.split('=').next().unwrap_or(word).to_owned())
+            .filter(|part| part.len() > 1 && part.starts_with('-') && *part != "--")
+            .map(|part| part.split('=').next().unwrap_or(part).to_owned())
             .collect()
     }
 }

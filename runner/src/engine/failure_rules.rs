@@ -38,9 +38,9 @@ impl OutputRule {
     fn find(&self, last: &LastLine) -> Option<String> {
         match self {
             OutputRule::Line(start) => last.line.starts_with(start.as_str()).then(|| last.line.clone()),
-            OutputRule::Object(wanted) => {
+            OutputRule::Object(expected) => {
                 let object = last.object.as_ref()?;
-                let has = wanted
+                let has = expected
                     .iter()
                     .all(|(key, value)| object.get(key).is_some_and(|found| contains(found, value)));
                 has.then(|| message(object))
@@ -96,13 +96,13 @@ impl LastLine {
     }
 }
 
-/// Whether all of `wanted` is found, however much else there is.
-fn contains(found: &Value, wanted: &Value) -> bool {
-    match (found, wanted) {
-        (Value::Object(found), Value::Object(wanted)) => wanted
+/// Whether all of `expected` is found, however much else there is.
+fn contains(found: &Value, expected: &Value) -> bool {
+    match (found, expected) {
+        (Value::Object(found), Value::Object(expected)) => expected
             .iter()
             .all(|(key, value)| found.get(key).is_some_and(|found| contains(found, value))),
-        _ => found == wanted,
+        _ => found == expected,
     }
 }
 
@@ -118,10 +118,10 @@ fn message(object: &serde_json::Map<String, Value>) -> String {
         "/subtype",
     ];
     let whole = Value::Object(object.clone());
-    let words = places
+    let message = places
         .iter()
         .find_map(|place| whole.pointer(place)?.as_str().filter(|text| !text.is_empty()));
-    words.map_or_else(|| whole.to_string(), str::to_owned)
+    message.map_or_else(|| whole.to_string(), str::to_owned)
 }
 
 fn cut(text: &str) -> String {
@@ -148,18 +148,18 @@ mod tests {
     #[test]
     fn the_last_line_decides_and_what_stands_before_it_does_not() {
         let rules = rules(&["ERROR: "], &[], false);
-        let told = |tail| rules.failure_message(tail);
+        let message_of = |tail| rules.failure_message(tail);
         assert_eq!(
-            told("work\nERROR: no model\n\n").as_deref(),
+            message_of("work\nERROR: no model\n\n").as_deref(),
             Some("ERROR: no model")
         );
         assert_eq!(
-            told("\x1b[31m\x1b[1mERROR: \x1b[0mred").as_deref(),
+            message_of("\x1b[31m\x1b[1mERROR: \x1b[0mred").as_deref(),
             Some("ERROR: red")
         );
-        assert_eq!(told("ERROR: mended\nall is well"), None);
-        assert_eq!(told("no ERROR: here"), None);
-        assert_eq!(told(""), None);
+        assert_eq!(message_of("ERROR: mended\nall is well"), None);
+        assert_eq!(message_of("no ERROR: here"), None);
+        assert_eq!(message_of(""), None);
     }
 
     #[test]

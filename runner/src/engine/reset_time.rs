@@ -17,15 +17,15 @@ pub(super) fn instant(line: &str, now: Timestamp, host: &TimeZone) -> Option<Tim
         .iter()
         .find_map(|mark| Some(line.rsplit_once(mark)?.1))?;
     let zone = named_zone(rest).unwrap_or_else(|| host.clone());
-    let said = ResetTime::read(rest);
-    let time = said.time?;
+    let reset = ResetTime::read(rest);
+    let time = reset.time?;
     let today = now.to_zoned(zone.clone()).date();
     let at = |date: Date| Some(date.to_datetime(time).to_zoned(zone.clone()).ok()?.timestamp());
-    match (said.month, said.day) {
+    match (reset.month, reset.day) {
         (Some(month), Some(day)) => {
-            let year = said.year.unwrap_or(today.year());
+            let year = reset.year.unwrap_or(today.year());
             let first = at(Date::new(year, month, day).ok()?)?;
-            match said.year {
+            match reset.year {
                 None if first < now => at(Date::new(year.checked_add(1)?, month, day).ok()?),
                 _ => Some(first),
             }
@@ -54,7 +54,7 @@ struct ResetTime {
 impl ResetTime {
     /// Cuts at the first word that belongs to no date or time.
     fn read(text: &str) -> ResetTime {
-        let mut said = ResetTime::default();
+        let mut reset = ResetTime::default();
         let mut words = text
             .split(|letter: char| letter.is_whitespace() || letter == ',')
             .map(|word| word.trim_end_matches(['.', ';']))
@@ -66,19 +66,19 @@ impl ResetTime {
             });
             let day = word.trim_end_matches(['s', 't', 'n', 'd', 'r', 'h']);
             match (month, word, day.parse::<i16>()) {
-                (Some(month), ..) => said.month = i8::try_from(month + 1).ok(),
+                (Some(month), ..) => reset.month = i8::try_from(month + 1).ok(),
                 (_, "at", _) => {}
-                (_, _, Ok(year)) if year > 31 && said.month.is_some() => said.year = Some(year),
-                (_, _, Ok(day)) if said.month.is_some() && said.day.is_none() => {
-                    said.day = i8::try_from(day).ok();
+                (_, _, Ok(year)) if year > 31 && reset.month.is_some() => reset.year = Some(year),
+                (_, _, Ok(day)) if reset.month.is_some() && reset.day.is_none() => {
+                    reset.day = i8::try_from(day).ok();
                 }
                 _ => {
-                    said.time = time(word, words.peek().copied());
-                    return said;
+                    reset.time = time(word, words.peek().copied());
+                    return reset;
                 }
             }
         }
-        said
+        reset
     }
 }
 

@@ -15,17 +15,17 @@ const WAIT_MAX: Duration = Duration::from_secs(8 * 24 * 60 * 60);
 
 /// How long an engine has to pause, if the end of its output has one of these words. `host` is the time zone of its
 /// times of day.
-pub(super) fn wait(tail: &str, words: &[String], now: Timestamp, host: &TimeZone) -> Option<Duration> {
+pub(super) fn wait(tail: &str, phrases: &[String], now: Timestamp, host: &TimeZone) -> Option<Duration> {
     let low = tail.to_lowercase();
     let line = low
         .lines()
         .rev()
-        .find(|line| words.iter().any(|word| line.contains(&word.to_lowercase())))?;
-    let told = instant(line)
+        .find(|line| phrases.iter().any(|phrase| line.contains(&phrase.to_lowercase())))?;
+    let named = instant(line)
         .or_else(|| reset_time::instant(line, now, host))
         .map(|at| Duration::try_from(at.duration_since(now)).unwrap_or_default())
         .or_else(|| length(line));
-    Some(told.unwrap_or(UNKNOWN_WAIT).clamp(WAIT_MIN, WAIT_MAX))
+    Some(named.unwrap_or(UNKNOWN_WAIT).clamp(WAIT_MIN, WAIT_MAX))
 }
 
 /// `...|1772443845`: seconds since 1970.
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn a_limit_is_seen_with_the_time_that_the_engine_tells() {
-        let words = [String::from("usage limit")];
+        let phrases = [String::from("usage limit")];
         let now = Timestamp::from_second(1_772_443_845).unwrap();
         for (tail, seconds) in [
             ("working\nAI usage limit reached|1772447445\n", Some(3600)),
@@ -103,7 +103,7 @@ mod tests {
             ("the test of limits failed", None),
         ] {
             assert_eq!(
-                wait(tail, &words, now, &TimeZone::UTC),
+                wait(tail, &phrases, now, &TimeZone::UTC),
                 seconds.map(Duration::from_secs),
                 "{tail}"
             );

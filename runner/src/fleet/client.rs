@@ -95,7 +95,7 @@ impl CoordinatorClient {
         self.noted(ApiOperation::ShadowClaim, async {
             let body = wire::ShadowClaimRequest {
                 factory_id: self.factory.as_str().to_owned(),
-                caps: words(caps),
+                caps: capability_names(caps),
                 shadow: wire::SHADOW,
             };
             let call = self.post(&["v1", "shadow", "claims"], &body)?;
@@ -150,7 +150,7 @@ impl CoordinatorClient {
         let wait_ms = wait.map(millis);
         let body = ClaimRequest {
             factory_id: self.factory.as_str().to_owned(),
-            caps: words(caps),
+            caps: capability_names(caps),
             wait_ms,
         };
         let mut call = self.post(&["v1", "claims"], &body)?.with_key(key);
@@ -198,7 +198,7 @@ impl CoordinatorClient {
         &self,
         job: &JobId,
         proof: &LeaseProof,
-        news: &StageReport,
+        report: &StageReport,
         key: &str,
     ) -> Result<Stage, CallFailure> {
         self.noted(ApiOperation::Report, async {
@@ -206,14 +206,14 @@ impl CoordinatorClient {
                 factory_id: self.factory.as_str().to_owned(),
                 lease_id: proof.lease.to_string(),
                 fencing_token: proof.fencing_token,
-                stage: news.stage.wire_name().to_owned(),
-                at: news.at.clone(),
-                reason: news.reason.as_ref().map(|reason| reason.code.clone()),
-                detail: news.reason.as_ref().and_then(|reason| reason.detail.clone()),
+                stage: report.stage.wire_name().to_owned(),
+                at: report.at.clone(),
+                reason: report.reason.as_ref().map(|reason| reason.code.clone()),
+                detail: report.reason.as_ref().and_then(|reason| reason.detail.clone()),
             };
             let call = self.post(&["v1", "jobs", job.as_str(), "reports"], &body)?;
             let answer: wire::StageAnswer = shaped(self.send(call.with_key(key), &[202]).await?.json()?)?;
-            wire::stage_of_word(&answer.stage)
+            wire::stage_of_wire_name(&answer.stage)
                 .ok_or_else(|| CallFailure::indefinite(FailureKind::WrongShape, "the answer's stage is none"))
         })
         .await
@@ -338,7 +338,7 @@ pub(crate) fn fresh_key(operation: &str) -> Arc<str> {
     Arc::from(format!("{operation}-{now_ms:x}-{process}-{}", random_hex()))
 }
 
-fn words(caps: &[Capability]) -> Vec<String> {
+fn capability_names(caps: &[Capability]) -> Vec<String> {
     caps.iter().map(Capability::to_string).collect()
 }
 

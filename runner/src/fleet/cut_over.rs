@@ -64,11 +64,11 @@ pub(crate) fn job_file(job: &WireJob) -> String {
 /// Writes a double-quoted YAML scalar, with everything but plain printable characters escaped.
 fn quoted(value: &str) -> String {
     let mut text = String::from("\"");
-    for letter in value.chars() {
-        match letter {
-            '"' | '\\' => text.extend(['\\', letter]),
-            ' '..='~' => text.push(letter),
-            letter => text.push_str(&format!("\\U{:08x}", u32::from(letter))),
+    for character in value.chars() {
+        match character {
+            '"' | '\\' => text.extend(['\\', character]),
+            ' '..='~' => text.push(character),
+            character => text.push_str(&format!("\\U{:08x}", u32::from(character))),
         }
     }
     text.push('"');

@@ -143,7 +143,7 @@ impl LeaseStateMachine {
                 if let Err(error) = self.time.renewed(sent, ttl) {
                     return self.lose(&error.to_string(), effects);
                 }
-                if self.confirming.take_if(|asked| sent >= *asked).is_some() {
+                if self.confirming.take_if(|since| sent >= *since).is_some() {
                     effects.push(LeaseEffect::Confirmed);
                 }
             }

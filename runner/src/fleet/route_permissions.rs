@@ -83,11 +83,11 @@ impl Serialize for RoutePermissions {
         };
         let shown = |path: &PathBuf| path.display().to_string();
         let folders: Vec<String> = self.folders.iter().map(shown).collect();
-        let told = json!({
+        let shown = json!({
             "engines": self.usable_engines(), "commands": commands, "yolo": self.yolo == SwitchState::On,
             "cwd": self.cwd.as_ref().map(shown), "allowCwd": folders,
         });
-        told.serialize(serializer)
+        shown.serialize(serializer)
     }
 }
 
@@ -166,9 +166,9 @@ mod tests {
             "routed jobs may run: sh; as `verify` and `ship`: `make test`, `git push`; yolo too; in /srv/work, /srv/site \
              and below"
         );
-        let told = json!({"engines": ["sh"], "commands": ["make test", "git push"], "yolo": true,
+        let shown = json!({"engines": ["sh"], "commands": ["make test", "git push"], "yolo": true,
                           "cwd": "/srv/work", "allowCwd": ["/srv/site"]});
-        assert_eq!(json!(some), told);
+        assert_eq!(json!(some), shown);
         let any = permissions("[route]\nallow_commands = \"any\"\n");
         assert_eq!(json!(any)["commands"], "any");
     }

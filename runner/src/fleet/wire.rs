@@ -192,8 +192,8 @@ pub(crate) struct ProblemDetails {
 }
 
 /// The coordinator's word for a stage, read back.
-pub(crate) fn stage_of_word(word: &str) -> Option<Stage> {
-    Stage::ALL.into_iter().find(|stage| stage.wire_name() == word)
+pub(crate) fn stage_of_wire_name(name: &str) -> Option<Stage> {
+    Stage::ALL.into_iter().find(|stage| stage.wire_name() == name)
 }
 
 /// An instant as the API wants it: UTC, exactly three decimals.

@@ -51,18 +51,18 @@ pub(crate) fn with_overrides(
     overrides: &[FrontMatterOverride],
 ) -> Result<String, JobDiagnostic> {
     let mut text = text.to_owned();
-    for wanted in overrides {
-        text = with_override(file, &text, wanted)?;
+    for replacement in overrides {
+        text = with_override(file, &text, replacement)?;
     }
     Ok(text)
 }
 
-fn with_override(file: &str, text: &str, wanted: &FrontMatterOverride) -> Result<String, JobDiagnostic> {
+fn with_override(file: &str, text: &str, replacement: &FrontMatterOverride) -> Result<String, JobDiagnostic> {
     let parts = front_matter::split(file, text)?;
     let entries = front_matter::parse(file, parts.yaml)?;
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
     let closing = parts.body_line - 2;
-    let (from, to) = match entries.iter().position(|entry| entry.key == wanted.key) {
+    let (from, to) = match entries.iter().position(|entry| entry.key == replacement.key) {
         None => (closing, closing),
         Some(index) => {
             let from = entries[index].line - 1;
@@ -70,7 +70,7 @@ fn with_override(file: &str, text: &str, wanted: &FrontMatterOverride) -> Result
             if next <= from || (index > 0 && entries[index - 1].line - 1 == from) {
                 let text = format!(
                     "`{}` shares its line with another key: give each a line of its own",
-                    wanted.key
+                    replacement.key
                 );
                 return Err(JobDiagnostic::new(file, from + 1, text));
             }
@@ -78,7 +78,7 @@ fn with_override(file: &str, text: &str, wanted: &FrontMatterOverride) -> Result
         }
     };
     let before = lines[..from].concat();
-    Ok(before + &wanted.line() + &lines[to..].concat())
+    Ok(before + &replacement.line() + &lines[to..].concat())
 }
 
 /// Blank lines and comments behind a value belong to what follows.

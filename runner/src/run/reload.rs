@@ -17,7 +17,7 @@ impl EventLoop {
     /// Looks at `aq.toml`, and turns to another mode if it says so.
     pub(super) fn reload_settings(&mut self) {
         self.settings_unsettled = false;
-        match self.reload.look() {
+        match self.reload.read() {
             ReloadOutcome::Unchanged => {}
             ReloadOutcome::BeingWritten => self.settings_unsettled = true,
             ReloadOutcome::Invalid(problem) => {

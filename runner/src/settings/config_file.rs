@@ -45,7 +45,7 @@ impl ConfigFile {
     pub(crate) fn text(queue: &QueueRoot) -> Result<String, SettingsError> {
         let path = ConfigFile::path(queue.path());
         match read_bounded(queue, &path) {
-            Ok((_, Some(stranger))) => Err(SettingsError::Exposed { path, stranger }),
+            Ok((_, Some(writer))) => Err(SettingsError::Exposed { path, writer }),
             Ok((text, None)) => Ok(text),
             Err(error) if is_absent(&error) => Ok(String::new()),
             Err(source) => Err(SettingsError::ReadFile { path, source }),
@@ -296,11 +296,11 @@ fn line_at(text: &str, span: Range<usize>) -> usize {
 fn read_bounded(queue: &QueueRoot, path: &Path) -> io::Result<(String, Option<ForeignWriter>)> {
     let mut text = String::new();
     let file = queue.open(path)?;
-    let stranger = ForeignWriter::of(&file.metadata()?);
+    let writer = ForeignWriter::of(&file.metadata()?);
     let read = file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text)?;
     match read as u64 > FILE_BYTES_MAX {
         true => Err(io::Error::new(io::ErrorKind::FileTooLarge, "over 1 MiB")),
-        false => Ok((text, stranger)),
+        false => Ok((text, writer)),
     }
 }
 

@@ -49,8 +49,8 @@ pub(crate) enum SettingsError {
         #[source]
         source: io::Error,
     },
-    #[error("{} is not safe from others: {stranger}, and what stands there decides what runs and who gets the token: {}", .path.display(), .stranger.advice(.path))]
-    Exposed { path: PathBuf, stranger: ForeignWriter },
+    #[error("{} is not safe from others: {writer}, and what stands there decides what runs and who gets the token: {}", .path.display(), .writer.advice(.path))]
+    Exposed { path: PathBuf, writer: ForeignWriter },
     #[error("{}:{line}: this is no TOML: {message}", .path.display())]
     Syntax {
         path: PathBuf,

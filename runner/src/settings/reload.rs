@@ -71,7 +71,7 @@ impl SettingsReloader {
         }
     }
 
-    pub(crate) fn look(&mut self) -> ReloadOutcome {
+    pub(crate) fn read(&mut self) -> ReloadOutcome {
         let read = ConfigFile::text(&self.root).map_err(|error| error.to_string());
         if self.seen.as_ref() == Some(&read) {
             return ReloadOutcome::Unchanged;
@@ -187,8 +187,8 @@ mod tests {
         SettingsReloader::within(&settings, environment)
     }
 
-    fn mode(news: ReloadOutcome) -> (Mode, Vec<String>) {
-        match news {
+    fn mode(outcome: ReloadOutcome) -> (Mode, Vec<String>) {
+        match outcome {
             ReloadOutcome::Changed {
                 settings,
                 without_effect,
@@ -201,23 +201,23 @@ mod tests {
     fn a_change_is_told_once() {
         let folder = tempfile::tempdir().unwrap();
         let mut reload = reload(folder.path(), &[]);
-        assert_eq!(mode(reload.look()), (Mode::Offline, vec![]));
-        assert!(matches!(reload.look(), ReloadOutcome::Unchanged));
+        assert_eq!(mode(reload.read()), (Mode::Offline, vec![]));
+        assert!(matches!(reload.read(), ReloadOutcome::Unchanged));
         fs::write(folder.path().join("aq.toml"), "[fleet]\nenabled = true\n").unwrap();
-        assert_eq!(mode(reload.look()), (Mode::Local, vec![]));
-        assert!(matches!(reload.look(), ReloadOutcome::Unchanged));
+        assert_eq!(mode(reload.read()), (Mode::Local, vec![]));
+        assert!(matches!(reload.read(), ReloadOutcome::Unchanged));
         fs::remove_file(folder.path().join("aq.toml")).unwrap();
-        assert_eq!(mode(reload.look()), (Mode::Offline, vec![]));
+        assert_eq!(mode(reload.read()), (Mode::Offline, vec![]));
     }
 
     #[test]
     fn what_hides_a_change_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let mut reload = reload(folder.path(), &[("AQ_FLEET", "0")]);
-        reload.look();
+        reload.read();
         let text = "[fleet]\nenabled = true\nshadow = true\n";
         fs::write(folder.path().join("aq.toml"), text).unwrap();
-        let (mode, hidden) = mode(reload.look());
+        let (mode, hidden) = mode(reload.read());
         assert_eq!((mode, hidden.len()), (Mode::Offline, 1));
         assert!(
             hidden[0].contains("`enabled`") && hidden[0].contains("AQ_FLEET says 0"),
@@ -231,9 +231,9 @@ mod tests {
         let path = folder.path().join("aq.toml");
         fs::write(&path, "[fleet]\nenabled = true\n").unwrap();
         let mut reload = reload(folder.path(), &[("AQ_FLEET", "0")]);
-        assert_eq!(mode(reload.look()), (Mode::Offline, vec![]));
+        assert_eq!(mode(reload.read()), (Mode::Offline, vec![]));
         fs::write(&path, "# \n[fleet]\nenabled = true\n").unwrap();
-        assert_eq!(mode(reload.look()), (Mode::Offline, vec![]));
+        assert_eq!(mode(reload.read()), (Mode::Offline, vec![]));
     }
 
     #[test]
@@ -243,11 +243,11 @@ mod tests {
         let text = |url: &str, more: &str| format!("{more}\n[fleet]\nenabled = true\nurl = \"{url}\"\n");
         fs::write(&path, text("http://127.0.0.1:1", "")).unwrap();
         let mut reload = reload(folder.path(), &[("AQ_FLEET_URL", "")]);
-        reload.look();
+        reload.read();
         let urls = ["http://127.0.0.1:2", "http://127.0.0.1:3", "http://127.0.0.1:1"];
         let mut look = |text: String| {
             fs::write(&path, text).unwrap();
-            match reload.look() {
+            match reload.read() {
                 ReloadOutcome::Changed {
                     settings,
                     without_effect,
@@ -259,11 +259,11 @@ mod tests {
             }
         };
         for url in &urls[..2] {
-            let (port, told) = look(text(url, ""));
+            let (port, message) = look(text(url, ""));
             assert_eq!(
-                (port, told.matches("`fleet.url` changed").count()),
+                (port, message.matches("`fleet.url` changed").count()),
                 (Some(1), 1),
-                "{told}"
+                "{message}"
             );
         }
         assert_eq!(look(text(urls[1], "# nothing")), (Some(1), String::new()));
@@ -273,10 +273,10 @@ mod tests {
             "it is what it was"
         );
         let more = "grace = \"1s\"\n[engine.mine]\ncommand = \"x\"\n[route]\nallow_yolo = true";
-        let (_, told) = look(text(urls[2], more));
+        let (_, message) = look(text(urls[2], more));
         assert!(
-            told.contains("`engine.mine`, `grace`, `route.allow_yolo` changed"),
-            "{told}"
+            message.contains("`engine.mine`, `grace`, `route.allow_yolo` changed"),
+            "{message}"
         );
     }
 
@@ -285,17 +285,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("aq.toml");
         let mut reload = reload(folder.path(), &[("AQ_FLEET_URL", "")]);
-        reload.look();
+        reload.read();
         fs::write(&path, "[fleet]\nenabled = true\nurl = \"http://127.0.0.1:2\"\n").unwrap();
-        let told = match reload.look() {
-            ReloadOutcome::Invalid(told) => told,
+        let message = match reload.read() {
+            ReloadOutcome::Invalid(message) => message,
             other => panic!("{other:?}"),
         };
         assert!(
-            told.contains("no coordinator is named") && told.contains("`fleet.url` changed"),
-            "{told}"
+            message.contains("no coordinator is named") && message.contains("`fleet.url` changed"),
+            "{message}"
         );
-        assert!(told.contains("next start"), "{told}");
+        assert!(message.contains("next start"), "{message}");
     }
 
     #[test]
@@ -304,15 +304,15 @@ mod tests {
         let path = folder.path().join("aq.toml");
         fs::write(&path, "[fleet]\nenabled = true\n").unwrap();
         let mut reload = reload(folder.path(), &[]);
-        reload.look();
+        reload.read();
         fs::write(&path, "[fleet]\nenabled = \"perhaps\"\n").unwrap();
-        match reload.look() {
+        match reload.read() {
             ReloadOutcome::Invalid(problem) => assert!(problem.contains("perhaps"), "{problem}"),
             other => panic!("{other:?}"),
         }
-        assert!(matches!(reload.look(), ReloadOutcome::Unchanged));
+        assert!(matches!(reload.read(), ReloadOutcome::Unchanged));
         fs::write(&path, "[fleet]\nenabled = true\nshadow = true\n").unwrap();
-        assert_eq!(mode(reload.look()).0, Mode::Shadow);
+        assert_eq!(mode(reload.read()).0, Mode::Shadow);
     }
 
     #[test]
@@ -322,16 +322,16 @@ mod tests {
         let text = "[fleet]\nenabled = true\n";
         fs::write(&path, text).unwrap();
         let mut reload = reload(folder.path(), &[]);
-        reload.look();
+        reload.read();
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();
-        assert!(matches!(reload.look(), ReloadOutcome::Invalid(problem) if problem.contains("aq.toml")));
+        assert!(matches!(reload.read(), ReloadOutcome::Invalid(problem) if problem.contains("aq.toml")));
         for _ in 0..3 {
-            assert!(matches!(reload.look(), ReloadOutcome::Unchanged));
+            assert!(matches!(reload.read(), ReloadOutcome::Unchanged));
         }
         fs::remove_dir(&path).unwrap();
         fs::write(&path, text).unwrap();
-        assert_eq!(mode(reload.look()), (Mode::Local, vec![]));
+        assert_eq!(mode(reload.read()), (Mode::Local, vec![]));
     }
 
     #[test]
@@ -340,11 +340,11 @@ mod tests {
         let path = folder.path().join("aq.toml");
         fs::write(&path, "[fleet]\nenabled = true\n").unwrap();
         let mut reload = reload(folder.path(), &[]);
-        reload.look();
+        reload.read();
         fs::write(&path, "").unwrap();
-        assert!(matches!(reload.look(), ReloadOutcome::BeingWritten));
+        assert!(matches!(reload.read(), ReloadOutcome::BeingWritten));
         let long_ago = SystemTime::now() - 2 * EMPTY_FILE_WAIT_MAX;
         fs::File::open(&path).unwrap().set_modified(long_ago).unwrap();
-        assert_eq!(mode(reload.look()).0, Mode::Offline);
+        assert_eq!(mode(reload.read()).0, Mode::Offline);
     }
 }

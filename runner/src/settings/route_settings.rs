@@ -55,7 +55,7 @@ impl RouteSettings {
 fn command_list(raw: &RawSetting) -> Result<AllowedCommands, SettingsError> {
     let want = "write \"any\", or a list of whole commands, such as [\"make test\", \"git push\"]";
     match &raw.typed {
-        TypedValue::Text(word) if word == "any" => Ok(AllowedCommands::Any),
+        TypedValue::Text(text) if text == "any" => Ok(AllowedCommands::Any),
         // No job can have an empty command. A list that holds `any` was meant to allow every command, so it is refused
         // with the right spelling.
         TypedValue::List(commands) if !commands.iter().any(|one| one == "any" || one.trim().is_empty()) => {
@@ -100,16 +100,16 @@ mod tests {
 
     #[test]
     fn what_is_said_is_taken_to_the_letter_and_paths_start_where_the_file_lies() {
-        let said = "allow_engines = [\"sh\", \"devin\"]\nallow_commands = [\"make a, b \", \"x\\ny\"]\nallow_yolo = true
+        let settings = "allow_engines = [\"sh\", \"devin\"]\nallow_commands = [\"make a, b \", \"x\\ny\"]\nallow_yolo = true
 cwd = \"work\"\nallow_cwd = [\"/srv/x\", \"../here\"]";
-        let said = read(said).unwrap();
-        assert_eq!(said.engines.unwrap().len(), 2);
+        let settings = read(settings).unwrap();
+        assert_eq!(settings.engines.unwrap().len(), 2);
         let commands = ["make a, b ", "x\ny"].map(str::to_owned).into();
-        assert_eq!(said.commands, AllowedCommands::Listed(commands));
-        assert_eq!(said.yolo, SwitchState::On);
-        assert_eq!(said.cwd.unwrap(), Path::new("/srv/queue/work"));
+        assert_eq!(settings.commands, AllowedCommands::Listed(commands));
+        assert_eq!(settings.yolo, SwitchState::On);
+        assert_eq!(settings.cwd.unwrap(), Path::new("/srv/queue/work"));
         let folders = ["/srv/x", "/srv/queue/../here"].map(PathBuf::from);
-        assert_eq!(said.folders, folders);
+        assert_eq!(settings.folders, folders);
         let any = read("allow_commands = \"any\"").unwrap();
         assert_eq!(any.commands, AllowedCommands::Any);
     }
@@ -149,8 +149,8 @@ cwd = \"work\"\nallow_cwd = [\"/srv/x\", \"../here\"]";
             let refusal = ConfigFile::parse("aq.toml".into(), &text)
                 .unwrap_err()
                 .to_string();
-            let told = refusal.starts_with("aq.toml:3: ") && refusal.contains(new);
-            assert!(told && refusal.contains("[route]"), "{refusal}");
+            let names_both = refusal.starts_with("aq.toml:3: ") && refusal.contains(new);
+            assert!(names_both && refusal.contains("[route]"), "{refusal}");
         }
     }
 }

@@ -97,14 +97,14 @@ impl RunningLane {
     fn start(settings: Settings, health: HealthReporter) -> Option<RunningLane> {
         let mailbox = LaneMailbox::default();
         let (alive, done) = mpsc::channel();
-        let theirs = mailbox.clone();
+        let lane_mailbox = mailbox.clone();
         let at_work = Stage::ALL
             .into_iter()
             .filter(|stage| *stage != Stage::Inbox && !stage.is_final());
         let at_start = jobs_in(&settings, at_work);
         let spawned = background_thread::spawn("shadow-lane", move || {
             let _alive: mpsc::Sender<()> = alive;
-            work(settings, health, &theirs, at_start);
+            work(settings, health, &lane_mailbox, at_start);
         });
         match spawned {
             Ok(()) => Some(RunningLane {
@@ -161,12 +161,12 @@ pub(crate) fn mirror(settings: &Settings, transitions: &[StageTransition]) {
     }
     let log = ShadowLog::new(settings);
     let ledger = ReportLedger::new(settings);
-    let told = std::cell::Cell::new(0);
+    let reported = std::cell::Cell::new(0);
     let failure = match runtime() {
         Ok(runtime) => {
             let limit = settings.fleet.drain.value;
-            let tell = report_all(settings, &log, &ledger, transitions, &told);
-            match runtime.block_on(async { tokio::time::timeout(limit, tell).await }) {
+            let report = report_all(settings, &log, &ledger, transitions, &reported);
+            match runtime.block_on(async { tokio::time::timeout(limit, report).await }) {
                 // The reporter has logged its own failure.
                 Ok(_) => None,
                 Err(_) => Some(CallFailure::indefinite(
@@ -180,7 +180,7 @@ pub(crate) fn mirror(settings: &Settings, transitions: &[StageTransition]) {
             &error.to_string(),
         )),
     };
-    let left = &transitions[told.get()..];
+    let left = &transitions[reported.get()..];
     if let (Some(failure), Some(first)) = (failure, left.first()) {
         log.append_report_failure(Some(&first.job), &failure);
     }
@@ -194,14 +194,14 @@ async fn report_all(
     log: &ShadowLog,
     ledger: &ReportLedger,
     transitions: &[StageTransition],
-    told: &std::cell::Cell<usize>,
+    reported: &std::cell::Cell<usize>,
 ) -> Result<(), CallFailure> {
     let client = transition_reporter::client(settings, &HealthReporter::default(), &mut None).inspect_err(
         |failure| log.append_report_failure(transitions.first().map(|first| &first.job), failure),
     )?;
     for transition in transitions {
         transition_reporter::report(&client, log, ledger, &transition.job, transition.stage).await?;
-        told.set(told.get() + 1);
+        reported.set(reported.get() + 1);
     }
     Ok(())
 }

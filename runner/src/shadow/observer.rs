@@ -248,7 +248,7 @@ impl ShadowObserver {
     /// Sends the reports that are due, in order, up to the first that gets no answer.
     async fn flush(&mut self) {
         while let Some((job, stage)) = self.pending.first() {
-            let told = match self.client(ApiOperation::ShadowReport) {
+            let reported = match self.client(ApiOperation::ShadowReport) {
                 Ok(client) => {
                     transition_reporter::report(&client, &self.log, &self.ledger, &job, stage).await
                 }
@@ -257,7 +257,7 @@ impl ShadowObserver {
                     Err(failure)
                 }
             };
-            match told {
+            match reported {
                 Ok(()) => self.pending.answered(&job, stage),
                 Err(_) => return,
             }

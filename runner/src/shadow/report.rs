@@ -18,7 +18,7 @@ use crate::fleet::call_failure::shown;
 /// Longer than any line that is written here.
 const LINE_BYTES_MAX: usize = 64 * 1024;
 /// There are fewer kinds and reasons than this; what goes beyond is counted together.
-const WORDS_MAX: usize = 64;
+const NAMES_MAX: usize = 64;
 
 /// The figures of one log, as `--json` prints them.
 #[derive(Debug, Default, PartialEq, Serialize)]
@@ -260,8 +260,8 @@ fn rate(part: u64, of: u64) -> Option<f64> {
     (of > 0).then(|| part as f64 / of as f64)
 }
 
-fn verdict_of(word: &str) -> Option<ComparisonVerdict> {
-    match word {
+fn verdict_of(name: &str) -> Option<ComparisonVerdict> {
+    match name {
         "AGREE" => Some(ComparisonVerdict::Agree),
         "DIVERGE" => Some(ComparisonVerdict::Diverge),
         "COORD_EMPTY" => Some(ComparisonVerdict::CoordEmpty),
@@ -270,14 +270,14 @@ fn verdict_of(word: &str) -> Option<ComparisonVerdict> {
     }
 }
 
-fn count(words: &mut BTreeMap<String, u64>, word: &str, by: u64) {
-    let known = words.contains_key(word) || words.len() < WORDS_MAX;
-    let word = if known {
-        shown_again(word)
+fn count(counts: &mut BTreeMap<String, u64>, name: &str, by: u64) {
+    let known = counts.contains_key(name) || counts.len() < NAMES_MAX;
+    let name = if known {
+        shown_again(name)
     } else {
         String::from("(more)")
     };
-    let counted = words.entry(word).or_default();
+    let counted = counts.entry(name).or_default();
     *counted = counted.saturating_add(by);
 }
 

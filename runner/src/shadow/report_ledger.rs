@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use rustix::fs::{OFlags, RenameFlags};
 
-use crate::fleet::wire::stage_of_word;
+use crate::fleet::wire::stage_of_wire_name;
 use crate::ids::JobId;
 use crate::queue_root::QueueRoot;
 use crate::settings::Settings;
@@ -137,23 +137,28 @@ impl ReportLedger {
     }
 
     fn line(&self, entry: &ReportEntry) -> String {
-        let told = match entry.state {
+        let state = match entry.state {
             ReportState::Answered => "answered",
             ReportState::Unanswered => "open",
         };
-        format!("{told} {} {} {}\n", entry.stage.wire_name(), entry.job, self.view)
+        format!(
+            "{state} {} {} {}\n",
+            entry.stage.wire_name(),
+            entry.job,
+            self.view
+        )
     }
 
     fn parse(&self, line: &str) -> Option<ReportEntry> {
-        let mut words = line.split(' ');
-        let state = match words.next()? {
+        let mut fields = line.split(' ');
+        let state = match fields.next()? {
             "answered" => ReportState::Answered,
             "open" => ReportState::Unanswered,
             _ => return None,
         };
-        let stage = stage_of_word(words.next()?)?;
-        let job = JobId::new(words.next()?).ok()?;
-        (words.next()? == self.view && words.next().is_none()).then_some(ReportEntry { state, job, stage })
+        let stage = stage_of_wire_name(fields.next()?)?;
+        let job = JobId::new(fields.next()?).ok()?;
+        (fields.next()? == self.view && fields.next().is_none()).then_some(ReportEntry { state, job, stage })
     }
 }
 

@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     fn noted(accepted: bool, stage: &str, unknown: &[&str]) -> ShadowReportOutcome {
-        let unknown = unknown.iter().map(|&word| word.to_owned()).collect();
+        let unknown = unknown.iter().map(|&name| name.to_owned()).collect();
         ShadowReportOutcome::Noted {
             accepted,
             stage: stage.to_owned(),

@@ -89,15 +89,15 @@ mod tests {
             term_at: BootInstant::of_nanos(u64::from_le_bytes(*b"EKLEKLEK")),
             kill_at: BootInstant::of_nanos(u64::from_le_bytes(*b"LLLLKKKK")),
         });
-        let said = [longer, ControlMessage::End, longer, ControlMessage::Kill];
-        let bytes: Vec<u8> = said.iter().flat_map(|message| message.bytes()).collect();
+        let sent = [longer, ControlMessage::End, longer, ControlMessage::Kill];
+        let bytes: Vec<u8> = sent.iter().flat_map(|message| message.bytes()).collect();
         for piece in 1..=bytes.len() {
             let mut control_reader = ControlReader::default();
-            let heard: Vec<ControlMessage> = bytes
+            let received: Vec<ControlMessage> = bytes
                 .chunks(piece)
                 .flat_map(|piece| control_reader.push(piece))
                 .collect();
-            assert_eq!(heard, said, "in pieces of {piece}");
+            assert_eq!(received, sent, "in pieces of {piece}");
         }
     }
 

@@ -23,10 +23,10 @@ pub(super) fn start(
 ) -> Result<Pid, CommandOutcome> {
     let folder = work_folder(order)?;
     std::env::set_current_dir(folder.own_name()).map_err(|error| not_entered(order, &error))?;
-    let words = std::iter::once(&order.program).chain(&order.args);
+    let arguments = std::iter::once(&order.program).chain(&order.args);
     let spawn = ProcessSpawn {
         program: &order.program,
-        words: words.map(OsString::as_os_str).collect(),
+        arguments: arguments.map(OsString::as_os_str).collect(),
         environment: &environment,
         streams: [stdin.as_fd(), output, output],
         group: ProcessGroup::Own,

@@ -88,18 +88,18 @@ fn scan_again(evidence: OrphanEvidence<'_>, known: &BTreeSet<OrphanProcess>) -> 
     // A process that held the lock and is gone since holds nothing any more. This process may hold the lock of a job
     // whose supervisor it has just lost; it is no orphan.
     holders.retain(|pid| all.contains_key(pid) && *pid != getpid().as_raw_nonzero().get());
-    let mut ours = own(record.as_ref(), &all, &holders, evidence.adopted);
+    let mut proven = proven_processes(record.as_ref(), &all, &holders, evidence.adopted);
     let is_there = |orphan: &&OrphanProcess| {
         all.get(&orphan.pid)
             .is_some_and(|stat| stat.start == orphan.start)
     };
-    ours.extend(known.iter().filter(is_there).map(|orphan| orphan.pid));
-    if !ours.is_empty() {
+    proven.extend(known.iter().filter(is_there).map(|orphan| orphan.pid));
+    if !proven.is_empty() {
         let orphan = |pid: &i32| {
             let start = all.get(pid)?.start;
             Some(OrphanProcess { pid: *pid, start })
         };
-        return Ok(OrphanScan::Orphans(ours.iter().filter_map(orphan).collect()));
+        return Ok(OrphanScan::Orphans(proven.iter().filter_map(orphan).collect()));
     }
     Ok(match holders.first() {
         Some(pid) => OrphanScan::Unproven(format!(
@@ -166,13 +166,13 @@ fn signal(orphan: &OrphanProcess, signals: &[Signal]) {
     }
 }
 
-fn own(
+fn proven_processes(
     record: Option<&ProcessRecord>,
     all: &BTreeMap<i32, ProcessStat>,
     holders: &[i32],
     adopted: &[i32],
 ) -> BTreeSet<i32> {
-    let mut ours: BTreeSet<i32> = adopted
+    let mut proven: BTreeSet<i32> = adopted
         .iter()
         .copied()
         .filter(|pid| all.contains_key(pid))
@@ -183,22 +183,22 @@ fn own(
             .values()
             .filter(|stat| stat.start >= started)
             .filter(|stat| is_proven(record, stat, holders));
-        ours.extend(found.map(|stat| stat.pid));
+        proven.extend(found.map(|stat| stat.pid));
     }
     // Adds what descends from one of them. A parent is never younger than its child, so this ends.
     loop {
         let more: Vec<i32> = all
             .values()
-            .filter(|stat| ours.contains(&stat.parent) && !ours.contains(&stat.pid))
+            .filter(|stat| proven.contains(&stat.parent) && !proven.contains(&stat.pid))
             .map(|stat| stat.pid)
             .collect();
         if more.is_empty() {
             break;
         }
-        ours.extend(more);
+        proven.extend(more);
     }
-    ours.remove(&getpid().as_raw_nonzero().get());
-    ours
+    proven.remove(&getpid().as_raw_nonzero().get());
+    proven
 }
 
 fn is_proven(record: &ProcessRecord, stat: &ProcessStat, holders: &[i32]) -> bool {
@@ -210,16 +210,16 @@ fn is_proven(record: &ProcessRecord, stat: &ProcessStat, holders: &[i32]) -> boo
     }
     let session = record.supervisor.as_ref().map(|supervisor| supervisor.session);
     let group = record.command.as_ref().map(|command| command.group);
-    let in_its_company = session == Some(stat.session) || group == Some(stat.group);
-    in_its_company && holders.contains(&stat.pid)
+    let in_session_or_group = session == Some(stat.session) || group == Some(stat.group);
+    in_session_or_group && holders.contains(&stat.pid)
 }
 
 fn is_marked(pid: i32, mark: &str) -> bool {
     let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-    let wanted = format!("{MARK_VARIABLE}={mark}");
+    let variable_of_mark = format!("{MARK_VARIABLE}={mark}");
     environment
         .split(|byte| *byte == 0)
-        .any(|variable| variable == wanted.as_bytes())
+        .any(|variable| variable == variable_of_mark.as_bytes())
 }
 
 /// All processes that are alive and visible from here.
@@ -254,7 +254,7 @@ fn holders(lock: &Path) -> io::Result<Vec<i32>> {
 }
 
 fn command_line(pid: i32) -> String {
-    let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    let words = String::from_utf8_lossy(&words).replace('\0', " ");
-    words.trim().chars().take(80).collect()
+    let text = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text).replace('\0', " ");
+    text.trim().chars().take(80).collect()
 }

@@ -79,14 +79,14 @@ impl ProcessStat {
 fn parse(pid: i32, text: &str) -> Option<ProcessStat> {
     // The command's name stands in parentheses and may hold any of them.
     let after_name = &text[text.rfind(')')? + 1..];
-    let words: Vec<&str> = after_name.split_whitespace().collect();
+    let fields: Vec<&str> = after_name.split_whitespace().collect();
     Some(ProcessStat {
         pid,
-        is_dead: matches!(*words.first()?, "Z" | "X"),
-        parent: words.get(1)?.parse().ok()?,
-        group: words.get(2)?.parse().ok()?,
-        session: words.get(3)?.parse().ok()?,
-        start: words.get(19)?.parse().ok()?,
+        is_dead: matches!(*fields.first()?, "Z" | "X"),
+        parent: fields.get(1)?.parse().ok()?,
+        group: fields.get(2)?.parse().ok()?,
+        session: fields.get(3)?.parse().ok()?,
+        start: fields.get(19)?.parse().ok()?,
     })
 }
 

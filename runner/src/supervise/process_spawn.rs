@@ -26,7 +26,7 @@ pub(super) struct ProcessSpawn<'a> {
     /// A name without a slash is looked for on PATH.
     pub(super) program: &'a OsStr,
     /// The name that it sees as its own, and its arguments.
-    pub(super) words: Vec<&'a OsStr>,
+    pub(super) arguments: Vec<&'a OsStr>,
     /// If two variables have one name, the later counts.
     pub(super) environment: &'a [EnvironmentVariable],
     /// Standard input, output and errors.
@@ -45,16 +45,16 @@ pub(super) enum ProcessGroup {
 
 impl ProcessSpawn<'_> {
     pub(super) fn start(self) -> io::Result<Pid> {
-        let words: Vec<CString> = self
-            .words
+        let arguments: Vec<CString> = self
+            .arguments
             .iter()
-            .map(|word| text(word))
+            .map(|argument| text(argument))
             .collect::<Result<_, _>>()?;
         let pid = posix_spawnp(
             &text(self.program)?,
             &self.actions()?,
             &self.attributes()?,
-            &words,
+            &arguments,
             &variables(self.environment)?,
         )?;
         Pid::from_raw(pid.as_raw()).ok_or_else(|| io::Error::other("the system gave no process id"))
@@ -82,8 +82,8 @@ impl ProcessSpawn<'_> {
     }
 }
 
-fn text(word: &OsStr) -> Result<CString, NulError> {
-    CString::new(word.as_bytes())
+fn text(argument: &OsStr) -> Result<CString, NulError> {
+    CString::new(argument.as_bytes())
 }
 
 fn variables(environment: &[EnvironmentVariable]) -> Result<Vec<CString>, NulError> {

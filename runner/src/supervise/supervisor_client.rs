@@ -79,15 +79,15 @@ impl SupervisorProcess {
 impl SpareSupervisor {
     /// `environment`: its own; its command gets none of it.
     pub(crate) fn start(environment: &[EnvironmentVariable]) -> io::Result<SpareSupervisor> {
-        let (socket, theirs) = UnixStream::pair()?;
+        let (socket, other_end) = UnixStream::pair()?;
         socket.set_nonblocking(true)?;
         let null = File::options().write(true).open("/dev/null")?;
         let spawn = ProcessSpawn {
             // The very file that runs now, even if an upgrade has put another in its place.
             program: OsStr::new("/proc/self/exe"),
-            words: ["aq", "supervise"].map(OsStr::new).into(),
+            arguments: ["aq", "supervise"].map(OsStr::new).into(),
             environment,
-            streams: [theirs.as_fd(), null.as_fd(), null.as_fd()],
+            streams: [other_end.as_fd(), null.as_fd(), null.as_fd()],
             group: ProcessGroup::Inherited,
             // Until it can outlive them.
             blocked: BROADCAST_SIGNALS.into_iter().collect(),
@@ -159,11 +159,11 @@ impl SupervisorHandle {
 
     /// Gives an order. One that no longer finds the supervisor is without effect, as it has ended everything.
     pub(crate) fn end(&self, urgency: StopUrgency) {
-        let word = match urgency {
+        let message = match urgency {
             StopUrgency::Graceful => ControlMessage::End,
             StopUrgency::Immediate => ControlMessage::Kill,
         };
-        say(&self.socket, word);
+        send_message(&self.socket, message);
     }
 
     /// For whoever keeps the lease that the command runs under; it keeps no supervisor at work.
@@ -201,15 +201,15 @@ pub(crate) struct DeadlineUpdater(Weak<tokio::net::UnixStream>);
 impl DeadlineUpdater {
     pub(crate) fn update_deadlines(&self, ending: KillDeadlines) {
         if let Some(socket) = self.0.upgrade() {
-            say(&socket, ControlMessage::Deadlines(ending));
+            send_message(&socket, ControlMessage::Deadlines(ending));
         }
     }
 }
 
 /// A word is far smaller than any buffer: it is said as a whole or, to a supervisor that is gone or stuck, not at all.
-fn say(socket: &tokio::net::UnixStream, word: ControlMessage) {
+fn send_message(socket: &tokio::net::UnixStream, message: ControlMessage) {
     let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
-    let _ = rustix::net::send(socket, &word.bytes(), flags);
+    let _ = rustix::net::send(socket, &message.bytes(), flags);
 }
 
 async fn answer(socket: Arc<tokio::net::UnixStream>) -> io::Result<CommandOutcome> {

@@ -6,13 +6,13 @@ use crate::shadow::gate::{GateReport, GateVerdict};
 use crate::terminal::{ColorChoice, TextTable};
 
 pub(super) fn print(out: &mut impl Write, palette: ColorChoice, gate: &GateReport) -> io::Result<()> {
-    let word = match gate.verdict {
+    let verdict = match gate.verdict {
         GateVerdict::Promote => "promote",
         GateVerdict::Hold => "hold",
         GateVerdict::Inconclusive => "inconclusive",
     };
     let rate = |rate: Option<f64>| rate.map_or(String::from("no data"), |rate| format!("{rate:.4}"));
-    writeln!(out, "\n{} {}", palette.dim("gate      "), palette.bold(word))?;
+    writeln!(out, "\n{} {}", palette.dim("gate      "), palette.bold(verdict))?;
     for reason in &gate.reasons {
         writeln!(out, "           {reason}")?;
     }

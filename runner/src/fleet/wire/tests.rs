@@ -95,7 +95,11 @@ fn the_other_answers_are_read() {
     ] {
         for (answer, example) in answers::<StageAnswer>(id, status) {
             assert_eq!(answer.stage, example["stage"].as_str().unwrap(), "{id}");
-            assert!(stage_of_word(&answer.stage).is_some(), "{id}: {}", answer.stage);
+            assert!(
+                stage_of_wire_name(&answer.stage).is_some(),
+                "{id}: {}",
+                answer.stage
+            );
         }
     }
     for (answer, example) in answers::<ShadowClaimAnswer>("shadow.claim", "200") {
@@ -162,9 +166,9 @@ fn the_document_knows_the_stages_by_the_same_words() {
         .unwrap();
     assert_eq!(words.len(), Stage::ALL.len());
     for word in words {
-        assert!(stage_of_word(word.as_str().unwrap()).is_some(), "{word}");
+        assert!(stage_of_wire_name(word.as_str().unwrap()).is_some(), "{word}");
     }
-    assert_eq!(stage_of_word("inbox"), None);
+    assert_eq!(stage_of_wire_name("inbox"), None);
 }
 
 #[test]

@@ -244,7 +244,7 @@ fn a_line_of_verdicts_alone_is_understood() {
 #[test]
 fn what_a_log_names_can_neither_fill_the_memory_nor_steer_a_terminal() {
     let mut log = String::new();
-    for count in 0..WORDS_MAX * 2 {
+    for count in 0..NAMES_MAX * 2 {
         log += &line(
             "shadow-error",
             None,
@@ -262,7 +262,7 @@ fn what_a_log_names_can_neither_fill_the_memory_nor_steer_a_terminal() {
     let figures = figures(&log, 10);
     assert_eq!(
         (figures.errors.len(), figures.errors["(more)"]),
-        (WORDS_MAX + 1, WORDS_MAX as u64)
+        (NAMES_MAX + 1, NAMES_MAX as u64)
     );
     let kept = &figures.divergences[0];
     assert_eq!(kept.local_job.as_deref(), Some("\\u{1b}[2J"));
