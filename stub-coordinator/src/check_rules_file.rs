@@ -9,10 +9,10 @@ use thiserror::Error;
 use toml::Spanned;
 
 use crate::config::CoordinatorTable;
-use crate::ids::RuleId;
+use crate::contract::ids::RuleId;
+use crate::contract::name_hint::with_hint;
+use crate::contract::timestamp::UtcTimestamp;
 use crate::rules::{Rule, RuleEngine};
-use crate::signed_duration::with_hint;
-use crate::timestamp::UtcTimestamp;
 
 /// What is wrong with a file, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::clock::ClockKind;
-use crate::coordinator::access::Scope;
-use crate::ids::InvalidId;
+use crate::contract::ids::InvalidId;
+use crate::contract::scope::Scope;
 use crate::rules::{Rule, preset};
 use job::default_engine;
 pub use job::{JobEntry, NewJob};

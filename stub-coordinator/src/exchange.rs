@@ -18,11 +18,12 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
 use axum::http::{Response, header};
 
+use crate::contract::operation::{Operation, RouteMatch};
+use crate::contract::problem::Problem;
 use crate::faults::{ConnectionAction, ConnectionHandle, WireAnswer};
 use crate::journal::exchange_record::RequestArrival;
-use crate::operation::{Operation, RouteMatch};
 use crate::shared_stub::SharedStub;
-use crate::wire::{BorrowedJson, Problem};
+use crate::wire::BorrowedJson;
 use exchange_run::ExchangeRun;
 
 pub(crate) use read_request::{BODY_LIMIT, bearer, facts_of, http_date, read_body};

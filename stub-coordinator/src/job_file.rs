@@ -9,7 +9,8 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::config::NewJob;
-use crate::signed_duration::{SignedDuration, nearest};
+use crate::contract::name_hint::nearest;
+use crate::contract::signed_duration::SignedDuration;
 
 /// The largest job file.
 const FILE_LIMIT: u64 = 1_048_576;

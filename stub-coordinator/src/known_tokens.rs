@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::coordinator::access::Scope;
+use crate::contract::scope::Scope;
 use crate::shared_stub::SharedStub;
 
 #[derive(Clone)]

@@ -12,16 +12,14 @@ mod check_rules_file;
 mod clock;
 mod config;
 mod console;
+mod contract;
 mod control;
 mod coordinator;
 mod exchange;
 mod faults;
-mod ids;
 mod job_file;
 mod journal;
 mod known_tokens;
-mod match_fields;
-mod operation;
 mod operation_handler;
 mod origin_guard;
 mod queue_mirror;
@@ -31,13 +29,10 @@ mod scenario_file;
 mod self_check;
 mod server;
 mod shared_stub;
-mod signed_duration;
 mod state_file;
 mod stub;
 mod stub_identity;
 mod stub_report;
-mod timestamp;
-mod verification;
 mod wire;
 
 use std::sync::Arc;
@@ -51,11 +46,13 @@ pub use config::{
     ConfigError, ControlPlace, CoordinatorTable, DEFAULT_LEASE_MS, JobEntry, NewJob, SHORTEST_LEASE_MS,
     StubConfig, TokenGrant, UnknownFieldPolicy,
 };
-pub use coordinator::access::Scope;
-pub use ids::{InvalidId, RuleId};
+pub use contract::ids::{InvalidId, RuleId};
+pub use contract::scope::Scope;
+pub use contract::signed_duration::SignedDuration;
 pub use job_file::{JobFile, JobFileError, read_job_file};
 pub use journal::counters::StubCounters;
 pub use journal::exchange::{Exchange, ExchangeMatch, ExchangeOutcome, RecordedAnswer};
+pub use journal::verification::{Verdict, VerificationResult};
 pub use journal::{StubEvent, WaitError};
 pub use queue_mirror::MirrorError;
 pub use random_secrets::{draw_seed, draw_token};
@@ -68,12 +65,10 @@ pub use self_check::{FaultCheck, self_check};
 pub use server::FenceError;
 pub use server::control_port::control_beside;
 pub use shared_stub::{DueEvent, ResetScope};
-pub use signed_duration::SignedDuration;
 pub use state_file::StateFileError;
 pub use stub::{ClockError, FinishError, ImportError, RuleGuard, StartError, Stub};
 pub use stub_identity::StubIdentity;
 pub use stub_report::{JobState, LeaseState, QuarantineState, StubReport};
-pub use verification::{Verdict, VerificationResult};
 
 /// The OpenAPI document of the API, as it is served.
 pub const API_DOCUMENT: &str = operation_handler::DOCUMENT;

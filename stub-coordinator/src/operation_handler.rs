@@ -6,13 +6,15 @@ use axum::body::Bytes;
 use serde_json::json;
 
 use crate::clock::WakeGuard;
-use crate::coordinator::commands::{CommandOutcome, CommandReply, CoordinatorCommand, ExecutionMode};
+use crate::contract::execution_mode::ExecutionMode;
+use crate::contract::ids::EventKey;
+use crate::contract::operation::Operation;
+use crate::contract::problem::Problem;
+use crate::coordinator::commands::{CommandOutcome, CommandReply, CoordinatorCommand};
 use crate::coordinator::idempotency_cache::IdempotentRequest;
 use crate::faults::{JSON, WireAnswer};
-use crate::ids::EventKey;
-use crate::operation::Operation;
 use crate::shared_stub::SharedStub;
-use crate::wire::{BorrowedJson, Problem, QueryParameters, claim_wait_ms, encode, problem_of, read_command};
+use crate::wire::{BorrowedJson, QueryParameters, claim_wait_ms, encode, problem_of, read_command};
 
 /// The API's own description, served as it is checked in.
 pub(crate) const DOCUMENT: &str = include_str!("../../docs/coordinator-api.json");

@@ -18,11 +18,11 @@ use axum::http::{HeaderMap, HeaderName, Method, Request, Response, header};
 use tower::util::{Either, Oneshot};
 use tower::{Layer, Service, ServiceExt};
 
+use crate::contract::problem::Problem;
 use crate::exchange::{bearer, http_date};
 use crate::faults::WireAnswer;
 use crate::known_tokens::KnownTokens;
 use crate::shared_stub::SharedStub;
-use crate::wire::Problem;
 
 /// The guard of one connection.
 #[derive(Clone)]

@@ -17,9 +17,8 @@ use rustix::io::Errno;
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::coordinator::commands::{
-    CommandRefusal, CoordinatorCommand, ExecutionMode, JobNaming, JobSubmission,
-};
+use crate::contract::execution_mode::ExecutionMode;
+use crate::coordinator::commands::{CommandRefusal, CoordinatorCommand, JobNaming, JobSubmission};
 use crate::job_file::read_job_file;
 use crate::shared_stub::SharedStub;
 

@@ -11,15 +11,16 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, watch};
 
 use crate::clock::{Clock, ClockKind};
-use crate::coordinator::commands::{CommandOutcome, CoordinatorCommand, ExecutionMode};
+use crate::contract::execution_mode::ExecutionMode;
+use crate::contract::ids::RuleId;
+use crate::contract::timestamp::UtcTimestamp;
+use crate::coordinator::commands::{CommandOutcome, CoordinatorCommand};
 use crate::coordinator::idempotency_cache::IdempotentRequest;
 use crate::coordinator::saved_state::{SavedState, SavedStateError};
 use crate::coordinator::{Coordinator, CoordinatorSetup};
-use crate::ids::RuleId;
 use crate::journal::Journal;
 use crate::rules::{Fault, GateRegistry, Rule, RuleEngine, RuleError, RuleStatus};
 use crate::state_file::{StateFile, StateFileError};
-use crate::timestamp::UtcTimestamp;
 
 pub(crate) struct SharedStub {
     /// What this one is told apart by from every other stub, and from itself before its last start.

@@ -6,14 +6,14 @@
 
 mod borrowed_json;
 mod encode_reply;
-mod problem;
 mod read_command;
+mod refusal_problem;
 mod request_fields;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use borrowed_json::BorrowedJson;
 pub(crate) use encode_reply::{encode, job_value};
-pub(crate) use problem::{Problem, problem_of};
 pub(crate) use read_command::{claim_wait_ms, read_command};
+pub(crate) use refusal_problem::problem_of;
 pub(crate) use request_fields::{BodyFields, QueryParameters};

@@ -7,19 +7,20 @@
 #![expect(
     dead_code,
     unused_imports,
+    unused_macros,
     reason = "a measurement uses a part of the state machine, and none of its tests"
 )]
 
-#[path = "../../src/coordinator/mod.rs"]
-mod coordinator;
-#[path = "../../src/ids.rs"]
-mod ids;
-#[path = "../../src/timestamp.rs"]
-mod timestamp;
+#[path = "../../src"]
+mod product {
+    pub(crate) mod contract;
+    pub(crate) mod coordinator;
+}
 mod workload;
 
 use std::time::{Duration, Instant};
 
+use product::{contract, coordinator};
 use workload::{Shape, Work, Workload};
 
 const SMALL: usize = 1_000;

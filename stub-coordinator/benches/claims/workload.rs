@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::coordinator::commands::{
-    CommandReply, CoordinatorCommand, ExecutionMode, JobNaming, JobSubmission,
-};
-use crate::coordinator::job::{JobSpec, Stage};
+use crate::contract::execution_mode::ExecutionMode;
+use crate::contract::ids::{Capability, FactoryId, JobId, LockName};
+use crate::contract::stage::Stage;
+use crate::contract::timestamp::UtcTimestamp;
+use crate::coordinator::commands::{CommandReply, CoordinatorCommand, JobNaming, JobSubmission};
+use crate::coordinator::job::JobSpec;
 use crate::coordinator::lease::LeaseHolder;
 use crate::coordinator::{Coordinator, CoordinatorSetup};
-use crate::ids::{Capability, FactoryId, JobId, LockName};
-use crate::timestamp::UtcTimestamp;
 
 /// How many different factories ask, each with capabilities of its own.
 const FACTORIES: usize = 8;

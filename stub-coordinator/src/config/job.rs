@@ -8,8 +8,8 @@ use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::ConfigError;
+use crate::contract::ids::{Capability, JobId, LockName};
 use crate::coordinator::job::JobSpec;
-use crate::ids::{Capability, JobId, LockName};
 
 /// A job to be put in the queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

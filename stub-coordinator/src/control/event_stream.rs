@@ -28,8 +28,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::{asked, problem};
+use crate::contract::signed_duration::SignedDuration;
 use crate::shared_stub::SharedStub;
-use crate::signed_duration::SignedDuration;
 use event_feed::EventFeed;
 
 /// How often a subscriber is told what is new; what happens in between is told at once.

@@ -13,10 +13,10 @@ use serde_json::json;
 
 use super::verify_and_explain::known;
 use super::{asked, document, problem, read};
+use crate::contract::signed_duration::SignedDuration;
 use crate::journal::WaitError;
 use crate::journal::exchange::ExchangeMatch;
 use crate::shared_stub::{SharedStub, StubAddresses};
-use crate::signed_duration::SignedDuration;
 use crate::stub_identity::StubIdentity;
 
 /// The longest that a question waits for its answer.

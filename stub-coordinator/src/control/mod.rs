@@ -22,9 +22,9 @@ use axum::routing::{any, delete, get, post};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::contract::name_hint::with_hint;
 use crate::known_tokens::KnownTokens;
 use crate::shared_stub::SharedStub;
-use crate::signed_duration::with_hint;
 pub(crate) use control_auth::discount;
 
 /// The routes under `/_stub/`: open where nobody has a token, else for those who administer.

@@ -11,10 +11,10 @@ use serde_json::json;
 
 use super::{document, named, problem, read};
 use crate::clock::ClockKind;
-use crate::ids::{RuleId, is_id};
+use crate::contract::ids::{RuleId, is_id};
+use crate::contract::signed_duration::SignedDuration;
 use crate::rules::{self, PRESETS, Rule, RuleError};
 use crate::shared_stub::{ResetScope, SharedStub};
-use crate::signed_duration::SignedDuration;
 
 type StubExtractor = State<Arc<SharedStub>>;
 

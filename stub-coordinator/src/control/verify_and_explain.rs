@@ -10,12 +10,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{document, problem, read};
+use crate::contract::operation::{Operation, RouteMatch};
+use crate::contract::timestamp::UtcTimestamp;
 use crate::exchange::facts_of;
 use crate::journal::exchange::ExchangeMatch;
-use crate::operation::{Operation, RouteMatch};
 use crate::rules::{RequestFacts, RuleEngine};
 use crate::shared_stub::SharedStub;
-use crate::timestamp::UtcTimestamp;
 use crate::wire::BorrowedJson;
 
 type StubExtractor = State<Arc<SharedStub>>;

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use super::Coordinator;
 use super::commands::{CommandRefusal, CommandReply};
 use super::eligibility_index::JobAvailability;
-use super::job::{JobRecord, Stage};
+use super::job::JobRecord;
 use super::lease::{Lease, LeaseEnd, LeaseHolder, LeaseNumber, PastLease};
-use crate::ids::{Capability, FactoryId, JobId};
-use crate::timestamp::UtcTimestamp;
+use crate::contract::ids::{Capability, FactoryId, JobId};
+use crate::contract::stage::Stage;
+use crate::contract::timestamp::UtcTimestamp;
 
 impl Coordinator {
     /// The job that a claim with these capabilities is given now (C-3).

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::digest::Digest;
-use super::job::{JobRecord, JobSpec, Stage};
+use super::job::{JobRecord, JobSpec};
 use super::lease::{Lease, LeaseHolder};
-use crate::ids::{Capability, FactoryId, JobId, LeaseId};
-use crate::timestamp::UtcTimestamp;
+use crate::contract::ids::{Capability, FactoryId, JobId, LeaseId};
+use crate::contract::stage::Stage;
+use crate::contract::timestamp::UtcTimestamp;
 
 /// One operation with what it was given.
 #[derive(Debug, Clone)]
@@ -97,7 +98,7 @@ pub(crate) enum CommandReply {
     Enrolled {
         factory: FactoryId,
         token: String,
-        scopes: Vec<super::access::Scope>,
+        scopes: Vec<crate::contract::scope::Scope>,
         heartbeat_ms: u64,
     },
     Noted {
@@ -134,7 +135,7 @@ pub(crate) enum CommandReply {
 pub(crate) enum CommandRefusal {
     Unauthenticated,
     InvalidEnrolToken,
-    InsufficientScope(super::access::Scope),
+    InsufficientScope(crate::contract::scope::Scope),
     UnknownJob(JobId),
     UnknownLease(LeaseId),
     UnknownFactory(FactoryId),
@@ -152,31 +153,6 @@ pub(crate) enum CommandRefusal {
     JobBytesExhausted {
         limit: usize,
     },
-}
-
-/// How a command is to be carried out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum ExecutionMode {
-    #[default]
-    Honest,
-    /// On a copy that is thrown away: the answer of a commit that never was.
-    WithoutCommit,
-    Dishonest(SemanticFault),
-}
-
-/// Ways in which a coordinator can break its word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SemanticFault {
-    /// A claim is given a job that is leased already.
-    DoubleGrant,
-    /// A claim's fencing token does not rise.
-    TokenRegress,
-    /// A reading operation shows the state of an earlier time.
-    StaleRead,
-    /// A dry run claims for real.
-    DryRunGrants,
-    /// A shadow report moves the real job.
-    LeakyShadow,
 }
 
 /// What a command led to, and the evidence of it, all taken in one critical section.

@@ -9,7 +9,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::job_queue::{PartitionChange, PartitionNumber, Queue, QueuePosition};
-use crate::ids::{Capability, JobId, LockName};
+use crate::contract::ids::{Capability, JobId, LockName};
 
 /// Which jobs are out of the question, besides those that need too much.
 pub(super) struct JobAvailability<'a> {

@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::Coordinator;
-use super::access::Scope;
 use super::commands::{CommandRefusal, CommandReply, EnrolmentRequest};
 use super::digest::Digest;
-use crate::ids::{Capability, FactoryId, JobId, LeaseId};
-use crate::timestamp::UtcTimestamp;
+use crate::contract::ids::{Capability, FactoryId, JobId, LeaseId};
+use crate::contract::scope::Scope;
+use crate::contract::timestamp::UtcTimestamp;
 
 /// The most factories that are known at a time.
 const FACTORY_LIMIT: usize = 100_000;

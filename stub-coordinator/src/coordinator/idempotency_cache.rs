@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::commands::CommandReply;
 use super::digest::Digest;
-use crate::ids::EventKey;
+use crate::contract::ids::EventKey;
 
 /// A request as far as repeating it goes: who sent it under which key, and what exactly was sent.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]

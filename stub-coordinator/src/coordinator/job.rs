@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::digest::Digest;
 use super::lease::PastLease;
-use crate::ids::{Capability, FactoryId, JobId, LeaseId, LockName};
-use crate::timestamp::UtcTimestamp;
+use crate::contract::ids::{Capability, FactoryId, JobId, LeaseId, LockName};
+use crate::contract::stage::Stage;
+use crate::contract::timestamp::UtcTimestamp;
 
 /// What was handed in; it never changes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -34,56 +35,6 @@ impl JobSpec {
     pub(crate) fn needs(&self) -> BTreeSet<Capability> {
         let engine = Capability::parse(&format!("engine:{}", self.engine)).ok();
         self.caps.iter().cloned().chain(engine).collect()
-    }
-}
-
-/// Where a job stands. The order is the order of the work (C-8).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Stage {
-    Queued,
-    Building,
-    Testing,
-    Review,
-    Shipped,
-    Failed,
-    Quarantined,
-}
-
-impl Stage {
-    pub(crate) const ALL: [Stage; 7] = [
-        Stage::Queued,
-        Stage::Building,
-        Stage::Testing,
-        Stage::Review,
-        Stage::Shipped,
-        Stage::Failed,
-        Stage::Quarantined,
-    ];
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Stage::Queued => "queued",
-            Stage::Building => "building",
-            Stage::Testing => "testing",
-            Stage::Review => "review",
-            Stage::Shipped => "shipped",
-            Stage::Failed => "failed",
-            Stage::Quarantined => "quarantined",
-        }
-    }
-
-    pub(crate) fn parse(text: &str) -> Option<Stage> {
-        Stage::ALL.into_iter().find(|stage| stage.name() == text)
-    }
-
-    pub(crate) fn is_final(self) -> bool {
-        matches!(self, Stage::Shipped | Stage::Failed | Stage::Quarantined)
-    }
-
-    /// Whether a report may lead from here to `next` (C-8): forward, over skipped stages too, never on from an end.
-    pub(crate) fn leads_to(self, next: Stage) -> bool {
-        !self.is_final() && next > self
     }
 }
 
@@ -162,31 +113,5 @@ impl JobRecord {
             &self.last_lease,
             &self.quarantines,
         ))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn c8_stages_lead_forward_and_final_ones_nowhere() {
-        assert!(Stage::Building.leads_to(Stage::Testing));
-        assert!(Stage::Building.leads_to(Stage::Failed));
-        assert!(Stage::Review.leads_to(Stage::Shipped));
-        assert!(!Stage::Testing.leads_to(Stage::Building));
-        assert!(!Stage::Building.leads_to(Stage::Queued));
-        for last in [Stage::Shipped, Stage::Failed, Stage::Quarantined] {
-            for next in Stage::ALL {
-                assert!(!last.leads_to(next), "{last:?} to {next:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn every_stage_is_read_back_by_its_name() {
-        for stage in Stage::ALL {
-            assert_eq!(Stage::parse(stage.name()), Some(stage));
-        }
     }
 }

@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use super::job::JobRecord;
-use crate::ids::{Capability, JobId, LockName};
+use crate::contract::ids::{Capability, JobId, LockName};
 
 /// How many changes are kept for those who look; who is further behind looks at all lines again.
 const CHANGE_LIMIT: usize = 8_192;

@@ -5,8 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{FactoryId, JobId, LeaseId};
-use crate::timestamp::UtcTimestamp;
+use crate::contract::ids::{FactoryId, JobId, LeaseId};
+use crate::contract::timestamp::UtcTimestamp;
 
 /// The ordinal of a lease among all ever granted; its name is made from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -25,14 +25,16 @@ mod tests;
 
 use std::collections::HashMap;
 
-use access::{AccessControl, OperationPermission, Scope};
-use commands::{CommandOutcome, CommandRefusal, CommandReply, CoordinatorCommand, ExecutionMode};
+use access::AccessControl;
+use commands::{CommandOutcome, CommandRefusal, CommandReply, CoordinatorCommand};
 use digest::Digest;
 use eligibility_index::EligibilityCache;
 use idempotency_cache::{CacheLookup, IdempotentRequest};
 pub(crate) use real_state::{ExpiredLease, RealState};
 
-use crate::timestamp::UtcTimestamp;
+use crate::contract::execution_mode::ExecutionMode;
+use crate::contract::scope::{OperationPermission, Scope};
+use crate::contract::timestamp::UtcTimestamp;
 
 /// For how many sets of capabilities it is kept at hand which job a claim is given.
 const ELIGIBILITY_INDEX_LIMIT: usize = 64;

@@ -9,11 +9,12 @@ use super::commands::CommandReply;
 use super::digest::Digest;
 use super::enrol_and_heartbeat::Factory;
 use super::idempotency_cache::{IdempotencyCache, IdempotentRequest};
-use super::job::{JobRecord, Stage};
+use super::job::JobRecord;
 use super::job_queue::Queue;
 use super::lease::{Lease, LeaseEnd, LeaseNumber, PastLease};
-use crate::ids::{FactoryId, JobId, LockName};
-use crate::timestamp::UtcTimestamp;
+use crate::contract::ids::{FactoryId, JobId, LockName};
+use crate::contract::stage::Stage;
+use crate::contract::timestamp::UtcTimestamp;
 
 #[derive(Debug, Clone)]
 pub(crate) struct RealState {

@@ -2,10 +2,11 @@
 
 use super::Coordinator;
 use super::commands::{CommandRefusal, CommandReply, QuarantineRequest};
-use super::job::{JobRecord, QuarantineRecord, Stage};
+use super::job::{JobRecord, QuarantineRecord};
 use super::lease::{LeaseEnd, LeaseHolder, LeaseNumber, PastLease};
-use crate::ids::JobId;
-use crate::timestamp::UtcTimestamp;
+use crate::contract::ids::JobId;
+use crate::contract::stage::Stage;
+use crate::contract::timestamp::UtcTimestamp;
 
 /// The most quarantine records kept on one job; later ones are answered and not kept, as are those without room.
 const RECORD_LIMIT: usize = 1_000;

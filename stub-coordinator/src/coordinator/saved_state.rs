@@ -11,11 +11,12 @@ use super::commands::CommandReply;
 use super::digest::Digest;
 use super::enrol_and_heartbeat::Factory;
 use super::idempotency_cache::IdempotentRequest;
-use super::job::{JobRecord, JobSpec, QuarantineRecord, Stage};
+use super::job::{JobRecord, JobSpec, QuarantineRecord};
 use super::lease::{Lease, PastLease};
 use super::{Coordinator, CoordinatorSetup};
-use crate::ids::{FactoryId, JobId};
-use crate::timestamp::UtcTimestamp;
+use crate::contract::ids::{FactoryId, JobId};
+use crate::contract::stage::Stage;
+use crate::contract::timestamp::UtcTimestamp;
 
 /// The form of the document; another one is not read.
 const FORMAT: u32 = 1;

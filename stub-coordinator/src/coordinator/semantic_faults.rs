@@ -6,10 +6,11 @@
 use std::collections::BTreeSet;
 
 use super::Coordinator;
-use super::commands::{CommandRefusal, CommandReply, CoordinatorCommand, SemanticFault};
+use super::commands::{CommandRefusal, CommandReply, CoordinatorCommand};
 use super::job::JobRecord;
-use crate::ids::{Capability, FactoryId};
-use crate::timestamp::UtcTimestamp;
+use crate::contract::execution_mode::SemanticFault;
+use crate::contract::ids::{Capability, FactoryId};
+use crate::contract::timestamp::UtcTimestamp;
 
 impl Coordinator {
     /// Carries the command out with the lie where the lie applies to it, honestly where it does not.

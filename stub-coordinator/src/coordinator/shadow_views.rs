@@ -6,9 +6,10 @@ use std::collections::{BTreeSet, HashMap};
 use super::Coordinator;
 use super::commands::{CommandRefusal, CommandReply};
 use super::eligibility_index::{EligibilityCache, JobAvailability};
-use super::job::{JobRecord, Stage};
+use super::job::JobRecord;
 use super::job_queue::{PartitionChange, Queue, QueuePosition};
-use crate::ids::{Capability, FactoryId, JobId, LockName};
+use crate::contract::ids::{Capability, FactoryId, JobId, LockName};
+use crate::contract::stage::Stage;
 
 /// The most factories whose views are kept; the least recently used goes.
 const VIEW_LIMIT: usize = 4_096;

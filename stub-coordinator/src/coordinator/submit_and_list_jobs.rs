@@ -5,9 +5,10 @@ use std::sync::Arc;
 use super::Coordinator;
 use super::commands::{CommandRefusal, CommandReply, CoordinatorCommand, JobNaming, JobSubmission};
 use super::digest::Digest;
-use super::job::{JobRecord, JobSpec, Stage};
-use crate::ids::JobId;
-use crate::timestamp::UtcTimestamp;
+use super::job::{JobRecord, JobSpec};
+use crate::contract::ids::JobId;
+use crate::contract::stage::Stage;
+use crate::contract::timestamp::UtcTimestamp;
 
 /// The most jobs that are held at a time.
 const JOB_LIMIT: usize = 1_000_000;

@@ -7,20 +7,20 @@ use axum::http::{Response, header};
 
 use super::read_request;
 use crate::clock::WakeGuard;
-use crate::coordinator::commands::ExecutionMode;
+use crate::contract::execution_mode::ExecutionMode;
+use crate::contract::ids::JobId;
+use crate::contract::operation::Operation;
+use crate::contract::problem::Problem;
 use crate::faults::{
     ConnectionAction, ConnectionHandle, FaultContext, HandlerPlan, HoldOutcome, WireAnswer,
     delays_before_handler, handling, hold, is_semantic_fault, spoil,
 };
-use crate::ids::JobId;
 use crate::journal::exchange::ExchangeOutcome;
 use crate::journal::exchange_record::BorrowedAnswer;
 use crate::journal::{ExchangeEnd, OpenExchange};
-use crate::operation::Operation;
 use crate::operation_handler::{self, HandledCall, OperationCall, refused};
 use crate::rules::{Fault, FiredRule};
 use crate::shared_stub::SharedStub;
-use crate::wire::Problem;
 
 /// One exchange under way.
 pub(super) struct ExchangeRun<'a> {

@@ -12,14 +12,15 @@ use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use serde_json::Value;
 
 use super::poll_immediately;
-use crate::coordinator::access::Scope;
-use crate::ids::JobId;
-use crate::operation::Operation;
+use crate::contract::ids::JobId;
+use crate::contract::operation::Operation;
+use crate::contract::problem::Problem;
+use crate::contract::scope::Scope;
+use crate::contract::timestamp::UtcTimestamp;
 use crate::operation_handler::OperationCall;
 use crate::rules::RequestFacts;
 use crate::shared_stub::SharedStub;
-use crate::timestamp::UtcTimestamp;
-use crate::wire::{BorrowedJson, Problem, job_value};
+use crate::wire::{BorrowedJson, job_value};
 
 /// The largest body that is taken.
 pub(crate) const BODY_LIMIT: usize = 1_048_576;

@@ -11,11 +11,11 @@ use super::dribble_and_truncate::DribbleBody;
 use super::malformed_answers::malformed;
 use super::sample_answers;
 use super::wire_answer::WireAnswer;
-use crate::operation::Operation;
+use crate::contract::operation::Operation;
+use crate::contract::problem::Problem;
+use crate::contract::signed_duration::SignedDuration;
+use crate::contract::timestamp::UtcTimestamp;
 use crate::rules::{DivergeFault, Fault, StatusFault};
-use crate::signed_duration::SignedDuration;
-use crate::timestamp::UtcTimestamp;
-use crate::wire::Problem;
 
 /// What goes over the wire in the end.
 pub(crate) struct FaultyAnswer {

@@ -1,7 +1,7 @@
 //! What a fault asks of the handler: not to run, to run, to rehearse, or to lie.
 
-use crate::coordinator::commands::{ExecutionMode, SemanticFault};
-use crate::operation::Operation;
+use crate::contract::execution_mode::{ExecutionMode, SemanticFault};
+use crate::contract::operation::Operation;
 use crate::rules::{Fault, FaultPhase};
 
 /// Whether and how the operation is carried out.

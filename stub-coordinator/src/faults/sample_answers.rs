@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::operation::Operation;
-use crate::timestamp::UtcTimestamp;
+use crate::contract::operation::Operation;
+use crate::contract::timestamp::UtcTimestamp;
 
 /// A job's name that nobody submitted.
 pub(super) const UNKNOWN_JOB: &str = "rotate-signing-keys";

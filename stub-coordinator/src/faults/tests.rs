@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::delay_gate_hang::length;
+use crate::contract::signed_duration::SignedDuration;
 use crate::rules::DelayDistribution;
-use crate::signed_duration::SignedDuration;
 
 fn span(text: &str) -> SignedDuration {
     SignedDuration::parse(text).expect("a span")

@@ -4,7 +4,7 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::Value;
 
-use crate::wire::Problem;
+use crate::contract::problem::Problem;
 
 pub(crate) const JSON: &str = "application/json";
 const PROBLEM: &str = "application/problem+json";

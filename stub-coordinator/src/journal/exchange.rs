@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::match_fields::{about, all_match};
+use crate::contract::match_fields::{all_match, match_fields};
 
 /// One request and what came of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -84,7 +84,7 @@ pub enum ExchangeOutcome {
     AbortedByClient,
 }
 
-about! {
+match_fields! {
     /// Which exchanges are meant; all that is given has to hold.
     pub struct ExchangeMatch {
         /// The operation.
@@ -111,6 +111,6 @@ impl ExchangeMatch {
     /// The same of what it says about operation, factory, job, stage and lease.
     pub(super) fn fits(&self, operation: Option<&str>, about: [Option<&str>; 4]) -> bool {
         let is_operation = self.operation.is_none() || self.operation.as_deref() == operation;
-        is_operation && all_match(self.about(), about)
+        is_operation && all_match(self.match_values(), about)
     }
 }

@@ -10,7 +10,7 @@ use axum::http::HeaderMap;
 
 use super::exchange::{Exchange, ExchangeMatch, ExchangeOutcome, RecordedAnswer};
 use super::field_buffer::{ExchangeField, FieldBuffer};
-use crate::timestamp::UtcTimestamp;
+use crate::contract::timestamp::UtcTimestamp;
 
 /// A request as it arrives.
 #[derive(Debug)]

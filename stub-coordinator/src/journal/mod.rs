@@ -12,6 +12,7 @@ mod store;
 pub(crate) mod tail;
 #[cfg(test)]
 pub(crate) mod tests;
+pub(crate) mod verification;
 
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard};

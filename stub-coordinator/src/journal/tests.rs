@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use axum::http::{HeaderMap, HeaderValue};
 
 use super::*;
-use crate::timestamp::UtcTimestamp;
+use crate::contract::timestamp::UtcTimestamp;
 
 static NOTED: LazyLock<HeaderMap> = LazyLock::new(|| {
     [("x-note", "a: b"), ("authorization", "Bearer secret")]

@@ -5,9 +5,9 @@ use serde::Serialize;
 use super::firing_decision::NotFiredReason;
 use super::{ArmedRule, Fault, RuleEngine};
 use super::{FaultPhase, RequestFacts};
-use crate::ids::RuleId;
-use crate::operation::Operation;
-use crate::timestamp::UtcTimestamp;
+use crate::contract::ids::RuleId;
+use crate::contract::operation::Operation;
+use crate::contract::timestamp::UtcTimestamp;
 
 /// What one armed rule has to do with a request.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -76,7 +76,7 @@ fn in_words(
             format!("`{}` can't happen to `{}`", rule.fault.kind(), operation.name())
         }
         NotFiredReason::Field(field) => {
-            let wanted = rule.matching.fields().into_iter().zip(facts.about());
+            let wanted = rule.matching.fields().into_iter().zip(facts.match_values());
             let named = wanted.map(|((_, name, wanted), said)| (name, wanted.unwrap_or_default(), said));
             let (_, wanted, said) = named
                 .into_iter()

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::signed_duration::SignedDuration;
+use crate::contract::signed_duration::SignedDuration;
 
 /// What goes wrong.
 #[derive(Debug, Clone, PartialEq)]

@@ -8,7 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 use super::fault::{DelayDistribution, DivergeFault, Fault, MalformedFault, SequenceEnd, StatusFault};
-use crate::signed_duration::{SignedDuration, nearest};
+use crate::contract::name_hint::nearest;
+use crate::contract::signed_duration::SignedDuration;
 
 impl<'de> Deserialize<'de> for Fault {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

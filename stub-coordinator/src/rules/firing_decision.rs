@@ -1,8 +1,8 @@
 //! Whether a rule fires on a request, and if not, why: one judgement for the deciding and for the explaining.
 
 use super::{ArmedRule, RequestFacts, draw, validate_rule};
-use crate::operation::Operation;
-use crate::timestamp::UtcTimestamp;
+use crate::contract::operation::Operation;
+use crate::contract::timestamp::UtcTimestamp;
 
 /// Why a rule does not fire on a request.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -38,7 +38,7 @@ impl ArmedRule {
         }
         let wanted = self.rule.matching.fields().into_iter();
         wanted
-            .zip(facts.about())
+            .zip(facts.match_values())
             .find(|((_, _, wanted), said)| wanted.is_some() && wanted != said)
             .map(|((_, field, _), _)| NotFiredReason::Field(field))
     }

@@ -28,9 +28,9 @@ pub use preset::{PRESETS, preset};
 pub use rule::{FaultPhase, FiringCondition, Rule, RuleMatch};
 pub use validate_rule::RuleError;
 
-use crate::ids::RuleId;
-use crate::operation::{MatchField, Operation};
-use crate::timestamp::UtcTimestamp;
+use crate::contract::ids::RuleId;
+use crate::contract::operation::{MatchField, Operation};
+use crate::contract::timestamp::UtcTimestamp;
 
 /// The most rules that are armed at a time.
 const RULE_LIMIT: usize = 1_000;
@@ -46,7 +46,7 @@ pub(crate) struct RequestFacts<'a> {
 
 impl<'a> RequestFacts<'a> {
     /// In the order factory, job, stage, lease.
-    fn about(&self) -> [Option<&'a str>; 4] {
+    fn match_values(&self) -> [Option<&'a str>; 4] {
         [self.factory, self.job, self.stage, self.lease]
     }
 }

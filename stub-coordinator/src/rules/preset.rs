@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::fault::{DelayDistribution, DivergeFault, Fault, StatusFault};
 use super::rule::{FiringCondition, Rule};
-use crate::signed_duration::{SignedDuration, nearest};
+use crate::contract::name_hint::nearest;
+use crate::contract::signed_duration::SignedDuration;
 
 /// The names of all presets, each with what it shows.
 pub const PRESETS: [(&str, &str); 11] = [

@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::fault::Fault;
-use crate::match_fields::about;
-use crate::signed_duration::SignedDuration;
+use crate::contract::match_fields::match_fields;
+use crate::contract::signed_duration::SignedDuration;
 
 /// One piece of scripted misbehaviour.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -31,7 +31,7 @@ pub struct Rule {
     pub fault: Fault,
 }
 
-about! {
+match_fields! {
     /// What a request has to say for a rule to match it; all that is given has to hold.
     pub struct RuleMatch {}
 }

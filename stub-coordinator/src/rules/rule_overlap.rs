@@ -6,13 +6,13 @@ use super::fault::Fault;
 use super::rule::{Rule, RuleMatch};
 use super::validate_rule::goes_with;
 use super::{ArmedRule, FiringCondition, MatchField, Operation};
-use crate::ids::RuleId;
-use crate::match_fields::all_match;
+use crate::contract::ids::RuleId;
+use crate::contract::match_fields::all_match;
 
 impl RuleMatch {
     /// What it asks for, each with its name.
     pub(super) fn fields(&self) -> [(MatchField, &'static str, Option<&str>); 4] {
-        let [factory, job, stage, lease] = self.about();
+        let [factory, job, stage, lease] = self.match_values();
         [
             (MatchField::Factory, "factory", factory),
             (MatchField::Job, "job", job),
@@ -90,10 +90,10 @@ fn fires_always(rule: &Rule) -> bool {
 
 /// Whether all that holds for `other` holds for this as well.
 fn asks_no_more(this: &RuleMatch, other: &RuleMatch) -> bool {
-    all_match(this.about(), other.about())
+    all_match(this.match_values(), other.match_values())
 }
 
 fn can_both_hold(this: &RuleMatch, other: &RuleMatch) -> bool {
-    let mut pairs = this.about().into_iter().zip(other.about());
+    let mut pairs = this.match_values().into_iter().zip(other.match_values());
     pairs.all(|(this, other)| this.is_none() || other.is_none() || this == other)
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::signed_duration::SignedDuration;
+use crate::contract::signed_duration::SignedDuration;
 
 const NOW: UtcTimestamp = UtcTimestamp::MANUAL_START;
 

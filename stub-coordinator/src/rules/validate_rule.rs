@@ -6,11 +6,12 @@ use thiserror::Error;
 use super::fault::{DelayDistribution, DivergeFault, Fault, SequenceEnd};
 use super::rule::{FaultPhase, Rule};
 use super::rule_overlap;
-use crate::coordinator::job::Stage;
-use crate::ids::{RuleId, is_id};
-use crate::operation::{MatchField, Operation};
-use crate::signed_duration::{SignedDuration, nearest};
-use crate::wire::Problem;
+use crate::contract::ids::{RuleId, is_id};
+use crate::contract::name_hint::nearest;
+use crate::contract::operation::{MatchField, Operation};
+use crate::contract::problem::Problem;
+use crate::contract::signed_duration::SignedDuration;
+use crate::contract::stage::Stage;
 
 /// The most steps of a sequence.
 const SEQUENCE_LIMIT: usize = 1_000;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::FaultCase;
 use crate::clock::ClockKind;
 use crate::config::{NewJob, StubConfig};
-use crate::ids::RuleId;
+use crate::contract::ids::RuleId;
 use crate::journal::exchange::{Exchange, ExchangeMatch};
 use crate::rules::Rule;
 use crate::stub::Stub;

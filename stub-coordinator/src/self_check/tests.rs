@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::contract::timestamp::UtcTimestamp;
 use crate::rules::{Fault, RuleEngine};
-use crate::timestamp::UtcTimestamp;
 
 /// What a stub shows that lacks the fault: the rule is armed and fires, and does nothing.
 fn left_out(case: &FaultCase) -> Result<ProbeResult, String> {

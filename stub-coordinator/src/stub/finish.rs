@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::ids::RuleId;
+use crate::contract::ids::RuleId;
 use crate::journal::exchange::Exchange;
 use crate::rules::{Fault, Rule, RuleStatus};
 use crate::stub::Stub;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::ids::RuleId;
+use crate::contract::ids::RuleId;
 use crate::rules::{Rule, RuleError};
 use crate::shared_stub::SharedStub;
 

@@ -9,8 +9,8 @@ use thiserror::Error;
 
 use super::{RuleGuard, Stub};
 use crate::clock::ClockKind;
+use crate::contract::ids::RuleId;
 use crate::coordinator::saved_state::SavedState;
-use crate::ids::RuleId;
 use crate::rules::{Rule, RuleError, RuleStatus};
 use crate::shared_stub::{DueEvent, ResetScope, SharedStub};
 

@@ -7,10 +7,9 @@ use thiserror::Error;
 
 use crate::clock::Clock;
 use crate::config::{ConfigError, NewJob, SHORTEST_LEASE_MS, StubConfig, TokenGrant, UnknownFieldPolicy};
+use crate::contract::execution_mode::ExecutionMode;
 use crate::coordinator::CoordinatorSetup;
-use crate::coordinator::commands::{
-    CommandRefusal, CoordinatorCommand, ExecutionMode, JobNaming, JobSubmission,
-};
+use crate::coordinator::commands::{CommandRefusal, CoordinatorCommand, JobNaming, JobSubmission};
 use crate::coordinator::job::JobSpec;
 use crate::journal::Journal;
 use crate::rules::RuleError;

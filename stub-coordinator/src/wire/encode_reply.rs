@@ -3,12 +3,13 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::coordinator::access::Scope;
+use crate::contract::ids::{Capability, FactoryId, JobId, LeaseId, LockName};
+use crate::contract::scope::Scope;
+use crate::contract::stage::Stage;
+use crate::contract::timestamp::UtcTimestamp;
 use crate::coordinator::commands::CommandReply;
-use crate::coordinator::job::{JobRecord, QuarantineRecord, Stage};
+use crate::coordinator::job::{JobRecord, QuarantineRecord};
 use crate::coordinator::lease::Lease;
-use crate::ids::{Capability, FactoryId, JobId, LeaseId, LockName};
-use crate::timestamp::UtcTimestamp;
 
 /// What most answers fit in, so that writing one seldom moves it.
 const USUAL_LENGTH: usize = 512;

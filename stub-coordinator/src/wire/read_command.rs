@@ -5,14 +5,15 @@ use std::collections::BTreeSet;
 use super::request_fields::{
     code, count, digits, flag, id, instant, list, one, stage, text, text_or_empty, whole,
 };
-use super::{BodyFields, BorrowedJson, Problem, QueryParameters};
+use super::{BodyFields, BorrowedJson, QueryParameters};
+use crate::contract::ids::{Capability, FactoryId, JobId, LeaseId, LockName};
+use crate::contract::operation::Operation;
+use crate::contract::problem::Problem;
 use crate::coordinator::commands::{
     CoordinatorCommand, EnrolmentRequest, JobNaming, JobSubmission, QuarantineRequest,
 };
 use crate::coordinator::job::JobSpec;
 use crate::coordinator::lease::LeaseHolder;
-use crate::ids::{Capability, FactoryId, JobId, LeaseId, LockName};
-use crate::operation::Operation;
 
 const MOST_CAPS: usize = 256;
 const MOST_RUNNING: usize = 1_024;
@@ -99,7 +100,10 @@ fn read_query(
     Ok(command)
 }
 
-fn path<T>(id: Option<&str>, parse: impl Fn(&str) -> Result<T, crate::ids::InvalidId>) -> Result<T, Problem> {
+fn path<T>(
+    id: Option<&str>,
+    parse: impl Fn(&str) -> Result<T, crate::contract::ids::InvalidId>,
+) -> Result<T, Problem> {
     parse(id.unwrap_or_default()).map_err(|error| Problem::new("invalid_id", error.to_string()).on("id"))
 }
 

@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 
-use super::{BorrowedJson, Problem};
-use crate::coordinator::job::Stage;
-use crate::ids::InvalidId;
-use crate::signed_duration::nearest;
-use crate::timestamp::UtcTimestamp;
+use super::BorrowedJson;
+use crate::contract::ids::InvalidId;
+use crate::contract::name_hint::nearest;
+use crate::contract::problem::Problem;
+use crate::contract::stage::Stage;
+use crate::contract::timestamp::UtcTimestamp;
 
 /// The largest whole number that every JSON reader holds exactly.
 const SAFE: i64 = 9_007_199_254_740_991;

@@ -1,19 +1,21 @@
 //! The worked examples of the OpenAPI document against the stub's own wire types: every request example is read,
 //! every answer example is written, and every problem is the one the document shows.
 
+use crate::contract::problem::Problem;
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::*;
-use crate::coordinator::access::Scope;
+use crate::contract::ids::{FactoryId, JobId, LeaseId};
+use crate::contract::operation::Operation;
+use crate::contract::scope::Scope;
+use crate::contract::stage::Stage;
+use crate::contract::timestamp::UtcTimestamp;
 use crate::coordinator::commands::{CommandRefusal, CommandReply, CoordinatorCommand};
 use crate::coordinator::digest::Digest;
-use crate::coordinator::job::{JobRecord, QuarantineRecord, Stage};
+use crate::coordinator::job::{JobRecord, QuarantineRecord};
 use crate::coordinator::lease::{Lease, LeaseNumber};
-use crate::ids::{FactoryId, JobId, LeaseId};
-use crate::operation::Operation;
-use crate::timestamp::UtcTimestamp;
 
 fn document() -> Value {
     serde_json::from_str(crate::operation_handler::DOCUMENT).expect("the document is JSON")

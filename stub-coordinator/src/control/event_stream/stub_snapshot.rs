@@ -7,9 +7,10 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use crate::clock::ClockKind;
+use crate::contract::operation::Operation;
+use crate::contract::stage::Stage;
 use crate::coordinator::RealState;
-use crate::coordinator::job::{JobRecord, Stage};
-use crate::operation::Operation;
+use crate::coordinator::job::JobRecord;
 use crate::rules::{Fault, MalformedFault};
 use crate::shared_stub::SharedStub;
 

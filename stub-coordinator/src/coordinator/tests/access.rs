@@ -86,7 +86,7 @@ fn an_open_coordinator_stays_open_when_a_factory_enrols() {
         panic!("both are enrolments")
     };
     assert_eq!(first, again);
-    let work = super::super::access::OperationPermission::Scope(Scope::Work);
+    let work = crate::contract::scope::OperationPermission::Scope(Scope::Work);
     assert_eq!(bench.coordinator.check(None, work), Ok(()));
 }
 

@@ -8,17 +8,19 @@ mod shadow;
 
 use std::collections::BTreeSet;
 
-use super::access::Scope;
 use super::commands::{
-    CommandOutcome, CommandRefusal, CommandReply, CoordinatorCommand, ExecutionMode, JobNaming,
-    JobSubmission, QuarantineRequest,
+    CommandOutcome, CommandRefusal, CommandReply, CoordinatorCommand, JobNaming, JobSubmission,
+    QuarantineRequest,
 };
 use super::idempotency_cache::IdempotentRequest;
-use super::job::{JobSpec, Stage};
+use super::job::JobSpec;
 use super::lease::{Lease, LeaseHolder};
 use super::{Coordinator, CoordinatorSetup};
-use crate::ids::{Capability, EventKey, FactoryId, JobId, LeaseId, LockName};
-use crate::timestamp::UtcTimestamp;
+use crate::contract::execution_mode::ExecutionMode;
+use crate::contract::ids::{Capability, EventKey, FactoryId, JobId, LeaseId, LockName};
+use crate::contract::scope::Scope;
+use crate::contract::stage::Stage;
+use crate::contract::timestamp::UtcTimestamp;
 
 const TTL_MS: u64 = 60_000;
 

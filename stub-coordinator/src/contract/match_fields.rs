@@ -1,8 +1,8 @@
 //! Of whom a request can speak: the four fields by which rules choose requests, and questions to the journal
 //! exchanges. What has them is made here, so that both always know the same ones.
 
-/// A struct with these fields beside its own, all of them optional, and `match_fields`, which lists them.
-macro_rules! about {
+/// A struct with these fields beside its own, all of them optional, and `match_values`, which lists them.
+macro_rules! match_fields {
     ($(#[$meta:meta])* pub struct $name:ident { $($own:tt)* }) => {
         $(#[$meta])*
         #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
@@ -25,14 +25,14 @@ macro_rules! about {
 
         impl $name {
             /// What it asks for, in the order factory, job, stage, lease.
-            pub(crate) fn about(&self) -> [Option<&str>; 4] {
+            pub(crate) fn match_values(&self) -> [Option<&str>; 4] {
                 [&self.factory, &self.job, &self.stage, &self.lease].map(Option::as_deref)
             }
         }
     };
 }
 
-pub(crate) use about;
+pub(crate) use match_fields;
 
 /// Whether all that is wanted is said.
 pub(crate) fn all_match(wanted: [Option<&str>; 4], said: [Option<&str>; 4]) -> bool {

@@ -3,8 +3,8 @@
 
 use std::borrow::Cow;
 
-use crate::coordinator::access::{OperationPermission, Scope};
-use crate::signed_duration::nearest;
+use crate::contract::name_hint::nearest;
+use crate::contract::scope::{OperationPermission, Scope};
 
 /// One operation of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
