@@ -5,6 +5,7 @@
 //! written down before the first byte of the answer leaves.
 
 mod exchange_run;
+mod fault_wait;
 mod read_request;
 
 use std::future::{Future, poll_fn};
@@ -20,10 +21,11 @@ use axum::http::{Response, header};
 
 use crate::contract::operation::{Operation, RouteMatch};
 use crate::contract::problem::Problem;
-use crate::faults::{ConnectionAction, ConnectionHandle, WireAnswer};
+use crate::faults::{ConnectionAction, ConnectionHandle};
 use crate::journal::exchange_record::RequestArrival;
 use crate::shared_stub::SharedStub;
 use crate::wire::BorrowedJson;
+use crate::wire_answer::WireAnswer;
 use exchange_run::ExchangeRun;
 
 pub(crate) use read_request::{BODY_LIMIT, bearer, facts_of, http_date, read_body};

@@ -34,6 +34,7 @@ mod stub;
 mod stub_identity;
 mod stub_report;
 mod wire;
+mod wire_answer;
 
 use std::sync::Arc;
 
@@ -49,6 +50,10 @@ pub use config::{
 pub use contract::ids::{InvalidId, RuleId};
 pub use contract::scope::Scope;
 pub use contract::signed_duration::SignedDuration;
+pub use faults::{
+    ClockSkewFault, CutFault, DelayDistribution, DivergeFault, DribbleFault, Fault, FaultPhase, GateFault,
+    MalformedFault, RedirectFault, RefuseFault, SequenceEnd, SequenceFault, StatusFault,
+};
 pub use job_file::{JobFile, JobFileError, read_job_file};
 pub use journal::counters::StubCounters;
 pub use journal::exchange::{Exchange, ExchangeMatch, ExchangeOutcome, RecordedAnswer};
@@ -56,10 +61,7 @@ pub use journal::verification::{Verdict, VerificationResult};
 pub use journal::{StubEvent, WaitError};
 pub use queue_mirror::MirrorError;
 pub use random_secrets::{draw_seed, draw_token};
-pub use rules::{
-    DelayDistribution, DivergeFault, Fault, FaultPhase, FiringCondition, MalformedFault, PRESETS, Rule,
-    RuleError, RuleExplanation, RuleMatch, RuleStatus, SequenceEnd, StatusFault, preset,
-};
+pub use rules::{FiringCondition, PRESETS, Rule, RuleError, RuleExplanation, RuleMatch, RuleStatus, preset};
 pub use scenario_file::{ScenarioError, read_scenario};
 pub use self_check::{FaultCheck, self_check};
 pub use server::FenceError;

@@ -12,9 +12,9 @@ use crate::contract::operation::Operation;
 use crate::contract::problem::Problem;
 use crate::coordinator::commands::{CommandOutcome, CommandReply, CoordinatorCommand};
 use crate::coordinator::idempotency_cache::IdempotentRequest;
-use crate::faults::{JSON, WireAnswer};
 use crate::shared_stub::SharedStub;
 use crate::wire::{BorrowedJson, QueryParameters, claim_wait_ms, encode, problem_of, read_command};
+use crate::wire_answer::{JSON, WireAnswer};
 
 /// The API's own description, served as it is checked in.
 pub(crate) const DOCUMENT: &str = include_str!("../../docs/coordinator-api.json");

@@ -20,9 +20,9 @@ use tower::{Layer, Service, ServiceExt};
 
 use crate::contract::problem::Problem;
 use crate::exchange::{bearer, http_date};
-use crate::faults::WireAnswer;
 use crate::known_tokens::KnownTokens;
 use crate::shared_stub::SharedStub;
+use crate::wire_answer::WireAnswer;
 
 /// The guard of one connection.
 #[derive(Clone)]

@@ -10,10 +10,9 @@ mod tests;
 
 use serde_json::{Value, json};
 
-#[cfg(test)]
-use crate::rules::Fault;
-use crate::rules::{FaultPhase, MalformedFault, Rule};
-use probe::{ProbeResult, ProbeStep, observe};
+use crate::faults::{Fault, FaultPhase, ProbeStep, SelfCheckCase};
+use crate::rules::Rule;
+use probe::{ProbeResult, observe};
 
 /// One fault that was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,13 +75,22 @@ impl FaultObservation {
 }
 
 impl FaultCase {
-    fn of(on: &str, fault: &Value, phase: FaultPhase) -> FaultCase {
-        let rule = json!({"on": on, "fault": fault, "phase": phase});
+    fn of(case: &SelfCheckCase, phase: FaultPhase) -> FaultCase {
+        let rule = |on: &str, fault: &Value| -> Rule {
+            serde_json::from_value(json!({"on": on, "fault": fault})).expect("the cases are written here")
+        };
+        let on = match phase {
+            FaultPhase::Before => case.on,
+            FaultPhase::After => "claim",
+        };
+        let mut checked = rule(on, &case.fault);
+        checked.phase = phase;
+        checked.when.times = case.times;
         FaultCase {
-            rule: serde_json::from_value(rule).expect("the cases are written here"),
-            behind: None,
-            first: &[],
-            then: &[],
+            rule: checked,
+            behind: case.behind.as_ref().map(|fault| rule(on, fault)),
+            first: case.first,
+            then: case.then,
         }
     }
 
@@ -115,100 +123,21 @@ fn all_cases() -> Vec<FaultCase> {
 
 /// Every fault before the operation, each on a request on which it shows.
 fn cases() -> Vec<FaultCase> {
-    let before = |on: &str, fault: Value| FaultCase::of(on, &fault, FaultPhase::Before);
-    let on_dry_runs = transport_and_answers()
-        .into_iter()
-        .map(|fault| before("shadow.claim", fault));
-    let mut cases: Vec<FaultCase> = on_dry_runs.collect();
-    cases.push(before("shadow.claim", json!("down")));
-    cases.push(before("shadow.claim", json!("dry_run_grants")));
-    cases.push(before("shadow.report", json!("leaky_shadow")));
-    cases.push(before("claim", json!("ack_without_commit")));
-    let mut agree = before("shadow.claim", json!("agree"));
-    // A rule behind one that always fires could never fire itself.
-    agree.rule.when.times = Some(1);
-    cases.push(FaultCase {
-        behind: Some(FaultCase::of("shadow.claim", &json!({"status": 503}), FaultPhase::Before).rule),
-        ..agree
-    });
-    for fault in ["double_grant", "token_regress"] {
-        // The second job is free; the first was granted, and for the token given back.
-        let first: &[ProbeStep] = match fault {
-            "double_grant" => &[ProbeStep::Claim],
-            _ => &[ProbeStep::Claim, ProbeStep::Release],
-        };
-        cases.push(FaultCase {
-            first,
-            ..before("claim", json!(fault))
-        });
-    }
-    cases.push(FaultCase {
-        then: &[ProbeStep::Claim],
-        ..before("job.get", json!("stale_read"))
-    });
-    // Looked at where only a sequence that goes on, and ends as it says, differs from one that does nothing.
-    for (steps, end, then) in [
-        (
-            ["agree", "close"],
-            "hold",
-            &[ProbeStep::SendEarlier, ProbeStep::SendEarlier] as &[ProbeStep],
-        ),
-        (
-            ["close", "agree"],
-            "wrap",
-            &[ProbeStep::SendEarlier, ProbeStep::SendEarlier],
-        ),
-        (["agree", "close"], "pass", &[ProbeStep::SendEarlier]),
-    ] {
-        cases.push(FaultCase {
-            then,
-            ..before("shadow.claim", json!({"sequence": steps, "end": end}))
-        });
-    }
-    cases
+    let before = |case: SelfCheckCase| FaultCase::of(&case, FaultPhase::Before);
+    Fault::self_check_cases().map(before).collect()
 }
 
 /// The faults that can follow a committed operation, on one that changes state.
 fn after_cases() -> Vec<FaultCase> {
-    let faults = transport_and_answers().into_iter();
-    let down = std::iter::once(json!("down"));
-    faults
-        .chain(down)
-        .map(|fault| FaultCase::of("claim", &fault, FaultPhase::After))
+    let after = |case: SelfCheckCase| FaultCase::of(&case, FaultPhase::After);
+    Fault::self_check_cases()
+        .filter(|case| case.after)
+        .map(after)
         .collect()
-}
-
-/// The faults that any operation can meet.
-fn transport_and_answers() -> Vec<Value> {
-    let mut faults = vec![
-        json!("diverge"),
-        json!({"diverge": {"job": "elsewhere"}}),
-        json!({"diverge": {"patch": {"job": {"engine": "other"}}}}),
-        json!({"diverge": {"without": "job.engine"}}),
-        json!("empty"),
-        json!({"status": 503, "retry_after": "1s"}),
-        json!({"refuse": "lease_lost"}),
-        json!({"redirect": "http://127.0.0.1:9/"}),
-        json!({"delay": "50ms"}),
-        json!({"delay": {"uniform": ["10ms", "50ms"]}}),
-        json!({"delay": {"lognormal": {"median": "20ms", "p99": "90ms"}}}),
-        json!({"gate": "self-check"}),
-        json!({"dribble": {"chunks": 4, "over": "1s"}}),
-        json!("hang"),
-        json!("reset"),
-        json!("close"),
-        json!("garbage"),
-        json!({"cut": 20}),
-        json!({"clock_skew": "10s"}),
-        json!({"sequence": [{"status": 500}, "close"], "end": "hold"}),
-    ];
-    faults.extend(MalformedFault::ALL.map(|(_, name)| json!({"malformed": name})));
-    faults
 }
 
 /// The names of all faults, as rules spell them.
 #[cfg(test)]
 fn vocabulary() -> Vec<&'static str> {
-    let words = Fault::WORDS.iter().map(|(word, _)| *word);
-    words.chain(Fault::KEYS).collect()
+    Fault::words().chain(Fault::keys()).collect()
 }

@@ -18,8 +18,9 @@ use crate::coordinator::commands::{CommandOutcome, CoordinatorCommand};
 use crate::coordinator::idempotency_cache::IdempotentRequest;
 use crate::coordinator::saved_state::{SavedState, SavedStateError};
 use crate::coordinator::{Coordinator, CoordinatorSetup};
+use crate::faults::{ArmEffect, Fault, GateRegistry};
 use crate::journal::Journal;
-use crate::rules::{Fault, GateRegistry, Rule, RuleEngine, RuleError, RuleStatus};
+use crate::rules::{Rule, RuleEngine, RuleError, RuleStatus};
 use crate::state_file::{StateFile, StateFileError};
 
 pub(crate) struct SharedStub {
@@ -246,8 +247,16 @@ impl SharedStub {
                 id: rule.id.clone(),
                 ..Rule::on("*", Fault::Down)
             };
-        let is_stale = rule.fault.steps().contains(&Fault::StaleRead);
-        let gates = gates_of(&rule.fault);
+        let effects = rule.fault.steps().iter().filter_map(Fault::arm_effect);
+        let mut gates = Vec::new();
+        let mut is_stale = false;
+        for effect in effects {
+            match effect {
+                ArmEffect::CloseGate(name) => gates.push(name.to_owned()),
+                ArmEffect::KeepPastState => is_stale = true,
+                ArmEffect::StopListening => {}
+            }
+        }
         let id = self
             .gates
             .closing(&gates, || self.script.arm(rule, self.clock.now()))?;
@@ -377,13 +386,4 @@ impl SharedStub {
         }));
         self.clock.until_quiet().await;
     }
-}
-
-/// The gates at which a rule with this fault holds requests.
-fn gates_of(fault: &Fault) -> Vec<String> {
-    let name = |step: &Fault| match step {
-        Fault::Gate(name) => Some(name.clone()),
-        _ => None,
-    };
-    fault.steps().iter().filter_map(name).collect()
 }

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use common::*;
 use serde_json::{Value, json};
-use stub_coordinator::{ClockKind, ExchangeMatch, Fault, Rule, Stub, StubConfig};
+use stub_coordinator::{ClockKind, ExchangeMatch, GateFault, Rule, Stub, StubConfig};
 
 /// One server-sent event.
 #[derive(Debug)]
@@ -126,8 +126,16 @@ fn a_refusal_is_told_by_its_code() {
 fn an_exchange_in_flight_is_told_when_it_arrives_and_when_it_ends() {
     let stub = start(&["alpha"]);
     let (mut follower, _) = Follower::new(&stub);
-    stub.arm(Rule::on("shadow.claim", Fault::Gate("hold".to_owned())).named("held"))
-        .expect("armed");
+    stub.arm(
+        Rule::on(
+            "shadow.claim",
+            GateFault {
+                name: "hold".to_owned(),
+            },
+        )
+        .named("held"),
+    )
+    .expect("armed");
     std::thread::scope(|scope| {
         let client = scope.spawn(|| shadow_claim(&stub, "desk"));
         let arrived = follower.until("arrived");

@@ -9,8 +9,8 @@ use std::time::Duration;
 use common::*;
 use serde_json::json;
 use stub_coordinator::{
-    ClockKind, DelayDistribution, DivergeFault, ExchangeMatch, ExchangeOutcome, Fault, MalformedFault, Rule,
-    SignedDuration, StatusFault, Stub, StubConfig,
+    ClockKind, CutFault, DelayDistribution, DivergeFault, DribbleFault, ExchangeMatch, ExchangeOutcome,
+    Fault, GateFault, MalformedFault, RedirectFault, Rule, SignedDuration, StatusFault, Stub, StubConfig,
 };
 
 fn shadow_bytes(stub: &Stub) -> (Vec<u8>, Option<ErrorKind>) {
@@ -26,7 +26,7 @@ fn claim_bytes(stub: &Stub) -> (Vec<u8>, Option<ErrorKind>) {
     raw(stub, &request_bytes("POST", "/v1/claims", &[], Some(&body)))
 }
 
-fn armed(fault: Fault) -> Stub {
+fn armed(fault: impl Into<Fault>) -> Stub {
     let stub = start(&["alpha", "beta"]);
     stub.arm(Rule::on("shadow.claim", fault)).expect("armed");
     stub
@@ -43,7 +43,7 @@ fn reset_ends_with_rst_and_close_with_fin_without_a_byte() {
 
 #[test]
 fn cut_ends_after_exactly_so_many_bytes() {
-    let (bytes, error) = shadow_bytes(&armed(Fault::Cut(33)));
+    let (bytes, error) = shadow_bytes(&armed(CutFault { bytes: 33 }));
     assert_eq!((bytes.len(), error), (33, None));
     assert!(bytes.starts_with(b"HTTP/1.1 200 OK"));
 }
@@ -57,7 +57,7 @@ fn garbage_is_no_http() {
 
 #[test]
 fn truncated_promises_more_than_it_sends() {
-    let (bytes, _) = shadow_bytes(&armed(Fault::Malformed(MalformedFault::Truncated)));
+    let (bytes, _) = shadow_bytes(&armed(MalformedFault::Truncated));
     let reply = parse(&bytes);
     let promised: usize = reply
         .header("content-length")
@@ -73,7 +73,7 @@ fn truncated_promises_more_than_it_sends() {
 
 #[test]
 fn malformed_answers_are_malformed_each_in_its_way() {
-    let reply = |kind| parse(&shadow_bytes(&armed(Fault::Malformed(kind))).0);
+    let reply = |kind| parse(&shadow_bytes(&armed(kind)).0);
     let not_json = reply(MalformedFault::NotJson);
     assert_eq!(
         not_json.header("content-type").as_deref(),
@@ -110,21 +110,26 @@ fn status_answers_in_the_coordinators_own_dialect() {
         code: None,
         retry_after: SignedDuration::parse("1500ms"),
     };
-    let reply = parse(&shadow_bytes(&armed(Fault::Status(fault))).0);
+    let reply = parse(&shadow_bytes(&armed(fault)).0);
     assert_eq!((reply.status, reply.code().as_str()), (503, "unavailable"));
     assert_eq!(reply.header("retry-after").as_deref(), Some("2"));
 }
 
 #[test]
 fn redirect_names_another_place() {
-    let reply = parse(&shadow_bytes(&armed(Fault::Redirect("http://127.0.0.1:9/x".to_owned()))).0);
+    let reply = parse(
+        &shadow_bytes(&armed(RedirectFault {
+            location: "http://127.0.0.1:9/x".to_owned(),
+        }))
+        .0,
+    );
     assert_eq!(reply.status, 307);
     assert_eq!(reply.header("location").as_deref(), Some("http://127.0.0.1:9/x"));
 }
 
 #[test]
 fn diverge_names_another_queued_job_or_one_that_nobody_knows() {
-    let diverging = armed(Fault::Diverge(DivergeFault::Otherwise));
+    let diverging = armed(DivergeFault::Otherwise);
     assert_eq!(shadow_claim(&diverging, "f").json()["job"]["id"], "beta");
     let lonely = start(&["alpha"]);
     lonely
@@ -297,7 +302,9 @@ fn a_stub_stops_at_once_though_requests_hang() {
 
 #[test]
 fn a_gate_holds_until_it_is_released() {
-    let stub = armed(Fault::Gate("first".to_owned()));
+    let stub = armed(GateFault {
+        name: "first".to_owned(),
+    });
     std::thread::scope(|scope| {
         let client = scope.spawn(|| shadow_claim(&stub, "f"));
         stub.wait(&ExchangeMatch::operation("shadow.claim"), 1, TIME_LIMIT)
@@ -363,7 +370,7 @@ fn down_refuses_connections_and_keeps_the_port() {
 
 #[test]
 fn dribble_sends_the_honest_answer_in_pieces() {
-    let stub = armed(Fault::Dribble {
+    let stub = armed(DribbleFault {
         chunks: 4,
         over: SignedDuration::of(Duration::from_millis(4)),
     });

@@ -8,7 +8,8 @@ use std::net::TcpStream;
 use common::*;
 use serde_json::{Value, json};
 use stub_coordinator::{
-    ClockKind, ExchangeMatch, ExchangeOutcome, Fault, ResetScope, Rule, Stub, StubConfig, Verdict, preset,
+    ClockKind, ExchangeMatch, ExchangeOutcome, Fault, GateFault, ResetScope, Rule, Stub, StubConfig, Verdict,
+    preset,
 };
 
 fn ids(stub: &Stub) -> Vec<String> {
@@ -178,7 +179,7 @@ fn nobody_is_told_that_none_arrived_of_what_cannot_arrive() {
 fn gates_are_listed_with_who_waits_and_a_disarmed_rule_lets_go_of_its_own() {
     let stub = start(&["a"]);
     let rule = stub
-        .arm(Rule::on("shadow.claim", Fault::Gate("g".to_owned())))
+        .arm(Rule::on("shadow.claim", GateFault { name: "g".to_owned() }))
         .expect("armed");
     std::thread::scope(|scope| {
         let client = scope.spawn(|| shadow_claim(&stub, "f"));
@@ -201,7 +202,7 @@ fn gates_are_listed_with_who_waits_and_a_disarmed_rule_lets_go_of_its_own() {
 #[test]
 fn a_rule_armed_anew_holds_again_and_one_that_is_disarmed_lets_go_of_nobody_elses_requests() {
     let stub = start(&["a"]);
-    let gate = || Fault::Gate("g".to_owned());
+    let gate = || GateFault { name: "g".to_owned() };
     let arm = |rule: Rule| stub.arm(rule).expect("armed");
     let arrived = |count| {
         let claims = ExchangeMatch::operation("shadow.claim");

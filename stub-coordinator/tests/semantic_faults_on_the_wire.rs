@@ -5,10 +5,11 @@ mod common;
 use common::*;
 use serde_json::{Value, json};
 use stub_coordinator::{
-    ClockKind, ExchangeOutcome, Fault, Rule, SequenceEnd, SignedDuration, Stub, StubConfig,
+    ClockKind, ClockSkewFault, ExchangeOutcome, Fault, RefuseFault, Rule, SequenceEnd, SequenceFault,
+    SignedDuration, Stub, StubConfig,
 };
 
-fn lying(jobs: &[&str], on: &str, fault: Fault) -> Stub {
+fn lying(jobs: &[&str], on: &str, fault: impl Into<Fault>) -> Stub {
     let manual = StubConfig {
         clock: ClockKind::Manual,
         ..StubConfig::default()
@@ -88,7 +89,9 @@ fn clock_skew_moves_the_instants_of_an_answer_and_nothing_else() {
     let stub = lying(
         &["alpha"],
         "claim",
-        Fault::ClockSkew(SignedDuration::parse("-10s").expect("a span")),
+        ClockSkewFault {
+            by: SignedDuration::parse("-10s").expect("a span"),
+        },
     );
     let granted = claim(&stub, "f").json();
     // The manual clock starts at midnight and a lease lives for a minute.
@@ -101,9 +104,15 @@ fn clock_skew_moves_the_instants_of_an_answer_and_nothing_else() {
 #[test]
 fn a_sequence_is_seen_by_a_client_step_by_step() {
     let stub = start(&["alpha"]);
-    let steps = vec![Fault::Empty, Fault::Refuse("already_claimed".to_owned())];
+    let steps = vec![
+        Fault::Empty,
+        RefuseFault {
+            code: "already_claimed".to_owned(),
+        }
+        .into(),
+    ];
     let end = SequenceEnd::Pass;
-    stub.arm(Rule::on("claim", Fault::Sequence { steps, end }).named("s"))
+    stub.arm(Rule::on("claim", SequenceFault { steps, end }).named("s"))
         .expect("armed");
     let statuses: Vec<_> = (0..3).map(|_| claim(&stub, "f").status).collect();
     assert_eq!(statuses, [204, 409, 200]);

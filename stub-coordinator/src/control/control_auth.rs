@@ -8,9 +8,10 @@ use axum::http::Response;
 use axum::middleware::Next;
 
 use super::problem;
-use crate::faults::{ConnectionHandle, WireAnswer};
+use crate::faults::ConnectionHandle;
 use crate::known_tokens::KnownTokens;
 use crate::shared_stub::SharedStub;
+use crate::wire_answer::WireAnswer;
 
 /// Where a whole state comes in, which may be large.
 const STATE_PATH: &str = "/state";

@@ -5,22 +5,21 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::{Response, header};
 
+use super::fault_wait::{FaultWaitOutcome, wait_as_told};
 use super::read_request;
 use crate::clock::WakeGuard;
 use crate::contract::execution_mode::ExecutionMode;
 use crate::contract::ids::JobId;
 use crate::contract::operation::Operation;
 use crate::contract::problem::Problem;
-use crate::faults::{
-    ConnectionAction, ConnectionHandle, FaultContext, HandlerPlan, HoldOutcome, WireAnswer,
-    delays_before_handler, handling, hold, is_semantic_fault, spoil,
-};
+use crate::faults::{ArmEffect, ConnectionAction, ConnectionHandle, FaultContext, FaultPhase, HandlerPlan};
 use crate::journal::exchange::ExchangeOutcome;
 use crate::journal::exchange_record::BorrowedAnswer;
 use crate::journal::{ExchangeEnd, OpenExchange};
 use crate::operation_handler::{self, HandledCall, OperationCall, refused};
-use crate::rules::{Fault, FiredRule};
+use crate::rules::FiredRule;
 use crate::shared_stub::SharedStub;
+use crate::wire_answer::WireAnswer;
 
 /// One exchange under way.
 pub(super) struct ExchangeRun<'a> {
@@ -50,13 +49,13 @@ impl ExchangeRun<'_> {
                 ExchangeOutcome::Answered,
             );
         };
-        if fired.fault == Fault::Down {
+        if fired.fault.arm_effect() == Some(ArmEffect::StopListening) {
             self.shared.listening.send_replace(false);
         }
-        if delays_before_handler(fired.phase) && self.held(&fired).await {
+        if fired.phase == FaultPhase::Before && self.held(&fired).await {
             return self.leave_unanswered();
         }
-        let handled = match handling(&fired.fault, fired.phase, operation) {
+        let handled = match fired.fault.plan(fired.phase, operation) {
             HandlerPlan::Skip => None,
             HandlerPlan::Run(execution_mode) => {
                 let handled =
@@ -65,7 +64,7 @@ impl ExchangeRun<'_> {
                 Some(handled)
             }
         };
-        if !delays_before_handler(fired.phase) && self.held(&fired).await {
+        if fired.phase == FaultPhase::After && self.held(&fired).await {
             return self.leave_unanswered();
         }
         self.spoil(operation, &fired, handled)
@@ -73,8 +72,8 @@ impl ExchangeRun<'_> {
 
     /// Waits as the fault says; true where there will be no answer.
     async fn held(&mut self, fired: &FiredRule) -> bool {
-        let held = hold(fired, &self.shared.clock, &self.shared.gates, &mut self.woken).await;
-        matches!(held, HoldOutcome::NoAnswer)
+        let held = wait_as_told(fired, &self.shared.clock, &self.shared.gates, &mut self.woken).await;
+        matches!(held, FaultWaitOutcome::NoAnswer)
     }
 
     /// Writes down what the handler did, at once: the client may leave before it hears of it.
@@ -124,9 +123,9 @@ impl ExchangeRun<'_> {
             None => (None, None),
         };
         let before = honest.clone();
-        let spoilt = spoil(&fired.fault, honest, &fault_context);
+        let spoilt = fired.fault.spoil(honest, &fault_context);
         let unchanged = spoilt.act == ConnectionAction::Honest
-            && !is_semantic_fault(&fired.fault)
+            && !fired.fault.is_semantic()
             && before.as_ref().is_some_and(|honest| {
                 honest.status == spoilt.answer.status && honest.body == spoilt.answer.body
             });

@@ -2,12 +2,13 @@
 
 use serde::Serialize;
 
+use super::RequestFacts;
 use super::firing_decision::NotFiredReason;
-use super::{ArmedRule, Fault, RuleEngine};
-use super::{FaultPhase, RequestFacts};
+use super::{ArmedRule, RuleEngine};
 use crate::contract::ids::RuleId;
 use crate::contract::operation::Operation;
 use crate::contract::timestamp::UtcTimestamp;
+use crate::faults::{Fault, FaultPhase};
 
 /// What one armed rule has to do with a request.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -1,6 +1,6 @@
 //! Whether a rule fires on a request, and if not, why: one judgement for the deciding and for the explaining.
 
-use super::{ArmedRule, RequestFacts, draw, validate_rule};
+use super::{ArmedRule, RequestFacts, draw};
 use crate::contract::operation::Operation;
 use crate::contract::timestamp::UtcTimestamp;
 
@@ -33,7 +33,7 @@ impl ArmedRule {
         if self.operation.is_some_and(|on| on != operation) {
             return Some(NotFiredReason::OtherOperation);
         }
-        if !validate_rule::goes_with(&self.rule.fault, operation) {
+        if !self.rule.fault.goes_with(operation) {
             return Some(NotFiredReason::WrongFault);
         }
         let wanted = self.rule.matching.fields().into_iter();

@@ -2,11 +2,7 @@
 //! exchange is left to `faults`.
 
 mod explain_rules;
-mod fault;
-mod fault_schema;
-mod fault_syntax;
 mod firing_decision;
-mod gates;
 mod preset;
 mod rule;
 mod rule_overlap;
@@ -22,15 +18,14 @@ use std::hash::Hasher;
 use tokio::sync::watch;
 
 pub use explain_rules::RuleExplanation;
-pub use fault::{DelayDistribution, DivergeFault, Fault, MalformedFault, SequenceEnd, StatusFault};
-pub(crate) use gates::GateRegistry;
 pub use preset::{PRESETS, preset};
-pub use rule::{FaultPhase, FiringCondition, Rule, RuleMatch};
+pub use rule::{FiringCondition, Rule, RuleMatch};
 pub use validate_rule::RuleError;
 
 use crate::contract::ids::RuleId;
 use crate::contract::operation::{MatchField, Operation};
 use crate::contract::timestamp::UtcTimestamp;
+use crate::faults::{Fault, FaultPhase};
 
 /// The most rules that are armed at a time.
 const RULE_LIMIT: usize = 1_000;

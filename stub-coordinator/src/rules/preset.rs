@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::fault::{DelayDistribution, DivergeFault, Fault, StatusFault};
 use super::rule::{FiringCondition, Rule};
 use crate::contract::name_hint::nearest;
 use crate::contract::signed_duration::SignedDuration;
+use crate::faults::{DelayDistribution, DivergeFault, Fault, StatusFault};
 
 /// The names of all presets, each with what it shows.
 pub const PRESETS: [(&str, &str); 11] = [
@@ -32,7 +32,7 @@ pub const PRESETS: [(&str, &str); 11] = [
 pub fn preset(name: &str) -> Result<Vec<Rule>, String> {
     let rules = match name {
         "agree" => Vec::new(),
-        "diverge" => vec![Rule::on("shadow.claim", Fault::Diverge(DivergeFault::Otherwise))],
+        "diverge" => vec![Rule::on("shadow.claim", DivergeFault::Otherwise)],
         "empty" => vec![
             Rule::on("shadow.claim", Fault::Empty),
             Rule::on("claim", Fault::Empty),
@@ -43,10 +43,7 @@ pub fn preset(name: &str) -> Result<Vec<Rule>, String> {
             by_chance(Rule::on("*", status(503, Some(1))), 0.15),
             by_chance(Rule::on("*", Fault::Reset), 0.1),
             by_chance(
-                Rule::on(
-                    "*",
-                    Fault::Delay(DelayDistribution::Uniform(millis(50), millis(800))),
-                ),
+                Rule::on("*", DelayDistribution::Uniform(millis(50), millis(800))),
                 0.3,
             ),
         ],
@@ -55,7 +52,7 @@ pub fn preset(name: &str) -> Result<Vec<Rule>, String> {
                 median: millis(400),
                 p99: millis(6_000),
             };
-            vec![Rule::on("*", Fault::Delay(delay))]
+            vec![Rule::on("*", delay)]
         }
         "lost-replies" => [
             "claim",
@@ -72,15 +69,11 @@ pub fn preset(name: &str) -> Result<Vec<Rule>, String> {
         "no-dry-run" => ["shadow.claim", "shadow.report"]
             .into_iter()
             .map(|operation| {
-                let code = Some("not_found".to_owned());
-                Rule::on(
-                    operation,
-                    Fault::Status(StatusFault {
-                        status: 404,
-                        code,
-                        retry_after: None,
-                    }),
-                )
+                let unknown = StatusFault {
+                    code: Some("not_found".to_owned()),
+                    ..status(404, None)
+                };
+                Rule::on(operation, unknown)
             })
             .collect(),
         unknown => {
@@ -95,13 +88,13 @@ pub fn preset(name: &str) -> Result<Vec<Rule>, String> {
     Ok(rules.into_iter().enumerate().map(named).collect())
 }
 
-fn status(status: u16, retry_after_s: Option<u64>) -> Fault {
+fn status(status: u16, retry_after_s: Option<u64>) -> StatusFault {
     let retry_after = retry_after_s.map(|seconds| SignedDuration::of(Duration::from_secs(seconds)));
-    Fault::Status(StatusFault {
+    StatusFault {
         status,
         code: None,
         retry_after,
-    })
+    }
 }
 
 fn millis(millis: u64) -> SignedDuration {

@@ -5,9 +5,9 @@ use std::ops::Not;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::fault::Fault;
 use crate::contract::match_fields::match_fields;
 use crate::contract::signed_duration::SignedDuration;
+use crate::faults::{Fault, FaultPhase};
 
 /// One piece of scripted misbehaviour.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -25,7 +25,7 @@ pub struct Rule {
     #[serde(default, skip_serializing_if = "FiringCondition::is_always")]
     pub when: FiringCondition,
     /// Before the operation is carried out, or after.
-    #[serde(default, skip_serializing_if = "FaultPhase::is_before")]
+    #[serde(default, skip_serializing_if = "is_before")]
     pub phase: FaultPhase,
     /// What goes wrong.
     pub fault: Fault,
@@ -60,27 +60,16 @@ pub struct FiringCondition {
     pub sticky: bool,
 }
 
-/// Whether the operation is carried out before things go wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum FaultPhase {
-    /// The operation is never carried out.
-    #[default]
-    Before,
-    /// The operation is carried out, then its answer is spoilt.
-    After,
-}
-
 impl Rule {
     /// A rule that fires on every request of an operation until it is disarmed.
-    pub fn on(operation: &str, fault: Fault) -> Rule {
+    pub fn on(operation: &str, fault: impl Into<Fault>) -> Rule {
         Rule {
             id: None,
             on: operation.to_owned(),
             matching: RuleMatch::default(),
             when: FiringCondition::default(),
             phase: FaultPhase::Before,
-            fault,
+            fault: fault.into(),
         }
     }
 
@@ -121,16 +110,18 @@ impl FiringCondition {
     }
 }
 
-impl FaultPhase {
-    fn is_before(&self) -> bool {
-        *self == FaultPhase::Before
-    }
-}
-
 #[expect(
     clippy::trivially_copy_pass_by_ref,
     reason = "serde hands it over by reference"
 )]
 fn is_zero(number: &u64) -> bool {
     *number == 0
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands it over by reference"
+)]
+fn is_before(phase: &FaultPhase) -> bool {
+    *phase == FaultPhase::Before
 }

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::fault::Fault;
 use super::rule::{Rule, RuleMatch};
-use super::validate_rule::goes_with;
 use super::{ArmedRule, FiringCondition, MatchField, Operation};
 use crate::contract::ids::RuleId;
 use crate::contract::match_fields::all_match;
+use crate::faults::Fault;
 
 impl RuleMatch {
     /// What it asks for, each with its name.
@@ -30,7 +29,7 @@ pub(super) fn reach(rule: &Rule) -> impl Iterator<Item = Operation> {
             wanted.is_none() || operation.fields().contains(field)
         };
         (rule.on == "*" || rule.on == operation.name())
-            && goes_with(&rule.fault, *operation)
+            && rule.fault.goes_with(*operation)
             && asked.iter().all(is_said)
     })
 }

@@ -3,18 +3,13 @@
 
 use thiserror::Error;
 
-use super::fault::{DelayDistribution, DivergeFault, Fault, SequenceEnd};
-use super::rule::{FaultPhase, Rule};
+use super::rule::Rule;
 use super::rule_overlap;
 use crate::contract::ids::{RuleId, is_id};
 use crate::contract::name_hint::nearest;
 use crate::contract::operation::{MatchField, Operation};
-use crate::contract::problem::Problem;
-use crate::contract::signed_duration::SignedDuration;
 use crate::contract::stage::Stage;
-
-/// The most steps of a sequence.
-const SEQUENCE_LIMIT: usize = 1_000;
+use crate::faults::{Fault, FaultError, FaultPhase};
 
 /// Why a rule is not armed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -77,6 +72,15 @@ pub enum RuleError {
     TooMany(usize),
 }
 
+impl From<FaultError> for RuleError {
+    fn from(error: FaultError) -> RuleError {
+        match error {
+            FaultError::Never(why) => RuleError::Never(why),
+            FaultError::Unsound(why) => RuleError::BadFault(why),
+        }
+    }
+}
+
 /// Which rules stand in front, in words.
 fn fires(rules: &[RuleId]) -> String {
     let named: Vec<_> = rules.iter().map(|id| format!("`{id}`")).collect();
@@ -91,8 +95,9 @@ pub(super) fn check(rule: &Rule, has_seed: bool) -> Result<(), RuleError> {
     let operation = operation_of(rule)?;
     check_match(rule, operation)?;
     check_when(rule, has_seed)?;
-    check_sequence(rule)?;
-    rule.fault.steps().iter().try_for_each(check_fault)?;
+    rule.fault.check_firing(rule.when.times, rule.when.sticky)?;
+    let mut steps = rule.fault.steps().iter();
+    steps.try_for_each(Fault::check).map_err(RuleError::BadFault)?;
     check_pairing(rule, operation)
 }
 
@@ -110,31 +115,6 @@ pub(super) fn operation_of(rule: &Rule) -> Result<Option<Operation>, RuleError> 
                 .map_or(String::new(), |near| format!(" (did you mean {near:?}?)")),
             known: names().collect::<Vec<_>>().join(", "),
         })
-}
-
-/// Whether the fault can happen to a request of this operation.
-pub(super) fn goes_with(fault: &Fault, operation: Operation) -> bool {
-    match fault {
-        Fault::Empty => {
-            matches!(
-                operation,
-                Operation::Claim | Operation::ShadowClaim | Operation::JobList
-            )
-        }
-        Fault::Diverge(DivergeFault::Otherwise | DivergeFault::Job(_)) => {
-            matches!(operation, Operation::Claim | Operation::ShadowClaim)
-                || (operation == Operation::ShadowReport && *fault == Fault::Diverge(DivergeFault::Otherwise))
-        }
-        Fault::Refuse(_) => operation.takes_body(),
-        Fault::AckWithoutCommit => operation.mutates(),
-        Fault::DoubleGrant | Fault::TokenRegress => operation == Operation::Claim,
-        Fault::StaleRead => matches!(operation, Operation::JobList | Operation::JobGet),
-        Fault::DryRunGrants => operation == Operation::ShadowClaim,
-        Fault::LeakyShadow => operation == Operation::ShadowReport,
-        Fault::ClockSkew(_) => operation != Operation::Openapi,
-        Fault::Sequence { steps, .. } => steps.iter().all(|step| goes_with(step, operation)),
-        _ => true,
-    }
 }
 
 fn check_match(rule: &Rule, operation: Option<Operation>) -> Result<(), RuleError> {
@@ -191,92 +171,8 @@ fn check_when(rule: &Rule, has_seed: bool) -> Result<(), RuleError> {
     }
 }
 
-/// A sequence has steps, all of which can come, none of which lasts beyond its request.
-fn check_sequence(rule: &Rule) -> Result<(), RuleError> {
-    let Fault::Sequence { steps, end } = &rule.fault else {
-        return Ok(());
-    };
-    let bad = |why: &str| Err(RuleError::BadFault(why.to_owned()));
-    let never_reached = |times: u64| usize::try_from(times).is_ok_and(|times| times < steps.len());
-    match (rule.when.times, end) {
-        _ if steps.len() < 2 => {
-            bad("a sequence has two steps or more; write a single fault without `sequence`")
-        }
-        _ if steps.len() > SEQUENCE_LIMIT => bad("a sequence has at most 1000 steps"),
-        _ if steps.iter().any(|step| matches!(step, Fault::Sequence { .. })) => {
-            bad("a sequence holds no sequence; write its steps out")
-        }
-        _ if steps.contains(&Fault::Down) => {
-            bad("`down` lasts until it is disarmed and can be no step; arm a rule of its own")
-        }
-        (Some(times), _) if never_reached(times) => Err(RuleError::Never(
-            "`times` is over before the last steps of the sequence; raise it or drop them",
-        )),
-        (Some(_), SequenceEnd::Pass) => bad("`end = \"pass\"` says how often it fires; drop `times`"),
-        (None, SequenceEnd::Pass) if rule.when.sticky => {
-            bad("`sticky` keeps going what `end = \"pass\"` ends; use one of them")
-        }
-        _ => Ok(()),
-    }
-}
-
-fn check_fault(fault: &Fault) -> Result<(), RuleError> {
-    let bad = |why: String| Err(RuleError::BadFault(why));
-    let backwards = |span: &SignedDuration| span.millis() < 0;
-    match fault {
-        Fault::Refuse(code) if Problem::status_of(code).is_none() => {
-            let hint = nearest(code, Problem::codes())
-                .map_or(String::new(), |near| format!("; did you mean `{near}`?"));
-            bad(format!("`{code}` is no problem code of the contract{hint}"))
-        }
-        Fault::Status(status) if status.code.as_ref().is_some_and(|code| !is_code(code)) => {
-            bad("a problem code is lower-case letters, digits and `_`".to_owned())
-        }
-        Fault::Status(status) if status.retry_after.as_ref().is_some_and(backwards) => {
-            bad("`retry_after` lies in the past".to_owned())
-        }
-        Fault::Delay(DelayDistribution::Fixed(time)) if backwards(time) => {
-            bad("`delay` is negative".to_owned())
-        }
-        Fault::Delay(DelayDistribution::Uniform(least, most))
-            if backwards(least) || most.millis() < least.millis() =>
-        {
-            bad("`uniform` needs [least, most] with least not over most".to_owned())
-        }
-        Fault::Delay(DelayDistribution::LogNormal { median, p99 })
-            if median.millis() <= 0 || p99.millis() < median.millis() =>
-        {
-            bad("`lognormal` needs a median over 0 and a p99 not under it".to_owned())
-        }
-        Fault::Dribble { over, .. } if backwards(over) => bad("`over` is negative".to_owned()),
-        Fault::Gate(name) if !is_id(name) => bad(format!("a gate's name is an id, {name:?} is none")),
-        Fault::Redirect(place) if !place.bytes().all(|byte| byte.is_ascii_graphic()) || place.is_empty() => {
-            bad("`redirect` must be a URL".to_owned())
-        }
-        _ => Ok(()),
-    }
-}
-
-fn is_code(code: &str) -> bool {
-    code.starts_with(|first: char| first.is_ascii_lowercase())
-        && code
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
-}
-
 fn check_pairing(rule: &Rule, operation: Option<Operation>) -> Result<(), RuleError> {
-    let decides = |fault: &&Fault| {
-        matches!(
-            fault,
-            Fault::Agree
-                | Fault::AckWithoutCommit
-                | Fault::DoubleGrant
-                | Fault::TokenRegress
-                | Fault::StaleRead
-                | Fault::DryRunGrants
-                | Fault::LeakyShadow
-        )
-    };
+    let decides = |fault: &&Fault| !fault.has_after();
     if rule.phase == FaultPhase::After
         && let Some(fault) = rule.fault.steps().iter().find(decides)
     {
@@ -285,14 +181,9 @@ fn check_pairing(rule: &Rule, operation: Option<Operation>) -> Result<(), RuleEr
             fault.kind()
         )));
     }
-    if rule.fault == Fault::Down && rule.when.times.is_some() {
-        return Err(RuleError::BadFault(
-            "`down` lasts until it is disarmed; drop `times`".to_owned(),
-        ));
-    }
     let wanted: Vec<_> = Operation::ALL
         .into_iter()
-        .filter(|known| goes_with(&rule.fault, *known))
+        .filter(|known| rule.fault.goes_with(*known))
         .collect();
     match operation {
         None if !wanted.is_empty() && rule_overlap::reach(rule).next().is_none() => Err(RuleError::Never(

@@ -12,6 +12,7 @@ use super::FaultCase;
 use crate::clock::ClockKind;
 use crate::config::{NewJob, StubConfig};
 use crate::contract::ids::RuleId;
+use crate::faults::ProbeStep;
 use crate::journal::exchange::{Exchange, ExchangeMatch};
 use crate::rules::Rule;
 use crate::stub::Stub;
@@ -25,17 +26,6 @@ const LATER: Duration = Duration::from_secs(60);
 /// How far the clock moves while an answer is listened for.
 const TICK: Duration = Duration::from_secs(1);
 const LEASE_MS: u64 = 86_400_000;
-
-/// Something that happens around the arming of a rule, before the request in question.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ProbeStep {
-    /// The first job is claimed; its lease is the first.
-    Claim,
-    /// That lease is given back.
-    Release,
-    /// The request in question, an earlier time, whatever comes of it.
-    SendEarlier,
-}
 
 /// All that can be seen of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,12 +62,12 @@ pub(super) fn observe(case: &FaultCase, rules: Vec<Rule>) -> Result<ProbeResult,
     })
     .map_err(|error| error.to_string())?;
     for step in case.first {
-        step.take(case, &stub)?;
+        take(*step, case, &stub)?;
     }
     let arm = |rule: Rule| stub.arm(rule).map_err(|error| error.to_string());
     let armed = rules.into_iter().map(arm).collect::<Result<Vec<_>, _>>()?;
     for step in case.then {
-        step.take(case, &stub)?;
+        take(*step, case, &stub)?;
     }
     let digest_before = stub.digest();
     let (path, body) = request_of(&case.rule.on);
@@ -162,22 +152,21 @@ fn request_of(operation: &str) -> (&'static str, Value) {
     }
 }
 
-impl ProbeStep {
-    fn take(self, case: &FaultCase, stub: &Stub) -> Result<(), String> {
-        let (path, body) = match self {
-            ProbeStep::Claim => request_of("claim"),
-            ProbeStep::Release => {
-                let holder = json!({"factoryId": "self-check", "fencingToken": 1});
-                ("/v1/leases/lease-1/release", holder)
-            }
-            ProbeStep::SendEarlier => request_of(&case.rule.on),
-        };
-        let answer = send(stub, path, &body)?.recv_timeout(TIME_LIMIT);
-        match answer {
-            Ok(_) if self == ProbeStep::SendEarlier => Ok(()),
-            Ok((bytes, _)) if bytes.starts_with(b"HTTP/1.1 200") => Ok(()),
-            other => Err(format!("what comes before the request failed: {other:?}")),
+/// Does what comes before the request in question.
+fn take(step: ProbeStep, case: &FaultCase, stub: &Stub) -> Result<(), String> {
+    let (path, body) = match step {
+        ProbeStep::Claim => request_of("claim"),
+        ProbeStep::Release => {
+            let holder = json!({"factoryId": "self-check", "fencingToken": 1});
+            ("/v1/leases/lease-1/release", holder)
         }
+        ProbeStep::SendEarlier => request_of(&case.rule.on),
+    };
+    let answer = send(stub, path, &body)?.recv_timeout(TIME_LIMIT);
+    match answer {
+        Ok(_) if step == ProbeStep::SendEarlier => Ok(()),
+        Ok((bytes, _)) if bytes.starts_with(b"HTTP/1.1 200") => Ok(()),
+        other => Err(format!("what comes before the request failed: {other:?}")),
     }
 }
 

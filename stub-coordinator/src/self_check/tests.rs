@@ -1,10 +1,11 @@
 //! The check finds nothing wrong with the stub as it is; with any fault left out it finds that one, and nothing else.
 
+use crate::faults::{Fault, MalformedFault};
 use std::collections::BTreeSet;
 
 use super::*;
 use crate::contract::timestamp::UtcTimestamp;
-use crate::rules::{Fault, RuleEngine};
+use crate::rules::RuleEngine;
 
 /// What a stub shows that lacks the fault: the rule is armed and fires, and does nothing.
 fn left_out(case: &FaultCase) -> Result<ProbeResult, String> {
@@ -96,7 +97,7 @@ fn a_fault_of_the_phase_after_that_commits_nothing_is_found_whichever_it_is() {
         let mut early = case.armed();
         early[0].phase = FaultPhase::Before;
         // These two let the operation be carried out in either phase, at once.
-        let commits_anyway = matches!(case.rule.fault, Fault::Dribble { .. } | Fault::ClockSkew(_));
+        let commits_anyway = matches!(case.rule.fault, Fault::Dribble(_) | Fault::ClockSkew(_));
         let observed = FaultObservation {
             with: observe(&case, early),
             ..FaultObservation::of(case.clone())

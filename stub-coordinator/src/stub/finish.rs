@@ -1,10 +1,11 @@
 //! The end of a test: what was set up has happened, and nothing else did.
 
+use crate::faults::Fault;
 use std::fmt;
 
 use crate::contract::ids::RuleId;
 use crate::journal::exchange::Exchange;
-use crate::rules::{Fault, Rule, RuleStatus};
+use crate::rules::{Rule, RuleStatus};
 use crate::stub::Stub;
 use crate::stub_report::StubReport;
 

@@ -11,7 +11,7 @@ use crate::contract::operation::Operation;
 use crate::contract::stage::Stage;
 use crate::coordinator::RealState;
 use crate::coordinator::job::JobRecord;
-use crate::rules::{Fault, MalformedFault};
+use crate::faults::{Fault, MalformedFault};
 use crate::shared_stub::SharedStub;
 
 /// The most jobs, factories, rules, gates and violations that are shown; all of them are counted.
@@ -107,9 +107,10 @@ pub(super) fn clock(shared: &SharedStub) -> Value {
 /// The words that rules are written with.
 pub(super) fn vocabulary() -> Value {
     let operations: Vec<_> = Operation::ALL.iter().map(|operation| operation.name()).collect();
-    let words: Vec<_> = Fault::WORDS.iter().map(|(word, _)| *word).collect();
+    let words: Vec<_> = Fault::words().collect();
+    let keys: Vec<_> = Fault::keys().collect();
     let malformed: Vec<_> = MalformedFault::ALL.iter().map(|(_, name)| *name).collect();
-    json!({"operations": operations, "words": words, "keys": Fault::KEYS, "malformed": malformed})
+    json!({"operations": operations, "words": words, "keys": keys, "malformed": malformed})
 }
 
 fn part(name: &'static str, told: Value) -> (&'static str, SnapshotPart) {

@@ -1,0 +1,32 @@
+//! `ack_without_commit`: says that the operation was carried out, and changes nothing.
+
+use serde_json::json;
+
+use super::fault_behavior::{FaultBehavior, HandlerPlan, WordFault};
+use super::self_check_case::SelfCheckCase;
+use crate::contract::execution_mode::ExecutionMode;
+use crate::contract::operation::Operation;
+
+pub(super) struct AckWithoutCommitFault;
+
+impl WordFault for AckWithoutCommitFault {
+    const NAME: &'static str = "ack_without_commit";
+
+    fn cases() -> Vec<SelfCheckCase> {
+        vec![SelfCheckCase::on("claim", json!(Self::NAME))]
+    }
+}
+
+impl FaultBehavior for AckWithoutCommitFault {
+    fn goes_with(&self, operation: Operation) -> bool {
+        operation.mutates()
+    }
+
+    fn is_semantic(&self) -> bool {
+        true
+    }
+
+    fn plan(&self, _operation: Operation) -> HandlerPlan {
+        HandlerPlan::Run(ExecutionMode::WithoutCommit)
+    }
+}

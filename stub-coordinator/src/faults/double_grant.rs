@@ -1,0 +1,36 @@
+//! `double_grant`: a claim is given a job that is leased already (against C-1).
+
+use serde_json::json;
+
+use super::fault_behavior::{FaultBehavior, HandlerPlan, WordFault};
+use super::self_check_case::{ProbeStep, SelfCheckCase};
+use crate::contract::execution_mode::{ExecutionMode, SemanticFault};
+use crate::contract::operation::Operation;
+
+pub(super) struct DoubleGrantFault;
+
+impl WordFault for DoubleGrantFault {
+    const NAME: &'static str = "double_grant";
+
+    fn cases() -> Vec<SelfCheckCase> {
+        // The second job is free; the first was granted.
+        vec![SelfCheckCase {
+            first: &[ProbeStep::Claim],
+            ..SelfCheckCase::on("claim", json!(Self::NAME))
+        }]
+    }
+}
+
+impl FaultBehavior for DoubleGrantFault {
+    fn goes_with(&self, operation: Operation) -> bool {
+        operation == Operation::Claim
+    }
+
+    fn is_semantic(&self) -> bool {
+        true
+    }
+
+    fn plan(&self, _operation: Operation) -> HandlerPlan {
+        HandlerPlan::Run(ExecutionMode::Dishonest(SemanticFault::DoubleGrant))
+    }
+}

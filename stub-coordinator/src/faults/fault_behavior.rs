@@ -1,0 +1,142 @@
+//! What a fault has to say of itself: how it is written, and what it does.
+
+use std::time::Duration;
+
+use schemars::SchemaGenerator;
+use serde_json::{Map, Value};
+
+use super::faulty_answer::{FaultContext, FaultyAnswer};
+use super::self_check_case::SelfCheckCase;
+use crate::contract::execution_mode::ExecutionMode;
+use crate::contract::operation::Operation;
+use crate::wire_answer::WireAnswer;
+
+/// A fault that is written as one word.
+pub(super) trait WordFault: FaultBehavior {
+    const NAME: &'static str;
+
+    /// Requests on which the self-check sees it.
+    fn cases() -> Vec<SelfCheckCase>;
+}
+
+/// A fault that is written as a table, which is led by its name.
+pub(super) trait TableFault: FaultBehavior + Sized {
+    const NAME: &'static str;
+    /// The keys that may stand beside the leading one.
+    const OTHER_KEYS: &'static [&'static str] = &[];
+
+    /// Reads what stands behind the leading key; takes the other keys out of the rest of the table.
+    fn read(value: Value, rest: &mut Map<String, Value>) -> Result<Self, String>;
+
+    /// The fault for the name alone, where that says enough.
+    fn from_word() -> Option<Self> {
+        None
+    }
+
+    /// What [`TableFault::read`] reads.
+    fn written(&self) -> Value;
+
+    fn schema(generator: &mut SchemaGenerator) -> Value;
+
+    /// Requests on which the self-check sees it.
+    fn cases() -> Vec<SelfCheckCase>;
+}
+
+/// What a fault does. What is not said here is honest.
+pub(super) trait FaultBehavior {
+    /// What is wrong with its values.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Whether it goes with how often its rule fires.
+    fn check_firing(&self, _times: Option<u64>, _sticky: bool) -> Result<(), FaultError> {
+        Ok(())
+    }
+
+    /// Whether it can happen to a request of this operation.
+    fn goes_with(&self, _operation: Operation) -> bool {
+        true
+    }
+
+    /// Whether the coordinator itself breaks the contract, so that the handler's own answer is the fault.
+    fn is_semantic(&self) -> bool {
+        false
+    }
+
+    /// Whether it can follow an operation that was carried out. What decides how that is done can't.
+    fn has_after(&self) -> bool {
+        !self.is_semantic()
+    }
+
+    /// How the operation is carried out before the fault.
+    fn plan(&self, operation: Operation) -> HandlerPlan;
+
+    /// What the exchange waits for.
+    fn wait(&self, _draw: f64) -> FaultWait<'_> {
+        FaultWait::Nothing
+    }
+
+    /// What becomes of the answer, which is an empty one where the handler never ran.
+    fn spoil(&self, answer: WireAnswer, _context: &FaultContext<'_>) -> FaultyAnswer {
+        FaultyAnswer::whole(answer)
+    }
+
+    /// What it does to the stub as a whole.
+    fn arm_effect(&self) -> Option<ArmEffect<'_>> {
+        None
+    }
+}
+
+/// Whether and how the operation is carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HandlerPlan {
+    Skip,
+    Run(ExecutionMode),
+}
+
+impl HandlerPlan {
+    pub(crate) const HONEST: HandlerPlan = HandlerPlan::Run(ExecutionMode::Honest);
+
+    /// The handler says what it would have answered, and commits nothing. A dry run and a read have no effect anyway.
+    pub(super) fn without_effect(operation: Operation) -> HandlerPlan {
+        HandlerPlan::Run(
+            match operation.mutates() || operation == Operation::ShadowReport {
+                true => ExecutionMode::WithoutCommit,
+                false => ExecutionMode::Honest,
+            },
+        )
+    }
+}
+
+/// What an exchange waits for. Disarming the rule ends each wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FaultWait<'a> {
+    Nothing,
+    /// So long after the rule fired, on the stub's clock.
+    Time(Duration),
+    /// Until the gate of this name is open.
+    Gate(&'a str),
+    /// Until the rule is disarmed; then there is no answer.
+    Disarming,
+}
+
+/// What a rule does to the stub as a whole once it is armed or fires.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ArmEffect<'a> {
+    /// Nobody listens until the rule is disarmed.
+    StopListening,
+    /// The state of now is kept, to be shown later.
+    KeepPastState,
+    /// The gate of this name is closed.
+    CloseGate(&'a str),
+}
+
+/// Why a fault does not go with its rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum FaultError {
+    /// It could never fire.
+    Never(&'static str),
+    /// It can't be carried out.
+    Unsound(String),
+}

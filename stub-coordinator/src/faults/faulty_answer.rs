@@ -1,0 +1,67 @@
+//! What goes over the wire under a fault, and what a fault may know to make it.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use serde_json::Value;
+
+use super::faulty_stream::ConnectionAction;
+use super::sample_answers;
+use crate::clock::Clock;
+use crate::contract::operation::Operation;
+use crate::contract::timestamp::UtcTimestamp;
+use crate::wire_answer::WireAnswer;
+
+/// What goes over the wire in the end.
+pub(crate) struct FaultyAnswer {
+    /// The answer; where the connection is to end without a whole one, what it would have been.
+    pub(crate) answer: WireAnswer,
+    /// The body to send instead of the answer's own.
+    pub(crate) body: Option<Body>,
+    pub(crate) act: ConnectionAction,
+}
+
+impl FaultyAnswer {
+    /// An answer that the connection carries as it is.
+    pub(super) fn whole(answer: WireAnswer) -> FaultyAnswer {
+        FaultyAnswer::ended(answer, ConnectionAction::Honest)
+    }
+
+    /// An answer of which the connection makes something else.
+    pub(super) fn ended(answer: WireAnswer, act: ConnectionAction) -> FaultyAnswer {
+        FaultyAnswer {
+            answer,
+            body: None,
+            act,
+        }
+    }
+
+    /// An answer whose body is sent in another way.
+    pub(super) fn with_body(answer: WireAnswer, body: Body) -> FaultyAnswer {
+        FaultyAnswer {
+            body: Some(body),
+            ..FaultyAnswer::whole(answer)
+        }
+    }
+}
+
+/// What the spoiling needs to know.
+pub(crate) struct FaultContext<'a> {
+    pub(crate) operation: Operation,
+    pub(crate) now: UtcTimestamp,
+    pub(crate) clock: Arc<Clock>,
+    /// The job of that name as JSON, where it is held.
+    pub(crate) job_named: &'a dyn Fn(&str) -> Option<Value>,
+    /// A queued job other than the one of that name.
+    pub(crate) other_job: &'a dyn Fn(Option<&str>) -> Option<Value>,
+}
+
+impl FaultContext<'_> {
+    /// The honest body, or a plausible one where there is none to spoil.
+    pub(super) fn body_to_spoil(&self, honest: &WireAnswer) -> (u16, Value) {
+        match honest.value() {
+            Some(body) if honest.status < 300 => (honest.status, body),
+            _ => sample_answers::answer(self.operation, self.now),
+        }
+    }
+}

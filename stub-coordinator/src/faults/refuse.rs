@@ -1,0 +1,66 @@
+//! `refuse`: a refusal by a code of the contract, though the state would allow the request.
+
+use schemars::SchemaGenerator;
+use serde_json::{Map, Value, json};
+
+use super::fault_behavior::{FaultBehavior, HandlerPlan, TableFault};
+use super::fault_syntax::{hint, table_schema, text};
+use super::faulty_answer::{FaultContext, FaultyAnswer};
+use super::self_check_case::SelfCheckCase;
+use crate::contract::operation::Operation;
+use crate::contract::problem::Problem;
+use crate::wire_answer::WireAnswer;
+
+/// A refusal by a code of the contract.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefuseFault {
+    /// The problem's code, such as `lease_lost`; it decides the status.
+    pub code: String,
+}
+
+impl TableFault for RefuseFault {
+    const NAME: &'static str = "refuse";
+
+    fn read(value: Value, _rest: &mut Map<String, Value>) -> Result<RefuseFault, String> {
+        let code = text(Self::NAME, value)?;
+        Ok(RefuseFault { code })
+    }
+
+    fn written(&self) -> Value {
+        json!({"refuse": self.code})
+    }
+
+    fn schema(_generator: &mut SchemaGenerator) -> Value {
+        table_schema(&json!({"refuse": {"type": "string"}}), Self::NAME)
+    }
+
+    fn cases() -> Vec<SelfCheckCase> {
+        vec![SelfCheckCase::anywhere(json!({"refuse": "lease_lost"}))]
+    }
+}
+
+impl FaultBehavior for RefuseFault {
+    fn check(&self) -> Result<(), String> {
+        let code = &self.code;
+        match Problem::status_of(code) {
+            Some(_) => Ok(()),
+            None => {
+                let hint = hint(code, Problem::codes());
+                Err(format!("`{code}` is no problem code of the contract{hint}"))
+            }
+        }
+    }
+
+    fn goes_with(&self, operation: Operation) -> bool {
+        operation.takes_body()
+    }
+
+    fn plan(&self, _operation: Operation) -> HandlerPlan {
+        HandlerPlan::Skip
+    }
+
+    fn spoil(&self, _answer: WireAnswer, _context: &FaultContext<'_>) -> FaultyAnswer {
+        let problem = Problem::new(&self.code, "the stub was told to refuse");
+        FaultyAnswer::whole(WireAnswer::problem(&problem))
+    }
+}

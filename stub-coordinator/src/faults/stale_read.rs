@@ -1,0 +1,38 @@
+//! `stale_read`: a read shows the state of the time when the rule was armed.
+
+use serde_json::json;
+
+use super::fault_behavior::{ArmEffect, FaultBehavior, HandlerPlan, WordFault};
+use super::self_check_case::{ProbeStep, SelfCheckCase};
+use crate::contract::execution_mode::{ExecutionMode, SemanticFault};
+use crate::contract::operation::Operation;
+
+pub(super) struct StaleReadFault;
+
+impl WordFault for StaleReadFault {
+    const NAME: &'static str = "stale_read";
+
+    fn cases() -> Vec<SelfCheckCase> {
+        vec![SelfCheckCase {
+            then: &[ProbeStep::Claim],
+            ..SelfCheckCase::on("job.get", json!(Self::NAME))
+        }]
+    }
+}
+
+impl FaultBehavior for StaleReadFault {
+    fn goes_with(&self, operation: Operation) -> bool {
+        matches!(operation, Operation::JobList | Operation::JobGet)
+    }
+
+    fn is_semantic(&self) -> bool {
+        true
+    }
+
+    fn plan(&self, _operation: Operation) -> HandlerPlan {
+        HandlerPlan::Run(ExecutionMode::Dishonest(SemanticFault::StaleRead))
+    }
+    fn arm_effect(&self) -> Option<ArmEffect<'_>> {
+        Some(ArmEffect::KeepPastState)
+    }
+}

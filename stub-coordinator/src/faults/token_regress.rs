@@ -1,0 +1,36 @@
+//! `token_regress`: a claim is given a lease whose fencing token does not rise (against C-2).
+
+use serde_json::json;
+
+use super::fault_behavior::{FaultBehavior, HandlerPlan, WordFault};
+use super::self_check_case::{ProbeStep, SelfCheckCase};
+use crate::contract::execution_mode::{ExecutionMode, SemanticFault};
+use crate::contract::operation::Operation;
+
+pub(super) struct TokenRegressFault;
+
+impl WordFault for TokenRegressFault {
+    const NAME: &'static str = "token_regress";
+
+    fn cases() -> Vec<SelfCheckCase> {
+        // The second job is free; the first was granted and given back.
+        vec![SelfCheckCase {
+            first: &[ProbeStep::Claim, ProbeStep::Release],
+            ..SelfCheckCase::on("claim", json!(Self::NAME))
+        }]
+    }
+}
+
+impl FaultBehavior for TokenRegressFault {
+    fn goes_with(&self, operation: Operation) -> bool {
+        operation == Operation::Claim
+    }
+
+    fn is_semantic(&self) -> bool {
+        true
+    }
+
+    fn plan(&self, _operation: Operation) -> HandlerPlan {
+        HandlerPlan::Run(ExecutionMode::Dishonest(SemanticFault::TokenRegress))
+    }
+}
