@@ -1,4 +1,4 @@
-//! The console at `/`: one page that shows what the stub sees and works its levers, by way of the control API alone.
+//! The console at `/`: one page that shows what the stub sees and works its controls, by way of the control API alone.
 //!
 //! The page is self-contained: style and script stand in it, under a nonce of each answer's own, and its content
 //! security policy lets it load nothing from anywhere and talk to nobody but this stub. It holds nothing that is
@@ -21,11 +21,11 @@ const STYLE: &str = include_str!("console/style.css");
 /// In the order in which they build on each other.
 const SCRIPTS: [&str; 6] = [
     include_str!("console/dom.js"),
-    include_str!("console/control.js"),
+    include_str!("console/control_client.js"),
     include_str!("console/agreement.js"),
     include_str!("console/panels.js"),
     include_str!("console/journal.js"),
-    include_str!("console/levers.js"),
+    include_str!("console/controls.js"),
 ];
 
 /// The page's route. Who asks for no page gets the API's answer, and is journalled like everybody else.

@@ -1,27 +1,32 @@
 //! What one running stub holds: the coordinator behind its lock, script, journal, clock. Every way in (HTTP, control,
 //! the library) goes through here, so that each means the same.
 
+mod advance_clock;
+mod reset;
+mod rules;
+
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, watch};
 
 use crate::clock::{Clock, ClockKind};
 use crate::contract::execution_mode::ExecutionMode;
 use crate::contract::ids::RuleId;
-use crate::contract::timestamp::UtcTimestamp;
 use crate::coordinator::commands::{CommandOutcome, CoordinatorCommand};
 use crate::coordinator::idempotency_cache::IdempotentRequest;
 use crate::coordinator::saved_state::{SavedState, SavedStateError};
 use crate::coordinator::{Coordinator, CoordinatorSetup};
-use crate::faults::{ArmEffect, Fault, GateRegistry};
+use crate::faults::GateRegistry;
 use crate::journal::Journal;
-use crate::rules::{Rule, RuleEngine, RuleError, RuleStatus};
+use crate::rules::{RuleEngine, RuleStatus};
 use crate::state_file::{StateFile, StateFileError};
+
+pub use advance_clock::DueEvent;
+pub use reset::ResetScope;
 
 pub(crate) struct SharedStub {
     /// What this one is told apart by from every other stub, and from itself before its last start.
@@ -94,29 +99,6 @@ pub(crate) struct ServerLimits {
     pub(crate) body: Duration,
     /// The most that are open at a time; more are closed at once.
     pub(crate) connections: usize,
-}
-
-/// What a reset puts back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ResetScope {
-    /// Jobs, leases, factories, shadow views and remembered answers, to what the stub was started with.
-    State,
-    /// No rule is armed, every gate is closed.
-    Rules,
-    /// Journal, counters, unexpected requests and violations are empty.
-    Journal,
-    /// All of it.
-    All,
-}
-
-/// Something that fell due while the clock was advanced.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct DueEvent {
-    /// When, on the stub's clock.
-    pub at: String,
-    /// What: a lease that ran out, or a wait that ended.
-    pub what: String,
 }
 
 impl SharedStub {
@@ -240,71 +222,6 @@ impl SharedStub {
         coordinator.digest().to_string()
     }
 
-    pub(crate) fn arm(&self, rule: Rule) -> Result<RuleId, RuleError> {
-        // On certain requests only, it goes down when one of them comes; on all of them, at once.
-        let is_down = rule
-            == Rule {
-                id: rule.id.clone(),
-                ..Rule::on("*", Fault::Down)
-            };
-        let effects = rule.fault.steps().iter().filter_map(Fault::arm_effect);
-        let mut gates = Vec::new();
-        let mut is_stale = false;
-        for effect in effects {
-            match effect {
-                ArmEffect::CloseGate(name) => gates.push(name.to_owned()),
-                ArmEffect::KeepPastState => is_stale = true,
-                ArmEffect::StopListening => {}
-            }
-        }
-        let id = self
-            .gates
-            .closing(&gates, || self.script.arm(rule, self.clock.now()))?;
-        if is_stale {
-            self.coordinator().keep_past();
-        }
-        if is_down {
-            self.journal.faulted("down");
-            self.listening.send_replace(false);
-        }
-        Ok(id)
-    }
-
-    pub(crate) fn disarm(&self, id: &RuleId) -> bool {
-        let Some(rule) = self.script.disarm(id) else {
-            return false;
-        };
-        if rule.fault == Fault::Down
-            && !self
-                .script
-                .rules()
-                .iter()
-                .any(|armed| armed.rule.fault == Fault::Down)
-        {
-            self.listening.send_replace(true);
-        }
-        true
-    }
-
-    /// Arms these rules instead of those that are armed; where one of them can't be, nothing changes.
-    pub(crate) fn replace_rules(&self, rules: Vec<Rule>) -> Result<Vec<RuleStatus>, RuleError> {
-        let trial = RuleEngine::new(self.seed);
-        for rule in &rules {
-            trial.arm(rule.clone(), self.clock.now())?;
-        }
-        self.disarm_all();
-        for rule in rules {
-            self.arm(rule)?;
-        }
-        Ok(self.script.rules())
-    }
-
-    pub(crate) fn disarm_all(&self) {
-        for rule in self.script.rules() {
-            self.disarm(&rule.id);
-        }
-    }
-
     /// Returns once the server listens, or no longer does, as it was told to.
     pub(crate) async fn until_listening_settled(&self) {
         let mut listens = self.listens.subscribe();
@@ -312,78 +229,5 @@ impl SharedStub {
         let _ = listens
             .wait_for(|listens| listens.is_none_or(|listens| listens == *self.listening.borrow()))
             .await;
-    }
-
-    /// Keeps the coordinator as it is now for what a reset goes back to.
-    pub(crate) fn save_initial_state(&self) {
-        let initial_state = Box::new(self.coordinator().clone());
-        *self
-            .initial_state
-            .lock()
-            .expect("no holder of the beginning's lock panics") = Some(initial_state);
-    }
-
-    /// Puts things back to what they were at the start, and ends what is under way. To be called on the server's
-    /// thread: no handler is in the middle of anything then, so none acts on a life that it does not belong to.
-    pub(crate) fn reset(&self, scope: ResetScope) {
-        self.epoch.send_modify(|epoch| *epoch += 1);
-        if matches!(scope, ResetScope::Rules | ResetScope::All) {
-            self.disarm_all();
-            self.gates.reset();
-            *self.expectations() = RuleExpectations::default();
-        }
-        if matches!(scope, ResetScope::State | ResetScope::All) {
-            let initial_state = self
-                .initial_state
-                .lock()
-                .expect("no holder of the beginning's lock panics");
-            if let Some(initial_state) = &*initial_state {
-                *self.coordinator() = (**initial_state).clone();
-            }
-        }
-        if matches!(scope, ResetScope::Journal | ResetScope::All) {
-            self.journal.reset();
-        }
-        self.keep();
-        self.changed.notify_waiters();
-    }
-
-    /// Moves a manual clock step by step to each thing that falls due, and returns when all of it has happened.
-    pub(crate) async fn advance(&self, by: Duration) -> Vec<DueEvent> {
-        // What has arrived gets as far as it can first, so that its waits are known.
-        self.clock.until_quiet().await;
-        let target = self.clock.now().after(by);
-        let mut happened = Vec::new();
-        loop {
-            let deadline = self.coordinator().next_deadline();
-            let next = [deadline, self.clock.next_timer()].into_iter().flatten().min();
-            let step = next.unwrap_or(target).min(target);
-            self.step_to(step, &mut happened).await;
-            if step >= target {
-                return happened;
-            }
-        }
-    }
-
-    async fn step_to(&self, step: UtcTimestamp, happened: &mut Vec<DueEvent>) {
-        // Leases first: a claim that wakes at the same instant finds what they gave back. Each that waits has an alarm
-        // at the next deadline, so nobody needs to be told.
-        let (expired, rang) = {
-            let mut coordinator = self.coordinator();
-            (coordinator.settle(step), self.clock.move_to(step))
-        };
-        for expired in &expired {
-            let lease = &expired.lease;
-            let what = format!("lease {} on {} ran out", lease.number.id(), lease.job);
-            happened.push(DueEvent {
-                at: expired.at.to_string(),
-                what,
-            });
-        }
-        happened.extend(rang.into_iter().map(|rang| DueEvent {
-            at: rang.at.to_string(),
-            what: rang.what,
-        }));
-        self.clock.until_quiet().await;
     }
 }

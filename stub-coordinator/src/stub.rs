@@ -3,11 +3,13 @@
 //! The server runs on a thread of its own; everything here is synchronous and may be called from any thread, but not
 //! from within an async runtime.
 
+mod clock;
 mod finish;
 mod ports;
 mod rule_guard;
-mod rules_gates_clock_reset;
+mod rules;
 mod start;
+mod state;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -31,12 +33,13 @@ use crate::rules::{RequestFacts, RuleExplanation, RuleMatch};
 use crate::server::{FenceError, ServerCommand, control_port, run};
 use crate::shared_stub::{SharedStub, StubAddresses};
 use crate::stub_report::{JobState, StubReport};
+pub use clock::ClockError;
 pub use finish::FinishError;
 use ports::StubPorts;
 pub use rule_guard::RuleGuard;
-pub use rules_gates_clock_reset::{ClockError, ImportError};
 pub use start::StartError;
 pub(crate) use start::set_up;
+pub use state::ImportError;
 
 /// A running stub.
 pub struct Stub {
@@ -235,6 +238,11 @@ impl Stub {
         let mirror = QueueMirror::follow(Arc::clone(&self.shared), queue, tell)?;
         self.mirrors.push(mirror);
         Ok(())
+    }
+
+    /// Whoever is told to be down or up again is so when the call returns.
+    fn wait_until_listening_settled(&self) {
+        self.runtime.block_on(self.shared.until_listening_settled());
     }
 
     /// The seed that chance is decided by.

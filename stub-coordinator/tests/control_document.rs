@@ -11,7 +11,7 @@ use stub_coordinator::{ClockKind, Stub, StubConfig};
 const DOCUMENT: &str = include_str!("../../docs/stub-control.json");
 /// Where routes are written down.
 const ROUTES: [&str; 2] = [
-    include_str!("../src/control/mod.rs"),
+    include_str!("../src/control.rs"),
     include_str!("../src/control/event_stream.rs"),
 ];
 
@@ -87,7 +87,9 @@ fn the_table_of_wishes_names_every_way_in() {
     let handle = [
         include_str!("../src/stub.rs"),
         include_str!("../src/stub/finish.rs"),
-        include_str!("../src/stub/rules_gates_clock_reset.rs"),
+        include_str!("../src/stub/clock.rs"),
+        include_str!("../src/stub/rules.rs"),
+        include_str!("../src/stub/state.rs"),
     ];
     let public = handle
         .iter()

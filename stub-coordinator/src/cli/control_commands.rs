@@ -254,6 +254,28 @@ pub(super) fn state(verb: &StateVerb) -> Result<(), Box<dyn Error>> {
     }
 }
 
+/// What was counted, the mutations first: those are what a dry run must keep at 0.
+pub(super) fn counters(target: &TargetArguments) -> Result<(), Box<dyn Error>> {
+    let answer = target.get("/_stub/counters")?;
+    shown(target, &answer, || {
+        let counters = answer["counters"].as_object().cloned().unwrap_or_default();
+        let line = |(name, value): (&String, &Value)| {
+            let name = name.replace('_', " ");
+            match value.as_object() {
+                Some(by) if by.is_empty() => format!("{name:<15}none"),
+                Some(by) => {
+                    let by: Vec<_> = by.iter().map(|(key, count)| format!("{key} {count}")).collect();
+                    format!("{name:<15}{}", by.join(", ").escape_debug())
+                }
+                None => format!("{name:<15}{value}"),
+            }
+        };
+        let total = format!("mutations total {}", answer["mutationsTotal"]);
+        let lines = counters.iter().map(line);
+        [total].into_iter().chain(lines).collect::<Vec<_>>().join("\n")
+    })
+}
+
 pub(super) fn shown(
     target: &TargetArguments,
     answer: &Value,

@@ -130,12 +130,12 @@ fn a_page_of_another_origin_gets_nothing_done_by_form_or_fetch() {
             comes_to_nothing(&stub, &browser, &json, &fetched(&jobs, &json)),
             "failed"
         );
-        let levers = [
+        let controls = [
             ("/_stub/rules", "DELETE", "cors"),
             ("/_stub/gates/g/release", "POST", "no-cors"),
             ("/v1/jobs", "GET", "cors"),
         ];
-        for (path, method, mode) in levers {
+        for (path, method, mode) in controls {
             let options = format!("{{method: '{method}', mode: '{mode}'}}");
             comes_to_nothing(&stub, &browser, path, &fetched(&format!("{url}{path}"), &options));
         }

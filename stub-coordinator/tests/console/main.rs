@@ -1,4 +1,4 @@
-//! The console in a real browser, against a running stub: what it shows, what its levers do, what it withstands.
+//! The console in a real browser, against a running stub: what it shows, what its controls do, what it withstands.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -240,7 +240,7 @@ fn nothing_sticks_out_on_a_narrow_screen_with_large_text() {
     );
     browser.resize(400, 800);
     browser.value("document.documentElement.style.fontSize = '200%'");
-    browser.click("#levers details > summary");
+    browser.click("#controls details > summary");
     browser.click("#journal .row");
     browser.until("document.querySelectorAll('.whole pre').length === 3");
     let width = browser
@@ -257,7 +257,7 @@ fn nothing_sticks_out_on_a_narrow_screen_with_large_text() {
 fn rules_are_armed_and_disarmed_and_a_wrong_one_is_told() {
     let stub = start(&["alpha"]);
     let browser = open(&stub);
-    browser.click("#levers details > summary");
+    browser.click("#controls details > summary");
     browser.click("#json-form button");
     browser.until("document.querySelector('#rules').innerText.includes('\"times\":2')");
     browser.click("#arm-form button");

@@ -5,14 +5,16 @@ mod control_client;
 mod control_commands;
 mod control_target;
 mod exchange_lines;
+mod explain;
 mod self_check;
 mod serve;
 mod stderr_log;
 mod stdout;
 mod stub_finder;
+mod tail;
 mod token_file;
-mod validate_rules_file;
-mod verify_explain_tail;
+mod validate;
+mod verify;
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -66,9 +68,9 @@ enum CliCommand {
         target: control_target::TargetArguments,
     },
     /// Which rule would fire on a request, and why not the others; nothing is sent or changed.
-    Explain(verify_explain_tail::ExplainArguments),
+    Explain(explain::ExplainArguments),
     /// Whether requests have arrived so often; exit code 0 yes, 1 no, 2 nobody can say.
-    Verify(verify_explain_tail::VerifyArguments),
+    Verify(verify::VerifyArguments),
     /// What was counted: mutations, requests, dry runs, refusals, faults.
     Counters {
         #[command(flatten)]
@@ -126,12 +128,12 @@ pub(crate) fn run(arguments: CliArguments, log: &LogWriter) -> Result<ExitCode, 
         Some(CliCommand::Rule(verb)) => control_commands::rules(&verb, log),
         Some(CliCommand::Gate(verb)) => control_commands::gates(&verb),
         Some(CliCommand::Clock(verb)) => control_commands::clock(&verb),
-        Some(CliCommand::Tail { target }) => verify_explain_tail::tail(&target),
-        Some(CliCommand::Explain(explain_query)) => verify_explain_tail::explain(&explain_query),
-        Some(CliCommand::Verify(count_query)) => return Ok(verify_explain_tail::verify(&count_query, log)),
-        Some(CliCommand::Counters { target }) => verify_explain_tail::counters(&target),
+        Some(CliCommand::Tail { target }) => tail::tail(&target),
+        Some(CliCommand::Explain(explain_query)) => explain::explain(&explain_query),
+        Some(CliCommand::Verify(count_query)) => return Ok(verify::verify(&count_query, log)),
+        Some(CliCommand::Counters { target }) => control_commands::counters(&target),
         Some(CliCommand::Reset { scope, target }) => control_commands::reset(&scope, &target),
-        Some(CliCommand::Validate { file }) => validate_rules_file::run(&file, log),
+        Some(CliCommand::Validate { file }) => validate::run(&file, log),
         Some(CliCommand::State(verb)) => control_commands::state(&verb),
         None => serve::run(arguments.serve, log),
     };

@@ -1,17 +1,12 @@
-//! All state as one document: taken away, and put back.
-
-use std::sync::Arc;
+//! `/_stub/state`: all state as one document: taken away, and put back.
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::Response;
 use serde_json::json;
 
-use super::{document, problem, read};
+use super::{StubExtractor, document, problem, read};
 use crate::coordinator::saved_state::SavedState;
-use crate::shared_stub::SharedStub;
-
-type StubExtractor = State<Arc<SharedStub>>;
 
 pub(super) async fn export(State(shared): StubExtractor) -> Response<Body> {
     document(&shared.save())

@@ -1,13 +1,18 @@
 //! The control API under `/_stub/`: over HTTP exactly what the library handle offers in process. Its requests are
 //! never faulted, journalled or counted.
 
+mod clock;
 mod control_auth;
 mod event_stream;
-mod export_import_state;
-mod journal_and_counters;
+mod explain;
+mod gates;
+mod journal;
 mod metrics;
-mod rules_gates_clock_reset;
-mod verify_and_explain;
+mod reset;
+mod rules;
+mod state;
+mod status;
+mod verify;
 
 use std::sync::Arc;
 
@@ -27,10 +32,13 @@ use crate::known_tokens::KnownTokens;
 use crate::shared_stub::SharedStub;
 pub(crate) use control_auth::discount;
 
+/// How a request gets at the stub that it is for.
+type StubExtractor = State<Arc<SharedStub>>;
+
 /// The routes under `/_stub/`: open where nobody has a token, else for those who administer.
 pub(crate) fn routes(tokens: &KnownTokens, shared: &Arc<SharedStub>) -> Router<Arc<SharedStub>> {
     let guarded = || from_fn_with_state((tokens.clone(), Arc::clone(shared)), control_auth::check);
-    let identity = get(journal_and_counters::identity)
+    let identity = get(status::identity)
         .fallback(other_methods)
         .layer(from_fn_with_state(
             Arc::clone(shared),
@@ -38,43 +46,34 @@ pub(crate) fn routes(tokens: &KnownTokens, shared: &Arc<SharedStub>) -> Router<A
         ));
     let routes = Router::new()
         .merge(event_stream::routes())
-        .route("/health", get(journal_and_counters::health))
-        .route("/counters", get(journal_and_counters::counters))
-        .route("/digest", get(journal_and_counters::digest))
-        .route("/jobs", get(journal_and_counters::jobs))
-        .route("/journal", get(journal_and_counters::journal))
-        .route("/journal/count", post(journal_and_counters::count))
-        .route("/journal/wait", post(journal_and_counters::wait))
-        .route("/journal/verify", post(verify_and_explain::verify))
-        .route(
-            "/journal/verify-sequence",
-            post(verify_and_explain::verify_sequence),
-        )
-        .route("/explain", post(verify_and_explain::explain))
+        .route("/health", get(status::health))
+        .route("/counters", get(status::counters))
+        .route("/digest", get(status::digest))
+        .route("/jobs", get(status::jobs))
+        .route("/journal", get(journal::journal))
+        .route("/journal/count", post(journal::count))
+        .route("/journal/wait", post(journal::wait))
+        .route("/journal/verify", post(verify::verify))
+        .route("/journal/verify-sequence", post(verify::verify_sequence))
+        .route("/explain", post(explain::explain))
         .route("/metrics", get(metrics::metrics))
-        .route("/unexpected", get(journal_and_counters::unexpected))
-        .route("/violations", get(journal_and_counters::violations))
-        .route("/presets", get(rules_gates_clock_reset::presets))
-        .route("/preset", post(rules_gates_clock_reset::preset))
+        .route("/unexpected", get(journal::unexpected))
+        .route("/violations", get(journal::violations))
+        .route("/presets", get(rules::presets))
+        .route("/preset", post(rules::preset))
         .route(
             "/rules",
-            get(rules_gates_clock_reset::rules)
-                .post(rules_gates_clock_reset::arm)
-                .put(rules_gates_clock_reset::replace)
-                .delete(rules_gates_clock_reset::disarm_all),
+            get(rules::rules)
+                .post(rules::arm)
+                .put(rules::replace)
+                .delete(rules::disarm_all),
         )
-        .route("/rules/{id}", delete(rules_gates_clock_reset::disarm))
-        .route("/gates", get(rules_gates_clock_reset::gates))
-        .route("/gates/{name}/release", post(rules_gates_clock_reset::release))
-        .route(
-            "/clock",
-            get(rules_gates_clock_reset::clock).post(rules_gates_clock_reset::advance),
-        )
-        .route(
-            "/state",
-            get(export_import_state::export).put(export_import_state::import),
-        )
-        .route("/reset", post(rules_gates_clock_reset::reset))
+        .route("/rules/{id}", delete(rules::disarm))
+        .route("/gates", get(gates::gates))
+        .route("/gates/{name}/release", post(gates::release))
+        .route("/clock", get(clock::clock).post(clock::advance))
+        .route("/state", get(state::export).put(state::import))
+        .route("/reset", post(reset::reset))
         .route("/openapi.json", get(openapi))
         .fallback(lost)
         .method_not_allowed_fallback(other_methods)
@@ -124,7 +123,7 @@ pub(crate) async fn control_only_not_found(State(shared): State<Arc<SharedStub>>
 }
 
 /// The control API's own description, served as it is checked in.
-const DOCUMENT: &str = include_str!("../../../docs/stub-control.json");
+const DOCUMENT: &str = include_str!("../../docs/stub-control.json");
 
 async fn openapi() -> Response<Body> {
     respond(200, "application/json", DOCUMENT.to_owned())

@@ -1,7 +1,5 @@
-//! What the stub has seen: counters, digest, jobs, journal.
+//! `/_stub/journal`: the exchanges that the stub has seen, counted and waited for.
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -11,57 +9,14 @@ use axum::http::Response;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::verify_and_explain::known;
-use super::{asked, document, problem, read};
+use super::verify::known;
+use super::{StubExtractor, asked, document, problem, read};
 use crate::contract::signed_duration::SignedDuration;
 use crate::journal::WaitError;
 use crate::journal::exchange::ExchangeMatch;
-use crate::shared_stub::{SharedStub, StubAddresses};
-use crate::stub_identity::StubIdentity;
 
 /// The longest that a question waits for its answer.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
-
-type StubExtractor = State<Arc<SharedStub>>;
-
-pub(super) async fn health(State(shared): StubExtractor) -> Response<Body> {
-    let places = shared.places.get();
-    let late = shared.late.load(Ordering::Relaxed);
-    let refused = shared.refused.load(Ordering::Relaxed);
-    document(&json!({
-        "status": "ok",
-        "url": places.map(StubAddresses::url),
-        "controlUrl": places.and_then(StubAddresses::control_url),
-        "seed": shared.seed,
-        "clock": shared.clock.kind(),
-        "lateRequests": late,
-        "refusedRequests": refused,
-        "stateTrouble": shared.state_write_error(),
-    }))
-}
-
-pub(super) async fn identity(State(shared): StubExtractor) -> Response<Body> {
-    let places = shared.places.get();
-    document(&StubIdentity {
-        stub: shared.instance.clone(),
-        url: places.map(StubAddresses::url).unwrap_or_default(),
-        control_url: places.and_then(StubAddresses::control_url),
-    })
-}
-
-pub(super) async fn counters(State(shared): StubExtractor) -> Response<Body> {
-    let counters = shared.journal.counters();
-    let total = counters.mutations_total();
-    document(&json!({"counters": counters, "mutationsTotal": total}))
-}
-
-pub(super) async fn digest(State(shared): StubExtractor) -> Response<Body> {
-    document(&json!({"digest": shared.digest()}))
-}
-
-pub(super) async fn jobs(State(shared): StubExtractor) -> Response<Body> {
-    document(&json!({"jobs": shared.jobs()}))
-}
 
 pub(super) async fn journal(
     State(shared): StubExtractor,

@@ -1,4 +1,4 @@
-// The levers, and what ties the page together: each event of the stream goes to the panel that shows it.
+// The controls, and what ties the page together: each event of the stream goes to the panel that shows it.
 
 const VALUES = {
   status: ["status", "503", (value) => Number(value)],
@@ -144,7 +144,7 @@ onSubmit("reset-form", () => pull(`reset: ${at("scope").selectedOptions[0].text}
 
 at("disarm-all").addEventListener("click", async () => {
   // It hides itself: the focus goes where the next lever is.
-  if (await pull("no rule is armed", "DELETE", "/rules")) at("levers").focus();
+  if (await pull("no rule is armed", "DELETE", "/rules")) at("controls").focus();
 });
 at("hold").addEventListener("change", showJournal);
 

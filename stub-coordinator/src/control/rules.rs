@@ -1,6 +1,4 @@
-//! What the stub can be told: rules, presets, gates, clock, reset.
-
-use std::sync::Arc;
+//! `/_stub/rules`, `/_stub/presets`: arm a rule, disarm it, replace all of them.
 
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::PathRejection;
@@ -9,14 +7,10 @@ use axum::http::Response;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{document, named, problem, read};
-use crate::clock::ClockKind;
-use crate::contract::ids::{RuleId, is_id};
-use crate::contract::signed_duration::SignedDuration;
+use super::{StubExtractor, document, named, problem, read};
+use crate::contract::ids::RuleId;
 use crate::rules::{self, PRESETS, Rule, RuleError};
-use crate::shared_stub::{ResetScope, SharedStub};
-
-type StubExtractor = State<Arc<SharedStub>>;
+use crate::shared_stub::SharedStub;
 
 pub(super) async fn presets() -> Response<Body> {
     let presets: Vec<_> = PRESETS
@@ -91,80 +85,6 @@ pub(super) async fn disarm(
     match disarmed {
         true => document(&json!({"disarmed": id})),
         false => problem(404, "unknown_rule", &format!("no rule `{id}` is armed")),
-    }
-}
-
-pub(super) async fn gates(State(shared): StubExtractor) -> Response<Body> {
-    let gates: Vec<_> = shared
-        .gates
-        .waiting()
-        .into_iter()
-        .map(|(name, waiting)| json!({"name": name, "waiting": waiting}))
-        .collect();
-    document(&json!({"gates": gates}))
-}
-
-pub(super) async fn release(
-    State(shared): StubExtractor,
-    name: Result<Path<String>, PathRejection>,
-) -> Response<Body> {
-    let name = named(name);
-    if !is_id(&name) {
-        return problem(
-            404,
-            "unknown_gate",
-            &format!("a gate's name is an id, {name:?} is none"),
-        );
-    }
-    document(&json!({"gate": name, "released": shared.gates.release(&name)}))
-}
-
-pub(super) async fn clock(State(shared): StubExtractor) -> Response<Body> {
-    document(&json!({"kind": shared.clock.kind(), "now": shared.clock.now()}))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AdvanceRequest {
-    advance: SignedDuration,
-}
-
-pub(super) async fn advance(State(shared): StubExtractor, body: Bytes) -> Response<Body> {
-    let by = match read::<AdvanceRequest>(&body) {
-        Ok(advance) => advance.advance.forward(),
-        Err(refusal) => return *refusal,
-    };
-    match by {
-        None => problem(
-            422,
-            "invalid_field",
-            "time does not run back; `advance` must not be negative",
-        ),
-        Some(_) if shared.clock.kind() == ClockKind::Real => problem(
-            409,
-            "real_clock",
-            "the clock is the real one; start the stub with a manual clock to move it",
-        ),
-        Some(by) => {
-            let due = shared.advance(by).await;
-            document(&json!({"now": shared.clock.now(), "due": due}))
-        }
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ResetRequest {
-    scope: ResetScope,
-}
-
-pub(super) async fn reset(State(shared): StubExtractor, body: Bytes) -> Response<Body> {
-    match read::<ResetRequest>(&body) {
-        Ok(reset) => {
-            shared.reset(reset.scope);
-            document(&json!({"reset": reset.scope}))
-        }
-        Err(refusal) => *refusal,
     }
 }
 

@@ -1,7 +1,4 @@
-//! Questions: has this arrived so often, in this order, and which rule would fire on that. None of them changes
-//! anything.
-
-use std::sync::Arc;
+//! `/_stub/explain`: which rule would fire on a request, and why not the others. Nothing is changed.
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
@@ -9,73 +6,12 @@ use axum::http::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{document, problem, read};
+use super::{StubExtractor, document, problem, read};
 use crate::contract::operation::{Operation, RouteMatch};
 use crate::contract::timestamp::UtcTimestamp;
 use crate::exchange::facts_of;
-use crate::journal::exchange::ExchangeMatch;
 use crate::rules::{RequestFacts, RuleEngine};
-use crate::shared_stub::SharedStub;
 use crate::wire::BorrowedJson;
-
-type StubExtractor = State<Arc<SharedStub>>;
-
-/// How many of the exchanges meant have to have arrived: exactly `count`, or from `at_least` to `at_most`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct VerifyRequest {
-    #[serde(default, rename = "match")]
-    what: ExchangeMatch,
-    #[serde(default)]
-    count: Option<usize>,
-    #[serde(default)]
-    at_least: Option<usize>,
-    #[serde(default)]
-    at_most: Option<usize>,
-}
-
-pub(super) async fn verify(State(shared): StubExtractor, body: Bytes) -> Response<Body> {
-    let count_query = match read::<VerifyRequest>(&body) {
-        Ok(count_query) => count_query,
-        Err(refusal) => return *refusal,
-    };
-    if let Err(refusal) = known(&count_query.what) {
-        return *refusal;
-    }
-    let (least, most) = match (count_query.count, count_query.at_least, count_query.at_most) {
-        (Some(count), None, None) => (count, Some(count)),
-        (None, least, most) if least.is_some() || most.is_some() => (least.unwrap_or(0), most),
-        _ => {
-            return problem(
-                422,
-                "invalid_field",
-                "say how many: `count`, or `at_least` and `at_most`",
-            );
-        }
-    };
-    document(&shared.journal.verify(&count_query.what, least, most))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct VerifySequenceRequest {
-    sequence: Vec<ExchangeMatch>,
-}
-
-pub(super) async fn verify_sequence(State(shared): StubExtractor, body: Bytes) -> Response<Body> {
-    match read::<VerifySequenceRequest>(&body) {
-        Ok(order) if order.sequence.is_empty() => problem(
-            422,
-            "invalid_field",
-            "`sequence` is empty; a sequence of nothing proves nothing",
-        ),
-        Ok(order) => match order.sequence.iter().try_for_each(known) {
-            Ok(()) => document(&shared.journal.verify_sequence(&order.sequence)),
-            Err(refusal) => *refusal,
-        },
-        Err(refusal) => *refusal,
-    }
-}
 
 /// A request that is not sent: its operation and what it would say, or its method, path and body.
 #[derive(Deserialize)]
@@ -143,13 +79,5 @@ impl ExplainRequest {
             }
             _ => Err("say which request: its `operation`, or its `method` and `path`".to_owned()),
         }
-    }
-}
-
-/// Refuses to look for an operation that nobody could have asked for: *none arrived* would prove nothing.
-pub(super) fn known(what: &ExchangeMatch) -> Result<(), Box<Response<Body>>> {
-    match what.operation.as_deref().map(Operation::or_hint) {
-        Some(Err(why)) => Err(Box::new(problem(422, "invalid_field", &why))),
-        _ => Ok(()),
     }
 }
