@@ -16,14 +16,12 @@ mod token_file;
 mod validate;
 mod verify;
 
-use std::error::Error;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-pub(crate) use serve::failure_code;
+use crate::exit_codes::{CommandFailure, ProgramExit};
 pub(crate) use stderr_log::LogWriter;
 pub(crate) use stdout::ignore_broken_pipe;
 
@@ -69,7 +67,7 @@ enum CliCommand {
     },
     /// Which rule would fire on a request, and why not the others; nothing is sent or changed.
     Explain(explain::ExplainArguments),
-    /// Whether requests have arrived so often; exit code 0 yes, 1 no, 2 nobody can say.
+    /// Whether requests have arrived so often; exit code 0 yes, 1 no, 3 nobody can say.
     Verify(verify::VerifyArguments),
     /// What was counted: mutations, requests, dry runs, refusals, faults.
     Counters {
@@ -119,28 +117,28 @@ Presets: agree, diverge, empty, 5xx, timeout, flaky, slow-day, lost-replies, spl
 GET URL/_stub/presets prints the rules of each.";
 
 /// Does what was typed.
-pub(crate) fn run(arguments: CliArguments, log: &LogWriter) -> Result<ExitCode, Box<dyn Error>> {
-    let done: Result<(), Box<dyn Error>> = match arguments.command {
+pub(crate) fn run(arguments: CliArguments, log: &LogWriter) -> Result<ProgramExit, CommandFailure> {
+    let done: Result<(), CommandFailure> = match arguments.command {
         Some(CliCommand::Completions { shell }) => completions(shell),
         Some(CliCommand::SelfCheck) => self_check::run(),
-        Some(CliCommand::Serve(flags)) => serve::run(*flags, log),
+        Some(CliCommand::Serve(flags)) => return serve::run(*flags, log),
         Some(CliCommand::Preset(verb)) => control_commands::presets(&verb),
         Some(CliCommand::Rule(verb)) => control_commands::rules(&verb, log),
         Some(CliCommand::Gate(verb)) => control_commands::gates(&verb),
         Some(CliCommand::Clock(verb)) => control_commands::clock(&verb),
         Some(CliCommand::Tail { target }) => tail::tail(&target),
         Some(CliCommand::Explain(explain_query)) => explain::explain(&explain_query),
-        Some(CliCommand::Verify(count_query)) => return Ok(verify::verify(&count_query, log)),
+        Some(CliCommand::Verify(count_query)) => return verify::verify(&count_query),
         Some(CliCommand::Counters { target }) => control_commands::counters(&target),
         Some(CliCommand::Reset { scope, target }) => control_commands::reset(&scope, &target),
         Some(CliCommand::Validate { file }) => validate::run(&file, log),
         Some(CliCommand::State(verb)) => control_commands::state(&verb),
-        None => serve::run(arguments.serve, log),
+        None => return serve::run(arguments.serve, log),
     };
-    done.map(|()| ExitCode::SUCCESS)
+    done.map(|()| ProgramExit::Holds)
 }
 
-fn completions(shell: Shell) -> Result<(), Box<dyn Error>> {
+fn completions(shell: Shell) -> Result<(), CommandFailure> {
     let mut script = Vec::new();
     // Put together first: its maker panics where it can't write.
     clap_complete::generate(

@@ -18,7 +18,7 @@ fn it_says_where_it_is_in_one_json_line_and_what_it_does_on_standard_error() {
     );
     assert!(dry_run(&stub, "sh").starts_with("HTTP/1.1 204"));
     let (code, errors) = stub.interrupt();
-    assert_eq!(code, Some(0), "{errors}");
+    assert_eq!(code, Some(130), "{errors}");
     assert!(errors.contains("shadow.claim factory=f -> 204"), "{errors}");
     assert!(
         errors.contains("1 requests, 0 mutations") && !errors.contains('\u{1b}'),
@@ -81,7 +81,7 @@ fn it_ends_at_once_though_a_request_hangs() {
         stub.send("POST", "/_stub/journal/wait", "", wait)
             .starts_with("HTTP/1.1 200")
     );
-    assert_eq!(stub.interrupt().0, Some(0));
+    assert_eq!(stub.interrupt().0, Some(130));
     let mut rest = Vec::new();
     // Whether it ends by FIN or RST does not matter here.
     let _ = hung.read_to_end(&mut rest);
@@ -130,7 +130,7 @@ fn what_cannot_be_set_up_ends_with_a_reason_and_a_failure() {
         let output = run(&arguments);
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(
-            !output.status.success() && errors.contains(reason),
+            output.status.code() == Some(2) && errors.contains(reason),
             "{arguments:?}: {errors}"
         );
         assert!(output.stdout.is_empty(), "{arguments:?}: nothing was promised");
@@ -229,7 +229,7 @@ fn a_script_asks_what_arrived_by_exit_codes() {
         "{said}"
     );
     let gone = run(&["verify", "claim", "--count", "0", "--url", "http://127.0.0.1:1"]);
-    assert_eq!(gone.status.code(), Some(2), "nobody to ask is no answer");
+    assert_eq!(gone.status.code(), Some(3), "nobody to ask is no answer");
     let (_, counted) = told(&stub, &["counters"]);
     assert!(
         counted.starts_with("mutations total 0\n") && counted.contains("shadow.claim 1"),

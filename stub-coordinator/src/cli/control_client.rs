@@ -1,8 +1,13 @@
-//! One request of the control API on one connection. One small HTTP client, because nothing more is needed.
+//! One request of the control API.
 
-use std::io::{self, BufRead, BufReader, Read, Take, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::error::Error;
+use std::io::{self, Read};
+use std::net::SocketAddr;
 use std::time::Duration;
+
+use reqwest::blocking::{Client, Response};
+use reqwest::redirect::Policy;
+use reqwest::{Method, Url, header};
 
 /// How long a connection may take.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
@@ -11,33 +16,29 @@ const CONNECT_TIME: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub(super) struct ControlPeer {
     pub(super) address: SocketAddr,
-    /// What the request says that it is sent to.
-    pub(super) host: String,
-    /// The path in front of all paths.
-    pub(super) prefix: String,
+    /// What it is called there, with the path in front of all paths and without a slash at the end.
+    base: String,
 }
 
 /// What is asked.
 pub(super) struct ControlRequest<'a> {
-    pub(super) method: &'a str,
+    pub(super) method: Method,
     pub(super) path: &'a str,
     pub(super) token: Option<&'a str>,
-    pub(super) body: &'a str,
+    pub(super) body: String,
     /// The longest that a part of the answer is waited for.
-    pub(super) patience: Duration,
-    /// The most that is read of the answer, in bytes.
-    pub(super) limit: u64,
-}
-
-/// An answer of which the head was read.
-pub(super) struct ControlResponse {
-    pub(super) status: u16,
-    pub(super) rest: BufReader<Take<TcpStream>>,
-    /// How long the rest is, where the head says so.
-    length: Option<u64>,
+    pub(super) time_limit: Duration,
 }
 
 impl ControlPeer {
+    /// One address of a name.
+    pub(super) fn named(address: SocketAddr, url: &Url) -> ControlPeer {
+        ControlPeer {
+            address,
+            base: url.as_str().trim_end_matches('/').to_owned(),
+        }
+    }
+
     /// Whoever listens there, without any name or path. Who listens everywhere is called by loopback's name.
     pub(super) fn at(address: SocketAddr) -> ControlPeer {
         let host = match address.ip().is_unspecified() {
@@ -46,62 +47,66 @@ impl ControlPeer {
         };
         ControlPeer {
             address,
-            host,
-            prefix: String::new(),
+            base: format!("http://{host}"),
         }
     }
 
-    /// Sends a request and reads the head of the answer. Who speaks something else than HTTP gives `InvalidData`.
-    pub(super) fn send(&self, request: &ControlRequest<'_>) -> io::Result<ControlResponse> {
-        let mut stream = TcpStream::connect_timeout(&self.address, CONNECT_TIME)?;
-        stream.set_read_timeout(Some(request.patience))?;
-        let authorization = request
-            .token
-            .map(|token| format!("authorization: Bearer {token}\r\n"));
-        let head = format!(
-            "{} {}{} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n{}content-type: application/json\r\n\
-             content-length: {}\r\n\r\n",
-            request.method,
-            self.prefix,
-            request.path,
-            self.host,
-            authorization.unwrap_or_default(),
-            request.body.len()
-        );
-        stream.write_all(head.as_bytes())?;
-        stream.write_all(request.body.as_bytes())?;
-        ControlResponse::read(BufReader::new(stream.take(request.limit)))
+    pub(super) fn is_https(&self) -> bool {
+        self.base.starts_with("https:")
+    }
+
+    /// Sends a request and reads the head of the answer. Nobody else is asked: a token goes to this address, not by way
+    /// of a proxy, nor to where an answer points.
+    pub(super) fn send(&self, request: ControlRequest<'_>) -> reqwest::Result<Response> {
+        let url = format!("{}{}", self.base, request.path);
+        let host = Url::parse(&url)
+            .ok()
+            .and_then(|url| Some(url.host_str()?.to_owned()));
+        let client = Client::builder()
+            .resolve(&host.unwrap_or_default(), self.address)
+            .no_proxy()
+            .redirect(Policy::none())
+            .connect_timeout(CONNECT_TIME)
+            .timeout(request.time_limit)
+            .build()?;
+        let mut asked = client
+            .request(request.method, url)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(request.body);
+        if let Some(token) = request.token {
+            asked = asked.bearer_auth(token);
+        }
+        asked.send()
     }
 }
 
-impl ControlResponse {
-    fn read(mut rest: BufReader<Take<TcpStream>>) -> io::Result<ControlResponse> {
-        let mut line = String::new();
-        if rest.read_line(&mut line)? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        let status = line.split(' ').nth(1).and_then(|status| status.parse().ok());
-        let status = status.ok_or(io::ErrorKind::InvalidData)?;
-        let mut length = None;
-        loop {
-            line.clear();
-            if rest.read_line(&mut line)? == 0 || line.trim().is_empty() {
-                return Ok(ControlResponse { status, rest, length });
-            }
-            if let Some((name, value)) = line.split_once(':')
-                && name.eq_ignore_ascii_case("content-length")
-            {
-                length = value.trim().parse().ok();
-            }
-        }
-    }
+/// At most so much of an answer's body.
+pub(super) fn text_of(answer: Response, limit: u64) -> io::Result<String> {
+    let mut text = String::new();
+    answer.take(limit).read_to_string(&mut text)?;
+    Ok(text)
+}
 
-    /// All of its body.
-    pub(super) fn text(self) -> io::Result<String> {
-        let mut text = String::new();
-        self.rest
-            .take(self.length.unwrap_or(u64::MAX))
-            .read_to_string(&mut text)?;
-        Ok(text)
+/// Whether somebody answered, but not in HTTP.
+pub(super) fn is_no_http(error: &reqwest::Error) -> bool {
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if cause
+            .downcast_ref::<hyper::Error>()
+            .is_some_and(hyper::Error::is_parse)
+        {
+            return true;
+        }
+        source = cause.source();
     }
+    false
+}
+
+/// What it comes from in the end: the client's own words around it say nothing more.
+pub(super) fn root_cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
 }

@@ -1,17 +1,18 @@
 //! The commands that talk to a running stub: each is one request of its control API, and what it answers in words.
 
-use std::error::Error;
 use std::fs;
 use std::io::{self, Read};
 use std::path::PathBuf;
 
 use clap::Subcommand;
+use reqwest::Method;
 use serde_json::{Value, json};
 use stub_coordinator::{PRESETS, preset};
 
 use super::LogWriter;
 use super::control_target::TargetArguments;
 use super::stdout::say;
+use crate::exit_codes::CommandFailure;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum PresetVerb {
@@ -102,7 +103,7 @@ pub(super) enum StateVerb {
     },
 }
 
-pub(super) fn presets(verb: &PresetVerb) -> Result<(), Box<dyn Error>> {
+pub(super) fn presets(verb: &PresetVerb) -> Result<(), CommandFailure> {
     match verb {
         PresetVerb::List => {
             let lines: Vec<_> = PRESETS
@@ -111,7 +112,12 @@ pub(super) fn presets(verb: &PresetVerb) -> Result<(), Box<dyn Error>> {
                 .collect();
             Ok(say(&lines.join("\n"))?)
         }
-        PresetVerb::Show { name } => Ok(say(&serde_json::to_string_pretty(&preset(name)?)?)?),
+        PresetVerb::Show { name } => {
+            let rules = preset(name).map_err(CommandFailure::usage)?;
+            Ok(say(
+                &serde_json::to_string_pretty(&rules).map_err(io::Error::other)?
+            )?)
+        }
         PresetVerb::Use { name, target } => {
             let answer = target.post("/_stub/preset", &json!({"name": name}))?;
             shown(target, &answer, || {
@@ -122,7 +128,7 @@ pub(super) fn presets(verb: &PresetVerb) -> Result<(), Box<dyn Error>> {
     }
 }
 
-pub(super) fn rules(verb: &RuleVerb, log: &LogWriter) -> Result<(), Box<dyn Error>> {
+pub(super) fn rules(verb: &RuleVerb, log: &LogWriter) -> Result<(), CommandFailure> {
     match verb {
         RuleVerb::Add { rule, target } => {
             let text = if rule == "-" {
@@ -131,9 +137,9 @@ pub(super) fn rules(verb: &RuleVerb, log: &LogWriter) -> Result<(), Box<dyn Erro
                 rule.clone()
             };
             let rule: Value = serde_json::from_str(&text).map_err(|error| {
-                format!(
+                CommandFailure::usage(format!(
                     "the rule is no JSON: {error}; write it like {{\"on\": \"claim\", \"fault\": \"hang\"}}"
-                )
+                ))
             })?;
             let answer = target.post("/_stub/rules", &rule)?;
             for earlier in answer["behind"].as_array().into_iter().flatten() {
@@ -165,7 +171,7 @@ pub(super) fn rules(verb: &RuleVerb, log: &LogWriter) -> Result<(), Box<dyn Erro
             })
         }
         RuleVerb::Remove { id, target } => {
-            let answer = target.ask("DELETE", &format!("/_stub/rules/{}", in_path(id)?), None)?;
+            let answer = target.ask(Method::DELETE, &format!("/_stub/rules/{}", in_path(id)?), None)?;
             shown(target, &answer, || format!("{id} is disarmed"))
         }
     }
@@ -176,7 +182,7 @@ pub(super) fn behind(rule: &str, earlier: &str) -> String {
     format!("{rule} is behind {earlier}: that one goes first where both fire")
 }
 
-pub(super) fn gates(verb: &GateVerb) -> Result<(), Box<dyn Error>> {
+pub(super) fn gates(verb: &GateVerb) -> Result<(), CommandFailure> {
     match verb {
         GateVerb::List { target } => {
             let answer = target.get("/_stub/gates")?;
@@ -198,7 +204,7 @@ pub(super) fn gates(verb: &GateVerb) -> Result<(), Box<dyn Error>> {
     }
 }
 
-pub(super) fn clock(verb: &ClockVerb) -> Result<(), Box<dyn Error>> {
+pub(super) fn clock(verb: &ClockVerb) -> Result<(), CommandFailure> {
     match verb {
         ClockVerb::Show { target } => {
             let answer = target.get("/_stub/clock")?;
@@ -226,27 +232,28 @@ pub(super) fn clock(verb: &ClockVerb) -> Result<(), Box<dyn Error>> {
 }
 
 /// Puts back what the scope names.
-pub(super) fn reset(scope: &str, target: &TargetArguments) -> Result<(), Box<dyn Error>> {
+pub(super) fn reset(scope: &str, target: &TargetArguments) -> Result<(), CommandFailure> {
     let answer = target.post("/_stub/reset", &json!({"scope": scope}))?;
     shown(target, &answer, || format!("reset: {}", word(&answer["reset"])))
 }
 
-pub(super) fn state(verb: &StateVerb) -> Result<(), Box<dyn Error>> {
+pub(super) fn state(verb: &StateVerb) -> Result<(), CommandFailure> {
     match verb {
         StateVerb::Export { target } => Ok(say(&target.get("/_stub/state")?.to_string())?),
         StateVerb::Import { file, target } => {
             let text = match file.as_os_str() == "-" {
                 true => from_standard_input()?,
-                false => fs::read_to_string(file)
-                    .map_err(|error| format!("can't read {}: {error}", file.display()))?,
+                false => fs::read_to_string(file).map_err(|error| {
+                    CommandFailure::usage(format!("can't read {}: {error}", file.display()))
+                })?,
             };
             let document: Value = serde_json::from_str(&text).map_err(|error| {
-                format!(
+                CommandFailure::usage(format!(
                     "{} is no state: {error}; take one that `state export` wrote",
                     file.display()
-                )
+                ))
             })?;
-            let answer = target.ask("PUT", "/_stub/state", Some(&document))?;
+            let answer = target.ask(Method::PUT, "/_stub/state", Some(&document))?;
             shown(target, &answer, || {
                 format!("{} jobs, digest {}", answer["jobs"], word(&answer["digest"]))
             })
@@ -255,7 +262,7 @@ pub(super) fn state(verb: &StateVerb) -> Result<(), Box<dyn Error>> {
 }
 
 /// What was counted, the mutations first: those are what a dry run must keep at 0.
-pub(super) fn counters(target: &TargetArguments) -> Result<(), Box<dyn Error>> {
+pub(super) fn counters(target: &TargetArguments) -> Result<(), CommandFailure> {
     let answer = target.get("/_stub/counters")?;
     shown(target, &answer, || {
         let counters = answer["counters"].as_object().cloned().unwrap_or_default();
@@ -280,7 +287,7 @@ pub(super) fn shown(
     target: &TargetArguments,
     answer: &Value,
     in_words: impl FnOnce() -> String,
-) -> Result<(), Box<dyn Error>> {
+) -> Result<(), CommandFailure> {
     let text = match target.json {
         true => answer.to_string(),
         false => in_words(),
@@ -296,14 +303,16 @@ pub(super) fn word(value: &Value) -> String {
 }
 
 /// A name that goes into a path as it is.
-fn in_path(name: &str) -> Result<&str, String> {
+fn in_path(name: &str) -> Result<&str, CommandFailure> {
     let fits = !name.is_empty()
         && name
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"._:@-".contains(&byte));
     match fits {
         true => Ok(name),
-        false => Err(format!("{name:?} is no name; use letters, digits and `._:@-`")),
+        false => Err(CommandFailure::usage(format!(
+            "{name:?} is no name; use letters, digits and `._:@-`"
+        ))),
     }
 }
 

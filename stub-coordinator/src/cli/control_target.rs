@@ -1,18 +1,20 @@
 //! Talking to a running stub: where it is, who asks, and what it answered.
 
-use std::error::Error;
-use std::io::BufRead;
+use std::io::{BufRead, BufReader};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use reqwest::blocking::Response;
+use reqwest::{Method, Url};
 use serde_json::Value;
 
-use super::control_client::{ControlRequest, ControlResponse};
+use super::control_client::{ControlRequest, root_cause, text_of};
 use super::stdout::warn;
 use super::stub_finder::{FoundStub, find};
 use super::token_file;
+use crate::exit_codes::CommandFailure;
 
 /// The longest that an answer is waited for; a wait of the stub's own ends before.
 const TIME_LIMIT: Duration = Duration::from_secs(90);
@@ -40,91 +42,93 @@ pub(super) struct TargetArguments {
 }
 
 impl TargetArguments {
-    pub(super) fn get(&self, path: &str) -> Result<Value, Box<dyn Error>> {
-        self.ask("GET", path, None)
+    pub(super) fn get(&self, path: &str) -> Result<Value, CommandFailure> {
+        self.ask(Method::GET, path, None)
     }
 
-    pub(super) fn post(&self, path: &str, body: &Value) -> Result<Value, Box<dyn Error>> {
-        self.ask("POST", path, Some(body))
+    pub(super) fn post(&self, path: &str, body: &Value) -> Result<Value, CommandFailure> {
+        self.ask(Method::POST, path, Some(body))
     }
 
     /// Asks one thing of the control API; a refusal is an error with the stub's own words.
     pub(super) fn ask(
         &self,
-        method: &str,
+        method: Method,
         path: &str,
         body: Option<&Value>,
-    ) -> Result<Value, Box<dyn Error>> {
-        let begun = self.open(method, path, body, ANSWER_LIMIT)?;
-        let status = begun.status;
-        let answer: Value = serde_json::from_str(&begun.text()?)
-            .map_err(|_| format!("{} answers, but not like a stub; check --url", self.url()))?;
+    ) -> Result<Value, CommandFailure> {
+        let answer = self.open(method, path, body)?;
+        let status = answer.status().as_u16();
+        let answer: Value = serde_json::from_str(&text_of(answer, ANSWER_LIMIT)?).map_err(|_| {
+            CommandFailure::usage(format!(
+                "{} answers, but not like a stub; check --url",
+                self.url()
+            ))
+        })?;
         if status < 300 {
             return Ok(answer);
         }
         let detail = answer["detail"].as_str().unwrap_or("no reason given");
         Err(match status {
-            401 => format!("the stub asks for a token: {detail}; give --token-file or STUB_TOKEN"),
-            404 if answer["code"] == "not_found" => format!("the stub knows no {path}: {detail}"),
-            _ => detail.to_owned(),
-        }
-        .into())
+            401 => CommandFailure::usage(format!(
+                "the stub asks for a token: {detail}; give --token-file or STUB_TOKEN"
+            )),
+            404 if answer["code"] == "not_found" => {
+                CommandFailure::usage(format!("the stub knows no {path}: {detail}"))
+            }
+            // What was typed can't be understood, or can't be.
+            400 | 422 => CommandFailure::usage(detail),
+            _ => CommandFailure::fails(detail),
+        })
     }
 
     /// Finds the stub, sends it a request and reads the head of the answer: what is left is still to come.
-    fn open(
-        &self,
-        method: &str,
-        path: &str,
-        body: Option<&Value>,
-        limit: u64,
-    ) -> Result<ControlResponse, Box<dyn Error>> {
+    fn open(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Response, CommandFailure> {
         let token = self.token()?;
-        let (authority, prefix) = self.place()?;
-        let found = find(&self.url(), &authority, &prefix, token.as_deref())?;
+        let found = find(&self.parsed_url()?, token.as_deref())?;
         let is_named = matches!(found, FoundStub::Named(_));
         let unproven = || {
-            format!(
+            CommandFailure::inconclusive(format!(
                 "nobody answers at {}; the stub on the next port says that it is the one, but tokens are told only \
                  where --url says; give --url http://{}",
                 self.url(),
                 found.peer().address
-            )
+            ))
         };
         if !is_named && path == STATE_PATH && body.is_some() {
-            return Err(unproven().into());
+            return Err(unproven());
         }
-        let begun = found.peer().send(&ControlRequest {
+        let answer = found.peer().send(ControlRequest {
             method,
             path,
             token: token.as_deref().filter(|_| is_named),
-            body: &body.map(Value::to_string).unwrap_or_default(),
-            patience: TIME_LIMIT,
-            limit,
+            body: body.map(Value::to_string).unwrap_or_default(),
+            time_limit: TIME_LIMIT,
         });
-        match begun {
-            Ok(begun) if begun.status == 401 && !is_named => Err(unproven().into()),
-            Ok(begun) => Ok(begun),
-            Err(error) => Err(format!(
-                "the stub at http://{} answers no more: {error}; look whether it has ended",
-                found.peer().address
-            )
-            .into()),
+        match answer {
+            Ok(answer) if answer.status() == 401 && !is_named => Err(unproven()),
+            Ok(answer) => Ok(answer),
+            Err(error) => Err(CommandFailure::inconclusive(format!(
+                "the stub at http://{} answers no more: {}; look whether it has ended",
+                found.peer().address,
+                root_cause(&error)
+            ))),
         }
     }
 
-    fn token(&self) -> Result<Option<String>, Box<dyn Error>> {
+    fn token(&self) -> Result<Option<String>, CommandFailure> {
         match (&self.token_file, &self.token) {
-            (Some(file), _) => Ok(Some(token_file::warned(file, |warning| warn(&warning))?)),
+            (Some(file), _) => token_file::warned(file, |warning| warn(&warning)).map(Some),
             (None, Some(token)) if !token.is_empty() => {
                 warn(
                     "everybody on this host can read --token in `ps`; use --token-file or STUB_TOKEN instead",
                 );
-                let token = token_file::sound(token).map_err(|why| format!("--token is no token: {why}"))?;
-                Ok(Some(token))
+                let token = token_file::sound(token).map_err(|why| format!("--token is no token: {why}"));
+                token.map(Some)
             }
-            _ => Ok(token_file::from_environment()?),
+            _ => token_file::from_environment(),
         }
+        .map_err(CommandFailure::usage)
     }
 
     fn url(&self) -> String {
@@ -135,45 +139,36 @@ impl TargetArguments {
             .unwrap_or_else(|| "http://127.0.0.1:7700".to_owned())
     }
 
+    fn parsed_url(&self) -> Result<Url, CommandFailure> {
+        let url = self.url();
+        let parsed = Url::parse(&url).ok();
+        let spoken = parsed.filter(|url| ["http", "https"].contains(&url.scheme()) && url.has_host());
+        spoken.ok_or_else(|| {
+            CommandFailure::usage(format!(
+                "{url} is no http:// or https:// URL; a stub speaks nothing else"
+            ))
+        })
+    }
+
     /// Gives every line of an endless answer to `each`, until the stub ends it or `each` says so.
     pub(super) fn lines<B>(
         &self,
         path: &str,
         mut each: impl FnMut(&str) -> ControlFlow<B>,
-    ) -> Result<ControlFlow<B>, Box<dyn Error>> {
-        let ControlResponse { rest, status, .. } = self.open("GET", path, None, u64::MAX)?;
+    ) -> Result<ControlFlow<B>, CommandFailure> {
+        let answer = self.open(Method::GET, path, None)?;
+        let status = answer.status().as_u16();
         if status != 200 {
-            return Err(format!(
+            return Err(CommandFailure::usage(format!(
                 "the stub answers {status} to {path}; give --token-file or STUB_TOKEN where it has tokens"
-            )
-            .into());
+            )));
         }
-        for line in rest.lines() {
-            let wish = each(line?.trim_end());
-            if wish.is_break() {
-                return Ok(wish);
+        for line in BufReader::new(answer).lines() {
+            let told = each(line?.trim_end());
+            if told.is_break() {
+                return Ok(told);
             }
         }
         Ok(ControlFlow::Continue(()))
-    }
-
-    /// Host and port, and the path in front of all paths.
-    fn place(&self) -> Result<(String, String), String> {
-        let url = self.url();
-        let rest = url
-            .strip_prefix("http://")
-            .ok_or_else(|| format!("{} is no http:// URL; a stub speaks nothing else", self.url()))?;
-        let (authority, prefix) = match rest.split_once('/') {
-            Some((authority, path)) => (authority, format!("/{}", path.trim_end_matches('/'))),
-            None => (rest, String::new()),
-        };
-        let prefix = if prefix == "/" { String::new() } else { prefix };
-        let has_port = authority
-            .rsplit_once(':')
-            .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-        match has_port {
-            true => Ok((authority.to_owned(), prefix)),
-            false => Ok((format!("{authority}:80"), prefix)),
-        }
     }
 }

@@ -1,12 +1,11 @@
 //! `explain`: which rule of a running stub would fire on a request, and why not the others. Nothing is sent or changed.
 
-use std::error::Error;
-
 use serde_json::{Value, json};
 
 use super::control_commands::{shown, word};
 use super::control_target::TargetArguments;
 use super::verify::MatchArguments;
+use crate::exit_codes::CommandFailure;
 
 /// A request that is not sent.
 #[derive(Debug, clap::Args)]
@@ -19,7 +18,7 @@ pub(super) struct ExplainArguments {
     target: TargetArguments,
 }
 
-pub(super) fn explain(explain_query: &ExplainArguments) -> Result<(), Box<dyn Error>> {
+pub(super) fn explain(explain_query: &ExplainArguments) -> Result<(), CommandFailure> {
     let mut request = json!({"operation": explain_query.operation});
     explain_query.about.put_into(&mut request);
     let answer = explain_query.target.post("/_stub/explain", &request)?;

@@ -1,13 +1,12 @@
 //! `self-check`: a line for each fault that does not do what it says, and a count of all.
 
-use std::error::Error;
-
 use stub_coordinator::{FaultCheck, self_check};
 
 use super::stdout::say;
+use crate::exit_codes::CommandFailure;
 
 /// Checks all faults; an error where any is without effect.
-pub(super) fn run() -> Result<(), Box<dyn Error>> {
+pub(super) fn run() -> Result<(), CommandFailure> {
     let checked = self_check();
     let wrong = |one: &FaultCheck| Some(format!("{}: {}", one.rule, one.wrong.as_ref()?));
     let wrong: Vec<_> = checked.iter().filter_map(wrong).collect();
@@ -15,8 +14,8 @@ pub(super) fn run() -> Result<(), Box<dyn Error>> {
     wrong.iter().chain([&count]).try_for_each(|line| say(line))?;
     match wrong.len() {
         0 => Ok(()),
-        count => {
-            Err(format!("{count} faults do not do what they say; don't trust what this stub shows").into())
-        }
+        count => Err(CommandFailure::fails(format!(
+            "{count} faults do not do what they say; don't trust what this stub shows"
+        ))),
     }
 }

@@ -1,10 +1,8 @@
 //! Standing the stub up: from flags to a configuration, to a running server, until somebody ends it.
 
-use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::thread::{self, JoinHandle};
 
 use clap::{Args, ValueEnum};
@@ -13,7 +11,6 @@ use stub_coordinator::{
     ClockKind, ControlPlace, Scope, SignedDuration, StartError, Stub, StubConfig, TokenGrant,
     UnknownFieldPolicy, draw_seed, draw_token, preset, read_job_file, read_scenario,
 };
-use thiserror::Error;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
@@ -21,7 +18,7 @@ use super::stdout::say;
 use super::stub_finder::neighbour;
 use super::token_file::{GrantFile, from_environment, warned};
 use super::{LogWriter, argument_parsers, exchange_lines};
-use crate::chain;
+use crate::exit_codes::{CommandFailure, EndSignal, ProgramExit, chain};
 
 #[derive(Debug, Args)]
 pub(super) struct ServeArguments {
@@ -83,19 +80,6 @@ enum TypedClock {
     Manual,
 }
 
-/// What was asked for can't be set up: wrong usage or configuration.
-#[derive(Debug, Error)]
-#[error("{0}")]
-struct NotStarted(String);
-
-/// The exit code of a command that failed.
-pub(crate) fn failure_code(error: &(dyn Error + 'static)) -> ExitCode {
-    match error.is::<NotStarted>() {
-        true => ExitCode::from(2),
-        false => ExitCode::FAILURE,
-    }
-}
-
 /// What the first line of standard output says, in this order.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -114,18 +98,19 @@ struct StartLine<'a> {
 }
 
 /// Stands the stub up and waits for its end.
-pub(super) fn run(flags: ServeArguments, log: &LogWriter) -> Result<(), Box<dyn Error>> {
-    let (config, token) = configure(&flags, log).map_err(|error| NotStarted(chain(&*error)))?;
+pub(super) fn run(flags: ServeArguments, log: &LogWriter) -> Result<ProgramExit, CommandFailure> {
+    let (config, token) = configure(&flags, log)?;
     let seed = config.seed;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     // Before anybody is told of us: who reads the line may end us at once.
     let mut signals = runtime.block_on(async { EndSignals::listen() })?;
-    let mut stub = Stub::start(config).map_err(|error| NotStarted(with_neighbour(&error)))?;
+    let mut stub = Stub::start(config).map_err(|error| not_started(&error))?;
     if let Some(queue) = &flags.mirror {
         let log = log.clone();
-        stub.mirror(queue, move |line| log.note(line))?;
+        stub.mirror(queue, move |line| log.note(line))
+            .map_err(|error| CommandFailure::usage(chain(&error)))?;
     }
     let events = stub.events();
     let preset = flags.preset.as_deref().unwrap_or("agree");
@@ -137,11 +122,12 @@ pub(super) fn run(flags: ServeArguments, log: &LogWriter) -> Result<(), Box<dyn 
         scenario: flags.scenario.as_deref(),
         preset: Some(preset).filter(|_| flags.scenario.is_none()),
         token,
-    })?;
+    })
+    .map_err(io::Error::other)?;
     let mut follower = None;
-    let failed = runtime.block_on(async {
+    let ended: io::Result<EndSignal> = runtime.block_on(async {
         tokio::select! {
-            () = signals.first() => Ok(()),
+            signal = signals.first() => Ok(signal),
             failed = async {
                 announce(line).await?;
                 introduce(&stub, log);
@@ -161,18 +147,19 @@ pub(super) fn run(flags: ServeArguments, log: &LogWriter) -> Result<(), Box<dyn 
     for violation in &report.violations {
         log.last_note(format_args!("violation: {violation}"));
     }
-    failed
+    Ok(ended.map(ProgramExit::Ended)?)
 }
 
 /// Says more where the port that was wanted is another stub's.
-fn with_neighbour(error: &StartError) -> String {
+fn not_started(error: &StartError) -> CommandFailure {
     let neighbour = match error {
         StartError::Bind { address, .. } | StartError::BindControl { address, .. } => neighbour(*address),
         _ => None,
     };
     match neighbour {
-        Some(neighbour) => format!("{error}: {neighbour}"),
-        None => chain(error),
+        Some(neighbour) => CommandFailure::usage(format!("{error}: {neighbour}")),
+        None if matches!(error, StartError::System(_)) => CommandFailure::inconclusive(chain(error)),
+        None => CommandFailure::usage(chain(error)),
     }
 }
 
@@ -214,16 +201,16 @@ fn introduce(stub: &Stub, log: &LogWriter) {
 fn configure(
     flags: &ServeArguments,
     log: &LogWriter,
-) -> Result<(StubConfig, Option<String>), Box<dyn Error>> {
+) -> Result<(StubConfig, Option<String>), CommandFailure> {
     let mut config = match &flags.scenario {
-        Some(file) => read_scenario(file)?,
+        Some(file) => read_scenario(file).map_err(|error| CommandFailure::usage(chain(&error)))?,
         None => StubConfig {
-            rules: preset(flags.preset.as_deref().unwrap_or("agree"))?,
+            rules: preset(flags.preset.as_deref().unwrap_or("agree")).map_err(CommandFailure::usage)?,
             ..StubConfig::default()
         },
     };
     for file in &flags.jobs {
-        let read = read_job_file(file)?;
+        let read = read_job_file(file).map_err(|error| CommandFailure::usage(chain(&error)))?;
         for warning in read.warnings {
             log.note(format_args!("{}: {warning}", file.display()));
         }
@@ -260,20 +247,24 @@ fn configure(
 }
 
 /// The tokens that were given: by flags, else by the environment.
-fn granted(flags: &ServeArguments, log: &LogWriter) -> Result<Vec<TokenGrant>, Box<dyn Error>> {
+fn granted(flags: &ServeArguments, log: &LogWriter) -> Result<Vec<TokenGrant>, CommandFailure> {
     if !flags.token.is_empty() {
         log.note("everybody on this host can read --token in `ps`; use --token-file or STUB_TOKEN instead");
     }
     let mut grants = flags.token.clone();
     for file in &flags.token_file {
         grants.push(TokenGrant {
-            token: warned(file.path.as_path(), |warning| log.note(warning))?,
+            token: warned(file.path.as_path(), |warning| log.note(warning)).map_err(CommandFailure::usage)?,
             scopes: file.scopes.clone(),
         });
     }
     if grants.is_empty() {
         let scopes = vec![Scope::Admin];
-        grants.extend(from_environment()?.map(|token| TokenGrant { token, scopes }));
+        grants.extend(
+            from_environment()
+                .map_err(CommandFailure::usage)?
+                .map(|token| TokenGrant { token, scopes }),
+        );
     }
     Ok(grants)
 }
@@ -316,10 +307,10 @@ impl EndSignals {
         })
     }
 
-    async fn first(&mut self) {
+    async fn first(&mut self) -> EndSignal {
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => EndSignal::Interrupt,
+            _ = self.terminate.recv() => EndSignal::Terminate,
         }
     }
 }

@@ -2,15 +2,15 @@
 //! else, and a token is told only to the address that the URL names, or to the control port that the stub there told at
 //! that address.
 
-use std::error::Error;
-use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use reqwest::{Method, Url};
 use serde_json::Value;
 use stub_coordinator::{StubIdentity, control_beside};
 
-use super::control_client::{ControlPeer, ControlRequest};
+use super::control_client::{ControlPeer, ControlRequest, is_no_http, root_cause, text_of};
+use crate::exit_codes::CommandFailure;
 
 /// The longest that anybody is waited for who is asked who it is.
 const TIME_LIMIT: Duration = Duration::from_secs(5);
@@ -36,35 +36,43 @@ impl FoundStub {
     }
 }
 
-/// Finds the stub that is meant by host and port, and the path in front of all paths. The token is for a stub that
-/// answers under the URL's name to nobody without one.
-pub(super) fn find(
-    url: &str,
-    authority: &str,
-    prefix: &str,
-    token: Option<&str>,
-) -> Result<FoundStub, Box<dyn Error>> {
-    let not_found = |error: io::Error| match error.kind() {
-        io::ErrorKind::InvalidData => format!("{url} answers, but not like a stub; check --url"),
-        io::ErrorKind::PermissionDenied => {
-            format!(
+/// Why nobody there is known to be a stub.
+enum IdentityError {
+    /// Somebody answers, and not like a stub.
+    NoStub,
+    /// It answers only who shows a token.
+    TokenWanted,
+    /// Nobody answers.
+    NoAnswer(String),
+}
+
+impl IdentityError {
+    fn told(self, url: &Url) -> CommandFailure {
+        let url = url.as_str().trim_end_matches('/');
+        match self {
+            IdentityError::NoStub => {
+                CommandFailure::usage(format!("{url} answers, but not like a stub; check --url"))
+            }
+            IdentityError::TokenWanted => CommandFailure::usage(format!(
                 "{url} is no name of the stub's own, so it asks for a token: give --token-file or STUB_TOKEN"
-            )
+            )),
+            IdentityError::NoAnswer(why) => CommandFailure::inconclusive(format!(
+                "no stub answers at {url}: {why}; start one with `stub-coordinator`, or give the --url (in an outage \
+                 the controlUrl) of its first line"
+            )),
         }
-        _ => format!(
-            "no stub answers at {url}: {error}; start one with `stub-coordinator`, or give the --url (in an outage \
-             the controlUrl) of its first line"
-        ),
-    };
+    }
+}
+
+/// Finds the stub that is meant. The token is for a stub that answers under the URL's name to nobody without one.
+pub(super) fn find(url: &Url, token: Option<&str>) -> Result<FoundStub, CommandFailure> {
     let mut found: Vec<(StubIdentity, FoundStub)> = Vec::new();
-    let mut failed = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    for address in authority.to_socket_addrs().map_err(not_found)? {
-        let named = ControlPeer {
-            address,
-            host: authority.to_owned(),
-            prefix: prefix.to_owned(),
-        };
-        match look(named, token) {
+    let mut failed = IdentityError::NoAnswer("the name has no address".to_owned());
+    let addresses = url
+        .socket_addrs(|| None)
+        .map_err(|error| IdentityError::NoAnswer(error.to_string()).told(url))?;
+    for address in addresses {
+        match look(ControlPeer::named(address, url), token) {
             // One stub may be at all addresses of a name.
             Ok((identity, _)) if found.iter().any(|(known, _)| known.stub == identity.stub) => {}
             Ok(stub) => found.push(stub),
@@ -72,40 +80,34 @@ pub(super) fn find(
         }
     }
     match found.pop() {
-        None => Err(not_found(failed).into()),
+        None => Err(failed.told(url)),
         Some((_, stub)) if found.is_empty() => Ok(stub),
         Some(last) => {
             let all = found.into_iter().chain([last]);
             let urls: Vec<_> = all.map(|(identity, _)| identity.url).collect();
             let (count, urls) = (urls.len(), urls.join(", "));
-            Err(format!("{url} names {count} stubs; give one of these as --url: {urls}").into())
+            Err(CommandFailure::usage(format!(
+                "{url} names {count} stubs; give one of these as --url: {urls}"
+            )))
         }
     }
 }
 
 /// Looks for a stub where the URL says, or, where nobody answers, on the port on which its control would be.
-fn look(named: ControlPeer, token: Option<&str>) -> io::Result<(StubIdentity, FoundStub)> {
+fn look(named: ControlPeer, token: Option<&str>) -> Result<(StubIdentity, FoundStub), IdentityError> {
     let address = named.address;
     let answered = match identity(&named, None, TIME_LIMIT) {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && token.is_some() => {
-            identity(&named, token, TIME_LIMIT)
-        }
+        Err(IdentityError::TokenWanted) if token.is_some() => identity(&named, token, TIME_LIMIT),
         answered => answered,
     };
     match answered {
+        // Behind https is somebody who passes it on, and whose ports say nothing of the stub's.
+        Ok(identity) if named.is_https() => Ok((identity, FoundStub::Named(named))),
         Ok(identity) => {
             let peer = own_control(&identity, address).unwrap_or(named);
             Ok((identity, FoundStub::Named(peer)))
         }
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::InvalidData | io::ErrorKind::PermissionDenied
-            ) =>
-        {
-            Err(error)
-        }
-        Err(error) => {
+        Err(error @ IdentityError::NoAnswer(_)) if !named.is_https() => {
             let guess = control_beside(address).map(ControlPeer::at);
             let guessed = guess.and_then(|peer| Some((identity(&peer, None, TIME_LIMIT).ok()?, peer)));
             let meant = guessed.filter(|(identity, _)| is_api_of(identity, address));
@@ -113,6 +115,7 @@ fn look(named: ControlPeer, token: Option<&str>) -> io::Result<(StubIdentity, Fo
                 .map(|(identity, peer)| (identity, FoundStub::Guessed(peer)))
                 .ok_or(error)
         }
+        Err(error) => Err(error),
     }
 }
 
@@ -135,24 +138,30 @@ fn is_api_of(stub: &StubIdentity, address: SocketAddr) -> bool {
     })
 }
 
-/// Asks somebody who it is. `InvalidData` where the answer is none of a stub, `PermissionDenied` where it answers only
-/// who shows a token.
-fn identity(peer: &ControlPeer, token: Option<&str>, patience: Duration) -> io::Result<StubIdentity> {
-    let answer = peer.send(&ControlRequest {
-        method: "GET",
+/// Asks somebody who it is.
+fn identity(
+    peer: &ControlPeer,
+    token: Option<&str>,
+    time_limit: Duration,
+) -> Result<StubIdentity, IdentityError> {
+    let answer = peer.send(ControlRequest {
+        method: Method::GET,
         path: "/_stub/identity",
         token,
-        body: "",
-        patience,
-        limit: IDENTITY_LIMIT,
+        body: String::new(),
+        time_limit,
+    });
+    let answer = answer.map_err(|error| match is_no_http(&error) {
+        true => IdentityError::NoStub,
+        false => IdentityError::NoAnswer(root_cause(&error)),
     })?;
-    let status = answer.status;
-    let text = answer.text()?;
+    let status = answer.status().as_u16();
+    let text = text_of(answer, IDENTITY_LIMIT).map_err(|error| IdentityError::NoAnswer(error.to_string()))?;
     let code = serde_json::from_str::<Value>(&text).map(|said| said["code"].clone());
     if status == 403 && code.is_ok_and(|code| code == "foreign_host") {
-        return Err(io::ErrorKind::PermissionDenied.into());
+        return Err(IdentityError::TokenWanted);
     }
-    serde_json::from_str(&text).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    serde_json::from_str(&text).map_err(|_| IdentityError::NoStub)
 }
 
 /// Which stub has a port that was wanted here, and what for.

@@ -1,6 +1,5 @@
 //! `tail`: a line for each exchange of a running stub that ends.
 
-use std::error::Error;
 use std::io;
 use std::ops::ControlFlow;
 
@@ -9,9 +8,10 @@ use serde_json::Value;
 use super::control_commands::word;
 use super::control_target::TargetArguments;
 use super::stdout::{ignore_broken_pipe, write_all};
+use crate::exit_codes::CommandFailure;
 
 /// Follows the stub's events and prints a line for each exchange that ends, until either side goes.
-pub(super) fn tail(target: &TargetArguments) -> Result<(), Box<dyn Error>> {
+pub(super) fn tail(target: &TargetArguments) -> Result<(), CommandFailure> {
     let mut event = String::new();
     let ended = target.lines("/_stub/events?heartbeat=10s", |line| {
         if let Some(name) = line.strip_prefix("event: ") {

@@ -1,7 +1,6 @@
 //! `validate FILE`: whether a scenario's coordinator, or a list of rules, could be armed; if not, where and why; if so,
 //! which of them go behind others.
 
-use std::error::Error;
 use std::path::Path;
 
 use stub_coordinator::check_rules_file;
@@ -9,9 +8,10 @@ use stub_coordinator::check_rules_file;
 use super::LogWriter;
 use super::control_commands::behind;
 use super::stdout::say;
+use crate::exit_codes::CommandFailure;
 
-pub(super) fn run(file: &Path, log: &LogWriter) -> Result<(), Box<dyn Error>> {
-    let rules = check_rules_file(file)?;
+pub(super) fn run(file: &Path, log: &LogWriter) -> Result<(), CommandFailure> {
+    let rules = check_rules_file(file).map_err(|error| CommandFailure::fails(error.to_string()))?;
     for rule in &rules {
         let line = rule.line.map_or(String::new(), |line| format!(":{line}"));
         for earlier in &rule.behind {

@@ -1,13 +1,10 @@
 //! `verify`: whether requests have arrived at a running stub so often.
 
-use std::error::Error;
-use std::process::ExitCode;
-
 use serde_json::{Value, json};
 
-use super::LogWriter;
 use super::control_commands::{shown, word};
 use super::control_target::TargetArguments;
+use crate::exit_codes::{CommandFailure, ProgramExit};
 
 /// What a request says that it can be told by.
 #[derive(Debug, clap::Args)]
@@ -62,19 +59,8 @@ impl MatchArguments {
     }
 }
 
-/// 0 where so many arrived, 1 where not, 2 where nobody can say: the journal forgot, the question got no answer, or the
-/// answer can't be printed.
-pub(super) fn verify(count_query: &VerifyArguments, log: &LogWriter) -> ExitCode {
-    match verdict(count_query) {
-        Ok(code) => code,
-        Err(error) => {
-            log.note(error);
-            ExitCode::from(2)
-        }
-    }
-}
-
-fn verdict(count_query: &VerifyArguments) -> Result<ExitCode, Box<dyn Error>> {
+/// Whether so many arrived; inconclusive where nobody can say: the journal forgot, or the question got no answer.
+pub(super) fn verify(count_query: &VerifyArguments) -> Result<ProgramExit, CommandFailure> {
     let mut what = json!({"operation": count_query.operation});
     count_query.about.put_into(&mut what);
     let mut question = json!({"match": what});
@@ -92,8 +78,8 @@ fn verdict(count_query: &VerifyArguments) -> Result<ExitCode, Box<dyn Error>> {
         format!("{}: {}", word(&answer["verdict"]), word(&answer["why"]))
     })?;
     Ok(match answer["verdict"].as_str() {
-        Some("holds") => ExitCode::SUCCESS,
-        Some("fails") => ExitCode::from(1),
-        _ => ExitCode::from(2),
+        Some("holds") => ProgramExit::Holds,
+        Some("fails") => ProgramExit::Fails,
+        _ => ProgramExit::Inconclusive,
     })
 }
