@@ -64,7 +64,7 @@ struct CoordinatorRuleLocations {
     rule: Vec<Spanned<toml::Table>>,
 }
 
-/// Reads a file and arms its rules in a script of their own, which tells of each what arming it on a stub would.
+/// Reads a file and arms its rules in a rule engine of their own, which tells of each what arming it on a stub would.
 pub fn check_rules_file(path: &Path) -> Result<Vec<CheckedRule>, RulesFileError> {
     let file = path.display().to_string();
     let wrong = |line: usize, what: String| RulesFileError {
@@ -75,16 +75,16 @@ pub fn check_rules_file(path: &Path) -> Result<Vec<CheckedRule>, RulesFileError>
     let text =
         std::fs::read_to_string(path).map_err(|error| wrong(1, format!("it can't be read: {error}")))?;
     let (rules, lines) = read(&text).map_err(|(line, what)| wrong(line, what))?;
-    let script = RuleEngine::new(Some(0));
+    let rule_engine = RuleEngine::new(Some(0));
     for (at, rule) in rules.iter().enumerate() {
-        script
+        rule_engine
             .arm(rule.clone(), UtcTimestamp::MANUAL_START)
             .map_err(|error| {
                 let line = lines.get(at).copied().unwrap_or(1);
                 wrong(line, format!("rule {}: {error}", at + 1))
             })?;
     }
-    let checked = script.rules().into_iter().enumerate();
+    let checked = rule_engine.rules().into_iter().enumerate();
     let checked = checked.map(|(at, armed)| CheckedRule {
         line: lines.get(at).copied(),
         id: armed.id,

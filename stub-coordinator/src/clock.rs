@@ -27,18 +27,25 @@ pub enum ClockKind {
 
 #[derive(Debug)]
 pub(crate) struct Clock {
+    /// Never changes.
     kind: ClockKind,
     /// Wall time is read once; what passes since then is monotonic.
     began: (Instant, UtcTimestamp),
+    /// What a manual clock knows; of a real one nothing is looked at.
     timers: Mutex<ClockTimers>,
+    /// Told each time that somebody has done what it was woken for.
     quiet: Notify,
 }
 
 #[derive(Debug)]
 struct ClockTimers {
+    /// What the clock shows; moved by an advance alone, and never back.
     now: UtcTimestamp,
+    /// How many sleepers there have been, to tell those apart that wake at the same time.
     registered: u64,
+    /// Who sleeps, by when it wakes; whoever has left stays here until the next look.
     sleepers: BTreeMap<(UtcTimestamp, u64), ClockSleeper>,
+    /// How many requests and sleepers are under way, which an advance waits for.
     awake: usize,
 }
 

@@ -2,7 +2,7 @@
 //! never faulted, journalled or counted.
 
 mod clock;
-mod control_auth;
+pub(crate) mod control_auth;
 mod event_stream;
 mod explain;
 mod gates;
@@ -22,29 +22,21 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query};
 use axum::extract::{Request, State};
 use axum::http::{Response, StatusCode, header};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::Next;
 use axum::routing::{any, delete, get, post};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::contract::name_hint::with_hint;
-use crate::known_tokens::KnownTokens;
 use crate::shared_stub::SharedStub;
 pub(crate) use control_auth::discount;
 
 /// How a request gets at the stub that it is for.
 type StubExtractor = State<Arc<SharedStub>>;
 
-/// The routes under `/_stub/`: open where nobody has a token, else for those who administer.
-pub(crate) fn routes(tokens: &KnownTokens, shared: &Arc<SharedStub>) -> Router<Arc<SharedStub>> {
-    let guarded = || from_fn_with_state((tokens.clone(), Arc::clone(shared)), control_auth::check);
-    let identity = get(status::identity)
-        .fallback(other_methods)
-        .layer(from_fn_with_state(
-            Arc::clone(shared),
-            control_auth::discount_layer,
-        ));
-    let routes = Router::new()
+/// The routes under `/_stub/` that are not open to everybody.
+pub(crate) fn routes() -> Router<Arc<SharedStub>> {
+    Router::new()
         .merge(event_stream::routes())
         .route("/health", get(status::health))
         .route("/counters", get(status::counters))
@@ -77,17 +69,19 @@ pub(crate) fn routes(tokens: &KnownTokens, shared: &Arc<SharedStub>) -> Router<A
         .route("/openapi.json", get(openapi))
         .fallback(lost)
         .method_not_allowed_fallback(other_methods)
-        .layer(guarded())
-        // Open to everybody: who asks has not yet said who it is, and to whom depends on the answer.
-        .route("/identity", identity);
-    // Where those who collect metrics look for them, and just as guarded.
-    let metrics = get(metrics::metrics).layer(guarded());
-    // A nest leaves out its own name with a slash behind it, which would be the API's then.
-    let bare = any(lost).layer(guarded());
+}
+
+/// The one route under `/_stub/` that is.
+pub(crate) fn identity_routes() -> Router<Arc<SharedStub>> {
+    Router::new().route("/identity", get(status::identity).fallback(other_methods))
+}
+
+/// The routes beside `/_stub/`, just as guarded: metrics, where those who collect them look, and the bare name with a
+/// slash behind it, which a nest leaves out and which would be the API's then.
+pub(crate) fn routes_beside() -> Router<Arc<SharedStub>> {
     Router::new()
-        .nest("/_stub", routes)
-        .route("/_stub/", bare)
-        .route("/metrics", metrics)
+        .route("/_stub/", any(lost))
+        .route("/metrics", get(metrics::metrics))
 }
 
 async fn other_methods() -> Response<Body> {

@@ -42,33 +42,46 @@ const ELIGIBILITY_INDEX_LIMIT: usize = 64;
 /// What a coordinator is set up with.
 #[derive(Debug, Clone)]
 pub(crate) struct CoordinatorSetup {
+    /// How long a lease lives without a renewal, in milliseconds.
     pub(crate) lease_ms: u64,
     /// The most bytes that jobs may take.
     pub(crate) job_bytes: usize,
+    /// How often factories are asked for a heartbeat, in milliseconds.
     pub(crate) heartbeat_ms: u64,
     /// How many answers are remembered for idempotency keys.
     pub(crate) memory_limit: usize,
     /// Key of token hashes, and what made-up tokens are made from.
     pub(crate) secret: (u64, u64),
+    /// The known tokens with their scopes; without any the coordinator is open.
     pub(crate) tokens: Vec<(String, Vec<Scope>)>,
     /// One-time tokens for enrolment. Where there is any, an open coordinator wants one too.
     pub(crate) enrol_tokens: Vec<(String, Vec<Scope>)>,
 }
 
+/// The state machine with all that it holds. Whoever owns it changes it by [`Coordinator::apply`] alone.
 #[derive(Debug, Clone)]
 pub(crate) struct Coordinator {
+    /// Jobs, leases, factories: what the digest is taken of.
     state: RealState,
+    /// What each factory has reported in shadow mode; no part of real state.
     views: shadow_views::ShadowViews,
     /// What claims are given, by the capabilities of who asks.
     eligibility_cache: EligibilityCache,
+    /// The known tokens, those that enrolment hands out among them.
     access: AccessControl,
+    /// The enrolment tokens that are left, by their keyed hashes; each is taken out when it is used.
     enrol_tokens: HashMap<u128, Vec<Scope>>,
+    /// Whether enrolment needs such a token, though none may be left; never changes.
     enrol_token_wanted: bool,
+    /// The keyed hashes of those that were used, for the saved state.
     used_enrol_tokens: Vec<u128>,
+    /// How long a lease lives without a renewal, in milliseconds.
     lease_ms: u64,
+    /// The most bytes that jobs may take.
     job_bytes: usize,
+    /// How often factories are asked for a heartbeat, in milliseconds.
     heartbeat_ms: u64,
-    /// State of an earlier time, for the lie of stale reads.
+    /// State of an earlier time, for the fault `stale_read`; kept when such a rule is armed.
     past: Option<Box<RealState>>,
 }
 
@@ -197,7 +210,7 @@ impl Coordinator {
         }
         let writes_before = self.state.writes();
         let reply = match execution_mode {
-            ExecutionMode::Dishonest(lie) => self.lie(now, command, lie)?,
+            ExecutionMode::Dishonest(fault) => self.execute_with_fault(now, command, fault)?,
             ExecutionMode::Honest | ExecutionMode::WithoutCommit => self.execute(now, command)?,
         };
         // That a claim found nothing is remembered by the caller, once it has waited as long as it was asked to.

@@ -1,6 +1,6 @@
 //! The path of one request through everything: read, journalled, matched, carried out, spoilt, answered.
 //!
-//! This is where coordinator, script, faults and journal meet, and the only place. The order matters: state is
+//! This is where coordinator, rules, faults and journal meet, and the only place. The order matters: state is
 //! committed and counted before the first wait that a client's leaving could end, and the end of the exchange is
 //! written down before the first byte of the answer leaves.
 
@@ -109,7 +109,7 @@ where
 {
     let (parts, body) = request.into_parts();
     let recognised = Operation::recognise(parts.method.as_str(), parts.uri.path());
-    let read = read_request::read_body(&parts.headers, body, BODY_LIMIT, shared.patience.body).await;
+    let read = read_request::read_body(&parts.headers, body, BODY_LIMIT, shared.limits.body).await;
     let body = read.as_deref().unwrap_or_default();
     let said = BorrowedJson::read(body);
     let (operation, path_id) = match &recognised {
@@ -123,7 +123,7 @@ where
     let woken = Some(shared.clock.begin());
     // Decided before it is journalled: who waits for the arrival and then disarms the rule finds it fired.
     let fired = match (operation, &read) {
-        (Some(operation), Ok(_)) => shared.script.decide(operation, &facts, now),
+        (Some(operation), Ok(_)) => shared.rule_engine.decide(operation, &facts, now),
         _ => None,
     };
     let fault = fired.as_ref().map(|fired| fired.fault.to_string());

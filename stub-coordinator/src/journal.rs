@@ -2,7 +2,7 @@
 //! (violations) or its clients (unexpected requests).
 //!
 //! Bounded: what fell out of it is gone, and a question that would need it is answered *inconclusive*. It knows
-//! nothing of the coordinator or the script; it is told.
+//! nothing of the coordinator or the rules; it is told.
 
 pub(crate) mod counters;
 pub(crate) mod exchange;
@@ -62,7 +62,9 @@ pub enum WaitError {
 
 #[derive(Debug)]
 pub(crate) struct Journal {
+    /// Held for one note at a time.
     store: Mutex<JournalStore>,
+    /// Told of each arrival and of each change of an exchange, for those who wait for some.
     changed: Notify,
 }
 
@@ -70,7 +72,9 @@ pub(crate) struct Journal {
 #[derive(Debug)]
 pub(crate) struct OpenExchange {
     journal: Arc<Journal>,
+    /// Its number, from 1 in order of arrival.
     seq: u64,
+    /// Whether its end was noted.
     ended: bool,
 }
 

@@ -17,6 +17,7 @@ mod control;
 mod coordinator;
 mod exchange;
 mod faults;
+mod http_layers;
 mod job_file;
 mod journal;
 mod known_tokens;
@@ -35,11 +36,6 @@ mod stub_identity;
 mod stub_report;
 mod wire;
 mod wire_answer;
-
-use std::sync::Arc;
-
-use axum::Router;
-use axum::middleware::from_fn_with_state;
 
 pub use check_rules_file::{CheckedRule, RulesFileError, check_rules_file};
 pub use clock::ClockKind;
@@ -74,34 +70,3 @@ pub use stub_report::{JobState, LeaseState, QuarantineState, StubReport};
 
 /// The OpenAPI document of the API, as it is served.
 pub const API_DOCUMENT: &str = operation_handler::DOCUMENT;
-
-/// What is served: at the API's address the control API and the API itself for all that is not under `/_stub/`; at the
-/// control API's own address that alone. The guard is in front of both.
-struct StubServices {
-    tokens: known_tokens::KnownTokens,
-    api: Router,
-    control: Router,
-}
-
-impl StubServices {
-    fn new(shared: &Arc<shared_stub::SharedStub>, control_token: Option<&str>) -> StubServices {
-        let tokens = known_tokens::KnownTokens::new(control_token, shared);
-        let control = control::routes(&tokens, shared);
-        let api = control
-            .clone()
-            .merge(console::routes())
-            .fallback(exchange::exchange);
-        let control = control
-            .layer(from_fn_with_state(
-                Arc::clone(shared),
-                control::after_listening_settled,
-            ))
-            .merge(console::alone())
-            .fallback(control::control_only_not_found);
-        StubServices {
-            tokens,
-            api: api.with_state(Arc::clone(shared)),
-            control: control.with_state(Arc::clone(shared)),
-        }
-    }
-}

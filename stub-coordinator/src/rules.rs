@@ -1,4 +1,4 @@
-//! The script: which rules are armed, and which of them, if any, fires on a request. What a fault then does to the
+//! The rules: which of them are armed, and which of them, if any, fires on a request. What a fault then does to the
 //! exchange is left to `faults`.
 
 mod explain_rules;
@@ -75,28 +75,40 @@ pub struct RuleStatus {
     pub behind: Vec<RuleId>,
 }
 
+/// The armed rules of one stub.
 #[derive(Debug)]
 pub(crate) struct RuleEngine {
+    /// What chance is decided by; never changes.
     seed: Option<u64>,
+    /// Held for one question or change at a time.
     armed: Mutex<ArmedRules>,
 }
 
 #[derive(Debug, Default)]
 struct ArmedRules {
+    /// In the order in which they were armed, which is the order in which they fire.
     rules: Vec<ArmedRule>,
+    /// How many names were made up.
     made_up: u64,
 }
 
 #[derive(Debug)]
 struct ArmedRule {
+    /// Its name, given or made up.
     id: RuleId,
+    /// As it was written.
     rule: Rule,
+    /// The operation that it is on; none for all.
     operation: Option<Operation>,
+    /// When, on the stub's clock: its window is counted from there.
     armed_at: UtcTimestamp,
+    /// How many requests it matched.
     matched: u64,
+    /// On how many of them it fired.
     fired: u64,
-    /// Earlier rules that it overlaps with.
+    /// Earlier rules that it overlaps with and that are still armed.
     behind: Vec<RuleId>,
+    /// Dropped with the rule, which ends what waits because of it.
     disarmed: watch::Sender<()>,
 }
 
@@ -192,7 +204,7 @@ impl RuleEngine {
     }
 
     fn armed_rules(&self) -> MutexGuard<'_, ArmedRules> {
-        self.armed.lock().expect("no holder of the script's lock panics")
+        self.armed.lock().expect("no holder of the rules' lock panics")
     }
 }
 

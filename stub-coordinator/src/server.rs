@@ -15,20 +15,19 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
-use tower::{Layer, Service};
+use tower::Service;
 
 use crate::exchange::{ConnectionEpoch, serve_request};
 use crate::faults::{ConnectionHandle, FaultyStream};
+use crate::http_layers::{guarded, limited_connection};
 use crate::origin_guard::OriginGuard;
 use crate::shared_stub::SharedStub;
 
-/// The largest head.
-const HEAD_LIMIT: usize = 65_536;
 /// How long a fence waits for other connections to end.
 const FENCE_TIME: Duration = Duration::from_secs(5);
 
@@ -124,8 +123,8 @@ pub(crate) async fn run(
     mut orders: mpsc::Receiver<ServerCommand>,
 ) {
     let shared = Arc::clone(&guard.shared);
-    let heeded = Arc::clone(&shared);
-    heeded.listens.send_replace(Some(listener.is_some()));
+    let followed = Arc::clone(&shared);
+    followed.listens.send_replace(Some(listener.is_some()));
     let mut listening = shared.listening.subscribe();
     // It may have been switched before anybody looked.
     listening.mark_changed();
@@ -150,7 +149,7 @@ pub(crate) async fn run(
                     listener = None;
                     connections.drop_all();
                 }
-                heeded.listens.send_replace(Some(listen));
+                followed.listens.send_replace(Some(listen));
             }
             order = orders.recv() => match order {
                 Some(ServerCommand::Fence(reply)) => {
@@ -164,7 +163,7 @@ pub(crate) async fn run(
                 }
                 Some(ServerCommand::Stop) | None => {
                     connections.drop_all();
-                    heeded.listens.send_replace(None);
+                    followed.listens.send_replace(None);
                     return;
                 }
             },
@@ -205,7 +204,7 @@ impl ServerConnections {
             return;
         }
         self.shared.journal.connected();
-        if *self.open.borrow() >= self.shared.patience.connections {
+        if *self.open.borrow() >= self.shared.limits.connections {
             return;
         }
         self.open.send_modify(|open| *open += 1);
@@ -228,7 +227,7 @@ impl ServerConnections {
         let mut epoch = self.shared.epoch.subscribe();
         let connection_epoch = ConnectionEpoch(*epoch.borrow_and_update());
         let handle_of_requests = &for_requests;
-        let guard = self.guard.at(stream.local_addr());
+        let local = stream.local_addr();
         let answer = tower::service_fn(move |mut request: hyper::Request<Incoming>| async move {
             if !is_besides_the_api(request.uri().path()) {
                 return Ok(serve_request(&self.shared, handle_of_requests, connection_epoch, request).await);
@@ -237,17 +236,14 @@ impl ServerConnections {
             request.extensions_mut().insert(connection_epoch);
             self.service.clone().call(request.map(Body::new)).await
         });
-        let answer = TowerToHyperService::new(guard.layer(answer));
-        let connection = hyper::server::conn::http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(self.shared.patience.head)
-            .max_buf_size(HEAD_LIMIT)
+        let answer = TowerToHyperService::new(guarded(&self.guard, local, answer));
+        let connection = limited_connection(self.shared.limits.head)
             .auto_date_header(false)
             .serve_connection(TokioIo::new(FaultyStream::new(stream, handle)), answer);
         tokio::pin!(connection);
         loop {
             tokio::select! {
-                // How a connection ended is the client's matter, or the script's.
+                // How a connection ended is the client's matter, or the rules'.
                 _ = connection.as_mut() => return,
                 // After a reset an idle one ends, so that its owner makes a new one; one in the middle of a request
                 // is let end, and the request told that it is late.

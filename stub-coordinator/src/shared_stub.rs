@@ -1,4 +1,4 @@
-//! What one running stub holds: the coordinator behind its lock, script, journal, clock. Every way in (HTTP, control,
+//! What one running stub holds: the coordinator behind its lock, rules, journal, clock. Every way in (HTTP, control,
 //! the library) goes through here, so that each means the same.
 
 mod advance_clock;
@@ -28,40 +28,47 @@ use crate::state_file::{StateFile, StateFileError};
 pub use advance_clock::DueEvent;
 pub use reset::ResetScope;
 
+/// Made once at the start, shared by every connection, and dropped with the last handle.
 pub(crate) struct SharedStub {
-    /// What this one is told apart by from every other stub, and from itself before its last start.
+    /// What this one is told apart by from every other stub, and from itself before its last start; drawn at the start.
     pub(crate) instance: String,
+    /// The state machine; its lock is held for one command at a time, and never across a wait.
     coordinator: Mutex<Coordinator>,
-    /// What it was set up with, for setting it up again.
+    /// What the coordinator was set up with, for setting it up again; never changes.
     setup: CoordinatorSetup,
-    /// Where its state is kept.
+    /// Where its state is kept; set before it listens, where there is to be such a file.
     state_file: OnceLock<StateFile>,
     /// Told whenever real state may have changed, for claims that wait.
     pub(crate) changed: Notify,
-    pub(crate) script: RuleEngine,
+    /// The armed rules; control and the handle change them, the exchange asks them.
+    pub(crate) rule_engine: RuleEngine,
+    /// Where requests wait until somebody opens a gate.
     pub(crate) gates: GateRegistry,
+    /// What was asked and answered; the exchange writes it.
     pub(crate) journal: Arc<Journal>,
+    /// The time by which everything here goes.
     pub(crate) clock: Arc<Clock>,
-    /// Refuse fields that the contract does not name.
+    /// Refuse fields that the contract does not name; never changes.
     pub(crate) strict: bool,
+    /// What chance is decided by; never changes.
     pub(crate) seed: Option<u64>,
-    /// How long a head and a body may take to arrive.
-    pub(crate) patience: ServerLimits,
-    /// Whether anybody listens; the server follows it.
+    /// How long a head and a body may take to arrive, and how many connections there may be; never changes.
+    pub(crate) limits: ServerLimits,
+    /// Whether anybody is to listen: written by the fault `down`, followed by the server.
     pub(crate) listening: watch::Sender<bool>,
-    /// What the server has made of that; none while none serves.
+    /// What the server has made of that; none before it serves and after it has ended.
     pub(crate) listens: watch::Sender<Option<bool>>,
-    /// Where it can be reached, once it can.
+    /// Where it can be reached; set by the server once it can.
     pub(crate) places: OnceLock<StubAddresses>,
-    /// Changes when all that is under way is to end.
+    /// Counts resets and imports: what was begun under an earlier number is to end.
     pub(crate) epoch: watch::Sender<u64>,
-    /// Requests of a past life, refused.
+    /// How many requests were refused because they came over a connection of an earlier epoch.
     pub(crate) late: AtomicU64,
-    /// Requests that the guard at the door refused, counted nowhere else.
+    /// How many requests the guard refused; they are counted nowhere else.
     pub(crate) refused: AtomicU64,
-    /// What whoever set rules up expects of them.
+    /// What whoever armed rules expects of them; emptied when rules are reset.
     expectations: Mutex<RuleExpectations>,
-    /// The coordinator as it was set up, for a reset.
+    /// The coordinator as it was set up, for a reset; set once the first jobs are in.
     initial_state: Mutex<Option<Box<Coordinator>>>,
 }
 
@@ -109,7 +116,7 @@ impl SharedStub {
         journal: Arc<Journal>,
         seed: Option<u64>,
         strict: bool,
-        patience: ServerLimits,
+        limits: ServerLimits,
     ) -> SharedStub {
         SharedStub {
             instance,
@@ -117,13 +124,13 @@ impl SharedStub {
             setup,
             state_file: OnceLock::new(),
             changed: Notify::new(),
-            script: RuleEngine::new(seed),
+            rule_engine: RuleEngine::new(seed),
             gates: GateRegistry::default(),
             journal,
             clock,
             strict,
             seed,
-            patience,
+            limits,
             listening: watch::Sender::new(true),
             listens: watch::Sender::new(None),
             places: OnceLock::new(),
@@ -150,7 +157,7 @@ impl SharedStub {
             self.changed.notify_waiters();
         }
         if outcome.mutated || changes_shadow_view {
-            self.keep();
+            self.write_state();
         }
         outcome
     }
@@ -173,32 +180,32 @@ impl SharedStub {
         }
         *self.coordinator() = restored;
         self.changed.notify_waiters();
-        self.keep();
+        self.write_state();
         Ok(())
     }
 
     /// From now on every change is written to a file before it is answered.
     pub(crate) fn write_state_to(&self, state_file: StateFile) -> Result<(), StateFileError> {
         let state_file = self.state_file.get_or_init(|| state_file);
-        state_file.keep(|| self.save())
+        state_file.write_state(|| self.save())
     }
 
     /// Nothing is written any more, and the state file is free for others.
     pub(crate) fn stop_writing_state(&self) {
         if let Some(state_file) = self.state_file.get() {
-            state_file.let_go();
+            state_file.release();
         }
     }
 
     /// Why the last state could not be written, where that is so.
     pub(crate) fn state_write_error(&self) -> Option<String> {
-        self.state_file.get()?.trouble()
+        self.state_file.get()?.write_error()
     }
 
-    fn keep(&self) {
+    fn write_state(&self) {
         if let Some(state_file) = self.state_file.get() {
-            // The keeper remembers its trouble, and health tells of it.
-            let _ = state_file.keep(|| self.save());
+            // The file keeps the reason, and health reports it.
+            let _ = state_file.write_state(|| self.save());
         }
     }
 

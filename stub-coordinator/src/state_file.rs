@@ -61,7 +61,7 @@ pub enum StateFileError {
 }
 
 /// Takes a state file for this stub alone.
-pub(crate) fn hold(path: &Path) -> Result<StateFileLock, StateFileError> {
+pub(crate) fn take_lock(path: &Path) -> Result<StateFileLock, StateFileError> {
     StateFileLock::take(path).map_err(|not_ours| match not_ours {
         StateLockError::Held(holder) => StateFileError::Held {
             path: path.to_owned(),
@@ -102,45 +102,47 @@ pub(crate) fn broken(path: &Path, source: impl std::error::Error + Send + Sync +
 /// Writes states to one file, one after the other.
 #[derive(Debug)]
 pub(crate) struct StateFile {
+    /// Where the state is put in place; set at the start.
     path: PathBuf,
-    writing: Mutex<StateFileStatus>,
+    /// Held while a state is written, so that two are never written at once.
+    status: Mutex<StateFileStatus>,
 }
 
 #[derive(Debug)]
 struct StateFileStatus {
     /// None once the stub has ended: the file is somebody else's then.
-    hold: Option<StateFileLock>,
-    /// Why the last state could not be written.
-    trouble: Option<String>,
+    lock: Option<StateFileLock>,
+    /// Why the last state could not be written; none once one is written again.
+    write_error: Option<String>,
 }
 
 impl StateFile {
-    pub(crate) fn new(path: PathBuf, hold: StateFileLock) -> StateFile {
+    pub(crate) fn new(path: PathBuf, lock: StateFileLock) -> StateFile {
         StateFile {
             path,
-            writing: Mutex::new(StateFileStatus {
-                hold: Some(hold),
-                trouble: None,
+            status: Mutex::new(StateFileStatus {
+                lock: Some(lock),
+                write_error: None,
             }),
         }
     }
 
     /// Writes no more, and lets others have the file.
-    pub(crate) fn let_go(&self) {
-        self.writing().hold = None;
+    pub(crate) fn release(&self) {
+        self.status().lock = None;
     }
 
     /// Writes what `save` gives. Taken within the turn, so that a later state is never overwritten by an earlier one.
-    pub(crate) fn keep(&self, save: impl FnOnce() -> SavedState) -> Result<(), StateFileError> {
-        let mut writing = self.writing();
-        if writing.hold.is_none() {
+    pub(crate) fn write_state(&self, save: impl FnOnce() -> SavedState) -> Result<(), StateFileError> {
+        let mut status = self.status();
+        if status.lock.is_none() {
             return Ok(());
         }
         let written = self.write(&save()).map_err(|source| StateFileError::Write {
             path: self.path.clone(),
             source,
         });
-        writing.trouble = match &written {
+        status.write_error = match &written {
             Err(StateFileError::Write { source, .. }) => Some(source.to_string()),
             _ => None,
         };
@@ -148,14 +150,14 @@ impl StateFile {
     }
 
     /// Why the last state could not be written, where that is so.
-    pub(crate) fn trouble(&self) -> Option<String> {
-        self.writing().trouble.clone()
+    pub(crate) fn write_error(&self) -> Option<String> {
+        self.status().write_error.clone()
     }
 
-    fn writing(&self) -> MutexGuard<'_, StateFileStatus> {
-        self.writing
+    fn status(&self) -> MutexGuard<'_, StateFileStatus> {
+        self.status
             .lock()
-            .expect("no holder of the keeper's lock panics")
+            .expect("no holder of the state file's lock panics")
     }
 
     fn write(&self, saved: &SavedState) -> io::Result<()> {

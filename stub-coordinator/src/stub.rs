@@ -23,6 +23,7 @@ use tokio::sync::mpsc;
 
 use crate::config::{ConfigError, StubConfig};
 use crate::contract::operation::Operation;
+use crate::http_layers::StubServices;
 use crate::journal::counters::StubCounters;
 use crate::journal::exchange::{Exchange, ExchangeMatch};
 use crate::journal::verification::{Verdict, VerificationResult};
@@ -43,10 +44,15 @@ pub use state::ImportError;
 
 /// A running stub.
 pub struct Stub {
+    /// What the server's thread works on as well.
     shared: Arc<SharedStub>,
+    /// Where it listens; never changes.
     places: StubAddresses,
+    /// What the server is told.
     orders: mpsc::Sender<ServerCommand>,
+    /// The server's runtime, on which waits and resets run.
     runtime: Handle,
+    /// The server; none once it was joined.
     thread: Option<JoinHandle<()>>,
     /// Ends before the server does.
     mirrors: Vec<QueueMirror>,
@@ -80,8 +86,8 @@ impl Stub {
                     let places = ports.places;
                     let _ = for_server.places.set(places);
                     let _ = tell.send(Ok((places, Handle::current())));
-                    let services = crate::StubServices::new(&for_server, control_token.as_deref());
-                    let head_limit = for_server.patience.head;
+                    let services = StubServices::new(&for_server, control_token.as_deref());
+                    let head_limit = for_server.limits.head;
                     let guard = OriginGuard {
                         shared: Arc::clone(&for_server),
                         tokens: services.tokens,
@@ -200,7 +206,7 @@ impl Stub {
         };
         Some(
             self.shared
-                .script
+                .rule_engine
                 .explain(operation, &facts, self.shared.clock.now()),
         )
     }

@@ -20,8 +20,8 @@ const unreached = () => {
 };
 let presets = [];
 
-/** Pulls a lever, and says what came of it. */
-async function pull(what, method, path, body) {
+/** Sends one wish to the control API, and says what came of it. */
+async function send(what, method, path, body) {
   try {
     const answer = await call(method, path, body);
     say(at("told"), typeof what === "function" ? what(answer) : what);
@@ -41,7 +41,7 @@ function showPresets(rules) {
   const isOn = (preset) => preset.rules.map((rule) => rule.id).join(" ") === armed;
   keyed(at("presets"), presets, (preset) => preset.name,
     (preset) => {
-      const made = button(preset.name, () => pull(`preset ${preset.name}: ${preset.about}`, "POST", "/preset", { name: preset.name }));
+      const made = button(preset.name, () => send(`preset ${preset.name}: ${preset.about}`, "POST", "/preset", { name: preset.name }));
       made.title = preset.about;
       made.dataset.preset = preset.name;
       return made;
@@ -59,7 +59,7 @@ function showRules(told) {
   at("disarm-all").hidden = told.count === 0;
   keyed(at("rules"), rules, (status) => status.id,
     (status) => {
-      const disarm = button("disarm", () => pull(`${status.id} is disarmed`, "DELETE", `/rules/${encodeURIComponent(status.id)}`));
+      const disarm = button("disarm", () => send(`${status.id} is disarmed`, "DELETE", `/rules/${encodeURIComponent(status.id)}`));
       disarm.setAttribute("aria-label", `disarm ${status.id}`);
       return make("li", "", "", make("b", "id", status.id), make("code"), make("span", "hits"), make("span", "behind"), disarm);
     },
@@ -80,7 +80,7 @@ function showGates({ gates }) {
   keyed(at("gates"), gates, (gate) => gate.name,
     (gate) => {
       const path = `/gates/${encodeURIComponent(gate.name)}/release`;
-      const release = button("release", () => pull((answer) => `gate ${gate.name} is open, ${answer.released} let go`, "POST", path));
+      const release = button("release", () => send((answer) => `gate ${gate.name} is open, ${answer.released} let go`, "POST", path));
       release.setAttribute("aria-label", `release ${gate.name}`);
       return make("li", "", "", make("b", "id", gate.name), make("span"), release);
     },
@@ -123,12 +123,12 @@ onSubmit("arm-form", () => {
   const rule = { on: at("arm-on").value, fault };
   if (at("arm-times").value) rule.when = { times: Number(at("arm-times").value) };
   if (at("arm-phase").value === "after") rule.phase = "after";
-  pull(armed, "POST", "/rules", rule);
+  send(armed, "POST", "/rules", rule);
 });
 
 onSubmit("json-form", () => {
   try {
-    pull(armed, "POST", "/rules", JSON.parse(at("json").value));
+    send(armed, "POST", "/rules", JSON.parse(at("json").value));
   } catch (error) {
     say(at("told"), `this is no JSON: ${error.message}`);
     at("told").dataset.state = "refused";
@@ -137,14 +137,14 @@ onSubmit("json-form", () => {
 
 onSubmit("clock-form", () => {
   const due = (answer) => `the clock shows ${clockTime(answer.now)}; fell due: ${answer.due.map((one) => one.what).join(", ") || "nothing"}`;
-  pull(due, "POST", "/clock", { advance: at("advance").value });
+  send(due, "POST", "/clock", { advance: at("advance").value });
 });
 
-onSubmit("reset-form", () => pull(`reset: ${at("scope").selectedOptions[0].text}`, "POST", "/reset", { scope: at("scope").value }));
+onSubmit("reset-form", () => send(`reset: ${at("scope").selectedOptions[0].text}`, "POST", "/reset", { scope: at("scope").value }));
 
 at("disarm-all").addEventListener("click", async () => {
-  // It hides itself: the focus goes where the next lever is.
-  if (await pull("no rule is armed", "DELETE", "/rules")) at("controls").focus();
+  // It hides itself: the focus goes where the next control is.
+  if (await send("no rule is armed", "DELETE", "/rules")) at("controls").focus();
 });
 at("hold").addEventListener("change", showJournal);
 

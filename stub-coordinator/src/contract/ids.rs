@@ -102,7 +102,7 @@ id!(
     EventKey
 );
 id!(
-    /// Names a rule of the script.
+    /// Names a rule.
     RuleId
 );
 

@@ -1,4 +1,5 @@
-//! Who may pull the levers: the holder of the control token. Pages of other origins never get this far.
+//! The layers in front of the control API: who may use it, and how much may be sent. Pages of other origins never get
+//! this far.
 
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use axum::http::Response;
 use axum::middleware::Next;
 
 use super::problem;
+use crate::exchange::{BODY_LIMIT, bearer, http_date, read_body};
 use crate::faults::ConnectionHandle;
 use crate::known_tokens::KnownTokens;
 use crate::shared_stub::SharedStub;
@@ -25,8 +27,8 @@ pub(crate) fn discount(shared: &SharedStub, request: &Request) {
     }
 }
 
-/// The same for what everybody may ask.
-pub(super) async fn discount_layer(
+/// The same as a layer.
+pub(crate) async fn discount_connection(
     State(shared): State<Arc<SharedStub>>,
     request: Request,
     next: Next,
@@ -35,29 +37,37 @@ pub(super) async fn discount_layer(
     next.run(request).await
 }
 
-/// Lets a request through, or refuses it.
-pub(super) async fn check(
-    State((tokens, shared)): State<(KnownTokens, Arc<SharedStub>)>,
+/// Lets a request through that shows a token for control, or refuses it.
+pub(crate) async fn authenticate(
+    State(tokens): State<KnownTokens>,
     request: Request,
     next: Next,
 ) -> Response<Body> {
-    discount(&shared, &request);
-    let (parts, body) = request.into_parts();
-    if !tokens.may_control(crate::exchange::bearer(&parts.headers).unwrap_or_default()) {
-        return problem(
+    match tokens.may_control(bearer(request.headers()).unwrap_or_default()) {
+        true => next.run(request).await,
+        false => problem(
             401,
             "unauthenticated",
             "send `Authorization: Bearer` with the control token or a token of the scope `admin`",
-        );
+        ),
     }
+}
+
+/// Reads the body of a request within bounds of size and time, or refuses it.
+pub(crate) async fn limit_body(
+    State(shared): State<Arc<SharedStub>>,
+    request: Request,
+    next: Next,
+) -> Response<Body> {
+    let (parts, body) = request.into_parts();
     let most = match parts.uri.path().ends_with(STATE_PATH) {
         true => STATE_LIMIT,
-        false => crate::exchange::BODY_LIMIT,
+        false => BODY_LIMIT,
     };
-    match crate::exchange::read_body(&parts.headers, body, most, shared.patience.body).await {
+    match read_body(&parts.headers, body, most, shared.limits.body).await {
         Ok(body) => next.run(Request::from_parts(parts, Body::from(body))).await,
         Err(problem) => {
-            let date = crate::exchange::http_date(shared.clock.now());
+            let date = http_date(shared.clock.now());
             WireAnswer::problem(&problem).into_response(date, None)
         }
     }

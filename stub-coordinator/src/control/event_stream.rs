@@ -50,7 +50,7 @@ struct EventSubscribers {
 /// The stream, and the exchanges that it tells of.
 pub(super) fn routes() -> Router<Arc<SharedStub>> {
     let subscribers = EventSubscribers::new();
-    let follow = get(move |shared, wish, headers| subscribers.follow(shared, wish, headers));
+    let follow = get(move |shared, asked_for, headers| subscribers.follow(shared, asked_for, headers));
     Router::new()
         .route("/events", follow)
         .route("/journal/{seq}", get(exchange_summary::one))
@@ -76,11 +76,13 @@ impl EventSubscribers {
         query: Result<Query<EventStreamQuery>, QueryRejection>,
         headers: HeaderMap,
     ) -> Response<Body> {
-        let wish = match asked(query) {
-            Ok(wish) => wish,
+        let asked_for = match asked(query) {
+            Ok(asked_for) => asked_for,
             Err(refusal) => return *refusal,
         };
-        let heartbeat = wish.heartbeat.map_or(Some(HEARTBEAT), SignedDuration::forward);
+        let heartbeat = asked_for
+            .heartbeat
+            .map_or(Some(HEARTBEAT), SignedDuration::forward);
         let sound = SHORTEST_HEARTBEAT..=LONGEST_HEARTBEAT;
         let Some(heartbeat) = heartbeat.filter(|heartbeat| sound.contains(heartbeat)) else {
             let detail = "`heartbeat` must be a length of time from 100ms to 60s";
@@ -115,7 +117,7 @@ async fn run_subscriber(
 ) {
     let mut looks = interval(POLL_INTERVAL);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut spoke = Instant::now();
+    let mut last_sent = Instant::now();
     loop {
         tokio::select! {
             _ = looks.tick() => {}
@@ -123,7 +125,7 @@ async fn run_subscriber(
         }
         let mut news = feed.look();
         if news.is_empty() {
-            if spoke.elapsed() < heartbeat {
+            if last_sent.elapsed() < heartbeat {
                 continue;
             }
             news = feed.heartbeat();
@@ -131,7 +133,7 @@ async fn run_subscriber(
         if frames.send(Bytes::from(news)).await.is_err() {
             return;
         }
-        spoke = Instant::now();
+        last_sent = Instant::now();
     }
 }
 

@@ -40,16 +40,16 @@ pub(super) async fn explain(State(shared): StubExtractor, body: Bytes) -> Respon
         Ok(explain_query) => explain_query,
         Err(refusal) => return *refusal,
     };
-    match explain_query.answer(&shared.script, shared.clock.now()) {
+    match explain_query.answer(&shared.rule_engine, shared.clock.now()) {
         Err(why) => problem(422, "invalid_field", &why),
         Ok(answer) => document(&answer),
     }
 }
 
 impl ExplainRequest {
-    fn answer(&self, script: &RuleEngine, now: UtcTimestamp) -> Result<Value, String> {
+    fn answer(&self, rule_engine: &RuleEngine, now: UtcTimestamp) -> Result<Value, String> {
         let explained = |operation: Operation, facts: &RequestFacts<'_>| {
-            let rules = script.explain(operation, facts, now);
+            let rules = rule_engine.explain(operation, facts, now);
             let fires = rules.iter().find(|rule| rule.fires).map(|rule| &rule.id);
             json!({"operation": operation.name(), "fires": fires, "rules": rules})
         };

@@ -88,7 +88,7 @@ fn domain(page: &mut MetricsPage, shared: &SharedStub) {
 }
 
 fn rules(page: &mut MetricsPage, shared: &SharedStub) {
-    let rules = shared.script.rules();
+    let rules = shared.rule_engine.rules();
     let hits = |count: fn(&crate::rules::RuleStatus) -> u64| {
         rules
             .iter()

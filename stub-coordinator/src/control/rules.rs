@@ -42,7 +42,7 @@ pub(super) async fn preset(State(shared): StubExtractor, body: Bytes) -> Respons
 }
 
 pub(super) async fn rules(State(shared): StubExtractor) -> Response<Body> {
-    document(&json!({"rules": shared.script.rules()}))
+    document(&json!({"rules": shared.rule_engine.rules()}))
 }
 
 pub(super) async fn arm(State(shared): StubExtractor, body: Bytes) -> Response<Body> {
@@ -50,7 +50,11 @@ pub(super) async fn arm(State(shared): StubExtractor, body: Bytes) -> Response<B
         Err(refusal) => *refusal,
         Ok(rule) => match shared.arm(rule) {
             Ok(id) => {
-                let armed = shared.script.rules().into_iter().find(|status| status.id == id);
+                let armed = shared
+                    .rule_engine
+                    .rules()
+                    .into_iter()
+                    .find(|status| status.id == id);
                 document(&json!({"id": id, "behind": armed.map(|status| status.behind)}))
             }
             Err(error) => refused(&error),

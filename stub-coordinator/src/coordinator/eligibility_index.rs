@@ -1,6 +1,6 @@
 //! Who is given what: for one set of capabilities the heads of the eligible lines, in order.
 //!
-//! An outlook is a cache over the queue that catches up when somebody looks through it: each change since the last
+//! An index is a cache over the queue that catches up when somebody looks through it: each change since the last
 //! look costs a few steps in a tree, so a claim is O(log n) in the jobs held and pays once for each change that
 //! happened meanwhile; only the first sight of a capability set looks at every line. Where jobs are passed over
 //! because a shadow view has them taken, a cursor in each line stands behind those, so that they are walked over once

@@ -1,6 +1,6 @@
 //! The queued jobs, in lines: jobs that need the same and hold the same lock stand in one line, in order (C-3).
 //!
-//! Only the first of a line can be given to anybody, so whoever looks for a job (an [`EligibilityIndex`](super::outlook))
+//! Only the first of a line can be given to anybody, so whoever looks for a job (an [`EligibilityIndex`](super::eligibility_index::EligibilityIndex))
 //! compares the heads of lines. The queue says which lines changed since somebody last looked; what is eligible for
 //! whom is left to those who look. Lines are numbered as they come up and stay, empty or not.
 

@@ -26,7 +26,7 @@ pub(crate) struct RealState {
     queue: Queue,
     leases: HashMap<LeaseNumber, Lease>,
     deadlines: BTreeSet<(UtcTimestamp, LeaseNumber)>,
-    /// How many live leases hold a lock. More than one only where the coordinator lies.
+    /// How many live leases hold a lock. More than one only under the fault `double_grant`.
     locks: HashMap<LockName, usize>,
     /// Which job was finished under a lease, so that its release is recognised after its end (C-7).
     finished: HashMap<LeaseNumber, JobId>,

@@ -1,7 +1,7 @@
-//! Commands carried out by a coordinator that breaks its word, each lie against one clause.
+//! Commands carried out by a coordinator that breaks its word, each time against one clause.
 //!
 //! They live beside the honest operations and write through the same state, so that digest and counters tell the
-//! truth about what the lie did.
+//! truth about what was done.
 
 use std::collections::BTreeSet;
 
@@ -13,14 +13,14 @@ use crate::contract::ids::{Capability, FactoryId};
 use crate::contract::timestamp::UtcTimestamp;
 
 impl Coordinator {
-    /// Carries the command out with the lie where the lie applies to it, honestly where it does not.
-    pub(super) fn lie(
+    /// Carries the command out with the fault where that applies to it, honestly where it does not.
+    pub(super) fn execute_with_fault(
         &mut self,
         now: UtcTimestamp,
         command: CoordinatorCommand,
-        lie: SemanticFault,
+        fault: SemanticFault,
     ) -> Result<CommandReply, CommandRefusal> {
-        match (lie, command) {
+        match (fault, command) {
             (SemanticFault::DoubleGrant, CoordinatorCommand::Claim { factory, caps }) => {
                 self.double_grant(now, &factory, &caps)
             }

@@ -33,7 +33,7 @@ pub(crate) struct ConnectionHandle(Arc<Mutex<ConnectionState>>);
 #[derive(Debug, Default)]
 struct ConnectionState {
     act: ConnectionAction,
-    spoke: bool,
+    had_request: bool,
 }
 
 impl ConnectionHandle {
@@ -41,7 +41,7 @@ impl ConnectionHandle {
     pub(crate) fn begin(&self) {
         *self.connection_state() = ConnectionState {
             act: ConnectionAction::Honest,
-            spoke: true,
+            had_request: true,
         };
     }
 
@@ -51,7 +51,7 @@ impl ConnectionHandle {
 
     /// Notes a request on this connection; true for the first.
     pub(crate) fn is_first_request(&self) -> bool {
-        !std::mem::replace(&mut self.connection_state().spoke, true)
+        !std::mem::replace(&mut self.connection_state().had_request, true)
     }
 
     fn act(&self) -> ConnectionAction {
@@ -59,7 +59,7 @@ impl ConnectionHandle {
     }
 
     fn connection_state(&self) -> MutexGuard<'_, ConnectionState> {
-        self.0.lock().expect("no holder of a connection's manners panics")
+        self.0.lock().expect("no holder of a connection's lock panics")
     }
 }
 
@@ -83,7 +83,7 @@ impl FaultyStream {
         Poll::Ready(Err(io::Error::from(io::ErrorKind::ConnectionAborted)))
     }
 
-    fn poll_misbehave(
+    fn poll_faulty_write(
         &mut self,
         context: &mut Context<'_>,
         bytes: &[u8],
@@ -137,7 +137,7 @@ impl AsyncWrite for FaultyStream {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let act = self.handle.act();
-        self.poll_misbehave(context, bytes, act)
+        self.poll_faulty_write(context, bytes, act)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

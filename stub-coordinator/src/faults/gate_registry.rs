@@ -5,14 +5,18 @@ use std::sync::{Mutex, MutexGuard};
 
 use tokio::sync::watch;
 
+/// The gates of one stub.
 #[derive(Debug, Default)]
 pub(crate) struct GateRegistry {
+    /// A gate is made when somebody waits at it or opens it, and goes when rules are reset.
     by_name: Mutex<HashMap<String, Gate>>,
 }
 
 #[derive(Debug)]
 struct Gate {
+    /// Whether it is open: written by a release, and replaced when a rule closes it.
     open: watch::Sender<bool>,
+    /// How many requests wait at it.
     waiting: usize,
 }
 

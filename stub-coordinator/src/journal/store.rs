@@ -18,15 +18,21 @@ const MOST_BYTES_UNEXPECTED: usize = 4 * 1_048_576;
 
 #[derive(Debug)]
 pub(super) struct JournalStore {
+    /// The last exchanges, in order of arrival.
     pub(super) records: RecordRing,
     /// In flight, though the ring went on without them.
     in_flight_evicted: BTreeMap<u64, ExchangeRecord>,
+    /// The number of the next exchange; it goes on after a reset.
     pub(super) next_seq: u64,
-    /// How many exchanges fell out.
+    /// How many exchanges fell out since the last reset.
     pub(super) forgotten: u64,
+    /// What was counted since the last reset.
     pub(super) counters: StubCounters,
+    /// The last requests that were none of the contract.
     pub(super) unexpected: RecordRing,
+    /// What the stub holds against itself, the last of it.
     pub(super) violations: VecDeque<String>,
+    /// Who is told of each exchange; one that lags too far behind is dropped.
     pub(super) subscribers: Vec<SyncSender<StubEvent>>,
     /// The buffer of the exchange that was forgotten last, for the next one that arrives.
     pub(super) spare: Option<Vec<u8>>,
@@ -36,8 +42,11 @@ pub(super) struct JournalStore {
 #[derive(Debug)]
 pub(super) struct RecordRing {
     records: VecDeque<ExchangeRecord>,
+    /// The most records; never changes.
     limit: usize,
+    /// The most bytes of all of them; never changes.
     most_bytes: usize,
+    /// What they take now.
     bytes: usize,
 }
 

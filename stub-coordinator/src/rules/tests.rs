@@ -11,12 +11,12 @@ fn rule(value: serde_json::Value) -> Rule {
     serde_json::from_value(value).expect("a rule")
 }
 
-fn script_with(rules: impl IntoIterator<Item = serde_json::Value>) -> RuleEngine {
-    let script = RuleEngine::new(Some(11));
+fn engine_with(rules: impl IntoIterator<Item = serde_json::Value>) -> RuleEngine {
+    let rule_engine = RuleEngine::new(Some(11));
     for written in rules {
-        script.arm(rule(written), NOW).expect("armed");
+        rule_engine.arm(rule(written), NOW).expect("armed");
     }
-    script
+    rule_engine
 }
 
 fn refused(written: serde_json::Value) -> String {
@@ -30,14 +30,14 @@ fn refused(written: serde_json::Value) -> String {
 }
 
 /// The ids of the rules that fire on so many shadow claims in a row.
-fn firing(script: &RuleEngine, count: usize) -> Vec<Option<String>> {
+fn firing(rule_engine: &RuleEngine, count: usize) -> Vec<Option<String>> {
     let facts = RequestFacts {
         factory: Some("f"),
         ..RequestFacts::default()
     };
     (0..count)
         .map(|_| {
-            script
+            rule_engine
                 .decide(Operation::ShadowClaim, &facts, NOW)
                 .map(|fired| fired.rule.to_string())
         })
@@ -236,8 +236,10 @@ fn a_rule_to_which_earlier_ones_leave_nothing_is_refused_whatever_way_they_do() 
             "earlier on, `c` fires",
         ),
     ] {
-        let script = script_with(earlier);
-        let error = script.arm(rule(later.clone()), NOW).expect_err("never fires");
+        let rule_engine = engine_with(earlier);
+        let error = rule_engine
+            .arm(rule(later.clone()), NOW)
+            .expect_err("never fires");
         assert!(error.to_string().contains(wanted), "{later}: {error}");
     }
 }
@@ -253,7 +255,7 @@ fn a_rule_that_matches_no_request_of_any_operation_is_refused() {
 
 #[test]
 fn rules_that_overlap_are_armed_and_told_of_until_the_other_is_gone() {
-    let script = script_with([
+    let rule_engine = engine_with([
         json!({"id": "once", "on": "*", "when": {"times": 1}, "fault": "hang"}),
         json!({"id": "mill", "on": "claim", "match": {"factory": "mill"}, "fault": "hang"}),
         json!({"id": "elsewhere", "on": "health", "fault": "hang"}),
@@ -262,7 +264,7 @@ fn rules_that_overlap_are_armed_and_told_of_until_the_other_is_gone() {
     ]);
     let behind = || -> Vec<(String, String)> {
         let name = |ids: &[RuleId]| ids.iter().map(RuleId::as_str).collect::<Vec<_>>().join(" ");
-        let rules = script.rules();
+        let rules = rule_engine.rules();
         rules
             .iter()
             .map(|rule| (rule.id.to_string(), name(&rule.behind)))
@@ -279,7 +281,7 @@ fn rules_that_overlap_are_armed_and_told_of_until_the_other_is_gone() {
             ("any", "once mill late")
         ])
     );
-    script.disarm(&RuleId::parse("once").expect("an id"));
+    rule_engine.disarm(&RuleId::parse("once").expect("an id"));
     assert_eq!(
         behind().last().map(|(_, behind)| behind.clone()),
         Some("mill late".to_owned())
@@ -288,15 +290,15 @@ fn rules_that_overlap_are_armed_and_told_of_until_the_other_is_gone() {
 
 #[test]
 fn a_rule_behind_one_that_always_fires_is_refused_by_name() {
-    let script = script_with([json!({"id": "all", "on": "*", "fault": "hang"})]);
+    let rule_engine = engine_with([json!({"id": "all", "on": "*", "fault": "hang"})]);
     let later = rule(json!({"on": "claim", "fault": "reset"}));
     assert_eq!(
-        script.arm(later.clone(), NOW),
+        rule_engine.arm(later.clone(), NOW),
         Err(RuleError::Overshadowed(vec![
             RuleId::parse("all").expect("an id")
         ]))
     );
-    let limited = script_with([json!({"on": "claim", "when": {"times": 1}, "fault": "hang"})]);
+    let limited = engine_with([json!({"on": "claim", "when": {"times": 1}, "fault": "hang"})]);
     assert!(
         limited.arm(later, NOW).is_ok(),
         "behind one that ends it can fire"
@@ -307,57 +309,61 @@ fn a_rule_behind_one_that_always_fires_is_refused_by_name() {
 fn at_the_limit_a_rule_is_refused_until_another_is_disarmed() {
     let of_job =
         |number| json!({"on": "job.report", "match": {"job": format!("j{number}")}, "fault": "hang"});
-    let script = script_with((1..=RULE_LIMIT).map(of_job));
-    let one_more = || script.arm(rule(of_job(0)), NOW);
+    let rule_engine = engine_with((1..=RULE_LIMIT).map(of_job));
+    let one_more = || rule_engine.arm(rule(of_job(0)), NOW);
     assert_eq!(one_more(), Err(RuleError::TooMany(RULE_LIMIT)));
-    script.disarm(&RuleId::parse("rule-1").expect("an id"));
+    rule_engine.disarm(&RuleId::parse("rule-1").expect("an id"));
     assert!(one_more().is_ok());
 }
 
 #[test]
 fn a_made_up_name_is_one_that_nobody_has() {
-    let script = script_with([
+    let rule_engine = engine_with([
         json!({"id": "rule-1", "on": "claim", "fault": "hang"}),
         json!({"on": "health", "fault": "hang"}),
     ]);
-    let names: Vec<_> = script.rules().iter().map(|rule| rule.id.to_string()).collect();
+    let names: Vec<_> = rule_engine
+        .rules()
+        .iter()
+        .map(|rule| rule.id.to_string())
+        .collect();
     assert_eq!(names, ["rule-1", "rule-2"]);
 }
 
 #[test]
 fn only_the_rule_that_fires_is_explained_with_its_fault() {
-    let script = script_with([
+    let rule_engine = engine_with([
         json!({"id": "late", "on": "claim", "when": {"skip": 1}, "fault": "reset"}),
         json!({"id": "now", "on": "claim", "fault": "hang"}),
     ]);
-    let explained = script.explain(Operation::Claim, &RequestFacts::default(), NOW);
+    let explained = rule_engine.explain(Operation::Claim, &RequestFacts::default(), NOW);
     let faults: Vec<_> = explained.iter().map(|rule| rule.fault.clone()).collect();
     assert_eq!(faults, [None, Some(Fault::Hang)]);
 }
 
 #[test]
 fn two_rules_cannot_have_one_name() {
-    let script = script_with([json!({"id": "a", "on": "claim", "when": {"times": 1}, "fault": "hang"})]);
+    let rule_engine = engine_with([json!({"id": "a", "on": "claim", "when": {"times": 1}, "fault": "hang"})]);
     let twin = rule(json!({"id": "a", "on": "health", "fault": "hang"}));
-    assert!(matches!(script.arm(twin, NOW), Err(RuleError::BadId(..))));
+    assert!(matches!(rule_engine.arm(twin, NOW), Err(RuleError::BadId(..))));
 }
 
 #[test]
 fn skip_lets_the_first_through_and_times_ends_it() {
-    let script = script_with([
+    let rule_engine = engine_with([
         json!({"id": "r", "on": "shadow.claim", "when": {"skip": 1, "times": 2}, "fault": "hang"}),
     ]);
     let r = || Some("r".to_owned());
-    assert_eq!(firing(&script, 5), [None, r(), r(), None, None]);
-    let status = &script.rules()[0];
+    assert_eq!(firing(&rule_engine, 5), [None, r(), r(), None, None]);
+    let status = &rule_engine.rules()[0];
     assert_eq!((status.matched, status.fired), (5, 2));
 }
 
 /// The kinds of fault that fire on so many shadow claims in a row, `-` where none does.
-fn kinds(script: &RuleEngine, count: usize) -> Vec<&'static str> {
+fn kinds(rule_engine: &RuleEngine, count: usize) -> Vec<&'static str> {
     (0..count)
         .map(|_| {
-            let fired = script.decide(Operation::ShadowClaim, &RequestFacts::default(), NOW);
+            let fired = rule_engine.decide(Operation::ShadowClaim, &RequestFacts::default(), NOW);
             fired.map_or("-", |fired| fired.fault.kind())
         })
         .collect()
@@ -370,24 +376,24 @@ fn a_sequence_takes_a_step_a_firing_and_ends_as_it_says() {
         ("wrap", ["hang", "reset", "hang", "reset", "hang"]),
         ("pass", ["hang", "reset", "empty", "empty", "empty"]),
     ] {
-        let script = script_with([
+        let rule_engine = engine_with([
             json!({"id": "s", "on": "shadow.claim", "fault": {"sequence": ["hang", "reset"], "end": end}}),
         ]);
         let behind = rule(json!({"on": "shadow.claim", "fault": "empty"}));
         assert_eq!(
-            script.arm(behind, NOW).is_ok(),
+            rule_engine.arm(behind, NOW).is_ok(),
             end == "pass",
             "{end}: only a sequence that passes lets a rule behind it fire"
         );
-        assert_eq!(kinds(&script, 5), wanted, "{end}");
+        assert_eq!(kinds(&rule_engine, 5), wanted, "{end}");
     }
 }
 
 #[test]
 fn skip_and_times_hold_for_a_sequence_as_for_any_fault() {
-    let script = script_with([json!({"on": "shadow.claim", "when": {"skip": 1, "times": 3},
+    let rule_engine = engine_with([json!({"on": "shadow.claim", "when": {"skip": 1, "times": 3},
                "fault": {"sequence": ["hang", "reset"], "end": "wrap"}})]);
-    assert_eq!(kinds(&script, 5), ["-", "hang", "reset", "hang", "-"]);
+    assert_eq!(kinds(&rule_engine, 5), ["-", "hang", "reset", "hang", "-"]);
 }
 
 #[test]
@@ -462,11 +468,11 @@ fn a_sequence_that_cannot_run_its_course_is_refused_when_it_is_written() {
 
 #[test]
 fn the_first_that_fires_is_the_only_one_and_every_match_is_counted() {
-    let script = script_with([
+    let rule_engine = engine_with([
         json!({"id": "first", "on": "*", "when": {"times": 1}, "fault": "hang"}),
         json!({"id": "second", "on": "shadow.claim", "when": {"skip": 1}, "fault": "reset"}),
     ]);
-    let fired = firing(&script, 3);
+    let fired = firing(&rule_engine, 3);
     assert_eq!(
         fired,
         [
@@ -476,7 +482,7 @@ fn the_first_that_fires_is_the_only_one_and_every_match_is_counted() {
         ]
     );
     assert_eq!(
-        script.rules()[1].matched,
+        rule_engine.rules()[1].matched,
         3,
         "what another rule took is a match all the same"
     );
@@ -484,7 +490,7 @@ fn the_first_that_fires_is_the_only_one_and_every_match_is_counted() {
 
 #[test]
 fn all_that_match_asks_for_has_to_hold() {
-    let script = script_with([
+    let rule_engine = engine_with([
         json!({"on": "job.report", "match": {"factory": "f", "stage": "testing"}, "fault": "hang"}),
     ]);
     let said = |factory: &'static str, stage: &'static str| RequestFacts {
@@ -500,7 +506,7 @@ fn all_that_match_asks_for_has_to_hold() {
         (Operation::ShadowReport, said("f", "testing"), false),
     ] {
         assert_eq!(
-            script.decide(operation, &facts, NOW).is_some(),
+            rule_engine.decide(operation, &facts, NOW).is_some(),
             fires,
             "{operation:?} {facts:?}"
         );
@@ -509,7 +515,8 @@ fn all_that_match_asks_for_has_to_hold() {
 
 #[test]
 fn a_window_opens_and_closes_in_the_stubs_time() {
-    let script = script_with([json!({"on": "claim", "when": {"from": "10s", "for": "5s"}, "fault": "hang"})]);
+    let rule_engine =
+        engine_with([json!({"on": "claim", "when": {"from": "10s", "for": "5s"}, "fault": "hang"})]);
     for (after_ms, fires) in [
         (0, false),
         (9_999, false),
@@ -517,7 +524,7 @@ fn a_window_opens_and_closes_in_the_stubs_time() {
         (14_999, true),
         (15_000, false),
     ] {
-        let fired = script.decide(Operation::Claim, &RequestFacts::default(), NOW.after_ms(after_ms));
+        let fired = rule_engine.decide(Operation::Claim, &RequestFacts::default(), NOW.after_ms(after_ms));
         assert_eq!(fired.is_some(), fires, "{after_ms}");
     }
 }
@@ -526,7 +533,7 @@ fn a_window_opens_and_closes_in_the_stubs_time() {
 fn sticky_keeps_firing_once_it_has() {
     let sticky =
         json!({"id": "s", "on": "shadow.claim", "when": {"chance": 0.2, "sticky": true}, "fault": "hang"});
-    let fired = firing(&script_with([sticky]), 200);
+    let fired = firing(&engine_with([sticky]), 200);
     let first = fired.iter().position(Option::is_some).expect("it fires at last");
     assert!(first > 0 && fired[first..].iter().all(Option::is_some));
 }
@@ -534,10 +541,10 @@ fn sticky_keeps_firing_once_it_has() {
 #[test]
 fn chance_is_the_same_with_the_same_seed_and_whatever_other_rules_there_are() {
     let chancy = || json!({"id": "c", "on": "shadow.claim", "when": {"chance": 0.3}, "fault": "hang"});
-    let alone = firing(&script_with([chancy()]), 1_000);
+    let alone = firing(&engine_with([chancy()]), 1_000);
     let fired = alone.iter().flatten().count();
     assert!((240..360).contains(&fired), "{fired} of 1000 at 0.3");
-    let beside = script_with([
+    let beside = engine_with([
         chancy(),
         json!({"id": "d", "on": "shadow.claim", "when": {"chance": 0.5}, "fault": "reset"}),
     ]);
@@ -555,7 +562,7 @@ fn chance_is_the_same_with_the_same_seed_and_whatever_other_rules_there_are() {
 fn every_preset_can_be_armed_printed_and_read_back() {
     for (name, _) in PRESETS {
         let rules = preset(name).expect("a preset");
-        let script = RuleEngine::new(Some(1));
+        let rule_engine = RuleEngine::new(Some(1));
         for rule in &rules {
             let text = serde_json::to_string(rule).expect("JSON");
             assert_eq!(
@@ -563,7 +570,7 @@ fn every_preset_can_be_armed_printed_and_read_back() {
                 *rule,
                 "{name}"
             );
-            script
+            rule_engine
                 .arm(rule.clone(), NOW)
                 .unwrap_or_else(|error| panic!("{name}: {error}"));
         }

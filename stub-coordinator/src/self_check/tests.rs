@@ -75,8 +75,8 @@ fn no_fault_of_the_vocabulary_is_left_out() {
 #[test]
 fn every_fault_that_can_follow_an_operation_is_checked_there_too() {
     let can_follow = |case: &FaultCase| {
-        let script = RuleEngine::new(Some(1));
-        script
+        let rule_engine = RuleEngine::new(Some(1));
+        rule_engine
             .arm(case.rule.clone().after(), UtcTimestamp::MANUAL_START)
             .is_ok()
     };

@@ -12,12 +12,13 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tower::{Layer, Service};
+use tower::Service;
 
-use super::{HEAD_LIMIT, socket_for};
+use super::socket_for;
+use crate::http_layers::{guarded, limited_connection};
 use crate::origin_guard::{GuardedService, OriginGuard};
 
 /// The most connections that are open at a time; more wait for one to end.
@@ -52,7 +53,7 @@ pub(crate) async fn run(listener: TcpListener, service: Router, guard: OriginGua
         };
         match listener.accept().await {
             Ok((stream, _)) => {
-                let service = guard.at(stream.local_addr()).layer(service.clone());
+                let service = guarded(&guard, stream.local_addr(), service.clone());
                 tokio::spawn(serve(stream, service, head_limit, place));
             }
             // Out of descriptors, most likely: give connections a moment to end instead of spinning.
@@ -70,11 +71,7 @@ async fn serve(
     let answer = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
         service.clone().call(request.map(Body::new))
     });
-    let connection = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(head_limit)
-        .max_buf_size(HEAD_LIMIT)
-        .serve_connection(TokioIo::new(stream), answer);
+    let connection = limited_connection(head_limit).serve_connection(TokioIo::new(stream), answer);
     // How a connection ended is the client's matter.
     let _ = connection.await;
 }

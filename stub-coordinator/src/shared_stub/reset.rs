@@ -25,7 +25,7 @@ impl SharedStub {
         *self
             .initial_state
             .lock()
-            .expect("no holder of the beginning's lock panics") = Some(initial_state);
+            .expect("no holder of the initial state's lock panics") = Some(initial_state);
     }
 
     /// Puts things back to what they were at the start, and ends what is under way. To be called on the server's
@@ -41,7 +41,7 @@ impl SharedStub {
             let initial_state = self
                 .initial_state
                 .lock()
-                .expect("no holder of the beginning's lock panics");
+                .expect("no holder of the initial state's lock panics");
             if let Some(initial_state) = &*initial_state {
                 *self.coordinator() = (**initial_state).clone();
             }
@@ -49,7 +49,7 @@ impl SharedStub {
         if matches!(scope, ResetScope::Journal | ResetScope::All) {
             self.journal.reset();
         }
-        self.keep();
+        self.write_state();
         self.changed.notify_waiters();
     }
 }

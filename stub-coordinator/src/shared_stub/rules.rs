@@ -25,7 +25,7 @@ impl SharedStub {
         }
         let id = self
             .gates
-            .closing(&gates, || self.script.arm(rule, self.clock.now()))?;
+            .closing(&gates, || self.rule_engine.arm(rule, self.clock.now()))?;
         if is_stale {
             self.coordinator().keep_past();
         }
@@ -37,12 +37,12 @@ impl SharedStub {
     }
 
     pub(crate) fn disarm(&self, id: &RuleId) -> bool {
-        let Some(rule) = self.script.disarm(id) else {
+        let Some(rule) = self.rule_engine.disarm(id) else {
             return false;
         };
         if rule.fault == Fault::Down
             && !self
-                .script
+                .rule_engine
                 .rules()
                 .iter()
                 .any(|armed| armed.rule.fault == Fault::Down)
@@ -62,11 +62,11 @@ impl SharedStub {
         for rule in rules {
             self.arm(rule)?;
         }
-        Ok(self.script.rules())
+        Ok(self.rule_engine.rules())
     }
 
     pub(crate) fn disarm_all(&self) {
-        for rule in self.script.rules() {
+        for rule in self.rule_engine.rules() {
             self.disarm(&rule.id);
         }
     }

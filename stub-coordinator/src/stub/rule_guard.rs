@@ -29,7 +29,7 @@ impl RuleGuard {
 
     /// How often it fired.
     pub fn fired(&self) -> u64 {
-        let rules = self.shared.script.rules();
+        let rules = self.shared.rule_engine.rules();
         rules
             .iter()
             .find(|rule| rule.id == self.id)
@@ -45,7 +45,7 @@ impl RuleGuard {
 
 impl Drop for RuleGuard {
     fn drop(&mut self) {
-        let armed = self.shared.script.rules();
+        let armed = self.shared.rule_engine.rules();
         let status = armed.into_iter().find(|rule| rule.id == self.id);
         if let Some(status) = status.filter(|status| status.fired == 0) {
             self.shared.expectations().never_fired.push(status);

@@ -26,7 +26,7 @@ impl Stub {
 
     /// The armed rules in order, with their hits.
     pub fn rules(&self) -> Vec<RuleStatus> {
-        self.shared.script.rules()
+        self.shared.rule_engine.rules()
     }
 
     /// Arms these rules, a preset's for example, instead of those that are armed; where one of them can't be, nothing

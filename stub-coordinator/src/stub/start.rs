@@ -89,8 +89,8 @@ pub(crate) fn set_up(config: StubConfig) -> Result<SharedStub, StartError> {
             false => Err(ConfigError::EmptyToken),
         }
     };
-    // Held before it is read: what is read is what goes on.
-    let hold = config.state.as_deref().map(state_file::hold).transpose()?;
+    // Locked before it is read: what is read is what goes on.
+    let lock = config.state.as_deref().map(state_file::take_lock).transpose()?;
     let saved = config
         .state
         .as_deref()
@@ -114,13 +114,13 @@ pub(crate) fn set_up(config: StubConfig) -> Result<SharedStub, StartError> {
     let clock = Clock::new(config.clock);
     let journal = Journal::new(config.journal_limit);
     let strict = config.strict == UnknownFieldPolicy::Strict;
-    let patience = ServerLimits {
+    let limits = ServerLimits {
         head: Duration::from_millis(config.head_limit_ms),
         body: Duration::from_millis(config.body_limit_ms),
         connections: config.connection_limit,
     };
     let instance = crate::random_secrets::draw_token().map_err(StartError::System)?;
-    let shared = SharedStub::new(instance, setup, clock, journal, config.seed, strict, patience);
+    let shared = SharedStub::new(instance, setup, clock, journal, config.seed, strict, limits);
     let jobs = specs(config.jobs)?;
     submit(&shared, &jobs)?.map_or(Ok(()), |twice| Err(StartError::JobTwice(twice)))?;
     // A reset goes back to what was asked for, not to what an earlier run left.
@@ -138,8 +138,8 @@ pub(crate) fn set_up(config: StubConfig) -> Result<SharedStub, StartError> {
             source,
         })?;
     }
-    if let (Some(path), Some(hold)) = (config.state, hold) {
-        shared.write_state_to(StateFile::new(path, hold))?;
+    if let (Some(path), Some(lock)) = (config.state, lock) {
+        shared.write_state_to(StateFile::new(path, lock))?;
     }
     Ok(shared)
 }

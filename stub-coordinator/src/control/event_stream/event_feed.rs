@@ -22,6 +22,7 @@ const LAG: u64 = 1_000;
 pub(super) const SNAPSHOT_ROWS: u64 = 200;
 
 pub(super) struct EventFeed {
+    /// The stub that is looked at.
     shared: Arc<SharedStub>,
     /// Changes with every reset: what was told before it no longer holds.
     epoch: u64,
@@ -29,9 +30,11 @@ pub(super) struct EventFeed {
     told: u64,
     /// Told as arrived, not yet as completed.
     open: BTreeSet<u64>,
+    /// Looks at what is no exchange: rules, gates, clock, jobs.
     parts: SnapshotReader,
     /// What was told last, by event.
-    said: BTreeMap<&'static str, String>,
+    last_sent: BTreeMap<&'static str, String>,
+    /// Whether a first snapshot was told.
     begun: bool,
 }
 
@@ -44,7 +47,7 @@ impl EventFeed {
             told: 0,
             open: BTreeSet::new(),
             parts: SnapshotReader::default(),
-            said: BTreeMap::new(),
+            last_sent: BTreeMap::new(),
             begun: false,
             shared,
         };
@@ -118,9 +121,9 @@ impl EventFeed {
         let mut whole = json!({"stub": self.shared.instance, "seed": self.shared.seed, "rows": rows,
                                "controlUrl": places.and_then(StubAddresses::control_url),
                                "vocabulary": stub_snapshot::vocabulary(), "clock": stub_snapshot::clock(&self.shared)});
-        self.said.clear();
+        self.last_sent.clear();
         for (name, part) in self.parts.look(&self.shared) {
-            self.said.insert(name, part.compared);
+            self.last_sent.insert(name, part.compared);
             whole[name] = part.told;
         }
         self.event(news, "snapshot", &whole);
@@ -151,9 +154,9 @@ impl EventFeed {
 
     fn send_snapshot_parts(&mut self, news: &mut String) {
         for (name, part) in self.parts.look(&self.shared) {
-            if self.said.get(name) != Some(&part.compared) {
+            if self.last_sent.get(name) != Some(&part.compared) {
                 write(news, name, None, &part.told.to_string());
-                self.said.insert(name, part.compared);
+                self.last_sent.insert(name, part.compared);
             }
         }
     }

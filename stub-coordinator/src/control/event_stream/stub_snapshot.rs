@@ -43,7 +43,7 @@ impl SnapshotReader {
         let journal = &shared.journal;
         let counters = journal.counters();
         let mutations = counters.mutations_total();
-        let rules = shared.script.rules();
+        let rules = shared.rule_engine.rules();
         let gates: Vec<Value> = shared
             .gates
             .waiting()

@@ -24,7 +24,7 @@ fn traffic(shared: &Arc<SharedStub>, count: usize) {
         .enable_time()
         .build()
         .expect("a runtime");
-    let mut service = crate::StubServices::new(shared, None).api;
+    let mut service = crate::http_layers::StubServices::new(shared, None).api;
     for _ in 0..count {
         let request = axum::http::Request::get("/v1/health")
             .body(axum::body::Body::empty())
