@@ -3,6 +3,7 @@
 set shell := ["bash", "-euo", "pipefail", "-c"]
 
 conformance := "cargo run --locked -p conformance --"
+selftest := "cargo run --locked -p conformance-selftest --"
 
 # List the recipes
 [private]
@@ -53,25 +54,25 @@ reference:
 
 # Which checks, scenarios and mutants stand for each clause
 coverage:
-    {{ conformance }} coverage
+    {{ selftest }} coverage
 
 # Every runner that is wrong on purpose
 mutants:
-    {{ conformance }} mutants
+    {{ selftest }} mutants
 
 # Generated jobs beside generated coordinators
 property cases="300" seed="1000":
-    {{ conformance }} property --cases {{ cases }} --seed {{ seed }}
+    {{ selftest }} property --cases {{ cases }} --seed {{ seed }}
 
 # Kills at every step, and that the sweep finds what is wrong
 sweep kills="400" seed="1000":
-    {{ conformance }} sweep --kills {{ kills }} --seed {{ seed }}
-    {{ conformance }} sweep --wrong
+    {{ selftest }} sweep --kills {{ kills }} --seed {{ seed }}
+    {{ selftest }} sweep --wrong
 
 # What takes long: run once a week
 long seed="1":
-    {{ conformance }} steady --runs 50 --shuffle {{ seed }}
-    {{ conformance }} property --cases 5000 --seed {{ seed }}
+    {{ selftest }} steady --runs 50 --shuffle {{ seed }}
+    {{ selftest }} property --cases 5000 --seed {{ seed }}
 
 # Licences, bans and sources of what is built in; needs cargo-deny
 deny:

@@ -1,32 +1,28 @@
 //! The command line: what can be asked of the harness, and with which exit code it answers.
 
 mod arguments;
-mod invocation;
+mod list;
 mod replay;
 mod run;
-mod selftest;
 mod smoke_and_coordinator;
-mod steady;
-mod suite_selection;
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use conformance::clause::{self, text_pins};
+use conformance::exit_codes::HarnessExit;
 use conformance::profile;
 use conformance::report::event_stream;
 use conformance::scenario::json_schema;
 use conformance::stdio;
+use conformance::suite_selection::fail;
 
 use arguments::CommonArguments;
 
-/// Wrong usage.
-const USAGE: u8 = 2;
-/// The harness could not do its work.
-const BROKEN: u8 = conformance::outcome::BROKEN;
+/// Commands of the self-test, which is a binary of its own.
+const OF_SELFTEST: [&str; 6] = ["coverage", "mutants", "property", "sweep", "steady", "pin"];
 
 /// Runs a job runner through scenarios against a fake coordinator and judges what it did.
 ///
@@ -54,7 +50,9 @@ Exit codes:
   1   the runner is not conformant
   2   wrong usage or configuration; nothing was run
   3   something is broken, or nothing could be judged
-  130 interrupted; the reports are written all the same";
+  130 ended by SIGINT, 143 by SIGTERM or SIGHUP; the reports are written all the same
+
+`conformance-selftest` proves the harness itself: cargo run -p conformance-selftest -- --help";
 
 #[derive(Debug, Subcommand)]
 enum CliCommand {
@@ -65,36 +63,6 @@ enum CliCommand {
     Replay(replay::ReplayArguments),
     /// List the scenarios with the clauses that they prove
     List { globs: Vec<String> },
-    /// Which checks, scenarios and mutants stand for each clause of the contracts
-    Coverage,
-    /// Run every runner that is wrong on purpose and see which check it dies of; 1 if one survives
-    Mutants {
-        /// Only these mutants
-        names: Vec<String>,
-    },
-    /// Generated jobs beside generated coordinators: nothing may differ from the same run without a fleet
-    Property {
-        /// How many cases
-        #[arg(long, default_value_t = 300)]
-        cases: u64,
-        /// The seed of the first; case N of seed S is case 0 of seed S+N
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
-        /// Where a case that fails is left as a scenario file, made as small as it gets
-        #[arg(long, value_name = "DIR", default_value = ".")]
-        out: PathBuf,
-    },
-    /// Kill the runner at every step of every transition, start it again, and see that nothing is lost, run twice or half done
-    Sweep(selftest::SweepArguments),
-    /// Run everything many times, serial, parallel, shuffled and beside a load on every core; 1 if any outcome differs
-    Steady {
-        globs: Vec<String>,
-        /// How many runs; the ways take turns
-        #[arg(long, default_value_t = 50)]
-        runs: u64,
-    },
-    /// Print the pins of the clauses' texts, once their checks were looked at
-    Pin,
     /// Judge a coordinator over HTTP alone, on jobs of its own that it takes away again
     Coordinator {
         /// Only these checks, by their ids: `coordinator/renewal`
@@ -131,35 +99,32 @@ enum SchemaOf {
 }
 
 /// Parses what was typed and does it.
-pub(crate) fn main() -> ExitCode {
+pub(crate) fn main() -> HarnessExit {
     let cli = match CliArguments::try_parse() {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() => {
-            let _ = error.print();
-            return ExitCode::from(USAGE);
+            match command_of_selftest(&error) {
+                Some(command) => stdio::say(format_args!(
+                    "`{command}` tests the harness itself: type `cargo run -p conformance-selftest -- {command}`"
+                )),
+                None => drop(error.print()),
+            }
+            return HarnessExit::WrongUsage;
         }
         Err(help) => {
             stdio::keep(help.print());
-            return ExitCode::SUCCESS;
+            return HarnessExit::Holds;
         }
     };
     let (name, taken) = cli.command.as_ref().map_or(("run", arguments::JUDGES), taken_by);
     if let Some(refusal) = cli.options.refusal(name, taken) {
-        return fail(USAGE, &refusal);
+        return fail(HarnessExit::WrongUsage, &refusal);
     }
     let done = match cli.command {
         None => run::run(&[], &cli.options),
         Some(CliCommand::Run { globs }) => run::run(&globs, &cli.options),
         Some(CliCommand::Replay(sought)) => replay::replay(&sought, &cli.options),
-        Some(CliCommand::List { globs }) => suite_selection::list(&globs, &cli.options),
-        Some(CliCommand::Coverage) => selftest::coverage(&cli.options),
-        Some(CliCommand::Mutants { names }) => selftest::mutants(&names, &cli.options),
-        Some(CliCommand::Property { cases, seed, out }) => {
-            selftest::property(seed, cases, &out, &cli.options)
-        }
-        Some(CliCommand::Sweep(sought)) => selftest::sweep(&sought, &cli.options),
-        Some(CliCommand::Steady { globs, runs }) => steady::steady(&globs, runs, &cli.options),
-        Some(CliCommand::Pin) => Ok(print(&text_pins::render(clause::all()))),
+        Some(CliCommand::List { globs }) => list::list(&globs, &cli.options.selection()),
         Some(CliCommand::Coordinator {
             checks,
             url,
@@ -186,7 +151,15 @@ pub(crate) fn main() -> ExitCode {
             Ok(print(&String::from_utf8_lossy(&script)))
         }
     };
-    done.unwrap_or_else(|code| code)
+    done.unwrap_or_else(|exit| exit)
+}
+
+/// The command of the self-test that was typed here.
+fn command_of_selftest(error: &clap::Error) -> Option<&'static str> {
+    match error.get(ContextKind::InvalidSubcommand) {
+        Some(ContextValue::String(typed)) => OF_SELFTEST.into_iter().find(|command| command == typed),
+        _ => None,
+    }
 }
 
 /// A command's name, and the options that mean something to it.
@@ -195,15 +168,6 @@ fn taken_by(command: &CliCommand) -> (&'static str, &'static [&'static str]) {
         CliCommand::Run { .. } => ("run", arguments::JUDGES),
         CliCommand::Replay(_) => ("replay", arguments::JUDGES),
         CliCommand::List { .. } => ("list", &["--scenarios", "--shuffle"]),
-        CliCommand::Coverage => ("coverage", &["--scenarios"]),
-        CliCommand::Mutants { .. } => ("mutants", &["--jobs", "--scenarios", "--profile"]),
-        CliCommand::Property { .. } => ("property", &["--jobs", "--profile", "--keep"]),
-        CliCommand::Sweep(_) => ("sweep", &["--jobs", "--profile"]),
-        CliCommand::Steady { .. } => (
-            "steady",
-            &["--jobs", "--shuffle", "--keep", "--scenarios", "--profile"],
-        ),
-        CliCommand::Pin => ("pin", &[]),
         CliCommand::Coordinator { .. } => ("coordinator", arguments::REPORTS),
         CliCommand::Smoke { .. } => ("smoke", arguments::SMOKE),
         CliCommand::Schema { .. } => ("schema", &[]),
@@ -211,13 +175,7 @@ fn taken_by(command: &CliCommand) -> (&'static str, &'static [&'static str]) {
     }
 }
 
-/// Says why nothing comes of it.
-fn fail(code: u8, message: &str) -> ExitCode {
-    stdio::say(message);
-    ExitCode::from(code)
-}
-
-fn print(text: &str) -> ExitCode {
+fn print(text: &str) -> HarnessExit {
     stdio::write_stdout(text);
-    ExitCode::SUCCESS
+    HarnessExit::Holds
 }

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use stub_coordinator::{Exchange, StubCounters};
 
-use crate::fake_engine::server::EngineRun;
+use crate::fake_engine::engine_run::EngineRun;
 use crate::sandbox::queue_snapshot::{ShadowLog, StageFile};
+use crate::scenario::step::EventKind;
 use crate::supervise::{ProcessExit, Straggler};
-use crate::timeline::ObservedEvent;
 
 /// All evidence of a scenario: the run itself and the runs that it is compared with.
 #[derive(Debug)]
@@ -91,6 +91,19 @@ pub struct ObservedMove {
     pub from: Option<String>,
     /// None where it left the stage folders.
     pub to: Option<String>,
+}
+
+/// Something that happened: the `ordinal`th of its kind about its subject.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObservedEvent {
+    /// When it was noticed: it happened by then.
+    pub at: Instant,
+    /// It did not happen before this. The end of a process, and what it says, is noticed late on a busy machine; all
+    /// else is noted by whoever does it.
+    pub earliest: Instant,
+    pub kind: EventKind,
+    pub subject: String,
+    pub ordinal: usize,
 }
 
 impl QueueObservations {

@@ -3,26 +3,27 @@
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
+pub mod case_result;
 pub mod checks;
 pub mod clause;
 pub mod coordinator;
-pub mod crash_sweep;
 pub mod driver;
 pub mod evidence;
+pub mod exit_codes;
 pub mod fake_engine;
+pub mod hidden_commands;
+pub mod invocation;
 pub mod known_failures;
-pub mod mutants;
 pub mod outcome;
 pub mod output_file;
 pub mod profile;
-pub mod property;
 pub mod report;
 pub mod sandbox;
 pub mod scenario;
 pub mod signal_dispositions;
 pub mod smoke;
 pub mod stdio;
-pub mod steadiness;
 pub mod suite;
+pub mod suite_selection;
 pub mod supervise;
 pub mod timeline;

@@ -1,17 +1,9 @@
 //! Outcomes: of a check, of a scenario, of a whole run; and the exit code that follows from them.
 
-use std::time::Duration;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::report::first_difference::FirstDifference;
-use crate::report::run_trace::RunTrace;
-
-/// The harness was interrupted before it had a verdict on everything.
-pub const INTERRUPTED: u8 = 130;
-/// Something is broken, or nothing was executed and found good.
-pub const BROKEN: u8 = 3;
+use crate::exit_codes::HarnessExit;
 
 /// How a check came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -38,23 +30,6 @@ pub struct Finding {
     pub observed: String,
 }
 
-/// The result of one scenario.
-#[derive(Debug, Clone)]
-pub struct CaseResult {
-    pub id: String,
-    pub title: String,
-    pub clauses: Vec<String>,
-    pub outcome: Outcome,
-    pub findings: Vec<Finding>,
-    pub took: Duration,
-    /// What a person needs to understand a failure; empty where nothing failed.
-    pub story: String,
-    /// What was seen of its runs; empty where there was none.
-    pub accounts: Vec<RunTrace>,
-    /// Where the run parts from what it should have been, the earliest first.
-    pub partings: Vec<FirstDifference>,
-}
-
 impl Outcome {
     pub fn word(self) -> &'static str {
         match self {
@@ -74,15 +49,14 @@ pub fn of_findings(findings: &[Finding]) -> Outcome {
     gravest.map_or(Outcome::Broken, |(_, outcome)| outcome)
 }
 
-/// 0: all that was asked holds; 1: not conformant; 3: broken, or nothing was executed and found good.
-pub fn exit_of(outcomes: impl Iterator<Item = Outcome>) -> u8 {
+/// What these outcomes come to; where nothing was executed and found good, that is inconclusive.
+pub fn exit_of(outcomes: impl Iterator<Item = Outcome>) -> HarnessExit {
     let outcomes: Vec<Outcome> = outcomes.collect();
     let has = |outcome| outcomes.contains(&outcome);
     match (has(Outcome::Fail), has(Outcome::Broken), has(Outcome::Pass)) {
-        (true, _, _) => 1,
-        (_, true, _) => BROKEN,
-        (_, _, true) => 0,
-        (_, _, false) => BROKEN,
+        (true, _, _) => HarnessExit::DoesNotHold,
+        (false, true, _) | (false, false, false) => HarnessExit::Inconclusive,
+        (false, false, true) => HarnessExit::Holds,
     }
 }
 
@@ -112,32 +86,18 @@ mod tests {
         }
     }
 
-    fn verdict(outcome: Outcome) -> CaseResult {
-        CaseResult {
-            id: "a/b".into(),
-            title: String::new(),
-            clauses: vec![],
-            outcome,
-            findings: vec![],
-            took: Duration::ZERO,
-            story: String::new(),
-            accounts: vec![],
-            partings: vec![],
-        }
-    }
-
-    fn exit_code(verdicts: &[CaseResult]) -> u8 {
-        exit_of(verdicts.iter().map(|verdict| verdict.outcome))
+    fn exit_of(outcomes: &[Outcome]) -> HarnessExit {
+        super::exit_of(outcomes.iter().copied())
     }
 
     #[test]
     fn nothing_checked_is_never_green() {
         assert_eq!(of_findings(&[]), Outcome::Broken);
-        assert_eq!(exit_code(&[]), 3);
-        assert_eq!(exit_code(&[verdict(Outcome::NotApplicable)]), 3);
+        assert_eq!(exit_of(&[]), HarnessExit::Inconclusive);
+        assert_eq!(exit_of(&[Outcome::NotApplicable]), HarnessExit::Inconclusive);
         assert_eq!(
-            exit_code(&[verdict(Outcome::KnownFailure)]),
-            3,
+            exit_of(&[Outcome::KnownFailure]),
+            HarnessExit::Inconclusive,
             "what is known to fail is nothing that holds"
         );
     }
@@ -151,12 +111,8 @@ mod tests {
         ];
         assert_eq!(of_findings(&findings), Outcome::Fail);
         assert_eq!(
-            exit_code(&[
-                verdict(Outcome::Pass),
-                verdict(Outcome::Fail),
-                verdict(Outcome::Broken)
-            ]),
-            1
+            exit_of(&[Outcome::Pass, Outcome::Fail, Outcome::Broken]),
+            HarnessExit::DoesNotHold
         );
     }
 
@@ -165,8 +121,8 @@ mod tests {
         let findings = [finding(Outcome::Pass), finding(Outcome::KnownFailure)];
         assert_eq!(of_findings(&findings), Outcome::KnownFailure);
         assert_eq!(
-            exit_code(&[verdict(Outcome::Pass), verdict(Outcome::KnownFailure)]),
-            0
+            exit_of(&[Outcome::Pass, Outcome::KnownFailure]),
+            HarnessExit::Holds
         );
     }
 
@@ -176,7 +132,10 @@ mod tests {
             of_findings(&[finding(Outcome::Pass), finding(Outcome::Broken)]),
             Outcome::Broken
         );
-        assert_eq!(exit_code(&[verdict(Outcome::Pass), verdict(Outcome::Broken)]), 3);
-        assert_eq!(exit_code(&[verdict(Outcome::Pass)]), 0);
+        assert_eq!(
+            exit_of(&[Outcome::Pass, Outcome::Broken]),
+            HarnessExit::Inconclusive
+        );
+        assert_eq!(exit_of(&[Outcome::Pass]), HarnessExit::Holds);
     }
 }

@@ -4,8 +4,9 @@
 use std::path::Path;
 use std::time::Instant;
 
+use crate::case_result::CaseResult;
 use crate::evidence::RunEvidence;
-use crate::outcome::{CaseResult, Outcome};
+use crate::outcome::Outcome;
 use crate::profile::Profile;
 use crate::scenario::{Scenario, parse};
 use crate::suite::{Suite, chain};
@@ -35,7 +36,7 @@ pub fn judge(suite: &Suite, only: &[String], mut told: impl FnMut(&CaseResult)) 
         let began = Instant::now();
         let mut verdict = judge_one(suite, id, &scenario);
         verdict.took = began.elapsed();
-        if suite.stop.asked() {
+        if suite.stop.is_asked() {
             break;
         }
         told(&verdict);
@@ -54,7 +55,10 @@ fn judge_one(suite: &Suite, id: &str, scenario: &Scenario) -> CaseResult {
     let good = matches!(verdict.outcome, Outcome::Pass | Outcome::NotApplicable);
     if let (false, Some(hint)) = (good, diagnosis(&evidence.run, &suite.profile)) {
         verdict.outcome = Outcome::Broken;
-        verdict.story = format!("the profile, not the runner: {hint}\n\n{}", verdict.story);
+        verdict.failure_report = format!(
+            "the profile, not the runner: {hint}\n\n{}",
+            verdict.failure_report
+        );
     }
     verdict
 }

@@ -5,9 +5,16 @@ use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 use std::sync::OnceLock;
 
+use crate::exit_codes::HarnessExit;
 use crate::report::escape_control;
 
 static FIRST_ERROR: OnceLock<io::Error> = OnceLock::new();
+static PROGRAM: OnceLock<&'static str> = OnceLock::new();
+
+/// Messages of this process begin with this name instead of `conformance`.
+pub fn name_program(name: &'static str) {
+    let _ = PROGRAM.set(name);
+}
 
 /// Prints a result to standard output.
 pub fn write_stdout(text: &str) {
@@ -28,10 +35,9 @@ pub fn keep(written: io::Result<()>) {
 /// Says something to a person, on standard error. Where that can't be written, nobody is there to be told. What the
 /// message took from a file gives no orders to a terminal.
 pub fn say(message: impl Display) {
-    write_stderr(&format!(
-        "conformance: {}\n",
-        escape_control(&message.to_string())
-    ));
+    let program = PROGRAM.get().unwrap_or(&"conformance");
+    let message = escape_control(&message.to_string());
+    write_stderr(&format!("{program}: {message}\n"));
 }
 
 /// Prints text as it is to standard error.
@@ -39,9 +45,24 @@ pub fn write_stderr(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
 }
 
-/// Why something that was to be printed to standard output is not there.
-pub fn first_error() -> Option<&'static io::Error> {
-    FIRST_ERROR.get()
+/// How this process ends: not well where something that was to be printed to standard output is not there. What was
+/// wrong before stays what was wrong.
+pub fn exit_after_output(exit: HarnessExit) -> HarnessExit {
+    let Some(error) = FIRST_ERROR.get() else {
+        return exit;
+    };
+    say(format_args!("standard output can't be written: {error}"));
+    match exit {
+        HarnessExit::Holds => HarnessExit::Inconclusive,
+        other => other,
+    }
+}
+
+/// The arguments of this process, without its name.
+pub fn arguments() -> Vec<String> {
+    let all = std::env::args_os().skip(1);
+    all.map(|argument| argument.to_string_lossy().into_owned())
+        .collect()
 }
 
 /// What standard output is.

@@ -3,14 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use crate::case_result::CaseResult;
 use crate::checks;
 use crate::driver::stop_signal::StopSignal;
 use crate::driver::{self, DriverContext, DriverError};
 use crate::evidence::{Evidence, RunEvidence};
 use crate::known_failures;
-use crate::outcome::{CaseResult, Finding, Outcome, of_findings};
+use crate::outcome::{Finding, Outcome};
 use crate::profile::Profile;
 use crate::report;
 use crate::sandbox::FolderRetention;
@@ -101,11 +102,12 @@ impl Suite {
                 let (sender, next) = (sender.clone(), &next);
                 scope.spawn(move || {
                     while let Some(found) = found.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        if self.stop.asked() || sender.send(SuiteEvent::Started(found)).is_err() {
+                        if self.stop.is_asked() || sender.send(SuiteEvent::Started(found)).is_err() {
                             return;
                         }
                         let verdict = self.judge(found);
-                        if self.stop.asked() || sender.send(SuiteEvent::Finished(found, verdict)).is_err() {
+                        if self.stop.is_asked() || sender.send(SuiteEvent::Finished(found, verdict)).is_err()
+                        {
                             return;
                         }
                     }
@@ -176,25 +178,17 @@ impl Suite {
             }
         }
         known_failures::excuse(id, &self.profile.known_failures, &self.today, &mut findings);
-        let outcome = of_findings(&findings);
-        let accounts = report::run_trace::of(evidence, &self.profile);
-        let partings = report::first_difference::of(scenario, evidence, &self.profile);
-        let story = match outcome {
-            Outcome::Pass | Outcome::NotApplicable | Outcome::KnownFailure => String::new(),
-            Outcome::Fail | Outcome::Broken => {
-                report::failure_report::tell(&scenario.title, &findings, &partings, &accounts)
-            }
-        };
+        let traces = report::run_trace::of(evidence, &self.profile);
+        let differences = report::first_difference::of(scenario, evidence, &self.profile);
+        let mut result = CaseResult::of_findings(id, &scenario.title, &scenario.clauses, findings);
+        if matches!(result.outcome, Outcome::Fail | Outcome::Broken) {
+            result.failure_report =
+                report::failure_report::render(&scenario.title, &result.findings, &differences, &traces);
+        }
         CaseResult {
-            id: id.to_owned(),
-            title: scenario.title.clone(),
-            clauses: scenario.clauses.clone(),
-            outcome,
-            findings,
-            took: Duration::ZERO,
-            story,
-            accounts,
-            partings,
+            traces,
+            differences,
+            ..result
         }
     }
 
@@ -212,17 +206,7 @@ fn not_applicable(id: &str, scenario: &Scenario, clause: &str) -> CaseResult {
         expected: "a runner that claims every clause of the scenario".into(),
         observed: format!("its profile does not claim {clause}"),
     };
-    CaseResult {
-        id: id.to_owned(),
-        title: scenario.title.clone(),
-        clauses: scenario.clauses.clone(),
-        outcome: Outcome::NotApplicable,
-        findings: vec![finding],
-        took: Duration::ZERO,
-        story: String::new(),
-        accounts: Vec::new(),
-        partings: Vec::new(),
-    }
+    CaseResult::of_findings(id, &scenario.title, &scenario.clauses, vec![finding])
 }
 
 /// The run itself, and the runs that it is to be compared with.
@@ -251,20 +235,11 @@ fn broken(id: &str, scenario: Option<&Scenario>, message: &str) -> CaseResult {
         expected: "the scenario can be run".into(),
         observed: message.to_owned(),
     };
+    let title = scenario.map_or("", |scenario| &scenario.title);
+    let clauses = scenario.map_or(&[][..], |scenario| &scenario.clauses);
     CaseResult {
-        id: id.to_owned(),
-        title: scenario
-            .map(|scenario| scenario.title.clone())
-            .unwrap_or_default(),
-        clauses: scenario
-            .map(|scenario| scenario.clauses.clone())
-            .unwrap_or_default(),
-        outcome: Outcome::Broken,
-        findings: vec![finding],
-        took: Duration::ZERO,
-        story: format!("{message}\n"),
-        accounts: Vec::new(),
-        partings: Vec::new(),
+        failure_report: format!("{message}\n"),
+        ..CaseResult::of_findings(id, title, clauses, vec![finding])
     }
 }
 

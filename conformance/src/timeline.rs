@@ -5,23 +5,10 @@ use std::time::Instant;
 
 use stub_coordinator::Exchange;
 
-use crate::evidence::{CommandRun, StepCommandRun};
-use crate::fake_engine::server::EngineRun;
+use crate::evidence::{CommandRun, ObservedEvent, StepCommandRun};
+use crate::fake_engine::engine_run::EngineRun;
 use crate::fake_engine::{SHIP, VERIFY};
 use crate::scenario::step::EventKind;
-
-/// Something that happened: the `ordinal`th of its kind about its subject.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ObservedEvent {
-    /// When it was noticed: it happened by then.
-    pub at: Instant,
-    /// It did not happen before this. The end of a process, and what it says, is noticed late on a busy machine; all
-    /// else is noted by whoever does it.
-    pub earliest: Instant,
-    pub kind: EventKind,
-    pub subject: String,
-    pub ordinal: usize,
-}
 
 /// Everything that was seen, in order of time.
 pub fn of(
@@ -30,24 +17,24 @@ pub fn of(
     lapsed: &[(Instant, String)],
     beside: &[StepCommandRun],
 ) -> Vec<ObservedEvent> {
-    let mut moments: Vec<(Instant, Instant, EventKind, &str)> = Vec::new();
+    let mut events: Vec<(Instant, Instant, EventKind, &str)> = Vec::new();
     let steps: Vec<String> = beside.iter().map(|beside| beside.step.to_string()).collect();
-    moments.extend(beside.iter().zip(&steps).map(|(beside, step)| {
+    events.extend(beside.iter().zip(&steps).map(|(beside, step)| {
         let CommandRun { started, took, .. } = beside.command;
         (started + took, started, EventKind::CommandEnded, step.as_str())
     }));
     for run in runs {
         let Some(job) = run.job.as_deref() else { continue };
         let start = start_of(&run.tool);
-        moments.push((run.started, run.started, start, job));
+        events.push((run.started, run.started, start, job));
         if let (Some(term), Some((earliest, at))) = (term_of(&run.tool), run.got_term) {
-            moments.push((at, earliest, term, job));
+            events.push((at, earliest, term, job));
         }
         if let (Some(end), Some(ended)) = (end_of(&run.tool), run.ended) {
-            moments.push((ended, run.alive_at, end, job));
+            events.push((ended, run.alive_at, end, job));
         }
     }
-    moments.extend(
+    events.extend(
         lapsed
             .iter()
             .map(|(at, job)| (*at, *at, EventKind::Lapsed, job.as_str())),
@@ -56,14 +43,14 @@ pub fn of(
         let Some(operation) = exchange.operation.as_deref() else {
             continue;
         };
-        moments.push((exchange.arrived, exchange.arrived, EventKind::Arrived, operation));
+        events.push((exchange.arrived, exchange.arrived, EventKind::Arrived, operation));
         if let Some(completed) = exchange.completed {
-            moments.push((completed, completed, EventKind::Answered, operation));
+            events.push((completed, completed, EventKind::Answered, operation));
         }
     }
-    moments.sort_by_key(|(at, ..)| *at);
+    events.sort_by_key(|(at, ..)| *at);
     let mut counts: BTreeMap<(EventKind, &str), usize> = BTreeMap::new();
-    let numbered = moments.into_iter().map(|(at, earliest, kind, subject)| {
+    let numbered = events.into_iter().map(|(at, earliest, kind, subject)| {
         let ordinal = counts.entry((kind, subject)).or_default();
         *ordinal += 1;
         ObservedEvent {

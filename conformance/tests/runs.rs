@@ -1,131 +1,30 @@
 //! Whole runs of the harness as its users start it: each outcome once, and what all reports, the exit code and the
 //! commands that are printed make of it.
 
+#[path = "runs/coordinator_command.rs"]
+mod coordinator_command;
+#[path = "runs/interruption.rs"]
+mod interruption;
 #[path = "runs/replay_trust.rs"]
 mod replay_trust;
-#[path = "runs/outputs.rs"]
-mod report_writer;
+#[path = "runs/report_files.rs"]
+mod report_files;
 #[path = "runs/strange_scenarios.rs"]
 mod strange_scenarios;
+#[path = "runs/test_bench.rs"]
+mod test_bench;
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Command;
 
 use quick_junit::Report;
 use serde_json::Value;
-use tempfile::TempDir;
 
-/// A folder with scenarios of one command each, and a runner that is a script.
-struct TestBench {
-    folder: TempDir,
-}
+use test_bench::{BROKEN, FAIL, PASS, TestBench, printed_command, texts};
 
-/// What a scenario expects decides how it comes out, as the runner always exits 0.
-const PASS: &str = "exit = 0\n";
-const FAIL: &str = "exit = 3\n";
-const BROKEN: &str = "[[step]]\nonce = { ship = \"alpha\" }\ndo = \"kill\"\n";
-
-impl TestBench {
-    fn new(runner: &str, scenarios: &[(&str, &str)], profile: &str) -> TestBench {
-        let folder = tempfile::tempdir().expect("a folder");
-        let bench = TestBench { folder };
-        for (id, expect) in scenarios {
-            bench.scenario(id, "F-1", expect);
-        }
-        bench.runner(runner);
-        let text = format!(
-            "name = \"a script\"\ncommand = [\"sh\", \"{}\"]\n{profile}",
-            bench.path("runner.sh").display()
-        );
-        fs::write(bench.path("profile.toml"), text).expect("a profile");
-        bench
-    }
-
-    fn scenario(&self, id: &str, clause: &str, expect: &str) {
-        let path = self.path(&format!("scenarios/{id}.toml"));
-        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
-        let text = format!(
-            "title = \"t\"\nclauses = [\"{clause}\"]\n[runner]\nargs = [\"run\"]\n\n[expect]\n{expect}"
-        );
-        fs::write(path, text).expect("a scenario");
-    }
-
-    fn runner(&self, script: &str) {
-        fs::write(self.path("runner.sh"), script).expect("a script");
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn text(&self, name: &str) -> String {
-        fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
-    }
-
-    /// The harness in this folder, with the CI around these tests out of its sight.
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_conformance"));
-        command
-            .args(arguments)
-            .args(["--scenarios", "scenarios", "--profile", "profile.toml"]);
-        self.at_home(&mut command);
-        command
-    }
-
-    /// Without an option that was not asked for.
-    fn alone(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_conformance"));
-        command.args(arguments);
-        self.at_home(&mut command);
-        texts(&command.output().expect("the harness can be started"))
-    }
-
-    fn at_home(&self, command: &mut Command) {
-        command.current_dir(self.folder.path()).stdin(Stdio::null());
-        for name in [
-            "AQ_BIN",
-            "CARGO_PKG_NAME",
-            "GITHUB_ACTIONS",
-            "GITHUB_STEP_SUMMARY",
-            "GITHUB_WORKSPACE",
-        ] {
-            command.env_remove(name);
-        }
-    }
-
-    fn run(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
-        texts(
-            &self
-                .command(arguments)
-                .output()
-                .expect("the harness can be started"),
-        )
-    }
-
-    /// What a person gets who pastes this command.
-    fn pasted(&self, text: &str) -> (Option<i32>, String, String) {
-        let mut command = Command::new("bash");
-        command.args(["-c", text]);
-        self.at_home(&mut command);
-        texts(&command.output().expect("bash"))
-    }
-}
-
-fn texts(output: &Output) -> (Option<i32>, String, String) {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (output.status.code(), text(&output.stdout), text(&output.stderr))
-}
-
-/// The line that follows the one which says that it is the command to run a failure alone.
-fn printed_command(output: &str) -> &str {
-    let mut lines = output.lines();
-    lines
-        .find(|line| line.starts_with("run it alone"))
-        .unwrap_or_else(|| panic!("no command is printed\n{output}"));
-    lines.next().expect("a command").trim()
-}
+/// The binary under test.
+const HARNESS: &str = env!("CARGO_BIN_EXE_conformance");
 
 const REPORTS: [&str; 6] = ["--events", "e.ndjson", "--junit", "j.xml", "--html", "h.html"];
 
@@ -304,9 +203,7 @@ fn an_option_that_means_nothing_to_a_command_is_refused_and_nothing_is_run() {
         &["--json"],
         &["--quiet"],
     ];
-    for name in [
-        "list", "coverage", "mutants", "property", "sweep", "steady", "pin", "schema",
-    ] {
+    for name in ["list", "schema"] {
         for option in reports {
             let output = bench.alone(&[&[name], option].concat());
             let refusal = format!("`{}` does nothing for `conformance {name}`", option[0]);
@@ -319,47 +216,11 @@ fn an_option_that_means_nothing_to_a_command_is_refused_and_nothing_is_run() {
             );
         }
     }
-    for (name, option) in [("smoke", "--fail-fast"), ("coverage", "--keep")] {
+    for (name, option) in [("smoke", "--fail-fast"), ("list", "--keep")] {
         let (code, _, errors) = bench.alone(&[name, option]);
         assert_eq!(code, Some(2), "{name} {option}\n{errors}");
     }
     assert!(!bench.path("r").exists() && !bench.path("ran").exists());
-}
-
-#[test]
-fn a_scenario_that_comes_out_otherwise_is_found_with_the_run_in_which_it_did() {
-    // The third run finds what the second left.
-    let moody = "n=\"$(dirname \"$0\")/n\"; echo x >>\"$n\"; [ $(wc -l <\"$n\") -lt 3 ]";
-    let bench = TestBench::new(moody, &[("a/moody", PASS)], "");
-    let (code, output, errors) = bench.run(&["steady", "--runs", "4", "--jobs", "4", "--shuffle", "10"]);
-    assert_eq!(code, Some(1), "{output}{errors}");
-    assert!(
-        output.contains("── a/moody: FAIL exit in run 3, pass in the first"),
-        "{output}"
-    );
-    assert!(
-        output.contains("run --jobs 4 --shuffle 13"),
-        "the run can be made again\n{output}"
-    );
-    assert!(output.contains("check `exit`"), "its story is told\n{output}");
-    assert_eq!(
-        output.lines().last(),
-        Some("4 runs of 1 scenarios: 2 outcomes differed")
-    );
-    let bench = TestBench::new("exit 0", &[("a/pass", PASS)], "");
-    let (code, output, _) = bench.run(&["steady", "--runs", "4"]);
-    assert_eq!(code, Some(0), "{output}");
-    assert_eq!(
-        output.lines().last(),
-        Some("4 runs of 1 scenarios: no outcome differed")
-    );
-    let bench = TestBench::new("exit 0", &[("a/fail", FAIL)], "");
-    assert_eq!(
-        bench.run(&["steady", "--runs", "2"]).0,
-        Some(1),
-        "steadily wrong is not green"
-    );
-    assert_eq!(bench.run(&["steady", "--runs", "0"]).0, Some(3), "nor is nothing");
 }
 
 /// What the GitHub Action runs, and any other CI can.
@@ -375,7 +236,7 @@ fn the_script_of_the_action_passes_the_exit_code_on_and_leaves_every_report() {
         command.arg(script);
         bench.at_home(&mut command);
         let output = command
-            .env("HARNESS", env!("CARGO_BIN_EXE_conformance"))
+            .env("HARNESS", HARNESS)
             .env("PROFILE", "profile.toml")
             .env("SCENARIOS", scenarios)
             .env("REPORTS", "out")
@@ -399,167 +260,59 @@ fn the_script_of_the_action_passes_the_exit_code_on_and_leaves_every_report() {
     }
 }
 
-/// The runner holds a pipe open, and so does whatever it started; it ends when the last of them is gone.
 #[test]
-fn an_interrupted_run_ends_what_runs_and_writes_every_report() {
-    let script = "exec 9>\"$(dirname \"$0\")/pipe\"; (setsid sh -c 'trap \"\" TERM INT; echo up >&9; sleep 604' &) ; sleep 604";
-    let bench = TestBench::new(script, &[("a/hangs", PASS), ("b/waits", PASS)], "");
-    let pipe = bench.path("pipe");
-    let made = Command::new("mkfifo").arg(&pipe).status().expect("mkfifo");
-    assert!(made.success());
-    let arguments: Vec<&str> = ["run", "--jobs", "1"].iter().chain(&REPORTS).copied().collect();
-    let scratch = bench.path("scratch");
-    fs::create_dir(&scratch).expect("a folder");
-    let mut harness = bench
-        .command(&arguments)
-        .env("TMPDIR", &scratch)
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the harness");
-    let mut held = fs::File::open(&pipe).expect("the runner opens its end");
-    let mut up = [0; 3];
-    held.read_exact(&mut up)
-        .expect("the runner's child says that it is up");
-    interrupt(&harness);
-    let mut output = String::new();
-    let stdout = harness.stdout.as_mut().expect("a pipe");
-    stdout.read_to_string(&mut output).expect("text");
-    let status = harness.wait().expect("it ends");
-    let mut rest = Vec::new();
-    held.read_to_end(&mut rest)
-        .expect("the last holder of the pipe is gone");
-    assert_eq!(status.code(), Some(130), "{output}");
-    assert!(output.contains("interrupted: 0 of 2"), "{output}");
-    assert!(bench.text("h.html").contains("interrupted: 0 of 2"));
-    let junit = Report::deserialize_from_str(&bench.text("j.xml")).expect("XML");
-    assert_eq!(
-        (junit.errors, junit.tests),
-        (1, 3),
-        "two that were not run, and the run itself"
-    );
-    assert!(bench.text("e.ndjson").contains("\"why\":\"interrupted\""));
-    assert_eq!(left_over(bench.folder.path()), Vec::<String>::new());
-    let folders = fs::read_dir(&scratch).expect("the folder").count();
-    assert_eq!(folders, 0, "the scenario's own folder is gone");
+fn a_command_of_the_self_test_is_wrong_usage_and_the_message_names_it() {
+    let bench = TestBench::new("touch \"$(dirname \"$0\")/ran\"", &[("a/pass", PASS)], "");
+    for command in ["coverage", "mutants", "property", "sweep", "steady", "pin"] {
+        let (code, output, errors) = bench.alone(&[command, "--jobs", "2"]);
+        assert_eq!(code, Some(2), "{output}{errors}");
+        let new = format!("cargo run -p conformance-selftest -- {command}");
+        assert!(errors.contains(&new), "{errors}");
+    }
+    assert!(!bench.path("ran").exists());
+}
+
+/// The scenarios of this repository.
+fn scenarios() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios")
+}
+
+/// The harness with a runner that does nothing.
+fn conformance(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = Command::new(HARNESS)
+        .args(arguments)
+        .env("AQ_BIN", "/bin/true")
+        .env_remove("GITHUB_ACTIONS")
+        .output()
+        .expect("the harness can be started");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
 }
 
 #[test]
-fn interrupted_smoke_writes_every_report_and_says_what_was_not_run() {
-    let script = "[ \"$1\" = run ] || exit 0; echo up >\"$(dirname \"$0\")/pipe\"; sleep 605";
-    let bench = TestBench::new(script, &[], "");
-    let pipe = bench.path("pipe");
-    let made = Command::new("mkfifo").arg(&pipe).status().expect("mkfifo");
-    assert!(made.success());
-    let mut command = Command::new(env!("CARGO_BIN_EXE_conformance"));
-    command.args(["smoke", "--profile", "profile.toml"]).args(REPORTS);
-    bench.at_home(&mut command);
-    let mut harness = command.stdout(Stdio::null()).spawn().expect("the harness");
-    let told = fs::read_to_string(&pipe).expect("the runner says that it is up");
-    assert_eq!(told, "up\n");
-    assert_eq!(
-        left_over(bench.folder.path()),
-        Vec::<String>::new(),
-        "while it runs"
-    );
-    interrupt(&harness);
-    assert_eq!(harness.wait().expect("it ends").code(), Some(130));
-    is_told_everywhere(&bench, "interrupted: 0 of 4");
-}
-
-#[test]
-fn the_command_under_a_failing_check_of_a_coordinator_makes_that_check_alone() {
-    let bench = TestBench::new("exit 0", &[], "");
-    let stub = stub_coordinator::Stub::start(stub_coordinator::StubConfig {
-        rules: stub_coordinator::preset("5xx").expect("a preset"),
-        ..stub_coordinator::StubConfig::default()
-    })
-    .expect("a stub");
-    let url = stub.url();
-    let (code, output, errors) = bench.alone(&["coordinator", "coordinator/view", "--url", &url]);
-    assert_eq!(code, Some(1), "{output}{errors}");
-    let (code, alone, errors) = bench.pasted(printed_command(&output));
-    assert_eq!(code, Some(1), "{alone}{errors}");
-    assert_eq!(alone.lines().last(), Some("0 passed, 1 failed"), "{alone}");
-    assert!(alone.contains("coordinator/view"), "{alone}");
-    let (code, _, errors) = bench.alone(&["coordinator", "coordinator/vew", "--url", &url]);
+fn a_glob_that_names_nothing_is_wrong_usage() {
+    let folder = scenarios();
+    let (code, _, errors) = conformance(&["--scenarios", &folder.to_string_lossy(), "run", "no/such*"]);
     assert_eq!(code, Some(2), "{errors}");
-    assert!(
-        errors.contains("coordinator/view"),
-        "it names what there is: {errors}"
-    );
+    assert!(errors.contains("no/such*"), "{errors}");
 }
 
 #[test]
-fn a_coordinator_that_nobody_could_ask_is_called_neither_right_nor_wrong() {
-    let bench = TestBench::new("exit 0", &[], "");
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
-    drop(listener);
-    let (code, output, errors) = bench.alone(&["coordinator", "--url", &url]);
-    assert_eq!(code, Some(3), "{output}{errors}");
-    assert!(
-        errors.contains(&url) && errors.contains("is it running"),
-        "{errors}"
-    );
-
-    let stub = stub_coordinator::Stub::start(stub_coordinator::StubConfig {
-        tokens: vec![stub_coordinator::TokenGrant {
-            token: "watching".into(),
-            scopes: vec![stub_coordinator::Scope::Shadow],
-        }],
-        ..stub_coordinator::StubConfig::default()
-    })
-    .expect("a stub");
-    fs::write(bench.path("token"), "watching\n").expect("a file");
-    let url = stub.url();
-    let arguments = ["coordinator", "coordinator/view", "--url", &url];
-    let (code, output, _) = bench.alone(&[&arguments[..], &["--token-file", "token"]].concat());
+fn a_run_that_executed_nothing_is_not_green() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (code, output, _) = conformance(&["--scenarios", &folder.path().to_string_lossy()]);
     assert_eq!(code, Some(3), "{output}");
-    assert!(output.contains("scopes shadow, work and submit"), "{output}");
 }
 
-/// The coordinator takes the connection of the first request and never answers.
 #[test]
-fn an_interrupted_check_of_a_coordinator_writes_every_report() {
-    let bench = TestBench::new("exit 0", &[], "");
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
-    let mut command = Command::new(env!("CARGO_BIN_EXE_conformance"));
-    command.args(["coordinator", "--url", &url]).args(REPORTS);
-    bench.at_home(&mut command);
-    command.stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut harness = command.spawn().expect("the harness");
-    drop(listener.accept().expect("a look whether anybody listens"));
-    let (mut asked, _) = listener.accept().expect("a request");
-    asked.read_exact(&mut [0]).expect("the request begins");
-    interrupt(&harness);
-    let mut told = BufReader::new(harness.stderr.take().expect("a pipe"));
-    let mut line = String::new();
-    told.read_line(&mut line)
-        .expect("it says that it was interrupted");
-    assert!(line.contains("interrupted"), "{line}");
-    drop((asked, listener));
-    assert_eq!(harness.wait().expect("it ends").code(), Some(130));
-    is_told_everywhere(&bench, "interrupted: 0 of ");
-}
-
-fn is_told_everywhere(bench: &TestBench, text: &str) {
-    assert!(bench.text("h.html").contains(text), "{}", bench.text("h.html"));
-    let junit = Report::deserialize_from_str(&bench.text("j.xml")).expect("XML");
-    assert_eq!(junit.errors, 1, "the run itself");
-    assert!(bench.text("e.ndjson").contains("\"why\":\"interrupted\""));
-    assert_eq!(left_over(bench.folder.path()), Vec::<String>::new());
-}
-
-/// Drafts of reports that were not renamed into place.
-fn left_over(folder: &Path) -> Vec<String> {
-    let names = fs::read_dir(folder).expect("the folder").flatten();
-    let names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    names.filter(|name| name.starts_with(".tmp")).collect()
-}
-
-fn interrupt(child: &std::process::Child) {
-    let pid = child.id().to_string();
-    let sent = Command::new("kill").args(["-INT", &pid]).status().expect("kill");
-    assert!(sent.success());
+fn a_runner_that_does_nothing_is_not_green_on_the_whole_suite() {
+    let folder = scenarios();
+    let folder = folder.to_string_lossy();
+    let (code, output, _) = conformance(&["--scenarios", &folder, "run", "shadow/agree", "--json"]);
+    assert_eq!(code, Some(1), "{output}");
+    let report: serde_json::Value = serde_json::from_str(&output).expect("JSON");
+    assert_eq!(
+        (report["failed"].as_u64(), report["exit"].as_u64()),
+        (Some(1), Some(1))
+    );
 }

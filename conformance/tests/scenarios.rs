@@ -1,11 +1,13 @@
 //! One test a scenario file: the runner of this repository does what the scenario says.
 
-#[expect(dead_code, reason = "other test binaries use the rest of it")]
-mod common;
+use std::path::{Path, PathBuf};
 
-use std::path::PathBuf;
-
+use conformance::driver::stop_signal::StopSignal;
 use conformance::outcome::Outcome;
+use conformance::profile::{Profile, find_aq};
+use conformance::sandbox::FolderRetention;
+use conformance::scenario::scenario_files::{self, ScenarioFile};
+use conformance::suite::Suite;
 use rstest::rstest;
 
 #[rstest]
@@ -14,17 +16,28 @@ fn scenario(
     #[files("**/*.toml")]
     path: PathBuf,
 ) {
-    let verdict = common::judge_file(&path, common::aq());
+    let suite = Suite {
+        profile: Profile::aq(&find_aq().expect("aq can be built")),
+        harness: PathBuf::from(env!("CARGO_BIN_EXE_conformance")),
+        keep: FolderRetention::Nothing,
+        today: "2026-05-01".into(),
+        stop: StopSignal::default(),
+    };
+    let scenarios = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
+    let scenarios = scenarios.canonicalize().expect("the folder is checked in");
+    let path = path.canonicalize().expect("the file is there");
+    let id = scenario_files::id_of(&scenarios, &path);
+    let result = suite.judge(&ScenarioFile { id, path });
     assert_eq!(
-        verdict.outcome,
+        result.outcome,
         Outcome::Pass,
         "{}\n{}",
-        verdict.id,
-        verdict.story
+        result.id,
+        result.failure_report
     );
     assert!(
-        verdict.partings.is_empty(),
-        "nothing parts where all holds: {:?}",
-        verdict.partings
+        result.differences.is_empty(),
+        "nothing differs where all holds: {:?}",
+        result.differences
     );
 }

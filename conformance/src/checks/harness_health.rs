@@ -57,26 +57,25 @@ fn met_an_outage(seen: &RunEvidence) -> bool {
 }
 
 fn out_of_order(scenario: &Scenario, seen: &RunEvidence) -> Vec<String> {
-    let moments: Vec<ScenarioEvent> = scenario
+    let events: Vec<ScenarioEvent> = scenario
         .expect
         .order
         .iter()
         .filter_map(|text| ScenarioEvent::parse(text))
         .collect();
-    let at = |moment: &ScenarioEvent| {
+    let at = |event: &ScenarioEvent| {
         let found = seen.timeline.iter().find(|seen| {
-            seen.kind == moment.kind && seen.subject == moment.subject && seen.ordinal == moment.ordinal
+            seen.kind == event.kind && seen.subject == event.subject && seen.ordinal == event.ordinal
         });
         found.map(|seen| (seen.earliest, seen.at))
     };
-    let name =
-        |moment: &ScenarioEvent| format!("{} {}#{}", moment.kind.name(), moment.subject, moment.ordinal);
-    let mut wrong: Vec<String> = moments
+    let name = |event: &ScenarioEvent| format!("{} {}#{}", event.kind.name(), event.subject, event.ordinal);
+    let mut wrong: Vec<String> = events
         .iter()
-        .filter(|moment| at(moment).is_none())
-        .map(|moment| format!("{} never happened", name(moment)))
+        .filter(|event| at(event).is_none())
+        .map(|event| format!("{} never happened", name(event)))
         .collect();
-    for pair in moments.windows(2) {
+    for pair in events.windows(2) {
         if let (Some(first), Some(second)) = (at(&pair[0]), at(&pair[1]))
             && first.0 >= second.1
         {

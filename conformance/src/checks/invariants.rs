@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use super::of_runner;
 use crate::evidence::{CommandRun, RunEvidence};
 use crate::fake_engine::StdinState;
-use crate::fake_engine::server::EngineRun;
+use crate::fake_engine::engine_run::EngineRun;
 use crate::outcome::Finding;
 use crate::scenario::{Scenario, StepAction};
 use crate::signal_dispositions;

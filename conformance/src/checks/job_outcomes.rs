@@ -156,6 +156,6 @@ fn reason(seen: &RunEvidence, id: &str) -> String {
 }
 
 /// The code in what `show --json` prints.
-pub(crate) fn shown_reason(shown: &serde_json::Value) -> Option<String> {
+pub fn shown_reason(shown: &serde_json::Value) -> Option<String> {
     Some(shown.get("reason")?.as_str()?.to_owned())
 }

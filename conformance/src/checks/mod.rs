@@ -6,7 +6,7 @@ mod invariants;
 mod offline_comparison;
 pub mod openapi;
 pub(crate) mod shadow_log;
-pub(crate) use job_outcomes::shown_reason;
+pub use job_outcomes::shown_reason;
 pub use offline_comparison::NORMALISED;
 mod command_output;
 mod harness_health;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::of_runner;
 use crate::evidence::RunEvidence;
-use crate::fake_engine::server::EngineRun;
+use crate::fake_engine::engine_run::EngineRun;
 use crate::outcome::Finding;
 use crate::sandbox::queue_snapshot::StageFile;
 use crate::scenario::{FlagState, Scenario};

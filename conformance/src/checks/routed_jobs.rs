@@ -7,7 +7,7 @@ use stub_coordinator::Exchange;
 use super::of_runner;
 use crate::evidence::RunEvidence;
 use crate::fake_engine::SHIP;
-use crate::fake_engine::server::EngineRun;
+use crate::fake_engine::engine_run::EngineRun;
 use crate::outcome::Finding;
 
 pub(super) fn check(seen: &RunEvidence, findings: &mut Vec<Finding>) {

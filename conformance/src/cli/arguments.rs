@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use conformance::invocation::HarnessInvocation;
+use conformance::suite_selection::SuiteSelection;
+
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct CommonArguments {
     /// How many scenarios run at a time [default: twice the cores, at least 4]
@@ -79,6 +82,21 @@ pub(super) const SMOKE: &[&str] = &[
 ];
 
 impl CommonArguments {
+    /// Which scenarios are run, and by which runner.
+    pub(super) fn selection(&self) -> SuiteSelection {
+        SuiteSelection {
+            scenarios: self.scenarios.clone(),
+            profile: self.profile.clone(),
+            shuffle: self.shuffle,
+            keep: self.keep,
+        }
+    }
+
+    /// How this process was called.
+    pub(super) fn invocation(&self) -> HarnessInvocation {
+        HarnessInvocation::of_this_process(&self.selection(), self.events.as_deref())
+    }
+
     /// Why the command of this name, which takes these options, can't do what was asked.
     pub(super) fn refusal(&self, command: &str, taken: &[&str]) -> Option<String> {
         let option = self.given().find(|option| !taken.contains(option))?;

@@ -7,9 +7,9 @@
 use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use clap::Args;
+use conformance::exit_codes::HarnessExit;
 use conformance::outcome::Outcome;
 use conformance::profile::{self, ProfileError};
 use conformance::report::event_stream::{CaseReport, RunStarted};
@@ -17,9 +17,9 @@ use conformance::report::run_record::RunRecord;
 use conformance::scenario::scenario_files::{self, ScenarioFile};
 use conformance::stdio;
 use conformance::suite::{self, chain};
+use conformance::suite_selection::fail;
 
-use super::suite_selection::suite_around;
-use super::{BROKEN, CommonArguments, USAGE, fail, run};
+use super::{CommonArguments, run};
 
 #[derive(Debug, Args)]
 pub(super) struct ReplayArguments {
@@ -34,9 +34,12 @@ pub(super) struct ReplayArguments {
 }
 
 /// Runs these ids of the stream again, or all that failed in it.
-pub(super) fn replay(sought: &ReplayArguments, options: &CommonArguments) -> Result<ExitCode, ExitCode> {
+pub(super) fn replay(
+    sought: &ReplayArguments,
+    options: &CommonArguments,
+) -> Result<HarnessExit, HarnessExit> {
     let ReplayArguments { file, ids, trust } = sought;
-    let wrong = |message: String| fail(USAGE, &message);
+    let wrong = |message: String| fail(HarnessExit::WrongUsage, &message);
     let record = read(file).map_err(wrong)?;
     let code = NamedCode::of(&record.started, options);
     if !trust && let Some(refusal) = code.refusal(file, &record.started) {
@@ -49,15 +52,15 @@ pub(super) fn replay(sought: &ReplayArguments, options: &CommonArguments) -> Res
         .is_some_and(|events| same_file(events, file))
     {
         let message = "--events names the stream that is replayed; name another file";
-        return Err(fail(USAGE, message));
+        return Err(fail(HarnessExit::WrongUsage, message));
     }
     let reports = run::reports(options)?;
     let found = wanted(&record, ids, options).map_err(wrong)?;
     if found.is_empty() {
         let message = "nothing failed in that stream, so there is nothing to replay";
-        return Err(fail(BROKEN, message));
+        return Err(fail(HarnessExit::Inconclusive, message));
     }
-    let suite = suite_around(options, || code.aq())?;
+    let suite = options.selection().suite_around(|| code.aq())?;
     if suite.profile.digest() != record.started.program_digest {
         stdio::say("the runner is another build than then");
     }
@@ -68,7 +71,7 @@ pub(super) fn replay(sought: &ReplayArguments, options: &CommonArguments) -> Res
         true => stdio::write_stderr(&text),
         false => stdio::write_stdout(&text),
     }
-    Ok(ExitCode::from(exit))
+    Ok(exit)
 }
 
 /// What the stream says to run where the user names nothing else.

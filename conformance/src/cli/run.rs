@@ -1,34 +1,32 @@
 //! The commands that judge a runner by scenarios: their events go into one stream, and every report comes of it.
 
 use std::path::Path;
-use std::process::ExitCode;
 use std::time::Instant;
 
-use conformance::driver::stop_signal::StopSignal;
-use conformance::outcome::{CaseResult, Outcome};
+use conformance::case_result::CaseResult;
+use conformance::exit_codes::HarnessExit;
+use conformance::outcome::Outcome;
 use conformance::report::event_stream::{
     CaseReport, RunEndReason, RunEvent, RunStarted, SourceLine, VERSION,
 };
 use conformance::report::report_writer::{GitHubOptions, ReportOptions, ReportWriter};
 use conformance::sandbox::token_leaks::RunTokens;
 use conformance::scenario::scenario_files::ScenarioFile;
-use conformance::stdio;
 use conformance::suite::{self, Suite, SuiteControl, SuiteEvent};
+use conformance::suite_selection::fail;
 
-use super::invocation::HarnessInvocation;
-use super::suite_selection::chosen;
-use super::{CommonArguments, USAGE, fail};
+use super::CommonArguments;
 
 /// Runs the scenarios that the globs name.
-pub(super) fn run(globs: &[String], options: &CommonArguments) -> Result<ExitCode, ExitCode> {
+pub(super) fn run(globs: &[String], options: &CommonArguments) -> Result<HarnessExit, HarnessExit> {
     let reports = reports(options)?;
-    let (found, suite) = chosen(globs, options)?;
+    let (found, suite) = options.selection().chosen(globs)?;
     if let Some(unknown) = suite.profile.known_failures.iter().find(|known| {
         let names = |found: &ScenarioFile| found.id == known.scenario;
         globs.is_empty() && !found.iter().any(names)
     }) {
         return Err(fail(
-            USAGE,
+            HarnessExit::WrongUsage,
             &format!(
                 "the profile knows a failure of `{}`, which is no scenario",
                 unknown.scenario
@@ -36,18 +34,18 @@ pub(super) fn run(globs: &[String], options: &CommonArguments) -> Result<ExitCod
         ));
     }
     let reports = carry_out(&suite, &found, options, "run", reports)?;
-    Ok(ExitCode::from(reports.close()))
+    Ok(reports.close())
 }
 
 /// The reports that are asked for; where one can't be had, why is said already.
-pub(super) fn reports(options: &CommonArguments) -> Result<ReportWriter, ExitCode> {
-    ReportWriter::look_at(&wanted(options)).map_err(|error| fail(USAGE, &error.to_string()))
+pub(super) fn reports(options: &CommonArguments) -> Result<ReportWriter, HarnessExit> {
+    ReportWriter::look_at(&wanted(options)).map_err(|error| fail(HarnessExit::WrongUsage, &error.to_string()))
 }
 
 /// Begins the reports of a run; where one can't be had, why is said already.
-pub(super) fn begin(reports: &mut ReportWriter, started: RunStarted) -> Result<(), ExitCode> {
+pub(super) fn begin(reports: &mut ReportWriter, started: RunStarted) -> Result<(), HarnessExit> {
     let begun = reports.begin(started);
-    begun.map_err(|error| fail(USAGE, &error.to_string()))
+    begun.map_err(|error| fail(HarnessExit::WrongUsage, &error.to_string()))
 }
 
 /// Runs these scenarios and tells the reports, up to the end of the run.
@@ -57,14 +55,14 @@ pub(super) fn carry_out(
     options: &CommonArguments,
     command: &str,
     mut reports: ReportWriter,
-) -> Result<ReportWriter, ExitCode> {
+) -> Result<ReportWriter, HarnessExit> {
     let jobs = options.jobs.unwrap_or_else(suite::default_jobs);
     let ids = found.iter().map(|found| found.id.clone()).collect();
     begin(&mut reports, started(suite, command, jobs, ids, options))?;
     let began = Instant::now();
-    end_on_signals(&suite.stop);
-    let invocation = HarnessInvocation::of_this_process(options);
-    let mut end = RunEndReason::Complete;
+    suite.stop.stop_at_signals();
+    let invocation = options.invocation();
+    let mut failed_fast = false;
     suite.stream(found, jobs, |told| {
         match told {
             SuiteEvent::Started(found) => reports.take(RunEvent::CaseStarted { id: found.id.clone() }),
@@ -78,16 +76,17 @@ pub(super) fn carry_out(
                     replay,
                 ))));
                 if failed && options.fail_fast {
-                    end = RunEndReason::FailFast;
+                    failed_fast = true;
                     return SuiteControl::Finish;
                 }
             }
         }
         SuiteControl::Continue
     });
-    if suite.stop.asked() {
-        end = RunEndReason::Interrupted;
-    }
+    let end = match RunEndReason::of_stop(suite.stop.signal()) {
+        RunEndReason::Complete if failed_fast => RunEndReason::FailFast,
+        other => other,
+    };
     reports.end(end, began.elapsed());
     Ok(reports)
 }
@@ -159,22 +158,4 @@ fn place(file: &Path, verdict: &CaseResult) -> SourceLine {
         file: file.to_string_lossy().into_owned(),
         line: key.or(expect).unwrap_or(0) + 1,
     }
-}
-
-/// At the first signal what runs is ended and the reports are written; at the second the process is gone.
-pub(super) fn end_on_signals(stop: &StopSignal) {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-    let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP]) else {
-        return;
-    };
-    let stop = stop.clone();
-    std::thread::spawn(move || {
-        for _ in signals.forever() {
-            if stop.asked() {
-                std::process::exit(i32::from(conformance::outcome::INTERRUPTED));
-            }
-            stop.now();
-            stdio::say("interrupted; what runs is ended and the reports are written");
-        }
-    });
 }

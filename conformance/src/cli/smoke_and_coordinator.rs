@@ -1,20 +1,20 @@
 //! The two runs that are not of the scenario folder: the smoke scenarios, and the checks of a coordinator.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
 use conformance::coordinator::{self, AccessLevel, CheckRunControl, http_client::CoordinatorClient};
 use conformance::driver::stop_signal::StopSignal;
+use conformance::exit_codes::HarnessExit;
+use conformance::invocation::HarnessInvocation;
 use conformance::report::event_stream::{CaseReport, RunEndReason, RunEvent, RunStarted, VERSION};
 use conformance::smoke;
 use conformance::stdio;
 use conformance::suite::{self, chain};
+use conformance::suite_selection::fail;
 
-use super::invocation::HarnessInvocation;
-use super::suite_selection::suite_for;
-use super::{BROKEN, CommonArguments, USAGE, fail, run};
+use super::{CommonArguments, run};
 
 /// The coordinator to be judged, and how.
 pub(super) struct CoordinatorTarget {
@@ -24,14 +24,14 @@ pub(super) struct CoordinatorTarget {
 }
 
 /// Runs the smoke scenarios; exit 3 where the profile is wrong, 1 where the runner is.
-pub(super) fn smoke(only: &[String], options: &CommonArguments) -> Result<ExitCode, ExitCode> {
+pub(super) fn smoke(only: &[String], options: &CommonArguments) -> Result<HarnessExit, HarnessExit> {
     let ids = wanted(smoke::scenarios().map(|(id, _)| id.to_owned()).collect(), only)?;
     let mut reports = run::reports(options)?;
-    let suite = suite_for(options)?;
+    let suite = options.selection().suite()?;
     run::begin(&mut reports, run::started(&suite, "smoke", 1, ids, options))?;
     let began = Instant::now();
-    run::end_on_signals(&suite.stop);
-    let invocation = HarnessInvocation::of_this_process(options);
+    suite.stop.stop_at_signals();
+    let invocation = options.invocation();
     smoke::judge(&suite, only, |verdict| {
         let again = invocation.with(&["smoke", "--keep", &verdict.id]);
         reports.take(RunEvent::CaseEnded(Box::new(CaseReport::of(
@@ -40,8 +40,8 @@ pub(super) fn smoke(only: &[String], options: &CommonArguments) -> Result<ExitCo
             again,
         ))));
     });
-    reports.end(end(&suite.stop), began.elapsed());
-    Ok(ExitCode::from(reports.close()))
+    reports.end(RunEndReason::of_stop(suite.stop.signal()), began.elapsed());
+    Ok(reports.close())
 }
 
 /// Judges the coordinator at this address.
@@ -49,18 +49,18 @@ pub(super) fn coordinator(
     target: &CoordinatorTarget,
     only: Vec<String>,
     options: &CommonArguments,
-) -> Result<ExitCode, ExitCode> {
+) -> Result<HarnessExit, HarnessExit> {
     let reach = match target.observe {
         true => AccessLevel::Observe,
         false => AccessLevel::Everything,
     };
     let ids = wanted(coordinator::ids(reach), &only)?;
-    let client = client(target).map_err(|message| fail(USAGE, &message))?;
+    let client = client(target).map_err(|message| fail(HarnessExit::WrongUsage, &message))?;
     let mut reports = run::reports(options)?;
     if let Err(error) = client.reach() {
         let url = &target.url;
         let message = format!("nobody answers at {url} ({error}); is it running, and is that its address?");
-        return Err(fail(BROKEN, &message));
+        return Err(fail(HarnessExit::Inconclusive, &message));
     }
     let attendant = CheckRunControl {
         stop: StopSignal::default(),
@@ -83,8 +83,8 @@ pub(super) fn coordinator(
     };
     run::begin(&mut reports, started)?;
     let began = Instant::now();
-    run::end_on_signals(&attendant.stop);
-    let invocation = HarnessInvocation::of_this_process(options);
+    attendant.stop.stop_at_signals();
+    let invocation = options.invocation();
     coordinator::judge(&client, reach, &attendant, |verdict| {
         let again = target.again(&verdict.id, &invocation);
         reports.take(RunEvent::CaseEnded(Box::new(CaseReport::of(
@@ -93,8 +93,8 @@ pub(super) fn coordinator(
             again,
         ))));
     });
-    reports.end(end(&attendant.stop), began.elapsed());
-    Ok(ExitCode::from(reports.close()))
+    reports.end(RunEndReason::of_stop(attendant.stop.signal()), began.elapsed());
+    Ok(reports.close())
 }
 
 impl CoordinatorTarget {
@@ -119,18 +119,11 @@ fn client(target: &CoordinatorTarget) -> Result<CoordinatorClient, String> {
 }
 
 /// Those of all that are named, or all where none is.
-fn wanted(all: Vec<String>, only: &[String]) -> Result<Vec<String>, ExitCode> {
+fn wanted(all: Vec<String>, only: &[String]) -> Result<Vec<String>, HarnessExit> {
     if let Some(unknown) = only.iter().find(|id| !all.contains(id)) {
         let message = format!("there is no `{unknown}` here; there are {}", all.join(", "));
-        return Err(fail(USAGE, &message));
+        return Err(fail(HarnessExit::WrongUsage, &message));
     }
     let is_wanted = |id: &String| only.is_empty() || only.contains(id);
     Ok(all.into_iter().filter(is_wanted).collect())
-}
-
-fn end(stop: &StopSignal) -> RunEndReason {
-    match stop.asked() {
-        true => RunEndReason::Interrupted,
-        false => RunEndReason::Complete,
-    }
 }

@@ -8,7 +8,8 @@ pub mod probe;
 
 use std::time::Instant;
 
-use crate::outcome::{CaseResult, Finding, Outcome, of_findings};
+use crate::case_result::CaseResult;
+use crate::outcome::{Finding, Outcome};
 use assertions::{ProbeError, ProbeResult};
 use http_client::CoordinatorClient;
 use probe::CoordinatorProbe;
@@ -92,7 +93,7 @@ pub fn judge(
         let name = format!("conformance-{}-{}", &run[..8], check.name);
         let probe = CoordinatorProbe::new(client, name, attendant.clone());
         let verdict = judge_one(check, &probe);
-        if attendant.stop.asked() {
+        if attendant.stop.is_asked() {
             break;
         }
         told(&verdict);
@@ -140,23 +141,16 @@ fn judge_one(check: &CoordinatorCheck, probe: &CoordinatorProbe) -> CaseResult {
         expected: text.to_owned(),
         observed: observed.clone(),
     };
-    let story = match outcome {
+    let failure_report = match outcome {
         Outcome::Pass => String::new(),
         _ => crate::report::escape_control(&format!(
             "{} asks: {text}\nobserved: {observed}\n",
             check.clauses[0]
         )),
     };
-    let findings = vec![finding];
     CaseResult {
-        id: id(check),
-        title: text.to_owned(),
-        clauses,
-        outcome: of_findings(&findings),
-        findings,
         took: started.elapsed(),
-        story,
-        accounts: Vec::new(),
-        partings: Vec::new(),
+        failure_report,
+        ..CaseResult::of_findings(&id(check), text, &clauses, vec![finding])
     }
 }

@@ -240,7 +240,7 @@ impl CoordinatorProbe {
 
     /// Nothing new is begun once an end is asked for; what is to be taken away still is.
     fn not_interrupted(&self) -> ProbeResult {
-        match self.attendant.stop.asked() && !self.over.load(Ordering::Relaxed) {
+        match self.attendant.stop.is_asked() && !self.over.load(Ordering::Relaxed) {
             true => Err(ProbeError::Inconclusive("it was interrupted".into())),
             false => Ok(()),
         }

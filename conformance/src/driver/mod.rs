@@ -20,7 +20,8 @@ use stub_coordinator::{ClockKind, Stub, StubCounters, StubEvent};
 
 use crate::evidence::{CommandRun, QueueObservations, RunEvidence};
 use crate::fake_engine;
-use crate::fake_engine::server::{EngineScript, FakeEngineServer};
+use crate::fake_engine::engine_run::EngineScript;
+use crate::fake_engine::server::FakeEngineServer;
 use crate::profile::Profile;
 use crate::sandbox::environment::{self, RunVariant};
 use crate::sandbox::token_leaks::RunTokens;
@@ -80,7 +81,7 @@ pub enum DriverError {
 /// What can happen during a run.
 enum DriverEvent {
     Stub(StubEvent),
-    FakeEngine(fake_engine::server::EngineEvent),
+    FakeEngine(fake_engine::engine_run::EngineEvent),
     /// Of this name.
     CommandEnded(String),
     /// The time of a lease on this job was over.
@@ -131,7 +132,20 @@ pub fn run(
     // A machine that can't watch costs a report a few lines, and no verdict.
     let watch = QueueWatcher::start(&sandbox.queue(), &rig.profile.shadow_log);
     let done = carry_out(&mut session, variant)?;
+    collect_evidence(session, done, watch, &secret)
+}
+
+/// What is known of a run once its commands are over.
+fn collect_evidence(
+    session: RunSession,
+    done: CommandResults,
+    watch: std::io::Result<QueueWatcher>,
+    secret: &RunTokens,
+) -> Result<RunEvidence, DriverError> {
     let RunSession {
+        scenario,
+        launcher: CommandLauncher { rig, sandbox, .. },
+        stub,
         server,
         steps,
         beside,
@@ -141,7 +155,7 @@ pub fn run(
     // Every process is gone by now; what is read from here on does not change any more.
     let runs = server.finish();
     let watched = watch.map_or_else(QueueObservations::blind, QueueWatcher::finish);
-    let coordinator = fake_coordinator::evidence(&stub, done.before)?;
+    let coordinator = fake_coordinator::evidence(stub, done.before)?;
     Ok(RunEvidence {
         kept: sandbox.kept(rig.keep),
         add: done.add,
@@ -269,8 +283,8 @@ fn forward(stub: &Stub, clock: ClockKind, sender: Sender<DriverEvent>, ticks: Op
 fn steps_of(scenario: &Scenario, variant: &RunVariant) -> Vec<Step> {
     let possible = |step: &&Step| match variant {
         RunVariant::Offline => {
-            let moments = step.once.moments().unwrap_or_default();
-            !moments.iter().any(|moment| moment.kind.is_the_coordinators())
+            let events = step.once.events().unwrap_or_default();
+            !events.iter().any(|event| event.kind.is_the_coordinators())
         }
         RunVariant::AsWritten | RunVariant::With(_) => true,
     };

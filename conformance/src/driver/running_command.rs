@@ -38,7 +38,7 @@ impl CommandLauncher<'_> {
         environment: &BTreeMap<String, String>,
         folder: &Path,
     ) -> Result<RunningCommand, DriverError> {
-        if self.rig.stop.asked() {
+        if self.rig.stop.is_asked() {
             return Err(DriverError::Stopped);
         }
         let output = self.sandbox.output(name);

@@ -9,7 +9,7 @@ use stub_coordinator::{Stub, StubEvent};
 
 use super::DriverEvent;
 use super::slow_writer::SlowWriter;
-use crate::fake_engine::server;
+use crate::fake_engine::engine_run;
 use crate::fake_engine::server::FakeEngineServer;
 use crate::sandbox::Sandbox;
 use crate::scenario::step::{EventKind, ScenarioEvent};
@@ -32,7 +32,7 @@ pub(super) struct StepExecutor {
 
 struct PendingStep {
     /// All that has to have been seen.
-    moments: Vec<ScenarioEvent>,
+    events: Vec<ScenarioEvent>,
     action: StepAction,
     done: bool,
 }
@@ -48,7 +48,7 @@ pub(super) struct StepContext<'a> {
 impl StepExecutor {
     pub(super) fn new(steps: Vec<Step>, jobs: &[Job], sandbox: &Sandbox) -> StepExecutor {
         let scripted = steps.into_iter().map(|step| PendingStep {
-            moments: step.once.moments().unwrap_or_default(),
+            events: step.once.events().unwrap_or_default(),
             action: step.action,
             done: false,
         });
@@ -67,7 +67,7 @@ impl StepExecutor {
         self.seen.insert(seen);
         let mut commands = Vec::new();
         for (position, step) in (1..).zip(&mut self.steps) {
-            if step.done || !step.moments.iter().all(|moment| self.seen.contains(moment)) {
+            if step.done || !step.events.iter().all(|event| self.seen.contains(event)) {
                 continue;
             }
             step.done = true;
@@ -112,13 +112,13 @@ pub(super) fn about(event: &DriverEvent) -> Option<(EventKind, String)> {
         DriverEvent::Stub(StubEvent::Completed(exchange)) => {
             Some((EventKind::Answered, exchange.operation.clone()?))
         }
-        DriverEvent::FakeEngine(server::EngineEvent::Started { tool, job, .. }) => {
+        DriverEvent::FakeEngine(engine_run::EngineEvent::Started { tool, job, .. }) => {
             Some((timeline::start_of(tool), job.clone()?))
         }
-        DriverEvent::FakeEngine(server::EngineEvent::GotTerm { tool, job, .. }) => {
+        DriverEvent::FakeEngine(engine_run::EngineEvent::GotTerm { tool, job, .. }) => {
             Some((timeline::term_of(tool)?, job.clone()?))
         }
-        DriverEvent::FakeEngine(server::EngineEvent::Gone { tool, job, .. }) => {
+        DriverEvent::FakeEngine(engine_run::EngineEvent::Gone { tool, job, .. }) => {
             Some((timeline::end_of(tool)?, job.clone()?))
         }
         DriverEvent::LeaseExpired { job, .. } => Some((EventKind::Lapsed, job.clone())),

@@ -8,41 +8,44 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::SIGTERM;
 use signal_hook::iterator::Signals;
 
-use super::{EngineHello, EngineInstructions, EngineMessage, SpawnInstruction, StdinState};
+use super::{COMMAND, EngineHello, EngineInstructions, EngineMessage, SpawnInstruction, StdinState};
+use crate::exit_codes::HarnessExit;
 use crate::sandbox::create_file;
 use crate::signal_dispositions::SignalDispositions;
 use crate::stdio;
-use crate::supervise::ignoring;
+use crate::supervise::{self, ignoring};
 
 /// How long an open, silent standard input is put up with.
 const STDIN_LIMIT: Duration = Duration::from_secs(2);
-/// A stand-in left to itself ends after this, whatever becomes of the harness.
+/// A fake-engine left to itself ends after this, whatever becomes of the harness.
 const LIFE_LIMIT: Duration = Duration::from_secs(120);
+/// How a fake engine ends that learns of nobody what to do: no engine of a scenario ends so.
+const UNREACHED: HarnessExit = HarnessExit::Relayed(97);
 const PROMPT_LIMIT: u64 = 2 << 20;
 
-/// The hidden subcommand: `stand-in SOCKET TOOL ARGUMENT...`.
-pub fn main(arguments: &[String]) -> ExitCode {
+/// The hidden subcommand: `fake-engine SOCKET TOOL ARGUMENT...`.
+pub fn main(arguments: &[String]) -> HarnessExit {
     let [socket, tool, rest @ ..] = arguments else {
-        stdio::say("write `stand-in SOCKET TOOL ARGUMENT...`");
-        return ExitCode::from(64);
+        stdio::say("write `fake-engine SOCKET TOOL ARGUMENT...`");
+        return HarnessExit::WrongUsage;
     };
     if tool == "--straggler" {
         return run_straggler(socket, rest.first().map_or("child", String::as_str));
     }
     match act(socket, tool, rest) {
-        Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
+        Ok(code) => HarnessExit::Relayed(u8::try_from(code).unwrap_or(1)),
         Err(error) => {
             stdio::say(format_args!(
-                "stand-in {tool}: the harness can't be reached: {error}"
+                "fake-engine {tool}: the harness can't be reached: {error}"
             ));
-            ExitCode::from(97)
+            UNREACHED
         }
     }
 }
@@ -67,7 +70,7 @@ fn act(socket: &str, tool: &str, arguments: &[String]) -> std::io::Result<i32> {
     if told.ignores_term && resumes.is_none() {
         say(&mut stream, &EngineMessage::Resumes)?;
         let own = std::env::current_exe()?;
-        let again = ["stand-in", socket, &format!("{tool}#{}", told.run)];
+        let again = [COMMAND, socket, &format!("{tool}#{}", told.run)];
         return Err(deaf(own).args(again).args(arguments).stdin(Stdio::null()).exec());
     }
     if let Some(spawned) = told.spawns {
@@ -215,7 +218,8 @@ fn ancestors() -> Vec<String> {
             .trim()
             .to_owned();
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let supervisor = command.split(' ').nth(1) == Some("supervise") && command.contains(".report ");
+        let supervisor =
+            command.split(' ').nth(1) == Some(supervise::COMMAND) && command.contains(".report ");
         found.push(command);
         let parent = stat
             .rsplit_once(") ")
@@ -249,7 +253,7 @@ fn start_straggler(socket: &str, spawned: SpawnInstruction, ignores_term: bool) 
         false => Command::new(own),
     };
     let mut child = command
-        .args(["stand-in", socket, "--straggler", word])
+        .args([COMMAND, socket, "--straggler", word])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()?;
@@ -261,27 +265,27 @@ fn start_straggler(socket: &str, spawned: SpawnInstruction, ignores_term: bool) 
 }
 
 /// A process that nobody waits for. It ends when the harness's socket closes.
-fn run_straggler(socket: &str, kind: &str) -> ExitCode {
+fn run_straggler(socket: &str, kind: &str) -> HarnessExit {
     if kind == "double_fork" {
         let again = std::env::current_exe().and_then(|own| {
             Command::new(own)
-                .args(["stand-in", socket, "--straggler", "setsid"])
+                .args([COMMAND, socket, "--straggler", "setsid"])
                 .spawn()
         });
         return if again.is_ok() {
-            ExitCode::SUCCESS
+            HarnessExit::Holds
         } else {
-            ExitCode::FAILURE
+            HarnessExit::Inconclusive
         };
     }
     if kind == "setsid" {
         let _ = rustix::process::setsid();
     }
     let Ok(mut stream) = UnixStream::connect(socket) else {
-        return ExitCode::FAILURE;
+        return HarnessExit::Inconclusive;
     };
     stdio::write_stdout("!");
     let _ = stream.set_read_timeout(Some(LIFE_LIMIT));
     let _ = stream.read(&mut [0]);
-    ExitCode::SUCCESS
+    HarnessExit::Holds
 }

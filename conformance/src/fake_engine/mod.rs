@@ -3,6 +3,7 @@
 //! `client` is the process that was started, `server` the harness's side.
 
 pub mod engine_process;
+pub mod engine_run;
 pub mod server;
 mod server_loop;
 
@@ -13,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use crate::scenario::SpawnKind;
 use crate::signal_dispositions::SignalDispositions;
 
+/// The hidden command that a fake engine is.
+pub const COMMAND: &str = "fake-engine";
 /// The line in a prompt by which a stand-in engine knows its job.
 pub const JOB_LINE: &str = "stand-in: ";
 /// Stand-ins for commands, which find the job as their first argument.

@@ -1,59 +1,14 @@
 //! The harness's side of the stand-ins of a run: started with what the jobs' scripts say, told what to
 //! release, asked in the end for every run that it saw. Its thread is `server_loop`.
 
-use std::collections::BTreeSet;
 use std::io::{PipeWriter, Write};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
-use std::time::Instant;
 
-use super::EngineHello;
+use super::engine_run::{EngineEvent, EngineRun, EngineScript};
 use super::server_loop::ServerLoop;
-use crate::scenario::Job;
-
-/// One start of a stand-in.
-#[derive(Debug, Clone)]
-pub struct EngineRun {
-    pub tool: String,
-    /// The job that it works on, where that could be told.
-    pub job: Option<String>,
-    pub hello: EngineHello,
-    pub started: Instant,
-    /// It got SIGTERM, by its own word: after the first of these, and before the second.
-    pub got_term: Option<(Instant, Instant)>,
-    /// When it was last seen alive: it ended after that.
-    pub alive_at: Instant,
-    /// When its end was noticed: it ended before that.
-    pub ended: Option<Instant>,
-    /// `None`: it was ended, or still runs.
-    pub exit: Option<i32>,
-}
-
-/// Something that a stand-in did.
-#[derive(Debug, Clone)]
-pub enum EngineEvent {
-    Started {
-        run: usize,
-        tool: String,
-        job: Option<String>,
-        at: Instant,
-    },
-    /// It says that it got SIGTERM.
-    GotTerm {
-        run: usize,
-        tool: String,
-        job: Option<String>,
-        at: Instant,
-    },
-    Gone {
-        run: usize,
-        tool: String,
-        job: Option<String>,
-        at: Instant,
-    },
-}
 
 /// The running server. Dropping it ends the thread and, with it, every stand-in.
 #[derive(Debug)]
@@ -62,14 +17,6 @@ pub struct FakeEngineServer {
     ticks: Option<PipeWriter>,
     thread: Option<JoinHandle<Vec<EngineRun>>>,
     pub socket: PathBuf,
-}
-
-/// What the server knows of the jobs.
-#[derive(Debug, Clone, Default)]
-pub struct EngineScript {
-    pub jobs: Vec<Job>,
-    /// Names that nothing will release in this run: not waited for.
-    pub released: BTreeSet<String>,
 }
 
 impl FakeEngineServer {

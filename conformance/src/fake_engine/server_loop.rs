@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::server::{EngineEvent, EngineRun, EngineScript};
+use super::engine_run::{EngineEvent, EngineRun, EngineScript};
 use super::{EngineHello, EngineInstructions, EngineMessage, JOB_LINE, SHIP, VERIFY};
 use crate::scenario::EngineBehaviour;
 

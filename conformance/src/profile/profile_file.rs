@@ -134,7 +134,9 @@ fn contradiction(file: &ProfileFile) -> Option<(String, String)> {
         return Some(("command".into(), "`command` names no program".into()));
     }
     if let Some(id) = file.lacks.iter().find(|id| clause::named(id).is_none()) {
-        let message = format!("`{id}` is no clause; `conformance coverage` lists them all");
+        let message = format!(
+            "`{id}` is no clause; docs/runner-contract.md and docs/coordinator-contract.md have them all"
+        );
         return Some((format!("\"{id}\""), message));
     }
     if (file.log.form == LogLineFormat::Tab) == file.log.columns.is_empty() {

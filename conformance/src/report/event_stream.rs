@@ -6,11 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::first_difference::FirstDifference;
 use super::run_trace::RunTrace;
-use crate::outcome::{CaseResult, Finding, Outcome};
+use crate::case_result::CaseResult;
+use crate::exit_codes::EndingSignal;
+use crate::outcome::{Finding, Outcome};
 
 /// The version of the form. It is raised when a reader of the old form would misread the new one; fields that are
 /// added don't raise it, so a reader has to ignore what it does not know.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// An event of a run. The first is `run-started`, the last `run-ended`; a stream without it was cut off.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -32,7 +34,7 @@ pub enum RunEvent {
 pub struct RunStarted {
     /// The version of this form.
     pub version: u32,
-    /// What was asked for: `exchange_run`, `smoke`, `coordinator`.
+    /// What was asked for: `run`, `replay`, `smoke`, `coordinator`.
     pub command: String,
     /// The version of the harness.
     pub harness: String,
@@ -75,18 +77,18 @@ pub struct CaseReport {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<SourceLine>,
     pub findings: Vec<CheckResult>,
-    /// What a person needs to understand a failure; empty where nothing failed.
+    /// All that is needed to understand a failure, as text; empty where nothing failed.
     #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub story: String,
+    pub failure_report: String,
     /// The command that runs it alone; empty where nothing failed.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub replay: String,
     /// What was seen of its runs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub accounts: Vec<RunTrace>,
-    /// Where the first of them parts from what it should have been, the earliest first; none where nothing failed.
+    pub traces: Vec<RunTrace>,
+    /// Where the first of them differs from what it should have been, the earliest first; none where nothing failed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub partings: Vec<FirstDifference>,
+    pub differences: Vec<FirstDifference>,
 }
 
 /// A line of a scenario file.
@@ -125,8 +127,30 @@ pub enum RunEndReason {
     Complete,
     /// At the first failure, as was asked for.
     FailFast,
-    /// By a signal.
+    /// By SIGINT, or the stream breaks off.
     Interrupted,
+    /// By SIGTERM or SIGHUP.
+    Terminated,
+}
+
+impl RunEndReason {
+    /// The reason of a run that came to its end, or was asked to end before.
+    pub fn of_stop(signal: Option<EndingSignal>) -> RunEndReason {
+        match signal {
+            None => RunEndReason::Complete,
+            Some(EndingSignal::Interrupt) => RunEndReason::Interrupted,
+            Some(EndingSignal::Terminate) => RunEndReason::Terminated,
+        }
+    }
+
+    /// The signal that ended it.
+    pub fn signal(self) -> Option<EndingSignal> {
+        match self {
+            RunEndReason::Complete | RunEndReason::FailFast => None,
+            RunEndReason::Interrupted => Some(EndingSignal::Interrupt),
+            RunEndReason::Terminated => Some(EndingSignal::Terminate),
+        }
+    }
 }
 
 impl CaseReport {
@@ -141,10 +165,10 @@ impl CaseReport {
             took_ms: u64::try_from(verdict.took.as_millis()).unwrap_or(u64::MAX),
             place,
             findings: verdict.findings.iter().map(CheckResult::of).collect(),
-            story: verdict.story,
+            failure_report: verdict.failure_report,
             replay: if failed { replay } else { String::new() },
-            accounts: verdict.accounts,
-            partings: if failed { verdict.partings } else { Vec::new() },
+            traces: verdict.traces,
+            differences: if failed { verdict.differences } else { Vec::new() },
         }
     }
 

@@ -8,12 +8,12 @@ use super::run_trace::{CommandTrace, RunTrace};
 use super::{cut, escape_control};
 use crate::outcome::{Finding, Outcome};
 
-/// The story of a scenario that did not pass.
-pub fn tell(
+/// The failure report of a scenario that did not pass.
+pub fn render(
     title: &str,
     findings: &[Finding],
-    partings: &[FirstDifference],
-    accounts: &[RunTrace],
+    differences: &[FirstDifference],
+    traces: &[RunTrace],
 ) -> String {
     let mut text = format!("{title}\n\n");
     for finding in findings
@@ -22,11 +22,11 @@ pub fn tell(
     {
         mismatch(&mut text, finding);
     }
-    for (index, parting) in partings.iter().enumerate() {
-        part(&mut text, parting, index);
+    for (index, difference) in differences.iter().enumerate() {
+        write_difference(&mut text, difference, index);
     }
-    for account in accounts {
-        write_run_trace(&mut text, account);
+    for trace in traces {
+        write_run_trace(&mut text, trace);
     }
     escape_control(&text)
 }
@@ -43,34 +43,38 @@ fn mismatch(text: &mut String, finding: &Finding) {
     let _ = writeln!(text, "  observed  {}\n", indented(&finding.observed));
 }
 
-fn part(text: &mut String, parting: &FirstDifference, index: usize) {
-    let words = if index == 0 { "they part" } else { "and" };
-    let _ = writeln!(text, "{words} {}: {}", parting.when(), parting.place);
-    let _ = writeln!(text, "  expected  {}", parting.expected);
-    let _ = writeln!(text, "  seen      {}\n", parting.seen);
+fn write_difference(text: &mut String, difference: &FirstDifference, index: usize) {
+    let words = if index == 0 {
+        "first difference"
+    } else {
+        "another difference"
+    };
+    let _ = writeln!(text, "{words} {}: {}", difference.when(), difference.place);
+    let _ = writeln!(text, "  expected  {}", difference.expected);
+    let _ = writeln!(text, "  seen      {}\n", difference.seen);
 }
 
-fn write_run_trace(text: &mut String, account: &RunTrace) {
-    let folder = account
+fn write_run_trace(text: &mut String, trace: &RunTrace) {
+    let folder = trace
         .kept
         .as_ref()
         .map_or(String::new(), |path| format!(" (kept in {path})"));
-    let _ = writeln!(text, "{}{folder}", account.name);
-    for run in &account.commands {
+    let _ = writeln!(text, "{}{folder}", trace.name);
+    for run in &trace.commands {
         command(text, run);
     }
-    let _ = writeln!(text, "  folder\n    {}", account.folder.join("\n    "));
+    let _ = writeln!(text, "  folder\n    {}", trace.folder.join("\n    "));
     let _ = writeln!(text, "  shadow log");
-    for line in &account.log {
+    for line in &trace.log {
         let _ = writeln!(text, "    {line}");
     }
     let _ = writeln!(text, "  what happened");
-    for moment in &account.moments {
-        let at_ms = moment.at_us as f64 / 1e3;
-        let _ = writeln!(text, "    {at_ms:>8.1} ms  {}", cut(&moment.what, 300));
+    for event in &trace.events {
+        let at_ms = event.at_us as f64 / 1e3;
+        let _ = writeln!(text, "    {at_ms:>8.1} ms  {}", cut(&event.what, 300));
     }
-    if account.moments_left_out > 0 {
-        let _ = writeln!(text, "    … and {} more", account.moments_left_out);
+    if trace.events_left_out > 0 {
+        let _ = writeln!(text, "    … and {} more", trace.events_left_out);
     }
     text.push('\n');
 }

@@ -1,4 +1,4 @@
-//! Where a run parts from what it should have been: the first line of the log, exchange, request or stage of a job
+//! Where a run differs from what it should have been: the first line of the log, exchange, request or stage of a job
 //! that is another than expected. It explains a failure to a person; nothing is judged by it.
 
 mod claims_and_log;
@@ -18,12 +18,12 @@ use crate::evidence::{Evidence, RunEvidence};
 use crate::profile::Profile;
 use crate::scenario::{FlagState, FleetMode, Scenario};
 
-/// A place at which a run parts from what it should have been.
+/// A place at which a run differs from what it should have been.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FirstDifference {
     pub kind: DifferenceKind,
-    /// Microseconds since the first moment of the case's first account; none where what is missing never came.
+    /// Microseconds since the first event of the case's first trace; none where what is missing never came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_us: Option<u64>,
     /// At which line, exchange, or job's file.
@@ -32,7 +32,7 @@ pub struct FirstDifference {
     pub seen: String,
 }
 
-/// What parts.
+/// What differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DifferenceKind {
@@ -62,7 +62,7 @@ impl FirstDifference {
     }
 }
 
-/// A parting with its time on this process's clock.
+/// A difference with its time on this process's clock.
 struct TimedDifference {
     kind: DifferenceKind,
     at: Option<Instant>,
@@ -82,7 +82,7 @@ fn earliest(found: impl Iterator<Item = TimedDifference>) -> Option<TimedDiffere
     found.min_by_key(TimedDifference::order)
 }
 
-/// The first parting of each kind, in order of time. They are about the run itself, which is the first account.
+/// The first difference of each kind, in order of time. They are about the run itself, which is the first trace.
 pub fn of(scenario: &Scenario, evidence: &Evidence, profile: &Profile) -> Vec<FirstDifference> {
     let run = &evidence.run;
     let watches = scenario.mode() == FleetMode::Shadow && !shadow_log::has_seeded_log(scenario);
@@ -99,14 +99,14 @@ pub fn of(scenario: &Scenario, evidence: &Evidence, profile: &Profile) -> Vec<Fi
     found.extend(engine_starts::of(scenario, run));
     found.sort_by_key(|found| (found.order(), found.kind));
     let first = timeline_events::of(run, profile).first().map(|raw| raw.at);
-    let partings = found.into_iter().map(|found| FirstDifference {
+    let differences = found.into_iter().map(|found| FirstDifference {
         kind: found.kind,
         at_us: found.at.map(|at| timeline_events::micros(first, at)),
         place: line(&found.place),
         expected: line(&found.expected),
         seen: line(&found.seen),
     });
-    partings.collect()
+    differences.collect()
 }
 
 /// The first request that nobody may make here, that no API knows, or that is one more than the scenario's.

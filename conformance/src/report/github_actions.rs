@@ -6,6 +6,7 @@ use std::fmt::Write;
 use super::event_stream::CaseReport;
 use super::run_record::RunRecord;
 use super::{cut, escape_control};
+use crate::exit_codes::HarnessExit;
 use crate::outcome::Outcome;
 
 /// GitHub shows so many errors of a step; the last of them says how many more there are.
@@ -45,7 +46,7 @@ pub fn annotations(record: &RunRecord, root: Option<&str>) -> String {
             "::error title=conformance::{more} more failed; the summary of this step has them all"
         );
     }
-    if let (Some(objection), true) = (record.objection(), record.exit() != 0) {
+    if let (Some(objection), true) = (record.objection(), record.exit() != HarnessExit::Holds) {
         let command = if failed.is_empty() { "error" } else { "warning" };
         let _ = writeln!(text, "::{command} title=conformance::{}", data(&objection));
     }
@@ -88,7 +89,11 @@ fn annotation(case: &CaseReport, root: Option<&str>) -> String {
 /// The summary of the step, in Markdown: counts, what failed, and each failure to be unfolded.
 pub fn summary(record: &RunRecord) -> String {
     let counts = record.counts();
-    let sign = if record.exit() == 0 { "✅" } else { "❌" };
+    let sign = if record.exit() == HarnessExit::Holds {
+        "✅"
+    } else {
+        "❌"
+    };
     let failed = counts.failed + counts.broken;
     let mut text = format!("## {sign} Conformance of {}\n\n", cell(&record.started.subject));
     if let Some(objection) = record.objection() {
@@ -124,7 +129,7 @@ pub fn summary(record: &RunRecord) -> String {
     for case in gravest
         .iter()
         .filter(not_passed)
-        .filter(|case| !case.story.is_empty())
+        .filter(|case| !case.failure_report.is_empty())
     {
         let details = details(case);
         match text.len() + details.len() <= SUMMARY_BYTES {
@@ -143,18 +148,18 @@ pub fn summary(record: &RunRecord) -> String {
 
 /// A failure's story in a fence that nothing in it can close.
 fn details(case: &CaseReport) -> String {
-    let story = cut(
-        &format!("{}\nrun it alone:\n  {}", case.story, case.replay),
+    let failure_report = cut(
+        &format!("{}\nrun it alone:\n  {}", case.failure_report, case.replay),
         40_000,
     );
-    let longest = story
+    let longest = failure_report
         .split(|character| character != '`')
         .map(str::len)
         .max()
         .unwrap_or(0);
     let fence = "`".repeat(longest.max(2) + 1);
     format!(
-        "\n<details><summary>{} {}</summary>\n\n{fence}text\n{story}\n{fence}\n\n</details>\n",
+        "\n<details><summary>{} {}</summary>\n\n{fence}text\n{failure_report}\n{fence}\n\n</details>\n",
         case.outcome.word(),
         cell(&case.id)
     )

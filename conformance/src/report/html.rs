@@ -13,7 +13,9 @@ use super::first_difference::FirstDifference;
 use super::run_record::RunRecord;
 use super::run_trace::{EventSource, RunTrace, TimelineEvent};
 use super::{cut, escape_control};
-use crate::clause::{self, ClauseLevel, coverage, coverage_gaps};
+use crate::checks::registry;
+use crate::clause::{self, Clause, ClauseLevel, proofs};
+use crate::coordinator;
 use crate::outcome::Outcome;
 
 const TEMPLATE: &str = include_str!("report.html");
@@ -80,7 +82,7 @@ struct CaseView<'a> {
     title: String,
     reason: String,
     bad: Vec<FindingView>,
-    partings: Vec<DifferenceMark<'a>>,
+    differences: Vec<DifferenceMark<'a>>,
     replay: String,
     timelines: Vec<TimelineView<'a>>,
 }
@@ -96,30 +98,30 @@ struct FindingView {
 
 #[derive(Debug, Serialize)]
 struct TimelineView<'a> {
-    account: &'a RunTrace,
+    trace: &'a RunTrace,
     rows: Vec<TimelineRow<'a>>,
-    /// Partings that no row stands for.
+    /// Differences that no row stands for.
     rest: Vec<DifferenceMark<'a>>,
 }
 
 #[derive(Debug, Serialize)]
 struct TimelineRow<'a> {
     at: String,
-    witness: EventSource,
+    seen_by: EventSource,
     what: &'a str,
     odd: bool,
     /// Whether a job file moved.
     moved: bool,
     /// The failing checks that name what this is about.
-    parts: Vec<&'a str>,
-    /// What parts from then on.
-    partings: Vec<DifferenceMark<'a>>,
+    failing_checks: Vec<&'a str>,
+    /// What differs from then on.
+    differences: Vec<DifferenceMark<'a>>,
 }
 
-/// A parting, with where to find it on the page.
+/// A difference, with where to find it on the page.
 #[derive(Debug, Clone, Serialize)]
 struct DifferenceMark<'a> {
-    parting: &'a FirstDifference,
+    difference: &'a FirstDifference,
     when: String,
     anchor: String,
     first: bool,
@@ -152,7 +154,7 @@ fn page(record: &RunRecord) -> HtmlPage<'_> {
     HtmlPage {
         started: &record.started,
         took: format!("{:.1} s", took_ms as f64 / 1e3),
-        exit: record.exit(),
+        exit: record.exit().code(),
         objection: record.objection(),
         counts: counts(record),
         failed: of(&[Outcome::Fail, Outcome::Broken]),
@@ -194,7 +196,7 @@ fn areas(record: &RunRecord) -> Vec<AreaView<'_>> {
 
 fn shown(case: &CaseReport, place: PageSection) -> CaseView<'_> {
     let bad: Vec<&CheckResult> = case.bad().collect();
-    let partings = marks(case, place);
+    let differences = marks(case, place);
     CaseView {
         case,
         outcome: case.outcome,
@@ -204,33 +206,33 @@ fn shown(case: &CaseReport, place: PageSection) -> CaseView<'_> {
         bad: bad.iter().map(|finding| self::bad(finding)).collect(),
         replay: escape_control(&case.replay),
         timelines: case
-            .accounts
+            .traces
             .iter()
             .enumerate()
-            .map(|(index, account)| {
+            .map(|(index, trace)| {
                 // They are about the run itself, not about those that it is compared with.
-                let marks = if index == 0 { &partings[..] } else { &[] };
-                timeline(account, &bad, marks)
+                let marks = if index == 0 { &differences[..] } else { &[] };
+                timeline(trace, &bad, marks)
             })
             .collect(),
-        partings,
+        differences,
     }
 }
 
 /// A case stands on the page twice where it failed; what is pointed at needs a name of its own each time.
 fn marks(case: &CaseReport, place: PageSection) -> Vec<DifferenceMark<'_>> {
     let part = match place {
-        PageSection::Failures => "parts",
-        PageSection::AllScenarios => "all-parts",
+        PageSection::Failures => "difference",
+        PageSection::AllScenarios => "all-difference",
     };
     let name: String = case.id.bytes().map(|byte| format!("{byte:02x}")).collect();
     let marks = case
-        .partings
+        .differences
         .iter()
         .enumerate()
-        .map(|(index, parting)| DifferenceMark {
-            parting,
-            when: parting.when(),
+        .map(|(index, difference)| DifferenceMark {
+            difference,
+            when: difference.when(),
             anchor: format!("{part}-{name}-{index}"),
             first: index == 0,
         });
@@ -248,46 +250,46 @@ fn bad(finding: &CheckResult) -> FindingView {
 }
 
 fn timeline<'a>(
-    account: &'a RunTrace,
+    trace: &'a RunTrace,
     bad: &[&'a CheckResult],
     marks: &[DifferenceMark<'a>],
 ) -> TimelineView<'a> {
-    let moments = &account.moments;
-    // The last row that stands by then; where rows were left out at the end, what parts there comes after them.
+    let events = &trace.events;
+    // The last row that stands by then; where rows were left out at the end, what differs there comes after them.
     let row_of = |mark: &DifferenceMark| {
-        let at_us = mark.parting.at_us?;
-        let after = moments.partition_point(|moment| moment.at_us <= at_us);
-        let within = after < moments.len() || account.moments_left_out == 0;
+        let at_us = mark.difference.at_us?;
+        let after = events.partition_point(|event| event.at_us <= at_us);
+        let within = after < events.len() || trace.events_left_out == 0;
         after.checked_sub(1).filter(|_| within)
     };
     let at = |row: Option<usize>| {
         let marks = marks.iter().filter(|mark| row_of(mark) == row);
         marks.cloned().collect::<Vec<_>>()
     };
-    let rows = moments.iter().enumerate().map(|(index, moment)| TimelineRow {
-        at: format!("{:.1}", moment.at_us as f64 / 1e3),
-        witness: moment.seen_by,
-        what: &moment.what,
-        odd: moment.odd,
-        moved: moment.moved.is_some(),
-        parts: bad
+    let rows = events.iter().enumerate().map(|(index, event)| TimelineRow {
+        at: format!("{:.1}", event.at_us as f64 / 1e3),
+        seen_by: event.seen_by,
+        what: &event.what,
+        odd: event.odd,
+        moved: event.moved.is_some(),
+        failing_checks: bad
             .iter()
-            .filter(|finding| names(finding, moment))
+            .filter(|finding| names(finding, event))
             .map(|finding| finding.check.as_str())
             .collect(),
-        partings: at(Some(index)),
+        differences: at(Some(index)),
     });
     TimelineView {
-        account,
+        trace,
         rows: rows.collect(),
         rest: at(None),
     }
 }
 
 /// Whether the check's words name the job or the operation that this moment is about.
-fn names(finding: &CheckResult, moment: &TimelineEvent) -> bool {
+fn names(finding: &CheckResult, event: &TimelineEvent) -> bool {
     let of_word = |character: char| character.is_alphanumeric() || "-_.".contains(character);
-    moment.about.iter().any(|subject| {
+    event.about.iter().any(|subject| {
         [&finding.expected, &finding.observed].iter().any(|text| {
             text.split(|character| !of_word(character))
                 .any(|word| word == subject)
@@ -297,29 +299,33 @@ fn names(finding: &CheckResult, moment: &TimelineEvent) -> bool {
 
 /// Each clause with what this run says of it, and what the suite has for it beyond this run.
 fn clauses(record: &RunRecord) -> Vec<ClauseRow> {
-    let (checks, mutants) = (coverage::checks(), coverage::mutants());
-    let rows = coverage::of(clause::all(), &[], &checks, &mutants);
-    let naming = |id: &String| {
+    let row = |clause: &Clause| {
         let cases = record.cases.iter();
-        let naming = cases.filter(|case| case.clauses.contains(id));
-        naming.map(|case| case.outcome).collect::<Vec<_>>()
+        let cases = cases.filter(|case| case.clauses.contains(&clause.id));
+        let outcomes: Vec<Outcome> = cases.map(|case| case.outcome).collect();
+        let count = |wanted: &[Outcome]| outcomes.iter().filter(|outcome| wanted.contains(outcome)).count();
+        let proof = proofs::of(&clause.id);
+        ClauseRow {
+            id: clause.id.clone(),
+            text: clause.text.clone(),
+            planned: clause.level == ClauseLevel::Planned,
+            passed: count(&[Outcome::Pass]),
+            failed: count(&[Outcome::Fail, Outcome::Broken]),
+            scenarios: outcomes.len(),
+            checks: standing_checks(&clause.id),
+            mutants: proof.mutants,
+            gaps: proof.gaps,
+        }
     };
-    let count = |id: &String, outcomes: &[Outcome]| {
-        let all = naming(id).into_iter();
-        all.filter(|outcome| outcomes.contains(outcome)).count()
-    };
-    let row = |row: coverage::CoverageRow| ClauseRow {
-        id: row.clause.id.clone(),
-        text: row.clause.text.clone(),
-        planned: row.clause.level == ClauseLevel::Planned,
-        passed: count(&row.clause.id, &[Outcome::Pass]),
-        failed: count(&row.clause.id, &[Outcome::Fail, Outcome::Broken]),
-        scenarios: naming(&row.clause.id).len(),
-        checks: row.checks.len(),
-        mutants: row.mutants.len(),
-        gaps: coverage_gaps::excuses_of(&row).collect(),
-    };
-    rows.into_iter().map(row).collect()
+    clause::all().iter().map(row).collect()
+}
+
+/// How many checks that are made whatever a scenario says rest on this clause.
+fn standing_checks(id: &str) -> usize {
+    let of_runners = registry::ALL.iter().map(|check| check.clauses);
+    let of_coordinators = coordinator::ALL.iter().map(|check| check.clauses);
+    let all = of_runners.chain(of_coordinators);
+    all.filter(|clauses| clauses.contains(&id)).count()
 }
 
 fn escaped(error: &minijinja::Error) -> String {

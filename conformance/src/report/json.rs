@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::event_stream::{CaseReport, RunEndReason};
+use super::event_stream::CaseReport;
 use super::run_record::RunRecord;
 
 /// The verdicts, their counts and the exit code that follows from them.
@@ -15,8 +15,8 @@ pub fn render(record: &RunRecord) -> String {
         "knownFailures": counts.known_failures,
         "notApplicable": counts.not_applicable,
         "notRun": counts.not_run,
-        "interrupted": record.end() == RunEndReason::Interrupted,
-        "exit": record.exit(),
+        "interrupted": record.end().signal().is_some(),
+        "exit": record.exit().code(),
         "objection": record.objection(),
         "tookMs": record.ended.as_ref().map(|ended| ended.took_ms),
         "shuffle": record.started.shuffle,
@@ -33,7 +33,7 @@ fn case(case: &CaseReport) -> Value {
         "outcome": case.outcome,
         "tookMs": case.took_ms,
         "findings": case.findings,
-        "story": case.story,
+        "failureReport": case.failure_report,
         "replay": case.replay,
     })
 }

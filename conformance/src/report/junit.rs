@@ -9,6 +9,7 @@ use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, Te
 use super::escape_control;
 use super::event_stream::CaseReport;
 use super::run_record::RunRecord;
+use crate::exit_codes::HarnessExit;
 use crate::outcome::Outcome;
 
 /// The suite of what is about the run and not about one case.
@@ -52,7 +53,7 @@ fn whole(record: &RunRecord) -> Option<TestSuite> {
     let blamed = counts.failed + counts.broken > 0;
     let objection = record.objection()?;
     let status = match (record.exit(), blamed) {
-        (0, _) => return None,
+        (HarnessExit::Holds, _) => return None,
         // What was found is counted where it was found; the objection is no failure beside it.
         (_, true) => {
             let mut status = TestCaseStatus::skipped();
@@ -99,7 +100,7 @@ fn non_success(case: &CaseReport, kind: NonSuccessKind) -> TestCaseStatus {
         .set_type(clean(&checks.join(" ")))
         .set_description(clean(&format!(
             "{}\nrun it alone:\n  {}\n",
-            case.story, case.replay
+            case.failure_report, case.replay
         )));
     status
 }
@@ -115,7 +116,7 @@ fn properties(record: &RunRecord) -> Vec<Property> {
     let mut all = vec![
         Property::new("runner", clean(&started.program.join(" "))),
         Property::new("harness", clean(&started.harness)),
-        Property::new("exit", record.exit().to_string()),
+        Property::new("exit", record.exit().code().to_string()),
     ];
     all.extend(
         started

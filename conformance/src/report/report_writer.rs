@@ -10,7 +10,7 @@ use super::event_stream::{RunEndReason, RunEnded, RunEvent, RunStarted};
 use super::run_record::RunRecord;
 use super::terminal::{self, TerminalReporter, VerdictLines};
 use super::{ColourChoice, github_actions, html, json, junit};
-use crate::outcome;
+use crate::exit_codes::HarnessExit;
 use crate::output_file::{OutputError, OutputFile};
 use crate::stdio;
 
@@ -134,7 +134,7 @@ impl ReportWriter {
             took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             exit: 0,
         };
-        ended.exit = self.record.exit_at(why);
+        ended.exit = self.record.exit_at(why).code();
         self.take(RunEvent::RunEnded(ended));
     }
 
@@ -144,7 +144,7 @@ impl ReportWriter {
     }
 
     /// Writes every report and returns the exit code. A report that could not be written is no success.
-    pub fn close(mut self) -> u8 {
+    pub fn close(mut self) -> HarnessExit {
         for PendingReport { file, render } in std::mem::take(&mut self.files) {
             let written = file.write(&render(&self.record));
             self.trouble.extend(written.err().map(|error| error.to_string()));
@@ -159,7 +159,7 @@ impl ReportWriter {
             stdio::say(trouble);
         }
         match self.record.exit() {
-            0 if !self.trouble.is_empty() => outcome::BROKEN,
+            HarnessExit::Holds if !self.trouble.is_empty() => HarnessExit::Inconclusive,
             exit => exit,
         }
     }

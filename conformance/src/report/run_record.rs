@@ -4,6 +4,7 @@
 use std::io::BufRead;
 
 use super::event_stream::{CaseReport, RunEndReason, RunEnded, RunEvent, RunStarted, VERSION};
+use crate::exit_codes::HarnessExit;
 use crate::outcome::{self, Outcome};
 
 /// A run as far as it was told.
@@ -116,17 +117,15 @@ impl RunRecord {
     }
 
     /// The exit code that follows.
-    pub fn exit(&self) -> u8 {
+    pub fn exit(&self) -> HarnessExit {
         self.exit_at(self.end())
     }
 
     /// The exit code of a run that ends in this way.
-    pub fn exit_at(&self, end: RunEndReason) -> u8 {
-        match end {
-            RunEndReason::Interrupted => outcome::INTERRUPTED,
-            RunEndReason::Complete | RunEndReason::FailFast => {
-                outcome::exit_of(self.cases.iter().map(|case| case.outcome))
-            }
+    pub fn exit_at(&self, end: RunEndReason) -> HarnessExit {
+        match end.signal() {
+            Some(signal) => HarnessExit::Ended(signal),
+            None => outcome::exit_of(self.cases.iter().map(|case| case.outcome)),
         }
     }
 
@@ -136,7 +135,7 @@ impl RunRecord {
         let ran = self.cases.len();
         let wanted = self.started.cases.len();
         match self.end() {
-            RunEndReason::Interrupted => Some(format!(
+            RunEndReason::Interrupted | RunEndReason::Terminated => Some(format!(
                 "interrupted: {ran} of {wanted} came to a verdict, the others are unknown"
             )),
             RunEndReason::FailFast if counts.not_run > 0 => Some(format!(
@@ -144,7 +143,7 @@ impl RunRecord {
                 counts.not_run
             )),
             RunEndReason::Complete | RunEndReason::FailFast
-                if self.exit() == outcome::BROKEN && counts.broken == 0 =>
+                if self.exit() == HarnessExit::Inconclusive && counts.broken == 0 =>
             {
                 Some(match wanted {
                     0 => "nothing was run: that is not green".into(),

@@ -1,5 +1,5 @@
-//! What was seen of a run in plain, bounded words that a stream can carry: its commands, the jobs' stages, the
-//! shadow log, and one line of time from all witnesses. Reports show it; nothing is judged by it.
+//! What was seen of a run, as bounded text that a stream can carry: its commands, the jobs' stages, the shadow log, and
+//! one timeline from every source. Reports show it; nothing is judged by it.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,14 +13,14 @@ use crate::supervise::ProcessExit;
 const STREAM_LINES: usize = 40;
 const LOG_LINES: usize = 60;
 const TREE_LINES: usize = 120;
-const MOMENTS: usize = 160;
+const EVENTS: usize = 160;
 const LINE: usize = 400;
 
 /// One run of a scenario: the run itself, or one that it is compared with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RunTrace {
-    /// What is told apart by it: `the run`, `the same run at AQ_FLEET=0`, `the same run with a fleet`.
+    /// What tells it from the others: `the run`, `the same run at AQ_FLEET=0`, `the same run with a fleet`.
     pub name: String,
     /// Its folder, where that was kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -31,9 +31,9 @@ pub struct RunTrace {
     /// The lines of the shadow log.
     pub log: Vec<String>,
     /// What happened, in order of time.
-    pub moments: Vec<TimelineEvent>,
+    pub events: Vec<TimelineEvent>,
     /// How many more there were.
-    pub moments_left_out: usize,
+    pub events_left_out: usize,
     /// Why its stage folders could not be watched, or not all the time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unwatched: Option<String>,
@@ -56,11 +56,11 @@ pub struct CommandTrace {
     pub lines_left_out: usize,
 }
 
-/// Something that happened, in the words of who saw it.
+/// Something that happened, as its source describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TimelineEvent {
-    /// Microseconds since the first moment.
+    /// Microseconds since the first event.
     pub at_us: u64,
     pub seen_by: EventSource,
     pub what: String,
@@ -90,7 +90,7 @@ pub struct StageMove {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum EventSource {
-    /// The runner's doings: its commands, the stand-ins that it started, the files that it moved, its log.
+    /// What the runner did: its commands, the fake engines that it started, the files that it moved, its log.
     Runner,
     /// The fake coordinator.
     Coordinator,
@@ -98,7 +98,7 @@ pub enum EventSource {
     Script,
 }
 
-/// The accounts of all runs of a scenario.
+/// The traces of all runs of a scenario.
 pub fn of(evidence: &Evidence, profile: &Profile) -> Vec<RunTrace> {
     let others = [
         ("the same run at AQ_FLEET=0", &evidence.offline),
@@ -109,15 +109,15 @@ pub fn of(evidence: &Evidence, profile: &Profile) -> Vec<RunTrace> {
         .filter_map(|(name, seen)| Some((name, seen.as_ref()?)));
     std::iter::once(("the run", &evidence.run))
         .chain(others)
-        .map(|(name, seen)| account(name, seen, profile))
+        .map(|(name, seen)| trace_of(name, seen, profile))
         .collect()
 }
 
-fn account(name: &str, seen: &RunEvidence, profile: &Profile) -> RunTrace {
-    let moments = timeline_events::of(seen, profile);
-    let first = moments.first().map(|raw| raw.at);
-    let left_out = moments.len().saturating_sub(MOMENTS);
-    let shown = moments.into_iter().take(MOMENTS);
+fn trace_of(name: &str, seen: &RunEvidence, profile: &Profile) -> RunTrace {
+    let events = timeline_events::of(seen, profile);
+    let first = events.first().map(|raw| raw.at);
+    let left_out = events.len().saturating_sub(EVENTS);
+    let shown = events.into_iter().take(EVENTS);
     let shown = shown.map(|raw| raw.since(first));
     RunTrace {
         name: name.to_owned(),
@@ -131,8 +131,8 @@ fn account(name: &str, seen: &RunEvidence, profile: &Profile) -> RunTrace {
             .take(LOG_LINES)
             .map(|told| line(&told.text))
             .collect(),
-        moments: shown.collect(),
-        moments_left_out: left_out,
+        events: shown.collect(),
+        events_left_out: left_out,
         unwatched: seen.watched.trouble.clone(),
     }
 }

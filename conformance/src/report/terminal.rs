@@ -80,7 +80,7 @@ pub fn summary(record: &RunRecord, colour: ColourChoice) -> String {
             text,
             "{}\n{}",
             colour.paint("1;31", &heading),
-            escape_control(&case.story)
+            escape_control(&case.failure_report)
         );
         if !case.replay.is_empty() {
             let kept = match case.replay.contains(" --keep") {

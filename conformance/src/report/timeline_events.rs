@@ -1,4 +1,4 @@
-//! What happened in a run, moment by moment: what the runner did, by its commands, the stand-ins that it started and
+//! What happened in a run, event by event: what the runner did, by its commands, the fake engines that it started and
 //! its queue folder; what the fake saw; what the scenario's script did.
 
 use std::time::Instant;
@@ -11,7 +11,7 @@ use crate::profile::Profile;
 use crate::scenario::step::EventKind;
 use crate::supervise::ProcessExit;
 
-/// A moment with its time on this process's clock.
+/// An event with its time on this process's clock.
 pub(super) struct TimedEvent {
     pub(super) at: Instant,
     seen_by: EventSource,
@@ -43,7 +43,7 @@ impl TimedEvent {
         self
     }
 
-    /// The moment as the stream has it: counted from `first`.
+    /// The event as the stream has it: counted from `first`.
     pub(super) fn since(self, first: Option<Instant>) -> TimelineEvent {
         TimelineEvent {
             at_us: micros(first, self.at),
@@ -62,7 +62,7 @@ pub(super) fn micros(first: Option<Instant>, at: Instant) -> u64 {
     u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// All of a run's moments, in order of time.
+/// All events of a run, in order of time.
 pub(super) fn of(seen: &RunEvidence, profile: &Profile) -> Vec<TimedEvent> {
     let mut found = Vec::new();
     commands(seen, profile, &mut found);

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 use tempfile::TempDir;
 
-use crate::fake_engine::{SHIP, VERIFY};
+use crate::fake_engine::{COMMAND, SHIP, VERIFY};
 use crate::scenario::{Job, JobPlacement, QueueAtStart, Scenario};
 
 /// The stages of the contract, each a folder of the queue.
@@ -212,7 +212,7 @@ impl Sandbox {
         {
             let path = self.root.join("bin").join(tool);
             let script = format!(
-                "#!/bin/sh\nexec '{}' stand-in '{}' {tool} \"$@\"\n",
+                "#!/bin/sh\nexec '{}' {COMMAND} '{}' {tool} \"$@\"\n",
                 harness.display(),
                 self.socket().display()
             );

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use crate::fake_engine::server::EngineRun;
+use crate::fake_engine::engine_run::EngineRun;
 
 /// More of a file than this is not searched.
 const FILE_LIMIT: u64 = 16 << 20;

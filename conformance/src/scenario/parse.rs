@@ -147,7 +147,7 @@ fn in_steps(scenario: &Scenario) -> Option<(String, String)> {
         .filter_map(|does| does.until.as_deref())
         .collect();
     for step in &scenario.steps {
-        if step.once.moments().is_none() {
+        if step.once.events().is_none() {
             let kinds = "operation, answered, run, term, ended, verify, ship, ship_term, ship_ended, lapsed, command_ended, all";
             let message =
                 format!("`once` names exactly one of: {kinds} (events as in `order`, without `count`)");
@@ -213,15 +213,15 @@ fn in_expectations(scenario: &Scenario) -> Option<(String, String)> {
         let message = "`step` is the number of a step that begins a `command`; 1 is the first".to_owned();
         return Some((format!("\"{}\"", output.contains), message));
     }
-    if let Some(moment) = expect
+    if let Some(event) = expect
         .order
         .iter()
-        .find(|moment| ScenarioEvent::parse(moment).is_none())
+        .find(|event| ScenarioEvent::parse(event).is_none())
     {
         let kinds = EventKind::ALL.map(|(name, _)| name).join(", ");
         let message =
-            format!("`{moment}` is no event; write `KIND NAME` or `KIND NAME#2`, KIND one of {kinds}");
-        return Some((format!("\"{moment}\""), message));
+            format!("`{event}` is no event; write `KIND NAME` or `KIND NAME#2`, KIND one of {kinds}");
+        return Some((format!("\"{event}\""), message));
     }
     None
 }
@@ -245,7 +245,7 @@ mod tests {
 
     #[test]
     fn a_moment_names_kind_subject_and_ordinal() {
-        let moment = |kind, subject: &str, ordinal| {
+        let event = |kind, subject: &str, ordinal| {
             Some(ScenarioEvent {
                 kind,
                 subject: subject.into(),
@@ -254,11 +254,11 @@ mod tests {
         };
         assert_eq!(
             ScenarioEvent::parse("ship alpha"),
-            moment(EventKind::Ship, "alpha", 1)
+            event(EventKind::Ship, "alpha", 1)
         );
         assert_eq!(
             ScenarioEvent::parse("answered shadow.claim#2"),
-            moment(EventKind::Answered, "shadow.claim", 2)
+            event(EventKind::Answered, "shadow.claim", 2)
         );
         for text in [
             "ship",

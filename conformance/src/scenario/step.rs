@@ -168,7 +168,7 @@ impl ScenarioEvent {
 
 impl StepTrigger {
     /// What has to have been seen, or `None` where that is not exactly one of the kinds, or written wrongly.
-    pub fn moments(&self) -> Option<Vec<ScenarioEvent>> {
+    pub fn events(&self) -> Option<Vec<ScenarioEvent>> {
         let named = [
             (EventKind::Arrived, &self.operation),
             (EventKind::Answered, &self.answered),
@@ -190,7 +190,7 @@ impl StepTrigger {
             })
         });
         match (given.next(), given.next(), &self.all) {
-            (Some(moment), None, None) => Some(vec![moment]),
+            (Some(event), None, None) => Some(vec![event]),
             (None, None, Some(all)) if self.count.is_none() && !all.is_empty() => {
                 all.iter().map(|text| ScenarioEvent::parse(text)).collect()
             }

@@ -14,6 +14,9 @@ use std::time::Instant;
 use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 
+/// The hidden command that the supervisor is.
+pub const COMMAND: &str = "supervise";
+
 /// A command, where it runs and where its output goes.
 #[derive(Debug)]
 pub struct CommandSpec<'a> {
@@ -125,7 +128,7 @@ pub fn start(order: &CommandSpec) -> Result<SupervisedCommand, SuperviseError> {
     };
     let report = order.output.with_extension("report");
     let (reader, writer) = std::io::pipe().map_err(failed)?;
-    let mut arguments: Vec<String> = vec!["supervise".into(), report.to_string_lossy().into_owned()];
+    let mut arguments: Vec<String> = vec![COMMAND.into(), report.to_string_lossy().into_owned()];
     arguments.extend(order.program.iter().cloned());
     let handle = duct::cmd(order.harness, &arguments)
         .full_env(order.environment)

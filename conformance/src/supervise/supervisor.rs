@@ -5,7 +5,6 @@ use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -15,6 +14,7 @@ use rustix::process::{
 };
 
 use super::{ProcessExit, SupervisorReport, process_tree, signal_of, spawn};
+use crate::exit_codes::HarnessExit;
 use crate::stdio;
 
 /// What a command may still end by itself after its own end, before that counts as left behind.
@@ -23,11 +23,11 @@ const GRACE: Duration = Duration::from_millis(300);
 const GRACE_AFTER_KILL: Duration = Duration::from_secs(15);
 
 /// The hidden subcommand: `supervise REPORT PROGRAM ARGUMENT...`, with its orders on standard input.
-pub fn main(arguments: &[String]) -> ExitCode {
+pub fn main(arguments: &[String]) -> HarnessExit {
     crate::signal_dispositions::reset_inherited_signals();
     let [report, program, rest @ ..] = arguments else {
         stdio::say("write `supervise REPORT PROGRAM ARGUMENT...`");
-        return ExitCode::from(64);
+        return HarnessExit::WrongUsage;
     };
     let ended = match supervise(program, rest) {
         Ok(ended) => ended,
@@ -40,10 +40,10 @@ pub fn main(arguments: &[String]) -> ExitCode {
         }
     };
     match write_report(Path::new(report), &ended) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => HarnessExit::Holds,
         Err(error) => {
             stdio::say(format_args!("{report} can't be written: {error}"));
-            ExitCode::FAILURE
+            HarnessExit::Inconclusive
         }
     }
 }

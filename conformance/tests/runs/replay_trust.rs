@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::{FAIL, PASS, TestBench, texts};
+use crate::test_bench::{FAIL, PASS, TestBench, texts};
 
 /// What the runner under test leaves, and what a stranger's leaves.
 const RAN: &str = "touch \"$(dirname \"$0\")/ran\"; exit 0";
@@ -138,7 +138,7 @@ fn a_runner_named_by_the_environment_goes_before_the_streams_profile() {
     bench.forge(json!({ "profile": theirs }));
     fs::write(bench.path("aq"), format!("#!/bin/sh\n{RAN}\n")).expect("a script");
     fs::set_permissions(bench.path("aq"), fs::Permissions::from_mode(0o755)).expect("a program");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_conformance"));
+    let mut command = Command::new(crate::HARNESS);
     command.args(["replay", "e.ndjson", "--scenarios", "scenarios"]);
     bench.at_home(&mut command);
     command.env("AQ_BIN", bench.path("aq"));

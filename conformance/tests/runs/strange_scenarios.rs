@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{PASS, TestBench};
+use crate::test_bench::{PASS, TestBench};
 
 /// What a runner has to do before it starts an engine.
 const UNSET: &str = "unset AQ_FLEET_TOKEN AQ_FLEET_URL AQ_FLEET_TIMEOUT AQ_FLEET_DRAIN\n";

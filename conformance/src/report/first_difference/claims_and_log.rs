@@ -1,5 +1,5 @@
 //! The shadow claims of a run beside the lines of its log. The lane asks one thing after the other, so both have
-//! one order; where they part is read without looking at what the scenario expects.
+//! one order; where they differ is read without looking at what the scenario expects.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -46,7 +46,7 @@ enum ClaimLineKind {
     NoDryRun,
 }
 
-/// Where claims and lines part first, one parting of each kind.
+/// Where claims and lines differ first, one difference of each kind.
 pub(super) fn of(seen: &RunEvidence) -> Vec<TimedDifference> {
     let (claims, lines) = (claims(seen), lines(seen));
     let killed = seen

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{DifferenceKind, TimedDifference, earliest};
 use crate::evidence::RunEvidence;
-use crate::fake_engine::server::EngineRun;
+use crate::fake_engine::engine_run::EngineRun;
 use crate::fake_engine::{SHIP, VERIFY};
 use crate::scenario::Scenario;
 

@@ -1,0 +1,134 @@
+//! The jobs of a case, made from its seed: locks, retries, verify, review, ship, and engines that are hard to end.
+
+use stub_coordinator::NewJob;
+
+use super::kill_plan::SweepCaseKind;
+use crate::seeded_rng::SeededRng;
+
+/// What a job leaves running besides its command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LeftoverKind {
+    Nothing,
+    Setsid,
+    DoubleFork,
+}
+
+impl LeftoverKind {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            LeftoverKind::Nothing => "nothing",
+            LeftoverKind::Setsid => "setsid",
+            LeftoverKind::DoubleFork => "double_fork",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SweepJob {
+    pub(super) id: String,
+    /// The job file.
+    pub(super) text: String,
+    pub(super) lock: Option<&'static str>,
+    pub(super) retries: u32,
+    pub(super) verifies: bool,
+    pub(super) ships: bool,
+    /// So many of its first attempts end with exit 1.
+    pub(super) fails: u64,
+    /// In so many of its first attempts `verify` ends with exit 1.
+    pub(super) verify_fails: u64,
+    pub(super) takes_ms: u64,
+    pub(super) leaves: LeftoverKind,
+    /// Ignores SIGTERM.
+    pub(super) ignores_sigterm: bool,
+}
+
+impl SweepJob {
+    /// As the coordinator has it.
+    pub(super) fn routed(&self) -> NewJob {
+        NewJob {
+            lock: self.lock.map(str::to_owned),
+            retries: self.retries,
+            verify: self.verifies.then(|| "verify-it".to_owned()),
+            ship: self.ships.then(|| "ship-it".to_owned()),
+            body: format!("The work of {}.\n", self.id),
+            ..NewJob::named(&self.id, "devin")
+        }
+    }
+}
+
+/// The jobs of this seed, and with how many workers they are run.
+pub(super) fn of(seed: u64) -> (Vec<SweepJob>, u64) {
+    let mut dice = SeededRng::new(seed);
+    let count = 2 + dice.below(4);
+    // A routed job in review waits for a person while its runner lives, and none of these does for long.
+    let may_review = SweepCaseKind::of(seed) != SweepCaseKind::Routed;
+    let jobs = (0..count)
+        .map(|number| job(&mut dice, number, may_review))
+        .collect();
+    (jobs, 1 + dice.below(3))
+}
+
+fn job(dice: &mut SeededRng, number: u64, may_review: bool) -> SweepJob {
+    let id = format!("job-{number}");
+    let lock = match dice.below(3) {
+        0 => None,
+        1 => Some("left"),
+        _ => Some("right"),
+    };
+    let (verifies, reviews, ships) = (dice.one_in(3), dice.one_in(4), dice.one_in(2));
+    let retries = u32::try_from(dice.below(4)).unwrap_or(0);
+    let mut keys = vec!["engine: devin".to_owned(), format!("retries: {retries}")];
+    keys.extend(lock.map(|lock| format!("lock: {lock}")));
+    if verifies {
+        keys.push("verify: verify-it".to_owned());
+    }
+    if reviews && may_review {
+        keys.push("review: true".to_owned());
+    }
+    if ships {
+        keys.push("ship: ship-it".to_owned());
+    }
+    let text = format!("---\n{}\n---\nThe work of {id}.\n", keys.join("\n"));
+    SweepJob {
+        id,
+        text,
+        lock,
+        retries,
+        verifies,
+        ships,
+        fails: if dice.one_in(3) { dice.below(3) } else { 0 },
+        verify_fails: if dice.one_in(3) { dice.below(4) } else { 0 },
+        takes_ms: dice.below(30),
+        leaves: match dice.below(4) {
+            0 => LeftoverKind::Setsid,
+            1 => LeftoverKind::DoubleFork,
+            _ => LeftoverKind::Nothing,
+        },
+        ignores_sigterm: dice.one_in(4),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_always_makes_the_same_jobs_and_many_seeds_make_all_kinds() {
+        assert_eq!(of(7), of(7));
+        let all: Vec<SweepJob> = (0..100).flat_map(|seed| of(seed).0).collect();
+        assert!(
+            all.iter()
+                .any(|job| job.ships && job.leaves == LeftoverKind::DoubleFork)
+        );
+        assert!(
+            all.iter()
+                .any(|job| job.ignores_sigterm && job.lock == Some("left"))
+        );
+        assert!(all.iter().any(|job| job.text.contains("verify") && job.fails > 0));
+        assert!(
+            all.iter()
+                .any(|job| job.text.contains("verify") && job.verify_fails > 1)
+        );
+        assert!(all.iter().any(|job| job.text.contains("review")));
+    }
+}

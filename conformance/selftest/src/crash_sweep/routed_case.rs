@@ -1,0 +1,113 @@
+//! A case about work from a coordinator: its runner is killed and started again, under leases that still live and under
+//! leases that ended meanwhile, until the coordinator knows the end of every job.
+
+use std::fs;
+use std::time::Duration;
+
+use super::crash_case::{CrashCase, IDLE_COMMANDS_MAX};
+use super::fixture::LEASE_MS;
+use super::kill_plan::ROUTED;
+use super::worker;
+use super::worker_log::WorkerLog;
+
+/// The stages that the coordinator calls final.
+const FINAL: [&str; 3] = ["shipped", "failed", "quarantined"];
+
+impl CrashCase<'_> {
+    pub(super) fn run_routed_case(&mut self) -> std::io::Result<()> {
+        let words = self.run_words();
+        for round in 0..IDLE_COMMANDS_MAX as u64 {
+            if self.has_failed() || self.is_all_reported() {
+                return self.check_routed_endings();
+            }
+            let traced = self.command(ROUTED, &words)?;
+            self.look_after_run(&traced);
+            if !traced.is_hit && traced.code != Some(0) {
+                self.wrong(format!("`run` ended with {:?}", traced.code));
+            }
+            // A drain that ended while something was left waits for the end of a lease that a dead runner had.
+            let is_next_at_once = traced.is_hit && (self.ground.seed / 4 + round).is_multiple_of(2);
+            if !is_next_at_once {
+                traced.wait_for_supervisors();
+                self.expire_leases()?;
+            }
+        }
+        self.wrong("`run` never came to its end".to_owned());
+        Ok(())
+    }
+
+    fn expire_leases(&mut self) -> std::io::Result<()> {
+        let Some(stub) = &self.ground.coordinator else {
+            return Ok(());
+        };
+        worker::note_end_of_leases(&self.ground.root)?;
+        let due = stub
+            .advance(Duration::from_millis(LEASE_MS + 1_000))
+            .map_err(std::io::Error::other)?;
+        if !due.is_empty() {
+            self.case_result
+                .failure_report
+                .push("the leases that lived have ended".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Whether the coordinator has the end of every job, and nothing is owed to it.
+    fn is_all_reported(&self) -> bool {
+        let jobs = self.ground.coordinator.as_ref().map(|stub| stub.jobs());
+        let is_final = jobs
+            .unwrap_or_default()
+            .iter()
+            .all(|job| FINAL.contains(&job.stage.as_str()));
+        is_final && self.outbox_entries().is_empty()
+    }
+
+    fn outbox_entries(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.ground.root.join("queue/.state/outbox"));
+        let names = entries.into_iter().flatten().flatten();
+        let names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        names.filter(|name| name.ends_with(".json")).collect()
+    }
+
+    fn check_routed_endings(&mut self) -> std::io::Result<()> {
+        let Some(stub) = &self.ground.coordinator else {
+            return Ok(());
+        };
+        let jobs = stub.jobs();
+        let mut wrong = Vec::new();
+        for stage in ["inbox", "building", "testing", "review"] {
+            let left = self.judge.names(stage).into_iter();
+            wrong.extend(left.map(|name| format!("{name} is left in {stage}")));
+        }
+        let log = WorkerLog::read(&self.ground.root);
+        let was_killed = !self.case_result.kills.is_empty();
+        for job in &self.ground.jobs {
+            let there = jobs.iter().find(|state| state.id == job.id);
+            let (stage, here) = (
+                there.map(|state| state.stage.as_str()),
+                self.judge.stage_of(&job.id),
+            );
+            let is_right = match (stage, here) {
+                (Some("shipped"), Some("shipped")) => {
+                    log.has_ended_well(&job.id, "engine")
+                        && (!job.ships || log.has_ended_well(&job.id, "ship"))
+                }
+                (Some("failed"), Some("failed")) => job.fails > 0 || job.verify_fails > 0,
+                // Its lease was given back, or its `ship` cut off.
+                (Some("quarantined"), Some("quarantine")) => was_killed,
+                _ => false,
+            };
+            if !is_right {
+                wrong.push(format!(
+                    "{} ended in {stage:?} there and in {here:?} here",
+                    job.id
+                ));
+            }
+            if log.has_ended_well(&job.id, "ship") && stage == Some("failed") {
+                wrong.push(format!("{} was published and is reported as failed", job.id));
+            }
+        }
+        self.record_failures(wrong);
+        Ok(())
+    }
+}

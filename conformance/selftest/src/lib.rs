@@ -1,0 +1,14 @@
+//! The self-test of the harness: that its checks reject runners with one deliberate fault (`mutants`), that a runner
+//! survives a kill at any step (`crash_sweep`) and any coordinator (`property`), that every clause has a check that can
+//! fail (`coverage`), and that outcomes depend on neither order nor load (`steadiness`).
+
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
+pub mod clause_pins;
+pub mod coverage;
+pub mod crash_sweep;
+pub mod hidden_commands;
+pub mod mutants;
+pub mod property;
+mod seeded_rng;
+pub mod steadiness;

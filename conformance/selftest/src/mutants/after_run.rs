@@ -1,0 +1,233 @@
+//! What a mutant does when the real runner has ended: to the queue, to the shadow log, to the exit code.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use super::trust_faults;
+use super::{MutantKind, fired, fired_file, queue, variable};
+use conformance::stdio;
+
+/// Does to what the runner left what this mutant does; the exit code is the mutant's.
+pub(super) fn after(kind: MutantKind, code: i32) -> std::io::Result<i32> {
+    let log = queue().join(".state/fleet-shadow.log");
+    match kind {
+        MutantKind::AgreesAlways => {
+            let text = fs::read_to_string(&log).unwrap_or_default();
+            let agreeing: Vec<String> = text.lines().map(agree).collect();
+            if !agreeing.is_empty() {
+                fs::write(&log, agreeing.join("\n") + "\n")?;
+                fired(kind)?;
+            }
+        }
+        MutantKind::LogsAlways | MutantKind::QuarantinesAtWill | MutantKind::TouchesItsFiles => meddle(kind)?,
+        MutantKind::NeedsItsLog if !log.is_file() => return fired(kind).map(|()| 1),
+        MutantKind::HidesSkips
+        | MutantKind::HidesEvents
+        | MutantKind::HidesErrors
+        | MutantKind::LogsTwice
+        | MutantKind::TearsItsLog
+        | MutantKind::ForgetsADecision => {
+            let text = fs::read_to_string(&log).unwrap_or_default();
+            if !text.is_empty() {
+                fs::write(&log, edited(kind, &text))?;
+                fired(kind)?;
+            }
+        }
+        MutantKind::KeepsACopy
+        | MutantKind::ShipsAfterALoss
+        | MutantKind::MovesAFailure
+        | MutantKind::RunsWhatItBecame => misplace(kind)?,
+        MutantKind::ActsOnDiverge => {
+            for line in objects(&log).iter().filter(|line| line["verdict"] == "DIVERGE") {
+                run_named(line["coordJob"].as_str().unwrap_or_default())?;
+                fired(kind)?;
+            }
+        }
+        MutantKind::FailsOnShadowErrors
+            if objects(&log).iter().any(|line| line["event"] == "shadow-error") =>
+        {
+            fired(kind)?;
+            return Ok(1);
+        }
+        MutantKind::FollowsTheSettings => trust_faults::call_new_address()?,
+        MutantKind::FollowsLinks => trust_faults::write_through_links(&queue().join(".state"))?,
+        MutantKind::MovesThroughLinks => trust_faults::move_through_links()?,
+        MutantKind::LeaksTheToken => leak_the_token()?,
+        MutantKind::NeverEnds => {
+            fired(kind)?;
+            loop {
+                std::thread::park();
+            }
+        }
+        MutantKind::IsDeafToItsEngines | MutantKind::DropsRoutedWork | MutantKind::TakesHalfFiles
+            if fired_file().exists() =>
+        {
+            fired(kind)?;
+        }
+        MutantKind::LeavesAProcess => {
+            Command::new("setsid")
+                .args(["sleep", "60"])
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .spawn()?;
+            fired(kind)?;
+        }
+        _ => {}
+    }
+    Ok(code)
+}
+
+/// Faults done to the files of jobs that are over.
+fn misplace(kind: MutantKind) -> std::io::Result<()> {
+    match kind {
+        MutantKind::KeepsACopy => {
+            for entry in fs::read_dir(queue().join("shipped"))?.flatten() {
+                fs::copy(entry.path(), queue().join("failed").join(entry.file_name()))?;
+                fired(kind)?;
+            }
+        }
+        MutantKind::ShipsAfterALoss => {
+            for entry in fs::read_dir(queue().join("quarantine"))?.flatten() {
+                let id = entry.path().with_extension("");
+                Command::new(conformance::fake_engine::SHIP)
+                    .args(id.file_name())
+                    .stdin(Stdio::null())
+                    .status()?;
+                fired(kind)?;
+            }
+        }
+        MutantKind::RunsWhatItBecame => {
+            for entry in fs::read_dir(queue().join("quarantine"))?.flatten() {
+                let text = fs::read_to_string(entry.path()).unwrap_or_default();
+                if text.contains("engine: claude") {
+                    let mut engine = Command::new("claude");
+                    engine.arg("-p").stdin(File::open(entry.path())?);
+                    engine.env(
+                        "AQ_JOB_ID",
+                        entry.path().with_extension("").file_name().unwrap_or_default(),
+                    );
+                    engine.status()?;
+                    fired(kind)?;
+                }
+            }
+        }
+        MutantKind::MovesAFailure => {
+            for entry in fs::read_dir(queue().join("failed"))?.flatten() {
+                fs::rename(entry.path(), queue().join("shipped").join(entry.file_name()))?;
+                fired(kind)?;
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn leak_the_token() -> std::io::Result<()> {
+    let text = format!("token={}\n", variable("AQ_FLEET_TOKEN"));
+    fs::write(queue().join(".state/debug.txt"), text)?;
+    fired(MutantKind::LeaksTheToken)
+}
+
+/// Faults done to the queue when all work is over.
+fn meddle(kind: MutantKind) -> std::io::Result<()> {
+    if kind == MutantKind::LogsAlways {
+        let line = r#"{"ts":"2026-05-01T10:00:00.000Z","event":"comparison","decision":"x","localJob":"a","coordJob":"a","verdict":"AGREE"}"#;
+        fs::create_dir_all(queue().join(".state"))?;
+        fs::write(queue().join(".state/fleet-shadow.log"), format!("{line}\n"))?;
+        return fired(kind);
+    }
+    for entry in fs::read_dir(queue().join("shipped"))?.flatten() {
+        match kind {
+            MutantKind::QuarantinesAtWill => {
+                fs::rename(entry.path(), queue().join("quarantine").join(entry.file_name()))?;
+            }
+            _ if variable("AQ_FLEET") == "1" => {
+                let text = fs::read_to_string(entry.path())?;
+                fs::write(entry.path(), format!("{text}\n"))?;
+            }
+            _ => {}
+        }
+        fired(kind)?;
+    }
+    Ok(())
+}
+
+/// Prints the runner's report with one AGREE more.
+pub(super) fn miscounted(command: &mut Command) -> std::io::Result<i32> {
+    let output = command.stderr(Stdio::inherit()).output()?;
+    let mut report: Value = serde_json::from_slice(&output.stdout)?;
+    let agreed = report["verdicts"]["AGREE"].as_u64().unwrap_or(0);
+    report["verdicts"]["AGREE"] = (agreed + 1).into();
+    stdio::write_stdout(&format!("{report}\n"));
+    Ok(output.status.code().unwrap_or(70))
+}
+
+/// The shadow log with what this mutant makes of it.
+pub(super) fn edited(kind: MutantKind, text: &str) -> String {
+    let lines = text.lines().flat_map(|line| match kind {
+        MutantKind::HidesErrors if line.contains("\"shadow-error\"") => Vec::new(),
+        MutantKind::HidesSkips if line.contains("\"event\":\"skipped\"") => Vec::new(),
+        MutantKind::HidesEvents if line.contains("\"decision\":null") => Vec::new(),
+        MutantKind::LogsTwice => vec![line, line],
+        _ => vec![line],
+    });
+    let whole = lines.map(|line| format!("{line}\n")).collect::<String>();
+    match kind {
+        MutantKind::TearsItsLog => whole[..whole.len().saturating_sub(20)].to_owned(),
+        MutantKind::ForgetsADecision => {
+            let last = whole.trim_end().rfind('\n').map_or(0, |newline| newline + 1);
+            whole[..last].to_owned()
+        }
+        MutantKind::JudgesThePast => {
+            let disagreeing = |line: &&str| !line.contains("\"AGREE\"");
+            let last = text.lines().rev().take_while(disagreeing).count();
+            let kept = whole.split_inclusive('\n').take(text.lines().count() - last);
+            kept.collect()
+        }
+        MutantKind::StretchesItsSpan => whole.replacen("\"2026-05-", "\"2026-04-", text.lines().count() / 2),
+        _ => whole,
+    }
+}
+
+fn objects(log: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    text.lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect()
+}
+
+/// The line with whatever verdict it has turned into AGREE.
+fn agree(line: &str) -> String {
+    let Ok(mut object) = serde_json::from_str::<Value>(line) else {
+        return line.to_owned();
+    };
+    if object["verdict"].is_string() {
+        object["verdict"] = "AGREE".into();
+        object["coordJob"] = object["localJob"].clone();
+    }
+    object.to_string()
+}
+
+/// Starts an engine on the job that the coordinator named, wherever its file lies.
+fn run_named(id: &str) -> std::io::Result<()> {
+    let lies_in = |stage: &str| queue().join(stage).join(format!("{id}.md")).is_file();
+    let Some(stage) = conformance::sandbox::STAGES
+        .into_iter()
+        .find(|stage| lies_in(stage))
+    else {
+        return Ok(());
+    };
+    let file = queue().join(stage).join(format!("{id}.md"));
+    let mut command = Command::new("devin");
+    command
+        .args(["-p", "--prompt-file"])
+        .arg(file)
+        .stdin(Stdio::null());
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AQ_FLEET")) {
+        command.env_remove(name);
+    }
+    command.status().map(drop)
+}

@@ -1,0 +1,80 @@
+//! What a mutant needs beside a runner that has taken its place: the process that keeps the proxy. The runner itself
+//! has the mutant's process id, so that a scenario's signals reach it.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, getppid, pidfd_open};
+
+use super::proxy_faults::{ProxyFault, ProxyFaultInjector};
+use super::{COMMAND, Mutant, fault_proxy};
+use conformance::exit_codes::HarnessExit;
+use conformance::stdio;
+
+/// Where the proxy beside this process listens, and the port of its gate.
+pub(super) struct ProxyProcess {
+    pub(super) url: String,
+    pub(super) gate: u16,
+}
+
+/// Starts the proxy of `mutants` in a process that lives as long as this one, whatever this one becomes.
+pub(super) fn start(mutant: Mutant, upstream: &str) -> std::io::Result<ProxyProcess> {
+    let mut child = Command::new(std::env::current_exe()?)
+        .args([COMMAND, "--beside", mutant.name, upstream])
+        .arg(std::process::id().to_string())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut line = String::new();
+    if let Some(told) = child.stdout.take() {
+        BufReader::new(told).read_line(&mut line)?;
+    }
+    let said = line.trim().split_once(' ');
+    let said = said.and_then(|(url, gate)| Some((url.to_owned(), gate.parse().ok()?)));
+    let (url, gate) = said.ok_or_else(|| std::io::Error::other("its proxy did not start"))?;
+    Ok(ProxyProcess { url, gate })
+}
+
+/// Becomes the command; returns only if it can't.
+pub(super) fn exec_runner(command: &mut Command) -> std::io::Error {
+    command.exec()
+}
+
+/// `mutant --beside NAME UPSTREAM PID`: keeps the proxy until its parent, the process of this id, is gone.
+pub(super) fn main(arguments: &[String]) -> HarnessExit {
+    let kept = match arguments {
+        [name, upstream, parent] => keep(name, upstream, parent),
+        _ => Err(std::io::Error::other("write `mutant --beside NAME UPSTREAM PID`")),
+    };
+    match kept {
+        Ok(()) => HarnessExit::Holds,
+        Err(error) => {
+            stdio::say(format_args!("mutant: {error}"));
+            HarnessExit::Inconclusive
+        }
+    }
+}
+
+fn keep(name: &str, upstream: &str, parent: &str) -> std::io::Result<()> {
+    let unknown = || std::io::Error::other(format!("there is no `{name}` with a proxy beside {parent}"));
+    let mutant = Mutant::named(name).ok_or_else(unknown)?;
+    let tamper = ProxyFault::of(mutant.kind).ok_or_else(unknown)?;
+    let parent = parent.parse().ok().and_then(Pid::from_raw).ok_or_else(unknown)?;
+    let watched = pidfd_open(parent, PidfdFlags::empty())?;
+    if getppid() != Some(parent) {
+        return Ok(());
+    }
+    let proxy = fault_proxy::start(upstream, ProxyFaultInjector::new(mutant.kind, tamper))?;
+    let mut output = std::io::stdout();
+    writeln!(output, "{} {}", proxy.url, proxy.gate)?;
+    output.flush()?;
+    loop {
+        let mut ended = [PollFd::new(&watched, PollFlags::IN)];
+        match poll(&mut ended, None::<&Timespec>) {
+            Err(rustix::io::Errno::INTR) => {}
+            other => return other.map(drop).map_err(Into::into),
+        }
+    }
+}

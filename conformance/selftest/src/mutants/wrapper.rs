@@ -1,0 +1,335 @@
+//! What each mutant does before and around the real runner. Where nothing is left to be done afterwards the runner
+//! takes the mutant's place, so that signals reach it.
+
+use std::fs;
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::after_run::{after, edited, miscounted};
+use super::consent_faults;
+use super::engine_shim::{drop_token, go_on_after_failures, shim, without};
+use super::proxy_faults::ProxyFault;
+use super::proxy_process;
+use super::trust_faults;
+use super::{COMMAND, Mutant, MutantKind, fired, queue, variable};
+use conformance::fake_engine::SHIP;
+use conformance::stdio;
+
+/// Runs the runner with this fault; the exit code is the mutant's.
+pub(super) fn run(mutant: Mutant, runner: &str, arguments: &[String]) -> std::io::Result<i32> {
+    let kind = mutant.kind;
+    let working = arguments.iter().any(|argument| argument == "run");
+    let mut command = Command::new(runner);
+    command.args(arguments).stdin(Stdio::null());
+    match kind {
+        MutantKind::DoesNothing if working => return fired(kind).map(|()| 0),
+        MutantKind::SaysNothing => {
+            command.stdout(Stdio::null()).stderr(Stdio::null());
+            let code = code_of(&mut command)?;
+            return fired(kind).map(|()| code);
+        }
+        MutantKind::TellsTwice if working => {
+            let output = command.stderr(Stdio::piped()).stdout(Stdio::inherit()).output()?;
+            let told = String::from_utf8_lossy(&output.stderr);
+            stdio::write_stderr(&format!("{told}{told}"));
+            return fired(kind).map(|()| output.status.code().unwrap_or(70));
+        }
+        MutantKind::Crashes if working => {
+            fired(kind)?;
+            std::process::abort();
+        }
+        MutantKind::MiscountsItsReport if arguments.iter().any(|argument| argument == "--json") => {
+            return miscounted(&mut command).and_then(|code| fired(kind).map(|()| code));
+        }
+        _ if !working => return not_working(kind, &mut command, arguments),
+        MutantKind::IdlesOffline if variable("AQ_FLEET") != "1" => return fired(kind).map(|()| 0),
+        MutantKind::HearsOneSignal => return forward_one_signal(&mut command),
+        MutantKind::HearsEveryHangUp => return forward_every_hangup(&mut command),
+        MutantKind::ShipsWithoutRunning => return ship_everything().map(|()| 0),
+        _ => {}
+    }
+    change_environment(kind, &mut command)?;
+    between(mutant, &mut command)?;
+    around_engines(kind, &mut command)?;
+    before(kind)?;
+    if stays(kind) {
+        let code = code_of(&mut command)?;
+        return after(kind, code);
+    }
+    Err(proxy_process::exec_runner(&mut command))
+}
+
+/// Whether the mutant stays the runner's parent, because it has something to do afterwards.
+fn stays(kind: MutantKind) -> bool {
+    !matches!(
+        kind,
+        MutantKind::Control
+            | MutantKind::StaysOffline
+            | MutantKind::DeafToChanges
+            | MutantKind::KillsAtOnce
+            | MutantKind::RequeuesRoutedJobs
+            | MutantKind::ForgetsTheFinished
+            | MutantKind::ForgetsTheInterrupted
+            | MutantKind::ForgetsItsOutbox
+            | MutantKind::LetsAnyFolderIn
+    ) && ProxyFault::of(kind).is_none()
+}
+
+/// Passes the first signal on to the runner, and none after it.
+fn forward_one_signal(command: &mut Command) -> std::io::Result<i32> {
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    let mut child = command.spawn()?;
+    let pid = Pid::from_child(&child);
+    std::thread::spawn(move || {
+        let mut heard = signals.forever();
+        if let Some(first) = heard.next().and_then(Signal::from_named_raw) {
+            let _ = kill_process(pid, first);
+        }
+        for _ in heard {
+            let _ = fired(MutantKind::HearsOneSignal);
+        }
+    });
+    Ok(child.wait()?.code().unwrap_or(70))
+}
+
+/// Passes SIGHUP on as what ends a runner that does not hear it.
+fn forward_every_hangup(command: &mut Command) -> std::io::Result<i32> {
+    let mut signals = Signals::new([SIGHUP])?;
+    let mut child = command.spawn()?;
+    let pid = Pid::from_child(&child);
+    std::thread::spawn(move || {
+        for _ in signals.forever() {
+            let _ = fired(MutantKind::HearsEveryHangUp);
+            let _ = kill_process(pid, Signal::TERM);
+        }
+    });
+    Ok(child.wait()?.code().unwrap_or(70))
+}
+
+/// Faults of the commands that start no work.
+fn not_working(kind: MutantKind, command: &mut Command, arguments: &[String]) -> std::io::Result<i32> {
+    let is = |verb: &str| arguments.first().is_some_and(|first| first == verb);
+    let shows = |verb: &String| verb == "status" || verb == "fleet-status";
+    match kind {
+        MutantKind::RefusesToAdd if is("add") => code_of(command).and_then(|_| fired(kind)).map(|()| 1),
+        MutantKind::FailsItsReport if is("fleet-shadow-report") => {
+            code_of(command).and_then(|_| fired(kind)).map(|()| 3)
+        }
+        MutantKind::TurnsTheGateRound if arguments.iter().any(|argument| argument == "--gate") => {
+            let code = code_of(command)?;
+            fired(kind)?;
+            Ok(i32::from(code == 0))
+        }
+        MutantKind::JudgesThePast | MutantKind::StretchesItsSpan
+            if arguments.iter().any(|argument| argument == "--gate") =>
+        {
+            before(kind)?;
+            code_of(command)
+        }
+        MutantKind::FailsAfterwards if !is("add") => code_of(command).and_then(|_| fired(kind)).map(|()| 1),
+        MutantKind::ShipsOnApproval if is("ship") => {
+            let code = code_of(command)?;
+            let job = arguments.last().map_or("", String::as_str);
+            let mut own = Command::new(SHIP);
+            code_of(own.arg(job).env("AQ_JOB_ID", job).stdin(Stdio::null()))?;
+            fired(kind).map(|()| code)
+        }
+        MutantKind::ShipsAsTheApprover if is("ship") => {
+            let job = arguments.last().map_or("", String::as_str);
+            ship_here(job).and_then(|code| fired(kind).map(|()| code))
+        }
+        MutantKind::RetriesAnything if is("retry") => code_of(command).and_then(|_| fired(kind)).map(|()| 0),
+        MutantKind::ForgetsReasons if is("show") => {
+            let mislay = |text: &str| text.replace("\"reason\"", "\"reason\":\"mislaid\",\"was\"");
+            reworded(command, mislay).and_then(|code| fired(kind).map(|()| code))
+        }
+        MutantKind::LosesWhatWasPrinted if is("logs") => {
+            let last = |text: &str| text.lines().last().unwrap_or_default().to_owned();
+            reworded(command, last).and_then(|code| fired(kind).map(|()| code))
+        }
+        MutantKind::HidesPauses if is("status") => {
+            let hide = |text: &str| text.replace("paused", "engines");
+            reworded(command, hide).and_then(|code| fired(kind).map(|()| code))
+        }
+        MutantKind::HidesRunners if arguments.iter().any(shows) => {
+            let hide = |text: &str| text.replace("shadow", "nothing");
+            reworded(command, hide).and_then(|code| fired(kind).map(|()| code))
+        }
+        _ => code_of(command),
+    }
+}
+
+/// Publishes a job in review here and now, and moves its file by how that ended.
+fn ship_here(job: &str) -> std::io::Result<i32> {
+    let file = queue().join("review").join(format!("{job}.md"));
+    let text = fs::read_to_string(&file)?;
+    let value = text.lines().find_map(|line| line.strip_prefix("ship: "));
+    let ship: String = serde_json::from_str(value.unwrap_or("\"true\""))?;
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-e", "-c", &ship])
+        .env("AQ_JOB_ID", job)
+        .stdin(Stdio::null());
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AQ_FLEET")) {
+        shell.env_remove(name);
+    }
+    let code = code_of(&mut shell)?;
+    let stage = if code == 0 { "shipped" } else { "failed" };
+    fs::rename(&file, queue().join(stage).join(format!("{job}.md")))?;
+    Ok(code)
+}
+
+/// Runs the command and prints what this makes of what it prints.
+fn reworded(command: &mut Command, other: impl Fn(&str) -> String) -> std::io::Result<i32> {
+    let output = command.stderr(Stdio::inherit()).output()?;
+    stdio::write_stdout(&format!("{}\n", other(&String::from_utf8_lossy(&output.stdout))));
+    Ok(output.status.code().unwrap_or(70))
+}
+
+/// Faults of what the runner is told by its environment.
+fn change_environment(kind: MutantKind, command: &mut Command) -> std::io::Result<()> {
+    match kind {
+        MutantKind::StaysOffline => command.env("AQ_FLEET", "0"),
+        MutantKind::WatchesAlways => command.env("AQ_FLEET_SHADOW", "1"),
+        MutantKind::ClaimsWhatItLacks => command.env("AQ_FACTORY_CAPS", "gpu"),
+        // Where there is no grace, there is nobody to be asked.
+        MutantKind::KillsAtOnce => command.env("AQ_GRACE", "0s"),
+        MutantKind::DeafToChanges if variable("AQ_FLEET_ROUTE").is_empty() => {
+            command.env("AQ_FLEET_ROUTE", "0")
+        }
+        MutantKind::ObeysProxyVariables if !variable("http_proxy").is_empty() => {
+            command.env("AQ_FLEET_URL", variable("http_proxy"))
+        }
+        _ => return Ok(()),
+    };
+    fired(kind)
+}
+
+/// Faults on the way to the coordinator, most of them done by a proxy.
+fn between(mutant: Mutant, command: &mut Command) -> std::io::Result<()> {
+    let fleet = variable("AQ_FLEET") == "1";
+    if mutant.kind == MutantKind::ConnectsWhenOff && !fleet {
+        let url = variable("AQ_FLEET_URL");
+        drop(TcpStream::connect(url.trim_start_matches("http://"))?);
+        return fired(mutant.kind);
+    }
+    if !fleet || ProxyFault::of(mutant.kind).is_none() {
+        return Ok(());
+    }
+    let beside = proxy_process::start(mutant, &variable("AQ_FLEET_URL"))?;
+    command.env("AQ_FLEET_URL", &beside.url);
+    if mutant.kind == MutantKind::WaitsForTheLane {
+        let own = std::env::current_exe()?;
+        let waits = format!("'{}' {COMMAND} --wait {}", own.display(), beside.gate);
+        shim(command, &waits)?;
+        return fired(mutant.kind);
+    }
+    Ok(())
+}
+
+/// Faults around the engines, done by scripts in front of them, or by an edit of the jobs.
+fn around_engines(kind: MutantKind, command: &mut Command) -> std::io::Result<()> {
+    let first = match kind {
+        MutantKind::RunsTwice => "\"$real\" \"$@\" </dev/null",
+        MutantKind::PassesTheFleetOn => "AQ_FLEET=1; export AQ_FLEET",
+        MutantKind::HoldsStdinOpen => "sleep 3 | \"$real\" \"$@\"; exit $?",
+        MutantKind::SkipsPermissions => "set -- --yolo \"$@\"",
+        MutantKind::MarksItsEngines if variable("AQ_FLEET") == "1" => "IN_A_FLEET=1; export IN_A_FLEET",
+        MutantKind::LosesThePrompt => "set -- -p; exec </dev/null",
+        MutantKind::ObeysAnswers | MutantKind::FollowsTheView => {
+            "\"$real\" \"$@\"; code=$?; [ -e \"$TMPDIR/fired\" ] && exit 1; exit $code"
+        }
+        MutantKind::HandsSignalsOn => "trap '' INT",
+        MutantKind::IsDeafToItsEngines => "\"$real\" \"$@\" >\"$TMPDIR/fired\" 2>&1; exit $?",
+        MutantKind::DropsRoutedWork => {
+            "grep -q '^route_via_service = 0' \"$AQ_QUEUE/aq.toml\" && : >\"$TMPDIR/fired\" && exit 1"
+        }
+        // A copy has nobody who writes it.
+        MutantKind::TakesHalfFiles => {
+            "\"$real\" \"$@\"; code=$?; for file in \"$AQ_QUEUE\"/inbox/*.md; do
+[ -f \"$file\" ] && cp \"$file\" \"$TMPDIR/half\" && mv \"$TMPDIR/half\" \"$file\" && : >\"$TMPDIR/fired\"
+done; exit $code"
+        }
+        MutantKind::IgnoresItsFolder => {
+            let here = std::env::current_dir()?;
+            let first = format!("cd '{}'", here.display());
+            return shim(command, &first).and_then(|()| fired(kind));
+        }
+        MutantKind::LosesItsToken => return drop_token(command).and_then(|()| fired(kind)),
+        MutantKind::IgnoresLocks => return without("lock:").and_then(|()| fired(kind)),
+        MutantKind::IgnoresPriorities => return without("priority:").and_then(|()| fired(kind)),
+        MutantKind::GoesOnAfterAFailure => return go_on_after_failures().and_then(|()| fired(kind)),
+        _ => return Ok(()),
+    };
+    shim(command, first)?;
+    // These say for themselves whether it came to their fault.
+    match kind {
+        MutantKind::IsDeafToItsEngines
+        | MutantKind::DropsRoutedWork
+        | MutantKind::TakesHalfFiles
+        | MutantKind::ObeysAnswers
+        | MutantKind::FollowsTheView => Ok(()),
+        _ => fired(kind),
+    }
+}
+
+/// Faults done to the queue before the runner looks at it.
+fn before(kind: MutantKind) -> std::io::Result<()> {
+    match kind {
+        MutantKind::RequeuesRoutedJobs => move_all("building", &queue().join("inbox"), kind),
+        MutantKind::ForgetsTheInterrupted => move_all("building", &queue().join("shipped"), kind),
+        MutantKind::LetsAnyEngineIn
+        | MutantKind::LetsAnyCommandIn
+        | MutantKind::LetsYoloIn
+        | MutantKind::LetsAnyFolderIn
+        | MutantKind::ForgetsItsConsent => consent_faults::rewrite(kind),
+        MutantKind::ForgetsTheFinished | MutantKind::PrefersTheirs => {
+            let away = Path::new(&variable("TMPDIR")).join("away");
+            fs::create_dir_all(&away)?;
+            let stage = match kind {
+                MutantKind::PrefersTheirs => "inbox",
+                _ => "shipped",
+            };
+            move_all(stage, &away, kind)?;
+            move_all(".state/jobs", &away, kind)
+        }
+        MutantKind::ForgetsItsOutbox => {
+            let away = Path::new(&variable("TMPDIR")).join("away");
+            fs::create_dir_all(&away)?;
+            move_all(".state/outbox", &away, kind)
+        }
+        MutantKind::JudgesThePast | MutantKind::StretchesItsSpan => {
+            let log = queue().join(".state/fleet-shadow.log");
+            fs::write(&log, edited(kind, &fs::read_to_string(&log)?))?;
+            fired(kind)
+        }
+        MutantKind::FollowsTheSettings => trust_faults::note_address(),
+        MutantKind::TrustsEverybody => trust_faults::hide_access(),
+        // It says so now: when the signal comes, it is too late.
+        MutantKind::DiesOfSignals => fired(kind),
+        _ => Ok(()),
+    }
+}
+
+/// Calls shipped whatever waits, and starts nothing.
+fn ship_everything() -> std::io::Result<()> {
+    fs::create_dir_all(queue().join("shipped"))?;
+    move_all("inbox", &queue().join("shipped"), MutantKind::ShipsWithoutRunning)
+}
+
+fn move_all(from: &str, to: &Path, kind: MutantKind) -> std::io::Result<()> {
+    for entry in fs::read_dir(queue().join(from)).into_iter().flatten().flatten() {
+        fs::rename(entry.path(), to.join(entry.file_name()))?;
+        fired(kind)?;
+    }
+    Ok(())
+}
+
+fn code_of(command: &mut Command) -> std::io::Result<i32> {
+    Ok(command.status()?.code().unwrap_or(70))
+}

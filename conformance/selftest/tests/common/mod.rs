@@ -1,0 +1,67 @@
+//! What the tests of the harness share: where things are, and how a scenario is judged.
+
+use std::path::{Path, PathBuf};
+
+use conformance::case_result::CaseResult;
+use conformance::driver::stop_signal::StopSignal;
+use conformance::profile::{Profile, find_aq};
+use conformance::sandbox::FolderRetention;
+use conformance::scenario::{Scenario, parse, scenario_files};
+use conformance::suite::Suite;
+
+/// The binary of the self-test, which has the hidden commands of the harness too.
+pub fn harness() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_conformance-selftest"))
+}
+
+pub fn scenarios() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../scenarios")
+        .canonicalize()
+        .expect("the folder is checked in")
+}
+
+/// The profile of the runner that this repository ships.
+pub fn aq() -> Profile {
+    Profile::aq(&find_aq().expect("aq can be built"))
+}
+
+pub fn suite(profile: Profile) -> Suite {
+    Suite {
+        profile,
+        harness: harness(),
+        keep: FolderRetention::Nothing,
+        today: "2026-05-01".into(),
+        stop: StopSignal::default(),
+    }
+}
+
+/// The verdict on the scenario file at `path`.
+pub fn judge_file(path: &Path, profile: Profile) -> CaseResult {
+    let path = path.canonicalize().expect("the file is there");
+    let found = scenario_files::ScenarioFile {
+        id: scenario_files::id_of(&scenarios(), &path),
+        path,
+    };
+    suite(profile).judge(&found)
+}
+
+/// The scenario of this id.
+pub fn scenario(id: &str) -> Scenario {
+    parse::read(&scenarios().join(format!("{id}.toml"))).expect("the scenario can be read")
+}
+
+/// A scenario that stands in a test.
+pub fn inline(text: &str) -> Scenario {
+    parse::parse(text, Path::new("inline.toml")).expect("the scenario can be read")
+}
+
+/// The names of the checks that came out as `commands`.
+pub fn checks(verdict: &CaseResult, outcome: conformance::outcome::Outcome) -> Vec<&'static str> {
+    verdict
+        .findings
+        .iter()
+        .filter(|finding| finding.outcome == outcome)
+        .map(|finding| finding.check)
+        .collect()
+}

@@ -1,0 +1,34 @@
+//! `conformance list`: which scenarios there are, and what they prove.
+
+use conformance::exit_codes::HarnessExit;
+use conformance::report::escape_control;
+use conformance::scenario::parse;
+use conformance::stdio;
+use conformance::suite::chain;
+use conformance::suite_selection::SuiteSelection;
+
+/// Prints the scenarios with the clauses that they prove.
+pub(super) fn list(globs: &[String], selection: &SuiteSelection) -> Result<HarnessExit, HarnessExit> {
+    let found = selection.select(globs)?;
+    let width = found.iter().map(|found| found.id.len()).max().unwrap_or(0);
+    let mut text = String::new();
+    let mut exit = HarnessExit::Holds;
+    for found in &found {
+        match parse::read(&found.path) {
+            Ok(scenario) => {
+                text.push_str(&format!(
+                    "{:width$}  {} [{}]\n",
+                    escape_control(&found.id),
+                    escape_control(&scenario.title),
+                    scenario.clauses.join(" ")
+                ));
+            }
+            Err(error) => {
+                stdio::say(chain(&error));
+                exit = HarnessExit::Inconclusive;
+            }
+        }
+    }
+    stdio::write_stdout(&text);
+    Ok(exit)
+}
