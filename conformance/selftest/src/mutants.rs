@@ -7,6 +7,7 @@ mod engine_shim;
 mod fault_proxy;
 pub mod matrix_cases;
 pub mod matrix_runner;
+mod proxied_exchange;
 mod proxy_faults;
 mod proxy_process;
 mod trust_faults;

@@ -14,7 +14,7 @@ use common::{checks, inline, suite};
 use conformance::case_result::CaseResult;
 use conformance::outcome::Outcome;
 use conformance::profile::Profile;
-use conformance::report::run_trace::TimelineEvent;
+use conformance::report::timeline_events::TimelineEvent;
 use conformance::scenario::parse;
 use conformance::supervise::{ProcessExit, SupervisorReport};
 

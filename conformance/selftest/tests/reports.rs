@@ -12,7 +12,8 @@ use conformance::report::event_stream::{
 };
 use conformance::report::first_difference::{self, FirstDifference};
 use conformance::report::run_record::{RunRecord, StreamReadError};
-use conformance::report::run_trace::{EventSource, RunTrace, TimelineEvent};
+use conformance::report::run_trace::RunTrace;
+use conformance::report::timeline_events::{EventSource, TimelineEvent};
 use conformance::report::{ColourChoice, event_stream, github_actions, html, json, junit, terminal};
 use conformance_selftest::coverage::{self, gaps};
 use quick_junit::{NonSuccessKind, Report, TestCaseStatus};

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stub_coordinator::Exchange;
 
-use super::run_trace::line;
+use super::line;
 use super::timeline_events;
 use crate::checks::{coordinator_calls, shadow_log};
 use crate::evidence::{Evidence, RunEvidence};

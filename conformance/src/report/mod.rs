@@ -1,5 +1,5 @@
-//! Turns a run into what people and programs read. `event_stream` is the one stream, `exchange_record` its fold, and every report
-//! is made of a record. Nothing is judged here.
+//! Turns a run into what people and programs read. `event_stream` is the one stream, `run_record` its fold, and every
+//! report is made of a record. Nothing is judged here.
 
 pub mod event_stream;
 pub mod failure_report;
@@ -12,7 +12,10 @@ pub mod report_writer;
 pub mod run_record;
 pub mod run_trace;
 pub mod terminal;
-mod timeline_events;
+pub mod timeline_events;
+
+/// How long a line of a report is, in characters.
+const LINE_LENGTH: usize = 400;
 
 /// Whether text may be coloured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,4 +63,9 @@ pub(crate) fn cut(text: &str, limit: usize) -> String {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }
+}
+
+/// One line that a terminal, a page and a stream can carry.
+fn line(text: &str) -> String {
+    cut(&escape_control(text).replace(['\n', '\t'], " "), LINE_LENGTH)
 }

@@ -4,17 +4,15 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::timeline_events;
-use super::{cut, escape_control};
+use super::line;
+use super::timeline_events::{self, TimelineEvent, ended};
 use crate::evidence::{CommandRun, Evidence, RunEvidence};
 use crate::profile::Profile;
-use crate::supervise::ProcessExit;
 
 const STREAM_LINES: usize = 40;
 const LOG_LINES: usize = 60;
 const TREE_LINES: usize = 120;
 const EVENTS: usize = 160;
-const LINE: usize = 400;
 
 /// One run of a scenario: the run itself, or one that it is compared with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -54,48 +52,6 @@ pub struct CommandTrace {
     pub err: Vec<String>,
     /// Lines before those.
     pub lines_left_out: usize,
-}
-
-/// Something that happened, as its source describes it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct TimelineEvent {
-    /// Microseconds since the first event.
-    pub at_us: u64,
-    pub seen_by: EventSource,
-    pub what: String,
-    /// The job and the operation that it is about.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub about: Vec<String>,
-    /// Whether it is out of the ordinary: spoilt by a rule, a change of real state, a process that had to be killed.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub odd: bool,
-    /// The job file that changed its stage folder.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub moved: Option<StageMove>,
-}
-
-/// A job file that changed its stage folder; a folder that is none of the stages is not named.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct StageMove {
-    pub job: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub to: Option<String>,
-}
-
-/// Who saw something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum EventSource {
-    /// What the runner did: its commands, the fake engines that it started, the files that it moved, its log.
-    Runner,
-    /// The fake coordinator.
-    Coordinator,
-    /// The scenario itself: a step was done.
-    Script,
 }
 
 /// The traces of all runs of a scenario.
@@ -150,22 +106,8 @@ fn command(run: &CommandRun, profile: &Profile) -> CommandTrace {
     }
 }
 
-pub(super) fn ended(exit: ProcessExit) -> String {
-    match exit {
-        ProcessExit::Code(code) => format!("exit {code}"),
-        ProcessExit::Signal(signal) => format!("signal {signal}"),
-        ProcessExit::Deadline => "ended at its limit".into(),
-        ProcessExit::NotStarted => "could not be started".into(),
-    }
-}
-
 fn last_lines(text: &str) -> (Vec<String>, usize) {
     let lines: Vec<&str> = text.lines().collect();
     let before = lines.len().saturating_sub(STREAM_LINES);
     (lines[before..].iter().map(|text| line(text)).collect(), before)
-}
-
-/// One line that a terminal, a page and a stream can carry.
-pub(super) fn line(text: &str) -> String {
-    cut(&escape_control(text).replace(['\n', '\t'], " "), LINE)
 }

@@ -3,13 +3,57 @@
 
 use std::time::Instant;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use stub_coordinator::Exchange;
 
-use super::run_trace::{EventSource, StageMove, TimelineEvent, ended, line};
+use super::line;
 use crate::evidence::RunEvidence;
 use crate::profile::Profile;
 use crate::scenario::step::EventKind;
 use crate::supervise::ProcessExit;
+
+/// Something that happened, as its source describes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TimelineEvent {
+    /// Microseconds since the first event.
+    pub at_us: u64,
+    pub seen_by: EventSource,
+    pub what: String,
+    /// The job and the operation that it is about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub about: Vec<String>,
+    /// Whether it is out of the ordinary: spoilt by a rule, a change of real state, a process that had to be killed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub odd: bool,
+    /// The job file that changed its stage folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved: Option<StageMove>,
+}
+
+/// A job file that changed its stage folder; a folder that is none of the stages is not named.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StageMove {
+    pub job: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+}
+
+/// Who saw something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum EventSource {
+    /// What the runner did: its commands, the fake engines that it started, the files that it moved, its log.
+    Runner,
+    /// The fake coordinator.
+    Coordinator,
+    /// The scenario itself: a step was done.
+    Script,
+}
 
 /// An event with its time on this process's clock.
 pub(super) struct TimedEvent {
@@ -95,6 +139,16 @@ fn commands(seen: &RunEvidence, profile: &Profile, found: &mut Vec<TimedEvent>) 
         }
         let odd = !run.stragglers.is_empty() || !matches!(run.exit, ProcessExit::Code(_));
         found.push(TimedEvent::new(run.started + run.took, EventSource::Runner, what).odd(odd));
+    }
+}
+
+/// How a command ended, in words.
+pub(super) fn ended(exit: ProcessExit) -> String {
+    match exit {
+        ProcessExit::Code(code) => format!("exit {code}"),
+        ProcessExit::Signal(signal) => format!("signal {signal}"),
+        ProcessExit::Deadline => "ended at its limit".into(),
+        ProcessExit::NotStarted => "could not be started".into(),
     }
 }
 

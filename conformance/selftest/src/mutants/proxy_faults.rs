@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value, json};
 
-use super::fault_proxy::{ProxiedAnswer, ProxiedRequest, send};
+use super::proxied_exchange::{ProxiedAnswer, ProxiedRequest, send};
 use super::{MutantKind, fired, fired_file};
 
 const KEY: &str = "idempotency-key";
@@ -60,7 +60,7 @@ pub(super) enum ProxyFault {
 /// A tampering on its way, with what it has to remember.
 pub(super) struct ProxyFaultInjector {
     kind: MutantKind,
-    tamper: ProxyFault,
+    fault: ProxyFault,
     keys: Mutex<BTreeSet<String>>,
     lease: Mutex<Value>,
     reviewed: AtomicBool,
@@ -99,10 +99,10 @@ impl ProxyFault {
 }
 
 impl ProxyFaultInjector {
-    pub(super) fn new(kind: MutantKind, tamper: ProxyFault) -> ProxyFaultInjector {
+    pub(super) fn new(kind: MutantKind, fault: ProxyFault) -> ProxyFaultInjector {
         ProxyFaultInjector {
             kind,
-            tamper,
+            fault,
             keys: Mutex::default(),
             lease: Mutex::default(),
             reviewed: AtomicBool::new(false),
@@ -122,7 +122,7 @@ impl ProxyFaultInjector {
         if is_review(request) {
             self.reviewed.store(true, Ordering::SeqCst);
         }
-        match self.tamper {
+        match self.fault {
             ProxyFault::RepeatedClaim if asks => {
                 send(
                     upstream,
@@ -165,7 +165,7 @@ impl ProxyFaultInjector {
     /// Whether answers have to be read before they are passed on.
     pub(super) fn looks_at_answers(&self) -> bool {
         matches!(
-            self.tamper,
+            self.fault,
             ProxyFault::NoRenewals
                 | ProxyFault::NoRenewalsInReview
                 | ProxyFault::EndlessLease
@@ -189,11 +189,11 @@ impl ProxyFaultInjector {
     ) -> std::io::Result<ProxiedAnswer> {
         let claims = request.path.ends_with("/v1/claims");
         let failed = answer.as_ref().is_ok_and(|answer| answer.status >= 500) || answer.is_err();
-        if self.tamper == ProxyFault::EmptyForFailed && claims && failed {
+        if self.fault == ProxyFault::EmptyForFailed && claims && failed {
             return fired(self.kind).map(|()| ProxiedAnswer::empty());
         }
         let mut answer = answer?;
-        if let (ProxyFault::Redirected, Some(location)) = (self.tamper, answer.location.take()) {
+        if let (ProxyFault::Redirected, Some(location)) = (self.fault, answer.location.take()) {
             fired(self.kind)?;
             return send(upstream, &location, &request.authorization, &request.body);
         }
@@ -201,10 +201,10 @@ impl ProxyFaultInjector {
             self.granted.store(true, Ordering::SeqCst);
             answer.body = self.claimed(&answer.body)?;
         }
-        if self.tamper == ProxyFault::LongerLease && answer.status == 200 {
+        if self.fault == ProxyFault::LongerLease && answer.status == 200 {
             self.lengthen(&mut answer)?;
         }
-        if self.tamper == ProxyFault::AnyDryRun && request.path.ends_with("/shadow/claims") {
+        if self.fault == ProxyFault::AnyDryRun && request.path.ends_with("/shadow/claims") {
             self.say_dry_run(&mut answer)?;
         }
         if self.asks_to_end(request, &answer) {
@@ -218,7 +218,7 @@ impl ProxyFaultInjector {
     fn asks_to_end(&self, request: &ProxiedRequest, answer: &ProxiedAnswer) -> bool {
         let body = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).unwrap_or_default();
         let answered = body(&answer.body);
-        match self.tamper {
+        match self.fault {
             ProxyFault::Action => answered.get("action").is_some(),
             ProxyFault::OtherStage => {
                 let (reported, seen) = (&body(&request.body)["stage"], &answered["stage"]);
@@ -257,7 +257,7 @@ impl ProxyFaultInjector {
 
     /// After an answer was passed on.
     pub(super) fn afterwards(&self, request: &ProxiedRequest, upstream: &str) -> std::io::Result<()> {
-        if self.tamper == ProxyFault::RealClaim && request.path.ends_with("/shadow/claims") {
+        if self.fault == ProxyFault::RealClaim && request.path.ends_with("/shadow/claims") {
             let body = patched(&request.body, "shadow", None)?;
             send(upstream, "/v1/claims", &request.authorization, &body)?;
             return fired(self.kind);
@@ -275,7 +275,7 @@ impl ProxyFaultInjector {
     /// The answer to a claim, as the runner of this mutant takes it.
     fn claimed(&self, body: &[u8]) -> std::io::Result<Vec<u8>> {
         let mut claim: Value = serde_json::from_slice(body)?;
-        match self.tamper {
+        match self.fault {
             ProxyFault::EndlessLease => {
                 let ttl_ms = claim["lease"]["ttlMs"].as_u64().unwrap_or(0);
                 claim["lease"]["ttlMs"] = (ttl_ms * 1000).into();

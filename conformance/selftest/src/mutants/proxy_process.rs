@@ -60,13 +60,13 @@ pub(super) fn main(arguments: &[String]) -> HarnessExit {
 fn keep(name: &str, upstream: &str, parent: &str) -> std::io::Result<()> {
     let unknown = || std::io::Error::other(format!("there is no `{name}` with a proxy beside {parent}"));
     let mutant = Mutant::named(name).ok_or_else(unknown)?;
-    let tamper = ProxyFault::of(mutant.kind).ok_or_else(unknown)?;
+    let fault = ProxyFault::of(mutant.kind).ok_or_else(unknown)?;
     let parent = parent.parse().ok().and_then(Pid::from_raw).ok_or_else(unknown)?;
     let watched = pidfd_open(parent, PidfdFlags::empty())?;
     if getppid() != Some(parent) {
         return Ok(());
     }
-    let proxy = fault_proxy::start(upstream, ProxyFaultInjector::new(mutant.kind, tamper))?;
+    let proxy = fault_proxy::start(upstream, ProxyFaultInjector::new(mutant.kind, fault))?;
     let mut output = std::io::stdout();
     writeln!(output, "{} {}", proxy.url, proxy.gate)?;
     output.flush()?;
