@@ -170,7 +170,7 @@ impl RunEvidence {
             .chain(self.shown.values())
     }
 
-    /// Runs of engines: of every stand-in but `verify-it` and `ship-it`.
+    /// Runs of engines: of every fake engine but `verify-it` and `ship-it`.
     pub fn engine_runs(&self) -> impl Iterator<Item = &EngineRun> {
         let commands = [crate::fake_engine::VERIFY, crate::fake_engine::SHIP];
         self.runs

@@ -172,7 +172,7 @@ impl Suite {
         let scenario = &self.with_runner_names(scenario);
         let mut findings = checks::all(scenario, evidence);
         for finding in &mut findings {
-            let unclaimed = |clause: &String| self.profile.lacks.contains(clause);
+            let unclaimed = |clause: &String| self.profile.unsupported.contains(clause);
             if !finding.clauses.is_empty() && finding.clauses.iter().all(unclaimed) {
                 finding.outcome = Outcome::NotApplicable;
             }

@@ -1,4 +1,4 @@
-//! One line of time from the stand-ins, the fake coordinator and the leases that it granted, which keep the same clock.
+//! One line of time from the fake engines, the fake coordinator and the leases that it granted, which keep the same clock.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -14,7 +14,7 @@ use crate::scenario::step::EventKind;
 pub fn of(
     runs: &[EngineRun],
     journal: &[Exchange],
-    lapsed: &[(Instant, String)],
+    expired: &[(Instant, String)],
     beside: &[StepCommandRun],
 ) -> Vec<ObservedEvent> {
     let mut events: Vec<(Instant, Instant, EventKind, &str)> = Vec::new();
@@ -35,9 +35,9 @@ pub fn of(
         }
     }
     events.extend(
-        lapsed
+        expired
             .iter()
-            .map(|(at, job)| (*at, *at, EventKind::Lapsed, job.as_str())),
+            .map(|(at, job)| (*at, *at, EventKind::LeaseExpired, job.as_str())),
     );
     for exchange in journal {
         let Some(operation) = exchange.operation.as_deref() else {

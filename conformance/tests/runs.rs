@@ -89,7 +89,7 @@ fn agreed(bench: &TestBench, more: &[&str]) -> ExitAndCounts {
 fn every_outcome_comes_out_the_same_in_every_report_and_in_the_exit_code() {
     let known = "[[known_failure]]\nscenario = \"a/known\"\nreason = \"ticket 7\"\nuntil = \"2999-12-31\"\n";
     let late = known.replace("2999", "2001");
-    let lacks = "lacks = [\"S-7\"]\n";
+    let unsupported = "unsupported = [\"S-7\"]\n";
     let passing = ("a/pass", PASS);
     let cases: [(&[NamedScenario], &str, ExitAndCounts); 9] = [
         (&[passing], "", (0, 1, 0, 0)),
@@ -110,7 +110,7 @@ fn every_outcome_comes_out_the_same_in_every_report_and_in_the_exit_code() {
         let bench = TestBench::new("exit 0", scenarios, profile);
         assert_eq!(agreed(&bench, &[]), expected, "{scenarios:?} {profile}");
     }
-    let bench = TestBench::new("exit 0", &[], lacks);
+    let bench = TestBench::new("exit 0", &[], unsupported);
     fs::create_dir(bench.path("scenarios")).expect("a folder");
     assert_eq!(agreed(&bench, &[]), (3, 0, 0, 0), "nothing was executed");
     bench.scenario("a/lacking", "S-7", PASS);

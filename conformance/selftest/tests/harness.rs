@@ -152,14 +152,14 @@ fn no_process_outlives_its_scenario_however_it_tries_and_however_the_runner_ends
 /// The runner asks while the engine still works: `ended alpha` came after the request, however late it is noticed.
 #[test]
 fn an_engine_that_is_alive_when_a_request_arrives_has_not_ended_before_it() {
-    let script = "[ \"$1\" = run ] || exit 0; exec 4< <(echo 'stand-in: alpha' | devin); read up <&4
+    let script = "[ \"$1\" = run ] || exit 0; exec 4< <(echo 'fake-engine: alpha' | devin); read up <&4
         exec 3<>/dev/tcp/127.0.0.1/${AQ_FLEET_URL##*:}
         printf 'GET /v1/health HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n' >&3; read line <&3; exec 3>&-; cat <&4";
     let command = ["bash", "-c", script, "runner"].map(ToOwned::to_owned).to_vec();
     let runner = Profile { command, ..shell("") };
     let scenario = |order: &str| {
         let held = "[[job]]\nid = \"alpha\"\nplace = \"inbox\"\n\
-                    does = { prints = \"up\\n\", takes = \"300ms\" }\n[expect]\n";
+                    behaviour.engine = { prints = \"up\\n\", duration = \"300ms\" }\n[expect]\n";
         DRAIN.replace("[expect]\n", held) + order
     };
     for (order, right) in [
@@ -181,10 +181,10 @@ fn an_engine_that_is_alive_when_a_request_arrives_has_not_ended_before_it() {
 #[test]
 fn an_engine_tells_sigterm_whether_it_ignores_it_or_not_and_an_end_without_it_is_none() {
     let script = "[ \"$1\" = run ] || exit 0; trap 'kill -TERM $!' TERM; trap 'kill -KILL $!' INT
-        devin 'stand-in: alpha' </dev/null & while kill -0 $! 2>&-; do wait $!; done";
+        devin 'fake-engine: alpha' </dev/null & while kill -0 $! 2>&-; do wait $!; done";
     let first =
-        |signal: &str| format!("[[step]]\nonce = {{ run = \"alpha\" }}\ndo = {{ signal = \"{signal}\" }}\n");
-    let killed_once_told = "[[step]]\nonce = { term = \"alpha\" }\ndo = { signal = \"INT\" }\n";
+        |signal: &str| format!("[[step]]\non = {{ run = \"alpha\" }}\ndo = {{ signal = \"{signal}\" }}\n");
+    let killed_once_told = "[[step]]\non = { term = \"alpha\" }\ndo = { signal = \"INT\" }\n";
     let told = first("TERM");
     for (ignores_term, steps, right) in [
         (false, told.clone(), true),
@@ -194,7 +194,7 @@ fn an_engine_tells_sigterm_whether_it_ignores_it_or_not_and_an_end_without_it_is
     ] {
         let scenario = format!(
             "title = \"a run\"\nclauses = [\"F-1\"]\n[runner]\nargs = [\"run\"]\n\
-             [[job]]\nid = \"alpha\"\nplace = \"inbox\"\ndoes = {{ takes = \"60s\", ignores_term = {ignores_term} }}\n\
+             [[job]]\nid = \"alpha\"\nplace = \"inbox\"\nbehaviour.engine = {{ duration = \"60s\", ignores_term = {ignores_term} }}\n\
              {steps}[expect]\norder = [\"run alpha\", \"term alpha\", \"ended alpha\"]\n"
         );
         let verdict = judged(script, &scenario);
@@ -262,7 +262,7 @@ fn the_token_is_found_wherever_a_runner_writes_it() {
 
 #[test]
 fn a_step_that_never_comes_about_is_broken_not_green() {
-    let step = "[[step]]\nonce = { ship = \"alpha\" }\ndo = { signal = \"TERM\" }\n[expect]";
+    let step = "[[step]]\non = { ship = \"alpha\" }\ndo = { signal = \"TERM\" }\n[expect]";
     let verdict = judged("exit 0", &DRAIN.replace("[expect]", step));
     assert_eq!(verdict.outcome, Outcome::Broken);
     assert_eq!(checks(&verdict, Outcome::Broken), ["steps-done"]);
@@ -288,8 +288,24 @@ fn unknown_keys_are_refused_with_file_line_and_the_nearest_key() {
             "inline.toml:8: unknown key `stagse`; did you mean `stages`?",
         ),
         (
-            format!("{DRAIN}[[job]]\nid = \"a\"\ndoes = {{ tkaes = \"1s\" }}\n"),
-            "inline.toml:10: unknown key `tkaes`; did you mean `takes`?",
+            format!("{DRAIN}[[job]]\nid = \"a\"\nbehaviour.engine = {{ duratoin = \"1s\" }}\n"),
+            "inline.toml:10: unknown key `duratoin`; did you mean `duration`?",
+        ),
+        (
+            format!("{DRAIN}[[job]]\nid = \"a\"\ndoes = {{ exit = 1 }}\n"),
+            "inline.toml:10: unknown key `does`; did you mean `behaviour.engine`?",
+        ),
+        (
+            format!("{DRAIN}[[job]]\nid = \"a\"\nbehaviour.ship = {{ takes = \"1s\" }}\n"),
+            "inline.toml:10: unknown key `takes`; did you mean `duration`?",
+        ),
+        (
+            format!("{DRAIN}[[step]]\nonce = {{ run = \"a\" }}\ndo = \"kill\"\n"),
+            "inline.toml:9: unknown key `once`; did you mean `on`?",
+        ),
+        (
+            format!("{DRAIN}[[step]]\non = {{ lapsed = \"a\" }}\ndo = \"kill\"\n"),
+            "inline.toml:9: unknown key `lapsed`; did you mean `lease_expired`?",
         ),
     ];
     for (text, message) in cases {
@@ -313,7 +329,7 @@ fn contradictions_are_refused_before_anything_runs() {
             "two jobs have the id `a`",
         ),
         (
-            format!("{DRAIN}[[job]]\nid = \"a\"\ndoes = {{ until = \"x\" }}\n"),
+            format!("{DRAIN}[[job]]\nid = \"a\"\nbehaviour.engine = {{ until = \"x\" }}\n"),
             "no step releases `x`",
         ),
         (
@@ -321,7 +337,7 @@ fn contradictions_are_refused_before_anything_runs() {
             "no step writes `a`",
         ),
         (
-            format!("{DRAIN}[[step]]\nonce = {{ run = \"a\" }}\ndo = {{ write = {{ job = \"a\" }} }}\n"),
+            format!("{DRAIN}[[step]]\non = {{ run = \"a\" }}\ndo = {{ write = {{ job = \"a\" }} }}\n"),
             "there is no job `a` to write",
         ),
         (
@@ -336,19 +352,19 @@ fn contradictions_are_refused_before_anything_runs() {
             "`folders` names `a/../../b`, which leads out by `..`",
         ),
         (
-            format!("{DRAIN}[[step]]\nonce = {{}}\ndo = \"kill\"\n"),
+            format!("{DRAIN}[[step]]\non = {{}}\ndo = \"kill\"\n"),
             "exactly one of",
         ),
         (
-            format!("{DRAIN}[[step]]\nonce = {{ all = [\"run a\"], count = 2 }}\ndo = \"kill\"\n"),
+            format!("{DRAIN}[[step]]\non = {{ all = [\"run a\"], count = 2 }}\ndo = \"kill\"\n"),
             "exactly one of",
         ),
         (
-            format!("{DRAIN}[[step]]\nonce = {{ all = [\"runs a\"] }}\ndo = \"kill\"\n"),
+            format!("{DRAIN}[[step]]\non = {{ all = [\"runs a\"] }}\ndo = \"kill\"\n"),
             "exactly one of",
         ),
         (
-            format!("{DRAIN}[[step]]\nonce = {{ run = \"a\" }}\ndo = \"kill\"\nexit = 1\n"),
+            format!("{DRAIN}[[step]]\non = {{ run = \"a\" }}\ndo = \"kill\"\nexit = 1\n"),
             "only a step with `command`",
         ),
     ];
@@ -373,7 +389,7 @@ fn a_path_that_leads_out_of_the_sandbox_is_refused_with_line_and_key() {
         "folders" => runner(&format!("folders = ['{path}']")),
         "engines" => runner(&format!("engines = ['{path}']")),
         "id" => job(&format!("id = '{path}'")),
-        "writes" => job(&format!("does.writes = ['{path}']\nid = \"a\"")),
+        "writes" => job(&format!("behaviour.engine.writes = ['{path}']\nid = \"a\"")),
         key => panic!("{key}"),
     };
     for key in ["files", "file", "folders", "engines", "id", "writes"] {
@@ -400,8 +416,7 @@ fn a_path_that_leads_out_of_the_sandbox_is_refused_with_line_and_key() {
         refused(&DRAIN.replace("--drain", word), 5, "args", word);
         let (line, text) = runner(&format!("then = [[\"add\", \"{word}\"]]"));
         refused(&text, line, "then", word);
-        let step =
-            format!("[[step]]\nonce = {{ run = \"a\" }}\ndo = {{ command = [\"add\", \"{word}\"] }}\n");
+        let step = format!("[[step]]\non = {{ run = \"a\" }}\ndo = {{ command = [\"add\", \"{word}\"] }}\n");
         refused(&format!("{DRAIN}{step}"), 10, "command", word);
     }
     for (name, value, told) in [
@@ -436,7 +451,7 @@ fn an_engine_or_a_command_that_runs_elsewhere_than_its_job_says_is_found() {
         "folders = [\"in here\"]\n[[job]]\nid = \"a\"\nplace = \"coordinator\"\ncwd = \"in here\"\n[expect]";
     let scenario = DRAIN.replace("[expect]", job);
     for (tool, count) in [
-        ("devin -p 'stand-in: a'", "runs"),
+        ("devin -p 'fake-engine: a'", "runs"),
         ("verify-it a", "verifies"),
         ("ship-it a", "ships"),
     ] {
@@ -457,7 +472,7 @@ fn an_engine_or_a_command_that_runs_elsewhere_than_its_job_says_is_found() {
 /// Both jobs are published by the runner itself, and a step begins a second command of it then.
 fn with_a_second(exit: &str) -> String {
     let step = format!(
-        "[[step]]\nonce = {{ all = [\"ship a\", \"ship b\"] }}\ndo = {{ command = [\"second\"] }}\n{exit}\n\
+        "[[step]]\non = {{ all = [\"ship a\", \"ship b\"] }}\ndo = {{ command = [\"second\"] }}\n{exit}\n\
          [[job]]\nid = \"a\"\nplace = \"coordinator\"\n[[job]]\nid = \"b\"\nplace = \"coordinator\"\n[expect]\n\
          ships = {{ a = 1, b = 1 }}\n"
     );
@@ -500,7 +515,7 @@ fn a_step_begins_a_second_command_beside_the_first_and_says_how_it_has_to_end() 
 
 #[test]
 fn the_end_of_a_command_that_a_step_began_sets_off_another_and_what_it_printed_is_looked_at() {
-    let next = "[[step]]\nonce = { command_ended = \"1\" }\ndo = { command = [\"second\"] }";
+    let next = "[[step]]\non = { command_ended = \"1\" }\ndo = { command = [\"second\"] }";
     let scenario = |text: &str| {
         let output = format!("output = [{{ step = 2, contains = \"{text}\", times = 1 }}]\n");
         format!("{}{output}", with_a_second(next))
@@ -647,7 +662,7 @@ fn an_outage_that_no_runner_met_is_broken_not_green() {
 #[test]
 fn a_rule_that_is_disarmed_before_it_fired_is_broken() {
     let armed = "[[job]]\nid = \"alpha\"\n[[coordinator.rule]]\nid = \"never\"\non = \"shadow.claim\"\nfault = \"reset\"\n\
-                 [[step]]\nonce = { ship = \"alpha\" }\ndo = { disarm = \"never\" }\n[expect]";
+                 [[step]]\non = { ship = \"alpha\" }\ndo = { disarm = \"never\" }\n[expect]";
     let verdict = judged(
         "[ \"$1\" = add ] || ship-it alpha",
         &DRAIN.replace("[expect]", armed),

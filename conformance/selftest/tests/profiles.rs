@@ -37,7 +37,7 @@ exit $code
 const PROFILE: &str = r#"
 name = "the translated one"
 command = ["./runner"]
-lacks = ["T-1", "S-4"]
+unsupported = ["T-1", "S-4"]
 
 [commands]
 add = ["enqueue"]
@@ -139,7 +139,7 @@ fn a_wrong_profile_is_told_from_a_wrong_runner_by_the_key_to_change() {
 #[test]
 fn a_scenario_whose_clause_is_not_claimed_is_not_applicable() {
     let mut profile = aq();
-    profile.lacks.insert("S-7".into());
+    profile.unsupported.insert("S-7".into());
     let verdict = suite(profile).judge_scenario("shadow/agree", &scenario("shadow/agree"));
     assert_eq!(verdict.outcome, Outcome::NotApplicable);
 }
@@ -155,8 +155,12 @@ fn log_at(path: &str) -> String {
 fn a_profile_is_refused_with_line_and_what_to_write() {
     let cases = [
         (
-            PROFILE.replace("lacks", "lakcs"),
-            ":4: unknown key `lakcs`; did you mean `lacks`?",
+            PROFILE.replace("unsupported", "lacks"),
+            ":4: unknown key `lacks`; did you mean `unsupported`?",
+        ),
+        (
+            PROFILE.replace("unsupported", "unsuported"),
+            ":4: unknown key `unsuported`; did you mean `unsupported`?",
         ),
         (PROFILE.replace("S-4", "S-44"), ":4: `S-44` is no clause"),
         (

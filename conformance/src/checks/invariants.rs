@@ -43,7 +43,7 @@ pub(super) fn check(scenario: &Scenario, seen: &RunEvidence, findings: &mut Vec<
     );
     of_runner("no-stragglers", findings).none("nothing outlives the runner", &stragglers(seen));
     of_runner("engine-signals", findings).none("no signal ignored or blocked", &changed_signals(seen));
-    of_runner("stdin", findings).none("no stand-in with an open, silent input", &open_inputs(seen));
+    of_runner("stdin", findings).none("no fake engine with an open, silent input", &open_inputs(seen));
     of_runner("locks", findings).none("no two jobs of one lock at a time", &overlaps(scenario, seen));
     of_runner("permissions", findings).none(
         "skip-permissions only if `yolo: true`",
@@ -126,7 +126,7 @@ fn stragglers(seen: &RunEvidence) -> Vec<String> {
     all.collect()
 }
 
-/// Signals that a stand-in was started with ignored or blocked.
+/// Signals that a fake engine was started with ignored or blocked.
 fn changed_signals(seen: &RunEvidence) -> Vec<String> {
     let all = seen.runs.iter().flat_map(|run| {
         let told = |what: &'static str, signals: &[i32]| {

@@ -73,7 +73,7 @@ fn files(seen: &RunEvidence) -> Vec<String> {
     shown.collect()
 }
 
-/// Every start of a stand-in with all that the runner decided about it.
+/// Every start of a fake engine with all that the runner decided about it.
 fn starts(seen: &RunEvidence) -> Vec<String> {
     seen.runs.iter().map(|run| start(run, seen)).collect()
 }

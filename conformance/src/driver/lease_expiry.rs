@@ -65,14 +65,14 @@ impl LeaseExpiryTracker {
 
     /// The jobs of the leases that are over by now, each once.
     pub(super) fn take_expired(&mut self, now: Instant) -> Vec<String> {
-        let lapsed: Vec<String> = self
+        let expired: Vec<String> = self
             .0
             .iter()
             .filter(|(_, lease)| lease.ends <= now)
             .map(|(job, _)| job.clone())
             .collect();
         self.0.retain(|_, lease| lease.ends > now);
-        lapsed
+        expired
     }
 
     fn over(&mut self, exchange: &Exchange) {

@@ -1,4 +1,4 @@
-//! Carries out one run of a scenario: sets up folder, fake and stand-ins, starts the commands one after the
+//! Carries out one run of a scenario: sets up folder, fake and fake engines, starts the commands one after the
 //! other under supervision, does the scripted steps when their events come, and gathers the evidence.
 
 mod fake_coordinator;
@@ -55,7 +55,7 @@ pub enum DriverError {
     #[error("no random token can be had")]
     Secret(#[source] std::io::Error),
     #[error(
-        "the stand-ins can't be served at {path}; where that path is too long, set TMPDIR to a shorter one"
+        "the fake engines can't be served at {path}; where that path is too long, set TMPDIR to a shorter one"
     )]
     FakeEngines {
         path: String,
@@ -125,7 +125,7 @@ pub fn run(
         events,
         steps: StepExecutor::new(steps, &scenario.jobs, &sandbox),
         counts: BTreeMap::new(),
-        lapsed: Vec::new(),
+        expired: Vec::new(),
         environment,
         beside: Vec::new(),
     };
@@ -149,7 +149,7 @@ fn collect_evidence(
         server,
         steps,
         beside,
-        lapsed,
+        expired,
         ..
     } = session;
     // Every process is gone by now; what is read from here on does not change any more.
@@ -171,7 +171,7 @@ fn collect_evidence(
         tree: queue_snapshot::tree(&sandbox.root),
         work_folders: sandbox.work_folders(scenario),
         leaks: secret.leaks(&sandbox.root, &sandbox.token_file(), &runs),
-        timeline: timeline::of(&runs, &coordinator.journal, &lapsed, &beside),
+        timeline: timeline::of(&runs, &coordinator.journal, &expired, &beside),
         beside,
         runs,
         coordinator,
@@ -184,7 +184,7 @@ fn collect_evidence(
     })
 }
 
-/// Serves the stand-ins of a run; what they do is told to its one channel.
+/// Serves the fake engines of a run; what they do is told to its one channel.
 fn fake_engines(
     scenario: &Scenario,
     steps: &[Step],
@@ -240,7 +240,7 @@ fn carry_out(session: &mut RunSession, variant: &RunVariant) -> Result<CommandRe
 }
 
 /// Passes the fake's events into the run's one channel, until the fake is gone. With each request that arrives, and each
-/// lease that lapses, it is looked which stand-ins still live, so that what came first can be told.
+/// lease that lapses, it is looked which fake engines still live, so that what came first can be told.
 fn forward(stub: &Stub, clock: ClockKind, sender: Sender<DriverEvent>, ticks: Option<PipeWriter>) {
     let events = stub.events();
     std::thread::spawn(move || {
@@ -267,8 +267,8 @@ fn forward(stub: &Stub, clock: ClockKind, sender: Sender<DriverEvent>, ticks: Op
                 Err(RecvTimeoutError::Timeout) => {
                     let at = Instant::now();
                     tick();
-                    let mut lapsed = leases.take_expired(at).into_iter();
-                    lapsed.try_for_each(|job| sender.send(DriverEvent::LeaseExpired { job, at }))
+                    let mut expired = leases.take_expired(at).into_iter();
+                    expired.try_for_each(|job| sender.send(DriverEvent::LeaseExpired { job, at }))
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
             };
@@ -283,7 +283,7 @@ fn forward(stub: &Stub, clock: ClockKind, sender: Sender<DriverEvent>, ticks: Op
 fn steps_of(scenario: &Scenario, variant: &RunVariant) -> Vec<Step> {
     let possible = |step: &&Step| match variant {
         RunVariant::Offline => {
-            let events = step.once.events().unwrap_or_default();
+            let events = step.on.events().unwrap_or_default();
             !events.iter().any(|event| event.kind.is_the_coordinators())
         }
         RunVariant::AsWritten | RunVariant::With(_) => true,
@@ -293,16 +293,14 @@ fn steps_of(scenario: &Scenario, variant: &RunVariant) -> Vec<Step> {
 
 /// Names that no step of this variant releases, so that nothing waits for them.
 fn never_released(scenario: &Scenario, steps: &[Step]) -> BTreeSet<String> {
-    let held = scenario
-        .jobs
-        .iter()
-        .flat_map(|job| [&job.does, &job.verifies, &job.ships]);
+    let behaviours = scenario.jobs.iter().flat_map(|job| job.behaviour.all());
     let released = |name: &String| {
         steps
             .iter()
             .any(|step| matches!(&step.action, StepAction::Release(given) if given == name))
     };
-    held.filter_map(|does| does.until.clone())
+    behaviours
+        .filter_map(|behaviour| behaviour.until.clone())
         .filter(|name| !released(name))
         .collect()
 }

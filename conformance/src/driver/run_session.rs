@@ -30,7 +30,7 @@ pub(super) struct RunSession<'a> {
     pub(super) steps: StepExecutor,
     pub(super) counts: BTreeMap<(EventKind, String), usize>,
     /// The jobs whose leases lapsed, and when.
-    pub(super) lapsed: Vec<(Instant, String)>,
+    pub(super) expired: Vec<(Instant, String)>,
     pub(super) environment: BTreeMap<String, String>,
     /// Commands that steps began, done with.
     pub(super) beside: Vec<StepCommandRun>,
@@ -161,7 +161,7 @@ impl RunSession<'_> {
 
     fn take(&mut self, event: &DriverEvent, open: &mut OpenCommands) -> Result<(), DriverError> {
         if let DriverEvent::LeaseExpired { job, at } = event {
-            self.lapsed.push((*at, job.clone()));
+            self.expired.push((*at, job.clone()));
         }
         let Some(seen) = seen(event, &mut self.counts) else {
             return Ok(());

@@ -1,5 +1,5 @@
 //! Scripted steps: which event sets each off, and what is then done to the runner, to its coordinator or
-//! to its stand-ins.
+//! to its fake engines.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -48,7 +48,7 @@ pub(super) struct StepContext<'a> {
 impl StepExecutor {
     pub(super) fn new(steps: Vec<Step>, jobs: &[Job], sandbox: &Sandbox) -> StepExecutor {
         let scripted = steps.into_iter().map(|step| PendingStep {
-            events: step.once.events().unwrap_or_default(),
+            events: step.on.events().unwrap_or_default(),
             action: step.action,
             done: false,
         });
@@ -121,7 +121,7 @@ pub(super) fn about(event: &DriverEvent) -> Option<(EventKind, String)> {
         DriverEvent::FakeEngine(engine_run::EngineEvent::Gone { tool, job, .. }) => {
             Some((timeline::end_of(tool)?, job.clone()?))
         }
-        DriverEvent::LeaseExpired { job, .. } => Some((EventKind::Lapsed, job.clone())),
+        DriverEvent::LeaseExpired { job, .. } => Some((EventKind::LeaseExpired, job.clone())),
     }
 }
 

@@ -81,8 +81,11 @@ fn act(socket: &str, tool: &str, arguments: &[String]) -> std::io::Result<i32> {
     output.write_all(told.prints.as_bytes())?;
     output.flush()?;
     drop(output);
-    if told.takes_ms > 0 {
-        work(&mut stream, Duration::from_millis(told.takes_ms).min(LIFE_LIMIT))?;
+    if told.duration_ms > 0 {
+        work(
+            &mut stream,
+            Duration::from_millis(told.duration_ms).min(LIFE_LIMIT),
+        )?;
     }
     say(&mut stream, &EngineMessage::Exits(told.exit))?;
     Ok(told.exit)
@@ -129,8 +132,8 @@ fn tell_of(mut term: Signals, mut stream: UnixStream, deaf: bool) -> std::io::Re
 }
 
 /// Lets the time pass, or the harness be gone, so that nobody needs the work. A signal ends no wait.
-fn work(stream: &mut UnixStream, takes: Duration) -> std::io::Result<()> {
-    let end = Instant::now() + takes;
+fn work(stream: &mut UnixStream, duration: Duration) -> std::io::Result<()> {
+    let end = Instant::now() + duration;
     loop {
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {

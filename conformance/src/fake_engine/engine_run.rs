@@ -14,7 +14,7 @@ pub struct EngineScript {
     pub released: BTreeSet<String>,
 }
 
-/// One start of a stand-in.
+/// One start of a fake engine.
 #[derive(Debug, Clone)]
 pub struct EngineRun {
     pub tool: String,
@@ -32,7 +32,7 @@ pub struct EngineRun {
     pub exit: Option<i32>,
 }
 
-/// Something that a stand-in did.
+/// Something that a fake engine did.
 #[derive(Debug, Clone)]
 pub enum EngineEvent {
     Started {

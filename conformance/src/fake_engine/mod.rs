@@ -1,6 +1,6 @@
-//! Stand-ins: what is found on PATH in place of an engine, `verify-it` or `ship-it`. Each start asks the
+//! Fake engines: what a runner finds on PATH in place of an engine, `verify-it` or `ship-it`. Each start asks the
 //! harness over a Unix socket what to do, so that the harness knows of every start and of every end.
-//! `client` is the process that was started, `server` the harness's side.
+//! `engine_process` is the process that was started, `server` the harness's side.
 
 pub mod engine_process;
 pub mod engine_run;
@@ -16,13 +16,13 @@ use crate::signal_dispositions::SignalDispositions;
 
 /// The hidden command that a fake engine is.
 pub const COMMAND: &str = "fake-engine";
-/// The line in a prompt by which a stand-in engine knows its job.
-pub const JOB_LINE: &str = "stand-in: ";
-/// Stand-ins for commands, which find the job as their first argument.
+/// The line in a prompt by which a fake engine knows its job.
+pub const JOB_LINE: &str = "fake-engine: ";
+/// Fakes of commands, which find the job as their first argument.
 pub const VERIFY: &str = "verify-it";
 pub const SHIP: &str = "ship-it";
 
-/// What a stand-in says of itself when it starts: everything that the runner decided about its start.
+/// What a fake engine says of itself when it starts: everything that the runner decided about its start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EngineHello {
@@ -53,12 +53,12 @@ pub enum StdinState {
     Open,
 }
 
-/// What the harness tells a stand-in to do.
+/// What the harness tells a fake engine to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EngineInstructions {
     pub run: usize,
-    pub takes_ms: u64,
+    pub duration_ms: u64,
     pub exit: i32,
     pub writes: Vec<String>,
     pub prints: String,
@@ -66,7 +66,7 @@ pub struct EngineInstructions {
     pub spawns: Option<SpawnInstruction>,
 }
 
-/// A process that a stand-in leaves running.
+/// A process that a fake engine leaves running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SpawnInstruction {
@@ -85,7 +85,7 @@ impl From<SpawnKind> for SpawnInstruction {
     }
 }
 
-/// What a stand-in says after its hello; a connection that closes without `Exits` was a stand-in that was ended.
+/// What a fake engine says after its hello; a connection that closes without `Exits` was a fake engine that was ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EngineMessage {

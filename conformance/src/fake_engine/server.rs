@@ -1,4 +1,4 @@
-//! The harness's side of the stand-ins of a run: started with what the jobs' scripts say, told what to
+//! The harness's side of the fake engines of a run: started with what the jobs' scripts say, told what to
 //! release, asked in the end for every run that it saw. Its thread is `server_loop`.
 
 use std::io::{PipeWriter, Write};
@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use super::engine_run::{EngineEvent, EngineRun, EngineScript};
 use super::server_loop::ServerLoop;
 
-/// The running server. Dropping it ends the thread and, with it, every stand-in.
+/// The running server. Dropping it ends the thread and, with it, every fake engine.
 #[derive(Debug)]
 pub struct FakeEngineServer {
     control: Option<PipeWriter>,
@@ -32,7 +32,7 @@ impl FakeEngineServer {
         let (ticked, ticks) = std::io::pipe()?;
         let mut served = ServerLoop::new(listener, (reader, ticked), script, Box::new(events));
         let thread = std::thread::Builder::new()
-            .name("stand-ins".into())
+            .name("fake-engines".into())
             .spawn(move || {
                 served.serve();
                 served.into_runs()
@@ -45,7 +45,7 @@ impl FakeEngineServer {
         })
     }
 
-    /// Lets the stand-ins that wait for this name go on, those to come included.
+    /// Lets the fake engines that wait for this name go on, those to come included.
     pub fn release(&mut self, name: &str) {
         if let Some(control) = self.control.as_mut() {
             // A server that is gone has nobody waiting.

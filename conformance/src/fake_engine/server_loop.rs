@@ -227,21 +227,24 @@ impl ServerLoop {
             return;
         };
         let job = job_of(&hello);
-        let does = self.does(&hello.tool, job.as_deref());
+        let behaviour = self.behaviour(&hello.tool, job.as_deref());
         let resumes = hello.resumes.is_some();
         let run = match hello.resumes {
             Some(run) if run < self.runs.len() => run,
             _ => self.begin(hello, job),
         };
-        match does.ignores_term && !resumes {
+        match behaviour.ignores_term && !resumes {
             true => {
                 self.awaiting_term_ignored.insert(run);
             }
             false => self.report_start(run),
         }
         self.connections[index].run = Some(run);
-        let instructions = self.instructions(run, &does);
-        match does.until.filter(|name| !self.script.released.contains(name)) {
+        let instructions = self.instructions(run, &behaviour);
+        match behaviour
+            .until
+            .filter(|name| !self.script.released.contains(name))
+        {
             Some(name) => self.connections[index].held = Some(WaitingEngine { name, instructions }),
             None => tell(&mut self.connections[index].stream, &instructions),
         }
@@ -293,41 +296,41 @@ impl ServerLoop {
         (self.events)(EngineEvent::GotTerm { run, tool, job, at });
     }
 
-    fn does(&self, tool: &str, job: Option<&str>) -> EngineBehaviour {
+    fn behaviour(&self, tool: &str, job: Option<&str>) -> EngineBehaviour {
         let job = self
             .script
             .jobs
             .iter()
             .find(|known| Some(known.id.as_str()) == job);
         match (job, tool) {
-            (Some(job), VERIFY) => job.verifies.clone(),
-            (Some(job), SHIP) => job.ships.clone(),
-            (Some(job), _) => job.does.clone(),
+            (Some(job), VERIFY) => job.behaviour.verify.clone(),
+            (Some(job), SHIP) => job.behaviour.ship.clone(),
+            (Some(job), _) => job.behaviour.engine.clone(),
             (None, _) => EngineBehaviour::default(),
         }
     }
 
-    fn instructions(&self, run: usize, does: &EngineBehaviour) -> EngineInstructions {
+    fn instructions(&self, run: usize, behaviour: &EngineBehaviour) -> EngineInstructions {
         let key = (
             self.runs[run].tool.clone(),
             self.runs[run].job.clone().unwrap_or_default(),
         );
         let attempt = self.attempts.get(&key).copied().unwrap_or(1);
-        let exit = if attempt <= does.fails_attempts {
+        let exit = if attempt <= behaviour.fails_attempts {
             1
         } else {
-            does.exit.unwrap_or(0)
+            behaviour.exit.unwrap_or(0)
         };
         EngineInstructions {
             run,
-            takes_ms: does
-                .takes
-                .map_or(0, |takes| u64::try_from(takes.0.as_millis()).unwrap_or(u64::MAX)),
+            duration_ms: behaviour.duration.map_or(0, |duration| {
+                u64::try_from(duration.0.as_millis()).unwrap_or(u64::MAX)
+            }),
             exit,
-            writes: does.writes.clone(),
-            prints: does.prints.clone().unwrap_or_default(),
-            ignores_term: does.ignores_term,
-            spawns: does.spawns.map(Into::into),
+            writes: behaviour.writes.clone(),
+            prints: behaviour.prints.clone().unwrap_or_default(),
+            ignores_term: behaviour.ignores_term,
+            spawns: behaviour.spawns.map(Into::into),
         }
     }
 
@@ -380,11 +383,11 @@ enum StreamStatus {
 fn tell(stream: &mut UnixStream, instructions: &EngineInstructions) {
     let mut line = serde_json::to_vec(instructions).unwrap_or_default();
     line.push(b'\n');
-    // A stand-in that was ended meanwhile needs no orders; its end is seen on the same socket.
+    // A fake engine that was ended meanwhile needs no orders; its end is seen on the same socket.
     let _ = stream.write_all(&line);
 }
 
-/// The job that a stand-in was started for: named by its first argument, or by a line of its prompt.
+/// The job that a fake engine was started for: named by its first argument, or by a line of its prompt.
 fn job_of(hello: &EngineHello) -> Option<String> {
     if [VERIFY, SHIP].contains(&hello.tool.as_str()) {
         return hello.arguments.first().cloned();

@@ -34,7 +34,7 @@ pub struct Profile {
     pub shadow_log: String,
     pub log: LogFormat,
     /// Clauses that it does not claim to keep.
-    pub lacks: BTreeSet<String>,
+    pub unsupported: BTreeSet<String>,
     /// What it is known to get wrong, for a time.
     pub known_failures: Vec<KnownFailure>,
 }
@@ -67,7 +67,7 @@ impl Profile {
             environment: BTreeMap::new(),
             shadow_log: ".state/fleet-shadow.log".into(),
             log: LogFormat::default(),
-            lacks: BTreeSet::new(),
+            unsupported: BTreeSet::new(),
             known_failures: Vec::new(),
         }
     }
@@ -134,7 +134,7 @@ impl Profile {
 
     /// The first of these clauses that the runner does not claim.
     pub fn first_unsupported<'a>(&self, clauses: &'a [String]) -> Option<&'a String> {
-        clauses.iter().find(|clause| self.lacks.contains(*clause))
+        clauses.iter().find(|clause| self.unsupported.contains(*clause))
     }
 }
 

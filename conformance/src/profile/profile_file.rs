@@ -36,7 +36,7 @@ pub struct ProfileFile {
     pub log: LogTable,
     /// Clauses that it does not claim to keep. Their scenarios are not applicable to it.
     #[serde(default)]
-    pub lacks: BTreeSet<String>,
+    pub unsupported: BTreeSet<String>,
     /// What it is known to get wrong, for a time.
     #[serde(default, rename = "known_failure")]
     pub known_failures: Vec<KnownFailure>,
@@ -123,7 +123,7 @@ fn profile(file: ProfileFile, path: &Path) -> Profile {
             values: file.log.values,
             none: file.log.none,
         },
-        lacks: file.lacks,
+        unsupported: file.unsupported,
         known_failures: file.known_failures,
     }
 }
@@ -133,7 +133,7 @@ fn contradiction(file: &ProfileFile) -> Option<(String, String)> {
     if file.command.is_empty() {
         return Some(("command".into(), "`command` names no program".into()));
     }
-    if let Some(id) = file.lacks.iter().find(|id| clause::named(id).is_none()) {
+    if let Some(id) = file.unsupported.iter().find(|id| clause::named(id).is_none()) {
         let message = format!(
             "`{id}` is no clause; docs/runner-contract.md and docs/coordinator-contract.md have them all"
         );

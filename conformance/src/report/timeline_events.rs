@@ -113,10 +113,14 @@ pub(super) fn of(seen: &RunEvidence, profile: &Profile) -> Vec<TimedEvent> {
     fake_engines(seen, &mut found);
     folder(seen, &mut found);
     exchanges(seen, &mut found);
-    for lapsed in seen.timeline.iter().filter(|seen| seen.kind == EventKind::Lapsed) {
-        let what = format!("the time of the lease on {} is over", lapsed.subject);
-        let job = Some(lapsed.subject.clone());
-        found.push(TimedEvent::new(lapsed.at, EventSource::Coordinator, what).about(&job));
+    for expired in seen
+        .timeline
+        .iter()
+        .filter(|seen| seen.kind == EventKind::LeaseExpired)
+    {
+        let what = format!("the time of the lease on {} is over", expired.subject);
+        let job = Some(expired.subject.clone());
+        found.push(TimedEvent::new(expired.at, EventSource::Coordinator, what).about(&job));
     }
     for (at, what) in &seen.steps_done {
         found.push(TimedEvent::new(*at, EventSource::Script, what.clone()));

@@ -89,7 +89,7 @@ pub fn substitute(text: &str, sandbox: &Sandbox, url: &str) -> String {
         .replace("{url}", url)
 }
 
-/// The stand-ins first, then only the folders in which a shell and the usual tools lie.
+/// The fake engines first, then only the folders in which a shell and the usual tools lie.
 fn path(fake_engines: &Path) -> String {
     let own = std::env::var_os("PATH").unwrap_or_default();
     let mut folders = vec![fake_engines.to_owned()];

@@ -19,7 +19,7 @@ pub fn text(job: &Job, work: &Path) -> String {
     lines.join("\n")
 }
 
-/// The prompt, with the line that a stand-in engine knows its job by; of an `sh` job, the script.
+/// The prompt, with the line that a fake engine knows its job by; of an `sh` job, the script.
 pub fn body(job: &Job) -> String {
     match (job.engine(), &job.body) {
         ("sh", script) => script.clone().unwrap_or_else(|| "true".into()),

@@ -1,4 +1,4 @@
-//! The folder that a run gets for itself: queue, work folder, stand-ins, home, temporary files, outputs.
+//! The folder that a run gets for itself: queue, work folder, fake engines, home, temporary files, outputs.
 //! Nothing of the machine but a shell and the usual tools is visible from inside.
 
 pub mod environment;
@@ -28,7 +28,7 @@ pub const STAGES: [&str; 7] = [
     "failed",
     "quarantine",
 ];
-/// Engines that a stand-in can be put in place of.
+/// Engines that a fake engine can be put in place of.
 const ENGINES: [&str; 5] = ["devin", "claude", "codex", "gemini", "opencode"];
 /// What the operator of a sandbox allows routed jobs, where the scenario does not say.
 const ALLOWED: &str = "[route]
@@ -76,7 +76,7 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Makes the folders, the stand-ins, the seeded files and the job files of this scenario.
+    /// Makes the folders, the fake engines, the seeded files and the job files of this scenario.
     pub fn create(
         scenario: &Scenario,
         harness: &Path,

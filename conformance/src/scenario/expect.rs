@@ -19,7 +19,7 @@ pub struct ExpectTable {
     pub exits: Option<Vec<i32>>,
     /// The stage folder of every job file in the queue; a job that is not named must not be there.
     pub stages: Option<BTreeMap<String, String>>,
-    /// How often the stand-in engine of each job ran; a job that is not named must not have run.
+    /// How often the fake engine of each job ran; a job that is not named must not have run.
     pub runs: Option<BTreeMap<String, usize>>,
     /// How often `ship-it` ran for each job.
     pub ships: Option<BTreeMap<String, usize>>,

@@ -1,4 +1,4 @@
-//! `[[job]]`: a job file to be put in the queue, and what its stand-in engine does when it is started.
+//! `[[job]]`: a job file to be put in the queue, and what its fake engine does when it is started.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -13,22 +13,16 @@ pub struct Job {
     pub id: String,
     /// The engine; by default `devin`.
     pub engine: Option<String>,
-    /// The prompt; for a stand-in engine, the line that names the job is put before it.
+    /// The prompt; for a fake engine, the line that names the job is put before it.
     pub body: Option<String>,
     /// The whole file as it stands, for files that are wrong on purpose.
     pub raw: Option<String>,
     /// How the file gets into the queue.
     #[serde(default)]
     pub place: JobPlacement,
-    /// What the engine does.
+    /// What the processes of the job do that the harness fakes.
     #[serde(default)]
-    pub does: EngineBehaviour,
-    /// What `verify-it ID` does.
-    #[serde(default)]
-    pub verifies: EngineBehaviour,
-    /// What `ship-it ID` does.
-    #[serde(default)]
-    pub ships: EngineBehaviour,
+    pub behaviour: JobBehaviour,
     /// The folder that it works in; `{work}` becomes the one in which the runner is started.
     pub cwd: Option<String>,
     pub yolo: Option<bool>,
@@ -60,12 +54,27 @@ pub enum JobPlacement {
     Coordinator,
 }
 
-/// What a stand-in does once it is started.
+/// What each fake of a job does once it is started.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JobBehaviour {
+    /// The engine that the job names.
+    #[serde(default)]
+    pub engine: EngineBehaviour,
+    /// `verify-it ID`.
+    #[serde(default)]
+    pub verify: EngineBehaviour,
+    /// `ship-it ID`.
+    #[serde(default)]
+    pub ship: EngineBehaviour,
+}
+
+/// What a fake engine, `verify-it` or `ship-it` does once it is started.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EngineBehaviour {
     /// How long it works.
-    pub takes: Option<DurationText>,
+    pub duration: Option<DurationText>,
     /// Its exit code; by default 0.
     pub exit: Option<i32>,
     /// Names of files that it leaves in its folder.
@@ -95,6 +104,13 @@ pub enum SpawnKind {
     Setsid,
     /// In a session of its own, its parent gone.
     DoubleFork,
+}
+
+impl JobBehaviour {
+    /// That of each process that the harness fakes.
+    pub fn all(&self) -> [&EngineBehaviour; 3] {
+        [&self.engine, &self.verify, &self.ship]
+    }
 }
 
 impl Job {

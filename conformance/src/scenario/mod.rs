@@ -18,7 +18,7 @@ use stub_coordinator::CoordinatorTable;
 
 pub use duration::DurationText;
 pub use expect::ExpectTable;
-pub use job::{EngineBehaviour, Job, JobPlacement, SpawnKind};
+pub use job::{EngineBehaviour, Job, JobBehaviour, JobPlacement, SpawnKind};
 pub use step::{PartialWrite, Step, StepAction, StepTrigger};
 
 /// One behaviour of a runner, with all that is needed to bring it about and to judge it.
@@ -80,7 +80,7 @@ pub struct RunnerTable {
     /// Folders made below the one in which the runner is started, by a path below it.
     #[serde(default)]
     pub folders: Vec<String>,
-    /// Stand-in engines on PATH beside those that the jobs name: letters, digits and `._-`.
+    /// Fake engines on PATH beside those that the jobs name: letters, digits and `._-`.
     #[serde(default)]
     pub engines: Vec<String>,
     /// Engines that are not on PATH although a job names them.
@@ -92,7 +92,7 @@ pub struct RunnerTable {
     /// How the runner gets its token.
     #[serde(default)]
     pub token: TokenVia,
-    /// Scopes of the runner's token; by default `shadow`, and `work_case` as well where ROUTE is set.
+    /// Scopes of the runner's token; by default `shadow`, and `work` as well where ROUTE is set.
     pub scopes: Option<Vec<String>>,
     /// Limit of one command; by default 20 s.
     pub deadline: Option<DurationText>,

@@ -56,6 +56,17 @@ pub fn parse(text: &str, path: &Path) -> Result<Scenario, ScenarioError> {
     }
 }
 
+/// Keys that had another name, and the one that they have: too different to be found as the nearest.
+const RENAMED: [(&str, &str); 7] = [
+    ("does", "behaviour.engine"),
+    ("verifies", "behaviour.verify"),
+    ("ships", "behaviour.ship"),
+    ("takes", "duration"),
+    ("once", "on"),
+    ("lapsed", "lease_expired"),
+    ("lacks", "unsupported"),
+];
+
 /// Turns serde's "unknown field" into a hint at the nearest valid key.
 pub(crate) fn explain(message: &str) -> String {
     let unknown = ["unknown field `", "unknown variant `"]
@@ -65,6 +76,10 @@ pub(crate) fn explain(message: &str) -> String {
         return message.to_owned();
     };
     let valid: Vec<&str> = rest.split('`').skip(1).step_by(2).collect();
+    let is_valid = |new: &str| new.split('.').next().is_some_and(|first| valid.contains(&first));
+    if let Some((_, new)) = RENAMED.iter().find(|(old, new)| *old == key && is_valid(new)) {
+        return format!("unknown key `{key}`; did you mean `{new}`?");
+    }
     let nearest = valid
         .iter()
         .min_by_key(|candidate| strsim::damerau_levenshtein(key, candidate));
@@ -143,14 +158,14 @@ fn in_steps(scenario: &Scenario) -> Option<(String, String)> {
     let held: BTreeSet<&str> = scenario
         .jobs
         .iter()
-        .flat_map(|job| [&job.does, &job.verifies, &job.ships])
-        .filter_map(|does| does.until.as_deref())
+        .flat_map(|job| job.behaviour.all())
+        .filter_map(|behaviour| behaviour.until.as_deref())
         .collect();
     for step in &scenario.steps {
-        if step.once.events().is_none() {
-            let kinds = "operation, answered, run, term, ended, verify, ship, ship_term, ship_ended, lapsed, command_ended, all";
+        if step.on.events().is_none() {
+            let kinds = "operation, answered, run, term, ended, verify, ship, ship_term, ship_ended, lease_expired, command_ended, all";
             let message =
-                format!("`once` names exactly one of: {kinds} (events as in `order`, without `count`)");
+                format!("`on` names exactly one of: {kinds} (events as in `order`, without `count`)");
             return Some(("[[step]]".into(), message));
         }
         if step.exit.is_some() && !matches!(step.action, StepAction::Command(_)) {
@@ -160,7 +175,7 @@ fn in_steps(scenario: &Scenario) -> Option<(String, String)> {
             StepAction::Release(name) if !held.contains(name.as_str()) => {
                 return Some((
                     format!("\"{name}\""),
-                    format!("no stand-in waits `until = \"{name}\"`"),
+                    format!("no fake engine waits `until = \"{name}\"`"),
                 ));
             }
             StepAction::Write(write) if scenario.job(&write.job).is_none() => {
@@ -244,7 +259,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_moment_names_kind_subject_and_ordinal() {
+    fn an_event_names_kind_subject_and_ordinal() {
         let event = |kind, subject: &str, ordinal| {
             Some(ScenarioEvent {
                 kind,

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
-use super::{EngineBehaviour, Scenario, StepAction};
+use super::{Scenario, StepAction};
 
 /// Variables that the sandbox sets, so that a runner finds no queue, home or program but those made for it.
 const SANDBOX_VARIABLES: [&str; 4] = ["AQ_QUEUE", "HOME", "TMPDIR", "PATH"];
@@ -130,8 +130,8 @@ pub(crate) fn first_invalid_path(scenario: &Scenario) -> Option<StrayPath> {
 
 fn in_jobs(scenario: &Scenario) -> Option<StrayPath> {
     scenario.jobs.iter().find_map(|job| {
-        let does: [&EngineBehaviour; 3] = [&job.does, &job.verifies, &job.ships];
-        let mut written = does.into_iter().flat_map(|does| &does.writes);
+        let behaviours = job.behaviour.all().into_iter();
+        let mut written = behaviours.flat_map(|behaviour| &behaviour.writes);
         StrayPath::name_in("`inbox/`", "id", &job.id)
             .or_else(|| written.find_map(|name| StrayPath::name_in("the job's folder", "writes", name)))
     })

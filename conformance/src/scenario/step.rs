@@ -1,4 +1,4 @@
-//! `[[step]]`: something that is done to the runner or to its coordinator once something else was seen.
+//! `[[step]]`: something that is done to the runner or to its coordinator when something else was seen.
 //! A step waits for an event, never for a time.
 
 use std::collections::BTreeMap;
@@ -13,15 +13,16 @@ use super::duration::DurationText;
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
-    pub once: StepTrigger,
+    /// When it is done.
+    pub on: StepTrigger,
     #[serde(rename = "do")]
     pub action: StepAction,
     /// With `running_command`: the exit code that it has to end with; 0 where none is given.
     pub exit: Option<i32>,
 }
 
-/// An event: exactly one of `operation`, `answered`, `exchange_run`, `term`, `ended`, `verify`, `ship`, `ship_term`,
-/// `ship_ended`, `lapsed`, `command_ended`, `all`.
+/// An event: exactly one of `operation`, `answered`, `run`, `term`, `ended`, `verify`, `ship`, `ship_term`,
+/// `ship_ended`, `lease_expired`, `command_ended`, `all`.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StepTrigger {
@@ -44,7 +45,7 @@ pub struct StepTrigger {
     /// `ship-it` of this job is gone.
     pub ship_ended: Option<String>,
     /// The time of the lease on this job was over: nothing had ended it, and nothing renewed it any more.
-    pub lapsed: Option<String>,
+    pub lease_expired: Option<String>,
     /// The command that the step of this number began has ended.
     pub command_ended: Option<String>,
     /// The how-manyeth of its kind; by default the first.
@@ -77,7 +78,7 @@ pub enum StepAction {
     RestartCoordinator,
     /// Sets keys of `[fleet]` in the queue's `aq.toml`.
     Flag(BTreeMap<String, String>),
-    /// Releases the stand-ins that wait for this name.
+    /// Releases the fake engines that wait for this name.
     Release(String),
     /// Writes a job's file in `inbox/`, a part at a time, as a slow writer does.
     Write(PartialWrite),
@@ -109,7 +110,7 @@ pub enum EventKind {
     Ship,
     ShipTerm,
     ShipEnded,
-    Lapsed,
+    LeaseExpired,
     CommandEnded,
 }
 
@@ -124,13 +125,16 @@ impl EventKind {
         ("ship", EventKind::Ship),
         ("ship_term", EventKind::ShipTerm),
         ("ship_ended", EventKind::ShipEnded),
-        ("lapsed", EventKind::Lapsed),
+        ("lease_expired", EventKind::LeaseExpired),
         ("command_ended", EventKind::CommandEnded),
     ];
 
     /// Whether it needs a coordinator.
     pub fn is_the_coordinators(self) -> bool {
-        matches!(self, EventKind::Arrived | EventKind::Answered | EventKind::Lapsed)
+        matches!(
+            self,
+            EventKind::Arrived | EventKind::Answered | EventKind::LeaseExpired
+        )
     }
 
     pub fn name(self) -> &'static str {
@@ -179,7 +183,7 @@ impl StepTrigger {
             (EventKind::Ship, &self.ship),
             (EventKind::ShipTerm, &self.ship_term),
             (EventKind::ShipEnded, &self.ship_ended),
-            (EventKind::Lapsed, &self.lapsed),
+            (EventKind::LeaseExpired, &self.lease_expired),
             (EventKind::CommandEnded, &self.command_ended),
         ];
         let mut given = named.iter().filter_map(|(kind, subject)| {

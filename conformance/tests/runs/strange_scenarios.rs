@@ -58,22 +58,23 @@ fn nothing_is_laid_outside_of_the_sandbox_and_the_file_line_and_key_are_told() {
     assert_eq!(code, Some(3), "{output}{errors}");
 }
 
-/// The runner starts the job's stand-in in the folder of the bench, or where a link leads there.
+/// The runner starts the job's fake engine in the folder of the bench, or where a link leads there.
 #[test]
-fn a_stand_in_writes_nothing_outside_of_the_sandbox() {
-    let tables = "[[job]]\nid = \"a\"\nplace = \"aside\"\ndoes = { writes = [\"outside\"] }\n";
+fn a_fake_engine_writes_nothing_outside_of_the_sandbox() {
+    let tables = "[[job]]\nid = \"a\"\nplace = \"aside\"\nbehaviour.engine = { writes = [\"outside\"] }\n";
     for place in [
         "cd \"$(dirname \"$0\")\"",
         "ln -s \"$(dirname \"$0\")/outside\" outside",
     ] {
-        let runner = format!("{UNSET}if [ \"$1\" = run ]; then {place}; printf 'stand-in: a\\n' | devin; fi");
+        let runner =
+            format!("{UNSET}if [ \"$1\" = run ]; then {place}; printf 'fake-engine: a\\n' | devin; fi");
         let bench = TestBench::new(&runner, &[], "");
         scenario(&bench, "", tables);
         let (code, output, errors) = bench.run(&["run", "a/strange"]);
         assert!(!bench.path("outside").exists(), "{place}\n{output}{errors}");
         assert_eq!(code, Some(1), "{output}{errors}");
     }
-    let inside = "if [ \"$1\" = run ]; then printf 'stand-in: a\\n' | devin && [ -e outside ]; fi";
+    let inside = "if [ \"$1\" = run ]; then printf 'fake-engine: a\\n' | devin && [ -e outside ]; fi";
     let bench = TestBench::new(&format!("{UNSET}{inside}"), &[], "");
     scenario(&bench, "", tables);
     let (code, output, errors) = bench.run(&["run", "a/strange"]);

@@ -15,7 +15,7 @@ pub struct TestBench {
 /// What a scenario expects decides how it comes out, as the runner always exits 0.
 pub const PASS: &str = "exit = 0\n";
 pub const FAIL: &str = "exit = 3\n";
-pub const BROKEN: &str = "[[step]]\nonce = { ship = \"alpha\" }\ndo = \"kill\"\n";
+pub const BROKEN: &str = "[[step]]\non = { ship = \"alpha\" }\ndo = \"kill\"\n";
 
 impl TestBench {
     pub fn new(runner: &str, scenarios: &[(&str, &str)], profile: &str) -> TestBench {

@@ -53,7 +53,7 @@ pub struct NewJob {
     /// How often the runner may try again.
     #[serde(default)]
     pub retries: u32,
-    /// The prompt; left out: a line that a stand-in engine knows the job by.
+    /// The prompt; left out: a line that a fake engine knows the job by.
     #[serde(default)]
     pub body: String,
 }
@@ -68,7 +68,7 @@ pub enum JobEntry {
 }
 
 impl NewJob {
-    /// A job of that name and engine; its body tells a stand-in engine which job it is.
+    /// A job of that name and engine; its body tells a fake engine which job it is.
     pub fn named(id: &str, engine: &str) -> NewJob {
         NewJob {
             id: id.to_owned(),
@@ -101,7 +101,7 @@ impl NewJob {
             .collect::<Result<_, _>>();
         Capability::parse(&format!("engine:{}", self.engine)).map_err(wrong("engine"))?;
         let body = if self.body.trim().is_empty() {
-            format!("stand-in: {}\n", self.id)
+            format!("fake-engine: {}\n", self.id)
         } else {
             self.body
         };

@@ -1,4 +1,4 @@
-//! Where a case plays: a folder with the queue, the stand-ins and what each job of theirs is to do, and, where the jobs
+//! Where a case plays: a folder with the queue, the fake engines and what each job of theirs is to do, and, where the jobs
 //! come from a coordinator, that.
 
 use std::collections::BTreeMap;
@@ -98,7 +98,7 @@ fn write_job(root: &Path, job: &SweepJob) -> std::io::Result<()> {
         "{lock} {} {} {} {}\n",
         job.fails,
         job.verify_fails,
-        job.takes_ms,
+        job.duration_ms,
         job.leaves.word()
     );
     fs::write(root.join("plans").join(&job.id), orders)?;

@@ -36,7 +36,7 @@ pub(super) struct SweepJob {
     pub(super) fails: u64,
     /// In so many of its first attempts `verify` ends with exit 1.
     pub(super) verify_fails: u64,
-    pub(super) takes_ms: u64,
+    pub(super) duration_ms: u64,
     pub(super) leaves: LeftoverKind,
     /// Ignores SIGTERM.
     pub(super) ignores_sigterm: bool,
@@ -98,7 +98,7 @@ fn job(dice: &mut SeededRng, number: u64, may_review: bool) -> SweepJob {
         ships,
         fails: if dice.one_in(3) { dice.below(3) } else { 0 },
         verify_fails: if dice.one_in(3) { dice.below(4) } else { 0 },
-        takes_ms: dice.below(30),
+        duration_ms: dice.below(30),
         leaves: match dice.below(4) {
             0 => LeftoverKind::Setsid,
             1 => LeftoverKind::DoubleFork,

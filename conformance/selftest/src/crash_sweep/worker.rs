@@ -34,7 +34,7 @@ struct WorkerPlan {
     lock: Option<String>,
     fails: u64,
     verify_fails: u64,
-    takes: Duration,
+    duration: Duration,
     leaves: String,
 }
 
@@ -78,7 +78,7 @@ fn work(ground: &Path, id: &str, step: &str) -> std::io::Result<HarnessExit> {
     if step == "engine" && orders.leaves != "nothing" {
         start_straggler(&orders.leaves)?;
     }
-    pass(orders.takes);
+    pass(orders.duration);
     let fails = match step {
         "engine" => orders.fails,
         "verify" => orders.verify_fails,
@@ -184,7 +184,7 @@ fn open(ground: &Path, kind: &str, name: &str) -> std::io::Result<File> {
 fn orders(ground: &Path, id: &str) -> std::io::Result<WorkerPlan> {
     let text = std::fs::read_to_string(ground.join("plans").join(id))?;
     let words: Vec<&str> = text.split_whitespace().collect();
-    let [lock, fails, verify_fails, takes_ms, leaves] = words[..] else {
+    let [lock, fails, verify_fails, duration_ms, leaves] = words[..] else {
         return Err(std::io::Error::other("its orders are not five words"));
     };
     let number = |word: &str| word.parse().unwrap_or(0);
@@ -192,7 +192,7 @@ fn orders(ground: &Path, id: &str) -> std::io::Result<WorkerPlan> {
         lock: (lock != "-").then(|| lock.to_owned()),
         fails: number(fails),
         verify_fails: number(verify_fails),
-        takes: Duration::from_millis(number(takes_ms)),
+        duration: Duration::from_millis(number(duration_ms)),
         leaves: leaves.to_owned(),
     })
 }

@@ -1,10 +1,10 @@
-//! What the stand-ins wrote down: what was started and ended, and what they noticed themselves.
+//! What the fake engines wrote down: what was started and ended, and what they noticed themselves.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-/// Words by which a stand-in, or what watches it, says that something is wrong.
+/// Words by which a fake engine, or what watches it, says that something is wrong.
 const NOTICED: [&str; 3] = ["overlap", "broken", "unleased"];
 /// A job that begins anew at a person's wish: its commands may be started again.
 const RESTARTED: &str = "anew";

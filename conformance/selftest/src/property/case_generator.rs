@@ -77,7 +77,7 @@ pub fn case(seed: u64) -> PropertyCase {
 fn job(dice: &mut SeededRng, number: u64) -> Vec<String> {
     let id = format!("job-{number}");
     let mut lines = vec![format!("id = \"{id}\"")];
-    let mut does = Vec::new();
+    let mut behaviour = Vec::new();
     if dice.one_in(3) {
         lines.push(format!("lock = \"{}\"", dice.pick(&["left", "right"])));
     }
@@ -89,7 +89,7 @@ fn job(dice: &mut SeededRng, number: u64) -> Vec<String> {
     }
     if dice.one_in(4) {
         lines.push(format!("verify = \"verify-it {id}\""));
-        lines.push(format!("verifies = {{ exit = {} }}", dice.below(2)));
+        lines.push(format!("behaviour.verify = {{ exit = {} }}", dice.below(2)));
     }
     if dice.one_in(2) {
         lines.push(format!("ship = \"ship-it {id}\""));
@@ -101,10 +101,10 @@ fn job(dice: &mut SeededRng, number: u64) -> Vec<String> {
         lines.push("caps = [\"gpu\"]".into());
     }
     match dice.below(12) {
-        0 => does.push("exit = 1".to_owned()),
+        0 => behaviour.push("exit = 1".to_owned()),
         1 => {
             lines.push("retries = 1".into());
-            does.push("fails_attempts = 1".into());
+            behaviour.push("fails_attempts = 1".into());
         }
         2 => {
             // Long enough for an engine to start on a busy machine.
@@ -112,14 +112,14 @@ fn job(dice: &mut SeededRng, number: u64) -> Vec<String> {
                 "{} = \"1500ms\"",
                 dice.pick(&["timeout", "idle_timeout"])
             ));
-            does.push("takes = \"20s\"".into());
+            behaviour.push("duration = \"20s\"".into());
         }
-        3 => does.push("takes = \"20ms\"".into()),
-        4 => does.push("spawns = \"setsid\"".into()),
+        3 => behaviour.push("duration = \"20ms\"".into()),
+        4 => behaviour.push("spawns = \"setsid\"".into()),
         _ => {}
     }
-    if !does.is_empty() {
-        lines.push(format!("does = {{ {} }}", does.join(", ")));
+    if !behaviour.is_empty() {
+        lines.push(format!("behaviour.engine = {{ {} }}", behaviour.join(", ")));
     }
     lines
 }
