@@ -8,7 +8,9 @@ mod classify;
 mod crash_recovery;
 mod durable_files;
 mod engine_pause;
+mod enqueue_order;
 mod error;
+mod file_identity;
 mod file_writers;
 mod folder_watch;
 mod fs_check;
@@ -16,6 +18,7 @@ mod history;
 mod inbox;
 mod inbox_revisits;
 mod integrity;
+mod job_files;
 mod locks;
 mod outbox;
 mod ownership_check;
@@ -23,6 +26,7 @@ mod prune;
 mod queue_pause;
 mod recovery_decision;
 mod reject;
+mod review_claim;
 mod routed_claim;
 mod runner_files;
 mod stage_move;
@@ -39,29 +43,27 @@ use crate::queue_root::QueueRoot;
 use crate::stage::Stage;
 use crate::supervise::process_record;
 
-pub(crate) use claim::{ClaimedJob, InboxClaim, ReviewClaim};
-pub(crate) use crash_recovery::RecoveryOutcome;
+pub(crate) use claim::{ClaimedJob, InboxClaim};
 pub(crate) use error::QueueError;
+pub(crate) use file_identity::FileDigest;
 pub(crate) use file_writers::{FileState, FileWriter, FileWriters, QUIET};
 pub(crate) use folder_watch::{FolderChanges, FolderWatcher, WatchedFileState};
 pub(crate) use history::{HistoryEntry, JobHistory};
 pub(crate) use inbox::{AwaitedFile, Inbox};
-pub(crate) use integrity::{FileDigest, SavedExecutionContext, WorkSnapshot};
+pub(crate) use integrity::{SavedExecutionContext, WorkSnapshot};
 pub(crate) use locks::JobLocks;
 pub(crate) use outbox::{OutboxEntry, PersistedEntry};
 pub(crate) use prune::PruneRefusal;
 pub(crate) use queue_pause::QueuePause;
+pub(crate) use recovery_decision::RecoveryOutcome;
+#[cfg(test)]
+pub(crate) use recovery_decision::{RecoveryDecision, recovery_decision};
 pub(crate) use reject::RejectedFile;
+pub(crate) use review_claim::ReviewClaim;
 pub(crate) use routed_claim::{RoutedJobClaim, is_reported};
 pub(crate) use runner_files::{RunnerFile, read_runner_files};
 pub(crate) use stage_move::RequeueCause;
 pub(crate) use submission::JobSubmission;
-#[cfg(test)]
-pub(crate) use {
-    claim::started,
-    recovery_decision::{RecoveryDecision, recovery_decision},
-    stage_move::{line, shipping_line},
-};
 
 /// What became of one file that was asked for.
 type QueueResult<T> = Result<T, QueueError>;
@@ -209,6 +211,19 @@ impl Queue {
     pub(crate) fn find(&self, id: &JobId) -> QueueResult<Option<Stage>> {
         // A move between two looks could hide a job, so an empty round is repeated against the direction of travel.
         for stage in Stage::ALL.into_iter().chain(Stage::ALL.into_iter().rev()) {
+            let path = self.job_path(stage, id);
+            match path.symlink_metadata() {
+                Ok(_) => return Ok(Some(stage)),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(source) => return Err(QueueError::Read { path, source }),
+            }
+        }
+        Ok(None)
+    }
+
+    /// The stage past the inbox that has a job of that name.
+    fn find_past_inbox(&self, id: &JobId) -> QueueResult<Option<Stage>> {
+        for stage in Stage::ALL.into_iter().filter(|stage| *stage != Stage::Inbox) {
             let path = self.job_path(stage, id);
             match path.symlink_metadata() {
                 Ok(_) => return Ok(Some(stage)),

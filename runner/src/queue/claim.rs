@@ -4,14 +4,13 @@
 use std::fs::Metadata;
 use std::io::ErrorKind;
 
-use super::classify::FileStamp;
+use super::file_identity::{FileDigest, FileStamp};
+use super::integrity::expected_digest;
 use super::{
-    FileDigest, HistoryEntry, JobHistory, JobLocks, Queue, QueueError, QueueResult, WorkSnapshot,
-    durable_files, history, locks,
+    HistoryEntry, JobLocks, Queue, QueueError, QueueResult, WorkSnapshot, durable_files, history, locks,
 };
-use crate::ids::{JobId, LeaseProof};
+use crate::ids::LeaseProof;
 use crate::job::Job;
-use crate::job_reason::JobReason;
 use crate::scheduler::WaitingJob;
 use crate::stage::Stage;
 
@@ -77,7 +76,7 @@ pub(super) fn claim(
     let digest = FileDigest::of(&bytes);
     // Whoever looks at it next says what is wrong with it.
     let is_expected = |expected: Option<FileDigest>| expected.is_none_or(|expected| expected == digest);
-    if !expected(&known, kept).is_ok_and(is_expected) {
+    if !expected_digest(&known, kept).is_ok_and(is_expected) {
         return Ok(InboxClaim::Unavailable);
     }
     match durable_files::move_new(&queue.root, &from, &to) {
@@ -86,7 +85,7 @@ pub(super) fn claim(
         Err(source) => return Err(QueueError::Move { from, to, source }),
     }
     queue.sync_move(Stage::Inbox, Stage::Building)?;
-    let started = started(&known, lease, Some(&digest));
+    let started = HistoryEntry::started(&known, lease, Some(&digest));
     history::append(queue, &chosen.id, &started)?;
     Ok(InboxClaim::Claimed(Box::new(ClaimedJob {
         hold,
@@ -96,93 +95,4 @@ pub(super) fn claim(
         is_rewritten: known.digest().is_some_and(|known| *known != digest),
         in_work: WorkSnapshot::new(bytes, digest, known),
     })))
-}
-
-/// What came of taking a job in review.
-#[derive(Debug)]
-pub(crate) enum ReviewClaim {
-    Claimed(Box<ClaimedJob>),
-    /// The job, or the lock that it names, is in other hands, or it has left `review`.
-    HeldElsewhere,
-    /// It is not what was worked on, and lies in `quarantine` for this reason.
-    Changed(JobReason),
-}
-
-impl Queue {
-    /// Takes a job in review, and the lock that it names, to ship it.
-    pub(crate) fn claim_review(&self, id: &JobId) -> QueueResult<ReviewClaim> {
-        if locks::is_unowned(self, id)? {
-            // Left by an `aq ship` that was killed with its supervisor: nobody else would ever end it.
-            self.kill_orphans(id, &[])?;
-        }
-        if let Some(reason) = self.differs_from_record(Stage::Review, id, &self.history(id)?)? {
-            return self.quarantine_reviewed(id, reason);
-        }
-        let (job, bytes) = self.read_job(Stage::Review, id)?;
-        let locks::JobLockState::Acquired(hold) = locks::take(self, id, job.lock.as_ref())? else {
-            return Ok(ReviewClaim::HeldElsewhere);
-        };
-        let known = self.history(id)?;
-        if self.find(id)? != Some(Stage::Review) || self.finish_review(&hold, &known)? {
-            return Ok(ReviewClaim::HeldElsewhere);
-        }
-        // It may have been written between the two looks.
-        let digest = FileDigest::of(&bytes);
-        if known.digest_in_work().is_some_and(|known| *known != digest) {
-            return Ok(ReviewClaim::HeldElsewhere);
-        }
-        Ok(ReviewClaim::Claimed(Box::new(ClaimedJob {
-            hold,
-            job,
-            attempt: known.attempt(),
-            spent: known.spent(),
-            in_work: WorkSnapshot::new(bytes, digest, known),
-            is_rewritten: false,
-        })))
-    }
-
-    fn quarantine_reviewed(&self, id: &JobId, reason: JobReason) -> QueueResult<ReviewClaim> {
-        let locks::JobLockState::Acquired(hold) = locks::take(self, id, None)? else {
-            return Ok(ReviewClaim::HeldElsewhere);
-        };
-        if self.find(id)? != Some(Stage::Review) || self.finish_review(&hold, &self.history(id)?)? {
-            return Ok(ReviewClaim::HeldElsewhere);
-        }
-        self.advance(&hold, Stage::Review, Stage::Quarantine, Some(&reason))?;
-        Ok(ReviewClaim::Changed(reason))
-    }
-}
-
-/// The digest that the file of a job in the inbox has to have, if any; or what is wrong with its record.
-pub(super) fn expected(
-    known: &JobHistory,
-    kept: Option<&WorkSnapshot>,
-) -> Result<Option<FileDigest>, JobReason> {
-    match kept {
-        Some(kept) => kept.expects(known),
-        // What comes by the name of a job that is elsewhere is no work of it.
-        None if known.lines.last().is_none_or(|line| line.stage != Stage::Inbox) => Ok(None),
-        None => Ok(known.digest_in_work().cloned()),
-    }
-}
-
-pub(crate) fn started(
-    known: &JobHistory,
-    lease: Option<&LeaseProof>,
-    digest: Option<&FileDigest>,
-) -> HistoryEntry {
-    HistoryEntry {
-        at: history::now(),
-        stage: Stage::Building,
-        attempt: known.attempt() + 1,
-        spent: known.spent() + 1,
-        reason: None,
-        detail: None,
-        shipping: false,
-        sequence: None,
-        counted: None,
-        digest: digest.cloned(),
-        lease: lease.map(|proof| proof.lease.to_string()),
-        fencing_token: lease.map(|proof| proof.fencing_token),
-    }
 }

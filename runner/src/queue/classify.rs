@@ -2,36 +2,15 @@
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::fs::Metadata;
 use std::io::ErrorKind;
-use std::os::unix::fs::MetadataExt;
 
-use serde::{Deserialize, Serialize};
-
-use super::reject::elsewhere;
-use super::{Queue, QueueError, QueueResult, WorkSnapshot, claim, stem};
+use super::file_identity::FileStamp;
+use super::integrity::expected_digest;
+use super::{Queue, QueueError, QueueResult, WorkSnapshot, stem};
 use crate::ids::JobId;
 use crate::job_reason::{JobReason, ReasonCode};
 use crate::scheduler::WaitingJob;
 use crate::stage::Stage;
-
-/// Says whether a file is still the one that was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct FileStamp {
-    inode: u64,
-    modified: (i64, i64),
-    size: u64,
-}
-
-impl FileStamp {
-    pub(super) fn of(metadata: &Metadata) -> FileStamp {
-        FileStamp {
-            inode: metadata.ino(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            size: metadata.size(),
-        }
-    }
-}
 
 pub(super) enum FileClass {
     /// With the file as it counted when it got its place.
@@ -57,7 +36,7 @@ pub(super) fn classify(
         None => return invalid("the file's name is not UTF-8: rename it".to_owned()),
     };
     let known = queue.history(&id)?;
-    let change = match claim::expected(&known, kept.get(&id)) {
+    let change = match expected_digest(&known, kept.get(&id)) {
         Ok(Some(expected)) => queue.differs(Stage::Inbox, &id, &expected)?,
         Ok(None) => None,
         Err(change) => Some(change),
@@ -88,7 +67,7 @@ pub(super) fn classify(
         engine: job.engine,
         caps: job.caps,
     };
-    match (sequence, elsewhere(queue, &waiting.id)?) {
+    match (sequence, queue.find_past_inbox(&waiting.id)?) {
         (_, Some(stage)) => Ok(FileClass::Invalid(ReasonCode::IdTaken.with(format!(
             "a job of that name is already in {stage}: rename the file"
         )))),

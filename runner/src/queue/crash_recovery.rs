@@ -1,28 +1,14 @@
 //! What a dead runner left in work is taken up again, once nothing of it is alive.
 
 use super::recovery_decision::{RecoveryDecision, recovery_decision};
-use super::{JobLocks, OutboxEntry, Queue, QueueError, QueueResult, RequeueCause, WorkSnapshot, locks};
+use super::{
+    HistoryEntry, JobLocks, OutboxEntry, Queue, QueueError, QueueResult, RecoveryOutcome, RequeueCause,
+    WorkSnapshot, locks,
+};
 use crate::ids::JobId;
 use crate::job_reason::ReasonCode;
 use crate::stage::Stage;
-use crate::supervise::orphan_scan::{self, OrphanEvidence, OrphanProcess, OrphanScan};
-
-/// What became of a job that was found in work.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum RecoveryOutcome {
-    /// Its change of stage was finished, or it was put back or given up.
-    Moved { to: Stage },
-    /// A living runner has it.
-    Owned,
-    /// Its runner is gone and its supervisor is still ending what it had started.
-    Ending,
-    /// Runner and supervisor are gone; these are to be ended first.
-    Orphaned(Vec<OrphanProcess>),
-    /// Something stands in the way that may be gone in a moment: in words, what.
-    Blocked(String),
-    /// Gone meanwhile.
-    Gone,
-}
+use crate::supervise::orphan_scan::{self, OrphanEvidence, OrphanScan};
 
 impl Queue {
     /// Looks at one job in `building` or `testing` that this process isn't running; `adopted`: orphans of it that
@@ -156,7 +142,7 @@ impl Queue {
         let reason = code.with(format!(
             "{what}; make sure that nothing of it runs, then {again}`aq cancel {id}`"
         ));
-        let line = super::stage_move::line(&known, Stage::Quarantine, known.spent(), Some(&reason));
+        let line = HistoryEntry::moved(&known, Stage::Quarantine, known.spent(), Some(&reason));
         match known.lease() {
             // Not given back: what may be alive here must not be started elsewhere.
             Some(proof) => {

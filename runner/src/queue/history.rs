@@ -8,8 +8,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::classify::FileStamp;
-use super::{FileDigest, Queue, QueueError, QueueResult, durable_files};
+use super::file_identity::{FileDigest, FileStamp};
+use super::{Queue, QueueError, QueueResult, durable_files};
 use crate::ids::{JobId, LeaseId, LeaseProof};
 use crate::job_reason::{JobReason, ReasonCode};
 use crate::stage::Stage;
@@ -55,6 +55,67 @@ pub(crate) struct HistoryEntry {
 }
 
 impl HistoryEntry {
+    /// A change of stage.
+    pub(crate) fn moved(
+        known: &JobHistory,
+        stage: Stage,
+        spent: u32,
+        reason: Option<&JobReason>,
+    ) -> HistoryEntry {
+        HistoryEntry {
+            at: now(),
+            stage,
+            attempt: known.attempt(),
+            spent,
+            reason: reason.map(|reason| reason.code.clone()),
+            detail: reason.and_then(|reason| reason.detail.clone()),
+            shipping: false,
+            sequence: None,
+            counted: None,
+            digest: None,
+            lease: None,
+            fencing_token: None,
+        }
+    }
+
+    /// The command of `ship` is about to be started.
+    pub(crate) fn shipping(known: &JobHistory, stage: Stage) -> HistoryEntry {
+        HistoryEntry {
+            shipping: true,
+            ..HistoryEntry::moved(known, stage, known.spent(), None)
+        }
+    }
+
+    /// A job enters the queue, or enters it again at a person's wish.
+    pub(super) fn queued(
+        known: &JobHistory,
+        sequence: u64,
+        counted: Option<FileStamp>,
+        digest: Option<FileDigest>,
+    ) -> HistoryEntry {
+        HistoryEntry {
+            sequence: Some(sequence),
+            counted,
+            digest,
+            ..HistoryEntry::moved(known, Stage::Inbox, 0, None)
+        }
+    }
+
+    /// The next attempt starts, under a lease or not.
+    pub(crate) fn started(
+        known: &JobHistory,
+        lease: Option<&LeaseProof>,
+        digest: Option<&FileDigest>,
+    ) -> HistoryEntry {
+        HistoryEntry {
+            attempt: known.attempt() + 1,
+            digest: digest.cloned(),
+            lease: lease.map(|proof| proof.lease.to_string()),
+            fencing_token: lease.map(|proof| proof.fencing_token),
+            ..HistoryEntry::moved(known, Stage::Building, known.spent() + 1, None)
+        }
+    }
+
     pub(crate) fn job_reason(&self) -> Option<JobReason> {
         let (code, detail) = (self.reason.clone()?, self.detail.clone());
         Some(JobReason { code, detail })

@@ -9,7 +9,8 @@ use std::fs::Metadata;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use super::classify::{FileClass, FileStamp, classify};
+use super::classify::{FileClass, classify};
+use super::file_identity::FileStamp;
 use super::file_writers::is_written_in_place;
 use super::inbox_revisits::RevisitList;
 use super::ownership_check::foreign;

@@ -8,10 +8,8 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{SHA256, digest};
-use serde::{Deserialize, Serialize};
-
-use super::{JobHistory, JobLocks, Queue, QueueError, QueueResult, claim, durable_files, history};
+use super::file_identity::FileDigest;
+use super::{JobHistory, JobLocks, Queue, QueueError, QueueResult, durable_files, history};
 use crate::ids::JobId;
 use crate::job::{FILE_BYTES_MAX, Job};
 use crate::job_reason::{JobReason, ReasonCode};
@@ -20,27 +18,6 @@ use crate::supervise::{EnvironmentVariable, read_environment, written_environmen
 
 /// More than an environment can have that a process is started with.
 const SURROUNDINGS_BYTES_MAX: usize = 16 * 1024 * 1024;
-
-/// SHA-256 of a job file, in hexadecimal digits.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct FileDigest(String);
-
-impl FileDigest {
-    pub(crate) fn of(bytes: &[u8]) -> FileDigest {
-        let hash = digest(&SHA256, bytes);
-        FileDigest(hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
-    }
-
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Enough of it for people.
-    pub(crate) fn short(&self) -> &str {
-        self.0.get(..12).unwrap_or(&self.0)
-    }
-}
 
 /// What a runner keeps in memory of a job that it has in work.
 #[derive(Debug, Clone)]
@@ -76,7 +53,7 @@ impl WorkSnapshot {
         match known.lines.strip_prefix(self.record.lines.as_slice()) {
             None => Err(record_changed()),
             Some([]) => Ok(Some(self.digest.clone())),
-            Some(_) => claim::expected(known, None),
+            Some(_) => expected_digest(known, None),
         }
     }
 }
@@ -218,10 +195,7 @@ impl Queue {
     }
 
     pub(super) fn forget_surroundings(&self, id: &JobId) -> QueueResult<()> {
-        let path = self.surroundings_file(id);
-        self.root
-            .remove(&path)
-            .map_err(|source| QueueError::Write { path, source })
+        self.remove(&self.surroundings_file(id))
     }
 
     fn surroundings_file(&self, id: &JobId) -> PathBuf {
@@ -233,14 +207,15 @@ fn record_changed() -> JobReason {
     ReasonCode::ChangedInWork.with("its record (history.jsonl) is not what its runner wrote")
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_digest_is_the_one_that_everybody_computes() {
-        let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-        assert_eq!(FileDigest::of(b"").as_str(), empty);
-        assert_eq!(FileDigest::of(b"").short(), &empty[..12]);
+/// The digest that the file of a job in the inbox has to have, if any; or what is wrong with its record.
+pub(super) fn expected_digest(
+    known: &JobHistory,
+    kept: Option<&WorkSnapshot>,
+) -> Result<Option<FileDigest>, JobReason> {
+    match kept {
+        Some(kept) => kept.expects(known),
+        // What comes by the name of a job that is elsewhere is no work of it.
+        None if known.lines.last().is_none_or(|line| line.stage != Stage::Inbox) => Ok(None),
+        None => Ok(known.digest_in_work().cloned()),
     }
 }

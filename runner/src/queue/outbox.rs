@@ -11,8 +11,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    HistoryEntry, JobLocks, Queue, QueueError, QueueResult, durable_files, history, locks, stage_move,
-    submission,
+    HistoryEntry, JobLocks, Queue, QueueError, QueueResult, durable_files, enqueue_order, history, locks,
 };
 use crate::ids::{JobId, LeaseId, LeaseProof};
 use crate::job_reason::{JobReason, ReasonCode};
@@ -111,7 +110,7 @@ impl Queue {
         letter: OutboxEntry,
     ) -> QueueResult<PersistedEntry> {
         let known = self.history(hold.id())?;
-        let line = stage_move::line(&known, to, known.spent(), reason);
+        let line = HistoryEntry::moved(&known, to, known.spent(), reason);
         self.announce_report_and_move(hold.id(), from, to, line, letter)
     }
 
@@ -131,9 +130,9 @@ impl Queue {
 
     pub(super) fn post(&self, id: &JobId, letter: OutboxEntry) -> QueueResult<PersistedEntry> {
         let sequence = match locks::lock_queue(self) {
-            Ok(_held) => submission::reserve_sequence(self, 1)?,
+            Ok(_held) => enqueue_order::reserve_sequence(self, 1)?,
             // Nobody who keeps the queue locked takes a report from it: of two with one number the ids decide.
-            Err(QueueError::Busy { .. }) => submission::next_sequence(self)?,
+            Err(QueueError::Busy { .. }) => enqueue_order::next_sequence(self)?,
             Err(error) => return Err(error),
         };
         let path = self.outbox_folder().join(format!("{sequence:020}-{id}.json"));

@@ -112,14 +112,10 @@ impl Queue {
     /// The file last: while it is there, so may be the rest.
     fn remove_leftovers(&self, id: &JobId) -> QueueResult<()> {
         let (trash, going) = (self.trash_folder().join(id.as_str()), self.going(id));
-        let write = |path: &Path, source| QueueError::Write {
-            path: path.to_owned(),
-            source,
-        };
-        self.root
-            .remove_folder(&trash)
-            .map_err(|source| write(&trash, source))?;
-        self.root.remove(&going).map_err(|source| write(&going, source))
+        match self.root.remove_folder(&trash) {
+            Ok(()) => self.remove(&going),
+            Err(source) => Err(QueueError::Write { path: trash, source }),
+        }
     }
 
     /// Where a job's file lies until the rest of it is gone.
@@ -171,10 +167,7 @@ impl Queue {
         self.root.sync_folder(&folder).map_err(write)?;
         // An earlier job of that name may have come to another end.
         for other in FINAL.into_iter().filter(|other| *other != stage) {
-            let path = self.pruned_folder(other).join(id.as_str());
-            self.root
-                .remove(&path)
-                .map_err(|source| QueueError::Write { path, source })?;
+            self.remove(&self.pruned_folder(other).join(id.as_str()))?;
         }
         Ok(())
     }

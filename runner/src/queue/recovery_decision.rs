@@ -3,6 +3,24 @@
 
 use super::JobHistory;
 use crate::stage::Stage;
+use crate::supervise::orphan_scan::OrphanProcess;
+
+/// What became of a job that was found in work.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum RecoveryOutcome {
+    /// Its change of stage was finished, or it was put back or given up.
+    Moved { to: Stage },
+    /// A living runner has it.
+    Owned,
+    /// Its runner is gone and its supervisor is still ending what it had started.
+    Ending,
+    /// Runner and supervisor are gone; these are to be ended first.
+    Orphaned(Vec<OrphanProcess>),
+    /// Something stands in the way that may be gone in a moment: in words, what.
+    Blocked(String),
+    /// Gone meanwhile.
+    Gone,
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RecoveryDecision {
@@ -30,7 +48,7 @@ pub(crate) fn recovery_decision(known: &JobHistory) -> RecoveryDecision {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{claim::started, stage_move::line, stage_move::shipping_line};
+    use super::super::HistoryEntry;
     use super::*;
     use crate::ids::{LeaseId, LeaseProof};
     use crate::job_reason::{JobReason, ReasonCode};
@@ -42,12 +60,16 @@ mod tests {
             fencing_token: 4,
         };
         let mut known = JobHistory::default();
-        known
-            .lines
-            .push(started(&JobHistory::default(), leased.then_some(&proof), None));
+        known.lines.push(HistoryEntry::started(
+            &JobHistory::default(),
+            leased.then_some(&proof),
+            None,
+        ));
         for (stage, reason) in then {
             let reason = reason.clone().map(JobReason::from);
-            known.lines.push(line(&known, *stage, 1, reason.as_ref()));
+            known
+                .lines
+                .push(HistoryEntry::moved(&known, *stage, 1, reason.as_ref()));
         }
         known
     }
@@ -56,7 +78,7 @@ mod tests {
     fn an_interrupted_ship_is_never_started_again() {
         for leased in [false, true] {
             let mut known = known(leased, &[]);
-            known.lines.push(shipping_line(&known, Stage::Building));
+            known.lines.push(HistoryEntry::shipping(&known, Stage::Building));
             assert_eq!(recovery_decision(&known), RecoveryDecision::ShipUnknown);
         }
     }

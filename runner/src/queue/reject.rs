@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::io::ErrorKind;
 
-use super::{Queue, QueueError, QueueResult, durable_files, history, locks, stage_move, stem};
+use super::{HistoryEntry, Queue, QueueError, QueueResult, durable_files, history, locks, stem};
 use crate::ids::JobId;
 use crate::job_reason::JobReason;
 use crate::stage::Stage;
@@ -22,7 +22,7 @@ pub(crate) struct RejectedFile {
 pub(super) fn reject(queue: &Queue, name: &OsStr, reason: JobReason) -> QueueResult<Option<RejectedFile>> {
     let own = stem(name).and_then(|stem| JobId::new(stem).ok());
     let own = match own {
-        Some(id) if elsewhere(queue, &id)?.is_none() => Some(id),
+        Some(id) if queue.find_past_inbox(&id)?.is_none() => Some(id),
         _ => None,
     };
     let id = match own {
@@ -36,7 +36,7 @@ pub(super) fn reject(queue: &Queue, name: &OsStr, reason: JobReason) -> QueueRes
     history::append(
         queue,
         &id,
-        &stage_move::line(&known, Stage::Failed, known.spent(), Some(&reason)),
+        &HistoryEntry::moved(&known, Stage::Failed, known.spent(), Some(&reason)),
     )?;
     let (from, to) = (
         queue.folder(Stage::Inbox).join(name),
@@ -88,17 +88,4 @@ fn free_id(queue: &Queue, name: &OsStr) -> QueueResult<JobId> {
             return Ok(id);
         }
     }
-}
-
-/// The stage past the inbox that has a job of that name.
-pub(super) fn elsewhere(queue: &Queue, id: &JobId) -> QueueResult<Option<Stage>> {
-    for stage in Stage::ALL.into_iter().filter(|stage| *stage != Stage::Inbox) {
-        let path = queue.job_path(stage, id);
-        match path.symlink_metadata() {
-            Ok(_) => return Ok(Some(stage)),
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(source) => return Err(QueueError::Read { path, source }),
-        }
-    }
-    Ok(None)
 }

@@ -3,12 +3,12 @@
 
 use std::time::SystemTime;
 
-use super::classify::FileStamp;
+use super::file_identity::{FileDigest, FileStamp};
 use super::ownership_check::foreign;
 use super::{
-    ClaimedJob, FileDigest, FileState, FileWriter, FileWriters, JobHistory, JobLocks, OutboxEntry, Queue,
+    ClaimedJob, FileState, FileWriter, FileWriters, HistoryEntry, JobHistory, JobLocks, OutboxEntry, Queue,
     QueueError, QueueResult, RecoveryOutcome, WatchedFileState, WorkSnapshot, claim, durable_files, history,
-    locks, stage_move,
+    locks,
 };
 use crate::ids::{JobId, LeaseProof};
 use crate::job::Job;
@@ -38,7 +38,7 @@ impl Queue {
         self.take_cancel_wish(&hold)?;
         let known = self.history(&job.id)?;
         let digest = FileDigest::of(text.as_bytes());
-        let started = claim::started(&known, Some(lease), Some(&digest));
+        let started = HistoryEntry::started(&known, Some(lease), Some(&digest));
         let (scratch, _) = self.write_scratch(&job.id, text.as_bytes())?;
         history::append(self, &job.id, &started)?;
         self.place(&scratch, &job.id, Stage::Building)?;
@@ -93,7 +93,7 @@ impl Queue {
         lease: &LeaseProof,
         digest: &FileDigest,
     ) -> QueueResult<(u32, u32)> {
-        let started = claim::started(&self.history(hold.id())?, Some(lease), Some(digest));
+        let started = HistoryEntry::started(&self.history(hold.id())?, Some(lease), Some(digest));
         let counts = (started.attempt, started.spent);
         match from {
             Stage::Building => history::append(self, hold.id(), &started)?,
@@ -107,12 +107,10 @@ impl Queue {
         let known = self.history(hold.id())?;
         let spent = known.spent().saturating_sub(1);
         let reason = ReasonCode::LeaseReleased.with("given back to the coordinator");
-        let line = stage_move::line(&known, Stage::Inbox, spent, Some(&reason));
+        let line = HistoryEntry::moved(&known, Stage::Inbox, spent, Some(&reason));
         history::append(self, hold.id(), &line)?;
         let path = self.job_path(from, hold.id());
-        self.root
-            .remove(&path)
-            .map_err(|source| QueueError::Write { path, source })?;
+        self.remove(&path)?;
         self.sync_move(from, from)
     }
 
@@ -132,9 +130,7 @@ impl Queue {
     pub(crate) fn take_approval(&self, hold: &JobLocks, digest: &FileDigest) -> QueueResult<bool> {
         let path = self.approval_marker(hold.id());
         let approved = durable_files::read_bounded(&self.root, &path, digest.as_str().len());
-        self.root
-            .remove(&path)
-            .map_err(|source| QueueError::Write { path, source })?;
+        self.remove(&path)?;
         Ok(approved.is_ok_and(|approved| approved == digest.as_str().as_bytes()))
     }
 

@@ -1,9 +1,7 @@
 //! A job goes from one stage to the next: announced in its history, then one `rename(2)`, then both folders durable.
 
-use super::{
-    HistoryEntry, JobHistory, JobLocks, Queue, QueueError, QueueResult, durable_files, history, locks,
-    submission,
-};
+use super::enqueue_order::reserve_sequence;
+use super::{HistoryEntry, JobLocks, Queue, QueueError, QueueResult, durable_files, history, locks};
 use crate::ids::JobId;
 use crate::job_reason::JobReason;
 use crate::stage::Stage;
@@ -27,7 +25,12 @@ impl Queue {
         reason: Option<&JobReason>,
     ) -> QueueResult<()> {
         let known = self.history(hold.id())?;
-        self.announce_and_move(hold.id(), from, to, line(&known, to, known.spent(), reason))
+        self.announce_and_move(
+            hold.id(),
+            from,
+            to,
+            HistoryEntry::moved(&known, to, known.spent(), reason),
+        )
     }
 
     /// Puts a job that this process holds back to where it stood in the inbox.
@@ -47,21 +50,21 @@ impl Queue {
             hold.id(),
             from,
             Stage::Inbox,
-            line(&known, Stage::Inbox, spent, Some(reason)),
+            HistoryEntry::moved(&known, Stage::Inbox, spent, Some(reason)),
         )
     }
 
     /// A person wants another go: at the end of the order, with all its retries.
     pub(crate) fn enqueue_again(&self, hold: &JobLocks, from: Stage) -> QueueResult<()> {
         let _held = locks::lock_queue(self)?;
-        let sequence = submission::reserve_sequence(self, 1)?;
+        let sequence = reserve_sequence(self, 1)?;
         let known = self.history(hold.id())?;
         let digest = Some(self.digest(from, hold.id())?);
         self.announce_and_move(
             hold.id(),
             from,
             Stage::Inbox,
-            submission::queued(&known, sequence, None, digest),
+            HistoryEntry::queued(&known, sequence, None, digest),
         )
     }
 
@@ -113,28 +116,17 @@ impl Queue {
         self.sync_move(from, to)
     }
 
-    pub(super) fn sync_move(&self, from: Stage, to: Stage) -> QueueResult<()> {
-        for path in [self.folder(to), self.folder(from)] {
-            self.root
-                .sync_folder(&path)
-                .map_err(|source| QueueError::Write { path, source })?;
-        }
-        Ok(())
-    }
-
     /// Before the command of `ship` is started: from here on a crash must not lead to another go.
     pub(crate) fn note_shipping(&self, hold: &JobLocks, stage: Stage) -> QueueResult<()> {
         let known = self.history(hold.id())?;
-        history::append(self, hold.id(), &shipping_line(&known, stage))
+        history::append(self, hold.id(), &HistoryEntry::shipping(&known, stage))
     }
 
     /// Whether a person asked for the end of this job; asking takes the wish back.
     pub(crate) fn take_cancel_wish(&self, hold: &JobLocks) -> QueueResult<bool> {
         let path = self.cancel_marker(hold.id());
         let wished = path.exists();
-        self.root
-            .remove(&path)
-            .map_err(|source| QueueError::Write { path, source })?;
+        self.remove(&path)?;
         Ok(wished)
     }
 
@@ -142,30 +134,5 @@ impl Queue {
         let path = self.cancel_marker(id);
         durable_files::write_durable(&self.root, &path, b"")
             .map_err(|source| QueueError::Write { path, source })
-    }
-}
-
-pub(crate) fn line(known: &JobHistory, stage: Stage, spent: u32, reason: Option<&JobReason>) -> HistoryEntry {
-    HistoryEntry {
-        at: history::now(),
-        stage,
-        attempt: known.attempt(),
-        spent,
-        reason: reason.map(|reason| reason.code.clone()),
-        detail: reason.and_then(|reason| reason.detail.clone()),
-        shipping: false,
-        sequence: None,
-        counted: None,
-        digest: None,
-        lease: None,
-        fencing_token: None,
-    }
-}
-
-/// The line that announces the command of `ship`.
-pub(crate) fn shipping_line(known: &JobHistory, stage: Stage) -> HistoryEntry {
-    HistoryEntry {
-        shipping: true,
-        ..line(known, stage, known.spent(), None)
     }
 }

@@ -5,7 +5,7 @@ use super::runner_process::ModelAttempt;
 use super::world::ModelWorld;
 use crate::fleet::lease_machine::LeaseEvent;
 use crate::job_reason::JobReason;
-use crate::queue::{OutboxEntry, RequeueCause, shipping_line, started};
+use crate::queue::{HistoryEntry, OutboxEntry, RequeueCause};
 use crate::run::step_outcome::{self, AttemptStep, StopReason};
 use crate::run::transition::{
     AttemptTransition, FinalReport, LeaseStatus, ShipDecision, final_report, ship_decision, stop_reason_under,
@@ -103,7 +103,7 @@ impl ModelWorld {
             AttemptTransition::GiveBack(reason) => self.give_back(host, job, &attempt, &reason),
             AttemptTransition::Retry(_) => {
                 let Some((_, proof)) = &attempt.lease else { return };
-                let line = started(self.hosts[host].disk.known(job), Some(proof), None);
+                let line = HistoryEntry::started(self.hosts[host].disk.known(job), Some(proof), None);
                 attempt.spent = line.spent;
                 self.hosts[host].disk.append(job, line);
                 if self.dies(host) {
@@ -134,7 +134,7 @@ impl ModelWorld {
                 }
             }
             AttemptStep::Ship => {
-                let line = shipping_line(disk.known(job), attempt.stage);
+                let line = HistoryEntry::shipping(disk.known(job), attempt.stage);
                 disk.append(job, line);
                 if self.dies(host) {
                     return;

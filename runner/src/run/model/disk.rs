@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::job_reason::JobReason;
-use crate::queue::{HistoryEntry, JobHistory, OutboxEntry, line};
+use crate::queue::{HistoryEntry, JobHistory, OutboxEntry};
 use crate::stage::Stage;
 
 pub(super) struct ModelDisk {
@@ -27,7 +27,7 @@ impl ModelDisk {
 
     /// As `aq add` does.
     pub(super) fn enqueue(&mut self, job: usize) {
-        let mut queued = line(self.known(job), Stage::Inbox, 0, None);
+        let mut queued = HistoryEntry::moved(self.known(job), Stage::Inbox, 0, None);
         queued.sequence = Some(job as u64 + 1);
         self.append(job, queued);
         self.files.insert(job, Stage::Inbox);
@@ -43,14 +43,15 @@ impl ModelDisk {
 
     pub(super) fn announce(&mut self, job: usize, to: Stage, reason: Option<&JobReason>) {
         let known = self.known(job);
-        let announced = line(known, to, known.spent(), reason);
+        let announced = HistoryEntry::moved(known, to, known.spent(), reason);
         self.append(job, announced);
     }
 
     /// The attempt that is over does not count.
     pub(super) fn announce_interrupted(&mut self, job: usize, reason: &JobReason) {
         let known = self.known(job);
-        let announced = line(known, Stage::Inbox, known.spent().saturating_sub(1), Some(reason));
+        let announced =
+            HistoryEntry::moved(known, Stage::Inbox, known.spent().saturating_sub(1), Some(reason));
         self.append(job, announced);
     }
 

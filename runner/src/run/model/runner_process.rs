@@ -14,7 +14,7 @@ use crate::fleet::lease_machine::{LeaseClose, LeaseSnapshot, LeaseStateMachine};
 use crate::fleet::outbox_delivery::OutboxDelivery;
 use crate::fleet::{FleetEvent, GrantedJob};
 use crate::ids::LeaseProof;
-use crate::queue::started;
+use crate::queue::HistoryEntry;
 use crate::run::step_outcome::{AttemptStep, StopReason};
 use crate::stage::Stage;
 use crate::supervise::CommandOutcome;
@@ -171,7 +171,7 @@ impl ModelWorld {
             CutOver::Run => {}
         }
         let disk = &mut self.hosts[host].disk;
-        let line = started(disk.known(job), Some(&granted.proof), None);
+        let line = HistoryEntry::started(disk.known(job), Some(&granted.proof), None);
         let spent = line.spent;
         disk.append(job, line);
         if self.dies(host) {
@@ -197,7 +197,7 @@ impl ModelWorld {
             return;
         }
         let disk = &mut self.hosts[host].disk;
-        let line = started(disk.known(job), None, None);
+        let line = HistoryEntry::started(disk.known(job), None, None);
         let spent = line.spent;
         disk.append(job, line);
         if !self.dies(host) {
