@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::rig::Rig;
+use crate::queue_fixture::QueueFixture;
 use crate::{Extent, floor, median, ratio, verdict};
 
 /// At most so many times the bare system calls.
@@ -11,12 +11,12 @@ const TARGET: f64 = 2.2;
 pub fn measure(extent: &Extent) -> io::Result<()> {
     let (mut aq, mut bare, mut bash) = (Vec::new(), Vec::new(), Vec::new());
     for turn in 0..=extent.turns {
-        let rig = Rig::new()?;
-        rig.add(&rig.job_files("job", extent.jobs)?)?;
+        let fixture = QueueFixture::new()?;
+        fixture.add(&fixture.job_files("job", extent.jobs)?)?;
         let took_ms = [
-            rig.timed(&mut rig.aq(&["run", "--drain"])?)?,
-            floor::bare(&rig, extent.jobs)?,
-            floor::bash(&rig, extent.jobs)?,
+            fixture.timed(&mut fixture.aq(&["run", "--drain"])?)?,
+            floor::bare(&fixture, extent.jobs)?,
+            floor::bash(&fixture, extent.jobs)?,
         ];
         // The first turn is for warming up.
         if turn > 0 {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use crate::rig::Rig;
+use crate::queue_fixture::QueueFixture;
 
 const STAGES: [&str; 4] = ["inbox", "building", "testing", "shipped"];
 
@@ -26,10 +26,10 @@ done
 "#;
 
 /// Milliseconds for so many jobs: a spawn and its wait, three renames, and what makes each durable.
-pub fn bare(rig: &Rig, jobs: usize) -> io::Result<f64> {
-    let root = rig.path("bare");
+pub fn bare(fixture: &QueueFixture, jobs: usize) -> io::Result<f64> {
+    let root = fixture.path("bare");
     fill(&root, &STAGES, jobs)?;
-    let engine = rig.path("bin").join("devin");
+    let engine = fixture.path("bin").join("devin");
     let started = Instant::now();
     for number in 0..jobs {
         let name = format!("{number:06}.md");
@@ -47,15 +47,15 @@ pub fn bare(rig: &Rig, jobs: usize) -> io::Result<f64> {
 }
 
 /// Milliseconds that the loop in bash takes for so many jobs.
-pub fn bash(rig: &Rig, jobs: usize) -> io::Result<f64> {
-    let root = rig.path("bash");
+pub fn bash(fixture: &QueueFixture, jobs: usize) -> io::Result<f64> {
+    let root = fixture.path("bash");
     fill(&root, &["inbox", "building", "shipped", "failed", "logs"], jobs)?;
     let mut command = Command::new("bash");
     command
         .args(["-c", BASH_QUEUE])
         .env("QUEUE", &root)
-        .env("PATH", rig.search_path());
-    let took_ms = rig.timed(&mut command)?;
+        .env("PATH", fixture.search_path());
+    let took_ms = fixture.timed(&mut command)?;
     let shipped = fs::read_dir(root.join("shipped"))?.count();
     if shipped != jobs {
         return Err(io::Error::other(format!(

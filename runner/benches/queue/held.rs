@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use crate::rig::Rig;
+use crate::queue_fixture::QueueFixture;
 use crate::{Extent, median, ratio, verdict};
 
 const ADD_MS: f64 = 3.0;
@@ -14,7 +14,7 @@ const STATUS_MS: f64 = 100.0;
 const FLAT: f64 = 1.25;
 
 pub fn measure(extent: &Extent) -> io::Result<()> {
-    let (few, many) = (Rig::new()?, Rig::new()?);
+    let (few, many) = (QueueFixture::new()?, QueueFixture::new()?);
     few.fill(10, 10)?;
     many.fill(extent.shipped, extent.waiting)?;
     println!(
@@ -22,9 +22,9 @@ pub fn measure(extent: &Extent) -> io::Result<()> {
         extent.shipped, extent.waiting
     );
     println!("| what | few, ms | many, ms | ratio | target | |\n|---|---:|---:|---:|---|---|");
-    let add = |rig: &Rig, turn: usize| {
-        let file = rig.job_files(&format!("add-{turn}"), 1)?;
-        rig.timed(rig.aq(&["add"])?.args(file))
+    let add = |fixture: &QueueFixture, turn: usize| {
+        let file = fixture.job_files(&format!("add-{turn}"), 1)?;
+        fixture.timed(fixture.aq(&["add"])?.args(file))
     };
     let (ones, others) = turns(extent.starts, &few, &many, add)?;
     let (of_many, times) = (median(others.clone()), ratio(&others, &ones));
@@ -36,7 +36,7 @@ pub fn measure(extent: &Extent) -> io::Result<()> {
         &target,
         of_many <= ADD_MS && times <= FLAT,
     );
-    let status = |rig: &Rig, _| rig.timed(&mut rig.aq(&["status"])?);
+    let status = |fixture: &QueueFixture, _| fixture.timed(&mut fixture.aq(&["status"])?);
     let (ones, others) = turns(extent.starts, &few, &many, status)?;
     let target = format!("under {STATUS_MS} ms");
     row(
@@ -46,8 +46,8 @@ pub fn measure(extent: &Extent) -> io::Result<()> {
         &target,
         median(others.clone()) < STATUS_MS,
     );
-    let (ones, others) = turns(extent.turns, &few, &many, |rig, turn| {
-        claims(rig, turn, extent.jobs)
+    let (ones, others) = turns(extent.turns, &few, &many, |fixture, turn| {
+        claims(fixture, turn, extent.jobs)
     })?;
     row(
         "a job of a drain",
@@ -56,7 +56,7 @@ pub fn measure(extent: &Extent) -> io::Result<()> {
         "flat",
         ratio(&others, &ones) <= FLAT,
     );
-    let claim = |rig: &Rig, _| first_start(rig);
+    let claim = |fixture: &QueueFixture, _| first_start(fixture);
     let (ones, others) = turns(extent.turns, &few, &many, claim)?;
     row(
         "`aq run`, from its start to the first job's",
@@ -81,9 +81,9 @@ fn row(what: &str, ones: &[f64], others: &[f64], target: &str, met: bool) {
 /// Turn by turn on both; the first turn of each is for warming up.
 fn turns(
     count: usize,
-    few: &Rig,
-    many: &Rig,
-    measure: impl Fn(&Rig, usize) -> io::Result<f64>,
+    few: &QueueFixture,
+    many: &QueueFixture,
+    measure: impl Fn(&QueueFixture, usize) -> io::Result<f64>,
 ) -> io::Result<(Vec<f64>, Vec<f64>)> {
     let (mut ones, mut others) = (Vec::new(), Vec::new());
     for turn in 0..=count {
@@ -98,11 +98,11 @@ fn turns(
 
 /// Milliseconds a job, from the start of the first of so many to the start of the last: what comes before is the start of
 /// the process, which has to read the inbox once.
-fn claims(rig: &Rig, turn: usize, jobs: usize) -> io::Result<f64> {
-    rig.add(&rig.job_files(&format!("claim-{turn}"), jobs)?)?;
+fn claims(fixture: &QueueFixture, turn: usize, jobs: usize) -> io::Result<f64> {
+    fixture.add(&fixture.job_files(&format!("claim-{turn}"), jobs)?)?;
     // They go before all that waits already.
-    for file in rig.job_files(&format!("claim-{turn}"), jobs)? {
-        let waiting = rig
+    for file in fixture.job_files(&format!("claim-{turn}"), jobs)? {
+        let waiting = fixture
             .queue()
             .join("inbox")
             .join(file.file_name().unwrap_or_default());
@@ -110,7 +110,7 @@ fn claims(rig: &Rig, turn: usize, jobs: usize) -> io::Result<f64> {
         fs::write(&waiting, text)?;
     }
     let mut starts = Vec::new();
-    run_until(rig, |_| {
+    run_until(fixture, |_| {
         starts.push(Instant::now());
         starts.len() > jobs
     })?;
@@ -118,10 +118,10 @@ fn claims(rig: &Rig, turn: usize, jobs: usize) -> io::Result<f64> {
     Ok(took.as_secs_f64() * 1e3 / (jobs - 1) as f64)
 }
 
-fn first_start(rig: &Rig) -> io::Result<f64> {
+fn first_start(fixture: &QueueFixture) -> io::Result<f64> {
     let started = Instant::now();
     let mut took_ms = 0.0;
-    run_until(rig, |_| {
+    run_until(fixture, |_| {
         took_ms = started.elapsed().as_secs_f64() * 1e3;
         true
     })?;
@@ -129,8 +129,8 @@ fn first_start(rig: &Rig) -> io::Result<f64> {
 }
 
 /// Runs `aq` until a line that tells of a started job is the last that was wanted.
-fn run_until(rig: &Rig, mut enough: impl FnMut(&str) -> bool) -> io::Result<()> {
-    let mut command = rig.aq(&["run"])?;
+fn run_until(fixture: &QueueFixture, mut enough: impl FnMut(&str) -> bool) -> io::Result<()> {
+    let mut command = fixture.aq(&["run"])?;
     let mut child = command.stderr(Stdio::piped()).spawn()?;
     let stderr = child
         .stderr

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::rig::Rig;
+use crate::queue_fixture::QueueFixture;
 use crate::{Extent, median, verdict};
 
 const MEMORY_MIB: f64 = 10.0;
@@ -13,14 +13,14 @@ const WAKE_UPS_A_SECOND: f64 = 1.0;
 const START_MS: f64 = 50.0;
 
 pub fn measure(extent: &Extent) -> io::Result<()> {
-    let rig = Rig::new()?;
-    let start = rig.path("started");
+    let fixture = QueueFixture::new()?;
+    let start = fixture.path("started");
     Command::new("mkfifo").arg(&start).status()?;
-    fs::remove_file(rig.path("bin").join("devin"))?;
-    rig.add(&rig.job_files("warm", 1)?)?;
-    fs::write(rig.queue().join("aq.toml"), teller(&start))?;
-    let mut aq = rig.aq(&["run"])?.stderr(Stdio::null()).spawn()?;
-    let measured = while_idle(&rig, &aq, extent);
+    fs::remove_file(fixture.path("bin").join("devin"))?;
+    fixture.add(&fixture.job_files("warm", 1)?)?;
+    fs::write(fixture.queue().join("aq.toml"), teller(&start))?;
+    let mut aq = fixture.aq(&["run"])?.stderr(Stdio::null()).spawn()?;
+    let measured = while_idle(&fixture, &aq, extent);
     Command::new("kill")
         .args(["-TERM", &aq.id().to_string()])
         .status()?;
@@ -28,25 +28,26 @@ pub fn measure(extent: &Extent) -> io::Result<()> {
     measured
 }
 
-fn while_idle(rig: &Rig, aq: &Child, extent: &Extent) -> io::Result<()> {
-    wait_for_start(rig)?;
+fn while_idle(fixture: &QueueFixture, aq: &Child, extent: &Extent) -> io::Result<()> {
+    wait_for_start(fixture)?;
     let (mut added, mut moved) = (Vec::new(), Vec::new());
     for number in 0..extent.starts {
-        let file = rig.job_files(&format!("add-{number}"), 1)?;
-        let mut add = rig.aq(&["add"])?;
+        let file = fixture.job_files(&format!("add-{number}"), 1)?;
+        let mut add = fixture.aq(&["add"])?;
         let started = Instant::now();
-        rig.timed(add.args(file))?;
-        wait_for_start(rig)?;
+        fixture.timed(add.args(file))?;
+        wait_for_start(fixture)?;
         added.push(started.elapsed().as_secs_f64() * 1e3);
-        let file = rig.job_files(&format!("move-{number}"), 1)?.remove(0);
+        let file = fixture.job_files(&format!("move-{number}"), 1)?.remove(0);
         let started = Instant::now();
         fs::rename(
             &file,
-            rig.queue()
+            fixture
+                .queue()
                 .join("inbox")
                 .join(file.file_name().unwrap_or_default()),
         )?;
-        wait_for_start(rig)?;
+        wait_for_start(fixture)?;
         moved.push(started.elapsed().as_secs_f64() * 1e3);
     }
     // What still happens of the last job is no part of being idle.
@@ -96,9 +97,9 @@ fn teller(start: &std::path::Path) -> String {
 }
 
 /// Opening a pipe waits for the other end, so nothing here looks at a clock or at a folder again and again.
-fn wait_for_start(rig: &Rig) -> io::Result<()> {
+fn wait_for_start(fixture: &QueueFixture) -> io::Result<()> {
     let mut told = Vec::new();
-    fs::File::open(rig.path("started"))?.read_to_end(&mut told)?;
+    fs::File::open(fixture.path("started"))?.read_to_end(&mut told)?;
     Ok(())
 }
 

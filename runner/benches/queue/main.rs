@@ -9,7 +9,7 @@ mod drain;
 mod floor;
 mod held;
 mod idle;
-mod rig;
+mod queue_fixture;
 mod shadow;
 
 use std::io;
@@ -56,7 +56,7 @@ const PARTS: [Part; 4] = [
 
 fn main() -> io::Result<()> {
     let measured = measure();
-    rig::clear_away();
+    queue_fixture::clear_away();
     measured
 }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::coordinator::{self, Temper};
-use crate::rig::Rig;
+use crate::queue_fixture::QueueFixture;
 use crate::{Extent, median, ratio, verdict};
 
 /// At most so many times the same drain without a fleet.
@@ -44,11 +44,11 @@ fn row(extent: &Extent, temper: Temper, url: &str, work: Duration) -> io::Result
         // Who comes first changes from turn to turn, for what the first leaves to the second.
         let (mut of_off, mut of_on) = (0.0, 0.0);
         for shadow in [turn % 2 == 0, turn % 2 == 1] {
-            let rig = match work.is_zero() {
-                true => Rig::new()?,
-                false => Rig::new()?.with_work_of(work)?,
+            let fixture = match work.is_zero() {
+                true => QueueFixture::new()?,
+                false => QueueFixture::new()?.with_work_of(work)?,
             };
-            let took_ms = drain(&rig, jobs, shadow.then_some(url))?;
+            let took_ms = drain(&fixture, jobs, shadow.then_some(url))?;
             *if shadow { &mut of_on } else { &mut of_off } = took_ms;
         }
         if turn > 0 {
@@ -68,14 +68,14 @@ fn row(extent: &Extent, temper: Temper, url: &str, work: Duration) -> io::Result
 }
 
 /// Milliseconds a job. What an ending runner waits for its lane is no part of any job's time, and bounded by a setting.
-fn drain(rig: &Rig, jobs: usize, coordinator: Option<&str>) -> io::Result<f64> {
-    rig.add(&rig.job_files("job", jobs)?)?;
-    let mut command = rig.aq(&["run", "--drain", "--fleet-drain", "0s"])?;
+fn drain(fixture: &QueueFixture, jobs: usize, coordinator: Option<&str>) -> io::Result<f64> {
+    fixture.add(&fixture.job_files("job", jobs)?)?;
+    let mut command = fixture.aq(&["run", "--drain", "--fleet-drain", "0s"])?;
     if let Some(url) = coordinator {
         command
             .env("AQ_FLEET", "1")
             .env("AQ_FLEET_SHADOW", "1")
             .env("AQ_FLEET_URL", url);
     }
-    Ok(rig.timed(&mut command)? / jobs as f64)
+    Ok(fixture.timed(&mut command)? / jobs as f64)
 }

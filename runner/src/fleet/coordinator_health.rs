@@ -97,7 +97,7 @@ pub(crate) struct CoordinatorHealth {
 }
 
 /// Calls that fail.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CoordinatorTrouble {
     /// When the first one failed: RFC 3339, UTC.
@@ -184,12 +184,7 @@ impl CoordinatorHealth {
         let is_quiet = self.noticed_at.is_some_and(|at| now.duration_since(at) < QUIET);
         let trouble = self.trouble.get_or_insert_with(|| CoordinatorTrouble {
             since: wire::instant(now),
-            errors: 0,
-            operation: String::new(),
-            kind: String::new(),
-            next_try: None,
-            blocks_claims: false,
-            noticed: false,
+            ..CoordinatorTrouble::default()
         });
         trouble.errors = trouble.errors.saturating_add(1);
         trouble.operation = operation.name().to_owned();

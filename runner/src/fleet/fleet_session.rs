@@ -11,7 +11,7 @@ use super::background_thread::FleetThread;
 use super::delivery_outcome::DeliveryOutcome;
 use super::fleet_event::{EVENTS_MAX, FleetEvent, GrantedJob};
 use super::job_claimer::JobClaimer;
-use super::lease_machine::{LeaseClose, LeaseRequest, LeaseTerms};
+use super::lease_machine::{LeaseClose, LeaseEvent, LeaseRequest, LeaseTerms};
 use super::lease_renewer::{DeadlineListener, LeaseRenewer};
 use super::outbox_delivery::OutboxDelivery;
 use super::outbox_sender;
@@ -162,14 +162,14 @@ impl FleetSession {
     /// Reports a stage that is not final.
     pub(crate) fn report(&self, job: &JobId, stage: Stage) {
         if let Some(renewer) = self.renewers.get(job) {
-            renewer.report(stage_report(stage, None));
+            renewer.order(LeaseEvent::Report(stage_report(stage, None)));
         }
     }
 
     /// Asks for a fresh renewal before `ship`; answered by `Confirmed` or `LeaseLost`.
     pub(crate) fn confirm(&self, job: &JobId) {
         if let Some(renewer) = self.renewers.get(job) {
-            renewer.confirm();
+            renewer.order(LeaseEvent::Confirm);
         }
     }
 
@@ -265,7 +265,7 @@ impl FleetSession {
     fn close(&mut self, job: &JobId, request: LeaseClose) {
         if let Some(renewer) = self.renewers.remove(job) {
             self.unsettled += 1;
-            renewer.close(request);
+            renewer.order(LeaseEvent::Close(request));
         }
     }
 }

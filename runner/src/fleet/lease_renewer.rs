@@ -16,7 +16,7 @@ use super::lease_machine::{
 use crate::boot_clock::due_at;
 use crate::boot_clock::{BootInstant, KillDeadlines};
 use crate::fleet::call_failure::CallFailure;
-use crate::fleet::client::{CoordinatorClient, LeaseProof, StageReport, fresh_key};
+use crate::fleet::client::{CoordinatorClient, LeaseProof, fresh_key};
 use crate::ids::JobId;
 
 /// How many orders may wait. A job has four transitions, so more than this is a mistake.
@@ -105,22 +105,8 @@ impl LeaseRenewer {
         shared.deadline_listener = Some(listener);
     }
 
-    /// Reports a stage that is not final; dropped silently once the lease is lost.
-    pub(crate) fn report(&self, report: StageReport) {
-        self.order(LeaseEvent::Report(report));
-    }
-
-    /// Asks for a renewal from now on; answered by `Confirmed` or `LeaseLost`. `ship` starts after it.
-    pub(crate) fn confirm(&self) {
-        self.order(LeaseEvent::Confirm);
-    }
-
-    /// Gives the last order; `LeaseClosed` answers.
-    pub(crate) fn close(self, request: LeaseClose) {
-        self.order(LeaseEvent::Close(request));
-    }
-
-    fn order(&self, order: LeaseEvent) {
+    /// Gives an order. A report is dropped silently once the lease is lost; `Close` is the last order.
+    pub(crate) fn order(&self, order: LeaseEvent) {
         // There are fewer orders than places, and a task that is gone has told the loop why.
         let _ = self.orders.try_send(order);
     }

@@ -7,69 +7,68 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::coordinator::Coordinator;
-use crate::integrity::{assert_caught, drain};
-use crate::rig::Rig;
+use crate::job_integrity::{assert_caught, drain};
+use crate::queue_fixture::QueueFixture;
 
 /// Does this to a routed job in review, which then has to go to quarantine unpublished.
-pub fn assert_caught_in_review(act: impl Fn(&Rig)) {
-    let rig = Rig::new();
-    rig.add("first", "", "true");
-    drain(&rig);
-    let job =
-        json!({"id": "a", "engine": "sh", "body": "true", "review": true, "ship": "echo good >> $RIG/ran"});
+pub fn assert_caught_in_review(act: impl Fn(&QueueFixture)) {
+    let fixture = QueueFixture::new();
+    fixture.add("first", "", "true");
+    drain(&fixture);
+    let job = json!({"id": "a", "engine": "sh", "body": "true", "review": true, "ship": "echo good >> $FIXTURE/ran"});
     let coordinator = Coordinator::with(job, |_, _| None);
-    let runner = rig.start(&["run"], &coordinator.route());
-    coordinator.hear("review");
-    act(&rig);
-    coordinator.hear("quarantine");
+    let runner = fixture.start(&["run"], &coordinator.route());
+    coordinator.wait_for("review");
+    act(&fixture);
+    coordinator.wait_for("quarantine");
     runner.signal(Signal::TERM);
     assert_eq!(runner.end().code, 143);
-    assert_caught(&rig, "a");
+    assert_caught(&fixture, "a");
 }
 
 #[test]
 fn a_routed_job_that_is_not_what_was_reviewed_is_quarantined_at_its_approval() {
-    assert_caught_in_review(|rig| {
-        let path = rig.queue("review/a.md");
+    assert_caught_in_review(|fixture| {
+        let path = fixture.queue("review/a.md");
         let text = fs::read_to_string(&path).unwrap();
         fs::write(path, text.replace("good", "evil")).unwrap();
-        assert_eq!(rig.aq(&["ship", "a"]).code, 1);
+        assert_eq!(fixture.aq(&["ship", "a"]).code, 1);
     });
 }
 
 #[test]
 fn an_approval_of_another_file_or_of_none_approves_nothing() {
     for approval in ["0123456789abcdef", ""] {
-        assert_caught_in_review(|rig| fs::write(rig.queue(".state/approved/a"), approval).unwrap());
+        assert_caught_in_review(|fixture| fs::write(fixture.queue(".state/approved/a"), approval).unwrap());
     }
 }
 
 /// A job in review whose `ship` tells where it runs, and with whose environment.
-pub fn reviewed() -> Rig {
-    let rig = Rig::new();
-    rig.add(
+pub fn reviewed() -> QueueFixture {
+    let fixture = QueueFixture::new();
+    fixture.add(
         "a",
-        "review: true\nverify: test -d .\nship: echo $WHO $(pwd -P) $AQ_JOB_ID >> $RIG/ran",
+        "review: true\nverify: test -d .\nship: echo $WHO $(pwd -P) $AQ_JOB_ID >> $FIXTURE/ran",
         "true",
     );
-    let run = rig.aq_with(
+    let run = fixture.aq_with(
         &[("WHO", "runner"), ("AQ_FLEET_TOKEN", "secret-of-the-fleet")],
         &["run", "--drain"],
     );
-    assert_eq!(rig.stage("a"), "review", "{}", run.stderr);
-    rig
+    assert_eq!(fixture.stage("a"), "review", "{}", run.stderr);
+    fixture
 }
 
 #[test]
 fn an_approval_from_another_folder_and_environment_ships_where_the_work_was_done() {
-    let rig = reviewed();
-    let kept = rig.queue(".state/jobs/a/surroundings");
+    let fixture = reviewed();
+    let kept = fixture.queue(".state/jobs/a/surroundings");
     let mode = fs::metadata(&kept).unwrap().permissions().mode() & 0o777;
     let text = fs::read_to_string(&kept).unwrap();
     assert_eq!((mode, text.contains("secret-of-the-fleet")), (0o600, false));
-    let work = rig.path("work").canonicalize().unwrap();
-    let aq = rig.path("bin/from-elsewhere");
-    rig.engine(
+    let work = fixture.path("work").canonicalize().unwrap();
+    let aq = fixture.path("bin/from-elsewhere");
+    fixture.engine(
         "from-elsewhere",
         &format!("cd /; exec {} \"$@\"", env!("CARGO_BIN_EXE_aq")),
     );
@@ -78,9 +77,9 @@ fn an_approval_from_another_folder_and_environment_ships_where_the_work_was_done
         ("PATH", "/nowhere"),
         ("BASH_ENV", "/nowhere"),
     ];
-    let done = rig.program(&aq, &["ship", "a"], &variables).end();
+    let done = fixture.program(&aq, &["ship", "a"], &variables).end();
     assert_eq!(done.code, 0, "{}", done.stderr);
-    assert_eq!(rig.lines("ran"), [format!("runner {} a", work.display())]);
+    assert_eq!(fixture.lines("ran"), [format!("runner {} a", work.display())]);
     assert!(
         !kept.exists(),
         "what may hold secrets is kept no longer than it is needed"
@@ -89,35 +88,35 @@ fn an_approval_from_another_folder_and_environment_ships_where_the_work_was_done
 
 #[test]
 fn what_is_kept_for_a_ship_is_gone_whatever_ends_the_review() {
-    let rig = reviewed();
-    assert_eq!(rig.aq(&["cancel", "a"]).code, 0);
-    assert!(!rig.queue(".state/jobs/a/surroundings").exists());
+    let fixture = reviewed();
+    assert_eq!(fixture.aq(&["cancel", "a"]).code, 0);
+    assert!(!fixture.queue(".state/jobs/a/surroundings").exists());
 }
 
 #[test]
 fn without_the_surroundings_of_the_work_nothing_is_shipped_in_those_of_the_approver() {
-    let rig = reviewed();
-    fs::remove_file(rig.queue(".state/jobs/a/surroundings")).unwrap();
-    let refused = rig.aq(&["ship", "a"]);
+    let fixture = reviewed();
+    fs::remove_file(fixture.queue(".state/jobs/a/surroundings")).unwrap();
+    let refused = fixture.aq(&["ship", "a"]);
     assert_eq!(
-        (refused.code, rig.stage("a")),
+        (refused.code, fixture.stage("a")),
         (1, "review".to_owned()),
         "{}",
         refused.stderr
     );
     assert!(refused.stderr.contains("aq cancel a"), "{}", refused.stderr);
-    assert!(rig.lines("ran").is_empty());
+    assert!(fixture.lines("ran").is_empty());
 }
 
 #[test]
 fn what_is_approved_is_shown_before_it_is_run() {
-    let rig = reviewed();
-    let work = rig.path("work").canonicalize().unwrap().display().to_string();
-    let file = fs::read(rig.queue("review/a.md")).unwrap();
-    let shown = rig.aq(&["show", "a"]).stdout;
-    let json: Value = serde_json::from_str(&rig.aq(&["show", "--json", "a"]).stdout).unwrap();
+    let fixture = reviewed();
+    let work = fixture.path("work").canonicalize().unwrap().display().to_string();
+    let file = fs::read(fixture.queue("review/a.md")).unwrap();
+    let shown = fixture.aq(&["show", "a"]).stdout;
+    let json: Value = serde_json::from_str(&fixture.aq(&["show", "--json", "a"]).stdout).unwrap();
     let approval = json["approval"].clone();
-    assert_eq!(approval["ship"], "echo $WHO $(pwd -P) $AQ_JOB_ID >> $RIG/ran");
+    assert_eq!(approval["ship"], "echo $WHO $(pwd -P) $AQ_JOB_ID >> $FIXTURE/ran");
     assert_eq!(
         (
             &approval["engine"],
@@ -134,7 +133,7 @@ fn what_is_approved_is_shown_before_it_is_run() {
             &json!(false)
         )
     );
-    let shipped = rig.aq(&["ship", "--json", "a"]);
+    let shipped = fixture.aq(&["ship", "--json", "a"]);
     let told: Value = serde_json::from_str(&shipped.stdout).unwrap();
     assert_eq!(
         (&told["stage"], &told["approved"]),
@@ -159,11 +158,15 @@ fn what_is_approved_is_shown_before_it_is_run() {
 
 #[test]
 fn a_changed_job_in_review_is_shown_as_such() {
-    let rig = reviewed();
-    fs::write(rig.queue("review/a.md"), "---\nengine: sh\nship: evil\n---\nx\n").unwrap();
-    let shown = rig.aq(&["show", "a"]).stdout;
+    let fixture = reviewed();
+    fs::write(
+        fixture.queue("review/a.md"),
+        "---\nengine: sh\nship: evil\n---\nx\n",
+    )
+    .unwrap();
+    let shown = fixture.aq(&["show", "a"]).stdout;
     assert!(shown.contains("`aq ship` refuses it"), "{shown}");
-    let json: Value = serde_json::from_str(&rig.aq(&["show", "--json", "a"]).stdout).unwrap();
+    let json: Value = serde_json::from_str(&fixture.aq(&["show", "--json", "a"]).stdout).unwrap();
     assert_eq!(json["changed"], true);
 }
 
@@ -177,21 +180,21 @@ fn inside_a_job_nothing_is_decided_about_its_own_queue_unless_it_is_said_that_it
     let aq = env!("CARGO_BIN_EXE_aq");
     for command in DECIDES {
         for (flag, code) in [("", "2"), ("--inside-job", "0")] {
-            let rig = Rig::new();
-            rig.add("r", "review: true", "true");
-            rig.add("f", "", "exit 1");
-            drain(&rig);
-            rig.file("x", "engine: sh", "true");
+            let fixture = QueueFixture::new();
+            fixture.add("r", "review: true", "true");
+            fixture.add("f", "", "exit 1");
+            drain(&fixture);
+            fixture.file("x", "engine: sh", "true");
             // A command that it starts in a session of its own is of the job as well.
-            rig.add("a", "", &format!("set +e; setsid -w {aq} {command} {flag} 2> $RIG/told; echo $? > $RIG/code; {aq} resume --inside-job"));
-            rig.aq(&["run", "--once"]);
+            fixture.add("a", "", &format!("set +e; setsid -w {aq} {command} {flag} 2> $FIXTURE/told; echo $? > $FIXTURE/code; {aq} resume --inside-job"));
+            fixture.aq(&["run", "--once"]);
             assert_eq!(
-                rig.lines("code"),
+                fixture.lines("code"),
                 [code],
                 "{command} {flag}: {:?}",
-                rig.lines("told")
+                fixture.lines("told")
             );
-            let told = rig.lines("told").concat();
+            let told = fixture.lines("told").concat();
             assert_eq!(told.contains("--inside-job"), code == "2", "{told}");
         }
     }
@@ -200,10 +203,10 @@ fn inside_a_job_nothing_is_decided_about_its_own_queue_unless_it_is_said_that_it
 #[test]
 fn inside_a_job_another_queue_is_free_and_so_is_what_only_looks() {
     let aq = env!("CARGO_BIN_EXE_aq");
-    let rig = Rig::new();
-    rig.file("x", "engine: sh", "true");
-    let other = "--queue $RIG/other";
-    rig.add("a", "", &format!("{aq} list; {aq} {other} add x.md; {aq} {other} pause; {aq} {other} resume; {aq} {other} run --drain; {aq} {other} prune x"));
-    let done = drain(&rig);
-    assert_eq!(rig.stage("a"), "shipped", "{}", done.stderr);
+    let fixture = QueueFixture::new();
+    fixture.file("x", "engine: sh", "true");
+    let other = "--queue $FIXTURE/other";
+    fixture.add("a", "", &format!("{aq} list; {aq} {other} add x.md; {aq} {other} pause; {aq} {other} resume; {aq} {other} run --drain; {aq} {other} prune x"));
+    let done = drain(&fixture);
+    assert_eq!(fixture.stage("a"), "shipped", "{}", done.stderr);
 }

@@ -2,28 +2,28 @@
 
 use std::fs;
 
-use crate::rig::Rig;
+use crate::queue_fixture::QueueFixture;
 
 #[test]
 fn wrong_usage_and_wrong_settings_end_with_2_and_do_nothing() {
-    let rig = Rig::new();
-    rig.add("a", "", "touch $RIG/started");
+    let fixture = QueueFixture::new();
+    fixture.add("a", "", "touch $FIXTURE/started");
     let run = ["run", "--drain"];
-    assert_eq!(rig.aq(&["run", "--drian"]).code, 2);
-    assert_eq!(rig.aq(&["run", "--drain", "--once"]).code, 2);
-    assert_eq!(rig.aq(&["show", "../a"]).code, 2);
-    assert_eq!(rig.aq_with(&[("AQ_FLEET", "perhaps")], &run).code, 2);
-    fs::write(rig.queue("aq.toml"), "[engine.mine]\ncomand = \"x\"\n").unwrap();
-    let done = rig.aq(&run);
+    assert_eq!(fixture.aq(&["run", "--drian"]).code, 2);
+    assert_eq!(fixture.aq(&["run", "--drain", "--once"]).code, 2);
+    assert_eq!(fixture.aq(&["show", "../a"]).code, 2);
+    assert_eq!(fixture.aq_with(&[("AQ_FLEET", "perhaps")], &run).code, 2);
+    fs::write(fixture.queue("aq.toml"), "[engine.mine]\ncomand = \"x\"\n").unwrap();
+    let done = fixture.aq(&run);
     assert_eq!(done.code, 2);
     assert!(done.stderr.contains("[engine.mine]"), "{}", done.stderr);
-    assert_eq!(rig.stage("a"), "inbox");
-    assert!(!rig.path("started").exists());
+    assert_eq!(fixture.stage("a"), "inbox");
+    assert!(!fixture.path("started").exists());
 }
 
 #[test]
 fn help_teaches_by_example_and_ends_with_0() {
-    let rig = Rig::new();
+    let fixture = QueueFixture::new();
     for command in [
         "add",
         "run",
@@ -41,7 +41,7 @@ fn help_teaches_by_example_and_ends_with_0() {
         "man",
         "completions",
     ] {
-        let done = rig.aq(&[command, "--help"]);
+        let done = fixture.aq(&[command, "--help"]);
         assert_eq!(done.code, 0, "{command}");
         assert!(
             done.stdout.contains("Example") && done.stdout.contains("  aq "),
@@ -53,10 +53,10 @@ fn help_teaches_by_example_and_ends_with_0() {
 
 #[test]
 fn list_and_show_say_the_same_to_people_and_to_programs() {
-    let rig = Rig::new();
-    rig.add("low", "", "true");
-    rig.add("high", "priority: 3\nlock: l", "exit 3");
-    let list: serde_json::Value = serde_json::from_str(&rig.aq(&["list", "--json"]).stdout).unwrap();
+    let fixture = QueueFixture::new();
+    fixture.add("low", "", "true");
+    fixture.add("high", "priority: 3\nlock: l", "exit 3");
+    let list: serde_json::Value = serde_json::from_str(&fixture.aq(&["list", "--json"]).stdout).unwrap();
     let ids: Vec<&str> = list
         .as_array()
         .unwrap()
@@ -65,12 +65,13 @@ fn list_and_show_say_the_same_to_people_and_to_programs() {
         .collect();
     assert_eq!(ids, ["high", "low"]);
     assert_eq!((&list[0]["priority"], &list[0]["lock"]), (&3.into(), &"l".into()));
-    assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
-    let text = rig.aq(&["list"]).stdout;
+    assert_eq!(fixture.aq(&["run", "--drain"]).code, 0);
+    let text = fixture.aq(&["list"]).stdout;
     let row = text.lines().find(|line| line.contains("high")).unwrap();
     assert!(row.starts_with("failed") && row.ends_with("exit 3"), "{text}");
     assert!(!text.contains('\x1b'));
-    let shown: serde_json::Value = serde_json::from_str(&rig.aq(&["show", "--json", "high"]).stdout).unwrap();
+    let shown: serde_json::Value =
+        serde_json::from_str(&fixture.aq(&["show", "--json", "high"]).stdout).unwrap();
     let stages: Vec<&str> = shown["history"]
         .as_array()
         .unwrap()
@@ -82,11 +83,11 @@ fn list_and_show_say_the_same_to_people_and_to_programs() {
 
 #[test]
 fn what_a_command_did_with_a_job_is_told_to_programs_as_well() {
-    let rig = Rig::new();
-    rig.add("a", "review: true", "true");
-    rig.add("b", "", "exit 1");
+    let fixture = QueueFixture::new();
+    fixture.add("a", "review: true", "true");
+    fixture.add("b", "", "exit 1");
     let json = |arguments: &[&str]| -> serde_json::Value {
-        let done = rig.aq(arguments);
+        let done = fixture.aq(arguments);
         serde_json::from_str(&done.stdout).unwrap_or_else(|_| panic!("{arguments:?}: {done:?}"))
     };
     assert_eq!(
@@ -106,10 +107,10 @@ fn what_a_command_did_with_a_job_is_told_to_programs_as_well() {
 
 #[test]
 fn the_manual_has_a_page_for_aq_and_one_for_each_command() {
-    let rig = Rig::new();
+    let fixture = QueueFixture::new();
     for (command, words) in [(None, "fleet"), (Some("run"), "drain"), (Some("prune"), "keep")] {
         let arguments: Vec<&str> = std::iter::once("man").chain(command).collect();
-        let page = rig.aq(&arguments);
+        let page = fixture.aq(&arguments);
         assert_eq!(page.code, 0, "{}", page.stderr);
         assert!(
             page.stdout.contains(".TH ") && page.stdout.contains(words),
@@ -117,7 +118,7 @@ fn the_manual_has_a_page_for_aq_and_one_for_each_command() {
             page.stdout
         );
     }
-    let unknown = rig.aq(&["man", "nothing"]);
+    let unknown = fixture.aq(&["man", "nothing"]);
     assert!(
         unknown.code == 1 && unknown.stderr.contains("aq --help"),
         "{}",
@@ -127,10 +128,11 @@ fn the_manual_has_a_page_for_aq_and_one_for_each_command() {
 
 #[test]
 fn show_tells_the_whole_history_of_a_job_its_durations_its_logs_and_what_to_do() {
-    let rig = Rig::new();
-    rig.add("a", "retries: 1", "echo attempt $AQ_ATTEMPT; exit 3");
-    assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
-    let shown: serde_json::Value = serde_json::from_str(&rig.aq(&["show", "--json", "a"]).stdout).unwrap();
+    let fixture = QueueFixture::new();
+    fixture.add("a", "retries: 1", "echo attempt $AQ_ATTEMPT; exit 3");
+    assert_eq!(fixture.aq(&["run", "--drain"]).code, 0);
+    let shown: serde_json::Value =
+        serde_json::from_str(&fixture.aq(&["show", "--json", "a"]).stdout).unwrap();
     let lasted = shown["lastedMs"].as_array().unwrap();
     assert_eq!(
         (lasted.len(), lasted.iter().filter(|ms| ms.is_u64()).count()),
@@ -139,15 +141,15 @@ fn show_tells_the_whole_history_of_a_job_its_durations_its_logs_and_what_to_do()
     let attempts = shown["logsOfAttempts"].as_array().unwrap();
     let log = |attempt: usize| attempts[attempt]["logs"][0]["path"].as_str().unwrap();
     assert_eq!(
-        fs::read_to_string(rig.path("work").join(log(1))).unwrap(),
+        fs::read_to_string(fixture.path("work").join(log(1))).unwrap(),
         "attempt 2\n"
     );
-    let text = rig.aq(&["show", "a"]).stdout;
+    let text = fixture.aq(&["show", "a"]).stdout;
     for expected in [log(0), log(1), "10 bytes", "exit 3", "aq retry a"] {
         assert!(text.contains(expected), "no {expected} in {text}");
     }
-    assert_eq!(rig.aq(&["prune", "a"]).code, 0);
-    let gone = rig.aq(&["show", "a"]);
+    assert_eq!(fixture.aq(&["prune", "a"]).code, 0);
+    let gone = fixture.aq(&["show", "a"]);
     assert!(
         gone.code == 1 && gone.stderr.contains("was in failed and has been pruned"),
         "{}",
@@ -157,22 +159,23 @@ fn show_tells_the_whole_history_of_a_job_its_durations_its_logs_and_what_to_do()
 
 #[test]
 fn instants_have_milliseconds_for_programs_and_seconds_for_people() {
-    let rig = Rig::new();
-    rig.add("a", "", "true");
-    let shown: serde_json::Value = serde_json::from_str(&rig.aq(&["show", "--json", "a"]).stdout).unwrap();
+    let fixture = QueueFixture::new();
+    fixture.add("a", "", "true");
+    let shown: serde_json::Value =
+        serde_json::from_str(&fixture.aq(&["show", "--json", "a"]).stdout).unwrap();
     let at = shown["history"][0]["at"].as_str().unwrap();
     assert_eq!(at.len(), "2026-03-02T09:30:45.250Z".len(), "{at}");
     let people = format!("{} {}Z", &at[..10], &at[11..19]);
-    let shown = rig.aq(&["show", "a"]).stdout;
+    let shown = fixture.aq(&["show", "a"]).stdout;
     assert!(shown.contains(&people), "no {people} in {shown}");
 }
 
 #[test]
 fn a_job_that_is_not_there_is_told_with_what_to_do() {
-    let rig = Rig::new();
-    rig.add("a", "", "true");
+    let fixture = QueueFixture::new();
+    fixture.add("a", "", "true");
     for command in ["show", "logs", "ship", "retry", "cancel"] {
-        let done = rig.aq(&[command, "nobody"]);
+        let done = fixture.aq(&[command, "nobody"]);
         assert_eq!(done.code, 1, "{command}");
         assert!(
             done.stderr.contains("no job `nobody`") && done.stderr.contains("aq list"),
@@ -184,12 +187,12 @@ fn a_job_that_is_not_there_is_told_with_what_to_do() {
 
 #[test]
 fn status_counts_and_names_the_mode_with_the_origin_of_each_flag() {
-    let rig = Rig::new();
-    rig.add("a", "", "true");
-    rig.add("b", "", "true");
-    assert_eq!(rig.aq(&["run", "--once"]).code, 0);
+    let fixture = QueueFixture::new();
+    fixture.add("a", "", "true");
+    fixture.add("b", "", "true");
+    assert_eq!(fixture.aq(&["run", "--once"]).code, 0);
     let variables = [("AQ_FLEET_SHADOW", "1")];
-    let done = rig.aq_with(&variables, &["status", "--json", "--route", "1"]);
+    let done = fixture.aq_with(&variables, &["status", "--json", "--route", "1"]);
     let status: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
     assert_eq!(
         (&status["stages"]["inbox"], &status["stages"]["shipped"]),
@@ -210,7 +213,7 @@ fn status_counts_and_names_the_mode_with_the_origin_of_each_flag() {
             ("AQ_FLEET_SHADOW", "1")
         ]
     );
-    let text = rig.aq_with(&variables, &["status", "--route", "1"]).stdout;
+    let text = fixture.aq_with(&variables, &["status", "--route", "1"]).stdout;
     for expected in ["1 inbox", "1 shipped", "--route", "AQ_FLEET is 0", "offline"] {
         assert!(text.contains(expected), "{expected}: {text}");
     }
@@ -218,52 +221,52 @@ fn status_counts_and_names_the_mode_with_the_origin_of_each_flag() {
 
 #[test]
 fn logs_are_printed_and_followed_to_the_end() {
-    let rig = Rig::new();
-    rig.pipe("go");
-    rig.pipe("up");
-    rig.add(
+    let fixture = QueueFixture::new();
+    fixture.pipe("go");
+    fixture.pipe("up");
+    fixture.add(
         "a",
         "verify: echo three",
-        "echo one; echo > $RIG/up; read x < $RIG/go; echo two >&2",
+        "echo one; echo > $FIXTURE/up; read x < $FIXTURE/go; echo two >&2",
     );
-    assert_eq!(rig.aq(&["logs", "a"]).code, 1);
-    let follower = rig.start(&["logs", "-f", "a"], &[]);
-    let run = rig.start(&["run", "--drain"], &[]);
-    rig.hear("up");
-    rig.release("go");
+    assert_eq!(fixture.aq(&["logs", "a"]).code, 1);
+    let follower = fixture.start(&["logs", "-f", "a"], &[]);
+    let run = fixture.start(&["run", "--drain"], &[]);
+    fixture.wait_for("up");
+    fixture.release("go");
     assert_eq!(run.end().code, 0);
     let done = follower.end();
     assert_eq!((done.code, done.stdout.as_str()), (0, "one\ntwo\nthree\n"));
-    assert_eq!(rig.aq(&["logs", "a"]).stdout, "one\ntwo\nthree\n");
+    assert_eq!(fixture.aq(&["logs", "a"]).stdout, "one\ntwo\nthree\n");
 }
 
 #[test]
 fn a_closed_pipe_is_a_quiet_end() {
-    let rig = Rig::new();
-    rig.add("a", "", "true");
+    let fixture = QueueFixture::new();
+    fixture.add("a", "", "true");
     let script = format!("{{ {} list; echo $? > code; }} | true", env!("CARGO_BIN_EXE_aq"));
     let done = std::process::Command::new("bash")
         .args(["-c", &script])
-        .current_dir(rig.path("work"))
+        .current_dir(fixture.path("work"))
         .env_clear()
         .env("PATH", "/usr/bin:/bin")
-        .env("AQ_QUEUE", rig.path("queue"))
+        .env("AQ_QUEUE", fixture.path("queue"))
         .output()
         .unwrap();
     assert_eq!(String::from_utf8(done.stderr).unwrap(), "");
-    assert_eq!(fs::read_to_string(rig.path("work/code")).unwrap(), "0\n");
+    assert_eq!(fs::read_to_string(fixture.path("work/code")).unwrap(), "0\n");
 }
 
 #[test]
 fn what_a_job_file_holds_is_shown_without_steering_the_terminal() {
-    let rig = Rig::new();
-    rig.add("a", "verify: \"true # \\e]0;title\\a\"", "true");
-    fs::write(rig.queue("inbox/b\u{1b}[31m.md"), "x").unwrap();
-    let run = rig.aq(&["run", "--drain"]);
+    let fixture = QueueFixture::new();
+    fixture.add("a", "verify: \"true # \\e]0;title\\a\"", "true");
+    fs::write(fixture.queue("inbox/b\u{1b}[31m.md"), "x").unwrap();
+    let run = fixture.aq(&["run", "--drain"]);
     let outputs = [
         run.stderr,
-        rig.aq(&["show", "a"]).stdout,
-        rig.aq(&["list"]).stdout,
+        fixture.aq(&["show", "a"]).stdout,
+        fixture.aq(&["list"]).stdout,
     ];
     for output in outputs {
         assert!(!output.contains('\x1b') && !output.contains('\x07'), "{output:?}");

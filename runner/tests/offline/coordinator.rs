@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// Status and body for a request, by its path and what was sent; none: the honest answer.
 /// The `Idempotency-Key` is among what was sent, as `key`.
@@ -62,7 +62,7 @@ impl Coordinator {
 
     /// The next request.
     pub fn next(&self) -> String {
-        self.told.recv_timeout(PATIENCE).unwrap()
+        self.told.recv_timeout(WAIT_MAX).unwrap()
     }
 
     /// A request that was not waited for.
@@ -71,8 +71,8 @@ impl Coordinator {
     }
 
     /// Waits for a request: `claims`, `renew`, `release`, `quarantine`, or the stage that is reported.
-    pub fn hear(&self, what: &str) {
-        let ends = Instant::now() + PATIENCE;
+    pub fn wait_for(&self, what: &str) {
+        let ends = Instant::now() + WAIT_MAX;
         loop {
             let next = self
                 .told

@@ -5,8 +5,8 @@ use std::fs;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use crate::rig::Rig;
-use crate::started_command::Done;
+use crate::queue_fixture::QueueFixture;
+use crate::started_command::CompletedCommand;
 
 const START: &str = "2026-03-02T10:00:00Z";
 const HOUR_S: i64 = 3600;
@@ -80,11 +80,11 @@ impl Log {
         (done.code, report["gate"].clone())
     }
 
-    fn asked(&self, variables: &[(&str, &str)], more: &[&str]) -> Done {
-        let rig = Rig::new();
-        fs::create_dir_all(rig.queue(".state")).unwrap();
-        fs::write(rig.queue(".state/fleet-shadow.log"), &self.text).unwrap();
-        rig.aq_with(variables, &[&["fleet-shadow-report", "--gate"], more].concat())
+    fn asked(&self, variables: &[(&str, &str)], more: &[&str]) -> CompletedCommand {
+        let fixture = QueueFixture::new();
+        fs::create_dir_all(fixture.queue(".state")).unwrap();
+        fs::write(fixture.queue(".state/fleet-shadow.log"), &self.text).unwrap();
+        fixture.aq_with(variables, &[&["fleet-shadow-report", "--gate"], more].concat())
     }
 }
 
@@ -117,11 +117,11 @@ fn it_opens_at_449_clean_decisions_over_two_days_and_says_how_many_are_missing()
 
 #[test]
 fn without_being_asked_it_decides_nothing() {
-    let rig = Rig::new();
-    fs::create_dir_all(rig.queue(".state")).unwrap();
+    let fixture = QueueFixture::new();
+    fs::create_dir_all(fixture.queue(".state")).unwrap();
     let log = over_two_days(5000).disagree("order", 25);
-    fs::write(rig.queue(".state/fleet-shadow.log"), log.text).unwrap();
-    assert_eq!(rig.aq(&["fleet-shadow-report"]).code, 0);
+    fs::write(fixture.queue(".state/fleet-shadow.log"), log.text).unwrap();
+    assert_eq!(fixture.aq(&["fleet-shadow-report"]).code, 0);
 }
 
 #[test]

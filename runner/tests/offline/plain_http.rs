@@ -6,14 +6,14 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::coordinator::Coordinator;
-use crate::rig::{ROUTE_ANYTHING, Rig};
+use crate::queue_fixture::{QueueFixture, ROUTE_ANYTHING};
 
 /// Reach this host, and no reader can tell that by them.
 const ELSEWHERE: [&str; 2] = ["0.0.0.0", "[::ffff:127.0.0.1]"];
 
 fn coordinator() -> Coordinator {
     Coordinator::with(
-        json!({"id": "a", "engine": "sh", "body": "echo a >> $RIG/runs"}),
+        json!({"id": "a", "engine": "sh", "body": "echo a >> $FIXTURE/runs"}),
         |_, _| None,
     )
 }
@@ -35,11 +35,11 @@ fn routed(url: &str) -> Vec<(&str, &str)> {
 #[test]
 fn routing_over_it_is_refused_with_what_to_write_and_why() {
     for host in ELSEWHERE {
-        let rig = Rig::new();
+        let fixture = QueueFixture::new();
         let coordinator = coordinator();
         let url = elsewhere(&coordinator, host);
         for command in [&["run", "--drain"][..], &["fleet-status"], &["doctor"]] {
-            let done = rig.aq_with(&routed(&url), command);
+            let done = fixture.aq_with(&routed(&url), command);
             let said = format!("{}{}", done.stdout, done.stderr);
             let code = if command == ["doctor"] { 1 } else { 2 };
             assert_eq!(done.code, code, "{command:?}: {said}");
@@ -54,60 +54,64 @@ fn routing_over_it_is_refused_with_what_to_write_and_why() {
             }
         }
         assert_eq!(coordinator.late(), None);
-        assert!(rig.lines("runs").is_empty());
+        assert!(fixture.lines("runs").is_empty());
     }
 }
 
 #[test]
 fn it_is_refused_as_well_where_the_file_says_it() {
-    let rig = Rig::new();
-    assert_eq!(rig.aq(&["init"]).code, 0);
+    let fixture = QueueFixture::new();
+    assert_eq!(fixture.aq(&["init"]).code, 0);
     let coordinator = coordinator();
     let url = elsewhere(&coordinator, ELSEWHERE[0]);
     let fleet = format!("[fleet]\nenabled = true\nroute_via_service = true\nurl = \"{url}\"\n");
     for consent in ["", "insecure = false\n", "insecure = 0\n"] {
-        fs::write(rig.queue("aq.toml"), format!("{fleet}{consent}{ROUTE_ANYTHING}")).unwrap();
-        let done = rig.aq(&["run", "--drain"]);
+        fs::write(
+            fixture.queue("aq.toml"),
+            format!("{fleet}{consent}{ROUTE_ANYTHING}"),
+        )
+        .unwrap();
+        let done = fixture.aq(&["run", "--drain"]);
         assert_eq!(done.code, 2, "{}", done.stderr);
         assert!(done.stderr.contains("`url` under [fleet] in "), "{}", done.stderr);
     }
     assert_eq!(coordinator.late(), None);
     fs::write(
-        rig.queue("aq.toml"),
+        fixture.queue("aq.toml"),
         format!("{fleet}insecure = true\n{ROUTE_ANYTHING}"),
     )
     .unwrap();
-    let done = rig.aq(&["run", "--drain"]);
+    let done = fixture.aq(&["run", "--drain"]);
     assert_eq!(done.code, 0, "{}", done.stderr);
-    assert_eq!(rig.lines("runs"), ["a"]);
+    assert_eq!(fixture.lines("runs"), ["a"]);
 }
 
 #[test]
 fn who_consents_is_warned_once_and_shown_it() {
-    let rig = Rig::new();
-    assert_eq!(rig.aq(&["init"]).code, 0);
+    let fixture = QueueFixture::new();
+    assert_eq!(fixture.aq(&["init"]).code, 0);
     let coordinator = coordinator();
     let url = elsewhere(&coordinator, ELSEWHERE[0]);
     let mut variables = routed(&url);
     variables.push(("AQ_FLEET_INSECURE", "1"));
-    let done = rig.aq_with(&variables, &["run", "--drain"]);
+    let done = fixture.aq_with(&variables, &["run", "--drain"]);
     assert_eq!(done.code, 0, "{}", done.stderr);
-    assert_eq!(rig.lines("runs"), ["a"]);
+    assert_eq!(fixture.lines("runs"), ["a"]);
     assert_eq!(done.stderr.matches("plain http").count(), 1, "{}", done.stderr);
-    let shown = rig.aq_with(&variables, &["fleet-status", "--json"]);
+    let shown = fixture.aq_with(&variables, &["fleet-status", "--json"]);
     let shown: Value = serde_json::from_str(&shown.stdout).unwrap();
     assert_eq!(
         shown["insecure"],
         json!({"value": "1", "origin": "AQ_FLEET_INSECURE"})
     );
-    let examined = rig.aq_with(&variables, &["doctor"]);
+    let examined = fixture.aq_with(&variables, &["doctor"]);
     assert!(examined.stdout.contains("plain http"), "{}", examined.stdout);
 }
 
 #[test]
 fn beside_local_work_it_is_warned_of_and_no_more() {
-    let rig = Rig::new();
-    rig.add("b", "", "echo b >> $RIG/runs");
+    let fixture = QueueFixture::new();
+    fixture.add("b", "", "echo b >> $FIXTURE/runs");
     let coordinator = coordinator();
     let url = elsewhere(&coordinator, ELSEWHERE[1]);
     let variables = [
@@ -115,9 +119,9 @@ fn beside_local_work_it_is_warned_of_and_no_more() {
         ("AQ_FLEET_SHADOW", "1"),
         ("AQ_FLEET_URL", url.as_str()),
     ];
-    let done = rig.aq_with(&variables, &["run", "--drain"]);
+    let done = fixture.aq_with(&variables, &["run", "--drain"]);
     assert_eq!(
-        (done.code, rig.lines("runs")),
+        (done.code, fixture.lines("runs")),
         (0, vec![String::from("b")]),
         "{}",
         done.stderr
@@ -127,24 +131,28 @@ fn beside_local_work_it_is_warned_of_and_no_more() {
 
 #[test]
 fn a_runner_at_work_does_not_turn_to_it() {
-    let rig = Rig::new();
+    let fixture = QueueFixture::new();
     let coordinator = coordinator();
     let url = elsewhere(&coordinator, ELSEWHERE[0]);
-    rig.pipes(&["begun", "go"]);
-    rig.add("b", "", "echo > $RIG/begun; cat $RIG/go; echo b >> $RIG/runs");
-    rig.add("c", "", "echo c >> $RIG/runs");
+    fixture.pipes(&["begun", "go"]);
+    fixture.add(
+        "b",
+        "",
+        "echo > $FIXTURE/begun; cat $FIXTURE/go; echo b >> $FIXTURE/runs",
+    );
+    fixture.add("c", "", "echo c >> $FIXTURE/runs");
     let settings =
         |route: bool| format!("[fleet]\nenabled = true\nroute_via_service = {route}\n{ROUTE_ANYTHING}");
-    fs::write(rig.queue("aq.toml"), settings(false)).unwrap();
-    let run = rig.start(&["run", "--drain"], &[("AQ_FLEET_URL", &url)]);
-    rig.hear("begun");
-    fs::write(rig.queue("aq.toml"), settings(true)).unwrap();
-    rig.release("go");
+    fs::write(fixture.queue("aq.toml"), settings(false)).unwrap();
+    let run = fixture.start(&["run", "--drain"], &[("AQ_FLEET_URL", &url)]);
+    fixture.wait_for("begun");
+    fs::write(fixture.queue("aq.toml"), settings(true)).unwrap();
+    fixture.release("go");
     let done = run.end();
     assert_eq!(done.code, 0, "{}", done.stderr);
     assert!(done.stderr.contains("AQ_FLEET_INSECURE=1"), "{}", done.stderr);
     assert_eq!(
-        (rig.lines("runs").join(" "), coordinator.late()),
+        (fixture.lines("runs").join(" "), coordinator.late()),
         (String::from("b c"), None)
     );
 }

@@ -7,8 +7,8 @@ use rustix::process::geteuid;
 use serde_json::{Value, json};
 
 use crate::coordinator::Coordinator;
-use crate::own_queue::set_mode;
-use crate::rig::Rig;
+use crate::queue_fixture::QueueFixture;
+use crate::queue_ownership::set_mode;
 
 /// Has no job, and answers everything.
 pub fn coordinator() -> Coordinator {
@@ -31,17 +31,22 @@ fn a_job_that_writes_another_address_into_the_settings_leads_no_call_there() {
     let shadow = [true, true, false];
     let route = [true, false, true];
     for switches in [[shadow, off, shadow], [off, off, shadow], [shadow, shadow, route]] {
-        let rig = Rig::new();
+        let fixture = QueueFixture::new();
         let (own, thief) = (coordinator(), coordinator());
         let text = |url: &str, [enabled, shadow, route]: [bool; 3]| fleet(url, enabled, shadow, route);
         for (number, switches) in switches.into_iter().enumerate().skip(1) {
-            fs::write(rig.path(&format!("{number}.toml")), text(&thief.url, switches)).unwrap();
-            let write = format!("cp $RIG/{number}.toml $AQ_QUEUE/new && mv $AQ_QUEUE/new $AQ_QUEUE/aq.toml");
-            rig.add(&format!("a{number}"), "", &write);
+            fs::write(
+                fixture.path(&format!("{number}.toml")),
+                text(&thief.url, switches),
+            )
+            .unwrap();
+            let write =
+                format!("cp $FIXTURE/{number}.toml $AQ_QUEUE/new && mv $AQ_QUEUE/new $AQ_QUEUE/aq.toml");
+            fixture.add(&format!("a{number}"), "", &write);
         }
-        rig.add("b", "", "true");
-        fs::write(rig.queue("aq.toml"), text(&own.url, switches[0])).unwrap();
-        let done = rig.aq(&["run", "--drain"]);
+        fixture.add("b", "", "true");
+        fs::write(fixture.queue("aq.toml"), text(&own.url, switches[0])).unwrap();
+        let done = fixture.aq(&["run", "--drain"]);
         assert_eq!(done.code, 0, "{}", done.stderr);
         assert_eq!(thief.late(), None, "{switches:?}");
         own.next();
@@ -52,22 +57,26 @@ fn a_job_that_writes_another_address_into_the_settings_leads_no_call_there() {
 
 #[test]
 fn what_a_job_allows_the_coordinator_or_an_engine_counts_from_the_next_start() {
-    let rig = Rig::new();
-    let job = json!({"id": "theirs", "engine": "sh", "body": "echo >> $RIG/runs"});
+    let fixture = QueueFixture::new();
+    let job = json!({"id": "theirs", "engine": "sh", "body": "echo >> $FIXTURE/runs"});
     let coordinator = Coordinator::with(job, |_, _| None);
-    rig.engine("other", "echo >> $RIG/others");
+    fixture.engine("other", "echo >> $FIXTURE/others");
     let more = format!(
         "{}[route]\nallow_engines = [\"sh\"]\n[engine.devin]\ncommand = \"other\"\n",
         fleet(&coordinator.url, true, false, true)
     );
-    fs::write(rig.path("more.toml"), more).unwrap();
-    rig.add(
+    fs::write(fixture.path("more.toml"), more).unwrap();
+    fixture.add(
         "a",
         "",
-        "cp $RIG/more.toml $AQ_QUEUE/new && mv $AQ_QUEUE/new $AQ_QUEUE/aq.toml",
+        "cp $FIXTURE/more.toml $AQ_QUEUE/new && mv $AQ_QUEUE/new $AQ_QUEUE/aq.toml",
     );
-    fs::write(rig.queue("aq.toml"), fleet(&coordinator.url, false, false, false)).unwrap();
-    let done = rig.aq(&["run", "--drain"]);
+    fs::write(
+        fixture.queue("aq.toml"),
+        fleet(&coordinator.url, false, false, false),
+    )
+    .unwrap();
+    let done = fixture.aq(&["run", "--drain"]);
     assert_eq!(done.code, 0, "{}", done.stderr);
     assert!(done.stderr.contains("engine_not_allowed"), "{}", done.stderr);
     assert!(
@@ -76,42 +85,49 @@ fn what_a_job_allows_the_coordinator_or_an_engine_counts_from_the_next_start() {
         "{}",
         done.stderr
     );
-    assert_eq!((rig.lines("runs").len(), rig.lines("others").len()), (0, 0));
+    assert_eq!(
+        (fixture.lines("runs").len(), fixture.lines("others").len()),
+        (0, 0)
+    );
 }
 
 #[test]
 fn who_started_without_an_address_turns_to_the_fleet_by_a_restart_and_is_told() {
-    let rig = Rig::new();
+    let fixture = QueueFixture::new();
     let coordinator = coordinator();
-    fs::write(rig.path("on.toml"), fleet(&coordinator.url, true, true, false)).unwrap();
-    rig.add(
+    fs::write(
+        fixture.path("on.toml"),
+        fleet(&coordinator.url, true, true, false),
+    )
+    .unwrap();
+    fixture.add(
         "a",
         "",
-        "cp $RIG/on.toml $AQ_QUEUE/new && mv $AQ_QUEUE/new $AQ_QUEUE/aq.toml",
+        "cp $FIXTURE/on.toml $AQ_QUEUE/new && mv $AQ_QUEUE/new $AQ_QUEUE/aq.toml",
     );
-    rig.add("b", "", "true");
-    let done = rig.aq(&["run", "--drain"]);
+    fixture.add("b", "", "true");
+    let done = fixture.aq(&["run", "--drain"]);
     assert_eq!((done.code, coordinator.late()), (0, None), "{}", done.stderr);
     assert!(
         done.stderr.contains("no coordinator is named") && done.stderr.contains("from the next start"),
         "{}",
         done.stderr
     );
-    rig.add("c", "", "true");
-    assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
+    fixture.add("c", "", "true");
+    assert_eq!(fixture.aq(&["run", "--drain"]).code, 0);
     coordinator.next();
 }
 
 #[test]
 fn settings_that_others_can_write_or_that_are_a_link_stop_every_command() {
-    let rig = Rig::new();
-    rig.add("a", "", "true");
-    let path = rig.queue("aq.toml");
+    let fixture = QueueFixture::new();
+    fixture.add("a", "", "true");
+    let path = fixture.queue("aq.toml");
     fs::write(&path, "grace = \"1s\"\n").unwrap();
     for unsafe_mode in [0o666, 0o602, 0o777] {
         set_mode(&path, unsafe_mode);
         for command in [&["run", "--drain"][..], &["list"], &["fleet-status"]] {
-            let refused = rig.aq(command);
+            let refused = fixture.aq(command);
             let advice = format!("`chmod go-w {}`", path.display());
             assert!(
                 refused.code == 2 && refused.stderr.contains(&advice),
@@ -121,7 +137,7 @@ fn settings_that_others_can_write_or_that_are_a_link_stop_every_command() {
     }
     set_mode(&path, 0o644);
     if chown(&path, Some(geteuid().as_raw() + 4321), None).is_ok() {
-        let refused = rig.aq(&["run", "--drain"]);
+        let refused = fixture.aq(&["run", "--drain"]);
         assert!(
             refused.code == 2
                 && refused.stderr.contains("it belongs to uid")
@@ -129,34 +145,42 @@ fn settings_that_others_can_write_or_that_are_a_link_stop_every_command() {
             "{refused:?}"
         );
     }
-    fs::rename(&path, rig.path("elsewhere.toml")).unwrap();
-    symlink(rig.path("elsewhere.toml"), &path).unwrap();
-    let refused = rig.aq(&["run", "--drain"]);
+    fs::rename(&path, fixture.path("elsewhere.toml")).unwrap();
+    symlink(fixture.path("elsewhere.toml"), &path).unwrap();
+    let refused = fixture.aq(&["run", "--drain"]);
     assert!(
         refused.code == 2 && refused.stderr.contains("it is a link"),
         "{refused:?}"
     );
-    assert_eq!(rig.stage("a"), "inbox");
+    assert_eq!(fixture.stage("a"), "inbox");
     fs::remove_file(&path).unwrap();
-    assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
+    assert_eq!(fixture.aq(&["run", "--drain"]).code, 0);
 }
 
 #[test]
 fn settings_that_become_writable_for_others_during_a_run_are_warned_of_and_not_followed() {
     for damage in [
         "chmod 666 $AQ_QUEUE/aq.toml",
-        "mv $AQ_QUEUE/aq.toml $RIG/on && ln -s $RIG/on $AQ_QUEUE/aq.toml",
+        "mv $AQ_QUEUE/aq.toml $FIXTURE/on && ln -s $FIXTURE/on $AQ_QUEUE/aq.toml",
     ] {
-        let rig = Rig::new();
+        let fixture = QueueFixture::new();
         let coordinator = coordinator();
-        let write = format!("cat $RIG/on.toml > $AQ_QUEUE/aq.toml; {damage}");
-        rig.add("a", "", &write);
-        rig.add("b", "", "true");
-        fs::write(rig.path("on.toml"), fleet(&coordinator.url, true, true, false)).unwrap();
-        fs::write(rig.queue("aq.toml"), fleet(&coordinator.url, false, true, false)).unwrap();
-        let done = rig.aq(&["run", "--drain"]);
+        let write = format!("cat $FIXTURE/on.toml > $AQ_QUEUE/aq.toml; {damage}");
+        fixture.add("a", "", &write);
+        fixture.add("b", "", "true");
+        fs::write(
+            fixture.path("on.toml"),
+            fleet(&coordinator.url, true, true, false),
+        )
+        .unwrap();
+        fs::write(
+            fixture.queue("aq.toml"),
+            fleet(&coordinator.url, false, true, false),
+        )
+        .unwrap();
+        let done = fixture.aq(&["run", "--drain"]);
         assert_eq!(
-            (done.code, rig.stage("b").as_str()),
+            (done.code, fixture.stage("b").as_str()),
             (0, "shipped"),
             "{}",
             done.stderr

@@ -9,8 +9,8 @@ use std::sync::{Arc, Once};
 use rustix::process::Signal;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-use crate::rig::Rig;
-use crate::started_command::{Running, wait_for_end};
+use crate::queue_fixture::QueueFixture;
+use crate::started_command::{StartedCommand, wait_for_end};
 
 const AQ: &str = env!("CARGO_BIN_EXE_aq");
 /// The two that the C library keeps for itself: it ignores them in what it starts, and nobody can change that by it.
@@ -18,16 +18,16 @@ const OF_THE_C_LIBRARY: u64 = 0b11 << 31;
 const LOOK: &str = "grep -E '^Sig(Blk|Ign)' /proc/self/status >>";
 
 /// `aq`, started with these ignored.
-fn start_ignoring<'a>(rig: &'a Rig, signals: &str, arguments: &str) -> Running<'a> {
+fn start_ignoring<'a>(fixture: &'a QueueFixture, signals: &str, arguments: &str) -> StartedCommand<'a> {
     let script = format!("trap '' {signals}; exec {AQ} {arguments}");
-    rig.program(Path::new("sh"), &["-c", &script], &[])
+    fixture.program(Path::new("sh"), &["-c", &script], &[])
 }
 
 /// `aq`, started with these blocked.
-fn start_blocking<'a>(rig: &'a Rig, signals: &str, arguments: &[&str]) -> Running<'a> {
+fn start_blocking<'a>(fixture: &'a QueueFixture, signals: &str, arguments: &[&str]) -> StartedCommand<'a> {
     let block = format!("--block-signal={signals}");
     let words: Vec<&str> = [block.as_str(), AQ].iter().chain(arguments).copied().collect();
-    rig.program(Path::new("env"), &words, &[])
+    fixture.program(Path::new("env"), &words, &[])
 }
 
 fn mask(status: &str, name: &str) -> u64 {
@@ -48,9 +48,9 @@ pub fn hand_none_of_it_on() {
     });
 }
 
-fn assert_fresh(rig: &Rig, names: &[&str]) {
+fn assert_fresh(fixture: &QueueFixture, names: &[&str]) {
     for name in names {
-        let status = fs::read_to_string(rig.path(name)).unwrap();
+        let status = fs::read_to_string(fixture.path(name)).unwrap();
         for kind in ["SigBlk", "SigIgn"] {
             assert_eq!(mask(&status, kind) & !OF_THE_C_LIBRARY, 0, "{name}: {status}");
         }
@@ -59,105 +59,106 @@ fn assert_fresh(rig: &Rig, names: &[&str]) {
 
 #[test]
 fn a_command_has_the_default_for_every_signal_whatever_the_run_was_started_with() {
-    let rig = Rig::new();
+    let fixture = QueueFixture::new();
     let numbers = (1..=64).filter(|number| ![9, 19, 32, 33].contains(number));
     let all = numbers
         .map(|number| number.to_string())
         .collect::<Vec<_>>()
         .join(" ");
-    let keys = format!("verify: {LOOK} $RIG/verify\nship: {LOOK} $RIG/ship");
-    rig.add("a", &keys, &format!("{LOOK} $RIG/engine"));
-    let done = start_ignoring(&rig, &all, "run --drain").end();
+    let keys = format!("verify: {LOOK} $FIXTURE/verify\nship: {LOOK} $FIXTURE/ship");
+    fixture.add("a", &keys, &format!("{LOOK} $FIXTURE/engine"));
+    let done = start_ignoring(&fixture, &all, "run --drain").end();
     assert_eq!(
-        (done.code, rig.stage("a").as_str()),
+        (done.code, fixture.stage("a").as_str()),
         (0, "shipped"),
         "{}",
         done.stderr
     );
-    assert_fresh(&rig, &["engine", "verify", "ship"]);
+    assert_fresh(&fixture, &["engine", "verify", "ship"]);
     // The same of a job that a person ships, and of one whose run had them blocked.
-    rig.add(
+    fixture.add(
         "b",
-        &format!("review: true\nship: {LOOK} $RIG/approved"),
-        &format!("{LOOK} $RIG/blocked"),
+        &format!("review: true\nship: {LOOK} $FIXTURE/approved"),
+        &format!("{LOOK} $FIXTURE/blocked"),
     );
     let everything = "HUP,INT,QUIT,PIPE,ALRM,TERM,CHLD,TSTP,TTIN,TTOU,USR1,USR2,WINCH,XFSZ,RTMIN,RTMAX";
-    let done = start_blocking(&rig, everything, &["run", "--drain"]).end();
+    let done = start_blocking(&fixture, everything, &["run", "--drain"]).end();
     assert_eq!(
-        (done.code, rig.stage("b").as_str()),
+        (done.code, fixture.stage("b").as_str()),
         (0, "review"),
         "{}",
         done.stderr
     );
-    assert_eq!(start_ignoring(&rig, &all, "ship b").end().code, 0);
-    assert_fresh(&rig, &["blocked", "approved"]);
+    assert_eq!(start_ignoring(&fixture, &all, "ship b").end().code, 0);
+    assert_fresh(&fixture, &["blocked", "approved"]);
 }
 
 #[test]
 fn the_programs_that_doctor_asks_are_heard_where_the_end_of_children_is_ignored() {
-    let rig = Rig::new();
-    rig.engine("claude", "echo 1.2.3");
-    let told =
-        |done: crate::started_command::Done| done.stdout.replace(|letter: char| letter.is_ascii_digit(), "");
-    let plain = told(rig.aq(&["doctor"]));
-    assert_eq!(told(start_ignoring(&rig, "CHLD PIPE", "doctor").end()), plain);
+    let fixture = QueueFixture::new();
+    fixture.engine("claude", "echo 1.2.3");
+    let told = |done: crate::started_command::CompletedCommand| {
+        done.stdout.replace(|letter: char| letter.is_ascii_digit(), "")
+    };
+    let plain = told(fixture.aq(&["doctor"]));
+    assert_eq!(told(start_ignoring(&fixture, "CHLD PIPE", "doctor").end()), plain);
 }
 
 #[test]
 fn a_run_hears_what_ends_it_although_it_was_blocked_at_the_start() {
     for (signal, code) in [(Signal::TERM, 143), (Signal::HUP, 143), (Signal::INT, 130)] {
-        let rig = Rig::new();
-        rig.pipe("up");
-        rig.add("a", "", "echo > $RIG/up; exec sleep 1000");
-        let run = start_blocking(&rig, "TERM,HUP,INT,CHLD", &["run"]);
-        rig.hear("up");
+        let fixture = QueueFixture::new();
+        fixture.pipe("up");
+        fixture.add("a", "", "echo > $FIXTURE/up; exec sleep 1000");
+        let run = start_blocking(&fixture, "TERM,HUP,INT,CHLD", &["run"]);
+        fixture.wait_for("up");
         run.signal(signal);
         let done = run.end();
         assert_eq!((done.code, done.stdout.as_str()), (code, "1 put back\n"));
-        assert_eq!(rig.stage("a"), "inbox");
+        assert_eq!(fixture.stage("a"), "inbox");
     }
 }
 
 #[test]
 fn sigterm_ends_a_run_that_was_started_with_it_ignored() {
-    let rig = Rig::new();
-    rig.pipe("up");
-    rig.add("a", "", "echo > $RIG/up; exec sleep 1000");
-    let run = start_ignoring(&rig, "TERM CHLD", "run");
-    rig.hear("up");
+    let fixture = QueueFixture::new();
+    fixture.pipe("up");
+    fixture.add("a", "", "echo > $FIXTURE/up; exec sleep 1000");
+    let run = start_ignoring(&fixture, "TERM CHLD", "run");
+    fixture.wait_for("up");
     run.signal(Signal::TERM);
     assert_eq!(run.end().code, 143);
-    assert_eq!(rig.stage("a"), "inbox");
+    assert_eq!(fixture.stage("a"), "inbox");
 }
 
 #[test]
 fn a_run_goes_on_after_a_hang_up_or_an_interrupt_that_it_was_started_to_ignore() {
-    let rig = Rig::new();
-    rig.pipes(&["up", "go"]);
-    rig.add("a", "", "echo > $RIG/up; read x < $RIG/go");
-    let run = start_ignoring(&rig, "HUP INT", "run --drain");
-    rig.hear("up");
+    let fixture = QueueFixture::new();
+    fixture.pipes(&["up", "go"]);
+    fixture.add("a", "", "echo > $FIXTURE/up; read x < $FIXTURE/go");
+    let run = start_ignoring(&fixture, "HUP INT", "run --drain");
+    fixture.wait_for("up");
     run.signal(Signal::HUP);
     run.signal(Signal::INT);
-    rig.release("go");
-    assert_eq!((run.end().code, rig.stage("a").as_str()), (0, "shipped"));
+    fixture.release("go");
+    assert_eq!((run.end().code, fixture.stage("a").as_str()), (0, "shipped"));
 }
 
 #[test]
 fn a_hang_up_while_a_person_ships_leaves_nothing_running_and_says_that_nobody_knows() {
-    let rig = Rig::new();
-    rig.pipe("up");
-    rig.add(
+    let fixture = QueueFixture::new();
+    fixture.pipe("up");
+    fixture.add(
         "a",
-        "review: true\nship: echo >> $RIG/runs; echo > $RIG/up; exec sleep 1000",
+        "review: true\nship: echo >> $FIXTURE/runs; echo > $FIXTURE/up; exec sleep 1000",
         "true",
     );
-    assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
-    let ship = rig.start(&["ship", "a"], &[]);
-    rig.hear("up");
+    assert_eq!(fixture.aq(&["run", "--drain"]).code, 0);
+    let ship = fixture.start(&["ship", "a"], &[]);
+    fixture.wait_for("up");
     ship.signal(Signal::HUP);
     assert_eq!(ship.end().code, 143);
-    rig.assert_ship_unknown();
+    fixture.assert_ship_unknown();
 }
 
 /// A terminal that is gone once the first of the two is dropped, and its path. The second keeps it from being so before
@@ -180,70 +181,70 @@ fn terminal() -> (File, String, File) {
 /// The run is the leader of the terminal's session, and nobody is left to show anything to.
 #[test]
 fn a_terminal_that_is_closed_puts_the_running_job_back() {
-    let rig = Rig::new();
-    rig.pipe("up");
-    rig.add("a", "", "echo > $RIG/up; exec sleep 1000");
+    let fixture = QueueFixture::new();
+    fixture.pipe("up");
+    fixture.add("a", "", "echo > $FIXTURE/up; exec sleep 1000");
     let (near, path, _far) = terminal();
     let script = format!("exec {AQ} run < {path} > {path} 2>&1");
     let words = ["sh", "-c", &script];
-    let run = rig.program(Path::new("setsid"), &words, &[("TERM", "xterm")]);
-    rig.hear("up");
+    let run = fixture.program(Path::new("setsid"), &words, &[("TERM", "xterm")]);
+    fixture.wait_for("up");
     drop(near);
     assert_eq!(run.end().code, 143);
-    let told = (rig.stage("a"), rig.reason("a"));
+    let told = (fixture.stage("a"), fixture.reason("a"));
     assert_eq!(told, ("inbox".into(), "interrupted".into()));
 }
 
 /// The shell tells the run, and the system does when the shell has ended.
 #[test]
 fn a_terminal_that_is_closed_under_a_shell_leaves_the_grace_to_what_runs() {
-    let rig = Rig::new();
-    rig.pipes(&["up", "asked", "go"]);
-    let last = "echo > $RIG/asked; read x < $RIG/go; echo cleaned > $RIG/cleaned; exit 1";
-    rig.add(
+    let fixture = QueueFixture::new();
+    fixture.pipes(&["up", "asked", "go"]);
+    let last = "echo > $FIXTURE/asked; read x < $FIXTURE/go; echo cleaned > $FIXTURE/cleaned; exit 1";
+    fixture.add(
         "a",
         "",
-        &format!("trap '{last}' TERM; echo $PPID > $RIG/up; while :; do sleep 0.1 || :; done"),
+        &format!("trap '{last}' TERM; echo $PPID > $FIXTURE/up; while :; do sleep 0.1 || :; done"),
     );
     let (mut near, path, _far) = terminal();
     let script = format!("exec bash --norc --noprofile -i < {path} > {path} 2>&1");
-    let shell = rig.program(
+    let shell = fixture.program(
         Path::new("setsid"),
         &["sh", "-c", &script],
         &[("AQ_GRACE", "20s")],
     );
     writeln!(near, "{AQ} run").unwrap();
-    let supervisor = rig.hear("up");
+    let supervisor = fixture.wait_for("up");
     drop(near);
-    rig.hear("asked");
+    fixture.wait_for("asked");
     // By its end the second was sent.
     assert_ne!(shell.end().code, 0);
-    rig.release("go");
+    fixture.release("go");
     wait_for_end(&supervisor);
-    assert_eq!(rig.lines("cleaned"), ["cleaned"]);
+    assert_eq!(fixture.lines("cleaned"), ["cleaned"]);
     // The run is nobody's child here: it has let go of the job when the next one may have it.
-    rig.job_lock("a");
+    fixture.job_lock("a");
     assert_eq!(
-        (rig.stage("a"), rig.reason("a")),
+        (fixture.stage("a"), fixture.reason("a")),
         ("inbox".into(), "interrupted".into())
     );
 }
 
 #[test]
 fn a_second_hang_up_that_is_no_terminals_ends_at_once() {
-    let rig = Rig::new();
-    rig.pipes(&["up", "asked"]);
-    rig.add(
+    let fixture = QueueFixture::new();
+    fixture.pipes(&["up", "asked"]);
+    fixture.add(
         "a",
         "",
-        "trap 'echo > $RIG/asked; read x < $RIG/none' TERM; echo > $RIG/up; while :; do sleep 0.1 || :; done",
+        "trap 'echo > $FIXTURE/asked; read x < $FIXTURE/none' TERM; echo > $FIXTURE/up; while :; do sleep 0.1 || :; done",
     );
-    rig.pipe("none");
+    fixture.pipe("none");
     // In a session of its own it has no terminal, wherever the tests run.
-    let run = rig.program(Path::new("setsid"), &[AQ, "run"], &[("AQ_GRACE", "1h")]);
-    rig.hear("up");
+    let run = fixture.program(Path::new("setsid"), &[AQ, "run"], &[("AQ_GRACE", "1h")]);
+    fixture.wait_for("up");
     run.signal(Signal::HUP);
-    rig.hear("asked");
+    fixture.wait_for("asked");
     run.signal(Signal::HUP);
-    assert_eq!((run.end().code, rig.stage("a").as_str()), (143, "inbox"));
+    assert_eq!((run.end().code, fixture.stage("a").as_str()), (143, "inbox"));
 }

@@ -9,11 +9,11 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
-use crate::rig::{LIMIT_S, Rig};
+use crate::queue_fixture::{LIMIT_S, QueueFixture};
 
 /// How a command ended, and what it printed.
 #[derive(Debug)]
-pub struct Done {
+pub struct CompletedCommand {
     /// As a shell tells it: 128 and the signal if one ended it.
     pub code: i32,
     pub stdout: String,
@@ -21,20 +21,20 @@ pub struct Done {
 }
 
 /// A command under way. It is killed if the test ends before it.
-pub struct Running<'a> {
-    pub rig: &'a Rig,
+pub struct StartedCommand<'a> {
+    pub fixture: &'a QueueFixture,
     pub number: usize,
     pub child: Option<Child>,
     pub streams: [PathBuf; 2],
 }
 
-impl Running<'_> {
+impl StartedCommand<'_> {
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(self.child.as_ref().unwrap()), signal).unwrap();
     }
 
     /// Waits until it has said this on standard error.
-    pub fn says(&self, words: &str) {
+    pub fn wait_for_message(&self, words: &str) {
         let path = &self.streams[1];
         let watch = inotify::init(CreateFlags::CLOEXEC).unwrap();
         inotify::add_watch(&watch, path, WatchFlags::MODIFY).unwrap();
@@ -64,7 +64,7 @@ impl Running<'_> {
         Pid::from_raw(children.trim().parse().unwrap()).unwrap()
     }
 
-    pub fn end(mut self) -> Done {
+    pub fn end(mut self) -> CompletedCommand {
         let mut child = self.child.take().unwrap();
         let handle = pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).unwrap();
         let mut ended = [PollFd::new(&handle, PollFlags::IN)];
@@ -83,15 +83,15 @@ impl Running<'_> {
             .each_ref()
             .map(|path| fs::read_to_string(path).unwrap());
         let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap());
-        self.rig
-            .told
+        self.fixture
+            .commands
             .borrow_mut()
             .push(format!("command {} ended with {code}", self.number));
-        Done { code, stdout, stderr }
+        CompletedCommand { code, stdout, stderr }
     }
 }
 
-impl Drop for Running<'_> {
+impl Drop for StartedCommand<'_> {
     fn drop(&mut self) {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::super::delivery_outcome::DeliveryOutcome;
 use super::super::lease_machine::LeaseTerms;
 use super::*;
+use crate::fleet::client::StageReport;
 use crate::fleet::lease_time::LeaseTime;
 use crate::ids::LeaseId;
 use crate::shadow::test_coordinator::{RecordedRequest, TestCoordinator, block_on, id, settings};
@@ -90,9 +91,9 @@ async fn settled(events: &mut mpsc::Receiver<FleetEvent>) -> DeliveryOutcome {
 fn stages_are_reported_in_order_with_the_fencing_token_and_the_last_ends_it() {
     let coordinator = TestCoordinator::start(taken);
     with_lease_renewer(&coordinator, 60_000, |renewer, mut events| async move {
-        renewer.report(report(Stage::Testing));
-        renewer.report(report(Stage::Review));
-        renewer.close(LeaseClose::Final(report(Stage::Shipped)));
+        renewer.order(LeaseEvent::Report(report(Stage::Testing)));
+        renewer.order(LeaseEvent::Report(report(Stage::Review)));
+        renewer.order(LeaseEvent::Close(LeaseClose::Final(report(Stage::Shipped))));
         assert_eq!(settled(&mut events).await, DeliveryOutcome::Delivered);
     });
     let seen = coordinator.seen();
@@ -116,10 +117,10 @@ fn a_lease_is_renewed_while_a_report_hangs() {
         _ => taken(seen),
     });
     with_lease_renewer(&coordinator, 60_000, |renewer, mut events| async move {
-        renewer.report(report(Stage::Testing));
+        renewer.order(LeaseEvent::Report(report(Stage::Testing)));
         // Its answer can't come before four renewals; had they to wait for it, none would come.
         for _ in 0..4 {
-            renewer.confirm();
+            renewer.order(LeaseEvent::Confirm);
             match events.recv().await {
                 Some(FleetEvent::Confirmed { .. }) => assert!(renewer.is_lease_valid()),
                 other => panic!("{other:?}"),
@@ -136,7 +137,7 @@ fn what_runs_under_a_lease_is_told_of_each_renewal() {
         renewer.set_deadline_listener(Box::new(move |ending| sender.send(ending).unwrap()));
         let first = told.try_recv().unwrap();
         assert_eq!(first, renewer.kill_deadlines());
-        renewer.confirm();
+        renewer.order(LeaseEvent::Confirm);
         assert!(matches!(events.recv().await, Some(FleetEvent::Confirmed { .. })));
         let next = told.try_recv().unwrap();
         assert!(next.term_at > first.term_at && next.kill_at > first.kill_at);
@@ -162,15 +163,17 @@ fn a_refused_renewal_is_a_lost_lease_and_then_one_quarantine_and_no_report() {
         _ => taken(seen),
     });
     with_lease_renewer(&coordinator, 60_000, |renewer, mut events| async move {
-        renewer.confirm();
+        renewer.order(LeaseEvent::Confirm);
         match events.recv().await {
             Some(FleetEvent::LeaseLost { reason, .. }) => {
                 assert!(reason.contains("lease_lost"), "{reason}");
             }
             other => panic!("{other:?}"),
         }
-        renewer.report(report(Stage::Testing));
-        renewer.close(LeaseClose::Quarantine(report(Stage::Quarantine)));
+        renewer.order(LeaseEvent::Report(report(Stage::Testing)));
+        renewer.order(LeaseEvent::Close(LeaseClose::Quarantine(report(
+            Stage::Quarantine,
+        ))));
         assert_eq!(settled(&mut events).await, DeliveryOutcome::Delivered);
     });
     let briefs: Vec<String> = coordinator.seen().iter().map(brief).collect();
@@ -185,7 +188,7 @@ fn a_404_that_is_not_the_coordinators_own_loses_no_lease() {
         _ => renewed(3_000),
     });
     with_lease_renewer(&coordinator, 3_000, |renewer, mut events| async move {
-        renewer.confirm();
+        renewer.order(LeaseEvent::Confirm);
         match events.recv().await {
             Some(FleetEvent::Confirmed { .. }) => {}
             other => panic!("{other:?}"),
@@ -201,7 +204,7 @@ fn a_lost_answer_to_a_report_is_asked_for_again_with_the_same_key() {
         _ => taken(seen),
     });
     with_lease_renewer(&coordinator, 60_000, |renewer, mut events| async move {
-        renewer.close(LeaseClose::Final(report(Stage::Failed)));
+        renewer.order(LeaseEvent::Close(LeaseClose::Final(report(Stage::Failed))));
         assert_eq!(settled(&mut events).await, DeliveryOutcome::Delivered);
     });
     let keys: Vec<String> = coordinator
@@ -219,7 +222,7 @@ fn a_lease_that_is_not_needed_is_released_and_a_loop_that_is_gone_releases_it_to
         let coordinator = TestCoordinator::start(taken);
         with_lease_renewer(&coordinator, 60_000, |renewer, mut events| async move {
             match close {
-                true => renewer.close(LeaseClose::Release(fresh_key("release"))),
+                true => renewer.order(LeaseEvent::Close(LeaseClose::Release(fresh_key("release")))),
                 false => drop(renewer),
             }
             assert_eq!(settled(&mut events).await, DeliveryOutcome::Delivered);

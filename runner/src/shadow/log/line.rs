@@ -7,9 +7,10 @@ use crate::fleet::call_failure::{CallFailure, shown};
 use crate::fleet::wire;
 use crate::shadow::comparison::{ComparisonVerdict, DecisionComparison, DivergenceReason};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum ShadowLogEvent {
+    #[default]
     Comparison,
     ShadowError,
     Skipped,
@@ -52,7 +53,7 @@ pub(crate) struct PartRange {
 }
 
 /// One line; fields that say nothing are left out, but for the five that every line has.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ShadowLogLine {
     ts: String,
@@ -83,19 +84,11 @@ pub(crate) struct ShadowLogLine {
 }
 
 /// A reason of either kind; each is written as its bare name.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
 enum LineReason {
     Diverge(DivergenceReason),
     Skip(SkipReason),
-}
-
-impl Serialize for LineReason {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            LineReason::Diverge(reason) => reason.serialize(serializer),
-            LineReason::Skip(skip) => skip.serialize(serializer),
-        }
-    }
 }
 
 impl ShadowLogLine {
@@ -103,19 +96,7 @@ impl ShadowLogLine {
         ShadowLogLine {
             ts: wire::instant(Timestamp::now()),
             event,
-            local_job: None,
-            coord_job: None,
-            verdict: None,
-            decision: None,
-            reason: None,
-            rank: None,
-            operation: None,
-            kind: None,
-            status: None,
-            lease: None,
-            decisions: None,
-            detail: None,
-            parts: None,
+            ..ShadowLogLine::default()
         }
     }
 

@@ -7,19 +7,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::rig::Rig;
+use crate::queue_fixture::QueueFixture;
 
 /// Runs a job and returns its log.
-fn log_of(rig: &Rig, id: &str, keys: &str, script: &str) -> String {
-    rig.add(id, keys, script);
-    let done = rig.aq(&["run", "--drain"]);
+fn log_of(fixture: &QueueFixture, id: &str, keys: &str, script: &str) -> String {
+    fixture.add(id, keys, script);
+    let done = fixture.aq(&["run", "--drain"]);
     assert_eq!(done.code, 0, "{}", done.stderr);
-    rig.aq(&["logs", id]).stdout
+    fixture.aq(&["logs", id]).stdout
 }
 
 #[test]
 fn what_a_job_does_to_its_standard_streams_takes_nothing_from_its_log() {
-    let rig = Rig::new();
+    let fixture = QueueFixture::new();
     let cases = [
         "echo two > /dev/stderr",
         "echo two > /dev/stdout",
@@ -35,7 +35,7 @@ fn what_a_job_does_to_its_standard_streams_takes_nothing_from_its_log() {
     ];
     for (number, case) in cases.iter().enumerate() {
         let log = log_of(
-            &rig,
+            &fixture,
             &format!("j{number}"),
             "",
             &format!("echo one\n{case}\necho three >&2 2>/dev/null"),
@@ -45,7 +45,7 @@ fn what_a_job_does_to_its_standard_streams_takes_nothing_from_its_log() {
     }
     // The same of the other two commands.
     let log = log_of(
-        &rig,
+        &fixture,
         "steps",
         "verify: echo v1; echo v2 > /dev/stderr\nship: echo s1; echo s2 > /dev/stderr",
         "true",
@@ -55,27 +55,27 @@ fn what_a_job_does_to_its_standard_streams_takes_nothing_from_its_log() {
 
 #[test]
 fn what_goes_to_both_streams_is_logged_in_the_order_in_which_it_was_printed() {
-    let rig = Rig::new();
+    let fixture = QueueFixture::new();
     let script = "n=0; while test $n -lt 300; do n=$((n+1)); echo out $n; echo err $n >&2; done";
     let expected: String = (1..=300).map(|n| format!("out {n}\nerr {n}\n")).collect();
-    assert_eq!(log_of(&rig, "a", "", script), expected);
+    assert_eq!(log_of(&fixture, "a", "", script), expected);
 }
 
 #[test]
 fn a_job_finds_no_descriptor_of_its_log() {
-    let rig = Rig::new();
-    let look = "for file in /proc/self/fd/*; do readlink $file || true; done > $RIG/held";
-    rig.add("a", "verify: test -s $RIG/held", look);
-    assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
-    assert_eq!(rig.stage("a"), "shipped");
-    let held = rig.lines("held");
+    let fixture = QueueFixture::new();
+    let look = "for file in /proc/self/fd/*; do readlink $file || true; done > $FIXTURE/held";
+    fixture.add("a", "verify: test -s $FIXTURE/held", look);
+    assert_eq!(fixture.aq(&["run", "--drain"]).code, 0);
+    assert_eq!(fixture.stage("a"), "shipped");
+    let held = fixture.lines("held");
     assert!(!held.iter().any(|path| path.contains(".out")), "{held:?}");
 }
 
 /// More than a pipe holds at a time, right before the end, however that comes.
 #[test]
 fn the_last_that_a_command_printed_is_never_lost() {
-    let rig = Rig::new();
+    let fixture = QueueFixture::new();
     let much = "head -c 300000 /dev/zero";
     let asked =
         format!("exec 2>/dev/null; trap '{much}; exit' TERM; echo up; while :; do sleep 0.1 || :; done");
@@ -86,29 +86,33 @@ fn the_last_that_a_command_printed_is_never_lost() {
             "leaves",
             "",
             format!(
-                "({asked}) &\nwhile ! test -s $RIG/queue/.state/jobs/leaves/attempt-1/engine.out; do :; done"
+                "({asked}) &\nwhile ! test -s $FIXTURE/queue/.state/jobs/leaves/attempt-1/engine.out; do :; done"
             ),
             300_003,
         ),
         ("late", "timeout: 1s", asked.clone(), 300_003),
     ];
     for (id, keys, script, bytes) in cases {
-        rig.add(id, keys, &script);
-        let done = rig.start(&["run", "--drain"], &[("AQ_GRACE", "20s")]).end();
+        fixture.add(id, keys, &script);
+        let done = fixture.start(&["run", "--drain"], &[("AQ_GRACE", "20s")]).end();
         assert_eq!(done.code, 0, "{id}: {}", done.stderr);
-        assert_eq!(rig.aq(&["logs", id]).stdout.len(), bytes, "{id}");
+        assert_eq!(fixture.aq(&["logs", id]).stdout.len(), bytes, "{id}");
     }
-    assert_eq!(rig.reason("late"), "timeout");
+    assert_eq!(fixture.reason("late"), "timeout");
 }
 
 /// Whoever got hold of the pipe outside of everything that belongs to the job: it is open for ever, and never empty.
 #[test]
 fn a_job_is_over_although_something_that_escaped_goes_on_to_print() {
-    let rig = Rig::new();
-    rig.pipes(&["up", "go"]);
-    rig.add("a", "", "echo before; echo $$ > $RIG/up; read x < $RIG/go");
-    let run = rig.start(&["run", "--drain"], &[]);
-    let pid = rig.hear("up");
+    let fixture = QueueFixture::new();
+    fixture.pipes(&["up", "go"]);
+    fixture.add(
+        "a",
+        "",
+        "echo before; echo $$ > $FIXTURE/up; read x < $FIXTURE/go",
+    );
+    let run = fixture.start(&["run", "--drain"], &[]);
+    let pid = fixture.wait_for("up");
     let mut escaped = File::options()
         .write(true)
         .open(format!("/proc/{}/fd/1", pid.trim()))
@@ -118,20 +122,20 @@ fn a_job_is_over_although_something_that_escaped_goes_on_to_print() {
     let printing = std::thread::spawn(move || {
         while !is_over.load(Ordering::Relaxed) && escaped.write_all(&[b'x'; 4096]).is_ok() {}
     });
-    rig.release("go");
-    assert_eq!((run.end().code, rig.stage("a").as_str()), (0, "shipped"));
+    fixture.release("go");
+    assert_eq!((run.end().code, fixture.stage("a").as_str()), (0, "shipped"));
     over.store(true, Ordering::Relaxed);
     printing.join().unwrap();
-    assert!(rig.aq(&["logs", "a"]).stdout.starts_with("before\n"));
+    assert!(fixture.aq(&["logs", "a"]).stdout.starts_with("before\n"));
 }
 
 #[test]
 fn a_log_that_can_not_be_written_is_no_fault_of_the_job() {
-    let rig = Rig::new();
-    let much = "head -c 300000 /dev/zero; echo $? > $RIG/told";
+    let fixture = QueueFixture::new();
+    let much = "head -c 300000 /dev/zero; echo $? > $FIXTURE/told";
     // A limit on files ends whoever writes beyond it by a signal, unless that is asked for as an error.
-    rig.add("b", "", much);
-    let limited = rig.path("bin/limited");
+    fixture.add("b", "", much);
+    let limited = fixture.path("bin/limited");
     fs::write(
         &limited,
         format!(
@@ -141,46 +145,46 @@ fn a_log_that_can_not_be_written_is_no_fault_of_the_job() {
     )
     .unwrap();
     fs::set_permissions(&limited, fs::Permissions::from_mode(0o755)).unwrap();
-    let done = rig.program(&limited, &[], &[]).end();
+    let done = fixture.program(&limited, &[], &[]).end();
     assert_eq!(
-        (done.code, rig.stage("b").as_str()),
+        (done.code, fixture.stage("b").as_str()),
         (0, "shipped"),
         "{}",
         done.stderr
     );
-    assert_eq!(rig.aq(&["logs", "b"]).stdout.len(), 51_200);
+    assert_eq!(fixture.aq(&["logs", "b"]).stdout.len(), 51_200);
 }
 
 /// Cut off where it would go on without end.
 #[test]
 fn a_job_that_prints_its_own_log_does_not_feed_it() {
-    let rig = Rig::new();
+    let fixture = QueueFixture::new();
     let aq = env!("CARGO_BIN_EXE_aq");
     let script = format!("head -c 200000 /dev/zero | tr '\\0' x\n{aq} logs $AQ_JOB_ID | head -c 1000000");
-    let log = log_of(&rig, "a", "", &script);
+    let log = log_of(&fixture, "a", "", &script);
     assert!((200_000..=400_000).contains(&log.len()), "{}", log.len());
     assert_eq!(log, "x".repeat(log.len()));
 }
 
 #[test]
 fn logs_shows_what_was_there_when_it_was_asked_for() {
-    let rig = Rig::new();
-    rig.pipes(&["up", "go", "shown"]);
+    let fixture = QueueFixture::new();
+    fixture.pipes(&["up", "go", "shown"]);
     // The engine has ended, so all of what it printed is in the log; `verify` prints when that is being shown.
-    let verify = "verify: echo first; echo > $RIG/up; read x < $RIG/go; echo more";
-    rig.add("a", verify, "head -c 300000 /dev/zero | tr '\\0' x");
-    let run = rig.start(&["run", "--drain"], &[]);
-    rig.hear("up");
-    let show = format!("exec {} logs a > $RIG/shown", env!("CARGO_BIN_EXE_aq"));
-    let logs = rig.program(Path::new("sh"), &["-c", &show], &[]);
-    let mut shown = File::open(rig.path("shown")).unwrap();
+    let verify = "verify: echo first; echo > $FIXTURE/up; read x < $FIXTURE/go; echo more";
+    fixture.add("a", verify, "head -c 300000 /dev/zero | tr '\\0' x");
+    let run = fixture.start(&["run", "--drain"], &[]);
+    fixture.wait_for("up");
+    let show = format!("exec {} logs a > $FIXTURE/shown", env!("CARGO_BIN_EXE_aq"));
+    let logs = fixture.program(Path::new("sh"), &["-c", &show], &[]);
+    let mut shown = File::open(fixture.path("shown")).unwrap();
     shown.read_exact(&mut [0]).unwrap();
-    rig.release("go");
+    fixture.release("go");
     assert_eq!(run.end().code, 0);
     let mut rest = String::new();
     shown.read_to_string(&mut rest).unwrap();
     assert_eq!(logs.end().code, 0);
     let rest = rest.trim_start_matches('x');
     assert!(["", "first\n"].contains(&rest), "{rest}");
-    assert!(rig.aq(&["logs", "a"]).stdout.ends_with("xfirst\nmore\n"));
+    assert!(fixture.aq(&["logs", "a"]).stdout.ends_with("xfirst\nmore\n"));
 }

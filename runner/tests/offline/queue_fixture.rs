@@ -12,7 +12,7 @@ use std::time::Duration;
 use rustix::fs::{FlockOperation, flock};
 use tempfile::TempDir;
 
-use crate::started_command::{Done, Running, is_alive};
+use crate::started_command::{CompletedCommand, StartedCommand, is_alive};
 
 /// No test needs a hundredth of it; it ends those that hang.
 pub const LIMIT_S: i64 = 30;
@@ -21,22 +21,22 @@ pub const LIMIT_S: i64 = 30;
 pub const ROUTE_ANYTHING: &str =
     "[route]\nallow_engines = [\"sh\"]\nallow_commands = \"any\"\nallow_yolo = true\nallow_cwd = [\"/\"]\n";
 
-pub struct Rig {
+pub struct QueueFixture {
     folder: TempDir,
-    pub(crate) told: RefCell<Vec<String>>,
+    pub(crate) commands: RefCell<Vec<String>>,
 }
 
-impl Rig {
-    pub fn new() -> Rig {
+impl QueueFixture {
+    pub fn new() -> QueueFixture {
         // A queue that others can write is refused, and most tests mean another.
         rustix::process::umask(0o022.into());
         let folder = TempDir::new().unwrap();
         for name in ["bin", "work"] {
             fs::create_dir(folder.path().join(name)).unwrap();
         }
-        Rig {
+        QueueFixture {
             folder,
-            told: RefCell::default(),
+            commands: RefCell::default(),
         }
     }
 
@@ -56,7 +56,7 @@ impl Rig {
         lock
     }
 
-    /// Puts a program on PATH; in it, `$RIG` is this folder.
+    /// Puts a program on PATH; in it, `$FIXTURE` is this folder.
     pub fn engine(&self, name: &str, script: &str) {
         let path = self.path("bin").join(name);
         fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
@@ -85,23 +85,28 @@ impl Rig {
         assert_eq!(done.code, 0, "{}", done.stderr);
     }
 
-    pub fn aq(&self, arguments: &[&str]) -> Done {
+    pub fn aq(&self, arguments: &[&str]) -> CompletedCommand {
         self.start(arguments, &[]).end()
     }
 
-    pub fn aq_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Done {
+    pub fn aq_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> CompletedCommand {
         self.start(arguments, variables).end()
     }
 
-    pub fn start(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Running<'_> {
+    pub fn start(&self, arguments: &[&str], variables: &[(&str, &str)]) -> StartedCommand<'_> {
         self.program(Path::new(env!("CARGO_BIN_EXE_aq")), arguments, variables)
     }
 
     /// Starts another program in place of `aq`, one that will start it.
-    pub fn program(&self, program: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Running<'_> {
+    pub fn program(
+        &self,
+        program: &Path,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> StartedCommand<'_> {
         crate::signals::hand_none_of_it_on();
-        self.let_routed_jobs(variables);
-        let number = self.told.borrow().len();
+        self.allow_routed_jobs(variables);
+        let number = self.commands.borrow().len();
         let streams = ["stdout", "stderr"].map(|name| self.path(&format!("{number}.{name}")));
         let path = format!("{}:/usr/local/bin:/usr/bin:/bin", self.path("bin").display());
         let child = Command::new(program)
@@ -109,7 +114,7 @@ impl Rig {
             .current_dir(self.path("work"))
             .env_clear()
             .env("PATH", path)
-            .env("RIG", self.folder.path())
+            .env("FIXTURE", self.folder.path())
             .env("AQ_QUEUE", self.path("queue"))
             .env("AQ_GRACE", "100ms")
             .envs(variables.iter().copied())
@@ -118,13 +123,13 @@ impl Rig {
             .stderr(File::create(&streams[1]).unwrap())
             .spawn()
             .unwrap();
-        self.told.borrow_mut().push(format!(
+        self.commands.borrow_mut().push(format!(
             "$ {} {} {variables:?}",
             program.display(),
             arguments.join(" ")
         ));
-        Running {
-            rig: self,
+        StartedCommand {
+            fixture: self,
             number,
             child: Some(child),
             streams,
@@ -132,7 +137,7 @@ impl Rig {
     }
 
     /// Where the coordinator decides, the operator of a queue allows its jobs everything, unless the test says what.
-    fn let_routed_jobs(&self, variables: &[(&str, &str)]) {
+    fn allow_routed_jobs(&self, variables: &[(&str, &str)]) {
         let settings = self.queue("aq.toml");
         let is_routed = variables.contains(&("AQ_FLEET_ROUTE", "1"));
         if is_routed && self.path("queue").is_dir() && !settings.exists() {
@@ -199,7 +204,7 @@ impl Rig {
     }
 
     /// Waits for an engine to write into a pipe, and returns what it wrote.
-    pub fn hear(&self, name: &str) -> String {
+    pub fn wait_for(&self, name: &str) -> String {
         let path = self.path(name);
         bounded(&format!("hearing {name}"), move || {
             fs::read_to_string(path).unwrap()
@@ -212,8 +217,8 @@ impl Rig {
     }
 
     /// Waits until each of these was written into.
-    pub fn hear_all(&self, names: &[&str]) {
-        names.iter().for_each(|name| drop(self.hear(name)));
+    pub fn wait_for_all(&self, names: &[&str]) {
+        names.iter().for_each(|name| drop(self.wait_for(name)));
     }
 
     /// None of those that noted their process ids in these files lives.
@@ -245,7 +250,7 @@ impl Rig {
     }
 }
 
-/// On a thread of its own, so that a wait for someone who never comes ends the test and not the patience.
+/// On a thread of its own, so that a wait for someone who never comes ends the test after a limit.
 fn bounded<T: Send + 'static>(what: &str, wait: impl FnOnce() -> T + Send + 'static) -> T {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || sender.send(wait()));
@@ -254,12 +259,12 @@ fn bounded<T: Send + 'static>(what: &str, wait: impl FnOnce() -> T + Send + 'sta
         .unwrap_or_else(|_| panic!("{what}: nobody came"))
 }
 
-impl Drop for Rig {
+impl Drop for QueueFixture {
     fn drop(&mut self) {
         if !std::thread::panicking() {
             return;
         }
-        for line in self.told.borrow().iter() {
+        for line in self.commands.borrow().iter() {
             eprintln!("{line}");
         }
         print_tree(self.folder.path(), self.folder.path());

@@ -2,16 +2,16 @@
 
 use std::fs;
 
-use crate::rig::Rig;
+use crate::queue_fixture::QueueFixture;
 
 #[test]
 fn a_job_file_is_kept_as_it_is_to_the_byte() {
-    let rig = Rig::new();
+    let fixture = QueueFixture::new();
     let text = "---\r\n# who does it\r\nengine:   sh\r\nnotes-for-me: later\r\n---\r\n\r\n  echo ä\t\r\n\n\n";
-    fs::write(rig.path("work/a.md"), text).unwrap();
-    let done = rig.aq(&["add", "a.md"]);
+    fs::write(fixture.path("work/a.md"), text).unwrap();
+    let done = fixture.aq(&["add", "a.md"]);
     assert_eq!(done.code, 0, "{}", done.stderr);
-    assert_eq!(fs::read_to_string(rig.queue("inbox/a.md")).unwrap(), text);
+    assert_eq!(fs::read_to_string(fixture.queue("inbox/a.md")).unwrap(), text);
     assert!(
         done.stderr.contains("a.md:4: `notes-for-me` is no key"),
         "{}",
@@ -21,13 +21,16 @@ fn a_job_file_is_kept_as_it_is_to_the_byte() {
 
 #[test]
 fn one_bad_file_keeps_all_out() {
-    let rig = Rig::new();
-    let good = rig.file("good", "engine: sh", "true");
-    let bad = rig.file("bad", "engine: sh\npriority: high", "true");
-    let done = rig.aq(&["add", &good, &bad]);
+    let fixture = QueueFixture::new();
+    let good = fixture.file("good", "engine: sh", "true");
+    let bad = fixture.file("bad", "engine: sh\npriority: high", "true");
+    let done = fixture.aq(&["add", &good, &bad]);
     assert_eq!(done.code, 1);
     assert!(done.stderr.contains("bad.md:3: "), "{}", done.stderr);
-    assert_eq!([rig.stage("good"), rig.stage("bad")], ["nowhere", "nowhere"]);
+    assert_eq!(
+        [fixture.stage("good"), fixture.stage("bad")],
+        ["nowhere", "nowhere"]
+    );
 }
 
 #[test]
@@ -63,16 +66,16 @@ fn what_is_wrong_is_said_with_its_line_and_what_to_write() {
         ("just words", "", "key: value"),
     ];
     for (keys, place, advice) in cases {
-        let rig = Rig::new();
-        let name = rig.file("a", keys, "true");
-        let done = rig.aq(&["add", &name]);
+        let fixture = QueueFixture::new();
+        let name = fixture.file("a", keys, "true");
+        let done = fixture.aq(&["add", &name]);
         assert_eq!(done.code, 1, "{keys}");
         assert!(
             done.stderr.contains(&format!("a.md:{place}")) && done.stderr.contains(advice),
             "{keys}: {}",
             done.stderr
         );
-        assert_eq!(rig.stage("a"), "nowhere", "{keys}");
+        assert_eq!(fixture.stage("a"), "nowhere", "{keys}");
     }
 }
 
@@ -101,12 +104,12 @@ fn a_file_without_the_shape_of_a_job_is_refused() {
         ("a b.md", b"---\nengine: sh\n---\ntrue\n", "the file's name"),
     ];
     for (name, bytes, message) in cases {
-        let rig = Rig::new();
-        fs::write(rig.path("work").join(name), bytes).unwrap();
-        let done = rig.aq(&["add", name]);
+        let fixture = QueueFixture::new();
+        fs::write(fixture.path("work").join(name), bytes).unwrap();
+        let done = fixture.aq(&["add", name]);
         assert_eq!(done.code, 1, "{name}");
         assert!(done.stderr.contains(message), "{message}: {}", done.stderr);
-        assert!(!rig.queue("inbox").join(name).exists(), "{name}");
+        assert!(!fixture.queue("inbox").join(name).exists(), "{name}");
     }
 }
 
@@ -121,9 +124,9 @@ fn front_matter_made_to_exhaust_is_refused_at_once() {
             .collect::<String>()
     );
     for keys in [deep, bomb, many] {
-        let rig = Rig::new();
-        let name = rig.file("a", &keys, "true");
-        let done = rig.aq(&["add", &name]);
+        let fixture = QueueFixture::new();
+        let name = fixture.file("a", &keys, "true");
+        let done = fixture.aq(&["add", &name]);
         assert_eq!(done.code, 1);
         // One line that says so, and not as many as the file has.
         assert_eq!(done.stderr.lines().count(), 2, "{}", done.stderr);
@@ -141,16 +144,16 @@ fn an_id_is_refused_while_any_stage_has_it() {
         "failed",
         "quarantine",
     ] {
-        let rig = Rig::new();
-        rig.add("first", "", "true");
-        let other = rig.file("a", "engine: sh", "echo the other");
+        let fixture = QueueFixture::new();
+        fixture.add("first", "", "true");
+        let other = fixture.file("a", "engine: sh", "echo the other");
         fs::write(
-            rig.queue(stage).join("a.md"),
+            fixture.queue(stage).join("a.md"),
             "---\nengine: sh\n---\necho the first\n",
         )
         .unwrap();
-        let new = rig.file("new", "engine: sh", "true");
-        let done = rig.aq(&["add", &new, &other]);
+        let new = fixture.file("new", "engine: sh", "true");
+        let done = fixture.aq(&["add", &new, &other]);
         assert_eq!(done.code, 1, "{stage}");
         assert!(
             done.stderr.contains(&format!("`a` is already in {stage}")),
@@ -158,34 +161,34 @@ fn an_id_is_refused_while_any_stage_has_it() {
             done.stderr
         );
         assert!(
-            fs::read_to_string(rig.queue(stage).join("a.md"))
+            fs::read_to_string(fixture.queue(stage).join("a.md"))
                 .unwrap()
                 .contains("the first"),
             "{stage}"
         );
-        assert_eq!(rig.stage("new"), "nowhere", "{stage}");
+        assert_eq!(fixture.stage("new"), "nowhere", "{stage}");
     }
 }
 
 #[test]
 fn a_set_key_is_replaced_or_added_and_all_else_is_left() {
-    let rig = Rig::new();
+    let fixture = QueueFixture::new();
     let keys = "engine: sh\n# how long\ntimeout: 5m\nverify: |\n  one\n  two\n# last\nlock: l";
-    let name = rig.file("a", keys, "true");
+    let name = fixture.file("a", keys, "true");
     let sets = ["verify=test -e \"x: y\"", "priority=7", "caps=a,b", "timeout=90s"];
     let sets: Vec<&str> = sets.iter().flat_map(|set| ["--set", set]).collect();
-    let done = rig.aq(&[&["add"], &sets[..], &[&name]].concat());
+    let done = fixture.aq(&[&["add"], &sets[..], &[&name]].concat());
     assert_eq!(done.code, 0, "{}", done.stderr);
     let expected = "---\nengine: sh\n# how long\ntimeout: 90s\nverify: \"test -e \\\"x: y\\\"\"\n# last\nlock: l\n\
                     priority: 7\ncaps: [a,b]\n---\ntrue\n";
-    assert_eq!(fs::read_to_string(rig.queue("inbox/a.md")).unwrap(), expected);
+    assert_eq!(fs::read_to_string(fixture.queue("inbox/a.md")).unwrap(), expected);
 }
 
 #[test]
 fn a_set_key_that_no_job_has_is_wrong_usage() {
-    let rig = Rig::new();
-    let name = rig.file("a", "engine: sh", "true");
-    let done = rig.aq(&["add", "--set", "prioritty=1", &name]);
+    let fixture = QueueFixture::new();
+    let name = fixture.file("a", "engine: sh", "true");
+    let done = fixture.aq(&["add", "--set", "prioritty=1", &name]);
     assert_eq!(done.code, 2);
     assert!(
         done.stderr.contains("did you mean `priority`?"),
@@ -196,15 +199,15 @@ fn a_set_key_that_no_job_has_is_wrong_usage() {
 
 #[test]
 fn a_job_from_a_stream_is_named_by_its_id() {
-    let rig = Rig::new();
+    let fixture = QueueFixture::new();
     let with = |text: &str| {
-        fs::write(rig.path("work/input"), text).unwrap();
+        fs::write(fixture.path("work/input"), text).unwrap();
         let aq = env!("CARGO_BIN_EXE_aq");
         let done = std::process::Command::new(aq)
             .args(["add", "-"])
             .env_clear()
-            .env("AQ_QUEUE", rig.path("queue"))
-            .stdin(fs::File::open(rig.path("work/input")).unwrap())
+            .env("AQ_QUEUE", fixture.path("queue"))
+            .stdin(fs::File::open(fixture.path("work/input")).unwrap())
             .output()
             .unwrap();
         (done.status.code(), String::from_utf8(done.stderr).unwrap())
@@ -213,18 +216,18 @@ fn a_job_from_a_stream_is_named_by_its_id() {
     assert_eq!(code, Some(1));
     assert!(stderr.contains("id: fix-login"), "{stderr}");
     assert_eq!(with("---\nid: a\nengine: sh\n---\ntrue\n").0, Some(0));
-    assert_eq!(rig.stage("a"), "inbox");
+    assert_eq!(fixture.stage("a"), "inbox");
 }
 
 #[test]
 fn what_a_file_holds_can_not_steer_the_terminal() {
-    let rig = Rig::new();
-    let name = rig.file(
+    let fixture = QueueFixture::new();
+    let name = fixture.file(
         "a",
         "engine: sh\n\"no\\u001b[31mred\": 1\nlock: \"x\\u001b]0;title\\a\"",
         "true",
     );
-    let done = rig.aq(&["add", &name]);
+    let done = fixture.aq(&["add", &name]);
     assert_eq!(done.code, 1);
     assert!(
         !done.stderr.contains('\x1b') && !done.stderr.contains('\x07'),

@@ -7,39 +7,43 @@ use std::path::Path;
 
 use rustix::process::{Signal, geteuid};
 
-use crate::rig::Rig;
-use crate::started_command::Running;
+use crate::queue_fixture::QueueFixture;
+use crate::started_command::StartedCommand;
 
 /// A user without rights and without files.
 const NOBODY: u32 = 65_534;
 
 /// What a job can do to find out what its runner knows; it tells of itself, for comparison.
 const SPY: &str = "read -r pid name state runner rest < /proc/$PPID/stat
-cat /proc/$runner/environ > $RIG/environment || echo environment >> $RIG/refused
-(: < /proc/$runner/mem) || echo memory >> $RIG/refused
-ls /proc/$runner/fd || echo descriptors >> $RIG/refused
-cat /proc/$$/environ > $RIG/own";
+cat /proc/$runner/environ > $FIXTURE/environment || echo environment >> $FIXTURE/refused
+(: < /proc/$runner/mem) || echo memory >> $FIXTURE/refused
+ls /proc/$runner/fd || echo descriptors >> $FIXTURE/refused
+cat /proc/$$/environ > $FIXTURE/own";
 
 /// A queue that is used by a user who is not root.
-fn rig() -> Rig {
-    let rig = Rig::new();
-    assert_eq!(rig.aq(&["init"]).code, 0);
-    rig
+fn fixture() -> QueueFixture {
+    let fixture = QueueFixture::new();
+    assert_eq!(fixture.aq(&["init"]).code, 0);
+    fixture
 }
 
-/// Starts `aq` as that user, who owns all of the rig by then.
-fn start<'a>(rig: &'a Rig, arguments: &[&str], variables: &[(&str, &str)]) -> Running<'a> {
-    let program = rig.path("bin/aq");
+/// Starts `aq` as that user, who owns all of the fixture by then.
+fn start<'a>(
+    fixture: &'a QueueFixture,
+    arguments: &[&str],
+    variables: &[(&str, &str)],
+) -> StartedCommand<'a> {
+    let program = fixture.path("bin/aq");
     if !program.exists() {
         fs::copy(env!("CARGO_BIN_EXE_aq"), &program).unwrap();
     }
     if !geteuid().is_root() {
-        return rig.program(&program, arguments, variables);
+        return fixture.program(&program, arguments, variables);
     }
-    give_away(&rig.path(""));
+    give_away(&fixture.path(""));
     let user = ["--reuid=65534", "--regid=65534", "--clear-groups", "--"];
     let words = [&user[..], &[program.to_str().unwrap()], arguments].concat();
-    rig.program(Path::new("setpriv"), &words, variables)
+    fixture.program(Path::new("setpriv"), &words, variables)
 }
 
 fn give_away(path: &Path) {
@@ -64,22 +68,22 @@ fn a_job_reads_the_token_neither_from_its_runners_environment_nor_from_its_memor
         [local().as_slice(), &by_file].concat(),
         by_variable.to_vec(),
     ] {
-        let rig = rig();
-        fs::write(rig.path("token"), "sesame\n").unwrap();
-        rig.add("a", "", SPY);
-        let done = start(&rig, &["run", "--drain"], &variables).end();
+        let fixture = fixture();
+        fs::write(fixture.path("token"), "sesame\n").unwrap();
+        fixture.add("a", "", SPY);
+        let done = start(&fixture, &["run", "--drain"], &variables).end();
         assert_eq!(
-            (done.code, rig.stage("a").as_str()),
+            (done.code, fixture.stage("a").as_str()),
             (0, "shipped"),
             "{}",
             done.stderr
         );
         assert_eq!(
-            rig.lines("refused"),
+            fixture.lines("refused"),
             ["environment", "memory", "descriptors"],
             "{variables:?}"
         );
-        let read = |name: &str| String::from_utf8_lossy(&fs::read(rig.path(name)).unwrap()).into_owned();
+        let read = |name: &str| String::from_utf8_lossy(&fs::read(fixture.path(name)).unwrap()).into_owned();
         assert_eq!(read("environment"), "");
         assert!(read("own").contains("AQ_JOB_ID=a"));
     }
@@ -87,35 +91,35 @@ fn a_job_reads_the_token_neither_from_its_runners_environment_nor_from_its_memor
 
 #[test]
 fn what_a_runner_that_hides_leaves_behind_is_found_all_the_same() {
-    let rig = rig();
-    rig.pipe("up");
+    let fixture = fixture();
+    fixture.pipe("up");
     let tree = "test $AQ_ATTEMPT = 1 || exit 0
-(env -i RIG=$RIG setsid sh -c 'echo $$ > $RIG/deaf; exec sleep 1000' <&- >&- 2>&- &)
-setsid sh -c 'trap \"\" TERM; echo $$ > $RIG/far; echo $PPID > $RIG/up; while :; do sleep 9; done'";
-    rig.add("a", "retries: 1", tree);
+(env -i FIXTURE=$FIXTURE setsid sh -c 'echo $$ > $FIXTURE/deaf; exec sleep 1000' <&- >&- 2>&- &)
+setsid sh -c 'trap \"\" TERM; echo $$ > $FIXTURE/far; echo $PPID > $FIXTURE/up; while :; do sleep 9; done'";
+    fixture.add("a", "retries: 1", tree);
     let variables = [local().as_slice(), &[("AQ_FLEET_TOKEN", "sesame")]].concat();
-    let run = start(&rig, &["run", "--drain"], &variables);
-    rig.hear("up");
+    let run = start(&fixture, &["run", "--drain"], &variables);
+    fixture.wait_for("up");
     run.signal(Signal::KILL);
     run.end();
-    let done = start(&rig, &["run", "--drain"], &variables).end();
+    let done = start(&fixture, &["run", "--drain"], &variables).end();
     assert_eq!(
-        (done.code, rig.stage("a").as_str()),
+        (done.code, fixture.stage("a").as_str()),
         (0, "shipped"),
         "{}",
         done.stderr
     );
-    rig.assert_none_lives(&["far"]);
+    fixture.assert_none_lives(&["far"]);
 }
 
 #[test]
 fn a_runner_that_hides_is_shown_to_its_user_and_ends_when_told_to() {
-    let rig = rig();
-    rig.add("a", "", "true");
+    let fixture = fixture();
+    fixture.add("a", "", "true");
     let variables = [local().as_slice(), &[("AQ_FLEET_TOKEN", "sesame")]].concat();
-    let first = start(&rig, &["run"], &variables);
-    first.says("a  shipped");
-    let second = start(&rig, &["status", "--json"], &variables).end();
+    let first = start(&fixture, &["run"], &variables);
+    first.wait_for_message("a  shipped");
+    let second = start(&fixture, &["status", "--json"], &variables).end();
     assert!(second.stdout.contains(&first.pid().to_string()), "{second:?}");
     first.signal(Signal::TERM);
     assert_eq!(first.end().code, 143);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// The folders of all rigs so far. For minutes after many files were deleted, ext4 takes long to make a new one: none
+/// The folders of all fixtures so far. For minutes after many files were deleted, ext4 takes long to make a new one: none
 /// is deleted before everything was measured.
 static FOLDERS: Mutex<Vec<TempDir>> = Mutex::new(Vec::new());
 
@@ -18,14 +18,14 @@ pub fn clear_away() {
     FOLDERS.lock().unwrap_or_else(PoisonError::into_inner).clear();
 }
 
-pub struct Rig {
+pub struct QueueFixture {
     folder: PathBuf,
 }
 
-impl Rig {
+impl QueueFixture {
     /// Where `BENCH_DIR` says, or beside what was built. Not in a temporary folder of the system's: that may lie in memory,
     /// where durability costs nothing.
-    pub fn new() -> io::Result<Rig> {
+    pub fn new() -> io::Result<QueueFixture> {
         let place = std::env::var_os("BENCH_DIR").unwrap_or_else(|| env!("CARGO_TARGET_TMPDIR").into());
         let kept = TempDir::new_in(place)?;
         let folder = kept.path().to_path_buf();
@@ -33,11 +33,11 @@ impl Rig {
         let bin = folder.join("bin");
         fs::create_dir(&bin)?;
         symlink(program("true")?, bin.join("devin"))?;
-        Ok(Rig { folder })
+        Ok(QueueFixture { folder })
     }
 
     /// From now on its engine takes a while.
-    pub fn with_work_of(self, length: Duration) -> io::Result<Rig> {
+    pub fn with_work_of(self, length: Duration) -> io::Result<QueueFixture> {
         let engine = self.path("bin/devin");
         fs::remove_file(&engine)?;
         fs::write(

@@ -11,16 +11,16 @@ use std::sync::mpsc::{Receiver, channel};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::coordinator::{Coordinator, PATIENCE};
-use crate::rig::Rig;
-use crate::started_command::{Done, Running};
+use crate::coordinator::{Coordinator, WAIT_MAX};
+use crate::queue_fixture::QueueFixture;
+use crate::started_command::{CompletedCommand, StartedCommand};
 
 const OTHER_FLAGS: [(&str, &str); 1] = [("AQ_FLEET", "0")];
 
 /// As `fleet-status` shows them; `status` shows the same ones.
-fn runners(rig: &Rig) -> Vec<Value> {
+fn runners(fixture: &QueueFixture) -> Vec<Value> {
     let [status, fleet_status] = ["status", "fleet-status"].map(|command| {
-        let done = rig.aq_with(&OTHER_FLAGS, &[command, "--json"]);
+        let done = fixture.aq_with(&OTHER_FLAGS, &[command, "--json"]);
         let told: Value = serde_json::from_str(&done.stdout).unwrap_or_else(|_| panic!("{done:?}"));
         told["runners"].as_array().unwrap().clone()
     });
@@ -48,15 +48,19 @@ fn answering(answer: impl Fn(&str) -> Option<(u16, Value)> + Send + Sync + 'stat
     })
 }
 
-fn lines_with(done: &Done, text: &str) -> usize {
+fn lines_with(done: &CompletedCommand, text: &str) -> usize {
     done.stderr.lines().filter(|line| line.contains(text)).count()
 }
 
 /// A run whose lines on standard error are heard as they are told.
-fn heard<'a>(rig: &'a Rig, arguments: &str, variables: &[(&str, &str)]) -> (Running<'a>, Receiver<String>) {
-    let pipe = rig.pipe("told");
-    let script = format!("exec {} {arguments} 2>$RIG/told", env!("CARGO_BIN_EXE_aq"));
-    let run = rig.program(Path::new("/bin/sh"), &["-c", &script], variables);
+fn heard<'a>(
+    fixture: &'a QueueFixture,
+    arguments: &str,
+    variables: &[(&str, &str)],
+) -> (StartedCommand<'a>, Receiver<String>) {
+    let pipe = fixture.pipe("told");
+    let script = format!("exec {} {arguments} 2>$FIXTURE/told", env!("CARGO_BIN_EXE_aq"));
+    let run = fixture.program(Path::new("/bin/sh"), &["-c", &script], variables);
     let (sender, told) = channel();
     std::thread::spawn(move || {
         let lines = BufReader::new(File::open(pipe).unwrap()).lines();
@@ -66,9 +70,9 @@ fn heard<'a>(rig: &'a Rig, arguments: &str, variables: &[(&str, &str)]) -> (Runn
 }
 
 /// Waits for a line with this text.
-fn hear(told: &Receiver<String>, text: &str) {
+fn wait_for(told: &Receiver<String>, text: &str) {
     while !told
-        .recv_timeout(PATIENCE)
+        .recv_timeout(WAIT_MAX)
         .unwrap_or_else(|_| panic!("no {text}"))
         .contains(text)
     {}
@@ -76,18 +80,22 @@ fn hear(told: &Receiver<String>, text: &str) {
 
 #[test]
 fn each_runner_at_work_is_shown_as_it_was_started_whoever_asks() {
-    let rig = Rig::new();
-    rig.pipes(&["up-a", "up-b", "go-a", "go-b"]);
+    let fixture = QueueFixture::new();
+    fixture.pipes(&["up-a", "up-b", "go-a", "go-b"]);
     for id in ["a", "b"] {
-        rig.add(id, "", &format!("echo > $RIG/up-{id}; read x < $RIG/go-{id}"));
+        fixture.add(
+            id,
+            "",
+            &format!("echo > $FIXTURE/up-{id}; read x < $FIXTURE/go-{id}"),
+        );
     }
-    assert_eq!(runners(&rig), [] as [Value; 0]);
+    assert_eq!(runners(&fixture), [] as [Value; 0]);
     let coordinator = answering(|_| None);
-    let one = rig.start(&["run", "--once"], &[]);
-    rig.hear("up-a");
-    let other = rig.start(&["run", "--once", "--workers", "3"], &shadow(&coordinator));
-    rig.hear("up-b");
-    let mut told = runners(&rig);
+    let one = fixture.start(&["run", "--once"], &[]);
+    fixture.wait_for("up-a");
+    let other = fixture.start(&["run", "--once", "--workers", "3"], &shadow(&coordinator));
+    fixture.wait_for("up-b");
+    let mut told = runners(&fixture);
     assert!(told[0]["since"].as_str() < told[1]["since"].as_str(), "{told:?}");
     let coordinators = [told[0]["coordinator"].take(), told[1]["coordinator"].take()];
     assert!(
@@ -100,7 +108,7 @@ fn each_runner_at_work_is_shown_as_it_was_started_whoever_asks() {
         json!({"pid": other.pid(), "since": null, "mode": "shadow", "workers": 3, "coordinator": null}),
     ];
     assert_eq!(told, expected);
-    let text = rig.aq(&["status"]).stdout;
+    let text = fixture.aq(&["status"]).stdout;
     let rows: Vec<&str> = text
         .lines()
         .skip_while(|line| !line.starts_with("RUNNER"))
@@ -114,10 +122,10 @@ fn each_runner_at_work_is_shown_as_it_was_started_whoever_asks() {
         let row = rows.iter().find(|line| line.starts_with(&pid.to_string()));
         assert!(row.is_some_and(|row| row.contains(mode)), "{text}");
     }
-    ["go-a", "go-b"].iter().for_each(|pipe| rig.release(pipe));
+    ["go-a", "go-b"].iter().for_each(|pipe| fixture.release(pipe));
     assert_eq!((one.end().code, other.end().code), (0, 0));
-    assert_eq!(runners(&rig), [] as [Value; 0]);
-    assert_eq!(fs::read_dir(rig.queue(".state/runners")).unwrap().count(), 0);
+    assert_eq!(runners(&fixture), [] as [Value; 0]);
+    assert_eq!(fs::read_dir(fixture.queue(".state/runners")).unwrap().count(), 0);
 }
 
 /// A process that is stopped until this is dropped.
@@ -138,41 +146,41 @@ impl Drop for Stopped {
 
 #[test]
 fn a_runner_that_was_killed_is_not_shown_although_what_it_started_lives() {
-    let rig = Rig::new();
-    rig.pipes(&["up"]);
-    rig.add("a", "", "echo > $RIG/up; exec sleep 1000");
-    let run = rig.start(&["run", "--drain"], &[]);
-    rig.hear("up");
+    let fixture = QueueFixture::new();
+    fixture.pipes(&["up"]);
+    fixture.add("a", "", "echo > $FIXTURE/up; exec sleep 1000");
+    let run = fixture.start(&["run", "--drain"], &[]);
+    fixture.wait_for("up");
     let stopped = Stopped::new(run.only_child());
-    assert_eq!(runners(&rig).len(), 1);
+    assert_eq!(runners(&fixture).len(), 1);
     run.signal(Signal::KILL);
     run.end();
-    assert_eq!(runners(&rig), [] as [Value; 0]);
+    assert_eq!(runners(&fixture), [] as [Value; 0]);
     drop(stopped);
-    drop(rig.job_lock("a"));
+    drop(fixture.job_lock("a"));
     // What it left of itself is gone once another one has come.
-    assert_eq!(fs::read_dir(rig.queue(".state/runners")).unwrap().count(), 1);
-    rig.aq(&["run", "--drain"]);
-    assert_eq!(fs::read_dir(rig.queue(".state/runners")).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(fixture.queue(".state/runners")).unwrap().count(), 1);
+    fixture.aq(&["run", "--drain"]);
+    assert_eq!(fs::read_dir(fixture.queue(".state/runners")).unwrap().count(), 0);
 }
 
 #[test]
 fn a_runner_that_turned_to_another_mode_is_shown_in_that_one() {
-    let rig = Rig::new();
-    rig.aq(&["add", &rig.file("never", "engine: devin", "x")]);
+    let fixture = QueueFixture::new();
+    fixture.aq(&["add", &fixture.file("never", "engine: devin", "x")]);
     let coordinator = answering(|_| None);
-    let run = rig.start(&["run"], &[("AQ_FLEET_URL", &coordinator.url)]);
+    let run = fixture.start(&["run"], &[("AQ_FLEET_URL", &coordinator.url)]);
     let settings = |shadow: bool, route: bool| {
         let text = format!("[fleet]\nenabled = true\nshadow = {shadow}\nroute_via_service = {route}\n");
-        fs::write(rig.queue("new.toml"), text).unwrap();
-        fs::rename(rig.queue("new.toml"), rig.queue("aq.toml")).unwrap();
+        fs::write(fixture.queue("new.toml"), text).unwrap();
+        fs::rename(fixture.queue("new.toml"), fixture.queue("aq.toml")).unwrap();
     };
-    let mode = || runners(&rig)[0]["mode"].clone();
+    let mode = || runners(&fixture)[0]["mode"].clone();
     settings(true, false);
-    coordinator.hear("claims");
+    coordinator.wait_for("claims");
     assert_eq!(mode(), "shadow");
     settings(false, true);
-    coordinator.hear("claims");
+    coordinator.wait_for("claims");
     assert_eq!(mode(), "route");
     run.signal(Signal::TERM);
     assert_eq!(run.end().code, 143);
@@ -181,9 +189,9 @@ fn a_runner_that_turned_to_another_mode_is_shown_in_that_one() {
 #[test]
 fn nothing_that_is_in_the_way_of_the_record_is_in_the_way_of_a_job() {
     for place in ["file", "folder without a right", "link to nowhere"] {
-        let rig = Rig::new();
-        rig.add("a", "", "true");
-        let folder = rig.queue(".state/runners");
+        let fixture = QueueFixture::new();
+        fixture.add("a", "", "true");
+        let folder = fixture.queue(".state/runners");
         match place {
             "file" => fs::write(&folder, "in the way").unwrap(),
             "link to nowhere" => std::os::unix::fs::symlink("/nowhere/at/all", &folder).unwrap(),
@@ -192,39 +200,39 @@ fn nothing_that_is_in_the_way_of_the_record_is_in_the_way_of_a_job() {
                 fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o000)).unwrap();
             }
         }
-        let done = rig.aq(&["run", "--drain"]);
+        let done = fixture.aq(&["run", "--drain"]);
         assert_eq!(
-            (done.code, rig.stage("a").as_str()),
+            (done.code, fixture.stage("a").as_str()),
             (0, "shipped"),
             "{place}: {done:?}"
         );
-        assert_eq!(runners(&rig), [] as [Value; 0], "{place}");
+        assert_eq!(runners(&fixture), [] as [Value; 0], "{place}");
     }
 }
 
 #[test]
 fn trouble_of_a_lane_is_told_when_it_begins_and_when_it_is_over_and_shown_meanwhile() {
-    let rig = Rig::new();
-    rig.pipes(&["go-a", "go-b"]);
-    rig.add("a", "", "read x < $RIG/go-a");
-    rig.add("b", "", "read x < $RIG/go-b");
+    let fixture = QueueFixture::new();
+    fixture.pipes(&["go-a", "go-b"]);
+    fixture.add("a", "", "read x < $FIXTURE/go-a");
+    fixture.add("b", "", "read x < $FIXTURE/go-b");
     let fails = Arc::new(AtomicBool::new(true));
     let failing = Arc::clone(&fails);
     let coordinator = answering(move |path| {
         let fails = path.ends_with("/shadow/claims") && failing.load(Ordering::SeqCst);
         fails.then_some((503, json!({})))
     });
-    let (run, told) = heard(&rig, "run --drain", &shadow(&coordinator));
-    hear(&told, "status-503");
-    let shown = runners(&rig)[0]["coordinator"].take();
+    let (run, told) = heard(&fixture, "run --drain", &shadow(&coordinator));
+    wait_for(&told, "status-503");
+    let shown = runners(&fixture)[0]["coordinator"].take();
     let trouble = ["kind", "operation"].map(|key| shown["trouble"][key].as_str().unwrap());
     assert_eq!(trouble, ["status-503", "shadow.claim"], "{shown}");
-    rig.release("go-a");
-    coordinator.hear("shipped");
+    fixture.release("go-a");
+    coordinator.wait_for("shipped");
     // The reports were answered all the while; what failed is another thing.
     fails.store(false, Ordering::SeqCst);
-    rig.release("go-b");
-    hear(&told, "answers again");
+    fixture.release("go-b");
+    wait_for(&told, "answers again");
     assert_eq!(run.end().code, 0);
     let rest: Vec<String> = told.iter().collect();
     assert!(!rest.iter().any(|line| line.contains("status-503")), "{rest:?}");
@@ -232,29 +240,29 @@ fn trouble_of_a_lane_is_told_when_it_begins_and_when_it_is_over_and_shown_meanwh
 
 #[test]
 fn a_missing_dry_run_is_told_once_and_shown() {
-    let rig = Rig::new();
-    rig.pipes(&["go"]);
-    rig.add("a", "", "read x < $RIG/go");
-    rig.add("b", "", "true");
+    let fixture = QueueFixture::new();
+    fixture.pipes(&["go"]);
+    fixture.add("a", "", "read x < $FIXTURE/go");
+    fixture.add("b", "", "true");
     let coordinator = answering(|path| path.ends_with("/shadow/claims").then_some((404, json!({}))));
-    let (run, told) = heard(&rig, "run --drain", &shadow(&coordinator));
-    hear(&told, "nothing is compared");
-    let shown = runners(&rig)[0]["coordinator"].take();
+    let (run, told) = heard(&fixture, "run --drain", &shadow(&coordinator));
+    wait_for(&told, "nothing is compared");
+    let shown = runners(&fixture)[0]["coordinator"].take();
     assert_eq!(shown["notComparing"], "dry-run-unsupported", "{shown}");
     assert!(shown["trouble"].is_null(), "{shown}");
-    rig.release("go");
+    fixture.release("go");
     assert_eq!(run.end().code, 0);
     assert!(!told.iter().any(|line| line.contains("compared")));
 }
 
 #[test]
 fn a_token_that_the_lane_is_refused_with_is_named() {
-    let rig = Rig::new();
-    rig.add("a", "", "true");
+    let fixture = QueueFixture::new();
+    fixture.add("a", "", "true");
     let coordinator = answering(|_| Some((401, json!({}))));
     let mut variables = shadow(&coordinator).to_vec();
     variables.push(("AQ_FLEET_TOKEN", "not-the-one"));
-    let done = rig.aq_with(&variables, &["run", "--drain"]);
+    let done = fixture.aq_with(&variables, &["run", "--drain"]);
     assert_eq!(done.code, 0, "{done:?}");
     assert_eq!(lines_with(&done, "status-401"), 1, "{done:?}");
     assert!(done.stderr.contains("the token from AQ_FLEET_TOKEN"), "{done:?}");
@@ -263,17 +271,21 @@ fn a_token_that_the_lane_is_refused_with_is_named() {
 
 #[test]
 fn a_routed_run_whose_reports_fail_says_so_once() {
-    let rig = Rig::new();
-    rig.add("own", "", "true");
-    assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
+    let fixture = QueueFixture::new();
+    fixture.add("own", "", "true");
+    assert_eq!(fixture.aq(&["run", "--drain"]).code, 0);
     let job = json!({"id": "a", "engine": "sh", "body": "true"});
     let reported = AtomicUsize::new(0);
     let coordinator = Coordinator::with(job, move |path, _| {
         let fails = path.ends_with("/reports") && reported.fetch_add(1, Ordering::SeqCst) < 3;
         fails.then_some((500, json!({})))
     });
-    let done = rig.aq_with(&coordinator.route(), &["run", "--drain"]);
-    assert_eq!((done.code, rig.stage("a").as_str()), (0, "shipped"), "{done:?}");
+    let done = fixture.aq_with(&coordinator.route(), &["run", "--drain"]);
+    assert_eq!(
+        (done.code, fixture.stage("a").as_str()),
+        (0, "shipped"),
+        "{done:?}"
+    );
     assert_eq!(
         (
             lines_with(&done, "status-500"),

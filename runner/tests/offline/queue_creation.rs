@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::coordinator::Coordinator;
-use crate::rig::Rig;
+use crate::queue_fixture::QueueFixture;
 
 const STAGES: [&str; 7] = [
     "inbox",
@@ -19,37 +19,37 @@ const STAGES: [&str; 7] = [
 
 #[test]
 fn init_makes_a_queue_and_leaves_one_that_is_there_as_it_is() {
-    let rig = Rig::new();
-    let made = rig.aq(&["init"]);
+    let fixture = QueueFixture::new();
+    let made = fixture.aq(&["init"]);
     assert_eq!(made.code, 0, "{}", made.stderr);
     assert!(made.stdout.contains("made the queue at"), "{}", made.stdout);
-    assert!(STAGES.iter().all(|stage| rig.queue(stage).is_dir()));
-    let list = rig.aq(&["list"]);
+    assert!(STAGES.iter().all(|stage| fixture.queue(stage).is_dir()));
+    let list = fixture.aq(&["list"]);
     assert_eq!((list.code, list.stdout.contains("no jobs")), (0, true));
-    rig.add("a", "", "echo ran >> $RIG/runs");
-    fs::remove_dir(rig.queue("testing")).unwrap();
+    fixture.add("a", "", "echo ran >> $FIXTURE/runs");
+    fs::remove_dir(fixture.queue("testing")).unwrap();
     for expected in [json!(["testing"]), json!([])] {
-        let told = rig.aq(&["init", "--json"]);
+        let told = fixture.aq(&["init", "--json"]);
         let told: Value = serde_json::from_str(&told.stdout).unwrap();
         assert_eq!(told["made"], expected);
-        assert_eq!(told["queue"], rig.path("queue").to_str().unwrap());
+        assert_eq!(told["queue"], fixture.path("queue").to_str().unwrap());
     }
-    let again = rig.aq(&["init"]);
+    let again = fixture.aq(&["init"]);
     assert!(again.stdout.contains("nothing was made"), "{}", again.stdout);
-    assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
-    assert_eq!(rig.lines("runs"), ["ran"]);
+    assert_eq!(fixture.aq(&["run", "--drain"]).code, 0);
+    assert_eq!(fixture.lines("runs"), ["ran"]);
 }
 
 #[test]
 fn init_replaces_nothing_that_is_in_its_way() {
     for name in ["queue", "queue/inbox", "queue/shipped", "queue/.state"] {
-        let rig = Rig::new();
-        fs::create_dir_all(rig.path(name).parent().unwrap()).unwrap();
-        fs::write(rig.path(name), "what was here").unwrap();
-        let done = rig.aq(&["init"]);
+        let fixture = QueueFixture::new();
+        fs::create_dir_all(fixture.path(name).parent().unwrap()).unwrap();
+        fs::write(fixture.path(name), "what was here").unwrap();
+        let done = fixture.aq(&["init"]);
         assert_eq!(done.code, 1, "{name}");
         assert!(done.stderr.contains("queue"), "{name}: {}", done.stderr);
-        assert_eq!(fs::read_to_string(rig.path(name)).unwrap(), "what was here");
+        assert_eq!(fs::read_to_string(fixture.path(name)).unwrap(), "what was here");
     }
 }
 
@@ -57,19 +57,22 @@ fn init_replaces_nothing_that_is_in_its_way() {
 fn a_fresh_host_works_for_its_coordinator_at_once() {
     // There is nothing, or a folder for a queue.
     for prepared in [false, true] {
-        let rig = Rig::new();
+        let fixture = QueueFixture::new();
         // Nobody has allowed anything: what is no shell may be named all the same.
-        rig.engine("claude", "echo ran >> $RIG/runs");
+        fixture.engine("claude", "echo ran >> $FIXTURE/runs");
         if prepared {
-            fs::create_dir(rig.path("queue")).unwrap();
-            fs::write(rig.path("queue/aq.toml"), "").unwrap();
+            fs::create_dir(fixture.path("queue")).unwrap();
+            fs::write(fixture.path("queue/aq.toml"), "").unwrap();
         }
         let job = json!({"id": "a", "engine": "claude", "body": "Do it."});
         let coordinator = Coordinator::with(job, |_, _| None);
-        let done = rig.aq_with(&coordinator.route(), &["run", "--drain"]);
+        let done = fixture.aq_with(&coordinator.route(), &["run", "--drain"]);
         assert_eq!(done.code, 0, "{}", done.stderr);
         assert!(done.stderr.contains("there was no queue at"), "{}", done.stderr);
-        assert_eq!((rig.stage("a").as_str(), rig.lines("runs").len()), ("shipped", 1));
+        assert_eq!(
+            (fixture.stage("a").as_str(), fixture.lines("runs").len()),
+            ("shipped", 1)
+        );
     }
 }
 
@@ -109,14 +112,14 @@ fn no_run_makes_a_queue_unless_all_its_work_comes_from_a_coordinator() {
         ),
     ];
     for (variables, code) in cases {
-        let rig = Rig::new();
-        let done = rig.aq_with(variables, &["run", "--drain"]);
+        let fixture = QueueFixture::new();
+        let done = fixture.aq_with(variables, &["run", "--drain"]);
         assert_eq!(done.code, code, "{variables:?}: {}", done.stderr);
         if code == 1 {
             let told = done.stderr.contains("there is no queue at") && done.stderr.contains("aq init");
             assert!(told, "{variables:?}: {}", done.stderr);
         }
-        assert!(!rig.path("queue").exists(), "{variables:?}");
+        assert!(!fixture.path("queue").exists(), "{variables:?}");
     }
 }
 
@@ -124,12 +127,12 @@ fn no_run_makes_a_queue_unless_all_its_work_comes_from_a_coordinator() {
 fn a_routed_run_replaces_no_queue_that_it_can_not_read() {
     let coordinator = Coordinator::with(json!({}), |_, _| None);
     for name in ["queue", "queue/inbox", "queue/shipped"] {
-        let rig = Rig::new();
-        fs::create_dir_all(rig.path(name).parent().unwrap()).unwrap();
-        fs::write(rig.path(name), "what was here").unwrap();
-        let done = rig.aq_with(&coordinator.route(), &["run", "--drain"]);
+        let fixture = QueueFixture::new();
+        fs::create_dir_all(fixture.path(name).parent().unwrap()).unwrap();
+        fs::write(fixture.path(name), "what was here").unwrap();
+        let done = fixture.aq_with(&coordinator.route(), &["run", "--drain"]);
         assert_eq!(done.code, 1, "{name}: {}", done.stderr);
-        assert_eq!(fs::read_to_string(rig.path(name)).unwrap(), "what was here");
+        assert_eq!(fs::read_to_string(fixture.path(name)).unwrap(), "what was here");
     }
     assert_eq!(coordinator.late(), None, "nobody was asked for work");
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use serde_json::Value;
 
 use crate::coordinator::Coordinator;
-use crate::rig::Rig;
+use crate::queue_fixture::QueueFixture;
 use crate::started_command::is_alive;
 
 const OPENCODE: &str = "case \"$*\" in
@@ -15,8 +15,8 @@ const OPENCODE: &str = "case \"$*\" in
     *) exit 9 ;;
 esac";
 
-fn examine(rig: &Rig, variables: &[(&str, &str)]) -> (i32, Value) {
-    let done = rig.aq_with(variables, &["doctor", "--json"]);
+fn examine(fixture: &QueueFixture, variables: &[(&str, &str)]) -> (i32, Value) {
+    let done = fixture.aq_with(variables, &["doctor", "--json"]);
     let findings = serde_json::from_str(&done.stdout).unwrap_or_else(|_| panic!("{done:?}"));
     (done.code, findings)
 }
@@ -32,17 +32,17 @@ fn told(findings: &Value, level: &str, subject: &str) -> Vec<String> {
 
 #[test]
 fn a_healthy_queue_is_told_to_be_one_with_the_version_of_its_engine() {
-    let rig = Rig::new();
-    rig.engine("opencode", OPENCODE);
-    let file = rig.file("a", "engine: opencode", "work");
-    assert_eq!(rig.aq(&["add", &file]).code, 0);
-    let (code, findings) = examine(&rig, &[]);
+    let fixture = QueueFixture::new();
+    fixture.engine("opencode", OPENCODE);
+    let file = fixture.file("a", "engine: opencode", "work");
+    assert_eq!(fixture.aq(&["add", &file]).code, 0);
+    let (code, findings) = examine(&fixture, &[]);
     assert_eq!((code, &findings["fail"]), (0, &0.into()), "{findings}");
     let engine = told(&findings, "ok", "opencode");
     assert!(engine[0].contains("1.2.3 (test)"), "{engine:?}");
     assert!(told(&findings, "ok", "inbox")[0].contains("can run here"));
-    assert_eq!(rig.stage("a"), "inbox");
-    let text = rig.aq(&["doctor"]).stdout;
+    assert_eq!(fixture.stage("a"), "inbox");
+    let text = fixture.aq(&["doctor"]).stdout;
     assert!(
         text.contains("ok    opencode") && text.contains("0 that will go wrong"),
         "{text}"
@@ -51,10 +51,10 @@ fn a_healthy_queue_is_told_to_be_one_with_the_version_of_its_engine() {
 
 #[test]
 fn an_engine_whose_help_no_longer_knows_a_switch_is_found_before_a_job_fails_of_it() {
-    let rig = Rig::new();
-    rig.add("a", "", "true");
-    rig.engine("opencode", OPENCODE);
-    let (code, findings) = examine(&rig, &[("SUFFIX", "-approve")]);
+    let fixture = QueueFixture::new();
+    fixture.add("a", "", "true");
+    fixture.engine("opencode", OPENCODE);
+    let (code, findings) = examine(&fixture, &[("SUFFIX", "-approve")]);
     assert_eq!(code, 1);
     let told = told(&findings, "fail", "opencode");
     assert!(
@@ -65,16 +65,16 @@ fn an_engine_whose_help_no_longer_knows_a_switch_is_found_before_a_job_fails_of_
 
 #[test]
 fn what_an_engine_of_ones_own_does_not_answer_is_told_and_stops_nothing() {
-    let rig = Rig::new();
-    rig.engine(
+    let fixture = QueueFixture::new();
+    fixture.engine(
         "mine",
         "case $1 in --version) echo 1.0; exit 3 ;; whoami) exit 4 ;; *) exit ${HELP:-5} ;; esac",
     );
-    rig.add("a", "", "true");
+    fixture.add("a", "", "true");
     let tables = "[engine.mine]\ncommand = \"mine\"\nargs = [\"--go\"]\nlogin = [\"whoami\"]\n
                   [engine.absent]\ncommand = \"absent\"\n";
-    fs::write(rig.queue("aq.toml"), tables).unwrap();
-    let (code, findings) = examine(&rig, &[]);
+    fs::write(fixture.queue("aq.toml"), tables).unwrap();
+    let (code, findings) = examine(&fixture, &[]);
     assert_eq!(code, 0, "{findings}");
     let mine = told(&findings, "warn", "mine");
     for what in [
@@ -88,7 +88,7 @@ fn what_an_engine_of_ones_own_does_not_answer_is_told_and_stops_nothing() {
         );
     }
     assert!(told(&findings, "warn", "absent")[0].contains("not found on PATH"));
-    let (code, findings) = examine(&rig, &[("HELP", "0")]);
+    let (code, findings) = examine(&fixture, &[("HELP", "0")]);
     assert_eq!(code, 0, "{findings}");
     let mine = told(&findings, "warn", "mine");
     assert!(
@@ -99,36 +99,36 @@ fn what_an_engine_of_ones_own_does_not_answer_is_told_and_stops_nothing() {
 
 #[test]
 fn jobs_that_wait_for_a_person_are_told() {
-    let rig = Rig::new();
-    rig.add("a", "", "true");
-    assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
-    fs::rename(rig.queue("shipped/a.md"), rig.queue("quarantine/a.md")).unwrap();
-    let (code, findings) = examine(&rig, &[]);
+    let fixture = QueueFixture::new();
+    fixture.add("a", "", "true");
+    assert_eq!(fixture.aq(&["run", "--drain"]).code, 0);
+    fs::rename(fixture.queue("shipped/a.md"), fixture.queue("quarantine/a.md")).unwrap();
+    let (code, findings) = examine(&fixture, &[]);
     assert_eq!(code, 0, "{findings}");
     assert!(told(&findings, "warn", "jobs")[0].contains("1 in quarantine"));
 }
 
 #[test]
 fn what_an_engine_leaves_behind_when_it_is_asked_is_gone_afterwards() {
-    let rig = Rig::new();
-    rig.engine("mine", "setsid sleep 60 & echo $! > $RIG/pid; echo 1.0");
-    rig.add("a", "", "true");
-    fs::write(rig.queue("aq.toml"), "[engine.mine]\ncommand = \"mine\"\n").unwrap();
-    let (code, findings) = examine(&rig, &[]);
+    let fixture = QueueFixture::new();
+    fixture.engine("mine", "setsid sleep 60 & echo $! > $FIXTURE/pid; echo 1.0");
+    fixture.add("a", "", "true");
+    fs::write(fixture.queue("aq.toml"), "[engine.mine]\ncommand = \"mine\"\n").unwrap();
+    let (code, findings) = examine(&fixture, &[]);
     assert_eq!(code, 0, "{findings}");
-    let pid = fs::read_to_string(rig.path("pid")).unwrap();
+    let pid = fs::read_to_string(fixture.path("pid")).unwrap();
     assert!(!is_alive(&pid), "{pid} is alive");
 }
 
 #[test]
 fn jobs_that_could_not_run_here_are_named_with_what_they_lack() {
-    let rig = Rig::new();
-    rig.add("folder", "cwd: nowhere", "true");
-    rig.add("means", "caps: [gpu]", "true");
-    let file = rig.file("engine", "engine: nobody", "work");
-    assert_eq!(rig.aq(&["add", &file]).code, 0);
-    fs::write(rig.queue("inbox/bad.md"), "no job").unwrap();
-    let (code, findings) = examine(&rig, &[]);
+    let fixture = QueueFixture::new();
+    fixture.add("folder", "cwd: nowhere", "true");
+    fixture.add("means", "caps: [gpu]", "true");
+    let file = fixture.file("engine", "engine: nobody", "work");
+    assert_eq!(fixture.aq(&["add", &file]).code, 0);
+    fs::write(fixture.queue("inbox/bad.md"), "no job").unwrap();
+    let (code, findings) = examine(&fixture, &[]);
     assert_eq!(code, 1);
     for (job, lacks) in [
         ("folder", "nowhere is not there"),
@@ -139,22 +139,22 @@ fn jobs_that_could_not_run_here_are_named_with_what_they_lack() {
         let told = told(&findings, "fail", job);
         assert!(told.len() == 1 && told[0].contains(lacks), "{job}: {told:?}");
     }
-    assert_eq!(rig.stage("bad"), "inbox", "it only looks");
-    let (code, _) = examine(&rig, &[("AQ_FACTORY_CAPS", "gpu")]);
+    assert_eq!(fixture.stage("bad"), "inbox", "it only looks");
+    let (code, _) = examine(&fixture, &[("AQ_FACTORY_CAPS", "gpu")]);
     assert_eq!(code, 1);
 }
 
 #[test]
 fn settings_that_stop_every_command_are_the_first_finding() {
-    let rig = Rig::new();
-    rig.add("a", "", "true");
-    fs::write(rig.queue("aq.toml"), "[engine.mine]\ncomand = \"x\"\n").unwrap();
-    let (code, findings) = examine(&rig, &[]);
+    let fixture = QueueFixture::new();
+    fixture.add("a", "", "true");
+    fs::write(fixture.queue("aq.toml"), "[engine.mine]\ncomand = \"x\"\n").unwrap();
+    let (code, findings) = examine(&fixture, &[]);
     assert_eq!(code, 1);
     let engines = told(&findings, "fail", "aq.toml");
     assert!(engines[0].contains("did you mean `command`?"), "{engines:?}");
-    fs::write(rig.queue("aq.toml"), "grase = \"2s\"\n").unwrap();
-    let (code, findings) = examine(&rig, &[]);
+    fs::write(fixture.queue("aq.toml"), "grase = \"2s\"\n").unwrap();
+    let (code, findings) = examine(&fixture, &[]);
     assert_eq!(code, 1);
     let settings = told(&findings, "fail", "settings");
     assert!(settings[0].contains("did you mean `grace`?"), "{settings:?}");
@@ -162,17 +162,17 @@ fn settings_that_stop_every_command_are_the_first_finding() {
 
 #[test]
 fn the_coordinator_is_asked_only_where_the_settings_say_that_there_is_one() {
-    let rig = Rig::new();
-    rig.add("a", "", "true");
+    let fixture = QueueFixture::new();
+    fixture.add("a", "", "true");
     let coordinator = Coordinator::with(Value::Null, |path, _| match path {
         "/v1/health" => Some((200, serde_json::json!({"status": "ok"}))),
         _ => Some((200, serde_json::json!({"jobs": []}))),
     });
     let variables = |fleet| [("AQ_FLEET", fleet), ("AQ_FLEET_URL", coordinator.url.as_str())];
-    let (code, findings) = examine(&rig, &variables("0"));
+    let (code, findings) = examine(&fixture, &variables("0"));
     assert_eq!((code, coordinator.late()), (0, None));
     assert!(told(&findings, "ok", "AQ_FLEET")[0].contains("off"));
-    let (code, findings) = examine(&rig, &variables("1"));
+    let (code, findings) = examine(&fixture, &variables("1"));
     assert_eq!(code, 0, "{findings}");
     assert_eq!(
         (coordinator.next().as_str(), coordinator.next().as_str()),
@@ -183,18 +183,18 @@ fn the_coordinator_is_asked_only_where_the_settings_say_that_there_is_one() {
 
 #[test]
 fn a_coordinator_that_is_not_there_will_go_wrong() {
-    let rig = Rig::new();
-    rig.add("a", "", "true");
+    let fixture = QueueFixture::new();
+    fixture.add("a", "", "true");
     let url = "http://127.0.0.1:9/";
-    let (code, findings) = examine(&rig, &[("AQ_FLEET", "1"), ("AQ_FLEET_URL", url)]);
+    let (code, findings) = examine(&fixture, &[("AQ_FLEET", "1"), ("AQ_FLEET_URL", url)]);
     assert_eq!(code, 1);
     assert_eq!(told(&findings, "fail", url).len(), 1, "{findings}");
 }
 
 #[test]
 fn clocks_that_are_far_apart_are_told_and_those_that_agree_are_not() {
-    let rig = Rig::new();
-    rig.add("a", "", "true");
+    let fixture = QueueFixture::new();
+    fixture.add("a", "", "true");
     let now = jiff::fmt::rfc2822::DateTimePrinter::new();
     let now = now.timestamp_to_rfc9110_string(&jiff::Timestamp::now()).unwrap();
     for (date, is_told) in [(now, false), ("Sun, 06 Nov 1994 08:49:37 GMT".to_owned(), true)] {
@@ -203,7 +203,7 @@ fn clocks_that_are_far_apart_are_told_and_those_that_agree_are_not() {
             _ => Some((200, serde_json::json!({"jobs": []}))),
         });
         let url = coordinator.url.as_str();
-        let (code, findings) = examine(&rig, &[("AQ_FLEET", "1"), ("AQ_FLEET_URL", url)]);
+        let (code, findings) = examine(&fixture, &[("AQ_FLEET", "1"), ("AQ_FLEET_URL", url)]);
         assert_eq!(code, 0, "{findings}");
         let address = format!("{url}/");
         let told = told(&findings, "warn", &address);
@@ -217,18 +217,18 @@ fn clocks_that_are_far_apart_are_told_and_those_that_agree_are_not() {
 
 #[test]
 fn an_engine_that_skips_no_questions_for_root_is_told_to_root_alone() {
-    let rig = Rig::new();
-    rig.engine(
+    let fixture = QueueFixture::new();
+    fixture.engine(
         "claude",
         "test \"$1\" = --version && echo 2.0; echo ' --print --dangerously-skip-permissions '",
     );
-    let cautious = rig.file("cautious", "engine: claude", "work");
-    let yolo = rig.file("bold", "engine: claude\nyolo: true", "work");
+    let cautious = fixture.file("cautious", "engine: claude", "work");
+    let yolo = fixture.file("bold", "engine: claude\nyolo: true", "work");
     let is_root = rustix::process::geteuid().is_root();
     for (file, level) in [(cautious, "warn"), (yolo, "fail")] {
-        assert_eq!(rig.aq(&["add", &file]).code, 0);
+        assert_eq!(fixture.aq(&["add", &file]).code, 0);
         let of_root = |variables: &[(&str, &str)]| {
-            let (_, findings) = examine(&rig, variables);
+            let (_, findings) = examine(&fixture, variables);
             let told = told(&findings, level, "claude");
             told.iter().filter(|text| text.contains("for root")).count()
         };
@@ -239,9 +239,9 @@ fn an_engine_that_skips_no_questions_for_root_is_told_to_root_alone() {
 
 #[test]
 fn a_token_file_that_others_can_read_is_used_and_named_with_what_to_do() {
-    let rig = Rig::new();
-    rig.add("a", "", "true");
-    let path = rig.path("secret");
+    let fixture = QueueFixture::new();
+    fixture.add("a", "", "true");
+    let path = fixture.path("secret");
     fs::write(&path, "tokentokentoken\n").unwrap();
     let secret = path.display().to_string();
     let coordinator = Coordinator::with(Value::Null, |path, _| match path {
@@ -255,7 +255,7 @@ fn a_token_file_that_others_can_read_is_used_and_named_with_what_to_do() {
     ];
     for (mode, is_told) in [(0o600, false), (0o640, true), (0o604, true)] {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-        let (code, findings) = examine(&rig, &variables);
+        let (code, findings) = examine(&fixture, &variables);
         assert_eq!((code, told(&findings, "ok", "token").len()), (0, 1), "{findings}");
         let told = told(&findings, "warn", "settings");
         let advice = format!("`chmod 600 {secret}`");
@@ -264,16 +264,16 @@ fn a_token_file_that_others_can_read_is_used_and_named_with_what_to_do() {
             is_told,
             "{told:?}"
         );
-        let run = rig.aq_with(&variables, &["run", "--drain"]);
+        let run = fixture.aq_with(&variables, &["run", "--drain"]);
         assert_eq!((run.code, run.stderr.contains(&advice)), (0, is_told), "{run:?}");
     }
 }
 
 #[test]
 fn a_token_that_systemd_hands_over_is_not_warned_of_and_its_place_stays_out_of_jobs() {
-    let rig = Rig::new();
-    rig.add("a", "", "env > $RIG/seen");
-    let folder = rig.path("credentials");
+    let fixture = QueueFixture::new();
+    fixture.add("a", "", "env > $FIXTURE/seen");
+    let folder = fixture.path("credentials");
     fs::create_dir(&folder).unwrap();
     let secret = folder.join("token");
     fs::write(&secret, "tokentokentoken\n").unwrap();
@@ -285,30 +285,30 @@ fn a_token_that_systemd_hands_over_is_not_warned_of_and_its_place_stays_out_of_j
         ("AQ_FLEET_TOKEN_FILE", secret.as_str()),
         ("CREDENTIALS_DIRECTORY", folder.as_str()),
     ];
-    let run = rig.aq_with(&variables, &["run", "--drain"]);
+    let run = fixture.aq_with(&variables, &["run", "--drain"]);
     assert!(run.code == 0 && !run.stderr.contains("chmod"), "{run:?}");
-    assert!(!rig.lines("seen").iter().any(|line| line.contains(&folder)));
+    assert!(!fixture.lines("seen").iter().any(|line| line.contains(&folder)));
 }
 
 #[test]
 fn a_folder_that_can_not_carry_a_queue_is_told_with_the_reason() {
-    let rig = Rig::new();
-    rig.add("a", "", "true");
-    fs::remove_dir(rig.queue("shipped")).unwrap();
-    std::os::unix::fs::symlink("/proc", rig.queue("shipped")).unwrap();
-    let (code, findings) = examine(&rig, &[]);
+    let fixture = QueueFixture::new();
+    fixture.add("a", "", "true");
+    fs::remove_dir(fixture.queue("shipped")).unwrap();
+    std::os::unix::fs::symlink("/proc", fixture.queue("shipped")).unwrap();
+    let (code, findings) = examine(&fixture, &[]);
     assert_eq!(code, 1);
-    let root = rig.path("queue").display().to_string();
+    let root = fixture.path("queue").display().to_string();
     let told = told(&findings, "fail", &root);
     assert!(told.iter().any(|text| text.contains("is a link")), "{told:?}");
 }
 
 #[test]
 fn a_pause_that_was_forgotten_is_told() {
-    let rig = Rig::new();
-    rig.add("a", "", "true");
-    assert_eq!(rig.aq(&["pause"]).code, 0);
-    let (code, findings) = examine(&rig, &[]);
+    let fixture = QueueFixture::new();
+    fixture.add("a", "", "true");
+    assert_eq!(fixture.aq(&["pause"]).code, 0);
+    let (code, findings) = examine(&fixture, &[]);
     assert_eq!(code, 0);
     assert!(told(&findings, "warn", "pause")[0].contains("aq resume"));
 }

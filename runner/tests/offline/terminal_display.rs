@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-use crate::rig::Rig;
+use crate::queue_fixture::QueueFixture;
 
 /// What comes out at the other side of a terminal, as it comes.
 struct Screen {
@@ -69,17 +69,17 @@ impl Drop for Run {
 }
 
 /// Starts `aq` on a terminal of the usual 80 columns.
-fn start(rig: &Rig, arguments: &[&str], term: &str) -> (Screen, Run) {
+fn start(fixture: &QueueFixture, arguments: &[&str], term: &str) -> (Screen, Run) {
     let (screen, far) = Screen::open();
     let run = Command::new(env!("CARGO_BIN_EXE_aq"))
         .args(arguments)
-        .current_dir(rig.path("work"))
+        .current_dir(fixture.path("work"))
         .env_clear()
         .env("PATH", "/usr/bin:/bin")
-        .env("RIG", rig.path(""))
+        .env("FIXTURE", fixture.path(""))
         .env("TERM", term)
         .env("NO_COLOR", "1")
-        .env("AQ_QUEUE", rig.path("queue"))
+        .env("AQ_QUEUE", fixture.path("queue"))
         .stdin(Stdio::null())
         .stdout(far.try_clone().unwrap())
         .stderr(far)
@@ -97,16 +97,16 @@ fn end(mut screen: Screen, mut run: Run) -> String {
 
 #[test]
 fn a_running_job_has_a_line_with_its_last_output_that_is_gone_when_the_run_ends() {
-    let rig = Rig::new();
-    rig.pipe("go");
-    rig.add(
+    let fixture = QueueFixture::new();
+    fixture.pipe("go");
+    fixture.add(
         "a",
         "",
-        "printf '\\033[31mhalfway\\033[0m there\\n\\n'; read x < $RIG/go",
+        "printf '\\033[31mhalfway\\033[0m there\\n\\n'; read x < $FIXTURE/go",
     );
-    let (mut screen, run) = start(&rig, &["run", "--drain"], "xterm");
+    let (mut screen, run) = start(&fixture, &["run", "--drain"], "xterm");
     screen.read_until(Some("  halfway there"));
-    rig.release("go");
+    fixture.release("go");
     let text = end(screen, run);
     let after = text.rsplit("\x1b[1A\r\x1b[J").next().unwrap();
     assert!(!after.contains("halfway"), "{text:?}");
@@ -116,12 +116,12 @@ fn a_running_job_has_a_line_with_its_last_output_that_is_gone_when_the_run_ends(
 
 #[test]
 fn what_a_job_prints_on_its_line_neither_steers_the_terminal_nor_wraps() {
-    let rig = Rig::new();
-    rig.pipe("go");
-    rig.add("a", "", "printf 'ring\\007 %0200d\\n' 0; read x < $RIG/go");
-    let (mut screen, run) = start(&rig, &["run", "--drain"], "xterm");
+    let fixture = QueueFixture::new();
+    fixture.pipe("go");
+    fixture.add("a", "", "printf 'ring\\007 %0200d\\n' 0; read x < $FIXTURE/go");
+    let (mut screen, run) = start(&fixture, &["run", "--drain"], "xterm");
     screen.read_until(Some("  ring\\u{7} 000"));
-    rig.release("go");
+    fixture.release("go");
     let text = end(screen, run);
     assert!(!text.contains('\x07'), "{text:?}");
     let drawn = text
@@ -133,13 +133,13 @@ fn what_a_job_prints_on_its_line_neither_steers_the_terminal_nor_wraps() {
 
 #[test]
 fn what_stays_comes_above_the_lines_that_change() {
-    let rig = Rig::new();
-    rig.pipe("go");
-    rig.add("a", "", "true");
-    rig.add("b", "", "read x < $RIG/go");
-    let (mut screen, run) = start(&rig, &["run", "--drain", "--workers", "2"], "xterm");
+    let fixture = QueueFixture::new();
+    fixture.pipe("go");
+    fixture.add("a", "", "true");
+    fixture.add("b", "", "read x < $FIXTURE/go");
+    let (mut screen, run) = start(&fixture, &["run", "--drain", "--workers", "2"], "xterm");
     screen.read_until(Some("a  shipped"));
-    rig.release("go");
+    fixture.release("go");
     let text = end(screen, run);
     // The line of `b` was there, and is taken away before something is said for good.
     let said = text.lines().find(|line| line.contains("a  shipped")).unwrap();
@@ -148,14 +148,14 @@ fn what_stays_comes_above_the_lines_that_change() {
 
 #[test]
 fn many_jobs_leave_room_for_what_else_there_is_to_say() {
-    let rig = Rig::new();
-    let go = rig.pipe("go");
+    let fixture = QueueFixture::new();
+    let go = fixture.pipe("go");
     // Open for both, so that nobody waits for the other to open it.
     let mut go = OpenOptions::new().read(true).write(true).open(go).unwrap();
     for number in 0..9 {
-        rig.add(&format!("j{number}"), "", "read x < $RIG/go");
+        fixture.add(&format!("j{number}"), "", "read x < $FIXTURE/go");
     }
-    let (mut screen, run) = start(&rig, &["run", "--drain", "--workers", "9"], "xterm");
+    let (mut screen, run) = start(&fixture, &["run", "--drain", "--workers", "9"], "xterm");
     screen.read_until(Some("and 2 more"));
     go.write_all(&[b'\n'; 9]).unwrap();
     assert!(end(screen, run).contains("9 shipped"));
@@ -163,11 +163,11 @@ fn many_jobs_leave_room_for_what_else_there_is_to_say() {
 
 #[test]
 fn a_terminal_that_can_not_draw_is_told_the_same_without() {
-    let rig = Rig::new();
-    rig.pipe("go");
-    rig.add("a", "", "echo halfway; read x < $RIG/go");
-    let (screen, run) = start(&rig, &["run", "--drain"], "dumb");
-    rig.release("go");
+    let fixture = QueueFixture::new();
+    fixture.pipe("go");
+    fixture.add("a", "", "echo halfway; read x < $FIXTURE/go");
+    let (screen, run) = start(&fixture, &["run", "--drain"], "dumb");
+    fixture.release("go");
     let text = end(screen, run);
     assert!(text.contains("1 shipped"), "{text:?}");
     assert!(!text.contains('\x1b') && !text.contains("halfway"), "{text:?}");
@@ -175,23 +175,23 @@ fn a_terminal_that_can_not_draw_is_told_the_same_without() {
 
 #[test]
 fn the_output_of_a_job_does_not_steer_the_terminal_that_it_is_shown_on() {
-    let rig = Rig::new();
-    rig.add("a", "", "printf '\\033]0;title\\007\\tred\\r\\n'");
-    assert_eq!(rig.aq(&["run", "--drain"]).code, 0);
-    let (screen, run) = start(&rig, &["logs", "a"], "xterm");
+    let fixture = QueueFixture::new();
+    fixture.add("a", "", "printf '\\033]0;title\\007\\tred\\r\\n'");
+    assert_eq!(fixture.aq(&["run", "--drain"]).code, 0);
+    let (screen, run) = start(&fixture, &["logs", "a"], "xterm");
     let text = end(screen, run);
     assert_eq!(text, "\\u{1b}]0;title\\u{7}\tred\r\n");
-    assert_eq!(rig.aq(&["logs", "a"]).stdout, "\x1b]0;title\x07\tred\r\n");
+    assert_eq!(fixture.aq(&["logs", "a"]).stdout, "\x1b]0;title\x07\tred\r\n");
 }
 
 #[test]
 fn a_long_fact_of_fleet_status_is_wrapped_on_a_terminal_and_one_line_for_a_program() {
-    let rig = Rig::new();
-    assert_eq!(rig.aq(&["init"]).code, 0);
+    let fixture = QueueFixture::new();
+    assert_eq!(fixture.aq(&["init"]).code, 0);
     let settings =
         "[route]\nallow_commands = [\"make check-everything\", \"make test\", \"git push origin main\"]\n";
-    std::fs::write(rig.queue("aq.toml"), settings).unwrap();
-    let (screen, run) = start(&rig, &["fleet-status"], "xterm");
+    std::fs::write(fixture.queue("aq.toml"), settings).unwrap();
+    let (screen, run) = start(&fixture, &["fleet-status"], "xterm");
     let text = end(screen, run);
     let lines: Vec<&str> = text.lines().collect();
     assert!(lines.iter().all(|line| line.chars().count() <= 80), "{text}");
@@ -204,7 +204,7 @@ fn a_long_fact_of_fleet_status_is_wrapped_on_a_terminal_and_one_line_for_a_progr
         .chain(further)
         .map(|line| line[13..].trim_end())
         .collect();
-    let told = rig.aq(&["fleet-status"]).stdout;
+    let told = fixture.aq(&["fleet-status"]).stdout;
     let told = told.lines().find(|line| line.starts_with("route ")).unwrap();
     assert_eq!(wrapped.join(" "), told[13..]);
     assert!(wrapped.len() > 1, "{text}");
