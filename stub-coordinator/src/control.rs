@@ -157,7 +157,7 @@ fn named(path: Result<Path<String>, PathRejection>) -> String {
 /// What a control request asks for behind its `?`, or what is wrong with that.
 fn asked<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Box<Response<Body>>> {
     query
-        .map(|Query(wish)| wish)
+        .map(|Query(query)| query)
         .map_err(|rejection| Box::new(problem(422, "invalid_field", &rejection.body_text())))
 }
 

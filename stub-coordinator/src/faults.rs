@@ -246,7 +246,7 @@ impl Fault {
 
     /// Whether the handler's own answer is the fault.
     pub(crate) fn is_semantic(&self) -> bool {
-        self.behavior().is_semantic()
+        self.behavior().semantic().is_some()
     }
 
     /// Whether it can follow an operation that was carried out.

@@ -1,11 +1,40 @@
-//! A fake fleet coordinator: an honest state machine behind real HTTP, scripted misbehaviour, and evidence of what
+//! A fake fleet coordinator: an honest state machine behind real HTTP, misbehaviour by rules, and evidence of what
 //! changed.
 //!
 //! [`Stub::start`] runs one on a thread of its own. It answers the whole API of `docs/coordinator-api.json`; rules
 //! ([`Rule`]) make it misbehave; journal, counters and digest ([`Stub::journal`], [`Stub::counters`],
 //! [`Stub::digest`]) say what happened. Three parts that do not know each other (`coordinator`, `rules` with
 //! `faults`, `journal`) meet in `exchange`, with HTTP on top.
+//!
+//! # A first test
+//!
+//! Start a stub with a job in its queue, let your client talk to it, and look at what it has seen. The examples of
+//! [`Stub`]'s methods go on from here: arm a rule, open a gate, advance the clock, verify, export.
+//!
+//! ```
+//! use stub_coordinator::{NewJob, Stub, StubConfig};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let stub = Stub::start(StubConfig {
+//!     jobs: vec![NewJob::named("tidy", "sh")],
+//!     ..StubConfig::default()
+//! })?;
+//!
+//! // Here your own client would ask. A dry run changes nothing, and names the job that a claim would be given.
+//! let answer = reqwest::blocking::Client::new()
+//!     .post(format!("{}/v1/shadow/claims", stub.url()))
+//!     .header("content-type", "application/json")
+//!     .body(r#"{"factoryId": "desk", "caps": ["engine:sh"], "shadow": 1}"#)
+//!     .send()?;
+//! assert!(answer.text()?.contains(r#""id":"tidy""#));
+//!
+//! assert_eq!(stub.counters().dry_runs, 1);
+//! assert_eq!(stub.counters().mutations_total(), 0);
+//! # Ok(())
+//! # }
+//! ```
 
+#![deny(missing_docs)]
 #![deny(clippy::print_stdout, clippy::print_stderr)] // they panic where nobody reads any more
 
 mod check_rules_file;

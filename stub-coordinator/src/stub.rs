@@ -4,6 +4,7 @@
 //! from within an async runtime.
 
 mod clock;
+mod evidence;
 mod finish;
 mod ports;
 mod rule_guard;
@@ -14,26 +15,19 @@ mod state;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::mpsc;
 
 use crate::config::{ConfigError, StubConfig};
-use crate::contract::operation::Operation;
 use crate::http_layers::StubServices;
-use crate::journal::counters::StubCounters;
-use crate::journal::exchange::{Exchange, ExchangeMatch};
-use crate::journal::verification::{Verdict, VerificationResult};
-use crate::journal::{StubEvent, WaitError};
 use crate::origin_guard::OriginGuard;
 use crate::queue_mirror::{MirrorError, QueueMirror};
-use crate::rules::{RequestFacts, RuleExplanation, RuleMatch};
 use crate::server::{FenceError, ServerCommand, control_port, run};
 use crate::shared_stub::{SharedStub, StubAddresses};
-use crate::stub_report::{JobState, StubReport};
+use crate::stub_report::StubReport;
 pub use clock::ClockError;
 pub use finish::FinishError;
 use ports::StubPorts;
@@ -59,7 +53,8 @@ pub struct Stub {
 }
 
 impl Stub {
-    /// Starts a stub; it listens when this returns.
+    /// Starts a stub; it listens when this returns. An error where the configuration is not sound, a port is taken, or the
+    /// state of an earlier run can't be read.
     pub fn start(config: StubConfig) -> Result<Stub, StartError> {
         let address = config.address;
         let control_token = config.control_token.clone();
@@ -130,93 +125,8 @@ impl Stub {
         self.places.api
     }
 
-    /// What was counted so far.
-    pub fn counters(&self) -> StubCounters {
-        self.shared.journal.counters()
-    }
-
-    /// The digest of real state (C-20), in hexadecimal.
-    pub fn digest(&self) -> String {
-        self.shared.digest()
-    }
-
-    /// The exchanges that are still known, in order of arrival.
-    pub fn journal(&self) -> Vec<Exchange> {
-        self.shared.journal.exchanges()
-    }
-
-    /// How many exchanges the journal has forgotten; questions about them are inconclusive.
-    pub fn forgotten(&self) -> u64 {
-        self.shared.journal.forgotten()
-    }
-
-    /// Requests that were none of the contract.
-    pub fn unexpected(&self) -> Vec<Exchange> {
-        self.shared.journal.unexpected()
-    }
-
-    /// What the stub holds against itself: shadow exchanges that changed real state.
-    pub fn violations(&self) -> Vec<String> {
-        self.shared.journal.violations()
-    }
-
-    /// The jobs in order of submission.
-    pub fn jobs(&self) -> Vec<JobState> {
-        self.shared.jobs()
-    }
-
-    /// Waits until so many of the exchanges meant have arrived, those still in flight included, and returns all of
-    /// them.
-    pub fn wait(
-        &self,
-        what: &ExchangeMatch,
-        count: usize,
-        limit: Duration,
-    ) -> Result<Vec<Exchange>, WaitError> {
-        self.runtime
-            .block_on(self.shared.journal.wait(what, count, limit))
-    }
-
-    /// Whether from `least` to `most` of the exchanges meant have arrived; *inconclusive* where the journal has
-    /// forgotten what could decide it, or where no operation has the name that is asked for.
-    pub fn verify(&self, what: &ExchangeMatch, least: usize, most: Option<usize>) -> VerificationResult {
-        match unknown(std::slice::from_ref(what)) {
-            Some(nothing) => nothing,
-            None => self.shared.journal.verify(what, least, most),
-        }
-    }
-
-    /// Whether exchanges like these have arrived in this order, whatever came between them.
-    pub fn verify_sequence(&self, wanted: &[ExchangeMatch]) -> VerificationResult {
-        match unknown(wanted) {
-            Some(nothing) => nothing,
-            None => self.shared.journal.verify_sequence(wanted),
-        }
-    }
-
-    /// Which rule would fire on a request of this operation that says this, and why the others would not. None where
-    /// there is no such operation.
-    pub fn explain(&self, operation: &str, said: &RuleMatch) -> Option<Vec<RuleExplanation>> {
-        let operation = Operation::named(operation)?;
-        let facts = RequestFacts {
-            factory: said.factory.as_deref(),
-            job: said.job.as_deref(),
-            stage: said.stage.as_deref(),
-            lease: said.lease.as_deref(),
-        };
-        Some(
-            self.shared
-                .rule_engine
-                .explain(operation, &facts, self.shared.clock.now()),
-        )
-    }
-
-    /// What happens from now on. A reader that lags far behind is dropped.
-    pub fn events(&self) -> Receiver<StubEvent> {
-        self.shared.journal.subscribe()
-    }
-
-    /// Returns when every connection made before this call is counted and has ended. Its own one is not counted.
+    /// Returns when every connection made before this call is counted and has ended. Its own one is not counted. An error
+    /// where others stay open for five seconds.
     pub fn fence(&self) -> Result<(), FenceError> {
         let (reply, answer) = sync_channel(1);
         self.orders
@@ -235,7 +145,23 @@ impl Stub {
     }
 
     /// Submits what lies in the `inbox/` of a local queue folder and what enters it from now on, in the order of that
-    /// queue. Nothing is written there, and stages are not followed. `tell` hears of files that are no jobs.
+    /// queue. Nothing is written there, and stages are not followed. `tell` hears of files that are no jobs. An error where
+    /// the folder has no `inbox/` that can be watched.
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use stub_coordinator::{Stub, StubConfig};
+    ///
+    /// let queue = tempfile::tempdir()?;
+    /// let inbox = queue.path().join("inbox");
+    /// std::fs::create_dir(&inbox)?;
+    /// std::fs::write(inbox.join("tidy.md"), "---\nengine: sh\n---\nTidy up.\n")?;
+    ///
+    /// let mut stub = Stub::start(StubConfig::default())?;
+    /// stub.mirror(queue.path(), |warning| eprintln!("{warning}"))?;
+    /// assert_eq!(stub.jobs()[0].id, "tidy");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn mirror(
         &mut self,
         queue: &Path,
@@ -286,16 +212,4 @@ impl Drop for Stub {
     fn drop(&mut self) {
         self.end();
     }
-}
-
-/// The answer to a question about an operation that there is none of: *none arrived* would prove nothing.
-fn unknown(asked: &[ExchangeMatch]) -> Option<VerificationResult> {
-    let names = asked.iter().filter_map(|what| what.operation.as_deref());
-    let why = names.map(Operation::or_hint).find_map(Result::err)?;
-    Some(VerificationResult {
-        verdict: Verdict::Inconclusive,
-        seen: Vec::new(),
-        why,
-        forgotten: 0,
-    })
 }

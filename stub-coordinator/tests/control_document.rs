@@ -86,6 +86,7 @@ fn the_table_of_wishes_names_every_way_in() {
 
     let handle = [
         include_str!("../src/stub.rs"),
+        include_str!("../src/stub/evidence.rs"),
         include_str!("../src/stub/finish.rs"),
         include_str!("../src/stub/clock.rs"),
         include_str!("../src/stub/rules.rs"),

@@ -1,22 +1,14 @@
 //! `down`: nobody listens, and live connections are dropped, until the rule is disarmed.
 
-use serde_json::json;
-
-use super::fault_behavior::{ArmEffect, FaultBehavior, FaultError, HandlerPlan, WordFault};
+use super::fault_behavior::{ArmEffect, FaultBehavior, FaultError, WordFault};
 use super::faulty_answer::{FaultContext, FaultyAnswer};
 use super::faulty_stream::ConnectionAction;
-use super::self_check_case::SelfCheckCase;
-use crate::contract::operation::Operation;
 use crate::wire_answer::WireAnswer;
 
 pub(super) struct DownFault;
 
 impl WordFault for DownFault {
     const NAME: &'static str = "down";
-
-    fn cases() -> Vec<SelfCheckCase> {
-        vec![SelfCheckCase::anywhere(json!(Self::NAME))]
-    }
 }
 
 impl FaultBehavior for DownFault {
@@ -27,10 +19,6 @@ impl FaultBehavior for DownFault {
             )),
             None => Ok(()),
         }
-    }
-
-    fn plan(&self, _operation: Operation) -> HandlerPlan {
-        HandlerPlan::Skip
     }
 
     fn spoil(&self, answer: WireAnswer, _context: &FaultContext<'_>) -> FaultyAnswer {

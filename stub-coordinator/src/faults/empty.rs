@@ -2,9 +2,8 @@
 
 use serde_json::json;
 
-use super::fault_behavior::{FaultBehavior, HandlerPlan, WordFault};
+use super::fault_behavior::{FaultBehavior, WordFault};
 use super::faulty_answer::{FaultContext, FaultyAnswer};
-use super::self_check_case::SelfCheckCase;
 use crate::contract::operation::Operation;
 use crate::wire_answer::WireAnswer;
 
@@ -12,10 +11,6 @@ pub(super) struct EmptyFault;
 
 impl WordFault for EmptyFault {
     const NAME: &'static str = "empty";
-
-    fn cases() -> Vec<SelfCheckCase> {
-        vec![SelfCheckCase::anywhere(json!(Self::NAME))]
-    }
 }
 
 impl FaultBehavior for EmptyFault {
@@ -24,10 +19,6 @@ impl FaultBehavior for EmptyFault {
             operation,
             Operation::Claim | Operation::ShadowClaim | Operation::JobList
         )
-    }
-
-    fn plan(&self, _operation: Operation) -> HandlerPlan {
-        HandlerPlan::Skip
     }
 
     fn spoil(&self, _answer: WireAnswer, context: &FaultContext<'_>) -> FaultyAnswer {

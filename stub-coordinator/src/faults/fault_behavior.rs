@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use schemars::SchemaGenerator;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::faulty_answer::{FaultContext, FaultyAnswer};
 use super::self_check_case::SelfCheckCase;
@@ -16,7 +16,9 @@ pub(super) trait WordFault: FaultBehavior {
     const NAME: &'static str;
 
     /// Requests on which the self-check sees it.
-    fn cases() -> Vec<SelfCheckCase>;
+    fn cases() -> Vec<SelfCheckCase> {
+        vec![SelfCheckCase::anywhere(json!(Self::NAME))]
+    }
 }
 
 /// A fault that is written as a table, which is led by its name.
@@ -59,18 +61,20 @@ pub(super) trait FaultBehavior {
         true
     }
 
-    /// Whether the coordinator itself breaks the contract, so that the handler's own answer is the fault.
-    fn is_semantic(&self) -> bool {
-        false
+    /// How the coordinator itself breaks the contract, where the handler's own answer is the fault.
+    fn semantic(&self) -> Option<ExecutionMode> {
+        None
     }
 
     /// Whether it can follow an operation that was carried out. What decides how that is done can't.
     fn has_after(&self) -> bool {
-        !self.is_semantic()
+        self.semantic().is_none()
     }
 
-    /// How the operation is carried out before the fault.
-    fn plan(&self, operation: Operation) -> HandlerPlan;
+    /// How the operation is carried out before the fault: not at all, where the answer has nothing of it.
+    fn plan(&self, _operation: Operation) -> HandlerPlan {
+        self.semantic().map_or(HandlerPlan::Skip, HandlerPlan::Run)
+    }
 
     /// What the exchange waits for.
     fn wait(&self, _draw: f64) -> FaultWait<'_> {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::fault_behavior::{FaultBehavior, HandlerPlan, WordFault};
+use super::fault_behavior::{FaultBehavior, WordFault};
 use super::self_check_case::SelfCheckCase;
 use crate::contract::execution_mode::{ExecutionMode, SemanticFault};
 use crate::contract::operation::Operation;
@@ -22,11 +22,7 @@ impl FaultBehavior for LeakyShadowFault {
         operation == Operation::ShadowReport
     }
 
-    fn is_semantic(&self) -> bool {
-        true
-    }
-
-    fn plan(&self, _operation: Operation) -> HandlerPlan {
-        HandlerPlan::Run(ExecutionMode::Dishonest(SemanticFault::LeakyShadow))
+    fn semantic(&self) -> Option<ExecutionMode> {
+        Some(ExecutionMode::Dishonest(SemanticFault::LeakyShadow))
     }
 }

@@ -4,11 +4,10 @@ use axum::http::header;
 use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
 
-use super::fault_behavior::{FaultBehavior, HandlerPlan, TableFault};
+use super::fault_behavior::{FaultBehavior, TableFault};
 use super::fault_syntax::{table_schema, text};
 use super::faulty_answer::{FaultContext, FaultyAnswer};
 use super::self_check_case::SelfCheckCase;
-use crate::contract::operation::Operation;
 use crate::wire_answer::WireAnswer;
 
 /// A redirect, with the status 307.
@@ -48,10 +47,6 @@ impl FaultBehavior for RedirectFault {
             true => Ok(()),
             false => Err("`redirect` must be a URL".to_owned()),
         }
-    }
-
-    fn plan(&self, _operation: Operation) -> HandlerPlan {
-        HandlerPlan::Skip
     }
 
     fn spoil(&self, _answer: WireAnswer, _context: &FaultContext<'_>) -> FaultyAnswer {

@@ -3,7 +3,7 @@
 use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
 
-use super::fault_behavior::{FaultBehavior, HandlerPlan, TableFault};
+use super::fault_behavior::{FaultBehavior, TableFault};
 use super::fault_syntax::{hint, table_schema, text};
 use super::faulty_answer::{FaultContext, FaultyAnswer};
 use super::self_check_case::SelfCheckCase;
@@ -53,10 +53,6 @@ impl FaultBehavior for RefuseFault {
 
     fn goes_with(&self, operation: Operation) -> bool {
         operation.takes_body()
-    }
-
-    fn plan(&self, _operation: Operation) -> HandlerPlan {
-        HandlerPlan::Skip
     }
 
     fn spoil(&self, _answer: WireAnswer, _context: &FaultContext<'_>) -> FaultyAnswer {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::fault_behavior::{ArmEffect, FaultBehavior, HandlerPlan, WordFault};
+use super::fault_behavior::{ArmEffect, FaultBehavior, WordFault};
 use super::self_check_case::{ProbeStep, SelfCheckCase};
 use crate::contract::execution_mode::{ExecutionMode, SemanticFault};
 use crate::contract::operation::Operation;
@@ -25,12 +25,8 @@ impl FaultBehavior for StaleReadFault {
         matches!(operation, Operation::JobList | Operation::JobGet)
     }
 
-    fn is_semantic(&self) -> bool {
-        true
-    }
-
-    fn plan(&self, _operation: Operation) -> HandlerPlan {
-        HandlerPlan::Run(ExecutionMode::Dishonest(SemanticFault::StaleRead))
+    fn semantic(&self) -> Option<ExecutionMode> {
+        Some(ExecutionMode::Dishonest(SemanticFault::StaleRead))
     }
     fn arm_effect(&self) -> Option<ArmEffect<'_>> {
         Some(ArmEffect::KeepPastState)

@@ -4,11 +4,10 @@ use axum::http::header;
 use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
 
-use super::fault_behavior::{FaultBehavior, HandlerPlan, TableFault};
+use super::fault_behavior::{FaultBehavior, TableFault};
 use super::fault_syntax::{SPAN_PATTERN, span, table_schema, text};
 use super::faulty_answer::{FaultContext, FaultyAnswer};
 use super::self_check_case::SelfCheckCase;
-use crate::contract::operation::Operation;
 use crate::contract::problem::Problem;
 use crate::contract::signed_duration::SignedDuration;
 use crate::wire_answer::WireAnswer;
@@ -82,10 +81,6 @@ impl FaultBehavior for StatusFault {
             true => Err("`retry_after` lies in the past".to_owned()),
             false => Ok(()),
         }
-    }
-
-    fn plan(&self, _operation: Operation) -> HandlerPlan {
-        HandlerPlan::Skip
     }
 
     fn spoil(&self, _answer: WireAnswer, _context: &FaultContext<'_>) -> FaultyAnswer {

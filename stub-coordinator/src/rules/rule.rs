@@ -61,7 +61,19 @@ pub struct FiringCondition {
 }
 
 impl Rule {
-    /// A rule that fires on every request of an operation until it is disarmed.
+    /// A rule that fires on every request of an operation until it is disarmed; `*` stands for each operation.
+    ///
+    /// ```
+    /// use stub_coordinator::{CutFault, Fault, Rule};
+    ///
+    /// // The third claim is carried out, and its answer is cut off after 20 bytes.
+    /// let rule = Rule::on("claim", CutFault { bytes: 20 }).after().skip(2).times(1);
+    /// // The same as it is written in a scenario or sent to `POST /_stub/rules`.
+    /// let written = r#"{"on": "claim", "phase": "after", "when": {"skip": 2, "times": 1}, "fault": {"cut": 20}}"#;
+    /// assert_eq!(rule, serde_json::from_str(written)?);
+    /// assert_eq!(Rule::on("*", Fault::Hang).fault.to_string(), "hang");
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
     pub fn on(operation: &str, fault: impl Into<Fault>) -> Rule {
         Rule {
             id: None,

@@ -22,7 +22,31 @@ impl Stub {
         self.shared.clock.now().to_string()
     }
 
-    /// Moves a manual clock; returns when all that fell due has happened, and says what did.
+    /// Moves a manual clock; returns when all that fell due has happened, and says what did. An error on a real clock.
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use stub_coordinator::{ClockKind, NewJob, Stub, StubConfig};
+    ///
+    /// let stub = Stub::start(StubConfig {
+    ///     jobs: vec![NewJob::named("tidy", "sh")],
+    ///     clock: ClockKind::Manual,
+    ///     lease_ms: 60_000,
+    ///     ..StubConfig::default()
+    /// })?;
+    /// reqwest::blocking::Client::new()
+    ///     .post(format!("{}/v1/claims", stub.url()))
+    ///     .header("content-type", "application/json")
+    ///     .body(r#"{"factoryId": "desk", "caps": ["engine:sh"]}"#)
+    ///     .send()?;
+    /// assert_eq!(stub.jobs()[0].stage, "building");
+    /// // A minute that takes no time: nobody renewed the lease, so the job is queued again.
+    /// let due = stub.advance(Duration::from_secs(60))?;
+    /// assert_eq!(due[0].what, "lease lease-1 on tidy ran out");
+    /// assert_eq!(stub.jobs()[0].stage, "queued");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn advance(&self, by: Duration) -> Result<Vec<DueEvent>, ClockError> {
         if self.shared.clock.kind() != ClockKind::Manual {
             return Err(ClockError::NotManual);

@@ -5,14 +5,53 @@ use crate::contract::ids::RuleId;
 use crate::rules::{Rule, RuleError, RuleStatus};
 
 impl Stub {
-    /// Arms a rule behind those that are armed.
+    /// Arms a rule behind those that are armed, and returns its name. An error where it could never fire.
+    /// ```
+    /// # fn dry_run(stub: &stub_coordinator::Stub) -> Result<reqwest::blocking::Response, reqwest::Error> {
+    /// #     let asked = r#"{"factoryId": "desk", "caps": ["engine:sh"], "shadow": 1}"#;
+    /// #     let client = reqwest::blocking::Client::new().post(format!("{}/v1/shadow/claims", stub.url()));
+    /// #     client.header("content-type", "application/json").body(asked).send()
+    /// # }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use stub_coordinator::{Rule, StatusFault, Stub, StubConfig};
+    ///
+    /// let stub = Stub::start(StubConfig::default())?;
+    /// let unavailable = StatusFault { status: 503, code: None, retry_after: None };
+    /// let id = stub.arm(Rule::on("shadow.claim", unavailable).times(1))?;
+    /// assert_eq!(dry_run(&stub)?.status(), 503);
+    /// assert_eq!(dry_run(&stub)?.status(), 204, "it fires once, and the queue is empty");
+    /// assert!(stub.disarm(&id));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn arm(&self, rule: Rule) -> Result<RuleId, RuleError> {
         let armed = self.shared.arm(rule);
         self.wait_until_listening_settled();
         armed
     }
 
-    /// Arms a rule that is disarmed when what is returned is dropped.
+    /// Arms a rule that is disarmed when what is returned is dropped. An error where it could never fire.
+    /// ```
+    /// # fn dry_run(stub: &stub_coordinator::Stub) -> Result<reqwest::blocking::Response, reqwest::Error> {
+    /// #     let asked = r#"{"factoryId": "desk", "caps": ["engine:sh"], "shadow": 1}"#;
+    /// #     let client = reqwest::blocking::Client::new().post(format!("{}/v1/shadow/claims", stub.url()));
+    /// #     client.header("content-type", "application/json").body(asked).send()
+    /// # }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use stub_coordinator::{Fault, Rule, Stub, StubConfig};
+    ///
+    /// let stub = Stub::start(StubConfig::default())?;
+    /// {
+    ///     let guard = stub.arm_guarded(Rule::on("shadow.claim", Fault::Close))?;
+    ///     assert!(dry_run(&stub).is_err(), "the connection is closed without an answer");
+    ///     assert_eq!(guard.fired(), 1);
+    /// }
+    /// assert_eq!(dry_run(&stub)?.status(), 204);
+    /// // Every rule has fired, and nothing was sent that is none of the contract.
+    /// stub.finish()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn arm_guarded(&self, rule: Rule) -> Result<RuleGuard, RuleError> {
         RuleGuard::arm(&self.shared, rule)
     }
@@ -31,6 +70,23 @@ impl Stub {
 
     /// Arms these rules, a preset's for example, instead of those that are armed; where one of them can't be, nothing
     /// changes.
+    /// ```
+    /// # fn dry_run(stub: &stub_coordinator::Stub) -> Result<reqwest::blocking::Response, reqwest::Error> {
+    /// #     let asked = r#"{"factoryId": "desk", "caps": ["engine:sh"], "shadow": 1}"#;
+    /// #     let client = reqwest::blocking::Client::new().post(format!("{}/v1/shadow/claims", stub.url()));
+    /// #     client.header("content-type", "application/json").body(asked).send()
+    /// # }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use stub_coordinator::{Stub, StubConfig, preset};
+    ///
+    /// let stub = Stub::start(StubConfig::default())?;
+    /// stub.replace_rules(preset("5xx")?)?;
+    /// assert_eq!(dry_run(&stub)?.status(), 500);
+    /// stub.replace_rules(preset("agree")?)?;
+    /// assert_eq!(dry_run(&stub)?.status(), 204);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn replace_rules(&self, rules: Vec<Rule>) -> Result<Vec<RuleStatus>, RuleError> {
         let replaced = self.shared.replace_rules(rules);
         self.wait_until_listening_settled();
@@ -38,6 +94,30 @@ impl Stub {
     }
 
     /// Opens a gate, for later arrivals too until a rule with it is armed, and says how many were waiting.
+    /// ```
+    /// # fn dry_run(stub: &stub_coordinator::Stub) -> Result<reqwest::blocking::Response, reqwest::Error> {
+    /// #     let asked = r#"{"factoryId": "desk", "caps": ["engine:sh"], "shadow": 1}"#;
+    /// #     let client = reqwest::blocking::Client::new().post(format!("{}/v1/shadow/claims", stub.url()));
+    /// #     client.header("content-type", "application/json").body(asked).send()
+    /// # }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use stub_coordinator::{ExchangeMatch, GateFault, Rule, Stub, StubConfig};
+    ///
+    /// let stub = Stub::start(StubConfig::default())?;
+    /// stub.arm(Rule::on("shadow.claim", GateFault { name: "hold".to_owned() }))?;
+    /// std::thread::scope(|scope| -> Result<(), Box<dyn std::error::Error>> {
+    ///     let client = scope.spawn(|| dry_run(&stub).map(|answer| answer.status()));
+    ///     // It has arrived, and gets no answer before the gate is open: no test has to sleep.
+    ///     stub.wait(&ExchangeMatch::operation("shadow.claim"), 1, Duration::from_secs(10))?;
+    ///     assert!(!client.is_finished());
+    ///     stub.release_gate("hold");
+    ///     assert_eq!(client.join().map_err(|_| "the client panicked")??, 204);
+    ///     Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn release_gate(&self, name: &str) -> usize {
         self.shared.gates.release(name)
     }

@@ -17,18 +17,47 @@ pub struct ImportError(#[source] Box<dyn std::error::Error + Send + Sync>);
 
 impl Stub {
     /// Puts things back to what they were at the start; requests under way end without an answer.
+    /// ```
+    /// # fn dry_run(stub: &stub_coordinator::Stub) -> Result<reqwest::blocking::Response, reqwest::Error> {
+    /// #     let asked = r#"{"factoryId": "desk", "caps": ["engine:sh"], "shadow": 1}"#;
+    /// #     let client = reqwest::blocking::Client::new().post(format!("{}/v1/shadow/claims", stub.url()));
+    /// #     client.header("content-type", "application/json").body(asked).send()
+    /// # }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use stub_coordinator::{ResetScope, Stub, StubConfig};
+    ///
+    /// let stub = Stub::start(StubConfig::default())?;
+    /// dry_run(&stub)?;
+    /// stub.reset(ResetScope::Journal);
+    /// assert!(stub.journal().is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn reset(&self, scope: ResetScope) {
         // A server that is gone has nothing under way, and nobody who would see the difference.
         let _ = self.on_the_server(move |shared| shared.reset(scope));
         self.wait_until_listening_settled();
     }
 
-    /// All state as one document: what `GET /_stub/state` gives.
+    /// All state as one document: what `GET /_stub/state` gives. It holds tokens.
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use stub_coordinator::{NewJob, Stub, StubConfig};
+    ///
+    /// let jobs = vec![NewJob::named("tidy", "sh")];
+    /// let first = Stub::start(StubConfig { jobs, ..StubConfig::default() })?;
+    /// let second = Stub::start(StubConfig::default())?;
+    /// second.import_state(&first.export_state())?;
+    /// assert_eq!(second.digest(), first.digest());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn export_state(&self) -> serde_json::Value {
         serde_json::to_value(self.shared.save()).expect("a state has nothing in it that JSON lacks")
     }
 
-    /// Goes on from a document that [`Stub::export_state`] gave; requests under way end without an answer.
+    /// Goes on from a document that [`Stub::export_state`] gave; requests under way end without an answer. An error where
+    /// the document is no state; nothing has changed then.
     pub fn import_state(&self, document: &serde_json::Value) -> Result<(), ImportError> {
         let saved = SavedState::deserialize(document).map_err(|error| ImportError(error.into()))?;
         match self.on_the_server(move |shared| shared.restore(saved)) {

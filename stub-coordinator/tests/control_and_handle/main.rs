@@ -1,6 +1,9 @@
-//! Every lever by both ways, HTTP and the handle: the same thing happens, and what is refused changes nothing.
+//! Rules and resets by both ways, HTTP and the handle: the same thing happens, and what is refused changes nothing.
 
+#[path = "../common/mod.rs"]
 mod common;
+mod gates_and_clock;
+mod verify;
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -85,33 +88,6 @@ fn a_rule_that_overlaps_is_armed_and_both_ways_tell_of_the_other() {
 }
 
 #[test]
-fn a_question_without_a_body_is_about_everything_and_a_path_that_is_not_there_is_told() {
-    let stub = start(&["a"]);
-    claim(&stub, "f");
-    let counted = send(&stub, "POST", "/_stub/journal/count", &[], None);
-    assert_eq!((counted.status, &counted.json()["count"]), (200, &json!(1)));
-    let lost = get(&stub, "/_stub/jurnal");
-    assert_eq!((lost.status, lost.code().as_str()), (404, "not_found"));
-    assert_eq!(stub.journal().len(), 1, "it is no request of the API");
-}
-
-#[test]
-fn time_does_not_run_back_and_a_wait_of_no_length_waits_for_no_advance() {
-    let config = StubConfig {
-        clock: ClockKind::Manual,
-        ..StubConfig::default()
-    };
-    let stub = start_with(&[], config);
-    let before = get(&stub, "/_stub/clock").json();
-    let refused = post(&stub, "/_stub/clock", &json!({"advance": "-1s"}));
-    assert_eq!((refused.status, refused.code().as_str()), (422, "invalid_field"));
-    assert_eq!(get(&stub, "/_stub/clock").json(), before);
-    let rule = json!({"on": "health", "fault": {"delay": "0ms"}});
-    assert_eq!(post(&stub, "/_stub/rules", &rule).status, 200);
-    assert_eq!(get(&stub, "/v1/health").status, 200);
-}
-
-#[test]
 fn a_field_that_nobody_knows_is_refused_with_the_nearest() {
     let stub = start(&[]);
     for (path, body, hint) in [
@@ -151,102 +127,6 @@ fn a_field_that_nobody_knows_is_refused_with_the_nearest() {
 }
 
 #[test]
-fn nobody_is_told_that_none_arrived_of_what_cannot_arrive() {
-    let stub = start(&[]);
-    let clam = json!({"operation": "clam"});
-    for (path, body) in [
-        ("journal/verify", json!({"match": clam, "count": 0})),
-        ("journal/verify-sequence", json!({"sequence": [clam]})),
-        ("journal/count", json!({"match": clam})),
-        ("journal/wait", json!({"match": clam, "count": 0, "limit": "1s"})),
-    ] {
-        let refused = post(&stub, &format!("/_stub/{path}"), &body);
-        let helps = refused.text.contains("did you mean `claim`?");
-        assert!(refused.status == 422 && helps, "{path}: {refused:?}");
-    }
-    assert_eq!(get(&stub, "/_stub/journal?operation=clam").status, 422);
-    let clam = ExchangeMatch::operation("clam");
-    for verification in [stub.verify(&clam, 0, Some(0)), stub.verify_sequence(&[clam])] {
-        assert_eq!(verification.verdict, Verdict::Inconclusive);
-        assert!(
-            verification.why.contains("did you mean `claim`?"),
-            "{verification:?}"
-        );
-    }
-}
-
-#[test]
-fn gates_are_listed_with_who_waits_and_a_disarmed_rule_lets_go_of_its_own() {
-    let stub = start(&["a"]);
-    let rule = stub
-        .arm(Rule::on("shadow.claim", GateFault { name: "g".to_owned() }))
-        .expect("armed");
-    std::thread::scope(|scope| {
-        let client = scope.spawn(|| shadow_claim(&stub, "f"));
-        stub.wait(&ExchangeMatch::operation("shadow.claim"), 1, TIME_LIMIT)
-            .expect("it arrives");
-        // Answered on the thread on which the request went on to its gate.
-        assert_eq!(
-            get(&stub, "/_stub/gates").json()["gates"],
-            json!([{"name": "g", "waiting": 1}])
-        );
-        assert_eq!(stub.gates(), [("g".to_owned(), 1)]);
-        assert!(stub.disarm(&rule));
-        assert_eq!(client.join().expect("it ends").status, 200);
-    });
-    assert_eq!(stub.release_gate("g"), 0);
-    stub.reset(ResetScope::Rules);
-    assert_eq!(stub.gates(), [], "a reset of the rules closes it again");
-}
-
-#[test]
-fn a_rule_armed_anew_holds_again_and_one_that_is_disarmed_lets_go_of_nobody_elses_requests() {
-    let stub = start(&["a"]);
-    let gate = || GateFault { name: "g".to_owned() };
-    let arm = |rule: Rule| stub.arm(rule).expect("armed");
-    let arrived = |count| {
-        let claims = ExchangeMatch::operation("shadow.claim");
-        drop(stub.wait(&claims, count, TIME_LIMIT).expect("it arrives"));
-    };
-    let waiting = || get(&stub, "/_stub/gates").json()["gates"][0]["waiting"].clone();
-    arm(Rule::on("health", gate()));
-    let one = arm(Rule::on("shadow.claim", gate()));
-    std::thread::scope(|scope| {
-        let claim = || scope.spawn(|| shadow_claim(&stub, "f").status);
-        let health = scope.spawn(|| get(&stub, "/v1/health").status);
-        stub.wait(&ExchangeMatch::operation("health"), 1, TIME_LIMIT)
-            .expect("it arrives");
-        let first = claim();
-        arrived(1);
-        assert_eq!(waiting(), 2);
-        stub.disarm(&one);
-        assert_eq!(first.join().expect("it ends"), 200);
-        assert_eq!(waiting(), 1, "the other rule's");
-        arm(Rule::on("shadow.claim", gate()).named("anew"));
-        let second = claim();
-        arrived(2);
-        assert_eq!(waiting(), 2, "the earlier one waits on");
-        assert_eq!(stub.release_gate("g"), 2);
-        assert_eq!(
-            [second, health].map(|client| client.join().expect("it ends")),
-            [200, 200]
-        );
-        // Open for later arrivals, too. A rule that is refused does not close it, one that is armed does.
-        stub.arm(Rule::on("job.list", gate()).named("anew"))
-            .expect_err("the name is taken");
-        assert_eq!(claim().join().expect("it ends"), 200);
-        let steps = json!([{"id": "steps", "on": "shadow.claim", "fault": {"sequence": [{"gate": "g"}, "empty"], "end": "hold"}}]);
-        let replaced = send(&stub, "PUT", "/_stub/rules", &[], Some(&json!({"rules": steps})));
-        assert_eq!(replaced.status, 200, "{replaced:?}");
-        let last = claim();
-        arrived(4);
-        assert_eq!(waiting(), 1);
-        stub.disarm(&stub.rules()[0].id);
-        assert_eq!(last.join().expect("it ends"), 200);
-    });
-}
-
-#[test]
 fn after_a_reset_nothing_is_expected_of_earlier_rules() {
     let stub = start(&[]);
     let never = || Rule::on("claim", Fault::Hang).named("never");
@@ -259,67 +139,6 @@ fn after_a_reset_nothing_is_expected_of_earlier_rules() {
     stub.arm(never()).expect("armed");
     let unfinished = stub.finish().expect_err("excused before the reset, not after");
     assert_eq!(unfinished.never_fired.len(), 1);
-}
-
-#[test]
-fn past_the_edge_of_the_journal_counting_and_waiting_are_inconclusive() {
-    let config = StubConfig {
-        journal_limit: 1,
-        ..StubConfig::default()
-    };
-    let stub = start_with(&[], config);
-    let count = || {
-        post(
-            &stub,
-            "/_stub/journal/count",
-            &json!({"match": {"operation": "health"}}),
-        )
-        .json()
-    };
-    get(&stub, "/v1/health");
-    assert_eq!(
-        (&count()["count"], &count()["inconclusive"]),
-        (&json!(1), &json!(false))
-    );
-    get(&stub, "/v1/health");
-    assert_eq!(
-        (&count()["forgotten"], &count()["inconclusive"]),
-        (&json!(1), &json!(true))
-    );
-    let wait = json!({"match": {"operation": "health"}, "count": 3, "limit": "1ms"});
-    let waited = post(&stub, "/_stub/journal/wait", &wait);
-    assert_eq!((waited.status, waited.code().as_str()), (409, "inconclusive"));
-    let too_long = json!({"count": 3, "limit": "61s"});
-    assert_eq!(post(&stub, "/_stub/journal/wait", &too_long).status, 422);
-}
-
-#[test]
-fn violations_are_told_over_http_as_by_the_handle() {
-    let stub = start(&["a"]);
-    stub.arm(Rule::on("shadow.report", Fault::LeakyShadow))
-        .expect("armed");
-    shadow_report(&stub, "f", "a", "building");
-    assert_eq!(stub.violations().len(), 1);
-    assert_eq!(
-        get(&stub, "/_stub/violations").json()["violations"],
-        json!(stub.violations())
-    );
-}
-
-#[test]
-fn the_clock_says_its_time_both_ways() {
-    let config = StubConfig {
-        clock: ClockKind::Manual,
-        ..StubConfig::default()
-    };
-    let stub = start_with(&[], config);
-    stub.advance(std::time::Duration::from_secs(5))
-        .expect("a manual clock");
-    assert_eq!(stub.now(), "2026-01-01T00:00:05.000Z");
-    assert_eq!(
-        get(&stub, "/_stub/clock").json(),
-        json!({"kind": "manual", "now": stub.now()})
-    );
 }
 
 #[test]
