@@ -1,3 +1,5 @@
+//! The shadow log on a disk: its lines, writers at the same time, rotation, and what a killed writer leaves.
+
 use std::fs;
 
 use serde_json::{Value, json};
