@@ -81,12 +81,12 @@ mod tests {
     fn a_clause_has_an_id_a_level_and_a_text() {
         let text = "- **A-1** MUST. One thing. Another.\n- **A-2** MUST, planned. Later.\n- **no clause**\n";
         let read = read("x.md", text);
-        let told: Vec<(&str, ClauseLevel, &str)> = read
+        let clauses: Vec<(&str, ClauseLevel, &str)> = read
             .iter()
             .map(|clause| (clause.id.as_str(), clause.level, clause.text.as_str()))
             .collect();
         assert_eq!(
-            told,
+            clauses,
             [
                 ("A-1", ClauseLevel::Must, "One thing. Another."),
                 ("A-2", ClauseLevel::Planned, "Later.")

@@ -77,7 +77,7 @@ enum CliCommand {
         #[arg(long)]
         observe: bool,
     },
-    /// Run four tiny scenarios, one a verdict, that tell a wrong profile from a wrong runner
+    /// Run four tiny scenarios, one a verdict, that distinguish a wrong profile from a wrong runner
     Smoke {
         /// Only these, by their ids: `smoke/agree`
         ids: Vec<String>,
@@ -123,7 +123,7 @@ pub(crate) fn main() -> HarnessExit {
     let done = match cli.command {
         None => run::run(&[], &cli.options),
         Some(CliCommand::Run { globs }) => run::run(&globs, &cli.options),
-        Some(CliCommand::Replay(sought)) => replay::replay(&sought, &cli.options),
+        Some(CliCommand::Replay(arguments)) => replay::replay(&arguments, &cli.options),
         Some(CliCommand::List { globs }) => list::list(&globs, &cli.options.selection()),
         Some(CliCommand::Coordinator {
             checks,

@@ -148,7 +148,7 @@ pub struct CoordinatorEvidence {
     pub violations: Vec<String>,
     /// Rules that never fired, shown.
     pub rules_unfired: Vec<String>,
-    /// Whether a rule took the whole listener down: who then tried to connect, only the runner can tell.
+    /// Whether a rule took the whole listener down: who then tried to connect, only the runner knows.
     pub was_down: bool,
     /// Stage of every job.
     pub stages: BTreeMap<String, String>,

@@ -1,5 +1,5 @@
 //! Failures that are known: each names a scenario, a reason and a last day. They excuse what fails until that
-//! day, and turn red as soon as there is nothing left to excuse, so that the list can't rot.
+//! day, and turn red as soon as there is nothing left to excuse, so that the list stays up to date.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -27,7 +27,7 @@ impl KnownFailure {
     }
 }
 
-/// Turns failing findings of this scenario that are known into known failures, and speaks up about entries
+/// Turns failing findings of this scenario that are known into known failures, and objects to entries
 /// that are overdue or that the runner has outgrown.
 pub fn excuse(id: &str, known: &[KnownFailure], today: &str, findings: &mut Vec<Finding>) {
     for entry in known.iter().filter(|entry| entry.scenario == id) {

@@ -78,7 +78,7 @@ impl OutputFile {
         })
     }
 
-    /// Standard output, which this option fills, where it can be told from the files of others.
+    /// Standard output, which this option fills, where it is a file that can be compared with the others.
     pub fn standard_output(option: &'static str) -> Option<OutputFile> {
         let identity = FileIdentity::by(&stdio::metadata_of_output().ok()?);
         Some(OutputFile {
@@ -113,7 +113,7 @@ impl OutputFile {
 
     /// Makes this text all that it holds.
     pub fn write(&self, text: &str) -> Result<(), OutputError> {
-        self.told(|| {
+        self.in_option(|| {
             let target = match self.open {
                 // A second look at a socket would connect to it a second time.
                 Some(_) => OutputTarget::InPlace,
@@ -132,12 +132,12 @@ impl OutputFile {
 
     /// Adds this text to what it holds.
     pub fn append(&self, text: &str) -> Result<(), OutputError> {
-        self.told(|| write_and_sync(&mut self.opened(OpenOptions::new().append(true))?, text))
+        self.in_option(|| write_and_sync(&mut self.opened(OpenOptions::new().append(true))?, text))
     }
 
     /// Empties it, for a stream that is written as it happens.
     pub fn stream(&self) -> Result<File, OutputError> {
-        self.told(|| self.opened(OpenOptions::new().truncate(true)))
+        self.in_option(|| self.opened(OpenOptions::new().truncate(true)))
     }
 
     /// Opened in place.
@@ -173,7 +173,7 @@ impl OutputFile {
         opened.recv_timeout(READER_LIMIT).map_err(nobody)?
     }
 
-    fn told<T>(&self, act: impl FnOnce() -> io::Result<T>) -> Result<T, OutputError> {
+    fn in_option<T>(&self, act: impl FnOnce() -> io::Result<T>) -> Result<T, OutputError> {
         act().map_err(|error| OutputError::Unwritten {
             option: self.option,
             path: self.path.clone(),

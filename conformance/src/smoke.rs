@@ -1,4 +1,4 @@
-//! Four tiny scenarios, one a verdict, that tell a wrong profile from a wrong runner: where one does not pass, the
+//! Four tiny scenarios, one a verdict, that distinguish a wrong profile from a wrong runner: where one does not pass, the
 //! evidence is searched for the first thing that the profile must have got wrong.
 
 use std::path::Path;
@@ -27,9 +27,9 @@ pub fn scenarios() -> impl Iterator<Item = (&'static str, Scenario)> {
     })
 }
 
-/// Judges those of the four that are named, or all, and tells of each as its verdict falls. There is none on one that
+/// Judges those of the four that are named, or all, and passes each result on when it is there. There is none of one that
 /// was stopped on its way.
-pub fn judge(suite: &Suite, only: &[String], mut told: impl FnMut(&CaseResult)) -> Vec<CaseResult> {
+pub fn judge(suite: &Suite, only: &[String], mut on_result: impl FnMut(&CaseResult)) -> Vec<CaseResult> {
     let mut verdicts = Vec::new();
     let wanted = scenarios().filter(|(id, _)| only.is_empty() || only.iter().any(|named| named == id));
     for (id, scenario) in wanted {
@@ -39,13 +39,13 @@ pub fn judge(suite: &Suite, only: &[String], mut told: impl FnMut(&CaseResult)) 
         if suite.stop.is_asked() {
             break;
         }
-        told(&verdict);
+        on_result(&verdict);
         verdicts.push(verdict);
     }
     verdicts
 }
 
-/// Where the profile must be wrong, the story opens with what to change in it.
+/// Where the profile must be wrong, the failure report begins with what to change in it.
 fn judge_one(suite: &Suite, id: &str, scenario: &Scenario) -> CaseResult {
     let evidence = match suite.gather(scenario) {
         Ok(evidence) => evidence,

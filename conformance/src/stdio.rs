@@ -32,8 +32,8 @@ pub fn keep(written: io::Result<()>) {
     }
 }
 
-/// Says something to a person, on standard error. Where that can't be written, nobody is there to be told. What the
-/// message took from a file gives no orders to a terminal.
+/// Says something to a person, on standard error. Where that can't be written, there is nobody to read it. Control
+/// characters that the message took from a file are escaped.
 pub fn say(message: impl Display) {
     let program = PROGRAM.get().unwrap_or(&"conformance");
     let message = escape_control(&message.to_string());

@@ -32,7 +32,7 @@ pub struct Suite {
     pub stop: StopSignal,
 }
 
-/// What a suite on its way tells.
+/// What a running suite reports.
 #[derive(Debug)]
 pub enum SuiteEvent<'a> {
     Started(&'a ScenarioFile),
@@ -47,7 +47,7 @@ pub enum SuiteControl {
     Finish,
 }
 
-/// This moment in UTC, as `2026-05-01T10:00:00Z`.
+/// The present time in UTC, as `2026-05-01T10:00:00Z`.
 pub fn now() -> String {
     format!("{:.0}", jiff::Timestamp::now())
 }
@@ -73,12 +73,17 @@ impl Suite {
         scenario
     }
 
-    /// Runs all of them, `generated_jobs` at a time; verdicts come in order of id, and `told` hears of each as it falls.
-    pub fn run(&self, found: &[ScenarioFile], jobs: usize, told: impl Fn(&CaseResult)) -> Vec<CaseResult> {
+    /// Runs all of them, `jobs` at a time, and returns the results in order of id; `on_event` gets each when it is there.
+    pub fn run(
+        &self,
+        found: &[ScenarioFile],
+        jobs: usize,
+        on_event: impl Fn(&CaseResult),
+    ) -> Vec<CaseResult> {
         let mut all = Vec::new();
         self.stream(found, jobs, |what| {
             if let SuiteEvent::Finished(_, verdict) = what {
-                told(&verdict);
+                on_event(&verdict);
                 all.push(verdict);
             }
             SuiteControl::Continue
@@ -87,13 +92,13 @@ impl Suite {
         all
     }
 
-    /// Runs them in their order, `generated_jobs` at a time, and tells on the caller's thread of each as it begins and as
-    /// its verdict falls. One that was stopped on its way is told no verdict of.
+    /// Runs them in their order, `jobs` at a time, and calls `on_event` on the caller's thread when one begins and when its
+    /// result is there. One that was stopped has no result.
     pub fn stream(
         &self,
         found: &[ScenarioFile],
         jobs: usize,
-        mut told: impl FnMut(SuiteEvent) -> SuiteControl,
+        mut on_event: impl FnMut(SuiteEvent) -> SuiteControl,
     ) {
         let next = AtomicUsize::new(0);
         let (sender, events) = channel();
@@ -115,7 +120,7 @@ impl Suite {
             }
             drop(sender);
             for event in events {
-                if told(event) == SuiteControl::Finish {
+                if on_event(event) == SuiteControl::Finish {
                     next.store(found.len(), Ordering::Relaxed);
                 }
             }
@@ -146,7 +151,7 @@ impl Suite {
 
     /// The evidence of a scenario: the run itself, and the runs that it is to be compared with.
     pub fn gather(&self, scenario: &Scenario) -> Result<Evidence, DriverError> {
-        gather(scenario, &self.rig(), None)
+        gather(scenario, &self.context(), None)
     }
 
     /// The same where the run without a fleet was made before.
@@ -155,10 +160,10 @@ impl Suite {
         scenario: &Scenario,
         offline: Option<RunEvidence>,
     ) -> Result<Evidence, DriverError> {
-        gather(scenario, &self.rig(), offline)
+        gather(scenario, &self.context(), offline)
     }
 
-    fn rig(&self) -> DriverContext<'_> {
+    fn context(&self) -> DriverContext<'_> {
         DriverContext {
             profile: &self.profile,
             harness: &self.harness,
@@ -192,7 +197,7 @@ impl Suite {
         }
     }
 
-    /// The verdict on a scenario that tells nothing of the runner.
+    /// The result of a scenario from which nothing follows for the runner.
     pub fn broken(&self, id: &str, scenario: &Scenario, message: &str) -> CaseResult {
         broken(id, Some(scenario), message)
     }
@@ -212,16 +217,16 @@ fn not_applicable(id: &str, scenario: &Scenario, clause: &str) -> CaseResult {
 /// The run itself, and the runs that it is to be compared with.
 fn gather(
     scenario: &Scenario,
-    rig: &DriverContext,
+    context: &DriverContext,
     offline: Option<RunEvidence>,
 ) -> Result<Evidence, DriverError> {
-    let run = driver::run(scenario, rig, &RunVariant::AsWritten)?;
+    let run = driver::run(scenario, context, &RunVariant::AsWritten)?;
     let offline = match (scenario.expect.same_as_offline, offline) {
-        (true, None) => Some(driver::run(scenario, rig, &RunVariant::Offline)?),
+        (true, None) => Some(driver::run(scenario, context, &RunVariant::Offline)?),
         (_, offline) => offline,
     };
     let paired = match &scenario.expect.connects_with {
-        Some(more) => Some(driver::run(scenario, rig, &RunVariant::With(more.clone()))?),
+        Some(more) => Some(driver::run(scenario, context, &RunVariant::With(more.clone()))?),
         None => None,
     };
     Ok(Evidence { run, offline, paired })

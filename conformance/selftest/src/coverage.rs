@@ -43,15 +43,15 @@ pub fn checks() -> Vec<ClauseReferences> {
 
 /// The mutants of the kill matrix, with the clauses whose checks they die of.
 pub fn mutants() -> Vec<ClauseReferences> {
-    // A test tells each check of a coordinator a lie that it has to find.
-    let lies = coordinator::ALL.iter().map(|check| ClauseReferences {
-        name: format!("a lie to {}", check.name),
+    // A test gives each check of a coordinator an answer with a semantic fault that it has to find.
+    let semantic_faults = coordinator::ALL.iter().map(|check| ClauseReferences {
+        name: format!("a semantic fault for {}", check.name),
         ..naming("", check.clauses)
     });
     matrix_cases::ALL
         .iter()
         .map(|case| naming(case.mutant, case.clauses))
-        .chain(lies)
+        .chain(semantic_faults)
         .collect()
 }
 

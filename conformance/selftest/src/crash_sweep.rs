@@ -67,43 +67,43 @@ pub struct SweepFailure {
     pub seed: u64,
     pub what: Vec<String>,
     /// What was done, in order.
-    pub failure_report: Vec<String>,
+    pub actions: Vec<String>,
 }
 
 /// Sweeps until there were enough kills, or a case went wrong.
 pub fn run(plan: &SweepPlan) -> Result<SweepReport, String> {
     let started = Instant::now();
-    let ledger = Mutex::new(SweepProgress::new());
+    let progress = Mutex::new(SweepProgress::new());
     let discovery_cases = AtomicU64::new(0);
     in_threads(plan.jobs, || {
         while let number @ 0..DISCOVERY_CASES = discovery_cases.fetch_add(1, SeqCst)
-            && !locked(&ledger).is_over(u64::MAX)
+            && !locked(&progress).is_over(u64::MAX)
         {
             if plan.has(number) {
-                one(plan, number, SweepCaseKind::discovery_kills(number), &ledger);
+                one(plan, number, SweepCaseKind::discovery_kills(number), &progress);
             }
         }
     });
-    locked(&ledger).end_discovery();
+    locked(&progress).end_discovery();
     let (next, cases) = (AtomicU64::new(0), AtomicU64::new(0));
     in_threads(plan.jobs, || {
-        while !locked(&ledger).is_over(plan.kills) {
-            let back = locked(&ledger).return_to_unkilled_step(plan.kills);
+        while !locked(&progress).is_over(plan.kills) {
+            let back = locked(&progress).return_to_unkilled_step(plan.kills);
             let (seed, planned_kills) = back.unwrap_or_else(|| {
                 let mut seeds = std::iter::repeat_with(|| plan.seed.wrapping_add(next.fetch_add(1, SeqCst)));
                 let seed = seeds.find(|seed| plan.has(*seed)).unwrap_or(plan.seed);
-                (seed, locked(&ledger).targets(seed))
+                (seed, locked(&progress).targets(seed))
             });
             cases.fetch_add(1, SeqCst);
-            one(plan, seed, planned_kills, &ledger);
+            one(plan, seed, planned_kills, &progress);
         }
     });
-    let ledger = ledger
+    let progress = progress
         .into_inner()
         .unwrap_or_else(|poisoned| poisoned.into_inner());
-    match ledger.broken() {
+    match progress.broken() {
         Some(broken) => Err(broken.to_owned()),
-        None => Ok(ledger.report(plan.seed, cases.into_inner(), started.elapsed())),
+        None => Ok(progress.report(plan.seed, cases.into_inner(), started.elapsed())),
     }
 }
 
@@ -115,15 +115,15 @@ fn in_threads(count: usize, work: impl Fn() + Sync) {
     });
 }
 
-fn one(plan: &SweepPlan, seed: u64, planned_kills: Vec<PlannedKill>, ledger: &Mutex<SweepProgress>) {
+fn one(plan: &SweepPlan, seed: u64, planned_kills: Vec<PlannedKill>, progress: &Mutex<SweepProgress>) {
     let case_result =
-        CrashFixture::create(plan, seed).and_then(|ground| crash_case::run_case(&ground, planned_kills));
+        CrashFixture::create(plan, seed).and_then(|fixture| crash_case::run_case(&fixture, planned_kills));
     match case_result {
-        Ok(case_result) => locked(ledger).note(seed, case_result),
-        Err(error) => locked(ledger).note_broken(format!("seed {seed}: {error}")),
+        Ok(case_result) => locked(progress).note(seed, case_result),
+        Err(error) => locked(progress).note_broken(format!("seed {seed}: {error}")),
     }
 }
 
-fn locked(ledger: &Mutex<SweepProgress>) -> std::sync::MutexGuard<'_, SweepProgress> {
-    ledger.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+fn locked(progress: &Mutex<SweepProgress>) -> std::sync::MutexGuard<'_, SweepProgress> {
+    progress.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }

@@ -1,5 +1,5 @@
-//! Runners that are wrong on purpose: wrappers around a real one, each breaking one thing, and null runners.
-//! They are how the harness proves that its checks can fail; no runner has a switch for any of it.
+//! Mutants: wrappers around a real runner, each with one deliberate fault, and null runners. They prove that the checks
+//! of the harness can fail; no runner has a switch for any of it.
 
 mod after_run;
 mod consent_faults;
@@ -218,13 +218,13 @@ pub fn main(arguments: &[String]) -> HarnessExit {
     }
 }
 
-/// Says that the fault was exercised, so that a mutant nobody noticed can be told from one that did nothing.
+/// Says that the fault was exercised, so that a mutant that nobody noticed differs from one that did nothing.
 fn fired(kind: MutantKind) -> std::io::Result<()> {
     stdio::say(format_args!("mutant {kind:?}: fired"));
     Ok(())
 }
 
-/// Where a script in front of an engine says, or is told, that it came to the fault.
+/// Where a script in front of an engine notes that it came to the fault.
 fn fired_file() -> PathBuf {
     PathBuf::from(variable("TMPDIR")).join("fired")
 }

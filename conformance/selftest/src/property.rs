@@ -32,7 +32,7 @@ pub fn run(suite: &Suite, seed: u64, cases: u64, jobs: usize) -> Option<Property
     Some(shrink(suite, seed, failure_report))
 }
 
-/// The seed and the story of the first of these cases that is found to fail.
+/// The seed and the failure report of the first of these cases that is found to fail.
 pub fn find(suite: &Suite, seed: u64, cases: u64, jobs: usize) -> Option<(u64, String)> {
     let end = seed.saturating_add(cases);
     let next = AtomicU64::new(seed / COORDINATORS);
@@ -82,8 +82,8 @@ fn shrink(suite: &Suite, seed: u64, mut failure_report: String) -> PropertyFailu
             if runs > SHRINK_LIMIT {
                 break 'smaller;
             }
-            if let Some(told) = trouble(suite, &less, &mut None) {
-                (case, failure_report) = (less, told);
+            if let Some(smaller_report) = trouble(suite, &less, &mut None) {
+                (case, failure_report) = (less, smaller_report);
                 continue 'smaller;
             }
         }
@@ -96,7 +96,7 @@ fn shrink(suite: &Suite, seed: u64, mut failure_report: String) -> PropertyFailu
     }
 }
 
-/// The story of a case that does not hold. A generated rule that never fires is no trouble: others are there too.
+/// The failure report of a case that does not hold. A generated rule that never fires is no trouble: others are there too.
 /// The run without a fleet is made where there is none yet, and left for the next case.
 fn trouble(suite: &Suite, case: &PropertyCase, offline: &mut Option<RunEvidence>) -> Option<String> {
     let text = case.scenario();

@@ -81,12 +81,12 @@ pub fn plans(runs: u64, seed: u64, jobs: usize) -> impl Iterator<Item = RepeatPl
     })
 }
 
-/// Makes the runs one after the other and tells of each; ends early when the suite is stopped.
+/// Makes the runs one after the other and passes each on; ends early when the suite is stopped.
 pub fn run(
     suite: &Suite,
     found: &[ScenarioFile],
     plans: impl Iterator<Item = RepeatPlan>,
-    mut told: impl FnMut(RepeatResult),
+    mut on_event: impl FnMut(RepeatResult),
 ) {
     let mut first: Option<OutcomesById> = None;
     for plan in plans {
@@ -109,7 +109,7 @@ pub fn run(
                 .map(|verdict| (verdict.id.clone(), outcome(verdict)))
                 .collect()
         });
-        told(RepeatResult {
+        on_event(RepeatResult {
             plan,
             outcomes: verdicts.iter().map(|verdict| verdict.outcome).collect(),
             differences: differences(plan, first, &verdicts),
@@ -119,8 +119,8 @@ pub fn run(
 
 fn judge(suite: &Suite, found: &[ScenarioFile], jobs: usize) -> Vec<CaseResult> {
     let mut verdicts = Vec::new();
-    suite.stream(found, jobs, |told| {
-        if let SuiteEvent::Finished(_, verdict) = told {
+    suite.stream(found, jobs, |on_event| {
+        if let SuiteEvent::Finished(_, verdict) = on_event {
             verdicts.push(verdict);
         }
         SuiteControl::Continue

@@ -98,7 +98,7 @@ fn a_check_that_is_interrupted_while_it_waits_cleans_up_and_gives_no_verdict() {
     let client = CoordinatorClient::new(&stub.url(), Some("a-token".into())).expect("an address");
     let (stop, told) = (StopSignal::default(), Arc::new(Mutex::new(Vec::new())));
     let (asked, heard) = (stop.clone(), Arc::clone(&told));
-    let attendant = CheckRunControl {
+    let control = CheckRunControl {
         stop,
         waits: Some(Arc::new(move |ms| {
             heard.lock().expect("nobody panicked").push(ms);
@@ -106,7 +106,7 @@ fn a_check_that_is_interrupted_while_it_waits_cleans_up_and_gives_no_verdict() {
         })),
         ..CheckRunControl::default()
     };
-    let verdicts = judge(&client, AccessLevel::Everything, &attendant, |_| {});
+    let verdicts = judge(&client, AccessLevel::Everything, &control, |_| {});
     assert_eq!(*told.lock().expect("nobody panicked"), [9_500]);
     let made: Vec<&str> = verdicts.iter().map(|verdict| verdict.findings[0].check).collect();
     assert_eq!(made.last(), Some(&"nothing-eligible"), "{made:?}");

@@ -57,21 +57,21 @@ impl TestRng {
     }
 }
 
-fn case(id: &str, outcome: Outcome, dice: &mut TestRng) -> CaseReport {
+fn case(id: &str, outcome: Outcome, rng: &mut TestRng) -> CaseReport {
     let failed = matches!(outcome, Outcome::Fail | Outcome::Broken);
     let event = TimelineEvent {
         at_us: 1_500,
-        seen_by: [EventSource::Runner, EventSource::Coordinator, EventSource::Script][dice.below(3) as usize],
-        what: dice.text(),
+        seen_by: [EventSource::Runner, EventSource::Coordinator, EventSource::Script][rng.below(3) as usize],
+        what: rng.text(),
         about: vec!["alpha".into()],
-        odd: dice.below(2) == 0,
+        odd: rng.below(2) == 0,
         moved: None,
     };
     let trace = RunTrace {
         name: "the run".into(),
         kept: None,
         commands: vec![],
-        folder: vec![dice.text()],
+        folder: vec![rng.text()],
         log: vec![],
         events: vec![event],
         events_left_out: 0,
@@ -79,18 +79,18 @@ fn case(id: &str, outcome: Outcome, dice: &mut TestRng) -> CaseReport {
     };
     let difference = FirstDifference {
         kind: first_difference::DifferenceKind::Line,
-        at_us: (dice.below(2) == 0).then_some(1_600),
-        place: dice.text(),
-        expected: dice.text(),
-        seen: dice.text(),
+        at_us: (rng.below(2) == 0).then_some(1_600),
+        place: rng.text(),
+        expected: rng.text(),
+        seen: rng.text(),
     };
     let differences = if failed { vec![difference] } else { vec![] };
     CaseReport {
         id: id.to_owned(),
-        title: dice.text(),
+        title: rng.text(),
         clauses: vec!["S-1".into()],
         outcome,
-        took_ms: dice.below(1_000),
+        took_ms: rng.below(1_000),
         place: Some(SourceLine {
             file: format!("scenarios/{id}.toml"),
             line: 3,
@@ -99,10 +99,10 @@ fn case(id: &str, outcome: Outcome, dice: &mut TestRng) -> CaseReport {
             check: "runs".into(),
             clauses: vec!["S-1".into()],
             outcome,
-            expected: dice.text(),
-            observed: format!("alpha {}", dice.text()),
+            expected: rng.text(),
+            observed: format!("alpha {}", rng.text()),
         }],
-        failure_report: if failed { dice.text() } else { String::new() },
+        failure_report: if failed { rng.text() } else { String::new() },
         replay: if failed {
             format!("conformance run '{id}'")
         } else {
@@ -115,10 +115,10 @@ fn case(id: &str, outcome: Outcome, dice: &mut TestRng) -> CaseReport {
 
 /// The events of a run that has been made up.
 fn run(seed: u64) -> Vec<RunEvent> {
-    let mut dice = TestRng(seed);
-    let wanted = dice.below(7);
+    let mut rng = TestRng(seed);
+    let wanted = rng.below(7);
     let ids: Vec<String> = (0..wanted)
-        .map(|number| format!("{number}/{}", dice.text()))
+        .map(|number| format!("{number}/{}", rng.text()))
         .collect();
     let why = [
         RunEndReason::Complete,
@@ -126,27 +126,27 @@ fn run(seed: u64) -> Vec<RunEvent> {
         RunEndReason::FailFast,
         RunEndReason::Interrupted,
         RunEndReason::Terminated,
-    ][dice.below(5) as usize];
+    ][rng.below(5) as usize];
     let ran = match why {
         RunEndReason::Complete => ids.len(),
-        _ => dice.below(wanted + 1) as usize,
+        _ => rng.below(wanted + 1) as usize,
     };
     let mut events = vec![RunEvent::RunStarted(Box::new(RunStarted {
         version: VERSION,
         command: "run".into(),
-        subject: dice.text(),
-        program: vec![dice.text()],
+        subject: rng.text(),
+        program: vec![rng.text()],
         jobs: 2,
-        shuffle: (dice.below(2) == 0).then_some(seed),
+        shuffle: (rng.below(2) == 0).then_some(seed),
         cases: ids.clone(),
         ..RunStarted::default()
     }))];
     for id in &ids[..ran] {
         // One kind alone is what decides an exit code, so it has to come about often.
         let kinds = 1 + seed % OUTCOMES.len() as u64;
-        let outcome = OUTCOMES[(seed / 5 + dice.below(kinds)) as usize % OUTCOMES.len()];
+        let outcome = OUTCOMES[(seed / 5 + rng.below(kinds)) as usize % OUTCOMES.len()];
         events.push(RunEvent::CaseStarted { id: id.clone() });
-        events.push(RunEvent::CaseEnded(Box::new(case(id, outcome, &mut dice))));
+        events.push(RunEvent::CaseEnded(Box::new(case(id, outcome, &mut rng))));
     }
     let exit = folded(&events).exit_at(why).code();
     events.push(RunEvent::RunEnded(RunEnded {
@@ -381,8 +381,8 @@ fn nothing_executed_is_red_in_every_report() {
 #[test]
 fn no_text_gets_out_of_the_place_that_a_report_gives_it() {
     for text in HOSTILE {
-        let mut dice = TestRng(1);
-        let mut bad = case(&format!("area/{text}"), Outcome::Fail, &mut dice);
+        let mut rng = TestRng(1);
+        let mut bad = case(&format!("area/{text}"), Outcome::Fail, &mut rng);
         bad.title = text.into();
         bad.findings[0].observed = text.into();
         bad.failure_report = text.into();

@@ -123,12 +123,12 @@ fn only_shadow_operations(scenario: &Scenario, seen: &RunEvidence, findings: &mu
 /// Zero mutations is three things: the counters, the digest, and that the fake saw this runner at all.
 fn mutations(scenario: &Scenario, seen: &RunEvidence, findings: &mut Vec<Finding>) {
     let coordinator = &seen.coordinator;
-    let lies = has_state_changing_fault(scenario);
+    let changes_state = has_state_changing_fault(scenario);
     let flips = scenario
         .steps
         .iter()
         .any(|step| matches!(step.action, StepAction::Flag(_)));
-    let implied = (scenario.mode() != FleetMode::Route && !lies && !flips).then_some(0);
+    let implied = (scenario.mode() != FleetMode::Route && !changes_state && !flips).then_some(0);
     let Some(expected) = scenario.expect.mutations.or(implied) else {
         return;
     };
@@ -179,7 +179,7 @@ fn reachable(scenario: &Scenario) -> bool {
     !scenario.runner.env.contains_key("AQ_FLEET_URL")
 }
 
-/// Whether the scenario tells its fake to change state where an honest one would not.
+/// Whether a rule of the scenario makes its fake change state where the contract does not.
 pub(super) fn has_state_changing_fault(scenario: &Scenario) -> bool {
     let table = &scenario.coordinator;
     let preset = table

@@ -38,7 +38,7 @@ pub(super) fn check(scenario: &Scenario, seen: &RunEvidence, findings: &mut Vec<
         .filter(|run| run.job.as_deref().is_none_or(|id| scenario.job(id).is_none()))
         .map(|run| format!("{} with {:?}", run.tool, run.hello.arguments))
         .collect();
-    of_runner("prompt", findings).none("every engine is told a prompt of the scenario's jobs", &strangers);
+    of_runner("prompt", findings).none("every engine gets a prompt of the scenario's jobs", &strangers);
     if !scenario.expect.order.is_empty() {
         let wrong = out_of_order(scenario, seen);
         of_runner("order", findings)
@@ -47,7 +47,7 @@ pub(super) fn check(scenario: &Scenario, seen: &RunEvidence, findings: &mut Vec<
     }
 }
 
-/// While nobody listens, the fake sees nothing; that the runner tried, only its log can tell.
+/// While nobody listens, the fake sees nothing; only the runner's log shows that it tried.
 fn met_an_outage(seen: &RunEvidence) -> bool {
     let kinds = seen.shadow_log.lines.iter().filter_map(|line| {
         let object = line.object.as_ref()?;

@@ -14,7 +14,7 @@ use crate::scenario::{Scenario, StepAction};
 use crate::signal_dispositions;
 use crate::supervise::{ProcessExit, signal_of};
 
-/// Arguments by which the known engines are told not to ask.
+/// Arguments that make the known engines skip their questions.
 const SKIPPING: [&str; 9] = [
     "--dangerously-skip-permissions",
     "--dangerously-bypass-approvals-and-sandbox",
@@ -69,7 +69,7 @@ fn crash(scenario: &Scenario, command: &CommandRun) -> bool {
             _ => false,
         })
     };
-    let told = [
+    let crash_words = [
         "panicked at",
         "Traceback (most recent call last)",
         ": syntax error",
@@ -78,7 +78,7 @@ fn crash(scenario: &Scenario, command: &CommandRun) -> bool {
         ProcessExit::Signal(signal) => !sent(signal),
         ProcessExit::NotStarted => true,
         ProcessExit::Code(code) => {
-            CRASH_CODES.contains(&code) || told.iter().any(|words| command.stderr.contains(words))
+            CRASH_CODES.contains(&code) || crash_words.iter().any(|words| command.stderr.contains(words))
         }
         ProcessExit::Deadline => false,
     }
@@ -100,10 +100,10 @@ fn fleet_variables(seen: &RunEvidence) -> Vec<String> {
 fn wrong_work_folders(seen: &RunEvidence) -> Vec<String> {
     let runs = seen.runs.iter().filter_map(|run| {
         let wanted = seen.work_folders.get(run.job.as_deref()?)?;
-        let told = format!("{} of {} in {:?}", run.tool, job(run), run.hello.folder);
+        let place = format!("{} of {} in {:?}", run.tool, job(run), run.hello.folder);
         let folder = Path::new(&run.hello.folder);
         (!wanted.iter().any(|wanted| wanted == folder))
-            .then(|| format!("{told}, not in {:?}", wanted.first()))
+            .then(|| format!("{place}, not in {:?}", wanted.first()))
     });
     runs.collect()
 }
@@ -129,7 +129,7 @@ fn stragglers(seen: &RunEvidence) -> Vec<String> {
 /// Signals that a fake engine was started with ignored or blocked.
 fn changed_signals(seen: &RunEvidence) -> Vec<String> {
     let all = seen.runs.iter().flat_map(|run| {
-        let told = |what: &'static str, signals: &[i32]| {
+        let describe = |what: &'static str, signals: &[i32]| {
             let of_run = format!("{what} in {} of {}", run.tool, job(run));
             let lines = signals
                 .iter()
@@ -137,7 +137,11 @@ fn changed_signals(seen: &RunEvidence) -> Vec<String> {
             lines.collect::<Vec<_>>()
         };
         let found = &run.hello.signals;
-        [told("ignored", &found.ignored), told("blocked", &found.blocked)].concat()
+        [
+            describe("ignored", &found.ignored),
+            describe("blocked", &found.blocked),
+        ]
+        .concat()
     });
     all.collect()
 }
@@ -174,7 +178,7 @@ fn overlaps(scenario: &Scenario, seen: &RunEvidence) -> Vec<String> {
     found
 }
 
-/// Engines that were told to skip their questions although the job did not say so.
+/// Engines that were started to skip their questions although the job did not ask for it.
 fn unrequested_yolo(scenario: &Scenario, seen: &RunEvidence) -> Vec<String> {
     let asked = |run: &EngineRun| {
         run.job

@@ -47,10 +47,13 @@ pub(super) fn check(scenario: &Scenario, seen: &RunEvidence, findings: &mut Vec<
             .equal(&expect.reasons, &recorded);
     }
     if !expect.reported.is_empty() {
-        let told = expect.reported.keys().map(|id| (id.clone(), code_told(seen, id)));
+        let reported = expect
+            .reported
+            .keys()
+            .map(|id| (id.clone(), reported_code(seen, id)));
         of_runner("reported", findings)
             .and_of(scenario)
-            .equal(&expect.reported, &told.collect());
+            .equal(&expect.reported, &reported.collect());
     }
     let expected_stages = &expect.coordinator_stages;
     if !expected_stages.is_empty() {
@@ -134,7 +137,7 @@ fn without_zeros(counts: &BTreeMap<String, usize>) -> BTreeMap<String, usize> {
 }
 
 /// The reason in the last report of this job's stage.
-fn code_told(seen: &RunEvidence, id: &str) -> String {
+fn reported_code(seen: &RunEvidence, id: &str) -> String {
     let is_it = |exchange: &&Exchange| {
         exchange.operation.as_deref() == Some("job.report") && exchange.job.as_deref() == Some(id)
     };

@@ -83,7 +83,7 @@ impl CheckAssertion<'_> {
         self.close(outcome, shown(expected), shown(observed));
     }
 
-    /// Both lists must be equal; where they part, only the lines that differ are told.
+    /// Both lists must be equal; where they are not, only the lines that differ are reported.
     pub(crate) fn same_lines(self, expected: &[String], observed: &[String]) {
         if expected == observed {
             return self.close(
@@ -96,14 +96,14 @@ impl CheckAssertion<'_> {
             .filter(|index| expected.get(*index) != observed.get(*index));
         let line =
             |lines: &[String], index: usize| lines.get(index).map_or("nothing".to_owned(), Clone::clone);
-        let told = |lines: &[String]| {
+        let described = |lines: &[String]| {
             let lines: Vec<String> = pairs
                 .clone()
                 .map(|index| format!("{}. {}", index + 1, line(lines, index)))
                 .collect();
             lines.join("\n")
         };
-        let (expected, observed) = (told(expected), told(observed));
+        let (expected, observed) = (described(expected), described(observed));
         let against = self.against;
         self.close(against, expected, observed);
     }

@@ -40,15 +40,15 @@ pub fn wrong_request(exchange: &Exchange) -> Option<String> {
 /// What is wrong with the answer that the fake's own handler gave.
 pub fn wrong_answer(exchange: &Exchange) -> Option<String> {
     let operation = exchange.operation.as_deref()?;
-    // A lie is told by the handler itself, and is the scenario's own.
-    let lies = exchange.fault.as_deref().is_some_and(|fault| {
+    // A semantic fault is the handler's own answer, and the scenario asked for it.
+    let changes_state = exchange.fault.as_deref().is_some_and(|fault| {
         super::coordinator_calls::STATE_CHANGING_FAULTS
             .iter()
-            .any(|lie| fault.contains(lie))
+            .any(|word| fault.contains(word))
     });
-    let answer = exchange.handler_answer.as_ref().filter(|_| !lies)?;
+    let answer = exchange.handler_answer.as_ref().filter(|_| !changes_state)?;
     let status = answer.status.to_string();
-    let told = |fault: String| {
+    let violation = |fault: String| {
         Some(format!(
             "#{} {operation} answered {status}: {fault}",
             exchange.seq
@@ -58,7 +58,7 @@ pub fn wrong_answer(exchange: &Exchange) -> Option<String> {
         .pointer(&format!("/responses/{status}"))
         .map(resolved)
     else {
-        return told("the document does not know this status here".into());
+        return violation("the document does not know this status here".into());
     };
     let content = described.get("content").and_then(Value::as_object)?;
     let schema = content
@@ -66,9 +66,9 @@ pub fn wrong_answer(exchange: &Exchange) -> Option<String> {
         .next()
         .and_then(|content| content.get("schema"))?;
     let Some(body) = answer.body.as_ref() else {
-        return told("there is no body".into());
+        return violation("there is no body".into());
     };
-    told(fault(&format!("{operation} {status}"), schema, body)?)
+    violation(fault(&format!("{operation} {status}"), schema, body)?)
 }
 
 fn operation_of(id: &str) -> Option<&'static Value> {
@@ -187,12 +187,12 @@ mod tests {
         let schema = claim
             .pointer("/requestBody/content/application~1json/schema")
             .expect("its request");
-        let told = fault(
+        let violation = fault(
             "test",
             schema,
             &json!({ "factoryId": "desk", "caps": "linux", "shadow": 1 }),
         );
-        assert!(told.is_some_and(|told| told.contains("/caps")));
+        assert!(violation.is_some_and(|violation| violation.contains("/caps")));
         assert_eq!(
             fault(
                 "test",

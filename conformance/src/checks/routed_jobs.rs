@@ -57,23 +57,23 @@ fn unproven(seen: &RunEvidence, leases: &[RoutedLease]) -> Vec<String> {
             && lease.released.is_none_or(|released| run.started < released)
     };
     let ships = seen.runs.iter().filter(|run| run.tool == SHIP);
-    let told = ships.filter_map(|run| {
+    let variable = ships.filter_map(|run| {
         let tokens: Vec<&String> = leases
             .iter()
             .filter(|lease| under(run, lease))
             .map(|lease| &lease.token)
             .collect();
-        let told = |name: &String| run.hello.environment.get(name);
-        let proven = told(id_name) == run.job.as_ref()
-            && told(token_name).is_some_and(|token| tokens.contains(&token));
+        let variable = |name: &String| run.hello.environment.get(name);
+        let proven = variable(id_name) == run.job.as_ref()
+            && variable(token_name).is_some_and(|token| tokens.contains(&token));
         (!tokens.is_empty() && !proven).then(|| {
             format!(
                 "{:?}: {id_name} is {:?}, {token_name} is {:?}; its tokens are {tokens:?}",
                 run.job,
-                told(id_name),
-                told(token_name)
+                variable(id_name),
+                variable(token_name)
             )
         })
     });
-    told.collect()
+    variable.collect()
 }

@@ -1,4 +1,4 @@
-//! The shadow log: every line well formed, every decision told once, and exactly what the scenario expects.
+//! The shadow log: every line well formed, every decision logged once, and exactly what the scenario expects.
 
 use std::collections::BTreeMap;
 
@@ -47,14 +47,14 @@ pub(super) fn check(scenario: &Scenario, seen: &RunEvidence, findings: &mut Vec<
 
 /// Each part of the log against what is expected of it.
 fn compare(scenario: &Scenario, seen: &RunEvidence, findings: &mut Vec<Finding>) {
-    let told = read(scenario, seen);
+    let described = read(scenario, seen);
     let free_order = is_any_order(scenario);
     for (part, expected) in expected(scenario) {
         let Some(mut expected) = expected else {
             continue;
         };
-        let observed = told.iter().filter(|told| told.part == part);
-        let mut observed: Vec<String> = observed.map(|told| told.text.clone()).collect();
+        let observed = described.iter().filter(|described| described.part == part);
+        let mut observed: Vec<String> = observed.map(|described| described.text.clone()).collect();
         if free_order == FlagState::On {
             expected.sort();
             observed.sort();
@@ -175,7 +175,7 @@ pub(crate) fn read(scenario: &Scenario, seen: &RunEvidence) -> Vec<DescribedLine
             .as_deref()
             .is_none_or(|only| only == operation)
     };
-    let mut told = Vec::new();
+    let mut described = Vec::new();
     let mut verdicts = 0;
     for (line, object) in numbered(seen) {
         let field = |key| text(object, key).unwrap_or_else(|| "null".into());
@@ -205,9 +205,9 @@ pub(crate) fn read(scenario: &Scenario, seen: &RunEvidence) -> Vec<DescribedLine
             (None, "skipped") => ("skipped", field("reason")),
             (None, other) => ("events", other.to_owned()),
         };
-        told.push(DescribedLine { part, line, text });
+        described.push(DescribedLine { part, line, text });
     }
-    told
+    described
 }
 
 /// The objects of the log, each with the position of its line.

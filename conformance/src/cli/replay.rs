@@ -35,10 +35,10 @@ pub(super) struct ReplayArguments {
 
 /// Runs these ids of the stream again, or all that failed in it.
 pub(super) fn replay(
-    sought: &ReplayArguments,
+    arguments: &ReplayArguments,
     options: &CommonArguments,
 ) -> Result<HarnessExit, HarnessExit> {
-    let ReplayArguments { file, ids, trust } = sought;
+    let ReplayArguments { file, ids, trust } = arguments;
     let wrong = |message: String| fail(HarnessExit::WrongUsage, &message);
     let record = read(file).map_err(wrong)?;
     let code = NamedCode::of(&record.started, options);
@@ -220,7 +220,7 @@ fn compared(then: &RunRecord, now: &RunRecord) -> String {
 }
 
 fn change(before: Option<&CaseReport>, now: &CaseReport) -> String {
-    let told = |case: &CaseReport| {
+    let summary_of = |case: &CaseReport| {
         let checks: Vec<&str> = case.bad().map(|finding| finding.check.as_str()).collect();
         format!("{} {}", case.outcome.word(), checks.join(" ").escape_debug())
             .trim_end()
@@ -228,11 +228,13 @@ fn change(before: Option<&CaseReport>, now: &CaseReport) -> String {
     };
     let failed = |case: &CaseReport| matches!(case.outcome, Outcome::Fail | Outcome::Broken);
     match before {
-        None => format!("new: {}", told(now)),
+        None => format!("new: {}", summary_of(now)),
         Some(before) if failed(before) && now.outcome == Outcome::Pass => "FIXED".into(),
-        Some(before) if told(before) == told(now) && failed(now) => format!("still {}", told(now)),
-        Some(before) if told(before) == told(now) => format!("as before: {}", told(now)),
-        Some(before) => format!("different: was {}, now {}", told(before), told(now)),
+        Some(before) if summary_of(before) == summary_of(now) && failed(now) => {
+            format!("still {}", summary_of(now))
+        }
+        Some(before) if summary_of(before) == summary_of(now) => format!("as before: {}", summary_of(now)),
+        Some(before) => format!("different: was {}, now {}", summary_of(before), summary_of(now)),
     }
 }
 

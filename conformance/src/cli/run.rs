@@ -48,7 +48,7 @@ pub(super) fn begin(reports: &mut ReportWriter, started: RunStarted) -> Result<(
     begun.map_err(|error| fail(HarnessExit::WrongUsage, &error.to_string()))
 }
 
-/// Runs these scenarios and tells the reports, up to the end of the run.
+/// Runs these scenarios and passes their events to the reports, up to the end of the run.
 pub(super) fn carry_out(
     suite: &Suite,
     found: &[ScenarioFile],
@@ -63,8 +63,8 @@ pub(super) fn carry_out(
     suite.stop.stop_at_signals();
     let invocation = options.invocation();
     let mut failed_fast = false;
-    suite.stream(found, jobs, |told| {
-        match told {
+    suite.stream(found, jobs, |event| {
+        match event {
             SuiteEvent::Started(found) => reports.take(RunEvent::CaseStarted { id: found.id.clone() }),
             SuiteEvent::Finished(found, verdict) => {
                 let failed = matches!(verdict.outcome, Outcome::Fail | Outcome::Broken);

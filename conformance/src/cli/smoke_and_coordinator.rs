@@ -50,19 +50,19 @@ pub(super) fn coordinator(
     only: Vec<String>,
     options: &CommonArguments,
 ) -> Result<HarnessExit, HarnessExit> {
-    let reach = match target.observe {
+    let access = match target.observe {
         true => AccessLevel::Observe,
         false => AccessLevel::Everything,
     };
-    let ids = wanted(coordinator::ids(reach), &only)?;
+    let ids = wanted(coordinator::ids(access), &only)?;
     let client = client(target).map_err(|message| fail(HarnessExit::WrongUsage, &message))?;
     let mut reports = run::reports(options)?;
-    if let Err(error) = client.reach() {
+    if let Err(error) = client.check_connection() {
         let url = &target.url;
         let message = format!("nobody answers at {url} ({error}); is it running, and is that its address?");
         return Err(fail(HarnessExit::Inconclusive, &message));
     }
-    let attendant = CheckRunControl {
+    let control = CheckRunControl {
         stop: StopSignal::default(),
         only,
         waits: Some(Arc::new(|ms| {
@@ -83,9 +83,9 @@ pub(super) fn coordinator(
     };
     run::begin(&mut reports, started)?;
     let began = Instant::now();
-    attendant.stop.stop_at_signals();
+    control.stop.stop_at_signals();
     let invocation = options.invocation();
-    coordinator::judge(&client, reach, &attendant, |verdict| {
+    coordinator::judge(&client, access, &control, |verdict| {
         let again = target.again(&verdict.id, &invocation);
         reports.take(RunEvent::CaseEnded(Box::new(CaseReport::of(
             verdict.clone(),
@@ -93,7 +93,7 @@ pub(super) fn coordinator(
             again,
         ))));
     });
-    reports.end(RunEndReason::of_stop(attendant.stop.signal()), began.elapsed());
+    reports.end(RunEndReason::of_stop(control.stop.signal()), began.elapsed());
     Ok(reports.close())
 }
 

@@ -9,7 +9,7 @@ use super::http_client::{ClientError, CoordinatorAnswer};
 pub enum ProbeError {
     /// The coordinator is wrong.
     Violation(String),
-    /// It can't be told.
+    /// Nothing follows from what was seen.
     Inconclusive(String),
 }
 
@@ -49,7 +49,7 @@ pub fn lease(answer: &CoordinatorAnswer) -> Result<GrantedLease, ProbeError> {
         .ok_or_else(|| ProbeError::Violation(format!("the answer to a claim lacks a field: {}", answer.body)))
 }
 
-/// Whether the token opens the door: where it does not, nothing can be told of what is behind.
+/// Whether the token is accepted: where it is not, nothing can be said of the operations.
 pub(super) fn ensure_authorized(answer: &CoordinatorAnswer) -> ProbeResult {
     match answer.status {
         401 | 403 => Err(ProbeError::Inconclusive(format!(

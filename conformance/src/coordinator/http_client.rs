@@ -61,7 +61,7 @@ impl CoordinatorClient {
     }
 
     /// Whether anybody listens there at all.
-    pub fn reach(&self) -> std::io::Result<()> {
+    pub fn check_connection(&self) -> std::io::Result<()> {
         TcpStream::connect(&self.host).map(drop)
     }
 

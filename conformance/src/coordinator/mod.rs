@@ -79,38 +79,38 @@ checks! {
     Working "reused-key" ["C-32"] a_key_with_another_body_is_refused
 }
 
-/// Makes the checks that are within reach, one after the other, and cleans up after each, also after one that is
+/// Makes the checks that this access allows, one after the other, and cleans up after each, also after one that is
 /// interrupted, on which there is no verdict then.
 pub fn judge(
     client: &CoordinatorClient,
-    reach: AccessLevel,
-    attendant: &CheckRunControl,
-    mut told: impl FnMut(&CaseResult),
+    access: AccessLevel,
+    control: &CheckRunControl,
+    mut on_result: impl FnMut(&CaseResult),
 ) -> Vec<CaseResult> {
     let run = probe::nonce();
     let mut verdicts = Vec::new();
-    for check in within(reach, &attendant.only) {
+    for check in within(access, &control.only) {
         let name = format!("conformance-{}-{}", &run[..8], check.name);
-        let probe = CoordinatorProbe::new(client, name, attendant.clone());
+        let probe = CoordinatorProbe::new(client, name, control.clone());
         let verdict = judge_one(check, &probe);
-        if attendant.stop.is_asked() {
+        if control.stop.is_asked() {
             break;
         }
-        told(&verdict);
+        on_result(&verdict);
         verdicts.push(verdict);
     }
     verdicts
 }
 
-/// The ids of the checks that are within reach.
-pub fn ids(reach: AccessLevel) -> Vec<String> {
-    within(reach, &[]).map(id).collect()
+/// The ids of the checks that this access allows.
+pub fn ids(access: AccessLevel) -> Vec<String> {
+    within(access, &[]).map(id).collect()
 }
 
-fn within(reach: AccessLevel, only: &[String]) -> impl Iterator<Item = &'static CoordinatorCheck> {
+fn within(access: AccessLevel, only: &[String]) -> impl Iterator<Item = &'static CoordinatorCheck> {
     let wanted = |check: &CoordinatorCheck| only.is_empty() || only.contains(&id(check));
     ALL.iter()
-        .filter(move |check| match reach {
+        .filter(move |check| match access {
             AccessLevel::Everything => check.needs != CheckAccess::OnlyWatching,
             AccessLevel::Observe => check.needs != CheckAccess::Working,
         })

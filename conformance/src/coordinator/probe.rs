@@ -17,7 +17,8 @@ use crate::driver::stop_signal::StopSignal;
 /// Leases longer than this are not waited for.
 const WAIT_LIMIT_MS: u64 = 10_000;
 
-/// Who has the checks made: says which, can end them, and is told before a stretch of waiting how many milliseconds it takes.
+/// What whoever has the checks made decides: which are made, when they end; and who is called before a wait with its
+/// milliseconds.
 #[derive(Clone, Default)]
 pub struct CheckRunControl {
     pub stop: StopSignal,
@@ -29,7 +30,7 @@ pub struct CheckRunControl {
 /// The hands of one check.
 pub struct CoordinatorProbe {
     pub client: CoordinatorClient,
-    attendant: CheckRunControl,
+    control: CheckRunControl,
     /// Whether the check is over, and only its traces are still taken away.
     over: AtomicBool,
     /// The prefix of every id of this check, unlike those of any other.
@@ -39,10 +40,10 @@ pub struct CoordinatorProbe {
 }
 
 impl CoordinatorProbe {
-    pub fn new(client: &CoordinatorClient, name: String, attendant: CheckRunControl) -> CoordinatorProbe {
+    pub fn new(client: &CoordinatorClient, name: String, control: CheckRunControl) -> CoordinatorProbe {
         CoordinatorProbe {
             client: client.clone(),
-            attendant,
+            control,
             over: AtomicBool::new(false),
             name,
             granted: Mutex::default(),
@@ -226,11 +227,11 @@ impl CoordinatorProbe {
                 "its leases last too long to be waited for ({ms} ms); give it leases of a few seconds"
             )));
         }
-        if let Some(told) = &self.attendant.waits {
-            told(ms);
+        if let Some(on_wait) = &self.control.waits {
+            on_wait(ms);
         }
         let (sender, ended) = channel();
-        let _listening = self.attendant.stop.listen(move || {
+        let _listening = self.control.stop.listen(move || {
             let _ = sender.send(());
         });
         // Either the time passes, or it is ended.
@@ -240,7 +241,7 @@ impl CoordinatorProbe {
 
     /// Nothing new is begun once an end is asked for; what is to be taken away still is.
     fn not_interrupted(&self) -> ProbeResult {
-        match self.attendant.stop.is_asked() && !self.over.load(Ordering::Relaxed) {
+        match self.control.stop.is_asked() && !self.over.load(Ordering::Relaxed) {
             true => Err(ProbeError::Inconclusive("it was interrupted".into())),
             false => Ok(()),
         }

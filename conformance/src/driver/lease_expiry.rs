@@ -1,4 +1,4 @@
-//! When the time of a lease is over at the coordinator. Nobody tells: no request arrives then, and a runner that was
+//! When the time of a lease is over at the coordinator. Nothing reports it: no request arrives then, and a runner that was
 //! stopped asks for nothing. It is reckoned from the answers that the fake gave to claims and renewals.
 
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use stub_coordinator::Exchange;
 
 const FINAL: [&str; 3] = ["shipped", "failed", "quarantined"];
 
-/// The leases that live, as far as the answers tell.
+/// The leases that live, as far as the answers show.
 #[derive(Debug, Default)]
 pub(super) struct LeaseExpiryTracker(BTreeMap<String, TrackedLease>);
 

@@ -47,7 +47,7 @@ pub struct DriverContext<'a> {
     pub stop: &'a StopSignal,
 }
 
-/// Why a run tells nothing of the runner.
+/// Why nothing follows from a run for the runner.
 #[derive(Debug, thiserror::Error)]
 pub enum DriverError {
     #[error(transparent)]
@@ -68,7 +68,7 @@ pub enum DriverError {
     Fence(#[from] stub_coordinator::FenceError),
     #[error(transparent)]
     Supervise(#[from] SuperviseError),
-    #[error("the supervisor of `{command}` did not end what it was told to end")]
+    #[error("the supervisor of `{command}` did not end its processes when it was asked to")]
     Stuck { command: String },
     #[error("the scenario's coordinator can't be set up")]
     Config(#[from] stub_coordinator::ConfigError),
@@ -95,10 +95,10 @@ enum DriverEvent {
 /// Runs `scenario_file` once, in this variant.
 pub fn run(
     scenario: &Scenario,
-    rig: &DriverContext,
+    context: &DriverContext,
     variant: &RunVariant,
 ) -> Result<RunEvidence, DriverError> {
-    let sandbox = Sandbox::create(scenario, rig.harness, rig.keep)?;
+    let sandbox = Sandbox::create(scenario, context.harness, context.keep)?;
     let secret = RunTokens::random().map_err(DriverError::Secret)?;
     sandbox.write(&sandbox.token_file(), &secret.token)?;
     let stub = fake_coordinator::start(scenario, &secret, &sandbox.work())?;
@@ -106,16 +106,16 @@ pub fn run(
     let steps = steps_of(scenario, variant);
     let mut server = fake_engines(scenario, &steps, &sandbox, sender.clone())?;
     forward(&stub, scenario.coordinator.clock, sender.clone(), server.ticks());
-    let told = sender.clone();
-    let _listening = rig.stop.listen(move || {
-        let _ = told.send(DriverEvent::Stopped);
+    let stop_sender = sender.clone();
+    let _listening = context.stop.listen(move || {
+        let _ = stop_sender.send(DriverEvent::Stopped);
     });
     let environment = environment::of(scenario, &sandbox, variant, &stub.url(), &secret);
-    let environment = rig.profile.renamed(environment);
+    let environment = context.profile.renamed(environment);
     let mut session = RunSession {
         scenario,
         launcher: CommandLauncher {
-            rig,
+            context,
             sandbox: &sandbox,
             ignored: &scenario.runner.ignores,
             sender,
@@ -130,7 +130,7 @@ pub fn run(
         beside: Vec::new(),
     };
     // A machine that can't watch costs a report a few lines, and no verdict.
-    let watch = QueueWatcher::start(&sandbox.queue(), &rig.profile.shadow_log);
+    let watch = QueueWatcher::start(&sandbox.queue(), &context.profile.shadow_log);
     let done = carry_out(&mut session, variant)?;
     collect_evidence(session, done, watch, &secret)
 }
@@ -144,7 +144,7 @@ fn collect_evidence(
 ) -> Result<RunEvidence, DriverError> {
     let RunSession {
         scenario,
-        launcher: CommandLauncher { rig, sandbox, .. },
+        launcher: CommandLauncher { context, sandbox, .. },
         stub,
         server,
         steps,
@@ -157,15 +157,15 @@ fn collect_evidence(
     let watched = watch.map_or_else(QueueObservations::blind, QueueWatcher::finish);
     let coordinator = fake_coordinator::evidence(stub, done.before)?;
     Ok(RunEvidence {
-        kept: sandbox.kept(rig.keep),
+        kept: sandbox.kept(context.keep),
         add: done.add,
         commands: done.commands,
         report: done.report,
         shown: done.shown,
         stage_files: queue_snapshot::stages(&sandbox.queue()),
         shadow_log: queue_snapshot::shadow_log(
-            &sandbox.queue().join(&rig.profile.shadow_log),
-            &rig.profile.log,
+            &sandbox.queue().join(&context.profile.shadow_log),
+            &context.profile.log,
         ),
         watched,
         tree: queue_snapshot::tree(&sandbox.root),
@@ -179,12 +179,12 @@ fn collect_evidence(
         steps_failed: steps.failed,
         steps_done: steps.performed,
         root: sandbox.root.clone(),
-        fleet_variables: rig.profile.fleet_variables(),
-        job_variables: ["AQ_JOB_ID", "AQ_FENCING_TOKEN"].map(|name| rig.profile.renamed_in(name)),
+        fleet_variables: context.profile.fleet_variables(),
+        job_variables: ["AQ_JOB_ID", "AQ_FENCING_TOKEN"].map(|name| context.profile.renamed_in(name)),
     })
 }
 
-/// Serves the fake engines of a run; what they do is told to its one channel.
+/// Serves the fake engines of a run; what they do is sent to its one channel.
 fn fake_engines(
     scenario: &Scenario,
     steps: &[Step],
@@ -195,12 +195,12 @@ fn fake_engines(
         jobs: scenario.jobs.clone(),
         released: never_released(scenario, steps),
     };
-    let heard = fake_engine::server::sender(sender, DriverEvent::FakeEngine);
+    let send_event = fake_engine::server::sender(sender, DriverEvent::FakeEngine);
     let failed = |source| DriverError::FakeEngines {
         path: sandbox.socket().display().to_string(),
         source,
     };
-    FakeEngineServer::start(&sandbox.socket(), script, heard).map_err(failed)
+    FakeEngineServer::start(&sandbox.socket(), script, send_event).map_err(failed)
 }
 
 /// The commands of a run, and the fake's counters and digest from before the first that is tested.
@@ -213,7 +213,7 @@ struct CommandResults {
 }
 
 fn carry_out(session: &mut RunSession, variant: &RunVariant) -> Result<CommandResults, DriverError> {
-    let (scenario, profile) = (session.scenario, session.launcher.rig.profile);
+    let (scenario, profile) = (session.scenario, session.launcher.context.profile);
     let add = session.add()?;
     session.launcher.sandbox.fill_inbox(scenario)?;
     let before = (session.stub.counters(), session.stub.digest());
@@ -240,7 +240,7 @@ fn carry_out(session: &mut RunSession, variant: &RunVariant) -> Result<CommandRe
 }
 
 /// Passes the fake's events into the run's one channel, until the fake is gone. With each request that arrives, and each
-/// lease that lapses, it is looked which fake engines still live, so that what came first can be told.
+/// lease that expires, the server looks which fake engines still live, so that the order of both is known.
 fn forward(stub: &Stub, clock: ClockKind, sender: Sender<DriverEvent>, ticks: Option<PipeWriter>) {
     let events = stub.events();
     std::thread::spawn(move || {

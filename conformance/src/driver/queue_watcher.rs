@@ -27,14 +27,14 @@ impl QueueWatcher {
     /// Watches `job_queue` and the shadow log at this path below it.
     pub(super) fn start(queue: &Path, log: &str) -> std::io::Result<QueueWatcher> {
         let (stopped, stop) = std::io::pipe()?;
-        let mut eyes = InotifyWatch::open(queue, log)?;
+        let mut watch = InotifyWatch::open(queue, log)?;
         let thread = std::thread::Builder::new()
             .name("queue-watch".into())
             .spawn(move || {
-                if let Err(error) = eyes.until(&stopped) {
-                    eyes.seen.trouble = Some(error.to_string());
+                if let Err(error) = watch.until(&stopped) {
+                    watch.seen.trouble = Some(error.to_string());
                 }
-                eyes.seen
+                watch.seen
             })?;
         Ok(QueueWatcher { stop, thread })
     }
@@ -63,7 +63,7 @@ struct InotifyWatch {
 
 impl InotifyWatch {
     fn open(queue: &Path, log: &str) -> std::io::Result<InotifyWatch> {
-        let mut eyes = InotifyWatch {
+        let mut watch = InotifyWatch {
             descriptor: inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?,
             queue: queue.to_owned(),
             log: queue.join(log),
@@ -72,11 +72,11 @@ impl InotifyWatch {
             unpaired_moves: BTreeMap::new(),
             seen: QueueObservations::default(),
         };
-        eyes.look(queue, Instant::now())?;
+        watch.look(queue, Instant::now())?;
         // What lay there before is no doing of the run.
-        eyes.seen.moves.clear();
-        eyes.seen.log_before = eyes.seen.log.pop().map_or(0, |(_, size)| size);
-        Ok(eyes)
+        watch.seen.moves.clear();
+        watch.seen.log_before = watch.seen.log.pop().map_or(0, |(_, size)| size);
+        Ok(watch)
     }
 
     fn until(&mut self, stopped: &PipeReader) -> std::io::Result<()> {
@@ -99,7 +99,7 @@ impl InotifyWatch {
     /// happened.
     fn read(&mut self) -> std::io::Result<()> {
         let mut buffer = [MaybeUninit::uninit(); 8192];
-        let mut told = Vec::new();
+        let mut noticed = Vec::new();
         {
             let mut reader = Reader::new(self.descriptor.as_fd(), &mut buffer);
             let mut at = Instant::now();
@@ -111,7 +111,7 @@ impl InotifyWatch {
                             at = Instant::now();
                         }
                         let name = event.file_name().map(|name| name.to_string_lossy().into_owned());
-                        told.push((at, event.wd(), event.events(), event.cookie(), name));
+                        noticed.push((at, event.wd(), event.events(), event.cookie(), name));
                     }
                     Err(Errno::INTR) => {}
                     Err(Errno::AGAIN) => break,
@@ -119,7 +119,7 @@ impl InotifyWatch {
                 }
             }
         }
-        for (at, folder, what, cookie, name) in told {
+        for (at, folder, what, cookie, name) in noticed {
             if what.contains(ReadFlags::QUEUE_OVERFLOW) {
                 self.seen.trouble = Some("more happened at once than the kernel keeps".into());
             }
@@ -171,7 +171,7 @@ impl InotifyWatch {
                 half.at = at;
                 half.to = Some(stage.to_owned());
             }
-            // It was found when the folder was new, and the kernel tells it as well.
+            // It was found when the folder was new, and the kernel reports it as well.
             _ if known => {}
             _ => moves.push(ObservedMove {
                 at,
@@ -251,7 +251,7 @@ mod tests {
 
     use super::*;
 
-    fn told(seen: &QueueObservations) -> Vec<String> {
+    fn noticed(seen: &QueueObservations) -> Vec<String> {
         let name = |stage: &Option<String>| stage.clone().unwrap_or_else(|| "-".into());
         let moves = seen.moves.iter();
         moves
@@ -289,7 +289,7 @@ mod tests {
             "old inbox -",
         ];
         assert_eq!(
-            (told(&seen), seen.trouble),
+            (noticed(&seen), seen.trouble),
             (expected.map(String::from).to_vec(), None)
         );
     }
@@ -306,7 +306,7 @@ mod tests {
         fs::create_dir_all(queue.join("logs/deep")).expect("a folder");
         fs::write(queue.join("logs/deep/shadow.log"), "a line\n").expect("a log");
         let seen = watch.finish();
-        assert_eq!(told(&seen), ["alpha - inbox"]);
+        assert_eq!(noticed(&seen), ["alpha - inbox"]);
         assert!(seen.log_reached(7).is_some(), "{:?}", seen.log);
         assert!(seen.log_reached(8).is_none(), "{:?}", seen.log);
     }

@@ -17,7 +17,7 @@ use crate::scenario::step::{EventKind, ScenarioEvent};
 use crate::scenario::{JobPlacement, Scenario};
 
 const COMMAND_LIMIT: Duration = Duration::from_secs(20);
-/// What a supervisor gets to end what it was told to end.
+/// How long a supervisor may take to end its processes.
 const END_LIMIT: Duration = Duration::from_secs(15);
 
 /// A run on its way.
@@ -51,7 +51,7 @@ impl RunSession<'_> {
         if files.is_empty() {
             return Ok(None);
         }
-        let profile = self.launcher.rig.profile;
+        let profile = self.launcher.context.profile;
         let words: Vec<String> = std::iter::once("add".to_owned()).chain(files).collect();
         let environment = profile.renamed(environment::bare(sandbox));
         let begun = self
@@ -102,7 +102,7 @@ impl RunSession<'_> {
         let substitute =
             |word: &String| environment::substitute(word, self.launcher.sandbox, &self.stub.url());
         let words: Vec<String> = words.iter().map(substitute).collect();
-        self.launcher.rig.profile.words(&words)
+        self.launcher.context.profile.words(&words)
     }
 
     /// Takes events and does steps until the command, and all that steps began beside it, has ended or its time is up.

@@ -14,11 +14,11 @@ const OUTPUT_LIMIT: u64 = 256 << 10;
 
 /// What every command of a run has in common.
 pub(super) struct CommandLauncher<'a> {
-    pub(super) rig: &'a DriverContext<'a>,
+    pub(super) context: &'a DriverContext<'a>,
     pub(super) sandbox: &'a Sandbox,
     /// The signals that they are started with ignored.
     pub(super) ignored: &'a [String],
-    /// Is told when one has ended.
+    /// Gets an event when one has ended.
     pub(super) sender: Sender<DriverEvent>,
 }
 
@@ -38,7 +38,7 @@ impl CommandLauncher<'_> {
         environment: &BTreeMap<String, String>,
         folder: &Path,
     ) -> Result<RunningCommand, DriverError> {
-        if self.rig.stop.is_asked() {
+        if self.context.stop.is_asked() {
             return Err(DriverError::Stopped);
         }
         let output = self.sandbox.output(name);
@@ -46,9 +46,9 @@ impl CommandLauncher<'_> {
             [] => Vec::new(),
             names => supervise::ignoring(&names.join(" ")).into(),
         };
-        let command = self.rig.profile.command.iter().chain(&arguments).cloned();
+        let command = self.context.profile.command.iter().chain(&arguments).cloned();
         let supervised = supervise::start(&CommandSpec {
-            harness: self.rig.harness,
+            harness: self.context.harness,
             program: ignored.into_iter().chain(command).collect(),
             environment,
             folder,

@@ -1,4 +1,4 @@
-//! A way to end runs that are on their way: asked once, from any thread, and heard by each of them.
+//! A way to end runs that are on their way: asked once, from any thread, and received by each of them.
 
 use std::collections::BTreeMap;
 use std::process::exit;
@@ -31,8 +31,8 @@ impl StopSignal {
     pub fn stop(&self, signal: EndingSignal) {
         let mut inner = self.lock();
         inner.signal.get_or_insert(signal);
-        for tell in inner.listening.values() {
-            tell();
+        for notify in inner.listening.values() {
+            notify();
         }
     }
 
@@ -66,15 +66,15 @@ impl StopSignal {
         });
     }
 
-    /// `tell` is called when runs are to end: at once, if they already are.
-    pub(crate) fn listen(&self, tell: impl Fn() + Send + 'static) -> StopListener {
+    /// `notify` is called when runs are to end: at once, if they already are.
+    pub(crate) fn listen(&self, notify: impl Fn() + Send + 'static) -> StopListener {
         let mut inner = self.lock();
         if inner.signal.is_some() {
-            tell();
+            notify();
         }
         let number = inner.next;
         inner.next += 1;
-        inner.listening.insert(number, Box::new(tell));
+        inner.listening.insert(number, Box::new(notify));
         StopListener {
             stop: self.clone(),
             number,

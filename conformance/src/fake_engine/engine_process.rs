@@ -1,5 +1,5 @@
 //! The process that the runner starts in place of an engine, `verify-it` or `ship-it`: says how it was
-//! started, is told what to do, does it.
+//! started, asks what to do, does it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -30,7 +30,7 @@ const LIFE_LIMIT: Duration = Duration::from_secs(120);
 const UNREACHED: HarnessExit = HarnessExit::Relayed(97);
 const PROMPT_LIMIT: u64 = 2 << 20;
 
-/// The hidden subcommand: `fake-engine SOCKET TOOL ARGUMENT...`.
+/// `fake-engine SOCKET TOOL ARGUMENT...`.
 pub fn main(arguments: &[String]) -> HarnessExit {
     let [socket, tool, rest @ ..] = arguments else {
         stdio::say("write `fake-engine SOCKET TOOL ARGUMENT...`");
@@ -57,38 +57,42 @@ fn act(socket: &str, tool: &str, arguments: &[String]) -> std::io::Result<i32> {
     };
     let hello = hello(tool, arguments, resumes);
     let mut stream = UnixStream::connect(socket)?;
-    // A signal that comes before the hello is out is told after it.
+    // A signal that comes before the hello is out is reported after it.
     let term = Signals::new([SIGTERM])?;
     say(&mut stream, &hello)?;
-    tell_of(term, stream.try_clone()?, resumes.is_some())?;
+    report_sigterm(term, stream.try_clone()?, resumes.is_some())?;
     let mut lines = BufReader::new(stream.try_clone()?);
     let mut line = String::new();
     if lines.read_line(&mut line)? == 0 {
         return Err(std::io::Error::other("it hung up without saying what to do"));
     }
-    let told: EngineInstructions = serde_json::from_str(&line)?;
-    if told.ignores_term && resumes.is_none() {
+    let instructions: EngineInstructions = serde_json::from_str(&line)?;
+    if instructions.ignores_term && resumes.is_none() {
         say(&mut stream, &EngineMessage::Resumes)?;
         let own = std::env::current_exe()?;
-        let again = [COMMAND, socket, &format!("{tool}#{}", told.run)];
-        return Err(deaf(own).args(again).args(arguments).stdin(Stdio::null()).exec());
+        let again = [COMMAND, socket, &format!("{tool}#{}", instructions.run)];
+        return Err(ignoring_term(own)
+            .args(again)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .exec());
     }
-    if let Some(spawned) = told.spawns {
-        start_straggler(socket, spawned, told.ignores_term)?;
+    if let Some(spawned) = instructions.spawns {
+        start_straggler(socket, spawned, instructions.ignores_term)?;
     }
-    write_files(socket, tool, &told.writes)?;
+    write_files(socket, tool, &instructions.writes)?;
     let mut output = std::io::stdout().lock();
-    output.write_all(told.prints.as_bytes())?;
+    output.write_all(instructions.prints.as_bytes())?;
     output.flush()?;
     drop(output);
-    if told.duration_ms > 0 {
+    if instructions.duration_ms > 0 {
         work(
             &mut stream,
-            Duration::from_millis(told.duration_ms).min(LIFE_LIMIT),
+            Duration::from_millis(instructions.duration_ms).min(LIFE_LIMIT),
         )?;
     }
-    say(&mut stream, &EngineMessage::Exits(told.exit))?;
-    Ok(told.exit)
+    say(&mut stream, &EngineMessage::Exits(instructions.exit))?;
+    Ok(instructions.exit)
 }
 
 /// Leaves these files in the job's folder; the socket lies in the sandbox's, and outside of that nothing is written.
@@ -114,20 +118,20 @@ fn write_files(socket: &str, tool: &str, names: &[String]) -> std::io::Result<()
     Ok(())
 }
 
-/// Tells of each SIGTERM, and then ends of it like a process that has no handler, unless it is deaf.
-fn tell_of(mut term: Signals, mut stream: UnixStream, deaf: bool) -> std::io::Result<()> {
-    let tell = move || {
+/// Reports each SIGTERM, and then ends of it like a process that has no handler, unless it ignores SIGTERM.
+fn report_sigterm(mut term: Signals, mut stream: UnixStream, ignores_term: bool) -> std::io::Result<()> {
+    let report = move || {
         for signal in term.forever() {
             // The harness may be gone; ended is ended.
             let _ = say(&mut stream, &EngineMessage::GotTerm);
-            if !deaf {
+            if !ignores_term {
                 let _ = signal_hook::low_level::emulate_default_handler(signal);
             }
         }
     };
     std::thread::Builder::new()
         .name("term".into())
-        .spawn(tell)
+        .spawn(report)
         .map(drop)
 }
 
@@ -236,7 +240,7 @@ fn ancestors() -> Vec<String> {
 }
 
 /// A program that ignores SIGTERM from its beginning on.
-fn deaf(program: PathBuf) -> Command {
+fn ignoring_term(program: PathBuf) -> Command {
     let [shell, arguments @ ..] = ignoring("TERM INT HUP");
     let mut command = Command::new(shell);
     command.args(arguments).arg(program);
@@ -250,9 +254,9 @@ fn start_straggler(socket: &str, spawned: SpawnInstruction, ignores_term: bool) 
         SpawnInstruction::DoubleFork => "double_fork",
     };
     let own = std::env::current_exe()?;
-    // What is caught is not ignored by a child, so it has to begin deaf by itself.
+    // What is caught is not ignored by a child, so it has to ignore SIGTERM from its start.
     let mut command = match ignores_term {
-        true => deaf(own),
+        true => ignoring_term(own),
         false => Command::new(own),
     };
     let mut child = command

@@ -1,4 +1,4 @@
-//! What the fake engines of a run are told, and what is known of each start of one.
+//! What the fake engines of a run are to do, and what is known of each start of one.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -18,7 +18,7 @@ pub struct EngineScript {
 #[derive(Debug, Clone)]
 pub struct EngineRun {
     pub tool: String,
-    /// The job that it works on, where that could be told.
+    /// The job that it works on, where that is known.
     pub job: Option<String>,
     pub hello: EngineHello,
     pub started: Instant,

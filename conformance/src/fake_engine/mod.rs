@@ -35,7 +35,7 @@ pub struct EngineHello {
     pub stdin: StdinState,
     /// The signals that it does not have the default of.
     pub signals: SignalDispositions,
-    /// What it was told, from standard input or from the file that an argument names.
+    /// Its prompt, from standard input or from the file that an argument names.
     pub prompt: String,
     /// The argument lists of the processes above it, nearest first.
     pub ancestors: Vec<String>,
@@ -53,7 +53,7 @@ pub enum StdinState {
     Open,
 }
 
-/// What the harness tells a fake engine to do.
+/// What a fake engine is to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EngineInstructions {

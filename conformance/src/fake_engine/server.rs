@@ -1,5 +1,5 @@
-//! The harness's side of the fake engines of a run: started with what the jobs' scripts say, told what to
-//! release, asked in the end for every run that it saw. Its thread is `server_loop`.
+//! The harness's side of the fake engines of a run: started with what the jobs' scripts say, asked to
+//! release what waits, asked in the end for every run that it saw. Its thread is `server_loop`.
 
 use std::io::{PipeWriter, Write};
 use std::os::unix::net::UnixListener;
@@ -54,7 +54,7 @@ impl FakeEngineServer {
     }
 
     /// What makes the server look which runs are alive, by a byte. Something else happened just now, and whether a
-    /// run had ended by then can't be told afterwards.
+    /// run had ended by then can't be known afterwards.
     pub fn ticks(&mut self) -> Option<PipeWriter> {
         self.ticks.take()
     }

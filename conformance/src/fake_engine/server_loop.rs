@@ -52,7 +52,7 @@ pub(super) struct ServerLoop {
     attempts: BTreeMap<(String, String), u32>,
     connections: Vec<EngineConnection>,
     runs: Vec<EngineRun>,
-    /// Runs whose start is told only when they are deaf to SIGTERM, so that what it sets off finds them so.
+    /// Runs whose start is reported only when they ignore SIGTERM, so that a step which it triggers finds them so.
     awaiting_term_ignored: BTreeSet<usize>,
     events: Box<dyn Fn(EngineEvent) + Send>,
 }
@@ -246,7 +246,7 @@ impl ServerLoop {
             .filter(|name| !self.script.released.contains(name))
         {
             Some(name) => self.connections[index].held = Some(WaitingEngine { name, instructions }),
-            None => tell(&mut self.connections[index].stream, &instructions),
+            None => send_instructions(&mut self.connections[index].stream, &instructions),
         }
     }
 
@@ -367,7 +367,7 @@ impl ServerLoop {
                 .is_some_and(|held| self.script.released.contains(&held.name))
                 && let Some(held) = connection.held.take()
             {
-                tell(&mut connection.stream, &held.instructions);
+                send_instructions(&mut connection.stream, &held.instructions);
             }
         }
         StreamStatus::Open
@@ -380,10 +380,10 @@ enum StreamStatus {
     Closed,
 }
 
-fn tell(stream: &mut UnixStream, instructions: &EngineInstructions) {
+fn send_instructions(stream: &mut UnixStream, instructions: &EngineInstructions) {
     let mut line = serde_json::to_vec(instructions).unwrap_or_default();
     line.push(b'\n');
-    // A fake engine that was ended meanwhile needs no orders; its end is seen on the same socket.
+    // A fake engine that was ended meanwhile needs no instructions; its end is seen on the same socket.
     let _ = stream.write_all(&line);
 }
 

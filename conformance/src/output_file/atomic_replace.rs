@@ -61,7 +61,7 @@ fn copy_ownership(draft: NamedTempFile, old: &Metadata) -> io::Result<NamedTempF
     Ok(draft)
 }
 
-/// What a file system tells late is told by the sync.
+/// An error that a file system reports late is reported by the sync.
 pub(super) fn write_and_sync(file: &mut File, text: &str) -> io::Result<()> {
     file.write_all(text.as_bytes())?;
     match file.metadata()?.is_file() {

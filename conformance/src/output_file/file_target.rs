@@ -33,7 +33,7 @@ enum LinkEnd {
     Path(PathBuf),
 }
 
-/// What tells whether two paths are of one file.
+/// What decides whether two paths are of one file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum FileIdentity {
     Inode(u64, u64),

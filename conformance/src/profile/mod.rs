@@ -72,7 +72,7 @@ impl Profile {
         }
     }
 
-    /// A digest of the program's file, which tells one build from another; none where it is looked for on PATH.
+    /// A digest of the program's file, which is another for each build; none where it is looked for on PATH.
     pub fn digest(&self) -> Option<String> {
         let bytes = std::fs::read(self.command.first()?).ok()?;
         Some(format!("{:032x}", SipHasher13::new().hash(&bytes).as_u128()))

@@ -148,27 +148,30 @@ fn request(scenario: &Scenario, seen: &RunEvidence) -> Option<TimedDifference> {
 
 /// The first line of the log that is not the one that the scenario describes in its place.
 fn first_line(scenario: &Scenario, seen: &RunEvidence) -> Option<TimedDifference> {
-    let told = shadow_log::read(scenario, seen);
+    let described = shadow_log::read(scenario, seen);
     let any_order = shadow_log::is_any_order(scenario) == FlagState::On;
     let parts = shadow_log::expected(scenario)
         .into_iter()
         .filter_map(|(part, expected)| {
-            let told: Vec<&shadow_log::DescribedLine> =
-                told.iter().filter(|told| told.part == part).collect();
+            let described: Vec<&shadow_log::DescribedLine> = described
+                .iter()
+                .filter(|described| described.part == part)
+                .collect();
             let (position, expected) = match any_order {
-                true => first_difference_in_any_order(&expected?, &told)?,
-                false => first_line_difference(&expected?, &told)?,
+                true => first_difference_in_any_order(&expected?, &described)?,
+                false => first_line_difference(&expected?, &described)?,
             };
-            Some((position.map(|position| told[position]), expected))
+            Some((position.map(|position| described[position]), expected))
         });
-    let (told, expected) = parts.min_by_key(|(told, _)| told.map_or(usize::MAX, |told| told.line))?;
-    Some(match told {
-        Some(told) => TimedDifference {
+    let (described, expected) =
+        parts.min_by_key(|(described, _)| described.map_or(usize::MAX, |described| described.line))?;
+    Some(match described {
+        Some(described) => TimedDifference {
             kind: DifferenceKind::Line,
-            at: noticed(seen, told.line),
-            place: format!("log line {}", told.line + 1),
+            at: noticed(seen, described.line),
+            place: format!("log line {}", described.line + 1),
             expected: expected.unwrap_or_else(|| "no such line".into()),
-            seen: told.text.clone(),
+            seen: described.text.clone(),
         },
         None => TimedDifference {
             kind: DifferenceKind::Line,
@@ -180,26 +183,29 @@ fn first_line(scenario: &Scenario, seen: &RunEvidence) -> Option<TimedDifference
     })
 }
 
-/// What differs first: where it was told, and what should have been.
+/// What differs first: the position of the line, and what should have been.
 type LineDifference = (Option<usize>, Option<String>);
 
-fn first_line_difference(expected: &[String], told: &[&shadow_log::DescribedLine]) -> Option<LineDifference> {
-    let longest = expected.len().max(told.len());
-    let position =
-        (0..longest).find(|index| expected.get(*index) != told.get(*index).map(|told| &told.text))?;
+fn first_line_difference(
+    expected: &[String],
+    described: &[&shadow_log::DescribedLine],
+) -> Option<LineDifference> {
+    let longest = expected.len().max(described.len());
+    let position = (0..longest)
+        .find(|index| expected.get(*index) != described.get(*index).map(|described| &described.text))?;
     Some((
-        (position < told.len()).then_some(position),
+        (position < described.len()).then_some(position),
         expected.get(position).cloned(),
     ))
 }
 
 fn first_difference_in_any_order(
     expected: &[String],
-    told: &[&shadow_log::DescribedLine],
+    described: &[&shadow_log::DescribedLine],
 ) -> Option<LineDifference> {
     let mut left = expected.to_vec();
-    for (index, told) in told.iter().enumerate() {
-        match left.iter().position(|expected| *expected == told.text) {
+    for (index, described) in described.iter().enumerate() {
+        match left.iter().position(|expected| *expected == described.text) {
             Some(position) => drop(left.swap_remove(position)),
             None => return Some((Some(index), None)),
         }

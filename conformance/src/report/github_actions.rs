@@ -146,7 +146,7 @@ pub fn summary(record: &RunRecord) -> String {
     text
 }
 
-/// A failure's story in a fence that nothing in it can close.
+/// A failure report in a fence that nothing in it can close.
 fn details(case: &CaseReport) -> String {
     let failure_report = cut(
         &format!("{}\nrun it alone:\n  {}", case.failure_report, case.replay),

@@ -287,7 +287,7 @@ fn timeline<'a>(
     }
 }
 
-/// Whether the check's words name the job or the operation that this moment is about.
+/// Whether the check's words name the job or the operation that this event is about.
 fn names(finding: &CheckResult, event: &TimelineEvent) -> bool {
     let of_word = |character: char| character.is_alphanumeric() || "-_.".contains(character);
     event.about.iter().any(|subject| {

@@ -1,4 +1,4 @@
-//! Where a run's reports go. Files are looked at before anything runs, so that a report that can't be written is told
+//! Where a run's reports go. Files are looked at before anything runs, so that a report that can't be written is reported
 //! then; the stream is written as it happens, every other report whole at the end.
 
 use std::fs::File;
@@ -104,7 +104,7 @@ impl ReportWriter {
         })
     }
 
-    /// Tells the beginning of the run, from which on the stream is another one than that of an earlier run.
+    /// Reports the beginning of the run, from which on the stream is another one than that of an earlier run.
     pub fn begin(&mut self, started: RunStarted) -> Result<(), OutputError> {
         self.stream = self.events.as_ref().map(OutputFile::stream).transpose()?;
         self.take(RunEvent::RunStarted(Box::new(started)));
@@ -127,7 +127,7 @@ impl ReportWriter {
         self.record.take(event);
     }
 
-    /// Tells the end of the run, with the exit code that follows from all before it.
+    /// Reports the end of the run, with the exit code that follows from all before it.
     pub fn end(&mut self, why: RunEndReason, took: Duration) {
         let mut ended = RunEnded {
             why,
@@ -138,7 +138,7 @@ impl ReportWriter {
         self.take(RunEvent::RunEnded(ended));
     }
 
-    /// What was told so far.
+    /// What is known so far.
     pub fn record(&self) -> &RunRecord {
         &self.record
     }

@@ -7,7 +7,7 @@ use super::event_stream::{CaseReport, RunEndReason, RunEnded, RunEvent, RunStart
 use crate::exit_codes::HarnessExit;
 use crate::outcome::{self, Outcome};
 
-/// A run as far as it was told.
+/// A run as far as its events say.
 #[derive(Debug, Clone, Default)]
 pub struct RunRecord {
     pub started: RunStarted,

@@ -85,7 +85,7 @@ fn trace_of(name: &str, seen: &RunEvidence, profile: &Profile) -> RunTrace {
             .lines
             .iter()
             .take(LOG_LINES)
-            .map(|told| line(&told.text))
+            .map(|described| line(&described.text))
             .collect(),
         events: shown.collect(),
         events_left_out: left_out,

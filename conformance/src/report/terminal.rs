@@ -1,4 +1,4 @@
-//! What a person sees: a line a verdict as it falls, above a bar where there is a terminal, and at the end only
+//! The output for a person: a line a verdict as soon as it is there, above a bar where there is a terminal, and at the end only
 //! what matters, which is whatever did not pass. The last line is `N passed, N failed`.
 
 use std::fmt::Write;
@@ -12,7 +12,7 @@ use super::{ColourChoice, escape_control};
 use crate::outcome::Outcome;
 use crate::stdio;
 
-/// Which verdicts get a line as they fall.
+/// Which verdicts get a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VerdictLines {
     All,
@@ -52,14 +52,14 @@ impl TerminalReporter {
             RunEvent::CaseStarted { id } => self.bar.set_message(escape_control(id)),
             RunEvent::CaseEnded(case) => {
                 self.bar.inc(1);
-                let told = match self.lines {
+                let described = match self.lines {
                     VerdictLines::All => true,
                     VerdictLines::NotPassed => {
                         !matches!(case.outcome, Outcome::Pass | Outcome::NotApplicable)
                     }
                     VerdictLines::None => false,
                 };
-                if told {
+                if described {
                     let line = line(case, self.colour);
                     self.bar.suspend(|| stdio::write_stdout(&line));
                 }

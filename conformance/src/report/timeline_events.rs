@@ -194,16 +194,16 @@ fn folder(seen: &RunEvidence, found: &mut Vec<TimedEvent>) {
         });
         found.push(raw);
     }
-    for told in &seen.shadow_log.lines {
+    for described in &seen.shadow_log.lines {
         let jobs = ["localJob", "coordJob"].map(|key| {
-            let named = told.object.as_ref()?.get(key)?;
+            let named = described.object.as_ref()?.get(key)?;
             named.as_str().map(ToOwned::to_owned)
         });
         let line = |at| {
-            let what = format!("log line {}: {}", told.number, told.text);
+            let what = format!("log line {}: {}", described.number, described.text);
             TimedEvent::new(at, EventSource::Runner, what).about(jobs.iter().flatten())
         };
-        found.extend(seen.watched.log_reached(told.end).map(line));
+        found.extend(seen.watched.log_reached(described.end).map(line));
     }
 }
 

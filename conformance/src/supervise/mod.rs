@@ -65,7 +65,7 @@ pub struct SupervisedCommand {
     pub started: Instant,
 }
 
-/// Why there is no word of how a command ended.
+/// Why it is not known how a command ended.
 #[derive(Debug, thiserror::Error)]
 pub enum SuperviseError {
     #[error("the supervisor of `{command}` can't be started")]
@@ -74,7 +74,7 @@ pub enum SuperviseError {
         #[source]
         source: std::io::Error,
     },
-    #[error("the supervisor can't be told to `{word}`")]
+    #[error("the order `{word}` can't be sent to the supervisor")]
     Control {
         word: String,
         #[source]

@@ -22,7 +22,7 @@ const GRACE: Duration = Duration::from_millis(300);
 /// The same for a command that was killed: what watches over its children may take its time to end them.
 const GRACE_AFTER_KILL: Duration = Duration::from_secs(15);
 
-/// The hidden subcommand: `supervise REPORT PROGRAM ARGUMENT...`, with its orders on standard input.
+/// `supervise REPORT PROGRAM ARGUMENT...`, with its orders on standard input.
 pub fn main(arguments: &[String]) -> HarnessExit {
     crate::signal_dispositions::reset_inherited_signals();
     let [report, program, rest @ ..] = arguments else {

@@ -22,7 +22,7 @@ pub(super) fn steady(arguments: &SteadyArguments) -> Result<HarnessExit, Harness
     let mut all: Vec<RepeatResult> = Vec::new();
     let mut began = Instant::now();
     steadiness::run(&suite, &found, plans, |made| {
-        tell(&made, runs, began.elapsed().as_secs_f64());
+        print_run(&made, runs, began.elapsed().as_secs_f64());
         for difference in &made.differences {
             write_stdout(&format!(
                 "{}\n{}\n",
@@ -59,7 +59,7 @@ pub(super) fn steady(arguments: &SteadyArguments) -> Result<HarnessExit, Harness
     })
 }
 
-fn tell(made: &RepeatResult, runs: u64, seconds: f64) {
+fn print_run(made: &RepeatResult, runs: u64, seconds: f64) {
     let plan = made.plan;
     let passed = made
         .outcomes

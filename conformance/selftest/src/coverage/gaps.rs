@@ -29,7 +29,7 @@ pub const EXCUSES: &[GapExcuse] = &[
     GapExcuse {
         clause: "T-3",
         gap: CoverageGap::Part("suspension of the host"),
-        why: "a stop can't tell a clock that counts suspension from one that does not, and no test suspends its host",
+        why: "a stop shows no difference between a clock that counts suspension and one that does not, and no test suspends its host",
     },
     GapExcuse {
         clause: "T-15",
@@ -43,7 +43,7 @@ pub const EXCUSES: &[GapExcuse] = &[
     },
 ];
 
-/// What coverage must not look like: clauses unchecked or unforced, checks without a clause, excuses that rot.
+/// What coverage must not look like: clauses unchecked or unforced, checks without a clause, excuses that are out of date.
 pub fn objections(rows: &[CoverageRow], namings: &[ClauseReferences], excuses: &[GapExcuse]) -> Vec<String> {
     let mut found: Vec<String> = rows
         .iter()
@@ -105,7 +105,7 @@ fn stale(rows: &[CoverageRow], excuse: &GapExcuse) -> Option<String> {
     }
 }
 
-/// What is told of this clause's gaps.
+/// How this clause's gaps are printed.
 pub fn excuses_of(row: &CoverageRow) -> impl Iterator<Item = String> {
     let excuses = EXCUSES.iter().filter(|excuse| excuse.clause == row.clause.id);
     excuses.map(|excuse| match excuse.gap {
@@ -133,7 +133,7 @@ mod tests {
     }
 
     /// What is objected to where every clause but O-2 is named by all, and O-2 by these.
-    fn told(scenarios: &[&str], mutants: &[&str], excuses: &[GapExcuse]) -> Vec<String> {
+    fn objections_on_o2(scenarios: &[&str], mutants: &[&str], excuses: &[GapExcuse]) -> Vec<String> {
         let clauses = conformance::clause::all();
         let all: Vec<&str> = clauses.iter().map(|clause| clause.id.as_str()).collect();
         let others: Vec<&str> = all.into_iter().filter(|id| *id != "O-2").collect();
@@ -148,16 +148,19 @@ mod tests {
 
     #[test]
     fn a_must_that_nothing_checks_or_no_mutant_dies_of_is_told_unless_a_line_says_why() {
-        assert_eq!(told(&[], &[], &[]), ["O-2 is a MUST and nothing checks it"]);
-        assert!(told(&[], &[], &[excuse("O-2", CoverageGap::Check)]).is_empty());
         assert_eq!(
-            told(&["O-2"], &[], &[]),
+            objections_on_o2(&[], &[], &[]),
+            ["O-2 is a MUST and nothing checks it"]
+        );
+        assert!(objections_on_o2(&[], &[], &[excuse("O-2", CoverageGap::Check)]).is_empty());
+        assert_eq!(
+            objections_on_o2(&["O-2"], &[], &[]),
             ["O-2 is a MUST, is checked, and no mutant dies of it"]
         );
-        assert!(told(&["O-2"], &[], &[excuse("O-2", CoverageGap::Mutant)]).is_empty());
-        assert!(told(&["O-2"], &["O-2"], &[]).is_empty());
+        assert!(objections_on_o2(&["O-2"], &[], &[excuse("O-2", CoverageGap::Mutant)]).is_empty());
+        assert!(objections_on_o2(&["O-2"], &["O-2"], &[]).is_empty());
         assert!(
-            told(
+            objections_on_o2(
                 &["O-2"],
                 &["O-2"],
                 &[excuse("O-2", CoverageGap::Part("one half"))]
@@ -194,27 +197,30 @@ mod tests {
                 "is excused as forced but for one half",
             ),
         ] {
-            let told = told(scenarios, mutants, &[excuse("O-2", gap)]);
+            let objections_on_o2 = objections_on_o2(scenarios, mutants, &[excuse("O-2", gap)]);
             assert!(
-                told.iter().any(|line| line.contains(message)),
-                "{gap:?}: {told:?}"
+                objections_on_o2.iter().any(|line| line.contains(message)),
+                "{gap:?}: {objections_on_o2:?}"
             );
         }
         let rows = of(conformance::clause::all(), &[], &[], &[]);
-        let told = objections(&rows, &[], &[excuse("X-9", CoverageGap::Check)]);
-        assert!(told.contains(&"X-9 has an excuse and is no MUST of any contract".to_owned()));
+        let objections_on_o2 = objections(&rows, &[], &[excuse("X-9", CoverageGap::Check)]);
+        assert!(objections_on_o2.contains(&"X-9 has an excuse and is no MUST of any contract".to_owned()));
     }
 
     #[test]
     fn a_check_of_nothing_and_one_of_an_unknown_clause_are_told() {
         let scenarios = [named("nothing", &[]), named("odd", &["X-9"])];
         let rows = of(conformance::clause::all(), &scenarios, &[], &[]);
-        let told = objections(&rows, &scenarios, &[]);
+        let objections_on_o2 = objections(&rows, &scenarios, &[]);
         for message in [
             "nothing names no clause",
             "odd names X-9, which is in no contract",
         ] {
-            assert!(told.iter().any(|line| line == message), "{message}: {told:?}");
+            assert!(
+                objections_on_o2.iter().any(|line| line == message),
+                "{message}: {objections_on_o2:?}"
+            );
         }
     }
 }

@@ -13,20 +13,20 @@ use super::tracer::{CommandTracer, TraceResult};
 use conformance::checks::shown_reason;
 use conformance::sandbox::STAGES;
 
-/// Commands of one phase without a kill that bring nothing on: more of them means that it never ends.
+/// Commands of one phase without a kill that make no progress: more of them means that it never ends.
 pub(super) const IDLE_COMMANDS_MAX: usize = 200;
 
-/// What a case came to.
+/// The result of a case.
 #[derive(Debug, Default)]
 pub(super) struct SweepCaseResult {
     /// Each kill that was made.
     pub(super) kills: Vec<PlannedKill>,
-    /// Aims that were never met.
+    /// Planned kills whose step was never reached.
     pub(super) missed: u64,
     /// Every step, once for each command that passed it.
     pub(super) passed: Vec<ReachedStep>,
     pub(super) wrong: Vec<String>,
-    pub(super) failure_report: Vec<String>,
+    pub(super) actions: Vec<String>,
 }
 
 /// A step that a command came to.
@@ -39,8 +39,8 @@ pub(super) struct ReachedStep {
 }
 
 pub(super) struct CrashCase<'a> {
-    pub(super) ground: &'a CrashFixture,
-    pub(super) judge: QueueStateChecker<'a>,
+    pub(super) fixture: &'a CrashFixture,
+    pub(super) checker: QueueStateChecker<'a>,
     planned_kills: VecDeque<PlannedKill>,
     /// Nothing is killed: all there is to see is looked at.
     watches_all: bool,
@@ -49,27 +49,27 @@ pub(super) struct CrashCase<'a> {
 }
 
 pub(super) fn run_case(
-    ground: &CrashFixture,
+    fixture: &CrashFixture,
     planned_kills: Vec<PlannedKill>,
 ) -> std::io::Result<SweepCaseResult> {
-    let mut game = CrashCase {
-        judge: QueueStateChecker::new(&ground.root, &ground.jobs),
-        ground,
+    let mut case = CrashCase {
+        checker: QueueStateChecker::new(&fixture.root, &fixture.jobs),
+        fixture,
         watches_all: planned_kills.is_empty(),
         planned_kills: planned_kills.into(),
         all_added: false,
         case_result: SweepCaseResult::default(),
     };
-    match SweepCaseKind::of(ground.seed) {
-        SweepCaseKind::Work => game.run_work_case()?,
-        SweepCaseKind::People => game.run_operator_case()?,
-        SweepCaseKind::Routed => game.run_routed_case()?,
+    match SweepCaseKind::of(fixture.seed) {
+        SweepCaseKind::Work => case.run_work_case()?,
+        SweepCaseKind::Operator => case.run_operator_case()?,
+        SweepCaseKind::Routed => case.run_routed_case()?,
     }
-    game.case_result.missed += game.planned_kills.len() as u64;
-    if game.has_failed() {
-        game.judge.kill_leftovers();
+    case.case_result.missed += case.planned_kills.len() as u64;
+    if case.has_failed() {
+        case.checker.kill_leftovers();
     }
-    Ok(game.case_result)
+    Ok(case.case_result)
 }
 
 impl CrashCase<'_> {
@@ -85,32 +85,34 @@ impl CrashCase<'_> {
             Some(target) if target.who == StepActor::Supervisor => TraceScope::Supervisors,
             _ => by_aim,
         };
-        let traced = CrashCase::start(self.ground, words, scope)?.run(target.as_ref())?;
+        let traced = CrashCase::start(self.fixture, words, scope)?.run(target.as_ref())?;
         self.note(name, words, target, &traced);
         Ok(traced)
     }
 
     /// A command that stands still before its first step.
     pub(super) fn start<'g>(
-        ground: &'g CrashFixture,
+        fixture: &'g CrashFixture,
         words: &[String],
         scope: TraceScope,
     ) -> std::io::Result<CommandTracer<'g>> {
-        let mut program = ground.profile.command.clone();
-        program.extend(ground.profile.words(words));
+        let mut program = fixture.profile.command.clone();
+        program.extend(fixture.profile.words(words));
         CommandTracer::start(&TracedCommand {
-            harness: &ground.harness,
+            harness: &fixture.harness,
             program: &program,
-            environment: &ground.environment,
-            folder: &ground.root,
-            queue: &ground.queue,
-            output: &ground.root.join("output"),
+            environment: &fixture.environment,
+            folder: &fixture.root,
+            queue: &fixture.queue,
+            output: &fixture.root.join("output"),
             scope,
         })
     }
 
     fn take_planned_kill(&mut self, name: &str) -> Option<KillPoint> {
-        let is_of = |aim: &PlannedKill| aim.0 == name || (aim.0 == SUPERVISE && name == "run");
+        let is_of = |planned_kill: &PlannedKill| {
+            planned_kill.0 == name || (planned_kill.0 == SUPERVISE && name == "run")
+        };
         let position = self.planned_kills.iter().position(is_of)?;
         Some(self.planned_kills.remove(position)?.1)
     }
@@ -134,7 +136,7 @@ impl CrashCase<'_> {
             }
             _ => line += &format!(": ended with {:?}", traced.code),
         }
-        self.case_result.failure_report.push(line);
+        self.case_result.actions.push(line);
         let of = |who| match who {
             StepActor::Runner => name,
             StepActor::Supervisor => SUPERVISE,
@@ -156,8 +158,8 @@ impl CrashCase<'_> {
         }
         if traced.code.is_none() && !traced.is_hit {
             let last = traced.steps.iter().rev().take(30).rev();
-            let told = last.map(|(who, step)| format!("  step| {who:?} {step}"));
-            self.case_result.failure_report.extend(told);
+            let noted = last.map(|(who, step)| format!("  step| {who:?} {step}"));
+            self.case_result.actions.extend(noted);
             self.wrong(format!("`{name}` hung and was ended"));
         }
     }
@@ -166,16 +168,16 @@ impl CrashCase<'_> {
     pub(super) fn look_after_run(&mut self, traced: &TraceResult) {
         self.look(traced);
         if traced.code == Some(0) {
-            let alive = self.judge.alive();
+            let alive = self.checker.alive();
             self.record_failures(alive);
         }
     }
 
     /// Between two commands: none lost, every job in one stage, every file whole, every lock held that has to be.
     pub(super) fn look(&mut self, traced: &TraceResult) {
-        let mut wrong = self.judge.look(traced.code.is_none());
+        let mut wrong = self.checker.look(traced.code.is_none());
         if self.all_added {
-            wrong.extend(self.judge.lost());
+            wrong.extend(self.checker.lost());
         }
         self.record_failures(wrong);
     }
@@ -183,17 +185,17 @@ impl CrashCase<'_> {
     /// What a command prints that is asked something, and is not killed.
     pub(super) fn ask(&self, words: &[String]) -> std::io::Result<Output> {
         let (program, arguments) = self
-            .ground
+            .fixture
             .profile
             .command
             .split_first()
             .ok_or_else(|| std::io::Error::other("the profile names no command"))?;
         std::process::Command::new(program)
             .args(arguments)
-            .args(self.ground.profile.words(words))
+            .args(self.fixture.profile.words(words))
             .env_clear()
-            .envs(&self.ground.environment)
-            .current_dir(&self.ground.root)
+            .envs(&self.fixture.environment)
+            .current_dir(&self.fixture.root)
             .output()
     }
 
@@ -211,18 +213,16 @@ impl CrashCase<'_> {
     }
 
     pub(super) fn wrong(&mut self, what: String) {
-        self.case_result.failure_report.push(format!("  WRONG: {what}"));
+        self.case_result.actions.push(format!("  WRONG: {what}"));
         if self.case_result.wrong.is_empty() {
-            let read = |name| fs::read_to_string(self.ground.root.join(name)).unwrap_or_default();
+            let read = |name| fs::read_to_string(self.fixture.root.join(name)).unwrap_or_default();
             let (output, log) = (read("output"), read("log"));
-            let told = output.lines().map(|line| format!("  aq| {line}"));
+            let printed = output.lines().map(|line| format!("  aq| {line}"));
             let noted = log.lines().map(|line| format!("  worker| {line}"));
-            self.case_result.failure_report.extend(told.chain(noted));
+            self.case_result.actions.extend(printed.chain(noted));
             for stage in STAGES {
-                let names = self.judge.names(stage);
-                self.case_result
-                    .failure_report
-                    .push(format!("  {stage}: {names:?}"));
+                let names = self.checker.names(stage);
+                self.case_result.actions.push(format!("  {stage}: {names:?}"));
             }
         }
         self.case_result.wrong.push(what);

@@ -1,4 +1,4 @@
-//! Where a case plays: a folder with the queue, the fake engines and what each job of theirs is to do, and, where the jobs
+//! Where a case is run: a folder with the queue, the fake engines and what each job of theirs is to do, and, where the jobs
 //! come from a coordinator, that.
 
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ const RUNNER_TIMEOUT: &str = "30s";
 
 pub(super) struct CrashFixture {
     _folder: TempDir,
-    /// The folder's path, as /proc tells it.
+    /// The folder's path, as /proc has it.
     pub(super) root: PathBuf,
     pub(super) queue: PathBuf,
     pub(super) seed: u64,
@@ -38,7 +38,7 @@ pub(super) struct CrashFixture {
 impl CrashFixture {
     pub(super) fn create(plan: &SweepPlan, seed: u64) -> std::io::Result<CrashFixture> {
         let folder = tempfile::Builder::new().prefix("aqsweep-").tempdir()?;
-        // Links in the path would make it differ from what /proc tells.
+        // Links in the path would make it differ from what /proc has.
         let root = folder.path().canonicalize()?;
         let (jobs, workers) = generated_jobs::of(seed);
         for name in ["bin", "jobs", "live", "seen", "names", "plans", "deaf", "queue"] {
@@ -57,7 +57,7 @@ impl CrashFixture {
             (worker::FIXTURE_VARIABLE.to_owned(), text(&root)),
         ]);
         let coordinator = match SweepCaseKind::of(seed) {
-            SweepCaseKind::Work | SweepCaseKind::People => None,
+            SweepCaseKind::Work | SweepCaseKind::Operator => None,
             SweepCaseKind::Routed => Some(coordinator(&jobs)?),
         };
         if let Some(stub) = &coordinator {

@@ -58,25 +58,25 @@ impl SweepJob {
 
 /// The jobs of this seed, and with how many workers they are run.
 pub(super) fn of(seed: u64) -> (Vec<SweepJob>, u64) {
-    let mut dice = SeededRng::new(seed);
-    let count = 2 + dice.below(4);
+    let mut rng = SeededRng::new(seed);
+    let count = 2 + rng.below(4);
     // A routed job in review waits for a person while its runner lives, and none of these does for long.
     let may_review = SweepCaseKind::of(seed) != SweepCaseKind::Routed;
     let jobs = (0..count)
-        .map(|number| job(&mut dice, number, may_review))
+        .map(|number| job(&mut rng, number, may_review))
         .collect();
-    (jobs, 1 + dice.below(3))
+    (jobs, 1 + rng.below(3))
 }
 
-fn job(dice: &mut SeededRng, number: u64, may_review: bool) -> SweepJob {
+fn job(rng: &mut SeededRng, number: u64, may_review: bool) -> SweepJob {
     let id = format!("job-{number}");
-    let lock = match dice.below(3) {
+    let lock = match rng.below(3) {
         0 => None,
         1 => Some("left"),
         _ => Some("right"),
     };
-    let (verifies, reviews, ships) = (dice.one_in(3), dice.one_in(4), dice.one_in(2));
-    let retries = u32::try_from(dice.below(4)).unwrap_or(0);
+    let (verifies, reviews, ships) = (rng.one_in(3), rng.one_in(4), rng.one_in(2));
+    let retries = u32::try_from(rng.below(4)).unwrap_or(0);
     let mut keys = vec!["engine: devin".to_owned(), format!("retries: {retries}")];
     keys.extend(lock.map(|lock| format!("lock: {lock}")));
     if verifies {
@@ -96,15 +96,15 @@ fn job(dice: &mut SeededRng, number: u64, may_review: bool) -> SweepJob {
         retries,
         verifies,
         ships,
-        fails: if dice.one_in(3) { dice.below(3) } else { 0 },
-        verify_fails: if dice.one_in(3) { dice.below(4) } else { 0 },
-        duration_ms: dice.below(30),
-        leaves: match dice.below(4) {
+        fails: if rng.one_in(3) { rng.below(3) } else { 0 },
+        verify_fails: if rng.one_in(3) { rng.below(4) } else { 0 },
+        duration_ms: rng.below(30),
+        leaves: match rng.below(4) {
             0 => LeftoverKind::Setsid,
             1 => LeftoverKind::DoubleFork,
             _ => LeftoverKind::Nothing,
         },
-        ignores_sigterm: dice.one_in(4),
+        ignores_sigterm: rng.one_in(4),
     }
 }
 

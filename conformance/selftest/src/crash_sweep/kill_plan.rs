@@ -25,7 +25,7 @@ pub enum SweepCaseKind {
     /// Jobs are added, run and shipped.
     Work,
     /// People pause, cancel, retry and prune besides.
-    People,
+    Operator,
     /// The coordinator has the jobs.
     Routed,
 }
@@ -35,7 +35,7 @@ impl SweepCaseKind {
     pub(super) fn of(seed: u64) -> SweepCaseKind {
         match seed % 4 {
             0 | 2 => SweepCaseKind::Work,
-            1 => SweepCaseKind::People,
+            1 => SweepCaseKind::Operator,
             _ => SweepCaseKind::Routed,
         }
     }
@@ -44,7 +44,7 @@ impl SweepCaseKind {
     fn place(self, seed: u64) -> u64 {
         match self {
             SweepCaseKind::Work => seed / 2,
-            SweepCaseKind::People | SweepCaseKind::Routed => seed / 4,
+            SweepCaseKind::Operator | SweepCaseKind::Routed => seed / 4,
         }
     }
 
@@ -53,7 +53,7 @@ impl SweepCaseKind {
     fn kills(self) -> &'static [(&'static str, u64)] {
         match self {
             SweepCaseKind::Work => &[("add", 1), ("run", 4), (SUPERVISE, 2), ("ship", 1)],
-            SweepCaseKind::People => &[
+            SweepCaseKind::Operator => &[
                 ("pause", 2),
                 ("resume", 1),
                 ("cancel", 1),
@@ -72,7 +72,7 @@ impl SweepCaseKind {
         steps_of: impl Fn(&str) -> Vec<&'a String>,
     ) -> Vec<PlannedKill> {
         let kind = SweepCaseKind::of(seed);
-        let mut dice = SeededRng::new(seed);
+        let mut rng = SeededRng::new(seed);
         let mut planned_kills = Vec::new();
         for (command, count) in kind.kills() {
             let steps = steps_of(command);
@@ -81,20 +81,20 @@ impl SweepCaseKind {
                 let position = position.checked_rem(steps.len() as u64);
                 let step = position.and_then(|position| steps.get(usize::try_from(position).ok()?));
                 let Some(step) = step else { continue };
-                let victim = match (*command, dice.below(4)) {
+                let victim = match (*command, rng.below(4)) {
                     (SUPERVISE, 0) => KillVictim::Runner,
                     (SUPERVISE, 1) | ("run" | ROUTED | "add" | "ship", 0) => KillVictim::Both,
                     (SUPERVISE, _) | ("run" | ROUTED, 1) => KillVictim::Supervisors,
                     _ => KillVictim::Runner,
                 };
-                let skip = if dice.one_in(4) { dice.below(4) } else { 0 };
-                planned_kills.push(aim(command, step, skip, victim));
+                let skip = if rng.one_in(4) { rng.below(4) } else { 0 };
+                planned_kills.push(planned_kill(command, step, skip, victim));
             }
         }
         planned_kills
     }
 
-    /// What a scout is to be interrupted at, so that the steps of taking up again are met as well.
+    /// The kills of a discovery case, so that the steps of the next start are reached as well.
     pub(super) fn discovery_kills(seed: u64) -> Vec<PlannedKill> {
         let kind = SweepCaseKind::of(seed);
         let place = kind.place(seed);
@@ -104,11 +104,11 @@ impl SweepCaseKind {
                 1 => KillVictim::Supervisors,
                 _ => KillVictim::Runner,
             };
-            aim(command, "after: wait", skip, victim)
+            planned_kill(command, "after: wait", skip, victim)
         };
-        let both = |command, step, skip| aim(command, step, skip, KillVictim::Both);
+        let both = |command, step, skip| planned_kill(command, step, skip, KillVictim::Both);
         match (kind, place % 6) {
-            (SweepCaseKind::Work | SweepCaseKind::People, 0) => Vec::new(),
+            (SweepCaseKind::Work | SweepCaseKind::Operator, 0) => Vec::new(),
             // While `verify` is about to be started.
             (SweepCaseKind::Work, 3) => {
                 vec![both("run", "after: rename building/ID.md to testing/ID.md", 0); 2]
@@ -118,21 +118,21 @@ impl SweepCaseKind {
             (SweepCaseKind::Work, 5) => vec![both("ship", ORDERED, 0); 2],
             (SweepCaseKind::Work, _) => vec![waiting("run", place % 5), waiting("run", place % 4)],
             // Half of each change: the next command of the same kind finds it.
-            (SweepCaseKind::People, 1) => vec![
-                aim(
+            (SweepCaseKind::Operator, 1) => vec![
+                planned_kill(
                     "cancel",
                     "before: rename inbox/ID.md to failed/ID.md",
                     0,
                     KillVictim::Runner,
                 ),
-                aim(
+                planned_kill(
                     "retry",
                     "before: rename failed/ID.md to inbox/ID.md",
                     0,
                     KillVictim::Runner,
                 ),
             ],
-            (SweepCaseKind::People, _) => vec![aim(
+            (SweepCaseKind::Operator, _) => vec![planned_kill(
                 "prune",
                 "after: rename shipped/ID.md to .state/pruned/going/ID",
                 0,
@@ -153,7 +153,7 @@ impl SweepCaseKind {
     }
 }
 
-fn aim(command: &'static str, step: &str, skip: u64, victim: KillVictim) -> PlannedKill {
+fn planned_kill(command: &'static str, step: &str, skip: u64, victim: KillVictim) -> PlannedKill {
     let target = KillPoint {
         who: who(command),
         step: step.to_owned(),

@@ -41,7 +41,7 @@ pub(super) struct KillPoint {
 pub(super) enum TraceScope {
     /// The command's first thread, which does all that changes the queue.
     Main,
-    /// Its other threads too: they speak with the coordinator. Of its supervisors it is seen that they begin.
+    /// Its other threads too: they send the requests to the coordinator. Of its supervisors only the start is seen.
     Threads,
     /// Its supervisors too.
     Supervisors,

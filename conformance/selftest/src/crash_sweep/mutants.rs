@@ -20,7 +20,7 @@ pub struct SweepMutant {
     pub about: SweepCaseKind,
     /// A piece of shell, carried out in the queue folder before the runner takes its place.
     fault: &'static str,
-    /// One of these is told.
+    /// The sweep has to report one of these.
     symptoms: &'static [&'static str],
 }
 
@@ -37,10 +37,10 @@ pub fn seek(wrong: &SweepMutant, plan: &SweepPlan) -> Result<(), String> {
     let Some(failure) = report.failure else {
         return Err(format!("not found in {} kills", report.kills));
     };
-    let told = failure.what.join("\n");
-    match wrong.symptoms.iter().any(|symptom| told.contains(symptom)) {
+    let noted = failure.what.join("\n");
+    match wrong.symptoms.iter().any(|symptom| noted.contains(symptom)) {
         true => Ok(()),
-        false => Err(format!("found by something else: {told}")),
+        false => Err(format!("found by something else: {noted}")),
     }
 }
 
@@ -93,71 +93,71 @@ pub const ALL: &[SweepMutant] = &[
     },
     SweepMutant {
         name: "cancels-nothing",
-        what: "nobody is asked to stop, and everybody is told so",
-        about: SweepCaseKind::People,
+        what: "nobody is asked to stop, and the command says that all were",
+        about: SweepCaseKind::Operator,
         fault: "case $1 in cancel) exit 0;; esac",
         symptoms: &["was cancelled"],
     },
     SweepMutant {
         name: "pauses-nothing",
         what: "a pause that is agreed to and not made",
-        about: SweepCaseKind::People,
+        about: SweepCaseKind::Operator,
         fault: "case $1 in pause) exit 0;; esac",
         symptoms: &["after `pause` the pause is null"],
     },
     SweepMutant {
         name: "resumes-nothing",
         what: "the end of a pause that is agreed to and not made",
-        about: SweepCaseKind::People,
+        about: SweepCaseKind::Operator,
         fault: "case $1 in resume) exit 0;; esac",
         symptoms: &["after `resume` the pause is"],
     },
     SweepMutant {
         name: "runs-when-paused",
         what: "a pause that counts for nothing",
-        about: SweepCaseKind::People,
+        about: SweepCaseKind::Operator,
         fault: "case $1 in run) rm -f .state/pause/queue;; esac",
         symptoms: &["a paused queue was run"],
     },
     SweepMutant {
         name: "forgets-the-pause",
         what: "a pause that is written anew forgets what it said",
-        about: SweepCaseKind::People,
+        about: SweepCaseKind::Operator,
         fault: "case $1 in pause) rm -f .state/pause/queue;; esac",
         symptoms: &["the pause was"],
     },
     SweepMutant {
         name: "forgets-a-cancel",
         what: "a cancellation of what runs is taken, and forgotten",
-        about: SweepCaseKind::People,
+        about: SweepCaseKind::Operator,
         fault: "case $1 in cancel) cd ..; \"$aq\" \"$@\"; told=$?; rm -f queue/.state/cancel/*; exit $told;; esac",
         symptoms: &["was cancelled while its engine ran"],
     },
     SweepMutant {
         name: "throws-away-the-retried",
         what: "what is to be tried again is thrown away",
-        about: SweepCaseKind::People,
+        about: SweepCaseKind::Operator,
         fault: "case $1 in retry) rm -f failed/*.md;; esac",
         symptoms: &["is in no stage"],
     },
     SweepMutant {
         name: "forgets-pruned-names",
         what: "a job is pruned, and its name with it",
-        about: SweepCaseKind::People,
+        about: SweepCaseKind::Operator,
         fault: "case $1 in prune) rm -rf .state/pruned;; esac",
         symptoms: &["its name is not kept"],
     },
     SweepMutant {
         name: "prunes-the-history-first",
         what: "the history goes before the job does",
-        about: SweepCaseKind::People,
+        about: SweepCaseKind::Operator,
         fault: "case $1 in prune) rm -f .state/jobs/*/history.jsonl;; esac",
         symptoms: &["was pruned and is there"],
     },
     SweepMutant {
         name: "keeps-a-pruned-history",
         what: "what is left of a pruned job is taken for the new one's",
-        about: SweepCaseKind::People,
+        about: SweepCaseKind::Operator,
         fault: "case $1 in prune) cp -r .state/jobs/. ../kept;; add) [ -e ../kept ] && cp -r ../kept/. .state/jobs;; esac",
         symptoms: &["is new and has a history of"],
     },

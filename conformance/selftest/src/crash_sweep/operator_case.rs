@@ -1,4 +1,5 @@
-//! A case about people: what they do to a queue is killed at each of its steps, and is done or not done then, never half.
+//! A case about an operator: each command that changes a queue is killed at each of its steps, and is done or not done
+//! then, never half.
 
 use serde_json::Value;
 
@@ -56,33 +57,33 @@ impl CrashCase<'_> {
 
     /// In force as a whole or not at all; a pause that there is keeps what it says.
     fn pause(&mut self) -> std::io::Result<()> {
-        self.retry_until_done("pause", &["pause", "--message", MESSAGE], |game, traced| {
-            Ok(match &game.shown_pause()? {
+        self.retry_until_done("pause", &["pause", "--message", MESSAGE], |case, traced| {
+            Ok(match &case.shown_pause()? {
                 Value::Null if traced.is_hit => None,
                 pause if is_whole(pause) && ended_well(traced) => None,
                 pause => Some(format!("after `pause` the pause is {pause}")),
             })
         })?;
         let before = self.shown_pause()?;
-        self.retry_until_done("pause", &["pause"], |game, traced| {
-            let pause = game.shown_pause()?;
+        self.retry_until_done("pause", &["pause"], |case, traced| {
+            let pause = case.shown_pause()?;
             let kept = pause == before && ended_well(traced);
             Ok((!kept).then(|| format!("the pause was {before} and is {pause}")))
         })?;
         if self.has_failed() {
             return Ok(());
         }
-        let started = WorkerLog::read(&self.ground.root).starts();
+        let started = WorkerLog::read(&self.fixture.root).starts();
         let held = self.ask(&self.run_words())?;
-        if held.status.code() != Some(1) || WorkerLog::read(&self.ground.root).starts() != started {
+        if held.status.code() != Some(1) || WorkerLog::read(&self.fixture.root).starts() != started {
             self.wrong(format!("a paused queue was run: {:?}", held.status.code()));
         }
         Ok(())
     }
 
     fn resume(&mut self) -> std::io::Result<()> {
-        self.retry_until_done("resume", &["resume"], |game, traced| {
-            Ok(match &game.shown_pause()? {
+        self.retry_until_done("resume", &["resume"], |case, traced| {
+            Ok(match &case.shown_pause()? {
                 Value::Null if ended_well(traced) => None,
                 pause if traced.is_hit && is_whole(pause) => None,
                 pause => Some(format!("after `resume` the pause is {pause}")),
@@ -98,12 +99,12 @@ impl CrashCase<'_> {
 
     /// One job that waits there: it is still there, as it was, or it is given up.
     fn cancel_in(&mut self, name: &'static str, stage: &'static str) -> std::io::Result<()> {
-        let Some(id) = self.judge.first_in(stage) else {
+        let Some(id) = self.checker.first_in(stage) else {
             return Ok(());
         };
-        self.judge.cancelled.insert(id.clone());
-        self.retry_until_done(name, &["cancel", &id], |game, traced| {
-            let (now, reason) = (game.judge.stage_of(&id), game.reason(&id)?);
+        self.checker.cancelled.insert(id.clone());
+        self.retry_until_done(name, &["cancel", &id], |case, traced| {
+            let (now, reason) = (case.checker.stage_of(&id), case.reason(&id)?);
             Ok(match now {
                 Some(now) if now == stage && traced.is_hit => None,
                 Some("failed") if reason == CANCELLED => None,
@@ -124,46 +125,46 @@ impl CrashCase<'_> {
             who: StepActor::Runner,
             step: ORDERED.to_owned(),
             skip: 0,
-            victim: [KillVictim::Runner, KillVictim::Both][usize::from(self.ground.seed % 8 < 4)],
+            victim: [KillVictim::Runner, KillVictim::Both][usize::from(self.fixture.seed % 8 < 4)],
         };
-        let ground = self.ground;
-        let mut run = CrashCase::start(ground, &words, TraceScope::Main)?;
+        let fixture = self.fixture;
+        let mut run = CrashCase::start(fixture, &words, TraceScope::Main)?;
         let Some(id) = run
             .go_on(Some(&target))?
-            .then(|| self.judge.first_in("building"))
+            .then(|| self.checker.first_in("building"))
             .flatten()
         else {
             let traced = run.end()?;
             self.note("run", &words, None, &traced);
             return Ok(());
         };
-        self.judge.cancelled.insert(id.clone());
-        self.retry_until_done(CANCEL_RUNNING, &["cancel", &id], |game, traced| {
+        self.checker.cancelled.insert(id.clone());
+        self.retry_until_done(CANCEL_RUNNING, &["cancel", &id], |case, traced| {
             let is_asked = traced.is_hit || traced.code == Some(0);
-            let in_work = game.judge.stage_of(&id) == Some("building");
+            let in_work = case.checker.stage_of(&id) == Some("building");
             Ok((!is_asked || !in_work).then(|| format!("{id} was running; `cancel`: {:?}", traced.code)))
         })?;
         // Two in three are killed: of those that go on the scenarios have more to say.
-        let is_killed = !self.ground.seed.is_multiple_of(3);
+        let is_killed = !self.fixture.seed.is_multiple_of(3);
         if is_killed {
             run.kill(target.victim)?;
         }
         let traced = run.end()?;
         self.note("run", &words, None, &traced);
         self.look_after_run(&traced);
-        while !self.has_failed() && matches!(self.judge.stage_of(&id), Some("inbox" | "building")) {
+        while !self.has_failed() && matches!(self.checker.stage_of(&id), Some("inbox" | "building")) {
             let traced = self.command("run", &words)?;
             self.look_after_run(&traced);
         }
-        // What was finished before its runner heard of it is finished; nothing more was begun.
-        let starts = WorkerLog::read(&self.ground.root).starts_of(&id);
-        let is_right = match (self.judge.stage_of(&id), starts) {
+        // What was finished before its runner noticed the command is finished; nothing more was begun.
+        let starts = WorkerLog::read(&self.fixture.root).starts_of(&id);
+        let is_right = match (self.checker.stage_of(&id), starts) {
             (Some("failed"), 0 | 1) => self.reason(&id)? == CANCELLED,
             (Some("shipped" | "review"), 1) => !is_killed,
             _ => false,
         };
         if !self.has_failed() && !is_right {
-            let now = self.judge.stage_of(&id);
+            let now = self.checker.stage_of(&id);
             self.wrong(format!(
                 "{id} was cancelled while its engine ran; it is in {now:?} after {starts} starts"
             ));
@@ -173,14 +174,14 @@ impl CrashCase<'_> {
 
     /// Every job that failed: where it was and as it was, or at the end of the order.
     fn retry(&mut self) -> std::io::Result<()> {
-        let failed = self.judge.names("failed");
+        let failed = self.checker.names("failed");
         for id in failed.iter().filter_map(|name| name.strip_suffix(".md")) {
             let before = self.reason(id)?;
-            self.judge.cancelled.remove(id);
-            WorkerLog::note_restart(&self.ground.root, id);
+            self.checker.cancelled.remove(id);
+            WorkerLog::note_restart(&self.fixture.root, id);
             // One that was killed after its last step is refused by the next: the job waits already.
-            self.retry_until_done("retry", &["retry", id], |game, traced| {
-                let (now, reason) = (game.judge.stage_of(id), game.reason(id)?);
+            self.retry_until_done("retry", &["retry", id], |case, traced| {
+                let (now, reason) = (case.checker.stage_of(id), case.reason(id)?);
                 Ok(match now {
                     Some("inbox") => None,
                     Some("failed") if traced.is_hit && reason == before => None,
@@ -195,16 +196,16 @@ impl CrashCase<'_> {
 
     /// All of them: each is whole, or gone and its name kept.
     fn prune(&mut self) -> std::io::Result<()> {
-        while let Some((id, _)) = self.judge.endings().into_iter().next() {
+        while let Some((id, _)) = self.checker.endings().into_iter().next() {
             if self.has_failed() {
                 return Ok(());
             }
             let before = self.show(&id)?;
-            self.judge.pruned.insert(id.clone());
-            self.retry_until_done("prune", &["prune", &id], |game, traced| {
-                let now = match game.judge.stage_of(&id) {
+            self.checker.pruned.insert(id.clone());
+            self.retry_until_done("prune", &["prune", &id], |case, traced| {
+                let now = match case.checker.stage_of(&id) {
                     None => return Ok(None),
-                    Some(_) => game.show(&id)?,
+                    Some(_) => case.show(&id)?,
                 };
                 let is_whole = now["history"] == before["history"] && now["logs"] == before["logs"];
                 Ok((!traced.is_hit || !is_whole).then(|| format!("{id} was pruned and is there: {now}")))
@@ -215,17 +216,17 @@ impl CrashCase<'_> {
 
     /// The name of a job that is gone is free, and nothing of the old one is taken for the new one's.
     fn add_anew(&mut self) -> std::io::Result<()> {
-        for id in self.judge.pruned.iter() {
-            WorkerLog::note_restart(&self.ground.root, id);
+        for id in self.checker.pruned.iter() {
+            WorkerLog::note_restart(&self.fixture.root, id);
         }
-        self.judge.pruned.clear();
-        self.judge.cancelled.clear();
+        self.checker.pruned.clear();
+        self.checker.cancelled.clear();
         self.all_added = false;
         self.add()?;
         if self.has_failed() {
             return Ok(());
         }
-        for (id, _) in self.judge.endings() {
+        for (id, _) in self.checker.endings() {
             let shown = self.show(&id)?;
             let changes = shown["history"].as_array().map_or(1, Vec::len);
             if changes != 1 {

@@ -119,7 +119,7 @@ impl SweepProgress {
             self.failure = Some(SweepFailure {
                 seed,
                 what: case_result.wrong,
-                failure_report: case_result.failure_report,
+                actions: case_result.actions,
             });
         }
     }
@@ -201,28 +201,28 @@ mod tests {
 
     #[test]
     fn a_step_without_a_kill_is_returned_to_by_the_kills_that_led_there_until_it_has_one() {
-        let mut ledger = SweepProgress::new();
-        ledger.end_discovery();
+        let mut progress = SweepProgress::new();
+        progress.end_discovery();
         let way = [kill("first"), kill("later")];
-        ledger.note(7, case_result(way.to_vec(), "rare"));
+        progress.note(7, case_result(way.to_vec(), "rare"));
         assert_eq!(
-            ledger.return_to_unkilled_step(9),
+            progress.return_to_unkilled_step(9),
             None,
             "the seeds' own kills are not made"
         );
-        let back = ledger.return_to_unkilled_step(3);
+        let back = progress.return_to_unkilled_step(3);
         assert_eq!(back, Some((7, vec![kill("first"), kill("rare")])));
         for _ in 1..RETURNS_MAX {
-            assert!(ledger.return_to_unkilled_step(3).is_some());
+            assert!(progress.return_to_unkilled_step(3).is_some());
         }
         assert_eq!(
-            ledger.return_to_unkilled_step(3),
+            progress.return_to_unkilled_step(3),
             None,
             "it can't be come to again"
         );
-        ledger.note(8, case_result(vec![kill("first")], "rarer"));
-        assert!(ledger.return_to_unkilled_step(3).is_some());
-        ledger.note(9, case_result(vec![kill("rarer")], "rare"));
-        assert_eq!(ledger.return_to_unkilled_step(3), None);
+        progress.note(8, case_result(vec![kill("first")], "rarer"));
+        assert!(progress.return_to_unkilled_step(3).is_some());
+        progress.note(9, case_result(vec![kill("rarer")], "rare"));
+        assert_eq!(progress.return_to_unkilled_step(3), None);
     }
 }

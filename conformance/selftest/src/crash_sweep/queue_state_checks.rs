@@ -39,7 +39,7 @@ impl<'a> QueueStateChecker<'a> {
         }
     }
 
-    /// The jobs that are in no stage: `add` has to be told of them again.
+    /// The jobs that are in no stage: they have to be added again.
     pub(super) fn missing(&self) -> Vec<String> {
         let there = self.stages();
         let ids = self.jobs.iter().map(|job| &job.id);

@@ -54,7 +54,7 @@ pub fn render(report: &SweepReport) -> String {
     let sum = |of: fn(&StepKillCounts) -> u64| report.rows.iter().map(of).sum::<u64>();
     let _ = writeln!(
         text,
-        "\n{} kills in {} cases from seed {} in {:.1} s: {} of the runner, {} of its supervisors, {} of both; {} aims \
+        "\n{} kills in {} cases from seed {} in {:.1} s: {} of the runner, {} of its supervisors, {} of both; {} planned kills \
          were not met\n{} of {} steps were killed at",
         report.kills,
         report.cases,
@@ -77,7 +77,7 @@ pub fn render(report: &SweepReport) -> String {
             let _ = writeln!(text, "  {what}");
         }
         let _ = writeln!(text, "what was done:");
-        for line in &failure.failure_report {
+        for line in &failure.actions {
             let _ = writeln!(text, "  {line}");
         }
         let _ = writeln!(

@@ -26,7 +26,7 @@ impl CrashCase<'_> {
                 self.wrong(format!("`run` ended with {:?}", traced.code));
             }
             // A drain that ended while something was left waits for the end of a lease that a dead runner had.
-            let is_next_at_once = traced.is_hit && (self.ground.seed / 4 + round).is_multiple_of(2);
+            let is_next_at_once = traced.is_hit && (self.fixture.seed / 4 + round).is_multiple_of(2);
             if !is_next_at_once {
                 traced.wait_for_supervisors();
                 self.expire_leases()?;
@@ -37,16 +37,16 @@ impl CrashCase<'_> {
     }
 
     fn expire_leases(&mut self) -> std::io::Result<()> {
-        let Some(stub) = &self.ground.coordinator else {
+        let Some(stub) = &self.fixture.coordinator else {
             return Ok(());
         };
-        worker::note_end_of_leases(&self.ground.root)?;
+        worker::note_end_of_leases(&self.fixture.root)?;
         let due = stub
             .advance(Duration::from_millis(LEASE_MS + 1_000))
             .map_err(std::io::Error::other)?;
         if !due.is_empty() {
             self.case_result
-                .failure_report
+                .actions
                 .push("the leases that lived have ended".to_owned());
         }
         Ok(())
@@ -54,7 +54,7 @@ impl CrashCase<'_> {
 
     /// Whether the coordinator has the end of every job, and nothing is owed to it.
     fn is_all_reported(&self) -> bool {
-        let jobs = self.ground.coordinator.as_ref().map(|stub| stub.jobs());
+        let jobs = self.fixture.coordinator.as_ref().map(|stub| stub.jobs());
         let is_final = jobs
             .unwrap_or_default()
             .iter()
@@ -63,29 +63,29 @@ impl CrashCase<'_> {
     }
 
     fn outbox_entries(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.ground.root.join("queue/.state/outbox"));
+        let entries = fs::read_dir(self.fixture.root.join("queue/.state/outbox"));
         let names = entries.into_iter().flatten().flatten();
         let names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
         names.filter(|name| name.ends_with(".json")).collect()
     }
 
     fn check_routed_endings(&mut self) -> std::io::Result<()> {
-        let Some(stub) = &self.ground.coordinator else {
+        let Some(stub) = &self.fixture.coordinator else {
             return Ok(());
         };
         let jobs = stub.jobs();
         let mut wrong = Vec::new();
         for stage in ["inbox", "building", "testing", "review"] {
-            let left = self.judge.names(stage).into_iter();
+            let left = self.checker.names(stage).into_iter();
             wrong.extend(left.map(|name| format!("{name} is left in {stage}")));
         }
-        let log = WorkerLog::read(&self.ground.root);
+        let log = WorkerLog::read(&self.fixture.root);
         let was_killed = !self.case_result.kills.is_empty();
-        for job in &self.ground.jobs {
+        for job in &self.fixture.jobs {
             let there = jobs.iter().find(|state| state.id == job.id);
             let (stage, here) = (
                 there.map(|state| state.stage.as_str()),
-                self.judge.stage_of(&job.id),
+                self.checker.stage_of(&job.id),
             );
             let is_right = match (stage, here) {
                 (Some("shipped"), Some("shipped")) => {

@@ -38,7 +38,7 @@ impl StoppedProcess<'_> {
                 Some(format!("rename {} to {}", self.place(&from)?, self.place(&to)?))
             }
             libc::SYS_openat => self.opened(&self.path_at(at(0), at(1))?, at(2)),
-            // Its flags are the first word of what it is told.
+            // Its flags are the first word of its arguments.
             libc::SYS_openat2 => self.opened(&self.path_at(at(0), at(1))?, self.number(at(2))?),
             libc::SYS_unlinkat => Some(format!("remove {}", self.place(&self.path_at(at(0), at(1))?)?)),
             libc::SYS_mkdirat => self.folder(&self.path_at(at(0), at(1))?),

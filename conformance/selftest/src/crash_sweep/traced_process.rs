@@ -139,7 +139,7 @@ pub(super) fn tracees_of_thread() -> Vec<i32> {
         .collect()
 }
 
-/// A number that `/proc` tells of a process.
+/// A number that `/proc` has of a process.
 fn field(pid: i32, name: &str) -> Option<i32> {
     let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;

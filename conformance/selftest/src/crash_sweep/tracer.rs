@@ -54,7 +54,7 @@ pub(super) struct CommandTracer<'a> {
     scope: TraceScope,
     main: Pid,
     followed: BTreeMap<i32, TraceeState>,
-    /// Stopped at the step that was looked for; nobody told it to go on yet.
+    /// Stopped at the step that was looked for; it is not continued yet.
     standing: Option<Pid>,
     is_over: bool,
     /// Since the last rest.
@@ -146,7 +146,7 @@ impl<'a> CommandTracer<'a> {
         if victim == KillVictim::Supervisors && supervisors.is_empty() {
             return Ok(false);
         }
-        // They can't be anybody else: who would collect them is stopped, or has not been told of their end.
+        // They can't be anybody else: who would collect them is stopped, or does not know of their end yet.
         for child in supervisors {
             let _ = nix::sys::signal::kill(Pid::from_raw(child), Signal::SIGKILL);
         }
@@ -240,7 +240,7 @@ impl<'a> CommandTracer<'a> {
         let role = traced_process::role(pid.as_raw(), self.main.as_raw());
         let followed = TraceeState { role, inside: None };
         self.followed.insert(pid.as_raw(), followed);
-        // One that is born while its parent is killed has no parent to be known by.
+        // One that starts while its parent is killed has no parent to be known by.
         if role != ProcessRole::Thread {
             self.traced.supervisors.extend(traced_process::open(pid.as_raw()));
         }
@@ -284,7 +284,7 @@ impl<'a> CommandTracer<'a> {
             false => ptrace::syscall(pid, signal),
         };
         match resumed {
-            // It was killed while it was stopped; how it ended is told next.
+            // It was killed while it was stopped; the next report says how it ended.
             Ok(()) | Err(Errno::ESRCH) => Ok(()),
             Err(error) => Err(error.into()),
         }

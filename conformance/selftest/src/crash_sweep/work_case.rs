@@ -13,7 +13,7 @@ impl CrashCase<'_> {
     /// All of the jobs, or after a kill those that are not there yet.
     pub(super) fn add(&mut self) -> std::io::Result<()> {
         for _ in 0..IDLE_COMMANDS_MAX {
-            let missing = self.judge.missing();
+            let missing = self.checker.missing();
             if missing.is_empty() || self.has_failed() {
                 self.all_added = true;
                 return Ok(());
@@ -34,7 +34,9 @@ impl CrashCase<'_> {
     pub(super) fn work(&mut self) -> std::io::Result<()> {
         let words = self.run_words();
         for _ in 0..IDLE_COMMANDS_MAX {
-            let done = self.judge.all_in(&["review", "shipped", "failed", "quarantine"]);
+            let done = self
+                .checker
+                .all_in(&["review", "shipped", "failed", "quarantine"]);
             if done || self.has_failed() {
                 return Ok(());
             }
@@ -50,13 +52,13 @@ impl CrashCase<'_> {
 
     pub(super) fn run_words(&self) -> Vec<String> {
         let words = ["run", "--drain", "--workers"].map(str::to_owned);
-        let workers = self.ground.workers.to_string();
+        let workers = self.fixture.workers.to_string();
         words.into_iter().chain([workers]).collect()
     }
 
     pub(super) fn ship(&mut self) -> std::io::Result<()> {
         for _ in 0..IDLE_COMMANDS_MAX {
-            let Some(id) = self.judge.first_in("review") else {
+            let Some(id) = self.checker.first_in("review") else {
                 return Ok(());
             };
             if self.has_failed() {
@@ -75,10 +77,10 @@ impl CrashCase<'_> {
         if self.has_failed() {
             return Ok(());
         }
-        for (id, stage) in self.judge.endings() {
+        for (id, stage) in self.checker.endings() {
             let reason = self.reason(&id)?;
             let was_killed = !self.case_result.kills.is_empty();
-            let wrong = self.judge.ending(&id, stage, &reason, was_killed);
+            let wrong = self.checker.ending(&id, stage, &reason, was_killed);
             self.record_failures(wrong);
         }
         Ok(())

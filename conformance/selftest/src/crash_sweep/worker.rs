@@ -1,7 +1,7 @@
 //! What stands in for an engine, `verify-it` and `ship-it` in a sweep: it proves that it is alone, and says when it
 //! starts and ends.
 //!
-//! Everything that is alive of a job holds a shared lock on one file of the ground. Whoever starts asks for it alone
+//! Everything that is alive of a job holds a shared lock on one file of the fixture. Whoever starts asks for it alone
 //! first: if it can't be had, something of an earlier start is alive, and that is written down as an overlap. The same
 //! for the lock that a job names. Whoever only looks whether anything is alive has a second file for that: a look at the
 //! first would itself be taken for something alive by whoever starts in that moment.
@@ -22,7 +22,7 @@ use conformance::exit_codes::HarnessExit;
 pub const COMMAND: &str = "sweep-worker";
 /// How a worker ends that could not do its work: no engine of a sweep ends so.
 const BROKEN: HarnessExit = HarnessExit::Relayed(97);
-/// The variable that says where a case plays.
+/// The variable with the folder in which a case is run.
 pub(super) const FIXTURE_VARIABLE: &str = "AQ_SWEEP";
 /// The file with the coordinator's address, where there is one.
 pub(super) const COORDINATOR: &str = "coordinator";
@@ -40,65 +40,65 @@ struct WorkerPlan {
 
 /// `sweep-worker engine|verify|ship`, or `sweep-worker straggler setsid|double_fork`.
 pub fn main(arguments: &[String]) -> HarnessExit {
-    let ground = PathBuf::from(std::env::var_os(FIXTURE_VARIABLE).unwrap_or_default());
+    let folder = PathBuf::from(std::env::var_os(FIXTURE_VARIABLE).unwrap_or_default());
     let id = std::env::var("AQ_JOB_ID").unwrap_or_default();
     let done = match arguments {
-        [step, kind] if step == "straggler" => run_straggler(&ground, &id, kind),
-        [step] => work(&ground, &id, step),
+        [step, kind] if step == "straggler" => run_straggler(&folder, &id, kind),
+        [step] => work(&folder, &id, step),
         _ => Err(std::io::Error::other("it was called with other words")),
     };
     match done {
         Ok(code) => code,
         Err(error) => {
-            note(&ground, &format!("broken {id} {error}"));
+            note(&folder, &format!("broken {id} {error}"));
             BROKEN
         }
     }
 }
 
-fn work(ground: &Path, id: &str, step: &str) -> std::io::Result<HarnessExit> {
-    let orders = orders(ground, id)?;
+fn work(folder: &Path, id: &str, step: &str) -> std::io::Result<HarnessExit> {
+    let plan = plan(folder, id)?;
     let attempt: u64 = std::env::var("AQ_ATTEMPT")
         .ok()
         .and_then(|text| text.parse().ok())
         .unwrap_or(0);
-    let mut held = vec![alone(ground, "live", id, id)?, shared(ground, "seen", id)?];
-    if let Some(lock) = &orders.lock {
-        held.push(alone(ground, "names", lock, id)?);
+    let mut held = vec![alone(folder, "live", id, id)?, shared(folder, "seen", id)?];
+    if let Some(lock) = &plan.lock {
+        held.push(alone(folder, "names", lock, id)?);
     }
     let token = std::env::var("AQ_FENCING_TOKEN").ok();
     let of_lease = token.as_deref().unwrap_or("-");
-    note(ground, &format!("start {id} {step} {attempt} {of_lease}"));
-    if let Some(what) = without_lease(ground, id, token.as_deref())? {
+    note(folder, &format!("start {id} {step} {attempt} {of_lease}"));
+    if let Some(what) = without_lease(folder, id, token.as_deref())? {
         note(
-            ground,
+            folder,
             &format!("unleased {id} {step} {attempt} {of_lease}: {what}"),
         );
     }
-    if step == "engine" && orders.leaves != "nothing" {
-        start_straggler(&orders.leaves)?;
+    if step == "engine" && plan.leaves != "nothing" {
+        start_straggler(&plan.leaves)?;
     }
-    pass(orders.duration);
+    pass(plan.duration);
     let fails = match step {
-        "engine" => orders.fails,
-        "verify" => orders.verify_fails,
+        "engine" => plan.fails,
+        "verify" => plan.verify_fails,
         _ => 0,
     };
     let code = u8::from(attempt <= fails);
-    note(ground, &format!("end {id} {step} {attempt} {code}"));
+    note(folder, &format!("end {id} {step} {attempt} {code}"));
     Ok(HarnessExit::Relayed(code))
 }
 
 /// Of a job that a coordinator has: whether it can't be shown that it may be worked on at this moment.
-fn without_lease(ground: &Path, id: &str, token: Option<&str>) -> std::io::Result<Option<String>> {
-    let Ok(address) = std::fs::read_to_string(ground.join(COORDINATOR)) else {
+fn without_lease(folder: &Path, id: &str, token: Option<&str>) -> std::io::Result<Option<String>> {
+    let Ok(address) = std::fs::read_to_string(folder.join(COORDINATOR)) else {
         return Ok(None);
     };
-    // Engine and `verify` are not told of their lease.
+    // Engine and `verify` get no variable of their lease.
     let asked = CoordinatorClient::new(&address, None).and_then(|client| client.get("/_stub/state"));
     let state = asked.map_err(std::io::Error::other)?.body;
     let leases = state["leases"].as_array().cloned().unwrap_or_default();
-    if was_begun_before_the_end_of_leases(ground, id) {
+    if was_begun_before_the_end_of_leases(folder, id) {
         return Ok(None);
     }
     let of_job = leases.iter().find(|lease| lease["job"] == id);
@@ -114,19 +114,19 @@ fn without_lease(ground: &Path, id: &str, token: Option<&str>) -> std::io::Resul
 const ENDED: &str = "ended";
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// To be said before they end. The file is there as a whole, or not yet: a worker reads it at any moment.
-pub(super) fn note_end_of_leases(ground: &Path) -> std::io::Result<()> {
+/// To be called before they end. The file is there as a whole, or not yet: a worker reads it at any moment.
+pub(super) fn note_end_of_leases(folder: &Path) -> std::io::Result<()> {
     let uptime = std::fs::read_to_string("/proc/uptime")?;
     let seconds = uptime.split(' ').next().and_then(|text| text.parse::<f64>().ok());
     let ticks = seconds.ok_or(std::io::ErrorKind::InvalidData)? * TICKS_PER_SECOND;
-    let scratch = ground.join("ended.new");
+    let scratch = folder.join("ended.new");
     std::fs::write(&scratch, format!("{ticks:.0}"))?;
-    std::fs::rename(scratch, ground.join(ENDED))
+    std::fs::rename(scratch, folder.join(ENDED))
 }
 
 /// This command had its lease when it was begun; it took its time, and had no runner any more who would have ended it.
-fn was_begun_before_the_end_of_leases(ground: &Path, id: &str) -> bool {
-    let ended = std::fs::read_to_string(ground.join(ENDED)).ok();
+fn was_begun_before_the_end_of_leases(folder: &Path, id: &str) -> bool {
+    let ended = std::fs::read_to_string(folder.join(ENDED)).ok();
     let ended = ended.and_then(|text| text.trim().parse::<u64>().ok());
     matches!((begun(id), ended), (Some(begun), Some(ended)) if begun <= ended)
 }
@@ -151,41 +151,41 @@ fn start_ticks(pid: i32) -> Option<u64> {
 }
 
 /// Holds the file, shared with what belongs to the same start; says so if it could not be had alone.
-fn alone(ground: &Path, kind: &str, name: &str, id: &str) -> std::io::Result<File> {
-    let file = open(ground, kind, name)?;
+fn alone(folder: &Path, kind: &str, name: &str, id: &str) -> std::io::Result<File> {
+    let file = open(folder, kind, name)?;
     if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-        note(ground, &format!("overlap {id} {kind} {name}"));
+        note(folder, &format!("overlap {id} {kind} {name}"));
     }
     flock(&file, FlockOperation::LockShared)?;
     Ok(file)
 }
 
-fn shared(ground: &Path, kind: &str, name: &str) -> std::io::Result<File> {
-    let file = open(ground, kind, name)?;
+fn shared(folder: &Path, kind: &str, name: &str) -> std::io::Result<File> {
+    let file = open(folder, kind, name)?;
     flock(&file, FlockOperation::LockShared)?;
     Ok(file)
 }
 
 /// Whether anything of a job is alive.
-pub(super) fn is_alive(ground: &Path, id: &str) -> bool {
-    let seen = open(ground, "seen", id);
+pub(super) fn is_alive(folder: &Path, id: &str) -> bool {
+    let seen = open(folder, "seen", id);
     seen.is_ok_and(|seen| flock(&seen, FlockOperation::NonBlockingLockExclusive).is_err())
 }
 
-fn open(ground: &Path, kind: &str, name: &str) -> std::io::Result<File> {
+fn open(folder: &Path, kind: &str, name: &str) -> std::io::Result<File> {
     OpenOptions::new()
         .read(true)
         .write(true)
         .create(true)
         .truncate(false)
-        .open(ground.join(kind).join(name))
+        .open(folder.join(kind).join(name))
 }
 
-fn orders(ground: &Path, id: &str) -> std::io::Result<WorkerPlan> {
-    let text = std::fs::read_to_string(ground.join("plans").join(id))?;
+fn plan(folder: &Path, id: &str) -> std::io::Result<WorkerPlan> {
+    let text = std::fs::read_to_string(folder.join("plans").join(id))?;
     let words: Vec<&str> = text.split_whitespace().collect();
     let [lock, fails, verify_fails, duration_ms, leaves] = words[..] else {
-        return Err(std::io::Error::other("its orders are not five words"));
+        return Err(std::io::Error::other("its plan is not five words"));
     };
     let number = |word: &str| word.parse().unwrap_or(0);
     Ok(WorkerPlan {
@@ -210,7 +210,7 @@ fn start_straggler(kind: &str) -> std::io::Result<()> {
     Ok(())
 }
 
-fn run_straggler(ground: &Path, id: &str, kind: &str) -> std::io::Result<HarnessExit> {
+fn run_straggler(folder: &Path, id: &str, kind: &str) -> std::io::Result<HarnessExit> {
     if kind == "double_fork" {
         Command::new(std::env::current_exe()?)
             .args([COMMAND, "straggler", "setsid"])
@@ -218,7 +218,7 @@ fn run_straggler(ground: &Path, id: &str, kind: &str) -> std::io::Result<Harness
         return Ok(HarnessExit::Holds);
     }
     rustix::process::setsid()?;
-    let _held = [shared(ground, "live", id)?, shared(ground, "seen", id)?];
+    let _held = [shared(folder, "live", id)?, shared(folder, "seen", id)?];
     // Whoever waits for it may have been killed meanwhile, which is nothing that is wrong here.
     let _ = std::io::stdout().write_all(b"!");
     let _ = std::io::stdout().flush();
@@ -226,12 +226,12 @@ fn run_straggler(ground: &Path, id: &str, kind: &str) -> std::io::Result<Harness
     Ok(HarnessExit::Holds)
 }
 
-/// One whole line at the end of the ground's log.
-pub(super) fn note(ground: &Path, line: &str) {
+/// Adds one whole line to the log of the fixture.
+pub(super) fn note(folder: &Path, line: &str) {
     let log = OpenOptions::new()
         .append(true)
         .create(true)
-        .open(ground.join("log"));
+        .open(folder.join("log"));
     if let Ok(mut log) = log {
         let _ = log.write_all(format!("{line}\n").as_bytes());
     }

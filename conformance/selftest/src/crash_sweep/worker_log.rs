@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// Words by which a fake engine, or what watches it, says that something is wrong.
 const NOTICED: [&str; 3] = ["overlap", "broken", "unleased"];
-/// A job that begins anew at a person's wish: its commands may be started again.
+/// A job that an operator starts again: its commands may be started again.
 const RESTARTED: &str = "anew";
 
 pub(super) struct WorkerLog {

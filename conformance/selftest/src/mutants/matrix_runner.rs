@@ -37,8 +37,8 @@ pub fn run(suite: &Suite, found: &[ScenarioFile], cases: &[MutantCase], jobs: us
     let mut wanted: Vec<ControlRun> = cases.iter().filter_map(|case| ControlRun::of(*case)).collect();
     wanted.sort();
     wanted.dedup();
-    let told = at_a_time(jobs, &wanted, |control| trouble(suite, found, control));
-    let controls: BTreeMap<&ControlRun, Option<String>> = wanted.iter().zip(told).collect();
+    let failures = at_a_time(jobs, &wanted, |control| trouble(suite, found, control));
+    let controls: BTreeMap<&ControlRun, Option<String>> = wanted.iter().zip(failures).collect();
     at_a_time(jobs, cases, |case| {
         let control = ControlRun::of(*case).and_then(|control| controls.get(&control).cloned().flatten());
         carry_out(suite, found, *case, control)
@@ -90,7 +90,7 @@ fn at_a_time<T: Sync, R: Send>(jobs: usize, all: &[T], each: impl Fn(&T) -> R + 
 /// What keeps this control from passing.
 fn trouble(suite: &Suite, found: &[ScenarioFile], control: &ControlRun) -> Option<String> {
     let mutant = Mutant::named(control.name)?;
-    // A scenario that is not there, or can't be read, is told by the case itself.
+    // A scenario that is not there, or can't be read, is reported by the case itself.
     let scenario = read(found, control.scenario).ok()?;
     let scenario = adapted(control.adapted.unwrap_or(control.name), scenario);
     let verdict = mutated(suite, mutant).judge_scenario(control.scenario, &scenario);

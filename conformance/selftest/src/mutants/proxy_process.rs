@@ -28,8 +28,8 @@ pub(super) fn start(mutant: Mutant, upstream: &str) -> std::io::Result<ProxyProc
         .stdout(Stdio::piped())
         .spawn()?;
     let mut line = String::new();
-    if let Some(told) = child.stdout.take() {
-        BufReader::new(told).read_line(&mut line)?;
+    if let Some(output) = child.stdout.take() {
+        BufReader::new(output).read_line(&mut line)?;
     }
     let said = line.trim().split_once(' ');
     let said = said.and_then(|(url, gate)| Some((url.to_owned(), gate.parse().ok()?)));

@@ -35,8 +35,8 @@ pub(super) fn run(mutant: Mutant, runner: &str, arguments: &[String]) -> std::io
         }
         MutantKind::TellsTwice if working => {
             let output = command.stderr(Stdio::piped()).stdout(Stdio::inherit()).output()?;
-            let told = String::from_utf8_lossy(&output.stderr);
-            stdio::write_stderr(&format!("{told}{told}"));
+            let errors = String::from_utf8_lossy(&output.stderr);
+            stdio::write_stderr(&format!("{errors}{errors}"));
             return fired(kind).map(|()| output.status.code().unwrap_or(70));
         }
         MutantKind::Crashes if working => {
@@ -86,11 +86,11 @@ fn forward_one_signal(command: &mut Command) -> std::io::Result<i32> {
     let mut child = command.spawn()?;
     let pid = Pid::from_child(&child);
     std::thread::spawn(move || {
-        let mut heard = signals.forever();
-        if let Some(first) = heard.next().and_then(Signal::from_named_raw) {
+        let mut rest = signals.forever();
+        if let Some(first) = rest.next().and_then(Signal::from_named_raw) {
             let _ = kill_process(pid, first);
         }
-        for _ in heard {
+        for _ in rest {
             let _ = fired(MutantKind::HearsOneSignal);
         }
     });
@@ -191,7 +191,7 @@ fn reworded(command: &mut Command, other: impl Fn(&str) -> String) -> std::io::R
     Ok(output.status.code().unwrap_or(70))
 }
 
-/// Faults of what the runner is told by its environment.
+/// Faults of the runner's environment.
 fn change_environment(kind: MutantKind, command: &mut Command) -> std::io::Result<()> {
     match kind {
         MutantKind::StaysOffline => command.env("AQ_FLEET", "0"),

@@ -48,23 +48,23 @@ const FAULTS: [&str; 25] = [
 
 /// The case of this seed.
 pub fn case(seed: u64) -> PropertyCase {
-    let mut dice = SeededRng::new(seed / COORDINATORS);
+    let mut rng = SeededRng::new(seed / COORDINATORS);
     // Mostly a few; now and then as many as a busy day brings.
-    let most = if dice.one_in(8) { 30 } else { 6 };
-    let count = 1 + dice.below(most);
-    let jobs: Vec<Vec<String>> = (0..count).map(|number| job(&mut dice, number)).collect();
-    let workers = 1 + dice.below(4);
-    let mut dice = SeededRng::new(!seed);
+    let most = if rng.one_in(8) { 30 } else { 6 };
+    let count = 1 + rng.below(most);
+    let jobs: Vec<Vec<String>> = (0..count).map(|number| job(&mut rng, number)).collect();
+    let workers = 1 + rng.below(4);
+    let mut rng = SeededRng::new(!seed);
     let mut holds = Vec::new();
     for number in 0..count {
-        if !dice.one_in(4) {
+        if !rng.one_in(4) {
             holds.push(format!("job-{number}"));
         }
     }
-    if dice.one_in(3) {
+    if rng.one_in(3) {
         holds.push("elsewhere".into());
     }
-    let rules = (0..dice.below(4)).map(|_| rule(&mut dice)).collect();
+    let rules = (0..rng.below(4)).map(|_| rule(&mut rng)).collect();
     PropertyCase {
         jobs,
         rules,
@@ -74,33 +74,33 @@ pub fn case(seed: u64) -> PropertyCase {
 }
 
 /// A job. Times stay a factor of five away from any limit that is on them.
-fn job(dice: &mut SeededRng, number: u64) -> Vec<String> {
+fn job(rng: &mut SeededRng, number: u64) -> Vec<String> {
     let id = format!("job-{number}");
     let mut lines = vec![format!("id = \"{id}\"")];
     let mut behaviour = Vec::new();
-    if dice.one_in(3) {
-        lines.push(format!("lock = \"{}\"", dice.pick(&["left", "right"])));
+    if rng.one_in(3) {
+        lines.push(format!("lock = \"{}\"", rng.pick(&["left", "right"])));
     }
-    if dice.one_in(3) {
+    if rng.one_in(3) {
         lines.push(format!(
             "priority = {}",
-            i64::try_from(dice.below(5)).unwrap_or(0) - 2
+            i64::try_from(rng.below(5)).unwrap_or(0) - 2
         ));
     }
-    if dice.one_in(4) {
+    if rng.one_in(4) {
         lines.push(format!("verify = \"verify-it {id}\""));
-        lines.push(format!("behaviour.verify = {{ exit = {} }}", dice.below(2)));
+        lines.push(format!("behaviour.verify = {{ exit = {} }}", rng.below(2)));
     }
-    if dice.one_in(2) {
+    if rng.one_in(2) {
         lines.push(format!("ship = \"ship-it {id}\""));
     }
-    if dice.one_in(12) {
+    if rng.one_in(12) {
         lines.push("review = true".into());
     }
-    if dice.one_in(12) {
+    if rng.one_in(12) {
         lines.push("caps = [\"gpu\"]".into());
     }
-    match dice.below(12) {
+    match rng.below(12) {
         0 => behaviour.push("exit = 1".to_owned()),
         1 => {
             lines.push("retries = 1".into());
@@ -108,10 +108,7 @@ fn job(dice: &mut SeededRng, number: u64) -> Vec<String> {
         }
         2 => {
             // Long enough for an engine to start on a busy machine.
-            lines.push(format!(
-                "{} = \"1500ms\"",
-                dice.pick(&["timeout", "idle_timeout"])
-            ));
+            lines.push(format!("{} = \"1500ms\"", rng.pick(&["timeout", "idle_timeout"])));
             behaviour.push("duration = \"20s\"".into());
         }
         3 => behaviour.push("duration = \"20ms\"".into()),
@@ -124,25 +121,25 @@ fn job(dice: &mut SeededRng, number: u64) -> Vec<String> {
     lines
 }
 
-fn rule(dice: &mut SeededRng) -> Vec<String> {
-    // A lie has an operation of its own; everything else may happen to any.
-    let fault = match dice.pick(&FAULTS) {
+fn rule(rng: &mut SeededRng) -> Vec<String> {
+    // A semantic fault has an operation of its own; everything else may happen to any.
+    let fault = match rng.pick(&FAULTS) {
         // Ten megabytes cost as much as many other cases.
-        fault if fault.contains("huge") && !dice.one_in(4) => "{ malformed = \"deep\" }",
+        fault if fault.contains("huge") && !rng.one_in(4) => "{ malformed = \"deep\" }",
         fault => fault,
     };
     let on = match fault {
         "\"dry_run_grants\"" | "\"empty\"" => "shadow.claim",
         "\"leaky_shadow\"" => "shadow.report",
         _ if fault.contains("diverge") => "shadow.claim",
-        _ => dice.pick(&["shadow.claim", "shadow.report"]),
+        _ => rng.pick(&["shadow.claim", "shadow.report"]),
     };
     // Never for ever: a rule behind one that always fires could not be armed.
-    let times = dice.pick(&["1", "2", "3", "1000"]);
+    let times = rng.pick(&["1", "2", "3", "1000"]);
     vec![
         format!("on = \"{on}\""),
         format!("fault = {fault}"),
-        format!("when = {{ skip = {}, times = {times} }}", dice.below(3)),
+        format!("when = {{ skip = {}, times = {times} }}", rng.below(3)),
     ]
 }
 
@@ -164,7 +161,7 @@ impl PropertyCase {
             text.push_str(&format!("\n[[coordinator.rule]]\n{}\n", rule.join("\n")));
         }
         text.push_str("\n[expect]\nrest_of_log = \"free\"\nsame_as_offline = true\n");
-        // A job that this host can't run is left, and that is told.
+        // A job that this host can't run is left, and the runner says so.
         if self.jobs.iter().flatten().any(|line| line.starts_with("caps")) {
             text.push_str("exit = 1\n");
         }

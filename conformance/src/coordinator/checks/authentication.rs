@@ -1,4 +1,4 @@
-//! Who is let in, and how mistakes are told: C-30, C-31.
+//! Which tokens are accepted, and how mistakes are answered: C-30, C-31.
 
 use serde_json::{Value, json};
 

@@ -118,9 +118,9 @@ pub fn quarantine_by_holder_and_by_former_holder(probe: &CoordinatorProbe) -> Pr
     let former = probe.claimed("old", &job)?;
     probe.on_lease("release", "old", &former)?;
     let present = probe.claimed("new", &job)?;
-    let told = probe.quarantine("old", &former)?;
-    ensure(told.status == 202, || {
-        format!("a former holder's quarantine was answered {}", told.status)
+    let answer = probe.quarantine("old", &former)?;
+    ensure(answer.status == 202, || {
+        format!("a former holder's quarantine was answered {}", answer.status)
     })?;
     probe.ensure_stage(&job, "building")?;
     let renewed = probe.on_lease("renew", "new", &present)?;

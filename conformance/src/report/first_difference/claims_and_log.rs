@@ -29,7 +29,7 @@ enum ClaimAnswer {
     Unusable,
 }
 
-/// A line of the log that tells of a claim.
+/// A line of the log that is about a claim.
 struct ClaimLine {
     position: usize,
     says: ClaimLineKind,
@@ -160,7 +160,7 @@ fn fits(says: &ClaimLineKind, claim: &ShadowClaim) -> bool {
     }
 }
 
-/// Clause S-1: two sides without a job have nothing to compare, and an offer to a runner without one is told once.
+/// Clause S-1: two sides without a job have nothing to compare, and an offer to a runner without one is logged once.
 fn needs_no_line(claim: &ShadowClaim, offered: &BTreeSet<String>) -> bool {
     match &claim.offer {
         ClaimAnswer::Nothing => !claim.local,

@@ -32,7 +32,7 @@ fn ways(seen: &RunEvidence) -> StageHistories<'_> {
     let mut ways = StageHistories::new();
     for moved in &seen.watched.moves {
         let way = ways.entry(&moved.job).or_default();
-        // What is gone from one folder and appears in another was told for both.
+        // What is gone from one folder and appears in another was noticed in both.
         if let Some(stage) = moved.to.as_deref()
             && way.last().is_none_or(|(_, last)| *last != stage)
         {
