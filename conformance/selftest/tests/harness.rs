@@ -3,20 +3,18 @@
 
 #[expect(dead_code, reason = "other test binaries use the rest of it")]
 mod common;
+#[path = "harness/process_ends.rs"]
+mod process_ends;
+#[path = "harness/scenario_refusals.rs"]
+mod scenario_refusals;
 
-use std::fs::{File, OpenOptions};
-use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use common::{checks, inline, suite};
 use conformance::case_result::CaseResult;
 use conformance::outcome::Outcome;
 use conformance::profile::Profile;
 use conformance::report::timeline_events::TimelineEvent;
-use conformance::scenario::parse;
-use conformance::supervise::{ProcessExit, SupervisorReport};
 
 /// A runner that is a shell script of one line.
 fn shell(script: &str) -> Profile {
@@ -76,77 +74,6 @@ fn a_runner_that_hangs_is_ended_at_the_limit_and_reported_as_that() {
         "{}",
         verdict.failure_report
     );
-}
-
-#[test]
-fn whatever_outlives_the_runner_is_found_and_ended() {
-    let script = "(setsid sh -c 'trap \"\" TERM; sleep 601' >/dev/null 2>&1 &) ; exit 0";
-    let verdict = judged(script, DRAIN);
-    assert_eq!(
-        checks(&verdict, Outcome::Fail),
-        ["no-stragglers"],
-        "{}",
-        verdict.failure_report
-    );
-    assert!(
-        verdict.failure_report.contains("sleep 601"),
-        "the report names it\n{}",
-        verdict.failure_report
-    );
-}
-
-/// A pipe that whoever holds it open can be told by: its end shows once nobody does.
-fn held_pipe(folder: &Path) -> (std::path::PathBuf, File) {
-    let path = folder.join("held");
-    let made = Command::new("mkfifo").arg(&path).status().expect("mkfifo");
-    assert!(made.success());
-    let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).expect("a flag");
-    let reader = OpenOptions::new().read(true).custom_flags(flags).open(&path);
-    (path, reader.expect("a pipe can be opened without a writer"))
-}
-
-/// A session of its own, signals ignored, a double fork, stopped, a chain of forks, output closed. Each says on
-/// pipe 8 that it is up, and holds pipe 9.
-const WAYS: [&str; 6] = [
-    "setsid sh -c 'echo up >&8; sleep 605' &",
-    "(trap '' TERM INT HUP; echo up >&8; sleep 605) &",
-    "(setsid sh -c '(trap \"\" HUP TERM; echo up >&8; exec sleep 605) &' &)",
-    "(sh -c 'echo up >&8; kill -STOP $$; sleep 605' &)",
-    "f() { sleep 0.01; f & }; (echo up >&8; f &)",
-    "(setsid sh -c 'echo up >&8; exec sleep 605 >/dev/null 2>&1 </dev/null' &)",
-];
-
-#[test]
-fn no_process_outlives_its_scenario_however_it_tries_and_however_the_runner_ends() {
-    let ends = [
-        ("exit 0", "no-stragglers"),
-        ("sleep 605", "ends-in-time"),
-        ("kill -KILL $$", "no-stragglers"),
-    ];
-    for (end, check) in ends {
-        let folder = tempfile::tempdir().expect("a folder");
-        let (path, mut held) = held_pipe(folder.path());
-        let script = format!(
-            "exec 9>{}; mkfifo up; exec 8<>up\n{}\nfor way in 1 2 3 4 5 6; do read up <&8; echo up >&9; done\n{end}",
-            path.display(),
-            WAYS.join("\n")
-        );
-        let verdict = judged(&script, DRAIN);
-        let mut said = String::new();
-        let read = held.read_to_string(&mut said);
-        assert!(read.is_ok(), "{end}: something still holds the pipe: {read:?}");
-        assert_eq!(
-            said,
-            "up\n".repeat(WAYS.len()),
-            "{end}\n{}",
-            verdict.failure_report
-        );
-        assert!(
-            checks(&verdict, Outcome::Fail).contains(&check),
-            "{end}\n{}",
-            verdict.failure_report
-        );
-    }
 }
 
 /// The runner asks while the engine still works: `ended alpha` came after the request, however late it is noticed.
@@ -276,174 +203,6 @@ fn a_rule_that_never_fires_is_broken_not_green() {
     assert_eq!(checks(&verdict, Outcome::Broken), ["rules-fired"]);
 }
 
-#[test]
-fn unknown_keys_are_refused_with_file_line_and_the_nearest_key() {
-    let cases = [
-        (
-            DRAIN.replace("args", "arsg"),
-            "inline.toml:5: unknown key `arsg`; did you mean `args`?",
-        ),
-        (
-            format!("{DRAIN}stagse = {{}}\n"),
-            "inline.toml:8: unknown key `stagse`; did you mean `stages`?",
-        ),
-        (
-            format!("{DRAIN}[[job]]\nid = \"a\"\nbehaviour.engine = {{ duratoin = \"1s\" }}\n"),
-            "inline.toml:10: unknown key `duratoin`; did you mean `duration`?",
-        ),
-        (
-            format!("{DRAIN}[[job]]\nid = \"a\"\ndoes = {{ exit = 1 }}\n"),
-            "inline.toml:10: unknown key `does`; did you mean `behaviour.engine`?",
-        ),
-        (
-            format!("{DRAIN}[[job]]\nid = \"a\"\nbehaviour.ship = {{ takes = \"1s\" }}\n"),
-            "inline.toml:10: unknown key `takes`; did you mean `duration`?",
-        ),
-        (
-            format!("{DRAIN}[[step]]\nonce = {{ run = \"a\" }}\ndo = \"kill\"\n"),
-            "inline.toml:9: unknown key `once`; did you mean `on`?",
-        ),
-        (
-            format!("{DRAIN}[[step]]\non = {{ lapsed = \"a\" }}\ndo = \"kill\"\n"),
-            "inline.toml:9: unknown key `lapsed`; did you mean `lease_expired`?",
-        ),
-    ];
-    for (text, message) in cases {
-        let error = parse::parse(&text, Path::new("inline.toml")).expect_err("it has an unknown key");
-        assert_eq!(error.to_string(), message);
-    }
-}
-
-#[test]
-fn contradictions_are_refused_before_anything_runs() {
-    let cases = [
-        (DRAIN.replace("[\"F-1\"]", "[]"), "name at least one clause"),
-        (format!("{DRAIN}exits = [0]\n"), "1 codes for 0 commands"),
-        (format!("{DRAIN}order = [\"runs alpha\"]\n"), "is no event"),
-        (
-            format!("{DRAIN}output = [{{ step = 1, contains = \"x\" }}]\n"),
-            "a step that begins a `command`",
-        ),
-        (
-            format!("{DRAIN}[[job]]\nid = \"a\"\n[[job]]\nid = \"a\"\n"),
-            "two jobs have the id `a`",
-        ),
-        (
-            format!("{DRAIN}[[job]]\nid = \"a\"\nbehaviour.engine = {{ until = \"x\" }}\n"),
-            "no step releases `x`",
-        ),
-        (
-            format!("{DRAIN}[[job]]\nid = \"a\"\nplace = \"steps\"\n"),
-            "no step writes `a`",
-        ),
-        (
-            format!("{DRAIN}[[step]]\non = {{ run = \"a\" }}\ndo = {{ write = {{ job = \"a\" }} }}\n"),
-            "there is no job `a` to write",
-        ),
-        (
-            format!(
-                "{}[[job]]\nid = \"a\"\nplace = \"inbox\"\n",
-                DRAIN.replace("args", "queue = \"absent\"\nargs")
-            ),
-            "put into it before the runner starts",
-        ),
-        (
-            DRAIN.replace("[expect]", "folders = [\"a/../../b\"]\n[expect]"),
-            "`folders` names `a/../../b`, which leads out by `..`",
-        ),
-        (
-            format!("{DRAIN}[[step]]\non = {{}}\ndo = \"kill\"\n"),
-            "exactly one of",
-        ),
-        (
-            format!("{DRAIN}[[step]]\non = {{ all = [\"run a\"], count = 2 }}\ndo = \"kill\"\n"),
-            "exactly one of",
-        ),
-        (
-            format!("{DRAIN}[[step]]\non = {{ all = [\"runs a\"] }}\ndo = \"kill\"\n"),
-            "exactly one of",
-        ),
-        (
-            format!("{DRAIN}[[step]]\non = {{ run = \"a\" }}\ndo = \"kill\"\nexit = 1\n"),
-            "only a step with `command`",
-        ),
-    ];
-    for (text, part) in cases {
-        let error = parse::parse(&text, Path::new("inline.toml"))
-            .expect_err(part)
-            .to_string();
-        assert!(error.contains(part), "{error}");
-    }
-}
-
-/// Each with its line and its key: paths by every key that takes one, and every way out of a folder.
-#[test]
-fn a_path_that_leads_out_of_the_sandbox_is_refused_with_line_and_key() {
-    let runner = |line: &str| (6, DRAIN.replace("deadline = \"2s\"\n", &format!("{line}\n")));
-    let job = |lines: &str| (9, format!("{DRAIN}[[job]]\n{lines}\n"));
-    let by = |key: &str, path: &str| match key {
-        "files" => runner(&format!("files = {{ '{path}' = \"\" }}")),
-        "file" => runner(&format!(
-            "repeated = [{{ file = '{path}', line = \"x\", times = 1 }}]"
-        )),
-        "folders" => runner(&format!("folders = ['{path}']")),
-        "engines" => runner(&format!("engines = ['{path}']")),
-        "id" => job(&format!("id = '{path}'")),
-        "writes" => job(&format!("behaviour.engine.writes = ['{path}']\nid = \"a\"")),
-        key => panic!("{key}"),
-    };
-    for key in ["files", "file", "folders", "engines", "id", "writes"] {
-        for path in ["/etc/x", "../x", "a/../../x", "", "a//x", "./x", "x/", ".."] {
-            let (line, text) = by(key, path);
-            refused(&text, line, key, path);
-        }
-        let (line, text) = by(key, "x");
-        let nul = text.replace("'x'", "\"x\\u0000\"");
-        refused(&nul, line, key, "x\\0");
-    }
-    for (key, name) in [
-        ("id", "a/b"),
-        ("writes", "a/b"),
-        ("engines", "a b"),
-        ("engines", "x;id"),
-        ("engines", "$(id)"),
-    ] {
-        let (line, text) = by(key, name);
-        refused(&text, line, key, name);
-    }
-    let words = ["/etc/x", "../x", "--queue=/x", "{queue}/../../x", "-q=../x"];
-    for word in words {
-        refused(&DRAIN.replace("--drain", word), 5, "args", word);
-        let (line, text) = runner(&format!("then = [[\"add\", \"{word}\"]]"));
-        refused(&text, line, "then", word);
-        let step = format!("[[step]]\non = {{ run = \"a\" }}\ndo = {{ command = [\"add\", \"{word}\"] }}\n");
-        refused(&format!("{DRAIN}{step}"), 10, "command", word);
-    }
-    for (name, value, told) in [
-        ("AQ_FLEET_CA", "/etc/x", "/etc/x"),
-        ("A", "../x", "../x"),
-        ("AQ_QUEUE", "q", "AQ_QUEUE"),
-        ("HOME", "", "HOME"),
-        ("PATH", "x", "PATH"),
-    ] {
-        let (line, text) = runner(&format!("env = {{ {name} = \"{value}\" }}"));
-        refused(&text, line, "env", told);
-        refused(
-            &format!("{DRAIN}connects_with = {{ {name} = \"{value}\" }}\n"),
-            8,
-            "connects_with",
-            told,
-        );
-    }
-}
-
-fn refused(text: &str, line: usize, key: &str, path: &str) {
-    let path_of_file = Path::new("inline.toml");
-    let error = parse::parse(text, path_of_file).expect_err(text).to_string();
-    let expected = format!("inline.toml:{line}: `{key}` names `{path}`, which ");
-    assert!(error.starts_with(&expected), "{expected}\n{error}\n{text}");
-}
-
 /// The runner starts one of the tools itself, where it was started and in the folder that the job names.
 #[test]
 fn an_engine_or_a_command_that_runs_elsewhere_than_its_job_says_is_found() {
@@ -530,99 +289,6 @@ fn the_end_of_a_command_that_a_step_began_sets_off_another_and_what_it_printed_i
             verdict.failure_report
         );
     }
-}
-
-#[test]
-fn when_the_harness_is_gone_its_supervisor_ends_everything() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let report = folder.path().join("killed.report");
-    let script = "(setsid sh -c 'trap \"\" TERM; echo up; sleep 602' &); sleep 602";
-    let mut supervisor = Command::new(common::harness())
-        .arg("supervise")
-        .arg(&report)
-        .args(["sh", "-c", script])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the supervisor can be started");
-    let mut up = [0; 3];
-    supervisor
-        .stdout
-        .take()
-        .expect("a pipe")
-        .read_exact(&mut up)
-        .expect("the grandchild says that it is up");
-    drop(supervisor.stdin.take());
-    supervisor.wait().expect("it ends by itself");
-    let text = std::fs::read(&report).expect("a report");
-    let ended: SupervisorReport = serde_json::from_slice(&text).expect("JSON");
-    assert_eq!(ended.exit, ProcessExit::Deadline);
-    assert!(
-        ended
-            .stragglers
-            .iter()
-            .any(|left| left.command.contains("sleep 602")),
-        "{ended:?}"
-    );
-}
-
-/// What `SigIgn` and `SigBlk` show without the two signals that the C library keeps for itself.
-fn mask(status: &str, name: &str) -> u64 {
-    let line = status.lines().find_map(|line| line.strip_prefix(name));
-    let mask = line.and_then(|line| u64::from_str_radix(line.trim(), 16).ok());
-    mask.expect("a mask") & !(0b11 << 31)
-}
-
-#[test]
-fn a_runner_is_started_with_the_default_for_every_signal_however_the_harness_was() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let report = folder.path().join("started.report");
-    let numbers = (1..=64).filter(|number| ![9, 19, 32, 33].contains(number));
-    let all = numbers
-        .map(|number| number.to_string())
-        .collect::<Vec<_>>()
-        .join(" ");
-    let ignoring = format!("trap '' {all}; exec \"$@\"");
-    let mut supervisor = Command::new("env")
-        .args([
-            "--block-signal=HUP,INT,QUIT,TERM,CHLD,USR1,RTMIN",
-            "sh",
-            "-c",
-            &ignoring,
-            "sh",
-        ])
-        .arg(common::harness())
-        .arg("supervise")
-        .arg(&report)
-        .args(["grep", "^Sig", "/proc/self/status"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the supervisor can be started");
-    let mut status = String::new();
-    let output = supervisor.stdout.as_mut().expect("a pipe");
-    output.read_to_string(&mut status).expect("text");
-    supervisor.wait().expect("it ends by itself");
-    assert_eq!(
-        (mask(&status, "SigIgn:"), mask(&status, "SigBlk:")),
-        (0, 0),
-        "{status}"
-    );
-    let ended: SupervisorReport =
-        serde_json::from_slice(&std::fs::read(&report).expect("a report")).expect("JSON");
-    assert_eq!((ended.exit, ended.stragglers), (ProcessExit::Code(0), Vec::new()));
-}
-
-#[test]
-fn a_signal_that_can_not_be_ignored_is_refused() {
-    let scenario = DRAIN.replace("[expect]", "ignores = [\"HUP\", \"KILL\"]\n[expect]");
-    let refused = parse::parse(&scenario, Path::new("x.toml")).expect_err("nobody ignores SIGKILL");
-    assert!(
-        refused
-            .to_string()
-            .contains("`KILL` is no signal that can be ignored"),
-        "{refused}"
-    );
 }
 
 #[test]

@@ -1,167 +1,23 @@
 //! Reports are made of one stream: over made-up runs of every kind they agree with each other and with the exit
 //! code, whatever their texts hold, and a stream that was written down is read back as it was.
 
+#[path = "reports/generated_runs.rs"]
+mod generated_runs;
+#[path = "reports/written_streams.rs"]
+mod written_streams;
+
 use std::collections::BTreeSet;
-use std::io::BufReader;
 use std::time::Duration;
 
-use conformance::exit_codes::{EndingSignal, HarnessExit};
+use conformance::exit_codes::HarnessExit;
 use conformance::outcome::Outcome;
-use conformance::report::event_stream::{
-    CaseReport, CheckResult, RunEndReason, RunEnded, RunEvent, RunStarted, SourceLine, VERSION,
-};
-use conformance::report::first_difference::{self, FirstDifference};
-use conformance::report::run_record::{RunRecord, StreamReadError};
-use conformance::report::run_trace::RunTrace;
-use conformance::report::timeline_events::{EventSource, TimelineEvent};
-use conformance::report::{ColourChoice, event_stream, github_actions, html, json, junit, terminal};
+use conformance::report::event_stream::{RunEndReason, RunEnded, RunEvent, RunStarted};
+use conformance::report::run_record::RunRecord;
+use conformance::report::{ColourChoice, github_actions, html, json, junit, terminal};
 use conformance_selftest::coverage::{self, gaps};
 use quick_junit::{NonSuccessKind, Report, TestCaseStatus};
 
-const OUTCOMES: [Outcome; 5] = [
-    Outcome::Pass,
-    Outcome::Fail,
-    Outcome::Broken,
-    Outcome::KnownFailure,
-    Outcome::NotApplicable,
-];
-
-/// Texts that a runner, a scenario or a folder may bring along to spoil a report.
-const HOSTILE: [&str; 8] = [
-    "plain",
-    "<script>alert(1)</script>&amp;\"'",
-    "]]><failure/>",
-    "::error file=x::y\n::stop-outcome::z\n##[error]w",
-    "a | b `c` ````` <details>\n\n# heading",
-    "nul\0 esc\u{1b}[31m del\u{7f} c1\u{9b} \u{fffe}\u{ffff} \u{202e}",
-    "100% \r\n 0 passed, 0 failed",
-    "{{ started }} {% raw %}",
-];
-
-/// Small numbers that a seed decides.
-struct TestRng(u64);
-
-impl TestRng {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(0x5851_f42d_4c95_7f2d)
-            .wrapping_add(0x1405_7b7e_f767_814f);
-        (self.0 >> 33) % limit
-    }
-
-    fn text(&mut self) -> String {
-        let one = HOSTILE[self.below(HOSTILE.len() as u64) as usize];
-        let other = HOSTILE[self.below(HOSTILE.len() as u64) as usize];
-        format!("{one} {other}")
-    }
-}
-
-fn case(id: &str, outcome: Outcome, rng: &mut TestRng) -> CaseReport {
-    let failed = matches!(outcome, Outcome::Fail | Outcome::Broken);
-    let event = TimelineEvent {
-        at_us: 1_500,
-        seen_by: [EventSource::Runner, EventSource::Coordinator, EventSource::Script][rng.below(3) as usize],
-        what: rng.text(),
-        about: vec!["alpha".into()],
-        odd: rng.below(2) == 0,
-        moved: None,
-    };
-    let trace = RunTrace {
-        name: "the run".into(),
-        kept: None,
-        commands: vec![],
-        folder: vec![rng.text()],
-        log: vec![],
-        events: vec![event],
-        events_left_out: 0,
-        unwatched: None,
-    };
-    let difference = FirstDifference {
-        kind: first_difference::DifferenceKind::Line,
-        at_us: (rng.below(2) == 0).then_some(1_600),
-        place: rng.text(),
-        expected: rng.text(),
-        seen: rng.text(),
-    };
-    let differences = if failed { vec![difference] } else { vec![] };
-    CaseReport {
-        id: id.to_owned(),
-        title: rng.text(),
-        clauses: vec!["S-1".into()],
-        outcome,
-        took_ms: rng.below(1_000),
-        place: Some(SourceLine {
-            file: format!("scenarios/{id}.toml"),
-            line: 3,
-        }),
-        findings: vec![CheckResult {
-            check: "runs".into(),
-            clauses: vec!["S-1".into()],
-            outcome,
-            expected: rng.text(),
-            observed: format!("alpha {}", rng.text()),
-        }],
-        failure_report: if failed { rng.text() } else { String::new() },
-        replay: if failed {
-            format!("conformance run '{id}'")
-        } else {
-            String::new()
-        },
-        traces: vec![trace],
-        differences,
-    }
-}
-
-/// The events of a run that has been made up.
-fn run(seed: u64) -> Vec<RunEvent> {
-    let mut rng = TestRng(seed);
-    let wanted = rng.below(7);
-    let ids: Vec<String> = (0..wanted)
-        .map(|number| format!("{number}/{}", rng.text()))
-        .collect();
-    let why = [
-        RunEndReason::Complete,
-        RunEndReason::Complete,
-        RunEndReason::FailFast,
-        RunEndReason::Interrupted,
-        RunEndReason::Terminated,
-    ][rng.below(5) as usize];
-    let ran = match why {
-        RunEndReason::Complete => ids.len(),
-        _ => rng.below(wanted + 1) as usize,
-    };
-    let mut events = vec![RunEvent::RunStarted(Box::new(RunStarted {
-        version: VERSION,
-        command: "run".into(),
-        subject: rng.text(),
-        program: vec![rng.text()],
-        jobs: 2,
-        shuffle: (rng.below(2) == 0).then_some(seed),
-        cases: ids.clone(),
-        ..RunStarted::default()
-    }))];
-    for id in &ids[..ran] {
-        // One kind alone is what decides an exit code, so it has to come about often.
-        let kinds = 1 + seed % OUTCOMES.len() as u64;
-        let outcome = OUTCOMES[(seed / 5 + rng.below(kinds)) as usize % OUTCOMES.len()];
-        events.push(RunEvent::CaseStarted { id: id.clone() });
-        events.push(RunEvent::CaseEnded(Box::new(case(id, outcome, &mut rng))));
-    }
-    let exit = folded(&events).exit_at(why).code();
-    events.push(RunEvent::RunEnded(RunEnded {
-        why,
-        took_ms: 12,
-        exit,
-    }));
-    events
-}
-
-fn folded(events: &[RunEvent]) -> RunRecord {
-    let mut record = RunRecord::default();
-    events.iter().cloned().for_each(|event| record.take(event));
-    record
-}
+use generated_runs::{HOSTILE, TestRng, case, folded, run};
 
 /// Passed, failed, broken, neither (known, not applicable, not run), and whether it is green.
 type OutcomeTally = (usize, usize, usize, usize, bool);
@@ -430,70 +286,6 @@ fn no_text_gets_out_of_the_place_that_a_report_gives_it() {
             "{text:?}"
         );
     }
-}
-
-#[test]
-fn a_stream_is_read_back_as_it_was_and_a_torn_one_is_an_interrupted_run() {
-    for seed in 0..40 {
-        let events = run(seed);
-        let lines: Vec<String> = events
-            .iter()
-            .map(|event| serde_json::to_string(event).expect("JSON"))
-            .collect();
-        let whole = lines.join("\n");
-        let read = RunRecord::read(BufReader::new(whole.as_bytes())).expect("a stream");
-        let record = folded(&events);
-        assert_eq!(
-            (read.cases, read.ended),
-            (record.cases, record.ended),
-            "seed {seed}"
-        );
-        let torn = &whole[..whole.len() - 5];
-        let read = RunRecord::read(BufReader::new(torn.as_bytes())).expect("a torn stream");
-        assert_eq!(
-            (read.end(), read.exit()),
-            (
-                RunEndReason::Interrupted,
-                HarnessExit::Ended(EndingSignal::Interrupt)
-            )
-        );
-    }
-}
-
-#[test]
-fn a_stream_of_another_version_or_none_at_all_is_refused() {
-    let other = RunEvent::RunStarted(Box::new(RunStarted {
-        version: VERSION + 1,
-        ..RunStarted::default()
-    }));
-    let other = serde_json::to_string(&other).expect("JSON");
-    let read = |text: &str| RunRecord::read(BufReader::new(text.as_bytes()));
-    assert!(matches!(read(&other), Err(StreamReadError::Version { .. })));
-    assert!(matches!(read(""), Err(StreamReadError::NoStart)));
-    assert!(matches!(
-        read("{}"),
-        Err(StreamReadError::NoEvent { line: 1, .. })
-    ));
-    assert!(matches!(
-        read(r#"{"event":"case-started","id":"a"}"#),
-        Err(StreamReadError::NoStart)
-    ));
-}
-
-#[test]
-fn the_schema_that_is_checked_in_is_the_one_of_the_types_and_streams_keep_it() {
-    let checked_in = include_str!("../../events.schema.json");
-    assert!(
-        checked_in == event_stream::schema(),
-        "run `cargo run -p conformance -- schema events >conformance/events.schema.json`"
-    );
-    let schema: serde_json::Value = serde_json::from_str(checked_in).expect("JSON");
-    let schema = jsonschema::validator_for(&schema).expect("a schema");
-    for event in (0..40).flat_map(run) {
-        let event = serde_json::to_value(&event).expect("JSON");
-        assert!(schema.is_valid(&event), "{event}");
-    }
-    assert!(!schema.is_valid(&serde_json::json!({"event": "case-ended", "id": "a"})));
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use super::EngineHello;
-use crate::scenario::Job;
+use super::{EngineHello, SHIP, VERIFY};
+use crate::scenario::{EngineBehaviour, Job};
 
 /// What the server knows of the jobs.
 #[derive(Debug, Clone, Default)]
@@ -12,6 +12,19 @@ pub struct EngineScript {
     pub jobs: Vec<Job>,
     /// Names that nothing will release in this run: not waited for.
     pub released: BTreeSet<String>,
+}
+
+impl EngineScript {
+    /// What this tool does when it works on this job.
+    pub(super) fn behaviour(&self, tool: &str, job: Option<&str>) -> EngineBehaviour {
+        let job = self.jobs.iter().find(|known| Some(known.id.as_str()) == job);
+        match (job, tool) {
+            (Some(job), VERIFY) => job.behaviour.verify.clone(),
+            (Some(job), SHIP) => job.behaviour.ship.clone(),
+            (Some(job), _) => job.behaviour.engine.clone(),
+            (None, _) => EngineBehaviour::default(),
+        }
+    }
 }
 
 /// One start of a fake engine.

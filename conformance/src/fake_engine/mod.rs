@@ -2,6 +2,7 @@
 //! harness over a Unix socket what to do, so that the harness knows of every start and of every end.
 //! `engine_process` is the process that was started, `server` the harness's side.
 
+mod connection;
 pub mod engine_process;
 pub mod engine_run;
 pub mod server;
@@ -41,6 +42,20 @@ pub struct EngineHello {
     pub ancestors: Vec<String>,
     /// The run that this process goes on with, after it replaced itself.
     pub resumes: Option<usize>,
+}
+
+impl EngineHello {
+    /// The job that it was started for: named by its first argument, or by a line of its prompt.
+    fn job(&self) -> Option<String> {
+        if [VERIFY, SHIP].contains(&self.tool.as_str()) {
+            return self.arguments.first().cloned();
+        }
+        let in_text = |text: &str| {
+            text.lines()
+                .find_map(|line| line.strip_prefix(JOB_LINE).map(|id| id.trim().to_owned()))
+        };
+        in_text(&self.prompt).or_else(|| self.arguments.iter().find_map(|argument| in_text(argument)))
+    }
 }
 
 /// What was found on standard input (clause O-11).

@@ -2,27 +2,17 @@
 //! is always noticed before the start of one that came after it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{PipeReader, Read, Write};
+use std::io::{PipeReader, Read};
 use std::os::fd::AsFd;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::connection::{EngineConnection, StreamStatus, WaitingEngine};
 use super::engine_run::{EngineEvent, EngineRun, EngineScript};
-use super::{EngineHello, EngineInstructions, EngineMessage, JOB_LINE, SHIP, VERIFY};
+use super::{EngineHello, EngineInstructions, EngineMessage};
 use crate::scenario::EngineBehaviour;
-
-/// A hello is bounded: it holds a prompt of 2 MiB at most, escaped.
-const MESSAGE_LIMIT: usize = 16 << 20;
-
-struct EngineConnection {
-    stream: UnixStream,
-    received: Vec<u8>,
-    run: Option<usize>,
-    held: Option<WaitingEngine>,
-    resuming: bool,
-}
 
 /// What can be read without waiting.
 struct ReadableSources {
@@ -36,11 +26,6 @@ const NOTHING: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 0,
 };
-
-struct WaitingEngine {
-    name: String,
-    instructions: EngineInstructions,
-}
 
 pub(super) struct ServerLoop {
     listener: UnixListener,
@@ -105,7 +90,8 @@ impl ServerLoop {
             // Ends first: what has ended by now ended before what is only now saying hello.
             let mut gone = Vec::new();
             for index in ready {
-                if self.receive(index) == StreamStatus::Closed {
+                if self.connections[index].receive() == StreamStatus::Closed {
+                    self.handle_lines(index);
                     gone.push(index);
                 }
             }
@@ -174,32 +160,8 @@ impl ServerLoop {
     fn accept(&mut self) {
         while let Ok((stream, _)) = self.listener.accept() {
             let _ = stream.set_nonblocking(true);
-            self.connections.push(EngineConnection {
-                stream,
-                received: Vec::new(),
-                run: None,
-                held: None,
-                resuming: false,
-            });
+            self.connections.push(EngineConnection::new(stream));
         }
-    }
-
-    fn receive(&mut self, index: usize) -> StreamStatus {
-        let connection = &mut self.connections[index];
-        let mut buffer = [0_u8; 64 << 10];
-        loop {
-            match connection.stream.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(read) if connection.received.len() + read <= MESSAGE_LIMIT => {
-                    connection.received.extend_from_slice(&buffer[..read]);
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return StreamStatus::Open,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Ok(_) | Err(_) => break,
-            }
-        }
-        self.handle_lines(index);
-        StreamStatus::Closed
     }
 
     /// Acts on every whole line of this connection.
@@ -226,8 +188,8 @@ impl ServerLoop {
         let Ok(hello) = serde_json::from_slice::<EngineHello>(line) else {
             return;
         };
-        let job = job_of(&hello);
-        let behaviour = self.behaviour(&hello.tool, job.as_deref());
+        let job = hello.job();
+        let behaviour = self.script.behaviour(&hello.tool, job.as_deref());
         let resumes = hello.resumes.is_some();
         let run = match hello.resumes {
             Some(run) if run < self.runs.len() => run,
@@ -246,7 +208,7 @@ impl ServerLoop {
             .filter(|name| !self.script.released.contains(name))
         {
             Some(name) => self.connections[index].held = Some(WaitingEngine { name, instructions }),
-            None => send_instructions(&mut self.connections[index].stream, &instructions),
+            None => self.connections[index].send(&instructions),
         }
     }
 
@@ -294,20 +256,6 @@ impl ServerLoop {
         noted.got_term = Some((noted.alive_at, at));
         let (tool, job) = (noted.tool.clone(), noted.job.clone());
         (self.events)(EngineEvent::GotTerm { run, tool, job, at });
-    }
-
-    fn behaviour(&self, tool: &str, job: Option<&str>) -> EngineBehaviour {
-        let job = self
-            .script
-            .jobs
-            .iter()
-            .find(|known| Some(known.id.as_str()) == job);
-        match (job, tool) {
-            (Some(job), VERIFY) => job.behaviour.verify.clone(),
-            (Some(job), SHIP) => job.behaviour.ship.clone(),
-            (Some(job), _) => job.behaviour.engine.clone(),
-            (None, _) => EngineBehaviour::default(),
-        }
     }
 
     fn instructions(&self, run: usize, behaviour: &EngineBehaviour) -> EngineInstructions {
@@ -367,34 +315,9 @@ impl ServerLoop {
                 .is_some_and(|held| self.script.released.contains(&held.name))
                 && let Some(held) = connection.held.take()
             {
-                send_instructions(&mut connection.stream, &held.instructions);
+                connection.send(&held.instructions);
             }
         }
         StreamStatus::Open
     }
-}
-
-#[derive(PartialEq, Eq)]
-enum StreamStatus {
-    Open,
-    Closed,
-}
-
-fn send_instructions(stream: &mut UnixStream, instructions: &EngineInstructions) {
-    let mut line = serde_json::to_vec(instructions).unwrap_or_default();
-    line.push(b'\n');
-    // A fake engine that was ended meanwhile needs no instructions; its end is seen on the same socket.
-    let _ = stream.write_all(&line);
-}
-
-/// The job that a fake engine was started for: named by its first argument, or by a line of its prompt.
-fn job_of(hello: &EngineHello) -> Option<String> {
-    if [VERIFY, SHIP].contains(&hello.tool.as_str()) {
-        return hello.arguments.first().cloned();
-    }
-    let in_text = |text: &str| {
-        text.lines()
-            .find_map(|line| line.strip_prefix(JOB_LINE).map(|id| id.trim().to_owned()))
-    };
-    in_text(&hello.prompt).or_else(|| hello.arguments.iter().find_map(|argument| in_text(argument)))
 }
