@@ -15,6 +15,13 @@ use stub_coordinator::{StubConfig, UnknownFieldPolicy};
 #[case("POST", "/v1/claims", Some("{}"), 422, "invalid_field")]
 #[case(
     "POST",
+    "/v1/jobs/a/quarantine",
+    Some(r#"{"factoryId":"f","reason":"lease lost: why"}"#),
+    422,
+    "invalid_field"
+)]
+#[case(
+    "POST",
     "/v1/claims",
     Some(r#"{"factoryId":"a..b","caps":[]}"#),
     422,
