@@ -75,8 +75,8 @@ pub(crate) fn main() -> Result<(), std::io::Error> {
     Ok(())
 }
 
-/// The signals above, and the one that the system sends to whoever writes beyond a limit on files: the supervisor writes in
-/// place of the command that prints so much.
+/// Handles these signals, and the one that the system sends to a process that writes beyond a limit on files: the
+/// supervisor writes in place of the command.
 fn ignore_broadcast_signals() -> Result<(), std::io::Error> {
     for signal in BROADCAST_SIGNALS.into_iter().chain([Signal::SIGXFSZ]) {
         signal_hook::flag::register(signal as i32, Arc::default())?;

@@ -33,7 +33,7 @@ pub(crate) struct OutboxEntry {
     /// What more there is to say about `reason`, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
-    /// Its `Idempotency-SettingKey`, the same however often it is sent.
+    /// Its `Idempotency-Key`, the same however often it is sent.
     pub(crate) key: String,
 }
 

@@ -74,7 +74,7 @@ pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
 pub(crate) struct RecordedRequest {
     pub(crate) path: String,
     pub(crate) body: Value,
-    /// Its `Idempotency-SettingKey`.
+    /// The `Idempotency-Key` of the request.
     pub(crate) key: Option<String>,
 }
 

@@ -4,6 +4,7 @@
 use std::fs;
 use std::os::unix::fs::chown;
 use std::path::Path;
+use std::process::Command;
 
 use rustix::process::{Signal, geteuid};
 
@@ -35,7 +36,12 @@ fn start<'a>(
 ) -> StartedCommand<'a> {
     let program = fixture.path("bin/aq");
     if !program.exists() {
-        fs::copy(env!("CARGO_BIN_EXE_aq"), &program).unwrap();
+        // By a process of its own: a child that another test starts meanwhile would hold this one's descriptor of the
+        // program, and nobody can start a program that is open for writing.
+        let copied = Command::new("cp")
+            .args([Path::new(env!("CARGO_BIN_EXE_aq")), &program])
+            .status();
+        assert!(copied.unwrap().success());
     }
     if !geteuid().is_root() {
         return fixture.program(&program, arguments, variables);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 /// The time to live of every lease.
 pub(super) const TTL_MS: u64 = 6_000;
 
-/// A request as it reaches the coordinator. `key`: its `Idempotency-SettingKey`.
+/// A request as it reaches the coordinator. `key`: its `Idempotency-Key`.
 #[derive(Debug, Clone)]
 pub(super) enum ModelRequest {
     Claim {
