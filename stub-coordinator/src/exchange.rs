@@ -1,4 +1,4 @@
-//! The path of one request through everything: read, journalled, matched, carried out, spoilt, answered.
+//! The path of one request through everything: read, journalled, matched, carried out, corrupted, answered.
 //!
 //! This is where coordinator, rules, faults and journal meet, and the only place. The order matters: state is
 //! committed and counted before the first wait that a client's leaving could end, and the end of the exchange is

@@ -68,7 +68,7 @@ pub enum FaultPhase {
     /// The operation is never carried out.
     #[default]
     Before,
-    /// The operation is carried out, then its answer is spoilt.
+    /// The operation is carried out, then its answer is corrupted.
     After,
 }
 
@@ -267,10 +267,10 @@ impl Fault {
         self.behavior().wait(draw)
     }
 
-    /// Spoils the handler's answer, or makes one up where the handler never ran.
-    pub(crate) fn spoil(&self, honest: Option<WireAnswer>, context: &FaultContext<'_>) -> FaultyAnswer {
+    /// Corrupts the handler's answer, or makes one up where the handler never ran.
+    pub(crate) fn corrupt(&self, honest: Option<WireAnswer>, context: &FaultContext<'_>) -> FaultyAnswer {
         let answer = honest.unwrap_or_else(|| WireAnswer::empty(204));
-        self.behavior().spoil(answer, context)
+        self.behavior().corrupt(answer, context)
     }
 
     /// What it does to the stub as a whole, besides the exchanges that its rule fires on.

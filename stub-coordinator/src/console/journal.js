@@ -67,7 +67,7 @@ function outcomeText(row) {
     case "in_flight": return `in flight${row.fault ? `: ${row.fault}` : ""}${wrote}`;
     case "answered": return `${status}${row.code ? ` ${row.code}` : ""}${wrote}`;
     case "aborted_by_client": return `client left${row.fault ? ` (${row.fault})` : ""}${wrote}`;
-    default: return `${status}, spoilt by ${row.rule ?? "the stub"}: ${row.fault ?? "ended by the stub"}${wrote}`;
+    default: return `${status}, corrupted by ${row.rule ?? "the stub"}: ${row.fault ?? "ended by the stub"}${wrote}`;
   }
 }
 

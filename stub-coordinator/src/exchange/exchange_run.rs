@@ -1,4 +1,4 @@
-//! One exchange from its arrival on: carried out, spoilt where a rule fired on it, and its end written down.
+//! One exchange from its arrival on: carried out, corrupted where a rule fired on it, and its end written down.
 
 use std::sync::Arc;
 
@@ -67,7 +67,7 @@ impl ExchangeRun<'_> {
         if fired.phase == FaultPhase::After && self.held(&fired).await {
             return self.leave_unanswered();
         }
-        self.spoil(operation, &fired, handled)
+        self.corrupt(operation, &fired, handled)
     }
 
     /// Waits as the fault says; true where there will be no answer.
@@ -107,7 +107,12 @@ impl ExchangeRun<'_> {
         }
     }
 
-    fn spoil(self, operation: Operation, fired: &FiredRule, handled: Option<HandledCall>) -> Response<Body> {
+    fn corrupt(
+        self,
+        operation: Operation,
+        fired: &FiredRule,
+        handled: Option<HandledCall>,
+    ) -> Response<Body> {
         let shared = Arc::clone(self.shared);
         let job_named = |name: &str| read_request::job_json(&shared, &JobId::parse(name).ok()?);
         let other_job = |named: Option<&str>| read_request::another_queued_job(&shared, named);
@@ -123,18 +128,18 @@ impl ExchangeRun<'_> {
             None => (None, None),
         };
         let before = honest.clone();
-        let spoilt = fired.fault.spoil(honest, &fault_context);
-        let unchanged = spoilt.act == ConnectionAction::Honest
+        let corrupted = fired.fault.corrupt(honest, &fault_context);
+        let unchanged = corrupted.act == ConnectionAction::Honest
             && !fired.fault.is_semantic()
             && before.as_ref().is_some_and(|honest| {
-                honest.status == spoilt.answer.status && honest.body == spoilt.answer.body
+                honest.status == corrupted.answer.status && honest.body == corrupted.answer.body
             });
         let outcome = if unchanged {
             ExchangeOutcome::Answered
         } else {
             ExchangeOutcome::Faulted
         };
-        self.finish(refusal, spoilt.answer, spoilt.body, spoilt.act, outcome)
+        self.finish(refusal, corrupted.answer, corrupted.body, corrupted.act, outcome)
     }
 
     pub(super) fn refuse(self, problem: &Problem) -> Response<Body> {

@@ -51,7 +51,7 @@ impl FaultBehavior for ClockSkewFault {
         HandlerPlan::HONEST
     }
 
-    fn spoil(&self, answer: WireAnswer, _context: &FaultContext<'_>) -> FaultyAnswer {
+    fn corrupt(&self, answer: WireAnswer, _context: &FaultContext<'_>) -> FaultyAnswer {
         let Some(mut body) = answer.value() else {
             return FaultyAnswer::whole(answer);
         };

@@ -12,7 +12,7 @@ impl WordFault for CloseFault {
 }
 
 impl FaultBehavior for CloseFault {
-    fn spoil(&self, answer: WireAnswer, _context: &FaultContext<'_>) -> FaultyAnswer {
+    fn corrupt(&self, answer: WireAnswer, _context: &FaultContext<'_>) -> FaultyAnswer {
         FaultyAnswer::ended(answer, ConnectionAction::Close)
     }
 }

@@ -44,7 +44,7 @@ impl FaultBehavior for CutFault {
         HandlerPlan::without_effect(operation)
     }
 
-    fn spoil(&self, answer: WireAnswer, _context: &FaultContext<'_>) -> FaultyAnswer {
+    fn corrupt(&self, answer: WireAnswer, _context: &FaultContext<'_>) -> FaultyAnswer {
         FaultyAnswer::ended(answer, ConnectionAction::Cut(self.bytes))
     }
 }

@@ -89,13 +89,13 @@ impl FaultBehavior for DivergeFault {
         HandlerPlan::without_effect(operation)
     }
 
-    fn spoil(&self, answer: WireAnswer, context: &FaultContext<'_>) -> FaultyAnswer {
+    fn corrupt(&self, answer: WireAnswer, context: &FaultContext<'_>) -> FaultyAnswer {
         FaultyAnswer::whole(divergent(self, answer, context))
     }
 }
 
 fn divergent(diverge: &DivergeFault, honest: WireAnswer, context: &FaultContext<'_>) -> WireAnswer {
-    let (status, mut body) = context.body_to_spoil(&honest);
+    let (status, mut body) = context.body_to_corrupt(&honest);
     match diverge {
         DivergeFault::Patch(patch) => merge(&mut body, patch),
         DivergeFault::Without(member) => {

@@ -21,7 +21,7 @@ impl FaultBehavior for DownFault {
         }
     }
 
-    fn spoil(&self, answer: WireAnswer, _context: &FaultContext<'_>) -> FaultyAnswer {
+    fn corrupt(&self, answer: WireAnswer, _context: &FaultContext<'_>) -> FaultyAnswer {
         FaultyAnswer::ended(answer, ConnectionAction::Reset)
     }
 

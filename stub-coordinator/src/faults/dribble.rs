@@ -83,7 +83,7 @@ impl FaultBehavior for DribbleFault {
         HandlerPlan::HONEST
     }
 
-    fn spoil(&self, answer: WireAnswer, context: &FaultContext<'_>) -> FaultyAnswer {
+    fn corrupt(&self, answer: WireAnswer, context: &FaultContext<'_>) -> FaultyAnswer {
         let length = answer.body.len().to_string();
         let over = self.over.forward().unwrap_or_default();
         let pieces = DribbleBody::new(&answer.body, self.chunks, over, Arc::clone(&context.clock));

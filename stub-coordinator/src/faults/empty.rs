@@ -21,7 +21,7 @@ impl FaultBehavior for EmptyFault {
         )
     }
 
-    fn spoil(&self, _answer: WireAnswer, context: &FaultContext<'_>) -> FaultyAnswer {
+    fn corrupt(&self, _answer: WireAnswer, context: &FaultContext<'_>) -> FaultyAnswer {
         FaultyAnswer::whole(match context.operation {
             Operation::JobList => WireAnswer::json(200, &json!({"jobs": []})),
             _ => WireAnswer::empty(204),

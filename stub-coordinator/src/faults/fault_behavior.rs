@@ -82,7 +82,7 @@ pub(super) trait FaultBehavior {
     }
 
     /// What becomes of the answer, which is an empty one where the handler never ran.
-    fn spoil(&self, answer: WireAnswer, _context: &FaultContext<'_>) -> FaultyAnswer {
+    fn corrupt(&self, answer: WireAnswer, _context: &FaultContext<'_>) -> FaultyAnswer {
         FaultyAnswer::whole(answer)
     }
 

@@ -45,7 +45,7 @@ impl FaultyAnswer {
     }
 }
 
-/// What the spoiling needs to know.
+/// What the corruption needs to know.
 pub(crate) struct FaultContext<'a> {
     pub(crate) operation: Operation,
     pub(crate) now: UtcTimestamp,
@@ -57,8 +57,8 @@ pub(crate) struct FaultContext<'a> {
 }
 
 impl FaultContext<'_> {
-    /// The honest body, or a plausible one where there is none to spoil.
-    pub(super) fn body_to_spoil(&self, honest: &WireAnswer) -> (u16, Value) {
+    /// The honest body, or a plausible one where there is none to corrupt.
+    pub(super) fn body_to_corrupt(&self, honest: &WireAnswer) -> (u16, Value) {
         match honest.value() {
             Some(body) if honest.status < 300 => (honest.status, body),
             _ => sample_answers::answer(self.operation, self.now),

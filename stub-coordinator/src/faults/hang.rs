@@ -16,7 +16,7 @@ impl FaultBehavior for HangFault {
         FaultWait::Disarming
     }
 
-    fn spoil(&self, answer: WireAnswer, _context: &FaultContext<'_>) -> FaultyAnswer {
+    fn corrupt(&self, answer: WireAnswer, _context: &FaultContext<'_>) -> FaultyAnswer {
         FaultyAnswer::ended(answer, ConnectionAction::Close)
     }
 }

@@ -94,8 +94,8 @@ impl FaultBehavior for MalformedFault {
         HandlerPlan::without_effect(operation)
     }
 
-    fn spoil(&self, answer: WireAnswer, context: &FaultContext<'_>) -> FaultyAnswer {
-        let (status, body) = context.body_to_spoil(&answer);
+    fn corrupt(&self, answer: WireAnswer, context: &FaultContext<'_>) -> FaultyAnswer {
+        let (status, body) = context.body_to_corrupt(&answer);
         malformed(*self, status, body)
     }
 }

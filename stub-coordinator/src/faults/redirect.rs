@@ -49,7 +49,7 @@ impl FaultBehavior for RedirectFault {
         }
     }
 
-    fn spoil(&self, _answer: WireAnswer, _context: &FaultContext<'_>) -> FaultyAnswer {
+    fn corrupt(&self, _answer: WireAnswer, _context: &FaultContext<'_>) -> FaultyAnswer {
         let location = self.location.clone();
         FaultyAnswer::whole(WireAnswer::empty(307).with(header::LOCATION, location))
     }

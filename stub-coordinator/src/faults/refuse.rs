@@ -55,7 +55,7 @@ impl FaultBehavior for RefuseFault {
         operation.takes_body()
     }
 
-    fn spoil(&self, _answer: WireAnswer, _context: &FaultContext<'_>) -> FaultyAnswer {
+    fn corrupt(&self, _answer: WireAnswer, _context: &FaultContext<'_>) -> FaultyAnswer {
         let problem = Problem::new(&self.code, "the stub was told to refuse");
         FaultyAnswer::whole(WireAnswer::problem(&problem))
     }

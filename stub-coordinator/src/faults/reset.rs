@@ -12,7 +12,7 @@ impl WordFault for ResetFault {
 }
 
 impl FaultBehavior for ResetFault {
-    fn spoil(&self, answer: WireAnswer, _context: &FaultContext<'_>) -> FaultyAnswer {
+    fn corrupt(&self, answer: WireAnswer, _context: &FaultContext<'_>) -> FaultyAnswer {
         FaultyAnswer::ended(answer, ConnectionAction::Reset)
     }
 }

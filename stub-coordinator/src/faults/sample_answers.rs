@@ -1,4 +1,4 @@
-//! What a well-formed answer would look like where the honest one has nothing to spoil: a 204, or a refusal.
+//! What a well-formed answer would look like where the honest one has nothing to corrupt: a 204, or a refusal.
 
 use serde_json::{Value, json};
 

@@ -83,7 +83,7 @@ impl FaultBehavior for StatusFault {
         }
     }
 
-    fn spoil(&self, _answer: WireAnswer, _context: &FaultContext<'_>) -> FaultyAnswer {
+    fn corrupt(&self, _answer: WireAnswer, _context: &FaultContext<'_>) -> FaultyAnswer {
         let status = self.status;
         let answer = if status >= 400 {
             let code = self.code.as_deref().unwrap_or_else(|| Problem::code_of(status));

@@ -91,7 +91,7 @@ impl Rule {
         self
     }
 
-    /// The rule, carried out in the other phase: the operation is committed, then the answer is spoilt.
+    /// The rule, carried out in the other phase: the operation is committed, then the answer is corrupted.
     pub fn after(mut self) -> Rule {
         self.phase = FaultPhase::After;
         self

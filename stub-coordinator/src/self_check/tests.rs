@@ -90,7 +90,7 @@ fn every_fault_that_can_follow_an_operation_is_checked_there_too() {
     assert_eq!(unchecked, Vec::<&str>::new());
 }
 
-/// The other half of `after`: a fault that spoils the answer and commits nothing.
+/// The other half of `after`: a fault that corrupts the answer and commits nothing.
 #[test]
 fn a_fault_of_the_phase_after_that_commits_nothing_is_found_whichever_it_is() {
     for case in after_cases() {

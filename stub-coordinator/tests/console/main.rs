@@ -80,7 +80,7 @@ fn a_click_on_5xx_is_followed_by_errors_in_the_log_of_a_real_runner() {
         "{kinds:?}"
     );
     browser.until(
-        "[...document.querySelectorAll('#journal .outcome')].some((one) => one.textContent.startsWith('500, spoilt by 5xx-1'))",
+        "[...document.querySelectorAll('#journal .outcome')].some((one) => one.textContent.startsWith('500, corrupted by 5xx-1'))",
     );
     browser.until(
         "document.querySelector('#agreement-text').textContent.startsWith('2 of 2 agree (100 %); 1 not comparable')",
