@@ -27,7 +27,9 @@ use crate::wire_answer::WireAnswer;
 /// The guard of one connection.
 #[derive(Clone)]
 pub(crate) struct OriginGuard {
+    /// Counts what is refused.
     pub(crate) shared: Arc<SharedStub>,
+    /// Whoever shows one of these may call the stub by any name.
     pub(crate) tokens: KnownTokens,
     /// The address at which the connection came in: a name of the stub's own, since no page can be of it and be
     /// another's.

@@ -39,6 +39,7 @@ pub struct MirrorError {
 pub(crate) struct QueueMirror {
     /// Closed to end the thread.
     stop: Option<OwnedFd>,
+    /// Follows the inbox; none once it was joined.
     thread: Option<JoinHandle<()>>,
 }
 

@@ -27,11 +27,17 @@ impl LeaseNumber {
 /// A live lease.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Lease {
+    /// Counted from 1 by the coordinator; the lease's id is made from it.
     pub(crate) number: LeaseNumber,
+    /// The job that it is on.
     pub(crate) job: JobId,
+    /// Who holds it.
     pub(crate) factory: FactoryId,
+    /// Higher than that of every earlier lease on the job (C-2).
     pub(crate) fencing_token: u64,
+    /// How long it lives without a renewal, in milliseconds.
     pub(crate) ttl_ms: u64,
+    /// When it runs out; moved by each renewal.
     pub(crate) expires_at: UtcTimestamp,
 }
 

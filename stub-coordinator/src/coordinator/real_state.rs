@@ -16,24 +16,34 @@ use crate::contract::ids::{FactoryId, JobId, LockName};
 use crate::contract::stage::Stage;
 use crate::contract::timestamp::UtcTimestamp;
 
+/// Jobs, leases and factories, with what is derived from them; written by its own methods alone, which keep the digest.
 #[derive(Debug, Clone)]
 pub(crate) struct RealState {
+    /// Every job that was submitted; none ever goes.
     jobs: HashMap<JobId, JobRecord>,
-    /// What all jobs take.
+    /// What all jobs take, in bytes.
     job_bytes: usize,
     /// Jobs by submission order.
     order: BTreeMap<u64, JobId>,
+    /// The jobs that are queued, in the order of claims.
     queue: Queue,
+    /// The live leases.
     leases: HashMap<LeaseNumber, Lease>,
+    /// When each of them runs out.
     deadlines: BTreeSet<(UtcTimestamp, LeaseNumber)>,
     /// How many live leases hold a lock. More than one only under the fault `double_grant`.
     locks: HashMap<LockName, usize>,
     /// Which job was finished under a lease, so that its release is recognised after its end (C-7).
     finished: HashMap<LeaseNumber, JobId>,
+    /// How many leases were granted, which is the number of the last one.
     granted: u64,
+    /// The enrolled factories.
     factories: HashMap<FactoryId, Factory>,
+    /// Answers by idempotency key, the last so many; those that went with an effect are in the digest.
     memory: IdempotencyCache,
+    /// The sum over all entities; follows each write.
     digest: Digest,
+    /// How often anything real was written.
     writes: u64,
 }
 

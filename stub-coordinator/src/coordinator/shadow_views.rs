@@ -21,7 +21,9 @@ const INDEXES_WITHOUT_VIEW: usize = 64;
 /// All shadow views, one a factory.
 #[derive(Debug, Clone)]
 pub(crate) struct ShadowViews {
+    /// Made by a factory's first shadow report; the one that was used least recently goes where there are too many.
     by_factory: HashMap<FactoryId, ShadowView>,
+    /// How often views were used, to tell which was used least recently.
     uses: u64,
     /// What dry runs of factories without a view are given.
     without_view: EligibilityCache,
@@ -30,10 +32,13 @@ pub(crate) struct ShadowViews {
 /// Where one factory says that its jobs stand. A job that is not in it is queued.
 #[derive(Debug, Clone)]
 pub(crate) struct ShadowView {
+    /// As its shadow reports say.
     stages: HashMap<JobId, Stage>,
     /// How many jobs stand at `building` or `testing` under a lock.
     locks: HashMap<LockName, usize>,
+    /// The number of its last use.
     last_use: u64,
+    /// What dry runs of this factory are given.
     eligibility_cache: EligibilityCache,
 }
 

@@ -32,7 +32,9 @@ pub(crate) struct ConnectionHandle(Arc<Mutex<ConnectionState>>);
 
 #[derive(Debug, Default)]
 struct ConnectionState {
+    /// What becomes of the next answer: written by the exchange, followed by the stream.
     act: ConnectionAction,
+    /// Whether a request has come over the connection yet.
     had_request: bool,
 }
 
