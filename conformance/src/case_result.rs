@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use crate::diagnosis::first_difference::FirstDifference;
+use crate::diagnosis::run_trace::RunTrace;
 use crate::outcome::{Finding, Outcome, of_findings};
-use crate::report::first_difference::FirstDifference;
-use crate::report::run_trace::RunTrace;
 
 /// The result of one scenario.
 #[derive(Debug, Clone)]

@@ -7,9 +7,10 @@ use std::time::Instant;
 use crate::case_result::CaseResult;
 use crate::evidence::RunEvidence;
 use crate::outcome::Outcome;
+use crate::printable_text::error_chain;
 use crate::profile::Profile;
 use crate::scenario::{Scenario, parse};
-use crate::suite::{Suite, chain};
+use crate::suite::Suite;
 use crate::supervise::ProcessExit;
 
 const SCENARIOS: [(&str, &str); 4] = [
@@ -49,7 +50,7 @@ pub fn judge(suite: &Suite, only: &[String], mut on_result: impl FnMut(&CaseResu
 fn judge_one(suite: &Suite, id: &str, scenario: &Scenario) -> CaseResult {
     let evidence = match suite.gather(scenario) {
         Ok(evidence) => evidence,
-        Err(error) => return suite.broken(id, scenario, &chain(&error)),
+        Err(error) => return suite.broken(id, scenario, &error_chain(&error)),
     };
     let mut verdict = suite.verdict_on(id, scenario, &evidence);
     let good = matches!(verdict.outcome, Outcome::Pass | Outcome::NotApplicable);

@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, Write};
 use std::sync::OnceLock;
 
 use crate::exit_codes::HarnessExit;
-use crate::report::escape_control;
+use crate::printable_text::escape_control;
 
 static FIRST_ERROR: OnceLock<io::Error> = OnceLock::new();
 static PROGRAM: OnceLock<&'static str> = OnceLock::new();

@@ -7,11 +7,13 @@ use std::time::Instant;
 
 use crate::case_result::CaseResult;
 use crate::checks;
+use crate::diagnosis;
 use crate::driver::stop_signal::StopSignal;
 use crate::driver::{self, DriverContext, DriverError};
 use crate::evidence::{Evidence, RunEvidence};
 use crate::known_failures;
 use crate::outcome::{Finding, Outcome};
+use crate::printable_text::error_chain;
 use crate::profile::Profile;
 use crate::report;
 use crate::sandbox::FolderRetention;
@@ -131,7 +133,7 @@ impl Suite {
     pub fn judge(&self, found: &ScenarioFile) -> CaseResult {
         match parse::read(&found.path) {
             Ok(scenario) => self.judge_scenario(&found.id, &scenario),
-            Err(error) => broken(&found.id, None, &chain(&error)),
+            Err(error) => broken(&found.id, None, &error_chain(&error)),
         }
     }
 
@@ -143,7 +145,7 @@ impl Suite {
         }
         let mut verdict = match self.gather(scenario) {
             Ok(evidence) => self.verdict_on(id, scenario, &evidence),
-            Err(error) => self.broken(id, scenario, &chain(&error)),
+            Err(error) => self.broken(id, scenario, &error_chain(&error)),
         };
         verdict.took = started.elapsed();
         verdict
@@ -183,8 +185,8 @@ impl Suite {
             }
         }
         known_failures::excuse(id, &self.profile.known_failures, &self.today, &mut findings);
-        let traces = report::run_trace::of(evidence, &self.profile);
-        let differences = report::first_difference::of(scenario, evidence, &self.profile);
+        let traces = diagnosis::run_trace::of(evidence, &self.profile);
+        let differences = diagnosis::first_difference::of(scenario, evidence, &self.profile);
         let mut result = CaseResult::of_findings(id, &scenario.title, &scenario.clauses, findings);
         if matches!(result.outcome, Outcome::Fail | Outcome::Broken) {
             result.failure_report =
@@ -246,17 +248,6 @@ fn broken(id: &str, scenario: Option<&Scenario>, message: &str) -> CaseResult {
         failure_report: format!("{message}\n"),
         ..CaseResult::of_findings(id, title, clauses, vec![finding])
     }
-}
-
-/// An error and what it came from, in one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
 }
 
 /// The scenarios of the repository: below the working folder, or else where this was built.

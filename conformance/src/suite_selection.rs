@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use crate::driver::stop_signal::StopSignal;
 use crate::exit_codes::HarnessExit;
+use crate::printable_text::error_chain;
 use crate::profile::{self, Profile, ProfileError};
 use crate::sandbox::FolderRetention;
 use crate::scenario::scenario_files::{self, ScenarioFile};
 use crate::stdio;
-use crate::suite::{self, Suite, chain};
+use crate::suite::{self, Suite};
 
 /// What the options of a command say of scenarios and runner.
 #[derive(Debug, Clone, Default)]
@@ -48,9 +49,9 @@ impl SuiteSelection {
         let broken = |message: String| fail(HarnessExit::Inconclusive, &message);
         let profile = match &self.profile {
             Some(file) => {
-                profile::read(file).map_err(|error| fail(HarnessExit::WrongUsage, &chain(&error)))?
+                profile::read(file).map_err(|error| fail(HarnessExit::WrongUsage, &error_chain(&error)))?
             }
-            None => Profile::aq(&aq().map_err(|error| broken(chain(&error)))?),
+            None => Profile::aq(&aq().map_err(|error| broken(error_chain(&error)))?),
         };
         let harness = std::env::current_exe()
             .map_err(|error| broken(format!("its own binary can't be found: {error}")))?;

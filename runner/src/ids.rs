@@ -57,6 +57,14 @@ id_type!(
     /// A job: its file's name without `.md`.
     JobId
 );
+
+impl JobId {
+    /// What its file is called, in whatever stage it lies.
+    pub(crate) fn file_name(&self) -> String {
+        format!("{self}.md")
+    }
+}
+
 id_type!(
     /// A lock: at most one job that names it runs at a time.
     LockName

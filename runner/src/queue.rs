@@ -157,7 +157,7 @@ impl Queue {
     }
 
     pub(crate) fn job_path(&self, stage: Stage, id: &JobId) -> PathBuf {
-        self.folder(stage).join(format!("{id}.md"))
+        self.folder(stage).join(id.file_name())
     }
 
     /// The folder of what a job leaves behind: its history, and one folder an attempt.

@@ -12,8 +12,9 @@ use case_generator::{COORDINATORS, PropertyCase};
 use conformance::case_result::CaseResult;
 use conformance::evidence::RunEvidence;
 use conformance::outcome::{Finding, Outcome};
+use conformance::printable_text::error_chain;
 use conformance::scenario::parse;
-use conformance::suite::{Suite, chain};
+use conformance::suite::Suite;
 
 /// Runs that making a case small may cost.
 const SHRINK_LIMIT: usize = 120;
@@ -110,7 +111,7 @@ fn trouble(suite: &Suite, case: &PropertyCase, offline: &mut Option<RunEvidence>
             *offline = evidence.offline.take();
             verdict
         }
-        Err(error) => suite.broken("generated", &scenario, &chain(&error)),
+        Err(error) => suite.broken("generated", &scenario, &error_chain(&error)),
     };
     let bad = |finding: &Finding| match finding.outcome {
         Outcome::Fail => true,

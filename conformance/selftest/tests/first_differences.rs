@@ -4,13 +4,13 @@
 #[expect(dead_code, reason = "other test binaries use the rest of it")]
 mod common;
 
+use conformance::diagnosis::first_difference::{DifferenceKind, FirstDifference};
+use conformance::diagnosis::run_trace::RunTrace;
+use conformance::diagnosis::timeline_events::EventSource;
 use conformance::outcome::Outcome;
 use conformance::report::event_stream::{CaseReport, RunEvent};
-use conformance::report::first_difference::{DifferenceKind, FirstDifference};
 use conformance::report::html;
 use conformance::report::run_record::RunRecord;
-use conformance::report::run_trace::RunTrace;
-use conformance::report::timeline_events::EventSource;
 use conformance::scenario::scenario_files;
 use conformance_selftest::mutants::Mutant;
 use rstest::rstest;

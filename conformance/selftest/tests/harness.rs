@@ -12,9 +12,9 @@ use std::path::Path;
 
 use common::{checks, inline, suite};
 use conformance::case_result::CaseResult;
+use conformance::diagnosis::timeline_events::TimelineEvent;
 use conformance::outcome::Outcome;
 use conformance::profile::Profile;
-use conformance::report::timeline_events::TimelineEvent;
 
 /// A runner that is a shell script of one line.
 fn shell(script: &str) -> Profile {

@@ -1,10 +1,10 @@
 //! `conformance list`: which scenarios there are, and what they prove.
 
 use conformance::exit_codes::HarnessExit;
-use conformance::report::escape_control;
+use conformance::printable_text::error_chain;
+use conformance::printable_text::escape_control;
 use conformance::scenario::parse;
 use conformance::stdio;
-use conformance::suite::chain;
 use conformance::suite_selection::SuiteSelection;
 
 /// Prints the scenarios with the clauses that they prove.
@@ -24,7 +24,7 @@ pub(super) fn list(globs: &[String], selection: &SuiteSelection) -> Result<Harne
                 ));
             }
             Err(error) => {
-                stdio::say(chain(&error));
+                stdio::say(error_chain(&error));
                 exit = HarnessExit::Inconclusive;
             }
         }

@@ -11,12 +11,13 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use conformance::exit_codes::HarnessExit;
 use conformance::outcome::Outcome;
+use conformance::printable_text::error_chain;
 use conformance::profile::{self, ProfileError};
 use conformance::report::event_stream::{CaseReport, RunStarted};
 use conformance::report::run_record::RunRecord;
 use conformance::scenario::scenario_files::{self, ScenarioFile};
 use conformance::stdio;
-use conformance::suite::{self, chain};
+use conformance::suite;
 use conformance::suite_selection::fail;
 
 use super::{CommonArguments, run};
@@ -147,7 +148,8 @@ fn read(file: &Path) -> Result<RunRecord, String> {
     let opened =
         File::open(file).map_err(|error| format!("{}: it can't be read: {error}", file.display()))?;
     let record = RunRecord::read(BufReader::new(opened));
-    let record = record.map_err(|error| format!("{}: {}", file.display(), chain(&error).escape_debug()))?;
+    let record =
+        record.map_err(|error| format!("{}: {}", file.display(), error_chain(&error).escape_debug()))?;
     match record.started.command.as_str() {
         "run" | "replay" => Ok(record),
         other => Err(format!(

@@ -8,10 +8,11 @@ use conformance::coordinator::{self, AccessLevel, CheckRunControl, http_client::
 use conformance::driver::stop_signal::StopSignal;
 use conformance::exit_codes::HarnessExit;
 use conformance::invocation::HarnessInvocation;
+use conformance::printable_text::error_chain;
 use conformance::report::event_stream::{CaseReport, RunEndReason, RunEvent, RunStarted, VERSION};
 use conformance::smoke;
 use conformance::stdio;
-use conformance::suite::{self, chain};
+use conformance::suite;
 use conformance::suite_selection::fail;
 
 use super::{CommonArguments, run};
@@ -115,7 +116,7 @@ fn client(target: &CoordinatorTarget) -> Result<CoordinatorClient, String> {
         .transpose()
         .map_err(|error| format!("the token file can't be read: {error}"))?;
     let token = token.map(|token| token.trim().to_owned());
-    CoordinatorClient::new(&target.url, token).map_err(|error| chain(&error))
+    CoordinatorClient::new(&target.url, token).map_err(|error| error_chain(&error))
 }
 
 /// Those of all that are named, or all where none is.

@@ -62,5 +62,5 @@ pub(super) fn ensure_authorized(answer: &CoordinatorAnswer) -> ProbeResult {
 }
 
 pub(super) fn no_answer_error(error: ClientError) -> ProbeError {
-    ProbeError::Violation(crate::suite::chain(&error))
+    ProbeError::Violation(crate::printable_text::error_chain(&error))
 }

@@ -5,7 +5,8 @@ use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 
-use crate::sandbox::{Sandbox, create_file, job_file};
+use crate::fake_engine::create_file;
+use crate::sandbox::{Sandbox, job_file};
 use crate::scenario::{Job, PartialWrite};
 
 pub(super) struct SlowWriter {

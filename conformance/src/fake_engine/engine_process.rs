@@ -15,9 +15,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::SIGTERM;
 use signal_hook::iterator::Signals;
 
+use super::create_file;
 use super::{COMMAND, EngineHello, EngineInstructions, EngineMessage, SpawnInstruction, StdinState};
 use crate::exit_codes::HarnessExit;
-use crate::sandbox::create_file;
 use crate::signal_dispositions::SignalDispositions;
 use crate::stdio;
 use crate::supervise::{self, ignoring};

@@ -4,9 +4,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::first_difference::FirstDifference;
-use super::run_trace::RunTrace;
 use crate::case_result::CaseResult;
+use crate::diagnosis::first_difference::FirstDifference;
+use crate::diagnosis::run_trace::RunTrace;
 use crate::exit_codes::EndingSignal;
 use crate::outcome::{Finding, Outcome};
 

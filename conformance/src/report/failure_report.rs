@@ -3,10 +3,10 @@
 
 use std::fmt::Write;
 
-use super::first_difference::FirstDifference;
-use super::run_trace::{CommandTrace, RunTrace};
-use super::{cut, escape_control};
+use crate::diagnosis::first_difference::FirstDifference;
+use crate::diagnosis::run_trace::{CommandTrace, RunTrace};
 use crate::outcome::{Finding, Outcome};
+use crate::printable_text::{cut, escape_control};
 
 /// The failure report of a scenario that did not pass.
 pub fn render(

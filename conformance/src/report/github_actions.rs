@@ -5,9 +5,9 @@ use std::fmt::Write;
 
 use super::event_stream::CaseReport;
 use super::run_record::RunRecord;
-use super::{cut, escape_control};
 use crate::exit_codes::HarnessExit;
 use crate::outcome::Outcome;
+use crate::printable_text::{cut, escape_control};
 
 /// GitHub shows so many errors of a step; the last of them says how many more there are.
 const ANNOTATIONS: usize = 10;

@@ -9,15 +9,15 @@ use minijinja::value::Serde;
 use serde::Serialize;
 
 use super::event_stream::{CaseReport, CheckResult, RunStarted};
-use super::first_difference::FirstDifference;
 use super::run_record::RunRecord;
-use super::run_trace::RunTrace;
-use super::timeline_events::{EventSource, TimelineEvent};
-use super::{cut, escape_control};
 use crate::checks::registry;
 use crate::clause::{self, Clause, ClauseLevel, proofs};
 use crate::coordinator;
+use crate::diagnosis::first_difference::FirstDifference;
+use crate::diagnosis::run_trace::RunTrace;
+use crate::diagnosis::timeline_events::{EventSource, TimelineEvent};
 use crate::outcome::Outcome;
+use crate::printable_text::{cut, escape_control};
 
 const TEMPLATE: &str = include_str!("report.html");
 const TEXT: usize = 6_000;

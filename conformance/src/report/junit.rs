@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::escape_control;
 use super::event_stream::CaseReport;
 use super::run_record::RunRecord;
 use crate::exit_codes::HarnessExit;
 use crate::outcome::Outcome;
+use crate::printable_text::escape_control;
 
 /// The suite of what is about the run and not about one case.
 pub const WHOLE: &str = "conformance";

@@ -6,10 +6,11 @@ use std::io::IsTerminal;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::ColourChoice;
 use super::event_stream::{CaseReport, RunEvent};
 use super::run_record::RunRecord;
-use super::{ColourChoice, escape_control};
 use crate::outcome::Outcome;
+use crate::printable_text::escape_control;
 use crate::stdio;
 
 /// Which verdicts get a line.

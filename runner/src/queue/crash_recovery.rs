@@ -167,7 +167,7 @@ impl Queue {
         if known.is_routed() {
             self.post_announced(id, to, known)?;
         }
-        self.move_file(&format!("{id}.md"), from, to)?;
+        self.move_file(&id.file_name(), from, to)?;
         Ok(RecoveryOutcome::Moved { to })
     }
 

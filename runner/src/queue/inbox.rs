@@ -101,7 +101,7 @@ impl Inbox {
     pub(crate) fn waiting(&self, without: &BTreeSet<JobId>) -> InboxOrder {
         let mut order = self.order.clone();
         for id in without {
-            if let Some((_, place)) = self.places.get(file_name(id).as_os_str()) {
+            if let Some((_, place)) = self.places.get(OsStr::new(&id.file_name())) {
                 order.remove_mut(place);
             }
         }
@@ -124,7 +124,7 @@ impl Inbox {
     }
 
     fn forget_job(&mut self, id: &JobId) {
-        self.forget(&file_name(id));
+        self.forget(OsStr::new(&id.file_name()));
     }
 
     /// The job could not be taken: its file is looked at afresh next time. If that is because somebody writes it, no
@@ -132,7 +132,7 @@ impl Inbox {
     pub(crate) fn revisit_job(&mut self, id: &JobId) {
         self.forget_job(id);
         self.revisits
-            .held_elsewhere(file_name(id), WatchedFileState::Opened);
+            .held_elsewhere(id.file_name().into(), WatchedFileState::Opened);
     }
 
     /// Whether there are files that do not count yet, because they are being written.
@@ -142,7 +142,7 @@ impl Inbox {
 
     /// Starts the next attempt of the job that was chosen, unless someone was faster.
     pub(crate) fn claim(&self, queue: &Queue, chosen: &WaitingJob) -> QueueResult<InboxClaim> {
-        match self.places.get(&file_name(&chosen.id)) {
+        match self.places.get(OsStr::new(&chosen.id.file_name())) {
             Some((stamp, _)) => claim::claim(queue, chosen, *stamp, None, self.requeue.get(&chosen.id)),
             None => Ok(InboxClaim::Unavailable),
         }
@@ -179,7 +179,7 @@ impl Inbox {
         let Some(file) = queue.inbox_file(&name)? else {
             self.forget(&name);
             self.revisits.remove(&name);
-            self.requeue.retain(|id, _| file_name(id) != name);
+            self.requeue.retain(|id, _| id.file_name().as_str() != name);
             return Ok(None);
         };
         let stamp = FileStamp::of(&file);
@@ -338,10 +338,6 @@ impl Inbox {
     }
 }
 
-fn file_name(id: &JobId) -> OsString {
-    format!("{id}.md").into()
-}
-
 /// A good file without a place in the order.
 struct UnregisteredJob {
     waiting: WaitingJob,
@@ -351,38 +347,4 @@ struct UnregisteredJob {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ids::EngineName;
-
-    fn id(text: &str) -> JobId {
-        JobId::new(text).unwrap()
-    }
-
-    fn names(order: &InboxOrder) -> Vec<&str> {
-        order.values().map(|job| job.id.as_str()).collect()
-    }
-
-    #[test]
-    fn a_picture_touches_no_job_and_stays_as_it_was() {
-        let mut inbox = Inbox::default();
-        let stamp = FileStamp::of(&std::fs::metadata("/").unwrap());
-        for (name, priority) in [("a", 1), ("b", 1), ("c", 2)] {
-            let waiting = WaitingJob {
-                id: id(name),
-                priority,
-                sequence: 7,
-                lock: None,
-                engine: EngineName::new("sh").unwrap(),
-                caps: Vec::new(),
-            };
-            inbox.remember(file_name(&id(name)), stamp, waiting);
-        }
-        let picture = inbox.waiting(&BTreeSet::new());
-        assert!(picture.values().all(|job| Arc::strong_count(job) == 1));
-        inbox.forget_job(&id("b"));
-        assert_eq!(names(&picture), ["c", "a", "b"]);
-        assert_eq!(names(&inbox.waiting(&[id("c")].into())), ["a"]);
-        assert_eq!(names(&inbox.waiting(&BTreeSet::new())), ["c", "a"]);
-    }
-}
+mod tests;

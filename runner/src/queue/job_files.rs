@@ -10,7 +10,7 @@ use crate::stage::Stage;
 impl Queue {
     /// Writes a new job's file where it is no job yet.
     pub(super) fn write_scratch(&self, id: &JobId, bytes: &[u8]) -> QueueResult<(PathBuf, FileStamp)> {
-        let path = self.scratch_folder().join(format!("{id}.md"));
+        let path = self.scratch_folder().join(id.file_name());
         match durable_files::write_durable(&self.root, &path, bytes).and_then(|()| path.symlink_metadata()) {
             Ok(file) => Ok((path, FileStamp::of(&file))),
             Err(source) => Err(QueueError::Write { path, source }),

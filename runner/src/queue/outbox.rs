@@ -124,7 +124,7 @@ impl Queue {
     ) -> QueueResult<PersistedEntry> {
         history::append(self, id, &line)?;
         let posted = self.post(id, letter)?;
-        self.move_file(&format!("{id}.md"), from, to)?;
+        self.move_file(&id.file_name(), from, to)?;
         Ok(posted)
     }
 

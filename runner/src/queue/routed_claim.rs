@@ -56,7 +56,7 @@ impl Queue {
 
     /// Takes the local file of a job that the coordinator assigned: it is the job (clause T-12).
     pub(crate) fn admit_local(&self, id: &JobId, lease: &LeaseProof) -> QueueResult<RoutedJobClaim> {
-        let Some(file) = self.inbox_file(format!("{id}.md").as_ref())? else {
+        let Some(file) = self.inbox_file(id.file_name().as_ref())? else {
             return Ok(RoutedJobClaim::HeldElsewhere);
         };
         if foreign(&file).is_some() {

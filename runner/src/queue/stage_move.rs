@@ -84,7 +84,7 @@ impl Queue {
         line: HistoryEntry,
     ) -> QueueResult<()> {
         history::append(self, id, &line)?;
-        self.move_file(&format!("{id}.md"), from, to)
+        self.move_file(&id.file_name(), from, to)
     }
 
     /// Never overwrites: a name that is taken in the new stage gets a suffix, so both files are kept.

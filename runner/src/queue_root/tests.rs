@@ -1,3 +1,5 @@
+//! Links in the queue folder lead nowhere, and folders are made by several processes at once.
+
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::{PermissionsExt, symlink};

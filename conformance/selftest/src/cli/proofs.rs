@@ -3,9 +3,9 @@
 use conformance::clause;
 use conformance::exit_codes::HarnessExit;
 use conformance::output_file::OutputFile;
+use conformance::printable_text::error_chain;
 use conformance::scenario::parse;
 use conformance::stdio;
-use conformance::suite::chain;
 use conformance::suite_selection::{SuiteSelection, fail};
 use conformance_selftest::coverage::{self, ClauseReferences, gaps};
 use conformance_selftest::crash_sweep;
@@ -29,7 +29,7 @@ pub(super) fn coverage(arguments: &CoverageArguments) -> Result<HarnessExit, Har
                 name: found.id,
                 clauses: scenario.clauses,
             }),
-            Err(error) => return Err(fail(HarnessExit::Inconclusive, &chain(&error))),
+            Err(error) => return Err(fail(HarnessExit::Inconclusive, &error_chain(&error))),
         }
     }
     let (checks, mutants) = (coverage::checks(), coverage::mutants());

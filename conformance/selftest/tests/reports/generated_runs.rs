@@ -1,13 +1,13 @@
 //! Runs that a seed makes up: outcomes of every kind, and texts that could spoil a report.
 
+use conformance::diagnosis::first_difference::{self, FirstDifference};
+use conformance::diagnosis::run_trace::RunTrace;
+use conformance::diagnosis::timeline_events::{EventSource, TimelineEvent};
 use conformance::outcome::Outcome;
 use conformance::report::event_stream::{
     CaseReport, CheckResult, RunEndReason, RunEnded, RunEvent, RunStarted, SourceLine, VERSION,
 };
-use conformance::report::first_difference::{self, FirstDifference};
 use conformance::report::run_record::RunRecord;
-use conformance::report::run_trace::RunTrace;
-use conformance::report::timeline_events::{EventSource, TimelineEvent};
 
 pub const OUTCOMES: [Outcome; 5] = [
     Outcome::Pass,

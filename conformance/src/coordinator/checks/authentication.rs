@@ -17,7 +17,8 @@ pub fn mistakes_are_told(probe: &CoordinatorProbe) -> ProbeResult {
     ];
     for (method, path, body, status) in mistakes {
         let answer = probe.client.send(method, path, None, body);
-        let answer = answer.map_err(|error| ProbeError::Violation(crate::suite::chain(&error)))?;
+        let answer =
+            answer.map_err(|error| ProbeError::Violation(crate::printable_text::error_chain(&error)))?;
         let problem =
             answer.content_type.starts_with("application/problem+json") && answer.body["code"].is_string();
         ensure(answer.status == status && problem, || {
@@ -64,7 +65,8 @@ pub fn tokens_are_asked_for(probe: &CoordinatorProbe) -> ProbeResult {
         let client = probe.client.with_token(token);
         for (path, body) in mutating(probe) {
             let answer = client.post(&path, &body);
-            let answer = answer.map_err(|error| ProbeError::Violation(crate::suite::chain(&error)))?;
+            let answer =
+                answer.map_err(|error| ProbeError::Violation(crate::printable_text::error_chain(&error)))?;
             ensure(answer.status == 401, || {
                 format!(
                     "POST {path} with {} was answered {}",

@@ -1,3 +1,5 @@
+//! What a watchdog ends a command for: stronger reasons first, and silence that was not broken.
+
 use std::io::Write;
 
 use super::*;

@@ -9,7 +9,12 @@ pub mod server;
 mod server_loop;
 
 use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 use crate::scenario::SpawnKind;
@@ -108,4 +113,14 @@ pub enum EngineMessage {
     GotTerm,
     Exits(i32),
     Resumes,
+}
+
+/// Makes this file, or empties the one that is there; not where a link leads, which a job may have made.
+pub(crate) fn create_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+        .open(path)
 }

@@ -11,10 +11,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stub_coordinator::Exchange;
 
-use super::line;
 use super::timeline_events;
 use crate::checks::{coordinator_calls, shadow_log};
 use crate::evidence::{Evidence, RunEvidence};
+use crate::printable_text::printable_line;
 use crate::profile::Profile;
 use crate::scenario::{FlagState, FleetMode, Scenario};
 
@@ -102,9 +102,9 @@ pub fn of(scenario: &Scenario, evidence: &Evidence, profile: &Profile) -> Vec<Fi
     let differences = found.into_iter().map(|found| FirstDifference {
         kind: found.kind,
         at_us: found.at.map(|at| timeline_events::micros(first, at)),
-        place: line(&found.place),
-        expected: line(&found.expected),
-        seen: line(&found.seen),
+        place: printable_line(&found.place),
+        expected: printable_line(&found.expected),
+        seen: printable_line(&found.seen),
     });
     differences.collect()
 }

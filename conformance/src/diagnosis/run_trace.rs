@@ -4,9 +4,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::line;
 use super::timeline_events::{self, TimelineEvent, ended};
 use crate::evidence::{CommandRun, Evidence, RunEvidence};
+use crate::printable_text::printable_line;
 use crate::profile::Profile;
 
 const STREAM_LINES: usize = 40;
@@ -79,13 +79,18 @@ fn trace_of(name: &str, seen: &RunEvidence, profile: &Profile) -> RunTrace {
         name: name.to_owned(),
         kept: seen.kept.as_ref().map(|path| path.display().to_string()),
         commands: seen.all_commands().map(|run| command(run, profile)).collect(),
-        folder: seen.tree.iter().take(TREE_LINES).map(|path| line(path)).collect(),
+        folder: seen
+            .tree
+            .iter()
+            .take(TREE_LINES)
+            .map(|path| printable_line(path))
+            .collect(),
         log: seen
             .shadow_log
             .lines
             .iter()
             .take(LOG_LINES)
-            .map(|described| line(&described.text))
+            .map(|described| printable_line(&described.text))
             .collect(),
         events: shown.collect(),
         events_left_out: left_out,
@@ -97,7 +102,7 @@ fn command(run: &CommandRun, profile: &Profile) -> CommandTrace {
     let (out, out_before) = last_lines(&run.stdout);
     let (err, err_before) = last_lines(&run.stderr);
     CommandTrace {
-        line: line(&format!("{} {}", profile.name, run.arguments.join(" "))),
+        line: printable_line(&format!("{} {}", profile.name, run.arguments.join(" "))),
         ended: ended(run.exit),
         took_ms: u64::try_from(run.took.as_millis()).unwrap_or(u64::MAX),
         out,
@@ -109,5 +114,8 @@ fn command(run: &CommandRun, profile: &Profile) -> CommandTrace {
 fn last_lines(text: &str) -> (Vec<String>, usize) {
     let lines: Vec<&str> = text.lines().collect();
     let before = lines.len().saturating_sub(STREAM_LINES);
-    (lines[before..].iter().map(|text| line(text)).collect(), before)
+    (
+        lines[before..].iter().map(|text| printable_line(text)).collect(),
+        before,
+    )
 }

@@ -143,7 +143,7 @@ fn judge_one(check: &CoordinatorCheck, probe: &CoordinatorProbe) -> CaseResult {
     };
     let failure_report = match outcome {
         Outcome::Pass => String::new(),
-        _ => crate::report::escape_control(&format!(
+        _ => crate::printable_text::escape_control(&format!(
             "{} asks: {text}\nobserved: {observed}\n",
             check.clauses[0]
         )),

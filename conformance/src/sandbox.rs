@@ -7,15 +7,14 @@ pub mod queue_snapshot;
 pub mod token_leaks;
 mod work_folders;
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
 use tempfile::TempDir;
 
-use crate::fake_engine::{COMMAND, SHIP, VERIFY};
+use crate::fake_engine::{COMMAND, SHIP, VERIFY, create_file};
 use crate::scenario::{Job, JobPlacement, QueueAtStart, Scenario};
 
 /// The stages of the contract, each a folder of the queue.
@@ -49,16 +48,6 @@ pub struct SandboxError {
     path: PathBuf,
     #[source]
     source: std::io::Error,
-}
-
-/// Makes this file, or empties the one that is there; not where a link leads, which a job may have made.
-pub(crate) fn create_file(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
-        .open(path)
 }
 
 /// What becomes of the folder afterwards.

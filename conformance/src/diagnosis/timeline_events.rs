@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stub_coordinator::Exchange;
 
-use super::line;
 use crate::evidence::RunEvidence;
+use crate::printable_text::printable_line;
 use crate::profile::Profile;
 use crate::scenario::step::EventKind;
 use crate::supervise::ProcessExit;
@@ -92,7 +92,7 @@ impl TimedEvent {
         TimelineEvent {
             at_us: micros(first, self.at),
             seen_by: self.seen_by,
-            what: line(&self.what),
+            what: printable_line(&self.what),
             about: self.about,
             odd: self.odd,
             moved: self.moved,
