@@ -1,7 +1,6 @@
 //! Files in the inbox that somebody is still writing: O-10.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::fs::{self, OpenOptions};
 use std::process::{Command, Stdio};
 use std::time::SystemTime;
 
@@ -9,6 +8,7 @@ use rustix::process::Signal;
 
 use crate::coordinator::Coordinator;
 use crate::queue_fixture::QueueFixture;
+use crate::slow_writer::SlowWriter;
 use crate::started_command::StartedCommand;
 
 /// Goes first, and says which of it ran.
@@ -28,14 +28,8 @@ fn cut(at: &str) -> (&'static str, &'static str) {
 }
 
 /// A file of the inbox that was begun, and is open.
-fn begin(fixture: &QueueFixture, name: &str, part: &str) -> File {
-    let mut file = File::create(fixture.queue("inbox").join(name)).unwrap();
-    file.write_all(part.as_bytes()).unwrap();
-    file
-}
-
-fn finish(mut file: File, rest: &str) {
-    file.write_all(rest.as_bytes()).unwrap();
+fn begin(fixture: &QueueFixture, name: &str, part: &str) -> SlowWriter {
+    SlowWriter::begin(fixture.queue("inbox").join(name), part)
 }
 
 /// A job that was put there later is run to its end.
@@ -44,8 +38,8 @@ fn run_another(fixture: &QueueFixture, id: &str) {
     assert_eq!(fixture.wait_for("up"), format!("{id}\n"));
 }
 
-fn waits_for(running: &StartedCommand, name: &str) {
-    running.wait_for_message(&format!("waiting for {name}, which {} (", std::process::id()));
+fn waits_for(running: &StartedCommand, name: &str, writer: u32) {
+    running.wait_for_message(&format!("waiting for {name}, which {writer} ("));
 }
 
 fn end(run: StartedCommand) {
@@ -64,7 +58,7 @@ fn a_file_counts_when_its_writer_has_closed_it_wherever_the_writer_paused() {
         run_another(&fixture, "one");
         run_another(&fixture, "two");
         assert_eq!(fixture.stage("slow"), "inbox", "{at:?}");
-        finish(file, rest);
+        file.finish(rest);
         assert_eq!(fixture.wait_for("up"), "slow\n", "{at:?}");
         run_another(&fixture, "after");
         end(run);
@@ -84,8 +78,8 @@ fn a_run_that_would_end_waits_for_a_file_that_is_being_written_and_says_once_for
             let (part, rest) = cut(at);
             let file = begin(&fixture, "slow.md", part);
             let run = fixture.start(&["run", until], &[]);
-            waits_for(&run, "slow.md");
-            finish(file, rest);
+            waits_for(&run, "slow.md", file.pid());
+            file.finish(rest);
             assert_eq!(fixture.wait_for("up"), "slow\n");
             let done = run.end();
             assert_eq!(
@@ -107,7 +101,7 @@ fn a_writer_that_never_closes_its_file_keeps_no_job_back() {
         fixture.add(id, "", &format!("echo {id} >> $FIXTURE/runs"));
     }
     let run = fixture.start(&["run", "--drain"], &[]);
-    waits_for(&run, "slow.md");
+    waits_for(&run, "slow.md", file.pid());
     run.wait_for_message("b  shipped");
     assert_eq!(fixture.lines("runs"), ["a", "b"]);
     run.signal(Signal::TERM);
@@ -123,14 +117,11 @@ fn a_second_writer_is_waited_for_as_the_first_was() {
     run_another(&fixture, "before");
     let (part, rest) = cut(HALF);
     let first = begin(&fixture, "slow.md", part);
-    let second = OpenOptions::new()
-        .append(true)
-        .open(fixture.queue("inbox/slow.md"))
-        .unwrap();
+    let second = SlowWriter::append(fixture.queue("inbox/slow.md"));
     drop(first);
     run_another(&fixture, "one");
     run_another(&fixture, "two");
-    finish(second, rest);
+    second.finish(rest);
     assert_eq!(fixture.wait_for("up"), "slow\n");
     run_another(&fixture, "after");
     end(run);
@@ -147,7 +138,7 @@ fn a_file_that_is_moved_in_while_it_is_written_waits_for_its_writer() {
     fs::rename(fixture.queue("inbox/.slow.part"), fixture.queue("inbox/slow.md")).unwrap();
     run_another(&fixture, "one");
     run_another(&fixture, "two");
-    finish(file, rest);
+    file.finish(rest);
     assert_eq!(fixture.wait_for("up"), "slow\n");
     end(run);
 }
@@ -179,8 +170,8 @@ fn a_job_that_is_written_anew_is_not_started_by_halves() {
         fixture.add("one", "", "echo one > $FIXTURE/up");
         fixture.release("go");
         assert_eq!(fixture.wait_for("up"), "one\n");
-        waits_for(&run, "slow.md");
-        finish(file, rest);
+        waits_for(&run, "slow.md", file.pid());
+        file.finish(rest);
         assert_eq!(fixture.wait_for("up"), "slow\n");
         assert_eq!(run.end().code, 0);
         assert_eq!(fixture.lines("runs"), ["first", "second"], "{busy}");
@@ -193,12 +184,11 @@ fn a_job_that_is_mended_while_it_is_retried_runs_as_it_is_mended() {
     fixture.add("slow", "", "exit 1");
     assert_eq!(fixture.aq(&["run", "--drain"]).code, 0);
     let (part, rest) = cut(HALF);
-    let mut file = File::create(fixture.queue("failed/slow.md")).unwrap();
-    file.write_all(part.as_bytes()).unwrap();
+    let file = SlowWriter::begin(fixture.queue("failed/slow.md"), part);
     assert_eq!(fixture.aq(&["retry", "slow"]).code, 0);
     let run = fixture.start(&["run", "--drain"], &[]);
-    waits_for(&run, "slow.md");
-    finish(file, rest);
+    waits_for(&run, "slow.md", file.pid());
+    file.finish(rest);
     assert_eq!(fixture.wait_for("up"), "slow\n");
     assert_eq!(run.end().code, 0);
     assert_eq!(fixture.lines("runs"), ["first", "second"]);
@@ -258,12 +248,11 @@ fn what_a_killed_writer_left_counts_as_it_is() {
 fn a_file_that_is_still_written_is_not_added() {
     let fixture = fixture();
     let (part, rest) = cut(HALF);
-    let mut file = File::create(fixture.path("work/slow.md")).unwrap();
-    file.write_all(part.as_bytes()).unwrap();
+    let file = SlowWriter::begin(fixture.path("work/slow.md"), part);
     let good = fixture.file("good", "engine: sh", "true");
     let done = fixture.aq(&["add", &good, "slow.md"]);
     assert_eq!(done.code, 1);
-    let told = format!("slow.md:1: {} (", std::process::id());
+    let told = format!("slow.md:1: {} (", file.pid());
     assert!(
         done.stderr.contains(&told) && done.stderr.contains("is still writing it"),
         "{}",
@@ -273,7 +262,7 @@ fn a_file_that_is_still_written_is_not_added() {
         [fixture.stage("good"), fixture.stage("slow")],
         ["nowhere", "nowhere"]
     );
-    finish(file, rest);
+    file.finish(rest);
     assert_eq!(fixture.aq(&["add", &good, "slow.md"]).code, 0);
 }
 
@@ -282,7 +271,7 @@ fn who_looks_at_the_queue_is_told_who_is_writing() {
     let fixture = fixture();
     fixture.engine("claude", "true");
     let file = begin(&fixture, "slow.md", "---\nengine: cl");
-    let told = format!("{} (", std::process::id());
+    let told = format!("{} (", file.pid());
     for command in [&["list"][..], &["show", "slow"], &["status"], &["doctor"]] {
         let done = fixture.aq(command);
         assert!(done.stdout.contains(&told), "{command:?}: {}", done.stdout);
@@ -292,11 +281,11 @@ fn who_looks_at_the_queue_is_told_who_is_writing() {
         (&["status", "--json"], "/writers/0/pid"),
     ] {
         let value: serde_json::Value = serde_json::from_str(&fixture.aq(command).stdout).unwrap();
-        assert_eq!(value.pointer(pointer).unwrap(), std::process::id());
+        assert_eq!(value.pointer(pointer).unwrap(), file.pid());
     }
     let doctor = fixture.aq(&["doctor"]).stdout;
     assert!(!doctor.contains("the next run moves it to failed"), "{doctor}");
-    finish(file, "aude\n---\nwork\n");
+    file.finish("aude\n---\nwork\n");
     for command in [&["list"][..], &["show", "slow"], &["status"], &["doctor"]] {
         let done = fixture.aq(command);
         assert!(!done.stdout.contains(&told), "{command:?}: {}", done.stdout);
@@ -312,9 +301,9 @@ fn a_file_that_is_being_written_is_not_taken_under_a_lease() {
     let file = begin(&fixture, "slow.md", part);
     let run = fixture.start(&["run"], &coordinator.route());
     coordinator.wait_for("release");
-    run.wait_for_message(&format!("slow: {} (", std::process::id()));
+    run.wait_for_message(&format!("slow: {} (", file.pid()));
     assert_eq!(fixture.stage("slow"), "inbox");
-    finish(file, rest);
+    file.finish(rest);
     end(run);
     assert_eq!(fixture.lines("runs"), Vec::<String>::new());
 }

@@ -34,6 +34,7 @@ mod settings_in_a_run;
 mod shadow;
 mod short_leases;
 mod signals;
+mod slow_writer;
 mod spare_supervisor;
 mod started_command;
 mod stop_jobs;
