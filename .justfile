@@ -56,7 +56,7 @@ reference:
 coverage:
     {{ selftest }} coverage
 
-# Every runner that is wrong on purpose
+# Every mutant, a runner with one deliberate fault
 mutants:
     {{ selftest }} mutants
 
@@ -64,7 +64,7 @@ mutants:
 property cases="300" seed="1000":
     {{ selftest }} property --cases {{ cases }} --seed {{ seed }}
 
-# Kills at every step, and that the sweep finds what is wrong
+# Kills at every step, and the mutants of the sweep
 sweep kills="400" seed="1000":
     {{ selftest }} sweep --kills {{ kills }} --seed {{ seed }}
     {{ selftest }} sweep --wrong
