@@ -12,6 +12,8 @@ mod ids;
 mod job;
 mod job_reason;
 mod mode;
+#[cfg(test)]
+mod model;
 mod queue;
 mod queue_root;
 mod run;

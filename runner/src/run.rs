@@ -10,8 +10,6 @@ mod leased;
 mod lifecycle;
 mod live_display;
 mod local_source;
-#[cfg(test)]
-mod model;
 mod progress;
 mod reload;
 mod routed_claims;
@@ -20,8 +18,8 @@ mod run_end;
 mod runner_record;
 mod ship;
 mod ship_plan;
-mod step_outcome;
-mod transition;
+pub(crate) mod step_outcome;
+pub(crate) mod transition;
 
 use crate::engine::{EngineError, EngineRegistry};
 use crate::exit_codes::ProgramExit;
