@@ -1,13 +1,13 @@
 //! A model of the routed protocol: runners × coordinator × time × lost answers × restarts × pauses, one history a seed
 //! (clauses T-1 to T-5, T-8 to T-14). What a runner decides in it is decided by the very functions that production
-//! calls: `ClaimStateMachine`, `LeaseStateMachine`, `OutboxDelivery`, `cut_over`, `step_outcome`, `transition`, `recovery_decision`. What carries these decisions
-//! out is the model's own: a disk, a network, processes and a clock, each of a few lines.
+//! calls: `ClaimStateMachine`, `LeaseStateMachine`, `OutboxDelivery`, `cut_over`, `transition`,
+//! `recovery_decision`. So is what carries them out, in the order announce, post, move: `executor`, `stage_move` and
+//! `recover_job`. The model's own are a disk, a network, processes and a clock, each of a few lines.
 //!
 //! What has to hold is in `invariants`. What a pause between reading the clock and starting a command leaves open is
 //! counted, not hidden: only the fencing token covers that.
 
 mod answer_dispatch;
-mod attempt_steps;
 mod choice_tape;
 mod commands;
 mod coordinator;
@@ -17,6 +17,7 @@ mod host;
 mod invariants;
 mod lease_tasks;
 mod loop_turns;
+mod model_runner;
 mod mutants;
 mod network;
 mod runner_process;

@@ -19,6 +19,7 @@ mod inbox;
 mod inbox_revisits;
 mod integrity;
 mod job_files;
+mod job_store;
 mod locks;
 mod outbox;
 mod ownership_check;
@@ -29,7 +30,7 @@ mod reject;
 mod review_claim;
 mod routed_claim;
 mod runner_files;
-mod stage_move;
+pub(crate) mod stage_move;
 mod submission;
 
 use std::collections::BTreeSet;
@@ -51,19 +52,23 @@ pub(crate) use folder_watch::{FolderChanges, FolderWatcher, WatchedFileState};
 pub(crate) use history::{HistoryEntry, JobHistory};
 pub(crate) use inbox::{AwaitedFile, Inbox};
 pub(crate) use integrity::{SavedExecutionContext, WorkSnapshot};
+pub(crate) use job_store::JobStore;
 pub(crate) use locks::JobLocks;
 pub(crate) use outbox::{OutboxEntry, PersistedEntry};
 pub(crate) use prune::PruneRefusal;
 pub(crate) use queue_pause::QueuePause;
 pub(crate) use recovery_decision::RecoveryOutcome;
-#[cfg(test)]
-pub(crate) use recovery_decision::{RecoveryDecision, recovery_decision};
 pub(crate) use reject::RejectedFile;
 pub(crate) use review_claim::ReviewClaim;
 pub(crate) use routed_claim::{RoutedJobClaim, is_reported};
 pub(crate) use runner_files::{RunnerFile, read_runner_files};
 pub(crate) use stage_move::RequeueCause;
 pub(crate) use submission::JobSubmission;
+#[cfg(test)]
+pub(crate) use {
+    crash_recovery::{AbandonedJob, InterruptedAttempt, recover_job},
+    recovery_decision::{RecoveryDecision, recovery_decision},
+};
 
 /// What became of one file that was asked for.
 type QueueResult<T> = Result<T, QueueError>;

@@ -6,7 +6,7 @@ use super::host::ModelHostPause;
 use super::runner_process::{ModelCommand, ModelLoopInput};
 use super::world::{ModelEvent, ModelWorld};
 use crate::boot_clock::{BootInstant, KillDeadlines};
-use crate::run::step_outcome::AttemptStep;
+use crate::run::attempt::AttemptStep;
 use crate::supervise::CommandOutcome;
 
 /// Between TERM and KILL.

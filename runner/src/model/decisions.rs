@@ -8,15 +8,15 @@ use crate::fleet::call_failure::CallFailure;
 use crate::fleet::cut_over::{CutOver, cut_over};
 use crate::fleet::delivery_outcome::DeliveryOutcome;
 use crate::queue::{JobHistory, RecoveryDecision, recovery_decision};
-use crate::run::step_outcome::StepOutcome;
-use crate::run::transition::{AttemptTransition, LeaseStatus, attempt_transition};
+use crate::run::attempt::AttemptState;
+use crate::run::transition::{AttemptEvent, LeaseStatus, NextAction, transition};
 use crate::stage::Stage;
 
 /// The decisions, so that a test can put a wrong one in the place of a right one.
 #[derive(Clone, Copy)]
 pub(super) struct ModelDecisions {
     pub(super) right: fn(bool, bool) -> LeaseStatus,
-    pub(super) attempt_transition: fn(StepOutcome, bool) -> AttemptTransition,
+    pub(super) transition: fn(&AttemptState, AttemptEvent, LeaseStatus) -> NextAction,
     pub(super) cut_over: fn(Option<Stage>) -> CutOver,
     pub(super) recovery_decision: fn(&JobHistory) -> RecoveryDecision,
     /// Whether a supervisor starts nothing, and whether it ends what runs: of whether the lease's time for it is over.
@@ -38,7 +38,7 @@ impl ModelDecisions {
     pub(super) fn production() -> ModelDecisions {
         ModelDecisions {
             right: LeaseStatus::of,
-            attempt_transition,
+            transition,
             cut_over,
             recovery_decision,
             is_too_late: |over| over,

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::job_reason::JobReason;
-use crate::queue::{HistoryEntry, JobHistory, OutboxEntry};
+use super::host::job_number;
+use super::world::ModelWorld;
+use crate::ids::JobId;
+use crate::queue::{HistoryEntry, JobHistory, JobStore, OutboxEntry};
 use crate::stage::Stage;
 
 pub(super) struct ModelDisk {
@@ -41,27 +43,65 @@ impl ModelDisk {
         self.histories[job].lines.push(line);
     }
 
-    pub(super) fn announce(&mut self, job: usize, to: Stage, reason: Option<&JobReason>) {
-        let known = self.known(job);
-        let announced = HistoryEntry::moved(known, to, known.spent(), reason);
-        self.append(job, announced);
-    }
-
-    /// The attempt that is over does not count.
-    pub(super) fn announce_interrupted(&mut self, job: usize, reason: &JobReason) {
-        let known = self.known(job);
-        let announced =
-            HistoryEntry::moved(known, Stage::Inbox, known.spent().saturating_sub(1), Some(reason));
-        self.append(job, announced);
-    }
-
     pub(super) fn post(&mut self, letter: OutboxEntry) -> u64 {
         self.sequence += 1;
         self.outbox.insert(self.sequence, letter);
         self.sequence
     }
+}
 
-    pub(super) fn has_outbox_entry(&self, letter: &OutboxEntry) -> bool {
-        self.outbox.values().any(|there| there.key == letter.key)
+/// A process died between two writes: nothing more of it happens.
+#[derive(Debug)]
+pub(super) struct ModelDeath;
+
+/// The disk of a host, as the process on it writes there: after each write it may die.
+pub(super) struct ModelQueue<'a> {
+    pub(super) world: &'a mut ModelWorld,
+    pub(super) host: usize,
+}
+
+impl ModelQueue<'_> {
+    fn disk(&mut self) -> &mut ModelDisk {
+        &mut self.world.hosts[self.host].disk
+    }
+
+    pub(super) fn place(&mut self, job: usize, stage: Stage) -> Result<(), ModelDeath> {
+        self.disk().files.insert(job, stage);
+        self.world.outlives_write(self.host)
+    }
+}
+
+impl JobStore for ModelQueue<'_> {
+    type Error = ModelDeath;
+    /// Its sequence.
+    type Posted = u64;
+
+    fn history(&self, id: &JobId) -> Result<JobHistory, ModelDeath> {
+        Ok(self.world.hosts[self.host].disk.known(job_number(id)).clone())
+    }
+
+    fn announce(&mut self, id: &JobId, line: &HistoryEntry) -> Result<(), ModelDeath> {
+        self.disk().append(job_number(id), line.clone());
+        self.world.outlives_write(self.host)
+    }
+
+    fn has_outbox_entry(&self, entry: &OutboxEntry) -> Result<bool, ModelDeath> {
+        let outbox = &self.world.hosts[self.host].disk.outbox;
+        Ok(outbox.values().any(|there| there.key == entry.key))
+    }
+
+    fn post(&mut self, _: &JobId, entry: OutboxEntry) -> Result<u64, ModelDeath> {
+        let sequence = self.disk().post(entry);
+        self.world.outlives_write(self.host)?;
+        Ok(sequence)
+    }
+
+    fn move_file(&mut self, id: &JobId, _: Stage, to: Stage) -> Result<(), ModelDeath> {
+        self.place(job_number(id), to)
+    }
+
+    fn remove_file(&mut self, id: &JobId, _: Stage) -> Result<(), ModelDeath> {
+        self.disk().files.remove(&job_number(id));
+        self.world.outlives_write(self.host)
     }
 }

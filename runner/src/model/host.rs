@@ -1,14 +1,13 @@
 //! A host of the model: what is on its disk, the process that runs on it if one does, and all that befalls it.
 
-use super::coordinator::{ModelRequest, ModelToken};
-use super::disk::ModelDisk;
-use super::network::{LIMIT_MS, ModelCaller};
+use super::disk::{ModelDeath, ModelDisk, ModelQueue};
+use super::model_runner::ModelRunner;
 use super::runner_process::ModelProcess;
 use super::world::{ModelEvent, ModelWorld};
 use crate::fleet::wire::WireJob;
 use crate::ids::JobId;
-use crate::job_reason::{JobReason, ReasonCode};
-use crate::queue::{OutboxEntry, RecoveryDecision, is_reported};
+use crate::queue::{AbandonedJob, InterruptedAttempt, recover_job};
+use crate::run::executor;
 use crate::stage::Stage;
 use crate::supervise::CommandOutcome;
 
@@ -83,80 +82,41 @@ impl ModelWorld {
         let seed = self.now + host as u64;
         self.hosts[host].process = Some(ModelProcess::new(seed, self.hosts[host].routes));
         for (job, stage) in self.hosts[host].disk.files.clone() {
-            if matches!(stage, Stage::Building | Stage::Testing) && !self.recover(host, job) {
+            let in_work = matches!(stage, Stage::Building | Stage::Testing);
+            if in_work && self.recover(host, job, stage).is_err() {
                 return;
             }
         }
         self.after(host);
     }
 
-    /// False: it died over it.
-    fn recover(&mut self, host: usize, job: usize) -> bool {
-        let disk = &mut self.hosts[host].disk;
-        let known = disk.known(job).clone();
-        let lease = known.lease();
-        let found = (self.rules.recovery_decision)(&known);
-        let (to, reason) = match found {
-            RecoveryDecision::ShipUnknown => (Stage::Quarantine, Some(ReasonCode::ShipUnknown)),
-            RecoveryDecision::FinishMove(to) => (to, None),
-            RecoveryDecision::LeaseLost => (Stage::Quarantine, Some(ReasonCode::LeaseReleased)),
-            RecoveryDecision::Retry if known.spent() <= self.specs[job].retries => {
-                (Stage::Inbox, Some(ReasonCode::Interrupted))
-            }
-            RecoveryDecision::Retry => (Stage::Failed, Some(ReasonCode::Interrupted)),
+    fn recover(&mut self, host: usize, job: usize, stage: Stage) -> Result<(), ModelDeath> {
+        let known = self.hosts[host].disk.known(job).clone();
+        let decision = (self.rules.recovery_decision)(&known);
+        self.say(|| format!("host {host} finds job {job}: {decision:?}"));
+        let (id, retries) = (job_id(job), self.specs[job].retries);
+        let found = AbandonedJob {
+            id: &id,
+            stage,
+            known: &known,
         };
-        let reason = reason.map(JobReason::from);
-        if !matches!(found, RecoveryDecision::FinishMove(_)) {
-            disk.announce(job, to, reason.as_ref());
-            if self.dies(host) {
-                return false;
-            }
+        let mut queue = ModelQueue { world: self, host };
+        let to = recover_job(&mut queue, &found, decision, || {
+            Ok(InterruptedAttempt::Retryable { retries })
+        })?;
+        match self.hosts[host].routes {
+            true => executor::close_abandoned_lease(&mut ModelRunner { world: self, host }, &id, to),
+            false => Ok(()),
         }
-        self.say(|| format!("host {host} finds job {job}: {found:?}"));
-        let disk = &mut self.hosts[host].disk;
-        let last = disk.known(job).reason();
-        let posts = match found {
-            RecoveryDecision::ShipUnknown => true,
-            RecoveryDecision::FinishMove(Stage::Quarantine) => last.as_ref().is_some_and(is_reported),
-            RecoveryDecision::FinishMove(to) => to.is_final(),
-            RecoveryDecision::LeaseLost | RecoveryDecision::Retry => false,
-        };
-        if let Some(proof) = lease.as_ref().filter(|_| posts) {
-            let letter = OutboxEntry::new(&job_id(job), proof, to, last.as_ref());
-            if !disk.has_outbox_entry(&letter) {
-                disk.post(letter);
-            }
-            if self.dies(host) {
-                return false;
-            }
-        }
-        let host_state = &mut self.hosts[host];
-        host_state.disk.files.insert(job, to);
-        if let (Some(proof), true, Stage::Quarantine) = (lease, host_state.routes, to)
-            && !last.as_ref().is_some_and(is_reported)
-        {
-            let token = ModelToken {
-                job,
-                fence: proof.fencing_token,
-            };
-            self.process(host).closing += 1;
-            self.send(
-                host,
-                ModelCaller::Orphan { token },
-                ModelRequest::Release { token },
-                LIMIT_MS,
-            );
-        }
-        !self.dies(host)
     }
 
     /// Between two writes to the disk.
-    pub(super) fn dies(&mut self, host: usize) -> bool {
-        let dies = !self.calm && self.choices.once_in(150);
-        if dies {
+    pub(super) fn outlives_write(&mut self, host: usize) -> Result<(), ModelDeath> {
+        if !self.calm && self.choices.once_in(150) {
             self.crash(host);
+            return Err(ModelDeath);
         }
-        dies
+        Ok(())
     }
 
     pub(super) fn crash(&mut self, host: usize) {
@@ -242,6 +202,10 @@ impl ModelWorld {
 
 pub(super) fn job_id(job: usize) -> JobId {
     JobId::new(&format!("job-{job}")).unwrap()
+}
+
+pub(super) fn job_number(id: &JobId) -> usize {
+    id.as_str().trim_start_matches("job-").parse().unwrap()
 }
 
 /// The rest of it is the same on both sides, and known to the world.

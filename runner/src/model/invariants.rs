@@ -3,10 +3,10 @@
 use super::coordinator::{ModelAnswer, ModelRequest, ModelToken, TTL_MS, is_final};
 use super::host::ModelHostPause;
 use super::network::{ModelCall, ModelCaller};
-use super::runner_process::{ModelAttempt, ModelCommand};
+use super::runner_process::{ModelAttempt, ModelCommand, lease_token};
 use super::world::ModelWorld;
 use crate::fleet::lease_machine::LeaseRequest;
-use crate::run::step_outcome::AttemptStep;
+use crate::run::attempt::AttemptStep;
 use crate::stage::Stage;
 
 /// What a supervisor takes to notice that its host was suspended, and to end what has no lease any more.
@@ -94,9 +94,13 @@ impl ModelWorld {
 
     /// Clause T-14: `ship` after a renewal that was sent when what came before it had ended.
     pub(super) fn check_confirmed(&mut self, host: usize, attempt: &ModelAttempt) {
-        let Some((token, _)) = &attempt.lease else { return };
-        let confirmed = self.process(host).kept.get(token).and_then(|kept| kept.confirmed);
-        if confirmed < attempt.step_ended || confirmed.is_none() {
+        let Some(token) = lease_token(attempt) else { return };
+        let confirmed = self
+            .process(host)
+            .kept
+            .get(&token)
+            .and_then(|kept| kept.confirmed);
+        if confirmed < attempt.held.step_ended || confirmed.is_none() {
             self.violate(format!(
                 "shipped without a fresh renewal: {token:?} by host {host}"
             ));

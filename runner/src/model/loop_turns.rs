@@ -2,12 +2,13 @@
 //! process is over.
 
 use super::coordinator::ModelToken;
+use super::host::job_number;
 use super::network::LIMIT_MS;
 use super::world::{ModelEvent, ModelWorld};
 use crate::fleet::claim_machine;
 use crate::fleet::{DeliveryOutcome, FleetEvent};
 use crate::ids::JobId;
-use crate::run::step_outcome::StopReason;
+use crate::run::attempt::StopReason;
 use crate::supervise::CommandOutcome;
 
 const WORKERS: usize = 1;
@@ -22,17 +23,19 @@ impl ModelWorld {
         match event {
             FleetEvent::Claimed(granted) => {
                 process.pacing.given(&granted.id, clock);
-                self.admit(host, *granted);
+                let _died = self.admit(host, *granted);
             }
             FleetEvent::Nothing => process.pacing.nothing(),
             FleetEvent::LeaseLost { job, reason } => self.lease_lost(host, &job, reason),
-            FleetEvent::Confirmed { job } => self.confirmed(host, index(&job)),
+            FleetEvent::Confirmed { job } => {
+                let _died = self.confirmed(host, job_number(&job));
+            }
             FleetEvent::LeaseClosed { job, lease, outcome } => {
                 process.closing = process.closing.saturating_sub(1);
                 process.pacing.lease_ended();
                 let fence = lease.as_str().rsplit('-').next().unwrap().parse().unwrap();
                 let token = ModelToken {
-                    job: index(&job),
+                    job: job_number(&job),
                     fence,
                 };
                 self.settled(host, token, &outcome);
@@ -58,12 +61,12 @@ impl ModelWorld {
     }
 
     fn lease_lost(&mut self, host: usize, job: &JobId, reason: String) {
-        let job = index(job);
+        let job = job_number(job);
         let Some(attempt) = self.process(host).attempts.get_mut(&job) else {
             return;
         };
-        attempt.stop_reason = Some(StopReason::LeaseLost(reason));
-        if let Some(run) = attempt.run {
+        attempt.state.stop_reason = Some(StopReason::LeaseLost(reason));
+        if let Some(run) = attempt.command {
             self.end_command(run, CommandOutcome::Ordered);
         }
     }
@@ -77,8 +80,8 @@ impl ModelWorld {
         process.stop = true;
         let mut runs = Vec::new();
         for attempt in process.attempts.values_mut() {
-            attempt.stop_reason.get_or_insert(StopReason::Interrupt);
-            runs.extend(attempt.run);
+            attempt.state.stop_reason.get_or_insert(StopReason::Interrupt);
+            runs.extend(attempt.command);
         }
         if let Some(number) = process.current.take() {
             self.step_claim(host, number, claim_machine::ClaimEvent::Stop);
@@ -105,7 +108,7 @@ impl ModelWorld {
 
     /// After each input: what is wished for, and what can start.
     pub(super) fn after(&mut self, host: usize) {
-        self.end_waiting_attempts(host);
+        let _died = self.end_waiting_attempts(host);
         let Some(process) = &self.hosts[host].process else {
             return;
         };
@@ -120,7 +123,7 @@ impl ModelWorld {
         let has_worker = process.attempts.len() < WORKERS;
         if process.claims_suspended {
             if has_worker {
-                self.take_local(host);
+                let _died = self.take_local(host);
             }
         } else {
             self.deliver_and_ask(host, has_worker);
@@ -160,8 +163,4 @@ impl ModelWorld {
             self.leave(host);
         }
     }
-}
-
-fn index(job: &JobId) -> usize {
-    job.as_str().trim_start_matches("job-").parse().unwrap()
 }

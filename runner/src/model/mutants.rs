@@ -8,8 +8,8 @@ use crate::boot_clock::BootInstant;
 use crate::fleet::call_failure::{CallFailure, FailureKind};
 use crate::fleet::cut_over::{CutOver, cut_over};
 use crate::queue::{RecoveryDecision, recovery_decision};
-use crate::run::step_outcome::{AttemptStep, StepOutcome};
-use crate::run::transition::{AttemptTransition, LeaseStatus, attempt_transition};
+use crate::run::attempt::AttemptStep;
+use crate::run::transition::{LeaseStatus, NextAction, transition};
 
 /// The rarest of them shows itself in one of a few hundred.
 const HISTORIES: u64 = 4_000;
@@ -30,12 +30,12 @@ fn is_found(rules: ModelDecisions, kinds: &[&str]) {
 
 #[test]
 fn ship_without_a_fresh_renewal_is_found() {
-    let at_once = |next, leased| match next {
-        StepOutcome::Run(AttemptStep::Ship) => AttemptTransition::Start(AttemptStep::Ship),
-        next => attempt_transition(next, leased),
+    let at_once = |state: &_, event, allowed| match transition(state, event, allowed) {
+        NextAction::ConfirmLease => NextAction::Prepare(AttemptStep::Ship),
+        next => next,
     };
     let rules = ModelDecisions {
-        attempt_transition: at_once,
+        transition: at_once,
         ..ModelDecisions::production()
     };
     is_found(rules, &["shipped without a fresh renewal"]);
@@ -71,7 +71,8 @@ fn a_clock_that_stands_still_in_suspension_is_found() {
         clock: |now_ms, slept_ms| BootInstant::at_ms(now_ms - slept_ms),
         ..ModelDecisions::production()
     };
-    is_found(rules, &["started without a lease"]);
+    // Neither runner nor supervisor see that the lease is over: what is started is wrong, and so is what runs on.
+    is_found(rules, &["started without a lease", "two at once"]);
 }
 
 #[test]

@@ -5,6 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::coordinator::ModelToken;
+use super::disk::{ModelDeath, ModelQueue};
+use super::host::job_id;
+use super::lease_tasks::token_of;
+use super::model_runner::ModelRunner;
 use super::world::{ModelEvent, ModelWorld};
 use crate::boot_clock::{BootInstant, KillDeadlines};
 use crate::fleet::claim_machine::ClaimStateMachine;
@@ -13,9 +17,9 @@ use crate::fleet::cut_over::CutOver;
 use crate::fleet::lease_machine::{LeaseClose, LeaseSnapshot, LeaseStateMachine};
 use crate::fleet::outbox_delivery::OutboxDelivery;
 use crate::fleet::{FleetEvent, GrantedJob};
-use crate::ids::LeaseProof;
-use crate::queue::HistoryEntry;
-use crate::run::step_outcome::{AttemptStep, StopReason};
+use crate::queue::{HistoryEntry, JobStore};
+use crate::run::attempt::{Attempt, AttemptState, AttemptStep, JobLease, JobOrigin};
+use crate::run::executor;
 use crate::stage::Stage;
 use crate::supervise::CommandOutcome;
 
@@ -85,14 +89,18 @@ pub(super) enum ModelLoopInput {
     Ended { run: usize, end: CommandOutcome },
 }
 
-pub(super) struct ModelAttempt {
-    pub(super) spent: u32,
-    pub(super) stage: Stage,
-    pub(super) step: AttemptStep,
-    pub(super) stop_reason: Option<StopReason>,
-    pub(super) lease: Option<(ModelToken, LeaseProof)>,
-    pub(super) run: Option<usize>,
+/// What the model keeps of a job in work.
+pub(super) struct ModelHeldJob {
+    /// When its last command was over.
     pub(super) step_ended: Option<BootInstant>,
+}
+
+/// A command of it is known by its number.
+pub(super) type ModelAttempt = Attempt<ModelHeldJob, usize>;
+
+pub(super) fn lease_token(attempt: &ModelAttempt) -> Option<ModelToken> {
+    let lease = attempt.state.lease.as_ref()?;
+    Some(token_of(&attempt.state.job.id, &lease.proof))
 }
 
 /// A command that was started.
@@ -123,7 +131,9 @@ impl ModelWorld {
         }
         match self.process(host).inputs.pop_front() {
             Some(ModelLoopInput::Fleet(event)) => self.fleet_event(host, event),
-            Some(ModelLoopInput::Ended { run, end }) => self.ended(host, run, &end),
+            Some(ModelLoopInput::Ended { run, end }) => {
+                let _died = self.ended(host, run, end);
+            }
             None => {}
         }
         self.after(host);
@@ -136,14 +146,12 @@ impl ModelWorld {
         self.schedule(at, ModelEvent::LoopTurn { host, incarnation });
     }
 
-    pub(super) fn admit(&mut self, host: usize, granted: GrantedJob) {
-        let (token, stop) = (
-            super::lease_tasks::token_of(&granted.id, &granted.proof),
-            self.process(host).stop,
-        );
+    pub(super) fn admit(&mut self, host: usize, granted: GrantedJob) -> Result<(), ModelDeath> {
+        let (token, stop) = (token_of(&granted.id, &granted.proof), self.process(host).stop);
         self.keep(host, token, &granted);
         if stop || self.process(host).claims_suspended {
-            return self.release(host, token);
+            self.release(host, token);
+            return Ok(());
         }
         let job = token.job;
         let here = self.hosts[host].disk.files.get(&job).copied();
@@ -154,68 +162,71 @@ impl ModelWorld {
                 self.counts.finished_before += 1;
                 let news = super::lease_tasks::news(stage, &format!("finish-{host}-{}-{}", job, token.fence));
                 self.close(host, token, LeaseClose::Final(news));
-                return;
+                return Ok(());
             }
             CutOver::Release => {
                 self.release(host, token);
                 let clock = self.clock(host);
                 self.process(host).pacing.held_elsewhere(clock);
-                return;
+                return Ok(());
             }
-            CutOver::RunLocal => {
-                self.hosts[host].disk.files.insert(job, Stage::Building);
-                if self.dies(host) {
-                    return;
-                }
-            }
+            CutOver::RunLocal => self.queue(host).place(job, Stage::Building)?,
             CutOver::Run => {}
         }
-        let disk = &mut self.hosts[host].disk;
-        let line = HistoryEntry::started(disk.known(job), Some(&granted.proof), None);
-        let spent = line.spent;
-        disk.append(job, line);
-        if self.dies(host) {
-            return;
-        }
-        self.hosts[host].disk.files.insert(job, Stage::Building);
-        if self.dies(host) {
-            return;
-        }
+        let origin = match decided {
+            CutOver::RunLocal => JobOrigin::Inbox,
+            _ => JobOrigin::Coordinator,
+        };
+        let line = HistoryEntry::started(self.hosts[host].disk.known(job), Some(&granted.proof), None);
+        let counts = (line.attempt, line.spent);
+        self.queue(host).announce(&granted.id, &line)?;
+        self.queue(host).place(job, Stage::Building)?;
         self.process(host).pacing.taken();
-        self.begin(host, job, spent, Some((token, granted.proof)));
+        let proof = granted.proof;
+        self.begin(host, job, counts, Some(JobLease { proof, origin }))
     }
 
     /// The inbox is the source of work.
-    pub(super) fn take_local(&mut self, host: usize) {
-        let disk = &mut self.hosts[host].disk;
+    pub(super) fn take_local(&mut self, host: usize) -> Result<(), ModelDeath> {
+        let disk = &self.hosts[host].disk;
         let waiting = disk.files.iter().find(|(_, stage)| **stage == Stage::Inbox);
         let Some(job) = waiting.map(|(job, _)| *job) else {
-            return;
+            return Ok(());
         };
-        disk.files.insert(job, Stage::Building);
-        if self.dies(host) {
-            return;
-        }
-        let disk = &mut self.hosts[host].disk;
-        let line = HistoryEntry::started(disk.known(job), None, None);
-        let spent = line.spent;
-        disk.append(job, line);
-        if !self.dies(host) {
-            self.say(|| format!("host {host} takes job {job} from its inbox"));
-            self.begin(host, job, spent, None);
-        }
+        self.queue(host).place(job, Stage::Building)?;
+        let line = HistoryEntry::started(self.hosts[host].disk.known(job), None, None);
+        let counts = (line.attempt, line.spent);
+        self.queue(host).announce(&job_id(job), &line)?;
+        self.say(|| format!("host {host} takes job {job} from its inbox"));
+        self.begin(host, job, counts, None)
     }
 
-    fn begin(&mut self, host: usize, job: usize, spent: u32, lease: Option<(ModelToken, LeaseProof)>) {
-        let attempt = ModelAttempt {
+    pub(super) fn queue(&mut self, host: usize) -> ModelQueue<'_> {
+        ModelQueue { world: self, host }
+    }
+
+    fn begin(
+        &mut self,
+        host: usize,
+        job: usize,
+        (number, spent): (u32, u32),
+        lease: Option<JobLease>,
+    ) -> Result<(), ModelDeath> {
+        let state = AttemptState {
+            job: self.specs[job].clone(),
+            digest: None,
+            number,
             spent,
             stage: Stage::Building,
             step: AttemptStep::Engine,
             stop_reason: None,
             lease,
-            run: None,
-            step_ended: None,
         };
-        self.start_step(host, job, attempt, AttemptStep::Engine);
+        let attempt = ModelAttempt {
+            state,
+            held: ModelHeldJob { step_ended: None },
+            command: None,
+        };
+        executor::start_attempt(&mut ModelRunner { world: self, host }, attempt)
     }
 }

@@ -1,12 +1,14 @@
 //! What a dead runner left in work is taken up again, once nothing of it is alive.
 
 use super::recovery_decision::{RecoveryDecision, recovery_decision};
+use super::routed_claim::is_reported;
+use super::stage_move::{advance, advance_with_report, requeue};
 use super::{
-    HistoryEntry, JobLocks, OutboxEntry, Queue, QueueError, QueueResult, RecoveryOutcome, RequeueCause,
+    JobHistory, JobStore, OutboxEntry, Queue, QueueError, QueueResult, RecoveryOutcome, RequeueCause,
     WorkSnapshot, locks,
 };
 use crate::ids::JobId;
-use crate::job_reason::ReasonCode;
+use crate::job_reason::{JobReason, ReasonCode};
 use crate::stage::Stage;
 use crate::supervise::orphan_scan::{self, OrphanEvidence, OrphanScan};
 
@@ -49,20 +51,21 @@ impl Queue {
             return Ok(RecoveryOutcome::Gone);
         }
         let known = self.history(id)?;
-        match recovery_decision(&known) {
-            RecoveryDecision::ShipUnknown => self.quarantine_shipping(&hold, stage, &known),
-            RecoveryDecision::FinishMove(to) => self.finish_announced(id, stage, to, &known),
-            RecoveryDecision::LeaseLost => self.quarantine_routed(&hold, stage),
-            RecoveryDecision::Retry => match change {
-                Some(reason) => {
-                    self.advance(&hold, stage, Stage::Quarantine, Some(&reason))?;
-                    Ok(RecoveryOutcome::Moved {
-                        to: Stage::Quarantine,
-                    })
-                }
-                None => self.retry_interrupted(&hold, stage, known.spent()),
-            },
+        let found = AbandonedJob {
+            id,
+            stage,
+            known: &known,
+        };
+        let mut is_cancelled = false;
+        let to = recover_job(&mut &*self, &found, recovery_decision(&known), || {
+            let attempt = self.interrupted_attempt(stage, id, change)?;
+            is_cancelled = matches!(attempt, InterruptedAttempt::Cancelled);
+            Ok(attempt)
+        })?;
+        if is_cancelled {
+            self.take_cancel_wish(&hold)?;
         }
+        Ok(RecoveryOutcome::Moved { to })
     }
 
     /// Looks at one job in `review`: a dead process may have been about to move it out of there, or have been the one
@@ -80,16 +83,19 @@ impl Queue {
         if self.kill_orphans(id, &[])? == OrphanScan::Supervised {
             return Ok(RecoveryOutcome::Ending);
         }
-        let locks::JobLockState::Acquired(hold) = locks::take(self, id, None)? else {
+        let locks::JobLockState::Acquired(_hold) = locks::take(self, id, None)? else {
             return Ok(RecoveryOutcome::Owned);
         };
         let known = self.history(id)?;
         if self.find(id)? != Some(Stage::Review) {
             return Ok(RecoveryOutcome::Gone);
         }
-        if !self.finish_review(&hold, &known)? {
+        if !self.finish_review(id, &known)? {
             return match known.is_routed() {
-                true => self.quarantine_routed(&hold, Stage::Review),
+                true => {
+                    let to = quarantine_interrupted(&mut &*self, id, Stage::Review)?;
+                    Ok(RecoveryOutcome::Moved { to })
+                }
                 false => Ok(RecoveryOutcome::Gone),
             };
         }
@@ -98,12 +104,17 @@ impl Queue {
     }
 
     /// What was published, or may have been, is not published again; true: the job has left `review`.
-    pub(super) fn finish_review(&self, hold: &JobLocks, known: &super::JobHistory) -> QueueResult<bool> {
+    pub(super) fn finish_review(&self, id: &JobId, known: &JobHistory) -> QueueResult<bool> {
+        let found = AbandonedJob {
+            id,
+            stage: Stage::Review,
+            known,
+        };
         let announced = known.lines.last().map_or(Stage::Review, |line| line.stage);
         if known.is_shipping() {
-            self.quarantine_shipping(hold, Stage::Review, known)?;
+            quarantine_shipping(&mut &*self, &found)?;
         } else if announced.is_final() {
-            self.finish_announced(hold.id(), Stage::Review, announced, known)?;
+            finish_announced(&mut &*self, &found, announced)?;
         } else {
             return Ok(false);
         }
@@ -126,7 +137,13 @@ impl Queue {
         let known = self.history(id)?;
         if let RecoveryDecision::FinishMove(to) = recovery_decision(&known) {
             // Announced when nothing of it was alive any more: what is in the way came later, or is none of it.
-            return self.finish_announced(id, stage, to, &known);
+            let found = AbandonedJob {
+                id,
+                stage,
+                known: &known,
+            };
+            finish_announced(&mut &*self, &found, to)?;
+            return Ok(RecoveryOutcome::Moved { to });
         }
         if let Some(name) = self.job(stage, id).ok().and_then(|job| job.lock) {
             locks::keep_lock_in_quarantine(self, &name, id)?;
@@ -142,32 +159,15 @@ impl Queue {
         let reason = code.with(format!(
             "{what}; make sure that nothing of it runs, then {again}`aq cancel {id}`"
         ));
-        let line = HistoryEntry::moved(&known, Stage::Quarantine, known.spent(), Some(&reason));
+        let to = Stage::Quarantine;
         match known.lease() {
             // Not given back: what may be alive here must not be started elsewhere.
             Some(proof) => {
-                let letter = OutboxEntry::new(id, &proof, Stage::Quarantine, Some(&reason));
-                drop(self.announce_report_and_move(id, stage, Stage::Quarantine, line, letter)?);
+                let posted = advance_with_report(&mut &*self, id, stage, to, Some(&reason), &proof)?;
+                drop(posted);
             }
-            None => self.announce_and_move(id, stage, Stage::Quarantine, line)?,
+            None => advance(&mut &*self, id, stage, to, Some(&reason))?,
         }
-        Ok(RecoveryOutcome::Moved {
-            to: Stage::Quarantine,
-        })
-    }
-
-    /// The last line announces a change; if the file isn't there yet, a crash fell between the two.
-    pub(super) fn finish_announced(
-        &self,
-        id: &JobId,
-        from: Stage,
-        to: Stage,
-        known: &super::JobHistory,
-    ) -> QueueResult<RecoveryOutcome> {
-        if known.is_routed() {
-            self.post_announced(id, to, known)?;
-        }
-        self.move_file(&id.file_name(), from, to)?;
         Ok(RecoveryOutcome::Moved { to })
     }
 
@@ -201,24 +201,130 @@ impl Queue {
         })
     }
 
-    fn retry_interrupted(&self, hold: &JobLocks, stage: Stage, spent: u32) -> QueueResult<RecoveryOutcome> {
-        let retries = match self.job(stage, hold.id()) {
+    /// Of a job of this queue's own; `change`: what of it is not as it was when it was taken.
+    fn interrupted_attempt(
+        &self,
+        stage: Stage,
+        id: &JobId,
+        change: Option<JobReason>,
+    ) -> QueueResult<InterruptedAttempt> {
+        if let Some(change) = change {
+            return Ok(InterruptedAttempt::Changed(change));
+        }
+        let retries = match self.job(stage, id) {
             Ok(job) => job.retries,
             Err(QueueError::Job(_)) => 0,
             Err(error) => return Err(error),
         };
-        let interrupted = ReasonCode::Interrupted.into();
         // Cleared when the attempt began, so it is meant for this one, whose runner never came to it.
-        if self.cancel_marker(hold.id()).exists() {
-            self.advance(hold, stage, Stage::Failed, Some(&ReasonCode::Cancelled.into()))?;
-            self.take_cancel_wish(hold)?;
-            return Ok(RecoveryOutcome::Moved { to: Stage::Failed });
-        }
-        if spent <= retries {
-            self.requeue(hold, stage, RequeueCause::Failure, &interrupted)?;
-            return Ok(RecoveryOutcome::Moved { to: Stage::Inbox });
-        }
-        self.advance(hold, stage, Stage::Failed, Some(&interrupted))?;
-        Ok(RecoveryOutcome::Moved { to: Stage::Failed })
+        Ok(match self.cancel_marker(id).exists() {
+            true => InterruptedAttempt::Cancelled,
+            false => InterruptedAttempt::Retryable { retries },
+        })
     }
+}
+
+/// A job in work that nobody looks after, and of which nothing is alive.
+pub(crate) struct AbandonedJob<'a> {
+    pub(crate) id: &'a JobId,
+    /// Where its file lies.
+    pub(crate) stage: Stage,
+    pub(crate) known: &'a JobHistory,
+}
+
+/// What counts for another attempt at it.
+pub(crate) enum InterruptedAttempt {
+    /// It made something else of itself, or of its record.
+    Changed(JobReason),
+    /// A person cancelled it.
+    Cancelled,
+    /// As often as the job says.
+    Retryable { retries: u32 },
+}
+
+/// Carries out what was decided about an abandoned job, and says where it went. `attempt`: asked where that counts.
+pub(crate) fn recover_job<S: JobStore>(
+    store: &mut S,
+    found: &AbandonedJob<'_>,
+    decision: RecoveryDecision,
+    attempt: impl FnOnce() -> Result<InterruptedAttempt, S::Error>,
+) -> Result<Stage, S::Error> {
+    match decision {
+        RecoveryDecision::ShipUnknown => quarantine_shipping(store, found),
+        RecoveryDecision::FinishMove(to) => finish_announced(store, found, to),
+        RecoveryDecision::LeaseLost => quarantine_interrupted(store, found.id, found.stage),
+        RecoveryDecision::Retry => retry_interrupted(store, found, &attempt()?),
+    }
+}
+
+/// `ship` was started, and nothing says how it ended: nobody may start it again, here or elsewhere.
+fn quarantine_shipping<S: JobStore>(store: &mut S, found: &AbandonedJob<'_>) -> Result<Stage, S::Error> {
+    let (id, from, to) = (found.id, found.stage, Stage::Quarantine);
+    let reason = JobReason::from(ReasonCode::ShipUnknown);
+    match found.known.lease() {
+        // Delivered with all that wait, by whoever starts to.
+        Some(proof) => drop(advance_with_report(store, id, from, to, Some(&reason), &proof)?),
+        None => advance(store, id, from, to, Some(&reason))?,
+    }
+    Ok(to)
+}
+
+/// The last line announces a change; if the file isn't there yet, a crash fell between the two.
+fn finish_announced<S: JobStore>(
+    store: &mut S,
+    found: &AbandonedJob<'_>,
+    to: Stage,
+) -> Result<Stage, S::Error> {
+    if found.known.is_routed() {
+        post_announced(store, found, to)?;
+    }
+    store.move_file(found.id, found.stage, to)?;
+    Ok(to)
+}
+
+/// The report of an end that was announced, unless it was posted before the crash. A quarantine is reported where
+/// the lease is not given back instead.
+fn post_announced<S: JobStore>(store: &mut S, found: &AbandonedJob<'_>, to: Stage) -> Result<(), S::Error> {
+    let reason = found.known.reason();
+    let reported = match to {
+        Stage::Quarantine => reason.as_ref().is_some_and(is_reported),
+        stage => matches!(stage, Stage::Shipped | Stage::Failed),
+    };
+    let Some(proof) = found.known.lease().filter(|_| reported) else {
+        return Ok(());
+    };
+    let entry = OutboxEntry::new(found.id, &proof, to, reason.as_ref());
+    if !store.has_outbox_entry(&entry)? {
+        // Delivered with all that wait, by whoever starts to.
+        drop(store.post(found.id, entry)?);
+    }
+    Ok(())
+}
+
+/// As evidence; its lease is given back (clause T-13).
+fn quarantine_interrupted<S: JobStore>(store: &mut S, id: &JobId, from: Stage) -> Result<Stage, S::Error> {
+    let to = Stage::Quarantine;
+    let reason = ReasonCode::LeaseReleased.with("its run was interrupted");
+    advance(store, id, from, to, Some(&reason))?;
+    Ok(to)
+}
+
+fn retry_interrupted<S: JobStore>(
+    store: &mut S,
+    found: &AbandonedJob<'_>,
+    attempt: &InterruptedAttempt,
+) -> Result<Stage, S::Error> {
+    let interrupted = JobReason::from(ReasonCode::Interrupted);
+    let (to, reason) = match attempt {
+        InterruptedAttempt::Changed(change) => (Stage::Quarantine, change.clone()),
+        InterruptedAttempt::Cancelled => (Stage::Failed, ReasonCode::Cancelled.into()),
+        InterruptedAttempt::Retryable { retries } if found.known.spent() <= *retries => {
+            let cause = RequeueCause::Failure;
+            requeue(store, found.id, found.stage, cause, &interrupted)?;
+            return Ok(Stage::Inbox);
+        }
+        InterruptedAttempt::Retryable { .. } => (Stage::Failed, interrupted),
+    };
+    advance(store, found.id, found.stage, to, Some(&reason))?;
+    Ok(to)
 }

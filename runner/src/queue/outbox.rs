@@ -10,9 +10,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    HistoryEntry, JobLocks, Queue, QueueError, QueueResult, durable_files, enqueue_order, history, locks,
-};
+use super::{Queue, QueueError, QueueResult, durable_files, enqueue_order, history, locks};
 use crate::ids::{JobId, LeaseId, LeaseProof};
 use crate::job_reason::{JobReason, ReasonCode};
 use crate::queue_root::QueueRoot;
@@ -100,34 +98,6 @@ impl PersistedEntry {
 }
 
 impl Queue {
-    /// Announces the final stage, posts its report, and moves the file: a crash in between loses none of them.
-    pub(crate) fn advance_with_report(
-        &self,
-        hold: &JobLocks,
-        from: Stage,
-        to: Stage,
-        reason: Option<&JobReason>,
-        letter: OutboxEntry,
-    ) -> QueueResult<PersistedEntry> {
-        let known = self.history(hold.id())?;
-        let line = HistoryEntry::moved(&known, to, known.spent(), reason);
-        self.announce_report_and_move(hold.id(), from, to, line, letter)
-    }
-
-    pub(super) fn announce_report_and_move(
-        &self,
-        id: &JobId,
-        from: Stage,
-        to: Stage,
-        line: HistoryEntry,
-        letter: OutboxEntry,
-    ) -> QueueResult<PersistedEntry> {
-        history::append(self, id, &line)?;
-        let posted = self.post(id, letter)?;
-        self.move_file(&id.file_name(), from, to)?;
-        Ok(posted)
-    }
-
     pub(super) fn post(&self, id: &JobId, letter: OutboxEntry) -> QueueResult<PersistedEntry> {
         let sequence = match locks::lock_queue(self) {
             Ok(_held) => enqueue_order::reserve_sequence(self, 1)?,

@@ -31,7 +31,7 @@ impl Queue {
             return Ok(ReviewClaim::HeldElsewhere);
         };
         let known = self.history(id)?;
-        if self.find(id)? != Some(Stage::Review) || self.finish_review(&hold, &known)? {
+        if self.find(id)? != Some(Stage::Review) || self.finish_review(id, &known)? {
             return Ok(ReviewClaim::HeldElsewhere);
         }
         // It may have been written between the two looks.
@@ -53,7 +53,7 @@ impl Queue {
         let locks::JobLockState::Acquired(hold) = locks::take(self, id, None)? else {
             return Ok(ReviewClaim::HeldElsewhere);
         };
-        if self.find(id)? != Some(Stage::Review) || self.finish_review(&hold, &self.history(id)?)? {
+        if self.find(id)? != Some(Stage::Review) || self.finish_review(id, &self.history(id)?)? {
             return Ok(ReviewClaim::HeldElsewhere);
         }
         self.advance(&hold, Stage::Review, Stage::Quarantine, Some(&reason))?;

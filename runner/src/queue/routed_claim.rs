@@ -6,9 +6,8 @@ use std::time::SystemTime;
 use super::file_identity::{FileDigest, FileStamp};
 use super::ownership_check::foreign;
 use super::{
-    ClaimedJob, FileState, FileWriter, FileWriters, HistoryEntry, JobHistory, JobLocks, OutboxEntry, Queue,
-    QueueError, QueueResult, RecoveryOutcome, WatchedFileState, WorkSnapshot, claim, durable_files, history,
-    locks,
+    ClaimedJob, FileState, FileWriter, FileWriters, HistoryEntry, JobLocks, Queue, QueueError, QueueResult,
+    WatchedFileState, WorkSnapshot, claim, durable_files, history, locks,
 };
 use crate::ids::{JobId, LeaseProof};
 use crate::job::Job;
@@ -85,35 +84,6 @@ impl Queue {
         })
     }
 
-    /// The next attempt under the same lease: the file goes back to `building`, the number and what counts of it up.
-    pub(crate) fn try_again(
-        &self,
-        hold: &JobLocks,
-        from: Stage,
-        lease: &LeaseProof,
-        digest: &FileDigest,
-    ) -> QueueResult<(u32, u32)> {
-        let started = HistoryEntry::started(&self.history(hold.id())?, Some(lease), Some(digest));
-        let counts = (started.attempt, started.spent);
-        match from {
-            Stage::Building => history::append(self, hold.id(), &started)?,
-            _ => self.announce_and_move(hold.id(), from, Stage::Building, started)?,
-        }
-        Ok(counts)
-    }
-
-    /// The lease on a job that came from the coordinator is given back: it is the coordinator's alone.
-    pub(crate) fn give_back(&self, hold: &JobLocks, from: Stage) -> QueueResult<()> {
-        let known = self.history(hold.id())?;
-        let spent = known.spent().saturating_sub(1);
-        let reason = ReasonCode::LeaseReleased.with("given back to the coordinator");
-        let line = HistoryEntry::moved(&known, Stage::Inbox, spent, Some(&reason));
-        history::append(self, hold.id(), &line)?;
-        let path = self.job_path(from, hold.id());
-        self.remove(&path)?;
-        self.sync_move(from, from)
-    }
-
     /// A person approved it as the file with this digest describes it; the runner that holds its lease ships it.
     pub(crate) fn approve(&self, id: &JobId, digest: &FileDigest) -> QueueResult<()> {
         let path = self.approval_marker(id);
@@ -132,52 +102,6 @@ impl Queue {
         let approved = durable_files::read_bounded(&self.root, &path, digest.as_str().len());
         self.remove(&path)?;
         Ok(approved.is_ok_and(|approved| approved == digest.as_str().as_bytes()))
-    }
-
-    /// The report of an end that was announced, unless it was posted before the crash. A quarantine is reported where
-    /// the lease is not given back instead.
-    pub(super) fn post_announced(&self, id: &JobId, stage: Stage, known: &JobHistory) -> QueueResult<()> {
-        let reason = known.reason();
-        let reported = match stage {
-            Stage::Quarantine => reason.as_ref().is_some_and(is_reported),
-            stage => matches!(stage, Stage::Shipped | Stage::Failed),
-        };
-        let Some(proof) = known.lease().filter(|_| reported) else {
-            return Ok(());
-        };
-        let letter = OutboxEntry::new(id, &proof, stage, reason.as_ref());
-        if !self.has_outbox_entry(&letter)? {
-            // Delivered with all that wait, by whoever starts to.
-            drop(self.post(id, letter)?);
-        }
-        Ok(())
-    }
-
-    /// `ship` was started, and nothing says how it ended: nobody may start it again, here or elsewhere.
-    pub(super) fn quarantine_shipping(
-        &self,
-        hold: &JobLocks,
-        from: Stage,
-        known: &JobHistory,
-    ) -> QueueResult<RecoveryOutcome> {
-        let to = Stage::Quarantine;
-        let reason = JobReason::from(ReasonCode::ShipUnknown);
-        match known.lease() {
-            Some(proof) => {
-                let letter = OutboxEntry::new(hold.id(), &proof, to, Some(&reason));
-                drop(self.advance_with_report(hold, from, to, Some(&reason), letter)?);
-            }
-            None => self.advance(hold, from, to, Some(&reason))?,
-        }
-        Ok(RecoveryOutcome::Moved { to })
-    }
-
-    /// As evidence; its lease is given back (clause T-13).
-    pub(super) fn quarantine_routed(&self, hold: &JobLocks, from: Stage) -> QueueResult<RecoveryOutcome> {
-        let to = Stage::Quarantine;
-        let reason = ReasonCode::LeaseReleased.with("its run was interrupted");
-        self.advance(hold, from, to, Some(&reason))?;
-        Ok(RecoveryOutcome::Moved { to })
     }
 }
 

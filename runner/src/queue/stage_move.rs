@@ -1,9 +1,12 @@
 //! A job goes from one stage to the next: announced in its history, then one `rename(2)`, then both folders durable.
 
 use super::enqueue_order::reserve_sequence;
-use super::{HistoryEntry, JobLocks, Queue, QueueError, QueueResult, durable_files, history, locks};
-use crate::ids::JobId;
-use crate::job_reason::JobReason;
+use super::{
+    FileDigest, HistoryEntry, JobLocks, JobStore, OutboxEntry, Queue, QueueError, QueueResult, durable_files,
+    locks,
+};
+use crate::ids::{JobId, LeaseProof};
+use crate::job_reason::{JobReason, ReasonCode};
 use crate::stage::Stage;
 
 /// Why a job goes back to the inbox.
@@ -15,6 +18,105 @@ pub(crate) enum RequeueCause {
     Interruption,
 }
 
+/// Announces the change, then moves the file: a crash in between loses neither.
+pub(crate) fn advance<S: JobStore>(
+    store: &mut S,
+    id: &JobId,
+    from: Stage,
+    to: Stage,
+    reason: Option<&JobReason>,
+) -> Result<(), S::Error> {
+    let known = store.history(id)?;
+    announce_and_move(
+        store,
+        id,
+        from,
+        to,
+        &HistoryEntry::moved(&known, to, known.spent(), reason),
+    )
+}
+
+/// The end of a job under its lease: announces it, posts its report, and moves the file.
+pub(crate) fn advance_with_report<S: JobStore>(
+    store: &mut S,
+    id: &JobId,
+    from: Stage,
+    to: Stage,
+    reason: Option<&JobReason>,
+    proof: &LeaseProof,
+) -> Result<S::Posted, S::Error> {
+    let known = store.history(id)?;
+    let entry = OutboxEntry::new(id, proof, to, reason);
+    store.announce(id, &HistoryEntry::moved(&known, to, known.spent(), reason))?;
+    let posted = store.post(id, entry)?;
+    store.move_file(id, from, to)?;
+    Ok(posted)
+}
+
+/// Back to where the job stood in the inbox.
+pub(crate) fn requeue<S: JobStore>(
+    store: &mut S,
+    id: &JobId,
+    from: Stage,
+    cause: RequeueCause,
+    reason: &JobReason,
+) -> Result<(), S::Error> {
+    let known = store.history(id)?;
+    let spent = match cause {
+        RequeueCause::Failure => known.spent(),
+        RequeueCause::Interruption => known.spent().saturating_sub(1),
+    };
+    let line = HistoryEntry::moved(&known, Stage::Inbox, spent, Some(reason));
+    announce_and_move(store, id, from, Stage::Inbox, &line)
+}
+
+/// The lease on a job that came from the coordinator is given back: it is the coordinator's alone.
+pub(crate) fn give_back<S: JobStore>(store: &mut S, id: &JobId, from: Stage) -> Result<(), S::Error> {
+    let known = store.history(id)?;
+    let spent = known.spent().saturating_sub(1);
+    let reason = ReasonCode::LeaseReleased.with("given back to the coordinator");
+    store.announce(
+        id,
+        &HistoryEntry::moved(&known, Stage::Inbox, spent, Some(&reason)),
+    )?;
+    store.remove_file(id, from)
+}
+
+/// The next attempt under the same lease: the file goes back to `building`. Returned are its number and what counts of
+/// it against `retries`.
+pub(crate) fn start_again<S: JobStore>(
+    store: &mut S,
+    id: &JobId,
+    from: Stage,
+    proof: &LeaseProof,
+    digest: Option<&FileDigest>,
+) -> Result<(u32, u32), S::Error> {
+    let started = HistoryEntry::started(&store.history(id)?, Some(proof), digest);
+    let counts = (started.attempt, started.spent);
+    match from {
+        Stage::Building => store.announce(id, &started)?,
+        _ => announce_and_move(store, id, from, Stage::Building, &started)?,
+    }
+    Ok(counts)
+}
+
+/// Before the command of `ship` is started: from here on a crash must not lead to another go.
+pub(crate) fn announce_ship<S: JobStore>(store: &mut S, id: &JobId, stage: Stage) -> Result<(), S::Error> {
+    let known = store.history(id)?;
+    store.announce(id, &HistoryEntry::shipping(&known, stage))
+}
+
+pub(super) fn announce_and_move<S: JobStore>(
+    store: &mut S,
+    id: &JobId,
+    from: Stage,
+    to: Stage,
+    line: &HistoryEntry,
+) -> Result<(), S::Error> {
+    store.announce(id, line)?;
+    store.move_file(id, from, to)
+}
+
 impl Queue {
     /// Moves a job that this process holds.
     pub(crate) fn advance(
@@ -24,34 +126,7 @@ impl Queue {
         to: Stage,
         reason: Option<&JobReason>,
     ) -> QueueResult<()> {
-        let known = self.history(hold.id())?;
-        self.announce_and_move(
-            hold.id(),
-            from,
-            to,
-            HistoryEntry::moved(&known, to, known.spent(), reason),
-        )
-    }
-
-    /// Puts a job that this process holds back to where it stood in the inbox.
-    pub(crate) fn requeue(
-        &self,
-        hold: &JobLocks,
-        from: Stage,
-        cause: RequeueCause,
-        reason: &JobReason,
-    ) -> QueueResult<()> {
-        let known = self.history(hold.id())?;
-        let spent = match cause {
-            RequeueCause::Failure => known.spent(),
-            RequeueCause::Interruption => known.spent().saturating_sub(1),
-        };
-        self.announce_and_move(
-            hold.id(),
-            from,
-            Stage::Inbox,
-            HistoryEntry::moved(&known, Stage::Inbox, spent, Some(reason)),
-        )
+        advance(&mut &*self, hold.id(), from, to, reason)
     }
 
     /// A person wants another go: at the end of the order, with all its retries.
@@ -60,12 +135,8 @@ impl Queue {
         let sequence = reserve_sequence(self, 1)?;
         let known = self.history(hold.id())?;
         let digest = Some(self.digest(from, hold.id())?);
-        self.announce_and_move(
-            hold.id(),
-            from,
-            Stage::Inbox,
-            HistoryEntry::queued(&known, sequence, None, digest),
-        )
+        let queued = HistoryEntry::queued(&known, sequence, None, digest);
+        announce_and_move(&mut &*self, hold.id(), from, Stage::Inbox, &queued)
     }
 
     /// Takes a job where it lies, to ship, retry or cancel it; `Ok(None)`: someone else has it.
@@ -76,33 +147,21 @@ impl Queue {
         }
     }
 
-    pub(super) fn announce_and_move(
-        &self,
-        id: &JobId,
-        from: Stage,
-        to: Stage,
-        line: HistoryEntry,
-    ) -> QueueResult<()> {
-        history::append(self, id, &line)?;
-        self.move_file(&id.file_name(), from, to)
-    }
-
     /// Never overwrites: a name that is taken in the new stage gets a suffix, so both files are kept.
-    pub(super) fn move_file(&self, name: &str, from: Stage, to: Stage) -> QueueResult<()> {
-        let source_path = self.folder(from).join(name);
-        let stem = name.strip_suffix(".md").unwrap_or(name);
-        if let (Stage::Review, Ok(id)) = (from, JobId::new(stem)) {
+    pub(super) fn move_file(&self, id: &JobId, from: Stage, to: Stage) -> QueueResult<()> {
+        let source_path = self.job_path(from, id);
+        if from == Stage::Review {
             // Announced by now: nothing of it is shipped from there any more.
-            self.forget_surroundings(&id)?;
+            self.forget_surroundings(id)?;
         }
-        let mut target = self.folder(to).join(name);
+        let mut target = self.job_path(to, id);
         let mut copies = 0;
         loop {
             match durable_files::move_new(&self.root, &source_path, &target) {
                 Ok(()) => break,
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && copies < 1000 => {
                     copies += 1;
-                    target = self.folder(to).join(format!("{stem}.again-{copies}.md"));
+                    target = self.folder(to).join(format!("{id}.again-{copies}.md"));
                 }
                 Err(source) => {
                     return Err(QueueError::Move {
@@ -116,10 +175,9 @@ impl Queue {
         self.sync_move(from, to)
     }
 
-    /// Before the command of `ship` is started: from here on a crash must not lead to another go.
-    pub(crate) fn note_shipping(&self, hold: &JobLocks, stage: Stage) -> QueueResult<()> {
-        let known = self.history(hold.id())?;
-        history::append(self, hold.id(), &HistoryEntry::shipping(&known, stage))
+    pub(super) fn remove_file(&self, id: &JobId, from: Stage) -> QueueResult<()> {
+        self.remove(&self.job_path(from, id))?;
+        self.sync_move(from, from)
     }
 
     /// Whether a person asked for the end of this job; asking takes the wish back.

@@ -1,335 +1,198 @@
-//! The loop: it owns all state, waits for one event at a time, and starts what can start after each.
+//! The loop: it waits for one event at a time, hands it on, and starts what can start after each.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::abandoned_jobs::OwnedJobs;
-use super::attempt::{Attempt, ExecutionContext};
-use super::event_stream::{EventStream, RunEvent};
-use super::live_display::LiveDisplay;
-use super::local_source::{LocalSelection, LocalSource, WaitReason};
-use super::progress::{self, StageTally};
-use super::routed_source::RoutedSource;
+use super::event_stream::RunEvent;
+use super::job_command::QueueAttempt;
+use super::local_queue::{WaitReason, usable};
+use super::mode_switch::ModeSwitch;
+use super::queue_world::QueueWorld;
+use super::run_control::{RunControl, SourceSnapshot};
+use super::run_options::{RunError, RunOptions};
 use super::runner_record::RunnerPresence;
-use super::{RunError, RunOptions, RunUntil};
-use crate::engine::EngineRegistry;
-use crate::exit_codes::{ProgramExit, StopSignal};
-use crate::ids::JobId;
-use crate::job_reason::ReasonCode;
-use crate::mode::Mode;
-use crate::queue::{FolderChanges, Queue, QueuePause, WorkSnapshot};
-use crate::scheduler::QueueSnapshot;
-use crate::settings::{Settings, SettingsReloader};
-use crate::shadow::{LocalDecision, ShadowLane, StageTransition};
-use crate::stage::Stage;
-use crate::supervise::{self, SpareSupervisor, SupervisorHandle};
+use super::transition::{self, AttemptEvent, CommandEnd};
+use super::work_source::WorkSource;
+use super::{admission, executor, progress, reviews};
+use crate::engine;
+use crate::exit_codes::ProgramExit;
+use crate::fleet::FleetEvent;
+use crate::settings::Settings;
 
 /// Looks at a queue whose changes the system doesn't tell, or at what is in other hands.
-pub(super) const COARSE_TICK: Duration = Duration::from_secs(1);
+const COARSE_TICK: Duration = Duration::from_secs(1);
 /// After a sign of a freed lock, which comes a moment before the lock is free.
 const FIRST_TICK: Duration = Duration::from_millis(1);
-/// For a tree to be gone after it was sent KILL.
-pub(super) const KILL_WAIT_MAX: Duration = Duration::from_secs(5);
+/// Between two drawings of what runs, on a terminal.
+const LIVE_TICK: Duration = Duration::from_millis(250);
 
 pub(super) struct EventLoop {
-    pub(super) options: RunOptions,
-    pub(super) queue: Queue,
-    pub(super) engines: EngineRegistry,
-    pub(super) execution_context: ExecutionContext,
-    pub(super) presence: RunnerPresence,
-    /// What counts for the next decision.
-    pub(super) mode: Mode,
-    pub(super) reload: SettingsReloader,
-    /// `aq.toml` is being written.
-    pub(super) settings_unsettled: bool,
-    /// Warnings that were given, each once.
-    pub(super) warned: Vec<String>,
-    /// No job is started while there is one.
-    pub(super) pause: Option<QueuePause>,
-    pub(super) lane: Option<ShadowLane>,
-    /// Those that were given up when the mode changed.
-    pub(super) stopped_lanes: Vec<ShadowLane>,
-    /// How long the shadow lane and the last reports may take when the run ends.
-    pub(super) lane_limit: Duration,
-    /// Of a run that takes its work from the coordinator, or did and still keeps leases.
-    pub(super) routed: Option<RoutedSource>,
-    pub(super) local: LocalSource,
-    pub(super) events: EventStream,
-    pub(super) changes: FolderChanges,
+    control: RunControl,
+    world: QueueWorld,
+    mode: ModeSwitch,
+    presence: RunnerPresence,
+    /// For the shadow lane, and for what is owed to the coordinator, when the run is over.
+    end_limit: Duration,
     /// Something changed after settings, pause and wishes had been looked at, and nothing else will tell of it again.
-    pub(super) recheck_needed: bool,
-    pub(super) running: BTreeMap<JobId, Attempt>,
-    /// Jobs whose supervisor is gone: not ours any more, but this run ends what is left of them, and takes them up.
-    pub(super) lost: BTreeMap<JobId, WorkSnapshot>,
-    /// A supervisor for the command after those that run.
-    pub(super) spare: Option<SpareSupervisor>,
-    /// Supervisors that have answered and whose processes are about to be gone.
-    pub(super) leaving: Vec<SupervisorHandle>,
-    pub(super) tally: StageTally,
-    pub(super) stop: Option<PendingStop>,
-    pub(super) decided_once: bool,
-    pub(super) idle_since_decision: Option<Instant>,
-    pub(super) next_tick: Duration,
-    pub(super) wait_reported: bool,
-    pub(super) display: LiveDisplay,
-}
-
-pub(super) struct PendingStop {
-    pub(super) signal: StopSignal,
-    /// Set by the second signal: nothing is waited for beyond this.
-    pub(super) give_up_at: Option<Instant>,
-}
-
-/// What the last look at the source of work came to.
-pub(super) struct SourceSnapshot {
-    pub(super) wait_reason: WaitReason,
-    pub(super) view: Option<Arc<QueueSnapshot>>,
+    recheck_needed: bool,
+    /// How long until the next look at what is in other hands.
+    next_tick: Duration,
 }
 
 impl EventLoop {
     pub(super) fn new(
         settings: &Settings,
         options: RunOptions,
-        queue: Queue,
-        engines: EngineRegistry,
+        world: QueueWorld,
         presence: RunnerPresence,
-        (lane, routed): (Option<ShadowLane>, Option<RoutedSource>),
-    ) -> Result<EventLoop, RunError> {
-        Ok(EventLoop {
-            execution_context: ExecutionContext::of_this_process(settings)
-                .map_err(RunError::system("find the current folder"))?,
-            events: EventStream::new(&queue)?,
-            local: LocalSource::new(&settings.factory_caps, settings.grace),
-
-            lane_limit: settings.fleet.drain.value,
-            mode: settings.mode,
-            reload: SettingsReloader::new(settings),
-            settings_unsettled: false,
-            warned: settings.warnings(),
-            pause: None,
-            stopped_lanes: Vec::new(),
-            changes: FolderChanges::everything(),
-            recheck_needed: false,
-            running: BTreeMap::new(),
-            lost: BTreeMap::new(),
-            spare: None,
-            leaving: Vec::new(),
-            tally: StageTally::default(),
-            stop: None,
-            decided_once: false,
-            idle_since_decision: None,
-            next_tick: FIRST_TICK,
-            wait_reported: false,
-            display: LiveDisplay::new(),
-            options,
-            queue,
-            engines,
+    ) -> EventLoop {
+        EventLoop {
+            control: RunControl::new(options),
+            world,
+            mode: ModeSwitch::new(settings),
             presence,
-            lane,
-            routed,
-        })
+            end_limit: settings.fleet.drain.value,
+            recheck_needed: false,
+            next_tick: FIRST_TICK,
+        }
     }
 
     pub(super) async fn run(mut self) -> Result<ProgramExit, RunError> {
-        let never_startable = loop {
-            let source_snapshot = self.start_ready_jobs()?;
-            if self.is_over(&source_snapshot) {
-                self.decide_idle(&source_snapshot);
-                break source_snapshot.view;
+        let view = loop {
+            let snapshot = self.start_ready_jobs()?;
+            let is_over = self.control.is_over(&self.world, &snapshot);
+            if is_over || self.control.is_endless() {
+                self.control
+                    .decide_idle(&mut self.world.source, &self.world.jobs, &snapshot);
             }
-            if self.options.until == RunUntil::Stopped {
-                self.decide_idle(&source_snapshot);
+            if is_over {
+                break snapshot.view;
             }
-            self.report_wait(&source_snapshot);
-            if let Some(routed) = &mut self.routed {
-                routed.report_slow_delivery(Instant::now());
-            }
-            self.display.show_running(&self.queue, self.running.values());
+            self.report(&snapshot);
             self.keep_spare();
             let at = match std::mem::take(&mut self.recheck_needed) {
                 true => Some(Instant::now()),
-                false => self.next_instant(&source_snapshot),
+                false => self.next_instant(&snapshot),
             };
-            let fleet_session = self.routed.as_mut().map(|routed| &mut routed.fleet_session);
-            let event = self.events.next(at, fleet_session).await;
+            let QueueWorld { events, source, .. } = &mut self.world;
+            let session = source.link_mut().map(|link| &mut link.session);
+            let event = events.next(at, session).await;
             self.apply(event)?;
-            if self
-                .stop
-                .as_ref()
-                .is_some_and(|stop| stop.give_up_at.is_some_and(|at| at <= Instant::now()))
-            {
+            if self.control.gives_up_now() {
                 break None;
             }
         };
-        self.finish(never_startable).await
+        let end = self.control.into_end(self.end_limit, view);
+        end.finish(self.world, self.mode, self.presence).await
     }
 
     fn start_ready_jobs(&mut self) -> Result<SourceSnapshot, RunError> {
-        let mut source_snapshot = SourceSnapshot {
-            wait_reason: WaitReason::None,
-            view: None,
-        };
+        let mut last = SourceSnapshot::without_view();
         loop {
             // Between two decisions, so that none is made in a mode that is over.
-            self.reload_settings();
-            self.reload_pause()?;
-            if self.routes() {
-                if self.recover_abandoned()? {
-                    source_snapshot.wait_reason = WaitReason::HeldByOthers;
-                }
-                self.deliver_outbox()?;
+            self.mode.reload(&mut self.world, &self.presence);
+            self.control.reload_pause(&mut self.world)?;
+            if self.world.source.is_routed() {
+                let busy = self.take_up_abandoned()?;
                 self.ask_for_work()?;
-                return Ok(source_snapshot);
+                last.wait_reason = if busy {
+                    WaitReason::HeldByOthers
+                } else {
+                    last.wait_reason
+                };
+                return Ok(last);
             }
-            if !self.may_start() {
-                if !self.lost.is_empty() && self.recover_abandoned()? {
-                    source_snapshot.wait_reason = WaitReason::HeldByOthers;
+            if !self.control.may_start(self.world.jobs.workers_taken()) {
+                if self.world.jobs.has_lost() && self.take_up_abandoned()? {
+                    last.wait_reason = WaitReason::HeldByOthers;
                 }
-                break;
+                return Ok(last);
             }
-            let mut changes = std::mem::take(&mut self.changes);
-            let since = self.events.changes();
-            self.recheck_needed |= since.any;
-            changes.merge(since);
-            let own = self.own();
-            let choice = self.local.choose(&self.queue, &self.engines, changes, &own)?;
-            self.report_selection(&choice);
-            source_snapshot = SourceSnapshot {
-                wait_reason: choice.wait_reason,
-                view: Some(Arc::clone(&choice.view)),
-            };
-            let Some(claimed) = choice.claimed else { break };
-            if claimed.is_rewritten {
-                progress::rewritten(&claimed.job.id);
+            match self.start_local_job()? {
+                (snapshot, true) => last = snapshot,
+                (snapshot, false) => return Ok(snapshot),
             }
-            self.decided(Some(claimed.job.id.clone()), choice.view);
-            self.begin(Attempt::new(claimed))?;
-        }
-        Ok(source_snapshot)
-    }
-
-    pub(super) fn may_start(&self) -> bool {
-        let once_done = self.options.until == RunUntil::Once && self.decided_once;
-        self.stop.is_none() && self.pause.is_none() && !once_done && self.running.len() < self.options.workers
-    }
-
-    pub(super) fn decided(&mut self, local: Option<JobId>, view: Arc<QueueSnapshot>) {
-        self.decided_once = true;
-        if let Some(lane) = &self.lane {
-            lane.decided(LocalDecision { local, view });
         }
     }
 
-    pub(super) fn moved(&self, job: &JobId, stage: Stage) {
-        let keeps = self
-            .routed
-            .as_ref()
-            .is_some_and(|routed| routed.fleet_session.has_lease(job));
-        // What runs under a lease is reported as such, and is none of the local path's decisions.
-        if let Some(lane) = self.lane.as_ref().filter(|_| !keeps) {
-            lane.moved(StageTransition {
-                job: job.clone(),
-                stage,
-            });
+    /// True: one was started, and there may be another.
+    fn start_local_job(&mut self) -> Result<(SourceSnapshot, bool), RunError> {
+        let since = self.world.events.changes();
+        self.recheck_needed |= since.any;
+        self.world.source.changed(since);
+        let WorkSource::Local(local) = &mut self.world.source else {
+            return Ok((SourceSnapshot::without_view(), false));
+        };
+        let changes = local.take_changes();
+        let choice = self.world.choose(changes)?;
+        let snapshot = SourceSnapshot {
+            wait_reason: choice.wait_reason,
+            view: Some(Arc::clone(&choice.view)),
+        };
+        let Some(claimed) = choice.claimed else {
+            return Ok((snapshot, false));
+        };
+        if claimed.is_rewritten {
+            progress::rewritten(&claimed.job.id);
         }
-        // `building` is set by the claim itself, and a final stage ends the lease.
-        if let (Some(routed), Stage::Testing | Stage::Review) = (&self.routed, stage) {
-            routed.fleet_session.report(job, stage);
+        self.control.note_decision();
+        if let WorkSource::Local(local) = &self.world.source {
+            local.decided(Some(claimed.job.id.clone()), choice.view);
         }
+        executor::start_attempt(&mut self.world, QueueAttempt::new(claimed, None))?;
+        Ok((snapshot, true))
     }
 
-    fn report_selection(&mut self, choice: &LocalSelection) {
-        for refused in &choice.refused {
-            self.tally.count(refused.stage);
-            progress::moved(
-                &refused.id,
-                refused.stage,
-                Some(&refused.reason.to_string()),
-                None,
-            );
-            self.moved(&refused.id, refused.stage);
-        }
-        choice.awaited.iter().for_each(progress::awaited);
-        if let Some(locked) = &choice.locked {
-            self.warn_once(&format!("{locked}; what is new in the inbox waits for that"));
-        }
-        self.report_recovered(&choice.recovered);
-    }
-
-    /// Jobs of dead runners, where the coordinator is the source of work; true: something of one is being ended.
-    fn recover_abandoned(&mut self) -> Result<bool, RunError> {
-        let own = self.own();
-        let (recovered, busy) = self.local.take_up(&self.queue, &own)?;
-        self.report_recovered(&recovered);
+    /// Jobs of dead runners, where no look at the inbox takes them up; true: something of one is being ended.
+    fn take_up_abandoned(&mut self) -> Result<bool, RunError> {
+        let (recovered, busy) = self.world.take_up_abandoned()?;
         for (id, stage) in recovered {
-            self.close_abandoned(&id, stage)?;
+            executor::close_abandoned_lease(&mut self.world, &id, stage)?;
         }
         Ok(busy)
     }
 
-    fn report_recovered(&mut self, recovered: &[(JobId, Stage)]) {
-        for (id, stage) in recovered {
-            if stage.is_final() {
-                self.tally.count(*stage);
-            }
-            let reason = match self.lost.remove(id) {
-                Some(_) => "its supervisor was lost",
-                None => "left behind by an earlier run",
-            };
-            let own = self
-                .queue
-                .reason(id)
-                .filter(|own| own.code == ReasonCode::ChangedInWork);
-            let told = own.map_or_else(|| reason.to_owned(), |own| own.to_string());
-            progress::moved(id, *stage, Some(&told), None);
-            self.moved(id, *stage);
+    /// Asks the coordinator for a job where one could be started, once all that is owed to it was delivered.
+    fn ask_for_work(&mut self) -> Result<(), RunError> {
+        let may_start = self.control.may_start(self.world.jobs.workers_taken());
+        let QueueWorld {
+            source,
+            queue,
+            engines,
+            ..
+        } = &mut self.world;
+        let WorkSource::Routed(routed) = source else {
+            return Ok(());
+        };
+        routed.link.deliver_outbox(queue)?;
+        if !may_start {
+            routed.forget_wake();
+        } else if routed.is_due(self.control.until(), Instant::now()) {
+            let found = usable(queue, engines)?;
+            routed.ask(engine::capabilities(&found), self.control.until());
         }
-        self.lost.retain(|id, _| self.local.is_busy_with(id));
-    }
-
-    fn own(&self) -> OwnedJobs {
-        OwnedJobs {
-            running: self.running.keys().cloned().collect(),
-            lost: self.lost.clone(),
-            adopted: match self.lost.is_empty() {
-                true => Vec::new(),
-                false => self.orphans(),
-            },
-        }
-    }
-
-    /// What a lost supervisor left to this process. Process 1 becomes the parent of everybody's orphans, so for it being
-    /// adopted proves nothing.
-    pub(super) fn orphans(&self) -> Vec<i32> {
-        match std::process::id() {
-            1 => Vec::new(),
-            _ => self.adopted(),
-        }
-    }
-
-    /// The children of this process that it never started: orphans of a supervisor that is gone, or, for process 1, of
-    /// anything.
-    pub(super) fn adopted(&self) -> Vec<i32> {
-        let own = self.running.values().filter_map(Attempt::supervisor);
-        let own: BTreeSet<i32> = own
-            .chain(self.leaving.iter().map(SupervisorHandle::pid))
-            .chain(self.spare.iter().map(SpareSupervisor::pid))
-            .collect();
-        let mut children = supervise::children();
-        children.retain(|pid| !own.contains(pid));
-        children
+        Ok(())
     }
 
     fn apply(&mut self, event: RunEvent) -> Result<(), RunError> {
-        self.leaving.retain_mut(|running| !running.is_collected());
+        self.world.jobs.drop_collected();
         match event {
-            RunEvent::CommandEnded { job, end } => self.ended(&job, end)?,
-            RunEvent::StopSignal(signal) => self.stop(signal),
-            RunEvent::ChildExited => supervise::collect(self.adopted().into_iter()),
+            RunEvent::CommandEnded { job, end } => {
+                let end = end.map_or(CommandEnd::SupervisorLost, CommandEnd::Outcome);
+                let answered = matches!(end, CommandEnd::Outcome(_));
+                if let Some(attempt) = self.world.jobs.take_ended(&job, answered) {
+                    executor::handle_command_end(&mut self.world, attempt, end)?;
+                }
+            }
+            RunEvent::StopSignal(signal) => {
+                let urgency = self.control.stop(signal);
+                self.world.jobs.interrupt(urgency);
+            }
+            RunEvent::ChildExited => self.world.jobs.collect_adopted(),
             RunEvent::QueueChanged => {
                 self.next_tick = FIRST_TICK;
-                self.changes.merge(self.events.changes());
+                let changes = self.world.events.changes();
+                self.world.source.changed(changes);
                 self.end_cancelled();
             }
             RunEvent::Fleet(event) => self.fleet_event(event)?,
@@ -338,7 +201,124 @@ impl EventLoop {
                 self.end_cancelled();
             }
         }
-        self.check_reviews()?;
+        let control = &self.control;
+        reviews::check(&mut self.world, |world| {
+            control.has_worker_for_approved(world.jobs.workers_taken())
+        })?;
         self.end_waiting_attempts()
+    }
+
+    fn fleet_event(&mut self, event: FleetEvent) -> Result<(), RunError> {
+        let is_routed = self.world.source.is_routed();
+        let Some(link) = self.world.source.link_mut() else {
+            return Ok(());
+        };
+        match event {
+            FleetEvent::Claimed(granted) => {
+                link.answered();
+                if is_routed {
+                    self.control.note_decision();
+                }
+                admission::admit(&mut self.world, *granted, self.control.may_take_granted())
+            }
+            FleetEvent::Nothing => {
+                link.answered();
+                link.pacing.nothing();
+                if is_routed {
+                    self.control.note_decision();
+                }
+                Ok(())
+            }
+            FleetEvent::Unreachable { .. } | FleetEvent::CredentialRefused { .. } => {
+                if is_routed {
+                    link.give_up(event, self.control.until());
+                }
+                Ok(())
+            }
+            FleetEvent::LeaseLost { job, reason } => reviews::lease_lost(&mut self.world, &job, reason),
+            FleetEvent::Confirmed { job } => match self.world.jobs.take_waiting(&job) {
+                Some(attempt) => {
+                    executor::handle_event(&mut self.world, attempt, AttemptEvent::LeaseConfirmed)
+                }
+                None => Ok(()),
+            },
+            FleetEvent::LeaseClosed { job, lease, outcome } => link.lease_closed(&job, &lease, &outcome),
+        }
+    }
+
+    /// Nothing runs of these, so no end of a command will say that they are to end.
+    fn end_waiting_attempts(&mut self) -> Result<(), RunError> {
+        for id in self.world.jobs.stopped_waiting() {
+            if let Some(attempt) = self.world.jobs.take_waiting(&id) {
+                executor::handle_event(&mut self.world, attempt, AttemptEvent::StoppedWaiting)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn end_cancelled(&mut self) {
+        let QueueWorld { jobs, queue, .. } = &mut self.world;
+        jobs.end_cancelled(|id| queue.cancel_marker(id).exists());
+    }
+
+    /// What people are told while nothing happens, or while jobs run.
+    fn report(&mut self, snapshot: &SourceSnapshot) {
+        if let Some(why) = self.control.wait_message(&self.world, snapshot) {
+            self.world.progress.report_wait(why);
+        }
+        if let Some(link) = self.world.source.link_mut() {
+            link.report_slow_delivery(Instant::now());
+        }
+        let QueueWorld {
+            progress,
+            jobs,
+            queue,
+            ..
+        } = &mut self.world;
+        progress.display.show_working(queue, jobs.working());
+    }
+
+    /// Kept no longer than a command runs that another will follow: a runner that waits for jobs has none.
+    fn keep_spare(&mut self) {
+        let QueueWorld {
+            source,
+            local,
+            jobs,
+            execution_context,
+            ..
+        } = &mut self.world;
+        let takes_more = !source.is_routed() && self.control.takes_more();
+        let has_next = takes_more && local.has_waiting()
+            || jobs
+                .working()
+                .any(|attempt| transition::has_next_command(&attempt.state));
+        let is_wanted = !self.control.is_stopping() && jobs.workers_taken() > 0 && has_next;
+        jobs.keep_spare(is_wanted, execution_context);
+    }
+
+    fn next_instant(&self, snapshot: &SourceSnapshot) -> Option<Instant> {
+        let now = Instant::now();
+        let (world, is_idle) = (&self.world, self.world.jobs.workers_taken() == 0);
+        let looks = match snapshot.wait_reason {
+            WaitReason::HeldByOthers | WaitReason::BeingWritten => Some(now + self.next_tick),
+            WaitReason::None => None,
+        };
+        let is_coarse = !world.events.notices_changes() || self.mode.is_unsettled();
+        let coarse = is_coarse.then(|| now + COARSE_TICK);
+        let source = match &world.source {
+            WorkSource::Routed(routed) => routed.next_instant(),
+            WorkSource::Local(local) => local
+                .next_idle()
+                .filter(|_| is_idle && self.control.repeats_idle_decisions()),
+        };
+        let live = (world.progress.display.is_watched() && !is_idle).then(|| now + LIVE_TICK);
+        // An engine that is used up may be started again then.
+        let paused = world.queue.paused_engines().unwrap_or_default();
+        let unpaused = paused.values().min().map(|left| now + *left);
+        let (give_up, abandoned_jobs) = (self.control.give_up_at(), world.local.next_instant());
+        [looks, coarse, source, live, unpaused, give_up, abandoned_jobs]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }

@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
 
-use super::RunError;
+use super::run_options::RunError;
 use crate::exit_codes::StopSignal;
 use crate::fleet::FleetEvent;
 use crate::fleet::fleet_session::FleetSession;
@@ -108,6 +108,15 @@ impl EventStream {
             () = tokio::time::sleep_until(at) => RunEvent::TimerDue,
         }
     }
+}
+
+/// What a stream of events needs to be there.
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, RunError> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()
+        .map_err(RunError::system("start the event loop"))
 }
 
 #[expect(

@@ -5,7 +5,7 @@
 use std::io::{IsTerminal, Write, stderr};
 use std::sync::{Mutex, PoisonError};
 
-use super::attempt::Attempt;
+use super::job_command::QueueAttempt;
 use crate::queue::Queue;
 use crate::terminal::{ColorChoice, columns, duration, escape_control, strip_ansi, truncate_to_width};
 
@@ -61,19 +61,19 @@ fn drawn(lines: &[String]) -> String {
     lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
-/// Shows what runs, where someone looks.
+/// Of one run.
 pub(super) struct LiveDisplay {
-    /// Standard error is a terminal on which lines can change; settled when the run begins.
+    /// Someone looks at a terminal on which lines can change.
     is_watched: bool,
-    /// Which picture of the spinner was drawn last.
+    /// Of the picture that turns while jobs run.
     frame: usize,
 }
 
 impl LiveDisplay {
     pub(super) fn new() -> LiveDisplay {
-        let is_dumb = std::env::var_os("TERM").is_none_or(|value| value == "dumb");
+        let dumb = std::env::var_os("TERM").is_none_or(|value| value == "dumb");
         LiveDisplay {
-            is_watched: stderr().is_terminal() && !is_dumb,
+            is_watched: stderr().is_terminal() && !dumb,
             frame: 0,
         }
     }
@@ -83,24 +83,28 @@ impl LiveDisplay {
     }
 
     /// A line for each job that runs: for how long, and what it printed last.
-    pub(super) fn show_running<'a>(&mut self, queue: &Queue, running: impl Iterator<Item = &'a Attempt>) {
+    pub(super) fn show_working<'a>(
+        &mut self,
+        queue: &Queue,
+        working: impl Iterator<Item = &'a QueueAttempt>,
+    ) {
         if !self.is_watched {
             return;
         }
         self.frame = (self.frame + 1) % SPINNER.len();
         let spinner = SPINNER[self.frame];
-        show(running.map(|attempt| line_of(queue, attempt, spinner)).collect());
+        show(working.map(|attempt| line_of(queue, attempt, spinner)).collect());
     }
 }
 
-fn line_of(queue: &Queue, attempt: &Attempt, spinner: char) -> String {
+fn line_of(queue: &Queue, attempt: &QueueAttempt, spinner: char) -> String {
     let doing = match (attempt.awaits_confirmation(), attempt.stage_of_work()) {
         (true, _) => "waits for its lease",
         (false, word) => word,
     };
-    let tail = attempt.tail(queue, attempt.step, TAIL_BYTES);
+    let tail = attempt.tail(queue, attempt.state.step, TAIL_BYTES);
     let printed = tail.lines().rev().map(strip_ansi).find(|line| !line.is_empty());
     let printed = printed.map_or_else(String::new, |line| format!("  {}", escape_control(&line)));
-    let took = duration(attempt.started.elapsed());
-    format!("{spinner} {}  {doing} {took}{printed}", attempt.job.id)
+    let took = duration(attempt.held.started.elapsed());
+    format!("{spinner} {}  {doing} {took}{printed}", attempt.state.job.id)
 }

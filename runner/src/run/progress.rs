@@ -5,7 +5,8 @@ use std::io::{Write, stderr, stdout};
 use std::time::Duration;
 
 use super::live_display::say;
-use super::{ShipPlan, SummaryFormat};
+use super::run_options::SummaryFormat;
+use super::ship_plan::ShipPlan;
 use crate::ids::JobId;
 use crate::queue::{AwaitedFile, QUIET};
 use crate::stage::Stage;

@@ -1,88 +1,120 @@
-//! The end of a run: what is given back, what is said of jobs that nothing here can start, and the exit code.
+//! The end of a run: what is given back, waited for, and said.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::event_loop::EventLoop;
-use super::local_source::LocalSource;
-use super::{OnJobFailure, RunError, RunUntil, live_display, progress};
-use crate::exit_codes::ProgramExit;
+use super::live_display;
+use super::local_queue::LocalQueue;
+use super::mode_switch::ModeSwitch;
+use super::queue_world::QueueWorld;
+use super::run_options::{OnJobFailure, RunError, RunOptions, RunUntil};
+use super::runner_record::RunnerPresence;
+use super::work_source::WorkSource;
+use super::{progress, reviews};
+use crate::exit_codes::{ProgramExit, StopSignal};
 use crate::ids::JobId;
+use crate::queue::Queue;
 use crate::scheduler::{Eligibility, QueueSnapshot, WaitingJob};
 use crate::stage::Stage;
-use crate::supervise::{SpareSupervisor, SupervisorHandle};
 
-impl EventLoop {
-    /// `view`: the last picture of the queue, of a run that ended because nothing could start any more.
-    pub(super) async fn finish(mut self, view: Option<Arc<QueueSnapshot>>) -> Result<ProgramExit, RunError> {
-        let given_up = self.routed.as_ref().is_some_and(|routed| routed.given_up);
-        self.close_sources().await?;
-        self.presence.end();
-        self.tally.print(self.options.summary);
+/// The run was told to end.
+pub(super) struct PendingStop {
+    pub(super) signal: StopSignal,
+    /// Set by the second signal: nothing is waited for beyond this.
+    pub(super) give_up_at: Option<Instant>,
+}
+
+/// What a run is over with.
+pub(super) struct RunEnd {
+    pub(super) options: RunOptions,
+    /// How long the lane, or what is owed to the coordinator, may take.
+    pub(super) limit: Duration,
+    pub(super) stop: Option<PendingStop>,
+    pub(super) is_paused: bool,
+    /// As the inbox was seen last, if it was the source of work.
+    pub(super) view: Option<Arc<QueueSnapshot>>,
+}
+
+impl RunEnd {
+    pub(super) async fn finish(
+        self,
+        mut world: QueueWorld,
+        mode: ModeSwitch,
+        presence: RunnerPresence,
+    ) -> Result<ProgramExit, RunError> {
+        live_display::show(Vec::new());
+        world.jobs.dismiss_spare();
+        reviews::release_all(&mut world)?;
+        let is_routed = world.source.is_routed();
+        let (lane, mut link) = std::mem::replace(&mut world.source, WorkSource::local(None)).into_parts();
+        let has_given_up = link.as_ref().is_some_and(|link| link.has_given_up());
+        // A lease of what may still be alive is not given back: it ends by itself.
+        if let Some(link) = link.take_if(|_| world.jobs.workers_taken() == 0) {
+            link.shutdown(self.limit).await?;
+        }
+        for lane in mode.into_stopped_lanes() {
+            lane.finish(Duration::ZERO);
+        }
+        if let Some(lane) = lane {
+            let at_once = self.stop.as_ref().is_some_and(|stop| stop.give_up_at.is_some());
+            lane.finish(if at_once { Duration::ZERO } else { self.limit });
+        }
+        world.jobs.collect_leaving();
+        presence.end();
+        let tally = &world.progress.tally;
+        tally.print(self.options.summary);
         if let Some(stop) = self.stop {
             return Ok(ProgramExit::Stopped(stop.signal));
         }
-        let never_startable = view.map(|view| LocalSource::never_startable(&view));
+        let never_startable = self.view.as_deref().map(LocalQueue::never_startable);
         let never_startable = never_startable.unwrap_or_default();
-        self.report_never_startable(&never_startable)?;
-        let failures = self.tally.of(Stage::Failed) + self.tally.of(Stage::Quarantine);
+        report_left_behind(&world.queue, &never_startable)?;
+        let failures = tally.of(Stage::Failed) + tally.of(Stage::Quarantine);
+        let held_up = self.is_paused && (is_routed || !world.queue.ids(Stage::Inbox)?.is_empty());
+        if held_up {
+            progress::warn("the queue is paused, what waits stays where it is: `aq resume`, then run again");
+        }
         let jobs_failed = self.options.on_job_failure == OnJobFailure::Fail && failures > 0;
         let incomplete = self.options.until == RunUntil::Drained && !never_startable.is_empty();
-        Ok(match jobs_failed || incomplete || given_up || self.is_paused()? {
-            true => ProgramExit::Failed,
-            false => ProgramExit::Done,
+        Ok(if jobs_failed || incomplete || has_given_up || held_up {
+            ProgramExit::Failed
+        } else {
+            ProgramExit::Done
         })
     }
+}
 
-    /// Gives back what the coordinator and the supervisors are to have back.
-    async fn close_sources(&mut self) -> Result<(), RunError> {
-        live_display::show(Vec::new());
-        self.spare.take().into_iter().for_each(SpareSupervisor::dismiss);
-        self.release_reviews()?;
-        // A lease of what may still be alive is not given back: it ends by itself.
-        if let Some(routed) = self.routed.take_if(|_| self.running.is_empty()) {
-            routed.shut(self.lane_limit).await?;
-        }
-        self.stopped_lanes
-            .drain(..)
-            .for_each(|lane| lane.finish(Duration::ZERO));
-        if let Some(lane) = self.lane.take() {
-            let at_once = self.stop.as_ref().is_some_and(|stop| stop.give_up_at.is_some());
-            lane.finish(if at_once { Duration::ZERO } else { self.lane_limit });
-        }
-        if self.running.is_empty() {
-            self.leaving.drain(..).for_each(SupervisorHandle::collect);
-        }
-        Ok(())
-    }
-
-    /// Says of each job that stays in the inbox what this host lacks for it.
-    fn report_never_startable(&self, jobs: &[(Arc<WaitingJob>, Eligibility)]) -> Result<(), RunError> {
-        let paused = self.queue.paused_engines()?;
-        for (job, why) in jobs {
-            let engine = &job.engine;
-            let what = match why {
-                Eligibility::EngineMissing if paused.contains_key(engine) => {
-                    format!("its engine `{engine}` is used up; `aq status` says until when")
-                }
-                Eligibility::EngineMissing => format!("its engine `{engine}` is not found on PATH"),
-                Eligibility::LockHeld => self.kept_by(job)?,
-                _ => "it asks for `caps` that this factory lacks (AQ_FACTORY_CAPS)".to_owned(),
-            };
-            progress::warn(&format!("{} stays in the inbox: {what}", job.id));
-        }
-        Ok(())
-    }
-
-    fn kept_by(&self, job: &WaitingJob) -> Result<String, RunError> {
-        let Some(lock) = &job.lock else {
-            return Ok(String::new());
+/// What no waiting helps, and why.
+fn report_left_behind(
+    queue: &Queue,
+    never_startable: &[(Arc<WaitingJob>, Eligibility)],
+) -> Result<(), RunError> {
+    let paused = queue.paused_engines()?;
+    for (job, why) in never_startable {
+        let what = match why {
+            Eligibility::EngineMissing if paused.contains_key(&job.engine) => {
+                format!(
+                    "its engine `{}` is used up; `aq status` says until when",
+                    job.engine
+                )
+            }
+            Eligibility::EngineMissing => format!("its engine `{}` is not found on PATH", job.engine),
+            Eligibility::LockHeld => kept_by(queue, job)?,
+            _ => "it asks for `caps` that this factory lacks (AQ_FACTORY_CAPS)".to_owned(),
         };
-        let keepers = self.queue.keepers(lock)?;
-        let keepers: Vec<&str> = keepers.iter().map(JobId::as_str).collect();
-        Ok(format!(
-            "its lock `{lock}` is kept by {} in quarantine; `aq show` says why, `aq retry` or `aq cancel` frees it",
-            keepers.join(", ")
-        ))
+        progress::warn(&format!("{} stays in the inbox: {what}", job.id));
     }
+    Ok(())
+}
+
+fn kept_by(queue: &Queue, job: &WaitingJob) -> Result<String, RunError> {
+    let Some(lock) = &job.lock else {
+        return Ok(String::new());
+    };
+    let keepers = queue.keepers(lock)?;
+    let keepers: Vec<&str> = keepers.iter().map(JobId::as_str).collect();
+    Ok(format!(
+        "its lock `{lock}` is kept by {} in quarantine; `aq show` says why, `aq retry` or `aq cancel` frees it",
+        keepers.join(", ")
+    ))
 }

@@ -1,14 +1,17 @@
 //! `aq ship`: what a person approved is published, by the same means as in a run.
 
-use super::attempt::{Attempt, ExecutionContext};
-use super::event_stream::{EventStream, RunEvent};
-use super::step_outcome::{self, AttemptStep, StepOutcome, StopReason};
-use super::{RunError, ShipPlan, progress, runtime};
+use super::attempt::{AttemptStep, StopReason};
+use super::event_stream::{EventStream, RunEvent, runtime};
+use super::job_command::{ExecutionContext, QueueAttempt};
+use super::progress;
+use super::run_options::RunError;
+use super::ship_plan::ShipPlan;
+use super::transition::{AttemptEvent, CommandEnd, LeaseStatus, NextAction, transition};
 use crate::engine::EngineRegistry;
 use crate::exit_codes::{ProgramExit, StopSignal};
 use crate::ids::JobId;
 use crate::job_reason::{JobReason, ReasonCode};
-use crate::queue::{FileDigest, Queue, QueueError, ReviewClaim};
+use crate::queue::{FileDigest, Queue, QueueError, ReviewClaim, stage_move};
 use crate::settings::Settings;
 use crate::shadow::{self, StageTransition};
 use crate::stage::Stage;
@@ -43,11 +46,14 @@ pub(crate) fn ship(
             )));
         }
     };
-    let mut attempt = Attempt::new(claimed);
-    attempt.stage = Stage::Review;
+    let mut attempt = QueueAttempt::new(claimed, None);
+    attempt.state.stage = Stage::Review;
+    // A person ships it, so a person decides about another go: no retries here.
+    attempt.state.spent = u32::MAX;
     let kept = queue.surroundings(id)?;
-    let plan = ShipPlan::of(&attempt.job, attempt.in_work.digest().clone(), kept.as_ref());
-    let (stage, reason, exit) = match (&attempt.job.ship, kept) {
+    let digest = attempt.held.in_work.digest().clone();
+    let plan = ShipPlan::of(&attempt.state.job, digest, kept.as_ref());
+    let (stage, reason, exit) = match (&attempt.state.job.ship, kept) {
         (None, _) => {
             progress::plan(id, &plan);
             (Stage::Shipped, None, ProgramExit::Done)
@@ -56,7 +62,7 @@ pub(crate) fn ship(
         (Some(_), Some(kept)) => {
             progress::plan(id, &plan);
             let execution_context = ExecutionContext::kept(kept, settings);
-            queue.note_shipping(&attempt.hold, Stage::Review)?;
+            stage_move::announce_ship(&mut &*queue, id, Stage::Review)?;
             let runtime = runtime()?;
             let _inside = runtime.enter();
             let (next, signal) =
@@ -64,9 +70,9 @@ pub(crate) fn ship(
             conclusion(next, signal)
         }
     };
-    queue.advance(&attempt.hold, Stage::Review, stage, reason.as_ref())?;
+    queue.advance(&attempt.held.locks, Stage::Review, stage, reason.as_ref())?;
     let told = reason.as_ref().map(JobReason::to_string);
-    progress::moved(id, stage, told.as_deref(), Some(attempt.started.elapsed()));
+    progress::moved(id, stage, told.as_deref(), Some(attempt.held.started.elapsed()));
     drop(attempt);
     mirror(settings, id, stage);
     Ok((exit, Some(plan)))
@@ -129,11 +135,11 @@ async fn publish(
     settings: &Settings,
     execution_context: &ExecutionContext,
     queue: &Queue,
-    attempt: &mut Attempt,
-) -> Result<(StepOutcome, Option<StopSignal>), RunError> {
+    attempt: &mut QueueAttempt,
+) -> Result<(NextAction, Option<StopSignal>), RunError> {
     let engines = EngineRegistry::new(&settings.engines)?;
     let mut events = EventStream::new(queue)?;
-    let id = attempt.job.id.clone();
+    let id = attempt.state.job.id.clone();
     let running = attempt
         .start(queue, &engines, execution_context, AttemptStep::Ship, None, None)
         .map_err(RunError::system(format!("start the `ship` command of {id}")))?;
@@ -141,22 +147,11 @@ async fn publish(
     let mut stopped_by = None;
     loop {
         match events.next(None, None).await {
-            RunEvent::CommandEnded { end: Ok(end), .. } => {
-                // A person shipped it, so a person decides about another go: no retries here.
-                let next = step_outcome::after(
-                    &attempt.job,
-                    u32::MAX,
-                    AttemptStep::Ship,
-                    &end,
-                    attempt.stop_reason.as_ref(),
-                );
+            RunEvent::CommandEnded { end, .. } => {
+                let end = end.map_or(CommandEnd::SupervisorLost, CommandEnd::Outcome);
+                let event = AttemptEvent::CommandEnded { end, change: None };
+                let next = transition(&attempt.state, event, LeaseStatus::Local);
                 return Ok((next, stopped_by));
-            }
-            RunEvent::CommandEnded { end: Err(_), .. } => {
-                return Ok((
-                    StepOutcome::Quarantine(ReasonCode::ShipUnknown.into()),
-                    stopped_by,
-                ));
             }
             RunEvent::StopSignal(signal) => {
                 let urgency = if stopped_by.is_none() {
@@ -172,17 +167,13 @@ async fn publish(
     }
 }
 
-fn conclusion(next: StepOutcome, signal: Option<StopSignal>) -> (Stage, Option<JobReason>, ProgramExit) {
+fn conclusion(next: NextAction, signal: Option<StopSignal>) -> (Stage, Option<JobReason>, ProgramExit) {
     let otherwise = signal.map_or(ProgramExit::Failed, ProgramExit::Stopped);
     match next {
-        StepOutcome::Shipped => (Stage::Shipped, None, ProgramExit::Done),
-        StepOutcome::Quarantine(reason) => (Stage::Quarantine, Some(reason), otherwise),
-        StepOutcome::Failed(reason) | StepOutcome::PutBack(_, reason) => {
-            (Stage::Failed, Some(reason), otherwise)
-        }
-        // Neither follows the step of shipping.
-        StepOutcome::Run(_) | StepOutcome::Review => {
-            (Stage::Quarantine, Some(ReasonCode::ShipUnknown.into()), otherwise)
-        }
+        NextAction::Finish(Stage::Shipped, _) => (Stage::Shipped, None, ProgramExit::Done),
+        NextAction::Finish(stage, reason) => (stage, reason, otherwise),
+        NextAction::PutBack(_, reason) => (Stage::Failed, Some(reason), otherwise),
+        // Its supervisor is lost, or what does not follow the step of shipping.
+        _ => (Stage::Quarantine, Some(ReasonCode::ShipUnknown.into()), otherwise),
     }
 }

@@ -1,4 +1,4 @@
-//! The local source of work: the inbox, and what dead runners left behind.
+//! The inbox as this process knows it, and what dead runners left behind.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -41,15 +41,15 @@ pub(crate) enum WaitReason {
     BeingWritten,
 }
 
-pub(crate) struct LocalSource {
+pub(crate) struct LocalQueue {
     inbox: Inbox,
     factory_caps: Vec<Capability>,
     abandoned_jobs: AbandonedJobs,
 }
 
-impl LocalSource {
-    pub(crate) fn new(factory_caps: &[Capability], grace: Duration) -> LocalSource {
-        LocalSource {
+impl LocalQueue {
+    pub(crate) fn new(factory_caps: &[Capability], grace: Duration) -> LocalQueue {
+        LocalQueue {
             inbox: Inbox::default(),
             factory_caps: factory_caps.to_vec(),
             abandoned_jobs: AbandonedJobs::new(grace),

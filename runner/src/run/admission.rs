@@ -1,0 +1,115 @@
+//! A job that the coordinator granted: admitted or refused, and then a job like any other (clauses T-1, T-6, T-7, T-12,
+//! T-15 and T-16).
+
+use super::executor;
+use super::job_command::{LeasedWork, QueueAttempt};
+use super::progress;
+use super::queue_world::QueueWorld;
+use super::run_options::RunError;
+use super::work_source::WorkSource;
+use crate::boot_clock::BootInstant;
+use crate::engine::EngineRegistry;
+use crate::fleet::GrantedJob;
+use crate::fleet::admission_policy::AdmissionPolicy;
+use crate::fleet::cut_over::{CutOver, cut_over, job_file};
+use crate::fleet::wire::WireJob;
+use crate::job::{self, Job, JobIdSource};
+use crate::job_reason::{JobReason, ReasonCode};
+use crate::queue::{QueueError, RoutedJobClaim};
+use crate::stage::Stage;
+
+/// `may_take`: nothing but the job itself can be in the way of it.
+pub(super) fn admit(world: &mut QueueWorld, granted: GrantedJob, may_take: bool) -> Result<(), RunError> {
+    let id = granted.id.clone();
+    let routed = match &mut world.source {
+        WorkSource::Routed(routed) => {
+            routed.link.pacing.given(&id, BootInstant::now());
+            routed.link.session.start_renewing(&granted);
+            routed
+        }
+        // Asked for before another mode came.
+        WorkSource::Local(_) => {
+            if let Some(link) = world.source.link_mut() {
+                link.pacing.given(&id, BootInstant::now());
+                link.session.start_renewing(&granted);
+                link.session.release(&id);
+            }
+            return Ok(());
+        }
+    };
+    if !may_take || routed.link.has_given_up() {
+        routed.link.session.release(&id);
+        return Ok(());
+    }
+    // A file of this queue is its person's, and as free as any.
+    let mut folders = None;
+    let queue = &world.queue;
+    let claim = match cut_over(queue.find(&id)?.or(queue.pruned(&id)?)) {
+        CutOver::Report(stage) => {
+            let told = "finished here before; reported, not run again";
+            progress::moved(&id, stage, Some(told), None);
+            let reason = ReasonCode::FinishedBefore.with("finished on this factory before it was routed");
+            routed.link.session.finish(&id, stage, reason);
+            return Ok(());
+        }
+        CutOver::Release => RoutedJobClaim::HeldElsewhere,
+        CutOver::RunLocal => match queue.admit_local(&id, &granted.proof) {
+            Err(QueueError::Job(_)) => RoutedJobClaim::HeldElsewhere,
+            claim => claim?,
+        },
+        CutOver::Run => match judge(&granted.job, &routed.policy, &world.engines) {
+            Err(reason) => {
+                world.progress.tally.count(Stage::Failed);
+                progress::moved(&id, Stage::Failed, Some(&reason.to_string()), None);
+                routed.link.session.finish(&id, Stage::Failed, reason);
+                return Ok(());
+            }
+            Ok((job, text)) => {
+                folders = Some(routed.policy.folders());
+                queue.admit(job, &text, &granted.proof)?
+            }
+        },
+    };
+    let claimed = match claim {
+        RoutedJobClaim::Claimed(claimed) => claimed,
+        other => {
+            progress::warn(&format!("{id}: {}; its lease is given back", obstacle(other)));
+            routed.link.release_busy_job(&id);
+            return Ok(());
+        }
+    };
+    routed.link.pacing.taken();
+    let leased = LeasedWork {
+        grace: granted.time.notice(world.execution_context.grace()),
+        proof: granted.proof,
+        folders,
+    };
+    executor::start_attempt(world, QueueAttempt::new(*claimed, Some(leased)))
+}
+
+fn obstacle(claim: RoutedJobClaim) -> String {
+    match claim {
+        RoutedJobClaim::BeingWritten(Some(writer)) => format!("{writer} is still writing its file"),
+        RoutedJobClaim::BeingWritten(None) => String::from("its file may still be written"),
+        RoutedJobClaim::HeldElsewhere | RoutedJobClaim::Claimed(_) => {
+            String::from("it is in other hands here")
+        }
+    }
+}
+
+/// The job and its text, or why this factory doesn't take it (clauses T-7 and T-16).
+fn judge(
+    wire: &WireJob,
+    policy: &AdmissionPolicy,
+    engines: &EngineRegistry,
+) -> Result<(Job, String), JobReason> {
+    let text = job_file(wire);
+    let name = format!("{}.md", wire.id);
+    let job = job::parse(JobIdSource::FileName(&wire.id), &name, text.as_bytes())
+        .map_err(|remark| ReasonCode::JobInvalid.with(remark.to_string()))?
+        .job;
+    match policy.refusal(&job, &engines.available()) {
+        Some(reason) => Err(reason),
+        None => Ok((job, text)),
+    }
+}

@@ -1,0 +1,331 @@
+//! The commands of an attempt: where they run, with which environment, files and locks, and how they are told to end.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::fs::OFlags;
+
+use super::attempt::{Attempt, AttemptState, AttemptStep, JobLease, JobOrigin, StopReason};
+use crate::boot_clock::KillDeadlines;
+use crate::engine::{self, CommandInvocation, EngineRegistry, EngineStdin};
+use crate::fleet::admission_policy::RoutedFolders;
+use crate::ids::{JobId, LeaseProof};
+use crate::job::Job;
+use crate::queue::{ClaimedJob, JobLocks, Queue, SavedExecutionContext, WorkSnapshot};
+use crate::settings::Settings;
+use crate::stage::Stage;
+use crate::supervise::process_record::{self, MARK_VARIABLE, ProcessTag};
+use crate::supervise::{
+    self, CommandSpec, CommandStreams, EnvironmentVariable, SpareSupervisor, StopUrgency, SupervisorHandle,
+};
+
+/// An engine that is used up says so in its last lines.
+pub(super) const LIMIT_TAIL_BYTES: u64 = 4096;
+/// An engine's own account of its end is one line, which can hold its whole answer.
+pub(super) const VERDICT_TAIL_BYTES: u64 = 256 * 1024;
+
+/// What every command of this process has in common.
+#[derive(Debug)]
+pub(crate) struct ExecutionContext {
+    /// Without anything that is the fleet's (clause O-9).
+    environment: Vec<EnvironmentVariable>,
+    /// Where a job runs that names no folder, and what relative ones start from.
+    folder: PathBuf,
+    grace: Duration,
+}
+
+impl ExecutionContext {
+    pub(crate) fn grace(&self) -> Duration {
+        self.grace
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// A supervisor that is started ahead of its order.
+    pub(crate) fn spare(&self) -> io::Result<SpareSupervisor> {
+        SpareSupervisor::start(&self.environment)
+    }
+
+    /// Those that were kept of a job in review.
+    pub(crate) fn kept(kept: SavedExecutionContext, settings: &Settings) -> ExecutionContext {
+        ExecutionContext {
+            environment: kept.environment,
+            folder: kept.folder,
+            grace: settings.grace,
+        }
+    }
+
+    pub(crate) fn of_this_process(settings: &Settings) -> io::Result<ExecutionContext> {
+        Ok(ExecutionContext {
+            environment: settings.child_environment(),
+            folder: std::env::current_dir()?,
+            grace: settings.grace,
+        })
+    }
+}
+
+/// What a run keeps of a job in work.
+#[derive(Debug)]
+pub(crate) struct HeldJob {
+    pub(crate) locks: JobLocks,
+    /// What counts of it, whatever stands on the disk.
+    pub(crate) in_work: WorkSnapshot,
+    pub(crate) started: Instant,
+    /// Between TERM and KILL, of a job under a lease: so short that both fall before the lease ends.
+    grace: Option<Duration>,
+    /// Where its commands may work, if it is the coordinator's; looked at anew at the start of each.
+    folders: Option<Arc<RoutedFolders>>,
+}
+
+pub(crate) type QueueAttempt = Attempt<HeldJob, SupervisorHandle>;
+
+/// The terms of the coordinator, for a job that it assigned.
+pub(crate) struct LeasedWork {
+    pub(crate) proof: LeaseProof,
+    pub(crate) grace: Duration,
+    /// None: the job's file lay in this inbox.
+    pub(crate) folders: Option<Arc<RoutedFolders>>,
+}
+
+impl QueueAttempt {
+    pub(crate) fn new(claimed: ClaimedJob, leased: Option<LeasedWork>) -> QueueAttempt {
+        let (grace, folders, lease) = match leased {
+            None => (None, None, None),
+            Some(LeasedWork {
+                proof,
+                grace,
+                folders,
+            }) => {
+                let origin = match folders {
+                    Some(_) => JobOrigin::Coordinator,
+                    None => JobOrigin::Inbox,
+                };
+                (Some(grace), folders, Some(JobLease { proof, origin }))
+            }
+        };
+        Attempt {
+            state: AttemptState {
+                digest: Some(claimed.in_work.digest().clone()),
+                job: claimed.job,
+                number: claimed.attempt,
+                spent: claimed.spent,
+                stage: Stage::Building,
+                step: AttemptStep::Engine,
+                stop_reason: None,
+                lease,
+            },
+            held: HeldJob {
+                locks: claimed.hold,
+                in_work: claimed.in_work,
+                started: Instant::now(),
+                grace,
+                folders,
+            },
+            command: None,
+        }
+    }
+
+    /// Starts the command of a step, under the supervisor that was started ahead, if there is one; the caller listens for
+    /// its end. `fence`: of its lease, if it runs under one.
+    pub(crate) fn start(
+        &mut self,
+        queue: &Queue,
+        engines: &EngineRegistry,
+        execution_context: &ExecutionContext,
+        step: AttemptStep,
+        fence: Option<KillDeadlines>,
+        spare: Option<SpareSupervisor>,
+    ) -> io::Result<&SupervisorHandle> {
+        let (job, number) = (&self.state.job, self.state.number);
+        let folder = queue.attempt_folder(&job.id, number);
+        let below = queue.below();
+        below.make_folder(&folder)?;
+        let prompt_path = folder.join("prompt.md");
+        let prompt_file = std::path::absolute(&prompt_path)?;
+        let log = below.open_kept(&folder.join(output_name(step)), OFlags::APPEND)?;
+        let invocation = match step {
+            AttemptStep::Engine => {
+                below.create(&prompt_path)?.write_all(job.prompt.as_bytes())?;
+                // Found a moment ago when the job was chosen; if it is gone now, the supervisor says so.
+                engines
+                    .invocation(job, &prompt_file, &self.folder_argument(execution_context))
+                    .unwrap_or_else(|| missing(job))
+            }
+            AttemptStep::Verify => engine::shell(job.verify.as_deref().unwrap_or("true")),
+            AttemptStep::Ship => engine::shell(job.ship.as_deref().unwrap_or("true")),
+        };
+        let stdin = match invocation.stdin {
+            EngineStdin::Prompt => below.open_regular(&prompt_path)?,
+            EngineStdin::Nothing => File::open("/dev/null")?,
+        };
+        let mark = ProcessTag::fresh();
+        let record = process_record::begin(below, &queue.process_record(&job.id), &mark)?;
+        let streams = CommandStreams {
+            stdin: stdin.as_fd(),
+            log: log.as_fd(),
+            record: &record,
+            locks: self.held.locks.descriptors(),
+        };
+        let order = self.order(invocation, execution_context, step, fence);
+        let environment = self.environment(execution_context, step, &mark);
+        let running = supervise::start(spare, &order, &environment, &streams)?;
+        self.state.step = step;
+        Ok(self.command.insert(running))
+    }
+
+    /// Tells the running command to end; the attempt ends when its supervisor says that nothing is left.
+    pub(crate) fn end(&mut self, stop_reason: StopReason, urgency: StopUrgency) {
+        self.state.stop_reason.get_or_insert(stop_reason);
+        if let Some(running) = &self.command {
+            running.end(urgency);
+        }
+    }
+
+    /// What it is busy with, for people.
+    pub(crate) fn stage_of_work(&self) -> &str {
+        match self.state.step {
+            AttemptStep::Engine => self.state.job.engine.as_str(),
+            AttemptStep::Verify => "verify",
+            AttemptStep::Ship => "ship",
+        }
+    }
+
+    /// The end of what the command of a step printed.
+    pub(crate) fn tail(&self, queue: &Queue, step: AttemptStep, bytes_max: u64) -> String {
+        let path = queue
+            .attempt_folder(&self.state.job.id, self.state.number)
+            .join(output_name(step));
+        let read = || -> io::Result<Vec<u8>> {
+            let mut file = queue.below().open_regular(&path)?;
+            let length = file.metadata()?.len();
+            file.seek(SeekFrom::Start(length.saturating_sub(bytes_max)))?;
+            let mut bytes = Vec::new();
+            file.take(bytes_max).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        // What can't be read says nothing.
+        String::from_utf8_lossy(&read().unwrap_or_default()).into_owned()
+    }
+
+    /// The number of the supervisor at work.
+    pub(crate) fn supervisor(&self) -> Option<i32> {
+        self.command.as_ref().map(SupervisorHandle::pid)
+    }
+
+    /// Of its commands, for the one that a person starts.
+    pub(crate) fn surroundings(&self, execution_context: &ExecutionContext) -> SavedExecutionContext {
+        let folders = self.held.folders.as_ref();
+        SavedExecutionContext {
+            folder: folders
+                .map_or(&execution_context.folder, |folders| &folders.home)
+                .clone(),
+            environment: execution_context.environment.clone(),
+        }
+    }
+
+    /// Where its commands work.
+    pub(crate) fn folder(&self, execution_context: &ExecutionContext) -> PathBuf {
+        let folders = self.held.folders.as_ref();
+        let start = folders.map_or(&execution_context.folder, |folders| &folders.home);
+        let cwd = self.state.job.cwd.as_ref();
+        cwd.map_or(start.clone(), |cwd| start.join(cwd))
+    }
+
+    /// The same for an engine that wants to be told. What is started in a folder that was looked at is told no name of it
+    /// that may lead elsewhere by now.
+    fn folder_argument(&self, execution_context: &ExecutionContext) -> PathBuf {
+        match self.held.folders {
+            Some(_) => PathBuf::from("."),
+            None => self.folder(execution_context),
+        }
+    }
+
+    fn order(
+        &self,
+        invocation: CommandInvocation,
+        execution_context: &ExecutionContext,
+        step: AttemptStep,
+        fence: Option<KillDeadlines>,
+    ) -> CommandSpec {
+        let millis = |length: Duration| u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
+        let within = |folders: &Arc<RoutedFolders>| folders.within.iter().map(OsString::from).collect();
+        CommandSpec {
+            program: invocation.program.into_os_string(),
+            args: invocation.args,
+            cwd: self.folder(execution_context).into_os_string(),
+            within: self.held.folders.as_ref().map(within),
+            timeout_ms: millis(self.state.job.timeout),
+            idle_timeout_ms: self
+                .state
+                .job
+                .idle_timeout
+                .filter(|_| step == AttemptStep::Engine)
+                .map(millis),
+            // Under a lease KILL falls before its end, even if the runner can't say so any more.
+            grace_ms: millis(self.held.grace.map_or(execution_context.grace, |grace| {
+                grace.min(execution_context.grace)
+            })),
+            fence,
+        }
+    }
+
+    fn environment(
+        &self,
+        execution_context: &ExecutionContext,
+        step: AttemptStep,
+        mark: &ProcessTag,
+    ) -> Vec<EnvironmentVariable> {
+        let own = [
+            ("AQ_JOB_ID", self.state.job.id.to_string()),
+            ("AQ_ATTEMPT", self.state.number.to_string()),
+            (MARK_VARIABLE, mark.as_str().to_owned()),
+        ];
+        let own = own.map(|(name, value)| (OsString::from(name), OsString::from(value)));
+        // What publishes can have the other side check that nobody newer holds the job.
+        let lease = self.state.lease.as_ref().filter(|_| step == AttemptStep::Ship);
+        let token = lease.map(|lease| {
+            (
+                "AQ_FENCING_TOKEN".into(),
+                lease.proof.fencing_token.to_string().into(),
+            )
+        });
+        execution_context
+            .environment
+            .iter()
+            .cloned()
+            .chain(own)
+            .chain(token)
+            .collect()
+    }
+}
+
+/// The file, in the attempt's folder, that the output of a step is in.
+pub(crate) fn output_name(step: AttemptStep) -> &'static str {
+    match step {
+        AttemptStep::Engine => "engine.out",
+        AttemptStep::Verify => "verify.out",
+        AttemptStep::Ship => "ship.out",
+    }
+}
+
+/// Where the output of the steps of one attempt lies, in their order, whether there is any or not.
+pub(crate) fn outputs(queue: &Queue, id: &JobId, number: u32) -> [PathBuf; 3] {
+    let folder = queue.attempt_folder(id, number);
+    [AttemptStep::Engine, AttemptStep::Verify, AttemptStep::Ship].map(|step| folder.join(output_name(step)))
+}
+
+fn missing(job: &Job) -> CommandInvocation {
+    let program = PathBuf::from(job.engine.as_str());
+    CommandInvocation {
+        program,
+        args: Vec::new(),
+        stdin: EngineStdin::Nothing,
+    }
+}

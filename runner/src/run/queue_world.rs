@@ -1,0 +1,338 @@
+//! The world as it is: the queue folder, supervisors, the coordinator, and the people who are told.
+
+use std::time::Duration;
+
+use super::attempt::AttemptStep;
+use super::event_stream::EventStream;
+use super::fleet_link::FleetLink;
+use super::job_command::{ExecutionContext, HeldJob, LIMIT_TAIL_BYTES, QueueAttempt, VERDICT_TAIL_BYTES};
+use super::job_table::JobTable;
+use super::local_queue::{LocalQueue, LocalSelection};
+use super::progress;
+use super::run_options::RunError;
+use super::run_progress::RunProgress;
+use super::transition::LeaseStatus;
+use super::work_source::{RouteSetup, WorkSource};
+use super::world::{LeaseClosing, RunWorld, StartRejection};
+use crate::engine::EngineRegistry;
+use crate::fleet::health_reporter::HealthReporter;
+use crate::ids::{JobId, LeaseProof};
+use crate::job_reason::{JobReason, ReasonCode};
+use crate::mode::Mode;
+use crate::queue::{FolderChanges, JobStore, PersistedEntry, Queue, QueueError};
+use crate::queue_root::PathRejection;
+use crate::settings::Settings;
+use crate::shadow::ShadowLane;
+use crate::stage::Stage;
+use crate::supervise::SupervisorHandle;
+use crate::supervise::orphan_scan::OrphanScan;
+use crate::terminal;
+use crate::work_folder::holds_queue;
+
+pub(super) struct QueueWorld {
+    pub(super) queue: Queue,
+    pub(super) engines: EngineRegistry,
+    pub(super) execution_context: ExecutionContext,
+    pub(super) events: EventStream,
+    pub(super) jobs: JobTable,
+    pub(super) local: LocalQueue,
+    pub(super) source: WorkSource,
+    pub(super) progress: RunProgress,
+}
+
+impl QueueWorld {
+    pub(super) fn new(
+        settings: &Settings,
+        queue: Queue,
+        engines: EngineRegistry,
+        health: &HealthReporter,
+    ) -> Result<QueueWorld, RunError> {
+        let execution_context = ExecutionContext::of_this_process(settings)
+            .map_err(RunError::system("find the current folder"))?;
+        let source = match settings.mode {
+            Mode::Offline | Mode::Local => WorkSource::local(None),
+            Mode::Shadow => WorkSource::local(Some(ShadowLane::start(settings, health))),
+            Mode::Route => {
+                let setup = RouteSetup::open(settings, &engines, execution_context.folder(), health)?;
+                WorkSource::routed(setup)
+            }
+        };
+        if let WorkSource::Routed(routed) = &source {
+            routed.report_permissions();
+        }
+        Ok(QueueWorld {
+            events: EventStream::new(&queue)?,
+            jobs: JobTable::default(),
+            local: LocalQueue::new(&settings.factory_caps, settings.grace),
+            progress: RunProgress::new(settings.warnings()),
+            queue,
+            engines,
+            execution_context,
+            source,
+        })
+    }
+
+    /// Looks at the inbox, and takes the job that starts now, if one can.
+    pub(super) fn choose(&mut self, changes: FolderChanges) -> Result<LocalSelection, RunError> {
+        let own = self.jobs.owned();
+        let choice = self.local.choose(&self.queue, &self.engines, changes, &own)?;
+        self.report_selection(&choice);
+        Ok(choice)
+    }
+
+    /// Only takes up what dead runners left in work, and where it went; true: something of it is still being ended.
+    pub(super) fn take_up_abandoned(&mut self) -> Result<(Vec<(JobId, Stage)>, bool), RunError> {
+        let own = self.jobs.owned();
+        let (recovered, busy) = self.local.take_up(&self.queue, &own)?;
+        self.report_recovered(&recovered);
+        Ok((recovered, busy))
+    }
+
+    fn report_selection(&mut self, choice: &LocalSelection) {
+        for refused in &choice.refused {
+            self.progress.tally.count(refused.stage);
+            let reason = refused.reason.to_string();
+            progress::moved(&refused.id, refused.stage, Some(&reason), None);
+            self.source.moved(&refused.id, refused.stage);
+        }
+        choice.awaited.iter().for_each(progress::awaited);
+        if let Some(locked) = &choice.locked {
+            let warning = format!("{locked}; what is new in the inbox waits for that");
+            self.progress.warn_once(&warning);
+        }
+        self.report_recovered(&choice.recovered);
+    }
+
+    fn report_recovered(&mut self, recovered: &[(JobId, Stage)]) {
+        for (id, stage) in recovered {
+            if stage.is_final() {
+                self.progress.tally.count(*stage);
+            }
+            let why = match self.jobs.is_taken_up(id) {
+                true => "its supervisor was lost",
+                false => "left behind by an earlier run",
+            };
+            let own = self
+                .queue
+                .reason(id)
+                .filter(|own| own.code == ReasonCode::ChangedInWork);
+            let told = own.map_or_else(|| why.to_owned(), |own| own.to_string());
+            progress::moved(id, *stage, Some(&told), None);
+            self.source.moved(id, *stage);
+        }
+        let local = &self.local;
+        self.jobs.keep_lost(|id| local.is_busy_with(id));
+    }
+
+    fn took(&self, attempt: &QueueAttempt) -> Duration {
+        attempt.held.started.elapsed()
+    }
+}
+
+impl RunWorld for QueueWorld {
+    type Error = RunError;
+    type StoreError = QueueError;
+    type Posted = PersistedEntry;
+    type Held = HeldJob;
+    type Command = SupervisorHandle;
+
+    fn store(&mut self) -> impl JobStore<Error = QueueError, Posted = PersistedEntry> {
+        &self.queue
+    }
+
+    fn lease_status(&self, attempt: &QueueAttempt) -> LeaseStatus {
+        let holds = |link: &FleetLink| link.session.is_lease_valid(&attempt.state.job.id);
+        LeaseStatus::of(
+            attempt.state.lease.is_some(),
+            self.source.link().is_some_and(holds),
+        )
+    }
+
+    fn is_cancelled(&self, job: &JobId) -> bool {
+        self.queue.cancel_marker(job).exists()
+    }
+
+    fn change_before_start(&mut self, attempt: &mut QueueAttempt) -> Result<Option<JobReason>, RunError> {
+        let id = &attempt.state.job.id;
+        let change = self
+            .queue
+            .changed_file(attempt.state.stage, id, &attempt.held.in_work)?;
+        if change.is_none() {
+            attempt.held.in_work.remember(self.queue.history(id)?);
+        }
+        Ok(change)
+    }
+
+    fn change_after_end(&mut self, attempt: &QueueAttempt) -> Result<Option<JobReason>, RunError> {
+        let state = &attempt.state;
+        Ok(self
+            .queue
+            .changed(state.stage, &state.job.id, &attempt.held.in_work)?)
+    }
+
+    fn engine_error(&self, attempt: &QueueAttempt) -> Option<String> {
+        let tail = || attempt.tail(&self.queue, AttemptStep::Engine, VERDICT_TAIL_BYTES);
+        self.engines.failure_message(&attempt.state.job.engine, tail)
+    }
+
+    fn usage_limit(&mut self, attempt: &QueueAttempt) -> Result<Option<JobReason>, RunError> {
+        let engine = &attempt.state.job.engine;
+        let tail = attempt.tail(&self.queue, AttemptStep::Engine, LIMIT_TAIL_BYTES);
+        let Some(length) = self.engines.limit(engine, &tail) else {
+            return Ok(None);
+        };
+        self.queue.pause_engine(engine, length)?;
+        progress::warn(&format!(
+            "{engine} is used up: it pauses for {}, jobs of other engines go on",
+            terminal::duration(length)
+        ));
+        let reason = ReasonCode::UsageLimit.with(format!("usage limit of {engine}"));
+        Ok(Some(reason))
+    }
+
+    fn kill_orphans(&mut self, attempt: &QueueAttempt) -> Result<(), RunError> {
+        let id = &attempt.state.job.id;
+        if let OrphanScan::Unproven(what) = self.queue.kill_orphans(id, &self.jobs.orphans())? {
+            progress::warn(&format!("{id}: {what}"));
+        }
+        Ok(())
+    }
+
+    fn start(
+        &mut self,
+        mut attempt: QueueAttempt,
+        step: AttemptStep,
+    ) -> Result<Result<(), StartRejection<QueueAttempt>>, RunError> {
+        let id = attempt.state.job.id.clone();
+        let link = self.source.link().filter(|_| attempt.state.lease.is_some());
+        let fence = link.and_then(|link| link.session.kill_deadlines(&id));
+        let started = attempt.start(
+            &self.queue,
+            &self.engines,
+            &self.execution_context,
+            step,
+            fence,
+            self.jobs.take_spare(),
+        );
+        let command = match started {
+            Ok(command) => command,
+            // Somebody put it there, the job most likely: that is for a person to look at, and no other job's trouble.
+            Err(error) if PathRejection::of(&error).is_some() => {
+                let folder = self.queue.job_folder(&id);
+                let what = format!("something of it in {}: {error}", folder.display());
+                let reason = ReasonCode::LinkInQueue.with(what);
+                return Ok(Err(StartRejection { attempt, reason }));
+            }
+            Err(error) => {
+                let what = format!("start {id}; it is taken up again by the next run");
+                return Err(RunError::system(what)(error));
+            }
+        };
+        self.events.expect_end(&id, command);
+        if let (Some(_), Some(link)) = (fence, link) {
+            let line = command.line();
+            let update = Box::new(move |ending| line.update_deadlines(ending));
+            link.session.set_deadline_listener(&id, update);
+        }
+        self.jobs.insert(attempt);
+        Ok(Ok(()))
+    }
+
+    fn wait(&mut self, attempt: QueueAttempt) {
+        self.jobs.insert(attempt);
+    }
+
+    fn confirm_lease(&mut self, attempt: QueueAttempt) {
+        if let Some(link) = self.source.link() {
+            link.session.confirm(&attempt.state.job.id);
+        }
+        self.jobs.insert(attempt);
+    }
+
+    fn prepare_review(&mut self, attempt: &QueueAttempt) -> Result<(), RunError> {
+        let held = &attempt.held;
+        // One that is there already is meant for what an earlier attempt had done.
+        self.queue.take_approval(&held.locks, held.in_work.digest())?;
+        if attempt.state.job.ship.is_some() {
+            let kept = attempt.surroundings(&self.execution_context);
+            self.queue.save_execution_context(&held.locks, &kept)?;
+        }
+        Ok(())
+    }
+
+    fn attempt_started(&mut self, attempt: &QueueAttempt) {
+        let job = &attempt.state.job;
+        self.progress.forget_wait();
+        self.source.moved(&job.id, Stage::Building);
+        progress::started(&job.id, job.engine.as_str(), attempt.state.number);
+        let folder = attempt.folder(&self.execution_context);
+        let warning = holds_queue(&folder, self.queue.root());
+        warning
+            .iter()
+            .for_each(|warning| self.progress.warn_once(warning));
+    }
+
+    fn stage_entered(&mut self, attempt: &QueueAttempt, stage: Stage) {
+        self.source.moved(&attempt.state.job.id, stage);
+    }
+
+    fn attempt_failed(&mut self, attempt: &QueueAttempt, reason: &JobReason) {
+        let told = reason.to_string();
+        let took = self.took(attempt);
+        progress::moved(&attempt.state.job.id, Stage::Inbox, Some(&told), Some(took));
+    }
+
+    fn job_left(
+        &mut self,
+        mut attempt: QueueAttempt,
+        to: Stage,
+        reason: Option<&JobReason>,
+        closing: LeaseClosing<PersistedEntry>,
+    ) -> Result<(), RunError> {
+        let id = attempt.state.job.id.clone();
+        if let (Stage::Inbox, LeaseClosing::NoLease) = (to, &closing) {
+            let mut in_work = attempt.held.in_work.clone();
+            in_work.remember(self.queue.history(&id)?);
+            self.local.requeue(id.clone(), in_work);
+        }
+        self.source.moved(&id, to);
+        self.progress.tally.count(to);
+        // What nobody decided about in time was not worked on until now.
+        let is_set_aside = matches!((&closing, to), (LeaseClosing::Release, Stage::Quarantine));
+        let took = (!is_set_aside).then(|| self.took(&attempt));
+        let told = reason.map(JobReason::to_string);
+        progress::moved(&id, to, told.as_deref(), took);
+        let (Some(link), Some(lease)) = (self.source.link_mut(), &attempt.state.lease) else {
+            return Ok(());
+        };
+        match closing {
+            LeaseClosing::NoLease => {}
+            LeaseClosing::Report(posted) => {
+                link.finish_from_outbox(&id, lease.proof.lease.clone(), posted);
+            }
+            LeaseClosing::Release => link.session.release(&id),
+            // It waits for a person.
+            LeaseClosing::Keep => {
+                attempt.held.locks.release_name_lock();
+                attempt.state.stage = Stage::Review;
+                self.jobs.await_review(attempt);
+            }
+        }
+        Ok(())
+    }
+
+    fn abandon(&mut self, attempt: QueueAttempt) {
+        progress::warn(&format!("{}: its supervisor was killed", attempt.state.job.id));
+        self.jobs.lose(attempt);
+    }
+
+    fn close_abandoned(&mut self, job: &JobId, proof: LeaseProof, is_released: bool) {
+        if let Some(link) = self.source.link_mut() {
+            if is_released {
+                link.session.release_orphan(job, proof);
+            }
+            // What is reported was posted.
+            link.note_undelivered();
+        }
+    }
+}

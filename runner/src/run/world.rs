@@ -1,0 +1,113 @@
+//! What the executor acts on: a queue, commands, the coordinator and people. `QueueWorld` is the real one; the model has
+//! its own, of a few lines a call.
+
+use super::attempt::{Attempt, AttemptState, AttemptStep};
+use super::transition::{self, AttemptEvent, LeaseStatus, NextAction};
+use crate::ids::{JobId, LeaseProof};
+use crate::job_reason::JobReason;
+use crate::queue::JobStore;
+use crate::stage::Stage;
+
+/// An attempt in this world.
+pub(crate) type AttemptIn<W> = Attempt<<W as RunWorld>::Held, <W as RunWorld>::Command>;
+
+/// Why a command was not started.
+pub(crate) struct StartRejection<A> {
+    pub(crate) attempt: A,
+    pub(crate) reason: JobReason,
+}
+
+/// What becomes of the lease of a job that leaves work.
+pub(crate) enum LeaseClosing<P> {
+    /// There is none.
+    NoLease,
+    /// It goes on while a person decides.
+    Keep,
+    /// This report ends it.
+    Report(P),
+    Release,
+}
+
+pub(crate) trait RunWorld {
+    /// After it nothing more happens to this attempt: an error that ends the run, or the death of the process.
+    type Error: From<Self::StoreError>;
+    type StoreError;
+    /// A report in the outbox, in the hands of this process.
+    type Posted;
+    /// What is kept of a job in work: its locks, and what counts of its file.
+    type Held;
+    /// A command that runs.
+    type Command;
+
+    fn store(&mut self) -> impl JobStore<Error = Self::StoreError, Posted = Self::Posted>;
+
+    /// Another one in the model, where a test puts a wrong decision in its place.
+    fn transition(&self, state: &AttemptState, event: AttemptEvent, allowed: LeaseStatus) -> NextAction {
+        transition::transition(state, event, allowed)
+    }
+
+    /// Read from the clock now.
+    fn lease_status(&self, attempt: &AttemptIn<Self>) -> LeaseStatus;
+
+    /// Whether a person wishes for the end of the job, told of or not.
+    fn is_cancelled(&self, job: &JobId) -> bool;
+
+    /// What of the job's file is not as it was when it was taken. If nothing is, the record as it is now is what counts.
+    fn change_before_start(
+        &mut self,
+        attempt: &mut AttemptIn<Self>,
+    ) -> Result<Option<JobReason>, Self::Error>;
+
+    /// The same of file and record, after a command.
+    fn change_after_end(&mut self, attempt: &AttemptIn<Self>) -> Result<Option<JobReason>, Self::Error>;
+
+    /// The engine ended with exit code 0: an error that it tells of all the same.
+    fn engine_error(&self, attempt: &AttemptIn<Self>) -> Option<String>;
+
+    /// If its engine is used up: it pauses, and this is why the job waits.
+    fn usage_limit(&mut self, attempt: &AttemptIn<Self>) -> Result<Option<JobReason>, Self::Error>;
+
+    /// Its supervisor is gone: what it left is killed.
+    fn kill_orphans(&mut self, attempt: &AttemptIn<Self>) -> Result<(), Self::Error>;
+
+    /// Starts the command of a step. The attempt is this world's until something happens to it.
+    fn start(
+        &mut self,
+        attempt: AttemptIn<Self>,
+        step: AttemptStep,
+    ) -> Result<Result<(), StartRejection<AttemptIn<Self>>>, Self::Error>;
+
+    /// No command runs. The attempt is this world's until something happens to it.
+    fn wait(&mut self, attempt: AttemptIn<Self>);
+
+    /// Asks for a renewal of the lease; the answer happens to the attempt.
+    fn confirm_lease(&mut self, attempt: AttemptIn<Self>);
+
+    /// What an approval of an earlier attempt is not meant for, and what a later one needs.
+    fn prepare_review(&mut self, attempt: &AttemptIn<Self>) -> Result<(), Self::Error>;
+
+    /// An attempt has begun, in `building`.
+    fn attempt_started(&mut self, attempt: &AttemptIn<Self>);
+
+    /// The job's file has come to a stage in which work on it goes on.
+    fn stage_entered(&mut self, attempt: &AttemptIn<Self>, stage: Stage);
+
+    /// It failed under its lease, and another attempt follows.
+    fn attempt_failed(&mut self, attempt: &AttemptIn<Self>, reason: &JobReason);
+
+    /// The attempt is over, or waits for a person; its locks are given back here.
+    fn job_left(
+        &mut self,
+        attempt: AttemptIn<Self>,
+        to: Stage,
+        reason: Option<&JobReason>,
+        closing: LeaseClosing<Self::Posted>,
+    ) -> Result<(), Self::Error>;
+
+    /// The job is let go of, with its locks.
+    fn abandon(&mut self, attempt: AttemptIn<Self>);
+
+    /// A job that an earlier process had under this lease has left work. `is_released`: the lease is given back, and no
+    /// report of it was posted.
+    fn close_abandoned(&mut self, job: &JobId, proof: LeaseProof, is_released: bool);
+}
