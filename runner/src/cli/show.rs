@@ -256,7 +256,8 @@ fn json(
         .into_iter()
         .map(|length| length.map(|length| u64::try_from(length.as_millis()).unwrap_or(u64::MAX)))
         .collect();
-    let last = history.lines.last();
+    // A change that a crash cut off before its move is announced, and has not led here.
+    let last = history.lines.iter().rev().find(|line| line.stage == stage);
     serde_json::json!({
         "id": id.as_str(),
         "stage": stage.folder(),
