@@ -41,8 +41,6 @@ impl Queue {
                 ));
             }
         };
-        // Kept a moment before a move to `review` that never came about.
-        self.forget_surroundings(id)?;
         let change = match kept {
             Some(kept) => self.changed(stage, id, kept)?,
             None => self.differs_from_record(stage, id, &self.history(id)?)?,
@@ -56,8 +54,14 @@ impl Queue {
             stage,
             known: &known,
         };
+        let decision = recovery_decision(&known);
+        // Written a moment before a move to `review` that was never announced. One that was is finished, and `ship`
+        // needs them.
+        if decision != RecoveryDecision::FinishMove(Stage::Review) {
+            self.forget_surroundings(id)?;
+        }
         let mut is_cancelled = false;
-        let to = recover_job(&mut &*self, &found, recovery_decision(&known), || {
+        let to = recover_job(&mut &*self, &found, decision, || {
             let attempt = self.interrupted_attempt(stage, id, change)?;
             is_cancelled = matches!(attempt, InterruptedAttempt::Cancelled);
             Ok(attempt)

@@ -94,6 +94,17 @@ fn what_is_kept_for_a_ship_is_gone_whatever_ends_the_review() {
 }
 
 #[test]
+fn a_job_whose_move_to_review_is_finished_after_a_crash_ships_as_any_other() {
+    let fixture = reviewed();
+    // A runner was killed between announcing the move and making it.
+    fs::rename(fixture.queue("review/a.md"), fixture.queue("testing/a.md")).unwrap();
+    assert_eq!(fixture.aq(&["run", "--drain"]).code, 0);
+    assert_eq!(fixture.stage("a"), "review");
+    let done = fixture.aq(&["ship", "a"]);
+    assert_eq!((done.code, fixture.stage("a").as_str()), (0, "shipped"), "{done:?}");
+}
+
+#[test]
 fn without_the_surroundings_of_the_work_nothing_is_shipped_in_those_of_the_approver() {
     let fixture = reviewed();
     fs::remove_file(fixture.queue(".state/jobs/a/surroundings")).unwrap();
