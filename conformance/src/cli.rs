@@ -77,7 +77,7 @@ enum CliCommand {
         #[arg(long)]
         observe: bool,
     },
-    /// Run four tiny scenarios, one a verdict, that distinguish a wrong profile from a wrong runner
+    /// Run four small scenarios, one for each verdict, that tell a wrong profile from a wrong runner
     Smoke {
         /// Only these, by their ids: `smoke/agree`
         ids: Vec<String>,

@@ -106,7 +106,7 @@ the next port, where no fault reaches them. Ctrl-C ends it.
 Try it:
   stub-coordinator --preset agree --jobs inbox/tidy.md      the coordinator that would assign your own job
   stub-coordinator --preset diverge --jobs inbox/*.md       ... that would assign another one
-  stub-coordinator preset use 5xx --url URL                 change its mood while it runs (in an outage the controlUrl)
+  stub-coordinator preset use 5xx --url URL                 arm a preset while it runs     (in an outage the controlUrl)
   stub-coordinator explain shadow.claim --url URL           which rule would fire, and why not the others
   stub-coordinator verify claim --count 0 --url URL         exit code 0 where no claim came: for a script
   stub-coordinator tail --url URL                           watch it from another terminal

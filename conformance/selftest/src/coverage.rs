@@ -1,5 +1,5 @@
 //! Coverage: which checks and scenarios name a clause (*cited*), and which mutants die by that clause's checks
-//! (*forced*). What may be missing is `coverage_gaps`.
+//! (*forced*). `gaps` says what may be missing.
 
 pub mod gaps;
 

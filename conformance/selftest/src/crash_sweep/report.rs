@@ -82,7 +82,7 @@ pub fn render(report: &SweepReport) -> String {
         }
         let _ = writeln!(
             text,
-            "the case again, unless it was a return to a step (then the kills above led there):\n  conformance sweep \
+            "the case again, unless it was a return to a step (then the kills above led there):\n  conformance-selftest sweep \
              --seed {} --kills 1",
             failure.seed
         );
