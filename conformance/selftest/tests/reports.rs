@@ -156,7 +156,7 @@ fn all_reports_of_a_run_agree_with_each_other_and_with_its_exit_code() {
         );
         match &events[events.len() - 1] {
             RunEvent::RunEnded(ended) => {
-                assert_eq!(ended.exit, record.exit().code(), "the stream, seed {seed}")
+                assert_eq!(ended.exit, record.exit().code(), "the stream, seed {seed}");
             }
             other => panic!("{other:?} is no end"),
         }

@@ -130,7 +130,7 @@ impl ClaimerTask {
                 let _ = client.release(&proof, &fresh_key("release")).await;
             }
             ClaimEffect::Failed { failure, retry_in } => {
-                client.health_reporter().claim_failed(&failure, retry_in)
+                client.health_reporter().claim_failed(&failure, retry_in);
             }
             ClaimEffect::Emit(event) => {
                 if matches!(event, FleetEvent::Claimed(_) | FleetEvent::Nothing) {

@@ -116,7 +116,7 @@ impl LeaseStateMachine {
             LeaseClose::Final(report) => self.waiting.push_back(LeaseRequest::Report(report.clone())),
             LeaseClose::Release(key) => self.send_only(LeaseRequest::Release(Arc::clone(key)), effects),
             LeaseClose::Quarantine(report) => {
-                self.send_only(LeaseRequest::Quarantine(report.clone()), effects)
+                self.send_only(LeaseRequest::Quarantine(report.clone()), effects);
             }
         }
         self.close_request = Some(request);

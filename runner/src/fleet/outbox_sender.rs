@@ -50,7 +50,7 @@ pub(super) async fn deliver(
         for effect in delivery.step(BootInstant::now(), input) {
             match effect {
                 DeliveryEffect::Finished { outbox_item, outcome } => {
-                    send_closed(&events, outbox_item.job, outbox_item.proof, outcome).await
+                    send_closed(&events, outbox_item.job, outbox_item.proof, outcome).await;
                 }
                 DeliveryEffect::Send(OutboxItem { job, proof, request }) => {
                     let client = client.clone();

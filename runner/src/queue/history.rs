@@ -165,8 +165,8 @@ impl JobHistory {
     /// Of the file that it was taken into work with, once it has been since it was enqueued: one that only waits may be
     /// written anew (clause O-10).
     pub(crate) fn digest_in_work(&self) -> Option<&FileDigest> {
-        let since = self.lines.iter().rev().take_while(|line| line.sequence.is_none());
-        since.filter_map(|line| line.digest.as_ref()).next()
+        let mut since = self.lines.iter().rev().take_while(|line| line.sequence.is_none());
+        since.find_map(|line| line.digest.as_ref())
     }
 
     pub(crate) fn attempt(&self) -> u32 {

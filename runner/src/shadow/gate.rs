@@ -231,7 +231,7 @@ fn fewest(enough: impl Fn(u64) -> bool) -> Option<u64> {
     }
     let (mut low, mut high) = (0, NEEDED_MAX);
     while low < high {
-        let middle = (low + high) / 2;
+        let middle = u64::midpoint(low, high);
         match enough(middle) {
             true => high = middle,
             false => low = middle + 1,

@@ -101,7 +101,11 @@ fn a_job_whose_move_to_review_is_finished_after_a_crash_ships_as_any_other() {
     assert_eq!(fixture.aq(&["run", "--drain"]).code, 0);
     assert_eq!(fixture.stage("a"), "review");
     let done = fixture.aq(&["ship", "a"]);
-    assert_eq!((done.code, fixture.stage("a").as_str()), (0, "shipped"), "{done:?}");
+    assert_eq!(
+        (done.code, fixture.stage("a").as_str()),
+        (0, "shipped"),
+        "{done:?}"
+    );
 }
 
 #[test]

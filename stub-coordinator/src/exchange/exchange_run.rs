@@ -145,7 +145,7 @@ impl ExchangeRun<'_> {
     pub(super) fn refuse(self, problem: &Problem) -> Response<Body> {
         let handled = refused(problem, None);
         self.shared.journal.note(&self.open, |record| {
-            record.record_handler_answer(said(&handled.answer))
+            record.record_handler_answer(said(&handled.answer));
         });
         self.finish(
             handled.refusal,

@@ -58,7 +58,7 @@ fn all_rules_are_replaced_at_once_or_not_at_all() {
             drop(
                 stub.replace_rules(preset("empty").expect("a preset"))
                     .expect("sound"),
-            )
+            );
         },
     );
     assert_eq!(left, ["empty-1", "empty-2"]);

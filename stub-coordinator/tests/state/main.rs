@@ -154,25 +154,25 @@ fn what_no_coordinator_comes_to_is_refused_whatever_its_digest() {
     let changes: [Change; 9] = [
         ("granted", &|document| document["granted"] = json!(most + 1)),
         ("too far", &|document| {
-            document["jobs"][0]["sequence"] = json!(u64::MAX)
+            document["jobs"][0]["sequence"] = json!(u64::MAX);
         }),
         ("too far", &|document| {
-            document["jobs"][0]["fencing_token"] = json!(u64::MAX)
+            document["jobs"][0]["fencing_token"] = json!(u64::MAX);
         }),
         ("too far", &|document| {
-            document["jobs"][0]["attempts"] = json!(u32::MAX)
+            document["jobs"][0]["attempts"] = json!(u32::MAX);
         }),
         ("or its place is there twice", &|document| {
-            document["jobs"][1]["sequence"] = document["jobs"][0]["sequence"].clone()
+            document["jobs"][1]["sequence"] = document["jobs"][0]["sequence"].clone();
         }),
         ("or its place is there twice", &|document| {
-            document["jobs"][1]["spec"]["id"] = document["jobs"][0]["spec"]["id"].clone()
+            document["jobs"][1]["spec"]["id"] = document["jobs"][0]["spec"]["id"].clone();
         }),
         ("on no job", &|document| {
-            document["leases"][0]["job"] = json!("nobody")
+            document["leases"][0]["job"] = json!("nobody");
         }),
         ("never granted", &|document| {
-            document["leases"][0]["number"] = json!(most)
+            document["leases"][0]["number"] = json!(most);
         }),
         ("twice", &|document| {
             let lease = document["leases"][0].clone();

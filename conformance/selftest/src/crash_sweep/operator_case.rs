@@ -216,7 +216,7 @@ impl CrashCase<'_> {
 
     /// The name of a job that is gone is free, and nothing of the old one is taken for the new one's.
     fn add_anew(&mut self) -> std::io::Result<()> {
-        for id in self.checker.pruned.iter() {
+        for id in &self.checker.pruned {
             WorkerLog::note_restart(&self.fixture.root, id);
         }
         self.checker.pruned.clear();

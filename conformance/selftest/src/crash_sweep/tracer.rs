@@ -179,7 +179,7 @@ impl<'a> CommandTracer<'a> {
                     wanted = Some(KillPoint {
                         skip: 0,
                         ..target.clone()
-                    })
+                    });
                 }
             }
         }
@@ -233,7 +233,7 @@ impl<'a> CommandTracer<'a> {
 
     fn at_signal(&mut self, pid: Pid, signal: Signal) -> std::io::Result<StopDecision> {
         let is_known = |followed: &&TraceeState| followed.role != ProcessRole::Unknown;
-        if self.followed.get(&pid.as_raw()).filter(is_known).is_some() {
+        if self.followed.get(&pid.as_raw()).as_ref().is_some_and(is_known) {
             return Ok(StopDecision::Resume(Some(signal)));
         }
         // Whoever is followed from its start begins with a stop that is no signal of its own.

@@ -136,7 +136,7 @@ impl ProxyFaultInjector {
             }
             ProxyFault::Decision if asks => request.body = patched(&request.body, "localJob", Some("alpha"))?,
             ProxyFault::MalformedClaim if asks => {
-                request.body = patched(&request.body, "caps", Some("linux"))?
+                request.body = patched(&request.body, "caps", Some("linux"))?;
             }
             ProxyFault::NoRenewals | ProxyFault::EndlessLease if renews => return self.renewed().map(Some),
             ProxyFault::NoRenewalsInReview if renews && self.reviewed.load(Ordering::SeqCst) => {

@@ -71,7 +71,7 @@ pub(super) fn of(seen: &RunEvidence) -> Vec<TimedDifference> {
                 next += 1;
             }
             (None, ClaimLineKind::Verdict { coord, .. }, _) => {
-                found.push(unasked(seen, line, coord.as_deref()))
+                found.push(unasked(seen, line, coord.as_deref()));
             }
             // Who reached nobody has no exchange to show.
             (None, ClaimLineKind::Error | ClaimLineKind::NoDryRun, _) => {}

@@ -107,7 +107,7 @@ fn a_refused_credential_is_not_hammered() {
         claimer.request_job(Vec::new(), None);
         match events.recv().await {
             Some(FleetEvent::CredentialRefused { problem }) => {
-                assert!(problem.contains("status-401"), "{problem}")
+                assert!(problem.contains("status-401"), "{problem}");
             }
             other => panic!("{other:?}"),
         }

@@ -202,7 +202,7 @@ fn writers_at_the_same_time_lose_and_tear_no_line_of_a_log_that_is_rotated() {
                 write(
                     &ShadowLog::within(queue, limits),
                     writer * 100..writer * 100 + 100,
-                )
+                );
             });
         }
     });

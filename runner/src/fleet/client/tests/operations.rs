@@ -74,7 +74,7 @@ fn calls_about_a_lease_carry_its_token_and_a_key_where_they_change_something() {
         move |mut stream| {
             stream
                 .write_all(answers.lock().unwrap().pop().unwrap().as_bytes())
-                .unwrap()
+                .unwrap();
         }
     });
     let client = CoordinatorClient::new(&settings(&url, &[])).unwrap();
@@ -177,7 +177,7 @@ fn health_sends_no_token_and_the_token_check_does() {
         move |mut stream| {
             stream
                 .write_all(answers.lock().unwrap().pop().unwrap().as_bytes())
-                .unwrap()
+                .unwrap();
         }
     });
     let client = CoordinatorClient::new(&settings(&url, &[])).unwrap();
