@@ -10,8 +10,8 @@ pub(crate) mod background_thread;
 pub(crate) mod backoff;
 pub(crate) mod call_failure;
 mod claim_answer;
-pub(crate) mod claim_machine;
 pub(crate) mod claim_pacing;
+pub(crate) mod claim_retry_machine;
 pub(crate) mod client;
 pub(crate) mod coordinator_health;
 pub(crate) mod cut_over;
@@ -26,7 +26,7 @@ mod lease_renewer;
 pub(crate) mod lease_time;
 pub(crate) mod outbox_delivery;
 pub(crate) mod outbox_sender;
-pub(crate) mod route_permissions;
+pub(crate) mod routed_job_permissions;
 pub(crate) mod wire;
 
 pub(crate) use delivery_outcome::DeliveryOutcome;

@@ -3,7 +3,6 @@
 //! The folder a file lies in *is* its stage; what `.state/` holds is evidence and order. This module knows the
 //! layout and how to look; the modules below it add, claim, move and recover. Who runs what is decided elsewhere.
 
-mod claim;
 mod classify;
 mod crash_recovery;
 mod durable_files;
@@ -16,6 +15,7 @@ mod folder_watch;
 mod fs_check;
 mod history;
 mod inbox;
+mod inbox_claim;
 mod inbox_revisits;
 mod integrity;
 mod job_files;
@@ -44,13 +44,13 @@ use crate::queue_root::QueueRoot;
 use crate::stage::Stage;
 use crate::supervise::process_record;
 
-pub(crate) use claim::{ClaimedJob, InboxClaim};
 pub(crate) use error::QueueError;
 pub(crate) use file_identity::FileDigest;
 pub(crate) use file_writers::{FileState, FileWriter, FileWriters, QUIET};
 pub(crate) use folder_watch::{FolderChanges, FolderWatcher, WatchedFileState};
 pub(crate) use history::{HistoryEntry, JobHistory};
 pub(crate) use inbox::{AwaitedFile, Inbox};
+pub(crate) use inbox_claim::{ClaimedJob, InboxClaim};
 pub(crate) use integrity::{SavedExecutionContext, WorkSnapshot};
 pub(crate) use job_store::JobStore;
 pub(crate) use locks::JobLocks;

@@ -15,7 +15,7 @@ use crate::engine::EngineRegistry;
 use crate::exit_codes::ProgramExit;
 use crate::fleet::call_failure::CallFailure;
 use crate::fleet::client::CoordinatorClient;
-use crate::fleet::route_permissions::{POWERS_NOTICE, RoutePermissions};
+use crate::fleet::routed_job_permissions::{POWERS_NOTICE, RoutePermissions};
 use crate::mode::{Mode, SwitchState};
 use crate::run::{RunnerRecord, runners_at_work};
 use crate::settings::{FlagLine, SettingValue, Settings};

@@ -7,7 +7,7 @@ use super::DoctorFinding;
 use crate::engine::EngineRegistry;
 use crate::fleet::call_failure::CallFailure;
 use crate::fleet::client::CoordinatorClient;
-use crate::fleet::route_permissions::{POWERS_NOTICE, RoutePermissions};
+use crate::fleet::routed_job_permissions::{POWERS_NOTICE, RoutePermissions};
 use crate::mode::Mode;
 use crate::settings::Settings;
 use crate::terminal::{duration, error_chain};

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::route_permissions::RoutePermissions;
+use super::routed_job_permissions::RoutePermissions;
 use crate::engine::{self, EngineRegistry};
 use crate::ids::{Capability, EngineName};
 use crate::job::Job;

@@ -6,7 +6,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::claim_machine::{ClaimEffect, ClaimEvent, ClaimParameters, ClaimStateMachine};
+use super::claim_retry_machine::{ClaimEffect, ClaimEvent, ClaimParameters, ClaimStateMachine};
 use super::fleet_event::FleetEvent;
 use crate::boot_clock::BootInstant;
 use crate::boot_clock::due_at;

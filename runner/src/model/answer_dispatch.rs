@@ -6,7 +6,7 @@ use super::network::{ModelCall, ModelCaller, claimed, done, renewed};
 use super::runner_process::ModelKeptLease;
 use super::world::{ModelEvent, ModelWorld, lease_name};
 use crate::fleet::FleetEvent;
-use crate::fleet::claim_machine::{self, ClaimStateMachine};
+use crate::fleet::claim_retry_machine::{self, ClaimStateMachine};
 use crate::fleet::delivery_outcome::delivery_outcome;
 use crate::fleet::lease_machine::LeaseEvent;
 use crate::fleet::outbox_delivery::{self, OutboxDelivery};
@@ -21,13 +21,17 @@ impl ModelWorld {
                     self.process(host).known.insert(token);
                 }
                 let answer = claimed(answer);
-                self.step_claim(host, claim_machine, claim_machine::ClaimEvent::Claimed(answer));
+                self.step_claim(
+                    host,
+                    claim_machine,
+                    claim_retry_machine::ClaimEvent::Claimed(answer),
+                );
             }
             ModelCaller::RenewalOfClaim { claim_machine } => {
                 self.step_claim(
                     host,
                     claim_machine,
-                    claim_machine::ClaimEvent::Renewed(renewed(answer)),
+                    claim_retry_machine::ClaimEvent::Renewed(renewed(answer)),
                 );
             }
             ModelCaller::Renewal { token, sent } => {
@@ -105,7 +109,7 @@ impl ModelWorld {
         }
         let numbers: Vec<u32> = self.process(host).claim_machines.keys().copied().collect();
         for number in numbers {
-            self.step_claim(host, number, claim_machine::ClaimEvent::TimerDue);
+            self.step_claim(host, number, claim_retry_machine::ClaimEvent::TimerDue);
         }
         self.step_delivery(host, outbox_delivery::DeliveryEvent::TimerDue);
         self.after(host);

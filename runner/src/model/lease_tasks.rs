@@ -10,7 +10,7 @@ use super::coordinator::{ModelRequest, ModelToken};
 use super::network::{LIMIT_MS, ModelCaller};
 use super::runner_process::{ModelKeptLease, ModelLoopInput};
 use super::world::{ModelWorld, lease_name};
-use crate::fleet::claim_machine::{self, ClaimParameters, ClaimStateMachine};
+use crate::fleet::claim_retry_machine::{self, ClaimParameters, ClaimStateMachine};
 use crate::fleet::client::StageReport;
 use crate::fleet::lease_machine::{
     LeaseClose, LeaseEffect, LeaseEvent, LeaseRequest, LeaseStateMachine, LeaseTerms,
@@ -154,7 +154,7 @@ impl ModelWorld {
         process.current = Some(number);
     }
 
-    pub(super) fn step_claim(&mut self, host: usize, number: u32, input: claim_machine::ClaimEvent) {
+    pub(super) fn step_claim(&mut self, host: usize, number: u32, input: claim_retry_machine::ClaimEvent) {
         let clock = self.clock(host);
         let Some(claim_machine) = self.process(host).claim_machines.get_mut(&number) else {
             return;
@@ -165,7 +165,7 @@ impl ModelWorld {
         }
         for act in effects {
             match act {
-                claim_machine::ClaimEffect::Claim { key, .. } => {
+                claim_retry_machine::ClaimEffect::Claim { key, .. } => {
                     let sends = self.next_call as u32;
                     let key = (self.rules.claim_key)(&key, sends);
                     self.send(
@@ -177,7 +177,7 @@ impl ModelWorld {
                         LIMIT_MS,
                     );
                 }
-                claim_machine::ClaimEffect::Renew { proof, limit } => {
+                claim_retry_machine::ClaimEffect::Renew { proof, limit } => {
                     let token = token_of_lease(&proof);
                     let caller = ModelCaller::RenewalOfClaim {
                         claim_machine: number,
@@ -189,7 +189,7 @@ impl ModelWorld {
                         limit.as_millis() as u64,
                     );
                 }
-                claim_machine::ClaimEffect::Release(proof) => {
+                claim_retry_machine::ClaimEffect::Release(proof) => {
                     let token = token_of_lease(&proof);
                     self.send(
                         host,
@@ -198,8 +198,8 @@ impl ModelWorld {
                         LIMIT_MS,
                     );
                 }
-                claim_machine::ClaimEffect::Failed { .. } => {}
-                claim_machine::ClaimEffect::Emit(event) => self.tell(host, event),
+                claim_retry_machine::ClaimEffect::Failed { .. } => {}
+                claim_retry_machine::ClaimEffect::Emit(event) => self.tell(host, event),
             }
         }
     }
@@ -209,7 +209,7 @@ impl ModelWorld {
             caps: Vec::new(),
             wait: None,
         };
-        self.step_claim(host, number, claim_machine::ClaimEvent::Ask(question));
+        self.step_claim(host, number, claim_retry_machine::ClaimEvent::Ask(question));
     }
 
     /// What the outbox holds and no keeper has in its hands.

@@ -5,7 +5,7 @@ use super::coordinator::ModelToken;
 use super::host::job_number;
 use super::network::LIMIT_MS;
 use super::world::{ModelEvent, ModelWorld};
-use crate::fleet::claim_machine;
+use crate::fleet::claim_retry_machine;
 use crate::fleet::{DeliveryOutcome, FleetEvent};
 use crate::ids::JobId;
 use crate::run::attempt::StopReason;
@@ -84,7 +84,7 @@ impl ModelWorld {
             runs.extend(attempt.command);
         }
         if let Some(number) = process.current.take() {
-            self.step_claim(host, number, claim_machine::ClaimEvent::Stop);
+            self.step_claim(host, number, claim_retry_machine::ClaimEvent::Stop);
         }
         for run in runs {
             self.end_command(run, CommandOutcome::Ordered);
@@ -102,7 +102,7 @@ impl ModelWorld {
         process.claims_suspended = true;
         process.pacing.reset();
         if let Some(number) = process.current.take() {
-            self.step_claim(host, number, claim_machine::ClaimEvent::Stop);
+            self.step_claim(host, number, claim_retry_machine::ClaimEvent::Stop);
         }
     }
 

@@ -17,7 +17,7 @@ use super::ownership_check::foreign;
 use super::reject::{RejectedFile, quarantine, reject};
 use super::{
     FileState, FileWriter, FileWriters, FolderChanges, InboxClaim, Queue, QueueError, QueueResult,
-    WatchedFileState, WorkSnapshot, claim,
+    WatchedFileState, WorkSnapshot, inbox_claim,
 };
 use crate::ids::{JobId, LockName};
 use crate::scheduler::{ActiveJob, InboxOrder, QueuePosition, WaitingJob};
@@ -143,7 +143,7 @@ impl Inbox {
     /// Starts the next attempt of the job that was chosen, unless someone was faster.
     pub(crate) fn claim(&self, queue: &Queue, chosen: &WaitingJob) -> QueueResult<InboxClaim> {
         match self.places.get(OsStr::new(&chosen.id.file_name())) {
-            Some((stamp, _)) => claim::claim(queue, chosen, *stamp, None, self.requeue.get(&chosen.id)),
+            Some((stamp, _)) => inbox_claim::claim(queue, chosen, *stamp, None, self.requeue.get(&chosen.id)),
             None => Ok(InboxClaim::Unavailable),
         }
     }

@@ -7,7 +7,7 @@ use super::file_identity::{FileDigest, FileStamp};
 use super::ownership_check::foreign;
 use super::{
     ClaimedJob, FileState, FileWriter, FileWriters, HistoryEntry, JobLocks, Queue, QueueError, QueueResult,
-    WatchedFileState, WorkSnapshot, claim, durable_files, history, locks,
+    WatchedFileState, WorkSnapshot, durable_files, history, inbox_claim, locks,
 };
 use crate::ids::{JobId, LeaseProof};
 use crate::job::Job;
@@ -78,10 +78,12 @@ impl Queue {
             engine: job.engine,
             caps: job.caps,
         };
-        Ok(match claim::claim(self, &chosen, stamp, Some(lease), None)? {
-            super::InboxClaim::Claimed(claimed) => RoutedJobClaim::Claimed(claimed),
-            super::InboxClaim::Unavailable | super::InboxClaim::LockHeld => RoutedJobClaim::HeldElsewhere,
-        })
+        Ok(
+            match inbox_claim::claim(self, &chosen, stamp, Some(lease), None)? {
+                super::InboxClaim::Claimed(claimed) => RoutedJobClaim::Claimed(claimed),
+                super::InboxClaim::Unavailable | super::InboxClaim::LockHeld => RoutedJobClaim::HeldElsewhere,
+            },
+        )
     }
 
     /// A person approved it as the file with this digest describes it; the runner that holds its lease ships it.

@@ -12,7 +12,7 @@ use crate::engine::EngineRegistry;
 use crate::fleet::admission_policy::AdmissionPolicy;
 use crate::fleet::fleet_session::FleetSession;
 use crate::fleet::health_reporter::HealthReporter;
-use crate::fleet::route_permissions::POWERS_NOTICE;
+use crate::fleet::routed_job_permissions::POWERS_NOTICE;
 use crate::ids::{Capability, JobId};
 use crate::queue::FolderChanges;
 use crate::scheduler::QueueSnapshot;
