@@ -60,10 +60,10 @@ fn every_route_is_in_the_document_and_nothing_else_is() {
     assert_eq!(told, routes);
 }
 
-/// What stands in backticks in one column of the table of wishes.
-fn wishes(column: usize) -> BTreeSet<String> {
+/// What stands in backticks in one column of the table of controls.
+fn controls(column: usize) -> BTreeSet<String> {
     let page = include_str!("../../docs/scenarios.md");
-    let table = page.split("| wish | command |").nth(1).expect("the table");
+    let table = page.split("| control | command |").nth(1).expect("the table");
     let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
     let cells = rows.filter_map(|row| row.split('|').nth(column + 1));
     let quoted =
@@ -72,7 +72,7 @@ fn wishes(column: usize) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_table_of_wishes_names_every_way_in() {
+fn the_table_of_controls_names_every_way_in() {
     let document = document();
     let paths = document["paths"].as_object().expect("paths").iter();
     let told: BTreeSet<_> = paths
@@ -82,7 +82,7 @@ fn the_table_of_wishes_names_every_way_in() {
             methods.map(move |method| format!("{} {path}", method.to_uppercase()))
         })
         .collect();
-    assert_eq!(wishes(2), told, "over HTTP");
+    assert_eq!(controls(2), told, "over HTTP");
 
     let handle = [
         include_str!("../src/stub.rs"),
@@ -111,7 +111,7 @@ fn the_table_of_wishes_names_every_way_in() {
         "stop",
     ];
     let elsewhere = ["PRESETS", "preset", "check_rules_file", "self_check"];
-    let named: BTreeSet<_> = wishes(3)
+    let named: BTreeSet<_> = controls(3)
         .into_iter()
         .filter(|name| !elsewhere.contains(&&**name))
         .collect();
@@ -121,7 +121,7 @@ fn the_table_of_wishes_names_every_way_in() {
         .collect();
     assert_eq!(named, meant, "in Rust");
 
-    for command in wishes(1) {
+    for command in controls(1) {
         let words: Vec<_> = command.split(' ').chain(["--help"]).collect();
         let help = std::process::Command::new(env!("CARGO_BIN_EXE_stub-coordinator"))
             .args(&words)
