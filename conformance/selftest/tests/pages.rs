@@ -1,12 +1,12 @@
 //! Documents and code agree: the schema, the examples, and every link of a page.
 
+#[expect(dead_code, reason = "other test binaries use the rest of it")]
+mod common;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
-fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    here.canonicalize().expect("the workspace")
-}
+use common::root;
 
 #[test]
 fn the_schema_that_is_checked_in_is_the_one_of_the_types() {

@@ -1,18 +1,15 @@
 //! What this repository lets in: actions of others, images, packages. Each is named so that nobody can put another in
 //! its place, and the rules are tried on files that break them.
 
+#[expect(dead_code, reason = "other test binaries use the rest of it")]
+mod common;
+
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
+use common::root;
 use serde_json::Value;
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../..")
-        .canonicalize()
-        .expect("the workspace")
-}
 
 fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).expect(path)

@@ -1,22 +1,19 @@
 //! Rules of the repository that a compiler does not keep: who may depend on whom, what a file opens with,
 //! what is not written anywhere, and that documents and files agree.
 
+#[expect(dead_code, reason = "other test binaries use the rest of it")]
+mod common;
+
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
+use common::root;
 use serde_json::Value;
 
 /// Longer functions do not fit a screen.
 const FUNCTION_LINES: usize = 70;
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../..")
-        .canonicalize()
-        .expect("the workspace")
-}
 
 fn package(name: &str) -> Value {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

@@ -14,11 +14,14 @@ pub fn harness() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_conformance-selftest"))
 }
 
+/// The workspace.
+pub fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    here.canonicalize().expect("the workspace")
+}
+
 pub fn scenarios() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../scenarios")
-        .canonicalize()
-        .expect("the folder is checked in")
+    root().join("scenarios")
 }
 
 /// The profile of the runner that this repository ships.
@@ -54,6 +57,16 @@ pub fn scenario(id: &str) -> Scenario {
 /// A scenario that stands in a test.
 pub fn inline(text: &str) -> Scenario {
     parse::parse(text, Path::new("inline.toml")).expect("the scenario can be read")
+}
+
+/// Otherwise the failure report says why.
+pub fn assert_passed(verdict: &CaseResult) {
+    let pass = conformance::outcome::Outcome::Pass;
+    assert_eq!(
+        verdict.outcome, pass,
+        "{}\n{}",
+        verdict.id, verdict.failure_report
+    );
 }
 
 /// The names of the checks that came out as `commands`.

@@ -1,6 +1,9 @@
 //! The structure of the code, held as data: which module may name which (`directions.toml`), no circles, no two types
 //! of one name, plain names, and files that fit a screen or three.
 
+#[expect(dead_code, reason = "other test binaries use the rest of it")]
+#[path = "../common/mod.rs"]
+mod common;
 mod module_edges;
 mod source_tree;
 
@@ -8,8 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::process::Command;
 
+use common::root;
 use module_edges::{Edges, circles, edges};
-use source_tree::{ModulePath, SourceTree, workspace_root};
+use source_tree::{ModulePath, SourceTree};
 use syn::Item;
 
 /// Longer files are two.
@@ -124,7 +128,7 @@ fn is_one_word(name: &str) -> bool {
 
 /// The terms of `docs/glossary.md`: the first cell of each row, and the file in its third.
 fn glossary() -> Vec<(String, String)> {
-    let text = fs::read_to_string(workspace_root().join("docs/glossary.md")).expect("the glossary");
+    let text = fs::read_to_string(root().join("docs/glossary.md")).expect("the glossary");
     let rows = text.lines().filter(|line| line.starts_with("| "));
     let cells = rows.map(|row| row.split('|').map(str::trim).collect::<Vec<_>>());
     let terms = cells.filter(|cells| cells.len() > 4 && !cells[1].starts_with("---") && cells[1] != "Term");
@@ -176,9 +180,7 @@ fn the_glossary_is_short_and_its_files_are_there() {
         "{} terms are too many",
         terms.len()
     );
-    let missing = terms
-        .iter()
-        .filter(|(_, file)| !workspace_root().join(file).is_file());
+    let missing = terms.iter().filter(|(_, file)| !root().join(file).is_file());
     let missing: Vec<String> = missing.map(|(term, file)| format!("{term}: {file}")).collect();
     none("these files of the glossary are not there", &missing);
 }
@@ -187,13 +189,13 @@ fn the_glossary_is_short_and_its_files_are_there() {
 fn no_file_is_longer_than_350_lines() {
     let listed = Command::new("git")
         .args(["ls-files", "*.rs", "*.sh", "*.js"])
-        .current_dir(workspace_root())
+        .current_dir(root())
         .output()
         .expect("git ls-files");
     let listed = String::from_utf8(listed.stdout).expect("paths");
     assert!(listed.lines().count() > 100, "the scan finds no files");
     let lines = |file: &str| {
-        let text = fs::read_to_string(workspace_root().join(file)).unwrap_or_default();
+        let text = fs::read_to_string(root().join(file)).unwrap_or_default();
         text.lines().count()
     };
     let long = listed.lines().map(|file| (file, lines(file)));

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use syn::{Attribute, Item, Meta};
+
+use crate::common::root;
 
 /// A module's path below its crate; empty for the crate's root.
 pub type ModulePath = Vec<String>;
@@ -15,14 +17,6 @@ pub struct SourceTree {
     pub modules: BTreeMap<ModulePath, Vec<Item>>,
 }
 
-pub fn workspace_root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let root = here
-        .ancestors()
-        .find(|folder| folder.join("Cargo.lock").is_file());
-    root.expect("the workspace").to_owned()
-}
-
 impl SourceTree {
     /// `folder`: of the package, below the workspace.
     pub fn read(crate_name: &'static str, folder: &str) -> SourceTree {
@@ -30,7 +24,7 @@ impl SourceTree {
             crate_name,
             modules: BTreeMap::new(),
         };
-        let source = workspace_root().join(folder).join("src");
+        let source = root().join(folder).join("src");
         let roots = ["lib.rs", "main.rs"].map(|name| source.join(name));
         for root in roots.iter().filter(|root| root.is_file()) {
             tree.add(root, &source, Vec::new());
