@@ -176,8 +176,8 @@ fn a_record_that_was_removed_or_made_unreadable_ends_no_runner() {
     }
 }
 
-#[test]
-fn what_was_changed_while_its_runner_was_dead_is_not_taken_up_again() {
+/// A job in work, and its runner killed.
+fn with_dead_runner() -> QueueFixture {
     let fixture = QueueFixture::new();
     fixture.pipe("started");
     fixture.add("a", "retries: 5", "echo good >> $FIXTURE/started; sleep 60");
@@ -185,6 +185,12 @@ fn what_was_changed_while_its_runner_was_dead_is_not_taken_up_again() {
     fixture.wait_for("started");
     runner.signal(Signal::KILL);
     drop(runner.end());
+    fixture
+}
+
+#[test]
+fn what_was_changed_while_its_runner_was_dead_is_not_taken_up_again() {
+    let fixture = with_dead_runner();
     let text = fs::read_to_string(fixture.queue("building/a.md")).unwrap();
     fs::write(
         fixture.queue("building/a.md"),
@@ -197,13 +203,7 @@ fn what_was_changed_while_its_runner_was_dead_is_not_taken_up_again() {
 
 #[test]
 fn what_becomes_a_link_while_its_runner_is_dead_is_kept_as_evidence() {
-    let fixture = QueueFixture::new();
-    fixture.pipe("started");
-    fixture.add("a", "retries: 5", "echo good >> $FIXTURE/started; sleep 60");
-    let runner = fixture.start(&["run", "--drain"], &[]);
-    fixture.wait_for("started");
-    runner.signal(Signal::KILL);
-    drop(runner.end());
+    let fixture = with_dead_runner();
     fs::remove_file(fixture.queue("building/a.md")).unwrap();
     symlink("nowhere", fixture.queue("building/a.md")).unwrap();
     drain(&fixture);
