@@ -48,6 +48,7 @@ impl Queue {
         if self.job_path(stage, id).symlink_metadata().is_err() {
             return Ok(RecoveryOutcome::Gone);
         }
+        // Not read earlier: a record that is not what this process wrote has just been put right.
         let known = self.history(id)?;
         let found = AbandonedJob {
             id,
