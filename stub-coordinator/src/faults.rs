@@ -42,7 +42,7 @@ use serde_json::{Map, Value, json};
 
 use crate::contract::operation::Operation;
 use crate::wire_answer::WireAnswer;
-use fault_behavior::{FaultBehavior, TableFault, WordFault};
+use fault_behavior::{FaultBehavior, TableFault};
 
 pub use clock_skew::ClockSkewFault;
 pub use cut::CutFault;
@@ -72,9 +72,6 @@ pub enum FaultPhase {
     After,
 }
 
-/// Reads what stands behind a table's leading key, and takes its other keys out of the rest.
-type TableReader = fn(Value, &mut Map<String, Value>) -> Result<Fault, String>;
-
 /// What the list knows of a fault, whichever it is.
 struct FaultEntry {
     /// The kind of fault, as rules, counters and the journal name it.
@@ -82,20 +79,18 @@ struct FaultEntry {
     /// The fault as one word, where one word says all of it.
     word: fn() -> Option<Fault>,
     /// Where it can be written as a table that is led by the name.
-    read: Option<TableReader>,
-    /// The keys that the table may have beside the leading one.
-    other_keys: &'static [&'static str],
+    read: Option<fn(&str, Map<String, Value>) -> Result<Fault, String>>,
     /// The schema of that table.
-    schema: Option<fn(&mut SchemaGenerator) -> Value>,
+    schema: Option<fn(&str, &mut SchemaGenerator) -> Value>,
     /// Requests on which the self-check sees the fault.
-    cases: fn() -> Vec<SelfCheckCase>,
+    cases: fn(&str) -> Vec<SelfCheckCase>,
 }
 
 /// Makes the list: faults that are one word, and faults that are a table with fields.
 macro_rules! fault_list {
     (
-        words { $($(#[$word_doc:meta])* $word:ident: $word_fault:path,)* }
-        tables { $($(#[$table_doc:meta])* $table:ident: $table_fault:path,)* }
+        words { $($(#[$word_doc:meta])* $word:ident $word_name:literal: $word_fault:path,)* }
+        tables { $($(#[$table_doc:meta])* $table:ident $table_name:literal: $table_fault:path,)* }
     ) => {
         /// What goes wrong.
         #[derive(Debug, Clone, PartialEq)]
@@ -106,20 +101,18 @@ macro_rules! fault_list {
 
         static FAULTS: &[FaultEntry] = &[
             $(FaultEntry {
-                name: <$word_fault as WordFault>::NAME,
+                name: $word_name,
                 word: || Some(Fault::$word),
                 read: None,
-                other_keys: &[],
                 schema: None,
-                cases: <$word_fault as WordFault>::cases,
+                cases: <$word_fault as FaultBehavior>::cases,
             },)*
             $(FaultEntry {
-                name: <$table_fault as TableFault>::NAME,
+                name: $table_name,
                 word: || <$table_fault as TableFault>::from_word().map(Fault::$table),
-                read: Some(|value, table| <$table_fault as TableFault>::read(value, table).map(Fault::$table)),
-                other_keys: <$table_fault as TableFault>::OTHER_KEYS,
-                schema: Some(<$table_fault as TableFault>::schema),
-                cases: <$table_fault as TableFault>::cases,
+                read: Some(|name, table| fault_syntax::read(name, table).map(Fault::$table)),
+                schema: Some(fault_syntax::table_schema::<$table_fault>),
+                cases: <$table_fault as FaultBehavior>::cases,
             },)*
         ];
 
@@ -127,16 +120,16 @@ macro_rules! fault_list {
             /// The kind of fault, as counters and journal name it.
             pub fn kind(&self) -> &'static str {
                 match self {
-                    $(Fault::$word => <$word_fault as WordFault>::NAME,)*
-                    $(Fault::$table(_) => <$table_fault as TableFault>::NAME,)*
+                    $(Fault::$word => $word_name,)*
+                    $(Fault::$table(_) => $table_name,)*
                 }
             }
 
             /// The fault as it is written in JSON.
             pub(crate) fn to_value(&self) -> Value {
                 match self {
-                    $(Fault::$word => json!(<$word_fault as WordFault>::NAME),)*
-                    $(Fault::$table(fault) => fault.written(),)*
+                    $(Fault::$word => json!($word_name),)*
+                    $(Fault::$table(fault) => fault_syntax::written($table_name, fault),)*
                 }
             }
 
@@ -159,55 +152,55 @@ macro_rules! fault_list {
 fault_list! {
     words {
         /// Nothing: the honest answer. Useful in front of other rules.
-        Agree: agree::AgreeFault,
+        Agree "agree": agree::AgreeFault,
         /// A well-formed answer that says there is nothing.
-        Empty: empty::EmptyFault,
+        Empty "empty": empty::EmptyFault,
         /// No answer, ever.
-        Hang: hang::HangFault,
+        Hang "hang": hang::HangFault,
         /// The connection is reset, without a byte of answer.
-        Reset: reset::ResetFault,
+        Reset "reset": reset::ResetFault,
         /// The connection is closed, without a byte of answer.
-        Close: close::CloseFault,
+        Close "close": close::CloseFault,
         /// Bytes that are no HTTP, then the end.
-        Garbage: garbage::GarbageFault,
+        Garbage "garbage": garbage::GarbageFault,
         /// Nobody listens, and live connections are dropped, until the rule is disarmed.
-        Down: down::DownFault,
+        Down "down": down::DownFault,
         /// Claims the operation was carried out, and changed nothing.
-        AckWithoutCommit: ack_without_commit::AckWithoutCommitFault,
+        AckWithoutCommit "ack_without_commit": ack_without_commit::AckWithoutCommitFault,
         /// Grants a job that is leased already.
-        DoubleGrant: double_grant::DoubleGrantFault,
+        DoubleGrant "double_grant": double_grant::DoubleGrantFault,
         /// Grants a lease whose fencing token does not rise.
-        TokenRegress: token_regress::TokenRegressFault,
+        TokenRegress "token_regress": token_regress::TokenRegressFault,
         /// Shows the state of the time when the rule was armed.
-        StaleRead: stale_read::StaleReadFault,
+        StaleRead "stale_read": stale_read::StaleReadFault,
         /// A dry run that really claims.
-        DryRunGrants: dry_run_grants::DryRunGrantsFault,
+        DryRunGrants "dry_run_grants": dry_run_grants::DryRunGrantsFault,
         /// A shadow report that changes the real job.
-        LeakyShadow: leaky_shadow::LeakyShadowFault,
+        LeakyShadow "leaky_shadow": leaky_shadow::LeakyShadowFault,
     }
     tables {
         /// An error status in the coordinator's own dialect.
-        Status: status::StatusFault,
+        Status "status": status::StatusFault,
         /// A well-formed answer that says something else.
-        Diverge: diverge::DivergeFault,
+        Diverge "diverge": diverge::DivergeFault,
         /// A refusal by a code of the contract, though the state would allow the request.
-        Refuse: refuse::RefuseFault,
+        Refuse "refuse": refuse::RefuseFault,
         /// An answer that breaks the contract.
-        Malformed: malformed::MalformedFault,
+        Malformed "malformed": malformed::MalformedFault,
         /// A redirect to some other place.
-        Redirect: redirect::RedirectFault,
+        Redirect "redirect": redirect::RedirectFault,
         /// The honest answer, later.
-        Delay: delay::DelayDistribution,
+        Delay "delay": delay::DelayDistribution,
         /// The honest answer, once a gate is released.
-        Gate: gate::GateFault,
+        Gate "gate": gate::GateFault,
         /// The honest answer in pieces.
-        Dribble: dribble::DribbleFault,
+        Dribble "dribble": dribble::DribbleFault,
         /// The connection is closed after so many bytes of the answer.
-        Cut: cut::CutFault,
+        Cut "cut": cut::CutFault,
         /// Writes times that are off.
-        ClockSkew: clock_skew::ClockSkewFault,
+        ClockSkew "clock_skew": clock_skew::ClockSkewFault,
         /// One fault after the other, a step each time that the rule fires.
-        Sequence: sequence::SequenceFault,
+        Sequence "sequence": sequence::SequenceFault,
     }
 }
 
@@ -226,7 +219,7 @@ impl Fault {
 
     /// Requests on which the self-check sees the faults, all of them.
     pub(crate) fn self_check_cases() -> impl Iterator<Item = SelfCheckCase> {
-        FAULTS.iter().flat_map(|entry| (entry.cases)())
+        FAULTS.iter().flat_map(|entry| (entry.cases)(entry.name))
     }
 
     /// What is wrong with its values; nothing where it can be carried out.

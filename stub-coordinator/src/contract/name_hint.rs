@@ -10,6 +10,11 @@ pub(crate) fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>)
         .map(|(_, name)| name)
 }
 
+/// The same as the end of a message; empty where none is near enough.
+pub(crate) fn hint<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(typed, known).map_or(String::new(), |near| format!("; did you mean `{near}`?"))
+}
+
 /// A reader's message with the nearest of the names that it says it expected.
 pub(crate) fn with_hint(message: &str) -> String {
     let message = message.lines().next().unwrap_or_default();

@@ -86,7 +86,7 @@ impl<'de> Deserialize<'de> for SignedDuration {
 
 impl JsonSchema for SignedDuration {
     fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Span".into()
+        "SignedDuration".into()
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {

@@ -12,7 +12,9 @@ use crate::contract::execution_mode::ExecutionMode;
 use crate::contract::ids::JobId;
 use crate::contract::operation::Operation;
 use crate::contract::problem::Problem;
-use crate::faults::{ArmEffect, ConnectionAction, ConnectionHandle, FaultContext, FaultPhase, HandlerPlan};
+use crate::faults::{
+    ArmEffect, ConnectionAction, ConnectionHandle, FaultContext, FaultPhase, FaultyAnswer, HandlerPlan,
+};
 use crate::journal::exchange::ExchangeOutcome;
 use crate::journal::exchange_record::BorrowedAnswer;
 use crate::journal::{ExchangeEnd, OpenExchange};
@@ -41,13 +43,8 @@ impl ExchangeRun<'_> {
             let handled =
                 operation_handler::answer(self.shared, call, ExecutionMode::Honest, &mut self.woken).await;
             self.commit(operation, &handled, ExecutionMode::Honest);
-            return self.finish(
-                handled.refusal,
-                handled.answer,
-                None,
-                ConnectionAction::Honest,
-                ExchangeOutcome::Answered,
-            );
+            let answer = FaultyAnswer::whole(handled.answer);
+            return self.finish(handled.refusal, answer, ExchangeOutcome::Answered);
         };
         if fired.fault.arm_effect() == Some(ArmEffect::StopListening) {
             self.shared.listening.send_replace(false);
@@ -139,7 +136,7 @@ impl ExchangeRun<'_> {
         } else {
             ExchangeOutcome::Faulted
         };
-        self.finish(refusal, corrupted.answer, corrupted.body, corrupted.act, outcome)
+        self.finish(refusal, corrupted, outcome)
     }
 
     pub(super) fn refuse(self, problem: &Problem) -> Response<Body> {
@@ -147,32 +144,20 @@ impl ExchangeRun<'_> {
         self.shared.journal.note(&self.open, |record| {
             record.record_handler_answer(said(&handled.answer));
         });
-        self.finish(
-            handled.refusal,
-            handled.answer,
-            None,
-            ConnectionAction::Honest,
-            ExchangeOutcome::Answered,
-        )
+        let answer = FaultyAnswer::whole(handled.answer);
+        self.finish(handled.refusal, answer, ExchangeOutcome::Answered)
     }
 
     fn leave_unanswered(self) -> Response<Body> {
-        self.finish(
-            None,
-            WireAnswer::empty(204),
-            None,
-            ConnectionAction::Close,
-            ExchangeOutcome::Faulted,
-        )
+        let nothing = FaultyAnswer::ended(WireAnswer::empty(204), ConnectionAction::Close);
+        self.finish(None, nothing, ExchangeOutcome::Faulted)
     }
 
     /// Writes the end down and hands the answer over. `refusal` is the code of the handler's own.
     fn finish(
         self,
         refusal: Option<Box<str>>,
-        answer: WireAnswer,
-        body: Option<Body>,
-        act: ConnectionAction,
+        FaultyAnswer { answer, body, act }: FaultyAnswer,
         outcome: ExchangeOutcome,
     ) -> Response<Body> {
         let unexpected = refusal.as_deref().is_some_and(breaks_the_contract);

@@ -2,20 +2,12 @@
 
 use serde_json::json;
 
-use super::fault_behavior::{FaultBehavior, WordFault};
+use super::fault_behavior::FaultBehavior;
 use super::self_check_case::SelfCheckCase;
 use crate::contract::execution_mode::ExecutionMode;
 use crate::contract::operation::Operation;
 
 pub(super) struct AckWithoutCommitFault;
-
-impl WordFault for AckWithoutCommitFault {
-    const NAME: &'static str = "ack_without_commit";
-
-    fn cases() -> Vec<SelfCheckCase> {
-        vec![SelfCheckCase::on("claim", json!(Self::NAME))]
-    }
-}
 
 impl FaultBehavior for AckWithoutCommitFault {
     fn goes_with(&self, operation: Operation) -> bool {
@@ -24,5 +16,9 @@ impl FaultBehavior for AckWithoutCommitFault {
 
     fn semantic(&self) -> Option<ExecutionMode> {
         Some(ExecutionMode::WithoutCommit)
+    }
+
+    fn cases(name: &str) -> Vec<SelfCheckCase> {
+        vec![SelfCheckCase::on("claim", json!(name))]
     }
 }

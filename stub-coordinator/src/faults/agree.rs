@@ -2,24 +2,11 @@
 
 use serde_json::json;
 
-use super::fault_behavior::{FaultBehavior, HandlerPlan, WordFault};
+use super::fault_behavior::{FaultBehavior, HandlerPlan};
 use super::self_check_case::SelfCheckCase;
 use crate::contract::operation::Operation;
 
 pub(super) struct AgreeFault;
-
-impl WordFault for AgreeFault {
-    const NAME: &'static str = "agree";
-
-    fn cases() -> Vec<SelfCheckCase> {
-        // A rule behind one that always fires could never fire itself.
-        vec![SelfCheckCase {
-            times: Some(1),
-            behind: Some(json!({"status": 503})),
-            ..SelfCheckCase::on("shadow.claim", json!(Self::NAME))
-        }]
-    }
-}
 
 impl FaultBehavior for AgreeFault {
     fn has_after(&self) -> bool {
@@ -28,5 +15,14 @@ impl FaultBehavior for AgreeFault {
 
     fn plan(&self, _operation: Operation) -> HandlerPlan {
         HandlerPlan::HONEST
+    }
+
+    fn cases(name: &str) -> Vec<SelfCheckCase> {
+        // A rule behind one that always fires could never fire itself.
+        vec![SelfCheckCase {
+            times: Some(1),
+            behind: Some(json!({"status": 503})),
+            ..SelfCheckCase::on("shadow.claim", json!(name))
+        }]
     }
 }

@@ -1,11 +1,11 @@
 //! `clock_skew`: every instant of the answer is off by so much.
 
 use axum::body::Bytes;
-use schemars::SchemaGenerator;
-use serde_json::{Map, Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::fault_behavior::{FaultBehavior, HandlerPlan, TableFault};
-use super::fault_syntax::{SPAN_PATTERN, span, table_schema};
 use super::faulty_answer::{FaultContext, FaultyAnswer};
 use super::self_check_case::SelfCheckCase;
 use crate::contract::operation::Operation;
@@ -14,32 +14,15 @@ use crate::contract::timestamp::UtcTimestamp;
 use crate::wire_answer::WireAnswer;
 
 /// A coordinator whose clock is off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
 pub struct ClockSkewFault {
     /// By how much its times are late; negative where they are early.
     pub by: SignedDuration,
 }
 
 impl TableFault for ClockSkewFault {
-    const NAME: &'static str = "clock_skew";
-
-    fn read(value: Value, _rest: &mut Map<String, Value>) -> Result<ClockSkewFault, String> {
-        let by = span(Self::NAME, value)?;
-        Ok(ClockSkewFault { by })
-    }
-
-    fn written(&self) -> Value {
-        json!({"clock_skew": self.by})
-    }
-
-    fn schema(_generator: &mut SchemaGenerator) -> Value {
-        let time = json!({"type": "string", "pattern": SPAN_PATTERN});
-        table_schema(&json!({"clock_skew": time}), Self::NAME)
-    }
-
-    fn cases() -> Vec<SelfCheckCase> {
-        vec![SelfCheckCase::anywhere(json!({"clock_skew": "10s"}))]
-    }
+    const FORM: &'static str = "a length of time, such as \"250ms\" or \"-1m30s\"";
 }
 
 impl FaultBehavior for ClockSkewFault {
@@ -60,6 +43,10 @@ impl FaultBehavior for ClockSkewFault {
             body: Bytes::from(body.to_string()),
             ..answer
         })
+    }
+
+    fn cases(_name: &str) -> Vec<SelfCheckCase> {
+        vec![SelfCheckCase::anywhere(json!({"clock_skew": "10s"}))]
     }
 }
 

@@ -2,20 +2,19 @@
 
 use std::time::Duration;
 
-use schemars::SchemaGenerator;
-use serde_json::{Map, Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::fault_behavior::{FaultBehavior, FaultWait, HandlerPlan, TableFault};
-use super::fault_syntax::{no_other_keys, span, table_schema};
 use super::self_check_case::SelfCheckCase;
 use crate::contract::operation::Operation;
 use crate::contract::signed_duration::SignedDuration;
 
 /// How long an answer takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum DelayDistribution {
-    /// Always this long.
-    Fixed(SignedDuration),
     /// Between these, each length as likely.
     Uniform(SignedDuration, SignedDuration),
     /// Mostly about the median, now and then much longer.
@@ -25,67 +24,13 @@ pub enum DelayDistribution {
         /// One in a hundred takes longer.
         p99: SignedDuration,
     },
+    /// Always this long.
+    #[serde(untagged)]
+    Fixed(SignedDuration),
 }
 
 impl TableFault for DelayDistribution {
-    const NAME: &'static str = "delay";
-
-    fn read(value: Value, _rest: &mut Map<String, Value>) -> Result<DelayDistribution, String> {
-        let mut table = match value {
-            Value::Object(table) => table,
-            fixed => return Ok(DelayDistribution::Fixed(span(Self::NAME, fixed)?)),
-        };
-        let delay = if let Some(bounds) = table.remove("uniform") {
-            let Value::Array(bounds) = bounds else {
-                return Err("`uniform` takes [\"LEAST\", \"MOST\"]".to_owned());
-            };
-            let [least, most]: [Value; 2] = bounds
-                .try_into()
-                .map_err(|_| "`uniform` takes [\"LEAST\", \"MOST\"]".to_owned())?;
-            DelayDistribution::Uniform(span("uniform", least)?, span("uniform", most)?)
-        } else if let Some(Value::Object(mut shape)) = table.remove("lognormal") {
-            let mut part = |name: &str| {
-                shape
-                    .remove(name)
-                    .ok_or(format!("`lognormal` needs `{name}`"))
-                    .and_then(|time| span(name, time))
-            };
-            let delay = DelayDistribution::LogNormal {
-                median: part("median")?,
-                p99: part("p99")?,
-            };
-            no_other_keys(&shape, "lognormal", &["median", "p99"])?;
-            delay
-        } else {
-            return Err("`delay` takes a time, { uniform = [..] } or { lognormal = {..} }".to_owned());
-        };
-        no_other_keys(&table, Self::NAME, &["uniform", "lognormal"])?;
-        Ok(delay)
-    }
-
-    fn written(&self) -> Value {
-        match self {
-            DelayDistribution::Fixed(time) => json!({"delay": time}),
-            DelayDistribution::Uniform(least, most) => json!({"delay": {"uniform": [least, most]}}),
-            DelayDistribution::LogNormal { median, p99 } => {
-                json!({"delay": {"lognormal": {"median": median, "p99": p99}}})
-            }
-        }
-    }
-
-    fn schema(_generator: &mut SchemaGenerator) -> Value {
-        table_schema(&json!({"delay": {}}), Self::NAME)
-    }
-
-    fn cases() -> Vec<SelfCheckCase> {
-        [
-            json!({"delay": "50ms"}),
-            json!({"delay": {"uniform": ["10ms", "50ms"]}}),
-            json!({"delay": {"lognormal": {"median": "20ms", "p99": "90ms"}}}),
-        ]
-        .map(SelfCheckCase::anywhere)
-        .into()
-    }
+    const FORM: &'static str = "a time, { uniform = [\"LEAST\", \"MOST\"] } or { lognormal = { median = \"TIME\", p99 = \"TIME\" } }";
 }
 
 impl FaultBehavior for DelayDistribution {
@@ -107,6 +52,16 @@ impl FaultBehavior for DelayDistribution {
 
     fn wait(&self, draw: f64) -> FaultWait<'_> {
         FaultWait::Time(length(self, draw))
+    }
+
+    fn cases(_name: &str) -> Vec<SelfCheckCase> {
+        [
+            json!({"delay": "50ms"}),
+            json!({"delay": {"uniform": ["10ms", "50ms"]}}),
+            json!({"delay": {"lognormal": {"median": "20ms", "p99": "90ms"}}}),
+        ]
+        .map(SelfCheckCase::anywhere)
+        .into()
     }
 }
 

@@ -1,10 +1,10 @@
 //! `diverge`: a well-formed answer that says something else.
 
-use schemars::SchemaGenerator;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::fault_behavior::{FaultBehavior, HandlerPlan, TableFault};
-use super::fault_syntax::{no_other_keys, table_schema, text};
 use super::faulty_answer::{FaultContext, FaultyAnswer};
 use super::sample_answers;
 use super::self_check_case::SelfCheckCase;
@@ -12,9 +12,11 @@ use crate::contract::operation::Operation;
 use crate::wire_answer::WireAnswer;
 
 /// In which way an answer diverges.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum DivergeFault {
     /// Names another queued job where there is one, else a plausible one that nobody knows.
+    #[serde(skip)]
     Otherwise,
     /// Names this job, whatever it is.
     Job(String),
@@ -25,53 +27,10 @@ pub enum DivergeFault {
 }
 
 impl TableFault for DivergeFault {
-    const NAME: &'static str = "diverge";
-
-    fn read(value: Value, _rest: &mut Map<String, Value>) -> Result<DivergeFault, String> {
-        let Value::Object(mut table) = value else {
-            return Err(
-                "`diverge` takes { job = \"ID\" }, { patch = {...} } or { without = \"MEMBER\" }".to_owned(),
-            );
-        };
-        let given = ["job", "patch", "without"].map(|key| table.remove(key));
-        let diverge = match given {
-            [Some(job), None, None] => DivergeFault::Job(text("job", job)?),
-            [None, Some(patch), None] => DivergeFault::Patch(patch),
-            [None, None, Some(member)] => DivergeFault::Without(text("without", member)?),
-            _ => return Err("`diverge` takes one of `job`, `patch` and `without`".to_owned()),
-        };
-        no_other_keys(&table, Self::NAME, &["job", "patch", "without"])?;
-        Ok(diverge)
-    }
+    const FORM: &'static str = "{ job = \"ID\" }, { patch = {...} } or { without = \"MEMBER\" }, one of `job`, `patch` and `without`";
 
     fn from_word() -> Option<DivergeFault> {
         Some(DivergeFault::Otherwise)
-    }
-
-    fn written(&self) -> Value {
-        match self {
-            DivergeFault::Otherwise => json!(Self::NAME),
-            DivergeFault::Job(job) => json!({"diverge": {"job": job}}),
-            DivergeFault::Patch(patch) => json!({"diverge": {"patch": patch}}),
-            DivergeFault::Without(member) => json!({"diverge": {"without": member}}),
-        }
-    }
-
-    fn schema(_generator: &mut SchemaGenerator) -> Value {
-        let ways = json!({"job": {"type": "string"}, "patch": {}, "without": {"type": "string"}});
-        let ways = json!({"type": "object", "properties": ways, "additionalProperties": false});
-        table_schema(&json!({"diverge": ways}), Self::NAME)
-    }
-
-    fn cases() -> Vec<SelfCheckCase> {
-        [
-            json!("diverge"),
-            json!({"diverge": {"job": "elsewhere"}}),
-            json!({"diverge": {"patch": {"job": {"engine": "other"}}}}),
-            json!({"diverge": {"without": "job.engine"}}),
-        ]
-        .map(SelfCheckCase::anywhere)
-        .into()
     }
 }
 
@@ -91,6 +50,17 @@ impl FaultBehavior for DivergeFault {
 
     fn corrupt(&self, answer: WireAnswer, context: &FaultContext<'_>) -> FaultyAnswer {
         FaultyAnswer::whole(divergent(self, answer, context))
+    }
+
+    fn cases(_name: &str) -> Vec<SelfCheckCase> {
+        [
+            json!("diverge"),
+            json!({"diverge": {"job": "elsewhere"}}),
+            json!({"diverge": {"patch": {"job": {"engine": "other"}}}}),
+            json!({"diverge": {"without": "job.engine"}}),
+        ]
+        .map(SelfCheckCase::anywhere)
+        .into()
     }
 }
 

@@ -2,24 +2,12 @@
 
 use serde_json::json;
 
-use super::fault_behavior::{FaultBehavior, WordFault};
+use super::fault_behavior::FaultBehavior;
 use super::self_check_case::{ProbeStep, SelfCheckCase};
 use crate::contract::execution_mode::{ExecutionMode, SemanticFault};
 use crate::contract::operation::Operation;
 
 pub(super) struct DoubleGrantFault;
-
-impl WordFault for DoubleGrantFault {
-    const NAME: &'static str = "double_grant";
-
-    fn cases() -> Vec<SelfCheckCase> {
-        // The second job is free; the first was granted.
-        vec![SelfCheckCase {
-            first: &[ProbeStep::Claim],
-            ..SelfCheckCase::on("claim", json!(Self::NAME))
-        }]
-    }
-}
 
 impl FaultBehavior for DoubleGrantFault {
     fn goes_with(&self, operation: Operation) -> bool {
@@ -28,5 +16,13 @@ impl FaultBehavior for DoubleGrantFault {
 
     fn semantic(&self) -> Option<ExecutionMode> {
         Some(ExecutionMode::Dishonest(SemanticFault::DoubleGrant))
+    }
+
+    fn cases(name: &str) -> Vec<SelfCheckCase> {
+        // The second job is free; the first was granted.
+        vec![SelfCheckCase {
+            first: &[ProbeStep::Claim],
+            ..SelfCheckCase::on("claim", json!(name))
+        }]
     }
 }

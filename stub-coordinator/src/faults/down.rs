@@ -1,15 +1,11 @@
 //! `down`: nobody listens, and live connections are dropped, until the rule is disarmed.
 
-use super::fault_behavior::{ArmEffect, FaultBehavior, FaultError, WordFault};
+use super::fault_behavior::{ArmEffect, FaultBehavior, FaultError};
 use super::faulty_answer::{FaultContext, FaultyAnswer};
 use super::faulty_stream::ConnectionAction;
 use crate::wire_answer::WireAnswer;
 
 pub(super) struct DownFault;
-
-impl WordFault for DownFault {
-    const NAME: &'static str = "down";
-}
 
 impl FaultBehavior for DownFault {
     fn check_firing(&self, times: Option<u64>, _sticky: bool) -> Result<(), FaultError> {

@@ -2,20 +2,18 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::{Body, Bytes, HttpBody};
+use axum::body::{Body, Bytes};
 use axum::http::header;
-use hyper::body::Frame;
-use schemars::SchemaGenerator;
-use serde_json::{Map, Value, json};
+use futures_util::stream::{self, Stream, StreamExt};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::fault_behavior::{FaultBehavior, HandlerPlan, TableFault};
-use super::fault_syntax::{SPAN_PATTERN, no_other_keys, span, table_schema};
+use super::fault_syntax::whole;
 use super::faulty_answer::{FaultContext, FaultyAnswer};
 use super::self_check_case::SelfCheckCase;
 use crate::clock::{Clock, WakeGuard};
@@ -24,51 +22,18 @@ use crate::contract::signed_duration::SignedDuration;
 use crate::wire_answer::WireAnswer;
 
 /// An answer in pieces.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct DribbleFault {
     /// How many pieces, 1 to 1000.
+    #[serde(deserialize_with = "whole::<1, 1_000, _, _>")]
     pub chunks: u32,
     /// The time from the first to the last.
     pub over: SignedDuration,
 }
 
 impl TableFault for DribbleFault {
-    const NAME: &'static str = "dribble";
-
-    fn read(value: Value, _rest: &mut Map<String, Value>) -> Result<DribbleFault, String> {
-        let Value::Object(mut table) = value else {
-            return Err("`dribble` takes { chunks = N, over = \"TIME\" }".to_owned());
-        };
-        let chunks = table
-            .remove("chunks")
-            .and_then(|chunks| chunks.as_u64())
-            .unwrap_or(0);
-        let chunks = u32::try_from(chunks)
-            .ok()
-            .filter(|chunks| (1..=1_000).contains(chunks))
-            .ok_or("`chunks` must be a whole number from 1 to 1000")?;
-        let over = table.remove("over").ok_or("`dribble` needs `over`")?;
-        let over = span("over", over)?;
-        no_other_keys(&table, Self::NAME, &["chunks", "over"])?;
-        Ok(DribbleFault { chunks, over })
-    }
-
-    fn written(&self) -> Value {
-        json!({"dribble": {"chunks": self.chunks, "over": self.over}})
-    }
-
-    fn schema(_generator: &mut SchemaGenerator) -> Value {
-        let time = json!({"type": "string", "pattern": SPAN_PATTERN});
-        let pieces = json!({"chunks": {"type": "integer"}, "over": time});
-        let pieces = json!({"type": "object", "properties": pieces, "additionalProperties": false});
-        table_schema(&json!({"dribble": pieces}), Self::NAME)
-    }
-
-    fn cases() -> Vec<SelfCheckCase> {
-        vec![SelfCheckCase::anywhere(
-            json!({"dribble": {"chunks": 4, "over": "1s"}}),
-        )]
-    }
+    const FORM: &'static str = "{ chunks = N, over = \"TIME\" }, with 1 to 1000 chunks";
 }
 
 impl FaultBehavior for DribbleFault {
@@ -86,70 +51,39 @@ impl FaultBehavior for DribbleFault {
     fn corrupt(&self, answer: WireAnswer, context: &FaultContext<'_>) -> FaultyAnswer {
         let length = answer.body.len().to_string();
         let over = self.over.forward().unwrap_or_default();
-        let pieces = DribbleBody::new(&answer.body, self.chunks, over, Arc::clone(&context.clock));
+        let pieces = pieces(&answer.body, self.chunks, over, Arc::clone(&context.clock));
         let answer = answer.with(header::CONTENT_LENGTH, length);
-        FaultyAnswer::with_body(answer, Body::new(pieces))
+        FaultyAnswer::with_body(answer, Body::from_stream(pieces.map(Ok::<Bytes, Infallible>)))
+    }
+
+    fn cases(_name: &str) -> Vec<SelfCheckCase> {
+        vec![SelfCheckCase::anywhere(
+            json!({"dribble": {"chunks": 4, "over": "1s"}}),
+        )]
     }
 }
 
-type ClockSleep = Pin<Box<dyn Future<Output = WakeGuard> + Send>>;
-
-/// Sends its pieces one by one, a pause before each but the first.
-struct DribbleBody {
-    left: VecDeque<Bytes>,
-    pause: Duration,
-    clock: Arc<Clock>,
-    waiting: Option<ClockSleep>,
-    woken: Option<WakeGuard>,
-    sent: bool,
-}
-
-impl DribbleBody {
-    fn new(body: &Bytes, chunks: u32, over: Duration, clock: Arc<Clock>) -> DribbleBody {
-        let chunks = usize::try_from(chunks).unwrap_or(1).max(1);
-        let size = body.len().div_ceil(chunks).max(1);
-        let left: VecDeque<Bytes> = (0..body.len())
-            .step_by(size)
-            .map(|at| body.slice(at..body.len().min(at + size)))
-            .collect();
-        let gaps = u32::try_from(left.len().saturating_sub(1)).unwrap_or(1).max(1);
-        DribbleBody {
-            left,
-            pause: over / gaps,
-            clock,
-            waiting: None,
-            woken: None,
-            sent: false,
-        }
-    }
-}
-
-impl HttpBody for DribbleBody {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        if self.left.is_empty() {
-            return Poll::Ready(None);
-        }
-        if self.sent {
-            if self.waiting.is_none() {
-                let next = self.clock.now().after(self.pause);
-                self.waiting = Some(Box::pin(self.clock.sleep_until(next, "dribble")));
-                self.woken = None;
+/// The pieces of a body one by one, a pause before each but the first.
+fn pieces(body: &Bytes, chunks: u32, over: Duration, clock: Arc<Clock>) -> impl Stream<Item = Bytes> + use<> {
+    let chunks = usize::try_from(chunks).unwrap_or(1).max(1);
+    let size = body.len().div_ceil(chunks).max(1);
+    let left: VecDeque<Bytes> = (0..body.len())
+        .step_by(size)
+        .map(|at| body.slice(at..body.len().min(at + size)))
+        .collect();
+    let gaps = u32::try_from(left.len().saturating_sub(1)).unwrap_or(1).max(1);
+    let pause = over / gaps;
+    // What was woken is kept until the next pause is known to the clock, so that whoever advanced it waits for the piece.
+    stream::unfold((left, false, None), move |(mut left, is_next, woken)| {
+        let clock = Arc::clone(&clock);
+        async move {
+            let piece = left.pop_front()?;
+            if !is_next {
+                return Some((piece, (left, true, None)));
             }
-            if let Some(waiting) = self.waiting.as_mut() {
-                match waiting.as_mut().poll(context) {
-                    Poll::Ready(woken) => self.woken = Some(woken),
-                    Poll::Pending => return Poll::Pending,
-                }
-            }
-            self.waiting = None;
+            let pausing = clock.sleep_until(clock.now().after(pause), "dribble");
+            drop::<Option<WakeGuard>>(woken);
+            Some((piece, (left, true, Some(pausing.await))))
         }
-        self.sent = true;
-        Poll::Ready(self.left.pop_front().map(|piece| Ok(Frame::data(piece))))
-    }
+    })
 }

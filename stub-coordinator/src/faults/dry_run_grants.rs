@@ -2,20 +2,12 @@
 
 use serde_json::json;
 
-use super::fault_behavior::{FaultBehavior, WordFault};
+use super::fault_behavior::FaultBehavior;
 use super::self_check_case::SelfCheckCase;
 use crate::contract::execution_mode::{ExecutionMode, SemanticFault};
 use crate::contract::operation::Operation;
 
 pub(super) struct DryRunGrantsFault;
-
-impl WordFault for DryRunGrantsFault {
-    const NAME: &'static str = "dry_run_grants";
-
-    fn cases() -> Vec<SelfCheckCase> {
-        vec![SelfCheckCase::on("shadow.claim", json!(Self::NAME))]
-    }
-}
 
 impl FaultBehavior for DryRunGrantsFault {
     fn goes_with(&self, operation: Operation) -> bool {
@@ -24,5 +16,9 @@ impl FaultBehavior for DryRunGrantsFault {
 
     fn semantic(&self) -> Option<ExecutionMode> {
         Some(ExecutionMode::Dishonest(SemanticFault::DryRunGrants))
+    }
+
+    fn cases(name: &str) -> Vec<SelfCheckCase> {
+        vec![SelfCheckCase::on("shadow.claim", json!(name))]
     }
 }

@@ -2,16 +2,12 @@
 
 use serde_json::json;
 
-use super::fault_behavior::{FaultBehavior, WordFault};
+use super::fault_behavior::FaultBehavior;
 use super::faulty_answer::{FaultContext, FaultyAnswer};
 use crate::contract::operation::Operation;
 use crate::wire_answer::WireAnswer;
 
 pub(super) struct EmptyFault;
-
-impl WordFault for EmptyFault {
-    const NAME: &'static str = "empty";
-}
 
 impl FaultBehavior for EmptyFault {
     fn goes_with(&self, operation: Operation) -> bool {

@@ -1,9 +1,11 @@
-//! What a fault has to say of itself: how it is written, and what it does.
+//! What a fault has to say of itself: how it is written, what it does, and where that shows.
 
 use std::time::Duration;
 
-use schemars::SchemaGenerator;
-use serde_json::{Map, Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
 
 use super::faulty_answer::{FaultContext, FaultyAnswer};
 use super::self_check_case::SelfCheckCase;
@@ -11,41 +13,31 @@ use crate::contract::execution_mode::ExecutionMode;
 use crate::contract::operation::Operation;
 use crate::wire_answer::WireAnswer;
 
-/// A fault that is written as one word.
-pub(super) trait WordFault: FaultBehavior {
-    const NAME: &'static str;
-
-    /// Requests on which the self-check sees it.
-    fn cases() -> Vec<SelfCheckCase> {
-        vec![SelfCheckCase::anywhere(json!(Self::NAME))]
-    }
-}
-
-/// A fault that is written as a table, which is led by its name.
-pub(super) trait TableFault: FaultBehavior + Sized {
-    const NAME: &'static str;
-    /// The keys that may stand beside the leading one.
-    const OTHER_KEYS: &'static [&'static str] = &[];
-
-    /// Reads what stands behind the leading key; takes the other keys out of the rest of the table.
-    fn read(value: Value, rest: &mut Map<String, Value>) -> Result<Self, String>;
+/// A fault that is written as a table, which is led by its name. How, its type says to serde.
+pub(super) trait TableFault:
+    FaultBehavior + PartialEq + Serialize + DeserializeOwned + JsonSchema
+{
+    /// What stands behind the name, for whoever wrote something else there.
+    const FORM: &'static str;
+    /// Whether there are keys beside the name: then the type is the whole table, else what stands behind the name.
+    const HAS_OTHER_KEYS: bool = false;
 
     /// The fault for the name alone, where that says enough.
     fn from_word() -> Option<Self> {
         None
     }
-
-    /// What [`TableFault::read`] reads.
-    fn written(&self) -> Value;
-
-    fn schema(generator: &mut SchemaGenerator) -> Value;
-
-    /// Requests on which the self-check sees it.
-    fn cases() -> Vec<SelfCheckCase>;
 }
 
 /// What a fault does. What is not said here is honest.
 pub(super) trait FaultBehavior {
+    /// Requests on which the self-check sees it. A fault that is written as one word is written as its name.
+    fn cases(name: &str) -> Vec<SelfCheckCase>
+    where
+        Self: Sized,
+    {
+        vec![SelfCheckCase::anywhere(json!(name))]
+    }
+
     /// What is wrong with its values.
     fn check(&self) -> Result<(), String> {
         Ok(())

@@ -8,12 +8,9 @@ use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
+use super::fault_behavior::TableFault;
 use super::{FAULTS, Fault};
-use crate::contract::name_hint::nearest;
-use crate::contract::signed_duration::SignedDuration;
-
-/// What a length of time looks like.
-pub(super) const SPAN_PATTERN: &str = "^[+-]?([0-9]+(ms|s|m|h))+$";
+use crate::contract::name_hint::{hint, with_hint};
 
 impl<'de> Deserialize<'de> for Fault {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -43,7 +40,7 @@ impl<'de> Visitor<'de> for FaultVisitor {
     }
 }
 
-pub(super) fn word_fault(word: &str) -> Result<Fault, String> {
+fn word_fault(word: &str) -> Result<Fault, String> {
     let entry = FAULTS.iter().find(|entry| entry.name == word);
     match entry.map(|entry| (entry.word)()) {
         Some(Some(fault)) => Ok(fault),
@@ -57,7 +54,7 @@ pub(super) fn word_fault(word: &str) -> Result<Fault, String> {
     }
 }
 
-pub(super) fn table_fault(mut table: Map<String, Value>) -> Result<Fault, String> {
+fn table_fault(table: Map<String, Value>) -> Result<Fault, String> {
     let mut leading = FAULTS.iter().filter(|entry| table.contains_key(entry.name));
     let leading = leading.find_map(|entry| Some((entry.name, entry.read?)));
     let Some((name, read)) = leading else {
@@ -67,48 +64,55 @@ pub(super) fn table_fault(mut table: Map<String, Value>) -> Result<Fault, String
             hint(&first, Fault::keys())
         ));
     };
-    let value = table.remove(name).unwrap_or_default();
-    let fault = read(value, &mut table)?;
-    let longer = FAULTS.iter().filter(|entry| !entry.other_keys.is_empty());
-    let known: Vec<_> = longer
-        .flat_map(|entry| [&[entry.name], entry.other_keys].concat())
-        .collect();
-    no_other_keys(&table, name, &known)?;
-    Ok(fault)
+    read(name, table)
 }
 
-pub(super) fn text(name: &str, value: Value) -> Result<String, String> {
-    match value {
-        Value::String(text) => Ok(text),
-        _ => Err(format!("`{name}` must be a string")),
+/// Reads a table that this name leads.
+pub(super) fn read<T: TableFault>(name: &str, mut table: Map<String, Value>) -> Result<T, String> {
+    let value = match T::HAS_OTHER_KEYS {
+        true => Value::Object(table),
+        false => {
+            let value = table.remove(name).unwrap_or_default();
+            if let Some(other) = table.keys().next() {
+                return Err(format!("`{other}` does not go with `{name}`"));
+            }
+            value
+        }
+    };
+    serde_json::from_value(value)
+        .map_err(|error| format!("`{name}` takes {}: {}", T::FORM, with_hint(&error.to_string())))
+}
+
+/// What [`read`] reads, or the name alone, where that says enough.
+pub(super) fn written<T: TableFault>(name: &str, fault: &T) -> Value {
+    match T::HAS_OTHER_KEYS {
+        _ if T::from_word().as_ref() == Some(fault) => json!(name),
+        true => json!(fault),
+        false => json!({name: fault}),
     }
 }
 
-pub(super) fn span(name: &str, value: Value) -> Result<SignedDuration, String> {
-    value
-        .as_str()
-        .and_then(SignedDuration::parse)
-        .ok_or_else(|| format!("`{name}` must be a length of time such as \"250ms\" or \"1m30s\""))
-}
-
-/// An error where keys are left that nothing is known of.
-pub(super) fn no_other_keys(table: &Map<String, Value>, leading: &str, known: &[&str]) -> Result<(), String> {
-    match table.keys().next() {
-        Some(key) => Err(format!(
-            "`{key}` does not go with `{leading}`{}",
-            hint(key, known.iter().copied())
-        )),
-        None => Ok(()),
+/// The schema of what [`read`] reads.
+pub(super) fn table_schema<T: TableFault>(name: &str, generator: &mut SchemaGenerator) -> Value {
+    let schema = generator.subschema_for::<T>();
+    match T::HAS_OTHER_KEYS {
+        true => json!(schema),
+        false => {
+            json!({"type": "object", "properties": {name: schema}, "required": [name], "additionalProperties": false})
+        }
     }
 }
 
-pub(super) fn hint<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    nearest(typed, known).map_or(String::new(), |near| format!("; did you mean `{near}`?"))
-}
-
-/// The schema of a table with these keys, of which this one leads.
-pub(super) fn table_schema(properties: &Value, leading: &str) -> Value {
-    json!({"type": "object", "properties": properties, "required": [leading], "additionalProperties": false})
+/// Reads a whole number between two bounds.
+pub(super) fn whole<'de, const LEAST: u16, const MOST: u16, N: From<u16>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<N, D::Error> {
+    let number = u64::deserialize(deserializer)?;
+    u16::try_from(number)
+        .ok()
+        .filter(|number| (LEAST..=MOST).contains(number))
+        .map(N::from)
+        .ok_or_else(|| de::Error::custom(format_args!("{number} is not from {LEAST} to {MOST}")))
 }
 
 impl JsonSchema for Fault {
@@ -118,8 +122,10 @@ impl JsonSchema for Fault {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let words: Vec<_> = Fault::words().collect();
-        let tables = FAULTS.iter().filter_map(|entry| entry.schema);
-        let one_of = std::iter::once(json!({"enum": words})).chain(tables.map(|schema| schema(generator)));
+        let tables = FAULTS
+            .iter()
+            .filter_map(|entry| Some(entry.schema?(entry.name, generator)));
+        let one_of = std::iter::once(json!({"enum": words})).chain(tables);
         json_schema!({
             "description": "What goes wrong: a word, or a table with one leading key.",
             "oneOf": one_of.collect::<Vec<_>>()

@@ -23,12 +23,12 @@ pub(crate) struct FaultyAnswer {
 
 impl FaultyAnswer {
     /// An answer that the connection carries as it is.
-    pub(super) fn whole(answer: WireAnswer) -> FaultyAnswer {
+    pub(crate) fn whole(answer: WireAnswer) -> FaultyAnswer {
         FaultyAnswer::ended(answer, ConnectionAction::Honest)
     }
 
     /// An answer of which the connection makes something else.
-    pub(super) fn ended(answer: WireAnswer, act: ConnectionAction) -> FaultyAnswer {
+    pub(crate) fn ended(answer: WireAnswer, act: ConnectionAction) -> FaultyAnswer {
         FaultyAnswer {
             answer,
             body: None,

@@ -1,40 +1,24 @@
 //! `gate`: the honest answer, once somebody releases the gate.
 
-use schemars::SchemaGenerator;
-use serde_json::{Map, Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::fault_behavior::{ArmEffect, FaultBehavior, FaultWait, HandlerPlan, TableFault};
-use super::fault_syntax::{table_schema, text};
 use super::self_check_case::SelfCheckCase;
 use crate::contract::ids::is_id;
 use crate::contract::operation::Operation;
 
 /// A place where requests wait until somebody releases them by name. What tests use instead of delays.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
 pub struct GateFault {
     /// The gate's name, which is an id; rules may share a gate.
     pub name: String,
 }
 
 impl TableFault for GateFault {
-    const NAME: &'static str = "gate";
-
-    fn read(value: Value, _rest: &mut Map<String, Value>) -> Result<GateFault, String> {
-        let name = text(Self::NAME, value)?;
-        Ok(GateFault { name })
-    }
-
-    fn written(&self) -> Value {
-        json!({"gate": self.name})
-    }
-
-    fn schema(_generator: &mut SchemaGenerator) -> Value {
-        table_schema(&json!({"gate": {"type": "string"}}), Self::NAME)
-    }
-
-    fn cases() -> Vec<SelfCheckCase> {
-        vec![SelfCheckCase::anywhere(json!({"gate": "self-check"}))]
-    }
+    const FORM: &'static str = "the name of a gate";
 }
 
 impl FaultBehavior for GateFault {
@@ -55,5 +39,9 @@ impl FaultBehavior for GateFault {
 
     fn arm_effect(&self) -> Option<ArmEffect<'_>> {
         Some(ArmEffect::CloseGate(&self.name))
+    }
+
+    fn cases(_name: &str) -> Vec<SelfCheckCase> {
+        vec![SelfCheckCase::anywhere(json!({"gate": "self-check"}))]
     }
 }

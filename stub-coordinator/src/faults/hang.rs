@@ -1,15 +1,11 @@
 //! `hang`: no answer, ever. Disarming the rule closes the connection.
 
-use super::fault_behavior::{FaultBehavior, FaultWait, WordFault};
+use super::fault_behavior::{FaultBehavior, FaultWait};
 use super::faulty_answer::{FaultContext, FaultyAnswer};
 use super::faulty_stream::ConnectionAction;
 use crate::wire_answer::WireAnswer;
 
 pub(super) struct HangFault;
-
-impl WordFault for HangFault {
-    const NAME: &'static str = "hang";
-}
 
 impl FaultBehavior for HangFault {
     fn wait(&self, _draw: f64) -> FaultWait<'_> {

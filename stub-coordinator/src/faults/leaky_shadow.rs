@@ -2,20 +2,12 @@
 
 use serde_json::json;
 
-use super::fault_behavior::{FaultBehavior, WordFault};
+use super::fault_behavior::FaultBehavior;
 use super::self_check_case::SelfCheckCase;
 use crate::contract::execution_mode::{ExecutionMode, SemanticFault};
 use crate::contract::operation::Operation;
 
 pub(super) struct LeakyShadowFault;
-
-impl WordFault for LeakyShadowFault {
-    const NAME: &'static str = "leaky_shadow";
-
-    fn cases() -> Vec<SelfCheckCase> {
-        vec![SelfCheckCase::on("shadow.report", json!(Self::NAME))]
-    }
-}
 
 impl FaultBehavior for LeakyShadowFault {
     fn goes_with(&self, operation: Operation) -> bool {
@@ -24,5 +16,9 @@ impl FaultBehavior for LeakyShadowFault {
 
     fn semantic(&self) -> Option<ExecutionMode> {
         Some(ExecutionMode::Dishonest(SemanticFault::LeakyShadow))
+    }
+
+    fn cases(name: &str) -> Vec<SelfCheckCase> {
+        vec![SelfCheckCase::on("shadow.report", json!(name))]
     }
 }

@@ -1,24 +1,24 @@
 //! `malformed`: an answer that breaks the contract, each in one way.
 
+use std::future::ready;
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
-use axum::body::{Body, Bytes, HttpBody};
+use axum::body::{Body, Bytes};
 use axum::http::header;
-use hyper::body::Frame;
-use schemars::SchemaGenerator;
-use serde_json::{Map, Value, json};
+use futures_util::stream::{self, StreamExt};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::fault_behavior::{FaultBehavior, HandlerPlan, TableFault};
-use super::fault_syntax::{hint, table_schema, text};
 use super::faulty_answer::{FaultContext, FaultyAnswer};
 use super::self_check_case::SelfCheckCase;
 use crate::contract::operation::Operation;
 use crate::wire_answer::{JSON, WireAnswer};
 
 /// In which way an answer is malformed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum MalformedFault {
     /// A body that is no JSON, said to be.
     NotJson,
@@ -39,54 +39,21 @@ pub enum MalformedFault {
 }
 
 impl MalformedFault {
-    /// All ways, with their names.
-    pub const ALL: [(MalformedFault, &'static str); 8] = [
-        (MalformedFault::NotJson, "not_json"),
-        (MalformedFault::Truncated, "truncated"),
-        (MalformedFault::WrongType, "wrong_type"),
-        (MalformedFault::MissingField, "missing_field"),
-        (MalformedFault::ExtraField, "extra_field"),
-        (MalformedFault::WrongContentType, "wrong_content_type"),
-        (MalformedFault::Deep, "deep"),
-        (MalformedFault::Huge, "huge"),
+    /// All ways.
+    pub const ALL: [MalformedFault; 8] = [
+        MalformedFault::NotJson,
+        MalformedFault::Truncated,
+        MalformedFault::WrongType,
+        MalformedFault::MissingField,
+        MalformedFault::ExtraField,
+        MalformedFault::WrongContentType,
+        MalformedFault::Deep,
+        MalformedFault::Huge,
     ];
-
-    /// The name it is written by.
-    pub fn name(self) -> &'static str {
-        MalformedFault::ALL
-            .iter()
-            .find(|(kind, _)| *kind == self)
-            .map_or("not_json", |(_, name)| name)
-    }
 }
 
 impl TableFault for MalformedFault {
-    const NAME: &'static str = "malformed";
-
-    fn read(value: Value, _rest: &mut Map<String, Value>) -> Result<MalformedFault, String> {
-        let name = text(Self::NAME, value)?;
-        let names = || MalformedFault::ALL.iter().map(|(_, name)| *name);
-        MalformedFault::ALL
-            .iter()
-            .find(|(_, known)| *known == name)
-            .map(|(kind, _)| *kind)
-            .ok_or_else(|| format!("no answer is malformed as `{name}`{}", hint(&name, names())))
-    }
-
-    fn written(&self) -> Value {
-        json!({"malformed": self.name()})
-    }
-
-    fn schema(_generator: &mut SchemaGenerator) -> Value {
-        let names = MalformedFault::ALL.map(|(_, name)| name);
-        table_schema(&json!({"malformed": {"enum": names}}), Self::NAME)
-    }
-
-    fn cases() -> Vec<SelfCheckCase> {
-        MalformedFault::ALL
-            .map(|(_, name)| SelfCheckCase::anywhere(json!({"malformed": name})))
-            .into()
-    }
+    const FORM: &'static str = "the name of a way to break an answer";
 }
 
 impl FaultBehavior for MalformedFault {
@@ -97,6 +64,12 @@ impl FaultBehavior for MalformedFault {
     fn corrupt(&self, answer: WireAnswer, context: &FaultContext<'_>) -> FaultyAnswer {
         let (status, body) = context.body_to_corrupt(&answer);
         malformed(*self, status, body)
+    }
+
+    fn cases(_name: &str) -> Vec<SelfCheckCase> {
+        MalformedFault::ALL
+            .map(|way| SelfCheckCase::anywhere(json!({"malformed": way})))
+            .into()
     }
 }
 
@@ -129,13 +102,20 @@ fn malformed(kind: MalformedFault, status: u16, body: Value) -> FaultyAnswer {
     }
 }
 
-/// Says how long the whole body is, sends half of it, and ends.
+/// Says how long the whole body is, sends half of it, waits until that is out, and breaks off.
 fn truncated(status: u16, body: &Value) -> FaultyAnswer {
     let whole = Bytes::from(body.to_string());
     let half = whole.slice(..whole.len() / 2);
-    let body = Body::new(TruncatedBody::new(half.clone()));
+    let sent = stream::once(ready(Ok(half.clone())));
+    let breaking = stream::once(async {
+        // A body that is not ready makes the connection flush what it has; once would do.
+        for _ in 0..2 {
+            tokio::task::yield_now().await;
+        }
+        Err(io::Error::from(io::ErrorKind::BrokenPipe))
+    });
     let answer = WireAnswer::bytes(status, JSON, half).with(header::CONTENT_LENGTH, whole.len().to_string());
-    FaultyAnswer::with_body(answer, body)
+    FaultyAnswer::with_body(answer, Body::from_stream(sent.chain(breaking)))
 }
 
 fn wrong_types(value: Value) -> Value {
@@ -187,40 +167,4 @@ fn extra_field(mut body: Value) -> Value {
         job.insert("addedInAnotherVersion".to_owned(), json!([1, 2, 3]));
     }
     body
-}
-
-/// Sends what it has, waits until that is out, and breaks off.
-struct TruncatedBody {
-    half: Option<Bytes>,
-    polls_to_flush: u8,
-}
-
-impl TruncatedBody {
-    fn new(half: Bytes) -> TruncatedBody {
-        // A body that is not ready makes the connection flush what it has; once would do.
-        TruncatedBody {
-            half: Some(half),
-            polls_to_flush: 2,
-        }
-    }
-}
-
-impl HttpBody for TruncatedBody {
-    type Data = Bytes;
-    type Error = io::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        if let Some(half) = self.half.take() {
-            return Poll::Ready(Some(Ok(Frame::data(half))));
-        }
-        if self.polls_to_flush > 0 {
-            self.polls_to_flush -= 1;
-            context.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        Poll::Ready(Some(Err(io::Error::from(io::ErrorKind::BrokenPipe))))
-    }
 }

@@ -1,42 +1,27 @@
 //! `refuse`: a refusal by a code of the contract, though the state would allow the request.
 
-use schemars::SchemaGenerator;
-use serde_json::{Map, Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::fault_behavior::{FaultBehavior, TableFault};
-use super::fault_syntax::{hint, table_schema, text};
 use super::faulty_answer::{FaultContext, FaultyAnswer};
 use super::self_check_case::SelfCheckCase;
+use crate::contract::name_hint::hint;
 use crate::contract::operation::Operation;
 use crate::contract::problem::Problem;
 use crate::wire_answer::WireAnswer;
 
 /// A refusal by a code of the contract.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
 pub struct RefuseFault {
     /// The problem's code, such as `lease_lost`; it decides the status.
     pub code: String,
 }
 
 impl TableFault for RefuseFault {
-    const NAME: &'static str = "refuse";
-
-    fn read(value: Value, _rest: &mut Map<String, Value>) -> Result<RefuseFault, String> {
-        let code = text(Self::NAME, value)?;
-        Ok(RefuseFault { code })
-    }
-
-    fn written(&self) -> Value {
-        json!({"refuse": self.code})
-    }
-
-    fn schema(_generator: &mut SchemaGenerator) -> Value {
-        table_schema(&json!({"refuse": {"type": "string"}}), Self::NAME)
-    }
-
-    fn cases() -> Vec<SelfCheckCase> {
-        vec![SelfCheckCase::anywhere(json!({"refuse": "lease_lost"}))]
-    }
+    const FORM: &'static str = "a problem code of the contract";
 }
 
 impl FaultBehavior for RefuseFault {
@@ -58,5 +43,9 @@ impl FaultBehavior for RefuseFault {
     fn corrupt(&self, _answer: WireAnswer, _context: &FaultContext<'_>) -> FaultyAnswer {
         let problem = Problem::new(&self.code, "the stub was told to refuse");
         FaultyAnswer::whole(WireAnswer::problem(&problem))
+    }
+
+    fn cases(_name: &str) -> Vec<SelfCheckCase> {
+        vec![SelfCheckCase::anywhere(json!({"refuse": "lease_lost"}))]
     }
 }

@@ -1,15 +1,11 @@
 //! `reset`: the connection ends with RST, without a byte of answer.
 
-use super::fault_behavior::{FaultBehavior, WordFault};
+use super::fault_behavior::FaultBehavior;
 use super::faulty_answer::{FaultContext, FaultyAnswer};
 use super::faulty_stream::ConnectionAction;
 use crate::wire_answer::WireAnswer;
 
 pub(super) struct ResetFault;
-
-impl WordFault for ResetFault {
-    const NAME: &'static str = "reset";
-}
 
 impl FaultBehavior for ResetFault {
     fn corrupt(&self, answer: WireAnswer, _context: &FaultContext<'_>) -> FaultyAnswer {

@@ -1,11 +1,11 @@
 //! `sequence`: one fault after the other, a step each time that the rule fires.
 
-use schemars::SchemaGenerator;
-use serde_json::{Map, Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, de};
+use serde_json::{Value, json};
 
 use super::Fault;
 use super::fault_behavior::{FaultBehavior, FaultError, HandlerPlan, TableFault};
-use super::fault_syntax::{hint, table_fault, text, word_fault};
 use super::self_check_case::{ProbeStep, SelfCheckCase};
 use crate::contract::operation::Operation;
 
@@ -13,16 +13,20 @@ use crate::contract::operation::Operation;
 const SEQUENCE_LIMIT: usize = 1_000;
 
 /// Faults one after the other.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct SequenceFault {
     /// The steps, in order: 2 to 1000, none of which is a sequence or lasts beyond its request.
+    #[serde(rename = "sequence", deserialize_with = "read_steps")]
+    #[schemars(length(min = 2))]
     pub steps: Vec<Fault>,
     /// What comes after the last.
     pub end: SequenceEnd,
 }
 
 /// What a rule does once its sequence is through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum SequenceEnd {
     /// The last step again and again.
     Hold,
@@ -32,98 +36,19 @@ pub enum SequenceEnd {
     Pass,
 }
 
-impl SequenceEnd {
-    /// All ends, with their names.
-    pub(crate) const ALL: [(SequenceEnd, &'static str); 3] = [
-        (SequenceEnd::Hold, "hold"),
-        (SequenceEnd::Wrap, "wrap"),
-        (SequenceEnd::Pass, "pass"),
-    ];
-
-    /// The name it is written by.
-    pub fn name(self) -> &'static str {
-        SequenceEnd::ALL
-            .iter()
-            .find(|(end, _)| *end == self)
-            .map_or("hold", |(_, name)| name)
-    }
+/// Reads the steps one by one, so that an error names the step.
+fn read_steps<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Fault>, D::Error> {
+    let steps = Vec::<Value>::deserialize(deserializer)?.into_iter().enumerate();
+    let read = |(at, step)| {
+        Fault::deserialize(step)
+            .map_err(|error| de::Error::custom(format_args!("step {} of the sequence: {error}", at + 1)))
+    };
+    steps.map(read).collect()
 }
 
 impl TableFault for SequenceFault {
-    const NAME: &'static str = "sequence";
-    const OTHER_KEYS: &'static [&'static str] = &["end"];
-
-    fn read(value: Value, rest: &mut Map<String, Value>) -> Result<SequenceFault, String> {
-        let Value::Array(steps) = value else {
-            return Err("`sequence` takes a list of faults".to_owned());
-        };
-        let step = |(at, step): (usize, Value)| {
-            let fault = match step {
-                Value::String(word) => word_fault(&word),
-                Value::Object(table) => table_fault(table),
-                _ => Err("it must be a word or a table".to_owned()),
-            };
-            fault.map_err(|error| format!("step {} of the sequence: {error}", at + 1))
-        };
-        let steps = steps
-            .into_iter()
-            .enumerate()
-            .map(step)
-            .collect::<Result<_, _>>()?;
-        let names = || SequenceEnd::ALL.iter().map(|(_, name)| *name);
-        let end = rest
-            .remove("end")
-            .ok_or("a sequence says how it ends: `end` = \"hold\", \"wrap\" or \"pass\"")?;
-        let end = text("end", end)?;
-        let end = SequenceEnd::ALL
-            .iter()
-            .find(|(_, known)| *known == end)
-            .map(|(end, _)| *end)
-            .ok_or_else(|| {
-                format!(
-                    "no sequence ends with `{end}`{}; use hold, wrap or pass",
-                    hint(&end, names())
-                )
-            })?;
-        Ok(SequenceFault { steps, end })
-    }
-
-    fn written(&self) -> Value {
-        let steps: Vec<_> = self.steps.iter().map(Fault::to_value).collect();
-        json!({"sequence": steps, "end": self.end.name()})
-    }
-
-    fn schema(generator: &mut SchemaGenerator) -> Value {
-        let step = generator.subschema_for::<Fault>();
-        let steps = json!({"type": "array", "items": step, "minItems": 2});
-        let properties = json!({"sequence": steps, "end": {"enum": SequenceEnd::ALL.map(|(_, name)| name)}});
-        json!({"type": "object", "properties": properties, "required": ["sequence", "end"], "additionalProperties": false})
-    }
-
-    fn cases() -> Vec<SelfCheckCase> {
-        let statuses = json!({"sequence": [{"status": 500}, "close"], "end": "hold"});
-        let mut cases = vec![SelfCheckCase::anywhere(statuses)];
-        // Looked at where only a sequence that goes on, and ends as it says, differs from one that does nothing.
-        for (steps, end, then) in [
-            (
-                ["agree", "close"],
-                "hold",
-                &[ProbeStep::SendEarlier, ProbeStep::SendEarlier] as &[ProbeStep],
-            ),
-            (
-                ["close", "agree"],
-                "wrap",
-                &[ProbeStep::SendEarlier, ProbeStep::SendEarlier],
-            ),
-            (["agree", "close"], "pass", &[ProbeStep::SendEarlier]),
-        ] {
-            cases.push(SelfCheckCase {
-                then,
-                ..SelfCheckCase::on("shadow.claim", json!({"sequence": steps, "end": end}))
-            });
-        }
-        cases
-    }
+    const FORM: &'static str = "a list of faults, and `end` says how it ends: \"hold\", \"wrap\" or \"pass\"";
+    const HAS_OTHER_KEYS: bool = true;
 }
 
 impl FaultBehavior for SequenceFault {
@@ -161,6 +86,31 @@ impl FaultBehavior for SequenceFault {
     /// What fires is a step, never the sequence itself.
     fn plan(&self, _operation: Operation) -> HandlerPlan {
         HandlerPlan::HONEST
+    }
+
+    fn cases(_name: &str) -> Vec<SelfCheckCase> {
+        let statuses = json!({"sequence": [{"status": 500}, "close"], "end": "hold"});
+        let mut cases = vec![SelfCheckCase::anywhere(statuses)];
+        // Looked at where only a sequence that goes on, and ends as it says, differs from one that does nothing.
+        for (steps, end, then) in [
+            (
+                ["agree", "close"],
+                "hold",
+                &[ProbeStep::SendEarlier, ProbeStep::SendEarlier] as &[ProbeStep],
+            ),
+            (
+                ["close", "agree"],
+                "wrap",
+                &[ProbeStep::SendEarlier, ProbeStep::SendEarlier],
+            ),
+            (["agree", "close"], "pass", &[ProbeStep::SendEarlier]),
+        ] {
+            cases.push(SelfCheckCase {
+                then,
+                ..SelfCheckCase::on("shadow.claim", json!({"sequence": steps, "end": end}))
+            });
+        }
+        cases
     }
 }
 

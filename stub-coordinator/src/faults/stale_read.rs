@@ -2,23 +2,12 @@
 
 use serde_json::json;
 
-use super::fault_behavior::{ArmEffect, FaultBehavior, WordFault};
+use super::fault_behavior::{ArmEffect, FaultBehavior};
 use super::self_check_case::{ProbeStep, SelfCheckCase};
 use crate::contract::execution_mode::{ExecutionMode, SemanticFault};
 use crate::contract::operation::Operation;
 
 pub(super) struct StaleReadFault;
-
-impl WordFault for StaleReadFault {
-    const NAME: &'static str = "stale_read";
-
-    fn cases() -> Vec<SelfCheckCase> {
-        vec![SelfCheckCase {
-            then: &[ProbeStep::Claim],
-            ..SelfCheckCase::on("job.get", json!(Self::NAME))
-        }]
-    }
-}
 
 impl FaultBehavior for StaleReadFault {
     fn goes_with(&self, operation: Operation) -> bool {
@@ -30,5 +19,12 @@ impl FaultBehavior for StaleReadFault {
     }
     fn arm_effect(&self) -> Option<ArmEffect<'_>> {
         Some(ArmEffect::KeepPastState)
+    }
+
+    fn cases(name: &str) -> Vec<SelfCheckCase> {
+        vec![SelfCheckCase {
+            then: &[ProbeStep::Claim],
+            ..SelfCheckCase::on("job.get", json!(name))
+        }]
     }
 }

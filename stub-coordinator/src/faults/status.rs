@@ -1,11 +1,12 @@
 //! `status`: an error status in the coordinator's own dialect.
 
 use axum::http::header;
-use schemars::SchemaGenerator;
-use serde_json::{Map, Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::fault_behavior::{FaultBehavior, TableFault};
-use super::fault_syntax::{SPAN_PATTERN, span, table_schema, text};
+use super::fault_syntax::whole;
 use super::faulty_answer::{FaultContext, FaultyAnswer};
 use super::self_check_case::SelfCheckCase;
 use crate::contract::problem::Problem;
@@ -13,63 +14,25 @@ use crate::contract::signed_duration::SignedDuration;
 use crate::wire_answer::WireAnswer;
 
 /// An error status with its problem code.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct StatusFault {
     /// The status, 200 to 599.
+    #[serde(deserialize_with = "whole::<200, 599, _, _>")]
+    #[schemars(range(min = 200, max = 599))]
     pub status: u16,
     /// The problem's code; the usual one of the status where left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     /// What `Retry-After` says, in whole seconds, rounded up.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<SignedDuration>,
 }
 
 impl TableFault for StatusFault {
-    const NAME: &'static str = "status";
-    const OTHER_KEYS: &'static [&'static str] = &["code", "retry_after"];
-
-    fn read(value: Value, rest: &mut Map<String, Value>) -> Result<StatusFault, String> {
-        let status = value
-            .as_u64()
-            .and_then(|status| u16::try_from(status).ok())
-            .filter(|status| (200..=599).contains(status))
-            .ok_or("`status` must be a whole number from 200 to 599")?;
-        let code = rest.remove("code").map(|code| text("code", code)).transpose()?;
-        let retry_after = rest
-            .remove("retry_after")
-            .map(|time| span("retry_after", time))
-            .transpose()?;
-        Ok(StatusFault {
-            status,
-            code,
-            retry_after,
-        })
-    }
-
-    fn written(&self) -> Value {
-        let mut table = json!({"status": self.status});
-        if let Some(code) = &self.code {
-            table["code"] = json!(code);
-        }
-        if let Some(time) = &self.retry_after {
-            table["retry_after"] = json!(time);
-        }
-        table
-    }
-
-    fn schema(_generator: &mut SchemaGenerator) -> Value {
-        let status = json!({"type": "integer", "minimum": 200, "maximum": 599});
-        let time = json!({"type": "string", "pattern": SPAN_PATTERN});
-        table_schema(
-            &json!({"status": status, "code": {"type": "string"}, "retry_after": time}),
-            Self::NAME,
-        )
-    }
-
-    fn cases() -> Vec<SelfCheckCase> {
-        vec![SelfCheckCase::anywhere(
-            json!({"status": 503, "retry_after": "1s"}),
-        )]
-    }
+    const FORM: &'static str =
+        "a whole number from 200 to 599, and beside it `code` and `retry_after` where they are wanted";
+    const HAS_OTHER_KEYS: bool = true;
 }
 
 impl FaultBehavior for StatusFault {
@@ -102,6 +65,12 @@ impl FaultBehavior for StatusFault {
             }
             None => answer,
         })
+    }
+
+    fn cases(_name: &str) -> Vec<SelfCheckCase> {
+        vec![SelfCheckCase::anywhere(
+            json!({"status": 503, "retry_after": "1s"}),
+        )]
     }
 }
 

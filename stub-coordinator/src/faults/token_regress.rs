@@ -2,24 +2,12 @@
 
 use serde_json::json;
 
-use super::fault_behavior::{FaultBehavior, WordFault};
+use super::fault_behavior::FaultBehavior;
 use super::self_check_case::{ProbeStep, SelfCheckCase};
 use crate::contract::execution_mode::{ExecutionMode, SemanticFault};
 use crate::contract::operation::Operation;
 
 pub(super) struct TokenRegressFault;
-
-impl WordFault for TokenRegressFault {
-    const NAME: &'static str = "token_regress";
-
-    fn cases() -> Vec<SelfCheckCase> {
-        // The second job is free; the first was granted and given back.
-        vec![SelfCheckCase {
-            first: &[ProbeStep::Claim, ProbeStep::Release],
-            ..SelfCheckCase::on("claim", json!(Self::NAME))
-        }]
-    }
-}
 
 impl FaultBehavior for TokenRegressFault {
     fn goes_with(&self, operation: Operation) -> bool {
@@ -28,5 +16,13 @@ impl FaultBehavior for TokenRegressFault {
 
     fn semantic(&self) -> Option<ExecutionMode> {
         Some(ExecutionMode::Dishonest(SemanticFault::TokenRegress))
+    }
+
+    fn cases(name: &str) -> Vec<SelfCheckCase> {
+        // The second job is free; the first was granted and given back.
+        vec![SelfCheckCase {
+            first: &[ProbeStep::Claim, ProbeStep::Release],
+            ..SelfCheckCase::on("claim", json!(name))
+        }]
     }
 }
