@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::config::NewJob;
-use crate::contract::name_hint::nearest;
+use crate::contract::name_hint::hint;
 use crate::contract::signed_duration::SignedDuration;
 
 /// The largest job file.
@@ -158,8 +158,7 @@ fn front_matter(yaml: &str) -> Result<Map<String, Value>, String> {
 }
 
 fn ignored(key: &str) -> String {
-    let hint = nearest(key, KEYS).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
-    format!("`{key}` is no key of a job and is ignored{hint}")
+    format!("`{key}` is no key of a job and is ignored{}", hint(key, KEYS))
 }
 
 fn take_text(keys: &mut Map<String, Value>, key: &str) -> Result<Option<String>, String> {

@@ -3,27 +3,10 @@
 
 use std::borrow::Cow;
 
-use crate::contract::name_hint::nearest;
-use crate::contract::scope::{OperationPermission, Scope};
+use percent_encoding::percent_decode_str;
 
-/// One operation of the API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Operation {
-    JobSubmit,
-    JobList,
-    JobGet,
-    FactoryEnrol,
-    FactoryHeartbeat,
-    Claim,
-    LeaseRenew,
-    LeaseRelease,
-    JobReport,
-    JobQuarantine,
-    ShadowClaim,
-    ShadowReport,
-    Health,
-    Openapi,
-}
+use crate::contract::name_hint::hint;
+use crate::contract::scope::{OperationPermission, Scope};
 
 /// What a request can be matched by, besides its operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,41 +27,70 @@ pub(crate) enum RouteMatch<'a> {
     UnknownPath,
 }
 
+/// What the contract says of an operation.
+#[derive(Debug)]
+struct OperationContract {
+    name: &'static str,
+    /// Method and path, `{id}` standing for an id.
+    route: (&'static str, &'static str),
+    permission: OperationPermission,
+    /// What a request of it says that a rule can be matched by.
+    fields: &'static [MatchField],
+}
+
+/// Makes the operations and the table of what the contract says of each.
+macro_rules! operations {
+    ($($operation:ident: $name:literal, $method:literal $path:literal, $permission:expr, [$($field:ident),*];)*) => {
+        /// One operation of the API.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub(crate) enum Operation {
+            $($operation,)*
+        }
+
+        impl Operation {
+            pub(crate) const ALL: [Operation; OPERATIONS.len()] = [$(Operation::$operation,)*];
+        }
+
+        /// In the order of the operations.
+        const OPERATIONS: &[OperationContract] = &[$(OperationContract {
+            name: $name,
+            route: ($method, $path),
+            permission: $permission,
+            fields: &[$(MatchField::$field),*],
+        },)*];
+    };
+}
+
+use OperationPermission::{Free, Read};
+
+const SUBMIT: OperationPermission = OperationPermission::Scope(Scope::Submit);
+const WORK: OperationPermission = OperationPermission::Scope(Scope::Work);
+const SHADOW: OperationPermission = OperationPermission::Scope(Scope::Shadow);
+
+operations! {
+    JobSubmit: "job.submit", "POST" "/v1/jobs", SUBMIT, [Job];
+    JobList: "job.list", "GET" "/v1/jobs", Read, [Stage];
+    JobGet: "job.get", "GET" "/v1/jobs/{id}", Read, [Job];
+    FactoryEnrol: "factory.enrol", "POST" "/v1/factories", Free, [Factory];
+    FactoryHeartbeat: "factory.heartbeat", "POST" "/v1/factories/{id}/heartbeat", WORK, [Factory];
+    Claim: "claim", "POST" "/v1/claims", WORK, [Factory];
+    LeaseRenew: "lease.renew", "POST" "/v1/leases/{id}/renew", WORK, [Factory, Lease];
+    LeaseRelease: "lease.release", "POST" "/v1/leases/{id}/release", WORK, [Factory, Lease];
+    JobReport: "job.report", "POST" "/v1/jobs/{id}/reports", WORK, [Factory, Job, Stage, Lease];
+    JobQuarantine: "job.quarantine", "POST" "/v1/jobs/{id}/quarantine", WORK, [Factory, Job, Lease];
+    ShadowClaim: "shadow.claim", "POST" "/v1/shadow/claims", SHADOW, [Factory];
+    ShadowReport: "shadow.report", "POST" "/v1/shadow/reports", SHADOW, [Factory, Job, Stage];
+    Health: "health", "GET" "/v1/health", Free, [];
+    Openapi: "openapi", "GET" "/v1/openapi.json", Free, [];
+}
+
 impl Operation {
-    pub(crate) const ALL: [Operation; 14] = [
-        Operation::JobSubmit,
-        Operation::JobList,
-        Operation::JobGet,
-        Operation::FactoryEnrol,
-        Operation::FactoryHeartbeat,
-        Operation::Claim,
-        Operation::LeaseRenew,
-        Operation::LeaseRelease,
-        Operation::JobReport,
-        Operation::JobQuarantine,
-        Operation::ShadowClaim,
-        Operation::ShadowReport,
-        Operation::Health,
-        Operation::Openapi,
-    ];
+    fn contract(self) -> &'static OperationContract {
+        &OPERATIONS[self as usize]
+    }
 
     pub(crate) fn name(self) -> &'static str {
-        match self {
-            Operation::JobSubmit => "job.submit",
-            Operation::JobList => "job.list",
-            Operation::JobGet => "job.get",
-            Operation::FactoryEnrol => "factory.enrol",
-            Operation::FactoryHeartbeat => "factory.heartbeat",
-            Operation::Claim => "claim",
-            Operation::LeaseRenew => "lease.renew",
-            Operation::LeaseRelease => "lease.release",
-            Operation::JobReport => "job.report",
-            Operation::JobQuarantine => "job.quarantine",
-            Operation::ShadowClaim => "shadow.claim",
-            Operation::ShadowReport => "shadow.report",
-            Operation::Health => "health",
-            Operation::Openapi => "openapi",
-        }
+        self.contract().name
     }
 
     pub(crate) fn named(name: &str) -> Option<Operation> {
@@ -90,61 +102,22 @@ impl Operation {
     /// The operation of that name, or why there is none, with the nearest.
     pub(crate) fn or_hint(name: &str) -> Result<Operation, String> {
         let names = || Operation::ALL.into_iter().map(Operation::name);
-        Operation::named(name).ok_or_else(|| {
-            let hint =
-                nearest(name, names()).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
-            format!("no operation is called {name:?}{hint}")
-        })
+        Operation::named(name)
+            .ok_or_else(|| format!("no operation is called {name:?}{}", hint(name, names())))
     }
 
     /// Method and path, `{id}` standing for an id.
     pub(crate) fn route(self) -> (&'static str, &'static str) {
-        match self {
-            Operation::JobSubmit => ("POST", "/v1/jobs"),
-            Operation::JobList => ("GET", "/v1/jobs"),
-            Operation::JobGet => ("GET", "/v1/jobs/{id}"),
-            Operation::FactoryEnrol => ("POST", "/v1/factories"),
-            Operation::FactoryHeartbeat => ("POST", "/v1/factories/{id}/heartbeat"),
-            Operation::Claim => ("POST", "/v1/claims"),
-            Operation::LeaseRenew => ("POST", "/v1/leases/{id}/renew"),
-            Operation::LeaseRelease => ("POST", "/v1/leases/{id}/release"),
-            Operation::JobReport => ("POST", "/v1/jobs/{id}/reports"),
-            Operation::JobQuarantine => ("POST", "/v1/jobs/{id}/quarantine"),
-            Operation::ShadowClaim => ("POST", "/v1/shadow/claims"),
-            Operation::ShadowReport => ("POST", "/v1/shadow/reports"),
-            Operation::Health => ("GET", "/v1/health"),
-            Operation::Openapi => ("GET", "/v1/openapi.json"),
-        }
+        self.contract().route
     }
 
     pub(crate) fn permission(self) -> OperationPermission {
-        match self {
-            Operation::JobSubmit => OperationPermission::Scope(Scope::Submit),
-            Operation::JobList | Operation::JobGet => OperationPermission::Read,
-            Operation::Health | Operation::Openapi | Operation::FactoryEnrol => OperationPermission::Free,
-            Operation::ShadowClaim | Operation::ShadowReport => OperationPermission::Scope(Scope::Shadow),
-            _ => OperationPermission::Scope(Scope::Work),
-        }
+        self.contract().permission
     }
 
     /// What a request of this operation says that a rule can be matched by.
     pub(crate) fn fields(self) -> &'static [MatchField] {
-        match self {
-            Operation::JobSubmit | Operation::JobGet => &[MatchField::Job],
-            Operation::JobList => &[MatchField::Stage],
-            Operation::FactoryEnrol | Operation::FactoryHeartbeat => &[MatchField::Factory],
-            Operation::Claim | Operation::ShadowClaim => &[MatchField::Factory],
-            Operation::LeaseRenew | Operation::LeaseRelease => &[MatchField::Factory, MatchField::Lease],
-            Operation::JobReport => &[
-                MatchField::Factory,
-                MatchField::Job,
-                MatchField::Stage,
-                MatchField::Lease,
-            ],
-            Operation::JobQuarantine => &[MatchField::Factory, MatchField::Job, MatchField::Lease],
-            Operation::ShadowReport => &[MatchField::Factory, MatchField::Job, MatchField::Stage],
-            Operation::Health | Operation::Openapi => &[],
-        }
+        self.contract().fields
     }
 
     pub(crate) fn takes_body(self) -> bool {
@@ -189,26 +162,8 @@ fn matches_template<'a>(template: &str, path: &'a str) -> Option<Option<Cow<'a, 
     let id = path
         .strip_prefix(before)?
         .strip_suffix(after.strip_prefix("id}")?)?;
-    (!id.is_empty() && !id.contains('/')).then(|| Some(percent_decoded(id)))
-}
-
-/// Ids need no escapes, but a client may write `%3A` for `:`. What is no text after that is no id either.
-fn percent_decoded(text: &str) -> Cow<'_, str> {
-    if !text.contains('%') {
-        return Cow::Borrowed(text);
-    }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let escaped = (first == b'%')
-            .then(|| after.get(..2))
-            .flatten()
-            .and_then(|digits| std::str::from_utf8(digits).ok())
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        bytes.push(escaped.unwrap_or(first));
-        rest = if escaped.is_some() { &after[2..] } else { after };
-    }
-    Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
+    // Ids need no escapes, but a client may write `%3A` for `:`. What is no text after that is no id either.
+    (!id.is_empty() && !id.contains('/')).then(|| Some(percent_decode_str(id).decode_utf8_lossy()))
 }
 
 #[cfg(test)]

@@ -41,69 +41,31 @@ impl UtcTimestamp {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
-    /// The form of the contract. Every answer has one or two of these, so the digits are put in their places by hand.
-    fn written(self) -> TimestampText {
-        // Only an absurd skew leaves the years that four digits can tell.
-        let told = self.clamp(UtcTimestamp::FIRST, UtcTimestamp::LAST);
-        let timestamp = jiff::Timestamp::from_millisecond(told.0).unwrap_or_default();
-        let date = jiff::tz::Offset::UTC.to_datetime(timestamp);
-        let mut text = *b"0000-00-00T00:00:00.000Z";
-        let mut put = |at: usize, digits: usize, number: u16| {
-            let mut left = number;
-            for place in text[at..at + digits].iter_mut().rev() {
-                *place = b'0' + (left % 10) as u8;
-                left /= 10;
-            }
-        };
-        put(0, 4, date.year().unsigned_abs());
-        for (at, number) in [
-            (5, date.month()),
-            (8, date.day()),
-            (11, date.hour()),
-            (14, date.minute()),
-            (17, date.second()),
-        ] {
-            put(at, 2, u16::from(number.unsigned_abs()));
-        }
-        put(20, 3, date.millisecond().unsigned_abs());
-        TimestampText(text)
-    }
-
     /// Reads exactly the form that the contract writes; anything else is none.
     pub(crate) fn parse(text: &str) -> Option<UtcTimestamp> {
-        let shape: Vec<bool> = text.bytes().map(|byte| byte.is_ascii_digit()).collect();
-        let exact = text.len() == 24
-            && text.char_indices().all(|(at, letter)| match at {
-                4 | 7 => letter == '-',
-                10 => letter == 'T',
-                13 | 16 => letter == ':',
-                19 => letter == '.',
-                23 => letter == 'Z',
-                _ => shape[at],
-            });
+        let form = b"0000-00-00T00:00:00.000Z";
+        let fits = |(byte, form): (u8, &u8)| match form {
+            b'0' => byte.is_ascii_digit(),
+            form => byte == *form,
+        };
+        let exact = text.len() == form.len() && text.bytes().zip(form).all(fits);
         let timestamp: jiff::Timestamp = if exact { text.parse().ok()? } else { return None };
         Some(UtcTimestamp(timestamp.as_millisecond()))
     }
 }
 
-/// A moment in the contract's form.
-struct TimestampText([u8; 24]);
-
-impl TimestampText {
-    fn text(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or_default()
-    }
-}
-
 impl fmt::Display for UtcTimestamp {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.written().text())
+        // Only an absurd skew leaves the years that four digits can tell.
+        let told = (*self).clamp(UtcTimestamp::FIRST, UtcTimestamp::LAST);
+        let timestamp = jiff::Timestamp::from_millisecond(told.0).unwrap_or_default();
+        write!(formatter, "{timestamp:.3}")
     }
 }
 
 impl Serialize for UtcTimestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.written().text())
+        serializer.collect_str(self)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::rule::{FiringCondition, Rule};
-use crate::contract::name_hint::nearest;
+use crate::contract::name_hint::hint;
 use crate::contract::signed_duration::SignedDuration;
 use crate::faults::{DelayDistribution, DivergeFault, Fault, StatusFault};
 
@@ -78,8 +78,7 @@ pub fn preset(name: &str) -> Result<Vec<Rule>, String> {
             .collect(),
         unknown => {
             let names = PRESETS.iter().map(|(name, _)| *name);
-            let hint = nearest(unknown, names.clone())
-                .map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+            let hint = hint(unknown, names.clone());
             let all = names.collect::<Vec<_>>().join(", ");
             return Err(format!("no preset is called {unknown:?}{hint} (presets: {all})"));
         }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::BorrowedJson;
 use crate::contract::ids::InvalidId;
-use crate::contract::name_hint::nearest;
+use crate::contract::name_hint::hint;
 use crate::contract::problem::Problem;
 use crate::contract::stage::Stage;
 use crate::contract::timestamp::UtcTimestamp;
@@ -44,8 +44,7 @@ impl<'a> BodyFields<'a> {
         let Some(name) = self.left.first().map(|(name, _)| name).filter(|_| strict) else {
             return Ok(());
         };
-        let hint =
-            nearest(name, self.known).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+        let hint = hint(name, self.known);
         Err(Problem::new(
             "unknown_field",
             format!("`{name}` is no field of this request{hint}"),
