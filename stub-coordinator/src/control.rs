@@ -23,6 +23,7 @@ use axum::extract::{Path, Query};
 use axum::extract::{Request, State};
 use axum::http::{Response, StatusCode, header};
 use axum::middleware::Next;
+use axum::response::IntoResponse;
 use axum::routing::{any, delete, get, post};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -33,6 +34,10 @@ pub(crate) use control_auth::discount;
 
 /// How a request gets at the stub that it is for.
 type StubExtractor = State<Arc<SharedStub>>;
+/// A name in a request's path.
+type PathName = Result<Path<String>, PathRejection>;
+/// What stands behind the `?` of a request.
+type QueryOf<T> = Result<Query<T>, QueryRejection>;
 
 /// The routes under `/_stub/` that are not open to everybody.
 pub(crate) fn routes() -> Router<Arc<SharedStub>> {
@@ -84,18 +89,18 @@ pub(crate) fn routes_beside() -> Router<Arc<SharedStub>> {
         .route("/metrics", get(metrics::metrics))
 }
 
-async fn other_methods() -> Response<Body> {
+async fn other_methods() -> ControlProblem {
     problem(405, "method_not_allowed", "the path has other methods")
 }
 
-async fn lost() -> Response<Body> {
+async fn lost() -> ControlProblem {
     problem(404, "not_found", "the control API has no such path")
 }
 
 /// At the control API's own address an answer comes once what was asked for is so; at the API's, an outage would wait for
 /// the end of the very connection that asks for it.
 pub(crate) async fn after_listening_settled(
-    State(shared): State<Arc<SharedStub>>,
+    State(shared): StubExtractor,
     request: Request,
     next: Next,
 ) -> Response<Body> {
@@ -105,7 +110,7 @@ pub(crate) async fn after_listening_settled(
 }
 
 /// What is said at the control API's own address to whoever looks for the API there.
-pub(crate) async fn control_only_not_found(State(shared): State<Arc<SharedStub>>) -> Response<Body> {
+pub(crate) async fn control_only_not_found(State(shared): StubExtractor) -> ControlProblem {
     let detail = match shared.places.get() {
         Some(places) => format!(
             "only control is here, under /_stub/; the API is at {}",
@@ -113,7 +118,7 @@ pub(crate) async fn control_only_not_found(State(shared): State<Arc<SharedStub>>
         ),
         None => "only control is here, under /_stub/".to_owned(),
     };
-    problem(404, "not_found", &detail)
+    problem(404, "not_found", detail)
 }
 
 /// The control API's own description, served as it is checked in.
@@ -133,10 +138,32 @@ fn document(body: &impl Serialize) -> Response<Body> {
 }
 
 /// A refusal of the control API.
-fn problem(status: u16, code: &str, detail: &str) -> Response<Body> {
-    let body = json!({"type": format!("urn:stub:problem:{code}"), "title": detail, "status": status,
-                      "code": code, "detail": detail});
-    respond(status, "application/problem+json", body.to_string())
+pub(crate) struct ControlProblem {
+    status: u16,
+    code: &'static str,
+    detail: String,
+}
+
+/// What a request of the control API comes to.
+type ControlAnswer = Result<Response<Body>, ControlProblem>;
+
+impl IntoResponse for ControlProblem {
+    fn into_response(self) -> Response<Body> {
+        let ControlProblem { status, code, detail } = self;
+        let body = json!({"type": format!("urn:stub:problem:{code}"), "title": detail, "status": status,
+                          "code": code, "detail": detail});
+        respond(status, "application/problem+json", body.to_string())
+    }
+}
+
+fn problem(status: u16, code: &'static str, detail: impl Into<String>) -> ControlProblem {
+    let detail = detail.into();
+    ControlProblem { status, code, detail }
+}
+
+/// The refusal of a request that can be read and makes no sense.
+fn invalid_field(detail: impl Into<String>) -> ControlProblem {
+    problem(422, "invalid_field", detail)
 }
 
 fn respond(status: u16, content_type: &'static str, body: String) -> Response<Body> {
@@ -150,30 +177,21 @@ fn respond(status: u16, content_type: &'static str, body: String) -> Response<Bo
 }
 
 /// A name in a control request's path. One that is no text is nobody's.
-fn named(path: Result<Path<String>, PathRejection>) -> String {
+fn named(path: PathName) -> String {
     path.map_or_else(|_| char::REPLACEMENT_CHARACTER.to_string(), |Path(name)| name)
 }
 
 /// What a control request asks for behind its `?`, or what is wrong with that.
-fn asked<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Box<Response<Body>>> {
+fn asked<T>(query: QueryOf<T>) -> Result<T, ControlProblem> {
     query
         .map(|Query(query)| query)
-        .map_err(|rejection| Box::new(problem(422, "invalid_field", &rejection.body_text())))
+        .map_err(|rejection| invalid_field(rejection.body_text()))
 }
 
 /// Reads a control request's body, saying what is wrong with it.
-fn read<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Box<Response<Body>>> {
+fn read<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, ControlProblem> {
     let body = if body.is_empty() { b"{}" } else { body };
-    serde_json::from_slice::<Value>(body)
-        .map_err(|error| {
-            Box::new(problem(
-                400,
-                "malformed_json",
-                &format!("{error}; send one JSON object"),
-            ))
-        })
-        .and_then(|value| {
-            serde_json::from_value(value)
-                .map_err(|error| Box::new(problem(422, "invalid_field", &with_hint(&error.to_string()))))
-        })
+    let value: Value = serde_json::from_slice(body)
+        .map_err(|error| problem(400, "malformed_json", format!("{error}; send one JSON object")))?;
+    serde_json::from_value(value).map_err(|error| invalid_field(with_hint(&error.to_string())))
 }

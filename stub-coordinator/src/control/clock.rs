@@ -1,17 +1,18 @@
 //! `/_stub/clock`: what time it is, and advance a manual clock.
 
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::Response;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{StubExtractor, document, problem, read};
+use super::{ControlAnswer, StubExtractor, document, invalid_field, problem, read};
 use crate::clock::ClockKind;
 use crate::contract::signed_duration::SignedDuration;
 
-pub(super) async fn clock(State(shared): StubExtractor) -> Response<Body> {
-    document(&json!({"kind": shared.clock.kind(), "now": shared.clock.now()}))
+pub(super) async fn clock(State(shared): StubExtractor) -> ControlAnswer {
+    Ok(document(
+        &json!({"kind": shared.clock.kind(), "now": shared.clock.now()}),
+    ))
 }
 
 #[derive(Deserialize)]
@@ -20,25 +21,13 @@ struct AdvanceRequest {
     advance: SignedDuration,
 }
 
-pub(super) async fn advance(State(shared): StubExtractor, body: Bytes) -> Response<Body> {
-    let by = match read::<AdvanceRequest>(&body) {
-        Ok(advance) => advance.advance.forward(),
-        Err(refusal) => return *refusal,
-    };
-    match by {
-        None => problem(
-            422,
-            "invalid_field",
-            "time does not run back; `advance` must not be negative",
-        ),
-        Some(_) if shared.clock.kind() == ClockKind::Real => problem(
-            409,
-            "real_clock",
-            "the clock is the real one; start the stub with a manual clock to move it",
-        ),
-        Some(by) => {
-            let due = shared.advance(by).await;
-            document(&json!({"now": shared.clock.now(), "due": due}))
-        }
+pub(super) async fn advance(State(shared): StubExtractor, body: Bytes) -> ControlAnswer {
+    let by = read::<AdvanceRequest>(&body)?.advance.forward();
+    let by = by.ok_or_else(|| invalid_field("time does not run back; `advance` must not be negative"))?;
+    if shared.clock.kind() == ClockKind::Real {
+        let detail = "the clock is the real one; start the stub with a manual clock to move it";
+        return Err(problem(409, "real_clock", detail));
     }
+    let due = shared.advance(by).await;
+    Ok(document(&json!({"now": shared.clock.now(), "due": due})))
 }

@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::Response;
 use axum::middleware::Next;
+use axum::response::IntoResponse;
 
 use super::problem;
 use crate::exchange::{BODY_LIMIT, bearer, http_date, read_body};
@@ -49,7 +50,8 @@ pub(crate) async fn authenticate(
             401,
             "unauthenticated",
             "send `Authorization: Bearer` with the control token or a token of the scope `admin`",
-        ),
+        )
+        .into_response(),
     }
 }
 

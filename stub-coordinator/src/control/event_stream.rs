@@ -11,23 +11,20 @@ mod stub_snapshot;
 mod tests;
 
 use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::body::{Body, Bytes};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Response, header};
 use axum::routing::get;
-use hyper::body::Frame;
+use futures_util::stream::{self, StreamExt};
 use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::{asked, problem};
+use super::{ControlAnswer, QueryOf, StubExtractor, asked, invalid_field, problem};
 use crate::contract::signed_duration::SignedDuration;
 use crate::shared_stub::SharedStub;
 use event_feed::EventFeed;
@@ -72,39 +69,34 @@ impl EventSubscribers {
     /// Answers a subscriber: a stream that ends when it leaves, or with the stub.
     async fn follow(
         self,
-        State(shared): State<Arc<SharedStub>>,
-        query: Result<Query<EventStreamQuery>, QueryRejection>,
+        State(shared): StubExtractor,
+        query: QueryOf<EventStreamQuery>,
         headers: HeaderMap,
-    ) -> Response<Body> {
-        let asked_for = match asked(query) {
-            Ok(asked_for) => asked_for,
-            Err(refusal) => return *refusal,
-        };
-        let heartbeat = asked_for
+    ) -> ControlAnswer {
+        let heartbeat = asked(query)?
             .heartbeat
             .map_or(Some(HEARTBEAT), SignedDuration::forward);
-        let sound = SHORTEST_HEARTBEAT..=LONGEST_HEARTBEAT;
-        let Some(heartbeat) = heartbeat.filter(|heartbeat| sound.contains(heartbeat)) else {
-            let detail = "`heartbeat` must be a length of time from 100ms to 60s";
-            return problem(422, "invalid_field", detail);
-        };
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+        let heartbeat = heartbeat
+            .filter(|heartbeat| (SHORTEST_HEARTBEAT..=LONGEST_HEARTBEAT).contains(heartbeat))
+            .ok_or_else(|| invalid_field("`heartbeat` must be a length of time from 100ms to 60s"))?;
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| {
             let detail = format!("{SUBSCRIBER_LIMIT} follow already; close one of the pages or terminals");
-            return problem(503, "too_many_subscribers", &detail);
-        };
+            problem(503, "too_many_subscribers", detail)
+        })?;
         let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
         let feed = EventFeed::new(shared, last);
         // One frame at a time: what the reader has not taken is not yet made.
-        let (frames, to_reader) = mpsc::channel(1);
+        let (frames, mut to_reader) = mpsc::channel(1);
         tokio::spawn(run_subscriber(feed, frames, heartbeat, place));
-        let mut response = Response::new(Body::new(EventStreamBody(to_reader)));
+        let frames = stream::poll_fn(move |context| to_reader.poll_recv(context));
+        let mut response = Response::new(Body::from_stream(frames.map(Ok::<Bytes, Infallible>)));
         let headers = response.headers_mut();
         headers.insert(
             header::CONTENT_TYPE,
             HeaderValue::from_static("text/event-stream"),
         );
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        response
+        Ok(response)
     }
 }
 
@@ -134,22 +126,5 @@ async fn run_subscriber(
             return;
         }
         last_sent = Instant::now();
-    }
-}
-
-/// A body that is whatever comes out of a channel.
-struct EventStreamBody(mpsc::Receiver<Bytes>);
-
-impl HttpBody for EventStreamBody {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.0
-            .poll_recv(context)
-            .map(|frame| frame.map(|bytes| Ok(Frame::data(bytes))))
     }
 }

@@ -1,12 +1,11 @@
 //! `/_stub/explain`: which rule would fire on a request, and why not the others. Nothing is changed.
 
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{StubExtractor, document, problem, read};
+use super::{ControlAnswer, StubExtractor, document, invalid_field, read};
 use crate::contract::operation::{Operation, RouteMatch};
 use crate::contract::timestamp::UtcTimestamp;
 use crate::exchange::facts_of;
@@ -35,15 +34,10 @@ struct ExplainRequest {
     body: Option<Value>,
 }
 
-pub(super) async fn explain(State(shared): StubExtractor, body: Bytes) -> Response<Body> {
-    let explain_query = match read::<ExplainRequest>(&body) {
-        Ok(explain_query) => explain_query,
-        Err(refusal) => return *refusal,
-    };
-    match explain_query.answer(&shared.rule_engine, shared.clock.now()) {
-        Err(why) => problem(422, "invalid_field", &why),
-        Ok(answer) => document(&answer),
-    }
+pub(super) async fn explain(State(shared): StubExtractor, body: Bytes) -> ControlAnswer {
+    let explain_query: ExplainRequest = read(&body)?;
+    let answer = explain_query.answer(&shared.rule_engine, shared.clock.now());
+    Ok(document(&answer.map_err(invalid_field)?))
 }
 
 impl ExplainRequest {

@@ -1,12 +1,11 @@
 //! `/_stub/reset`: put back state, rules or journal.
 
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::Response;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{StubExtractor, document, read};
+use super::{ControlAnswer, StubExtractor, document, read};
 use crate::shared_stub::ResetScope;
 
 #[derive(Deserialize)]
@@ -15,12 +14,8 @@ struct ResetRequest {
     scope: ResetScope,
 }
 
-pub(super) async fn reset(State(shared): StubExtractor, body: Bytes) -> Response<Body> {
-    match read::<ResetRequest>(&body) {
-        Ok(reset) => {
-            shared.reset(reset.scope);
-            document(&json!({"reset": reset.scope}))
-        }
-        Err(refusal) => *refusal,
-    }
+pub(super) async fn reset(State(shared): StubExtractor, body: Bytes) -> ControlAnswer {
+    let ResetRequest { scope } = read(&body)?;
+    shared.reset(scope);
+    Ok(document(&json!({"reset": scope})))
 }

@@ -2,20 +2,18 @@
 
 use std::sync::atomic::Ordering;
 
-use axum::body::Body;
 use axum::extract::State;
-use axum::http::Response;
 use serde_json::json;
 
-use super::{StubExtractor, document};
+use super::{ControlAnswer, StubExtractor, document};
 use crate::shared_stub::StubAddresses;
 use crate::stub_identity::StubIdentity;
 
-pub(super) async fn health(State(shared): StubExtractor) -> Response<Body> {
+pub(super) async fn health(State(shared): StubExtractor) -> ControlAnswer {
     let places = shared.places.get();
     let late = shared.late.load(Ordering::Relaxed);
     let refused = shared.refused.load(Ordering::Relaxed);
-    document(&json!({
+    Ok(document(&json!({
         "status": "ok",
         "url": places.map(StubAddresses::url),
         "controlUrl": places.and_then(StubAddresses::control_url),
@@ -24,28 +22,28 @@ pub(super) async fn health(State(shared): StubExtractor) -> Response<Body> {
         "lateRequests": late,
         "refusedRequests": refused,
         "stateTrouble": shared.state_write_error(),
-    }))
+    })))
 }
 
-pub(super) async fn identity(State(shared): StubExtractor) -> Response<Body> {
+pub(super) async fn identity(State(shared): StubExtractor) -> ControlAnswer {
     let places = shared.places.get();
-    document(&StubIdentity {
+    Ok(document(&StubIdentity {
         stub: shared.instance.clone(),
         url: places.map(StubAddresses::url).unwrap_or_default(),
         control_url: places.and_then(StubAddresses::control_url),
-    })
+    }))
 }
 
-pub(super) async fn counters(State(shared): StubExtractor) -> Response<Body> {
+pub(super) async fn counters(State(shared): StubExtractor) -> ControlAnswer {
     let counters = shared.journal.counters();
     let total = counters.mutations_total();
-    document(&json!({"counters": counters, "mutationsTotal": total}))
+    Ok(document(&json!({"counters": counters, "mutationsTotal": total})))
 }
 
-pub(super) async fn digest(State(shared): StubExtractor) -> Response<Body> {
-    document(&json!({"digest": shared.digest()}))
+pub(super) async fn digest(State(shared): StubExtractor) -> ControlAnswer {
+    Ok(document(&json!({"digest": shared.digest()})))
 }
 
-pub(super) async fn jobs(State(shared): StubExtractor) -> Response<Body> {
-    document(&json!({"jobs": shared.jobs()}))
+pub(super) async fn jobs(State(shared): StubExtractor) -> ControlAnswer {
+    Ok(document(&json!({"jobs": shared.jobs()})))
 }

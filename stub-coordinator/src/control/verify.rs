@@ -1,11 +1,10 @@
 //! `/_stub/journal/verify`: whether requests have arrived so often, or in this order. Nothing is changed.
 
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::Response;
 use serde::Deserialize;
 
-use super::{StubExtractor, document, problem, read};
+use super::{ControlAnswer, ControlProblem, StubExtractor, document, invalid_field, read};
 use crate::contract::operation::Operation;
 use crate::journal::exchange::ExchangeMatch;
 
@@ -23,26 +22,19 @@ struct VerifyRequest {
     at_most: Option<usize>,
 }
 
-pub(super) async fn verify(State(shared): StubExtractor, body: Bytes) -> Response<Body> {
-    let count_query = match read::<VerifyRequest>(&body) {
-        Ok(count_query) => count_query,
-        Err(refusal) => return *refusal,
-    };
-    if let Err(refusal) = known(&count_query.what) {
-        return *refusal;
-    }
+pub(super) async fn verify(State(shared): StubExtractor, body: Bytes) -> ControlAnswer {
+    let count_query: VerifyRequest = read(&body)?;
+    known(&count_query.what)?;
     let (least, most) = match (count_query.count, count_query.at_least, count_query.at_most) {
         (Some(count), None, None) => (count, Some(count)),
         (None, least, most) if least.is_some() || most.is_some() => (least.unwrap_or(0), most),
         _ => {
-            return problem(
-                422,
-                "invalid_field",
+            return Err(invalid_field(
                 "say how many: `count`, or `at_least` and `at_most`",
-            );
+            ));
         }
     };
-    document(&shared.journal.verify(&count_query.what, least, most))
+    Ok(document(&shared.journal.verify(&count_query.what, least, most)))
 }
 
 #[derive(Deserialize)]
@@ -51,25 +43,18 @@ struct VerifySequenceRequest {
     sequence: Vec<ExchangeMatch>,
 }
 
-pub(super) async fn verify_sequence(State(shared): StubExtractor, body: Bytes) -> Response<Body> {
-    match read::<VerifySequenceRequest>(&body) {
-        Ok(order) if order.sequence.is_empty() => problem(
-            422,
-            "invalid_field",
-            "`sequence` is empty; a sequence of nothing proves nothing",
-        ),
-        Ok(order) => match order.sequence.iter().try_for_each(known) {
-            Ok(()) => document(&shared.journal.verify_sequence(&order.sequence)),
-            Err(refusal) => *refusal,
-        },
-        Err(refusal) => *refusal,
+pub(super) async fn verify_sequence(State(shared): StubExtractor, body: Bytes) -> ControlAnswer {
+    let VerifySequenceRequest { sequence } = read(&body)?;
+    if sequence.is_empty() {
+        let detail = "`sequence` is empty; a sequence of nothing proves nothing";
+        return Err(invalid_field(detail));
     }
+    sequence.iter().try_for_each(known)?;
+    Ok(document(&shared.journal.verify_sequence(&sequence)))
 }
 
 /// Refuses to look for an operation that nobody could have asked for: *none arrived* would prove nothing.
-pub(super) fn known(what: &ExchangeMatch) -> Result<(), Box<Response<Body>>> {
-    match what.operation.as_deref().map(Operation::or_hint) {
-        Some(Err(why)) => Err(Box::new(problem(422, "invalid_field", &why))),
-        _ => Ok(()),
-    }
+pub(super) fn known(what: &ExchangeMatch) -> Result<(), ControlProblem> {
+    let operation = what.operation.as_deref().map(Operation::or_hint);
+    operation.transpose().map(drop).map_err(invalid_field)
 }

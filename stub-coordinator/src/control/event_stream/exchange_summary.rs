@@ -1,16 +1,10 @@
 //! An exchange for who follows the journal: short, as one row, or whole when it is asked for by its number.
 
-use std::sync::Arc;
-
-use axum::body::Body;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
-use axum::http::Response;
+use axum::extract::State;
 use serde::Serialize;
 
-use super::super::{document, named, problem};
+use super::super::{ControlAnswer, PathName, StubExtractor, document, named, problem};
 use crate::journal::exchange::{Exchange, ExchangeOutcome, RecordedAnswer};
-use crate::shared_stub::SharedStub;
 
 /// The longest text of a row; clients may send any.
 const TEXT_LIMIT: usize = 160;
@@ -73,21 +67,20 @@ impl ExchangeSummary {
 }
 
 /// `GET /_stub/journal/{seq}`: all that is known of one exchange.
-pub(super) async fn one(
-    State(shared): State<Arc<SharedStub>>,
-    seq: Result<Path<String>, PathRejection>,
-) -> Response<Body> {
-    let seq = named(seq);
+pub(super) async fn one(State(shared): StubExtractor, seq: PathName) -> ControlAnswer {
     let reach = shared.journal.reach();
-    match seq.parse().ok().map(|seq: u64| (seq, shared.journal.one(seq))) {
-        Some((_, Some(exchange))) => document(&exchange),
-        Some((seq, None)) if (1..reach.first).contains(&seq) => problem(
+    let seq: Option<u64> = named(seq).parse().ok();
+    if let Some(exchange) = seq.and_then(|seq| shared.journal.one(seq)) {
+        return Ok(document(&exchange));
+    }
+    Err(match seq.is_some_and(|seq| (1..reach.first).contains(&seq)) {
+        true => problem(
             410,
             "forgotten",
             "the journal has forgotten this exchange; it keeps the latest ones only",
         ),
-        _ => problem(404, "not_found", "no exchange has this number yet"),
-    }
+        false => problem(404, "not_found", "no exchange has this number yet"),
+    })
 }
 
 fn cut(text: &str) -> String {
