@@ -26,7 +26,7 @@ mod tests;
 use std::collections::HashMap;
 
 use access::AccessControl;
-use commands::{CommandOutcome, CommandRefusal, CommandReply, CoordinatorCommand};
+use commands::{CommandOutcome, CommandRefusal, CommandReply, CommandResult, CoordinatorCommand};
 use digest::Digest;
 use eligibility_index::EligibilityCache;
 use idempotency_cache::{CacheLookup, IdempotentRequest};
@@ -201,7 +201,7 @@ impl Coordinator {
         command: CoordinatorCommand,
         once: Option<IdempotentRequest>,
         execution_mode: ExecutionMode,
-    ) -> Result<CommandReply, CommandRefusal> {
+    ) -> CommandResult {
         let once = once.filter(|_| may_mutate(&command));
         match once.as_ref().map(|once| self.state.memory().recall(once)) {
             Some(CacheLookup::Mismatch) => return Err(CommandRefusal::IdempotencyMismatch),
@@ -224,7 +224,7 @@ impl Coordinator {
     }
 
     /// The first answer again, except that a lease which has ended is not handed out a second time (C-11).
-    fn repeat(&self, reply: CommandReply) -> Result<CommandReply, CommandRefusal> {
+    fn repeat(&self, reply: CommandReply) -> CommandResult {
         match &reply {
             CommandReply::Granted { lease, .. } if !self.lives(lease.number) => {
                 Err(CommandRefusal::LeaseLost(lease.number.id()))
@@ -233,11 +233,7 @@ impl Coordinator {
         }
     }
 
-    fn execute(
-        &mut self,
-        now: UtcTimestamp,
-        command: CoordinatorCommand,
-    ) -> Result<CommandReply, CommandRefusal> {
+    fn execute(&mut self, now: UtcTimestamp, command: CoordinatorCommand) -> CommandResult {
         match command {
             CoordinatorCommand::Submit(submission) => self.submit(now, submission),
             CoordinatorCommand::Enrol(enrolment) => self.enrol(enrolment),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Coordinator;
-use super::commands::{CommandRefusal, CommandReply};
+use super::commands::{CommandRefusal, CommandReply, CommandResult};
 use super::eligibility_index::JobAvailability;
 use super::job::JobRecord;
 use super::lease::{Lease, LeaseEnd, LeaseHolder, LeaseNumber, PastLease};
@@ -18,7 +18,7 @@ impl Coordinator {
         now: UtcTimestamp,
         factory: &FactoryId,
         caps: &BTreeSet<Capability>,
-    ) -> Result<CommandReply, CommandRefusal> {
+    ) -> CommandResult {
         let Some(job) = self.first_for(caps) else {
             return Ok(CommandReply::Nothing);
         };
@@ -68,11 +68,7 @@ impl Coordinator {
     }
 
     /// Moves the end of a live lease to a whole `ttlMs` from now (C-6).
-    pub(super) fn renew(
-        &mut self,
-        now: UtcTimestamp,
-        holder: &LeaseHolder,
-    ) -> Result<CommandReply, CommandRefusal> {
+    pub(super) fn renew(&mut self, now: UtcTimestamp, holder: &LeaseHolder) -> CommandResult {
         let lease = self.held_lease(holder)?;
         let renewed = Lease {
             expires_at: now.after_ms(lease.ttl_ms),
@@ -83,7 +79,7 @@ impl Coordinator {
     }
 
     /// Ends a lease; a job that is not at a final stage is queued again where it stood (C-7).
-    pub(super) fn release(&mut self, holder: &LeaseHolder) -> Result<CommandReply, CommandRefusal> {
+    pub(super) fn release(&mut self, holder: &LeaseHolder) -> CommandResult {
         let lease = match self.held_lease(holder) {
             Ok(lease) => lease.clone(),
             // The final report ended this lease already; giving it back as well is no loss and no change.

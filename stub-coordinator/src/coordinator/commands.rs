@@ -155,10 +155,13 @@ pub(crate) enum CommandRefusal {
     },
 }
 
+/// What a command comes to.
+pub(crate) type CommandResult = Result<CommandReply, CommandRefusal>;
+
 /// What a command led to, and the evidence of it, all taken in one critical section.
 #[derive(Debug, Clone)]
 pub(crate) struct CommandOutcome {
-    pub(crate) result: Result<CommandReply, CommandRefusal>,
+    pub(crate) result: CommandResult,
     pub(crate) digest_before: Digest,
     pub(crate) digest_after: Digest,
     /// Whether anything real was written, by the count of writes, not by the digest.

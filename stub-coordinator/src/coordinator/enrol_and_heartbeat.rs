@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Coordinator;
-use super::commands::{CommandRefusal, CommandReply, EnrolmentRequest};
+use super::commands::{CommandRefusal, CommandReply, CommandResult, EnrolmentRequest};
 use super::digest::Digest;
 use crate::contract::ids::{Capability, FactoryId, JobId, LeaseId};
 use crate::contract::scope::Scope;
@@ -35,7 +35,7 @@ enum EnrolmentPermit {
 }
 
 impl Coordinator {
-    pub(super) fn enrol(&mut self, enrolment: EnrolmentRequest) -> Result<CommandReply, CommandRefusal> {
+    pub(super) fn enrol(&mut self, enrolment: EnrolmentRequest) -> CommandResult {
         let permit = self.permit(&enrolment)?;
         let credential = match &permit {
             EnrolmentPermit::OneTime(token, _) => *token,
@@ -93,7 +93,7 @@ impl Coordinator {
         now: UtcTimestamp,
         factory: &FactoryId,
         running: Vec<(JobId, LeaseId)>,
-    ) -> Result<CommandReply, CommandRefusal> {
+    ) -> CommandResult {
         let known = self
             .state
             .factory(factory)

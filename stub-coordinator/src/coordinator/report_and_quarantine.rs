@@ -1,7 +1,7 @@
 //! What holders say about a job: stages (C-8, C-9, and the late final report of C-5) and quarantine (C-10).
 
 use super::Coordinator;
-use super::commands::{CommandRefusal, CommandReply, QuarantineRequest};
+use super::commands::{CommandRefusal, CommandReply, CommandResult, QuarantineRequest};
 use super::job::{JobRecord, QuarantineRecord};
 use super::lease::{LeaseEnd, LeaseHolder, LeaseNumber, PastLease};
 use crate::contract::ids::JobId;
@@ -12,12 +12,7 @@ use crate::contract::timestamp::UtcTimestamp;
 const RECORD_LIMIT: usize = 1_000;
 
 impl Coordinator {
-    pub(super) fn report(
-        &mut self,
-        id: &JobId,
-        holder: &LeaseHolder,
-        stage: Stage,
-    ) -> Result<CommandReply, CommandRefusal> {
+    pub(super) fn report(&mut self, id: &JobId, holder: &LeaseHolder, stage: Stage) -> CommandResult {
         let job = self.job_or_refuse(id)?.clone();
         let lost = || CommandRefusal::LeaseLost(holder.lease.clone());
         let number = LeaseNumber::of(&holder.lease).filter(|number| self.state.was_granted(*number));
@@ -53,7 +48,7 @@ impl Coordinator {
         now: UtcTimestamp,
         id: &JobId,
         quarantine: QuarantineRequest,
-    ) -> Result<CommandReply, CommandRefusal> {
+    ) -> CommandResult {
         let mut job = self.job_or_refuse(id)?.clone();
         let holder = quarantine
             .lease
@@ -103,12 +98,7 @@ impl Coordinator {
         }
     }
 
-    fn move_on(
-        &mut self,
-        job: JobRecord,
-        number: LeaseNumber,
-        stage: Stage,
-    ) -> Result<CommandReply, CommandRefusal> {
+    fn move_on(&mut self, job: JobRecord, number: LeaseNumber, stage: Stage) -> CommandResult {
         if stage == job.stage {
             return Ok(CommandReply::Reported(stage));
         }

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::Coordinator;
-use super::commands::{CommandRefusal, CommandReply, CoordinatorCommand};
+use super::commands::{CommandReply, CommandResult, CoordinatorCommand};
 use super::job::JobRecord;
 use crate::contract::execution_mode::SemanticFault;
 use crate::contract::ids::{Capability, FactoryId};
@@ -19,7 +19,7 @@ impl Coordinator {
         now: UtcTimestamp,
         command: CoordinatorCommand,
         fault: SemanticFault,
-    ) -> Result<CommandReply, CommandRefusal> {
+    ) -> CommandResult {
         match (fault, command) {
             (SemanticFault::DoubleGrant, CoordinatorCommand::Claim { factory, caps }) => {
                 self.double_grant(now, &factory, &caps)
@@ -56,7 +56,7 @@ impl Coordinator {
         now: UtcTimestamp,
         factory: &FactoryId,
         caps: &BTreeSet<Capability>,
-    ) -> Result<CommandReply, CommandRefusal> {
+    ) -> CommandResult {
         let youngest = self
             .state
             .leases()
@@ -75,7 +75,7 @@ impl Coordinator {
         now: UtcTimestamp,
         factory: &FactoryId,
         caps: &BTreeSet<Capability>,
-    ) -> Result<CommandReply, CommandRefusal> {
+    ) -> CommandResult {
         let Some(job) = self.first_for(caps) else {
             return Ok(CommandReply::Nothing);
         };
@@ -83,7 +83,7 @@ impl Coordinator {
         Ok(self.grant(now, factory, job, token))
     }
 
-    fn stale_read(&mut self, command: &CoordinatorCommand) -> Result<CommandReply, CommandRefusal> {
+    fn stale_read(&mut self, command: &CoordinatorCommand) -> CommandResult {
         let Some(past) = self.past.take() else {
             return self.read(command);
         };

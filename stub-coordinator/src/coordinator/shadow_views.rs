@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::Coordinator;
-use super::commands::{CommandRefusal, CommandReply};
+use super::commands::{CommandRefusal, CommandReply, CommandResult};
 use super::eligibility_index::{EligibilityCache, JobAvailability};
 use super::job::JobRecord;
 use super::job_queue::{PartitionChange, Queue, QueuePosition};
@@ -188,12 +188,7 @@ impl Coordinator {
         }
     }
 
-    pub(super) fn shadow_report(
-        &mut self,
-        factory: &FactoryId,
-        id: &JobId,
-        stage: Stage,
-    ) -> Result<CommandReply, CommandRefusal> {
+    pub(super) fn shadow_report(&mut self, factory: &FactoryId, id: &JobId, stage: Stage) -> CommandResult {
         let job = self
             .state
             .job(id)

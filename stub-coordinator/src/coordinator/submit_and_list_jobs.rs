@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::Coordinator;
-use super::commands::{CommandRefusal, CommandReply, CoordinatorCommand, JobNaming, JobSubmission};
+use super::commands::{
+    CommandRefusal, CommandReply, CommandResult, CoordinatorCommand, JobNaming, JobSubmission,
+};
 use super::digest::Digest;
 use super::job::{JobRecord, JobSpec};
 use crate::contract::ids::JobId;
@@ -14,11 +16,7 @@ use crate::contract::timestamp::UtcTimestamp;
 const JOB_LIMIT: usize = 1_000_000;
 
 impl Coordinator {
-    pub(super) fn submit(
-        &mut self,
-        now: UtcTimestamp,
-        submission: JobSubmission,
-    ) -> Result<CommandReply, CommandRefusal> {
+    pub(super) fn submit(&mut self, now: UtcTimestamp, submission: JobSubmission) -> CommandResult {
         if self.state.job_count() >= JOB_LIMIT {
             return Err(CommandRefusal::Full("jobs"));
         }
@@ -57,7 +55,7 @@ impl Coordinator {
         }
     }
 
-    pub(super) fn read(&self, command: &CoordinatorCommand) -> Result<CommandReply, CommandRefusal> {
+    pub(super) fn read(&self, command: &CoordinatorCommand) -> CommandResult {
         match command {
             CoordinatorCommand::List { stage, limit, after } => Ok(self.list(*stage, *limit, *after)),
             CoordinatorCommand::Get(id) => self.job_or_refuse(id).cloned().map(CommandReply::Job),
