@@ -14,7 +14,6 @@
 //! ```
 //! use stub_coordinator::{NewJob, Stub, StubConfig};
 //!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let stub = Stub::start(StubConfig {
 //!     jobs: vec![NewJob::named("tidy", "sh")],
 //!     ..StubConfig::default()
@@ -30,8 +29,7 @@
 //!
 //! assert_eq!(stub.counters().dry_runs, 1);
 //! assert_eq!(stub.counters().mutations_total(), 0);
-//! # Ok(())
-//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 #![deny(missing_docs)]

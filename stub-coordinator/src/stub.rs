@@ -148,7 +148,6 @@ impl Stub {
     /// queue. Nothing is written there, and stages are not followed. `tell` hears of files that are no jobs. An error where
     /// the folder has no `inbox/` that can be watched.
     /// ```
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use stub_coordinator::{Stub, StubConfig};
     ///
     /// let queue = tempfile::tempdir()?;
@@ -159,8 +158,7 @@ impl Stub {
     /// let mut stub = Stub::start(StubConfig::default())?;
     /// stub.mirror(queue.path(), |warning| eprintln!("{warning}"))?;
     /// assert_eq!(stub.jobs()[0].id, "tidy");
-    /// # Ok(())
-    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn mirror(
         &mut self,

@@ -24,7 +24,6 @@ impl Stub {
 
     /// Moves a manual clock; returns when all that fell due has happened, and says what did. An error on a real clock.
     /// ```
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use std::time::Duration;
     /// use stub_coordinator::{ClockKind, NewJob, Stub, StubConfig};
     ///
@@ -44,8 +43,7 @@ impl Stub {
     /// let due = stub.advance(Duration::from_secs(60))?;
     /// assert_eq!(due[0].what, "lease lease-1 on tidy ran out");
     /// assert_eq!(stub.jobs()[0].stage, "queued");
-    /// # Ok(())
-    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn advance(&self, by: Duration) -> Result<Vec<DueEvent>, ClockError> {
         if self.shared.clock.kind() != ClockKind::Manual {

@@ -15,12 +15,7 @@ use crate::stub_report::JobState;
 impl Stub {
     /// What was counted so far.
     /// ```
-    /// # fn dry_run(stub: &stub_coordinator::Stub) -> Result<reqwest::blocking::Response, reqwest::Error> {
-    /// #     let asked = r#"{"factoryId": "desk", "caps": ["engine:sh"], "shadow": 1}"#;
-    /// #     let client = reqwest::blocking::Client::new().post(format!("{}/v1/shadow/claims", stub.url()));
-    /// #     client.header("content-type", "application/json").body(asked).send()
-    /// # }
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    #[doc = include_str!("dry_run_example.txt")]
     /// use stub_coordinator::{Stub, StubConfig};
     ///
     /// let stub = Stub::start(StubConfig::default())?;
@@ -28,8 +23,7 @@ impl Stub {
     /// let counters = stub.counters();
     /// assert_eq!(counters.requests["shadow.claim"], 1);
     /// assert_eq!(counters.mutations_total(), 0, "what a dry run must keep at 0");
-    /// # Ok(())
-    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn counters(&self) -> StubCounters {
         self.shared.journal.counters()
@@ -37,12 +31,7 @@ impl Stub {
 
     /// The digest of real state (C-20), in hexadecimal. It is the same before and after whatever changes nothing real.
     /// ```
-    /// # fn dry_run(stub: &stub_coordinator::Stub) -> Result<reqwest::blocking::Response, reqwest::Error> {
-    /// #     let asked = r#"{"factoryId": "desk", "caps": ["engine:sh"], "shadow": 1}"#;
-    /// #     let client = reqwest::blocking::Client::new().post(format!("{}/v1/shadow/claims", stub.url()));
-    /// #     client.header("content-type", "application/json").body(asked).send()
-    /// # }
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    #[doc = include_str!("dry_run_example.txt")]
     /// use stub_coordinator::{NewJob, Stub, StubConfig};
     ///
     /// let jobs = vec![NewJob::named("tidy", "sh")];
@@ -50,8 +39,7 @@ impl Stub {
     /// let before = stub.digest();
     /// dry_run(&stub)?;
     /// assert_eq!(stub.digest(), before);
-    /// # Ok(())
-    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn digest(&self) -> String {
         self.shared.digest()
@@ -59,12 +47,7 @@ impl Stub {
 
     /// The exchanges that are still known, in order of arrival.
     /// ```
-    /// # fn dry_run(stub: &stub_coordinator::Stub) -> Result<reqwest::blocking::Response, reqwest::Error> {
-    /// #     let asked = r#"{"factoryId": "desk", "caps": ["engine:sh"], "shadow": 1}"#;
-    /// #     let client = reqwest::blocking::Client::new().post(format!("{}/v1/shadow/claims", stub.url()));
-    /// #     client.header("content-type", "application/json").body(asked).send()
-    /// # }
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    #[doc = include_str!("dry_run_example.txt")]
     /// use stub_coordinator::{Stub, StubConfig};
     ///
     /// let stub = Stub::start(StubConfig::default())?;
@@ -73,8 +56,7 @@ impl Stub {
     /// assert_eq!(journal[0].operation.as_deref(), Some("shadow.claim"));
     /// assert_eq!(journal[0].factory.as_deref(), Some("desk"));
     /// assert!(!journal[0].mutated);
-    /// # Ok(())
-    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn journal(&self) -> Vec<Exchange> {
         self.shared.journal.exchanges()
@@ -103,12 +85,7 @@ impl Stub {
     /// Waits until so many of the exchanges meant have arrived, those still in flight included, and returns all of
     /// them. An error after `limit`, or where the journal has forgotten what could decide it.
     /// ```
-    /// # fn dry_run(stub: &stub_coordinator::Stub) -> Result<reqwest::blocking::Response, reqwest::Error> {
-    /// #     let asked = r#"{"factoryId": "desk", "caps": ["engine:sh"], "shadow": 1}"#;
-    /// #     let client = reqwest::blocking::Client::new().post(format!("{}/v1/shadow/claims", stub.url()));
-    /// #     client.header("content-type", "application/json").body(asked).send()
-    /// # }
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    #[doc = include_str!("dry_run_example.txt")]
     /// use std::time::Duration;
     /// use stub_coordinator::{ExchangeMatch, Stub, StubConfig};
     ///
@@ -116,8 +93,7 @@ impl Stub {
     /// dry_run(&stub)?;
     /// let arrived = stub.wait(&ExchangeMatch::operation("shadow.claim"), 1, Duration::from_secs(10))?;
     /// assert_eq!(arrived.len(), 1);
-    /// # Ok(())
-    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn wait(
         &self,
@@ -132,12 +108,7 @@ impl Stub {
     /// Whether from `least` to `most` of the exchanges meant have arrived; *inconclusive* where the journal has
     /// forgotten what could decide it, or where no operation has the name that is asked for.
     /// ```
-    /// # fn dry_run(stub: &stub_coordinator::Stub) -> Result<reqwest::blocking::Response, reqwest::Error> {
-    /// #     let asked = r#"{"factoryId": "desk", "caps": ["engine:sh"], "shadow": 1}"#;
-    /// #     let client = reqwest::blocking::Client::new().post(format!("{}/v1/shadow/claims", stub.url()));
-    /// #     client.header("content-type", "application/json").body(asked).send()
-    /// # }
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    #[doc = include_str!("dry_run_example.txt")]
     /// use stub_coordinator::{ExchangeMatch, Stub, StubConfig, Verdict};
     ///
     /// let stub = Stub::start(StubConfig::default())?;
@@ -149,8 +120,7 @@ impl Stub {
     /// // A name that is mistyped proves nothing.
     /// let mistyped = stub.verify(&ExchangeMatch::operation("clam"), 0, Some(0));
     /// assert_eq!(mistyped.verdict, Verdict::Inconclusive);
-    /// # Ok(())
-    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn verify(&self, what: &ExchangeMatch, least: usize, most: Option<usize>) -> VerificationResult {
         match unknown(std::slice::from_ref(what)) {
@@ -170,7 +140,6 @@ impl Stub {
     /// Which rule would fire on a request of this operation that says this, and why the others would not. None where
     /// there is no such operation.
     /// ```
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use stub_coordinator::{Fault, Rule, RuleMatch, Stub, StubConfig};
     ///
     /// let stub = Stub::start(StubConfig::default())?;
@@ -179,8 +148,7 @@ impl Stub {
     /// let rules = stub.explain("claim", &desk).ok_or("no such operation")?;
     /// assert!(rules[0].fires);
     /// assert_eq!(rules[0].why, "it is the first that matches and is due");
-    /// # Ok(())
-    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn explain(&self, operation: &str, said: &RuleMatch) -> Option<Vec<RuleExplanation>> {
         let operation = Operation::named(operation)?;

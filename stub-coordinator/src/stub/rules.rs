@@ -7,12 +7,7 @@ use crate::rules::{Rule, RuleError, RuleStatus};
 impl Stub {
     /// Arms a rule behind those that are armed, and returns its name. An error where it could never fire.
     /// ```
-    /// # fn dry_run(stub: &stub_coordinator::Stub) -> Result<reqwest::blocking::Response, reqwest::Error> {
-    /// #     let asked = r#"{"factoryId": "desk", "caps": ["engine:sh"], "shadow": 1}"#;
-    /// #     let client = reqwest::blocking::Client::new().post(format!("{}/v1/shadow/claims", stub.url()));
-    /// #     client.header("content-type", "application/json").body(asked).send()
-    /// # }
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    #[doc = include_str!("dry_run_example.txt")]
     /// use stub_coordinator::{Rule, StatusFault, Stub, StubConfig};
     ///
     /// let stub = Stub::start(StubConfig::default())?;
@@ -21,8 +16,7 @@ impl Stub {
     /// assert_eq!(dry_run(&stub)?.status(), 503);
     /// assert_eq!(dry_run(&stub)?.status(), 204, "it fires once, and the queue is empty");
     /// assert!(stub.disarm(&id));
-    /// # Ok(())
-    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn arm(&self, rule: Rule) -> Result<RuleId, RuleError> {
         let armed = self.shared.arm(rule);
@@ -32,12 +26,7 @@ impl Stub {
 
     /// Arms a rule that is disarmed when what is returned is dropped. An error where it could never fire.
     /// ```
-    /// # fn dry_run(stub: &stub_coordinator::Stub) -> Result<reqwest::blocking::Response, reqwest::Error> {
-    /// #     let asked = r#"{"factoryId": "desk", "caps": ["engine:sh"], "shadow": 1}"#;
-    /// #     let client = reqwest::blocking::Client::new().post(format!("{}/v1/shadow/claims", stub.url()));
-    /// #     client.header("content-type", "application/json").body(asked).send()
-    /// # }
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    #[doc = include_str!("dry_run_example.txt")]
     /// use stub_coordinator::{Fault, Rule, Stub, StubConfig};
     ///
     /// let stub = Stub::start(StubConfig::default())?;
@@ -49,8 +38,7 @@ impl Stub {
     /// assert_eq!(dry_run(&stub)?.status(), 204);
     /// // Every rule has fired, and nothing was sent that is none of the contract.
     /// stub.finish()?;
-    /// # Ok(())
-    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn arm_guarded(&self, rule: Rule) -> Result<RuleGuard, RuleError> {
         RuleGuard::arm(&self.shared, rule)
@@ -71,12 +59,7 @@ impl Stub {
     /// Arms these rules, a preset's for example, instead of those that are armed; where one of them can't be, nothing
     /// changes.
     /// ```
-    /// # fn dry_run(stub: &stub_coordinator::Stub) -> Result<reqwest::blocking::Response, reqwest::Error> {
-    /// #     let asked = r#"{"factoryId": "desk", "caps": ["engine:sh"], "shadow": 1}"#;
-    /// #     let client = reqwest::blocking::Client::new().post(format!("{}/v1/shadow/claims", stub.url()));
-    /// #     client.header("content-type", "application/json").body(asked).send()
-    /// # }
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    #[doc = include_str!("dry_run_example.txt")]
     /// use stub_coordinator::{Stub, StubConfig, preset};
     ///
     /// let stub = Stub::start(StubConfig::default())?;
@@ -84,8 +67,7 @@ impl Stub {
     /// assert_eq!(dry_run(&stub)?.status(), 500);
     /// stub.replace_rules(preset("agree")?)?;
     /// assert_eq!(dry_run(&stub)?.status(), 204);
-    /// # Ok(())
-    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn replace_rules(&self, rules: Vec<Rule>) -> Result<Vec<RuleStatus>, RuleError> {
         let replaced = self.shared.replace_rules(rules);
@@ -95,12 +77,7 @@ impl Stub {
 
     /// Opens a gate, for later arrivals too until a rule with it is armed, and says how many were waiting.
     /// ```
-    /// # fn dry_run(stub: &stub_coordinator::Stub) -> Result<reqwest::blocking::Response, reqwest::Error> {
-    /// #     let asked = r#"{"factoryId": "desk", "caps": ["engine:sh"], "shadow": 1}"#;
-    /// #     let client = reqwest::blocking::Client::new().post(format!("{}/v1/shadow/claims", stub.url()));
-    /// #     client.header("content-type", "application/json").body(asked).send()
-    /// # }
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    #[doc = include_str!("dry_run_example.txt")]
     /// use std::time::Duration;
     /// use stub_coordinator::{ExchangeMatch, GateFault, Rule, Stub, StubConfig};
     ///
@@ -115,8 +92,7 @@ impl Stub {
     ///     assert_eq!(client.join().map_err(|_| "the client panicked")??, 204);
     ///     Ok(())
     /// })?;
-    /// # Ok(())
-    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn release_gate(&self, name: &str) -> usize {
         self.shared.gates.release(name)

@@ -18,20 +18,14 @@ pub struct ImportError(#[source] Box<dyn std::error::Error + Send + Sync>);
 impl Stub {
     /// Puts things back to what they were at the start; requests under way end without an answer.
     /// ```
-    /// # fn dry_run(stub: &stub_coordinator::Stub) -> Result<reqwest::blocking::Response, reqwest::Error> {
-    /// #     let asked = r#"{"factoryId": "desk", "caps": ["engine:sh"], "shadow": 1}"#;
-    /// #     let client = reqwest::blocking::Client::new().post(format!("{}/v1/shadow/claims", stub.url()));
-    /// #     client.header("content-type", "application/json").body(asked).send()
-    /// # }
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    #[doc = include_str!("dry_run_example.txt")]
     /// use stub_coordinator::{ResetScope, Stub, StubConfig};
     ///
     /// let stub = Stub::start(StubConfig::default())?;
     /// dry_run(&stub)?;
     /// stub.reset(ResetScope::Journal);
     /// assert!(stub.journal().is_empty());
-    /// # Ok(())
-    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn reset(&self, scope: ResetScope) {
         // A server that is gone has nothing under way, and nobody who would see the difference.
@@ -41,7 +35,6 @@ impl Stub {
 
     /// All state as one document: what `GET /_stub/state` gives. It holds tokens.
     /// ```
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use stub_coordinator::{NewJob, Stub, StubConfig};
     ///
     /// let jobs = vec![NewJob::named("tidy", "sh")];
@@ -49,8 +42,7 @@ impl Stub {
     /// let second = Stub::start(StubConfig::default())?;
     /// second.import_state(&first.export_state())?;
     /// assert_eq!(second.digest(), first.digest());
-    /// # Ok(())
-    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn export_state(&self) -> serde_json::Value {
         serde_json::to_value(self.shared.save()).expect("a state has nothing in it that JSON lacks")
