@@ -61,19 +61,13 @@ enum CliCommand {
     #[command(subcommand)]
     Clock(control_commands::ClockVerb),
     /// Follow a running stub: a line for each exchange that ends.
-    Tail {
-        #[command(flatten)]
-        target: control_target::TargetArguments,
-    },
+    Tail(control_target::TargetArguments),
     /// Which rule would fire on a request, and why not the others; nothing is sent or changed.
     Explain(explain::ExplainArguments),
     /// Whether requests have arrived so often; exit code 0 yes, 1 no, 3 nobody can say.
     Verify(verify::VerifyArguments),
     /// What was counted: mutations, requests, dry runs, refusals, faults.
-    Counters {
-        #[command(flatten)]
-        target: control_target::TargetArguments,
-    },
+    Counters(control_target::TargetArguments),
     /// Begin again: put back state, rules (and gates), journal (and counters), or all; what is under way ends.
     Reset {
         /// What: state, rules, journal or all.
@@ -126,10 +120,10 @@ pub(crate) fn run(arguments: CliArguments, log: &LogWriter) -> Result<ProgramExi
         Some(CliCommand::Rule(verb)) => control_commands::rules(&verb, log),
         Some(CliCommand::Gate(verb)) => control_commands::gates(&verb),
         Some(CliCommand::Clock(verb)) => control_commands::clock(&verb),
-        Some(CliCommand::Tail { target }) => tail::tail(&target),
+        Some(CliCommand::Tail(target)) => tail::tail(&target),
         Some(CliCommand::Explain(explain_query)) => explain::explain(&explain_query),
         Some(CliCommand::Verify(count_query)) => return verify::verify(&count_query),
-        Some(CliCommand::Counters { target }) => control_commands::counters(&target),
+        Some(CliCommand::Counters(target)) => control_commands::counters(&target),
         Some(CliCommand::Reset { scope, target }) => control_commands::reset(&scope, &target),
         Some(CliCommand::Validate { file }) => validate::run(&file, log),
         Some(CliCommand::State(verb)) => control_commands::state(&verb),

@@ -44,10 +44,9 @@ pub(super) fn grant_file(text: &str) -> Result<GrantFile, String> {
 }
 
 fn scope(name: &str) -> Result<Scope, String> {
-    [Scope::Shadow, Scope::Work, Scope::Submit, Scope::Admin]
-        .into_iter()
-        .find(|scope| scope.name() == name)
-        .ok_or_else(|| format!("no scope is called {name:?}; use shadow, work, submit or admin"))
+    let scopes = [Scope::Shadow, Scope::Work, Scope::Submit, Scope::Admin];
+    let named = scopes.into_iter().find(|scope| scope.name() == name);
+    named.ok_or_else(|| format!("no scope is called {name:?}; use shadow, work, submit or admin"))
 }
 
 /// An address, with a port or without.

@@ -42,10 +42,7 @@ pub(super) enum RuleVerb {
         target: TargetArguments,
     },
     /// List the armed rules with their hits.
-    List {
-        #[command(flatten)]
-        target: TargetArguments,
-    },
+    List(TargetArguments),
     /// Disarm a rule.
     Remove {
         /// Its id.
@@ -58,10 +55,7 @@ pub(super) enum RuleVerb {
 #[derive(Debug, Subcommand)]
 pub(super) enum GateVerb {
     /// List the gates, and how many wait at each.
-    List {
-        #[command(flatten)]
-        target: TargetArguments,
-    },
+    List(TargetArguments),
     /// Let through what waits at a gate, and what comes later, until a rule with that gate is armed.
     Release {
         /// The gate's name.
@@ -74,10 +68,7 @@ pub(super) enum GateVerb {
 #[derive(Debug, Subcommand)]
 pub(super) enum ClockVerb {
     /// Say which clock it is, and what time it shows.
-    Show {
-        #[command(flatten)]
-        target: TargetArguments,
-    },
+    Show(TargetArguments),
     /// Move a manual clock, and say what fell due.
     Advance {
         /// By how much: 90s, 15m, 1h30m.
@@ -90,10 +81,7 @@ pub(super) enum ClockVerb {
 #[derive(Debug, Subcommand)]
 pub(super) enum StateVerb {
     /// Print all state as one JSON document. It holds tokens.
-    Export {
-        #[command(flatten)]
-        target: TargetArguments,
-    },
+    Export(TargetArguments),
     /// Go on from such a document.
     Import {
         /// The document, or `-` for standard input.
@@ -106,11 +94,8 @@ pub(super) enum StateVerb {
 pub(super) fn presets(verb: &PresetVerb) -> Result<(), CommandFailure> {
     match verb {
         PresetVerb::List => {
-            let lines: Vec<_> = PRESETS
-                .iter()
-                .map(|(name, about)| format!("{name:<14}{about}"))
-                .collect();
-            Ok(say(&lines.join("\n"))?)
+            let lines = PRESETS.iter().map(|(name, about)| format!("{name:<14}{about}"));
+            Ok(say(&joined(lines))?)
         }
         PresetVerb::Show { name } => {
             let rules = preset(name).map_err(CommandFailure::usage)?;
@@ -120,9 +105,8 @@ pub(super) fn presets(verb: &PresetVerb) -> Result<(), CommandFailure> {
         }
         PresetVerb::Use { name, target } => {
             let answer = target.post("/_stub/preset", &json!({"name": name}))?;
-            shown(target, &answer, || {
-                let count = answer["rules"].as_array().map_or(0, Vec::len);
-                format!("{name}: {count} rules armed")
+            target.show(&answer, || {
+                format!("{name}: {} rules armed", rows(&answer["rules"]).count())
             })
         }
     }
@@ -131,10 +115,9 @@ pub(super) fn presets(verb: &PresetVerb) -> Result<(), CommandFailure> {
 pub(super) fn rules(verb: &RuleVerb, log: &LogWriter) -> Result<(), CommandFailure> {
     match verb {
         RuleVerb::Add { rule, target } => {
-            let text = if rule == "-" {
-                from_standard_input()?
-            } else {
-                rule.clone()
+            let text = match rule.as_str() {
+                "-" => from_standard_input()?,
+                rule => rule.to_owned(),
             };
             let rule: Value = serde_json::from_str(&text).map_err(|error| {
                 CommandFailure::usage(format!(
@@ -142,37 +125,32 @@ pub(super) fn rules(verb: &RuleVerb, log: &LogWriter) -> Result<(), CommandFailu
                 ))
             })?;
             let answer = target.post("/_stub/rules", &rule)?;
-            for earlier in answer["behind"].as_array().into_iter().flatten() {
-                let told = behind(&word(&answer["id"]), &word(earlier));
-                log.note(told);
-            }
-            shown(target, &answer, || word(&answer["id"]))
+            let id = word(&answer["id"]);
+            rows(&answer["behind"]).for_each(|earlier| log.note(behind(&id, &word(earlier))));
+            target.show(&answer, || id)
         }
-        RuleVerb::List { target } => {
+        RuleVerb::List(target) => {
             let answer = target.get("/_stub/rules")?;
-            shown(target, &answer, || {
-                let rules = answer["rules"].as_array().cloned().unwrap_or_default();
-                let line = |rule: &Value| {
-                    let behind = rule["behind"].as_array().into_iter().flatten();
-                    let behind: String = behind.map(|id| format!(", behind {}", word(id))).collect();
-                    format!(
-                        "{}  on {}: {}  (matched {}, fired {}{behind})",
-                        word(&rule["id"]),
-                        word(&rule["rule"]["on"]),
-                        word(&rule["rule"]["fault"]),
-                        rule["matched"],
-                        rule["fired"]
-                    )
-                };
-                match rules.is_empty() {
-                    true => "no rule is armed: the stub is honest".to_owned(),
-                    false => rules.iter().map(line).collect::<Vec<_>>().join("\n"),
-                }
+            let line = |rule: &Value| {
+                let behind: String = rows(&rule["behind"])
+                    .map(|id| format!(", behind {}", word(id)))
+                    .collect();
+                format!(
+                    "{}  on {}: {}  (matched {}, fired {}{behind})",
+                    word(&rule["id"]),
+                    word(&rule["rule"]["on"]),
+                    word(&rule["rule"]["fault"]),
+                    rule["matched"],
+                    rule["fired"]
+                )
+            };
+            target.show(&answer, || {
+                listed(&answer["rules"], line, "no rule is armed: the stub is honest")
             })
         }
         RuleVerb::Remove { id, target } => {
             let answer = target.ask(Method::DELETE, &format!("/_stub/rules/{}", in_path(id)?), None)?;
-            shown(target, &answer, || format!("{id} is disarmed"))
+            target.show(&answer, || format!("{id} is disarmed"))
         }
     }
 }
@@ -184,20 +162,15 @@ pub(super) fn behind(rule: &str, earlier: &str) -> String {
 
 pub(super) fn gates(verb: &GateVerb) -> Result<(), CommandFailure> {
     match verb {
-        GateVerb::List { target } => {
+        GateVerb::List(target) => {
             let answer = target.get("/_stub/gates")?;
-            shown(target, &answer, || {
-                let gates = answer["gates"].as_array().cloned().unwrap_or_default();
-                let line = |gate: &Value| format!("{}  {} waiting", word(&gate["name"]), gate["waiting"]);
-                match gates.is_empty() {
-                    true => "there is no gate; a rule with a gate makes one".to_owned(),
-                    false => gates.iter().map(line).collect::<Vec<_>>().join("\n"),
-                }
-            })
+            let line = |gate: &Value| format!("{}  {} waiting", word(&gate["name"]), gate["waiting"]);
+            let none = "there is no gate; a rule with a gate makes one";
+            target.show(&answer, || listed(&answer["gates"], line, none))
         }
         GateVerb::Release { name, target } => {
             let answer = target.post(&format!("/_stub/gates/{}/release", in_path(name)?), &json!({}))?;
-            shown(target, &answer, || {
+            target.show(&answer, || {
                 format!("{name} is open; {} were waiting", answer["released"])
             })
         }
@@ -206,26 +179,16 @@ pub(super) fn gates(verb: &GateVerb) -> Result<(), CommandFailure> {
 
 pub(super) fn clock(verb: &ClockVerb) -> Result<(), CommandFailure> {
     match verb {
-        ClockVerb::Show { target } => {
+        ClockVerb::Show(target) => {
             let answer = target.get("/_stub/clock")?;
-            shown(target, &answer, || {
-                format!(
-                    "it is {} on a {} clock",
-                    word(&answer["now"]),
-                    word(&answer["kind"])
-                )
-            })
+            let (now, kind) = (word(&answer["now"]), word(&answer["kind"]));
+            target.show(&answer, || format!("it is {now} on a {kind} clock"))
         }
         ClockVerb::Advance { by, target } => {
             let answer = target.post("/_stub/clock", &json!({"advance": by}))?;
-            shown(target, &answer, || {
-                let due = answer["due"].as_array().cloned().unwrap_or_default();
-                let due = due
-                    .iter()
-                    .map(|due| format!("{}  {}", word(&due["at"]), word(&due["what"])));
-                due.chain([format!("it is {}", word(&answer["now"]))])
-                    .collect::<Vec<_>>()
-                    .join("\n")
+            let due = rows(&answer["due"]).map(|due| format!("{}  {}", word(&due["at"]), word(&due["what"])));
+            target.show(&answer, || {
+                joined(due.chain([format!("it is {}", word(&answer["now"]))]))
             })
         }
     }
@@ -234,27 +197,25 @@ pub(super) fn clock(verb: &ClockVerb) -> Result<(), CommandFailure> {
 /// Puts back what the scope names.
 pub(super) fn reset(scope: &str, target: &TargetArguments) -> Result<(), CommandFailure> {
     let answer = target.post("/_stub/reset", &json!({"scope": scope}))?;
-    shown(target, &answer, || format!("reset: {}", word(&answer["reset"])))
+    target.show(&answer, || format!("reset: {}", word(&answer["reset"])))
 }
 
 pub(super) fn state(verb: &StateVerb) -> Result<(), CommandFailure> {
     match verb {
-        StateVerb::Export { target } => Ok(say(&target.get("/_stub/state")?.to_string())?),
+        StateVerb::Export(target) => Ok(say(&target.get("/_stub/state")?.to_string())?),
         StateVerb::Import { file, target } => {
+            let name = file.display();
             let text = match file.as_os_str() == "-" {
                 true => from_standard_input()?,
-                false => fs::read_to_string(file).map_err(|error| {
-                    CommandFailure::usage(format!("can't read {}: {error}", file.display()))
-                })?,
+                false => fs::read_to_string(file)
+                    .map_err(|error| CommandFailure::usage(format!("can't read {name}: {error}")))?,
             };
             let document: Value = serde_json::from_str(&text).map_err(|error| {
-                CommandFailure::usage(format!(
-                    "{} is no state: {error}; take one that `state export` wrote",
-                    file.display()
-                ))
+                let told = format!("{name} is no state: {error}; take one that `state export` wrote");
+                CommandFailure::usage(told)
             })?;
             let answer = target.ask(Method::PUT, "/_stub/state", Some(&document))?;
-            shown(target, &answer, || {
+            target.show(&answer, || {
                 format!("{} jobs, digest {}", answer["jobs"], word(&answer["digest"]))
             })
         }
@@ -264,35 +225,39 @@ pub(super) fn state(verb: &StateVerb) -> Result<(), CommandFailure> {
 /// What was counted, the mutations first: those are what a dry run must keep at 0.
 pub(super) fn counters(target: &TargetArguments) -> Result<(), CommandFailure> {
     let answer = target.get("/_stub/counters")?;
-    shown(target, &answer, || {
-        let counters = answer["counters"].as_object().cloned().unwrap_or_default();
-        let line = |(name, value): (&String, &Value)| {
-            let name = name.replace('_', " ");
-            match value.as_object() {
-                Some(by) if by.is_empty() => format!("{name:<15}none"),
-                Some(by) => {
-                    let by: Vec<_> = by.iter().map(|(key, count)| format!("{key} {count}")).collect();
-                    format!("{name:<15}{}", by.join(", ").escape_debug())
-                }
-                None => format!("{name:<15}{value}"),
+    let line = |(name, value): (&String, &Value)| {
+        let name = name.replace('_', " ");
+        match value.as_object() {
+            Some(by) if by.is_empty() => format!("{name:<15}none"),
+            Some(by) => {
+                let by: Vec<_> = by.iter().map(|(key, count)| format!("{key} {count}")).collect();
+                format!("{name:<15}{}", by.join(", ").escape_debug())
             }
-        };
+            None => format!("{name:<15}{value}"),
+        }
+    };
+    target.show(&answer, || {
         let total = format!("mutations total {}", answer["mutationsTotal"]);
-        let lines = counters.iter().map(line);
-        [total].into_iter().chain(lines).collect::<Vec<_>>().join("\n")
+        let counters = answer["counters"].as_object().into_iter().flatten();
+        joined([total].into_iter().chain(counters.map(line)))
     })
 }
 
-pub(super) fn shown(
-    target: &TargetArguments,
-    answer: &Value,
-    in_words: impl FnOnce() -> String,
-) -> Result<(), CommandFailure> {
-    let text = match target.json {
-        true => answer.to_string(),
-        false => in_words(),
-    };
-    Ok(say(&text)?)
+/// The items of a list in an answer.
+pub(super) fn rows(list: &Value) -> impl Iterator<Item = &Value> {
+    list.as_array().into_iter().flatten()
+}
+
+/// A line for each item of a list, or what there is to say where there is none.
+fn listed(list: &Value, line: impl Fn(&Value) -> String, none: &str) -> String {
+    match rows(list).next() {
+        Some(_) => joined(rows(list).map(line)),
+        None => none.to_owned(),
+    }
+}
+
+pub(super) fn joined(lines: impl Iterator<Item = String>) -> String {
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Text of somebody else, safe on a terminal; what is no text, as JSON.

@@ -11,7 +11,7 @@ use reqwest::{Method, Url};
 use serde_json::Value;
 
 use super::control_client::{ControlRequest, root_cause, text_of};
-use super::stdout::warn;
+use super::stdout::{say, warn};
 use super::stub_finder::{FoundStub, find};
 use super::token_file;
 use crate::exit_codes::CommandFailure;
@@ -80,6 +80,19 @@ impl TargetArguments {
             400 | 422 => CommandFailure::usage(detail),
             _ => CommandFailure::fails(detail),
         })
+    }
+
+    /// Prints an answer as JSON or in words, as was asked for.
+    pub(super) fn show(
+        &self,
+        answer: &Value,
+        in_words: impl FnOnce() -> String,
+    ) -> Result<(), CommandFailure> {
+        let text = match self.json {
+            true => answer.to_string(),
+            false => in_words(),
+        };
+        Ok(say(&text)?)
     }
 
     /// Finds the stub, sends it a request and reads the head of the answer: what is left is still to come.

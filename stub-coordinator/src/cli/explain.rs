@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::control_commands::{shown, word};
+use super::control_commands::{joined, rows, word};
 use super::control_target::TargetArguments;
 use super::verify::MatchArguments;
 use crate::exit_codes::CommandFailure;
@@ -19,24 +19,23 @@ pub(super) struct ExplainArguments {
 }
 
 pub(super) fn explain(explain_query: &ExplainArguments) -> Result<(), CommandFailure> {
-    let mut request = json!({"operation": explain_query.operation});
-    explain_query.about.put_into(&mut request);
-    let answer = explain_query.target.post("/_stub/explain", &request)?;
-    shown(&explain_query.target, &answer, || {
-        let rules = answer["rules"].as_array().cloned().unwrap_or_default();
-        let line = |rule: &Value| {
-            let mark = if rule["fires"] == true { "fires " } else { "passes" };
-            format!("{mark}  {}: {}", word(&rule["id"]), word(&rule["why"]))
-        };
-        let verdict = match &answer["fires"] {
-            Value::Null => "no rule would fire: the answer would be honest".to_owned(),
-            rule => format!("`{}` would fire", word(rule)),
-        };
-        rules
-            .iter()
-            .map(line)
-            .chain([verdict])
-            .collect::<Vec<_>>()
-            .join("\n")
+    let ExplainArguments {
+        operation,
+        about,
+        target,
+    } = explain_query;
+    let mut request = json!({"operation": operation});
+    about.put_into(&mut request);
+    let answer = target.post("/_stub/explain", &request)?;
+    let line = |rule: &Value| {
+        let mark = if rule["fires"] == true { "fires " } else { "passes" };
+        format!("{mark}  {}: {}", word(&rule["id"]), word(&rule["why"]))
+    };
+    let verdict = match &answer["fires"] {
+        Value::Null => "no rule would fire: the answer would be honest".to_owned(),
+        rule => format!("`{}` would fire", word(rule)),
+    };
+    target.show(&answer, || {
+        joined(rows(&answer["rules"]).map(line).chain([verdict]))
     })
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::control_commands::{shown, word};
+use super::control_commands::word;
 use super::control_target::TargetArguments;
 use crate::exit_codes::{CommandFailure, ProgramExit};
 
@@ -74,9 +74,8 @@ pub(super) fn verify(count_query: &VerifyArguments) -> Result<ProgramExit, Comma
         }
     }
     let answer = count_query.target.post("/_stub/journal/verify", &question)?;
-    shown(&count_query.target, &answer, || {
-        format!("{}: {}", word(&answer["verdict"]), word(&answer["why"]))
-    })?;
+    let (verdict, why) = (word(&answer["verdict"]), word(&answer["why"]));
+    count_query.target.show(&answer, || format!("{verdict}: {why}"))?;
     Ok(match answer["verdict"].as_str() {
         Some("holds") => ProgramExit::Holds,
         Some("fails") => ProgramExit::Fails,
