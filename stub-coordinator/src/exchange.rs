@@ -8,16 +8,15 @@ mod exchange_run;
 mod fault_wait;
 mod read_request;
 
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::Poll;
 use std::time::Instant;
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
 use axum::http::{Response, header};
+use futures_util::future::poll_immediate;
 
 use crate::contract::operation::{Operation, RouteMatch};
 use crate::contract::problem::Problem;
@@ -59,7 +58,7 @@ where
     }
     let mut answer = pin!(answer(shared, handle, request));
     // Mostly there is nothing to wait for, and so no time for a reset.
-    if let Some(response) = poll_immediately(&mut answer).await {
+    if let Some(response) = poll_immediate(&mut answer).await {
         return response;
     }
     tokio::select! {
@@ -70,17 +69,6 @@ where
         }
         response = answer => response,
     }
-}
-
-/// What a future comes to, where it does so without waiting.
-async fn poll_immediately<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
-    poll_fn(|context| {
-        Poll::Ready(match Pin::new(&mut *future).poll(context) {
-            Poll::Ready(output) => Some(output),
-            Poll::Pending => None,
-        })
-    })
-    .await
 }
 
 /// The life of the stub in which a connection was made.
@@ -134,10 +122,7 @@ where
         operation: operation.map(Operation::name),
         method: parts.method.as_str(),
         path: &path,
-        factory: facts.factory,
-        job: facts.job,
-        stage: facts.stage,
-        lease: facts.lease,
+        facts,
         token_scopes: &scopes,
         headers: &parts.headers,
         body,

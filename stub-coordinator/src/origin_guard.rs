@@ -15,7 +15,8 @@ use std::task::{Context, Poll};
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, Method, Request, Response, header};
-use tower::util::{Either, Oneshot};
+use futures_util::future::Either;
+use tower::util::Oneshot;
 use tower::{Layer, Service, ServiceExt};
 
 use crate::contract::problem::Problem;
@@ -43,13 +44,6 @@ pub(crate) struct GuardedService<S> {
     inner: S,
 }
 
-/// Answers one request that was refused.
-#[derive(Clone)]
-pub(crate) struct RefusalService {
-    guard: OriginGuard,
-    problem: Problem,
-}
-
 impl<S> Layer<S> for OriginGuard {
     type Service = GuardedService<S>;
 
@@ -67,7 +61,7 @@ where
 {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Oneshot<Either<S, RefusalService>, Request<B>>;
+    type Future = Either<Oneshot<S, Request<B>>, Ready<Result<Response<Body>, Infallible>>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
@@ -75,30 +69,9 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         match self.guard.check(&request) {
-            Ok(()) => Either::Left(self.inner.clone()).oneshot(request),
-            Err(problem) => Either::Right(RefusalService {
-                guard: self.guard.clone(),
-                problem,
-            })
-            .oneshot(request),
+            Ok(()) => Either::Left(self.inner.clone().oneshot(request)),
+            Err(problem) => Either::Right(ready(Ok(self.guard.refusal(&problem)))),
         }
-    }
-}
-
-impl<B> Service<Request<B>> for RefusalService {
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Ready<Result<Response<Body>, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _: Request<B>) -> Self::Future {
-        let shared = &self.guard.shared;
-        shared.refused.fetch_add(1, Ordering::Relaxed);
-        let date = http_date(shared.clock.now());
-        ready(Ok(WireAnswer::problem(&self.problem).into_response(date, None)))
     }
 }
 
@@ -109,6 +82,13 @@ impl OriginGuard {
             local: local.ok().map(|address| address.ip().to_canonical()),
             ..self.clone()
         }
+    }
+
+    /// Counts a request that is refused, and answers it.
+    fn refusal(&self, problem: &Problem) -> Response<Body> {
+        self.shared.refused.fetch_add(1, Ordering::Relaxed);
+        let date = http_date(self.shared.clock.now());
+        WireAnswer::problem(problem).into_response(date, None)
     }
 
     fn check<B>(&self, request: &Request<B>) -> Result<(), Problem> {

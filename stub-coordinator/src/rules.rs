@@ -23,28 +23,13 @@ pub use rule::{FiringCondition, Rule, RuleMatch};
 pub use validate_rule::RuleError;
 
 use crate::contract::ids::RuleId;
+use crate::contract::match_fields::RequestFacts;
 use crate::contract::operation::{MatchField, Operation};
 use crate::contract::timestamp::UtcTimestamp;
 use crate::faults::{Fault, FaultPhase};
 
 /// The most rules that are armed at a time.
 const RULE_LIMIT: usize = 1_000;
-
-/// What a request says that rules look at.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct RequestFacts<'a> {
-    pub(crate) factory: Option<&'a str>,
-    pub(crate) job: Option<&'a str>,
-    pub(crate) stage: Option<&'a str>,
-    pub(crate) lease: Option<&'a str>,
-}
-
-impl<'a> RequestFacts<'a> {
-    /// In the order factory, job, stage, lease.
-    fn match_values(&self) -> [Option<&'a str>; 4] {
-        [self.factory, self.job, self.stage, self.lease]
-    }
-}
 
 /// A rule that fires on a request.
 #[derive(Debug, Clone)]

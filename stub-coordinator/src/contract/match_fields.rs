@@ -1,13 +1,29 @@
 //! Of whom a request can speak: the four fields by which rules choose requests, and questions to the journal
 //! exchanges. What has them is made here, so that both always know the same ones.
 
-/// A struct with these fields beside its own, all of them optional, and `match_values`, which lists them.
+/// What a request says that it can be matched by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct RequestFacts<'a> {
+    pub(crate) factory: Option<&'a str>,
+    pub(crate) job: Option<&'a str>,
+    pub(crate) stage: Option<&'a str>,
+    pub(crate) lease: Option<&'a str>,
+}
+
+impl<'a> RequestFacts<'a> {
+    /// In the order factory, job, stage, lease.
+    pub(crate) fn match_values(&self) -> [Option<&'a str>; 4] {
+        [self.factory, self.job, self.stage, self.lease]
+    }
+}
+
+/// A struct with these fields beside its own, all of them optional, and `facts`, which lends them.
 macro_rules! match_fields {
-    ($(#[$meta:meta])* pub struct $name:ident { $($own:tt)* }) => {
+    ($(#[$meta:meta])* $visible:vis struct $name:ident { $($own:tt)* }) => {
         $(#[$meta])*
         #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
         #[serde(deny_unknown_fields)]
-        pub struct $name {
+        $visible struct $name {
             $($own)*
             /// The factory that asks.
             #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -24,9 +40,14 @@ macro_rules! match_fields {
         }
 
         impl $name {
-            /// What it asks for, in the order factory, job, stage, lease.
-            pub(crate) fn match_values(&self) -> [Option<&str>; 4] {
-                [&self.factory, &self.job, &self.stage, &self.lease].map(Option::as_deref)
+            /// What a request says that says no more than this.
+            pub(crate) fn facts(&self) -> $crate::contract::match_fields::RequestFacts<'_> {
+                $crate::contract::match_fields::RequestFacts {
+                    factory: self.factory.as_deref(),
+                    job: self.job.as_deref(),
+                    stage: self.stage.as_deref(),
+                    lease: self.lease.as_deref(),
+                }
             }
         }
     };

@@ -2,36 +2,24 @@
 
 use axum::body::Bytes;
 use axum::extract::State;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{ControlAnswer, StubExtractor, document, invalid_field, read};
+use crate::contract::match_fields::{RequestFacts, match_fields};
 use crate::contract::operation::{Operation, RouteMatch};
 use crate::contract::timestamp::UtcTimestamp;
 use crate::exchange::facts_of;
-use crate::rules::{RequestFacts, RuleEngine};
+use crate::rules::RuleEngine;
 use crate::wire::BorrowedJson;
 
-/// A request that is not sent: its operation and what it would say, or its method, path and body.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ExplainRequest {
-    #[serde(default)]
-    operation: Option<String>,
-    #[serde(default)]
-    factory: Option<String>,
-    #[serde(default)]
-    job: Option<String>,
-    #[serde(default)]
-    stage: Option<String>,
-    #[serde(default)]
-    lease: Option<String>,
-    #[serde(default)]
-    method: Option<String>,
-    #[serde(default)]
-    path: Option<String>,
-    #[serde(default)]
-    body: Option<Value>,
+match_fields! {
+    /// A request that is not sent: its operation and what it would say, or its method, path and body.
+    struct ExplainRequest {
+        operation: Option<String>,
+        method: Option<String>,
+        path: Option<String>,
+        body: Option<Value>,
+    }
 }
 
 pub(super) async fn explain(State(shared): StubExtractor, body: Bytes) -> ControlAnswer {
@@ -48,15 +36,7 @@ impl ExplainRequest {
             json!({"operation": operation.name(), "fires": fires, "rules": rules})
         };
         match (&self.operation, &self.path) {
-            (Some(name), None) => {
-                let facts = RequestFacts {
-                    factory: self.factory.as_deref(),
-                    job: self.job.as_deref(),
-                    stage: self.stage.as_deref(),
-                    lease: self.lease.as_deref(),
-                };
-                Ok(explained(Operation::or_hint(name)?, &facts))
-            }
+            (Some(name), None) => Ok(explained(Operation::or_hint(name)?, &self.facts())),
             (None, Some(path)) => {
                 let method = self.method.as_deref().unwrap_or("POST");
                 let path = path.split('?').next().unwrap_or_default();

@@ -35,7 +35,6 @@ pub(super) struct JournalQuery {
     what: ExchangeMatch,
     #[serde(default)]
     count: usize,
-    #[serde(default)]
     limit: Option<SignedDuration>,
 }
 

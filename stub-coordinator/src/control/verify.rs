@@ -14,11 +14,8 @@ use crate::journal::exchange::ExchangeMatch;
 struct VerifyRequest {
     #[serde(default, rename = "match")]
     what: ExchangeMatch,
-    #[serde(default)]
     count: Option<usize>,
-    #[serde(default)]
     at_least: Option<usize>,
-    #[serde(default)]
     at_most: Option<usize>,
 }
 

@@ -9,16 +9,16 @@ use std::time::Duration;
 use axum::body::{Bytes, HttpBody};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
+use futures_util::future::poll_immediate;
 use serde_json::Value;
 
-use super::poll_immediately;
 use crate::contract::ids::JobId;
+use crate::contract::match_fields::RequestFacts;
 use crate::contract::operation::Operation;
 use crate::contract::problem::Problem;
 use crate::contract::scope::Scope;
 use crate::contract::timestamp::UtcTimestamp;
 use crate::operation_handler::OperationCall;
-use crate::rules::RequestFacts;
 use crate::shared_stub::SharedStub;
 use crate::wire::{BorrowedJson, job_value};
 
@@ -63,7 +63,7 @@ where
 {
     let mut reading = pin!(read_all(body, most));
     // Mostly it came together with the head, and no timer is needed.
-    if let Some(read) = poll_immediately(&mut reading).await {
+    if let Some(read) = poll_immediate(&mut reading).await {
         return read;
     }
     match tokio::time::timeout(limit, reading).await {

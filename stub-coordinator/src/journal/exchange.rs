@@ -111,6 +111,6 @@ impl ExchangeMatch {
     /// The same of what it says about operation, factory, job, stage and lease.
     pub(super) fn fits(&self, operation: Option<&str>, about: [Option<&str>; 4]) -> bool {
         let is_operation = self.operation.is_none() || self.operation.as_deref() == operation;
-        is_operation && all_match(self.match_values(), about)
+        is_operation && all_match(self.facts().match_values(), about)
     }
 }

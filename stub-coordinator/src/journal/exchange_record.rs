@@ -10,7 +10,16 @@ use axum::http::HeaderMap;
 
 use super::exchange::{Exchange, ExchangeMatch, ExchangeOutcome, RecordedAnswer};
 use super::field_buffer::{ExchangeField, FieldBuffer};
+use crate::contract::match_fields::RequestFacts;
 use crate::contract::timestamp::UtcTimestamp;
+
+/// What it can be matched by, in the order of [`RequestFacts::match_values`].
+const ABOUT: [ExchangeField; 4] = [
+    ExchangeField::Factory,
+    ExchangeField::Job,
+    ExchangeField::Stage,
+    ExchangeField::Lease,
+];
 
 /// A request as it arrives.
 #[derive(Debug)]
@@ -18,10 +27,7 @@ pub(crate) struct RequestArrival<'a> {
     pub(crate) operation: Option<&'static str>,
     pub(crate) method: &'a str,
     pub(crate) path: &'a str,
-    pub(crate) factory: Option<&'a str>,
-    pub(crate) job: Option<&'a str>,
-    pub(crate) stage: Option<&'a str>,
-    pub(crate) lease: Option<&'a str>,
+    pub(crate) facts: RequestFacts<'a>,
     /// Scopes of its token, with a space between two.
     pub(crate) token_scopes: &'a str,
     pub(crate) headers: &'a HeaderMap,
@@ -63,10 +69,9 @@ impl ExchangeRecord {
         let mut text = FieldBuffer::reusing(buffer);
         text.put(ExchangeField::Method, Some(arrival.method));
         text.put(ExchangeField::Path, Some(arrival.path));
-        text.put(ExchangeField::Factory, arrival.factory);
-        text.put(ExchangeField::Job, arrival.job);
-        text.put(ExchangeField::Stage, arrival.stage);
-        text.put(ExchangeField::Lease, arrival.lease);
+        for (field, said) in ABOUT.into_iter().zip(arrival.facts.match_values()) {
+            text.put(field, said);
+        }
         text.put(ExchangeField::Scopes, Some(arrival.token_scopes));
         text.put_headers(ExchangeField::RequestHeaders, arrival.headers);
         text.put_body(ExchangeField::RequestBody, arrival.body);
@@ -158,13 +163,7 @@ impl ExchangeRecord {
 
     /// Whether this is one of those meant.
     pub(crate) fn matches(&self, what: &ExchangeMatch) -> bool {
-        let about = [
-            ExchangeField::Factory,
-            ExchangeField::Job,
-            ExchangeField::Stage,
-            ExchangeField::Lease,
-        ];
-        what.fits(self.operation, about.map(|piece| self.text.text(piece)))
+        what.fits(self.operation, ABOUT.map(|piece| self.text.text(piece)))
     }
 
     /// About how many bytes it takes.

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use axum::http::{HeaderMap, HeaderValue};
 
 use super::*;
+use crate::contract::match_fields::RequestFacts;
 use crate::contract::timestamp::UtcTimestamp;
 
 static NOTED: LazyLock<HeaderMap> = LazyLock::new(|| {
@@ -20,10 +21,7 @@ pub(crate) fn arrival(operation: &'static str) -> RequestArrival<'static> {
         operation: Some(operation),
         method: "POST",
         path: "/",
-        factory: None,
-        job: None,
-        stage: None,
-        lease: None,
+        facts: RequestFacts::default(),
         token_scopes: "",
         headers: &NOTED,
         body: b"",
@@ -294,8 +292,11 @@ fn what_is_kept_is_read_back_as_it_was() {
 fn what_takes_over_the_place_of_another_says_nothing_that_the_other_said() {
     let journal = Journal::new(1);
     let rich = RequestArrival {
-        factory: Some("forge-9"),
-        stage: Some("testing"),
+        facts: RequestFacts {
+            factory: Some("forge-9"),
+            stage: Some("testing"),
+            ..RequestFacts::default()
+        },
         token_scopes: "shadow work",
         rule: Some("rule-1"),
         ..arrival_of("shadow.report", br#"{"stage": "testing"}"#)

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use super::RequestFacts;
 use super::firing_decision::NotFiredReason;
 use super::{ArmedRule, RuleEngine};
 use crate::contract::ids::RuleId;
+use crate::contract::match_fields::RequestFacts;
 use crate::contract::operation::Operation;
 use crate::contract::timestamp::UtcTimestamp;
 use crate::faults::{Fault, FaultPhase};

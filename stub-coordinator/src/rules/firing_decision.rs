@@ -1,6 +1,7 @@
 //! Whether a rule fires on a request, and if not, why: one judgement for the deciding and for the explaining.
 
-use super::{ArmedRule, RequestFacts, draw};
+use super::{ArmedRule, draw};
+use crate::contract::match_fields::RequestFacts;
 use crate::contract::operation::Operation;
 use crate::contract::timestamp::UtcTimestamp;
 

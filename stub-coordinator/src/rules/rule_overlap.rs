@@ -11,7 +11,7 @@ use crate::faults::Fault;
 impl RuleMatch {
     /// What it asks for, each with its name.
     pub(super) fn fields(&self) -> [(MatchField, &'static str, Option<&str>); 4] {
-        let [factory, job, stage, lease] = self.match_values();
+        let [factory, job, stage, lease] = self.facts().match_values();
         [
             (MatchField::Factory, "factory", factory),
             (MatchField::Job, "job", job),
@@ -89,10 +89,14 @@ fn fires_always(rule: &Rule) -> bool {
 
 /// Whether all that holds for `other` holds for this as well.
 fn asks_no_more(this: &RuleMatch, other: &RuleMatch) -> bool {
-    all_match(this.match_values(), other.match_values())
+    all_match(this.facts().match_values(), other.facts().match_values())
 }
 
 fn can_both_hold(this: &RuleMatch, other: &RuleMatch) -> bool {
-    let mut pairs = this.match_values().into_iter().zip(other.match_values());
+    let mut pairs = this
+        .facts()
+        .match_values()
+        .into_iter()
+        .zip(other.facts().match_values());
     pairs.all(|(this, other)| this.is_none() || other.is_none() || this == other)
 }

@@ -9,7 +9,7 @@ use crate::journal::counters::StubCounters;
 use crate::journal::exchange::{Exchange, ExchangeMatch};
 use crate::journal::verification::{Verdict, VerificationResult};
 use crate::journal::{StubEvent, WaitError};
-use crate::rules::{RequestFacts, RuleExplanation, RuleMatch};
+use crate::rules::{RuleExplanation, RuleMatch};
 use crate::stub_report::JobState;
 
 impl Stub {
@@ -152,17 +152,8 @@ impl Stub {
     /// ```
     pub fn explain(&self, operation: &str, said: &RuleMatch) -> Option<Vec<RuleExplanation>> {
         let operation = Operation::named(operation)?;
-        let facts = RequestFacts {
-            factory: said.factory.as_deref(),
-            job: said.job.as_deref(),
-            stage: said.stage.as_deref(),
-            lease: said.lease.as_deref(),
-        };
-        Some(
-            self.shared
-                .rule_engine
-                .explain(operation, &facts, self.shared.clock.now()),
-        )
+        let now = self.shared.clock.now();
+        Some(self.shared.rule_engine.explain(operation, &said.facts(), now))
     }
 
     /// What happens from now on. A reader that lags far behind is dropped.
