@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
@@ -106,16 +107,18 @@ fn parse(name: &str, text: &str) -> Result<JobFile, String> {
     }
     let mut job = NewJob::named(name, &engine);
     job.cwd = take_text(&mut keys, "cwd")?;
-    job.yolo = take_flag(&mut keys, "yolo")?;
+    job.yolo = take(&mut keys, "yolo", "true or false")?.unwrap_or(false);
     job.lock = take_text(&mut keys, "lock")?;
     job.timeout_ms = take_time(&mut keys, "timeout")?;
     job.idle_timeout_ms = take_time(&mut keys, "idle_timeout")?;
-    job.priority = take_number(&mut keys, "priority")?;
-    job.caps = take_list(&mut keys, "caps")?;
+    job.priority = take(&mut keys, "priority", "a whole number")?.unwrap_or(0);
+    job.caps = take(&mut keys, "caps", "a list of names")?.unwrap_or_default();
     job.verify = take_text(&mut keys, "verify")?;
-    job.review = take_flag(&mut keys, "review")?;
+    job.review = take(&mut keys, "review", "true or false")?.unwrap_or(false);
     job.ship = take_text(&mut keys, "ship")?;
-    job.retries = take_number(&mut keys, "retries")?.unsigned_abs();
+    job.retries = take::<i32>(&mut keys, "retries", "a whole number")?
+        .unwrap_or(0)
+        .unsigned_abs();
     job.body = body.to_owned();
     Ok(JobFile { job, warnings })
 }
@@ -170,12 +173,14 @@ fn take_text(keys: &mut Map<String, Value>, key: &str) -> Result<Option<String>,
     }
 }
 
-fn take_flag(keys: &mut Map<String, Value>, key: &str) -> Result<bool, String> {
-    match keys.remove(key) {
-        None | Some(Value::Null) => Ok(false),
-        Some(Value::Bool(flag)) => Ok(flag),
-        Some(_) => Err(format!("`{key}` must be true or false")),
-    }
+/// Takes a key that may be left out, or says what it must be.
+fn take<T: DeserializeOwned>(
+    keys: &mut Map<String, Value>,
+    key: &str,
+    what: &str,
+) -> Result<Option<T>, String> {
+    let value = keys.remove(key).unwrap_or_default();
+    serde_json::from_value(value).map_err(|_| format!("`{key}` must be {what}"))
 }
 
 fn take_time(keys: &mut Map<String, Value>, key: &str) -> Result<Option<u64>, String> {
@@ -189,27 +194,6 @@ fn take_time(keys: &mut Map<String, Value>, key: &str) -> Result<Option<u64>, St
     millis
         .map(Some)
         .ok_or_else(|| format!("`{key}` must be a length of time such as 90s, 15m or 1h30m"))
-}
-
-fn take_number(keys: &mut Map<String, Value>, key: &str) -> Result<i32, String> {
-    let number = match keys.remove(key) {
-        None | Some(Value::Null) => Some(0),
-        Some(Value::Number(number)) => number.as_i64().and_then(|number| i32::try_from(number).ok()),
-        Some(_) => None,
-    };
-    number.ok_or_else(|| format!("`{key}` must be a whole number"))
-}
-
-fn take_list(keys: &mut Map<String, Value>, key: &str) -> Result<Vec<String>, String> {
-    let wrong = || format!("`{key}` must be a list of names");
-    match keys.remove(key) {
-        None | Some(Value::Null) => Ok(Vec::new()),
-        Some(Value::Array(items)) => items
-            .into_iter()
-            .map(|item| item.as_str().map(str::to_owned).ok_or_else(wrong))
-            .collect(),
-        Some(_) => Err(wrong()),
-    }
 }
 
 #[cfg(test)]

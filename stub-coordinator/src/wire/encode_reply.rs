@@ -40,61 +40,105 @@ pub(crate) fn job_value(job: &JobRecord) -> Value {
 }
 
 fn content(reply: &CommandReply) -> Option<Vec<u8>> {
-    match reply {
-        CommandReply::Submitted(job) | CommandReply::Job(job) => body(&JobBody::of(job)),
+    let answer = match reply {
+        CommandReply::Submitted(job) | CommandReply::Job(job) => ReplyBody::Job(JobBody::of(job)),
         CommandReply::Enrolled {
             factory,
             token,
             scopes,
             heartbeat_ms,
-        } => body(&EnrolmentBody {
+        } => ReplyBody::Enrolment {
             factory_id: factory,
             token,
             scopes,
             heartbeat_ms: *heartbeat_ms,
-        }),
-        CommandReply::Noted { server_time } => body(&HeartbeatBody {
+        },
+        CommandReply::Noted { server_time } => ReplyBody::Heartbeat {
             server_time: *server_time,
-        }),
-        CommandReply::Granted { job, lease } => body(&ClaimBody {
+        },
+        CommandReply::Granted { job, lease } => ReplyBody::Claim {
             job: JobBody::of(job),
             lease: LeaseBody::of(lease),
-        }),
-        CommandReply::Nothing => None,
-        CommandReply::Renewed(lease) => body(&RenewalBody {
+        },
+        CommandReply::Nothing => return None,
+        CommandReply::Renewed(lease) => ReplyBody::Renewal {
             lease: LeaseBody::of(lease),
-        }),
-        CommandReply::Released(stage) | CommandReply::Reported(stage) => body(&StageBody { stage: *stage }),
-        CommandReply::Recorded(stage) => body(&RecordedBody {
+        },
+        CommandReply::Released(stage) | CommandReply::Reported(stage) => ReplyBody::Stage { stage: *stage },
+        CommandReply::Recorded(stage) => ReplyBody::Recorded {
             stage: *stage,
             recorded: true,
-        }),
-        CommandReply::WouldGrant { job, lease } => body(&ShadowClaimBody {
+        },
+        CommandReply::WouldGrant { job, lease } => ReplyBody::ShadowClaim {
             dry_run: true,
             job: JobBody::of(job),
             lease: lease.as_ref().map(LeaseBody::of),
-        }),
+        },
         CommandReply::Mirrored {
             accepted,
             stage,
             real_stage,
-        } => body(&ShadowReportBody {
+        } => ReplyBody::ShadowReport {
             shadow: 1,
             accepted: *accepted,
             stage: *stage,
             real_stage: *real_stage,
-        }),
-        CommandReply::Jobs { jobs, next } => body(&JobListBody {
+        },
+        CommandReply::Jobs { jobs, next } => ReplyBody::JobList {
             jobs: jobs.iter().map(JobBody::of).collect(),
             next_cursor: next.map(|next| next.to_string()),
-        }),
-    }
+        },
+    };
+    let mut bytes = Vec::with_capacity(USUAL_LENGTH);
+    serde_json::to_writer(&mut bytes, &answer).expect("answers hold strings, numbers and lists alone");
+    Some(bytes)
 }
 
-fn body(answer: &impl Serialize) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(USUAL_LENGTH);
-    serde_json::to_writer(&mut bytes, answer).expect("answers hold strings, numbers and lists alone");
-    Some(bytes)
+/// The body of an answer, by what was asked.
+#[derive(Serialize)]
+#[serde(untagged, rename_all_fields = "camelCase")]
+enum ReplyBody<'a> {
+    Job(JobBody<'a>),
+    Enrolment {
+        factory_id: &'a FactoryId,
+        token: &'a str,
+        scopes: &'a [Scope],
+        heartbeat_ms: u64,
+    },
+    Heartbeat {
+        server_time: UtcTimestamp,
+    },
+    Claim {
+        job: JobBody<'a>,
+        lease: LeaseBody<'a>,
+    },
+    Renewal {
+        lease: LeaseBody<'a>,
+    },
+    Stage {
+        stage: Stage,
+    },
+    Recorded {
+        stage: Stage,
+        recorded: bool,
+    },
+    ShadowClaim {
+        dry_run: bool,
+        job: JobBody<'a>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        lease: Option<LeaseBody<'a>>,
+    },
+    ShadowReport {
+        shadow: u8,
+        accepted: bool,
+        stage: Stage,
+        real_stage: Stage,
+    },
+    JobList {
+        jobs: Vec<JobBody<'a>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        next_cursor: Option<String>,
+    },
 }
 
 #[derive(Serialize)]
@@ -204,67 +248,4 @@ impl<'a> LeaseBody<'a> {
             expires_at: lease.expires_at,
         }
     }
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct EnrolmentBody<'a> {
-    factory_id: &'a FactoryId,
-    token: &'a str,
-    scopes: &'a [Scope],
-    heartbeat_ms: u64,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct HeartbeatBody {
-    server_time: UtcTimestamp,
-}
-
-#[derive(Serialize)]
-struct ClaimBody<'a> {
-    job: JobBody<'a>,
-    lease: LeaseBody<'a>,
-}
-
-#[derive(Serialize)]
-struct RenewalBody<'a> {
-    lease: LeaseBody<'a>,
-}
-
-#[derive(Serialize)]
-struct StageBody {
-    stage: Stage,
-}
-
-#[derive(Serialize)]
-struct RecordedBody {
-    stage: Stage,
-    recorded: bool,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ShadowClaimBody<'a> {
-    dry_run: bool,
-    job: JobBody<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    lease: Option<LeaseBody<'a>>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ShadowReportBody {
-    shadow: u8,
-    accepted: bool,
-    stage: Stage,
-    real_stage: Stage,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct JobListBody<'a> {
-    jobs: Vec<JobBody<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next_cursor: Option<String>,
 }
