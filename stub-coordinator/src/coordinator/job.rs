@@ -63,10 +63,12 @@ impl QuarantineRecord {
 
 /// A job with all that happened to it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(from = "super::saved_state::SavedJob", into = "super::saved_state::SavedJob")]
+#[serde(deny_unknown_fields)]
 pub(crate) struct JobRecord {
     pub(crate) spec: Arc<JobSpec>,
-    /// Hash of `spec`, taken once: the immutable part need not be hashed at every change.
+    /// Hash of `spec`, taken once: the immutable part need not be hashed at every change. It is not saved, but taken
+    /// again when a saved job is put back.
+    #[serde(skip)]
     pub(crate) spec_digest: Digest,
     /// Place in submission order.
     pub(crate) sequence: u64,

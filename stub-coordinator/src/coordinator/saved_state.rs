@@ -2,7 +2,6 @@
 //! a rehearsal would begin again. Where the document is kept is left to others.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -11,8 +10,8 @@ use super::commands::CommandReply;
 use super::digest::Digest;
 use super::enrol_and_heartbeat::Factory;
 use super::idempotency_cache::IdempotentRequest;
-use super::job::{JobRecord, JobSpec, QuarantineRecord};
-use super::lease::{Lease, PastLease};
+use super::job::JobRecord;
+use super::lease::Lease;
 use super::{Coordinator, CoordinatorSetup};
 use crate::contract::ids::{FactoryId, JobId};
 use crate::contract::stage::Stage;
@@ -57,19 +56,6 @@ pub(crate) enum SavedStateError {
     OutOfRoom { found: usize, limit: usize },
     #[error("{0}; no coordinator comes to that, it was changed by hand")]
     Impossible(String),
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct SavedJob {
-    spec: JobSpec,
-    sequence: u64,
-    submitted_at: UtcTimestamp,
-    stage: Stage,
-    attempts: u32,
-    fencing_token: u64,
-    last_lease: Option<PastLease>,
-    quarantines: Vec<QuarantineRecord>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -196,7 +182,10 @@ impl Coordinator {
         if saved.granted > 0 {
             state.restore_granted(saved.granted);
         }
-        saved.jobs.into_iter().for_each(|job| state.put_job(job));
+        for job in saved.jobs {
+            let spec_digest = Digest::of(&job.spec);
+            state.put_job(JobRecord { spec_digest, ..job });
+        }
         saved.leases.into_iter().for_each(|lease| state.put_lease(lease));
         for saved in saved.answers {
             state.cache_reply(saved.once, saved.reply);
@@ -228,37 +217,6 @@ impl Coordinator {
                 found,
                 wanted: saved.digest,
             }),
-        }
-    }
-}
-
-impl From<SavedJob> for JobRecord {
-    fn from(saved: SavedJob) -> JobRecord {
-        JobRecord {
-            spec_digest: Digest::of(&saved.spec),
-            spec: Arc::new(saved.spec),
-            sequence: saved.sequence,
-            submitted_at: saved.submitted_at,
-            stage: saved.stage,
-            attempts: saved.attempts,
-            fencing_token: saved.fencing_token,
-            last_lease: saved.last_lease,
-            quarantines: saved.quarantines,
-        }
-    }
-}
-
-impl From<JobRecord> for SavedJob {
-    fn from(job: JobRecord) -> SavedJob {
-        SavedJob {
-            spec: (*job.spec).clone(),
-            sequence: job.sequence,
-            submitted_at: job.submitted_at,
-            stage: job.stage,
-            attempts: job.attempts,
-            fencing_token: job.fencing_token,
-            last_lease: job.last_lease,
-            quarantines: job.quarantines,
         }
     }
 }
