@@ -15,13 +15,14 @@ use tokio::sync::{Notify, oneshot};
 use crate::contract::timestamp::UtcTimestamp;
 
 /// Which kind of clock a stub runs on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum ClockKind {
     /// Time passes by itself.
     #[default]
     Real,
     /// Time stands still until it is advanced.
+    #[value(help = "Time moves when it is told to, by POST /_stub/clock")]
     Manual,
 }
 

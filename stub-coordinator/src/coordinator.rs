@@ -33,7 +33,7 @@ use idempotency_cache::{CacheLookup, IdempotentRequest};
 pub(crate) use real_state::{ExpiredLease, RealState};
 
 use crate::contract::execution_mode::ExecutionMode;
-use crate::contract::scope::{OperationPermission, Scope};
+use crate::contract::scope::Scope;
 use crate::contract::timestamp::UtcTimestamp;
 
 /// For how many sets of capabilities it is kept at hand which job a claim is given.
@@ -111,23 +111,9 @@ impl Coordinator {
         }
     }
 
-    /// Whether a token may do what an operation asks (C-31).
-    pub(crate) fn check(
-        &self,
-        token: Option<&str>,
-        permission: OperationPermission,
-    ) -> Result<(), CommandRefusal> {
-        self.access.check(token, permission)
-    }
-
-    /// Whether nobody needs a token.
-    pub(crate) fn is_open(&self) -> bool {
-        self.access.is_open()
-    }
-
-    /// Names the caller behind a token without keeping the token.
-    pub(crate) fn caller(&self, token: Option<&str>) -> u128 {
-        self.access.hash(token.unwrap_or_default())
+    /// Who may do what.
+    pub(crate) fn access(&self) -> &AccessControl {
+        &self.access
     }
 
     /// The scopes of a token; none where it is unknown.

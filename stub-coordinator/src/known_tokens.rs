@@ -30,7 +30,7 @@ impl KnownTokens {
     pub(crate) fn may_control(&self, sent: &str) -> bool {
         let coordinator = self.shared.coordinator();
         self.is_control(sent)
-            || (self.control.is_none() && coordinator.is_open())
+            || (self.control.is_none() && coordinator.access().is_open())
             // Found by a keyed hash, which tells nothing of how near a guess was.
             || coordinator.scopes(sent).contains(&Scope::Admin)
     }

@@ -88,6 +88,7 @@ fn prepare(shared: &SharedStub, call: OperationCall<'_>) -> Result<PreparedCall,
     let bearer = call.bearer;
     shared
         .coordinator()
+        .access()
         .check(bearer, permission)
         .map_err(|refusal| problem_of(&refusal))?;
     let key = call
@@ -110,7 +111,7 @@ fn prepare(shared: &SharedStub, call: OperationCall<'_>) -> Result<PreparedCall,
         return Ok(PreparedCall::Plain(plain(shared, call.operation)));
     };
     let once = key.map(|key| IdempotentRequest {
-        caller: shared.coordinator().caller(bearer),
+        caller: shared.coordinator().access().hash(bearer.unwrap_or_default()),
         key,
         fingerprint: crate::coordinator::digest::Digest::of(&(call.operation.name(), call.path, call.body))
             .value(),

@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 use stub_coordinator::{
     ClockKind, ControlPlace, Scope, SignedDuration, StartError, Stub, StubConfig, TokenGrant,
     UnknownFieldPolicy, draw_seed, draw_token, preset, read_job_file, read_scenario,
 };
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::stdout::say;
@@ -59,7 +59,7 @@ pub(super) struct ServeArguments {
     seed: Option<u64>,
     /// Which clock leases, delays and windows follow.
     #[arg(long, value_enum)]
-    clock: Option<TypedClock>,
+    clock: Option<ClockKind>,
     /// Keep state in this file across restarts; what it holds goes before `--jobs`.
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
@@ -70,14 +70,6 @@ pub(super) struct ServeArguments {
     /// none is given.
     #[arg(long, value_name = "ADDR", value_parser = argument_parsers::listen)]
     listen: Option<SocketAddr>,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum TypedClock {
-    /// Time passes by itself.
-    Real,
-    /// Time moves when it is told to, by POST /_stub/clock.
-    Manual,
 }
 
 /// What the first line of standard output says, in this order.
@@ -105,7 +97,9 @@ pub(super) fn run(flags: ServeArguments, log: &LogWriter) -> Result<ProgramExit,
         .enable_all()
         .build()?;
     // Before anybody is told of us: who reads the line may end us at once.
-    let mut signals = runtime.block_on(async { EndSignals::listen() })?;
+    let listening =
+        async { io::Result::Ok((signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)) };
+    let (mut interrupt, mut terminate) = runtime.block_on(listening)?;
     let mut stub = Stub::start(config).map_err(|error| not_started(&error))?;
     if let Some(queue) = &flags.mirror {
         let log = log.clone();
@@ -127,7 +121,8 @@ pub(super) fn run(flags: ServeArguments, log: &LogWriter) -> Result<ProgramExit,
     let mut follower = None;
     let ended: io::Result<EndSignal> = runtime.block_on(async {
         tokio::select! {
-            signal = signals.first() => Ok(signal),
+            _ = interrupt.recv() => Ok(EndSignal::Interrupt),
+            _ = terminate.recv() => Ok(EndSignal::Terminate),
             failed = async {
                 announce(line).await?;
                 introduce(&stub, log);
@@ -228,11 +223,7 @@ fn configure(
     if let Some(lease) = flags.lease {
         config.lease_ms = lease.millis().unsigned_abs();
     }
-    match flags.clock {
-        Some(TypedClock::Real) => config.clock = ClockKind::Real,
-        Some(TypedClock::Manual) => config.clock = ClockKind::Manual,
-        None => {}
-    }
+    config.clock = flags.clock.unwrap_or(config.clock);
     if flags.strict {
         config.strict = UnknownFieldPolicy::Strict;
     }
@@ -289,28 +280,4 @@ fn secure(config: &mut StubConfig) -> io::Result<Option<String>> {
     });
     config.control_token = Some(token.clone());
     Ok(Some(token))
-}
-
-/// The signals that end it.
-struct EndSignals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl EndSignals {
-    /// Listens from now on. Needs a runtime around it.
-    fn listen() -> io::Result<EndSignals> {
-        let interrupt = signal(SignalKind::interrupt())?;
-        Ok(EndSignals {
-            interrupt,
-            terminate: signal(SignalKind::terminate())?,
-        })
-    }
-
-    async fn first(&mut self) -> EndSignal {
-        tokio::select! {
-            _ = self.interrupt.recv() => EndSignal::Interrupt,
-            _ = self.terminate.recv() => EndSignal::Terminate,
-        }
-    }
 }

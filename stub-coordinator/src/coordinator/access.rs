@@ -44,6 +44,7 @@ impl AccessControl {
         self.grants.get(&self.hash(token)).map(Vec::as_slice)
     }
 
+    /// Whether a token may do what an operation asks (C-31).
     pub(crate) fn check(
         &self,
         token: Option<&str>,

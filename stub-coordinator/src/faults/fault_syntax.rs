@@ -4,8 +4,7 @@
 use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{self, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::{Map, Value, json};
 
 use super::fault_behavior::TableFault;
@@ -14,29 +13,12 @@ use crate::contract::name_hint::{hint, with_hint};
 
 impl<'de> Deserialize<'de> for Fault {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(FaultVisitor)
-    }
-}
-
-struct FaultVisitor;
-
-impl<'de> Visitor<'de> for FaultVisitor {
-    type Value = Fault;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a fault: a word such as \"hang\", or a table such as { status = 503 }")
-    }
-
-    fn visit_str<E: de::Error>(self, word: &str) -> Result<Fault, E> {
-        word_fault(word).map_err(E::custom)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Fault, A::Error> {
-        let mut table = Map::new();
-        while let Some((key, value)) = access.next_entry::<String, Value>()? {
-            table.insert(key, value);
-        }
-        table_fault(table).map_err(de::Error::custom)
+        let fault = match Value::deserialize(deserializer)? {
+            Value::String(word) => word_fault(&word),
+            Value::Object(table) => table_fault(table),
+            _ => Err("a fault is a word such as \"hang\", or a table such as { status = 503 }".to_owned()),
+        };
+        fault.map_err(de::Error::custom)
     }
 }
 

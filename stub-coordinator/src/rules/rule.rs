@@ -1,7 +1,5 @@
 //! A rule as people write it: on which requests, when, in which phase, what goes wrong.
 
-use std::ops::Not;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -19,13 +17,13 @@ pub struct Rule {
     /// An operation of the API (`shadow.claim`), or `*` for each of them.
     pub on: String,
     /// What the request has to say, all of it.
-    #[serde(default, rename = "match", skip_serializing_if = "RuleMatch::is_empty")]
+    #[serde(default, rename = "match", skip_serializing_if = "is_default")]
     pub matching: RuleMatch,
     /// Which of the matching requests it fires on.
-    #[serde(default, skip_serializing_if = "FiringCondition::is_always")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub when: FiringCondition,
     /// Before the operation is carried out, or after.
-    #[serde(default, skip_serializing_if = "is_before")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub phase: FaultPhase,
     /// What goes wrong.
     pub fault: Fault,
@@ -41,7 +39,7 @@ match_fields! {
 #[serde(deny_unknown_fields)]
 pub struct FiringCondition {
     /// Let this many matching requests through first.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub skip: u64,
     /// Then fire this often; left out: until disarmed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -56,7 +54,7 @@ pub struct FiringCondition {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chance: Option<f64>,
     /// Once it has fired, fire on every match.
-    #[serde(default, skip_serializing_if = "<&bool>::not")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub sticky: bool,
 }
 
@@ -116,24 +114,7 @@ impl RuleMatch {
     }
 }
 
-impl FiringCondition {
-    fn is_always(&self) -> bool {
-        *self == FiringCondition::default()
-    }
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde hands it over by reference"
-)]
-fn is_zero(number: &u64) -> bool {
-    *number == 0
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde hands it over by reference"
-)]
-fn is_before(phase: &FaultPhase) -> bool {
-    *phase == FaultPhase::Before
+/// Whether it says what is so where nothing is said.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }

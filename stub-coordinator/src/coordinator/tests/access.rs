@@ -87,7 +87,7 @@ fn an_open_coordinator_stays_open_when_a_factory_enrols() {
     };
     assert_eq!(first, again);
     let work = crate::contract::scope::OperationPermission::Scope(Scope::Work);
-    assert_eq!(bench.coordinator.check(None, work), Ok(()));
+    assert_eq!(bench.coordinator.access().check(None, work), Ok(()));
 }
 
 #[test]
