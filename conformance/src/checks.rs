@@ -17,125 +17,108 @@ mod routed_jobs;
 use crate::evidence::Evidence;
 use crate::outcome::{Finding, Outcome};
 use crate::scenario::Scenario;
+use registry::CheckBasis;
 
 /// Every finding on a scenario; independent checks are all made, also after a failure.
 pub fn all(scenario: &Scenario, evidence: &Evidence) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    job_outcomes::check(scenario, &evidence.run, &mut findings);
-    command_output::check(scenario, &evidence.run, &mut findings);
-    shadow_log::check(scenario, &evidence.run, &mut findings);
-    coordinator_calls::check(scenario, &evidence.run, evidence.paired.as_ref(), &mut findings);
-    offline_comparison::check(scenario, &evidence.run, evidence.offline.as_ref(), &mut findings);
-    invariants::check(scenario, &evidence.run, &mut findings);
-    routed_jobs::check(&evidence.run, &mut findings);
-    harness_health::check(scenario, &evidence.run, &mut findings);
-    openapi::check(&evidence.run, &mut findings);
-    findings
+    let findings = &mut CheckFindings {
+        clauses: &scenario.clauses,
+        found: Vec::new(),
+    };
+    job_outcomes::check(scenario, &evidence.run, findings);
+    command_output::check(scenario, &evidence.run, findings);
+    shadow_log::check(scenario, &evidence.run, findings);
+    coordinator_calls::check(scenario, &evidence.run, evidence.paired.as_ref(), findings);
+    offline_comparison::check(scenario, &evidence.run, evidence.offline.as_ref(), findings);
+    invariants::check(scenario, &evidence.run, findings);
+    routed_jobs::check(&evidence.run, findings);
+    harness_health::check(scenario, &evidence.run, findings);
+    openapi::check(&evidence.run, findings);
+    std::mem::take(&mut findings.found)
 }
 
-/// A check of the runner on its way to a finding.
+/// The findings on a scenario so far.
+pub(crate) struct CheckFindings<'a> {
+    /// What a scenario expects is what its clauses say, so a check of that rests on them too.
+    clauses: &'a [String],
+    found: Vec<Finding>,
+}
+
+/// A check on its way to a finding.
 pub(crate) struct CheckAssertion<'a> {
     name: &'static str,
     clauses: Vec<String>,
     against: Outcome,
-    findings: &'a mut Vec<Finding>,
+    found: &'a mut Vec<Finding>,
 }
 
-/// Opens a check that the runner answers for, resting on the clauses that the register has for it.
-pub(crate) fn of_runner<'a>(name: &'static str, findings: &'a mut Vec<Finding>) -> CheckAssertion<'a> {
-    let clauses = registry::named(name).map_or(&[][..], |entry| entry.clauses);
-    CheckAssertion {
-        name,
-        clauses: clauses.iter().map(|clause| (*clause).to_owned()).collect(),
-        against: Outcome::Fail,
-        findings,
+/// Opens the check of this name, resting on what the register has for it. The runner answers for it, or, where it is
+/// about an instrument, the harness, the fake or the scenario.
+pub(crate) fn assertion<'a>(name: &'static str, findings: &'a mut CheckFindings) -> CheckAssertion<'a> {
+    let (own, basis) = registry::named(name).map_or((&[][..], CheckBasis::Always), |entry| {
+        (entry.clauses, entry.basis)
+    });
+    let mut clauses: Vec<String> = own.iter().map(|clause| (*clause).to_owned()).collect();
+    if basis == CheckBasis::Scenario {
+        let more = findings
+            .clauses
+            .iter()
+            .filter(|clause| !own.contains(&clause.as_str()));
+        clauses.extend(more.cloned());
     }
-}
-
-/// Opens a check that the harness, the fake or the scenario answers for.
-pub(crate) fn of_harness<'a>(name: &'static str, findings: &'a mut Vec<Finding>) -> CheckAssertion<'a> {
+    let against = match basis {
+        CheckBasis::Always | CheckBasis::Scenario => Outcome::Fail,
+        CheckBasis::Instrument => Outcome::Broken,
+    };
     CheckAssertion {
         name,
-        clauses: Vec::new(),
-        against: Outcome::Broken,
-        findings,
+        clauses,
+        against,
+        found: &mut findings.found,
     }
 }
 
 impl CheckAssertion<'_> {
-    /// Adds the scenario's own clauses: what it expects is what they say.
-    pub(crate) fn and_of(mut self, scenario: &Scenario) -> Self {
-        for clause in &scenario.clauses {
-            if !self.clauses.contains(clause) {
-                self.clauses.push(clause.clone());
-            }
-        }
-        self
-    }
-
     /// Both must be equal.
     pub(crate) fn equal<T: PartialEq + std::fmt::Debug>(self, expected: &T, observed: &T) {
-        let outcome = if expected == observed {
-            Outcome::Pass
-        } else {
-            self.against
-        };
-        self.close(outcome, shown(expected), shown(observed));
+        self.holds(expected == observed, &shown(expected), shown(observed));
     }
 
     /// Both lists must be equal; where they are not, only the lines that differ are reported.
     pub(crate) fn same_lines(self, expected: &[String], observed: &[String]) {
         if expected == observed {
-            return self.close(
-                Outcome::Pass,
-                format!("{} lines", expected.len()),
-                "the same".into(),
-            );
+            return self.holds(true, &format!("{} lines", expected.len()), "the same".into());
         }
-        let pairs = (0..expected.len().max(observed.len()))
-            .filter(|index| expected.get(*index) != observed.get(*index));
-        let line =
-            |lines: &[String], index: usize| lines.get(index).map_or("nothing".to_owned(), Clone::clone);
+        let longest = expected.len().max(observed.len());
+        let differing = (0..longest).filter(|index| expected.get(*index) != observed.get(*index));
         let described = |lines: &[String]| {
-            let lines: Vec<String> = pairs
+            let line = |index| lines.get(index).map_or("nothing", String::as_str);
+            let lines = differing
                 .clone()
-                .map(|index| format!("{}. {}", index + 1, line(lines, index)))
-                .collect();
-            lines.join("\n")
+                .map(|index| format!("{}. {}", index + 1, line(index)));
+            lines.collect::<Vec<_>>().join("\n")
         };
-        let (expected, observed) = (described(expected), described(observed));
-        let against = self.against;
-        self.close(against, expected, observed);
+        self.holds(false, &described(expected), described(observed));
     }
 
     /// Nothing may have been found.
     pub(crate) fn none<T: std::fmt::Display>(self, expected: &str, found: &[T]) {
-        let outcome = if found.is_empty() {
-            Outcome::Pass
-        } else {
-            self.against
-        };
         let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
-        let observed = if found.is_empty() {
-            "none".to_owned()
-        } else {
-            lines.join("\n")
+        let observed = match found.is_empty() {
+            true => "none".to_owned(),
+            false => lines.join("\n"),
         };
-        self.close(outcome, expected.to_owned(), observed);
+        self.holds(found.is_empty(), expected, observed);
     }
 
     /// A condition must hold.
     pub(crate) fn holds(self, condition: bool, expected: &str, observed: String) {
         let outcome = if condition { Outcome::Pass } else { self.against };
-        self.close(outcome, expected.to_owned(), observed);
-    }
-
-    fn close(self, outcome: Outcome, expected: String, observed: String) {
-        self.findings.push(Finding {
+        self.found.push(Finding {
             check: self.name,
             clauses: self.clauses,
             outcome,
-            expected,
+            expected: expected.to_owned(),
             observed,
         });
     }

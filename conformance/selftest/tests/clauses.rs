@@ -61,11 +61,7 @@ fn every_check_that_the_code_opens_is_in_the_register() {
     let mut opened = 0;
     for entry in std::fs::read_dir(folder).expect("the checks").flatten() {
         let text = std::fs::read_to_string(entry.path()).expect("a source file");
-        for after in text
-            .split("of_runner(\"")
-            .chain(text.split("of_harness(\""))
-            .skip(1)
-        {
+        for after in text.split("assertion(\"").skip(1) {
             let Some((name, _)) = after.split_once('"') else {
                 continue;
             };

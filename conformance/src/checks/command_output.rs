@@ -1,13 +1,12 @@
 //! How the commands ended and what they printed.
 
-use super::of_runner;
+use super::{CheckFindings, assertion};
 use crate::evidence::{CommandRun, RunEvidence};
-use crate::outcome::Finding;
 use crate::scenario::Scenario;
 use crate::scenario::expect::{ExpectedOutput, OutputStream};
 use crate::supervise::ProcessExit;
 
-pub(super) fn check(scenario: &Scenario, seen: &RunEvidence, findings: &mut Vec<Finding>) {
+pub(super) fn check(scenario: &Scenario, seen: &RunEvidence, findings: &mut CheckFindings) {
     let expect = &scenario.expect;
     let late = seen
         .all_commands()
@@ -15,29 +14,22 @@ pub(super) fn check(scenario: &Scenario, seen: &RunEvidence, findings: &mut Vec<
     let late: Vec<String> = late
         .map(|command| format!("`{}`", command.arguments.join(" ")))
         .collect();
-    of_runner("ends-in-time", findings)
-        .and_of(scenario)
-        .none("every command ends by itself", &late);
+    assertion("ends-in-time", findings).none("every command ends by itself", &late);
     let ending = expect
         .exit_signal
         .map_or(ProcessExit::Code(expect.exit), ProcessExit::Signal);
-    of_runner("exit", findings)
-        .and_of(scenario)
-        .equal(&ending, &seen.main().exit);
+    assertion("exit", findings).equal(&ending, &seen.main().exit);
     let exits: Vec<ProcessExit> = seen.commands.iter().skip(1).map(|command| command.exit).collect();
     if !exits.is_empty() {
         let expected = match &expect.exits {
             Some(codes) => codes.iter().map(|code| ProcessExit::Code(*code)).collect(),
             None => vec![ProcessExit::Code(0); exits.len()],
         };
-        of_runner("exits", findings)
-            .and_of(scenario)
-            .equal(&expected, &exits);
+        assertion("exits", findings).equal(&expected, &exits);
     }
     for beside in &seen.beside {
         let expected = scenario.steps.get(beside.step - 1).and_then(|step| step.exit);
-        of_runner("step-exit", findings)
-            .and_of(scenario)
+        assertion("step-exit", findings)
             .equal(&ProcessExit::Code(expected.unwrap_or(0)), &beside.command.exit);
     }
     for text in &expect.output {
@@ -60,18 +52,14 @@ pub(super) fn check(scenario: &Scenario, seen: &RunEvidence, findings: &mut Vec<
             text.contains
         );
         let observed = format!("on {lines} lines");
-        of_runner("output", findings)
-            .and_of(scenario)
-            .holds(holds, &expected, observed);
+        assertion("output", findings).holds(holds, &expected, observed);
     }
     if let (Some(expected), Some(report)) = (&expect.report, &seen.report) {
-        of_runner("report-exit", findings).equal(&ProcessExit::Code(0), &report.exit);
+        assertion("report-exit", findings).equal(&ProcessExit::Code(0), &report.exit);
         let printed = serde_json::from_str(&report.stdout).unwrap_or(serde_json::Value::Null);
         let expected = serde_json::to_value(expected).expect("TOML without dates is JSON");
         let wrong = differences("", &expected, &printed);
-        of_runner("report", findings)
-            .and_of(scenario)
-            .none(&expected.to_string(), &wrong);
+        assertion("report", findings).none(&expected.to_string(), &wrong);
     }
 }
 

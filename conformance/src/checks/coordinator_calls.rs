@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use stub_coordinator::Exchange;
 
-use super::of_runner;
+use super::{CheckFindings, assertion};
 use crate::evidence::RunEvidence;
-use crate::outcome::Finding;
 use crate::scenario::{FleetMode, Scenario, StepAction};
 
 /// Operations that change real state.
@@ -34,7 +33,7 @@ pub(super) fn check(
     scenario: &Scenario,
     seen: &RunEvidence,
     paired: Option<&RunEvidence>,
-    findings: &mut Vec<Finding>,
+    findings: &mut CheckFindings,
 ) {
     let expect = &scenario.expect;
     let coordinator = &seen.coordinator;
@@ -43,17 +42,13 @@ pub(super) fn check(
         .connections
         .or((scenario.mode() == FleetMode::Offline).then_some(0));
     if let Some(expected) = expected {
-        of_runner("connections", findings)
-            .and_of(scenario)
-            .equal(&expected, &connections);
+        assertion("connections", findings).equal(&expected, &connections);
     }
     if let Some(paired) = paired {
         let connected = paired.coordinator.after.connections - paired.coordinator.before.connections;
         let observed = format!("{connected} connections");
         let expected = "the same run with a fleet connects, so that silence means something";
-        of_runner("connects-with", findings)
-            .and_of(scenario)
-            .holds(connected > 0, expected, observed);
+        assertion("connects-with", findings).holds(connected > 0, expected, observed);
     }
     if !expect.calls.is_empty() {
         let calls: BTreeMap<String, u64> = expect
@@ -61,15 +56,11 @@ pub(super) fn check(
             .keys()
             .map(|operation| (operation.clone(), seen.calls(operation)))
             .collect();
-        of_runner("calls", findings)
-            .and_of(scenario)
-            .equal(&expect.calls, &calls);
+        assertion("calls", findings).equal(&expect.calls, &calls);
     }
     if let Some(expected) = expect.dry_runs {
         let dry_runs = coordinator.after.dry_runs - coordinator.before.dry_runs;
-        of_runner("dry-runs", findings)
-            .and_of(scenario)
-            .equal(&expected, &dry_runs);
+        assertion("dry-runs", findings).equal(&expected, &dry_runs);
     }
     only_shadow_operations(scenario, seen, findings);
     mutations(scenario, seen, findings);
@@ -101,12 +92,12 @@ pub(crate) fn forbidden<'a>(scenario: &Scenario, seen: &'a RunEvidence) -> Optio
     Some(asked)
 }
 
-fn only_shadow_operations(scenario: &Scenario, seen: &RunEvidence, findings: &mut Vec<Finding>) {
+fn only_shadow_operations(scenario: &Scenario, seen: &RunEvidence, findings: &mut CheckFindings) {
     let Some(asked) = forbidden(scenario, seen) else {
         return;
     };
     let asked: Vec<&String> = asked.iter().filter_map(|seen| seen.operation.as_ref()).collect();
-    of_runner("only-shadow-operations", findings).none("no operation that mutates", &asked);
+    assertion("only-shadow-operations", findings).none("no operation that mutates", &asked);
     if scenario.mode() == FleetMode::Local {
         let shadow = seen
             .coordinator
@@ -116,12 +107,12 @@ fn only_shadow_operations(scenario: &Scenario, seen: &RunEvidence, findings: &mu
         let shadow: Vec<&str> = shadow
             .filter(|operation| operation.starts_with("shadow."))
             .collect();
-        of_runner("no-shadow-calls", findings).none("no shadow operation", &shadow);
+        assertion("no-shadow-calls", findings).none("no shadow operation", &shadow);
     }
 }
 
 /// Zero mutations is three things: the counters, the digest, and that the fake saw this runner at all.
-fn mutations(scenario: &Scenario, seen: &RunEvidence, findings: &mut Vec<Finding>) {
+fn mutations(scenario: &Scenario, seen: &RunEvidence, findings: &mut CheckFindings) {
     let coordinator = &seen.coordinator;
     let changes_state = has_state_changing_fault(scenario);
     let flips = scenario
@@ -133,28 +124,20 @@ fn mutations(scenario: &Scenario, seen: &RunEvidence, findings: &mut Vec<Finding
         return;
     };
     let counted = coordinator.after.mutations_total() - coordinator.before.mutations_total();
-    of_runner("mutations", findings)
-        .and_of(scenario)
-        .equal(&expected, &counted);
+    assertion("mutations", findings).equal(&expected, &counted);
     if expected > 0 {
         return;
     }
-    of_runner("digest", findings)
-        .and_of(scenario)
-        .equal(&coordinator.digest_before, &coordinator.digest_after);
+    assertion("digest", findings).equal(&coordinator.digest_before, &coordinator.digest_after);
     if scenario.expect.mutations == Some(0) && scenario.mode() == FleetMode::Shadow && reachable(scenario) {
         let shadow = seen.calls("shadow.claim") + seen.calls("shadow.report");
         let expected = "the fake saw this runner's shadow calls, so that \"no mutation\" means something";
-        of_runner("shadow-seen", findings).and_of(scenario).holds(
-            shadow > 0,
-            expected,
-            format!("{shadow} shadow calls"),
-        );
+        assertion("shadow-seen", findings).holds(shadow > 0, expected, format!("{shadow} shadow calls"));
     }
 }
 
 /// Clause S-15: a shadow claim says who asks and what it can do, and nothing of what was decided here.
-fn blind(scenario: &Scenario, seen: &RunEvidence, findings: &mut Vec<Finding>) {
+fn blind(scenario: &Scenario, seen: &RunEvidence, findings: &mut CheckFindings) {
     let claims = seen
         .coordinator
         .journal
@@ -166,7 +149,7 @@ fn blind(scenario: &Scenario, seen: &RunEvidence, findings: &mut Vec<Finding>) {
         .map(ToString::to_string)
         .filter(|body| ids.iter().any(|id| body.contains(&format!("\"{id}\""))))
         .collect();
-    of_runner("blind", findings).none("no shadow claim names a job", &telling);
+    assertion("blind", findings).none("no shadow claim names a job", &telling);
 }
 
 /// Where a dry run was given a lease, clause S-10 has it released: the one exception.

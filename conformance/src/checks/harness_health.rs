@@ -1,49 +1,46 @@
 //! Whether the instruments themselves can be trusted: every step came about, every rule fired, the fake
 //! contradicts itself nowhere, events came in the order that was asked for.
 
-use super::{of_harness, of_runner};
+use super::{CheckFindings, assertion};
 use crate::evidence::RunEvidence;
-use crate::outcome::Finding;
 use crate::scenario::Scenario;
 use crate::scenario::step::ScenarioEvent;
 
-pub(super) fn check(scenario: &Scenario, seen: &RunEvidence, findings: &mut Vec<Finding>) {
+pub(super) fn check(scenario: &Scenario, seen: &RunEvidence, findings: &mut CheckFindings) {
     let missed: Vec<String> = seen
         .steps_missed
         .iter()
         .map(|position| format!("step {position}"))
         .collect();
-    of_harness("steps-done", findings).none("every step comes about", &missed);
-    of_harness("steps-worked", findings).none("every step can be carried out", &seen.steps_failed);
-    of_harness("rules-fired", findings).none("every armed rule fires", &seen.coordinator.rules_unfired);
+    assertion("steps-done", findings).none("every step comes about", &missed);
+    assertion("steps-worked", findings).none("every step can be carried out", &seen.steps_failed);
+    assertion("rules-fired", findings).none("every armed rule fires", &seen.coordinator.rules_unfired);
     if seen.coordinator.was_down {
-        of_harness("outage-met", findings).holds(
+        assertion("outage-met", findings).holds(
             met_an_outage(seen),
             "the runner's own log tells of a connection that could not be made",
             format!("{} lines in the shadow log", seen.shadow_log.lines.len()),
         );
     }
-    of_harness("journal-whole", findings).equal(&0, &seen.coordinator.forgotten);
+    assertion("journal-whole", findings).equal(&0, &seen.coordinator.forgotten);
     if !super::coordinator_calls::has_state_changing_fault(scenario) {
-        of_harness("fake-is-honest", findings).none("no violation by the fake", &seen.coordinator.violations);
+        assertion("fake-is-honest", findings).none("no violation by the fake", &seen.coordinator.violations);
     }
     let unexpected = seen.coordinator.unexpected.iter();
     let unexpected: Vec<String> = unexpected
         .map(|request| format!("{} {}", request.method, request.path))
         .collect();
-    of_runner("known-requests", findings).none("no request that the API does not know", &unexpected);
+    assertion("known-requests", findings).none("no request that the API does not know", &unexpected);
     let strangers: Vec<String> = seen
         .runs
         .iter()
         .filter(|run| run.job.as_deref().is_none_or(|id| scenario.job(id).is_none()))
         .map(|run| format!("{} with {:?}", run.tool, run.hello.arguments))
         .collect();
-    of_runner("prompt", findings).none("every engine gets a prompt of the scenario's jobs", &strangers);
+    assertion("prompt", findings).none("every engine gets a prompt of the scenario's jobs", &strangers);
     if !scenario.expect.order.is_empty() {
         let wrong = out_of_order(scenario, seen);
-        of_runner("order", findings)
-            .and_of(scenario)
-            .none(&scenario.expect.order.join(", then "), &wrong);
+        assertion("order", findings).none(&scenario.expect.order.join(", then "), &wrong);
     }
 }
 

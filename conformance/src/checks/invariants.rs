@@ -5,11 +5,10 @@ use std::path::Path;
 
 use rustix::process::Signal;
 
-use super::of_runner;
+use super::{CheckFindings, assertion};
 use crate::evidence::{CommandRun, RunEvidence};
 use crate::fake_engine::StdinState;
 use crate::fake_engine::engine_run::EngineRun;
-use crate::outcome::Finding;
 use crate::scenario::{Scenario, StepAction};
 use crate::signal_dispositions;
 use crate::supervise::{ProcessExit, signal_of};
@@ -31,21 +30,21 @@ const SKIPPING: [&str; 9] = [
 /// or SEGV.
 const CRASH_CODES: [i32; 8] = [126, 127, 132, 133, 134, 135, 136, 139];
 
-pub(super) fn check(scenario: &Scenario, seen: &RunEvidence, findings: &mut Vec<Finding>) {
-    of_runner("token", findings).none(
+pub(super) fn check(scenario: &Scenario, seen: &RunEvidence, findings: &mut CheckFindings) {
+    assertion("token", findings).none(
         "the token in no file, output, argument or environment",
         &seen.leaks,
     );
-    of_runner("engine-environment", findings).none("no fleet variable", &fleet_variables(seen));
-    of_runner("working-folder", findings).none(
+    assertion("engine-environment", findings).none("no fleet variable", &fleet_variables(seen));
+    assertion("working-folder", findings).none(
         "every engine, `verify` and `ship` in the job's `cwd`, or else where the runner was started",
         &wrong_work_folders(seen),
     );
-    of_runner("no-stragglers", findings).none("nothing outlives the runner", &stragglers(seen));
-    of_runner("engine-signals", findings).none("no signal ignored or blocked", &changed_signals(seen));
-    of_runner("stdin", findings).none("no fake engine with an open, silent input", &open_inputs(seen));
-    of_runner("locks", findings).none("no two jobs of one lock at a time", &overlaps(scenario, seen));
-    of_runner("permissions", findings).none(
+    assertion("no-stragglers", findings).none("nothing outlives the runner", &stragglers(seen));
+    assertion("engine-signals", findings).none("no signal ignored or blocked", &changed_signals(seen));
+    assertion("stdin", findings).none("no fake engine with an open, silent input", &open_inputs(seen));
+    assertion("locks", findings).none("no two jobs of one lock at a time", &overlaps(scenario, seen));
+    assertion("permissions", findings).none(
         "skip-permissions only if `yolo: true`",
         &unrequested_yolo(scenario, seen),
     );
@@ -54,9 +53,7 @@ pub(super) fn check(scenario: &Scenario, seen: &RunEvidence, findings: &mut Vec<
         .filter(|command| crash(scenario, command))
         .map(|command| format!("`{}`: {:?}", command.arguments.join(" "), command.exit))
         .collect();
-    of_runner("no-crash", findings)
-        .and_of(scenario)
-        .none("no command crashes", &crashed);
+    assertion("no-crash", findings).none("no command crashes", &crashed);
 }
 
 /// A command that ended otherwise than by its own decision; no such end is a valid refusal, whatever was

@@ -4,20 +4,19 @@ use std::collections::BTreeMap;
 
 use stub_coordinator::Exchange;
 
-use super::of_runner;
+use super::{CheckFindings, assertion};
 use crate::evidence::RunEvidence;
 use crate::fake_engine::{SHIP, VERIFY};
-use crate::outcome::Finding;
 use crate::scenario::Scenario;
 use crate::supervise::ProcessExit;
 
-pub(super) fn check(scenario: &Scenario, seen: &RunEvidence, findings: &mut Vec<Finding>) {
+pub(super) fn check(scenario: &Scenario, seen: &RunEvidence, findings: &mut CheckFindings) {
     let expect = &scenario.expect;
     if let Some(add) = &seen.add {
-        of_runner("add", findings).equal(&ProcessExit::Code(0), &add.exit);
+        assertion("add", findings).equal(&ProcessExit::Code(0), &add.exit);
     }
     outcome_of_jobs(["stages", "runs"], scenario, seen, findings);
-    of_runner("one-stage", findings).none("each job file in exactly one stage folder", &in_two_stages(seen));
+    assertion("one-stage", findings).none("each job file in exactly one stage folder", &in_two_stages(seen));
     for (name, tool, expected) in [
         ("ships", SHIP, &expect.ships),
         ("verifies", VERIFY, &expect.verifies),
@@ -25,16 +24,12 @@ pub(super) fn check(scenario: &Scenario, seen: &RunEvidence, findings: &mut Vec<
         if let Some(expected) = expected {
             let starts = seen.runs.iter().filter(|run| run.tool == tool);
             let starts = counted(starts.map(|run| run.job.as_deref()));
-            of_runner(name, findings)
-                .and_of(scenario)
-                .equal(&without_zeros(expected), &starts);
+            assertion(name, findings).equal(&without_zeros(expected), &starts);
         }
     }
     if let Some(expected) = &expect.quarantined {
         let held: Vec<String> = in_stage(seen, "quarantine");
-        of_runner("quarantined", findings)
-            .and_of(scenario)
-            .equal(expected, &held);
+        assertion("quarantined", findings).equal(expected, &held);
     }
     if !expect.reasons.is_empty() {
         let recorded = expect
@@ -42,18 +37,14 @@ pub(super) fn check(scenario: &Scenario, seen: &RunEvidence, findings: &mut Vec<
             .keys()
             .map(|id| (id.clone(), reason(seen, id)))
             .collect();
-        of_runner("reasons", findings)
-            .and_of(scenario)
-            .equal(&expect.reasons, &recorded);
+        assertion("reasons", findings).equal(&expect.reasons, &recorded);
     }
     if !expect.reported.is_empty() {
         let reported = expect
             .reported
             .keys()
             .map(|id| (id.clone(), reported_code(seen, id)));
-        of_runner("reported", findings)
-            .and_of(scenario)
-            .equal(&expect.reported, &reported.collect());
+        assertion("reported", findings).equal(&expect.reported, &reported.collect());
     }
     let expected_stages = &expect.coordinator_stages;
     if !expected_stages.is_empty() {
@@ -67,9 +58,7 @@ pub(super) fn check(scenario: &Scenario, seen: &RunEvidence, findings: &mut Vec<
             (id.clone(), stage)
         });
         let held: BTreeMap<String, String> = held.collect();
-        of_runner("coordinator-stages", findings)
-            .and_of(scenario)
-            .equal(expected_stages, &held);
+        assertion("coordinator-stages", findings).equal(expected_stages, &held);
     }
 }
 
@@ -78,18 +67,14 @@ pub(super) fn outcome_of_jobs(
     [stages, runs]: [&'static str; 2],
     scenario: &Scenario,
     seen: &RunEvidence,
-    findings: &mut Vec<Finding>,
+    findings: &mut CheckFindings,
 ) {
     if let Some(expected) = &scenario.expect.stages {
-        of_runner(stages, findings)
-            .and_of(scenario)
-            .equal(expected, &self::stages(seen));
+        assertion(stages, findings).equal(expected, &self::stages(seen));
     }
     if let Some(expected) = &scenario.expect.runs {
         let engines = counted(seen.engine_runs().map(|run| run.job.as_deref()));
-        of_runner(runs, findings)
-            .and_of(scenario)
-            .equal(&without_zeros(expected), &engines);
+        assertion(runs, findings).equal(&without_zeros(expected), &engines);
     }
 }
 

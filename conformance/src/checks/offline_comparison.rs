@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::of_runner;
+use super::{CheckFindings, assertion};
 use crate::evidence::RunEvidence;
 use crate::fake_engine::engine_run::EngineRun;
-use crate::outcome::Finding;
 use crate::sandbox::queue_snapshot::StageFile;
 use crate::scenario::{FlagState, Scenario};
 
@@ -31,29 +30,29 @@ pub(super) fn check(
     scenario: &Scenario,
     seen: &RunEvidence,
     offline: Option<&RunEvidence>,
-    findings: &mut Vec<Finding>,
+    findings: &mut CheckFindings,
 ) {
     let Some(offline) = offline else {
         return;
     };
     let connections = offline.coordinator.after.connections;
-    of_runner("offline-connections", findings).equal(&0, &connections);
+    assertion("offline-connections", findings).equal(&0, &connections);
     super::job_outcomes::outcome_of_jobs(
         ["offline-stages-as-expected", "offline-runs-as-expected"],
         scenario,
         offline,
         findings,
     );
-    of_runner("offline-exit", findings).equal(&offline.main().exit, &seen.main().exit);
-    of_runner("offline-stages", findings).same_lines(&files(offline), &files(seen));
+    assertion("offline-exit", findings).equal(&offline.main().exit, &seen.main().exit);
+    assertion("offline-stages", findings).same_lines(&files(offline), &files(seen));
     let (mut expected, mut observed) = (starts(offline), starts(seen));
     if super::shadow_log::is_any_order(scenario) == FlagState::On {
         expected.sort();
         observed.sort();
     }
-    of_runner("offline-runs", findings).same_lines(&expected, &observed);
+    assertion("offline-runs", findings).same_lines(&expected, &observed);
     let empty = scenario.jobs.is_empty() || offline.stage_files.is_empty();
-    super::of_harness("offline-did-something", findings).holds(
+    assertion("offline-did-something", findings).holds(
         !empty,
         "the run that is compared with had jobs to work on",
         format!(

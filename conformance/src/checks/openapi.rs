@@ -8,9 +8,8 @@ use jsonschema::Validator;
 use serde_json::{Value, json};
 use stub_coordinator::Exchange;
 
-use super::{of_harness, of_runner};
+use super::{CheckFindings, assertion};
 use crate::evidence::RunEvidence;
-use crate::outcome::Finding;
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
     serde_json::from_str(include_str!("../../../docs/coordinator-api.json"))
@@ -19,12 +18,12 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
 /// A validator costs more to build than to use, so each is built once a process.
 static VALIDATORS: LazyLock<Mutex<BTreeMap<String, Option<Arc<Validator>>>>> = LazyLock::new(Mutex::default);
 
-pub(super) fn check(seen: &RunEvidence, findings: &mut Vec<Finding>) {
+pub(super) fn check(seen: &RunEvidence, findings: &mut CheckFindings) {
     let journal = &seen.coordinator.journal;
     let requests: Vec<String> = journal.iter().filter_map(wrong_request).collect();
-    of_runner("document-requests", findings).none("requests as the document describes them", &requests);
+    assertion("document-requests", findings).none("requests as the document describes them", &requests);
     let answers: Vec<String> = journal.iter().filter_map(wrong_answer).collect();
-    of_harness("document-answers", findings).none("honest answers as the document describes them", &answers);
+    assertion("document-answers", findings).none("honest answers as the document describes them", &answers);
 }
 
 /// What is wrong with the request of this exchange.

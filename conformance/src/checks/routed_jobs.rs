@@ -4,16 +4,15 @@ use std::time::Instant;
 
 use stub_coordinator::Exchange;
 
-use super::of_runner;
+use super::{CheckFindings, assertion};
 use crate::evidence::RunEvidence;
 use crate::fake_engine::SHIP;
 use crate::fake_engine::engine_run::EngineRun;
-use crate::outcome::Finding;
 
-pub(super) fn check(seen: &RunEvidence, findings: &mut Vec<Finding>) {
+pub(super) fn check(seen: &RunEvidence, findings: &mut CheckFindings) {
     let leases = leases(&seen.coordinator.journal);
     if !leases.is_empty() {
-        of_runner("ship-environment", findings).none(
+        assertion("ship-environment", findings).none(
             "`ship` under a lease finds job and fencing token in its environment",
             &unproven(seen, &leases),
         );

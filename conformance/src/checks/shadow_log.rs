@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::of_runner;
+use super::{CheckFindings, assertion};
 use crate::evidence::RunEvidence;
-use crate::outcome::Finding;
 use crate::scenario::expect::{ExpectedShadowError, ExpectedVerdict};
 use crate::scenario::{FlagState, FleetMode, Scenario};
 
@@ -24,29 +23,27 @@ const REASONS: [&str; 10] = [
     "unexplained",
 ];
 
-pub(super) fn check(scenario: &Scenario, seen: &RunEvidence, findings: &mut Vec<Finding>) {
+pub(super) fn check(scenario: &Scenario, seen: &RunEvidence, findings: &mut CheckFindings) {
     let expect = &scenario.expect;
     if scenario.mode() != FleetMode::Shadow && !has_seeded_log(scenario) {
         let lines: Vec<&String> = seen.shadow_log.lines.iter().map(|line| &line.text).collect();
-        of_runner("no-shadow-log", findings).none("no line in the shadow log", &lines);
+        assertion("no-shadow-log", findings).none("no line in the shadow log", &lines);
     }
     if !has_seeded_log(scenario) {
-        of_runner("log-lines", findings).none("whole lines, an object each", &malformed(seen));
-        of_runner("one-outcome", findings).none("one outcome line a decision", &duplicate_decisions(seen));
+        assertion("log-lines", findings).none("whole lines, an object each", &malformed(seen));
+        assertion("one-outcome", findings).none("one outcome line a decision", &duplicate_decisions(seen));
     }
     if let Some(expected) = expect.decisions {
         let decisions = objects(seen)
             .filter(|object| text(object, "decision").is_some())
             .count();
-        of_runner("decisions", findings)
-            .and_of(scenario)
-            .equal(&expected, &decisions);
+        assertion("decisions", findings).equal(&expected, &decisions);
     }
     compare(scenario, seen, findings);
 }
 
 /// Each part of the log against what is expected of it.
-fn compare(scenario: &Scenario, seen: &RunEvidence, findings: &mut Vec<Finding>) {
+fn compare(scenario: &Scenario, seen: &RunEvidence, findings: &mut CheckFindings) {
     let described = read(scenario, seen);
     let free_order = is_any_order(scenario);
     for (part, expected) in expected(scenario) {
@@ -59,9 +56,7 @@ fn compare(scenario: &Scenario, seen: &RunEvidence, findings: &mut Vec<Finding>)
             expected.sort();
             observed.sort();
         }
-        of_runner(part, findings)
-            .and_of(scenario)
-            .equal(&expected, &observed);
+        assertion(part, findings).equal(&expected, &observed);
     }
 }
 
