@@ -115,7 +115,7 @@ impl CheckAssertion<'_> {
     pub(crate) fn holds(self, condition: bool, expected: &str, observed: String) {
         let outcome = if condition { Outcome::Pass } else { self.against };
         self.found.push(Finding {
-            check: self.name,
+            check: self.name.to_owned(),
             clauses: self.clauses,
             outcome,
             expected: expected.to_owned(),

@@ -135,22 +135,17 @@ fn judge_one(check: &CoordinatorCheck, probe: &CoordinatorProbe) -> CaseResult {
         Err(ProbeError::Inconclusive(what)) => (Outcome::Broken, what),
     };
     let finding = Finding {
-        check: check.name,
+        check: check.name.into(),
         clauses: clauses.clone(),
         outcome,
         expected: text.to_owned(),
-        observed: observed.clone(),
+        observed,
     };
-    let failure_report = match outcome {
-        Outcome::Pass => String::new(),
-        _ => crate::printable_text::escape_control(&format!(
-            "{} asks: {text}\nobserved: {observed}\n",
-            check.clauses[0]
-        )),
-    };
-    CaseResult {
-        took: started.elapsed(),
-        failure_report,
-        ..CaseResult::of_findings(&id(check), text, &clauses, vec![finding])
+    let mut result = CaseResult::of_findings(&id(check), text, &clauses, vec![finding]);
+    for bad in result.findings.iter().filter(|finding| finding.outcome.is_bad()) {
+        let report = format!("{} asks: {text}\nobserved: {}\n", check.clauses[0], bad.observed);
+        result.failure_report = crate::printable_text::escape_control(&report);
     }
+    result.took_since(started);
+    result
 }

@@ -47,7 +47,7 @@ pub fn excuse(id: &str, known: &[KnownFailure], today: &str, findings: &mut Vec<
         };
         match objection {
             Some(observed) => findings.push(Finding {
-                check: "known-failures",
+                check: "known-failures".into(),
                 clauses: Vec::new(),
                 outcome: Outcome::Broken,
                 expected: "a known failure that still fails, and may".into(),
@@ -73,7 +73,7 @@ mod tests {
     fn findings(exit: Outcome) -> Vec<Finding> {
         [("stages", Outcome::Pass), ("exit", exit)]
             .map(|(check, outcome)| Finding {
-                check,
+                check: check.into(),
                 clauses: vec!["O-4".into()],
                 outcome,
                 expected: String::new(),

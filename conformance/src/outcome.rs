@@ -21,9 +21,9 @@ pub enum Outcome {
 }
 
 /// The result of one check.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
-    pub check: &'static str,
+    pub check: String,
     pub clauses: Vec<String>,
     pub outcome: Outcome,
     pub expected: String,
@@ -39,6 +39,11 @@ impl Outcome {
             Outcome::Fail => "FAIL",
             Outcome::Broken => "BROKEN",
         }
+    }
+
+    /// Whether the case fails by it, or does not count.
+    pub fn is_bad(self) -> bool {
+        matches!(self, Outcome::Fail | Outcome::Broken)
     }
 }
 
@@ -78,7 +83,7 @@ mod tests {
 
     fn finding(outcome: Outcome) -> Finding {
         Finding {
-            check: "x",
+            check: "x".into(),
             clauses: vec![],
             outcome,
             expected: String::new(),

@@ -36,7 +36,7 @@ pub fn judge(suite: &Suite, only: &[String], mut on_result: impl FnMut(&CaseResu
     for (id, scenario) in wanted {
         let began = Instant::now();
         let mut verdict = judge_one(suite, id, &scenario);
-        verdict.took = began.elapsed();
+        verdict.took_since(began);
         if suite.stop.is_asked() {
             break;
         }

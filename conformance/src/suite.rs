@@ -38,7 +38,7 @@ pub struct Suite {
 #[derive(Debug)]
 pub enum SuiteEvent<'a> {
     Started(&'a ScenarioFile),
-    Finished(&'a ScenarioFile, CaseResult),
+    Finished(&'a ScenarioFile, Box<CaseResult>),
 }
 
 /// Whether a suite goes on.
@@ -86,7 +86,7 @@ impl Suite {
         self.stream(found, jobs, |what| {
             if let SuiteEvent::Finished(_, verdict) = what {
                 on_event(&verdict);
-                all.push(verdict);
+                all.push(*verdict);
             }
             SuiteControl::Continue
         });
@@ -112,7 +112,7 @@ impl Suite {
                         if self.stop.is_asked() || sender.send(SuiteEvent::Started(found)).is_err() {
                             return;
                         }
-                        let verdict = self.judge(found);
+                        let verdict = Box::new(self.judge(found));
                         if self.stop.is_asked() || sender.send(SuiteEvent::Finished(found, verdict)).is_err()
                         {
                             return;
@@ -147,7 +147,7 @@ impl Suite {
             Ok(evidence) => self.verdict_on(id, scenario, &evidence),
             Err(error) => self.broken(id, scenario, &error_chain(&error)),
         };
-        verdict.took = started.elapsed();
+        verdict.took_since(started);
         verdict
     }
 
@@ -188,7 +188,7 @@ impl Suite {
         let traces = diagnosis::run_trace::of(evidence, &self.profile);
         let differences = diagnosis::first_difference::of(scenario, evidence, &self.profile);
         let mut result = CaseResult::of_findings(id, &scenario.title, &scenario.clauses, findings);
-        if matches!(result.outcome, Outcome::Fail | Outcome::Broken) {
+        if result.outcome.is_bad() {
             result.failure_report =
                 report::failure_report::render(&scenario.title, &result.findings, &differences, &traces);
         }
@@ -207,7 +207,7 @@ impl Suite {
 
 fn not_applicable(id: &str, scenario: &Scenario, clause: &str) -> CaseResult {
     let finding = Finding {
-        check: "claimed",
+        check: "claimed".into(),
         clauses: vec![clause.to_owned()],
         outcome: Outcome::NotApplicable,
         expected: "a runner that claims every clause of the scenario".into(),
@@ -236,7 +236,7 @@ fn gather(
 
 fn broken(id: &str, scenario: Option<&Scenario>, message: &str) -> CaseResult {
     let finding = Finding {
-        check: "can-be-run",
+        check: "can-be-run".into(),
         clauses: Vec::new(),
         outcome: Outcome::Broken,
         expected: "the scenario can be run".into(),

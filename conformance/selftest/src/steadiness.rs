@@ -121,7 +121,7 @@ fn judge(suite: &Suite, found: &[ScenarioFile], jobs: usize) -> Vec<CaseResult> 
     let mut verdicts = Vec::new();
     suite.stream(found, jobs, |on_event| {
         if let SuiteEvent::Finished(_, verdict) = on_event {
-            verdicts.push(verdict);
+            verdicts.push(*verdict);
         }
         SuiteControl::Continue
     });
@@ -143,11 +143,10 @@ fn differences(plan: RepeatPlan, first: &OutcomesById, verdicts: &[CaseResult]) 
 }
 
 fn outcome(verdict: &CaseResult) -> String {
-    let bad = |outcome| matches!(outcome, Outcome::Fail | Outcome::Broken);
     let mut text = verdict.outcome.word().to_owned();
-    for finding in verdict.findings.iter().filter(|finding| bad(finding.outcome)) {
+    for finding in verdict.bad() {
         text.push(' ');
-        text.push_str(finding.check);
+        text.push_str(&finding.check);
     }
     text
 }

@@ -99,7 +99,10 @@ fn a_check_that_is_interrupted_while_it_waits_cleans_up_and_gives_no_verdict() {
     };
     let verdicts = judge(&client, AccessLevel::Everything, &control, |_| {});
     assert_eq!(*told.lock().expect("nobody panicked"), [9_500]);
-    let made: Vec<&str> = verdicts.iter().map(|verdict| verdict.findings[0].check).collect();
+    let made: Vec<&str> = verdicts
+        .iter()
+        .map(|verdict| verdict.findings[0].check.as_str())
+        .collect();
     assert_eq!(made.last(), Some(&"nothing-eligible"), "{made:?}");
     let left: Vec<_> = stub
         .jobs()

@@ -4,11 +4,12 @@
 #[expect(dead_code, reason = "other test binaries use the rest of it")]
 mod common;
 
+use conformance::case_result::CaseResult;
 use conformance::diagnosis::first_difference::{DifferenceKind, FirstDifference};
 use conformance::diagnosis::run_trace::RunTrace;
 use conformance::diagnosis::timeline_events::EventSource;
 use conformance::outcome::Outcome;
-use conformance::report::event_stream::{CaseReport, RunEvent};
+use conformance::report::event_stream::RunEvent;
 use conformance::report::html;
 use conformance::report::run_record::RunRecord;
 use conformance::scenario::scenario_files;
@@ -16,7 +17,7 @@ use conformance_selftest::mutants::Mutant;
 use rstest::rstest;
 
 /// The case that this mutant makes of the scenario.
-fn case(mutant: &str, scenario: &str) -> CaseReport {
+fn case(mutant: &str, scenario: &str) -> CaseResult {
     let profile = common::aq();
     let mutant = Mutant::named(mutant).expect("a mutant");
     let suite = common::suite(mutant.around(&profile, &common::harness()));
@@ -25,7 +26,7 @@ fn case(mutant: &str, scenario: &str) -> CaseReport {
         .iter()
         .find(|found| found.id == scenario)
         .expect("a scenario");
-    CaseReport::of(suite.judge(found), None, "run it".into())
+    suite.judge(found).reported(None, "run it".into())
 }
 
 fn in_words(difference: &FirstDifference) -> String {

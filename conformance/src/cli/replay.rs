@@ -9,11 +9,12 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use conformance::case_result::CaseResult;
 use conformance::exit_codes::HarnessExit;
 use conformance::outcome::Outcome;
 use conformance::printable_text::error_chain;
 use conformance::profile::{self, ProfileError};
-use conformance::report::event_stream::{CaseReport, RunStarted};
+use conformance::report::event_stream::RunStarted;
 use conformance::report::run_record::RunRecord;
 use conformance::scenario::scenario_files::{self, ScenarioFile};
 use conformance::stdio;
@@ -185,8 +186,8 @@ fn wanted(
         return Err(format!("`{unknown}` is no scenario of that stream"));
     }
     let failed = |id: &String| {
-        let bad = |case: &&CaseReport| matches!(case.outcome, Outcome::Fail | Outcome::Broken);
-        record.cases.iter().filter(bad).any(|case| case.id == *id)
+        let mut cases = record.cases.iter();
+        cases.any(|case| case.id == *id && case.outcome.is_bad())
     };
     let folder = options.scenarios.clone().unwrap_or_else(suite::default_folder);
     let all = scenario_files::all(&folder).map_err(|error| {
@@ -221,18 +222,17 @@ fn compared(then: &RunRecord, now: &RunRecord) -> String {
     text
 }
 
-fn change(before: Option<&CaseReport>, now: &CaseReport) -> String {
-    let summary_of = |case: &CaseReport| {
+fn change(before: Option<&CaseResult>, now: &CaseResult) -> String {
+    let summary_of = |case: &CaseResult| {
         let checks: Vec<&str> = case.bad().map(|finding| finding.check.as_str()).collect();
         format!("{} {}", case.outcome.word(), checks.join(" ").escape_debug())
             .trim_end()
             .to_owned()
     };
-    let failed = |case: &CaseReport| matches!(case.outcome, Outcome::Fail | Outcome::Broken);
     match before {
         None => format!("new: {}", summary_of(now)),
-        Some(before) if failed(before) && now.outcome == Outcome::Pass => "FIXED".into(),
-        Some(before) if summary_of(before) == summary_of(now) && failed(now) => {
+        Some(before) if before.outcome.is_bad() && now.outcome == Outcome::Pass => "FIXED".into(),
+        Some(before) if summary_of(before) == summary_of(now) && now.outcome.is_bad() => {
             format!("still {}", summary_of(now))
         }
         Some(before) if summary_of(before) == summary_of(now) => format!("as before: {}", summary_of(now)),

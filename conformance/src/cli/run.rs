@@ -3,12 +3,9 @@
 use std::path::Path;
 use std::time::Instant;
 
-use conformance::case_result::CaseResult;
+use conformance::case_result::{CaseResult, SourceLine};
 use conformance::exit_codes::HarnessExit;
-use conformance::outcome::Outcome;
-use conformance::report::event_stream::{
-    CaseReport, RunEndReason, RunEvent, RunStarted, SourceLine, VERSION,
-};
+use conformance::report::event_stream::{RunEndReason, RunEvent, RunStarted, VERSION};
 use conformance::report::report_writer::{GitHubOptions, ReportOptions, ReportWriter};
 use conformance::sandbox::token_leaks::RunTokens;
 use conformance::scenario::scenario_files::ScenarioFile;
@@ -67,15 +64,10 @@ pub(super) fn carry_out(
         match event {
             SuiteEvent::Started(found) => reports.take(RunEvent::CaseStarted { id: found.id.clone() }),
             SuiteEvent::Finished(found, verdict) => {
-                let failed = matches!(verdict.outcome, Outcome::Fail | Outcome::Broken);
+                let ends_run = options.fail_fast && verdict.outcome.is_bad();
                 let place = place(&found.path, &verdict);
-                let replay = invocation.alone(&found.id);
-                reports.take(RunEvent::CaseEnded(Box::new(CaseReport::of(
-                    verdict,
-                    Some(place),
-                    replay,
-                ))));
-                if failed && options.fail_fast {
+                reports.take_case(verdict.reported(Some(place), invocation.alone(&found.id)));
+                if ends_run {
                     failed_fast = true;
                     return SuiteControl::Finish;
                 }
@@ -144,13 +136,12 @@ pub(super) fn started(
 /// The line of the scenario that the first failing check is about, or else where its expectations begin.
 fn place(file: &Path, verdict: &CaseResult) -> SourceLine {
     let text = std::fs::read_to_string(file).unwrap_or_default();
-    let bad = |outcome| matches!(outcome, Outcome::Fail | Outcome::Broken);
-    let check = verdict.findings.iter().find(|finding| bad(finding.outcome));
+    let check = verdict.bad().next();
     let line_with = |wanted: &dyn Fn(&str) -> bool| text.lines().position(|line| wanted(line.trim_start()));
     let expect = line_with(&|line| line.starts_with("[expect]"));
     let key = check.and_then(|finding| {
         line_with(&|line| {
-            let rest = line.strip_prefix(finding.check);
+            let rest = line.strip_prefix(&finding.check);
             rest.is_some_and(|rest| rest.trim_start().starts_with('='))
         })
     });

@@ -9,7 +9,7 @@ use conformance::driver::stop_signal::StopSignal;
 use conformance::exit_codes::HarnessExit;
 use conformance::invocation::HarnessInvocation;
 use conformance::printable_text::error_chain;
-use conformance::report::event_stream::{CaseReport, RunEndReason, RunEvent, RunStarted, VERSION};
+use conformance::report::event_stream::{RunEndReason, RunStarted, VERSION};
 use conformance::smoke;
 use conformance::stdio;
 use conformance::suite;
@@ -35,11 +35,7 @@ pub(super) fn smoke(only: &[String], options: &CommonArguments) -> Result<Harnes
     let invocation = options.invocation();
     smoke::judge(&suite, only, |verdict| {
         let again = invocation.with(&["smoke", "--keep", &verdict.id]);
-        reports.take(RunEvent::CaseEnded(Box::new(CaseReport::of(
-            verdict.clone(),
-            None,
-            again,
-        ))));
+        reports.take_case(verdict.clone().reported(None, again));
     });
     reports.end(RunEndReason::of_stop(suite.stop.signal()), began.elapsed());
     Ok(reports.close())
@@ -88,11 +84,7 @@ pub(super) fn coordinator(
     let invocation = options.invocation();
     coordinator::judge(&client, access, &control, |verdict| {
         let again = target.again(&verdict.id, &invocation);
-        reports.take(RunEvent::CaseEnded(Box::new(CaseReport::of(
-            verdict.clone(),
-            None,
-            again,
-        ))));
+        reports.take_case(verdict.clone().reported(None, again));
     });
     reports.end(RunEndReason::of_stop(control.stop.signal()), began.elapsed());
     Ok(reports.close())

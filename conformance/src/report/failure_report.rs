@@ -16,10 +16,7 @@ pub fn render(
     traces: &[RunTrace],
 ) -> String {
     let mut text = format!("{title}\n\n");
-    for finding in findings
-        .iter()
-        .filter(|finding| matches!(finding.outcome, Outcome::Fail | Outcome::Broken))
-    {
+    for finding in findings.iter().filter(|finding| finding.outcome.is_bad()) {
         mismatch(&mut text, finding);
     }
     for (index, difference) in differences.iter().enumerate() {

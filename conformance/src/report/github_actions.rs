@@ -3,8 +3,8 @@
 
 use std::fmt::Write;
 
-use super::event_stream::CaseReport;
 use super::run_record::RunRecord;
+use crate::case_result::CaseResult;
 use crate::exit_codes::HarnessExit;
 use crate::outcome::Outcome;
 use crate::printable_text::{cut, escape_control};
@@ -27,10 +27,7 @@ pub fn resume(word: &str) -> String {
 /// An annotation for each failure, and one for a run that is not green by no case's fault.
 pub fn annotations(record: &RunRecord, root: Option<&str>) -> String {
     let gravest = record.by_severity();
-    let failed: Vec<&&CaseReport> = gravest
-        .iter()
-        .filter(|case| matches!(case.outcome, Outcome::Fail | Outcome::Broken))
-        .collect();
+    let failed: Vec<&&CaseResult> = gravest.iter().filter(|case| case.outcome.is_bad()).collect();
     let mut text = String::new();
     let shown = match failed.len() > ANNOTATIONS {
         true => ANNOTATIONS - 1,
@@ -60,7 +57,7 @@ pub fn annotations(record: &RunRecord, root: Option<&str>) -> String {
     text
 }
 
-fn annotation(case: &CaseReport, root: Option<&str>) -> String {
+fn annotation(case: &CaseResult, root: Option<&str>) -> String {
     let place = case.place.as_ref().map_or(String::new(), |place| {
         let file = root
             .and_then(|root| place.file.strip_prefix(root))
@@ -112,7 +109,7 @@ pub fn summary(record: &RunRecord) -> String {
         let _ = writeln!(text, "| {name} | {count} |");
     }
     let gravest = record.by_severity();
-    let not_passed = |case: &&&CaseReport| {
+    let not_passed = |case: &&&CaseResult| {
         matches!(
             case.outcome,
             Outcome::Fail | Outcome::Broken | Outcome::KnownFailure
@@ -147,7 +144,7 @@ pub fn summary(record: &RunRecord) -> String {
 }
 
 /// A failure report in a fence that nothing in it can close.
-fn details(case: &CaseReport) -> String {
+fn details(case: &CaseResult) -> String {
     let failure_report = cut(
         &format!("{}\nrun it alone:\n  {}", case.failure_report, case.replay),
         40_000,

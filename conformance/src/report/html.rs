@@ -8,15 +8,16 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use serde::Serialize;
 
-use super::event_stream::{CaseReport, CheckResult, RunStarted};
+use super::event_stream::RunStarted;
 use super::run_record::RunRecord;
+use crate::case_result::CaseResult;
 use crate::checks::registry;
 use crate::clause::{self, Clause, ClauseLevel, proofs};
 use crate::coordinator;
 use crate::diagnosis::first_difference::FirstDifference;
 use crate::diagnosis::run_trace::RunTrace;
 use crate::diagnosis::timeline_events::{EventSource, TimelineEvent};
-use crate::outcome::Outcome;
+use crate::outcome::{Finding, Outcome};
 use crate::printable_text::{cut, escape_control};
 
 const TEMPLATE: &str = include_str!("report.html");
@@ -76,7 +77,7 @@ struct AreaView<'a> {
 
 #[derive(Debug, Serialize)]
 struct CaseView<'a> {
-    case: &'a CaseReport,
+    case: &'a CaseResult,
     /// The word of its outcome in the stream.
     outcome: Outcome,
     id: String,
@@ -195,8 +196,8 @@ fn areas(record: &RunRecord) -> Vec<AreaView<'_>> {
         .collect()
 }
 
-fn shown(case: &CaseReport, place: PageSection) -> CaseView<'_> {
-    let bad: Vec<&CheckResult> = case.bad().collect();
+fn shown(case: &CaseResult, place: PageSection) -> CaseView<'_> {
+    let bad: Vec<&Finding> = case.bad().collect();
     let differences = marks(case, place);
     CaseView {
         case,
@@ -221,7 +222,7 @@ fn shown(case: &CaseReport, place: PageSection) -> CaseView<'_> {
 }
 
 /// A case stands on the page twice where it failed; what is pointed at needs a name of its own each time.
-fn marks(case: &CaseReport, place: PageSection) -> Vec<DifferenceMark<'_>> {
+fn marks(case: &CaseResult, place: PageSection) -> Vec<DifferenceMark<'_>> {
     let part = match place {
         PageSection::Failures => "difference",
         PageSection::AllScenarios => "all-difference",
@@ -240,7 +241,7 @@ fn marks(case: &CaseReport, place: PageSection) -> Vec<DifferenceMark<'_>> {
     marks.collect()
 }
 
-fn bad(finding: &CheckResult) -> FindingView {
+fn bad(finding: &Finding) -> FindingView {
     FindingView {
         check: escape_control(&finding.check),
         clauses: finding.clauses.clone(),
@@ -250,11 +251,7 @@ fn bad(finding: &CheckResult) -> FindingView {
     }
 }
 
-fn timeline<'a>(
-    trace: &'a RunTrace,
-    bad: &[&'a CheckResult],
-    marks: &[DifferenceMark<'a>],
-) -> TimelineView<'a> {
+fn timeline<'a>(trace: &'a RunTrace, bad: &[&'a Finding], marks: &[DifferenceMark<'a>]) -> TimelineView<'a> {
     let events = &trace.events;
     // The last row that stands by then; where rows were left out at the end, what differs there comes after them.
     let row_of = |mark: &DifferenceMark| {
@@ -288,7 +285,7 @@ fn timeline<'a>(
 }
 
 /// Whether the check's words name the job or the operation that this event is about.
-fn names(finding: &CheckResult, event: &TimelineEvent) -> bool {
+fn names(finding: &Finding, event: &TimelineEvent) -> bool {
     let of_word = |character: char| character.is_alphanumeric() || "-_.".contains(character);
     event.about.iter().any(|subject| {
         [&finding.expected, &finding.observed].iter().any(|text| {

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::event_stream::CaseReport;
 use super::run_record::RunRecord;
+use crate::case_result::CaseResult;
 
 /// The verdicts, their counts and the exit code that follows from them.
 pub fn render(record: &RunRecord) -> String {
@@ -25,7 +25,7 @@ pub fn render(record: &RunRecord) -> String {
     format!("{document:#}\n")
 }
 
-fn case(case: &CaseReport) -> Value {
+fn case(case: &CaseResult) -> Value {
     json!({
         "id": case.id,
         "title": case.title,

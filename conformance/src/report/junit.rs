@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::event_stream::CaseReport;
 use super::run_record::RunRecord;
+use crate::case_result::CaseResult;
 use crate::exit_codes::HarnessExit;
 use crate::outcome::Outcome;
 use crate::printable_text::escape_control;
@@ -71,7 +71,7 @@ fn whole(record: &RunRecord) -> Option<TestSuite> {
     Some(suite)
 }
 
-fn of_case(case: &CaseReport) -> TestCase {
+fn of_case(case: &CaseResult) -> TestCase {
     let status = match case.outcome {
         Outcome::Pass => TestCaseStatus::success(),
         Outcome::Fail => non_success(case, NonSuccessKind::Failure),
@@ -92,7 +92,7 @@ fn of_case(case: &CaseReport) -> TestCase {
     test
 }
 
-fn non_success(case: &CaseReport, kind: NonSuccessKind) -> TestCaseStatus {
+fn non_success(case: &CaseResult, kind: NonSuccessKind) -> TestCaseStatus {
     let mut status = TestCaseStatus::non_success(kind);
     let checks: Vec<&str> = case.bad().map(|finding| finding.check.as_str()).collect();
     status

@@ -10,6 +10,7 @@ use super::event_stream::{RunEndReason, RunEnded, RunEvent, RunStarted};
 use super::run_record::RunRecord;
 use super::terminal::{self, TerminalReporter, VerdictLines};
 use super::{ColourChoice, github_actions, html, json, junit};
+use crate::case_result::CaseResult;
 use crate::exit_codes::HarnessExit;
 use crate::output_file::{OutputError, OutputFile};
 use crate::stdio;
@@ -125,6 +126,11 @@ impl ReportWriter {
         }
         self.terminal.take(&event);
         self.record.take(event);
+    }
+
+    /// Passes on the verdict of a case.
+    pub fn take_case(&mut self, verdict: CaseResult) {
+        self.take(RunEvent::CaseEnded(Box::new(verdict)));
     }
 
     /// Reports the end of the run, with the exit code that follows from all before it.

@@ -3,7 +3,8 @@
 
 use std::io::BufRead;
 
-use super::event_stream::{CaseReport, RunEndReason, RunEnded, RunEvent, RunStarted, VERSION};
+use super::event_stream::{RunEndReason, RunEnded, RunEvent, RunStarted, VERSION};
+use crate::case_result::CaseResult;
 use crate::exit_codes::HarnessExit;
 use crate::outcome::{self, Outcome};
 
@@ -12,7 +13,7 @@ use crate::outcome::{self, Outcome};
 pub struct RunRecord {
     pub started: RunStarted,
     /// In order of their end.
-    pub cases: Vec<CaseReport>,
+    pub cases: Vec<CaseResult>,
     pub ended: Option<RunEnded>,
 }
 
@@ -155,18 +156,18 @@ impl RunRecord {
     }
 
     /// The cases with the gravest first, and else by id.
-    pub fn by_severity(&self) -> Vec<&CaseReport> {
-        let mut cases: Vec<&CaseReport> = self.cases.iter().collect();
+    pub fn by_severity(&self) -> Vec<&CaseResult> {
+        let mut cases: Vec<&CaseResult> = self.cases.iter().collect();
         cases.sort_by(|one, other| {
-            let rank = |case: &CaseReport| outcome::severity(case.outcome);
+            let rank = |case: &CaseResult| outcome::severity(case.outcome);
             rank(other).cmp(&rank(one)).then_with(|| one.id.cmp(&other.id))
         });
         cases
     }
 
     /// The cases by id.
-    pub fn by_id(&self) -> Vec<&CaseReport> {
-        let mut cases: Vec<&CaseReport> = self.cases.iter().collect();
+    pub fn by_id(&self) -> Vec<&CaseResult> {
+        let mut cases: Vec<&CaseResult> = self.cases.iter().collect();
         cases.sort_by(|one, other| one.id.cmp(&other.id));
         cases
     }

@@ -7,8 +7,9 @@ use std::io::IsTerminal;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::ColourChoice;
-use super::event_stream::{CaseReport, RunEvent};
+use super::event_stream::RunEvent;
 use super::run_record::RunRecord;
+use crate::case_result::CaseResult;
 use crate::outcome::Outcome;
 use crate::printable_text::escape_control;
 use crate::stdio;
@@ -73,7 +74,7 @@ impl TerminalReporter {
 /// What is left to say at the end, with the counts as last line.
 pub fn summary(record: &RunRecord, colour: ColourChoice) -> String {
     let mut text = String::from("\n");
-    let failed = |case: &&&CaseReport| matches!(case.outcome, Outcome::Fail | Outcome::Broken);
+    let failed = |case: &&&CaseResult| case.outcome.is_bad();
     let gravest = record.by_severity();
     for case in gravest.iter().filter(failed) {
         let heading = format!("── {} {}", case.outcome.word(), escape_control(&case.id));
@@ -107,7 +108,7 @@ pub fn summary(record: &RunRecord, colour: ColourChoice) -> String {
 }
 
 /// A verdict in a line.
-fn line(case: &CaseReport, colour: ColourChoice) -> String {
+fn line(case: &CaseResult, colour: ColourChoice) -> String {
     let word = colour.paint(colour_of(case.outcome), &format!("{:7}", case.outcome.word()));
     let clauses = case.clauses.join(" ");
     format!(

@@ -66,8 +66,7 @@ fn print_run(made: &RepeatResult, runs: u64, seconds: f64) {
         .iter()
         .filter(|outcome| **outcome == Outcome::Pass)
         .count();
-    let bad = |outcome: &&Outcome| matches!(outcome, Outcome::Fail | Outcome::Broken);
-    let failed = made.outcomes.iter().filter(bad).count();
+    let failed = made.outcomes.iter().filter(|outcome| outcome.is_bad()).count();
     let order = plan
         .seed
         .map_or("by id".to_owned(), |seed| format!("seed {seed}"));

@@ -20,7 +20,7 @@ pub enum MatrixOutcome {
     /// The check that is about it failed, for every clause of the case.
     Killed,
     /// Nothing failed, or not the check that is about it; these did.
-    Survived(Vec<&'static str>),
+    Survived(Vec<String>),
     /// The runner is not conformant without the fault either, or the fault never came about.
     Inconclusive(String),
 }
@@ -136,20 +136,15 @@ fn carry_out(suite: &Suite, found: &[ScenarioFile], case: MutantCase, control: O
 }
 
 fn outcome(case: MutantCase, verdict: &CaseResult) -> MatrixOutcome {
-    let bad = |finding: &&Finding| matches!(finding.outcome, Outcome::Fail | Outcome::Broken);
-    let wrong: Vec<&Finding> = verdict.findings.iter().filter(bad).collect();
     let rests_on = |finding: &Finding| {
-        case.clauses
-            .iter()
-            .all(|clause| finding.clauses.iter().any(|given| given == clause))
+        let mut clauses = case.clauses.iter();
+        clauses.all(|clause| finding.clauses.iter().any(|given| given == clause))
     };
-    if wrong
-        .iter()
-        .any(|finding| finding.check == case.check && rests_on(finding))
-    {
-        return MatrixOutcome::Killed;
+    let is_it = |finding: &Finding| finding.check == case.check && rests_on(finding);
+    match verdict.bad().any(is_it) {
+        true => MatrixOutcome::Killed,
+        false => MatrixOutcome::Survived(verdict.bad().map(|finding| finding.check.clone()).collect()),
     }
-    MatrixOutcome::Survived(wrong.iter().map(|finding| finding.check).collect())
 }
 
 /// The suite with this mutant in the runner's place.

@@ -70,11 +70,11 @@ pub fn assert_passed(verdict: &CaseResult) {
 }
 
 /// The names of the checks that came out as `commands`.
-pub fn checks(verdict: &CaseResult, outcome: conformance::outcome::Outcome) -> Vec<&'static str> {
+pub fn checks(verdict: &CaseResult, outcome: conformance::outcome::Outcome) -> Vec<&str> {
     verdict
         .findings
         .iter()
         .filter(|finding| finding.outcome == outcome)
-        .map(|finding| finding.check)
+        .map(|finding| finding.check.as_str())
         .collect()
 }

@@ -1,12 +1,11 @@
 //! Runs that a seed makes up: outcomes of every kind, and texts that could spoil a report.
 
+use conformance::case_result::{CaseResult, SourceLine};
 use conformance::diagnosis::first_difference::{self, FirstDifference};
 use conformance::diagnosis::run_trace::RunTrace;
 use conformance::diagnosis::timeline_events::{EventSource, TimelineEvent};
-use conformance::outcome::Outcome;
-use conformance::report::event_stream::{
-    CaseReport, CheckResult, RunEndReason, RunEnded, RunEvent, RunStarted, SourceLine, VERSION,
-};
+use conformance::outcome::{Finding, Outcome};
+use conformance::report::event_stream::{RunEndReason, RunEnded, RunEvent, RunStarted, VERSION};
 use conformance::report::run_record::RunRecord;
 
 pub const OUTCOMES: [Outcome; 5] = [
@@ -48,8 +47,8 @@ impl TestRng {
     }
 }
 
-pub fn case(id: &str, outcome: Outcome, rng: &mut TestRng) -> CaseReport {
-    let failed = matches!(outcome, Outcome::Fail | Outcome::Broken);
+pub fn case(id: &str, outcome: Outcome, rng: &mut TestRng) -> CaseResult {
+    let failed = outcome.is_bad();
     let event = TimelineEvent {
         at_us: 1_500,
         seen_by: [EventSource::Runner, EventSource::Coordinator, EventSource::Script][rng.below(3) as usize],
@@ -76,7 +75,7 @@ pub fn case(id: &str, outcome: Outcome, rng: &mut TestRng) -> CaseReport {
         seen: rng.text(),
     };
     let differences = if failed { vec![difference] } else { vec![] };
-    CaseReport {
+    CaseResult {
         id: id.to_owned(),
         title: rng.text(),
         clauses: vec!["S-1".into()],
@@ -86,7 +85,7 @@ pub fn case(id: &str, outcome: Outcome, rng: &mut TestRng) -> CaseReport {
             file: format!("scenarios/{id}.toml"),
             line: 3,
         }),
-        findings: vec![CheckResult {
+        findings: vec![Finding {
             check: "runs".into(),
             clauses: vec!["S-1".into()],
             outcome,
