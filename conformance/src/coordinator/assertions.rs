@@ -33,6 +33,28 @@ pub fn ensure(condition: bool, message: impl FnOnce() -> String) -> ProbeResult 
     }
 }
 
+impl CoordinatorAnswer {
+    /// Fails unless it has this status.
+    pub(super) fn must_be(&self, status: u16, what: &str) -> ProbeResult {
+        ensure(self.status == status, || {
+            format!("{what} was answered {} {}, not {status}", self.status, self.body)
+        })
+    }
+
+    /// Fails unless it is a refusal with this code.
+    pub(super) fn must_refuse(&self, status: u16, code: &str, what: &str) -> ProbeResult {
+        self.must_be(status, what)?;
+        let given = &self.body["code"];
+        ensure(given == code, || {
+            format!("the code of {what} is {given}, not {code}")
+        })
+    }
+
+    pub(super) fn must_be_lost(&self, what: &str) -> ProbeResult {
+        self.must_refuse(409, "lease_lost", &format!("{what} under a lease that ended"))
+    }
+}
+
 /// The lease that a claim was answered with.
 pub fn lease(answer: &CoordinatorAnswer) -> Result<GrantedLease, ProbeError> {
     let text = |value: &Value| value.as_str().map(ToOwned::to_owned);

@@ -9,18 +9,3 @@ pub use authentication::*;
 pub use claims::*;
 pub use leases::*;
 pub use shadow::*;
-
-use super::assertions::{ProbeResult, ensure};
-use super::http_client::CoordinatorAnswer;
-
-fn lost(answer: &CoordinatorAnswer, what: &str) -> ProbeResult {
-    ensure(
-        answer.status == 409 && answer.body["code"] == "lease_lost",
-        || {
-            format!(
-                "{what} under a lease that ended was answered {} {}",
-                answer.status, answer.body
-            )
-        },
-    )
-}

@@ -68,12 +68,7 @@ impl CoordinatorProbe {
     pub fn expect(&self, path: &str, body: &Value, status: u16) -> Result<CoordinatorAnswer, ProbeError> {
         let answer = self.post(path, body)?;
         ensure_authorized(&answer)?;
-        ensure(answer.status == status, || {
-            format!(
-                "POST {path} {body} was answered {} {}, not {status}",
-                answer.status, answer.body
-            )
-        })?;
+        answer.must_be(status, &format!("POST {path} {body}"))?;
         Ok(answer)
     }
 
@@ -200,9 +195,7 @@ impl CoordinatorProbe {
 
     pub fn job(&self, id: &str) -> Result<Value, ProbeError> {
         let answer = self.get(&format!("/v1/jobs/{id}"))?;
-        ensure(answer.status == 200, || {
-            format!("job {id} was answered {}", answer.status)
-        })?;
+        answer.must_be(200, &format!("job {id}"))?;
         Ok(answer.body)
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::coordinator::assertions::{ProbeError, ProbeResult, ensure};
+use crate::coordinator::assertions::{ProbeResult, ensure, no_answer_error};
 use crate::coordinator::probe::{CoordinatorProbe, nonce};
 
 pub fn mistakes_are_told(probe: &CoordinatorProbe) -> ProbeResult {
@@ -17,8 +17,7 @@ pub fn mistakes_are_told(probe: &CoordinatorProbe) -> ProbeResult {
     ];
     for (method, path, body, status) in mistakes {
         let answer = probe.client.send(method, path, None, body);
-        let answer =
-            answer.map_err(|error| ProbeError::Violation(crate::printable_text::error_chain(&error)))?;
+        let answer = answer.map_err(no_answer_error)?;
         let problem =
             answer.content_type.starts_with("application/problem+json") && answer.body["code"].is_string();
         ensure(answer.status == status && problem, || {
@@ -29,9 +28,7 @@ pub fn mistakes_are_told(probe: &CoordinatorProbe) -> ProbeResult {
         })?;
     }
     let health = probe.get("/v1/health")?;
-    ensure(health.status == 200, || {
-        format!("after that, health is {}", health.status)
-    })
+    health.must_be(200, "after that, health")
 }
 
 pub fn what_is_not_there_is_told(probe: &CoordinatorProbe) -> ProbeResult {
@@ -63,21 +60,10 @@ pub fn tokens_are_asked_for(probe: &CoordinatorProbe) -> ProbeResult {
     let stranger = format!("stranger-{}", nonce());
     for token in [None, Some(stranger.as_str())] {
         let client = probe.client.with_token(token);
+        let which = token.map_or("no token", |_| "an unknown token");
         for (path, body) in mutating(probe) {
-            let answer = client.post(&path, &body);
-            let answer =
-                answer.map_err(|error| ProbeError::Violation(crate::printable_text::error_chain(&error)))?;
-            ensure(answer.status == 401, || {
-                format!(
-                    "POST {path} with {} was answered {}",
-                    if token.is_some() {
-                        "an unknown token"
-                    } else {
-                        "no token"
-                    },
-                    answer.status
-                )
-            })?;
+            let answer = client.post(&path, &body).map_err(no_answer_error)?;
+            answer.must_be(401, &format!("POST {path} with {which}"))?;
         }
     }
     Ok(())
@@ -86,9 +72,7 @@ pub fn tokens_are_asked_for(probe: &CoordinatorProbe) -> ProbeResult {
 pub fn a_watching_token_changes_nothing(probe: &CoordinatorProbe) -> ProbeResult {
     for (path, body) in mutating(probe) {
         let answer = probe.post(&path, &body)?;
-        ensure(answer.status == 403, || {
-            format!("POST {path} was answered {}, not 403", answer.status)
-        })?;
+        answer.must_be(403, &format!("POST {path}"))?;
     }
     Ok(())
 }

@@ -2,7 +2,6 @@
 
 use serde_json::json;
 
-use super::lost;
 use crate::coordinator::assertions::{ProbeResult, ensure, lease};
 use crate::coordinator::probe::CoordinatorProbe;
 
@@ -81,7 +80,8 @@ pub fn a_claim_repeated_is_the_same_claim(probe: &CoordinatorProbe) -> ProbeResu
         format!("{one:?} the first time, {again:?} the second")
     })?;
     probe.on_lease("release", "one", &one)?;
-    lost(&probe.claim_raw("one", &[], Some(&key))?, "a repeated claim")
+    let late = probe.claim_raw("one", &[], Some(&key))?;
+    late.must_be_lost("a repeated claim")
 }
 
 pub fn a_key_with_another_body_is_refused(probe: &CoordinatorProbe) -> ProbeResult {
@@ -89,13 +89,5 @@ pub fn a_key_with_another_body_is_refused(probe: &CoordinatorProbe) -> ProbeResu
     let key = format!("{}-key", probe.name);
     lease(&probe.claim_raw("one", &[], Some(&key))?)?;
     let other = probe.claim_raw("another", &[], Some(&key))?;
-    ensure(
-        other.status == 422 && other.body["code"] == "idempotency_mismatch",
-        || {
-            format!(
-                "a key with another body was answered {} {}",
-                other.status, other.body
-            )
-        },
-    )
+    other.must_refuse(422, "idempotency_mismatch", "a key with another body")
 }

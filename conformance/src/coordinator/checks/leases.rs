@@ -2,7 +2,6 @@
 
 use serde_json::json;
 
-use super::lost;
 use crate::coordinator::assertions::{ProbeResult, ensure};
 use crate::coordinator::probe::CoordinatorProbe;
 
@@ -16,10 +15,12 @@ pub fn a_lease_that_is_not_renewed_ends(probe: &CoordinatorProbe) -> ProbeResult
         after["stage"] == "queued" && after["attempts"].as_u64() == Some(attempts + 1),
         || format!("after its lease ran out the job is {after}"),
     )?;
-    lost(&probe.on_lease("renew", "old", &old)?, "a renewal")?;
-    lost(&probe.on_lease("release", "old", &old)?, "a release")?;
+    probe.on_lease("renew", "old", &old)?.must_be_lost("a renewal")?;
+    probe
+        .on_lease("release", "old", &old)?
+        .must_be_lost("a release")?;
     let new = probe.claimed("new", &job)?;
-    lost(&probe.report("old", &old, "shipped")?, "a report")?;
+    probe.report("old", &old, "shipped")?.must_be_lost("a report")?;
     ensure(new.token > old.token, || "the fencing token did not rise".into())
 }
 
@@ -29,12 +30,7 @@ pub fn a_final_report_may_come_late(probe: &CoordinatorProbe) -> ProbeResult {
     probe.advance_time(held.ttl_ms + 500)?;
     probe.ensure_stage(&job, "queued")?;
     let late = probe.report("one", &held, "shipped")?;
-    ensure(late.status == 202, || {
-        format!(
-            "the final report of the last lease, with none granted since, was answered {} {}",
-            late.status, late.body
-        )
-    })?;
+    late.must_be(202, "the last lease's final report, with none granted since,")?;
     probe.ensure_stage(&job, "shipped")?;
     let next = probe.claim("two", &[])?;
     ensure(next.is_none(), || {
@@ -48,9 +44,7 @@ pub fn a_renewal_moves_the_deadline(probe: &CoordinatorProbe) -> ProbeResult {
     for _ in 0..2 {
         probe.advance_time(held.ttl_ms * 2 / 3)?;
         let renewed = probe.on_lease("renew", "one", &held)?;
-        ensure(renewed.status == 200, || {
-            format!("a renewal in time was answered {}", renewed.status)
-        })?;
+        renewed.must_be(200, "a renewal in time")?;
         ensure(
             renewed.body["lease"]["fencingToken"].as_u64() == Some(held.token),
             || "a renewal changed the fencing token".into(),
@@ -63,9 +57,7 @@ pub fn a_release_queues_again(probe: &CoordinatorProbe) -> ProbeResult {
     let job = probe.submit("job", &json!({}))?;
     let first = probe.claimed("one", &job)?;
     let released = probe.on_lease("release", "one", &first)?;
-    ensure(released.status == 200, || {
-        format!("a release was answered {}", released.status)
-    })?;
+    released.must_be(200, "a release")?;
     probe.ensure_stage(&job, "queued")?;
     let second = probe.claimed("two", &job)?;
     probe.report("two", &second, "shipped")?;
@@ -83,16 +75,11 @@ pub fn stages_go_forward(probe: &CoordinatorProbe) -> ProbeResult {
         ("review", 202),
     ] {
         let answer = probe.report("one", &held, stage)?;
-        ensure(answer.status == status, || {
-            format!(
-                "a report of `{stage}` was answered {} {}, not {status}",
-                answer.status, answer.body
-            )
-        })?;
-        let code = &answer.body["code"];
-        ensure(status == 202 || code == "illegal_transition", || {
-            format!("its code is {code}")
-        })?;
+        let what = format!("a report of `{stage}`");
+        match status {
+            202 => answer.must_be(status, &what)?,
+            _ => answer.must_refuse(status, "illegal_transition", &what)?,
+        }
     }
     probe.ensure_stage(&job, "review")
 }
@@ -101,14 +88,10 @@ pub fn a_final_stage_is_final(probe: &CoordinatorProbe) -> ProbeResult {
     let job = probe.submit("job", &json!({}))?;
     let held = probe.claimed("one", &job)?;
     let done = probe.report("one", &held, "shipped")?;
-    ensure(done.status == 202, || {
-        format!("a final report was answered {}", done.status)
-    })?;
+    done.must_be(202, "a final report")?;
     probe.ensure_stage(&job, "shipped")?;
     let late = probe.report("one", &held, "failed")?;
-    ensure(late.status == 409, || {
-        format!("a report after the end was answered {}", late.status)
-    })?;
+    late.must_be(409, "a report after the end")?;
     probe.quarantine("one", &held)?;
     probe.ensure_stage(&job, "shipped")
 }
@@ -119,9 +102,7 @@ pub fn quarantine_by_holder_and_by_former_holder(probe: &CoordinatorProbe) -> Pr
     probe.on_lease("release", "old", &former)?;
     let present = probe.claimed("new", &job)?;
     let answer = probe.quarantine("old", &former)?;
-    ensure(answer.status == 202, || {
-        format!("a former holder's quarantine was answered {}", answer.status)
-    })?;
+    answer.must_be(202, "a former holder's quarantine")?;
     probe.ensure_stage(&job, "building")?;
     let renewed = probe.on_lease("renew", "new", &present)?;
     ensure(renewed.status == 200, || {

@@ -66,9 +66,7 @@ pub fn the_view_is_one_factorys_own(probe: &CoordinatorProbe) -> ProbeResult {
     let first = probe.submit("first", &json!({}))?;
     let second = probe.submit("second", &json!({}))?;
     let reported = probe.shadow_report("one", &first, "building")?;
-    ensure(reported.status == 202, || {
-        format!("a shadow report was answered {}", reported.status)
-    })?;
+    reported.must_be(202, "a shadow report")?;
     for (factory, job) in [("one", &second), ("two", &first)] {
         let named = probe.dry_run(factory, &[])?;
         ensure(named.as_ref() == Some(job), || {
@@ -84,7 +82,5 @@ pub fn the_view_is_one_factorys_own(probe: &CoordinatorProbe) -> ProbeResult {
 
 pub fn a_report_of_an_unknown_job(probe: &CoordinatorProbe) -> ProbeResult {
     let answer = probe.shadow_report("one", &probe.id("nobody-knows"), "building")?;
-    ensure(answer.status == 404, || {
-        format!("it was answered {}", answer.status)
-    })
+    answer.must_be(404, "it")
 }
