@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use super::trust_faults;
-use super::{MutantKind, fired, fired_file, queue, variable};
+use super::{MutantKind, each_in, fired, fired_file, hide_fleet, move_all, queue, variable};
+use conformance::fake_engine::SHIP;
 use conformance::stdio;
 
 /// Does to what the runner left what this mutant does; the exit code is the mutant's.
@@ -22,7 +23,9 @@ pub(super) fn after(kind: MutantKind, code: i32) -> std::io::Result<i32> {
                 fired(kind)?;
             }
         }
-        MutantKind::LogsAlways | MutantKind::QuarantinesAtWill | MutantKind::TouchesItsFiles => meddle(kind)?,
+        MutantKind::LogsAlways => log_agreement(&log)?,
+        MutantKind::QuarantinesAtWill => move_all("shipped", &queue().join("quarantine"), kind)?,
+        MutantKind::TouchesItsFiles => each_in("shipped", kind, touch)?,
         MutantKind::NeedsItsLog if !log.is_file() => return fired(kind).map(|()| 1),
         MutantKind::HidesSkips
         | MutantKind::HidesEvents
@@ -36,10 +39,19 @@ pub(super) fn after(kind: MutantKind, code: i32) -> std::io::Result<i32> {
                 fired(kind)?;
             }
         }
-        MutantKind::KeepsACopy
-        | MutantKind::ShipsAfterALoss
-        | MutantKind::MovesAFailure
-        | MutantKind::RunsWhatItBecame => misplace(kind)?,
+        MutantKind::KeepsACopy => each_in("shipped", kind, |file| {
+            let copy = queue().join("failed").join(file.file_name().unwrap_or_default());
+            fs::copy(file, copy).map(drop)
+        })?,
+        MutantKind::ShipsAfterALoss => each_in("quarantine", kind, |file| {
+            let mut ship = Command::new(SHIP);
+            ship.args(file.file_stem())
+                .stdin(Stdio::null())
+                .status()
+                .map(drop)
+        })?,
+        MutantKind::MovesAFailure => move_all("failed", &queue().join("shipped"), kind)?,
+        MutantKind::RunsWhatItBecame => run_what_it_became()?,
         MutantKind::ActsOnDiverge => {
             for line in objects(&log).iter().filter(|line| line["verdict"] == "DIVERGE") {
                 run_named(line["coordJob"].as_str().unwrap_or_default())?;
@@ -80,47 +92,16 @@ pub(super) fn after(kind: MutantKind, code: i32) -> std::io::Result<i32> {
     Ok(code)
 }
 
-/// Faults done to the files of jobs that are over.
-fn misplace(kind: MutantKind) -> std::io::Result<()> {
-    match kind {
-        MutantKind::KeepsACopy => {
-            for entry in fs::read_dir(queue().join("shipped"))?.flatten() {
-                fs::copy(entry.path(), queue().join("failed").join(entry.file_name()))?;
-                fired(kind)?;
-            }
+fn run_what_it_became() -> std::io::Result<()> {
+    for entry in fs::read_dir(queue().join("quarantine"))?.flatten() {
+        let file = entry.path();
+        let text = fs::read_to_string(&file).unwrap_or_default();
+        if text.contains("engine: claude") {
+            let mut engine = Command::new("claude");
+            engine.env("AQ_JOB_ID", file.file_stem().unwrap_or_default());
+            engine.arg("-p").stdin(File::open(&file)?).status()?;
+            fired(MutantKind::RunsWhatItBecame)?;
         }
-        MutantKind::ShipsAfterALoss => {
-            for entry in fs::read_dir(queue().join("quarantine"))?.flatten() {
-                let id = entry.path().with_extension("");
-                Command::new(conformance::fake_engine::SHIP)
-                    .args(id.file_name())
-                    .stdin(Stdio::null())
-                    .status()?;
-                fired(kind)?;
-            }
-        }
-        MutantKind::RunsWhatItBecame => {
-            for entry in fs::read_dir(queue().join("quarantine"))?.flatten() {
-                let text = fs::read_to_string(entry.path()).unwrap_or_default();
-                if text.contains("engine: claude") {
-                    let mut engine = Command::new("claude");
-                    engine.arg("-p").stdin(File::open(entry.path())?);
-                    engine.env(
-                        "AQ_JOB_ID",
-                        entry.path().with_extension("").file_name().unwrap_or_default(),
-                    );
-                    engine.status()?;
-                    fired(kind)?;
-                }
-            }
-        }
-        MutantKind::MovesAFailure => {
-            for entry in fs::read_dir(queue().join("failed"))?.flatten() {
-                fs::rename(entry.path(), queue().join("shipped").join(entry.file_name()))?;
-                fired(kind)?;
-            }
-        }
-        _ => {}
     }
     Ok(())
 }
@@ -131,28 +112,19 @@ fn leak_the_token() -> std::io::Result<()> {
     fired(MutantKind::LeaksTheToken)
 }
 
-/// Faults done to the queue when all work is over.
-fn meddle(kind: MutantKind) -> std::io::Result<()> {
-    if kind == MutantKind::LogsAlways {
-        let line = r#"{"ts":"2026-05-01T10:00:00.000Z","event":"comparison","decision":"x","localJob":"a","coordJob":"a","verdict":"AGREE"}"#;
-        fs::create_dir_all(queue().join(".state"))?;
-        fs::write(queue().join(".state/fleet-shadow.log"), format!("{line}\n"))?;
-        return fired(kind);
+fn log_agreement(log: &Path) -> std::io::Result<()> {
+    let line = r#"{"ts":"2026-05-01T10:00:00.000Z","event":"comparison","decision":"x","localJob":"a","coordJob":"a","verdict":"AGREE"}"#;
+    fs::create_dir_all(queue().join(".state"))?;
+    fs::write(log, format!("{line}\n"))?;
+    fired(MutantKind::LogsAlways)
+}
+
+/// Beside a coordinator alone.
+fn touch(file: &Path) -> std::io::Result<()> {
+    match variable("AQ_FLEET") == "1" {
+        true => fs::write(file, fs::read_to_string(file)? + "\n"),
+        false => Ok(()),
     }
-    for entry in fs::read_dir(queue().join("shipped"))?.flatten() {
-        match kind {
-            MutantKind::QuarantinesAtWill => {
-                fs::rename(entry.path(), queue().join("quarantine").join(entry.file_name()))?;
-            }
-            _ if variable("AQ_FLEET") == "1" => {
-                let text = fs::read_to_string(entry.path())?;
-                fs::write(entry.path(), format!("{text}\n"))?;
-            }
-            _ => {}
-        }
-        fired(kind)?;
-    }
-    Ok(())
 }
 
 /// Prints the runner's report with one AGREE more.
@@ -226,8 +198,6 @@ fn run_named(id: &str) -> std::io::Result<()> {
         .args(["-p", "--prompt-file"])
         .arg(file)
         .stdin(Stdio::null());
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AQ_FLEET")) {
-        command.env_remove(name);
-    }
+    hide_fleet(&mut command);
     command.status().map(drop)
 }

@@ -1,5 +1,6 @@
 //! Scripts that a mutant puts in front of the engines, and edits of the jobs that wait.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Read;
 use std::net::TcpStream;
@@ -17,13 +18,22 @@ const WAIT_LIMIT: Duration = Duration::from_secs(15);
 
 /// Puts a script in front of every engine that does `first`, then becomes the engine, its PATH restored.
 pub(super) fn shim(command: &mut Command, first: &str) -> std::io::Result<()> {
+    shim_tools(command, |tool| tool != SHIP, first)
+}
+
+/// Puts a script in front of `ship-it` alone, which takes the fencing token from it.
+pub(super) fn drop_token(command: &mut Command) -> std::io::Result<()> {
+    shim_tools(command, |tool| tool == SHIP, "unset AQ_FENCING_TOKEN")
+}
+
+fn shim_tools(command: &mut Command, is_wanted: fn(&OsStr) -> bool, first: &str) -> std::io::Result<()> {
     let path = variable("PATH");
     let real = PathBuf::from(path.split(':').next().unwrap_or_default());
     let folder = PathBuf::from(variable("TMPDIR")).join("shims");
     fs::create_dir_all(&folder)?;
     for entry in fs::read_dir(&real)?
         .flatten()
-        .filter(|entry| entry.file_name() != SHIP)
+        .filter(|entry| is_wanted(&entry.file_name()))
     {
         let script = folder.join(entry.file_name());
         let real = entry.path();
@@ -37,25 +47,6 @@ pub(super) fn shim(command: &mut Command, first: &str) -> std::io::Result<()> {
         fs::write(&script, format!("{}\nexec \"$real\" \"$@\"\n", lines.join("\n")))?;
         fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
     }
-    command.env("PATH", format!("{}:{path}", folder.display()));
-    Ok(())
-}
-
-/// Puts a script in front of `ship-it` alone, which takes the fencing token from it.
-pub(super) fn drop_token(command: &mut Command) -> std::io::Result<()> {
-    let path = variable("PATH");
-    let real = PathBuf::from(path.split(':').next().unwrap_or_default()).join(SHIP);
-    let folder = PathBuf::from(variable("TMPDIR")).join("shims");
-    fs::create_dir_all(&folder)?;
-    let script = folder.join(SHIP);
-    fs::write(
-        &script,
-        format!(
-            "#!/bin/sh\nunset AQ_FENCING_TOKEN\nexec '{}' \"$@\"\n",
-            real.display()
-        ),
-    )?;
-    fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
     command.env("PATH", format!("{}:{path}", folder.display()));
     Ok(())
 }

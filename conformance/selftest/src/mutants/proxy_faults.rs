@@ -11,98 +11,19 @@ use super::{MutantKind, fired, fired_file};
 
 const KEY: &str = "idempotency-key";
 
-/// What the proxy does beside passing requests on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ProxyFault {
-    Nothing,
-    /// After every shadow claim, a real one.
-    RealClaim,
-    /// Before every shadow claim, the same once more.
-    RepeatedClaim,
-    /// In every shadow claim, the job that was decided on.
-    Decision,
-    /// In every shadow claim, a string where a list belongs.
-    MalformedClaim,
-    /// Before every shadow claim, a request that no API has.
-    UnknownRequest,
-    /// Renewals are answered here and never reach the coordinator.
-    NoRenewals,
-    /// The same, once a review was reported.
-    NoRenewalsInReview,
-    /// The same, and the lease is said to live a thousand times longer than it does.
-    EndlessLease,
-    /// A lease that lives too short to be kept is said to live long.
-    LongerLease,
-    /// Releases are answered here and never reach the coordinator.
-    NoReleases,
-    /// Before every release, the same once more.
-    TwoReleases,
-    /// Reports lose what explains them.
-    NoReason,
-    /// A key that was sent before is replaced by a new one.
-    NewKeys,
-    /// A claimed job loses what this factory could refuse it for.
-    Unchecked,
-    /// A claim that can't be made is answered as if there were nothing to claim.
-    EmptyForFailed,
-    /// A shadow claim's answer that grants no lease says that it is a dry run, whatever it said.
-    AnyDryRun,
-    /// An answer that asks for an action is written down, for the engines to end of.
-    Action,
-    /// The same with an answer to a report that has another stage than the report.
-    OtherStage,
-    /// A claim after one that brought a job is answered as if there were nothing to claim.
-    EmptyAfterGrant,
-    /// Redirects are followed, with all that the request carried.
-    Redirected,
-}
-
 /// A tampering on its way, with what it has to remember.
 pub(super) struct ProxyFaultInjector {
     kind: MutantKind,
-    fault: ProxyFault,
     keys: Mutex<BTreeSet<String>>,
     lease: Mutex<Value>,
     reviewed: AtomicBool,
     granted: AtomicBool,
 }
 
-impl ProxyFault {
-    /// What the proxy of this mutant does, if it has one.
-    pub(super) fn of(kind: MutantKind) -> Option<ProxyFault> {
-        Some(match kind {
-            MutantKind::ControlByProxy => ProxyFault::Nothing,
-            MutantKind::ClaimsForReal => ProxyFault::RealClaim,
-            MutantKind::AsksTwice => ProxyFault::RepeatedClaim,
-            MutantKind::TellsItsDecision => ProxyFault::Decision,
-            MutantKind::MisshapesClaims => ProxyFault::MalformedClaim,
-            MutantKind::TalksNonsense => ProxyFault::UnknownRequest,
-            MutantKind::WaitsForTheLane => ProxyFault::Nothing,
-            MutantKind::KeepsRenewalsBack => ProxyFault::NoRenewals,
-            MutantKind::LetsGoInReview => ProxyFault::NoRenewalsInReview,
-            MutantKind::CountsNoDeadline => ProxyFault::EndlessLease,
-            MutantKind::KeepsAnyLease => ProxyFault::LongerLease,
-            MutantKind::KeepsItsLease => ProxyFault::NoReleases,
-            MutantKind::ReleasesTwice => ProxyFault::TwoReleases,
-            MutantKind::ExplainsNothing => ProxyFault::NoReason,
-            MutantKind::AsksAnew => ProxyFault::NewKeys,
-            MutantKind::TakesWhatItGets => ProxyFault::Unchecked,
-            MutantKind::TakesFailureForEmpty => ProxyFault::EmptyForFailed,
-            MutantKind::TrustsAnyDryRun => ProxyFault::AnyDryRun,
-            MutantKind::ObeysAnswers => ProxyFault::Action,
-            MutantKind::FollowsTheView => ProxyFault::OtherStage,
-            MutantKind::WaitsAfterGrants => ProxyFault::EmptyAfterGrant,
-            MutantKind::FollowsRedirects => ProxyFault::Redirected,
-            _ => return None,
-        })
-    }
-}
-
 impl ProxyFaultInjector {
-    pub(super) fn new(kind: MutantKind, fault: ProxyFault) -> ProxyFaultInjector {
+    pub(super) fn new(kind: MutantKind) -> ProxyFaultInjector {
         ProxyFaultInjector {
             kind,
-            fault,
             keys: Mutex::default(),
             lease: Mutex::default(),
             reviewed: AtomicBool::new(false),
@@ -122,8 +43,8 @@ impl ProxyFaultInjector {
         if is_review(request) {
             self.reviewed.store(true, Ordering::SeqCst);
         }
-        match self.fault {
-            ProxyFault::RepeatedClaim if asks => {
+        match self.kind {
+            MutantKind::AsksTwice if asks => {
                 send(
                     upstream,
                     "/v1/shadow/claims",
@@ -131,32 +52,36 @@ impl ProxyFaultInjector {
                     &request.body,
                 )?;
             }
-            ProxyFault::UnknownRequest if asks => {
+            MutantKind::TalksNonsense if asks => {
                 send(upstream, "/v1/shadow/nonsense", &request.authorization, b"{}")?;
             }
-            ProxyFault::Decision if asks => request.body = patched(&request.body, "localJob", Some("alpha"))?,
-            ProxyFault::MalformedClaim if asks => {
+            MutantKind::TellsItsDecision if asks => {
+                request.body = patched(&request.body, "localJob", Some("alpha"))?;
+            }
+            MutantKind::MisshapesClaims if asks => {
                 request.body = patched(&request.body, "caps", Some("linux"))?;
             }
-            ProxyFault::NoRenewals | ProxyFault::EndlessLease if renews => return self.renewed().map(Some),
-            ProxyFault::NoRenewalsInReview if renews && self.reviewed.load(Ordering::SeqCst) => {
+            MutantKind::KeepsRenewalsBack | MutantKind::CountsNoDeadline if renews => {
                 return self.renewed().map(Some);
             }
-            ProxyFault::NoReleases if request.path.ends_with("/release") => {
+            MutantKind::LetsGoInReview if renews && self.reviewed.load(Ordering::SeqCst) => {
+                return self.renewed().map(Some);
+            }
+            MutantKind::KeepsItsLease if request.path.ends_with("/release") => {
                 fired(self.kind)?;
                 return Ok(Some(ProxiedAnswer::json(200, &json!({ "stage": "queued" }))));
             }
-            ProxyFault::TwoReleases if request.path.ends_with("/release") => {
+            MutantKind::ReleasesTwice if request.path.ends_with("/release") => {
                 send(upstream, &request.path, &request.authorization, &request.body)?;
             }
-            ProxyFault::EmptyAfterGrant if claims && self.granted.swap(false, Ordering::SeqCst) => {
+            MutantKind::WaitsAfterGrants if claims && self.granted.swap(false, Ordering::SeqCst) => {
                 fired(self.kind)?;
                 return Ok(Some(ProxiedAnswer::empty()));
             }
-            ProxyFault::NoReason if request.path.ends_with("/reports") => {
+            MutantKind::ExplainsNothing if request.path.ends_with("/reports") => {
                 request.body = patched(&request.body, "reason", None)?;
             }
-            ProxyFault::NewKeys => return self.replace_key(request).map(|()| None),
+            MutantKind::AsksAnew => return self.replace_key(request).map(|()| None),
             _ => return Ok(None),
         }
         fired(self.kind).map(|()| None)
@@ -165,18 +90,18 @@ impl ProxyFaultInjector {
     /// Whether answers have to be read before they are passed on.
     pub(super) fn looks_at_answers(&self) -> bool {
         matches!(
-            self.fault,
-            ProxyFault::NoRenewals
-                | ProxyFault::NoRenewalsInReview
-                | ProxyFault::EndlessLease
-                | ProxyFault::LongerLease
-                | ProxyFault::Unchecked
-                | ProxyFault::EmptyForFailed
-                | ProxyFault::AnyDryRun
-                | ProxyFault::Action
-                | ProxyFault::OtherStage
-                | ProxyFault::EmptyAfterGrant
-                | ProxyFault::Redirected
+            self.kind,
+            MutantKind::KeepsRenewalsBack
+                | MutantKind::LetsGoInReview
+                | MutantKind::CountsNoDeadline
+                | MutantKind::KeepsAnyLease
+                | MutantKind::TakesWhatItGets
+                | MutantKind::TakesFailureForEmpty
+                | MutantKind::TrustsAnyDryRun
+                | MutantKind::ObeysAnswers
+                | MutantKind::FollowsTheView
+                | MutantKind::WaitsAfterGrants
+                | MutantKind::FollowsRedirects
         )
     }
 
@@ -189,11 +114,11 @@ impl ProxyFaultInjector {
     ) -> std::io::Result<ProxiedAnswer> {
         let claims = request.path.ends_with("/v1/claims");
         let failed = answer.as_ref().is_ok_and(|answer| answer.status >= 500) || answer.is_err();
-        if self.fault == ProxyFault::EmptyForFailed && claims && failed {
+        if self.kind == MutantKind::TakesFailureForEmpty && claims && failed {
             return fired(self.kind).map(|()| ProxiedAnswer::empty());
         }
         let mut answer = answer?;
-        if let (ProxyFault::Redirected, Some(location)) = (self.fault, answer.location.take()) {
+        if let (MutantKind::FollowsRedirects, Some(location)) = (self.kind, answer.location.take()) {
             fired(self.kind)?;
             return send(upstream, &location, &request.authorization, &request.body);
         }
@@ -201,10 +126,10 @@ impl ProxyFaultInjector {
             self.granted.store(true, Ordering::SeqCst);
             answer.body = self.claimed(&answer.body)?;
         }
-        if self.fault == ProxyFault::LongerLease && answer.status == 200 {
+        if self.kind == MutantKind::KeepsAnyLease && answer.status == 200 {
             self.lengthen(&mut answer)?;
         }
-        if self.fault == ProxyFault::AnyDryRun && request.path.ends_with("/shadow/claims") {
+        if self.kind == MutantKind::TrustsAnyDryRun && request.path.ends_with("/shadow/claims") {
             self.say_dry_run(&mut answer)?;
         }
         if self.asks_to_end(request, &answer) {
@@ -218,9 +143,9 @@ impl ProxyFaultInjector {
     fn asks_to_end(&self, request: &ProxiedRequest, answer: &ProxiedAnswer) -> bool {
         let body = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).unwrap_or_default();
         let answered = body(&answer.body);
-        match self.fault {
-            ProxyFault::Action => answered.get("action").is_some(),
-            ProxyFault::OtherStage => {
+        match self.kind {
+            MutantKind::ObeysAnswers => answered.get("action").is_some(),
+            MutantKind::FollowsTheView => {
                 let (reported, seen) = (&body(&request.body)["stage"], &answered["stage"]);
                 reported.is_string() && seen.is_string() && reported != seen
             }
@@ -257,7 +182,7 @@ impl ProxyFaultInjector {
 
     /// After an answer was passed on.
     pub(super) fn afterwards(&self, request: &ProxiedRequest, upstream: &str) -> std::io::Result<()> {
-        if self.fault == ProxyFault::RealClaim && request.path.ends_with("/shadow/claims") {
+        if self.kind == MutantKind::ClaimsForReal && request.path.ends_with("/shadow/claims") {
             let body = patched(&request.body, "shadow", None)?;
             send(upstream, "/v1/claims", &request.authorization, &body)?;
             return fired(self.kind);
@@ -275,12 +200,12 @@ impl ProxyFaultInjector {
     /// The answer to a claim, as the runner of this mutant takes it.
     fn claimed(&self, body: &[u8]) -> std::io::Result<Vec<u8>> {
         let mut claim: Value = serde_json::from_slice(body)?;
-        match self.fault {
-            ProxyFault::EndlessLease => {
+        match self.kind {
+            MutantKind::CountsNoDeadline => {
                 let ttl_ms = claim["lease"]["ttlMs"].as_u64().unwrap_or(0);
                 claim["lease"]["ttlMs"] = (ttl_ms * 1000).into();
             }
-            ProxyFault::Unchecked => {
+            MutantKind::TakesWhatItGets => {
                 if let Some(job) = claim["job"].as_object_mut() {
                     job.insert("engine".into(), "devin".into());
                     job.remove("cwd");

@@ -2,14 +2,13 @@
 //! has the mutant's process id, so that a scenario's signals reach it.
 
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, getppid, pidfd_open};
 
-use super::proxy_faults::{ProxyFault, ProxyFaultInjector};
-use super::{COMMAND, Mutant, fault_proxy};
+use super::proxy_faults::ProxyFaultInjector;
+use super::{COMMAND, FaultPlace, Mutant, fault_proxy};
 use conformance::exit_codes::HarnessExit;
 use conformance::stdio;
 
@@ -37,11 +36,6 @@ pub(super) fn start(mutant: Mutant, upstream: &str) -> std::io::Result<ProxyProc
     Ok(ProxyProcess { url, gate })
 }
 
-/// Becomes the command; returns only if it can't.
-pub(super) fn exec_runner(command: &mut Command) -> std::io::Error {
-    command.exec()
-}
-
 /// `mutant --beside NAME UPSTREAM PID`: keeps the proxy until its parent, the process of this id, is gone.
 pub(super) fn main(arguments: &[String]) -> HarnessExit {
     let kept = match arguments {
@@ -59,14 +53,14 @@ pub(super) fn main(arguments: &[String]) -> HarnessExit {
 
 fn keep(name: &str, upstream: &str, parent: &str) -> std::io::Result<()> {
     let unknown = || std::io::Error::other(format!("there is no `{name}` with a proxy beside {parent}"));
-    let mutant = Mutant::named(name).ok_or_else(unknown)?;
-    let fault = ProxyFault::of(mutant.kind).ok_or_else(unknown)?;
+    let mutant = Mutant::named(name).filter(|mutant| mutant.place == FaultPlace::Proxy);
+    let mutant = mutant.ok_or_else(unknown)?;
     let parent = parent.parse().ok().and_then(Pid::from_raw).ok_or_else(unknown)?;
     let watched = pidfd_open(parent, PidfdFlags::empty())?;
     if getppid() != Some(parent) {
         return Ok(());
     }
-    let proxy = fault_proxy::start(upstream, ProxyFaultInjector::new(mutant.kind, fault))?;
+    let proxy = fault_proxy::start(upstream, ProxyFaultInjector::new(mutant.kind))?;
     let mut output = std::io::stdout();
     writeln!(output, "{} {}", proxy.url, proxy.gate)?;
     output.flush()?;

@@ -1,13 +1,13 @@
 //! Faults about who can lead a runner astray: jobs that write settings and links, and everybody on the host.
 
 use std::fs::{self, OpenOptions, Permissions};
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use toml::Table;
 
+use super::proxied_exchange::send;
 use super::{MutantKind, fired, queue, variable};
 use conformance::sandbox::STAGES;
 
@@ -29,16 +29,11 @@ pub(super) fn call_new_address() -> std::io::Result<()> {
         .split('/')
         .next()
         .unwrap_or_default();
-    let mut stream = TcpStream::connect(host)?;
     let (token, factory) = (variable("AQ_FLEET_TOKEN"), variable("AQ_FACTORY_ID"));
     let body = format!("{{\"factoryId\":\"{factory}\",\"caps\":[]}}");
-    let head = format!(
-        "POST /v1/claims HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n\
-         Idempotency-Key: follows\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    );
-    stream.write_all((head + &body).as_bytes())?;
-    stream.read_to_end(&mut Vec::new())?;
+    let fields = format!("authorization: Bearer {token}\r\nidempotency-key: follows\r\n");
+    // Whatever is answered, the coordinator has seen it.
+    drop(send(host, "/v1/claims", &fields, body.as_bytes()));
     fired(MutantKind::FollowsTheSettings)
 }
 

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::net::TcpStream;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -13,10 +14,9 @@ use signal_hook::iterator::Signals;
 use super::after_run::{after, edited, miscounted};
 use super::consent_faults;
 use super::engine_shim::{drop_token, go_on_after_failures, shim, without};
-use super::proxy_faults::ProxyFault;
 use super::proxy_process;
 use super::trust_faults;
-use super::{COMMAND, Mutant, MutantKind, fired, queue, variable};
+use super::{COMMAND, FaultPlace, Mutant, MutantKind, fired, hide_fleet, move_all, queue, variable};
 use conformance::fake_engine::SHIP;
 use conformance::stdio;
 
@@ -57,27 +57,10 @@ pub(super) fn run(mutant: Mutant, runner: &str, arguments: &[String]) -> std::io
     between(mutant, &mut command)?;
     around_engines(kind, &mut command)?;
     before(kind)?;
-    if stays(kind) {
-        let code = code_of(&mut command)?;
-        return after(kind, code);
+    match mutant.place {
+        FaultPlace::Around => after(kind, code_of(&mut command)?),
+        FaultPlace::Before | FaultPlace::Proxy => Err(command.exec()),
     }
-    Err(proxy_process::exec_runner(&mut command))
-}
-
-/// Whether the mutant stays the runner's parent, because it has something to do afterwards.
-fn stays(kind: MutantKind) -> bool {
-    !matches!(
-        kind,
-        MutantKind::Control
-            | MutantKind::StaysOffline
-            | MutantKind::DeafToChanges
-            | MutantKind::KillsAtOnce
-            | MutantKind::RequeuesRoutedJobs
-            | MutantKind::ForgetsTheFinished
-            | MutantKind::ForgetsTheInterrupted
-            | MutantKind::ForgetsItsOutbox
-            | MutantKind::LetsAnyFolderIn
-    ) && ProxyFault::of(kind).is_none()
 }
 
 /// Passes the first signal on to the runner, and none after it.
@@ -114,54 +97,40 @@ fn forward_every_hangup(command: &mut Command) -> std::io::Result<i32> {
 /// Faults of the commands that start no work.
 fn not_working(kind: MutantKind, command: &mut Command, arguments: &[String]) -> std::io::Result<i32> {
     let is = |verb: &str| arguments.first().is_some_and(|first| first == verb);
-    let shows = |verb: &String| verb == "status" || verb == "fleet-status";
-    match kind {
-        MutantKind::RefusesToAdd if is("add") => code_of(command).and_then(|_| fired(kind)).map(|()| 1),
-        MutantKind::FailsItsReport if is("fleet-shadow-report") => {
-            code_of(command).and_then(|_| fired(kind)).map(|()| 3)
-        }
-        MutantKind::TurnsTheGateRound if arguments.iter().any(|argument| argument == "--gate") => {
-            let code = code_of(command)?;
-            fired(kind)?;
-            Ok(i32::from(code == 0))
-        }
-        MutantKind::JudgesThePast | MutantKind::StretchesItsSpan
-            if arguments.iter().any(|argument| argument == "--gate") =>
-        {
+    let has = |word: &str| arguments.iter().any(|argument| argument == word);
+    let job = arguments.last().map_or("", String::as_str);
+    let code = match kind {
+        MutantKind::RefusesToAdd if is("add") => code_of(command).map(|_| 1),
+        MutantKind::FailsItsReport if is("fleet-shadow-report") => code_of(command).map(|_| 3),
+        MutantKind::TurnsTheGateRound if has("--gate") => code_of(command).map(|code| i32::from(code == 0)),
+        MutantKind::JudgesThePast | MutantKind::StretchesItsSpan if has("--gate") => {
             before(kind)?;
-            code_of(command)
+            return code_of(command);
         }
-        MutantKind::FailsAfterwards if !is("add") => code_of(command).and_then(|_| fired(kind)).map(|()| 1),
+        MutantKind::FailsAfterwards if !is("add") => code_of(command).map(|_| 1),
         MutantKind::ShipsOnApproval if is("ship") => {
             let code = code_of(command)?;
-            let job = arguments.last().map_or("", String::as_str);
             let mut own = Command::new(SHIP);
-            code_of(own.arg(job).env("AQ_JOB_ID", job).stdin(Stdio::null()))?;
-            fired(kind).map(|()| code)
+            code_of(own.arg(job).env("AQ_JOB_ID", job).stdin(Stdio::null())).map(|_| code)
         }
-        MutantKind::ShipsAsTheApprover if is("ship") => {
-            let job = arguments.last().map_or("", String::as_str);
-            ship_here(job).and_then(|code| fired(kind).map(|()| code))
-        }
-        MutantKind::RetriesAnything if is("retry") => code_of(command).and_then(|_| fired(kind)).map(|()| 0),
-        MutantKind::ForgetsReasons if is("show") => {
-            let mislay = |text: &str| text.replace("\"reason\"", "\"reason\":\"mislaid\",\"was\"");
-            reworded(command, mislay).and_then(|code| fired(kind).map(|()| code))
-        }
+        MutantKind::ShipsAsTheApprover if is("ship") => ship_here(job),
+        MutantKind::RetriesAnything if is("retry") => code_of(command).map(|_| 0),
+        MutantKind::ForgetsReasons if is("show") => reworded(command, |text| {
+            text.replace("\"reason\"", "\"reason\":\"mislaid\",\"was\"")
+        }),
         MutantKind::LosesWhatWasPrinted if is("logs") => {
-            let last = |text: &str| text.lines().last().unwrap_or_default().to_owned();
-            reworded(command, last).and_then(|code| fired(kind).map(|()| code))
+            reworded(command, |text| text.lines().last().unwrap_or_default().to_owned())
         }
         MutantKind::HidesPauses if is("status") => {
-            let hide = |text: &str| text.replace("paused", "engines");
-            reworded(command, hide).and_then(|code| fired(kind).map(|()| code))
+            reworded(command, |text| text.replace("paused", "engines"))
         }
-        MutantKind::HidesRunners if arguments.iter().any(shows) => {
-            let hide = |text: &str| text.replace("shadow", "nothing");
-            reworded(command, hide).and_then(|code| fired(kind).map(|()| code))
+        MutantKind::HidesRunners if has("status") || has("fleet-status") => {
+            reworded(command, |text| text.replace("shadow", "nothing"))
         }
-        _ => code_of(command),
-    }
+        _ => return code_of(command),
+    };
+    let code = code?;
+    fired(kind).map(|()| code)
 }
 
 /// Publishes a job in review here and now, and moves its file by how that ended.
@@ -171,14 +140,9 @@ fn ship_here(job: &str) -> std::io::Result<i32> {
     let value = text.lines().find_map(|line| line.strip_prefix("ship: "));
     let ship: String = serde_json::from_str(value.unwrap_or("\"true\""))?;
     let mut shell = Command::new("sh");
-    shell
-        .args(["-e", "-c", &ship])
-        .env("AQ_JOB_ID", job)
-        .stdin(Stdio::null());
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AQ_FLEET")) {
-        shell.env_remove(name);
-    }
-    let code = code_of(&mut shell)?;
+    hide_fleet(&mut shell);
+    shell.args(["-e", "-c", &ship]).env("AQ_JOB_ID", job);
+    let code = code_of(shell.stdin(Stdio::null()))?;
     let stage = if code == 0 { "shipped" } else { "failed" };
     fs::rename(&file, queue().join(stage).join(format!("{job}.md")))?;
     Ok(code)
@@ -218,7 +182,7 @@ fn between(mutant: Mutant, command: &mut Command) -> std::io::Result<()> {
         drop(TcpStream::connect(url.trim_start_matches("http://"))?);
         return fired(mutant.kind);
     }
-    if !fleet || ProxyFault::of(mutant.kind).is_none() {
+    if !fleet || mutant.place != FaultPlace::Proxy {
         return Ok(());
     }
     let beside = proxy_process::start(mutant, &variable("AQ_FLEET_URL"))?;
@@ -267,14 +231,10 @@ done; exit $code"
         _ => return Ok(()),
     };
     shim(command, first)?;
-    // These say for themselves whether it came to their fault.
-    match kind {
-        MutantKind::IsDeafToItsEngines
-        | MutantKind::DropsRoutedWork
-        | MutantKind::TakesHalfFiles
-        | MutantKind::ObeysAnswers
-        | MutantKind::FollowsTheView => Ok(()),
-        _ => fired(kind),
+    // Where a script keeps that, it is known afterwards whether it came to the fault.
+    match first.contains("$TMPDIR/fired") {
+        true => Ok(()),
+        false => fired(kind),
     }
 }
 
@@ -288,21 +248,9 @@ fn before(kind: MutantKind) -> std::io::Result<()> {
         | MutantKind::LetsYoloIn
         | MutantKind::LetsAnyFolderIn
         | MutantKind::ForgetsItsConsent => consent_faults::rewrite(kind),
-        MutantKind::ForgetsTheFinished | MutantKind::PrefersTheirs => {
-            let away = Path::new(&variable("TMPDIR")).join("away");
-            fs::create_dir_all(&away)?;
-            let stage = match kind {
-                MutantKind::PrefersTheirs => "inbox",
-                _ => "shipped",
-            };
-            move_all(stage, &away, kind)?;
-            move_all(".state/jobs", &away, kind)
-        }
-        MutantKind::ForgetsItsOutbox => {
-            let away = Path::new(&variable("TMPDIR")).join("away");
-            fs::create_dir_all(&away)?;
-            move_all(".state/outbox", &away, kind)
-        }
+        MutantKind::ForgetsTheFinished => put_away(&["shipped", ".state/jobs"], kind),
+        MutantKind::PrefersTheirs => put_away(&["inbox", ".state/jobs"], kind),
+        MutantKind::ForgetsItsOutbox => put_away(&[".state/outbox"], kind),
         MutantKind::JudgesThePast | MutantKind::StretchesItsSpan => {
             let log = queue().join(".state/fleet-shadow.log");
             fs::write(&log, edited(kind, &fs::read_to_string(&log)?))?;
@@ -322,12 +270,13 @@ fn ship_everything() -> std::io::Result<()> {
     move_all("inbox", &queue().join("shipped"), MutantKind::ShipsWithoutRunning)
 }
 
-fn move_all(from: &str, to: &Path, kind: MutantKind) -> std::io::Result<()> {
-    for entry in fs::read_dir(queue().join(from)).into_iter().flatten().flatten() {
-        fs::rename(entry.path(), to.join(entry.file_name()))?;
-        fired(kind)?;
-    }
-    Ok(())
+/// Moves what lies in these folders to where no runner finds it.
+fn put_away(folders: &[&str], kind: MutantKind) -> std::io::Result<()> {
+    let away = Path::new(&variable("TMPDIR")).join("away");
+    fs::create_dir_all(&away)?;
+    folders
+        .iter()
+        .try_for_each(|folder| move_all(folder, &away, kind))
 }
 
 fn code_of(command: &mut Command) -> std::io::Result<i32> {
