@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fs;
+use std::ops::ControlFlow;
 use std::process::Output;
 
 use super::fixture::CrashFixture;
@@ -14,7 +15,7 @@ use conformance::checks::shown_reason;
 use conformance::sandbox::STAGES;
 
 /// Commands of one phase without a kill that make no progress: more of them means that it never ends.
-pub(super) const IDLE_COMMANDS_MAX: usize = 200;
+const IDLE_COMMANDS_MAX: usize = 200;
 
 /// The result of a case.
 #[derive(Debug, Default)]
@@ -161,6 +162,28 @@ impl CrashCase<'_> {
             let noted = last.map(|(who, step)| format!("  step| {who:?} {step}"));
             self.case_result.actions.extend(noted);
             self.wrong(format!("`{name}` hung and was ended"));
+        }
+    }
+
+    /// One command after the other until there is none to be given, or something went wrong, and never for ever.
+    pub(super) fn repeat(
+        &mut self,
+        name: &str,
+        mut next: impl FnMut(&mut Self) -> std::io::Result<ControlFlow<()>>,
+    ) -> std::io::Result<()> {
+        for _ in 0..IDLE_COMMANDS_MAX {
+            if self.has_failed() || next(self)?.is_break() {
+                return Ok(());
+            }
+        }
+        self.wrong(format!("`{name}` never came to its end"));
+        Ok(())
+    }
+
+    /// A command that was not killed has done what it was told.
+    pub(super) fn must_succeed(&mut self, name: &str, traced: &TraceResult) {
+        if !traced.is_hit && traced.code != Some(0) {
+            self.wrong(format!("`{name}` ended with {:?}", traced.code));
         }
     }
 

@@ -106,6 +106,7 @@ impl SweepCaseKind {
             };
             planned_kill(command, "after: wait", skip, victim)
         };
+        let runner = |command, step| planned_kill(command, step, 0, KillVictim::Runner);
         let both = |command, step, skip| planned_kill(command, step, skip, KillVictim::Both);
         match (kind, place % 6) {
             (SweepCaseKind::Work | SweepCaseKind::Operator, 0) => Vec::new(),
@@ -119,24 +120,12 @@ impl SweepCaseKind {
             (SweepCaseKind::Work, _) => vec![waiting("run", place % 5), waiting("run", place % 4)],
             // Half of each change: the next command of the same kind finds it.
             (SweepCaseKind::Operator, 1) => vec![
-                planned_kill(
-                    "cancel",
-                    "before: rename inbox/ID.md to failed/ID.md",
-                    0,
-                    KillVictim::Runner,
-                ),
-                planned_kill(
-                    "retry",
-                    "before: rename failed/ID.md to inbox/ID.md",
-                    0,
-                    KillVictim::Runner,
-                ),
+                runner("cancel", "before: rename inbox/ID.md to failed/ID.md"),
+                runner("retry", "before: rename failed/ID.md to inbox/ID.md"),
             ],
-            (SweepCaseKind::Operator, _) => vec![planned_kill(
+            (SweepCaseKind::Operator, _) => vec![runner(
                 "prune",
                 "after: rename shipped/ID.md to .state/pruned/going/ID",
-                0,
-                KillVictim::Runner,
             )],
             (SweepCaseKind::Routed, 0) => Vec::new(),
             (SweepCaseKind::Routed, 1) => vec![
@@ -153,7 +142,7 @@ impl SweepCaseKind {
     }
 }
 
-fn planned_kill(command: &'static str, step: &str, skip: u64, victim: KillVictim) -> PlannedKill {
+pub(super) fn planned_kill(command: &'static str, step: &str, skip: u64, victim: KillVictim) -> PlannedKill {
     let target = KillPoint {
         who: who(command),
         step: step.to_owned(),

@@ -60,134 +60,59 @@ fn around(base: &Profile, wrong: &SweepMutant, folder: &tempfile::TempDir) -> io
     })
 }
 
-/// Every one of them.
-pub const ALL: &[SweepMutant] = &[
-    SweepMutant {
-        name: "requeues-what-runs",
-        what: "what lies in `building` is taken for something that waits, whatever is alive of it and was known of it",
-        about: SweepCaseKind::Work,
-        fault: "case $1 in run) for f in building/*.md; do [ -e $f ] && mv $f inbox/ && rm -rf .state/locks .state/jobs; done;; esac",
-        symptoms: &["overlap", "was started", "ended in"],
-    },
-    SweepMutant {
-        name: "throws-away-the-interrupted",
-        what: "what was interrupted is thrown away",
-        about: SweepCaseKind::Work,
-        fault: "case $1 in run) rm -f building/*.md;; esac",
-        symptoms: &["is in no stage", "was added", "nowhere"],
-    },
-    SweepMutant {
-        name: "keeps-twice",
-        what: "what was published is kept twice",
-        about: SweepCaseKind::Work,
-        fault: "for f in shipped/*.md; do [ -e $f ] && cp $f failed/; done",
-        symptoms: &["at once", "is in", "ended in"],
-    },
-    SweepMutant {
-        name: "leaves-its-engine",
-        what: "an engine is left to itself, and called done",
-        about: SweepCaseKind::Work,
-        fault: "case $AQ_FLEET$1 in run) for f in inbox/*.md; do [ -e $f ] || exit 0; id=$(basename $f .md); AQ_JOB_ID=$id \
-             AQ_ATTEMPT=1 setsid devin >../output 2>&1 & mv $f shipped/; done; while ! [ -e ../log ]; do :; done; exit 0;; esac",
-        symptoms: &["and the runner said that it was done"],
-    },
-    SweepMutant {
-        name: "cancels-nothing",
-        what: "nobody is asked to stop, and the command says that all were",
-        about: SweepCaseKind::Operator,
-        fault: "case $1 in cancel) exit 0;; esac",
-        symptoms: &["was cancelled"],
-    },
-    SweepMutant {
-        name: "pauses-nothing",
-        what: "a pause that is agreed to and not made",
-        about: SweepCaseKind::Operator,
-        fault: "case $1 in pause) exit 0;; esac",
-        symptoms: &["after `pause` the pause is null"],
-    },
-    SweepMutant {
-        name: "resumes-nothing",
-        what: "the end of a pause that is agreed to and not made",
-        about: SweepCaseKind::Operator,
-        fault: "case $1 in resume) exit 0;; esac",
-        symptoms: &["after `resume` the pause is"],
-    },
-    SweepMutant {
-        name: "runs-when-paused",
-        what: "a pause that counts for nothing",
-        about: SweepCaseKind::Operator,
-        fault: "case $1 in run) rm -f .state/pause/queue;; esac",
-        symptoms: &["a paused queue was run"],
-    },
-    SweepMutant {
-        name: "forgets-the-pause",
-        what: "a pause that is written anew forgets what it said",
-        about: SweepCaseKind::Operator,
-        fault: "case $1 in pause) rm -f .state/pause/queue;; esac",
-        symptoms: &["the pause was"],
-    },
-    SweepMutant {
-        name: "forgets-a-cancel",
-        what: "a cancellation of what runs is taken, and forgotten",
-        about: SweepCaseKind::Operator,
-        fault: "case $1 in cancel) cd ..; \"$aq\" \"$@\"; told=$?; rm -f queue/.state/cancel/*; exit $told;; esac",
-        symptoms: &["was cancelled while its engine ran"],
-    },
-    SweepMutant {
-        name: "throws-away-the-retried",
-        what: "what is to be tried again is thrown away",
-        about: SweepCaseKind::Operator,
-        fault: "case $1 in retry) rm -f failed/*.md;; esac",
-        symptoms: &["is in no stage"],
-    },
-    SweepMutant {
-        name: "forgets-pruned-names",
-        what: "a job is pruned, and its name with it",
-        about: SweepCaseKind::Operator,
-        fault: "case $1 in prune) rm -rf .state/pruned;; esac",
-        symptoms: &["its name is not kept"],
-    },
-    SweepMutant {
-        name: "prunes-the-history-first",
-        what: "the history goes before the job does",
-        about: SweepCaseKind::Operator,
-        fault: "case $1 in prune) rm -f .state/jobs/*/history.jsonl;; esac",
-        symptoms: &["was pruned and is there"],
-    },
-    SweepMutant {
-        name: "keeps-a-pruned-history",
-        what: "what is left of a pruned job is taken for the new one's",
-        about: SweepCaseKind::Operator,
-        fault: "case $1 in prune) cp -r .state/jobs/. ../kept;; add) [ -e ../kept ] && cp -r ../kept/. .state/jobs;; esac",
-        symptoms: &["is new and has a history of"],
-    },
-    SweepMutant {
-        name: "runs-without-its-lease",
-        what: "what a dead runner had under a lease is run as if it were the queue's own",
-        about: SweepCaseKind::Routed,
-        fault: "case $AQ_FLEET$1 in 1run) for f in building/*.md; do [ -e $f ] && mv $f inbox/ && rm -rf .state/locks \
-             .state/jobs/* && AQ_FLEET=0; done;; esac",
-        symptoms: &["unleased", "was started", "overlap"],
-    },
-    SweepMutant {
-        name: "begins-again",
-        what: "it is begun again whenever the coordinator still has it",
-        about: SweepCaseKind::Routed,
-        fault: "case $AQ_FLEET$1 in 1run) rm -rf building/*.md quarantine/*.md .state/jobs .state/locks .state/outbox;; esac",
-        symptoms: &["was started", "overlap", "ended in"],
-    },
-    SweepMutant {
-        name: "asks-for-nothing",
-        what: "nothing is ever asked for",
-        about: SweepCaseKind::Routed,
-        fault: "case $AQ_FLEET$1 in 1run) exit 0;; esac",
-        symptoms: &["never came to its end"],
-    },
-    SweepMutant {
-        name: "says-otherwise",
-        what: "what was published is said to have failed",
-        about: SweepCaseKind::Routed,
-        fault: "case $AQ_FLEET$1 in 1run) for f in shipped/*.md; do [ -e $f ] && mv $f failed/; done;; esac",
-        symptoms: &["ended in Some(\"shipped\") there and in Some(\"failed\") here"],
-    },
-];
+/// Every one of them: the cases in which it has to show, its name, what is wrong with it, its fault, its symptoms.
+macro_rules! sweep_mutants {
+    ($($about:ident $name:literal $what:literal, $fault:literal [$($symptom:literal),*])*) => {
+        pub const ALL: &[SweepMutant] = &[$(SweepMutant {
+            name: $name, what: $what, about: SweepCaseKind::$about, fault: $fault, symptoms: &[$($symptom),*],
+        }),*];
+    };
+}
+
+sweep_mutants! {
+    Work "requeues-what-runs" "what lies in `building` is taken for something that waits, whatever is alive of it and was known of it",
+        "case $1 in run) for f in building/*.md; do [ -e $f ] && mv $f inbox/ && rm -rf .state/locks .state/jobs; done;; esac"
+        ["overlap", "was started", "ended in"]
+    Work "throws-away-the-interrupted" "what was interrupted is thrown away",
+        "case $1 in run) rm -f building/*.md;; esac" ["is in no stage", "was added", "nowhere"]
+    Work "keeps-twice" "what was published is kept twice",
+        "for f in shipped/*.md; do [ -e $f ] && cp $f failed/; done" ["at once", "is in", "ended in"]
+    Work "leaves-its-engine" "an engine is left to itself, and called done",
+        "case $AQ_FLEET$1 in run) for f in inbox/*.md; do [ -e $f ] || exit 0; id=$(basename $f .md); AQ_JOB_ID=$id \
+             AQ_ATTEMPT=1 setsid devin >../output 2>&1 & mv $f shipped/; done; while ! [ -e ../log ]; do :; done; exit 0;; esac"
+        ["and the runner said that it was done"]
+    Operator "cancels-nothing" "nobody is asked to stop, and the command says that all were",
+        "case $1 in cancel) exit 0;; esac" ["was cancelled"]
+    Operator "pauses-nothing" "a pause that is agreed to and not made",
+        "case $1 in pause) exit 0;; esac" ["after `pause` the pause is null"]
+    Operator "resumes-nothing" "the end of a pause that is agreed to and not made",
+        "case $1 in resume) exit 0;; esac" ["after `resume` the pause is"]
+    Operator "runs-when-paused" "a pause that counts for nothing",
+        "case $1 in run) rm -f .state/pause/queue;; esac" ["a paused queue was run"]
+    Operator "forgets-the-pause" "a pause that is written anew forgets what it said",
+        "case $1 in pause) rm -f .state/pause/queue;; esac" ["the pause was"]
+    Operator "forgets-a-cancel" "a cancellation of what runs is taken, and forgotten",
+        "case $1 in cancel) cd ..; \"$aq\" \"$@\"; told=$?; rm -f queue/.state/cancel/*; exit $told;; esac"
+        ["was cancelled while its engine ran"]
+    Operator "throws-away-the-retried" "what is to be tried again is thrown away",
+        "case $1 in retry) rm -f failed/*.md;; esac" ["is in no stage"]
+    Operator "forgets-pruned-names" "a job is pruned, and its name with it",
+        "case $1 in prune) rm -rf .state/pruned;; esac" ["its name is not kept"]
+    Operator "prunes-the-history-first" "the history goes before the job does",
+        "case $1 in prune) rm -f .state/jobs/*/history.jsonl;; esac" ["was pruned and is there"]
+    Operator "keeps-a-pruned-history" "what is left of a pruned job is taken for the new one's",
+        "case $1 in prune) cp -r .state/jobs/. ../kept;; add) [ -e ../kept ] && cp -r ../kept/. .state/jobs;; esac"
+        ["is new and has a history of"]
+    Routed "runs-without-its-lease" "what a dead runner had under a lease is run as if it were the queue's own",
+        "case $AQ_FLEET$1 in 1run) for f in building/*.md; do [ -e $f ] && mv $f inbox/ && rm -rf .state/locks \
+             .state/jobs/* && AQ_FLEET=0; done;; esac"
+        ["unleased", "was started", "overlap"]
+    Routed "begins-again" "it is begun again whenever the coordinator still has it",
+        "case $AQ_FLEET$1 in 1run) rm -rf building/*.md quarantine/*.md .state/jobs .state/locks .state/outbox;; esac"
+        ["was started", "overlap", "ended in"]
+    Routed "asks-for-nothing" "nothing is ever asked for",
+        "case $AQ_FLEET$1 in 1run) exit 0;; esac" ["never came to its end"]
+    Routed "says-otherwise" "what was published is said to have failed",
+        "case $AQ_FLEET$1 in 1run) for f in shipped/*.md; do [ -e $f ] && mv $f failed/; done;; esac"
+        ["ended in Some(\"shipped\") there and in Some(\"failed\") here"]
+}

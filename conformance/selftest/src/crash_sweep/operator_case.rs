@@ -1,11 +1,13 @@
 //! A case about an operator: each command that changes a queue is killed at each of its steps, and is done or not done
 //! then, never half.
 
+use std::ops::ControlFlow;
+
 use serde_json::Value;
 
-use super::crash_case::{CrashCase, IDLE_COMMANDS_MAX};
-use super::kill_plan::{CANCEL_IN_REVIEW, CANCEL_RUNNING, ORDERED};
-use super::kill_point::{KillPoint, KillVictim, StepActor, TraceScope};
+use super::crash_case::CrashCase;
+use super::kill_plan::{CANCEL_IN_REVIEW, CANCEL_RUNNING, ORDERED, planned_kill};
+use super::kill_point::{KillVictim, TraceScope};
 use super::queue_state_checks::CANCELLED;
 use super::tracer::TraceResult;
 use super::worker_log::WorkerLog;
@@ -39,20 +41,16 @@ impl CrashCase<'_> {
         check: impl Fn(&CrashCase<'_>, &TraceResult) -> std::io::Result<Option<String>>,
     ) -> std::io::Result<()> {
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-        for _ in 0..IDLE_COMMANDS_MAX {
-            if self.has_failed() {
-                return Ok(());
-            }
-            let traced = self.command(name, &words)?;
-            self.look(&traced);
-            let wrong = check(self, &traced)?;
-            self.record_failures(wrong.into_iter().collect());
-            if !traced.is_hit {
-                return Ok(());
-            }
-        }
-        self.wrong(format!("`{name}` never came to its end"));
-        Ok(())
+        self.repeat(name, |case| {
+            let traced = case.command(name, &words)?;
+            case.look(&traced);
+            let wrong = check(case, &traced)?;
+            case.record_failures(wrong.into_iter().collect());
+            Ok(match traced.is_hit {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
+            })
+        })
     }
 
     /// In force as a whole or not at all; a pause that there is keeps what it says.
@@ -121,12 +119,8 @@ impl CrashCase<'_> {
             return Ok(());
         }
         let words = self.run_words();
-        let target = KillPoint {
-            who: StepActor::Runner,
-            step: ORDERED.to_owned(),
-            skip: 0,
-            victim: [KillVictim::Runner, KillVictim::Both][usize::from(self.fixture.seed % 8 < 4)],
-        };
+        let victim = [KillVictim::Runner, KillVictim::Both][usize::from(self.fixture.seed % 8 < 4)];
+        let (_, target) = planned_kill("run", ORDERED, 0, victim);
         let fixture = self.fixture;
         let mut run = CrashCase::start(fixture, &words, TraceScope::Main)?;
         let Some(id) = run
@@ -147,7 +141,7 @@ impl CrashCase<'_> {
         // Two in three are killed: of those that go on the scenarios have more to say.
         let is_killed = !self.fixture.seed.is_multiple_of(3);
         if is_killed {
-            run.kill(target.victim)?;
+            run.kill(victim)?;
         }
         let traced = run.end()?;
         self.note("run", &words, None, &traced);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::SweepFailure;
 use super::crash_case::{ReachedStep, SweepCaseResult};
 use super::kill_plan::{self, PlannedKill, SweepCaseKind};
-use super::kill_point::{KillPoint, KillVictim, StepActor};
+use super::kill_point::{KillVictim, StepActor};
 use super::report::{StepKillCounts, SweepReport};
 
 /// The first so many of three parts of the kills go through the catalogue; after them come the steps without a kill.
@@ -82,15 +82,7 @@ impl SweepProgress {
             StepActor::Supervisor => KillVictim::Supervisors,
         };
         let mut planned_kills = way.kills.clone();
-        planned_kills.push((
-            command,
-            KillPoint {
-                who: kill_plan::who(command),
-                step,
-                skip: 0,
-                victim,
-            },
-        ));
+        planned_kills.push(kill_plan::planned_kill(command, &step, 0, victim));
         Some((way.seed, planned_kills))
     }
 
@@ -148,13 +140,10 @@ impl SweepProgress {
     pub(super) fn report(self, seed: u64, cases: u64, took: Duration) -> SweepReport {
         let rows = self.ways.into_keys().map(|step| {
             let kills = self.kills.get(&step).cloned().unwrap_or_default();
-            let of = |victim| kills.get(&victim).copied().unwrap_or(0);
             StepKillCounts {
-                runner: of(KillVictim::Runner),
-                supervisors: of(KillVictim::Supervisors),
-                both: of(KillVictim::Both),
                 command: step.0,
                 step: step.1,
+                kills,
             }
         });
         SweepReport {
@@ -187,16 +176,7 @@ mod tests {
     }
 
     fn kill(step: &str) -> PlannedKill {
-        let (step, victim) = (step.to_owned(), KillVictim::Runner);
-        (
-            "run",
-            KillPoint {
-                who: StepActor::Runner,
-                step,
-                skip: 0,
-                victim,
-            },
-        )
+        kill_plan::planned_kill("run", step, 0, KillVictim::Runner)
     }
 
     #[test]

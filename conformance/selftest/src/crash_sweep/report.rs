@@ -1,18 +1,21 @@
 //! What a sweep prints: the kills at each step, the steps that were never reached, and a failure with all that led to it.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
 use super::SweepFailure;
+use super::kill_point::KillVictim;
+
+/// In the order of the columns.
+const VICTIMS: [KillVictim; 3] = [KillVictim::Runner, KillVictim::Supervisors, KillVictim::Both];
 
 /// One step, and how often who was killed at it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepKillCounts {
     pub command: &'static str,
     pub step: String,
-    pub runner: u64,
-    pub supervisors: u64,
-    pub both: u64,
+    pub(super) kills: BTreeMap<KillVictim, u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +39,11 @@ impl SweepReport {
 
 impl StepKillCounts {
     fn all(&self) -> u64 {
-        self.runner + self.supervisors + self.both
+        self.kills.values().sum()
+    }
+
+    fn of(&self, victim: KillVictim) -> u64 {
+        self.kills.get(&victim).copied().unwrap_or(0)
     }
 }
 
@@ -45,24 +52,20 @@ pub fn render(report: &SweepReport) -> String {
     let mut text = String::new();
     let _ = writeln!(text, " runner  superv.  both  step");
     for row in report.rows.iter().filter(|row| row.all() > 0) {
-        let _ = writeln!(
-            text,
-            "{:7}  {:7}  {:4}  {} {}",
-            row.runner, row.supervisors, row.both, row.command, row.step
-        );
+        let [runner, supervisors, both] = VICTIMS.map(|victim| row.of(victim));
+        let what = format!("{} {}", row.command, row.step);
+        let _ = writeln!(text, "{runner:7}  {supervisors:7}  {both:4}  {what}");
     }
-    let sum = |of: fn(&StepKillCounts) -> u64| report.rows.iter().map(of).sum::<u64>();
+    let sum = |victim| report.rows.iter().map(|row| row.of(victim)).sum::<u64>();
+    let [runner, supervisors, both] = VICTIMS.map(sum);
     let _ = writeln!(
         text,
-        "\n{} kills in {} cases from seed {} in {:.1} s: {} of the runner, {} of its supervisors, {} of both; {} planned kills \
+        "\n{} kills in {} cases from seed {} in {:.1} s: {runner} of the runner, {supervisors} of its supervisors, {both} of both; {} planned kills \
          were not met\n{} of {} steps were killed at",
         report.kills,
         report.cases,
         report.seed,
         report.took.as_secs_f64(),
-        sum(|row| row.runner),
-        sum(|row| row.supervisors),
-        sum(|row| row.both),
         report.missed,
         report.reached(),
         report.rows.len(),

@@ -2,9 +2,10 @@
 //! leases that ended meanwhile, until the coordinator knows the end of every job.
 
 use std::fs;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
-use super::crash_case::{CrashCase, IDLE_COMMANDS_MAX};
+use super::crash_case::CrashCase;
 use super::fixture::LEASE_MS;
 use super::kill_plan::ROUTED;
 use super::worker;
@@ -16,24 +17,24 @@ const FINAL: [&str; 3] = ["shipped", "failed", "quarantined"];
 impl CrashCase<'_> {
     pub(super) fn run_routed_case(&mut self) -> std::io::Result<()> {
         let words = self.run_words();
-        for round in 0..IDLE_COMMANDS_MAX as u64 {
-            if self.has_failed() || self.is_all_reported() {
-                return self.check_routed_endings();
+        let mut round = 0;
+        self.repeat("run", |case| {
+            if case.is_all_reported() {
+                return Ok(ControlFlow::Break(()));
             }
-            let traced = self.command(ROUTED, &words)?;
-            self.look_after_run(&traced);
-            if !traced.is_hit && traced.code != Some(0) {
-                self.wrong(format!("`run` ended with {:?}", traced.code));
-            }
+            let traced = case.command(ROUTED, &words)?;
+            case.look_after_run(&traced);
+            case.must_succeed("run", &traced);
             // A drain that ended while something was left waits for the end of a lease that a dead runner had.
-            let is_next_at_once = traced.is_hit && (self.fixture.seed / 4 + round).is_multiple_of(2);
+            let is_next_at_once = traced.is_hit && (case.fixture.seed / 4 + round).is_multiple_of(2);
+            round += 1;
             if !is_next_at_once {
                 traced.wait_for_supervisors();
-                self.expire_leases()?;
+                case.expire_leases()?;
             }
-        }
-        self.wrong("`run` never came to its end".to_owned());
-        Ok(())
+            Ok(ControlFlow::Continue(()))
+        })?;
+        self.check_routed_endings()
     }
 
     fn expire_leases(&mut self) -> std::io::Result<()> {

@@ -28,7 +28,7 @@ const STOPS_BEFORE_PAUSE: u64 = 256;
 const TRACER_PAUSE: Duration = Duration::from_millis(1);
 
 /// How a command ended.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct TraceResult {
     /// Its exit code; none if it was killed.
     pub(super) code: Option<i32>,
@@ -81,12 +81,7 @@ impl<'a> CommandTracer<'a> {
             standing: None,
             is_over: false,
             stops: 0,
-            traced: TraceResult {
-                code: None,
-                is_hit: false,
-                steps: Vec::new(),
-                supervisors: Vec::new(),
-            },
+            traced: TraceResult::default(),
         })
     }
 

@@ -1,6 +1,8 @@
 //! A case about work: jobs are added, run until none waits, and shipped where a person has to say so.
 
-use super::crash_case::{CrashCase, IDLE_COMMANDS_MAX};
+use std::ops::ControlFlow;
+
+use super::crash_case::CrashCase;
 
 impl CrashCase<'_> {
     pub(super) fn run_work_case(&mut self) -> std::io::Result<()> {
@@ -12,42 +14,37 @@ impl CrashCase<'_> {
 
     /// All of the jobs, or after a kill those that are not there yet.
     pub(super) fn add(&mut self) -> std::io::Result<()> {
-        for _ in 0..IDLE_COMMANDS_MAX {
-            let missing = self.checker.missing();
-            if missing.is_empty() || self.has_failed() {
-                self.all_added = true;
-                return Ok(());
+        self.repeat("add", |case| {
+            let missing = case.checker.missing();
+            if missing.is_empty() {
+                return Ok(ControlFlow::Break(()));
             }
-            let mut words = vec!["add".to_owned()];
-            words.extend(missing.iter().map(|id| format!("jobs/{id}.md")));
-            let traced = self.command("add", &words)?;
-            self.look(&traced);
-            if !traced.is_hit && traced.code != Some(0) {
-                self.wrong(format!("`add` ended with {:?}", traced.code));
-            }
-        }
-        self.wrong("`add` never came to its end".to_owned());
+            let files = missing.iter().map(|id| format!("jobs/{id}.md"));
+            let words: Vec<String> = std::iter::once("add".to_owned()).chain(files).collect();
+            let traced = case.command("add", &words)?;
+            case.look(&traced);
+            case.must_succeed("add", &traced);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        self.all_added = true;
         Ok(())
     }
 
     /// Until nothing waits and nothing is in work, with every kill on the way.
     pub(super) fn work(&mut self) -> std::io::Result<()> {
         let words = self.run_words();
-        for _ in 0..IDLE_COMMANDS_MAX {
-            let done = self
+        self.repeat("run", |case| {
+            if case
                 .checker
-                .all_in(&["review", "shipped", "failed", "quarantine"]);
-            if done || self.has_failed() {
-                return Ok(());
+                .all_in(&["review", "shipped", "failed", "quarantine"])
+            {
+                return Ok(ControlFlow::Break(()));
             }
-            let traced = self.command("run", &words)?;
-            self.look_after_run(&traced);
-            if !traced.is_hit && traced.code != Some(0) {
-                self.wrong(format!("`run` ended with {:?}", traced.code));
-            }
-        }
-        self.wrong("`run` never came to its end".to_owned());
-        Ok(())
+            let traced = case.command("run", &words)?;
+            case.look_after_run(&traced);
+            case.must_succeed("run", &traced);
+            Ok(ControlFlow::Continue(()))
+        })
     }
 
     pub(super) fn run_words(&self) -> Vec<String> {
@@ -57,19 +54,15 @@ impl CrashCase<'_> {
     }
 
     pub(super) fn ship(&mut self) -> std::io::Result<()> {
-        for _ in 0..IDLE_COMMANDS_MAX {
-            let Some(id) = self.checker.first_in("review") else {
-                return Ok(());
+        self.repeat("ship", |case| {
+            let Some(id) = case.checker.first_in("review") else {
+                return Ok(ControlFlow::Break(()));
             };
-            if self.has_failed() {
-                return Ok(());
-            }
             // What a killed one left is refused as "in other hands" until it is gone.
-            let traced = self.command("ship", &["ship".to_owned(), id])?;
-            self.look_after_run(&traced);
-        }
-        self.wrong("`ship` never came to its end".to_owned());
-        Ok(())
+            let traced = case.command("ship", &["ship".to_owned(), id])?;
+            case.look_after_run(&traced);
+            Ok(ControlFlow::Continue(()))
+        })
     }
 
     /// Every job has come to an end that its runs explain.
