@@ -130,7 +130,7 @@ pub fn run(
         beside: Vec::new(),
     };
     // A machine that can't watch costs a report a few lines, and no verdict.
-    let watch = QueueWatcher::start(&sandbox.queue(), &context.profile.shadow_log);
+    let watch = QueueWatcher::start(&sandbox.queue(), &context.profile.log.path);
     let done = carry_out(&mut session, variant)?;
     collect_evidence(session, done, watch, &secret)
 }
@@ -164,7 +164,7 @@ fn collect_evidence(
         shown: done.shown,
         stage_files: queue_snapshot::stages(&sandbox.queue()),
         shadow_log: queue_snapshot::shadow_log(
-            &sandbox.queue().join(&context.profile.shadow_log),
+            &sandbox.queue().join(&context.profile.log.path),
             &context.profile.log,
         ),
         watched,

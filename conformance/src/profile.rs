@@ -10,32 +10,40 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 pub use aq_binary::{aq_at, find_aq};
-pub use profile_file::{ProfileFile, read, schema};
+pub use profile_file::{read, schema};
 
+use schemars::JsonSchema;
+use serde::Deserialize;
 use siphasher::sip128::SipHasher13;
 
 use crate::known_failures::KnownFailure;
 use log_format::LogFormat;
 
-/// A runner under test.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// How a runner is driven, and what of the contract it claims.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Profile {
     /// The name that reports give it.
     pub name: String,
-    /// Program and leading arguments; a command's own arguments follow.
+    /// Program and leading arguments. A program with a `/` in it is looked for beside this file.
     pub command: Vec<String>,
-    /// The words that stand in place of a command of the contract, by that command.
+    /// The runner's words in place of a command of the contract: `run = ["work"]`.
+    #[serde(default)]
     pub commands: BTreeMap<String, Vec<String>>,
-    /// The words that stand in place of an option of the contract, by that option.
+    /// The runner's words in place of an option of the contract: `"--drain" = []`.
+    #[serde(default)]
     pub options: BTreeMap<String, Vec<String>>,
-    /// The runner's own names of the contract's variables.
+    /// The runner's names of the contract's variables: `AQ_QUEUE = "JOBS_DIR"`.
+    #[serde(default)]
     pub environment: BTreeMap<String, String>,
-    /// The shadow log, below the queue folder.
-    pub shadow_log: String,
+    /// The shadow log.
+    #[serde(default)]
     pub log: LogFormat,
-    /// Clauses that it does not claim to keep.
+    /// Clauses that it does not claim to keep. Their scenarios are not applicable to it.
+    #[serde(default)]
     pub unsupported: BTreeSet<String>,
     /// What it is known to get wrong, for a time.
+    #[serde(default, rename = "known_failure")]
     pub known_failures: Vec<KnownFailure>,
 }
 
@@ -62,13 +70,7 @@ impl Profile {
         Profile {
             name: "aq".into(),
             command: vec![binary.to_string_lossy().into_owned()],
-            commands: BTreeMap::new(),
-            options: BTreeMap::new(),
-            environment: BTreeMap::new(),
-            shadow_log: ".state/fleet-shadow.log".into(),
-            log: LogFormat::default(),
-            unsupported: BTreeSet::new(),
-            known_failures: Vec::new(),
+            ..Profile::default()
         }
     }
 

@@ -101,7 +101,7 @@ fn diagnosis(seen: &RunEvidence, profile: &Profile) -> Option<String> {
     if log.lines.is_empty() && seen.calls("shadow.claim") > 0 {
         return Some(format!(
             "`log.path`: nothing lies at `{}` in the queue",
-            profile.shadow_log
+            profile.log.path
         ));
     }
     let verdicts = log.lines.iter().filter_map(|line| line.object.as_ref());

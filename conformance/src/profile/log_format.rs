@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// What a line is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LogLineFormat {
     /// One JSON object.
@@ -19,14 +19,35 @@ pub enum LogLineFormat {
     Tab,
 }
 
-/// How a line is read.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// Where the shadow log lies and what its lines look like.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct LogFormat {
+    /// Its path below the queue folder.
+    pub path: String,
+    /// What a line is.
     pub form: LogLineFormat,
+    /// Of `tab`: the contract's name of each column, in order; `-` for one that has none.
     pub columns: Vec<String>,
+    /// The runner's names of the contract's fields: `localJob = "local"`.
     pub fields: BTreeMap<String, String>,
+    /// The runner's words for the contract's values, by field: `verdict = { AGREE = "same" }`.
     pub values: BTreeMap<String, BTreeMap<String, String>>,
+    /// What stands for none; by default nothing at all. In `json`, `null` does too.
     pub none: String,
+}
+
+impl Default for LogFormat {
+    fn default() -> LogFormat {
+        LogFormat {
+            path: ".state/fleet-shadow.log".into(),
+            form: LogLineFormat::default(),
+            columns: Vec::new(),
+            fields: BTreeMap::new(),
+            values: BTreeMap::new(),
+            none: String::new(),
+        }
+    }
 }
 
 /// Fields whose values are numbers where a form knows text only.
@@ -123,6 +144,7 @@ mod tests {
                 BTreeMap::from([("DIVERGE".into(), "differs".into())]),
             )]),
             none: "-".into(),
+            ..LogFormat::default()
         }
     }
 

@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use rustix::process::Signal;
+use serde::de::DeserializeOwned;
 
 use super::expect::ExpectedOutput;
+use super::path_guard::StrayPath;
 use super::step::{EventKind, ScenarioEvent, StepAction};
 use super::{JobPlacement, QueueAtStart, Scenario, path_guard};
 
@@ -38,21 +40,30 @@ pub fn read(path: &Path) -> Result<Scenario, ScenarioError> {
 
 /// Checks the text of a scenario; `path` is used in messages only.
 pub fn parse(text: &str, path: &Path) -> Result<Scenario, ScenarioError> {
-    let wrong = |line, message| ScenarioError::Wrong {
+    let read = strictly(text, path_guard::first_invalid_path, contradiction);
+    read.map_err(|(line, message)| ScenarioError::Wrong {
         path: path.to_owned(),
         line,
         message,
-    };
-    let scenario: Scenario = toml::from_str(text).map_err(|error| {
+    })
+}
+
+/// Reads a text of TOML, and refuses what types alone can't refuse. An error: the line, and what is wrong there.
+pub(crate) fn strictly<T: DeserializeOwned>(
+    text: &str,
+    invalid_path: impl FnOnce(&T) -> Option<StrayPath>,
+    contradiction: impl FnOnce(&T) -> Option<(String, String)>,
+) -> Result<T, (usize, String)> {
+    let read: T = toml::from_str(text).map_err(|error| {
         let line = error.span().map_or(1, |span| line_of(text, span.start));
-        wrong(line, explain(error.message()))
+        (line, explain(error.message()))
     })?;
-    if let Some(stray) = path_guard::first_invalid_path(&scenario) {
-        return Err(wrong(line_of(text, stray.offset_in(text)), stray.message()));
+    if let Some(stray) = invalid_path(&read) {
+        return Err((line_of(text, stray.offset_in(text)), stray.message()));
     }
-    match contradiction(&scenario) {
-        Some((needle, message)) => Err(wrong(line_with(text, &needle), message)),
-        None => Ok(scenario),
+    match contradiction(&read) {
+        Some((needle, message)) => Err((line_with(text, &needle), message)),
+        None => Ok(read),
     }
 }
 
@@ -68,7 +79,7 @@ const RENAMED: [(&str, &str); 7] = [
 ];
 
 /// Turns serde's "unknown field" into a hint at the nearest valid key.
-pub(crate) fn explain(message: &str) -> String {
+fn explain(message: &str) -> String {
     let unknown = ["unknown field `", "unknown variant `"]
         .iter()
         .find_map(|start| message.strip_prefix(start));
@@ -241,7 +252,7 @@ fn in_expectations(scenario: &Scenario) -> Option<(String, String)> {
     None
 }
 
-pub(crate) fn line_of(text: &str, offset: usize) -> usize {
+fn line_of(text: &str, offset: usize) -> usize {
     1 + text
         .as_bytes()
         .iter()
@@ -250,7 +261,7 @@ pub(crate) fn line_of(text: &str, offset: usize) -> usize {
         .count()
 }
 
-pub(crate) fn line_with(text: &str, needle: &str) -> usize {
+fn line_with(text: &str, needle: &str) -> usize {
     text.find(needle).map_or(1, |offset| line_of(text, offset))
 }
 
