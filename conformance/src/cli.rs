@@ -13,13 +13,13 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use conformance::exit_codes::HarnessExit;
-use conformance::profile;
-use conformance::report::event_stream;
-use conformance::scenario::json_schema;
+use conformance::profile::Profile;
+use conformance::report::event_stream::RunEvent;
+use conformance::scenario::{Scenario, json_schema};
 use conformance::stdio;
 use conformance::suite_selection::fail;
 
-use arguments::CommonArguments;
+use arguments::{CommonArguments, OptionGroup};
 
 /// Commands of the self-test, which is a binary of its own.
 const OF_SELFTEST: [&str; 6] = ["coverage", "mutants", "property", "sweep", "steady", "pin"];
@@ -141,9 +141,9 @@ pub(crate) fn main() -> HarnessExit {
         ),
         Some(CliCommand::Smoke { ids }) => smoke_and_coordinator::smoke(&ids, &cli.options),
         Some(CliCommand::Schema { of }) => Ok(print(&match of {
-            SchemaOf::Scenario => json_schema::text(),
-            SchemaOf::Profile => profile::schema(),
-            SchemaOf::Events => event_stream::schema(),
+            SchemaOf::Scenario => json_schema::of::<Scenario>(),
+            SchemaOf::Profile => json_schema::of::<Profile>(),
+            SchemaOf::Events => json_schema::of::<RunEvent>(),
         })),
         Some(CliCommand::Completions { shell }) => {
             let mut script = Vec::new();
@@ -163,13 +163,13 @@ fn command_of_selftest(error: &clap::Error) -> Option<&'static str> {
 }
 
 /// A command's name, and the options that mean something to it.
-fn taken_by(command: &CliCommand) -> (&'static str, &'static [&'static str]) {
+fn taken_by(command: &CliCommand) -> (&'static str, &'static [OptionGroup]) {
     match command {
         CliCommand::Run { .. } => ("run", arguments::JUDGES),
         CliCommand::Replay(_) => ("replay", arguments::JUDGES),
-        CliCommand::List { .. } => ("list", &["--scenarios", "--shuffle"]),
-        CliCommand::Coordinator { .. } => ("coordinator", arguments::REPORTS),
-        CliCommand::Smoke { .. } => ("smoke", arguments::SMOKE),
+        CliCommand::List { .. } => ("list", &[OptionGroup::Scenarios]),
+        CliCommand::Coordinator { .. } => ("coordinator", &[OptionGroup::Reports]),
+        CliCommand::Smoke { .. } => ("smoke", &[OptionGroup::Reports, OptionGroup::Runner]),
         CliCommand::Schema { .. } => ("schema", &[]),
         CliCommand::Completions { .. } => ("completions", &[]),
     }

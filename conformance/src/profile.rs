@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 pub use aq_binary::{aq_at, find_aq};
-pub use profile_file::{read, schema};
+pub use profile_file::read;
 
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -47,39 +47,29 @@ pub(super) struct CommonArguments {
     pub(super) profile: Option<PathBuf>,
 }
 
+/// What an option decides; a command takes all options of a group, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OptionGroup {
+    /// Which reports are written.
+    Reports,
+    /// Which runner is judged, and what is left of it.
+    Runner,
+    /// Which scenarios there are, and their order.
+    Scenarios,
+    /// How many run at a time, and how long.
+    Pace,
+}
+
 /// What the commands that judge a runner by scenarios take: everything.
-pub(super) const JUDGES: &[&str] = &[
-    "--jobs",
-    "--shuffle",
-    "--keep",
-    "--json",
-    "--quiet",
-    "--fail-fast",
-    "--events",
-    "--junit",
-    "--html",
-    "--github",
-    "--scenarios",
-    "--profile",
+pub(super) const JUDGES: &[OptionGroup] = &[
+    OptionGroup::Reports,
+    OptionGroup::Runner,
+    OptionGroup::Scenarios,
+    OptionGroup::Pace,
 ];
 
 /// The heading of these in the help.
 const REPORTING: &str = "Reports of run, replay, smoke and coordinator";
-
-/// What decides which reports are written.
-pub(super) const REPORTS: &[&str] = &["--json", "--quiet", "--events", "--junit", "--html", "--github"];
-
-/// What the smoke scenarios take; they are not of a folder, few, and in an order of their own.
-pub(super) const SMOKE: &[&str] = &[
-    "--json",
-    "--quiet",
-    "--events",
-    "--junit",
-    "--html",
-    "--github",
-    "--keep",
-    "--profile",
-];
 
 impl CommonArguments {
     /// Which scenarios are run, and by which runner.
@@ -98,11 +88,12 @@ impl CommonArguments {
     }
 
     /// Why the command of this name, which takes these options, can't do what was asked.
-    pub(super) fn refusal(&self, command: &str, taken: &[&str]) -> Option<String> {
-        let option = self.given().find(|option| !taken.contains(option))?;
-        let takers = match REPORTS.contains(&option) {
-            true => "`run`, `replay`, `smoke` and `coordinator`",
-            false => "`run` and `replay`",
+    pub(super) fn refusal(&self, command: &str, taken: &[OptionGroup]) -> Option<String> {
+        let mut given = self.given();
+        let (option, group) = given.find(|(_, group)| !taken.contains(group))?;
+        let takers = match group {
+            OptionGroup::Reports => "`run`, `replay`, `smoke` and `coordinator`",
+            _ => "`run` and `replay`",
         };
         Some(format!(
             "`{option}` does nothing for `conformance {command}`; it is for {takers} above all, so leave it away here"
@@ -110,22 +101,22 @@ impl CommonArguments {
     }
 
     /// The options that were typed.
-    fn given(&self) -> impl Iterator<Item = &'static str> {
-        [
-            ("--jobs", self.jobs.is_some()),
-            ("--shuffle", self.shuffle.is_some()),
-            ("--keep", self.keep),
-            ("--json", self.json),
-            ("--quiet", self.quiet),
-            ("--fail-fast", self.fail_fast),
-            ("--events", self.events.is_some()),
-            ("--junit", self.junit.is_some()),
-            ("--html", self.html.is_some()),
-            ("--github", self.github),
-            ("--scenarios", self.scenarios.is_some()),
-            ("--profile", self.profile.is_some()),
-        ]
-        .into_iter()
-        .filter_map(|(option, given)| given.then_some(option))
+    fn given(&self) -> impl Iterator<Item = (&'static str, OptionGroup)> {
+        let all = [
+            ("--jobs", OptionGroup::Pace, self.jobs.is_some()),
+            ("--shuffle", OptionGroup::Scenarios, self.shuffle.is_some()),
+            ("--keep", OptionGroup::Runner, self.keep),
+            ("--json", OptionGroup::Reports, self.json),
+            ("--quiet", OptionGroup::Reports, self.quiet),
+            ("--fail-fast", OptionGroup::Pace, self.fail_fast),
+            ("--events", OptionGroup::Reports, self.events.is_some()),
+            ("--junit", OptionGroup::Reports, self.junit.is_some()),
+            ("--html", OptionGroup::Reports, self.html.is_some()),
+            ("--github", OptionGroup::Reports, self.github),
+            ("--scenarios", OptionGroup::Scenarios, self.scenarios.is_some()),
+            ("--profile", OptionGroup::Runner, self.profile.is_some()),
+        ];
+        let given = all.into_iter().filter(|(_, _, is_given)| *is_given);
+        given.map(|(option, group, _)| (option, group))
     }
 }

@@ -58,45 +58,36 @@ pub enum EventSource {
 /// An event with its time on this process's clock.
 pub(super) struct TimedEvent {
     pub(super) at: Instant,
-    seen_by: EventSource,
-    what: String,
-    about: Vec<String>,
-    odd: bool,
-    moved: Option<StageMove>,
+    event: TimelineEvent,
 }
 
 impl TimedEvent {
-    fn new(at: Instant, seen_by: EventSource, what: String) -> TimedEvent {
-        TimedEvent {
-            at,
+    fn new(at: Instant, seen_by: EventSource, what: &str) -> TimedEvent {
+        let event = TimelineEvent {
+            at_us: 0,
             seen_by,
-            what,
+            what: printable_line(what),
             about: Vec::new(),
             odd: false,
             moved: None,
-        }
+        };
+        TimedEvent { at, event }
     }
 
     fn about<'a>(mut self, subjects: impl IntoIterator<Item = &'a String>) -> TimedEvent {
-        self.about.extend(subjects.into_iter().cloned());
+        self.event.about.extend(subjects.into_iter().cloned());
         self
     }
 
     fn odd(mut self, odd: bool) -> TimedEvent {
-        self.odd = odd;
+        self.event.odd = odd;
         self
     }
 
     /// The event as the stream has it: counted from `first`.
     pub(super) fn since(self, first: Option<Instant>) -> TimelineEvent {
-        TimelineEvent {
-            at_us: micros(first, self.at),
-            seen_by: self.seen_by,
-            what: printable_line(&self.what),
-            about: self.about,
-            odd: self.odd,
-            moved: self.moved,
-        }
+        let at_us = micros(first, self.at);
+        TimelineEvent { at_us, ..self.event }
     }
 }
 
@@ -120,10 +111,10 @@ pub(super) fn of(seen: &RunEvidence, profile: &Profile) -> Vec<TimedEvent> {
     {
         let what = format!("the time of the lease on {} is over", expired.subject);
         let job = Some(expired.subject.clone());
-        found.push(TimedEvent::new(expired.at, EventSource::Coordinator, what).about(&job));
+        found.push(TimedEvent::new(expired.at, EventSource::Coordinator, &what).about(&job));
     }
     for (at, what) in &seen.steps_done {
-        found.push(TimedEvent::new(*at, EventSource::Script, what.clone()));
+        found.push(TimedEvent::new(*at, EventSource::Script, what));
     }
     found.sort_by_key(|raw| raw.at);
     found
@@ -132,17 +123,14 @@ pub(super) fn of(seen: &RunEvidence, profile: &Profile) -> Vec<TimedEvent> {
 fn commands(seen: &RunEvidence, profile: &Profile, found: &mut Vec<TimedEvent>) {
     for run in seen.all_commands() {
         let words = format!("{} {}", profile.name, run.arguments.join(" "));
-        found.push(TimedEvent::new(
-            run.started,
-            EventSource::Runner,
-            format!("`{words}` starts"),
-        ));
+        let start = format!("`{words}` starts");
+        found.push(TimedEvent::new(run.started, EventSource::Runner, &start));
         let mut what = format!("`{words}`: {}", ended(run.exit));
         for left in &run.stragglers {
             what.push_str(&format!("; left `{}` behind", left.command));
         }
         let odd = !run.stragglers.is_empty() || !matches!(run.exit, ProcessExit::Code(_));
-        found.push(TimedEvent::new(run.started + run.took, EventSource::Runner, what).odd(odd));
+        found.push(TimedEvent::new(run.started + run.took, EventSource::Runner, &what).odd(odd));
     }
 }
 
@@ -160,17 +148,17 @@ fn fake_engines(seen: &RunEvidence, found: &mut Vec<TimedEvent>) {
     for run in &seen.runs {
         let job = run.job.as_deref().unwrap_or("(no job)");
         let what = format!("{} starts for {job} {:?}", run.tool, run.hello.arguments);
-        found.push(TimedEvent::new(run.started, EventSource::Runner, what).about(&run.job));
+        found.push(TimedEvent::new(run.started, EventSource::Runner, &what).about(&run.job));
         found.extend(run.got_term.map(|(_, at)| {
             let what = format!("{} for {job} gets SIGTERM", run.tool);
-            TimedEvent::new(at, EventSource::Runner, what).about(&run.job)
+            TimedEvent::new(at, EventSource::Runner, &what).about(&run.job)
         }));
         let how = run
             .exit
             .map_or("was ended".to_owned(), |code| format!("exits {code}"));
         found.extend(run.ended.map(|ended| {
             let what = format!("{} for {job} {how}", run.tool);
-            TimedEvent::new(ended, EventSource::Runner, what)
+            TimedEvent::new(ended, EventSource::Runner, &what)
                 .about(&run.job)
                 .odd(run.exit.is_none())
         }));
@@ -186,8 +174,8 @@ fn folder(seen: &RunEvidence, found: &mut Vec<TimedEvent>) {
             (Some(from), None) => format!("{}: is gone from {from}", moved.job),
             (None, None) => continue,
         };
-        let mut raw = TimedEvent::new(moved.at, EventSource::Runner, what).about([&moved.job]);
-        raw.moved = Some(StageMove {
+        let mut raw = TimedEvent::new(moved.at, EventSource::Runner, &what).about([&moved.job]);
+        raw.event.moved = Some(StageMove {
             job: moved.job.clone(),
             from: moved.from.clone(),
             to: moved.to.clone(),
@@ -201,7 +189,7 @@ fn folder(seen: &RunEvidence, found: &mut Vec<TimedEvent>) {
         });
         let line = |at| {
             let what = format!("log line {}: {}", described.number, described.text);
-            TimedEvent::new(at, EventSource::Runner, what).about(jobs.iter().flatten())
+            TimedEvent::new(at, EventSource::Runner, &what).about(jobs.iter().flatten())
         };
         found.extend(seen.watched.log_reached(described.end).map(line));
     }
@@ -210,11 +198,11 @@ fn folder(seen: &RunEvidence, found: &mut Vec<TimedEvent>) {
 fn exchanges(seen: &RunEvidence, found: &mut Vec<TimedEvent>) {
     for exchange in &seen.coordinator.journal {
         let subjects = || exchange.operation.iter().chain(&exchange.job);
-        let arrived = TimedEvent::new(exchange.arrived, EventSource::Coordinator, arrival(exchange));
+        let arrived = TimedEvent::new(exchange.arrived, EventSource::Coordinator, &arrival(exchange));
         found.push(arrived.about(subjects()));
         found.extend(exchange.completed.map(|completed| {
             let odd = exchange.mutated || exchange.fault.is_some() || exchange.wire_answer.is_none();
-            let raw = TimedEvent::new(completed, EventSource::Coordinator, completion(exchange));
+            let raw = TimedEvent::new(completed, EventSource::Coordinator, &completion(exchange));
             raw.about(subjects()).odd(odd)
         }));
     }

@@ -30,14 +30,6 @@ pub fn read(path: &Path) -> Result<Profile, ProfileError> {
     Ok(profile)
 }
 
-/// The schema as it is checked in.
-pub fn schema() -> String {
-    let schema = schemars::schema_for!(Profile);
-    let mut text = serde_json::to_string_pretty(&schema).expect("a schema is plain JSON");
-    text.push('\n');
-    text
-}
-
 /// What types alone can't refuse: what to look for in the file, and the message.
 fn contradiction(file: &Profile) -> Option<(String, String)> {
     if file.command.is_empty() {

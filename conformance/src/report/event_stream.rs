@@ -104,8 +104,3 @@ impl RunEndReason {
         }
     }
 }
-
-/// The JSON Schema of an event, as it is checked in.
-pub fn schema() -> String {
-    format!("{:#}\n", schemars::schema_for!(RunEvent).to_value())
-}

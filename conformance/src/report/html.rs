@@ -16,7 +16,7 @@ use crate::clause::{self, Clause, ClauseLevel, proofs};
 use crate::coordinator;
 use crate::diagnosis::first_difference::FirstDifference;
 use crate::diagnosis::run_trace::RunTrace;
-use crate::diagnosis::timeline_events::{EventSource, TimelineEvent};
+use crate::diagnosis::timeline_events::TimelineEvent;
 use crate::outcome::{Finding, Outcome};
 use crate::printable_text::{cut, escape_control};
 
@@ -32,6 +32,9 @@ pub fn render(record: &RunRecord) -> String {
         .build()
         .and_then(|syntax| {
             engine.set_syntax(syntax);
+            // What a runner or a scenario wrote is made harmless; the engine escapes it besides.
+            engine.add_filter("printable", |text: String| escape_control(&text));
+            engine.add_filter("short", |text: String| cut(&text, TEXT));
             engine.add_template("report.html", TEMPLATE)?;
             engine.get_template("report.html")?.render(Serde(page(record)))
         });
@@ -53,49 +56,23 @@ struct HtmlPage<'a> {
     took: String,
     exit: u8,
     objection: Option<String>,
-    counts: Vec<OutcomeCount>,
+    /// Outcome, its name and how many.
+    counts: [(&'static str, &'static str, usize); 6],
     failed: Vec<CaseView<'a>>,
     known: Vec<CaseView<'a>>,
-    areas: Vec<AreaView<'a>>,
+    /// The scenarios of each folder.
+    areas: BTreeMap<&'a str, Vec<CaseView<'a>>>,
     not_run: Vec<&'a String>,
     clauses: Vec<ClauseRow>,
 }
 
 #[derive(Debug, Serialize)]
-struct OutcomeCount {
-    outcome: &'static str,
-    name: &'static str,
-    count: usize,
-}
-
-/// The scenarios of one folder.
-#[derive(Debug, Serialize)]
-struct AreaView<'a> {
-    name: String,
-    cases: Vec<CaseView<'a>>,
-}
-
-#[derive(Debug, Serialize)]
 struct CaseView<'a> {
     case: &'a CaseResult,
-    /// The word of its outcome in the stream.
-    outcome: Outcome,
-    id: String,
-    title: String,
     reason: String,
-    bad: Vec<FindingView>,
+    bad: Vec<&'a Finding>,
     differences: Vec<DifferenceMark<'a>>,
-    replay: String,
     timelines: Vec<TimelineView<'a>>,
-}
-
-#[derive(Debug, Serialize)]
-struct FindingView {
-    check: String,
-    clauses: Vec<String>,
-    broken: bool,
-    expected: String,
-    observed: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -109,11 +86,7 @@ struct TimelineView<'a> {
 #[derive(Debug, Serialize)]
 struct TimelineRow<'a> {
     at: String,
-    seen_by: EventSource,
-    what: &'a str,
-    odd: bool,
-    /// Whether a job file moved.
-    moved: bool,
+    event: &'a TimelineEvent,
     /// The failing checks that name what this is about.
     failing_checks: Vec<&'a str>,
     /// What differs from then on.
@@ -167,7 +140,7 @@ fn page(record: &RunRecord) -> HtmlPage<'_> {
     }
 }
 
-fn counts(record: &RunRecord) -> Vec<OutcomeCount> {
+fn counts(record: &RunRecord) -> [(&'static str, &'static str, usize); 6] {
     let counts = record.counts();
     [
         ("pass", "passed", counts.passed),
@@ -177,46 +150,31 @@ fn counts(record: &RunRecord) -> Vec<OutcomeCount> {
         ("not-applicable", "not applicable", counts.not_applicable),
         ("not-run", "not run", counts.not_run),
     ]
-    .map(|(outcome, name, count)| OutcomeCount { outcome, name, count })
-    .into()
 }
 
-fn areas(record: &RunRecord) -> Vec<AreaView<'_>> {
-    let mut areas: BTreeMap<String, Vec<CaseView>> = BTreeMap::new();
+fn areas(record: &RunRecord) -> BTreeMap<&str, Vec<CaseView<'_>>> {
+    let mut areas: BTreeMap<&str, Vec<CaseView>> = BTreeMap::new();
     for case in record.by_id() {
         let area = case.id.rsplit_once('/').map_or("", |(area, _)| area);
-        areas
-            .entry(escape_control(area))
-            .or_default()
-            .push(shown(case, PageSection::AllScenarios));
+        let cases = areas.entry(area).or_default();
+        cases.push(shown(case, PageSection::AllScenarios));
     }
     areas
-        .into_iter()
-        .map(|(name, cases)| AreaView { name, cases })
-        .collect()
 }
 
 fn shown(case: &CaseResult, place: PageSection) -> CaseView<'_> {
     let bad: Vec<&Finding> = case.bad().collect();
     let differences = marks(case, place);
+    let timelines = case.traces.iter().enumerate().map(|(index, trace)| {
+        // They are about the run itself, not about those that it is compared with.
+        let marks = if index == 0 { &differences[..] } else { &[] };
+        timeline(trace, &bad, marks)
+    });
     CaseView {
         case,
-        outcome: case.outcome,
-        id: escape_control(&case.id),
-        title: escape_control(&case.title),
-        reason: escape_control(&case.reason()),
-        bad: bad.iter().map(|finding| self::bad(finding)).collect(),
-        replay: escape_control(&case.replay),
-        timelines: case
-            .traces
-            .iter()
-            .enumerate()
-            .map(|(index, trace)| {
-                // They are about the run itself, not about those that it is compared with.
-                let marks = if index == 0 { &differences[..] } else { &[] };
-                timeline(trace, &bad, marks)
-            })
-            .collect(),
+        reason: case.reason(),
+        timelines: timelines.collect(),
+        bad,
         differences,
     }
 }
@@ -241,16 +199,6 @@ fn marks(case: &CaseResult, place: PageSection) -> Vec<DifferenceMark<'_>> {
     marks.collect()
 }
 
-fn bad(finding: &Finding) -> FindingView {
-    FindingView {
-        check: escape_control(&finding.check),
-        clauses: finding.clauses.clone(),
-        broken: finding.outcome == Outcome::Broken,
-        expected: escape_control(&cut(&finding.expected, TEXT)),
-        observed: escape_control(&cut(&finding.observed, TEXT)),
-    }
-}
-
 fn timeline<'a>(trace: &'a RunTrace, bad: &[&'a Finding], marks: &[DifferenceMark<'a>]) -> TimelineView<'a> {
     let events = &trace.events;
     // The last row that stands by then; where rows were left out at the end, what differs there comes after them.
@@ -266,10 +214,7 @@ fn timeline<'a>(trace: &'a RunTrace, bad: &[&'a Finding], marks: &[DifferenceMar
     };
     let rows = events.iter().enumerate().map(|(index, event)| TimelineRow {
         at: format!("{:.1}", event.at_us as f64 / 1e3),
-        seen_by: event.seen_by,
-        what: &event.what,
-        odd: event.odd,
-        moved: event.moved.is_some(),
+        event,
         failing_checks: bad
             .iter()
             .filter(|finding| names(finding, event))
