@@ -180,11 +180,12 @@ impl RunEvidence {
 
     /// Requests of this operation that arrived.
     pub fn calls(&self, operation: &str) -> u64 {
-        let arrived = self
-            .coordinator
-            .journal
-            .iter()
-            .filter(|seen| seen.operation.as_deref() == Some(operation));
-        arrived.count() as u64
+        self.exchanges(operation).count() as u64
+    }
+
+    /// Those requests, with their answers.
+    pub fn exchanges<'a>(&'a self, operation: &'a str) -> impl DoubleEndedIterator<Item = &'a Exchange> {
+        let is_it = move |seen: &&Exchange| seen.operation.as_deref() == Some(operation);
+        self.coordinator.journal.iter().filter(is_it)
     }
 }

@@ -153,7 +153,7 @@ impl Suite {
 
     /// The evidence of a scenario: the run itself, and the runs that it is to be compared with.
     pub fn gather(&self, scenario: &Scenario) -> Result<Evidence, DriverError> {
-        gather(scenario, &self.context(), None)
+        self.gather_with_offline(scenario, None)
     }
 
     /// The same where the run without a fleet was made before.
@@ -162,16 +162,25 @@ impl Suite {
         scenario: &Scenario,
         offline: Option<RunEvidence>,
     ) -> Result<Evidence, DriverError> {
-        gather(scenario, &self.context(), offline)
-    }
-
-    fn context(&self) -> DriverContext<'_> {
-        DriverContext {
+        let context = DriverContext {
             profile: &self.profile,
             harness: &self.harness,
             keep: self.keep,
             stop: &self.stop,
-        }
+        };
+        let run = |variant| driver::run(scenario, &context, &variant);
+        let as_written = run(RunVariant::AsWritten)?;
+        let offline = match (scenario.expect.same_as_offline, offline) {
+            (true, None) => Some(run(RunVariant::Offline)?),
+            (_, offline) => offline,
+        };
+        let paired = scenario.expect.connects_with.clone();
+        let paired = paired.map(|more| run(RunVariant::With(more))).transpose()?;
+        Ok(Evidence {
+            run: as_written,
+            offline,
+            paired,
+        })
     }
 
     /// What this evidence comes to.
@@ -214,24 +223,6 @@ fn not_applicable(id: &str, scenario: &Scenario, clause: &str) -> CaseResult {
         observed: format!("its profile does not claim {clause}"),
     };
     CaseResult::of_findings(id, &scenario.title, &scenario.clauses, vec![finding])
-}
-
-/// The run itself, and the runs that it is to be compared with.
-fn gather(
-    scenario: &Scenario,
-    context: &DriverContext,
-    offline: Option<RunEvidence>,
-) -> Result<Evidence, DriverError> {
-    let run = driver::run(scenario, context, &RunVariant::AsWritten)?;
-    let offline = match (scenario.expect.same_as_offline, offline) {
-        (true, None) => Some(driver::run(scenario, context, &RunVariant::Offline)?),
-        (_, offline) => offline,
-    };
-    let paired = match &scenario.expect.connects_with {
-        Some(more) => Some(driver::run(scenario, context, &RunVariant::With(more.clone()))?),
-        None => None,
-    };
-    Ok(Evidence { run, offline, paired })
 }
 
 fn broken(id: &str, scenario: Option<&Scenario>, message: &str) -> CaseResult {

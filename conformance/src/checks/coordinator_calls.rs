@@ -70,11 +70,7 @@ pub(super) fn check(
 /// What was asked that could change real state, where the local inbox is authoritative and nothing of it may be.
 pub(crate) fn forbidden<'a>(scenario: &Scenario, seen: &'a RunEvidence) -> Option<Vec<&'a Exchange>> {
     let watching = matches!(scenario.mode(), FleetMode::Local | FleetMode::Shadow);
-    let flips = scenario
-        .steps
-        .iter()
-        .any(|step| matches!(step.action, StepAction::Flag(_)));
-    if !watching || flips {
+    if !watching || changes_flags(scenario) {
         return None;
     }
     let journal = &seen.coordinator.journal;
@@ -115,10 +111,7 @@ fn only_shadow_operations(scenario: &Scenario, seen: &RunEvidence, findings: &mu
 fn mutations(scenario: &Scenario, seen: &RunEvidence, findings: &mut CheckFindings) {
     let coordinator = &seen.coordinator;
     let changes_state = has_state_changing_fault(scenario);
-    let flips = scenario
-        .steps
-        .iter()
-        .any(|step| matches!(step.action, StepAction::Flag(_)));
+    let flips = changes_flags(scenario);
     let implied = (scenario.mode() != FleetMode::Route && !changes_state && !flips).then_some(0);
     let Some(expected) = scenario.expect.mutations.or(implied) else {
         return;
@@ -138,11 +131,7 @@ fn mutations(scenario: &Scenario, seen: &RunEvidence, findings: &mut CheckFindin
 
 /// Clause S-15: a shadow claim says who asks and what it can do, and nothing of what was decided here.
 fn blind(scenario: &Scenario, seen: &RunEvidence, findings: &mut CheckFindings) {
-    let claims = seen
-        .coordinator
-        .journal
-        .iter()
-        .filter(|seen| seen.operation.as_deref() == Some("shadow.claim"));
+    let claims = seen.exchanges("shadow.claim");
     let ids: Vec<&str> = scenario.jobs.iter().map(|job| job.id.as_str()).collect();
     let telling: Vec<String> = claims
         .filter_map(|claim| claim.request_body.as_ref())
@@ -156,6 +145,12 @@ fn blind(scenario: &Scenario, seen: &RunEvidence, findings: &mut CheckFindings) 
 fn granted_by_a_dry_run(exchange: &Exchange) -> bool {
     let fault = exchange.fault.as_deref();
     fault.is_some_and(|fault| fault.contains("dry_run_grants"))
+}
+
+/// Whether the runner's mode changes on its way.
+fn changes_flags(scenario: &Scenario) -> bool {
+    let mut steps = scenario.steps.iter();
+    steps.any(|step| matches!(step.action, StepAction::Flag(_)))
 }
 
 fn reachable(scenario: &Scenario) -> bool {

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use stub_coordinator::Exchange;
-
 use super::{CheckFindings, assertion};
 use crate::evidence::RunEvidence;
 use crate::fake_engine::{SHIP, VERIFY};
@@ -123,10 +121,8 @@ fn without_zeros(counts: &BTreeMap<String, usize>) -> BTreeMap<String, usize> {
 
 /// The reason in the last report of this job's stage.
 fn reported_code(seen: &RunEvidence, id: &str) -> String {
-    let is_it = |exchange: &&Exchange| {
-        exchange.operation.as_deref() == Some("job.report") && exchange.job.as_deref() == Some(id)
-    };
-    let last = seen.coordinator.journal.iter().rfind(is_it);
+    let mut reports = seen.exchanges("job.report");
+    let last = reports.rfind(|report| report.job.as_deref() == Some(id));
     let code = last.and_then(|report| report.request_body.as_ref()?.get("reason")?.as_str());
     code.unwrap_or("nothing reported").to_owned()
 }

@@ -2,15 +2,13 @@
 
 use std::time::Instant;
 
-use stub_coordinator::Exchange;
-
 use super::{CheckFindings, assertion};
 use crate::evidence::RunEvidence;
 use crate::fake_engine::SHIP;
 use crate::fake_engine::engine_run::EngineRun;
 
 pub(super) fn check(seen: &RunEvidence, findings: &mut CheckFindings) {
-    let leases = leases(&seen.coordinator.journal);
+    let leases = leases(seen);
     if !leases.is_empty() {
         assertion("ship-environment", findings).none(
             "`ship` under a lease finds job and fencing token in its environment",
@@ -28,15 +26,12 @@ struct RoutedLease {
 }
 
 /// Every lease that a claim was answered with, also where the answer was lost on its way.
-fn leases(journal: &[Exchange]) -> Vec<RoutedLease> {
-    let of = |operation: &'static str| {
-        let named = move |exchange: &&Exchange| exchange.operation.as_deref() == Some(operation);
-        journal.iter().filter(named)
-    };
-    let granted = of("claim").filter_map(|claim| {
+fn leases(seen: &RunEvidence) -> Vec<RoutedLease> {
+    let granted = seen.exchanges("claim").filter_map(|claim| {
         let lease = claim.handler_answer.as_ref()?.body.as_ref()?.get("lease")?;
         let id = lease["id"].as_str()?;
-        let release = of("lease.release").find(|release| release.lease.as_deref() == Some(id));
+        let mut releases = seen.exchanges("lease.release");
+        let release = releases.find(|release| release.lease.as_deref() == Some(id));
         Some(RoutedLease {
             job: lease["jobId"].as_str()?.to_owned(),
             token: lease["fencingToken"].as_u64()?.to_string(),

@@ -111,7 +111,6 @@ pub fn of(scenario: &Scenario, evidence: &Evidence, profile: &Profile) -> Vec<Fi
 
 /// The first request that nobody may make here, that no API knows, or that is one more than the scenario's.
 fn request(scenario: &Scenario, seen: &RunEvidence) -> Option<TimedDifference> {
-    let journal = &seen.coordinator.journal;
     let wrong = |exchange: &Exchange, expected: String| TimedDifference {
         kind: DifferenceKind::Request,
         at: Some(exchange.arrived),
@@ -126,10 +125,7 @@ fn request(scenario: &Scenario, seen: &RunEvidence) -> Option<TimedDifference> {
     let unknown = seen.coordinator.unexpected.first();
     let unknown = unknown.map(|exchange| wrong(exchange, "no request that the API does not know".into()));
     let counted = scenario.expect.calls.iter().filter_map(|(operation, wanted)| {
-        let made = journal
-            .iter()
-            .filter(|exchange| exchange.operation.as_ref() == Some(operation));
-        let made: Vec<&Exchange> = made.collect();
+        let made: Vec<&Exchange> = seen.exchanges(operation).collect();
         let wanted_in_all = usize::try_from(*wanted).ok()?;
         match made.get(wanted_in_all) {
             Some(more) => Some(wrong(more, format!("{operation} {wanted} times, no more"))),

@@ -98,15 +98,8 @@ pub fn summary(record: &RunRecord) -> String {
     }
     let _ = writeln!(text, "{} passed, {failed} failed\n", counts.passed);
     let _ = writeln!(text, "| outcome | scenarios |\n|---|---:|");
-    for (name, count) in [
-        ("pass", counts.passed),
-        ("fail", counts.failed),
-        ("broken", counts.broken),
-        ("known failure", counts.known_failures),
-        ("not applicable", counts.not_applicable),
-        ("not run", counts.not_run),
-    ] {
-        let _ = writeln!(text, "| {name} | {count} |");
+    for (outcome, count) in counts.by_outcome() {
+        let _ = writeln!(text, "| {} | {count} |", outcome.replace('-', " "));
     }
     let gravest = record.by_severity();
     let not_passed = |case: &&&CaseResult| {

@@ -28,6 +28,20 @@ pub struct OutcomeCounts {
     pub not_run: usize,
 }
 
+impl OutcomeCounts {
+    /// Each with the outcome's word in the stream.
+    pub fn by_outcome(&self) -> [(&'static str, usize); 6] {
+        [
+            ("pass", self.passed),
+            ("fail", self.failed),
+            ("broken", self.broken),
+            ("known-failure", self.known_failures),
+            ("not-applicable", self.not_applicable),
+            ("not-run", self.not_run),
+        ]
+    }
+}
+
 /// Why a stream can't be read.
 #[derive(Debug, thiserror::Error)]
 pub enum StreamReadError {

@@ -113,14 +113,11 @@ fn contradiction(scenario: &Scenario) -> Option<(String, String)> {
     let mut seen = BTreeSet::new();
     for job in &scenario.jobs {
         if !seen.insert(job.id.as_str()) {
-            return Some((
-                format!("\"{}\"", job.id),
-                format!("two jobs have the id `{}`", job.id),
-            ));
+            return Some((quoted(&job.id), format!("two jobs have the id `{}`", job.id)));
         }
         if job.raw.is_some() && (job.body.is_some() || job.engine.is_some()) {
             return Some((
-                format!("\"{}\"", job.id),
+                quoted(&job.id),
                 "`raw` is the whole file; drop the other keys".into(),
             ));
         }
@@ -132,7 +129,7 @@ fn contradiction(scenario: &Scenario) -> Option<(String, String)> {
     if let Some(name) = scenario.runner.ignores.iter().find(|name| !can_be_ignored(name)) {
         let message =
             format!("`{name}` is no signal that can be ignored; write HUP, INT, QUIT, PIPE or TERM");
-        return Some((format!("\"{name}\""), message));
+        return Some((quoted(name), message));
     }
     let known = |name: &&String| scenario.runner.folders.contains(name);
     if let Some(name) = scenario.runner.then_folder.iter().find(|name| !known(name)) {
@@ -142,6 +139,11 @@ fn contradiction(scenario: &Scenario) -> Option<(String, String)> {
     in_queue(scenario)
         .or_else(|| in_steps(scenario))
         .or_else(|| in_expectations(scenario))
+}
+
+/// As the name stands in the file.
+fn quoted(name: &str) -> String {
+    format!("\"{name}\"")
 }
 
 fn in_queue(scenario: &Scenario) -> Option<(String, String)> {
@@ -162,7 +164,7 @@ fn in_queue(scenario: &Scenario) -> Option<(String, String)> {
         .iter()
         .filter(|job| job.place == JobPlacement::Steps);
     left.find(|job| !written(&job.id))
-        .map(|job| (format!("\"{}\"", job.id), format!("no step writes `{}`", job.id)))
+        .map(|job| (quoted(&job.id), format!("no step writes `{}`", job.id)))
 }
 
 fn in_steps(scenario: &Scenario) -> Option<(String, String)> {
@@ -184,18 +186,15 @@ fn in_steps(scenario: &Scenario) -> Option<(String, String)> {
         }
         match &step.action {
             StepAction::Release(name) if !held.contains(name.as_str()) => {
-                return Some((
-                    format!("\"{name}\""),
-                    format!("no fake engine waits `until = \"{name}\"`"),
-                ));
+                return Some((quoted(name), format!("no fake engine waits `until = \"{name}\"`")));
             }
             StepAction::Write(write) if scenario.job(&write.job).is_none() => {
                 let message = format!("there is no job `{}` to write", write.job);
-                return Some((format!("\"{}\"", write.job), message));
+                return Some((quoted(&write.job), message));
             }
             StepAction::Signal(name) if crate::supervise::signal_of(name).is_none() => {
                 return Some((
-                    format!("\"{name}\""),
+                    quoted(name),
                     format!("`{name}` is no signal; write TERM, INT or HUP"),
                 ));
             }
@@ -210,7 +209,7 @@ fn in_steps(scenario: &Scenario) -> Option<(String, String)> {
     };
     held.into_iter()
         .find(|name| !released(name))
-        .map(|name| (format!("\"{name}\""), format!("no step releases `{name}`")))
+        .map(|name| (quoted(name), format!("no step releases `{name}`")))
 }
 
 fn in_expectations(scenario: &Scenario) -> Option<(String, String)> {
@@ -228,7 +227,7 @@ fn in_expectations(scenario: &Scenario) -> Option<(String, String)> {
     }
     if let Some(output) = expect.output.iter().find(|output| output.command >= commands) {
         let message = format!("there is no command {}; 0 is the main one", output.command);
-        return Some((format!("\"{}\"", output.contains), message));
+        return Some((quoted(&output.contains), message));
     }
     let begins = |number: usize| {
         let step = number.checked_sub(1).and_then(|at| scenario.steps.get(at));
@@ -237,7 +236,7 @@ fn in_expectations(scenario: &Scenario) -> Option<(String, String)> {
     let stray = |output: &&ExpectedOutput| output.step.is_some_and(|step| !begins(step));
     if let Some(output) = expect.output.iter().find(stray) {
         let message = "`step` is the number of a step that begins a `command`; 1 is the first".to_owned();
-        return Some((format!("\"{}\"", output.contains), message));
+        return Some((quoted(&output.contains), message));
     }
     if let Some(event) = expect
         .order
@@ -247,7 +246,7 @@ fn in_expectations(scenario: &Scenario) -> Option<(String, String)> {
         let kinds = EventKind::ALL.map(|(name, _)| name).join(", ");
         let message =
             format!("`{event}` is no event; write `KIND NAME` or `KIND NAME#2`, KIND one of {kinds}");
-        return Some((format!("\"{event}\""), message));
+        return Some((quoted(event), message));
     }
     None
 }
