@@ -45,6 +45,7 @@ use crate::stage::Stage;
 use crate::supervise::process_record;
 
 pub(crate) use error::QueueError;
+use error::if_present;
 pub(crate) use file_identity::FileDigest;
 pub(crate) use file_writers::{FileState, FileWriter, FileWriters, QUIET};
 pub(crate) use folder_watch::{FolderChanges, FolderWatcher, WatchedFileState};
@@ -82,20 +83,14 @@ impl Queue {
     /// An existing queue. A missing folder is an error and no empty queue: the path may be mistyped, or a disk not
     /// mounted (clause O-13).
     pub(crate) fn open(root: &Path) -> QueueResult<Queue> {
-        match root.join(Stage::Inbox.folder()).symlink_metadata() {
-            Ok(_) => {
-                let queue = Queue::at(root);
-                queue.check_ownership()?;
-                Ok(queue)
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(QueueError::Missing {
-                path: root.to_owned(),
-            }),
-            Err(source) => Err(QueueError::Read {
-                path: root.to_owned(),
-                source,
-            }),
-        }
+        let inbox = root.join(Stage::Inbox.folder()).symlink_metadata();
+        let missing = || QueueError::Missing {
+            path: root.to_owned(),
+        };
+        if_present(root, inbox)?.ok_or_else(missing)?;
+        let queue = Queue::at(root);
+        queue.check_ownership()?;
+        Ok(queue)
     }
 
     /// The queue at that place, made if it isn't there.
@@ -129,18 +124,10 @@ impl Queue {
         ];
         let mut made = Vec::new();
         for path in stages.into_iter().chain(state).chain(locks::folders(self)) {
-            match self.root.make_folder(&path) {
-                Ok(false) => {}
-                Ok(true) => {
-                    let below = path.strip_prefix(self.root()).unwrap_or(&path);
-                    made.extend(
-                        below
-                            .iter()
-                            .next()
-                            .map(|name| name.to_string_lossy().into_owned()),
-                    );
-                }
-                Err(source) => return Err(QueueError::Write { path, source }),
+            if self.make_folder(&path)? {
+                let below = path.strip_prefix(self.root()).unwrap_or(&path);
+                let top = below.iter().next();
+                made.extend(top.map(|name| name.to_string_lossy().into_owned()));
             }
         }
         made.dedup();
@@ -215,38 +202,35 @@ impl Queue {
     /// The stage that a job is in, if the queue has it.
     pub(crate) fn find(&self, id: &JobId) -> QueueResult<Option<Stage>> {
         // A move between two looks could hide a job, so an empty round is repeated against the direction of travel.
-        for stage in Stage::ALL.into_iter().chain(Stage::ALL.into_iter().rev()) {
+        self.find_among(id, Stage::ALL.into_iter().chain(Stage::ALL.into_iter().rev()))
+    }
+
+    /// The stage past the inbox that has a job of that name.
+    fn find_past_inbox(&self, id: &JobId) -> QueueResult<Option<Stage>> {
+        self.find_among(id, Stage::ALL.into_iter().filter(|stage| *stage != Stage::Inbox))
+    }
+
+    fn find_among(&self, id: &JobId, stages: impl Iterator<Item = Stage>) -> QueueResult<Option<Stage>> {
+        for stage in stages {
             let path = self.job_path(stage, id);
-            match path.symlink_metadata() {
-                Ok(_) => return Ok(Some(stage)),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(source) => return Err(QueueError::Read { path, source }),
+            if if_present(&path, path.symlink_metadata())?.is_some() {
+                return Ok(Some(stage));
             }
         }
         Ok(None)
     }
 
-    /// The stage past the inbox that has a job of that name.
-    fn find_past_inbox(&self, id: &JobId) -> QueueResult<Option<Stage>> {
-        for stage in Stage::ALL.into_iter().filter(|stage| *stage != Stage::Inbox) {
-            let path = self.job_path(stage, id);
-            match path.symlink_metadata() {
-                Ok(_) => return Ok(Some(stage)),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(source) => return Err(QueueError::Read { path, source }),
-            }
-        }
-        Ok(None)
+    /// Like `find`; that the queue has no such job is an error.
+    pub(crate) fn require(&self, id: &JobId) -> QueueResult<Stage> {
+        let unknown = || QueueError::Unknown { id: id.clone() };
+        self.find(id)?.ok_or_else(unknown)
     }
 
     /// The names of the job files of a stage, in no order. Names that are no id are left out.
     pub(crate) fn ids(&self, stage: Stage) -> QueueResult<Vec<JobId>> {
         let names = self.names(stage)?;
-        Ok(names
-            .iter()
-            .filter_map(|name| stem(name))
-            .filter_map(|stem| JobId::new(stem).ok())
-            .collect())
+        let ids = names.iter().filter_map(|name| JobId::new(stem(name)?).ok());
+        Ok(ids.collect())
     }
 
     /// The job as its file in that stage describes it.
@@ -257,32 +241,18 @@ impl Queue {
     /// The same, with the bytes that describe it.
     fn read_job(&self, stage: Stage, id: &JobId) -> QueueResult<(Job, Vec<u8>)> {
         let path = self.job_path(stage, id);
-        let bytes =
-            durable_files::read_bounded(&self.root, &path, job::FILE_BYTES_MAX).map_err(|source| {
-                QueueError::Read {
-                    path: path.clone(),
-                    source,
-                }
-            })?;
-        match job::parse(
-            JobIdSource::FileName(id.as_str()),
-            &path.display().to_string(),
-            &bytes,
-        ) {
-            Ok(accepted) => Ok((accepted.job, bytes)),
-            Err(remark) => Err(QueueError::Job(remark)),
-        }
+        let bytes = durable_files::read_bounded(&self.root, &path, job::FILE_BYTES_MAX);
+        let bytes = bytes.map_err(QueueError::reading(&path))?;
+        let (naming, name) = (JobIdSource::FileName(id.as_str()), path.display().to_string());
+        let accepted = job::parse(naming, &name, &bytes).map_err(QueueError::Job)?;
+        Ok((accepted.job, bytes))
     }
 
     fn names(&self, stage: Stage) -> QueueResult<Vec<std::ffi::OsString>> {
         let path = self.folder(stage);
-        match self.root.names(&path) {
-            Ok(mut names) => {
-                names.retain(|name| is_job_file(name));
-                Ok(names)
-            }
-            Err(source) => Err(QueueError::Read { path, source }),
-        }
+        let mut names = self.root.names(&path).map_err(QueueError::reading(&path))?;
+        names.retain(|name| is_job_file(name));
+        Ok(names)
     }
 
     fn state(&self) -> PathBuf {

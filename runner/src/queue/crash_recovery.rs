@@ -200,10 +200,7 @@ impl Queue {
             lock: &lock,
             adopted,
         })
-        .map_err(|source| QueueError::Read {
-            path: record.clone(),
-            source,
-        })
+        .map_err(QueueError::reading(&record))
     }
 
     /// Of a job of this queue's own; `change`: what of it is not as it was when it was taken.

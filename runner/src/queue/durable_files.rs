@@ -14,12 +14,6 @@ pub(super) fn write_durable(root: &QueueRoot, path: &Path, bytes: &[u8]) -> io::
     file.sync_all()
 }
 
-/// A file that says what it said or what it is to say, and never half of either; `scratch` is for the caller alone.
-pub(super) fn replace_durable(root: &QueueRoot, path: &Path, scratch: &Path, bytes: &[u8]) -> io::Result<()> {
-    write_durable(root, scratch, bytes)?;
-    root.rename(scratch, path, RenameFlags::empty())
-}
-
 /// One `rename(2)`; fails with `AlreadyExists` instead of overwriting.
 pub(super) fn move_new(root: &QueueRoot, from: &Path, to: &Path) -> io::Result<()> {
     root.rename(from, to, RenameFlags::NOREPLACE)

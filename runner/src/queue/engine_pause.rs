@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Queue, QueueError, QueueResult, durable_files};
+use super::error::if_present;
+use super::{Queue, QueueResult, durable_files};
 use crate::ids::EngineName;
 
 impl Queue {
@@ -14,24 +15,16 @@ impl Queue {
         let until_s = now_s().saturating_add(length.as_secs());
         let path = self.paused_folder().join(engine.as_str());
         // Other runners read and write it too: none of them is to find it empty, or gone.
-        let scratch = self
-            .scratch_folder()
-            .join(format!("{engine}.paused-{}", std::process::id()));
-        durable_files::replace_durable(&self.root, &path, &scratch, until_s.to_string().as_bytes())
-            .map_err(|source| QueueError::Write { path, source })
+        let scratch = format!("{engine}.paused-{}", std::process::id());
+        self.replace(&path, &scratch, until_s.to_string().as_bytes())
     }
 
     /// The engines that are paused at this moment, each with how long still.
     pub(crate) fn paused_engines(&self) -> QueueResult<BTreeMap<EngineName, Duration>> {
         let path = self.paused_folder();
         let mut paused = BTreeMap::new();
-        let names = match self.root.names(&path) {
-            Ok(names) => names,
-            // A queue of an earlier version, that nothing has run yet.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(paused),
-            Err(source) => return Err(QueueError::Read { path, source }),
-        };
-        for name in names {
+        // None: a queue of an earlier version, that nothing has run yet.
+        for name in if_present(&path, self.root.names(&path))?.unwrap_or_default() {
             let Some(engine) = name.to_str().and_then(|name| EngineName::new(name).ok()) else {
                 continue;
             };

@@ -1,10 +1,11 @@
 //! The numbers that keep the order in which jobs were enqueued, and in which reports are delivered.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 use std::path::Path;
 
 use rustix::fs::OFlags;
 
+use super::error::if_present;
 use super::{Queue, QueueError, QueueResult, durable_files};
 use crate::ids::JobId;
 
@@ -19,14 +20,11 @@ pub(super) fn reserve_sequence(queue: &Queue, count: u64) -> QueueResult<u64> {
 /// The first of them, not taken yet.
 pub(super) fn next_sequence(queue: &Queue) -> QueueResult<u64> {
     let path = queue.state().join("sequence");
-    match durable_files::read_text(&queue.root, &path) {
-        Ok(text) => match text.trim().parse::<u64>() {
-            Ok(next) => Ok(next),
-            // Written in place: a crash can leave it empty or cut, and the histories know better.
-            Err(_) => next_free_sequence(queue),
-        },
-        Err(error) if error.kind() == ErrorKind::NotFound => next_free_sequence(queue),
-        Err(source) => Err(QueueError::Read { path, source }),
+    let text = if_present(&path, durable_files::read_text(&queue.root, &path))?;
+    match text.unwrap_or_default().trim().parse::<u64>() {
+        Ok(next) => Ok(next),
+        // Written in place: a crash can leave it empty or cut, and the histories know better.
+        Err(_) => next_free_sequence(queue),
     }
 }
 
@@ -39,12 +37,8 @@ fn write_sequence(queue: &Queue, path: &Path, next: u64) -> io::Result<()> {
 
 fn next_free_sequence(queue: &Queue) -> QueueResult<u64> {
     let path = queue.jobs_folder();
-    let read = |source| QueueError::Read {
-        path: path.clone(),
-        source,
-    };
     let mut next = 1;
-    for name in queue.root.names(&path).map_err(read)? {
+    for name in queue.root.names(&path).map_err(QueueError::reading(&path))? {
         if let Some(id) = name.to_str().and_then(|name| JobId::new(name).ok()) {
             next = next.max(queue.history(&id)?.sequence().map_or(0, |sequence| sequence + 1));
         }

@@ -1,7 +1,7 @@
 //! What can go wrong with the queue folder, in words that say what to do.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::file_ownership::ForeignWriter;
 use crate::ids::JobId;
@@ -62,12 +62,36 @@ pub(crate) enum QueueError {
 }
 
 impl QueueError {
+    /// For `map_err`: this could not be read.
+    pub(super) fn reading(path: &Path) -> impl Fn(io::Error) -> QueueError + Copy {
+        move |source| QueueError::Read {
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    /// For `map_err`: this could not be written.
+    pub(super) fn writing(path: &Path) -> impl Fn(io::Error) -> QueueError + Copy {
+        move |source| QueueError::Write {
+            path: path.to_owned(),
+            source,
+        }
+    }
     /// The queue lies where it is not to be worked on; nothing was started.
     pub(crate) fn is_unsafe(&self) -> bool {
         matches!(
             self,
             QueueError::Linked { .. } | QueueError::Exposed { .. } | QueueError::Replaceable { .. }
         )
+    }
+}
+
+/// What was found at a path; none if nothing lies there.
+pub(super) fn if_present<T>(path: &Path, found: io::Result<T>) -> Result<Option<T>, QueueError> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(QueueError::reading(path)(source)),
     }
 }
 

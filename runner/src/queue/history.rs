@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::error::if_present;
 use super::file_identity::{FileDigest, FileStamp};
 use super::{Queue, QueueError, QueueResult, durable_files};
 use crate::ids::{JobId, LeaseId, LeaseProof};
@@ -19,7 +20,6 @@ use crate::stage::Stage;
 pub(crate) struct HistoryEntry {
     pub(crate) at: String,
     /// The stage that the job goes to.
-    #[serde(with = "stage_as_folder")]
     pub(crate) stage: Stage,
     /// How often it was started so far, this time included.
     #[serde(default)]
@@ -216,24 +216,16 @@ pub(super) fn path(queue: &Queue, id: &JobId) -> PathBuf {
 pub(super) fn read(queue: &Queue, id: &JobId) -> QueueResult<JobHistory> {
     let path = path(queue, id);
     // What a job laid in its place is not followed, nor waited for.
-    let text = match queue.root.open_regular(&path).and_then(io::read_to_string) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(JobHistory::default()),
-        Err(source) => return Err(QueueError::Read { path, source }),
-    };
+    let text = if_present(&path, queue.root.open_regular(&path).and_then(io::read_to_string))?;
+    let text = text.unwrap_or_default();
     let mut lines = Vec::new();
     // What follows the last newline was torn off by a crash before the change that it announced.
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
     for (index, line) in whole.lines().enumerate() {
-        match serde_json::from_str(line) {
-            Ok(line) => lines.push(line),
-            Err(_) => {
-                return Err(QueueError::Damaged {
-                    path,
-                    line: index + 1,
-                });
-            }
-        }
+        lines.push(serde_json::from_str(line).map_err(|_| QueueError::Damaged {
+            path: path.clone(),
+            line: index + 1,
+        })?);
     }
     Ok(JobHistory { lines })
 }
@@ -241,18 +233,15 @@ pub(super) fn read(queue: &Queue, id: &JobId) -> QueueResult<JobHistory> {
 /// Appends a line; it has reached the disk when this returns.
 pub(super) fn append(queue: &Queue, id: &JobId, line: &HistoryEntry) -> QueueResult<()> {
     let path = path(queue, id);
-    let write = |source| QueueError::Write {
-        path: path.clone(),
-        source,
-    };
+    let write = QueueError::writing(&path);
     let mut text = serde_json::to_string(line).map_err(|error| write(error.into()))?;
     text.push('\n');
     match durable_files::append_line(&queue.root, &path, &text) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            queue.root.make_folder(&queue.job_folder(id)).map_err(write)?;
+            queue.make_folder(&queue.job_folder(id))?;
             durable_files::append_line(&queue.root, &path, &text).map_err(write)?;
-            queue.root.sync_folder(&queue.job_folder(id)).map_err(write)?;
-            queue.root.sync_folder(&queue.jobs_folder()).map_err(write)
+            queue.sync_folder(&queue.job_folder(id))?;
+            queue.sync_folder(&queue.jobs_folder())
         }
         other => other.map_err(write),
     }
@@ -261,10 +250,7 @@ pub(super) fn append(queue: &Queue, id: &JobId, line: &HistoryEntry) -> QueueRes
 /// Writes the whole record anew.
 pub(super) fn replace(queue: &Queue, id: &JobId, known: &JobHistory) -> QueueResult<()> {
     let path = path(queue, id);
-    let write = |source: io::Error| QueueError::Write {
-        path: path.clone(),
-        source,
-    };
+    let write = QueueError::writing(&path);
     let mut text = String::new();
     for line in &known.lines {
         text += &serde_json::to_string(line).map_err(|error| write(error.into()))?;
@@ -273,32 +259,16 @@ pub(super) fn replace(queue: &Queue, id: &JobId, known: &JobHistory) -> QueueRes
     let folder = queue.job_folder(id);
     // Whatever a job made of the two.
     if folder.symlink_metadata().is_ok_and(|file| !file.is_dir()) {
-        queue.root.remove(&folder).map_err(write)?;
+        queue.remove(&folder)?;
     }
     if path.symlink_metadata().is_ok_and(|file| file.is_dir()) {
         queue.root.remove_folder(&path).map_err(write)?;
     }
-    queue.root.make_folder(&folder).map_err(write)?;
-    let scratch = queue.scratch_folder().join(format!("{id}.history"));
-    durable_files::replace_durable(&queue.root, &path, &scratch, text.as_bytes()).map_err(write)
+    queue.make_folder(&folder)?;
+    queue.replace(&path, &format!("{id}.history"), text.as_bytes())
 }
 
 /// The instant of a change, for people and for `--json`; nothing is decided by it.
 pub(super) fn now() -> String {
     format!("{:.3}", jiff::Timestamp::now())
-}
-
-mod stage_as_folder {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    use crate::stage::Stage;
-
-    pub(super) fn serialize<S: Serializer>(stage: &Stage, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(stage.folder())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Stage, D::Error> {
-        let folder = String::deserialize(deserializer)?;
-        Stage::from_folder(&folder).ok_or_else(|| D::Error::custom("no stage of that name"))
-    }
 }

@@ -227,12 +227,11 @@ impl Inbox {
                     continue;
                 }
             };
-            let InboxCandidate { name, sign, .. } = candidate;
-            if self.revisits.awaited(&name) != Some(true) {
-                let name = name.clone();
+            if self.revisits.awaited(&candidate.name) != Some(true) {
+                let name = candidate.name.clone();
                 look.awaited.push(AwaitedFile { name, writer });
             }
-            self.revisits.written(name, sign, true);
+            self.revisits.written(candidate.name, candidate.sign, true);
         }
         whole
     }
@@ -244,20 +243,15 @@ impl Inbox {
         candidate: InboxCandidate,
         look: &mut InboxScan,
     ) -> QueueResult<Option<UnregisteredJob>> {
-        let InboxCandidate {
-            name,
-            file,
-            sign,
-            judged,
-        } = candidate;
-        let stamp = FileStamp::of(&file);
+        let (name, sign) = (candidate.name, candidate.sign);
+        let stamp = FileStamp::of(&candidate.file);
         // It was read before it was asked who writes it.
         if queue.inbox_file(&name)?.map(|file| FileStamp::of(&file)) != Some(stamp) {
             self.revisits.held_elsewhere(name, WatchedFileState::Opened);
             return Ok(None);
         }
         self.revisits.remove(&name);
-        let judged = match (judged, foreign(&file)) {
+        let judged = match (candidate.judged, foreign(&candidate.file)) {
             (FileClass::Registered(..) | FileClass::Unregistered(_), Some(reason)) => {
                 FileClass::Invalid(reason)
             }
@@ -297,10 +291,10 @@ impl Inbox {
             return Ok(());
         }
         unregistered.sort_by(|one, other| one.waiting.id.cmp(&other.waiting.id));
-        let jobs: Vec<(JobId, FileStamp)> = unregistered
+        let jobs = unregistered
             .iter()
-            .map(|file| (file.waiting.id.clone(), file.stamp))
-            .collect();
+            .map(|file| (file.waiting.id.clone(), file.stamp));
+        let jobs: Vec<(JobId, FileStamp)> = jobs.collect();
         let sequences = match queue.register(&jobs) {
             Ok(sequences) => sequences,
             Err(busy @ QueueError::Busy { .. }) => {
@@ -310,15 +304,12 @@ impl Inbox {
             Err(error) => return Err(error),
         };
         for (file, sequence) in unregistered.into_iter().zip(sequences) {
+            let mut waiting = file.waiting;
             match sequence {
-                Some(sequence) => self.remember(
-                    file.name,
-                    file.stamp,
-                    WaitingJob {
-                        sequence,
-                        ..file.waiting
-                    },
-                ),
+                Some(sequence) => {
+                    waiting.sequence = sequence;
+                    self.remember(file.name, file.stamp, waiting);
+                }
                 None => self.revisits.held_elsewhere(file.name, file.sign),
             }
         }

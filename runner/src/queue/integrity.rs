@@ -8,6 +8,7 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::error::if_present;
 use super::file_identity::FileDigest;
 use super::{JobHistory, JobLocks, Queue, QueueError, QueueResult, durable_files, history};
 use crate::ids::JobId;
@@ -155,10 +156,8 @@ impl Queue {
     /// The digest of the file that lies there.
     pub(crate) fn digest(&self, stage: Stage, id: &JobId) -> QueueResult<FileDigest> {
         let path = self.job_path(stage, id);
-        match durable_files::read_bounded(&self.root, &path, FILE_BYTES_MAX) {
-            Ok(bytes) => Ok(FileDigest::of(&bytes)),
-            Err(source) => Err(QueueError::Read { path, source }),
-        }
+        let bytes = durable_files::read_bounded(&self.root, &path, FILE_BYTES_MAX);
+        Ok(FileDigest::of(&bytes.map_err(QueueError::reading(&path))?))
     }
 
     /// Keeps, for a job that goes to `review`, what its `ship` needs. The environment can hold secrets: for its owner
@@ -169,23 +168,20 @@ impl Queue {
         kept: &SavedExecutionContext,
     ) -> QueueResult<()> {
         let id = hold.id();
-        let path = self.surroundings_file(id);
         let folder = ("PWD".into(), kept.folder.clone().into_os_string());
         let all: Vec<EnvironmentVariable> = std::iter::once(folder)
             .chain(kept.environment.iter().cloned())
             .collect();
-        let scratch = self.scratch_folder().join(format!("{id}.surroundings"));
-        durable_files::replace_durable(&self.root, &path, &scratch, &written_environment(&all))
-            .map_err(|source| QueueError::Write { path, source })
+        let scratch = format!("{id}.surroundings");
+        self.replace(&self.surroundings_file(id), &scratch, &written_environment(&all))
     }
 
     /// What was kept of a job in `review`; none: by an earlier version, or somebody removed it.
     pub(crate) fn surroundings(&self, id: &JobId) -> QueueResult<Option<SavedExecutionContext>> {
         let path = self.surroundings_file(id);
-        let bytes = match durable_files::read_bounded(&self.root, &path, SURROUNDINGS_BYTES_MAX) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(QueueError::Read { path, source }),
+        let bytes = durable_files::read_bounded(&self.root, &path, SURROUNDINGS_BYTES_MAX);
+        let Some(bytes) = if_present(&path, bytes)? else {
+            return Ok(None);
         };
         let mut all = read_environment(&bytes).into_iter();
         Ok(all.next().map(|(_, folder)| SavedExecutionContext {

@@ -55,6 +55,7 @@ impl JobStore for &Queue {
     }
 
     fn remove_file(&mut self, id: &JobId, from: Stage) -> QueueResult<()> {
-        Queue::remove_file(self, id, from)
+        self.remove(&self.job_path(from, id))?;
+        self.sync_move(from, from)
     }
 }

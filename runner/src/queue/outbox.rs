@@ -10,9 +10,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::error::if_present;
 use super::{Queue, QueueError, QueueResult, durable_files, enqueue_order, history, locks};
 use crate::ids::{JobId, LeaseId, LeaseProof};
-use crate::job_reason::{JobReason, ReasonCode};
+use crate::job_reason::JobReason;
 use crate::queue_root::QueueRoot;
 use crate::stage::Stage;
 
@@ -26,11 +27,8 @@ pub(crate) struct OutboxEntry {
     fencing_token: u64,
     stage: String,
     pub(crate) at: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    reason: Option<ReasonCode>,
-    /// What more there is to say about `reason`, for people.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    detail: Option<String>,
+    #[serde(flatten)]
+    pub(crate) reason: Option<JobReason>,
     /// Its `Idempotency-Key`, the same however often it is sent.
     pub(crate) key: String,
 }
@@ -48,15 +46,9 @@ impl OutboxEntry {
             fencing_token: proof.fencing_token,
             stage: stage.folder().to_owned(),
             at: history::now(),
-            reason: reason.map(|reason| reason.code.clone()),
-            detail: reason.and_then(|reason| reason.detail.clone()),
+            reason: reason.cloned(),
             key: key(job, proof),
         }
-    }
-
-    pub(crate) fn reason(&self) -> Option<JobReason> {
-        let (code, detail) = (self.reason.clone()?, self.detail.clone());
-        Some(JobReason { code, detail })
     }
 
     /// What it is about; none for a file that is no letter of ours.
@@ -90,10 +82,9 @@ pub(crate) struct PersistedEntry {
 impl PersistedEntry {
     /// It was answered, whatever the answer.
     pub(crate) fn answered(self) -> QueueResult<()> {
-        self.root.remove(&self.path).map_err(|source| QueueError::Write {
-            path: self.path,
-            source,
-        })
+        self.root
+            .remove(&self.path)
+            .map_err(QueueError::writing(&self.path))
     }
 }
 
@@ -106,16 +97,13 @@ impl Queue {
             Err(error) => return Err(error),
         };
         let path = self.outbox_folder().join(format!("{sequence:020}-{id}.json"));
-        let write = |source| QueueError::Write {
-            path: path.clone(),
-            source,
-        };
+        let write = QueueError::writing(&path);
         let text = serde_json::to_string(&letter).map_err(|error| write(error.into()))?;
         // There as a whole or not at all.
         let scratch = self.scratch_folder().join(format!("letter-{sequence}"));
         durable_files::write_durable(&self.root, &scratch, text.as_bytes()).map_err(write)?;
         durable_files::move_new(&self.root, &scratch, &path).map_err(write)?;
-        self.root.sync_folder(&self.outbox_folder()).map_err(write)?;
+        self.sync_folder(&self.outbox_folder())?;
         Ok(PersistedEntry {
             letter,
             _held: locks::try_hold(self, &path)?,
@@ -126,33 +114,24 @@ impl Queue {
 
     /// Whether a report of that job waits here.
     pub(super) fn owes(&self, id: &JobId) -> QueueResult<bool> {
-        let ending = format!("-{id}.json");
-        let mut letters = Vec::new();
-        for name in self
-            .outbox_entry_names()?
-            .iter()
-            .filter(|name| name.ends_with(&ending))
-        {
-            letters.extend(self.read_outbox_entry(name)?);
-        }
-        Ok(letters.iter().any(|letter| letter.job == id.as_str()))
+        Ok(!self.outbox_entries_of(id.as_str())?.is_empty())
     }
 
     pub(super) fn has_outbox_entry(&self, letter: &OutboxEntry) -> QueueResult<bool> {
-        let ending = format!("-{}.json", letter.job);
-        for name in self
-            .outbox_entry_names()?
-            .iter()
-            .filter(|name| name.ends_with(&ending))
-        {
-            if self
-                .read_outbox_entry(name)?
-                .is_some_and(|there| there.key == letter.key)
-            {
-                return Ok(true);
+        let entries = self.outbox_entries_of(&letter.job)?;
+        Ok(entries.iter().any(|there| there.key == letter.key))
+    }
+
+    fn outbox_entries_of(&self, job: &str) -> QueueResult<Vec<OutboxEntry>> {
+        let ending = format!("-{job}.json");
+        let mut entries = Vec::new();
+        for name in self.outbox_entry_names()? {
+            if name.ends_with(&ending) {
+                entries.extend(self.read_outbox_entry(&name)?);
             }
         }
-        Ok(false)
+        entries.retain(|entry| entry.job == job);
+        Ok(entries)
     }
 
     /// What waits to be delivered, in order, and is in nobody else's hands.
@@ -181,19 +160,13 @@ impl Queue {
     /// None if it is gone, or was put there by someone else, who may know what it is.
     fn read_outbox_entry(&self, name: &str) -> QueueResult<Option<OutboxEntry>> {
         let path = self.outbox_folder().join(name);
-        match durable_files::read_bounded(&self.root, &path, OUTBOX_ENTRY_BYTES_MAX) {
-            Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(QueueError::Read { path, source }),
-        }
+        let bytes = durable_files::read_bounded(&self.root, &path, OUTBOX_ENTRY_BYTES_MAX);
+        Ok(if_present(&path, bytes)?.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
     }
 
     fn outbox_entry_names(&self) -> QueueResult<Vec<String>> {
         let path = self.outbox_folder();
-        let found = match self.root.names(&path) {
-            Ok(found) => found,
-            Err(source) => return Err(QueueError::Read { path, source }),
-        };
+        let found = self.root.names(&path).map_err(QueueError::reading(&path))?;
         let mut names: Vec<String> = found.into_iter().flat_map(OsString::into_string).collect();
         names.retain(|name| name.ends_with(".json"));
         names.sort();

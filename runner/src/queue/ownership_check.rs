@@ -2,10 +2,10 @@
 //! (clauses O-18 and O-19).
 
 use std::fs::{Metadata, Permissions};
-use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use super::error::if_present;
 use super::{Queue, QueueError, QueueResult};
 use crate::file_ownership::{ForeignWriter, open_ancestor, user};
 use crate::job_reason::{JobReason, ReasonCode};
@@ -19,34 +19,29 @@ impl Queue {
     pub(super) fn check_ownership(&self) -> QueueResult<()> {
         let root = self.root();
         // The queue folder itself may be reached by a link.
-        let Some(folder) = found(root, root.metadata())? else {
+        let Some(folder) = if_present(root, root.metadata())? else {
             return Ok(());
         };
         prove(root, &folder)?;
-        let read = |source| QueueError::Read {
-            path: root.to_owned(),
-            source,
-        };
-        if let Some(folder) = open_ancestor(root).map_err(read)? {
+        if let Some(folder) = open_ancestor(root).map_err(QueueError::reading(root))? {
             return Err(QueueError::Replaceable {
                 path: root.to_owned(),
                 folder,
             });
         }
         for path in Stage::ALL.map(|stage| self.folder(stage)) {
-            if let Some(folder) = found(&path, path.symlink_metadata())? {
+            if let Some(folder) = if_present(&path, path.symlink_metadata())? {
                 prove(&path, &folder)?;
             }
         }
         let state = self.state();
-        match found(&state, state.symlink_metadata())? {
+        match if_present(&state, state.symlink_metadata())? {
             Some(folder) if folder.is_symlink() => Err(QueueError::Linked { path: state }),
             // Who else can write there is another matter: it is closed to everybody when it is next written to.
-            Some(folder) => match ForeignWriter::of(&folder) {
-                Some(stranger @ ForeignWriter::Owner(_)) => Err(QueueError::Exposed {
-                    path: state,
-                    stranger,
-                }),
+            Some(folder) => match (ForeignWriter::of(&folder), state) {
+                (Some(stranger @ ForeignWriter::Owner(_)), path) => {
+                    Err(QueueError::Exposed { path, stranger })
+                }
                 _ => Ok(()),
             },
             None => Ok(()),
@@ -77,17 +72,6 @@ pub(super) fn foreign(file: &Metadata) -> Option<JobReason> {
         stranger => format!("{stranger}: read it, then `chmod go-w` it and `aq retry` it"),
     };
     Some(ReasonCode::ForeignFile.with(detail))
-}
-
-fn found(path: &Path, looked: std::io::Result<Metadata>) -> QueueResult<Option<Metadata>> {
-    match looked {
-        Ok(metadata) => Ok(Some(metadata)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(QueueError::Read {
-            path: path.to_owned(),
-            source,
-        }),
-    }
 }
 
 fn prove(path: &Path, folder: &Metadata) -> QueueResult<()> {

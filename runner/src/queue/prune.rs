@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::RenameFlags;
 
+use super::error::if_present;
 use super::{Queue, QueueError, QueueResult, durable_files, locks};
 use crate::ids::JobId;
 use crate::stage::Stage;
@@ -44,18 +45,14 @@ impl Queue {
         let freed = size(&folder).saturating_add(size(&file));
         self.write_pruned_marker(id, stage)?;
         let going = self.going(id);
-        let write = |source| QueueError::Write {
-            path: going.clone(),
-            source,
-        };
-        self.root.make_folder(&self.pruning_folder()).map_err(write)?;
+        self.make_folder(&self.pruning_folder())?;
         {
             // Nobody may use the name before its history is out of the way.
             let _held = locks::lock_queue(self)?;
             self.root
                 .rename(&file, &going, RenameFlags::empty())
-                .map_err(write)?;
-            self.root.sync_folder(&self.pruning_folder()).map_err(write)?;
+                .map_err(QueueError::writing(&going))?;
+            self.sync_folder(&self.pruning_folder())?;
             self.sync_move(stage, stage)?;
             self.move_history_to_trash(id)?;
         }
@@ -93,29 +90,26 @@ impl Queue {
     /// In one step, so that no half of a history is ever read.
     fn move_history_to_trash(&self, id: &JobId) -> QueueResult<()> {
         let trash = self.trash_folder().join(id.as_str());
-        let write = |source| QueueError::Write {
-            path: trash.clone(),
-            source,
-        };
-        self.root.make_folder(&self.trash_folder()).map_err(write)?;
+        let write = QueueError::writing(&trash);
+        self.make_folder(&self.trash_folder())?;
         self.root.remove_folder(&trash).map_err(write)?;
-        match self
+        let moved = self
             .root
-            .rename(&self.job_folder(id), &trash, RenameFlags::empty())
+            .rename(&self.job_folder(id), &trash, RenameFlags::empty());
+        if let Err(error) = moved
+            && error.kind() != ErrorKind::NotFound
         {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(write(error)),
-            _ => {}
+            return Err(write(error));
         }
-        self.root.sync_folder(&self.jobs_folder()).map_err(write)
+        self.sync_folder(&self.jobs_folder())
     }
 
     /// The file last: while it is there, so may be the rest.
     fn remove_leftovers(&self, id: &JobId) -> QueueResult<()> {
         let (trash, going) = (self.trash_folder().join(id.as_str()), self.going(id));
-        match self.root.remove_folder(&trash) {
-            Ok(()) => self.remove(&going),
-            Err(source) => Err(QueueError::Write { path: trash, source }),
-        }
+        let removed = self.root.remove_folder(&trash);
+        removed.map_err(QueueError::writing(&trash))?;
+        self.remove(&going)
     }
 
     /// Where a job's file lies until the rest of it is gone.
@@ -135,10 +129,8 @@ impl Queue {
     pub(crate) fn pruned(&self, id: &JobId) -> QueueResult<Option<Stage>> {
         for stage in FINAL {
             let path = self.pruned_folder(stage).join(id.as_str());
-            match path.symlink_metadata() {
-                Ok(_) => return Ok(Some(stage)),
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                Err(source) => return Err(QueueError::Read { path, source }),
+            if if_present(&path, path.symlink_metadata())?.is_some() {
+                return Ok(Some(stage));
             }
         }
         Ok(None)
@@ -158,13 +150,9 @@ impl Queue {
     fn write_pruned_marker(&self, id: &JobId, stage: Stage) -> QueueResult<()> {
         let folder = self.pruned_folder(stage);
         let path = folder.join(id.as_str());
-        let write = |source| QueueError::Write {
-            path: path.clone(),
-            source,
-        };
-        self.root.make_folder(&folder).map_err(write)?;
-        durable_files::write_durable(&self.root, &path, b"").map_err(write)?;
-        self.root.sync_folder(&folder).map_err(write)?;
+        self.make_folder(&folder)?;
+        durable_files::write_durable(&self.root, &path, b"").map_err(QueueError::writing(&path))?;
+        self.sync_folder(&folder)?;
         // An earlier job of that name may have come to another end.
         for other in FINAL.into_iter().filter(|other| *other != stage) {
             self.remove(&self.pruned_folder(other).join(id.as_str()))?;

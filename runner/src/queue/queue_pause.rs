@@ -1,11 +1,11 @@
 //! The pause of a whole queue: a file whose presence says that no job is to be started. It outlives every process, and
 //! what is running when it comes is not touched.
 
-use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::error::if_present;
 use super::{Queue, QueueError, QueueResult, durable_files, history, locks};
 
 /// Since when nothing is started, and why.
@@ -28,41 +28,29 @@ impl Queue {
                 .or_else(|| known.and_then(|pause| pause.message)),
         };
         let path = self.pause_file();
-        let write = |source| QueueError::Write {
-            path: path.clone(),
-            source,
-        };
-        let text = serde_json::to_vec(&pause).map_err(|error| write(error.into()))?;
-        durable_files::replace_durable(&self.root, &path, &self.scratch_folder().join("pause"), &text)
-            .map_err(write)?;
-        self.root.sync_folder(&self.pause_folder()).map_err(write)?;
+        let text = serde_json::to_vec(&pause).map_err(|error| QueueError::writing(&path)(error.into()))?;
+        self.replace(&path, "pause", &text)?;
+        self.sync_folder(&self.pause_folder())?;
         Ok(pause)
     }
 
     /// Jobs may start again; the pause that there was.
     pub(crate) fn resume(&self) -> QueueResult<Option<QueuePause>> {
         let known = self.paused()?;
-        let path = self.pause_file();
-        let write = |source| QueueError::Write {
-            path: path.clone(),
-            source,
-        };
-        self.root.remove(&path).map_err(write)?;
-        self.root.sync_folder(&self.pause_folder()).map_err(write)?;
+        self.remove(&self.pause_file())?;
+        self.sync_folder(&self.pause_folder())?;
         Ok(known)
     }
 
     pub(crate) fn paused(&self) -> QueueResult<Option<QueuePause>> {
         let path = self.pause_file();
-        match durable_files::read_text(&self.root, &path) {
-            // What is there and can't be understood pauses all the same: it was put there to.
-            Ok(text) => Ok(Some(serde_json::from_str(&text).unwrap_or(QueuePause {
-                at: String::from("unknown"),
-                message: None,
-            }))),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(QueueError::Read { path, source }),
-        }
+        let text = if_present(&path, durable_files::read_text(&self.root, &path))?;
+        // What is there and can't be understood pauses all the same: it was put there to.
+        let unknown = || QueuePause {
+            at: String::from("unknown"),
+            message: None,
+        };
+        Ok(text.map(|text| serde_json::from_str(&text).unwrap_or_else(|_| unknown())))
     }
 
     pub(crate) fn pause_folder(&self) -> PathBuf {

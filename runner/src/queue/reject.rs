@@ -21,23 +21,16 @@ pub(crate) struct RejectedFile {
 /// Moves a bad file to `failed`, under its own name if that is an id that nothing else has.
 pub(super) fn reject(queue: &Queue, name: &OsStr, reason: JobReason) -> QueueResult<Option<RejectedFile>> {
     let own = stem(name).and_then(|stem| JobId::new(stem).ok());
-    let own = match own {
-        Some(id) if queue.find_past_inbox(&id)?.is_none() => Some(id),
-        _ => None,
-    };
     let id = match own {
-        Some(id) => id,
-        None => free_id(queue, name)?,
+        Some(id) if queue.find_past_inbox(&id)?.is_none() => id,
+        _ => free_id(queue, name)?,
     };
     let locks::JobLockState::Acquired(_hold) = locks::take(queue, &id, None)? else {
         return Ok(None);
     };
     let known = queue.history(&id)?;
-    history::append(
-        queue,
-        &id,
-        &HistoryEntry::moved(&known, Stage::Failed, known.spent(), Some(&reason)),
-    )?;
+    let line = HistoryEntry::moved(&known, Stage::Failed, known.spent(), Some(&reason));
+    history::append(queue, &id, &line)?;
     let (from, to) = (
         queue.folder(Stage::Inbox).join(name),
         queue.job_path(Stage::Failed, &id),
@@ -66,25 +59,18 @@ pub(super) fn quarantine(queue: &Queue, id: JobId, reason: JobReason) -> QueueRe
 fn free_id(queue: &Queue, name: &OsStr) -> QueueResult<JobId> {
     let lossy = name.to_string_lossy();
     let stem = lossy.strip_suffix(".md").unwrap_or(&lossy);
-    let allowed = |letter: char| {
-        if letter.is_ascii_alphanumeric() {
-            letter
-        } else {
-            '-'
-        }
+    let stem: String = stem.chars().take(80).collect();
+    let safe = stem.replace(|letter: char| !letter.is_ascii_alphanumeric(), "-");
+    let safe = match safe.trim_start_matches('-') {
+        "" => "job",
+        safe => safe,
     };
-    let safe: String = stem.chars().take(80).map(allowed).collect();
-    let safe = safe.trim_start_matches('-');
     let mut number: u64 = 0;
     loop {
         number += 1;
-        let Ok(id) = JobId::new(&format!(
-            "{}.refused-{number}",
-            if safe.is_empty() { "job" } else { safe }
-        )) else {
-            continue;
-        };
-        if queue.find(&id)?.is_none() {
+        if let Ok(id) = JobId::new(&format!("{safe}.refused-{number}"))
+            && queue.find(&id)?.is_none()
+        {
             return Ok(id);
         }
     }

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use super::file_identity::{FileDigest, FileStamp};
 use super::ownership_check::foreign;
 use super::{
-    ClaimedJob, FileState, FileWriter, FileWriters, HistoryEntry, JobLocks, Queue, QueueError, QueueResult,
+    ClaimedJob, FileState, FileWriter, FileWriters, HistoryEntry, JobLocks, Queue, QueueResult,
     WatchedFileState, WorkSnapshot, durable_files, history, inbox_claim, locks,
 };
 use crate::ids::{JobId, LeaseProof};
@@ -89,13 +89,9 @@ impl Queue {
     /// A person approved it as the file with this digest describes it; the runner that holds its lease ships it.
     pub(crate) fn approve(&self, id: &JobId, digest: &FileDigest) -> QueueResult<()> {
         let path = self.approval_marker(id);
-        let (digest, scratch) = (
-            digest.as_str().as_bytes(),
-            format!("{id}.approval-{}", std::process::id()),
-        );
+        let scratch = format!("{id}.approval-{}", std::process::id());
         // The runner may look at any moment, and takes half a digest for that of another file.
-        durable_files::replace_durable(&self.root, &path, &self.scratch_folder().join(scratch), digest)
-            .map_err(|source| QueueError::Write { path, source })
+        self.replace(&path, &scratch, digest.as_str().as_bytes())
     }
 
     /// Whether a person approved this job, as the file with that digest describes it; asking takes the approval back.

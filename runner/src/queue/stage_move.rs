@@ -27,13 +27,8 @@ pub(crate) fn advance<S: JobStore>(
     reason: Option<&JobReason>,
 ) -> Result<(), S::Error> {
     let known = store.history(id)?;
-    announce_and_move(
-        store,
-        id,
-        from,
-        to,
-        &HistoryEntry::moved(&known, to, known.spent(), reason),
-    )
+    let line = HistoryEntry::moved(&known, to, known.spent(), reason);
+    announce_and_move(store, id, from, to, &line)
 }
 
 /// The end of a job under its lease: announces it, posts its report, and moves the file.
@@ -75,10 +70,8 @@ pub(crate) fn give_back<S: JobStore>(store: &mut S, id: &JobId, from: Stage) -> 
     let known = store.history(id)?;
     let spent = known.spent().saturating_sub(1);
     let reason = ReasonCode::LeaseReleased.with("given back to the coordinator");
-    store.announce(
-        id,
-        &HistoryEntry::moved(&known, Stage::Inbox, spent, Some(&reason)),
-    )?;
+    let line = HistoryEntry::moved(&known, Stage::Inbox, spent, Some(&reason));
+    store.announce(id, &line)?;
     store.remove_file(id, from)
 }
 
@@ -175,11 +168,6 @@ impl Queue {
         self.sync_move(from, to)
     }
 
-    pub(super) fn remove_file(&self, id: &JobId, from: Stage) -> QueueResult<()> {
-        self.remove(&self.job_path(from, id))?;
-        self.sync_move(from, from)
-    }
-
     /// Whether a person asked for the end of this job; asking takes the wish back.
     pub(crate) fn take_cancel_wish(&self, hold: &JobLocks) -> QueueResult<bool> {
         let path = self.cancel_marker(hold.id());
@@ -190,7 +178,6 @@ impl Queue {
 
     pub(crate) fn wish_cancel(&self, id: &JobId) -> QueueResult<()> {
         let path = self.cancel_marker(id);
-        durable_files::write_durable(&self.root, &path, b"")
-            .map_err(|source| QueueError::Write { path, source })
+        durable_files::write_durable(&self.root, &path, b"").map_err(QueueError::writing(&path))
     }
 }

@@ -42,10 +42,7 @@ impl Queue {
             history::append(self, &submission.id, &line)?;
             self.place(&scratch, &submission.id, Stage::Inbox)?;
         }
-        let inbox = self.folder(Stage::Inbox);
-        self.root
-            .sync_folder(&inbox)
-            .map_err(|source| QueueError::Write { path: inbox, source })
+        self.sync_folder(&self.folder(Stage::Inbox))
     }
 
     /// Gives jobs that were placed by hand their place in the order: that of the moment in which they are first seen.
@@ -53,9 +50,8 @@ impl Queue {
     pub(super) fn register(&self, jobs: &[(JobId, FileStamp)]) -> QueueResult<Vec<Option<u64>>> {
         let _held = locks::lock_queue_within(self, REGISTER_WAIT_MAX)?;
         let first = reserve_sequence(self, jobs.len() as u64)?;
-        jobs.iter()
-            .zip(first..)
-            .map(|((id, counted), sequence)| self.register_one(id, *counted, sequence))
+        let jobs = jobs.iter().zip(first..);
+        jobs.map(|((id, counted), sequence)| self.register_one(id, *counted, sequence))
             .collect()
     }
 
@@ -70,11 +66,8 @@ impl Queue {
         let known = self.history(id)?;
         match known.waiting_at() {
             None => {
-                history::append(
-                    self,
-                    id,
-                    &HistoryEntry::queued(&known, sequence, Some(counted), None),
-                )?;
+                let line = HistoryEntry::queued(&known, sequence, Some(counted), None);
+                history::append(self, id, &line)?;
                 Ok(Some(sequence))
             }
             kept => Ok(kept),
