@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::LocalDecision;
 use crate::fleet::call_failure::shown;
@@ -13,7 +13,7 @@ use crate::ids::{JobId, LockName};
 use crate::scheduler::{Eligibility, QueueSnapshot, WaitingJob, eligibility};
 use crate::stage::Stage;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum ComparisonVerdict {
     Agree,
@@ -24,12 +24,7 @@ pub(crate) enum ComparisonVerdict {
 
 impl std::fmt::Display for ComparisonVerdict {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(match self {
-            ComparisonVerdict::Agree => "AGREE",
-            ComparisonVerdict::Diverge => "DIVERGE",
-            ComparisonVerdict::CoordEmpty => "COORD_EMPTY",
-            ComparisonVerdict::LocalEmpty => "LOCAL_EMPTY",
-        })
+        self.serialize(formatter)
     }
 }
 
@@ -142,10 +137,8 @@ fn lock_changed(
         return false;
     };
     let at_work = |stage| matches!(stage, Stage::Building | Stage::Testing);
-    let then = view
-        .working
-        .iter()
-        .any(|other| other.lock.as_ref() == Some(lock) && at_work(other.stage));
+    let mut working = view.working.iter();
+    let then = working.any(|other| other.lock.as_ref() == Some(lock) && at_work(other.stage));
     then != now.locks.contains(lock)
 }
 
@@ -154,23 +147,17 @@ fn explain_waiting(
     picked: Option<&std::sync::Arc<WaitingJob>>,
     job: &WaitingJob,
 ) -> (DivergenceReason, Option<usize>) {
-    if job
-        .lock
-        .as_ref()
-        .is_some_and(|lock| view.locks_held.contains(lock))
-    {
+    let is_held = |lock| view.locks_held.contains(lock);
+    if job.lock.as_ref().is_some_and(is_held) {
         return (DivergenceReason::LockHeld, None);
     }
     if eligibility(job, view) != Eligibility::Eligible {
         return (DivergenceReason::Caps, None);
     }
-    let mut eligible = view
-        .waiting
-        .values()
-        .filter(|other| eligibility(other, view) == Eligibility::Eligible);
-    let rank = eligible
-        .position(|other| other.id == job.id)
-        .map(|ahead| ahead + 1);
+    let waiting = view.waiting.values();
+    let mut eligible = waiting.filter(|other| eligibility(other, view) == Eligibility::Eligible);
+    let ahead = eligible.position(|other| other.id == job.id);
+    let rank = ahead.map(|ahead| ahead + 1);
     let reason = match picked {
         Some(picked) if (picked.priority, picked.sequence) == (job.priority, job.sequence) => {
             DivergenceReason::Tie

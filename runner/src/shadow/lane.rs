@@ -30,18 +30,11 @@ const LAST_LINES: Duration = Duration::from_millis(250);
 /// A lane that panics again and again is given up.
 const PANICS_MAX: u32 = 16;
 
-/// The run loop's handle on the shadow lane; it does nothing in every mode but shadow.
+/// The run loop's handle on the shadow lane and its thread.
 #[derive(Debug)]
 pub(crate) struct ShadowLane {
-    /// None in other modes, and where no thread could be started.
-    running: Option<RunningLane>,
-}
-
-/// A lane with its thread.
-#[derive(Debug)]
-struct RunningLane {
     /// Shared with the thread.
-    mailbox: LaneMailbox,
+    mailbox: Arc<LaneMailbox>,
     /// Disconnected when the thread has written its last line.
     done: mpsc::Receiver<()>,
     /// The beginning of the ids of this process's decisions.
@@ -51,53 +44,15 @@ struct RunningLane {
 }
 
 impl ShadowLane {
-    /// `health` gets how its calls fare.
-    pub(crate) fn start(settings: &Settings, health: &HealthReporter) -> ShadowLane {
-        match settings.mode {
-            Mode::Shadow => ShadowLane {
-                running: RunningLane::start(settings.clone(), health.clone()),
-            },
-            Mode::Offline | Mode::Local | Mode::Route => ShadowLane { running: None },
+    /// None in other modes than shadow, and where no thread could be started. `health` gets how its calls fare.
+    pub(crate) fn start(settings: &Settings, health: &HealthReporter) -> Option<ShadowLane> {
+        if settings.mode != Mode::Shadow {
+            return None;
         }
-    }
-
-    pub(crate) fn decided(&self, decision: LocalDecision) {
-        if let Some(running) = &self.running {
-            let count = running.decisions.fetch_add(1, Ordering::Relaxed);
-            running
-                .mailbox
-                .decided(format!("{}-{count}", running.process), decision);
-        }
-    }
-
-    pub(crate) fn moved(&self, transition: StageTransition) {
-        if let Some(running) = &self.running {
-            running.mailbox.moved(transition);
-        }
-    }
-
-    /// Drops what it has not compared yet, without a wait. `finish` is still needed when the process ends.
-    pub(crate) fn give_up(&self, skip: SkipReason) {
-        if let Some(running) = &self.running {
-            running.mailbox.close(Duration::ZERO, skip);
-        }
-    }
-
-    /// Waits at most `limit` for what is still to be compared and reported.
-    pub(crate) fn finish(self, limit: Duration) {
-        if let Some(running) = self.running {
-            running.mailbox.close(limit, SkipReason::Exit);
-            // The thread ends by disconnecting, or the time is up; in both cases the process goes on to its end.
-            let _ = running.done.recv_timeout(limit.saturating_add(LAST_LINES));
-        }
-    }
-}
-
-impl RunningLane {
-    fn start(settings: Settings, health: HealthReporter) -> Option<RunningLane> {
-        let mailbox = LaneMailbox::default();
+        let (settings, health) = (settings.clone(), health.clone());
+        let mailbox = Arc::<LaneMailbox>::default();
         let (alive, done) = mpsc::channel();
-        let lane_mailbox = mailbox.clone();
+        let lane_mailbox = Arc::clone(&mailbox);
         let at_work = Stage::ALL
             .into_iter()
             .filter(|stage| *stage != Stage::Inbox && !stage.is_final());
@@ -107,31 +62,56 @@ impl RunningLane {
             work(settings, health, &lane_mailbox, at_start);
         });
         match spawned {
-            Ok(()) => Some(RunningLane {
+            Ok(()) => Some(ShadowLane {
                 mailbox,
                 done,
                 process: fresh_key("decision"),
                 decisions: AtomicU64::new(0),
             }),
             Err(error) => {
-                warn(&format!(
-                    "no thread for the shadow lane ({error}): nothing is compared"
-                ));
+                let text = format!("no thread for the shadow lane ({error}): nothing is compared");
+                warn(&text);
                 None
             }
         }
     }
+
+    pub(crate) fn decided(&self, decision: LocalDecision) {
+        let count = self.decisions.fetch_add(1, Ordering::Relaxed);
+        self.mailbox
+            .decided(format!("{}-{count}", self.process), decision);
+    }
+
+    pub(crate) fn moved(&self, transition: StageTransition) {
+        self.mailbox.moved(transition);
+    }
+
+    /// Drops what it has not compared yet, without a wait. `finish` is still needed when the process ends.
+    pub(crate) fn give_up(&self, skip: SkipReason) {
+        self.mailbox.close(Duration::ZERO, skip);
+    }
+
+    /// Waits at most `limit` for what is still to be compared and reported.
+    pub(crate) fn finish(self, limit: Duration) {
+        self.mailbox.close(limit, SkipReason::Exit);
+        // The thread ends by disconnecting, or the time is up; in both cases the process goes on to its end.
+        let _ = self.done.recv_timeout(limit.saturating_add(LAST_LINES));
+    }
 }
 
-fn work(settings: Settings, health: HealthReporter, mailbox: &LaneMailbox, at_start: HashMap<JobId, Stage>) {
+fn work(
+    settings: Settings,
+    health: HealthReporter,
+    mailbox: &Arc<LaneMailbox>,
+    at_start: HashMap<JobId, Stage>,
+) {
     let log = ShadowLog::new(&settings);
-    let mut observer = ShadowObserver::new(settings, health, mailbox.clone(), at_start);
+    let mut observer = ShadowObserver::new(settings, health, Arc::clone(mailbox), at_start);
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
-            warn(&format!(
-                "no runtime for the shadow lane ({error}): nothing is compared"
-            ));
+            let text = format!("no runtime for the shadow lane ({error}): nothing is compared");
+            warn(&text);
             return observer.drain_messages(SkipReason::Stopped);
         }
     };
@@ -155,55 +135,40 @@ fn work(settings: Settings, health: HealthReporter, mailbox: &LaneMailbox, at_st
 }
 
 /// Reports what a command such as `ship` moved by itself; it takes at most `AQ_FLEET_DRAIN`.
-pub(crate) fn mirror(settings: &Settings, transitions: &[StageTransition]) {
-    if settings.mode != Mode::Shadow || transitions.is_empty() {
+pub(crate) fn mirror(settings: &Settings, job: &JobId, stage: Stage) {
+    if settings.mode != Mode::Shadow {
         return;
     }
-    let log = ShadowLog::new(settings);
-    let ledger = ReportLedger::new(settings);
-    let reported = std::cell::Cell::new(0);
+    let (log, ledger) = (ShadowLog::new(settings), ReportLedger::new(settings));
     let failure = match runtime() {
         Ok(runtime) => {
             let limit = settings.fleet.drain.value;
-            let report = report_all(settings, &log, &ledger, transitions, &reported);
+            let report = report(settings, &log, &ledger, job, stage);
             match runtime.block_on(async { tokio::time::timeout(limit, report).await }) {
+                Ok(Ok(())) => return,
                 // The reporter has logged its own failure.
-                Ok(_) => None,
-                Err(_) => Some(CallFailure::indefinite(
-                    FailureKind::Timeout,
-                    "AQ_FLEET_DRAIN is over",
-                )),
+                Ok(Err(_)) => None,
+                Err(_) => Some((FailureKind::Timeout, String::from("AQ_FLEET_DRAIN is over"))),
             }
         }
-        Err(error) => Some(CallFailure::indefinite(
-            FailureKind::ConnectFailed,
-            &error.to_string(),
-        )),
+        Err(error) => Some((FailureKind::ConnectFailed, error.to_string())),
     };
-    let left = &transitions[reported.get()..];
-    if let (Some(failure), Some(first)) = (failure, left.first()) {
-        log.append_report_failure(Some(&first.job), &failure);
+    if let Some((kind, detail)) = failure {
+        log.append_report_failure(Some(job), &CallFailure::indefinite(kind, &detail));
     }
-    for transition in left {
-        ledger.note(ReportState::Unanswered, &transition.job, transition.stage);
-    }
+    ledger.note(ReportState::Unanswered, job, stage);
 }
 
-async fn report_all(
+async fn report(
     settings: &Settings,
     log: &ShadowLog,
     ledger: &ReportLedger,
-    transitions: &[StageTransition],
-    reported: &std::cell::Cell<usize>,
+    job: &JobId,
+    stage: Stage,
 ) -> Result<(), CallFailure> {
-    let client = transition_reporter::client(settings, &HealthReporter::default(), &mut None).inspect_err(
-        |failure| log.append_report_failure(transitions.first().map(|first| &first.job), failure),
-    )?;
-    for transition in transitions {
-        transition_reporter::report(&client, log, ledger, &transition.job, transition.stage).await?;
-        reported.set(reported.get() + 1);
-    }
-    Ok(())
+    let client = transition_reporter::client(settings, &HealthReporter::default(), &mut None)
+        .inspect_err(|failure| log.append_report_failure(Some(job), failure))?;
+    transition_reporter::report(&client, log, ledger, job, stage).await
 }
 
 fn runtime() -> std::io::Result<Runtime> {

@@ -4,7 +4,7 @@
 //! first transition too many on, only the last stage of each job is kept.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -72,15 +72,9 @@ struct MailboxContent {
     end: Option<(Instant, SkipReason)>,
 }
 
-/// The mailbox; each copy is the same one.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct LaneMailbox {
-    shared: Arc<MailboxShared>,
-}
-
-/// The content, and the signals that wake the lane.
+/// The content, and the signals that wake the lane. The run loop and the lane share it.
 #[derive(Debug, Default)]
-struct MailboxShared {
+pub(crate) struct LaneMailbox {
     /// Locked for moments only, so that the run loop never waits.
     inner: Mutex<MailboxContent>,
     /// A message came, or the mailbox was closed.
@@ -97,14 +91,14 @@ impl LaneMailbox {
         if inner.decisions < DECISIONS_MAX && inner.messages.len() < MESSAGES_MAX {
             inner.decisions += 1;
             inner.messages.push_back(LaneMessage::Decided { id, decision });
-            self.shared.arrived.notify_one();
+            self.arrived.notify_one();
         } else {
             match inner.dropped.decisions.len() < DROPPED_MAX {
                 true => inner.dropped.decisions.push((id, decision.local)),
                 false => inner.dropped.more += 1,
             }
             if inner.dropped.decisions.len().is_multiple_of(DROPPED_BATCH) {
-                self.shared.dropped.notify_one();
+                self.dropped.notify_one();
             }
         }
     }
@@ -124,15 +118,15 @@ impl LaneMailbox {
         } else {
             inner.messages.push_back(LaneMessage::Moved(transition));
         }
-        self.shared.arrived.notify_one();
+        self.arrived.notify_one();
     }
 
     /// Closes the mailbox. The lane may take `limit` for what is there; what is left by then is skipped for that
     /// reason. Only the first call counts.
     pub(crate) fn close(&self, limit: Duration, skip: SkipReason) {
         self.lock().end.get_or_insert((Instant::now() + limit, skip));
-        self.shared.arrived.notify_one();
-        self.shared.ending.notify_one();
+        self.arrived.notify_one();
+        self.ending.notify_one();
     }
 
     /// Returns the next message; none when the mailbox is closed and empty.
@@ -147,7 +141,7 @@ impl LaneMailbox {
                     return None;
                 }
             }
-            self.shared.arrived.notified().await;
+            self.arrived.notified().await;
         }
     }
 
@@ -158,7 +152,7 @@ impl LaneMailbox {
             if !dropped.is_empty() {
                 return dropped;
             }
-            self.shared.dropped.notified().await;
+            self.dropped.notified().await;
         }
     }
 
@@ -168,7 +162,7 @@ impl LaneMailbox {
             let end = self.lock().end;
             match end {
                 Some((end, _)) => return tokio::time::sleep_until(end).await,
-                None => self.shared.ending.notified().await,
+                None => self.ending.notified().await,
             }
         }
     }
@@ -200,7 +194,7 @@ impl LaneMailbox {
     }
 
     fn lock(&self) -> MutexGuard<'_, MailboxContent> {
-        self.shared.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -4,6 +4,7 @@
 //! reported when its turn comes. Only reports are retried, in their order (clauses S-1, S-6, S-7, S-9, S-10).
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::comparison::{NamedJobState, compare};
 use super::lane_mailbox::{DroppedDecisions, JobMention, LaneMailbox, LaneMessage};
@@ -22,14 +23,6 @@ use crate::stage::Stage;
 
 const OPERATION: &str = ApiOperation::ShadowClaim.name();
 
-/// Whether the coordinator is still asked for dry runs by this process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum DryRunState {
-    Comparing,
-    Unsupported,
-    Stopped,
-}
-
 /// The state of the lane's thread, from its start to the end of the run. A panic costs one decision, so it outlives that.
 pub(super) struct ShadowObserver {
     /// Of the run when the lane started.
@@ -37,7 +30,7 @@ pub(super) struct ShadowObserver {
     /// Is told how each call fares.
     health: HealthReporter,
     /// What the run loop hands over.
-    mailbox: LaneMailbox,
+    mailbox: Arc<LaneMailbox>,
     /// Gets one line a decision.
     log: ShadowLog,
     /// On the disk: which transitions were answered, by any process.
@@ -46,8 +39,8 @@ pub(super) struct ShadowObserver {
     pending: PendingReports,
     /// Made at the first call, and kept.
     client: Option<CoordinatorClient>,
-    /// Changes once at most, when an answer shows that there is no dry run.
-    dry_run_state: DryRunState,
+    /// Why the coordinator is not asked for dry runs any more; set once at most, by an answer that shows it.
+    halted: Option<SkipReason>,
     /// The decision that has no line yet; it gets one even if the lane panics.
     open_decision: Option<(String, Option<JobId>)>,
     /// The last offer that was logged while nothing was picked here; none once something is.
@@ -64,7 +57,7 @@ impl ShadowObserver {
     pub(super) fn new(
         settings: Settings,
         health: HealthReporter,
-        mailbox: LaneMailbox,
+        mailbox: Arc<LaneMailbox>,
         at_start: HashMap<JobId, Stage>,
     ) -> ShadowObserver {
         ShadowObserver {
@@ -75,7 +68,7 @@ impl ShadowObserver {
             mailbox,
             pending: PendingReports::default(),
             client: None,
-            dry_run_state: DryRunState::Comparing,
+            halted: None,
             open_decision: None,
             offer_while_idle: None,
             at_start: Some(at_start),
@@ -148,7 +141,7 @@ impl ShadowObserver {
         decision: &LocalDecision,
     ) -> Option<ShadowLogLine> {
         let local = name(&decision.local);
-        if let Some(skip) = self.skip_reason() {
+        if let Some(skip) = self.halted {
             return Some(ShadowLogLine::skipped(id, local, skip));
         }
         self.read_other_processes();
@@ -160,34 +153,21 @@ impl ShadowObserver {
             Ok(ShadowOffer::Nothing) => self.compared(id, decision, None),
             Ok(ShadowOffer::Job(named)) => self.compared(id, decision, Some(&named)),
             Ok(ShadowOffer::Lease(stray)) => {
-                self.dry_run_state = DryRunState::Stopped;
+                self.halted = Some(SkipReason::Stopped);
                 self.health.comparison_halted(ComparisonHalt::DryRunNotHonoured);
                 self.release_stray_lease(&stray).await;
                 Some(ShadowLogLine::skipped(id, local, SkipReason::Stopped))
             }
             Err(failure) if failure.is_unsupported() => {
-                self.dry_run_state = DryRunState::Unsupported;
+                self.halted = Some(SkipReason::Unsupported);
                 self.health.comparison_halted(ComparisonHalt::DryRunUnsupported);
-                let detail = format!(
-                    "{}: the coordinator knows no dry run; nothing is compared",
-                    failure.kind()
-                );
-                self.log.append(&ShadowLogLine::note(
-                    ShadowLogEvent::DryRunUnsupported,
-                    None,
-                    &detail,
-                ));
+                let kind = failure.kind();
+                let detail = format!("{kind}: the coordinator knows no dry run; nothing is compared");
+                let event = ShadowLogEvent::DryRunUnsupported;
+                self.log.append(&ShadowLogLine::note(event, None, &detail));
                 Some(ShadowLogLine::skipped(id, local, SkipReason::Unsupported))
             }
             Err(failure) => Some(ShadowLogLine::error(OPERATION, Some(id), local, &failure)),
-        }
-    }
-
-    fn skip_reason(&self) -> Option<SkipReason> {
-        match self.dry_run_state {
-            DryRunState::Comparing => None,
-            DryRunState::Unsupported => Some(SkipReason::Unsupported),
-            DryRunState::Stopped => Some(SkipReason::Stopped),
         }
     }
 
@@ -231,11 +211,8 @@ impl ShadowObserver {
         let outcome = match (&stray.proof, self.client(ApiOperation::Release)) {
             (Some(proof), Ok(client)) => client.release(proof, &fresh_key("release")).await,
             (None, _) => {
-                self.log.append(&line(
-                    ShadowLogEvent::LeaseLeaked,
-                    "it has no id and fencing token to release it with",
-                ));
-                return;
+                let detail = "it has no id and fencing token to release it with";
+                return self.log.append(&line(ShadowLogEvent::LeaseLeaked, detail));
             }
             (_, Err(failure)) => Err(failure),
         };
@@ -248,16 +225,11 @@ impl ShadowObserver {
     /// Sends the reports that are due, in order, up to the first that gets no answer.
     async fn flush(&mut self) {
         while let Some((job, stage)) = self.pending.first() {
-            let reported = match self.client(ApiOperation::ShadowReport) {
-                Ok(client) => {
-                    transition_reporter::report(&client, &self.log, &self.ledger, &job, stage).await
-                }
-                Err(failure) => {
-                    self.log.append_report_failure(Some(&job), &failure);
-                    Err(failure)
-                }
+            let client = match self.client(ApiOperation::ShadowReport) {
+                Ok(client) => client,
+                Err(failure) => return self.log.append_report_failure(Some(&job), &failure),
             };
-            match reported {
+            match transition_reporter::report(&client, &self.log, &self.ledger, &job, stage).await {
                 Ok(()) => self.pending.answered(&job, stage),
                 Err(_) => return,
             }
@@ -282,10 +254,8 @@ impl ShadowObserver {
     fn look_at_folders(&mut self, at_start: HashMap<JobId, Stage>) {
         let known = self.ledger.load();
         let mut stages = at_start;
-        stages.extend(jobs_in(
-            &self.settings,
-            Stage::ALL.into_iter().filter(|stage| stage.is_final()),
-        ));
+        let finals = Stage::ALL.into_iter().filter(|stage| stage.is_final());
+        stages.extend(jobs_in(&self.settings, finals));
         for (job, entry) in &known {
             let taken = (entry.state, entry.stage) != (ReportState::Answered, Stage::Inbox);
             let is_here = || queue::stage_of(&self.settings.queue.value, job).is_some();
@@ -329,10 +299,8 @@ fn write_dropped(log: &ShadowLog, dropped: DroppedDecisions) {
     let lines = decisions.map(|(id, local)| ShadowLogLine::skipped(id, name(local), SkipReason::LaneFull));
     log.append_all(&lines.collect::<Vec<_>>());
     if dropped.more > 0 {
-        log.append(&ShadowLogLine::many_skipped(
-            &fresh_key("lane-full"),
-            dropped.more,
-        ));
+        let decision = fresh_key("lane-full");
+        log.append(&ShadowLogLine::many_skipped(&decision, dropped.more));
     }
 }
 

@@ -100,10 +100,10 @@ pub(crate) struct LoggedDivergence {
 #[serde(rename_all = "camelCase")]
 struct ShadowLogRecord {
     ts: Option<String>,
-    event: Option<String>,
+    event: Option<ShadowLogEvent>,
     local_job: Option<String>,
     coord_job: Option<String>,
-    verdict: Option<String>,
+    verdict: Option<ComparisonVerdict>,
     decision: Option<String>,
     reason: Option<String>,
     operation: Option<String>,
@@ -145,7 +145,7 @@ impl ShadowLogReader {
     fn line(&mut self, line: Option<&[u8]>) {
         let record = line.and_then(|line| serde_json::from_slice::<ShadowLogRecord>(line).ok());
         if let Some(record) = &record
-            && record.event.as_deref() == Some(ShadowLogEvent::CONTINUES)
+            && record.event == Some(ShadowLogEvent::Continues)
         {
             return;
         }
@@ -157,21 +157,22 @@ impl ShadowLogReader {
 
     /// Counts a line; none if it is not one of this log's.
     fn record(&mut self, record: ShadowLogRecord) -> Option<()> {
-        match (record.event.as_deref(), record.verdict.as_deref()) {
-            (Some("comparison") | None, Some(verdict)) => self.comparison(verdict_of(verdict)?, record),
-            (Some("shadow-error"), None) => {
+        match (record.event, record.verdict) {
+            (Some(ShadowLogEvent::Comparison) | None, Some(verdict)) => self.comparison(verdict, record),
+            (Some(ShadowLogEvent::ShadowError), None) => {
                 count(&mut self.figures.errors, record.kind.as_deref()?, 1);
                 if record.decision.is_some() || record.operation.as_deref() == Some("shadow.claim") {
                     self.uncompared(&record, 1);
                 }
             }
-            (Some("skipped"), None) => {
+            (Some(ShadowLogEvent::Skipped), None) => {
                 let decisions = record.decisions.unwrap_or(1);
                 count(&mut self.figures.skipped, record.reason.as_deref()?, decisions);
                 self.uncompared(&record, decisions);
             }
-            (Some("dry-run-not-honoured"), None) => self.figures.stray_leases += 1,
-            (Some("report-divergence" | "dry-run-unsupported" | "lease-leaked"), None) => {}
+            (Some(ShadowLogEvent::DryRunNotHonoured), None) => self.figures.stray_leases += 1,
+            (Some(ShadowLogEvent::ReportDivergence), None) => {}
+            (Some(ShadowLogEvent::DryRunUnsupported | ShadowLogEvent::LeaseLeaked), None) => {}
             _ => return None,
         }
         Some(())
@@ -233,13 +234,8 @@ impl ShadowLogReader {
 
     fn finish(self) -> ShadowFigures {
         let mut figures = self.figures;
-        let VerdictCounts {
-            agree,
-            diverge,
-            coord_empty,
-            local_empty,
-        } = figures.verdicts;
-        let compared = agree + diverge + coord_empty + local_empty;
+        let (verdicts, agree) = (&figures.verdicts, figures.verdicts.agree);
+        let compared = agree + verdicts.diverge + verdicts.coord_empty + verdicts.local_empty;
         let of = figures.coverage.of.saturating_add(compared);
         figures.agreement = AgreementRate {
             agree,
@@ -258,16 +254,6 @@ impl ShadowLogReader {
 /// None of none is no rate at all.
 fn rate(part: u64, of: u64) -> Option<f64> {
     (of > 0).then(|| part as f64 / of as f64)
-}
-
-fn verdict_of(name: &str) -> Option<ComparisonVerdict> {
-    match name {
-        "AGREE" => Some(ComparisonVerdict::Agree),
-        "DIVERGE" => Some(ComparisonVerdict::Diverge),
-        "COORD_EMPTY" => Some(ComparisonVerdict::CoordEmpty),
-        "LOCAL_EMPTY" => Some(ComparisonVerdict::LocalEmpty),
-        _ => None,
-    }
 }
 
 fn count(counts: &mut BTreeMap<String, u64>, name: &str, by: u64) {

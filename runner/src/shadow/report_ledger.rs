@@ -51,12 +51,8 @@ pub(crate) struct ReportLedger {
 
 impl ReportLedger {
     pub(crate) fn new(settings: &Settings) -> ReportLedger {
-        let url = settings
-            .fleet
-            .url
-            .as_ref()
-            .map(|url| url.value.as_str())
-            .unwrap_or_default();
+        let url = settings.fleet.url.as_ref();
+        let url = url.map(|url| url.value.as_str()).unwrap_or_default();
         ReportLedger {
             path: settings.queue.value.join(".state").join("fleet-shadow-view.log"),
             view: format!("{url},{}", settings.factory_id.value),
@@ -92,20 +88,14 @@ impl ReportLedger {
         // A line without its end is still being written.
         let whole = text.rfind('\n').map_or(0, |end| end + 1);
         self.offset += whole as u64;
-        text[..whole]
-            .lines()
-            .filter_map(|line| self.parse(line))
-            .collect()
+        let lines = text[..whole].lines();
+        lines.filter_map(|line| self.parse(line)).collect()
     }
 
     pub(crate) fn note(&self, state: ReportState, job: &JobId, stage: Stage) {
         // A ledger that can't be written costs a repeated report later, and no more.
         let _ = open(&self.path).and_then(|mut file| {
-            let line = self.line(&ReportEntry {
-                state,
-                job: job.clone(),
-                stage,
-            });
+            let line = self.line(state, job, stage);
             file.write(line.as_bytes()).map(drop)
         });
     }
@@ -130,23 +120,19 @@ impl ReportLedger {
     fn rewrite(&self, entries: &HashMap<JobId, ReportEntry>) -> io::Result<u64> {
         let root = QueueRoot::of(&self.path);
         let fresh = self.path.with_extension(std::process::id().to_string());
-        let text: String = entries.values().map(|entry| self.line(entry)).collect();
+        let line = |entry: &ReportEntry| self.line(entry.state, &entry.job, entry.stage);
+        let text: String = entries.values().map(line).collect();
         root.create(&fresh)?.write_all(text.as_bytes())?;
         root.rename(&fresh, &self.path, RenameFlags::empty())?;
         Ok(text.len() as u64)
     }
 
-    fn line(&self, entry: &ReportEntry) -> String {
-        let state = match entry.state {
+    fn line(&self, state: ReportState, job: &JobId, stage: Stage) -> String {
+        let state = match state {
             ReportState::Answered => "answered",
             ReportState::Unanswered => "open",
         };
-        format!(
-            "{state} {} {} {}\n",
-            entry.stage.wire_name(),
-            entry.job,
-            self.view
-        )
+        format!("{state} {} {job} {}\n", stage.wire_name(), self.view)
     }
 
     fn parse(&self, line: &str) -> Option<ReportEntry> {
@@ -245,11 +231,7 @@ mod tests {
         fs::create_dir(folder.path().join(".state")).unwrap();
         let settings = settings(folder.path(), "http://127.0.0.1:1");
         let mut ledger = ReportLedger::new(&settings);
-        let good = ledger.line(&ReportEntry {
-            state: ReportState::Answered,
-            job: id("alpha"),
-            stage: Stage::Failed,
-        });
+        let good = ledger.line(ReportState::Answered, &id("alpha"), Stage::Failed);
         fs::write(
             &ledger.path,
             format!("nonsense\n{good}answered failed ../x y\nansw"),
@@ -263,16 +245,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join(".state")).unwrap();
         let mut ledger = ReportLedger::new(&settings(folder.path(), "http://127.0.0.1:1"));
-        let line = ledger.line(&ReportEntry {
-            state: ReportState::Answered,
-            job: id("alpha"),
-            stage: Stage::Failed,
-        });
-        let back = ledger.line(&ReportEntry {
-            state: ReportState::Answered,
-            job: id("beta"),
-            stage: Stage::Inbox,
-        });
+        let line = ledger.line(ReportState::Answered, &id("alpha"), Stage::Failed);
+        let back = ledger.line(ReportState::Answered, &id("beta"), Stage::Inbox);
         let repeats = usize::try_from(COMPACT_BYTES).unwrap() / line.len() + 1;
         fs::write(&ledger.path, line.repeat(repeats) + &back).unwrap();
         assert_eq!(ledger.load().len(), 1);

@@ -2,8 +2,8 @@
 //!
 //! The lane uses it for what the run loop moved, and commands that move a job use it themselves.
 
-use crate::fleet::call_failure::CallFailure;
-use crate::fleet::client::{CoordinatorClient, ShadowReportOutcome};
+use crate::fleet::call_failure::{CallFailure, FailureKind};
+use crate::fleet::client::{ClientError, CoordinatorClient, ShadowReportOutcome};
 use crate::fleet::health_reporter::HealthReporter;
 use crate::ids::JobId;
 use crate::settings::Settings;
@@ -27,11 +27,8 @@ pub(super) async fn report(
         Ok(answer) => {
             ledger.note(ReportState::Answered, job, stage);
             if let Some(detail) = unexpected_content(&answer, stage) {
-                log.append(&ShadowLogLine::note(
-                    ShadowLogEvent::ReportDivergence,
-                    Some(job.as_str()),
-                    &detail,
-                ));
+                let event = ShadowLogEvent::ReportDivergence;
+                log.append(&ShadowLogLine::note(event, Some(job.as_str()), &detail));
             }
             Ok(())
         }
@@ -63,10 +60,8 @@ fn unexpected_content(answer: &ShadowReportOutcome, stage: Stage) -> Option<Stri
                 odd.push(format!("its view says {stage}"));
             }
             if !unknown.is_empty() {
-                odd.push(format!(
-                    "it has {} beyond the API, which is not acted on",
-                    unknown.join(", ")
-                ));
+                let names = unknown.join(", ");
+                odd.push(format!("it has {names} beyond the API, which is not acted on"));
             }
             (!odd.is_empty()).then(|| format!("{reported}: {}", odd.join("; ")))
         }
@@ -82,12 +77,9 @@ pub(super) fn client(
     if let Some(client) = kept {
         return Ok(client.clone());
     }
-    let made = CoordinatorClient::new(settings).map_err(|error| {
-        CallFailure::indefinite(
-            crate::fleet::call_failure::FailureKind::ConnectFailed,
-            &error.to_string(),
-        )
-    })?;
+    let made = CoordinatorClient::new(settings);
+    let failed = |error: ClientError| CallFailure::indefinite(FailureKind::ConnectFailed, &error.to_string());
+    let made = made.map_err(failed)?;
     Ok(kept.insert(made.reporting_to(health)).clone())
 }
 

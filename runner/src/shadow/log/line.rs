@@ -7,7 +7,7 @@ use crate::fleet::call_failure::{CallFailure, shown};
 use crate::fleet::wire;
 use crate::shadow::comparison::{ComparisonVerdict, DecisionComparison, DivergenceReason};
 
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum ShadowLogEvent {
     #[default]
