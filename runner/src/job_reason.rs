@@ -86,9 +86,12 @@ reason_codes! {
 }
 
 /// A code with the sentence that goes along, if there is more to say.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct JobReason {
+    #[serde(rename = "reason")]
     pub(crate) code: ReasonCode,
+    /// What more there is to say, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) detail: Option<String>,
 }
 

@@ -23,11 +23,11 @@ const SHOWN_MAX: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct AdmissionPolicy {
     /// From `[route]` of `aq.toml`.
-    permissions: RoutePermissions,
+    pub(crate) permissions: RoutePermissions,
     /// The factory's own, without those that its engines add.
     caps: Vec<Capability>,
     /// Shared with each routed attempt, which checks its folder again at each command.
-    folders: Arc<RoutedFolders>,
+    pub(crate) folders: Arc<RoutedFolders>,
 }
 
 /// Where the commands of a routed job may work.
@@ -63,14 +63,6 @@ impl AdmissionPolicy {
         })
     }
 
-    pub(crate) fn permissions(&self) -> &RoutePermissions {
-        &self.permissions
-    }
-
-    pub(crate) fn folders(&self) -> Arc<RoutedFolders> {
-        Arc::clone(&self.folders)
-    }
-
     /// Returns all that keeps this job from running here, for its report. `found`: the engines on this host.
     pub(crate) fn refusal(&self, job: &Job, found: &BTreeSet<EngineName>) -> Option<JobReason> {
         let mut objections: Vec<JobReason> = Vec::new();
@@ -103,32 +95,22 @@ impl AdmissionPolicy {
         if self.permissions.engines.contains(engine) {
             return None;
         }
-        let mut allowed: Vec<&str> = self
+        let allowed = self
             .permissions
             .engines
             .intersection(found)
-            .map(EngineName::as_str)
-            .collect();
-        allowed.push(engine.as_str());
+            .map(EngineName::as_str);
+        let allowed = list(allowed.chain([engine.as_str()]));
         Some(ReasonCode::EngineNotAllowed.with(format!(
-            "no routed job may use the engine `{engine}`; to let them, write allow_engines = {} {WHERE}",
-            list(allowed.into_iter())
+            "no routed job may use the engine `{engine}`; to let them, write allow_engines = {allowed} {WHERE}"
         )))
     }
 
     fn missing_caps(&self, job: &Job, found: &BTreeSet<EngineName>) -> Option<JobReason> {
-        let here: BTreeSet<Capability> = self
-            .caps
-            .iter()
-            .cloned()
-            .chain(engine::capabilities(found))
-            .collect();
-        let missing: Vec<&str> = job
-            .caps
-            .iter()
-            .filter(|cap| !here.contains(*cap))
-            .map(Capability::as_str)
-            .collect();
+        let here = self.caps.iter().cloned().chain(engine::capabilities(found));
+        let here: BTreeSet<Capability> = here.collect();
+        let missing = job.caps.iter().filter(|cap| !here.contains(*cap));
+        let missing: Vec<&str> = missing.map(Capability::as_str).collect();
         (!missing.is_empty()).then(|| {
             ReasonCode::CapsMissing.with(format!(
                 "this factory lacks {} (AQ_FACTORY_CAPS, or caps under [fleet] in aq.toml)",

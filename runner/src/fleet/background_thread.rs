@@ -25,7 +25,7 @@ pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Res
 #[derive(Debug)]
 pub(crate) struct FleetThread {
     /// Starts tasks on it.
-    handle: Handle,
+    pub(crate) tasks: Handle,
     /// The thread waits for this to be dropped.
     _alive: oneshot::Sender<()>,
 }
@@ -38,19 +38,12 @@ impl FleetThread {
             .enable_io()
             .enable_time()
             .build()?;
-        let handle = runtime.handle().clone();
+        let tasks = runtime.handle().clone();
         let (alive, over) = oneshot::channel();
         spawn("aq-leases", move || {
             // It ends when the sender is dropped; nothing is ever sent.
             let _ = runtime.block_on(over);
         })?;
-        Ok(FleetThread {
-            handle,
-            _alive: alive,
-        })
-    }
-
-    pub(crate) fn tasks(&self) -> &Handle {
-        &self.handle
+        Ok(FleetThread { tasks, _alive: alive })
     }
 }

@@ -8,6 +8,8 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use serde::Serialize;
+
 /// A call that brought no usable answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CallFailure {
@@ -43,7 +45,8 @@ impl fmt::Display for CoordinatorRefusal {
 }
 
 /// What went wrong, by the names that the shadow log has for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum FailureKind {
     ConnectionRefused,
     ConnectFailed,
@@ -61,20 +64,10 @@ pub(crate) enum FailureKind {
 
 impl fmt::Display for FailureKind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            FailureKind::ConnectionRefused => "connection-refused",
-            FailureKind::ConnectFailed => "connect-failed",
-            FailureKind::ConnectionReset => "connection-reset",
-            FailureKind::ConnectionClosed => "connection-closed",
-            FailureKind::Timeout => "timeout",
-            FailureKind::Truncated => "truncated",
-            FailureKind::NotJson => "not-json",
-            FailureKind::WrongContentType => "wrong-content-type",
-            FailureKind::WrongShape => "wrong-shape",
-            FailureKind::TooLarge => "too-large",
-            FailureKind::Redirect => "redirect",
-            FailureKind::Status(status) => return write!(formatter, "status-{status}"),
-        })
+        match self {
+            FailureKind::Status(status) => write!(formatter, "status-{status}"),
+            named => named.serialize(formatter),
+        }
     }
 }
 
@@ -175,19 +168,16 @@ fn cause_kind(cause: &(dyn std::error::Error + 'static), phase: AnswerPhase) -> 
         // Endless headers are known by the text of the error alone, because hyper has the question for servers only.
         // Anything else that can't be parsed is not even HTTP.
         let endless = error.to_string().contains("too large");
-        Some(if endless {
+        return Some(if endless {
             FailureKind::TooLarge
         } else {
             FailureKind::NotJson
-        })
-    } else if error.is_incomplete_message() {
-        match phase {
-            AnswerPhase::Head => Some(FailureKind::ConnectionClosed),
-            AnswerPhase::Body => Some(FailureKind::Truncated),
-        }
-    } else {
-        None
+        });
     }
+    error.is_incomplete_message().then_some(match phase {
+        AnswerPhase::Head => FailureKind::ConnectionClosed,
+        AnswerPhase::Body => FailureKind::Truncated,
+    })
 }
 
 /// Text from outside as it may be logged: escaped, and cut to 128 characters.

@@ -133,14 +133,11 @@ impl ClaimPacing {
         if self.given.len() >= REMEMBERED_MAX {
             self.given.clear();
         }
-        let repetitions = Backoff::new(self.seed);
-        self.given.insert(
-            id.clone(),
-            RecentGrant {
-                repetitions,
-                until: now,
-            },
-        );
+        let grant = RecentGrant {
+            repetitions: Backoff::new(self.seed),
+            until: now,
+        };
+        self.given.insert(id.clone(), grant);
     }
 }
 

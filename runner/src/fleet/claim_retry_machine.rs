@@ -140,11 +140,10 @@ impl ClaimStateMachine {
     /// When the caller has to send [`ClaimEvent::TimerDue`].
     pub(crate) fn next_instant(&self) -> Option<BootInstant> {
         match &self.open.as_ref()?.state {
-            ClaimPhase::BackingOff { retry_at, .. } => Some(
-                self.outage
-                    .outage_report_at()
-                    .map_or(*retry_at, |at| at.min(*retry_at)),
-            ),
+            ClaimPhase::BackingOff { retry_at, .. } => {
+                let report_at = self.outage.outage_report_at();
+                Some(report_at.map_or(*retry_at, |at| at.min(*retry_at)))
+            }
             ClaimPhase::Claiming { .. } | ClaimPhase::Renewing { .. } => None,
         }
     }
@@ -165,12 +164,11 @@ impl ClaimStateMachine {
             parameters: parameters.clone(),
             key: Arc::clone(&key),
         });
-        let state = ClaimPhase::Claiming { sent: now };
         self.open = Some(OpenClaim {
             parameters,
             key,
             first_sent,
-            state,
+            state: ClaimPhase::Claiming { sent: now },
         });
     }
 

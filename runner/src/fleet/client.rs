@@ -12,7 +12,8 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::{Method, Url};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
+use reqwest::{Method, RequestBuilder, Url};
 use serde_json::Value;
 
 pub(crate) use answer_parsing::{FleetClaim, ShadowOffer, ShadowReportOutcome, UnrequestedLease};
@@ -27,8 +28,10 @@ use crate::job_reason::{JobReason, ReasonCode};
 use crate::settings::{BearerToken, Settings};
 use crate::stage::Stage;
 use answer_parsing::{offer, shaped, unknown_members};
-use http_exchange::{HttpAnswer, HttpCall};
+use http_exchange::{HttpAnswer, authorization, send};
 
+/// The header of a request that takes effect once.
+const KEY: &str = "Idempotency-Key";
 /// What is wrong with a lease whose `ttlMs` can't be read.
 pub(crate) const NO_TIME: &str = "ttlMs is no whole number of milliseconds";
 
@@ -63,13 +66,8 @@ pub(crate) struct CoordinatorClient {
 impl CoordinatorClient {
     /// Building costs milliseconds with https: callers make one when they first need it, and keep it.
     pub(crate) fn new(settings: &Settings) -> Result<CoordinatorClient, ClientError> {
-        let base = settings
-            .fleet
-            .url
-            .as_ref()
-            .ok_or(ClientError::NoUrl)?
-            .value
-            .clone();
+        let url = settings.fleet.url.as_ref().ok_or(ClientError::NoUrl)?;
+        let base = url.value.clone();
         let http = http_exchange::build(base.scheme(), &settings.fleet.authorities)?;
         Ok(CoordinatorClient {
             http,
@@ -98,8 +96,8 @@ impl CoordinatorClient {
                 caps: capability_names(caps),
                 shadow: wire::SHADOW,
             };
-            let call = self.post(&["v1", "shadow", "claims"], &body)?;
-            match self.send(call, &[200, 204]).await? {
+            let request = self.post(&["v1", "shadow", "claims"], &body)?;
+            match send(request, &[200, 204]).await? {
                 HttpAnswer { status: 204, .. } => Ok(ShadowOffer::Nothing),
                 answer => offer(answer.json()?),
             }
@@ -120,8 +118,8 @@ impl CoordinatorClient {
                 at: wire::instant(jiff::Timestamp::now()),
                 shadow: wire::SHADOW,
             };
-            let call = self.post(&["v1", "shadow", "reports"], &body)?;
-            match self.send(call, &[202]).await {
+            let request = self.post(&["v1", "shadow", "reports"], &body)?;
+            match send(request, &[202]).await {
                 Ok(answer) => {
                     let value = answer.json()?;
                     let mut unknown = unknown_members(&value);
@@ -153,9 +151,9 @@ impl CoordinatorClient {
             caps: capability_names(caps),
             wait_ms,
         };
-        let mut call = self.post(&["v1", "claims"], &body)?.with_key(key);
-        call.limit += wait.unwrap_or_default();
-        match self.send(call, &[200, 204]).await? {
+        let request = self.post(&["v1", "claims"], &body)?.header(KEY, key);
+        let limit = self.limit + wait.unwrap_or_default();
+        match send(request.timeout(limit), &[200, 204]).await? {
             HttpAnswer { status: 204, .. } => Ok(FleetClaim::Nothing),
             answer => Ok(FleetClaim::Job(Box::new(shaped(answer.json()?)?))),
         }
@@ -165,19 +163,16 @@ impl CoordinatorClient {
     /// call (clause T-2).
     pub(crate) async fn renew(&self, proof: &LeaseProof, limit: Duration) -> Result<Duration, CallFailure> {
         self.noted(ApiOperation::Renew, async {
-            let mut call = self.post(
-                &["v1", "leases", proof.lease.as_str(), "renew"],
-                &self.holder(proof),
-            )?;
-            call.limit = call.limit.min(limit);
-            let answer: wire::RenewAnswer = shaped(self.send(call, &[200]).await?.json()?)?;
+            let path = ["v1", "leases", proof.lease.as_str(), "renew"];
+            let request = self.post(&path, &self.holder(proof))?;
+            let answer = send(request.timeout(self.limit.min(limit)), &[200]).await?;
+            let answer: wire::RenewAnswer = shaped(answer.json()?)?;
             let same =
                 answer.lease.id == proof.lease.as_str() && answer.lease.fencing_token == proof.fencing_token;
-            let wrong = |what| CallFailure::indefinite(FailureKind::WrongShape, what);
             match (same, answer.lease.ttl()) {
                 (true, Some(ttl)) => Ok(ttl),
-                (true, None) => Err(wrong(NO_TIME)),
-                (false, _) => Err(wrong("the renewal is of another lease")),
+                (true, None) => Err(wrong_shape(NO_TIME)),
+                (false, _) => Err(wrong_shape("the renewal is of another lease")),
             }
         })
         .await
@@ -185,11 +180,9 @@ impl CoordinatorClient {
 
     pub(crate) async fn release(&self, proof: &LeaseProof, key: &str) -> Result<(), CallFailure> {
         self.noted(ApiOperation::Release, async {
-            let call = self.post(
-                &["v1", "leases", proof.lease.as_str(), "release"],
-                &self.holder(proof),
-            )?;
-            self.send(call.with_key(key), &[200]).await.map(drop)
+            let path = ["v1", "leases", proof.lease.as_str(), "release"];
+            let request = self.post(&path, &self.holder(proof))?;
+            send(request.header(KEY, key), &[200]).await.map(drop)
         })
         .await
     }
@@ -211,10 +204,10 @@ impl CoordinatorClient {
                 reason: report.reason.as_ref().map(|reason| reason.code.clone()),
                 detail: report.reason.as_ref().and_then(|reason| reason.detail.clone()),
             };
-            let call = self.post(&["v1", "jobs", job.as_str(), "reports"], &body)?;
-            let answer: wire::StageAnswer = shaped(self.send(call.with_key(key), &[202]).await?.json()?)?;
-            wire::stage_of_wire_name(&answer.stage)
-                .ok_or_else(|| CallFailure::indefinite(FailureKind::WrongShape, "the answer's stage is none"))
+            let request = self.post(&["v1", "jobs", job.as_str(), "reports"], &body)?;
+            let answer = send(request.header(KEY, key), &[202]).await?;
+            let answer: wire::StageAnswer = shaped(answer.json()?)?;
+            wire::stage_of_wire_name(&answer.stage).ok_or_else(|| wrong_shape("the answer's stage is none"))
         })
         .await
     }
@@ -235,37 +228,31 @@ impl CoordinatorClient {
                 reason: reason.map_or(ReasonCode::LeaseLost, |reason| reason.code.clone()),
                 detail: reason.and_then(|reason| reason.detail.clone()),
             };
-            let call = self.post(&["v1", "jobs", job.as_str(), "quarantine"], &body)?;
-            self.send(call.with_key(key), &[202]).await.map(drop)
+            let request = self.post(&["v1", "jobs", job.as_str(), "quarantine"], &body)?;
+            send(request.header(KEY, key), &[202]).await.map(drop)
         })
         .await
     }
 
     /// Whether the coordinator answers at all, and what time it is there; needs no token and sends none.
     pub(crate) async fn health(&self) -> Result<Option<jiff::Timestamp>, CallFailure> {
-        let mut call = self.call(Method::GET, &["v1", "health"])?;
-        call.token = None;
-        let answered = self.send(call, &[200]).await?;
+        let url = self.url(&["v1", "health"])?;
+        let answered = send(self.http.get(url).timeout(self.limit), &[200]).await?;
         let answer: wire::HealthAnswer = shaped(answered.json()?)?;
         match answer.status.as_str() {
             "ok" => Ok(answered.date),
-            other => Err(CallFailure::indefinite(
-                FailureKind::WrongShape,
-                &format!("status `{other}`"),
-            )),
+            other => Err(wrong_shape(&format!("status `{other}`"))),
         }
     }
 
     /// Reads one job, which any token may do: shows whether the token is taken.
     pub(crate) async fn check_token(&self) -> Result<(), CallFailure> {
-        let mut call = self.call(Method::GET, &["v1", "jobs"])?;
-        call.url.set_query(Some("limit=1"));
-        match self.send(call, &[200]).await?.json()?.get("jobs") {
+        let mut url = self.url(&["v1", "jobs"])?;
+        url.set_query(Some("limit=1"));
+        let request = self.authorized(Method::GET, url)?;
+        match send(request, &[200]).await?.json()?.get("jobs") {
             Some(Value::Array(_)) => Ok(()),
-            _ => Err(CallFailure::indefinite(
-                FailureKind::WrongShape,
-                "there is no list of jobs",
-            )),
+            _ => Err(wrong_shape("there is no list of jobs")),
         }
     }
 
@@ -286,38 +273,34 @@ impl CoordinatorClient {
         outcome
     }
 
-    async fn send(&self, call: HttpCall, expected: &[u16]) -> Result<HttpAnswer, CallFailure> {
-        http_exchange::send(&self.http, call, expected).await
+    fn post(&self, path: &[&str], body: &impl serde::Serialize) -> Result<RequestBuilder, CallFailure> {
+        let bytes = serde_json::to_vec(body).map_err(|error| wrong_shape(&error.to_string()))?;
+        let request = self.authorized(Method::POST, self.url(path)?)?;
+        Ok(request.header(CONTENT_TYPE, "application/json").body(bytes))
     }
 
-    fn post(&self, path: &[&str], body: &impl serde::Serialize) -> Result<HttpCall, CallFailure> {
-        let mut call = self.call(Method::POST, path)?;
-        let bytes = serde_json::to_vec(body)
-            .map_err(|error| CallFailure::indefinite(FailureKind::WrongShape, &error.to_string()))?;
-        call.body = Some(bytes);
-        Ok(call)
-    }
-
-    fn call(&self, method: Method, path: &[&str]) -> Result<HttpCall, CallFailure> {
-        let mut url = self.base.clone();
-        match url.path_segments_mut() {
-            Ok(mut segments) => segments.pop_if_empty().extend(path),
-            Err(()) => {
-                return Err(CallFailure::indefinite(
-                    FailureKind::ConnectFailed,
-                    "the address has no path",
-                ));
-            }
-        };
-        Ok(HttpCall {
-            method,
-            url,
-            token: self.token.clone(),
-            key: None,
-            body: None,
-            limit: self.limit,
+    /// With the limit of every call; a later one replaces it.
+    fn authorized(&self, method: Method, url: Url) -> Result<RequestBuilder, CallFailure> {
+        let request = self.http.request(method, url).timeout(self.limit);
+        Ok(match &self.token {
+            Some(token) => request.header(AUTHORIZATION, authorization(token)?),
+            None => request,
         })
     }
+
+    fn url(&self, path: &[&str]) -> Result<Url, CallFailure> {
+        let mut url = self.base.clone();
+        let no_path = |()| CallFailure::indefinite(FailureKind::ConnectFailed, "the address has no path");
+        url.path_segments_mut()
+            .map_err(no_path)?
+            .pop_if_empty()
+            .extend(path);
+        Ok(url)
+    }
+}
+
+fn wrong_shape(what: &str) -> CallFailure {
+    CallFailure::indefinite(FailureKind::WrongShape, what)
 }
 
 /// A stage to report, and when it was reached.

@@ -11,11 +11,11 @@ use super::background_thread::FleetThread;
 use super::delivery_outcome::DeliveryOutcome;
 use super::fleet_event::{EVENTS_MAX, FleetEvent, GrantedJob};
 use super::job_claimer::JobClaimer;
-use super::lease_machine::{LeaseClose, LeaseEvent, LeaseRequest, LeaseTerms};
-use super::lease_renewer::{DeadlineListener, LeaseRenewer};
+use super::lease_machine::{LeaseEvent, LeaseRequest, LeaseTerms};
+use super::lease_renewer::LeaseRenewer;
 use super::outbox_delivery::OutboxDelivery;
 use super::outbox_sender;
-use crate::boot_clock::{BootInstant, KillDeadlines};
+use crate::boot_clock::BootInstant;
 use crate::fleet::client::{ClientError, CoordinatorClient, LeaseProof, StageReport, fresh_key};
 use crate::fleet::health_reporter::HealthReporter;
 use crate::fleet::wire;
@@ -58,7 +58,7 @@ impl FleetSession {
         let thread = FleetThread::start().map_err(ClientError::Thread)?;
         let timeout = settings.fleet.timeout.value;
         let (sender, events) = mpsc::channel(EVENTS_MAX);
-        let claimer = JobClaimer::start(thread.tasks(), client.clone(), timeout, seed(), sender.clone());
+        let claimer = JobClaimer::start(&thread.tasks, client.clone(), timeout, seed(), sender.clone());
         Ok(FleetSession {
             thread,
             claimer: Some(claimer),
@@ -106,7 +106,7 @@ impl FleetSession {
     /// `held`: how long the coordinator may hold that claim.
     pub(crate) fn stop_claims(&mut self, held: Duration) {
         if let Some(claimer) = self.claimer.take() {
-            self.thread.tasks().spawn(claimer.stop(held + self.terms.timeout));
+            self.thread.tasks.spawn(claimer.stop(held + self.terms.timeout));
         }
     }
 
@@ -114,7 +114,7 @@ impl FleetSession {
     /// with.
     pub(crate) fn resume_claims(&mut self, fresh: FleetSession) {
         self.claimer = Some(JobClaimer::start(
-            self.thread.tasks(),
+            &self.thread.tasks,
             fresh.client.clone(),
             fresh.terms.timeout,
             seed(),
@@ -125,38 +125,21 @@ impl FleetSession {
         self.credential = fresh.credential.clone();
     }
 
-    /// Whether it renews a lease of this job.
-    pub(crate) fn has_lease(&self, job: &JobId) -> bool {
-        self.renewers.contains_key(job)
+    /// What renews the lease of this job, if this run holds one.
+    pub(crate) fn renewer(&self, job: &JobId) -> Option<&LeaseRenewer> {
+        self.renewers.get(job)
     }
 
     /// Renews the lease from now on.
     pub(crate) fn start_renewing(&mut self, granted: &GrantedJob) {
         let renewer = LeaseRenewer::start(
-            self.thread.tasks(),
+            &self.thread.tasks,
             granted,
             self.client.clone(),
             self.terms.clone(),
             self.sender.clone(),
         );
         self.renewers.insert(granted.id.clone(), renewer);
-    }
-
-    /// Whether the lease of a job can be relied on now; asked before every effect.
-    pub(crate) fn is_lease_valid(&self, job: &JobId) -> bool {
-        self.renewers.get(job).is_some_and(LeaseRenewer::is_lease_valid)
-    }
-
-    /// When what is started under the lease of a job now has to end.
-    pub(crate) fn kill_deadlines(&self, job: &JobId) -> Option<KillDeadlines> {
-        self.renewers.get(job).map(LeaseRenewer::kill_deadlines)
-    }
-
-    /// Tells the command that was started whenever the lease, and with it the deadlines, changes.
-    pub(crate) fn set_deadline_listener(&self, job: &JobId, listener: DeadlineListener) {
-        if let Some(renewer) = self.renewers.get(job) {
-            renewer.set_deadline_listener(listener);
-        }
     }
 
     /// Reports a stage that is not final.
@@ -175,33 +158,32 @@ impl FleetSession {
 
     /// Reports the final stage of a job; `LeaseClosed` answers.
     pub(crate) fn finish(&mut self, job: &JobId, stage: Stage, reason: JobReason) {
-        self.close(job, LeaseClose::Final(stage_report(stage, Some(reason))));
+        self.close(job, LeaseRequest::Report(stage_report(stage, Some(reason))));
     }
 
     /// Does the same for an end whose report, or quarantine, is in the outbox.
     pub(crate) fn finish_from_outbox(&mut self, job: &JobId, entry: &OutboxEntry) {
         match outbox_sender::lease_request(entry) {
-            Some(LeaseRequest::Report(report)) => self.close(job, LeaseClose::Final(report)),
-            Some(LeaseRequest::Quarantine(report)) => self.close(job, LeaseClose::Quarantine(report)),
-            Some(LeaseRequest::Release(_)) | None => self.release(job),
+            Some(request) => self.close(job, request),
+            None => self.release(job),
         }
     }
 
     /// Sends what an earlier process, or an earlier try, could not deliver: in order. `LeaseClosed` answers each.
     pub(crate) fn deliver(&mut self, entries: &[&OutboxEntry]) {
-        let outbox_items: Vec<_> = entries
+        let outbox_items = entries
             .iter()
-            .filter_map(|entry| outbox_sender::outbox_item(entry))
-            .collect();
+            .filter_map(|entry| outbox_sender::outbox_item(entry));
+        let outbox_items: Vec<_> = outbox_items.collect();
         self.unsettled += outbox_items.len();
         let delivery = OutboxDelivery::new(outbox_items, self.terms.close_time_max, seed());
         let deliver = outbox_sender::deliver(self.client.clone(), delivery, self.sender.clone());
-        self.thread.tasks().spawn(deliver);
+        self.thread.tasks.spawn(deliver);
     }
 
     /// Gives the job to other factories; `LeaseClosed` answers.
     pub(crate) fn release(&mut self, job: &JobId) {
-        self.close(job, LeaseClose::Release(fresh_key("release")));
+        self.close(job, LeaseRequest::Release(fresh_key("release")));
     }
 
     /// Gives back the lease that an earlier process had on a job, if the coordinator still knows it. `LeaseClosed`
@@ -209,7 +191,7 @@ impl FleetSession {
     pub(crate) fn release_orphan(&mut self, job: &JobId, proof: LeaseProof) {
         self.unsettled += 1;
         let release = outbox_sender::release(self.client.clone(), job.clone(), proof, self.sender.clone());
-        self.thread.tasks().spawn(release);
+        self.thread.tasks.spawn(release);
     }
 
     /// Whether the end of every lease that was closed is settled.
@@ -262,7 +244,7 @@ impl FleetSession {
         }
     }
 
-    fn close(&mut self, job: &JobId, request: LeaseClose) {
+    fn close(&mut self, job: &JobId, request: LeaseRequest) {
         if let Some(renewer) = self.renewers.remove(job) {
             self.unsettled += 1;
             renewer.order(LeaseEvent::Close(request));
@@ -271,10 +253,9 @@ impl FleetSession {
 }
 
 fn stage_report(stage: Stage, reason: Option<JobReason>) -> StageReport {
-    let at = wire::instant(jiff::Timestamp::now());
     StageReport {
         stage,
-        at,
+        at: wire::instant(jiff::Timestamp::now()),
         reason,
         key: fresh_key("report"),
     }

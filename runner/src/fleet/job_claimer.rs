@@ -8,8 +8,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::claim_retry_machine::{ClaimEffect, ClaimEvent, ClaimParameters, ClaimStateMachine};
 use super::fleet_event::FleetEvent;
-use crate::boot_clock::BootInstant;
-use crate::boot_clock::due_at;
+use crate::boot_clock::{BootInstant, due_at};
 use crate::fleet::client::{CoordinatorClient, fresh_key};
 use crate::fleet::coordinator_health::ApiOperation;
 use crate::ids::Capability;

@@ -9,13 +9,69 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::delivery_outcome::DeliveryOutcome;
-use super::delivery_outcome::{delivery_outcome, is_lease_lost};
-pub(crate) use super::lease_messages::{LeaseClose, LeaseEffect, LeaseEvent, LeaseRequest, LeaseTerms};
+use super::delivery_outcome::{DeliveryOutcome, delivery_outcome, is_lease_lost};
 use crate::boot_clock::{BootInstant, KillDeadlines};
 use crate::fleet::backoff::Backoff;
 use crate::fleet::call_failure::CallFailure;
+use crate::fleet::client::StageReport;
 use crate::fleet::lease_time::{LeaseTime, NO_RENEWAL};
+
+/// The limits by which every lease of a process is kept.
+#[derive(Debug, Clone)]
+pub(crate) struct LeaseTerms {
+    /// The limit of one call.
+    pub(crate) timeout: Duration,
+    /// The time between TERM and KILL.
+    pub(crate) grace: Duration,
+    /// How long the last request about a lease is tried. The loop may stop waiting for it earlier.
+    pub(crate) close_time_max: Duration,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub(crate) enum LeaseEvent {
+    /// A stage that is not final was reached.
+    Report(StageReport),
+    /// The loop wants a renewal from now on, before an effect that can't be taken back.
+    Confirm,
+    /// The loop wants the lease to end with this request. A report is that of the final stage.
+    Close(LeaseRequest),
+    Renewed {
+        sent: BootInstant,
+        answer: Result<Duration, CallFailure>,
+    },
+    /// The answer to the last [`LeaseEffect::Send`].
+    Answered(Result<(), CallFailure>),
+    /// The instant of `LeaseStateMachine::next_instant` may have come.
+    TimerDue,
+}
+
+/// What has to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum LeaseEffect {
+    Renew {
+        limit: Duration,
+    },
+    Send(LeaseRequest),
+    /// The answer to the last [`LeaseEffect::Send`] does not matter any more.
+    CancelRequest,
+    Confirmed,
+    Lost {
+        reason: String,
+    },
+    Closed(DeliveryOutcome),
+}
+
+/// A request that takes effect once, however often it is repeated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum LeaseRequest {
+    /// The job reached this stage.
+    Report(StageReport),
+    /// The lease was lost, or nobody knows what was published: what is left of the job lies in `quarantine/`.
+    Quarantine(StageReport),
+    /// Another factory may have the job at once; this is the key of that request.
+    Release(Arc<str>),
+}
 
 /// The state of one lease. It lives as long as the task that renews the lease; `step` alone writes it.
 #[derive(Debug)]
@@ -38,7 +94,7 @@ pub(crate) struct LeaseStateMachine {
     /// being ended.
     lost: bool,
     /// How the loop wants the lease to end; none while the job runs.
-    close_request: Option<LeaseClose>,
+    close_request: Option<LeaseRequest>,
     /// When the last request is given up; set with `close_request`.
     give_up_at: Option<BootInstant>,
     /// The last request is answered or given up: nothing comes of this lease any more.
@@ -108,18 +164,15 @@ impl LeaseStateMachine {
         self.settled
     }
 
-    fn close(&mut self, now: BootInstant, request: LeaseClose, effects: &mut Vec<LeaseEffect>) {
+    fn close(&mut self, now: BootInstant, request: LeaseRequest, effects: &mut Vec<LeaseEffect>) {
         self.give_up_at = Some(now + self.terms.close_time_max);
-        match &request {
+        self.close_request = Some(request.clone());
+        match request {
             // It goes behind the stages before it. It is sent even if the lease is lost: the coordinator may still
             // take what was finished under it, and then nobody else does the work again (clause C-5).
-            LeaseClose::Final(report) => self.waiting.push_back(LeaseRequest::Report(report.clone())),
-            LeaseClose::Release(key) => self.send_only(LeaseRequest::Release(Arc::clone(key)), effects),
-            LeaseClose::Quarantine(report) => {
-                self.send_only(LeaseRequest::Quarantine(report.clone()), effects);
-            }
+            LeaseRequest::Report(_) => self.waiting.push_back(request),
+            LeaseRequest::Release(_) | LeaseRequest::Quarantine(_) => self.send_only(request, effects),
         }
-        self.close_request = Some(request);
     }
 
     fn renew(&mut self, now: BootInstant, effects: &mut Vec<LeaseEffect>) {
@@ -196,11 +249,8 @@ impl LeaseStateMachine {
         let last = self.waiting.pop_back().filter(|request| self.is_last(request));
         self.waiting.clear();
         self.waiting.extend(last);
-        if self
-            .in_flight
-            .as_ref()
-            .is_some_and(|request| !self.is_last(request))
-        {
+        let in_flight = self.in_flight.as_ref();
+        if in_flight.is_some_and(|request| !self.is_last(request)) {
             self.cancel_request(effects);
         }
         if self.close_request.is_none() {
@@ -236,9 +286,7 @@ impl LeaseStateMachine {
     /// Whether this request is the last one about the lease. Nothing else reports a final stage.
     fn is_last(&self, request: &LeaseRequest) -> bool {
         match request {
-            LeaseRequest::Report(report) => {
-                matches!(&self.close_request, Some(LeaseClose::Final(last)) if last == report)
-            }
+            LeaseRequest::Report(_) => self.close_request.as_ref() == Some(request),
             LeaseRequest::Quarantine(_) | LeaseRequest::Release(_) => true,
         }
     }
@@ -246,7 +294,7 @@ impl LeaseStateMachine {
     /// Whether the lease is renewed. It is until a final report is answered, so that the job does not go to another
     /// factory meanwhile.
     fn is_renewed(&self) -> bool {
-        !self.lost && matches!(self.close_request, None | Some(LeaseClose::Final(_)))
+        !self.lost && matches!(self.close_request, None | Some(LeaseRequest::Report(_)))
     }
 }
 

@@ -11,10 +11,9 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use super::fleet_event::{FleetEvent, GrantedJob};
 use super::lease_machine::{
-    LeaseClose, LeaseEffect, LeaseEvent, LeaseRequest, LeaseSnapshot, LeaseStateMachine, LeaseTerms,
+    LeaseEffect, LeaseEvent, LeaseRequest, LeaseSnapshot, LeaseStateMachine, LeaseTerms,
 };
-use crate::boot_clock::due_at;
-use crate::boot_clock::{BootInstant, KillDeadlines};
+use crate::boot_clock::{BootInstant, KillDeadlines, due_at};
 use crate::fleet::call_failure::CallFailure;
 use crate::fleet::client::{CoordinatorClient, LeaseProof, fresh_key};
 use crate::ids::JobId;
@@ -87,7 +86,7 @@ impl LeaseRenewer {
         LeaseRenewer { orders, shared }
     }
 
-    /// Whether the lease can be relied on at this instant.
+    /// Whether the lease can be relied on at this instant; asked before every effect.
     pub(crate) fn is_lease_valid(&self) -> bool {
         lock(&self.shared).lease_snapshot.holds(BootInstant::now())
     }
@@ -180,7 +179,7 @@ impl RenewerTask {
                 () = due_at(due) => LeaseEvent::TimerDue,
                 order = orders.recv(), if !closed => {
                     // A loop that is gone without an order has given up its right to the job.
-                    let order = order.unwrap_or_else(|| LeaseEvent::Close(LeaseClose::Release(fresh_key("release"))));
+                    let order = order.unwrap_or_else(|| LeaseEvent::Close(LeaseRequest::Release(fresh_key("release"))));
                     closed = matches!(order, LeaseEvent::Close(_));
                     order
                 }

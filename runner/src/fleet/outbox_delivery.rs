@@ -5,8 +5,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::delivery_outcome::DeliveryOutcome;
-use super::delivery_outcome::delivery_outcome;
+use super::delivery_outcome::{DeliveryOutcome, delivery_outcome};
 use super::lease_machine::LeaseRequest;
 use crate::boot_clock::BootInstant;
 use crate::fleet::backoff::Backoff;
@@ -118,14 +117,11 @@ impl OutboxDelivery {
     }
 
     fn give_up(&mut self, why: &str, effects: &mut Vec<DeliveryEffect>) {
-        effects.extend(
-            self.outbox_items
-                .drain(..)
-                .map(|outbox_item| DeliveryEffect::Finished {
-                    outbox_item,
-                    outcome: DeliveryOutcome::Undelivered(why.to_owned()),
-                }),
-        );
+        let given_up = self.outbox_items.drain(..);
+        effects.extend(given_up.map(|outbox_item| DeliveryEffect::Finished {
+            outbox_item,
+            outcome: DeliveryOutcome::Undelivered(why.to_owned()),
+        }));
         (self.repeat_at, self.give_up_at) = (None, None);
     }
 }

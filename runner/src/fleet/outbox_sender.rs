@@ -4,14 +4,12 @@
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::delivery_outcome::DeliveryOutcome;
-use super::delivery_outcome::delivery_outcome;
+use super::delivery_outcome::{DeliveryOutcome, delivery_outcome};
 use super::fleet_event::FleetEvent;
 use super::lease_machine::LeaseRequest;
 use super::lease_renewer::LeaseClient;
 use super::outbox_delivery::{DeliveryEffect, DeliveryEvent, OutboxDelivery, OutboxItem};
-use crate::boot_clock::BootInstant;
-use crate::boot_clock::due_at;
+use crate::boot_clock::{BootInstant, due_at};
 use crate::fleet::client::{CoordinatorClient, StageReport, fresh_key};
 use crate::ids::{JobId, LeaseProof};
 use crate::queue::OutboxEntry;
@@ -29,7 +27,7 @@ pub(crate) fn lease_request(entry: &OutboxEntry) -> Option<LeaseRequest> {
     let report = StageReport {
         stage,
         at: entry.at.clone(),
-        reason: entry.reason(),
+        reason: entry.reason.clone(),
         key: entry.key.as_str().into(),
     };
     Some(match stage {

@@ -61,10 +61,8 @@ impl RoutePermissions {
                 "no engine that routed jobs may use is here: each of them is refused",
             ));
         }
-        let unknown = self
-            .engines
-            .difference(&self.found)
-            .filter(|_| self.are_engines_named);
+        let unknown = self.engines.difference(&self.found);
+        let unknown = unknown.filter(|_| self.are_engines_named);
         warnings.extend(unknown.map(|name| format!("allow_engines names `{name}`, which is not found here")));
         let missing = self.folders.iter().filter(|folder| !folder.is_dir());
         warnings.extend(missing.map(|folder| {

@@ -135,21 +135,18 @@ impl WireLease {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub(crate) struct ClaimAnswer {
     pub(crate) job: WireJob,
     pub(crate) lease: WireLease,
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub(crate) struct RenewAnswer {
     pub(crate) lease: WireLease,
 }
 
 /// The answer to a report, a release and a quarantine.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub(crate) struct StageAnswer {
     pub(crate) stage: String,
 }
@@ -163,27 +160,23 @@ pub(crate) struct ShadowClaimAnswer {
 
 /// All that a comparison needs of a job.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub(crate) struct NamedJob {
     pub(crate) id: String,
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub(crate) struct ShadowReportAnswer {
     pub(crate) accepted: bool,
     pub(crate) stage: String,
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub(crate) struct HealthAnswer {
     pub(crate) status: String,
 }
 
 /// The part of problem+json (RFC 9457) that is decided by or shown.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub(crate) struct ProblemDetails {
     pub(crate) code: String,
     #[serde(default)]

@@ -12,9 +12,7 @@ use super::runner_process::{ModelKeptLease, ModelLoopInput};
 use super::world::{ModelWorld, lease_name};
 use crate::fleet::claim_retry_machine::{self, ClaimParameters, ClaimStateMachine};
 use crate::fleet::client::StageReport;
-use crate::fleet::lease_machine::{
-    LeaseClose, LeaseEffect, LeaseEvent, LeaseRequest, LeaseStateMachine, LeaseTerms,
-};
+use crate::fleet::lease_machine::{LeaseEffect, LeaseEvent, LeaseRequest, LeaseStateMachine, LeaseTerms};
 use crate::fleet::outbox_delivery::{self, OutboxDelivery};
 use crate::fleet::{FleetEvent, GrantedJob, outbox_sender};
 use crate::ids::{JobId, LeaseId, LeaseProof};
@@ -44,10 +42,10 @@ impl ModelWorld {
 
     pub(super) fn release(&mut self, host: usize, token: ModelToken) {
         let key = Arc::from(format!("release-{host}-{}-{}", token.job, token.fence));
-        self.close(host, token, LeaseClose::Release(key));
+        self.close(host, token, LeaseRequest::Release(key));
     }
 
-    pub(super) fn close(&mut self, host: usize, token: ModelToken, closing: LeaseClose) {
+    pub(super) fn close(&mut self, host: usize, token: ModelToken, closing: LeaseRequest) {
         let process = self.process(host);
         let Some(kept) = process.kept.get_mut(&token).filter(|kept| !kept.closed) else {
             return;
@@ -282,12 +280,8 @@ pub(super) fn news(stage: Stage, key: &str) -> StageReport {
 }
 
 /// As the office does.
-pub(super) fn closing(letter: &OutboxEntry) -> LeaseClose {
-    match outbox_sender::lease_request(letter).unwrap() {
-        LeaseRequest::Report(news) => LeaseClose::Final(news),
-        LeaseRequest::Quarantine(news) => LeaseClose::Quarantine(news),
-        LeaseRequest::Release(key) => LeaseClose::Release(key),
-    }
+pub(super) fn closing(letter: &OutboxEntry) -> LeaseRequest {
+    outbox_sender::lease_request(letter).unwrap()
 }
 
 pub(super) fn token_of(job: &JobId, proof: &LeaseProof) -> ModelToken {

@@ -14,7 +14,7 @@ use crate::boot_clock::{BootInstant, KillDeadlines};
 use crate::fleet::claim_pacing::ClaimPacing;
 use crate::fleet::claim_retry_machine::ClaimStateMachine;
 use crate::fleet::cut_over::CutOver;
-use crate::fleet::lease_machine::{LeaseClose, LeaseSnapshot, LeaseStateMachine};
+use crate::fleet::lease_machine::{LeaseRequest, LeaseSnapshot, LeaseStateMachine};
 use crate::fleet::outbox_delivery::OutboxDelivery;
 use crate::fleet::{FleetEvent, GrantedJob};
 use crate::queue::{HistoryEntry, JobStore};
@@ -161,7 +161,7 @@ impl ModelWorld {
             CutOver::Report(stage) => {
                 self.counts.finished_before += 1;
                 let news = super::lease_tasks::news(stage, &format!("finish-{host}-{}-{}", job, token.fence));
-                self.close(host, token, LeaseClose::Final(news));
+                self.close(host, token, LeaseRequest::Report(news));
                 return Ok(());
             }
             CutOver::Release => {

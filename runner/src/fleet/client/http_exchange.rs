@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Method, Url};
+use reqwest::{Certificate, RequestBuilder};
 use serde_json::Value;
 use serde_json::error::Category;
 
@@ -16,22 +16,6 @@ use crate::settings::{BearerToken, CertificateAuthorities};
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// The longest wait that a `Retry-After` can ask for.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
-
-pub(super) struct HttpCall {
-    pub(super) method: Method,
-    pub(super) url: Url,
-    pub(super) token: Option<BearerToken>,
-    pub(super) key: Option<String>,
-    pub(super) body: Option<Vec<u8>>,
-    pub(super) limit: Duration,
-}
-
-impl HttpCall {
-    pub(super) fn with_key(mut self, key: &str) -> HttpCall {
-        self.key = Some(key.to_owned());
-        self
-    }
-}
 
 /// An answer with an expected status, its body read whole.
 #[derive(Debug)]
@@ -48,10 +32,8 @@ pub(super) struct HttpAnswer {
 impl HttpAnswer {
     pub(super) fn json(&self) -> Result<Value, CallFailure> {
         if self.content_type != "application/json" {
-            return Err(CallFailure::indefinite(
-                FailureKind::WrongContentType,
-                &self.content_type,
-            ));
+            let kind = FailureKind::WrongContentType;
+            return Err(CallFailure::indefinite(kind, &self.content_type));
         }
         serde_json::from_slice(&self.body).map_err(|error| {
             let cut = error.classify() == Category::Eof && !self.body.is_empty();
@@ -92,31 +74,15 @@ fn certificates(pem: &[u8]) -> Result<Vec<Certificate>, ClientError> {
     }
 }
 
-pub(super) async fn send(
-    http: &reqwest::Client,
-    call: HttpCall,
-    expected: &[u16],
-) -> Result<HttpAnswer, CallFailure> {
-    let mut request = http.request(call.method, call.url).timeout(call.limit);
-    if let Some(token) = &call.token {
-        request = request.header(AUTHORIZATION, authorization(token)?);
-    }
-    if let Some(key) = call.key {
-        request = request.header("Idempotency-Key", key);
-    }
-    if let Some(body) = call.body {
-        request = request.header(CONTENT_TYPE, "application/json").body(body);
-    }
+pub(super) async fn send(request: RequestBuilder, expected: &[u16]) -> Result<HttpAnswer, CallFailure> {
     let response = request
         .send()
         .await
         .map_err(|error| CallFailure::of_transport(&error, AnswerPhase::Head))?;
     let status = response.status().as_u16();
     if response.status().is_redirection() {
-        return Err(CallFailure::indefinite(
-            FailureKind::Redirect,
-            &format!("status {status}, not followed"),
-        ));
+        let detail = format!("status {status}, not followed");
+        return Err(CallFailure::indefinite(FailureKind::Redirect, &detail));
     }
     let content_type = media_type(response.headers());
     let date = date(response.headers());
@@ -140,7 +106,7 @@ pub(super) async fn send(
     Err(refusal(status, &content_type, &body, retry_after))
 }
 
-fn authorization(token: &BearerToken) -> Result<HeaderValue, CallFailure> {
+pub(super) fn authorization(token: &BearerToken) -> Result<HeaderValue, CallFailure> {
     let mut value = HeaderValue::from_str(&format!("Bearer {}", token.reveal())).map_err(|_| {
         // A token is checked when it is read; the error's own text is left out, it might show it.
         CallFailure::indefinite(FailureKind::ConnectFailed, "the token can't be sent in a header")
@@ -151,10 +117,8 @@ fn authorization(token: &BearerToken) -> Result<HeaderValue, CallFailure> {
 
 async fn body(mut response: reqwest::Response) -> Result<Vec<u8>, CallFailure> {
     let too_large = || CallFailure::indefinite(FailureKind::TooLarge, "the answer has more than 1 MiB");
-    if response
-        .content_length()
-        .is_some_and(|bytes| bytes > BODY_BYTES_MAX as u64)
-    {
+    let length = response.content_length();
+    if length.is_some_and(|bytes| bytes > BODY_BYTES_MAX as u64) {
         return Err(too_large());
     }
     let mut body = Vec::new();

@@ -40,9 +40,9 @@ fn a_job_goes_from_claim_to_its_final_report() {
     let coordinator = TestCoordinator::start(answer);
     with_fleet_session(&coordinator, |mut fleet_session| async move {
         let granted = claimed(&mut fleet_session).await;
-        assert!(!fleet_session.is_lease_valid(&granted.id));
+        assert!(fleet_session.renewer(&granted.id).is_none());
         fleet_session.start_renewing(&granted);
-        assert!(fleet_session.is_lease_valid(&granted.id));
+        assert!(fleet_session.renewer(&granted.id).unwrap().is_lease_valid());
         fleet_session.report(&granted.id, Stage::Testing);
         fleet_session.finish(&granted.id, Stage::Shipped, ReasonCode::FinishedBefore.into());
         assert!(!fleet_session.is_settled());

@@ -93,7 +93,7 @@ fn stages_are_reported_in_order_with_the_fencing_token_and_the_last_ends_it() {
     with_lease_renewer(&coordinator, 60_000, |renewer, mut events| async move {
         renewer.order(LeaseEvent::Report(report(Stage::Testing)));
         renewer.order(LeaseEvent::Report(report(Stage::Review)));
-        renewer.order(LeaseEvent::Close(LeaseClose::Final(report(Stage::Shipped))));
+        renewer.order(LeaseEvent::Close(LeaseRequest::Report(report(Stage::Shipped))));
         assert_eq!(settled(&mut events).await, DeliveryOutcome::Delivered);
     });
     let seen = coordinator.seen();
@@ -171,7 +171,7 @@ fn a_refused_renewal_is_a_lost_lease_and_then_one_quarantine_and_no_report() {
             other => panic!("{other:?}"),
         }
         renewer.order(LeaseEvent::Report(report(Stage::Testing)));
-        renewer.order(LeaseEvent::Close(LeaseClose::Quarantine(report(
+        renewer.order(LeaseEvent::Close(LeaseRequest::Quarantine(report(
             Stage::Quarantine,
         ))));
         assert_eq!(settled(&mut events).await, DeliveryOutcome::Delivered);
@@ -204,7 +204,7 @@ fn a_lost_answer_to_a_report_is_asked_for_again_with_the_same_key() {
         _ => taken(seen),
     });
     with_lease_renewer(&coordinator, 60_000, |renewer, mut events| async move {
-        renewer.order(LeaseEvent::Close(LeaseClose::Final(report(Stage::Failed))));
+        renewer.order(LeaseEvent::Close(LeaseRequest::Report(report(Stage::Failed))));
         assert_eq!(settled(&mut events).await, DeliveryOutcome::Delivered);
     });
     let keys: Vec<String> = coordinator
@@ -222,7 +222,7 @@ fn a_lease_that_is_not_needed_is_released_and_a_loop_that_is_gone_releases_it_to
         let coordinator = TestCoordinator::start(taken);
         with_lease_renewer(&coordinator, 60_000, |renewer, mut events| async move {
             match close {
-                true => renewer.order(LeaseEvent::Close(LeaseClose::Release(fresh_key("release")))),
+                true => renewer.order(LeaseEvent::Close(LeaseRequest::Release(fresh_key("release")))),
                 false => drop(renewer),
             }
             assert_eq!(settled(&mut events).await, DeliveryOutcome::Delivered);
