@@ -19,7 +19,6 @@ mod reviews;
 mod run_control;
 mod run_end;
 mod run_options;
-mod run_progress;
 mod runner_record;
 mod ship;
 mod ship_plan;
@@ -35,7 +34,7 @@ use crate::settings::Settings;
 use crate::supervise;
 
 pub(crate) use job_command::outputs;
-pub(crate) use run_options::{OnJobFailure, RunError, RunOptions, RunUntil, SummaryFormat};
+pub(crate) use run_options::{RunError, RunOptions, RunUntil};
 pub(crate) use runner_record::{RunnerRecord, runners_at_work};
 pub(crate) use ship::ship;
 pub(crate) use ship_plan::ShipPlan;

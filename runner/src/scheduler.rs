@@ -76,15 +76,12 @@ pub(crate) fn decide(view: &QueueSnapshot) -> Option<&Arc<WaitingJob>> {
 
 pub(crate) fn eligibility(job: &WaitingJob, view: &QueueSnapshot) -> Eligibility {
     let engine = format!("engine:{}", job.engine);
+    let is_held = |lock| view.locks_held.contains(lock);
     if !view.caps.iter().any(|cap| cap.as_str() == engine) {
         Eligibility::EngineMissing
     } else if !job.caps.iter().all(|cap| view.caps.contains(cap)) {
         Eligibility::CapsMissing
-    } else if job
-        .lock
-        .as_ref()
-        .is_some_and(|lock| view.locks_held.contains(lock))
-    {
+    } else if job.lock.as_ref().is_some_and(is_held) {
         Eligibility::LockHeld
     } else {
         Eligibility::Eligible

@@ -55,10 +55,12 @@ impl AbandonedJobs {
         }
     }
 
+    /// Whether something of this job is still in the way of taking it up.
     pub(super) fn is_busy_with(&self, id: &JobId) -> bool {
         self.busy.contains(id)
     }
 
+    /// When something that was left behind is to be looked at again.
     pub(super) fn next_instant(&self) -> Option<Instant> {
         let kills = self.endings.values().map(|ending| ending.kill_at);
         let verdicts = self.unproven.values().map(|since| *since + PATIENCE);

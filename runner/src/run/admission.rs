@@ -1,6 +1,8 @@
 //! A job that the coordinator granted: admitted or refused, and then a job like any other (clauses T-1, T-6, T-7, T-12,
 //! T-15 and T-16).
 
+use std::sync::Arc;
+
 use super::executor;
 use super::job_command::{LeasedWork, QueueAttempt};
 use super::progress;
@@ -65,7 +67,7 @@ pub(super) fn admit(world: &mut QueueWorld, granted: GrantedJob, may_take: bool)
                 return Ok(());
             }
             Ok((job, text)) => {
-                folders = Some(routed.policy.folders());
+                folders = Some(Arc::clone(&routed.policy.folders));
                 queue.admit(job, &text, &granted.proof)?
             }
         },

@@ -87,7 +87,7 @@ impl EventLoop {
     }
 
     fn start_ready_jobs(&mut self) -> Result<SourceSnapshot, RunError> {
-        let mut last = SourceSnapshot::without_view();
+        let mut last = SourceSnapshot::default();
         loop {
             // Between two decisions, so that none is made in a mode that is over.
             self.mode.reload(&mut self.world, &self.presence);
@@ -95,11 +95,9 @@ impl EventLoop {
             if self.world.source.is_routed() {
                 let busy = self.take_up_abandoned()?;
                 self.ask_for_work()?;
-                last.wait_reason = if busy {
-                    WaitReason::HeldByOthers
-                } else {
-                    last.wait_reason
-                };
+                if busy {
+                    last.wait_reason = WaitReason::HeldByOthers;
+                }
                 return Ok(last);
             }
             if !self.control.may_start(self.world.jobs.workers_taken()) {
@@ -121,7 +119,7 @@ impl EventLoop {
         self.recheck_needed |= since.any;
         self.world.source.changed(since);
         let WorkSource::Local(local) = &mut self.world.source else {
-            return Ok((SourceSnapshot::without_view(), false));
+            return Ok((SourceSnapshot::default(), false));
         };
         let changes = local.take_changes();
         let choice = self.world.choose(changes)?;
@@ -135,7 +133,7 @@ impl EventLoop {
         if claimed.is_rewritten {
             progress::rewritten(&claimed.job.id);
         }
-        self.control.note_decision();
+        self.control.decided_once = true;
         if let WorkSource::Local(local) = &self.world.source {
             local.decided(Some(claimed.job.id.clone()), choice.view);
         }
@@ -155,21 +153,16 @@ impl EventLoop {
     /// Asks the coordinator for a job where one could be started, once all that is owed to it was delivered.
     fn ask_for_work(&mut self) -> Result<(), RunError> {
         let may_start = self.control.may_start(self.world.jobs.workers_taken());
-        let QueueWorld {
-            source,
-            queue,
-            engines,
-            ..
-        } = &mut self.world;
-        let WorkSource::Routed(routed) = source else {
+        let world = &mut self.world;
+        let WorkSource::Routed(routed) = &mut world.source else {
             return Ok(());
         };
-        routed.link.deliver_outbox(queue)?;
+        routed.link.deliver_outbox(&world.queue)?;
         if !may_start {
             routed.forget_wake();
-        } else if routed.is_due(self.control.until(), Instant::now()) {
-            let found = usable(queue, engines)?;
-            routed.ask(engine::capabilities(&found), self.control.until());
+        } else if routed.is_due(self.control.options.until, Instant::now()) {
+            let found = usable(&world.queue, &world.engines)?;
+            routed.ask(engine::capabilities(&found), self.control.options.until);
         }
         Ok(())
     }
@@ -217,7 +210,7 @@ impl EventLoop {
             FleetEvent::Claimed(granted) => {
                 link.answered();
                 if is_routed {
-                    self.control.note_decision();
+                    self.control.decided_once = true;
                 }
                 admission::admit(&mut self.world, *granted, self.control.may_take_granted())
             }
@@ -225,13 +218,13 @@ impl EventLoop {
                 link.answered();
                 link.pacing.nothing();
                 if is_routed {
-                    self.control.note_decision();
+                    self.control.decided_once = true;
                 }
                 Ok(())
             }
             FleetEvent::Unreachable { .. } | FleetEvent::CredentialRefused { .. } => {
                 if is_routed {
-                    link.give_up(event, self.control.until());
+                    link.give_up(event, self.control.options.until);
                 }
                 Ok(())
             }
@@ -269,31 +262,19 @@ impl EventLoop {
         if let Some(link) = self.world.source.link_mut() {
             link.report_slow_delivery(Instant::now());
         }
-        let QueueWorld {
-            progress,
-            jobs,
-            queue,
-            ..
-        } = &mut self.world;
-        progress.display.show_working(queue, jobs.working());
+        let world = &mut self.world;
+        let display = &mut world.progress.display;
+        display.show_working(&world.queue, world.jobs.working());
     }
 
     /// Kept no longer than a command runs that another will follow: a runner that waits for jobs has none.
     fn keep_spare(&mut self) {
-        let QueueWorld {
-            source,
-            local,
-            jobs,
-            execution_context,
-            ..
-        } = &mut self.world;
-        let takes_more = !source.is_routed() && self.control.takes_more();
-        let has_next = takes_more && local.has_waiting()
-            || jobs
-                .working()
-                .any(|attempt| transition::has_next_command(&attempt.state));
-        let is_wanted = !self.control.is_stopping() && jobs.workers_taken() > 0 && has_next;
-        jobs.keep_spare(is_wanted, execution_context);
+        let world = &mut self.world;
+        let takes_more = !world.source.is_routed() && self.control.takes_more();
+        let follows = |attempt: &QueueAttempt| transition::has_next_command(&attempt.state);
+        let has_next = takes_more && world.local.inbox.has_waiting() || world.jobs.working().any(follows);
+        let is_wanted = self.control.stop.is_none() && world.jobs.workers_taken() > 0 && has_next;
+        world.jobs.keep_spare(is_wanted, &world.execution_context);
     }
 
     fn next_instant(&self, snapshot: &SourceSnapshot) -> Option<Instant> {
@@ -315,7 +296,10 @@ impl EventLoop {
         // An engine that is used up may be started again then.
         let paused = world.queue.paused_engines().unwrap_or_default();
         let unpaused = paused.values().min().map(|left| now + *left);
-        let (give_up, abandoned_jobs) = (self.control.give_up_at(), world.local.next_instant());
+        let (give_up, abandoned_jobs) = (
+            self.control.give_up_at(),
+            world.local.abandoned_jobs.next_instant(),
+        );
         [looks, coarse, source, live, unpaused, give_up, abandoned_jobs]
             .into_iter()
             .flatten()

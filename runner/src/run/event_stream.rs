@@ -95,16 +95,20 @@ impl EventStream {
             || tokio::time::Instant::now() + far,
             tokio::time::Instant::from_std,
         );
+        let interrupt = self.interrupt.as_ref().map(SignalListener::recv);
+        let hang_up = self.hang_up.as_mut().map(HangUpListener::recv);
+        let news = fleet_session.map(FleetSession::next);
+        let changes = self.watch.as_ref().map(readable);
         tokio::select! {
             // Signals first: no job is started after one was received.
             biased;
-            () = interrupted(self.interrupt.as_ref()) => RunEvent::StopSignal(StopSignal::Interrupt),
+            () = or_never(interrupt) => RunEvent::StopSignal(StopSignal::Interrupt),
             () = self.terminate.recv() => RunEvent::StopSignal(StopSignal::Terminate),
-            () = hung_up(self.hang_up.as_mut()) => RunEvent::StopSignal(StopSignal::Terminate),
+            () = or_never(hang_up) => RunEvent::StopSignal(StopSignal::Terminate),
             () = self.child.recv() => RunEvent::ChildExited,
             Some((job, end)) = self.ends.recv() => RunEvent::CommandEnded { job, end },
-            event = news(fleet_session) => RunEvent::Fleet(event),
-            () = readable(self.watch.as_ref()) => RunEvent::QueueChanged,
+            event = or_never(news) => RunEvent::Fleet(event),
+            () = or_never(changes) => RunEvent::QueueChanged,
             () = tokio::time::sleep_until(at) => RunEvent::TimerDue,
         }
     }
@@ -127,33 +131,17 @@ fn watched(watch: FolderWatcher) -> Option<AsyncFd<FolderWatcher>> {
     AsyncFd::new(watch).ok()
 }
 
-async fn interrupted(signal: Option<&SignalListener>) {
-    match signal {
-        Some(signal) => signal.recv().await,
+/// Where there is nothing to wait for, it never comes.
+async fn or_never<T>(event: Option<impl Future<Output = T>>) -> T {
+    match event {
+        Some(event) => event.await,
         None => std::future::pending().await,
     }
 }
 
-async fn hung_up(signal: Option<&mut HangUpListener>) {
-    match signal {
-        Some(signal) => signal.recv().await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn news(fleet_session: Option<&mut FleetSession>) -> FleetEvent {
-    match fleet_session {
-        Some(fleet_session) => fleet_session.next().await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn readable(watch: Option<&AsyncFd<FolderWatcher>>) {
-    match watch {
-        Some(watch) => match watch.readable().await {
-            Ok(mut guard) => guard.clear_ready(),
-            Err(_) => std::future::pending().await,
-        },
-        None => std::future::pending().await,
+async fn readable(watch: &AsyncFd<FolderWatcher>) {
+    match watch.readable().await {
+        Ok(mut guard) => guard.clear_ready(),
+        Err(_) => std::future::pending().await,
     }
 }

@@ -167,9 +167,8 @@ impl FleetLink {
             return;
         }
         let subjects = self.posted.values().filter_map(|posted| posted.letter.subject());
-        let ends: Vec<String> = subjects
-            .map(|(job, _, stage)| format!("{job} is {stage}"))
-            .collect();
+        let ends = subjects.map(|(job, _, stage)| format!("{job} is {stage}"));
+        let ends: Vec<String> = ends.collect();
         let what = match ends.is_empty() {
             true => "a lease back".to_owned(),
             false => format!("that {}", ends.join(", ")),

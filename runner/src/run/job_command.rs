@@ -98,16 +98,17 @@ impl QueueAttempt {
     pub(crate) fn new(claimed: ClaimedJob, leased: Option<LeasedWork>) -> QueueAttempt {
         let (grace, folders, lease) = match leased {
             None => (None, None, None),
-            Some(LeasedWork {
-                proof,
-                grace,
-                folders,
-            }) => {
-                let origin = match folders {
+            Some(leased) => {
+                let origin = match leased.folders {
                     Some(_) => JobOrigin::Coordinator,
                     None => JobOrigin::Inbox,
                 };
-                (Some(grace), folders, Some(JobLease { proof, origin }))
+                let proof = leased.proof;
+                (
+                    Some(leased.grace),
+                    leased.folders,
+                    Some(JobLease { proof, origin }),
+                )
             }
         };
         Attempt {
@@ -256,22 +257,17 @@ impl QueueAttempt {
     ) -> CommandSpec {
         let millis = |length: Duration| u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
         let within = |folders: &Arc<RoutedFolders>| folders.within.iter().map(OsString::from).collect();
+        let (idle_timeout, grace) = (self.state.job.idle_timeout, execution_context.grace);
+        let idle_timeout = idle_timeout.filter(|_| step == AttemptStep::Engine);
         CommandSpec {
             program: invocation.program.into_os_string(),
             args: invocation.args,
             cwd: self.folder(execution_context).into_os_string(),
             within: self.held.folders.as_ref().map(within),
             timeout_ms: millis(self.state.job.timeout),
-            idle_timeout_ms: self
-                .state
-                .job
-                .idle_timeout
-                .filter(|_| step == AttemptStep::Engine)
-                .map(millis),
+            idle_timeout_ms: idle_timeout.map(millis),
             // Under a lease KILL falls before its end, even if the runner can't say so any more.
-            grace_ms: millis(self.held.grace.map_or(execution_context.grace, |grace| {
-                grace.min(execution_context.grace)
-            })),
+            grace_ms: millis(grace.min(self.held.grace.unwrap_or(grace))),
             fence,
         }
     }
@@ -290,19 +286,10 @@ impl QueueAttempt {
         let own = own.map(|(name, value)| (OsString::from(name), OsString::from(value)));
         // What publishes can have the other side check that nobody newer holds the job.
         let lease = self.state.lease.as_ref().filter(|_| step == AttemptStep::Ship);
-        let token = lease.map(|lease| {
-            (
-                "AQ_FENCING_TOKEN".into(),
-                lease.proof.fencing_token.to_string().into(),
-            )
-        });
-        execution_context
-            .environment
-            .iter()
-            .cloned()
-            .chain(own)
-            .chain(token)
-            .collect()
+        let token = lease.map(|lease| lease.proof.fencing_token.to_string());
+        let token = token.map(|token| ("AQ_FENCING_TOKEN".into(), token.into()));
+        let common = execution_context.environment.iter().cloned();
+        common.chain(own).chain(token).collect()
     }
 }
 

@@ -38,10 +38,8 @@ pub(super) fn show(mut fresh: Vec<String>) {
     }
     let width = columns(&stderr());
     let palette = ColorChoice::of(&stderr());
-    let fresh: Vec<String> = fresh
-        .iter()
-        .map(|line| palette.dim(&truncate_to_width(line, width)))
-        .collect();
+    let cut = |line: &String| palette.dim(&truncate_to_width(line, width));
+    let fresh: Vec<String> = fresh.iter().map(cut).collect();
     if *lines != fresh {
         let text = erased(&lines) + &drawn(&fresh);
         let _ = stderr().write_all(text.as_bytes());

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::abandoned_jobs::{AbandonedJobs, OwnedJobs};
 use crate::engine::{self, EngineRegistry};
 use crate::ids::{Capability, EngineName, JobId, LockName};
 use crate::queue::{
-    AwaitedFile, ClaimedJob, FolderChanges, Inbox, InboxClaim, Queue, QueueError, RejectedFile, WorkSnapshot,
+    AwaitedFile, ClaimedJob, FolderChanges, Inbox, InboxClaim, Queue, QueueError, RejectedFile,
 };
 use crate::scheduler::{Eligibility, QueueSnapshot, WaitingJob, decide, eligibility};
 use crate::stage::Stage;
@@ -31,9 +31,10 @@ pub(crate) struct LocalSelection {
 }
 
 /// Where nothing can start: whether waiting may change that.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WaitReason {
     /// Nothing waits that could ever run here.
+    #[default]
     None,
     /// A lock or a job is in other hands; their end is noticed.
     HeldByOthers,
@@ -42,9 +43,9 @@ pub(crate) enum WaitReason {
 }
 
 pub(crate) struct LocalQueue {
-    inbox: Inbox,
+    pub(super) inbox: Inbox,
     factory_caps: Vec<Capability>,
-    abandoned_jobs: AbandonedJobs,
+    pub(super) abandoned_jobs: AbandonedJobs,
 }
 
 impl LocalQueue {
@@ -54,26 +55,6 @@ impl LocalQueue {
             factory_caps: factory_caps.to_vec(),
             abandoned_jobs: AbandonedJobs::new(grace),
         }
-    }
-
-    /// Whether there are jobs in the inbox, as it was seen last.
-    pub(crate) fn has_waiting(&self) -> bool {
-        self.inbox.has_waiting()
-    }
-
-    /// The job goes back to the inbox for another attempt.
-    pub(crate) fn requeue(&mut self, id: JobId, in_work: WorkSnapshot) {
-        self.inbox.requeue(id, in_work);
-    }
-
-    /// Whether something of this job is still in the way of taking it up.
-    pub(crate) fn is_busy_with(&self, id: &JobId) -> bool {
-        self.abandoned_jobs.is_busy_with(id)
-    }
-
-    /// When something that was left behind is to be looked at again.
-    pub(crate) fn next_instant(&self) -> Option<Instant> {
-        self.abandoned_jobs.next_instant()
     }
 
     /// Looks, decides and takes.
@@ -91,12 +72,10 @@ impl LocalQueue {
         changes.everything |= recovered.iter().any(|(_, stage)| *stage == Stage::Inbox);
         let look = self.inbox.look(queue, changes)?;
         elsewhere.busy |= look.held_elsewhere;
-        let caps: BTreeSet<Capability> = self
-            .factory_caps
-            .iter()
-            .cloned()
-            .chain(engine::capabilities(&usable(queue, engines)?))
-            .collect();
+        let usable = usable(queue, engines)?;
+        let own_caps = self.factory_caps.iter().cloned();
+        let caps = own_caps.chain(engine::capabilities(&usable));
+        let caps: BTreeSet<Capability> = caps.collect();
         loop {
             let view = Arc::new(self.view(queue, &caps, &elsewhere)?);
             let chosen = decide(&view).cloned();
@@ -139,22 +118,14 @@ impl LocalQueue {
 
     /// The jobs that no waiting helps: this factory lacks the means, or a person has to decide first.
     pub(crate) fn never_startable(view: &QueueSnapshot) -> Vec<(Arc<WaitingJob>, Eligibility)> {
-        let is_kept = |job: &WaitingJob| {
-            job.lock
-                .as_ref()
-                .is_some_and(|lock| view.locks_in_quarantine.contains(lock))
+        let never = |(job, eligibility): &(Arc<WaitingJob>, Eligibility)| match eligibility {
+            Eligibility::Eligible => false,
+            Eligibility::LockHeld => lock_is_in_quarantine(job, view) == Some(true),
+            Eligibility::EngineMissing | Eligibility::CapsMissing => true,
         };
-        let judged = view
-            .waiting
-            .values()
-            .map(|job| (Arc::clone(job), eligibility(job, view)));
-        judged
-            .filter(|(job, eligibility)| match eligibility {
-                Eligibility::Eligible => false,
-                Eligibility::LockHeld => is_kept(job),
-                Eligibility::EngineMissing | Eligibility::CapsMissing => true,
-            })
-            .collect()
+        let waiting = view.waiting.values();
+        let judged = waiting.map(|job| (Arc::clone(job), eligibility(job, view)));
+        judged.filter(never).collect()
     }
 
     fn view(
@@ -180,15 +151,6 @@ impl LocalQueue {
             caps: caps.clone(),
         })
     }
-
-    /// Only takes up what dead runners left in work; true: something of it is still being ended.
-    pub(crate) fn take_up(
-        &mut self,
-        queue: &Queue,
-        own: &OwnedJobs,
-    ) -> Result<(Vec<(JobId, Stage)>, bool), QueueError> {
-        self.abandoned_jobs.recover(queue, own)
-    }
 }
 
 /// The engines that are found here and not paused.
@@ -209,17 +171,17 @@ struct HeldElsewhere {
     busy: bool,
 }
 
+/// Whether a job in quarantine keeps the lock that this one names; none if it names none.
+fn lock_is_in_quarantine(job: &WaitingJob, view: &QueueSnapshot) -> Option<bool> {
+    let lock = job.lock.as_ref()?;
+    Some(view.locks_in_quarantine.contains(lock))
+}
+
 fn wait_reason(view: &QueueSnapshot, elsewhere: &HeldElsewhere) -> WaitReason {
     // A lock that a job in quarantine keeps is freed by a person, who isn't waited for.
-    let freed = |job: &WaitingJob| {
-        job.lock
-            .as_ref()
-            .is_some_and(|lock| !view.locks_in_quarantine.contains(lock))
-    };
-    let blocked = view
-        .waiting
-        .values()
-        .any(|job| eligibility(job, view) == Eligibility::LockHeld && freed(job));
+    let freed = |job: &WaitingJob| lock_is_in_quarantine(job, view) == Some(false);
+    let mut waiting = view.waiting.values();
+    let blocked = waiting.any(|job| eligibility(job, view) == Eligibility::LockHeld && freed(job));
     match blocked || elsewhere.busy || !elsewhere.jobs.is_empty() {
         true => WaitReason::HeldByOthers,
         false => WaitReason::None,

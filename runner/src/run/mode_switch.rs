@@ -3,12 +3,11 @@
 //! What runs goes on as it began. A routed job ends under its lease, whatever the next decision is; a local one ends
 //! as a local one.
 
-use super::progress;
+use super::progress::{self, RunProgress};
 use super::queue_world::QueueWorld;
 use super::run_options::RunError;
-use super::run_progress::RunProgress;
 use super::runner_record::RunnerPresence;
-use super::work_source::{RouteSetup, WorkSource};
+use super::work_source::RoutedSource;
 use crate::mode::Mode;
 use crate::settings::{ReloadOutcome, Settings, SettingsReloader};
 use crate::shadow::{ShadowLane, SkipReason};
@@ -83,25 +82,24 @@ impl ModeSwitch {
         presence: &RunnerPresence,
     ) -> Result<(), RunError> {
         let (engines, here) = (&world.engines, world.execution_context.folder());
-        let setup = match settings.mode {
-            Mode::Route => Some(RouteSetup::open(settings, engines, here, &presence.health)?),
+        let routed = match settings.mode {
+            Mode::Route => Some(RoutedSource::open(settings, engines, here, &presence.health)?),
             Mode::Offline | Mode::Local | Mode::Shadow => None,
         };
         progress::waiting(&format!("mode: {} instead of {}", settings.mode, self.mode));
         self.mode = settings.mode;
         presence.turned_to(settings);
         let source = &mut world.source;
-        let (old_lane, skip) = match setup {
-            Some(setup) => (source.turn_to_route(setup), SkipReason::Route),
+        let (old_lane, skip) = match routed {
+            Some(routed) => {
+                routed.report_permissions();
+                (source.turn_to_route(routed), SkipReason::Route)
+            }
             None => {
-                let is_shadow = settings.mode == Mode::Shadow;
-                let lane = is_shadow.then(|| ShadowLane::start(settings, &presence.health));
+                let lane = ShadowLane::start(settings, &presence.health);
                 (source.turn_to_local(lane), SkipReason::Stopped)
             }
         };
-        if let WorkSource::Routed(routed) = source {
-            routed.report_permissions();
-        }
         if let Some(lane) = old_lane {
             lane.give_up(skip);
             self.stopped_lanes.push(lane);

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{Write, stderr, stdout};
 use std::time::Duration;
 
-use super::live_display::say;
-use super::run_options::SummaryFormat;
+use super::live_display::{LiveDisplay, say};
 use super::ship_plan::ShipPlan;
 use crate::ids::JobId;
 use crate::queue::{AwaitedFile, QUIET};
@@ -24,10 +23,10 @@ pub(super) fn waiting(text: &str) {
 pub(super) fn awaited(file: &AwaitedFile) {
     let name = terminal::escape_control(&file.name.to_string_lossy());
     let what = match &file.writer {
-        Some(writer) => format!(
-            "which {} is still writing",
-            terminal::escape_control(&writer.to_string())
-        ),
+        Some(writer) => {
+            let writer = terminal::escape_control(&writer.to_string());
+            format!("which {writer} is still writing")
+        }
         None => format!(
             "which may still be written by a process that can't be seen from here: it counts when that closes it, or \
              when it has not changed for {}",
@@ -37,17 +36,16 @@ pub(super) fn awaited(file: &AwaitedFile) {
     waiting(&format!("waiting for {name}, {what}"));
 }
 
+fn say_of(id: &JobId, text: &str) {
+    let id = ColorChoice::of(&stderr()).bold(id.as_str());
+    say(&format!("{id}  {text}"));
+}
+
 pub(super) fn started(id: &JobId, what: &str, attempt: u32) {
-    let palette = ColorChoice::of(&stderr());
-    let attempt = if attempt > 1 {
-        format!(" (attempt {attempt})")
-    } else {
-        String::new()
-    };
-    say(&format!(
-        "{}  started with {what}{attempt}",
-        palette.bold(id.as_str())
-    ));
+    match attempt {
+        0 | 1 => say_of(id, &format!("started with {what}")),
+        again => say_of(id, &format!("started with {what} (attempt {again})")),
+    }
 }
 
 pub(super) fn rewritten(id: &JobId) {
@@ -58,28 +56,20 @@ pub(super) fn rewritten(id: &JobId) {
 
 /// What a person approves, before any of it is run.
 pub(super) fn plan(id: &JobId, plan: &ShipPlan) {
-    let bold = ColorChoice::of(&stderr()).bold(id.as_str());
-    say(&format!("{bold}  approved:"));
+    say_of(id, "approved:");
     for (name, value) in plan.lines() {
         say(&format!("  {name:<11}  {}", terminal::escape_control(&value)));
     }
 }
 
 pub(super) fn approved(id: &JobId) {
-    say(&format!(
-        "{}  approved: the runner that holds its lease ships it",
-        ColorChoice::of(&stderr()).bold(id.as_str())
-    ));
+    say_of(id, "approved: the runner that holds its lease ships it");
 }
 
 /// A job has come to a stage in which this run leaves it; `why`: in words.
 pub(super) fn moved(id: &JobId, stage: Stage, why: Option<&str>, took: Option<Duration>) {
     let palette = ColorChoice::of(&stderr());
-    let mut line = format!(
-        "{}  {}",
-        palette.bold(id.as_str()),
-        palette.stage(stage, word(stage))
-    );
+    let mut line = palette.stage(stage, word(stage));
     if let Some(took) = took {
         line += &format!(" after {}", terminal::duration(took));
     }
@@ -95,7 +85,7 @@ pub(super) fn moved(id: &JobId, stage: Stage, why: Option<&str>, took: Option<Du
     if !advice.is_empty() {
         line += &format!("  {}", palette.dim(&format!("see `{advice}`")));
     }
-    say(&line);
+    say_of(id, &line);
 }
 
 /// How many jobs came to which stage.
@@ -114,8 +104,8 @@ impl StageTally {
     }
 
     /// `2 shipped, 1 failed`, or the same for a program.
-    pub(super) fn print(&self, summary: SummaryFormat) {
-        if summary == SummaryFormat::Json {
+    pub(super) fn print(&self, json: bool) {
+        if json {
             let count = |stage: &Stage| (stage.folder().to_owned(), self.of(*stage).into());
             let counts: serde_json::Map<_, _> = self.counts.keys().map(count).collect();
             let _ = writeln!(stdout(), "{}", serde_json::json!({ "stages": counts }));
@@ -149,5 +139,46 @@ fn word(stage: Stage) -> &'static str {
         Stage::Shipped => "shipped",
         Stage::Failed => "failed",
         Stage::Quarantine => "quarantined",
+    }
+}
+
+/// What a run has told its user so far.
+pub(super) struct RunProgress {
+    pub(super) tally: StageTally,
+    pub(super) display: LiveDisplay,
+    /// Warnings that were given, each once.
+    warned: Vec<String>,
+    /// Why nothing happens, since something last did.
+    wait_reported: bool,
+}
+
+impl RunProgress {
+    /// `warned`: what was said before the run began.
+    pub(super) fn new(warned: Vec<String>) -> RunProgress {
+        RunProgress {
+            tally: StageTally::default(),
+            display: LiveDisplay::new(),
+            warned,
+            wait_reported: false,
+        }
+    }
+
+    pub(super) fn warn_once(&mut self, warning: &str) {
+        if !self.warned.iter().any(|told| told == warning) {
+            warn(warning);
+            self.warned.push(warning.to_owned());
+        }
+    }
+
+    /// Says once why nothing happens.
+    pub(super) fn report_wait(&mut self, why: &str) {
+        if !std::mem::replace(&mut self.wait_reported, true) {
+            waiting(why);
+        }
+    }
+
+    /// Why nothing happens is told anew from now on.
+    pub(super) fn forget_wait(&mut self) {
+        self.wait_reported = false;
     }
 }

@@ -1,21 +1,18 @@
 //! The world as it is: the queue folder, supervisors, the coordinator, and the people who are told.
 
-use std::time::Duration;
-
 use super::attempt::AttemptStep;
 use super::event_stream::EventStream;
-use super::fleet_link::FleetLink;
 use super::job_command::{ExecutionContext, HeldJob, LIMIT_TAIL_BYTES, QueueAttempt, VERDICT_TAIL_BYTES};
 use super::job_table::JobTable;
 use super::local_queue::{LocalQueue, LocalSelection};
-use super::progress;
+use super::progress::{self, RunProgress};
 use super::run_options::RunError;
-use super::run_progress::RunProgress;
 use super::transition::LeaseStatus;
-use super::work_source::{RouteSetup, WorkSource};
+use super::work_source::{RoutedSource, WorkSource};
 use super::world::{LeaseClosing, RunWorld, StartRejection};
 use crate::engine::EngineRegistry;
 use crate::fleet::health_reporter::HealthReporter;
+use crate::fleet::lease_renewer::LeaseRenewer;
 use crate::ids::{JobId, LeaseProof};
 use crate::job_reason::{JobReason, ReasonCode};
 use crate::mode::Mode;
@@ -50,16 +47,15 @@ impl QueueWorld {
         let execution_context = ExecutionContext::of_this_process(settings)
             .map_err(RunError::system("find the current folder"))?;
         let source = match settings.mode {
-            Mode::Offline | Mode::Local => WorkSource::local(None),
-            Mode::Shadow => WorkSource::local(Some(ShadowLane::start(settings, health))),
+            Mode::Offline | Mode::Local | Mode::Shadow => {
+                WorkSource::local(ShadowLane::start(settings, health))
+            }
             Mode::Route => {
-                let setup = RouteSetup::open(settings, &engines, execution_context.folder(), health)?;
-                WorkSource::routed(setup)
+                let routed = RoutedSource::open(settings, &engines, execution_context.folder(), health)?;
+                routed.report_permissions();
+                WorkSource::Routed(routed)
             }
         };
-        if let WorkSource::Routed(routed) = &source {
-            routed.report_permissions();
-        }
         Ok(QueueWorld {
             events: EventStream::new(&queue)?,
             jobs: JobTable::default(),
@@ -83,7 +79,7 @@ impl QueueWorld {
     /// Only takes up what dead runners left in work, and where it went; true: something of it is still being ended.
     pub(super) fn take_up_abandoned(&mut self) -> Result<(Vec<(JobId, Stage)>, bool), RunError> {
         let own = self.jobs.owned();
-        let (recovered, busy) = self.local.take_up(&self.queue, &own)?;
+        let (recovered, busy) = self.local.abandoned_jobs.recover(&self.queue, &own)?;
         self.report_recovered(&recovered);
         Ok((recovered, busy))
     }
@@ -112,20 +108,15 @@ impl QueueWorld {
                 true => "its supervisor was lost",
                 false => "left behind by an earlier run",
             };
-            let own = self
-                .queue
-                .reason(id)
-                .filter(|own| own.code == ReasonCode::ChangedInWork);
-            let told = own.map_or_else(|| why.to_owned(), |own| own.to_string());
+            let told = match self.queue.reason(id) {
+                Some(own) if own.code == ReasonCode::ChangedInWork => own.to_string(),
+                _ => why.to_owned(),
+            };
             progress::moved(id, *stage, Some(&told), None);
             self.source.moved(id, *stage);
         }
-        let local = &self.local;
-        self.jobs.keep_lost(|id| local.is_busy_with(id));
-    }
-
-    fn took(&self, attempt: &QueueAttempt) -> Duration {
-        attempt.held.started.elapsed()
+        let abandoned_jobs = &self.local.abandoned_jobs;
+        self.jobs.keep_lost(|id| abandoned_jobs.is_busy_with(id));
     }
 }
 
@@ -141,11 +132,10 @@ impl RunWorld for QueueWorld {
     }
 
     fn lease_status(&self, attempt: &QueueAttempt) -> LeaseStatus {
-        let holds = |link: &FleetLink| link.session.is_lease_valid(&attempt.state.job.id);
-        LeaseStatus::of(
-            attempt.state.lease.is_some(),
-            self.source.link().is_some_and(holds),
-        )
+        let link = self.source.link();
+        let renewer = link.and_then(|link| link.session.renewer(&attempt.state.job.id));
+        let holds = renewer.is_some_and(LeaseRenewer::is_lease_valid);
+        LeaseStatus::of(attempt.state.lease.is_some(), holds)
     }
 
     fn is_cancelled(&self, job: &JobId) -> bool {
@@ -153,10 +143,9 @@ impl RunWorld for QueueWorld {
     }
 
     fn change_before_start(&mut self, attempt: &mut QueueAttempt) -> Result<Option<JobReason>, RunError> {
-        let id = &attempt.state.job.id;
-        let change = self
-            .queue
-            .changed_file(attempt.state.stage, id, &attempt.held.in_work)?;
+        let (state, in_work) = (&attempt.state, &attempt.held.in_work);
+        let id = &state.job.id;
+        let change = self.queue.changed_file(state.stage, id, in_work)?;
         if change.is_none() {
             attempt.held.in_work.remember(self.queue.history(id)?);
         }
@@ -164,10 +153,8 @@ impl RunWorld for QueueWorld {
     }
 
     fn change_after_end(&mut self, attempt: &QueueAttempt) -> Result<Option<JobReason>, RunError> {
-        let state = &attempt.state;
-        Ok(self
-            .queue
-            .changed(state.stage, &state.job.id, &attempt.held.in_work)?)
+        let (state, in_work) = (&attempt.state, &attempt.held.in_work);
+        Ok(self.queue.changed(state.stage, &state.job.id, in_work)?)
     }
 
     fn engine_error(&self, attempt: &QueueAttempt) -> Option<String> {
@@ -205,7 +192,8 @@ impl RunWorld for QueueWorld {
     ) -> Result<Result<(), StartRejection<QueueAttempt>>, RunError> {
         let id = attempt.state.job.id.clone();
         let link = self.source.link().filter(|_| attempt.state.lease.is_some());
-        let fence = link.and_then(|link| link.session.kill_deadlines(&id));
+        let renewer = link.and_then(|link| link.session.renewer(&id));
+        let fence = renewer.map(LeaseRenewer::kill_deadlines);
         let started = attempt.start(
             &self.queue,
             &self.engines,
@@ -229,10 +217,9 @@ impl RunWorld for QueueWorld {
             }
         };
         self.events.expect_end(&id, command);
-        if let (Some(_), Some(link)) = (fence, link) {
+        if let Some(renewer) = renewer {
             let line = command.line();
-            let update = Box::new(move |ending| line.update_deadlines(ending));
-            link.session.set_deadline_listener(&id, update);
+            renewer.set_deadline_listener(Box::new(move |ending| line.update_deadlines(ending)));
         }
         self.jobs.insert(attempt);
         Ok(Ok(()))
@@ -266,10 +253,9 @@ impl RunWorld for QueueWorld {
         self.source.moved(&job.id, Stage::Building);
         progress::started(&job.id, job.engine.as_str(), attempt.state.number);
         let folder = attempt.folder(&self.execution_context);
-        let warning = holds_queue(&folder, self.queue.root());
-        warning
-            .iter()
-            .for_each(|warning| self.progress.warn_once(warning));
+        if let Some(warning) = holds_queue(&folder, self.queue.root()) {
+            self.progress.warn_once(&warning);
+        }
     }
 
     fn stage_entered(&mut self, attempt: &QueueAttempt, stage: Stage) {
@@ -278,7 +264,7 @@ impl RunWorld for QueueWorld {
 
     fn attempt_failed(&mut self, attempt: &QueueAttempt, reason: &JobReason) {
         let told = reason.to_string();
-        let took = self.took(attempt);
+        let took = attempt.held.started.elapsed();
         progress::moved(&attempt.state.job.id, Stage::Inbox, Some(&told), Some(took));
     }
 
@@ -293,13 +279,13 @@ impl RunWorld for QueueWorld {
         if let (Stage::Inbox, LeaseClosing::NoLease) = (to, &closing) {
             let mut in_work = attempt.held.in_work.clone();
             in_work.remember(self.queue.history(&id)?);
-            self.local.requeue(id.clone(), in_work);
+            self.local.inbox.requeue(id.clone(), in_work);
         }
         self.source.moved(&id, to);
         self.progress.tally.count(to);
         // What nobody decided about in time was not worked on until now.
         let is_set_aside = matches!((&closing, to), (LeaseClosing::Release, Stage::Quarantine));
-        let took = (!is_set_aside).then(|| self.took(&attempt));
+        let took = (!is_set_aside).then(|| attempt.held.started.elapsed());
         let told = reason.map(JobReason::to_string);
         progress::moved(&id, to, told.as_deref(), took);
         let (Some(link), Some(lease)) = (self.source.link_mut(), &attempt.state.lease) else {

@@ -19,28 +19,20 @@ use crate::supervise::StopUrgency;
 const KILL_WAIT_MAX: Duration = Duration::from_secs(5);
 
 pub(super) struct RunControl {
-    options: RunOptions,
+    pub(super) options: RunOptions,
     /// No job is started while there is one.
     pause: Option<QueuePause>,
-    stop: Option<PendingStop>,
+    pub(super) stop: Option<PendingStop>,
     /// A job was chosen, here or by the coordinator, or it is known that there is none.
-    decided_once: bool,
+    pub(super) decided_once: bool,
 }
 
 /// What the last look at the source of work came to.
+#[derive(Default)]
 pub(super) struct SourceSnapshot {
     pub(super) wait_reason: WaitReason,
     /// Of the inbox.
     pub(super) view: Option<Arc<QueueSnapshot>>,
-}
-
-impl SourceSnapshot {
-    pub(super) fn without_view() -> SourceSnapshot {
-        SourceSnapshot {
-            wait_reason: WaitReason::None,
-            view: None,
-        }
-    }
 }
 
 impl RunControl {
@@ -53,16 +45,8 @@ impl RunControl {
         }
     }
 
-    pub(super) fn until(&self) -> RunUntil {
-        self.options.until
-    }
-
     pub(super) fn is_endless(&self) -> bool {
         self.options.until == RunUntil::Stopped
-    }
-
-    pub(super) fn note_decision(&mut self) {
-        self.decided_once = true;
     }
 
     pub(super) fn may_start(&self, workers_taken: usize) -> bool {
@@ -83,10 +67,6 @@ impl RunControl {
     /// Whether another job will be started after those that run.
     pub(super) fn takes_more(&self) -> bool {
         self.pause.is_none() && self.options.until != RunUntil::Once
-    }
-
-    pub(super) fn is_stopping(&self) -> bool {
-        self.stop.is_some()
     }
 
     /// How urgently what runs has to end.

@@ -7,7 +7,7 @@ use super::live_display;
 use super::local_queue::LocalQueue;
 use super::mode_switch::ModeSwitch;
 use super::queue_world::QueueWorld;
-use super::run_options::{OnJobFailure, RunError, RunOptions, RunUntil};
+use super::run_options::{RunError, RunOptions, RunUntil};
 use super::runner_record::RunnerPresence;
 use super::work_source::WorkSource;
 use super::{progress, reviews};
@@ -62,7 +62,7 @@ impl RunEnd {
         world.jobs.collect_leaving();
         presence.end();
         let tally = &world.progress.tally;
-        tally.print(self.options.summary);
+        tally.print(self.options.json);
         if let Some(stop) = self.stop {
             return Ok(ProgramExit::Stopped(stop.signal));
         }
@@ -74,7 +74,7 @@ impl RunEnd {
         if held_up {
             progress::warn("the queue is paused, what waits stays where it is: `aq resume`, then run again");
         }
-        let jobs_failed = self.options.on_job_failure == OnJobFailure::Fail && failures > 0;
+        let jobs_failed = self.options.fail_on_job_failure && failures > 0;
         let incomplete = self.options.until == RunUntil::Drained && !never_startable.is_empty();
         Ok(if jobs_failed || incomplete || has_given_up || held_up {
             ProgramExit::Failed

@@ -15,26 +15,14 @@ pub(crate) enum RunUntil {
     Stopped,
 }
 
-/// Whether a job that failed makes the whole run a failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum OnJobFailure {
-    Succeed,
-    Fail,
-}
-
-/// For whom the line is that a run ends with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SummaryFormat {
-    Text,
-    Json,
-}
-
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RunOptions {
     pub(crate) until: RunUntil,
     pub(crate) workers: usize,
-    pub(crate) on_job_failure: OnJobFailure,
-    pub(crate) summary: SummaryFormat,
+    /// Whether a job that failed makes the whole run a failure.
+    pub(crate) fail_on_job_failure: bool,
+    /// Whether the line that the run ends with is for a program.
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, thiserror::Error)]

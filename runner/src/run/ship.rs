@@ -11,9 +11,9 @@ use crate::engine::EngineRegistry;
 use crate::exit_codes::{ProgramExit, StopSignal};
 use crate::ids::JobId;
 use crate::job_reason::{JobReason, ReasonCode};
-use crate::queue::{FileDigest, Queue, QueueError, ReviewClaim, stage_move};
+use crate::queue::{FileDigest, Queue, ReviewClaim, stage_move};
 use crate::settings::Settings;
-use crate::shadow::{self, StageTransition};
+use crate::shadow;
 use crate::stage::Stage;
 use crate::supervise::StopUrgency;
 
@@ -23,14 +23,10 @@ pub(crate) fn ship(
     queue: &Queue,
     id: &JobId,
 ) -> Result<(ProgramExit, Option<ShipPlan>), RunError> {
-    match queue.find(id)? {
-        Some(Stage::Review) => {}
-        Some(stage) => {
-            return Err(RunError::Refused(format!(
-                "`{id}` is in {stage}: only a job in review is shipped"
-            )));
-        }
-        None => return Err(QueueError::Unknown { id: id.clone() }.into()),
+    let stage = queue.require(id)?;
+    if stage != Stage::Review {
+        let text = format!("`{id}` is in {stage}: only a job in review is shipped");
+        return Err(RunError::Refused(text));
     }
     queue.complete()?;
     if queue.history(id)?.is_routed() {
@@ -40,7 +36,7 @@ pub(crate) fn ship(
         ReviewClaim::Claimed(claimed) => *claimed,
         ReviewClaim::HeldElsewhere => return not_claimed(queue, id).map(|exit| (exit, None)),
         ReviewClaim::Changed(reason) => {
-            mirror(settings, id, Stage::Quarantine);
+            shadow::mirror(settings, id, Stage::Quarantine);
             return Err(RunError::Refused(format!(
                 "`{id}` is not shipped, and is in quarantine: {reason}; `aq show {id}` shows what it is now"
             )));
@@ -74,13 +70,8 @@ pub(crate) fn ship(
     let told = reason.as_ref().map(JobReason::to_string);
     progress::moved(id, stage, told.as_deref(), Some(attempt.held.started.elapsed()));
     drop(attempt);
-    mirror(settings, id, stage);
+    shadow::mirror(settings, id, stage);
     Ok((exit, Some(plan)))
-}
-
-fn mirror(settings: &Settings, id: &JobId, stage: Stage) {
-    let job = id.clone();
-    shadow::mirror(settings, &[StageTransition { job, stage }]);
 }
 
 /// The folder and the environment of whoever approves are none to publish in.

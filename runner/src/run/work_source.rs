@@ -52,53 +52,22 @@ pub(super) struct RoutedSource {
     pub(super) link: FleetLink,
 }
 
-/// What a run that becomes routed opens before it turns.
-pub(super) struct RouteSetup {
-    policy: AdmissionPolicy,
-    caps: Vec<Capability>,
-    session: FleetSession,
-}
-
-impl RouteSetup {
-    /// `engines`: those of the run. `here`: where it was started.
-    pub(super) fn open(
-        settings: &Settings,
-        engines: &EngineRegistry,
-        here: &Path,
-        health: &HealthReporter,
-    ) -> Result<RouteSetup, RunError> {
-        Ok(RouteSetup {
-            policy: AdmissionPolicy::of(settings, engines, here).map_err(RunError::RouteFolder)?,
-            caps: settings.factory_caps.clone(),
-            session: FleetSession::open(settings, health)?,
-        })
-    }
-}
-
 impl WorkSource {
     pub(super) fn local(lane: Option<ShadowLane>) -> WorkSource {
         WorkSource::Local(LocalSource::new(lane, None))
     }
 
-    pub(super) fn routed(setup: RouteSetup) -> WorkSource {
-        let link = FleetLink::new(setup.session);
-        WorkSource::Routed(RoutedSource::new(setup.policy, setup.caps, link))
-    }
-
     /// Turns to the coordinator; returned is the lane that has nothing to compare any more.
-    pub(super) fn turn_to_route(&mut self, setup: RouteSetup) -> Option<ShadowLane> {
+    pub(super) fn turn_to_route(&mut self, mut routed: RoutedSource) -> Option<ShadowLane> {
         let WorkSource::Local(local) = self else {
             return None;
         };
         let lane = local.lane.take();
-        let link = match local.link.take() {
-            Some(mut link) => {
-                link.resume(setup.session);
-                link
-            }
-            None => FleetLink::new(setup.session),
-        };
-        *self = WorkSource::Routed(RoutedSource::new(setup.policy, setup.caps, link));
+        if let Some(mut link) = local.link.take() {
+            link.resume(routed.link.session);
+            routed.link = link;
+        }
+        *self = WorkSource::Routed(routed);
         lane
     }
 
@@ -144,15 +113,15 @@ impl WorkSource {
 
     /// A job has come to a stage.
     pub(super) fn moved(&self, job: &JobId, stage: Stage) {
-        let is_leased = self.link().is_some_and(|link| link.session.has_lease(job));
+        let is_leased = self
+            .link()
+            .is_some_and(|link| link.session.renewer(job).is_some());
         if let WorkSource::Local(LocalSource { lane: Some(lane), .. }) = self
             // What runs under a lease is reported as such, and is none of the local path's decisions.
             && !is_leased
         {
-            lane.moved(StageTransition {
-                job: job.clone(),
-                stage,
-            });
+            let job = job.clone();
+            lane.moved(StageTransition { job, stage });
         }
         // `building` is set by the claim itself, and a final stage ends the lease.
         if let (Some(link), Stage::Testing | Stage::Review) = (self.link(), stage) {
@@ -208,18 +177,24 @@ impl LocalSource {
 }
 
 impl RoutedSource {
-    fn new(policy: AdmissionPolicy, caps: Vec<Capability>, link: FleetLink) -> RoutedSource {
-        RoutedSource {
-            policy,
-            caps,
+    /// Opened before a run turns to it. `engines`: those of the run. `here`: where it was started.
+    pub(super) fn open(
+        settings: &Settings,
+        engines: &EngineRegistry,
+        here: &Path,
+        health: &HealthReporter,
+    ) -> Result<RoutedSource, RunError> {
+        Ok(RoutedSource {
+            policy: AdmissionPolicy::of(settings, engines, here).map_err(RunError::RouteFolder)?,
+            caps: settings.factory_caps.clone(),
             wake_at: None,
-            link,
-        }
+            link: FleetLink::new(FleetSession::open(settings, health)?),
+        })
     }
 
     /// What the coordinator's jobs may do here, said when routing begins.
     pub(super) fn report_permissions(&self) {
-        let permissions = self.policy.permissions();
+        let permissions = &self.policy.permissions;
         progress::waiting(&terminal::escape_control(&format!(
             "{permissions}; {POWERS_NOTICE}"
         )));
@@ -244,10 +219,8 @@ impl RoutedSource {
         let FleetLink { pacing, session, .. } = &self.link;
         let has_all = until != RunUntil::Stopped && pacing.has_nothing();
         let is_free = !(pacing.is_asked() || self.link.has_given_up() || has_all) && session.is_settled();
-        let waits = pacing
-            .waits_until()
-            .map(|at| at.since(BootInstant::now()))
-            .filter(|wait| is_free && !wait.is_zero());
+        let waits = pacing.waits_until().map(|at| at.since(BootInstant::now()));
+        let waits = waits.filter(|wait| is_free && !wait.is_zero());
         self.wake_at = waits.map(|wait| now + wait);
         is_free && self.wake_at.is_none()
     }

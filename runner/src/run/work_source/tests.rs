@@ -7,9 +7,9 @@ use std::sync::mpsc;
 use super::*;
 use crate::shadow::test_coordinator::{CLAIMED, TestCoordinator, block_on, settings};
 
-fn setup(settings: &Settings, here: &Path) -> RouteSetup {
+fn setup(settings: &Settings, here: &Path) -> RoutedSource {
     let engines = EngineRegistry::new(&BTreeMap::new()).unwrap();
-    RouteSetup::open(settings, &engines, here, &HealthReporter::default()).unwrap()
+    RoutedSource::open(settings, &engines, here, &HealthReporter::default()).unwrap()
 }
 
 #[test]
@@ -21,7 +21,7 @@ fn a_run_whose_workers_are_busy_waits_for_no_instant_that_is_over() {
         .unwrap();
     let _inside = runtime.enter();
     let settings = settings(folder.path(), "http://127.0.0.1:9");
-    let WorkSource::Routed(mut routed) = WorkSource::routed(setup(&settings, folder.path())) else {
+    let WorkSource::Routed(mut routed) = WorkSource::Routed(setup(&settings, folder.path())) else {
         panic!("it is routed");
     };
     let now = Instant::now();
@@ -51,7 +51,7 @@ fn a_question_that_is_out_when_work_comes_from_elsewhere_brings_no_job() {
     let folder = tempfile::tempdir().unwrap();
     let settings = settings(folder.path(), &coordinator.url);
     block_on(async {
-        let mut source = WorkSource::routed(setup(&settings, folder.path()));
+        let mut source = WorkSource::Routed(setup(&settings, folder.path()));
         source
             .link_mut()
             .unwrap()
