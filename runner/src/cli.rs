@@ -20,9 +20,10 @@ mod ship;
 mod show;
 mod status;
 
-use std::io::Write;
+use std::io::{self, StdoutLock, Write, stdout};
 
 use clap::{CommandFactory, Parser, Subcommand};
+use serde::Serialize;
 
 use inside_job_guard::InsideJob;
 
@@ -54,17 +55,21 @@ Exit codes: 0 done, 1 the operation failed, 2 wrong usage or configuration, 3 in
 #[derive(Debug, Subcommand)]
 enum CliCommand {
     /// Make the queue folder
-    Init(init::InitArguments),
+    #[command(after_help = init::AFTER_HELP)]
+    Init(OutputFormat),
     /// Put jobs into the queue, all of them or none
     Add(add::AddArguments),
     /// Work on the jobs of the queue
     Run(run::RunArguments),
     /// Publish a job that waits in review
-    Ship(ship::ShipArguments),
+    #[command(after_help = "Example:\n  aq logs fix-login      (look at what was done)\n  aq ship fix-login")]
+    Ship(JobArguments),
     /// Put a failed job into the inbox again
-    Retry(retry::RetryArguments),
+    #[command(after_help = "Example:\n  aq retry fix-login")]
+    Retry(JobArguments),
     /// Give up a job, running or not
-    Cancel(cancel::CancelArguments),
+    #[command(after_help = "Example:\n  aq cancel fix-login")]
+    Cancel(JobArguments),
     /// Start no new job until `aq resume`; what runs goes on to its end
     Pause(pause::PauseArguments),
     /// Let jobs start again
@@ -78,13 +83,16 @@ enum CliCommand {
     /// Print what a job's commands printed
     Logs(logs::LogsArguments),
     /// Show what the queue holds, what runs, and which mode the flags amount to
-    Status(status::StatusArguments),
+    #[command(after_help = "Example:\n  aq status --json")]
+    Status(OutputFormat),
     /// Show the fleet's settings, and whether the coordinator answers
-    FleetStatus(fleet_status::FleetStatusArguments),
+    #[command(after_help = "Example:\n  AQ_FLEET=1 AQ_FLEET_URL=https://fleet.example.org aq fleet-status")]
+    FleetStatus(OutputFormat),
     /// Show how often this queue and the coordinator decided alike
     FleetShadowReport(shadow_report::ShadowReportArguments),
     /// Find out what would go wrong, before it does
-    Doctor(doctor::DoctorArguments),
+    #[command(after_help = doctor::AFTER_HELP)]
+    Doctor(OutputFormat),
     /// Print the manual page of aq, or of one of its commands
     #[command(after_help = "Examples:\n  aq man | man -l -\n  aq man run > ~/.local/share/man/man1/aq-run.1")]
     Man {
@@ -101,9 +109,7 @@ impl CliCommand {
     fn inside_job_option(&self) -> Option<InsideJob> {
         Some(match self {
             CliCommand::Add(arguments) => arguments.inside,
-            CliCommand::Ship(arguments) => arguments.inside,
-            CliCommand::Retry(arguments) => arguments.inside,
-            CliCommand::Cancel(arguments) => arguments.inside,
+            CliCommand::Ship(job) | CliCommand::Retry(job) | CliCommand::Cancel(job) => job.inside,
             CliCommand::Pause(arguments) => arguments.inside,
             CliCommand::Resume(arguments) => arguments.inside,
             CliCommand::Prune(arguments) => arguments.inside,
@@ -112,7 +118,8 @@ impl CliCommand {
     }
 }
 
-/// Whether a command prints for people or for programs.
+// Whether a command prints for people or for programs. This is no doc comment, because clap would show it as the help of
+// the commands that have no other option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Args)]
 struct OutputFormat {
     /// Print JSON
@@ -121,18 +128,35 @@ struct OutputFormat {
 }
 
 impl OutputFormat {
-    /// Prints what a command did with one job.
-    fn print_job(self, id: &JobId, stage: Stage, text: &str) -> Result<(), CliError> {
-        let mut out = std::io::stdout().lock();
+    fn print(
+        self,
+        value: &impl Serialize,
+        text: impl FnOnce(&mut StdoutLock<'_>) -> io::Result<()>,
+    ) -> Result<ProgramExit, CliError> {
+        let mut out = stdout().lock();
         match self.json {
-            true => {
-                let value = serde_json::json!({ "id": id.as_str(), "stage": stage.folder() });
-                writeln!(out, "{value}")?;
-            }
-            false => writeln!(out, "{id}  {text}")?,
+            true => writeln!(out, "{}", serde_json::to_string(value).map_err(io::Error::from)?)?,
+            false => text(&mut out)?,
         }
-        Ok(())
+        Ok(ProgramExit::Done)
     }
+
+    /// Prints what a command did with one job.
+    fn print_job(self, id: &JobId, stage: Stage, text: &str) -> Result<ProgramExit, CliError> {
+        let value = serde_json::json!({ "id": id.as_str(), "stage": stage.folder() });
+        self.print(&value, |out| writeln!(out, "{id}  {text}"))
+    }
+}
+
+// Of a command that decides about one job. No doc comment, as above.
+#[derive(Debug, clap::Args)]
+struct JobArguments {
+    /// The job
+    id: String,
+    #[command(flatten)]
+    inside: InsideJob,
+    #[command(flatten)]
+    format: OutputFormat,
 }
 
 pub(crate) fn main() -> ProgramExit {
@@ -163,22 +187,22 @@ fn dispatch(line: CommandLine) -> Result<ProgramExit, CliError> {
     if let CliCommand::Completions { shell } = line.command {
         let mut script = Vec::new();
         clap_complete::generate(shell, &mut CommandLine::command(), "aq", &mut script);
-        std::io::stdout().write_all(&script)?;
+        stdout().write_all(&script)?;
         return Ok(ProgramExit::Done);
     }
     if let CliCommand::Man { command } = &line.command {
         return man(command.as_deref());
     }
     let settings = Settings::resolve(&line.settings);
-    if let CliCommand::Doctor(arguments) = &line.command {
-        return doctor::run(&settings, arguments);
+    if let CliCommand::Doctor(format) = line.command {
+        return doctor::run(&settings, format);
     }
     let settings = settings?;
     if let Some(inside) = line.command.inside_job_option() {
         inside.check(&settings)?;
     }
     match line.command {
-        CliCommand::Init(arguments) => init::run(&settings, &arguments),
+        CliCommand::Init(format) => init::run(&settings, format),
         CliCommand::Add(arguments) => add::run(&settings, &arguments),
         CliCommand::Run(arguments) => run::run(&settings, &arguments),
         CliCommand::Ship(arguments) => ship::run(&settings, &arguments),
@@ -190,8 +214,8 @@ fn dispatch(line: CommandLine) -> Result<ProgramExit, CliError> {
         CliCommand::List(arguments) => list::run(&settings, &arguments),
         CliCommand::Show(arguments) => show::run(&settings, &arguments),
         CliCommand::Logs(arguments) => logs::run(&settings, &arguments),
-        CliCommand::Status(arguments) => status::run(&settings, &arguments),
-        CliCommand::FleetStatus(arguments) => fleet_status::run(&settings, &arguments),
+        CliCommand::Status(format) => status::run(&settings, format),
+        CliCommand::FleetStatus(format) => fleet_status::run(&settings, format),
         CliCommand::FleetShadowReport(arguments) => shadow_report::run(&settings, &arguments),
         CliCommand::Doctor(_) | CliCommand::Man { .. } | CliCommand::Completions { .. } => {
             Ok(ProgramExit::Done)
@@ -215,6 +239,6 @@ fn man(command: Option<&str>) -> Result<ProgramExit, CliError> {
     };
     let mut text = Vec::new();
     clap_mangen::Man::new(page).render(&mut text)?;
-    std::io::stdout().write_all(&text)?;
+    stdout().write_all(&text)?;
     Ok(ProgramExit::Done)
 }

@@ -14,11 +14,7 @@ pub(super) fn print(out: &mut impl Write, runners: &[RunnerRecord]) -> io::Resul
     }
     let mut table = TextTable::new(&["RUNNER", "MODE", "WORKERS", "SINCE", "COORDINATOR"]);
     for runner in runners {
-        let mut facts = runner
-            .coordinator
-            .as_ref()
-            .map_or_else(Vec::new, facts)
-            .into_iter();
+        let mut facts = runner.coordinator.iter().flat_map(facts);
         table.row([
             runner.pid.to_string(),
             runner.mode.clone(),

@@ -41,11 +41,8 @@ pub(super) fn run(settings: &Settings, arguments: &AddArguments) -> Result<Progr
     for name in &arguments.files {
         match submission(name, &arguments.overrides, &engines, &mut sources)? {
             Ok(submission) if taken.insert(submission.id.clone()) => submissions.push(submission),
-            Ok(submission) => {
-                let text = format!(
-                    "`{}` is named twice here: give each job a name of its own",
-                    submission.id
-                );
+            Ok(JobSubmission { id, .. }) => {
+                let text = format!("`{id}` is named twice here: give each job a name of its own");
                 refusals.push(JobDiagnostic::new(name, 1, text));
             }
             Err(refusal) => refusals.push(refusal),
@@ -58,19 +55,12 @@ pub(super) fn run(settings: &Settings, arguments: &AddArguments) -> Result<Progr
     let queue = Queue::create(&settings.queue.value)?;
     queue.add(&submissions)?;
     warn_of_overlap(&queue, &submissions)?;
-    let mut out = io::stdout().lock();
-    if arguments.format.json {
-        let ids: Vec<&str> = submissions
-            .iter()
-            .map(|submission| submission.id.as_str())
-            .collect();
-        writeln!(out, "{}", serde_json::json!({ "added": ids }))?;
-    } else {
-        for submission in &submissions {
-            writeln!(out, "{}  in the inbox", submission.id)?;
-        }
-    }
-    Ok(ProgramExit::Done)
+    let ids = submissions.iter().map(|submission| submission.id.as_str());
+    let ids: Vec<&str> = ids.collect();
+    let value = serde_json::json!({ "added": ids });
+    arguments.format.print(&value, |out| {
+        ids.iter().try_for_each(|id| writeln!(out, "{id}  in the inbox"))
+    })
 }
 
 /// A job that doesn't name its folder is taken to work here, where the run is most likely to be started.
@@ -139,11 +129,8 @@ fn check(
         ("-", _) => JobIdSource::IdKey,
         (_, Some(stem)) => JobIdSource::FileName(stem),
         (_, None) => {
-            return Err(JobDiagnostic::new(
-                shown,
-                1,
-                "a job file is called NAME.md: rename it",
-            ));
+            let text = "a job file is called NAME.md: rename it";
+            return Err(JobDiagnostic::new(shown, 1, text));
         }
     };
     let bytes = edited(shown, bytes, overrides)?;
@@ -178,13 +165,12 @@ fn edited(shown: &str, bytes: Vec<u8>, overrides: &[FrontMatterOverride]) -> Res
 fn read(stream: impl Read, name: &str) -> Result<Vec<u8>, CliError> {
     let mut bytes = Vec::new();
     let limit = FILE_BYTES_MAX as u64 + 1;
-    match stream.take(limit).read_to_end(&mut bytes) {
-        Ok(_) => Ok(bytes),
-        Err(source) => Err(CliError::Input {
-            name: name.to_owned(),
-            source,
-        }),
-    }
+    let read = stream.take(limit).read_to_end(&mut bytes);
+    read.map_err(|source| CliError::Input {
+        name: name.to_owned(),
+        source,
+    })?;
+    Ok(bytes)
 }
 
 fn warn(text: &str) {

@@ -1,34 +1,23 @@
 //! `aq cancel`: a waiting job is given up at once; the runner of a running one is asked to end it.
 
+use super::JobArguments;
 use super::error::CliError;
 use crate::exit_codes::ProgramExit;
 use crate::ids::JobId;
 use crate::job_reason::ReasonCode;
-use crate::queue::{JobLocks, Queue, QueueError};
+use crate::queue::{JobLocks, Queue};
 use crate::settings::Settings;
-use crate::shadow::{self, StageTransition};
+use crate::shadow;
 use crate::stage::Stage;
 
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  aq cancel fix-login")]
-pub(super) struct CancelArguments {
-    /// The job
-    id: String,
-    #[command(flatten)]
-    pub(super) inside: super::InsideJob,
-    #[command(flatten)]
-    format: super::OutputFormat,
-}
-
-pub(super) fn run(settings: &Settings, arguments: &CancelArguments) -> Result<ProgramExit, CliError> {
+pub(super) fn run(settings: &Settings, arguments: &JobArguments) -> Result<ProgramExit, CliError> {
     let id = JobId::new(&arguments.id)?;
     let queue = Queue::open(&settings.queue.value)?;
-    let unknown = || QueueError::Unknown { id: id.clone() };
-    queue.find(&id)?.ok_or_else(unknown)?;
+    queue.require(&id)?;
     queue.complete()?;
     let hold = queue.hold(&id)?;
     // The stage is read again under the job's lock: a runner may have started the job a moment ago.
-    let stage = queue.find(&id)?.ok_or_else(unknown)?;
+    let stage = queue.require(&id)?;
     match (stage, hold) {
         (Stage::Inbox | Stage::Review | Stage::Quarantine, Some(hold)) => {
             give_up(settings, &queue, hold, stage, arguments.format)
@@ -38,16 +27,13 @@ pub(super) fn run(settings: &Settings, arguments: &CancelArguments) -> Result<Pr
         ))),
         (Stage::Inbox | Stage::Building | Stage::Testing, None) => {
             queue.wish_cancel(&id)?;
-            arguments
-                .format
-                .print_job(&id, stage, "its runner is asked to end it")?;
-            Ok(ProgramExit::Done)
+            let text = "its runner is asked to end it";
+            arguments.format.print_job(&id, stage, text)
         }
         (Stage::Review, None) if queue.history(&id)?.is_routed() => {
             queue.wish_cancel(&id)?;
             let text = "the runner that holds its lease is asked to give it up";
-            arguments.format.print_job(&id, stage, text)?;
-            Ok(ProgramExit::Done)
+            arguments.format.print_job(&id, stage, text)
         }
         (Stage::Review, None) => Err(CliError::Refused(format!("`{id}` is being shipped"))),
         (Stage::Quarantine, None) => Err(CliError::Refused(format!(
@@ -69,13 +55,8 @@ fn give_up(
     let id = hold.id().clone();
     queue.advance(&hold, stage, Stage::Failed, Some(&ReasonCode::Cancelled.into()))?;
     drop(hold);
-    format.print_job(&id, Stage::Failed, &format!("failed: {}", ReasonCode::Cancelled))?;
-    shadow::mirror(
-        settings,
-        &[StageTransition {
-            job: id,
-            stage: Stage::Failed,
-        }],
-    );
-    Ok(ProgramExit::Done)
+    let text = format!("failed: {}", ReasonCode::Cancelled);
+    let exit = format.print_job(&id, Stage::Failed, &text)?;
+    shadow::mirror(settings, &id, Stage::Failed);
+    Ok(exit)
 }

@@ -2,45 +2,32 @@
 
 use std::io::{self, Write, stdout};
 
+use super::OutputFormat;
 use super::error::CliError;
 use crate::doctor::{DoctorFinding, FindingLevel, examine};
 use crate::exit_codes::ProgramExit;
 use crate::settings::{Settings, SettingsError};
 use crate::terminal::{ColorChoice, escape_control};
 
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+pub(super) const AFTER_HELP: &str = "Examples:
   aq doctor
   aq doctor --json | jq '.findings[] | select(.level == \"fail\")'
 
 Looks at settings, queue folder, engines (their versions, and whether their help knows the switches that are
 used), waiting jobs and, with AQ_FLEET=1, the coordinator. It changes nothing. Exit code 1 if something will
-go wrong.")]
-pub(super) struct DoctorArguments {
-    #[command(flatten)]
-    format: super::OutputFormat,
-}
+go wrong.";
 
 pub(super) fn run(
     settings: &Result<Settings, SettingsError>,
-    arguments: &DoctorArguments,
+    format: OutputFormat,
 ) -> Result<ProgramExit, CliError> {
     let findings = examine(settings.as_ref())?;
     let count = |level| findings.iter().filter(|finding| finding.level == level).count();
     let counts = [FindingLevel::Ok, FindingLevel::Warn, FindingLevel::Fail].map(count);
-    let mut out = stdout().lock();
-    match arguments.format.json {
-        true => {
-            let [ok, warn, fail] = counts;
-            let value = serde_json::json!({ "findings": findings, "ok": ok, "warn": warn, "fail": fail });
-            writeln!(out, "{value}")?;
-        }
-        false => print(&mut out, &findings, counts)?,
-    }
-    Ok(match counts {
-        [_, _, 0] => ProgramExit::Done,
-        _ => ProgramExit::Failed,
-    })
+    let [ok, warn, fail] = counts;
+    let value = serde_json::json!({ "findings": findings, "ok": ok, "warn": warn, "fail": fail });
+    let exit = format.print(&value, |out| print(out, &findings, counts))?;
+    Ok(if fail == 0 { exit } else { ProgramExit::Failed })
 }
 
 fn print(out: &mut impl Write, findings: &[DoctorFinding], [ok, warn, fail]: [usize; 3]) -> io::Result<()> {

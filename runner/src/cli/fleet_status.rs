@@ -8,9 +8,9 @@ use std::io::{self, Write, stdout};
 
 use serde::Serialize;
 
-use super::active_runners;
 use super::error::CliError;
 use super::status::print_flags;
+use super::{OutputFormat, active_runners};
 use crate::engine::EngineRegistry;
 use crate::exit_codes::ProgramExit;
 use crate::fleet::call_failure::CallFailure;
@@ -20,13 +20,6 @@ use crate::mode::{Mode, SwitchState};
 use crate::run::{RunnerRecord, runners_at_work};
 use crate::settings::{FlagLine, SettingValue, Settings};
 use crate::terminal::{ColorChoice, escape_control, wrap};
-
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  AQ_FLEET=1 AQ_FLEET_URL=https://fleet.example.org aq fleet-status")]
-pub(super) struct FleetStatusArguments {
-    #[command(flatten)]
-    format: super::OutputFormat,
-}
 
 /// All that is shown, as `--json` prints it.
 #[derive(Debug, Serialize)]
@@ -83,19 +76,12 @@ struct ContactProblem {
     detail: String,
 }
 
-pub(super) fn run(settings: &Settings, arguments: &FleetStatusArguments) -> Result<ProgramExit, CliError> {
+pub(super) fn run(settings: &Settings, format: OutputFormat) -> Result<ProgramExit, CliError> {
     let overview = overview(settings)?;
-    let mut out = stdout().lock();
-    match arguments.format.json {
-        true => {
-            let text = serde_json::to_string(&overview).map_err(io::Error::from)?;
-            writeln!(out, "{text}")?;
-        }
-        false => print(&mut out, ColorChoice::of(&stdout()), &overview)?,
-    }
+    let exit = format.print(&overview, |out| print(out, ColorChoice::of(&stdout()), &overview))?;
     Ok(match &overview.coordinator {
         Some(contact) if contact.problem.is_some() => ProgramExit::Failed,
-        Some(_) | None => ProgramExit::Done,
+        Some(_) | None => exit,
     })
 }
 
@@ -167,22 +153,13 @@ fn print(out: &mut impl Write, palette: ColorChoice, overview: &FleetOverview) -
     };
     let sourced = |found: &ShownSetting| format!("{}  ({})", found.value, found.origin);
     fact("mode", &overview.mode)?;
-    fact(
-        "url",
-        &overview
-            .url
-            .as_ref()
-            .map_or_else(|| String::from("none"), sourced),
-    )?;
+    let url = overview.url.as_ref().map(sourced);
+    fact("url", url.as_deref().unwrap_or("none"))?;
     fact("factory", &sourced(&overview.factory))?;
-    fact(
-        "caps",
-        &if overview.caps.is_empty() {
-            String::from("none")
-        } else {
-            overview.caps.join(", ")
-        },
-    )?;
+    match overview.caps.join(", ").as_str() {
+        "" => fact("caps", "none")?,
+        caps => fact("caps", caps)?,
+    }
     fact("route", &format!("{}; {POWERS_NOTICE}", overview.route))?;
     match &overview.token {
         Some(origin) => fact("token", &format!("from {origin}, not shown"))?,

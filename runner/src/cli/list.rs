@@ -49,12 +49,10 @@ impl JobRow {
     fn remark(&self) -> String {
         match &self.writer {
             Some(_) => self.detail().unwrap_or_default(),
-            None => self
-                .history
-                .lines
-                .last()
-                .map(HistoryEntry::remark)
-                .unwrap_or_default(),
+            None => {
+                let last = self.history.lines.last();
+                last.map(HistoryEntry::remark).unwrap_or_default()
+            }
         }
     }
 }
@@ -72,12 +70,8 @@ pub(super) fn run(settings: &Settings, arguments: &ListArguments) -> Result<Prog
         }
         rows.extend(rows_of(&queue, stage, ids)?);
     }
-    let mut out = stdout().lock();
-    match arguments.format.json {
-        true => print_json(&mut out, &rows)?,
-        false => print(&mut out, &rows, &left_out)?,
-    }
-    Ok(ProgramExit::Done)
+    let value: Vec<serde_json::Value> = rows.iter().map(json).collect();
+    arguments.format.print(&value, |out| print(out, &rows, &left_out))
 }
 
 /// The jobs of a stage in the order in which they would start or did start.
@@ -90,27 +84,20 @@ pub(super) fn rows_of(queue: &Queue, stage: Stage, ids: Vec<JobId>) -> Result<Ve
     for id in ids {
         // Of a file that is no job, or has just moved on, what is known is shown.
         let job = queue.job(stage, &id).ok();
+        let lock = job.as_ref().and_then(|job| job.lock.as_ref());
         rows.push(JobRow {
             history: queue.history(&id)?,
             engine: job.as_ref().map(|job| job.engine.to_string()),
-            lock: job
-                .as_ref()
-                .and_then(|job| job.lock.as_ref())
-                .map(ToString::to_string),
+            lock: lock.map(ToString::to_string),
             priority: job.as_ref().map_or(0, |job| job.priority),
             writer: writers.remove(&id),
             id,
             stage,
         });
     }
-    rows.sort_by(|one, other| {
-        let place = |row: &JobRow| {
-            (
-                std::cmp::Reverse(row.priority),
-                row.history.sequence().unwrap_or(u64::MAX),
-            )
-        };
-        place(one).cmp(&place(other)).then_with(|| one.id.cmp(&other.id))
+    rows.sort_by_key(|row| {
+        let sequence = row.history.sequence().unwrap_or(u64::MAX);
+        (std::cmp::Reverse(row.priority), sequence, row.id.clone())
     });
     Ok(rows)
 }
@@ -140,18 +127,10 @@ pub(super) fn print(out: &mut impl Write, rows: &[JobRow], left_out: &[(Stage, u
         _ => cell,
     })?;
     for (stage, count) in left_out {
-        writeln!(
-            out,
-            "{}",
-            palette.dim(&format!("and {count} more {stage}: `aq list --all`"))
-        )?;
+        let more = format!("and {count} more {stage}: `aq list --all`");
+        writeln!(out, "{}", palette.dim(&more))?;
     }
     Ok(())
-}
-
-fn print_json(out: &mut impl Write, rows: &[JobRow]) -> io::Result<()> {
-    let jobs: Vec<serde_json::Value> = rows.iter().map(json).collect();
-    writeln!(out, "{}", serde_json::Value::from(jobs))
 }
 
 pub(super) fn json(row: &JobRow) -> serde_json::Value {

@@ -1,6 +1,6 @@
 //! `aq pause` and `aq resume`: no new job, for every runner of this queue; what runs goes on to its end.
 
-use std::io::{self, Write, stdout};
+use std::io::{self, Write};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
@@ -55,38 +55,25 @@ pub(super) fn pause(settings: &Settings, arguments: &PauseArguments) -> Result<P
         wait_for_quiet(&queue)?;
     }
     let running = running(&queue)?;
-    let mut out = stdout().lock();
-    if arguments.format.json {
-        let value = serde_json::json!({ "pause": pause, "running": running });
-        writeln!(out, "{value}")?;
-        return Ok(ProgramExit::Done);
-    }
+    let value = serde_json::json!({ "pause": pause, "running": running });
     let rest = match running {
         0 => String::from("nothing runs"),
         1 => String::from("1 job that runs goes on to its end"),
         more => format!("{more} jobs that run go on to their end"),
     };
-    writeln!(
-        out,
-        "paused: no job is started until `aq resume`; {rest} (`aq status`)"
-    )?;
-    Ok(ProgramExit::Done)
+    let text = format!("paused: no job is started until `aq resume`; {rest} (`aq status`)");
+    arguments.format.print(&value, |out| writeln!(out, "{text}"))
 }
 
 pub(super) fn resume(settings: &Settings, arguments: &ResumeArguments) -> Result<ProgramExit, CliError> {
     let queue = Queue::open(&settings.queue.value)?;
     queue.complete()?;
     let was = queue.resume()?;
-    let mut out = stdout().lock();
-    if arguments.format.json {
-        writeln!(out, "{}", serde_json::json!({ "pause": null, "was": was }))?;
-        return Ok(ProgramExit::Done);
-    }
-    match was {
-        Some(_) => writeln!(out, "resumed: runners take up jobs again")?,
-        None => writeln!(out, "it was not paused")?,
-    }
-    Ok(ProgramExit::Done)
+    let value = serde_json::json!({ "pause": null, "was": was });
+    arguments.format.print(&value, |out| match was {
+        Some(_) => writeln!(out, "resumed: runners take up jobs again"),
+        None => writeln!(out, "it was not paused"),
+    })
 }
 
 fn running(queue: &Queue) -> Result<usize, CliError> {

@@ -8,7 +8,7 @@ use super::error::CliError;
 use crate::duration_text::parse_age;
 use crate::exit_codes::ProgramExit;
 use crate::ids::JobId;
-use crate::queue::{PruneRefusal, Queue, QueueError};
+use crate::queue::{PruneRefusal, Queue};
 use crate::settings::Settings;
 use crate::stage::Stage;
 use crate::terminal::{ColorChoice, bytes, duration};
@@ -79,27 +79,19 @@ pub(super) fn run(settings: &Settings, arguments: &PruneArguments) -> Result<Pro
                     serde_json::json!({ "id": id.as_str(), "stage": stage.folder(), "ageS": age.as_secs() }),
                 );
                 let verb = if arguments.dry_run { "would go" } else { "removed" };
-                format!(
-                    "{}  {verb}: {} {} ago",
-                    palette.bold(id.as_str()),
-                    palette.stage(*stage, stage.folder()),
-                    duration(*age)
-                )
+                let stage = palette.stage(*stage, stage.folder());
+                format!("{verb}: {stage} {} ago", duration(*age))
             }
-            Err(PruneRefusal::HeldElsewhere) => {
+            Err(refusal) => {
                 spared += 1;
-                format!("{}  stays: it is in other hands", palette.bold(id.as_str()))
-            }
-            Err(PruneRefusal::ReportUndelivered) => {
-                spared += 1;
-                format!(
-                    "{}  stays: the coordinator was not told of its end yet",
-                    palette.bold(id.as_str())
-                )
+                String::from(match refusal {
+                    PruneRefusal::HeldElsewhere => "stays: it is in other hands",
+                    PruneRefusal::ReportUndelivered => "stays: the coordinator was not told of its end yet",
+                })
             }
         };
         if !arguments.format.json {
-            writeln!(out, "{line}")?;
+            writeln!(out, "{}  {line}", palette.bold(id.as_str()))?;
         }
     }
     if arguments.format.json {
@@ -125,9 +117,7 @@ fn by_name(queue: &Queue, names: &[String]) -> Result<Vec<PruneCandidate>, CliEr
     let mut candidates = Vec::new();
     for name in names {
         let id = JobId::new(name)?;
-        let stage = queue
-            .find(&id)?
-            .ok_or_else(|| QueueError::Unknown { id: id.clone() })?;
+        let stage = queue.require(&id)?;
         if !stage.is_final() {
             return Err(CliError::Refused(format!(
                 "`{id}` is in {stage}: nothing was removed; `aq cancel {id}` gives it up, then it can be pruned"
@@ -141,11 +131,9 @@ fn by_name(queue: &Queue, names: &[String]) -> Result<Vec<PruneCandidate>, CliEr
 fn by_age_and_count(queue: &Queue, arguments: &PruneArguments) -> Result<Vec<PruneCandidate>, CliError> {
     let mut candidates = Vec::new();
     for stage in STAGES {
-        let ids = queue.ids(stage)?;
-        let mut here: Vec<PruneCandidate> = ids
-            .into_iter()
-            .filter_map(|id| candidate(queue, id, stage))
-            .collect();
+        let ids = queue.ids(stage)?.into_iter();
+        let here = ids.filter_map(|id| candidate(queue, id, stage));
+        let mut here: Vec<PruneCandidate> = here.collect();
         here.sort_by(|one, other| (one.age, &one.id).cmp(&(other.age, &other.id)));
         let old = |candidate: &PruneCandidate| arguments.older_than.is_none_or(|limit| candidate.age > limit);
         candidates.extend(here.into_iter().skip(arguments.keep.unwrap_or(0)).filter(old));

@@ -2,33 +2,21 @@
 
 use std::io::{Write, stderr};
 
+use super::JobArguments;
 use super::error::CliError;
 use crate::exit_codes::ProgramExit;
 use crate::ids::JobId;
-use crate::queue::{Queue, QueueError};
+use crate::queue::Queue;
 use crate::run::ShipPlan;
 use crate::settings::Settings;
-use crate::shadow::{self, StageTransition};
+use crate::shadow;
 use crate::stage::Stage;
 use crate::terminal::escape_control;
 
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  aq retry fix-login")]
-pub(super) struct RetryArguments {
-    /// The job
-    id: String,
-    #[command(flatten)]
-    pub(super) inside: super::InsideJob,
-    #[command(flatten)]
-    format: super::OutputFormat,
-}
-
-pub(super) fn run(settings: &Settings, arguments: &RetryArguments) -> Result<ProgramExit, CliError> {
+pub(super) fn run(settings: &Settings, arguments: &JobArguments) -> Result<ProgramExit, CliError> {
     let id = JobId::new(&arguments.id)?;
     let queue = Queue::open(&settings.queue.value)?;
-    let stage = queue
-        .find(&id)?
-        .ok_or_else(|| QueueError::Unknown { id: id.clone() })?;
+    let stage = queue.require(&id)?;
     if !matches!(stage, Stage::Failed | Stage::Quarantine) {
         return Err(CliError::Refused(format!(
             "`{id}` is in {stage}: only a failed or quarantined job is retried"
@@ -54,15 +42,9 @@ pub(super) fn run(settings: &Settings, arguments: &RetryArguments) -> Result<Pro
     if is_rewritten {
         warn_rewritten(&ShipPlan::of(&job, digest, None));
     }
-    arguments.format.print_job(&id, Stage::Inbox, "in the inbox")?;
-    shadow::mirror(
-        settings,
-        &[StageTransition {
-            job: id,
-            stage: Stage::Inbox,
-        }],
-    );
-    Ok(ProgramExit::Done)
+    let exit = arguments.format.print_job(&id, Stage::Inbox, "in the inbox")?;
+    shadow::mirror(settings, &id, Stage::Inbox);
+    Ok(exit)
 }
 
 /// A person may have corrected the file, or the job may have changed it, so this prints what will run.

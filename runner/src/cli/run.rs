@@ -2,7 +2,7 @@
 
 use super::error::CliError;
 use crate::exit_codes::ProgramExit;
-use crate::run::{self, OnJobFailure, RunOptions, RunUntil, SummaryFormat};
+use crate::run::{self, RunOptions, RunUntil};
 use crate::settings::Settings;
 
 #[derive(Debug, clap::Args)]
@@ -36,20 +36,11 @@ pub(super) fn run(settings: &Settings, arguments: &RunArguments) -> Result<Progr
         (false, true) => RunUntil::Once,
         (false, false) => RunUntil::Stopped,
     };
-    let on_job_failure = match arguments.fail_on_job_failure {
-        true => OnJobFailure::Fail,
-        false => OnJobFailure::Succeed,
+    let options = RunOptions {
+        until,
+        workers: usize::from(arguments.workers),
+        fail_on_job_failure: arguments.fail_on_job_failure,
+        json: arguments.format.json,
     };
-    Ok(run::run(
-        settings,
-        RunOptions {
-            until,
-            workers: usize::from(arguments.workers),
-            on_job_failure,
-            summary: match arguments.format.json {
-                true => SummaryFormat::Json,
-                false => SummaryFormat::Text,
-            },
-        },
-    )?)
+    Ok(run::run(settings, options)?)
 }

@@ -33,12 +33,9 @@ pub(super) struct ShadowReportArguments {
 pub(super) fn run(settings: &Settings, arguments: &ShadowReportArguments) -> Result<ProgramExit, CliError> {
     let path = log::path_in(&settings.queue.value);
     let figures = read(&path, arguments.last)?;
-    let gate = arguments.gate.then(|| {
-        gate::decide(
-            figures.as_ref().unwrap_or(&ShadowFigures::default()),
-            &TimeZone::system(),
-        )
-    });
+    let none = ShadowFigures::default();
+    let decide = || gate::decide(figures.as_ref().unwrap_or(&none), &TimeZone::system());
+    let gate = arguments.gate.then(decide);
     let mut out = stdout().lock();
     match (arguments.format.json, figures) {
         (true, figures) => print_json(&mut out, &path, figures.as_ref(), gate.as_ref())?,
@@ -107,12 +104,8 @@ fn print_json(
 }
 
 fn print(out: &mut impl Write, palette: ColorChoice, path: &Path, figures: &ShadowFigures) -> io::Result<()> {
-    writeln!(
-        out,
-        "{} {}\n",
-        palette.dim("shadow log"),
-        escape_control(&path.display().to_string())
-    )?;
+    let shown = escape_control(&path.display().to_string());
+    writeln!(out, "{} {shown}\n", palette.dim("shadow log"))?;
     let verdicts = &figures.verdicts;
     let mut table = TextTable::new(&["VERDICT", "COUNT", "MEANING"]);
     for (name, count, meaning) in [
@@ -144,45 +137,41 @@ fn print(out: &mut impl Write, palette: ColorChoice, path: &Path, figures: &Shad
 fn print_facts(out: &mut impl Write, palette: ColorChoice, figures: &ShadowFigures) -> io::Result<()> {
     let (agreement, coverage) = (&figures.agreement, &figures.coverage);
     let fact = |label: &str| palette.dim(&format!("{label:<10}"));
-    let line = format!(
-        "{}  {} of {} comparisons",
-        percent(agreement.rate),
-        agreement.agree,
-        agreement.of
-    );
-    writeln!(out, "{} {line}", fact("agreement"))?;
-    let line = format!(
-        "{}  {} of {} decisions compared",
-        percent(coverage.rate),
-        coverage.compared,
-        coverage.of
-    );
-    writeln!(out, "{} {line}", fact("coverage"))?;
+    for (label, rate, part, of, what) in [
+        (
+            "agreement",
+            agreement.rate,
+            agreement.agree,
+            agreement.of,
+            "comparisons",
+        ),
+        (
+            "coverage",
+            coverage.rate,
+            coverage.compared,
+            coverage.of,
+            "decisions compared",
+        ),
+    ] {
+        let rate = percent(rate);
+        writeln!(out, "{} {rate}  {part} of {of} {what}", fact(label))?;
+    }
     for (label, counts) in [("errors", &figures.errors), ("skipped", &figures.skipped)] {
         if !counts.is_empty() {
             writeln!(out, "{} {}", fact(label), listed(counts))?;
         }
     }
     if figures.lines.unreadable > 0 {
-        let lines = &figures.lines;
-        writeln!(
-            out,
-            "{} {} of {} lines, passed over",
-            fact("unreadable"),
-            lines.unreadable,
-            lines.read
-        )?;
+        let (unreadable, read) = (figures.lines.unreadable, figures.lines.read);
+        let label = fact("unreadable");
+        writeln!(out, "{label} {unreadable} of {read} lines, passed over")?;
     }
     if figures.pruned_parts > 0 {
         let since = figures.span.first().map_or_else(String::new, |first| {
             format!(", what is counted begins at {first}")
         });
-        let label = fact("pruned");
-        writeln!(
-            out,
-            "{label} {} of the oldest parts of the log{since}",
-            figures.pruned_parts
-        )?;
+        let (label, count) = (fact("pruned"), figures.pruned_parts);
+        writeln!(out, "{label} {count} of the oldest parts of the log{since}")?;
     }
     Ok(())
 }
@@ -191,11 +180,8 @@ fn print_divergences(out: &mut impl Write, palette: ColorChoice, figures: &Shado
     if figures.divergences.is_empty() {
         return Ok(());
     }
-    writeln!(
-        out,
-        "\n{}",
-        palette.dim("the last that did not agree, oldest first")
-    )?;
+    let heading = palette.dim("the last that did not agree, oldest first");
+    writeln!(out, "\n{heading}")?;
     let mut table = TextTable::new(&["WHEN", "VERDICT", "LOCAL", "COORDINATOR", "REASON"]);
     let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| String::from("-"));
     for found in &figures.divergences {
@@ -218,11 +204,9 @@ fn diverge_meaning(reasons: &BTreeMap<String, u64>) -> String {
 }
 
 fn listed(counts: &BTreeMap<String, u64>) -> String {
-    let parts: Vec<String> = counts
-        .iter()
-        .map(|(name, count)| format!("{} {count}", escape_control(name)))
-        .collect();
-    parts.join(", ")
+    let counts = counts.iter();
+    let parts = counts.map(|(name, count)| format!("{} {count}", escape_control(name)));
+    parts.collect::<Vec<_>>().join(", ")
 }
 
 /// Cuts and does not round, so that less than all is never shown as 100 %.

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use super::JobArguments;
 use super::error::CliError;
 use crate::exit_codes::ProgramExit;
 use crate::ids::JobId;
@@ -9,18 +10,7 @@ use crate::queue::Queue;
 use crate::run;
 use crate::settings::Settings;
 
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  aq logs fix-login      (look at what was done)\n  aq ship fix-login")]
-pub(super) struct ShipArguments {
-    /// The job
-    id: String,
-    #[command(flatten)]
-    pub(super) inside: super::InsideJob,
-    #[command(flatten)]
-    format: super::OutputFormat,
-}
-
-pub(super) fn run(settings: &Settings, arguments: &ShipArguments) -> Result<ProgramExit, CliError> {
+pub(super) fn run(settings: &Settings, arguments: &JobArguments) -> Result<ProgramExit, CliError> {
     let id = JobId::new(&arguments.id)?;
     let queue = Queue::open(&settings.queue.value)?;
     let (exit, plan) = run::ship(settings, &queue, &id)?;

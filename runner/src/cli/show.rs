@@ -50,26 +50,18 @@ pub(super) fn run(settings: &Settings, arguments: &ShowArguments) -> Result<Prog
         return Ok(ProgramExit::Done);
     }
     let palette = ColorChoice::of(&stdout());
-    writeln!(
-        out,
-        "{}  {}",
-        palette.bold(id.as_str()),
-        palette.stage(stage, stage.folder())
-    )?;
+    let (bold, shown_stage) = (palette.bold(id.as_str()), palette.stage(stage, stage.folder()));
+    writeln!(out, "{bold}  {shown_stage}")?;
     match (&job, &writer) {
-        (_, Some(writer)) => writeln!(
-            out,
-            "  {} is still writing it",
-            escape_control(&writer.to_string())
-        )?,
+        (_, Some(writer)) => {
+            let writer = escape_control(&writer.to_string());
+            writeln!(out, "  {writer} is still writing it")?;
+        }
         (Ok(job), None) => print_job(&mut out, job)?,
         (Err(error), None) => writeln!(out, "  {}", escape_control(&error.to_string()))?,
     }
-    writeln!(
-        out,
-        "  file      {}",
-        escape_control(&queue.job_path(stage, &id).display().to_string())
-    )?;
+    let file = queue.job_path(stage, &id).display().to_string();
+    writeln!(out, "  file      {}", escape_control(&file))?;
     if changed {
         writeln!(out, "  changed   {}", change_label(stage))?;
     }
@@ -147,11 +139,8 @@ fn print_history(out: &mut impl Write, palette: ColorChoice, history: &JobHistor
 fn lasted(history: &JobHistory) -> Vec<Option<Duration>> {
     let instants: Vec<Option<jiff::Timestamp>> =
         history.lines.iter().map(|line| line.at.parse().ok()).collect();
-    let ends = instants
-        .iter()
-        .skip(1)
-        .copied()
-        .chain([Some(jiff::Timestamp::now())]);
+    let later = instants.iter().skip(1).copied();
+    let ends = later.chain([Some(jiff::Timestamp::now())]);
     let lines = history.lines.iter().zip(&instants).zip(ends).enumerate();
     lines
         .map(|(place, ((line, start), end))| {
@@ -183,9 +172,8 @@ fn print_logs(
 /// The output files of an attempt that are not empty.
 fn printed(queue: &Queue, id: &JobId, attempt: u32) -> Vec<(PathBuf, u64)> {
     let sized = |path: PathBuf| {
-        path.symlink_metadata()
-            .ok()
-            .map(|metadata| (path, metadata.len()))
+        let metadata = path.symlink_metadata().ok()?;
+        Some((path, metadata.len()))
     };
     let files = outputs(queue, id, attempt).into_iter().filter_map(sized);
     files.filter(|(_, size)| *size > 0).collect()
@@ -238,11 +226,11 @@ fn json(
     history: &JobHistory,
     job: Option<&Job>,
 ) -> serde_json::Value {
-    let logs: Vec<String> = outputs(queue, id, history.attempt())
-        .iter()
+    let logs = outputs(queue, id, history.attempt()).into_iter();
+    let logs = logs
         .filter(|path| path.exists())
-        .map(|path| path.display().to_string())
-        .collect();
+        .map(|path| path.display().to_string());
+    let logs: Vec<String> = logs.collect();
     let attempts: Vec<serde_json::Value> = (1..=history.attempt())
         .map(|attempt| {
             let files = printed(queue, id, attempt);
@@ -252,10 +240,9 @@ fn json(
             serde_json::json!({ "attempt": attempt, "logs": files.collect::<Vec<_>>() })
         })
         .collect();
-    let lasted: Vec<_> = lasted(history)
-        .into_iter()
-        .map(|length| length.map(|length| u64::try_from(length.as_millis()).unwrap_or(u64::MAX)))
-        .collect();
+    let millis = |length: Duration| u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
+    let lasted = lasted(history).into_iter().map(|length| length.map(millis));
+    let lasted: Vec<_> = lasted.collect();
     // A change that a crash cut off before its move is announced, and has not led here.
     let last = history.lines.iter().rev().find(|line| line.stage == stage);
     serde_json::json!({

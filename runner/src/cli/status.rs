@@ -6,7 +6,7 @@ use std::io::{self, Write, stdout};
 use std::time::Duration;
 
 use super::error::CliError;
-use super::{active_runners, list};
+use super::{OutputFormat, active_runners, list};
 use crate::engine::EngineRegistry;
 use crate::exit_codes::ProgramExit;
 use crate::ids::{EngineName, JobId};
@@ -16,14 +16,7 @@ use crate::settings::{FlagLine, Settings};
 use crate::stage::Stage;
 use crate::terminal::{self, ColorChoice, TextTable, escape_control};
 
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  aq status --json")]
-pub(super) struct StatusArguments {
-    #[command(flatten)]
-    format: super::OutputFormat,
-}
-
-pub(super) fn run(settings: &Settings, arguments: &StatusArguments) -> Result<ProgramExit, CliError> {
+pub(super) fn run(settings: &Settings, format: OutputFormat) -> Result<ProgramExit, CliError> {
     let queue = Queue::open(&settings.queue.value)?;
     let available = EngineRegistry::new(&settings.engines)?.available();
     let engines: Vec<&str> = available.iter().map(|name| name.as_str()).collect();
@@ -49,12 +42,7 @@ pub(super) fn run(settings: &Settings, arguments: &StatusArguments) -> Result<Pr
         pause: pause.as_ref(),
         writers: &queue.writers()?,
     };
-    let mut out = stdout().lock();
-    match arguments.format.json {
-        true => writeln!(out, "{}", json(settings, &seen))?,
-        false => print(&mut out, settings, &seen)?,
-    }
-    Ok(ProgramExit::Done)
+    format.print(&json(settings, &seen), |out| print(out, settings, &seen))
 }
 
 struct QueueStatus<'a> {
@@ -92,7 +80,7 @@ fn json(settings: &Settings, seen: &QueueStatus<'_>) -> serde_json::Value {
     })
 }
 
-fn print(out: &mut impl Write, settings: &Settings, seen: &QueueStatus<'_>) -> Result<(), CliError> {
+fn print(out: &mut impl Write, settings: &Settings, seen: &QueueStatus<'_>) -> io::Result<()> {
     let palette = ColorChoice::of(&stdout());
     let label = |name: &str| palette.dim(name);
     let root = escape_control(&seen.queue.root().display().to_string());
@@ -136,8 +124,7 @@ fn print(out: &mut impl Write, settings: &Settings, seen: &QueueStatus<'_>) -> R
     let mode = palette.bold(&settings.mode.to_string());
     let whose = palette.dim("(what these flags amount to; a runner keeps to its own)");
     writeln!(out, "{} {mode}  {whose}\n", label("mode"))?;
-    print_flags(out, palette, &settings.describe_flags())?;
-    Ok(())
+    print_flags(out, palette, &settings.describe_flags())
 }
 
 pub(super) fn print_flags(out: &mut impl Write, palette: ColorChoice, flags: &[FlagLine]) -> io::Result<()> {

@@ -17,10 +17,8 @@ pub(super) fn print(out: &mut impl Write, palette: ColorChoice, gate: &GateRepor
         writeln!(out, "           {reason}")?;
     }
     if gate.verdict == GateVerdict::Hold {
-        writeln!(
-            out,
-            "           a new observation begins when the log is moved aside"
-        )?;
+        let advice = "a new observation begins when the log is moved aside";
+        writeln!(out, "           {advice}")?;
     }
     let mut table = TextTable::new(&["RULE", "IS", "HAS TO BE"]);
     for (rule, is, has_to_be) in [
