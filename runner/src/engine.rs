@@ -90,10 +90,8 @@ impl EngineRegistry {
 
     /// The engines whose program is found on this host at this moment.
     pub(crate) fn available(&self) -> BTreeSet<EngineName> {
-        let found = self
-            .adapters
-            .iter()
-            .filter(|(_, adapter)| program_search::find(&adapter.command).is_some());
+        let adapters = self.adapters.iter();
+        let found = adapters.filter(|(_, adapter)| program_search::find(&adapter.command).is_some());
         found.map(|(name, _)| name.clone()).collect()
     }
 
@@ -123,12 +121,8 @@ impl EngineRegistry {
     /// How long the engine has to pause, if its last output says that it is used up.
     pub(crate) fn limit(&self, name: &EngineName, tail: &str) -> Option<Duration> {
         let phrases = &self.adapters.get(name)?.limit;
-        usage_limit::wait(
-            tail,
-            phrases,
-            jiff::Timestamp::now(),
-            &jiff::tz::TimeZone::system(),
-        )
+        let (now, zone) = (jiff::Timestamp::now(), jiff::tz::TimeZone::system());
+        usage_limit::wait(tail, phrases, now, &zone)
     }
 
     /// The error that the engine reports although its exit code is 0. `tail` returns the end of its output; it is

@@ -101,15 +101,9 @@ fn text_of<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str, JobDiagnostic> {
         return Err(JobDiagnostic::new(file, 1, text));
     }
     std::str::from_utf8(bytes).map_err(|error| {
-        let line = bytes[..error.valid_up_to()]
-            .iter()
-            .filter(|byte| **byte == b'\n')
-            .count()
-            + 1;
-        JobDiagnostic::new(
-            file,
-            line,
-            "this line is not UTF-8: save the file in that encoding",
-        )
+        let valid = bytes[..error.valid_up_to()].iter();
+        let line = valid.filter(|byte| **byte == b'\n').count() + 1;
+        let text = "this line is not UTF-8: save the file in that encoding";
+        JobDiagnostic::new(file, line, text)
     })
 }

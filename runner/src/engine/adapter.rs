@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::failure_rules::{FailureRules, OutputRule};
+use super::failure_rules::FailureRules;
 
 /// All that a table may say.
 const KEYS: [&str; 11] = [
@@ -31,26 +31,34 @@ pub(crate) enum EngineStdin {
     Nothing,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize)]
 pub(super) struct EngineAdapter {
     pub(super) command: String,
+    #[serde(default)]
     pub(super) args: Vec<ArgumentTemplate>,
+    #[serde(default)]
     pub(super) yolo: Vec<String>,
+    #[serde(default = "prompt_on_stdin")]
     pub(super) stdin: EngineStdin,
     /// What its output says where it failed because it is used up for a while.
+    #[serde(default)]
     pub(super) limit: Vec<String>,
     /// The rules by which exit code 0 is no success.
+    #[serde(flatten)]
     pub(super) rules: FailureRules,
     /// The arguments that make it tell its version; none: it tells none.
+    #[serde(default = "long_version")]
     pub(super) version: Vec<String>,
     /// The arguments of a question that it answers with exit code 0 if it is logged in.
+    #[serde(default)]
     pub(super) login: Vec<String>,
     /// `NAME=VALUE`, without which it skips no permission questions for root.
     pub(super) root_needs: Option<String>,
 }
 
 /// One element of `args`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "String")]
 pub(super) enum ArgumentTemplate {
     Literal(String),
     Prompt,
@@ -61,86 +69,31 @@ pub(super) enum ArgumentTemplate {
     Yolo,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AdapterTable {
-    command: String,
-    #[serde(default)]
-    args: Vec<String>,
-    #[serde(default)]
-    yolo: Vec<String>,
-    #[serde(default = "prompt_on_stdin")]
-    stdin: EngineStdin,
-    #[serde(default)]
-    limit: Vec<String>,
-    #[serde(default)]
-    failure: Vec<String>,
-    #[serde(default)]
-    success: Vec<String>,
-    #[serde(default)]
-    needs_output: bool,
-    #[serde(default = "long_version")]
-    version: Vec<String>,
-    #[serde(default)]
-    login: Vec<String>,
-    root_needs: Option<String>,
-}
-
 impl EngineAdapter {
     pub(super) fn new(table: &toml::Table) -> Result<EngineAdapter, String> {
         if let Some(unknown) = table.keys().find(|key| !KEYS.contains(&key.as_str())) {
             return Err(unknown_key(unknown));
         }
-        let table: AdapterTable = table
+        let mut adapter: EngineAdapter = table
             .clone()
             .try_into()
             .map_err(|error: toml::de::Error| error.message().to_owned())?;
-        let args: Vec<ArgumentTemplate> = table.args.into_iter().map(part).collect();
-        if table.command.is_empty() {
+        if adapter.command.is_empty() {
             return Err("`command` is empty: name the program".to_owned());
         }
-        if table.stdin == EngineStdin::Nothing
-            && !args
-                .iter()
-                .any(|part| matches!(part, ArgumentTemplate::Prompt | ArgumentTemplate::PromptFile))
-        {
-            return Err(
-                "the prompt goes nowhere: add \"{prompt_file}\" to `args`, or say stdin = \"prompt\""
-                    .to_owned(),
-            );
+        let is_prompt =
+            |part: &ArgumentTemplate| matches!(part, ArgumentTemplate::Prompt | ArgumentTemplate::PromptFile);
+        if adapter.stdin == EngineStdin::Nothing && !adapter.args.iter().any(is_prompt) {
+            let text = "the prompt goes nowhere: add \"{prompt_file}\" to `args`, or say stdin = \"prompt\"";
+            return Err(text.to_owned());
         }
-        if !table.yolo.is_empty() && !args.contains(&ArgumentTemplate::Yolo) {
+        if !adapter.yolo.is_empty() && !adapter.args.contains(&ArgumentTemplate::Yolo) {
             return Err("`yolo` has no place: put \"{yolo}\" into `args` where it belongs".to_owned());
         }
-        let read = |texts: &[String]| {
-            texts
-                .iter()
-                .map(|text| OutputRule::new(text))
-                .collect::<Result<Vec<_>, _>>()
-        };
-        Ok(EngineAdapter {
-            rules: FailureRules {
-                failure: read(&table.failure)?,
-                success: read(&table.success)?,
-                needs_output: table.needs_output,
-            },
-            version: table.version,
-            login: table.login,
-            root_needs: table.root_needs,
-            command: table.command,
-            args,
-            yolo: table.yolo,
-            stdin: table.stdin,
-            limit: table
-                .limit
-                .into_iter()
-                .filter(|part| !part.trim().is_empty())
-                .collect(),
-        })
+        adapter.limit.retain(|part| !part.trim().is_empty());
+        Ok(adapter)
     }
-}
 
-impl EngineAdapter {
     /// Behind the words that stand before everything else, as they name a command of the program.
     pub(super) fn help(&self) -> Vec<String> {
         let leading = self.args.iter().map_while(|part| match part {
@@ -166,13 +119,15 @@ impl EngineAdapter {
     }
 }
 
-fn part(text: String) -> ArgumentTemplate {
-    match text.as_str() {
-        "{prompt}" => ArgumentTemplate::Prompt,
-        "{prompt_file}" => ArgumentTemplate::PromptFile,
-        "{yolo}" => ArgumentTemplate::Yolo,
-        "{cwd}" => ArgumentTemplate::Folder,
-        _ => ArgumentTemplate::Literal(text),
+impl From<String> for ArgumentTemplate {
+    fn from(text: String) -> ArgumentTemplate {
+        match text.as_str() {
+            "{prompt}" => ArgumentTemplate::Prompt,
+            "{prompt_file}" => ArgumentTemplate::PromptFile,
+            "{yolo}" => ArgumentTemplate::Yolo,
+            "{cwd}" => ArgumentTemplate::Folder,
+            _ => ArgumentTemplate::Literal(text),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! Engines report an error of their own in their last line. Only that line is looked at: what stands before it may be
 //! the work itself, which can be about errors.
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::terminal::strip_ansi;
@@ -11,7 +12,8 @@ use crate::terminal::strip_ansi;
 const SHOWN_MAX: usize = 160;
 
 /// How a line is recognised.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(try_from = "String")]
 pub(super) enum OutputRule {
     /// The last line begins like this.
     Line(String),
@@ -19,10 +21,12 @@ pub(super) enum OutputRule {
     Object(serde_json::Map<String, Value>),
 }
 
-impl OutputRule {
-    pub(super) fn new(text: &str) -> Result<OutputRule, String> {
+impl TryFrom<String> for OutputRule {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<OutputRule, String> {
         match text.trim_start().starts_with('{') {
-            true => match serde_json::from_str(text) {
+            true => match serde_json::from_str(&text) {
                 Ok(Value::Object(members)) if !members.is_empty() => Ok(OutputRule::Object(members)),
                 _ => Err(format!(
                     "`{text}` begins like a JSON object and is none: write the members that the line has, such as {{\"type\": \"error\"}}"
@@ -31,10 +35,12 @@ impl OutputRule {
             false if text.trim().is_empty() => {
                 Err("a rule is empty, and would match any output: write how the line begins".to_owned())
             }
-            false => Ok(OutputRule::Line(text.to_owned())),
+            false => Ok(OutputRule::Line(text)),
         }
     }
+}
 
+impl OutputRule {
     fn find(&self, last: &LastLine) -> Option<String> {
         match self {
             OutputRule::Line(start) => last.line.starts_with(start.as_str()).then(|| last.line.clone()),
@@ -50,7 +56,8 @@ impl OutputRule {
 }
 
 /// The rules of one adapter.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
 pub(super) struct FailureRules {
     /// Each of them is a failure.
     pub(super) failure: Vec<OutputRule>,
@@ -137,7 +144,12 @@ mod tests {
     use super::*;
 
     fn rules(failure: &[&str], success: &[&str], needs_output: bool) -> FailureRules {
-        let read = |texts: &[&str]| texts.iter().map(|text| OutputRule::new(text).unwrap()).collect();
+        let read = |texts: &[&str]| {
+            texts
+                .iter()
+                .map(|text| OutputRule::try_from((*text).to_owned()).unwrap())
+                .collect()
+        };
         FailureRules {
             failure: read(failure),
             success: read(success),
@@ -208,7 +220,7 @@ mod tests {
     #[test]
     fn a_rule_that_would_match_anything_or_nothing_is_refused() {
         for text in ["", "  ", "{}", "{\"type\": ", "{type: 1}"] {
-            assert!(OutputRule::new(text).is_err(), "{text}");
+            assert!(OutputRule::try_from((*text).to_owned()).is_err(), "{text}");
         }
     }
 }

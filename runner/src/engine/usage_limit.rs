@@ -17,10 +17,8 @@ const WAIT_MAX: Duration = Duration::from_secs(8 * 24 * 60 * 60);
 /// times of day.
 pub(super) fn wait(tail: &str, phrases: &[String], now: Timestamp, host: &TimeZone) -> Option<Duration> {
     let low = tail.to_lowercase();
-    let line = low
-        .lines()
-        .rev()
-        .find(|line| phrases.iter().any(|phrase| line.contains(&phrase.to_lowercase())))?;
+    let says = |line: &&str| phrases.iter().any(|phrase| line.contains(&phrase.to_lowercase()));
+    let line = low.lines().rev().find(says)?;
     let named = instant(line)
         .or_else(|| reset_time::instant(line, now, host))
         .map(|at| Duration::try_from(at.duration_since(now)).unwrap_or_default())

@@ -77,10 +77,10 @@ impl<'a> FieldReader<'a> {
         let line = self.entry("id").map_or(1, |entry| entry.line);
         match (naming, key) {
             (JobIdSource::IdKey, Some(id)) => Ok(id),
-            (JobIdSource::IdKey, None) => Err(self.refuse(
-                1,
-                "a job from standard input needs a name: add a key such as `id: fix-login`",
-            )),
+            (JobIdSource::IdKey, None) => {
+                let text = "a job from standard input needs a name: add a key such as `id: fix-login`";
+                Err(self.refuse(1, text))
+            }
             (JobIdSource::FileName(name), key) => {
                 let id =
                     JobId::new(name).map_err(|error| self.refuse(1, format!("the file's name: {error}")))?;
@@ -98,12 +98,9 @@ impl<'a> FieldReader<'a> {
     }
 
     fn engine(&self) -> Result<EngineName, JobDiagnostic> {
-        self.name("engine", EngineName::new)?.ok_or_else(|| {
-            self.refuse(
-                1,
-                "`engine` is missing: say who does the work, such as `engine: claude`",
-            )
-        })
+        let missing = "`engine` is missing: say who does the work, such as `engine: claude`";
+        let engine = self.name("engine", EngineName::new)?;
+        engine.ok_or_else(|| self.refuse(1, missing))
     }
 
     fn text(&self, key: &str, what: &str) -> Result<Option<(usize, String)>, JobDiagnostic> {
@@ -116,10 +113,8 @@ impl<'a> FieldReader<'a> {
             }
             FrontMatterValue::Integer(number) => Ok(Some((entry.line, number.to_string()))),
             other => {
-                let text = format!(
-                    "`{key}` is {}: write {what} (in quotes if in doubt)",
-                    describe(other)
-                );
+                let is = describe(other);
+                let text = format!("`{key}` is {is}: write {what} (in quotes if in doubt)");
                 Err(self.refuse(entry.line, text))
             }
         }
@@ -129,13 +124,11 @@ impl<'a> FieldReader<'a> {
         let Some((line, text)) = self.text(key, "a shell command")? else {
             return Ok(None);
         };
-        match text.trim().is_empty() {
-            true => Err(self.refuse(
-                line,
-                format!("`{key}` is empty: write a shell command, or remove the key"),
-            )),
-            false => Ok(Some(text)),
+        if text.trim().is_empty() {
+            let text = format!("`{key}` is empty: write a shell command, or remove the key");
+            return Err(self.refuse(line, text));
         }
+        Ok(Some(text))
     }
 
     fn name<T>(&self, key: &str, new: fn(&str) -> Result<T, InvalidId>) -> Result<Option<T>, JobDiagnostic> {
@@ -204,23 +197,19 @@ impl<'a> FieldReader<'a> {
         };
         let advice = "write a list such as `caps: [gpu, linux]`";
         let FrontMatterValue::List(values) = &entry.value else {
-            return Err(self.refuse(
-                entry.line,
-                format!("`caps` is {}: {advice}", describe(&entry.value)),
-            ));
+            let text = format!("`caps` is {}: {advice}", describe(&entry.value));
+            return Err(self.refuse(entry.line, text));
         };
-        let one = |value: &FrontMatterValue| match value {
-            FrontMatterValue::Text(text) => Capability::new(text).map_err(|error| format!("`caps`: {error}")),
-            FrontMatterValue::Integer(number) => {
-                Capability::new(&number.to_string()).map_err(|error| format!("`caps`: {error}"))
-            }
-            other => Err(format!("`caps` holds {}: {advice}", describe(other))),
+        let one = |value: &FrontMatterValue| {
+            let name = match value {
+                FrontMatterValue::Text(text) => text.clone(),
+                FrontMatterValue::Integer(number) => number.to_string(),
+                other => return Err(format!("`caps` holds {}: {advice}", describe(other))),
+            };
+            Capability::new(&name).map_err(|error| format!("`caps`: {error}"))
         };
-        values
-            .iter()
-            .map(one)
-            .collect::<Result<_, _>>()
-            .map_err(|text| self.refuse(entry.line, text))
+        let caps: Result<_, _> = values.iter().map(one).collect();
+        caps.map_err(|text| self.refuse(entry.line, text))
     }
 }
 

@@ -16,17 +16,13 @@ impl std::str::FromStr for FrontMatterOverride {
 
     fn from_str(text: &str) -> Result<FrontMatterOverride, String> {
         let (key, value) = text.split_once('=').ok_or("write it like priority=5")?;
-        match known_keys::kind_of(key) {
-            Some(kind) => Ok(FrontMatterOverride {
-                key: key.to_owned(),
-                kind,
-                value: value.to_owned(),
-            }),
-            None => Err(match known_keys::nearest_key(key) {
-                Some(known) => format!("`{key}` is no key of a job; did you mean `{known}`?"),
-                None => format!("`{key}` is no key of a job"),
-            }),
-        }
+        let unknown = || match known_keys::nearest_key(key) {
+            Some(known) => format!("`{key}` is no key of a job; did you mean `{known}`?"),
+            None => format!("`{key}` is no key of a job"),
+        };
+        let kind = known_keys::kind_of(key).ok_or_else(unknown)?;
+        let (key, value) = (key.to_owned(), value.to_owned());
+        Ok(FrontMatterOverride { key, kind, value })
     }
 }
 
@@ -68,10 +64,8 @@ fn with_override(file: &str, text: &str, replacement: &FrontMatterOverride) -> R
             let from = entries[index].line - 1;
             let next = entries.get(index + 1).map_or(closing, |entry| entry.line - 1);
             if next <= from || (index > 0 && entries[index - 1].line - 1 == from) {
-                let text = format!(
-                    "`{}` shares its line with another key: give each a line of its own",
-                    replacement.key
-                );
+                let key = &replacement.key;
+                let text = format!("`{key}` shares its line with another key: give each a line of its own");
                 return Err(JobDiagnostic::new(file, from + 1, text));
             }
             (from, from + value_lines(&lines[from..next]))
