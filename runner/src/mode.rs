@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 /// One flag, after all spellings of it have been understood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SwitchState {
@@ -18,7 +20,8 @@ impl fmt::Display for SwitchState {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Mode {
     /// `AQ_FLEET=0`: no connection to the coordinator, whatever the other flags say.
     Offline,
@@ -43,12 +46,7 @@ impl Mode {
 
 impl fmt::Display for Mode {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Mode::Offline => "offline",
-            Mode::Local => "local",
-            Mode::Shadow => "shadow",
-            Mode::Route => "route",
-        })
+        self.serialize(formatter)
     }
 }
 

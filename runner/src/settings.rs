@@ -86,11 +86,11 @@ pub(crate) struct LogSettings {
 
 impl LogSettings {
     fn resolve(file: &ConfigFile) -> Result<LogSettings, SettingsError> {
-        let size = file.get(known_keys::SHADOW_SIZE.file);
-        let age = file.get(known_keys::SHADOW_AGE.file);
+        let size = file.parsed(known_keys::SHADOW_SIZE, value_parsers::size)?;
+        let age = file.parsed(known_keys::SHADOW_AGE, value_parsers::age)?;
         Ok(LogSettings {
-            shadow_size: size.map_or(Ok(16 * 1024 * 1024), |raw| value_parsers::size(&raw))?,
-            shadow_age: age.map_or(Ok(DAY * 90), |raw| value_parsers::age(&raw))?,
+            shadow_size: size.unwrap_or(16 * 1024 * 1024),
+            shadow_age: age.unwrap_or(DAY * 90),
         })
     }
 }
@@ -138,10 +138,11 @@ impl Settings {
         flags: &GlobalFlags,
         environment: &ProcessEnvironment,
     ) -> Result<Settings, SettingsError> {
-        let empty = ConfigFile::default();
+        let file = &ConfigFile::default();
         let sources = SettingSources {
+            flags,
             environment,
-            file: &empty,
+            file,
         };
         let queue = match sources.find_path(known_keys::QUEUE, flags.queue.as_deref())? {
             Some((setting, _)) => setting,
@@ -157,18 +158,22 @@ impl Settings {
         queue: SettingValue<PathBuf>,
         file: &ConfigFile,
     ) -> Result<Settings, SettingsError> {
-        let sources = SettingSources { environment, file };
-        let switches = ModeSwitches::resolve(&sources, flags)?;
+        let sources = SettingSources {
+            flags,
+            environment,
+            file,
+        };
+        let switches = ModeSwitches::resolve(&sources)?;
         let [fleet, route, shadow] = [&switches.fleet, &switches.route, &switches.shadow];
         let mode = Mode::of(fleet.value, route.value, shadow.value);
         let caps = sources.find_filled(known_keys::FACTORY_CAPS, flags.factory_caps.as_deref())?;
         let grace = sources.find_filled(known_keys::GRACE, flags.grace.as_deref())?;
         let settings = Settings {
             mode,
-            factory_id: factory_id(&sources, flags)?,
+            factory_id: factory_id(&sources)?,
             factory_caps: caps.map_or(Ok(Vec::new()), |raw| value_parsers::capabilities(&raw))?,
             grace: grace.map_or(Ok(Duration::from_secs(10)), |raw| value_parsers::wait(&raw))?,
-            fleet: FleetSettings::resolve(&sources, flags, &switches.fleet)?,
+            fleet: FleetSettings::resolve(&sources, &switches.fleet)?,
             route: RouteSettings::resolve(&sources)?,
             log: LogSettings::resolve(file)?,
             engines: file.engines.clone(),
@@ -203,11 +208,8 @@ impl Settings {
     /// Whether a variable must not reach a child: one of the fleet's, or another that holds the token or the
     /// path of its file (clause O-9).
     pub(crate) fn is_secret_variable(&self, name: &str, value: &str) -> bool {
-        let is_token = self
-            .fleet
-            .token
-            .as_ref()
-            .is_some_and(|token| token.value.reveal() == value);
+        let token = self.fleet.token.as_ref();
+        let is_token = token.is_some_and(|token| token.value.reveal() == value);
         let is_path = self.fleet.token_file.as_ref().is_some_and(|file| {
             let value = Path::new(value);
             value == file.value || std::path::absolute(&file.value).is_ok_and(|path| path == value)
@@ -217,11 +219,11 @@ impl Settings {
 }
 
 impl ModeSwitches {
-    fn resolve(sources: &SettingSources<'_>, flags: &GlobalFlags) -> Result<ModeSwitches, SettingsError> {
+    fn resolve(sources: &SettingSources<'_>) -> Result<ModeSwitches, SettingsError> {
         Ok(ModeSwitches {
-            fleet: sources.find_switch(known_keys::FLEET, &flags.fleet)?,
-            route: sources.find_switch(known_keys::ROUTE, &flags.route)?,
-            shadow: sources.find_switch(known_keys::SHADOW, &flags.shadow)?,
+            fleet: sources.find_switch(known_keys::FLEET, &sources.flags.fleet)?,
+            route: sources.find_switch(known_keys::ROUTE, &sources.flags.route)?,
+            shadow: sources.find_switch(known_keys::SHADOW, &sources.flags.shadow)?,
         })
     }
 }
@@ -244,9 +246,9 @@ impl FleetSettings {
 
     fn resolve(
         sources: &SettingSources<'_>,
-        flags: &GlobalFlags,
         fleet: &SettingValue<SwitchState>,
     ) -> Result<FleetSettings, SettingsError> {
+        let flags = sources.flags;
         let url = match sources.find_filled(known_keys::URL, flags.fleet_url.as_deref())? {
             Some(raw) => Some(raw.read(value_parsers::url)?),
             None if fleet.value == SwitchState::On => {
@@ -262,14 +264,14 @@ impl FleetSettings {
                     None => Ok(SettingValue::default_of(Duration::from_secs(5))),
                 }
             };
-        let found = ResolvedToken::resolve(sources, flags, fleet.value)?;
+        let found = ResolvedToken::resolve(sources, fleet.value)?;
         Ok(FleetSettings {
             url,
             token: found.token,
             token_file: found.file,
             token_access: found.access,
             token_twice: found.twice,
-            authorities: authorities(sources, flags, fleet.value)?,
+            authorities: authorities(sources, fleet.value)?,
             insecure: sources.find_switch(known_keys::INSECURE, &flags.fleet_insecure)?,
             timeout: limit(known_keys::TIMEOUT, &flags.fleet_timeout, value_parsers::limit)?,
             drain: limit(known_keys::DRAIN, &flags.fleet_drain, value_parsers::wait)?,
@@ -281,19 +283,16 @@ fn is_loopback(url: &Url) -> bool {
     match url.host_str() {
         Some("localhost") => true,
         Some(host) => {
-            let bare = host.trim_start_matches('[').trim_end_matches(']');
-            bare.parse::<std::net::IpAddr>()
-                .is_ok_and(|address| address.is_loopback())
+            let bare: Result<std::net::IpAddr, _> = host.trim_matches(['[', ']']).parse();
+            bare.is_ok_and(|address| address.is_loopback())
         }
         None => false,
     }
 }
 
-fn factory_id(
-    sources: &SettingSources<'_>,
-    flags: &GlobalFlags,
-) -> Result<SettingValue<FactoryId>, SettingsError> {
-    if let Some(raw) = sources.find_filled(known_keys::FACTORY_ID, flags.factory_id.as_deref())? {
+fn factory_id(sources: &SettingSources<'_>) -> Result<SettingValue<FactoryId>, SettingsError> {
+    let flag = sources.flags.factory_id.as_deref();
+    if let Some(raw) = sources.find_filled(known_keys::FACTORY_ID, flag)? {
         return raw.read(value_parsers::factory_id);
     }
     let host = rustix::system::uname();

@@ -89,7 +89,7 @@ impl ConfigFile {
             message: error.message().to_owned(),
         };
         let document = DeTable::parse(text).map_err(|error| syntax(&error))?;
-        let whole: toml::Table = toml::from_str(text).map_err(|error| syntax(&error))?;
+        let mut whole: toml::Table = toml::from_str(text).map_err(|error| syntax(&error))?;
         let mut reader = ConfigReader {
             path: &path,
             text,
@@ -98,7 +98,8 @@ impl ConfigFile {
         for (key, value) in document.get_ref() {
             match (key.get_ref().as_ref(), value.get_ref()) {
                 (name @ ("fleet" | "route" | "log"), DeValue::Table(table)) => {
-                    reader.section(&format!("{name}."), table)?;
+                    let mut entries = table.iter();
+                    entries.try_for_each(|(key, value)| reader.entry(&format!("{name}."), key, value))?;
                 }
                 ("engine", DeValue::Table(table)) => reader.engines(table)?,
                 (name @ ("fleet" | "route" | "log" | "engine"), other) => {
@@ -112,11 +113,23 @@ impl ConfigFile {
             }
         }
         let values = reader.values;
+        // That they are tables was looked at above.
+        let engines = whole.remove("engine").and_then(|engines| engines.try_into().ok());
+        let engines = engines.unwrap_or_default();
         Ok(ConfigFile {
             path,
             values,
-            engines: engine_tables(whole),
+            engines,
         })
+    }
+
+    /// What the file says about `key`, parsed.
+    pub(crate) fn parsed<T>(
+        &self,
+        key: SettingKey,
+        parse: fn(&RawSetting) -> Result<T, SettingsError>,
+    ) -> Result<Option<T>, SettingsError> {
+        self.get(key.file).map(|raw| parse(&raw)).transpose()
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<RawSetting> {
@@ -142,43 +155,34 @@ struct ConfigReader<'a> {
 }
 
 impl ConfigReader<'_> {
-    fn section(&mut self, prefix: &str, table: &DeTable<'_>) -> Result<(), SettingsError> {
-        table
-            .iter()
-            .try_for_each(|(key, value)| self.entry(prefix, key, value))
-    }
-
     fn entry(
         &mut self,
         prefix: &str,
         key: &Spanned<toml::de::DeString<'_>>,
         value: &Spanned<DeValue<'_>>,
     ) -> Result<(), SettingsError> {
-        let line = line_at(self.text, key.span());
+        let (path, line) = (self.path.to_owned(), line_at(self.text, key.span()));
         let name = format!("{prefix}{}", key.get_ref());
         if name == "fleet.token" {
-            return Err(SettingsError::TokenInFile {
-                path: self.path.to_owned(),
-                line,
-            });
+            return Err(SettingsError::TokenInFile { path, line });
         }
         if let Some(key) = MOVED_KEYS.into_iter().find(|key| name == format!("fleet.{key}")) {
+            let instead = format!("{key} = {}", as_list(value.get_ref()));
             return Err(SettingsError::Moved {
-                path: self.path.to_owned(),
+                path,
                 line,
                 key,
-                instead: format!("{key} = {}", as_list(value.get_ref())),
+                instead,
             });
         }
-        let Some(known) = known_keys::ALL
-            .iter()
-            .find(|known| known.file == name && !name.is_empty())
-        else {
+        let is_known = |known: &&SettingKey| known.file == name && !name.is_empty();
+        let Some(known) = known_keys::ALL.iter().find(is_known) else {
+            let (nearest, key) = (nearest(&name), shown(&name));
             return Err(SettingsError::UnknownKey {
-                path: self.path.to_owned(),
+                path,
                 line,
-                nearest: nearest(&name),
-                key: shown(&name),
+                key,
+                nearest,
             });
         };
         let typed = typed(value.get_ref())
@@ -204,13 +208,9 @@ impl ConfigReader<'_> {
 
     fn bad(&self, span: Range<usize>, key: &str, value: &DeValue<'_>, want: &str) -> SettingsError {
         let text = self.text.get(span.clone()).unwrap_or(value.type_str());
+        let (path, line) = (self.path.display(), line_at(self.text, span));
         SettingsError::BadValue {
-            name: format!(
-                "{}:{}: {}",
-                self.path.display(),
-                line_at(self.text, span),
-                shown(key)
-            ),
+            name: format!("{path}:{line}: {}", shown(key)),
             value: shown(text),
             want: want.to_owned(),
         }
@@ -224,25 +224,13 @@ fn typed(value: &DeValue<'_>) -> Option<TypedValue> {
             .ok()
             .map(TypedValue::Integer),
         DeValue::String(text) => Some(TypedValue::Text(text.clone().into_owned())),
-        DeValue::Array(array) => array
-            .iter()
-            .map(|item| item.get_ref().as_str().map(str::to_owned))
-            .collect::<Option<Vec<String>>>()
-            .map(TypedValue::List),
+        DeValue::Array(array) => {
+            let texts = array
+                .iter()
+                .map(|item| item.get_ref().as_str().map(str::to_owned));
+            texts.collect::<Option<Vec<String>>>().map(TypedValue::List)
+        }
         DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Table(_) => None,
-    }
-}
-
-fn engine_tables(mut whole: toml::Table) -> BTreeMap<String, toml::Table> {
-    match whole.remove("engine") {
-        Some(toml::Value::Table(engines)) => engines
-            .into_iter()
-            .filter_map(|(name, value)| match value {
-                toml::Value::Table(table) => Some((name, table)),
-                _ => None,
-            })
-            .collect(),
-        _ => BTreeMap::new(),
     }
 }
 
@@ -262,10 +250,8 @@ fn as_list(value: &DeValue<'_>) -> String {
 fn nearest(name: &str) -> Option<String> {
     const EDITS_MAX: usize = 3;
     let (table, typed) = name.rsplit_once('.').unwrap_or(("", name));
-    let known = known_keys::ALL
-        .iter()
-        .map(|key| key.file)
-        .filter(|file| !file.is_empty());
+    let known = known_keys::ALL.iter().map(|key| key.file);
+    let known = known.filter(|file| !file.is_empty());
     let tables = ["fleet", "route", "log", "engine"].into_iter();
     known
         .chain(tables)

@@ -10,7 +10,6 @@ use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
 use super::bearer_token::{self, BearerToken, FileAccess};
 use super::error::SettingsError;
-use super::global_flags::GlobalFlags;
 use super::known_keys;
 use super::precedence::SettingSources;
 use super::setting_value::SettingValue;
@@ -31,9 +30,9 @@ impl ResolvedToken {
     /// reach a child is then the same in all modes.
     pub(super) fn resolve(
         sources: &SettingSources<'_>,
-        flags: &GlobalFlags,
         fleet: SwitchState,
     ) -> Result<ResolvedToken, SettingsError> {
+        let flags = sources.flags;
         let file = sources.find_path(known_keys::TOKEN_FILE, flags.fleet_token_file.as_deref())?;
         let typed = sources.find_filled(known_keys::TOKEN, None)?;
         let twice = typed.is_some() && file.is_some();
@@ -121,9 +120,9 @@ impl fmt::Display for CertificateAuthorities {
 
 pub(super) fn authorities(
     sources: &SettingSources<'_>,
-    flags: &GlobalFlags,
     fleet: SwitchState,
 ) -> Result<CertificateAuthorities, SettingsError> {
+    let flags = sources.flags;
     let only = sources.find_switch(known_keys::CA_ONLY, &flags.fleet_ca_only)?;
     let Some((path, name)) = sources.find_path(known_keys::CA, flags.fleet_ca.as_deref())? else {
         return match (only.value, fleet) {
@@ -137,11 +136,8 @@ pub(super) fn authorities(
         (SwitchState::Off, _) => Vec::new(),
         (SwitchState::On, Ok(pem)) => pem,
         (SwitchState::On, Err(source)) => {
-            return Err(SettingsError::CertificateFile {
-                name,
-                path: path.value,
-                source,
-            });
+            let path = path.value;
+            return Err(SettingsError::CertificateFile { name, path, source });
         }
     };
     let file = CertificateFile { path, pem };

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::config_file::ConfigFile;
 use super::error::{SettingsError, shown};
+use super::global_flags::GlobalFlags;
 use super::known_keys::SettingKey;
 use super::setting_value::{RawSetting, SettingOrigin, SettingValue, TypedValue};
 use super::value_parsers;
@@ -16,6 +17,7 @@ pub(crate) type ProcessEnvironment = BTreeMap<OsString, OsString>;
 
 /// The three places together.
 pub(crate) struct SettingSources<'a> {
+    pub(crate) flags: &'a GlobalFlags,
     pub(crate) environment: &'a ProcessEnvironment,
     pub(crate) file: &'a ConfigFile,
 }
@@ -30,12 +32,13 @@ impl SettingSources<'_> {
         key: SettingKey,
         flag: Option<&str>,
     ) -> Result<Option<RawSetting>, SettingsError> {
+        let raw = |text: &str, origin, name: &str| RawSetting {
+            typed: TypedValue::Text(text.to_owned()),
+            origin,
+            name: name.to_owned(),
+        };
         if let Some(text) = flag {
-            return Ok(Some(RawSetting {
-                typed: TypedValue::Text(text.to_owned()),
-                origin: SettingOrigin::Flag(key.flag),
-                name: key.flag.to_owned(),
-            }));
+            return Ok(Some(raw(text, SettingOrigin::Flag(key.flag), key.flag)));
         }
         if let Some(value) = self.environment.get(OsStr::new(key.variable)) {
             let text = value.to_str().ok_or_else(|| SettingsError::BadValue {
@@ -43,11 +46,8 @@ impl SettingSources<'_> {
                 value: shown(&value.to_string_lossy()),
                 want: String::from("it must be Unicode"),
             })?;
-            return Ok(Some(RawSetting {
-                typed: TypedValue::Text(text.to_owned()),
-                origin: SettingOrigin::Environment(key.variable),
-                name: key.variable.to_owned(),
-            }));
+            let origin = SettingOrigin::Environment(key.variable);
+            return Ok(Some(raw(text, origin, key.variable)));
         }
         Ok(self.file.get(key.file))
     }
@@ -86,11 +86,8 @@ impl SettingSources<'_> {
     ) -> Result<Option<(SettingValue<PathBuf>, String)>, SettingsError> {
         let setting = |value: PathBuf, origin, name: &str| (SettingValue { value, origin }, name.to_owned());
         if let Some(path) = flag {
-            return Ok(Some(setting(
-                path.to_owned(),
-                SettingOrigin::Flag(key.flag),
-                key.flag,
-            )));
+            let origin = SettingOrigin::Flag(key.flag);
+            return Ok(Some(setting(path.to_owned(), origin, key.flag)));
         }
         if let Some(path) = self.environment.get(OsStr::new(key.variable))
             && !path.is_empty()
@@ -103,11 +100,10 @@ impl SettingSources<'_> {
         };
         match raw.text() {
             "" => Err(raw.refuse("write the path of a file")),
-            text => Ok(Some(setting(
-                self.file.folder().join(text),
-                raw.origin.clone(),
-                &raw.name,
-            ))),
+            text => {
+                let path = self.file.folder().join(text);
+                Ok(Some(setting(path, raw.origin.clone(), &raw.name)))
+            }
         }
     }
 }

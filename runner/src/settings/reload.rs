@@ -92,14 +92,14 @@ impl SettingsReloader {
         let postponed = self.postponed(&later);
         let earlier = std::mem::replace(&mut self.file, later);
         match resolved {
-            Ok(settings) => ReloadOutcome::Changed {
-                without_effect: self
-                    .hidden(&earlier, &settings)
-                    .into_iter()
-                    .chain(postponed)
-                    .collect(),
-                settings: Box::new(settings),
-            },
+            Ok(settings) => {
+                let mut without_effect = self.hidden(&earlier, &settings);
+                without_effect.extend(postponed);
+                ReloadOutcome::Changed {
+                    settings: Box::new(settings),
+                    without_effect,
+                }
+            }
             Err(error) => ReloadOutcome::Invalid(match postponed {
                 Some(postponed) => format!("{error}; {postponed}"),
                 None => error.to_string(),
@@ -133,10 +133,7 @@ impl SettingsReloader {
         let value = |file: &ConfigFile, key: SettingKey| file.get(key.file).map(|raw| raw.typed);
         let changed = |key: SettingKey| value(earlier, key) != value(&self.file, key);
         let hides = |setting: &SettingValue<SwitchState>| {
-            matches!(
-                setting.origin,
-                SettingOrigin::Environment(_) | SettingOrigin::Flag(_)
-            )
+            !matches!(setting.origin, SettingOrigin::File(_) | SettingOrigin::Default)
         };
         each.into_iter()
             .filter(|(key, setting)| changed(*key) && hides(setting))
@@ -156,11 +153,8 @@ impl SettingsReloader {
         let changed = ConfigFile::path(&self.queue.value)
             .metadata()
             .and_then(|metadata| metadata.modified());
-        changed.is_ok_and(|at| {
-            SystemTime::now()
-                .duration_since(at)
-                .map_or(true, |age| age < EMPTY_FILE_WAIT_MAX)
-        })
+        let age = changed.map(|at| SystemTime::now().duration_since(at));
+        age.is_ok_and(|age| age.map_or(true, |age| age < EMPTY_FILE_WAIT_MAX))
     }
 }
 

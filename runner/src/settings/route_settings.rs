@@ -36,17 +36,15 @@ pub(crate) enum AllowedCommands {
 impl RouteSettings {
     pub(super) fn resolve(sources: &SettingSources<'_>) -> Result<RouteSettings, SettingsError> {
         let file = sources.file;
-        let engines = file.get(known_keys::ALLOW_ENGINES.file);
-        let commands = file.get(known_keys::ALLOW_COMMANDS.file);
-        let yolo = file.get(known_keys::ALLOW_YOLO.file);
+        let commands = file.parsed(known_keys::ALLOW_COMMANDS, command_list)?;
+        let yolo = file.parsed(known_keys::ALLOW_YOLO, value_parsers::switch)?;
+        let cwd = sources.find_path(known_keys::ROUTE_CWD, None)?;
         let folders = file.get(known_keys::ALLOW_CWD.file);
         Ok(RouteSettings {
-            engines: engines.map(|raw| value_parsers::engine_names(&raw)).transpose()?,
-            commands: commands.map_or(Ok(AllowedCommands::Listed(Vec::new())), |raw| command_list(&raw))?,
-            yolo: yolo.map_or(Ok(SwitchState::Off), |raw| value_parsers::switch(&raw))?,
-            cwd: sources
-                .find_path(known_keys::ROUTE_CWD, None)?
-                .map(|(setting, _)| setting.value),
+            engines: file.parsed(known_keys::ALLOW_ENGINES, value_parsers::engine_names)?,
+            commands: commands.unwrap_or(AllowedCommands::Listed(Vec::new())),
+            yolo: yolo.unwrap_or(SwitchState::Off),
+            cwd: cwd.map(|(setting, _)| setting.value),
             folders: folders.map_or(Ok(Vec::new()), |raw| folder_list(file.folder(), &raw))?,
         })
     }
@@ -83,6 +81,7 @@ mod tests {
     fn read(lines: &str) -> Result<RouteSettings, String> {
         let file = ConfigFile::parse("/srv/queue/aq.toml".into(), &format!("[route]\n{lines}\n"));
         let sources = SettingSources {
+            flags: &crate::settings::GlobalFlags::default(),
             environment: &std::collections::BTreeMap::new(),
             file: &file.map_err(|error| error.to_string())?,
         };

@@ -108,17 +108,12 @@ impl RawSetting {
     pub(crate) fn list(&self) -> Vec<&str> {
         match &self.typed {
             TypedValue::List(values) => values.iter().map(String::as_str).collect(),
-            other => {
-                let text = match other {
-                    TypedValue::Text(text) => text.as_str(),
-                    // No name is empty, so this is refused where names are parsed.
-                    _ => return vec![""],
-                };
-                text.split(',')
-                    .map(str::trim)
-                    .filter(|part| !part.is_empty())
-                    .collect()
+            TypedValue::Text(text) => {
+                let parts = text.split(',').map(str::trim);
+                parts.filter(|part| !part.is_empty()).collect()
             }
+            // No name is empty, so this is refused where names are parsed.
+            TypedValue::Bool(_) | TypedValue::Integer(_) => vec![""],
         }
     }
 }

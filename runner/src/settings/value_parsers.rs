@@ -103,19 +103,13 @@ pub(crate) fn factory_id(raw: &RawSetting) -> Result<FactoryId, SettingsError> {
 }
 
 pub(crate) fn capabilities(raw: &RawSetting) -> Result<Vec<Capability>, SettingsError> {
-    names(
-        raw,
-        Capability::new,
-        "write capabilities separated by commas, such as gpu,region:eu",
-    )
+    let want = "write capabilities separated by commas, such as gpu,region:eu";
+    names(raw, Capability::new, want)
 }
 
 pub(crate) fn engine_names(raw: &RawSetting) -> Result<Vec<EngineName>, SettingsError> {
-    names(
-        raw,
-        EngineName::new,
-        "write a list of engines, such as [\"devin\", \"claude\"]",
-    )
+    let want = "write a list of engines, such as [\"devin\", \"claude\"]";
+    names(raw, EngineName::new, want)
 }
 
 fn names<T: PartialEq, E>(
@@ -135,16 +129,9 @@ fn names<T: PartialEq, E>(
 
 /// Makes an id of the host's name: what an id can't hold becomes a dash.
 pub(crate) fn factory_id_of_host(host: &str) -> Option<FactoryId> {
-    let dashed: String = host
-        .chars()
-        .map(
-            |char| match char.is_ascii_alphanumeric() || "._:@-".contains(char) {
-                true => char,
-                false => '-',
-            },
-        )
-        .take(128)
-        .collect();
+    let may_stand = |char: char| char.is_ascii_alphanumeric() || "._:@-".contains(char);
+    let dashed = host.chars().map(|char| if may_stand(char) { char } else { '-' });
+    let dashed: String = dashed.take(128).collect();
     let trimmed = dashed.trim_start_matches(|char: char| !char.is_ascii_alphanumeric());
     let mut id = trimmed.to_owned();
     while id.contains("..") {
