@@ -72,6 +72,9 @@ pub enum FaultPhase {
     After,
 }
 
+/// Reads a fault from the fields of its table; the error says what is wrong with them.
+type ReadFaultTable = fn(&str, Map<String, Value>) -> Result<Fault, String>;
+
 /// What the list knows of a fault, whichever it is.
 struct FaultEntry {
     /// The kind of fault, as rules, counters and the journal name it.
@@ -79,7 +82,7 @@ struct FaultEntry {
     /// The fault as one word, where one word says all of it.
     word: fn() -> Option<Fault>,
     /// Where it can be written as a table that is led by the name.
-    read: Option<fn(&str, Map<String, Value>) -> Result<Fault, String>>,
+    read: Option<ReadFaultTable>,
     /// The schema of that table.
     schema: Option<fn(&str, &mut SchemaGenerator) -> Value>,
     /// Requests on which the self-check sees the fault.
