@@ -1,6 +1,7 @@
 //! The command line: what can be asked of the harness, and with which exit code it answers.
 
 mod arguments;
+mod export;
 mod list;
 mod replay;
 mod run;
@@ -26,8 +27,8 @@ const OF_SELFTEST: [&str; 6] = ["coverage", "mutants", "property", "sweep", "ste
 
 /// Runs a job runner through scenarios against a fake coordinator and judges what it did.
 ///
-/// Without a command, every scenario is run. The runner is `aq`, built when it is needed, or the binary that
-/// AQ_BIN names.
+/// Without a command, every scenario is run. The runner is the `aq` that AQ_BIN names, or lies beside this program, or
+/// is on PATH; in a checkout it is built when it is needed.
 #[derive(Debug, Parser)]
 #[command(name = "conformance", version, after_help = HELP)]
 struct CliArguments {
@@ -63,6 +64,11 @@ enum CliCommand {
     Replay(replay::ReplayArguments),
     /// List the scenarios with the clauses that they prove
     List { globs: Vec<String> },
+    /// Write the scenarios that are built in to a new folder, to begin your own with
+    Export {
+        /// A folder that does not exist or is empty
+        folder: PathBuf,
+    },
     /// Judge a coordinator over HTTP alone, on jobs of its own that it takes away again
     Coordinator {
         /// Only these checks, by their ids: `coordinator/renewal`
@@ -125,6 +131,7 @@ pub(crate) fn main() -> HarnessExit {
         Some(CliCommand::Run { globs }) => run::run(&globs, &cli.options),
         Some(CliCommand::Replay(arguments)) => replay::replay(&arguments, &cli.options),
         Some(CliCommand::List { globs }) => list::list(&globs, &cli.options.selection()),
+        Some(CliCommand::Export { folder }) => export::export(&folder),
         Some(CliCommand::Coordinator {
             checks,
             url,
@@ -168,6 +175,7 @@ fn taken_by(command: &CliCommand) -> (&'static str, &'static [OptionGroup]) {
         CliCommand::Run { .. } => ("run", arguments::JUDGES),
         CliCommand::Replay(_) => ("replay", arguments::JUDGES),
         CliCommand::List { .. } => ("list", &[OptionGroup::Scenarios]),
+        CliCommand::Export { .. } => ("export", &[]),
         CliCommand::Coordinator { .. } => ("coordinator", &[OptionGroup::Reports]),
         CliCommand::Smoke { .. } => ("smoke", &[OptionGroup::Reports, OptionGroup::Runner]),
         CliCommand::Schema { .. } => ("schema", &[]),

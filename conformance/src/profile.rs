@@ -52,6 +52,14 @@ pub struct Profile {
 pub enum ProfileError {
     #[error("`{path}`, named by AQ_BIN, is no file; build the runner, or unset AQ_BIN to have it built")]
     NoSuchBinary { path: String },
+    #[error(
+        "there is no `aq` in {} and none on PATH; install it, name it by AQ_BIN, or name another runner by --profile",
+        beside.display()
+    )]
+    NoAq {
+        /// The folder of this program.
+        beside: PathBuf,
+    },
     #[error("the runner can't be built: {message}")]
     Build { message: String },
     #[error("{}: it can't be read: {message}", path.display())]

@@ -1,6 +1,6 @@
 //! Runs scenarios, several at a time, and turns each into a verdict.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::time::Instant;
@@ -18,8 +18,8 @@ use crate::profile::Profile;
 use crate::report;
 use crate::sandbox::FolderRetention;
 use crate::sandbox::environment::RunVariant;
+use crate::scenario::Scenario;
 use crate::scenario::scenario_files::ScenarioFile;
-use crate::scenario::{Scenario, parse};
 
 /// With what a suite is run.
 #[derive(Debug, Clone)]
@@ -131,7 +131,7 @@ impl Suite {
 
     /// Runs one scenario file and judges it.
     pub fn judge(&self, found: &ScenarioFile) -> CaseResult {
-        match parse::read(&found.path) {
+        match found.read() {
             Ok(scenario) => self.judge_scenario(&found.id, &scenario),
             Err(error) => broken(&found.id, None, &error_chain(&error)),
         }
@@ -238,14 +238,5 @@ fn broken(id: &str, scenario: Option<&Scenario>, message: &str) -> CaseResult {
     CaseResult {
         failure_report: format!("{message}\n"),
         ..CaseResult::of_findings(id, title, clauses, vec![finding])
-    }
-}
-
-/// The scenarios of the repository: below the working folder, or else where this was built.
-pub fn default_folder() -> PathBuf {
-    let here = Path::new("scenarios");
-    match here.is_dir() {
-        true => here.to_owned(),
-        false => Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios"),
     }
 }

@@ -14,7 +14,7 @@ use crate::suite::{self, Suite};
 /// What the options of a command say of scenarios and runner.
 #[derive(Debug, Clone, Default)]
 pub struct SuiteSelection {
-    /// The folder of the scenarios, where it is not this repository's.
+    /// The folder of the scenarios, where they are not those that are built in.
     pub scenarios: Option<PathBuf>,
     /// The profile of the runner; `aq` where there is none.
     pub profile: Option<PathBuf>,
@@ -68,16 +68,21 @@ impl SuiteSelection {
         })
     }
 
+    /// Every scenario that there is to choose from, or why they can't be listed.
+    pub fn all(&self) -> Result<Vec<ScenarioFile>, String> {
+        let Some(folder) = &self.scenarios else {
+            return Ok(scenario_files::built_in());
+        };
+        scenario_files::all(folder).map_err(|error| {
+            let folder = folder.display();
+            format!("the scenarios in {folder} can't be listed: {error}; name their folder by --scenarios")
+        })
+    }
+
     /// The scenarios that were asked for; a glob that names none is wrong usage, never an empty success.
     pub fn select(&self, globs: &[String]) -> Result<Vec<ScenarioFile>, HarnessExit> {
         let wrong = |message: String| fail(HarnessExit::WrongUsage, &message);
-        let folder = self.scenarios.clone().unwrap_or_else(suite::default_folder);
-        let all = scenario_files::all(&folder).map_err(|error| {
-            let folder = folder.display();
-            wrong(format!(
-                "the scenarios in {folder} can't be listed: {error}; name their folder by --scenarios"
-            ))
-        })?;
+        let all = self.all().map_err(wrong)?;
         if let Some(glob) = globs
             .iter()
             .find(|glob| !all.iter().any(|found| scenario_files::names(glob, &found.id)))

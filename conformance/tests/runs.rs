@@ -1,6 +1,8 @@
 //! Whole runs of the harness as its users start it: each outcome once, and what all reports, the exit code and the
 //! commands that are printed make of it.
 
+#[path = "runs/built_in_scenarios.rs"]
+mod built_in_scenarios;
 #[path = "runs/coordinator_command.rs"]
 mod coordinator_command;
 #[path = "runs/interruption.rs"]
@@ -239,6 +241,7 @@ fn the_script_of_the_action_passes_the_exit_code_on_and_leaves_every_report() {
             .env("HARNESS", HARNESS)
             .env("PROFILE", "profile.toml")
             .env("SCENARIOS", scenarios)
+            .env("FOLDER", "scenarios")
             .env("REPORTS", "out")
             .env("GITHUB_OUTPUT", bench.path("output"))
             .output()
@@ -251,7 +254,8 @@ fn the_script_of_the_action_passes_the_exit_code_on_and_leaves_every_report() {
                 .ends_with(&format!("exit={code}\nreports=out\n"))
         );
         if code == 1 {
-            let expected = "cargo run -p conformance -- run --keep --profile profile.toml b/fail";
+            let expected =
+                "cargo run -p conformance -- run --keep --profile profile.toml --scenarios scenarios b/fail";
             assert_eq!(printed_command(&stdout), expected);
         }
     }

@@ -6,7 +6,7 @@ use conformance::driver::stop_signal::StopSignal;
 use conformance::outcome::Outcome;
 use conformance::profile::{Profile, find_aq};
 use conformance::sandbox::FolderRetention;
-use conformance::scenario::scenario_files::{self, ScenarioFile};
+use conformance::scenario::scenario_files::ScenarioFile;
 use conformance::suite::Suite;
 use rstest::rstest;
 
@@ -26,8 +26,7 @@ fn scenario(
     let scenarios = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
     let scenarios = scenarios.canonicalize().expect("the folder is checked in");
     let path = path.canonicalize().expect("the file is there");
-    let id = scenario_files::id_of(&scenarios, &path);
-    let result = suite.judge(&ScenarioFile { id, path });
+    let result = suite.judge(&ScenarioFile::below(&scenarios, path));
     assert_eq!(
         result.outcome,
         Outcome::Pass,

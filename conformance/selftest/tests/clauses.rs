@@ -6,7 +6,7 @@ mod common;
 
 use conformance::checks::registry;
 use conformance::clause::{self, proofs};
-use conformance::scenario::{parse, scenario_files};
+use conformance::scenario::scenario_files;
 use conformance_selftest::clause_pins;
 use conformance_selftest::coverage::{self, ClauseReferences, gaps};
 
@@ -14,7 +14,7 @@ fn scenarios() -> Vec<ClauseReferences> {
     let all = scenario_files::all(&common::scenarios()).expect("scenarios");
     all.into_iter()
         .map(|found| ClauseReferences {
-            clauses: parse::read(&found.path).expect("a readable scenario").clauses,
+            clauses: found.read().expect("a readable scenario").clauses,
             name: found.id,
         })
         .collect()

@@ -10,7 +10,7 @@ mod common;
 use std::collections::BTreeSet;
 
 use conformance::scenario::expect::ExpectTable;
-use conformance::scenario::{parse, scenario_files};
+use conformance::scenario::scenario_files;
 use toml::{Table, Value};
 
 const RUNNER_CONTRACT: &str = include_str!("../../../docs/runner-contract.md");
@@ -196,7 +196,7 @@ fn whatever_a_scenario_compares_stands_in_the_contract() {
     let found = scenario_files::all(&common::scenarios()).expect("scenarios");
     let (mut objections, mut excused, mut compared) = (Vec::new(), BTreeSet::new(), 0);
     for file in found {
-        let expect = parse::read(&file.path).expect("a readable scenario").expect;
+        let expect = file.read().expect("a readable scenario").expect;
         let text = std::fs::read_to_string(&file.path).expect("a readable scenario");
         let given = given(text.parse().expect("TOML"));
         let unknown = words.unknown_codes(&expect);

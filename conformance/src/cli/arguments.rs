@@ -39,10 +39,10 @@ pub(super) struct CommonArguments {
     /// Annotations and a step summary for GitHub Actions [default: where GITHUB_ACTIONS is `true`]
     #[arg(long, global = true, help_heading = REPORTING)]
     pub(super) github: bool,
-    /// The folder of the scenarios
+    /// The folder of the scenarios; by default those that are built in
     #[arg(long, global = true, value_name = "DIR")]
     pub(super) scenarios: Option<PathBuf>,
-    /// The runner to judge, described by a profile; by default the `aq` of this repository
+    /// The runner to judge, described by a profile; by default `aq`
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) profile: Option<PathBuf>,
 }

@@ -3,7 +3,6 @@
 use conformance::exit_codes::HarnessExit;
 use conformance::printable_text::error_chain;
 use conformance::printable_text::escape_control;
-use conformance::scenario::parse;
 use conformance::stdio;
 use conformance::suite_selection::SuiteSelection;
 
@@ -14,7 +13,7 @@ pub(super) fn list(globs: &[String], selection: &SuiteSelection) -> Result<Harne
     let mut text = String::new();
     let mut exit = HarnessExit::Holds;
     for found in &found {
-        match parse::read(&found.path) {
+        match found.read() {
             Ok(scenario) => {
                 text.push_str(&format!(
                     "{:width$}  {} [{}]\n",

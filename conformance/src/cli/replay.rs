@@ -16,9 +16,8 @@ use conformance::printable_text::error_chain;
 use conformance::profile::{self, ProfileError};
 use conformance::report::event_stream::RunStarted;
 use conformance::report::run_record::RunRecord;
-use conformance::scenario::scenario_files::{self, ScenarioFile};
+use conformance::scenario::scenario_files::ScenarioFile;
 use conformance::stdio;
-use conformance::suite;
 use conformance::suite_selection::fail;
 
 use super::{CommonArguments, run};
@@ -98,11 +97,9 @@ impl NamedCode {
                 .map(NamedRunner::Profile)
                 .or_else(|| path(&then.aq_bin).map(NamedRunner::Aq)),
         };
-        let default = suite::default_folder();
-        let another = |folder: &PathBuf| *folder != default && !same_file(folder, &default);
         let scenarios = match &now.scenarios {
             Some(_) => None,
-            None => path(&then.scenarios).filter(another),
+            None => path(&then.scenarios),
         };
         NamedCode { runner, scenarios }
     }
@@ -189,11 +186,7 @@ fn wanted(
         let mut cases = record.cases.iter();
         cases.any(|case| case.id == *id && case.outcome.is_bad())
     };
-    let folder = options.scenarios.clone().unwrap_or_else(suite::default_folder);
-    let all = scenario_files::all(&folder).map_err(|error| {
-        let folder = folder.display();
-        format!("the scenarios in {folder} can't be listed: {error}; name their folder by --scenarios")
-    })?;
+    let all = options.selection().all()?;
     let then = record.started.cases.iter();
     then.filter(|id| {
         if ids.is_empty() {
@@ -205,8 +198,16 @@ fn wanted(
     .map(|id| {
         let found = all.iter().find(|found| found.id == *id).cloned();
         found.ok_or_else(|| {
-            let (folder, id) = (folder.display(), id.escape_debug());
-            format!("{folder} holds no scenario `{id}`; name the folder that does by --scenarios")
+            let id = id.escape_debug();
+            match &options.scenarios {
+                Some(folder) => format!(
+                    "{} holds no scenario `{id}`; name the folder that does by --scenarios",
+                    folder.display()
+                ),
+                None => {
+                    format!("no scenario `{id}` is built in; name the folder that holds it by --scenarios")
+                }
+            }
         })
     })
     .collect()

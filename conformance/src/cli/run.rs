@@ -55,7 +55,12 @@ pub(super) fn carry_out(
 ) -> Result<ReportWriter, HarnessExit> {
     let jobs = options.jobs.unwrap_or_else(suite::default_jobs);
     let ids = found.iter().map(|found| found.id.clone()).collect();
-    begin(&mut reports, started(suite, command, jobs, ids, options))?;
+    let there = options.selection().all().ok().map(|all| all.len());
+    let started = RunStarted {
+        scenarios_found: there,
+        ..started(suite, command, jobs, ids, options)
+    };
+    begin(&mut reports, started)?;
     let began = Instant::now();
     suite.stop.stop_at_signals();
     let invocation = options.invocation();
@@ -65,7 +70,7 @@ pub(super) fn carry_out(
             SuiteEvent::Started(found) => reports.take(RunEvent::CaseStarted { id: found.id.clone() }),
             SuiteEvent::Finished(found, verdict) => {
                 let ends_run = options.fail_fast && verdict.outcome.is_bad();
-                let place = place(&found.path, &verdict);
+                let place = place(found, &verdict);
                 reports.take_case(verdict.reported(Some(place), invocation.alone(&found.id)));
                 if ends_run {
                     failed_fast = true;
@@ -127,6 +132,7 @@ pub(super) fn started(
         aq_bin: std::env::var("AQ_BIN").ok(),
         profile: options.profile.as_deref().map(text),
         scenarios: options.scenarios.as_deref().map(text),
+        scenarios_found: None,
         jobs,
         shuffle: options.shuffle,
         cases,
@@ -134,8 +140,8 @@ pub(super) fn started(
 }
 
 /// The line of the scenario that the first failing check is about, or else where its expectations begin.
-fn place(file: &Path, verdict: &CaseResult) -> SourceLine {
-    let text = std::fs::read_to_string(file).unwrap_or_default();
+fn place(file: &ScenarioFile, verdict: &CaseResult) -> SourceLine {
+    let text = file.text().unwrap_or_default();
     let check = verdict.bad().next();
     let line_with = |wanted: &dyn Fn(&str) -> bool| text.lines().position(|line| wanted(line.trim_start()));
     let expect = line_with(&|line| line.starts_with("[expect]"));
@@ -146,7 +152,7 @@ fn place(file: &Path, verdict: &CaseResult) -> SourceLine {
         })
     });
     SourceLine {
-        file: file.to_string_lossy().into_owned(),
+        file: file.path.to_string_lossy().into_owned(),
         line: key.or(expect).unwrap_or(0) + 1,
     }
 }

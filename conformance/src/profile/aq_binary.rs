@@ -1,22 +1,53 @@
-//! Where the `aq` of this repository is found, or built.
+//! Where the `aq` to judge is found, or built.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use rustix::fs::Access;
+
 use super::ProfileError;
 
-/// The `aq` to test: the one that `AQ_BIN` names, else the workspace's own, built once a process.
+/// The checkout that this was built from.
+const CHECKOUT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+/// The `aq` to test: the one that AQ_BIN names. Else, in the checkout, the workspace's own, built once a process; anywhere
+/// else the one beside this program, which came with it, or the one on PATH.
 pub fn find_aq() -> Result<PathBuf, ProfileError> {
     static FOUND: OnceLock<Result<PathBuf, ProfileError>> = OnceLock::new();
     FOUND.get_or_init(find).clone()
 }
 
 fn find() -> Result<PathBuf, ProfileError> {
-    let Some(named) = std::env::var_os("AQ_BIN") else {
+    if let Some(named) = std::env::var_os("AQ_BIN") {
+        return aq_at(Path::new(&named));
+    }
+    let own = std::env::current_exe().and_then(|own| own.canonicalize());
+    let own = own.unwrap_or_default();
+    if is_of_the_checkout(&own) {
         return build();
-    };
-    aq_at(Path::new(&named))
+    }
+    let beside = own.parent().map(Path::to_owned).unwrap_or_default();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::iter::once(beside.clone()).chain(std::env::split_paths(&path));
+    let programs = folders.map(|folder| folder.join("aq"));
+    let found = programs
+        .filter(|program| program.is_file())
+        .find(|program| rustix::fs::access(program, Access::EXEC_OK).is_ok());
+    found
+        .and_then(|program| program.canonicalize().ok())
+        .ok_or(ProfileError::NoAq { beside })
+}
+
+/// Whether Cargo started this program, or built it where it lies, and its sources are still there. What lies beside it
+/// may then be older than they are.
+fn is_of_the_checkout(own: &Path) -> bool {
+    // The build script writes to `target/PROFILE/build/NAME/out`.
+    let built = Path::new(env!("OUT_DIR")).ancestors().nth(3);
+    let built = built.and_then(|folder| folder.canonicalize().ok());
+    let by_cargo = std::env::var_os("CARGO").is_some();
+    let in_target = built.is_some_and(|folder| own.starts_with(folder));
+    (by_cargo || in_target) && Path::new(CHECKOUT).join("runner/Cargo.toml").is_file()
 }
 
 /// The `aq` at this path.
@@ -43,7 +74,7 @@ fn build() -> Result<PathBuf, ProfileError> {
             "aq",
             "--message-format=json-render-diagnostics",
         ])
-        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .current_dir(CHECKOUT)
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()

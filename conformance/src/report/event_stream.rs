@@ -53,6 +53,9 @@ pub struct RunStarted {
     /// The folder of the scenarios, where one was named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scenarios: Option<String>,
+    /// How many scenarios that folder holds, or the harness where no folder was named; of `run` and `replay`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scenarios_found: Option<usize>,
     /// How many run at a time.
     pub jobs: usize,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -20,6 +20,11 @@ pub fn render(record: &RunRecord) -> String {
         "objection": record.objection(),
         "tookMs": record.ended.as_ref().map(|ended| ended.took_ms),
         "shuffle": record.started.shuffle,
+        "scenarioSource": record.started.scenarios_found.map(|found| json!({
+            "builtIn": record.started.scenarios.is_none(),
+            "folder": record.started.scenarios,
+            "count": found,
+        })),
         "scenarios": record.by_id().into_iter().map(case).collect::<Vec<_>>(),
     });
     format!("{document:#}\n")

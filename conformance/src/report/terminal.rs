@@ -102,6 +102,7 @@ pub fn summary(record: &RunRecord, colour: ColourChoice) -> String {
         text.push_str(&line(case, colour));
         let _ = writeln!(text, "         {}", escape_control(&case.reason()));
     }
+    text.push_str(&source(record));
     text.push_str(&times(record));
     text.push_str(&counts(record, colour));
     text
@@ -117,6 +118,17 @@ fn line(case: &CaseResult, colour: ColourChoice) -> String {
         escape_control(&case.id),
         colour.paint("2", &escape_control(&clauses))
     )
+}
+
+/// Which scenarios there were to choose from: two runs can differ by that alone.
+fn source(record: &RunRecord) -> String {
+    let started = &record.started;
+    let folder = started
+        .scenarios
+        .as_deref()
+        .map_or("built in".into(), escape_control);
+    let line = |found: usize| format!("scenarios: {folder} ({found})\n");
+    started.scenarios_found.map_or(String::new(), line)
 }
 
 /// Total time, and what the cheapest scenario cost: what the harness itself costs.

@@ -29,15 +29,6 @@ pub enum ScenarioError {
     },
 }
 
-/// Reads and checks the file.
-pub fn read(path: &Path) -> Result<Scenario, ScenarioError> {
-    let text = std::fs::read_to_string(path).map_err(|source| ScenarioError::Unreadable {
-        path: path.to_owned(),
-        source,
-    })?;
-    parse(&text, path)
-}
-
 /// Checks the text of a scenario; `path` is used in messages only.
 pub fn parse(text: &str, path: &Path) -> Result<Scenario, ScenarioError> {
     let read = strictly(text, path_guard::first_invalid_path, contradiction);

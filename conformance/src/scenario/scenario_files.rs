@@ -1,13 +1,63 @@
 //! Finds scenario files and picks those that a glob names. A scenario's id is its path below the folder,
 //! without the ending: `shadow/agree`.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
+
+use super::Scenario;
+use super::parse::{self, ScenarioError};
+
+/// The scenarios of the repository, which the build script lists: id and text.
+const BUILT_IN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/built_in_scenarios.rs"));
 
 /// A scenario file and the id that reports name it by.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ScenarioFile {
     pub id: String,
+    /// Where it lies: on this host, or in the repository where it is built in.
     pub path: PathBuf,
+    /// The text of one that is built in; any other is read when it is needed.
+    built_in: Option<&'static str>,
+}
+
+impl ScenarioFile {
+    /// The file at `path`, below the folder.
+    pub fn below(folder: &Path, path: PathBuf) -> ScenarioFile {
+        ScenarioFile {
+            id: id_of(folder, &path),
+            path,
+            built_in: None,
+        }
+    }
+
+    /// What is written in it.
+    pub fn text(&self) -> std::io::Result<Cow<'static, str>> {
+        match self.built_in {
+            Some(text) => Ok(Cow::Borrowed(text)),
+            None => std::fs::read_to_string(&self.path).map(Cow::Owned),
+        }
+    }
+
+    /// Reads and checks it.
+    pub fn read(&self) -> Result<Scenario, ScenarioError> {
+        let text = self.text().map_err(|source| ScenarioError::Unreadable {
+            path: self.path.clone(),
+            source,
+        })?;
+        parse::parse(&text, &self.path)
+    }
+}
+
+/// The scenarios that the program carries, in order of id.
+pub fn built_in() -> Vec<ScenarioFile> {
+    let file = |(id, text): &(&str, &'static str)| ScenarioFile {
+        id: (*id).to_owned(),
+        path: format!("scenarios/{id}.toml").into(),
+        built_in: Some(text),
+    };
+    let mut files: Vec<ScenarioFile> = BUILT_IN.iter().map(file).collect();
+    files.sort();
+    files
 }
 
 /// Every scenario below `folder`, in order of id.
@@ -20,10 +70,7 @@ pub fn all(folder: &Path) -> std::io::Result<Vec<ScenarioFile>> {
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|ending| ending == "toml") {
-                found.push(ScenarioFile {
-                    id: id_of(folder, &path),
-                    path,
-                });
+                found.push(ScenarioFile::below(folder, path));
             }
         }
     }
@@ -43,8 +90,7 @@ pub fn shuffle(found: &mut [ScenarioFile], seed: u64) {
     found.sort_by_key(place);
 }
 
-/// The id of the scenario file at `path`.
-pub fn id_of(folder: &Path, path: &Path) -> String {
+fn id_of(folder: &Path, path: &Path) -> String {
     path.strip_prefix(folder)
         .unwrap_or(path)
         .with_extension("")
@@ -71,16 +117,15 @@ fn fits(glob: &[u8], text: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::{ScenarioFile, names, shuffle};
 
     #[test]
     fn a_seed_decides_the_order_and_loses_nothing() {
         let order = |seed| {
             let ids = ["a/1", "a/2", "b/1", "b/2", "c/1", "c/2"];
-            let mut found = ids.map(|id| ScenarioFile {
-                id: id.into(),
-                path: id.into(),
-            });
+            let mut found = ids.map(|id| ScenarioFile::below(Path::new(""), id.into()));
             shuffle(&mut found, seed);
             found.map(|found| found.id)
         };

@@ -75,7 +75,7 @@ fn a_profile_that_the_stream_alone_names_is_not_run_and_one_sentence_says_what_w
     ] {
         assert!(errors.contains(word), "{word}\n{errors}");
     }
-    let (code, output, errors) = bench.alone(&["replay", "--trust", "e.ndjson"]);
+    let (code, output, errors) = bench.alone(&["replay", "--trust", "e.ndjson", "--scenarios", "scenarios"]);
     assert!(bench.left("stranger"), "{code:?}{output}{errors}");
 }
 
@@ -88,7 +88,7 @@ fn a_binary_that_the_stream_alone_names_is_not_run() {
     assert_eq!(code, Some(2), "{output}{errors}");
     assert!(!bench.left("stranger"), "{output}{errors}");
     assert!(errors.contains(&theirs) && errors.contains("AQ_BIN"), "{errors}");
-    let (code, output, errors) = bench.alone(&["replay", "--trust", "e.ndjson"]);
+    let (code, output, errors) = bench.alone(&["replay", "--trust", "e.ndjson", "--scenarios", "scenarios"]);
     assert!(bench.left("stranger"), "{code:?}{output}{errors}");
 }
 

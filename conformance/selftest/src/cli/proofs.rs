@@ -4,7 +4,6 @@ use conformance::clause;
 use conformance::exit_codes::HarnessExit;
 use conformance::output_file::OutputFile;
 use conformance::printable_text::error_chain;
-use conformance::scenario::parse;
 use conformance::stdio;
 use conformance::suite_selection::{SuiteSelection, fail};
 use conformance_selftest::coverage::{self, ClauseReferences, gaps};
@@ -24,7 +23,7 @@ pub(super) fn coverage(arguments: &CoverageArguments) -> Result<HarnessExit, Har
     };
     let mut scenarios = Vec::new();
     for found in selection.select(&[])? {
-        match parse::read(&found.path) {
+        match found.read() {
             Ok(scenario) => scenarios.push(ClauseReferences {
                 name: found.id,
                 clauses: scenario.clauses,

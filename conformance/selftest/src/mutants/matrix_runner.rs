@@ -11,7 +11,7 @@ use super::matrix_cases::MutantCase;
 use conformance::case_result::CaseResult;
 use conformance::outcome::{Finding, Outcome};
 use conformance::printable_text::error_chain;
-use conformance::scenario::{DurationText, Scenario, parse, scenario_files::ScenarioFile};
+use conformance::scenario::{DurationText, Scenario, scenario_files::ScenarioFile};
 use conformance::suite::Suite;
 
 /// What became of a case.
@@ -101,7 +101,7 @@ fn trouble(suite: &Suite, found: &[ScenarioFile], control: &ControlRun) -> Optio
 fn read(found: &[ScenarioFile], id: &str) -> Result<Scenario, String> {
     let found = found.iter().find(|found| found.id == id);
     let found = found.ok_or_else(|| format!("there is no scenario `{id}`"))?;
-    parse::read(&found.path).map_err(|error| error_chain(&error))
+    found.read().map_err(|error| error_chain(&error))
 }
 
 fn carry_out(suite: &Suite, found: &[ScenarioFile], case: MutantCase, control: Option<String>) -> MatrixRow {

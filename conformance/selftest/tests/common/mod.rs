@@ -6,7 +6,8 @@ use conformance::case_result::CaseResult;
 use conformance::driver::stop_signal::StopSignal;
 use conformance::profile::{Profile, find_aq};
 use conformance::sandbox::FolderRetention;
-use conformance::scenario::{Scenario, parse, scenario_files};
+use conformance::scenario::scenario_files::ScenarioFile;
+use conformance::scenario::{Scenario, parse};
 use conformance::suite::Suite;
 
 /// The binary of the self-test, which has the hidden commands of the harness too.
@@ -42,16 +43,14 @@ pub fn suite(profile: Profile) -> Suite {
 /// The verdict on the scenario file at `path`.
 pub fn judge_file(path: &Path, profile: Profile) -> CaseResult {
     let path = path.canonicalize().expect("the file is there");
-    let found = scenario_files::ScenarioFile {
-        id: scenario_files::id_of(&scenarios(), &path),
-        path,
-    };
-    suite(profile).judge(&found)
+    suite(profile).judge(&ScenarioFile::below(&scenarios(), path))
 }
 
 /// The scenario of this id.
 pub fn scenario(id: &str) -> Scenario {
-    parse::read(&scenarios().join(format!("{id}.toml"))).expect("the scenario can be read")
+    let path = scenarios().join(format!("{id}.toml"));
+    let file = ScenarioFile::below(&scenarios(), path);
+    file.read().expect("the scenario can be read")
 }
 
 /// A scenario that stands in a test.
