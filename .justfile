@@ -11,7 +11,7 @@ default:
     @just --list --unsorted
 
 # Everything that a change has to pass
-ci: check test deaf stress readme console schemathesis conform reference coverage mutants property sweep
+ci: check test deaf stress readme console schemathesis conform reference coverage mutants property sweep package container
 
 # Format and lints
 check:
@@ -68,6 +68,14 @@ property cases="300" seed="1000":
 sweep kills="400" seed="1000":
     {{ selftest }} sweep --kills {{ kills }} --seed {{ seed }}
     {{ selftest }} sweep --wrong
+
+# Archive, installer and Debian package of this platform, installed and used outside the checkout; needs cargo-deb
+package:
+    .ci/package
+
+# The container image of that archive; needs root, namespaces, buildah and debootstrap, and says so where they lack
+container: package
+    .ci/container target/packaging/out/*.tar.gz
 
 # What takes long: run once a week
 long seed="1":
