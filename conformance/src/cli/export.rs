@@ -4,7 +4,7 @@ use std::path::Path;
 use std::{fs, io};
 
 use conformance::exit_codes::HarnessExit;
-use conformance::scenario::{json_schema, scenario_files};
+use conformance::scenario::{Scenario, json_schema, scenario_files};
 use conformance::stdio;
 use conformance::suite_selection::fail;
 
@@ -34,6 +34,6 @@ fn write(folder: &Path) -> io::Result<usize> {
         fs::write(path, file.text()?.as_bytes())?;
     }
     // The first line of each scenario names it, for editors.
-    fs::write(folder.join("schema.json"), json_schema::text())?;
+    fs::write(folder.join("schema.json"), json_schema::of::<Scenario>())?;
     Ok(files.len())
 }
