@@ -2,7 +2,10 @@
 
 use schemars::JsonSchema;
 
-/// The schema of what is written in this form.
+/// The schema of what is written in this form. What it is about comes first, as a reader expects.
 pub fn of<T: JsonSchema>() -> String {
-    format!("{:#}\n", schemars::schema_for!(T).to_value())
+    let schema = schemars::schema_for!(T);
+    let mut text = serde_json::to_string_pretty(&schema).expect("a schema is plain JSON");
+    text.push('\n');
+    text
 }

@@ -43,13 +43,7 @@ pub(super) fn after(kind: MutantKind, code: i32) -> std::io::Result<i32> {
             let copy = queue().join("failed").join(file.file_name().unwrap_or_default());
             fs::copy(file, copy).map(drop)
         })?,
-        MutantKind::ShipsAfterALoss => each_in("quarantine", kind, |file| {
-            let mut ship = Command::new(SHIP);
-            ship.args(file.file_stem())
-                .stdin(Stdio::null())
-                .status()
-                .map(drop)
-        })?,
+        MutantKind::ShipsAfterALoss => each_in("quarantine", kind, ship)?,
         MutantKind::MovesAFailure => move_all("failed", &queue().join("shipped"), kind)?,
         MutantKind::RunsWhatItBecame => run_what_it_became()?,
         MutantKind::ActsOnDiverge => {
@@ -80,16 +74,25 @@ pub(super) fn after(kind: MutantKind, code: i32) -> std::io::Result<i32> {
             fired(kind)?;
         }
         MutantKind::LeavesAProcess => {
-            Command::new("setsid")
-                .args(["sleep", "60"])
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .spawn()?;
+            leave_a_process()?;
             fired(kind)?;
         }
         _ => {}
     }
     Ok(code)
+}
+
+fn leave_a_process() -> std::io::Result<()> {
+    let mut sleep = Command::new("setsid");
+    sleep.args(["sleep", "60"]);
+    sleep.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
+    Ok(())
+}
+
+fn ship(file: &Path) -> std::io::Result<()> {
+    let mut ship = Command::new(SHIP);
+    ship.args(file.file_stem()).stdin(Stdio::null()).status()?;
+    Ok(())
 }
 
 fn run_what_it_became() -> std::io::Result<()> {
