@@ -77,6 +77,7 @@ impl QueueError {
             source,
         }
     }
+
     /// The queue lies where it is not to be worked on; nothing was started.
     pub(crate) fn is_unsafe(&self) -> bool {
         matches!(
