@@ -4,6 +4,7 @@
 use std::io::{self, Write, stdout};
 
 use crate::fleet::coordinator_health::{ComparisonHalt, CoordinatorHealth, CoordinatorTrouble};
+use crate::queue::ChangeSource;
 use crate::run::RunnerRecord;
 use crate::terminal::{self, ColorChoice, TextTable};
 
@@ -27,7 +28,18 @@ pub(super) fn print(out: &mut impl Write, runners: &[RunnerRecord]) -> io::Resul
             table.row([blank.clone(), blank.clone(), blank.clone(), blank, fact]);
         }
     }
-    table.write_plain(out, palette)
+    table.write_plain(out, palette)?;
+    for runner in runners
+        .iter()
+        .filter(|runner| runner.watch == ChangeSource::Polling)
+    {
+        let (label, pid) = (palette.dim("polling"), runner.pid);
+        writeln!(
+            out,
+            "\n{label} {pid} looks at its queue every second: the system tells it of no change"
+        )?;
+    }
+    Ok(())
 }
 
 /// One line for each fact, so short that a row fits a terminal of 80 columns.
@@ -63,4 +75,28 @@ fn trouble_facts(trouble: &CoordinatorTrouble, answered: Option<String>) -> Vec<
         ),
         format!("{last}{next}"),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_runner_that_is_told_of_no_change_is_said_to_poll() {
+        let shown = |watch| {
+            let runner = RunnerRecord {
+                pid: 7,
+                since: String::from("2026-01-01T00:00:00Z"),
+                mode: String::from("offline"),
+                workers: 1,
+                watch,
+                coordinator: None,
+            };
+            let mut text = Vec::new();
+            print(&mut text, &[runner]).unwrap();
+            String::from_utf8(text).unwrap()
+        };
+        assert!(shown(ChangeSource::Polling).contains("7 looks at its queue every second"));
+        assert!(!shown(ChangeSource::Events).contains("every second"));
+    }
 }

@@ -1,16 +1,30 @@
 //! Notices what changes in a queue folder while a runner sits still: new files, freed locks, wishes of people.
 
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::OsString;
 
-use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
-use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 
-use super::{Queue, is_job_file, locks};
-use crate::stage::Stage;
+#[cfg(all(target_os = "linux", not(portable)))]
+mod linux;
+#[cfg(any(portable, not(target_os = "linux")))]
+mod portable;
+
+#[cfg(all(target_os = "linux", not(portable)))]
+pub(crate) use linux::InotifyWatcher as FolderWatcher;
+#[cfg(any(portable, not(target_os = "linux")))]
+pub(crate) use portable::NotifyWatcher as FolderWatcher;
+
+/// What makes a run look at its queue.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ChangeSource {
+    /// The system tells of each change.
+    #[default]
+    Events,
+    /// The system tells nothing here: the queue is looked at every second.
+    Polling,
+}
 
 /// What happened to a file of the inbox last, as far as it was noticed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +33,10 @@ pub(crate) enum WatchedFileState {
     /// It was made, and whoever made it by opening it has not closed it.
     Opened,
     /// A writer closed it, or it came to its place or left it.
+    #[cfg_attr(
+        all(not(test), any(portable, not(target_os = "linux"))),
+        expect(dead_code, reason = "no other system tells that a file was closed")
+    )]
     Closed,
 }
 
@@ -46,128 +64,5 @@ impl FolderChanges {
         self.any |= later.any;
         self.everything |= later.everything;
         self.inbox.extend(later.inbox);
-    }
-}
-
-/// Readable when something changed.
-#[derive(Debug)]
-pub(crate) struct FolderWatcher {
-    descriptor: OwnedFd,
-    inbox: i32,
-}
-
-impl FolderWatcher {
-    pub(crate) fn start(queue: &Queue) -> Result<FolderWatcher, std::io::Error> {
-        let descriptor = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
-        let files =
-            WatchFlags::CLOSE_WRITE | WatchFlags::MOVED_TO | WatchFlags::MOVED_FROM | WatchFlags::DELETE;
-        let inbox = inotify::add_watch(
-            &descriptor,
-            queue.folder(Stage::Inbox),
-            files | WatchFlags::CREATE,
-        )?;
-        for folder in [queue.cancel_folder()].into_iter().chain(locks::folders(queue)) {
-            inotify::add_watch(&descriptor, folder, WatchFlags::CLOSE_WRITE)?;
-        }
-        // These are moved there when they are written.
-        inotify::add_watch(&descriptor, queue.approval_folder(), WatchFlags::MOVED_TO)?;
-        let pause = WatchFlags::MOVED_TO | WatchFlags::DELETE;
-        inotify::add_watch(&descriptor, queue.pause_folder(), pause)?;
-        // Where `aq.toml` lies; nothing else is ever written there.
-        inotify::add_watch(&descriptor, queue.root(), files)?;
-        Ok(FolderWatcher { descriptor, inbox })
-    }
-
-    /// All that happened since the last call.
-    pub(crate) fn take(&self) -> FolderChanges {
-        let mut buffer = [MaybeUninit::uninit(); 8192];
-        let mut reader = inotify::Reader::new(self.descriptor.as_fd(), &mut buffer);
-        let mut changes = FolderChanges::default();
-        loop {
-            let next = reader.next();
-            changes.any |= next.is_ok();
-            match next {
-                Ok(event) if event.wd() == self.inbox => {
-                    let name = event
-                        .file_name()
-                        .map(|name| OsStr::from_bytes(name.to_bytes()).to_owned());
-                    let sign = match event.events().contains(ReadFlags::CREATE) {
-                        true => WatchedFileState::Opened,
-                        false => WatchedFileState::Closed,
-                    };
-                    let name = name.filter(|name| is_job_file(name));
-                    changes.inbox.extend(name.map(|name| (name, sign)));
-                }
-                Ok(event) if event.events().contains(ReadFlags::QUEUE_OVERFLOW) => changes.everything = true,
-                Ok(_) => {}
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => return changes,
-                // Can't be read any more: the safe answer is that anything may have changed.
-                Err(_) => return FolderChanges::everything(),
-            }
-        }
-    }
-}
-
-impl AsFd for FolderWatcher {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.descriptor.as_fd()
-    }
-}
-
-impl AsRawFd for FolderWatcher {
-    fn as_raw_fd(&self) -> RawFd {
-        self.descriptor.as_raw_fd()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_no_job_file_is_told_once_as_something_that_changed() {
-        let folder = tempfile::tempdir().unwrap();
-        let queue = Queue::create(&folder.path().join("queue")).unwrap();
-        let watch = FolderWatcher::start(&queue).unwrap();
-        assert_eq!(watch.take(), FolderChanges::default());
-        for path in [queue.root().join("aq.toml"), queue.cancel_folder().join("alpha")] {
-            std::fs::write(path, "").unwrap();
-            let told = FolderChanges {
-                any: true,
-                ..FolderChanges::default()
-            };
-            assert_eq!(watch.take(), told);
-            assert_eq!(watch.take(), FolderChanges::default());
-        }
-    }
-
-    #[test]
-    fn an_approval_is_told_once_and_is_whole_then() {
-        let folder = tempfile::tempdir().unwrap();
-        let queue = Queue::create(&folder.path().join("queue")).unwrap();
-        let approvals = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).unwrap();
-        inotify::add_watch(&approvals, queue.approval_folder(), WatchFlags::ALL_EVENTS).unwrap();
-        let watch = FolderWatcher::start(&queue).unwrap();
-        let id = crate::ids::JobId::new("alpha").unwrap();
-        queue
-            .approve(&id, &crate::queue::FileDigest::of(b"a job"))
-            .unwrap();
-        assert!(watch.take().any);
-        let mut buffer = [MaybeUninit::uninit(); 1024];
-        let mut events = inotify::Reader::new(&approvals, &mut buffer);
-        assert_eq!(events.next().unwrap().events(), ReadFlags::MOVED_TO);
-        assert_eq!(events.next().err(), Some(Errno::AGAIN));
-    }
-
-    #[test]
-    fn a_pause_and_its_end_are_told() {
-        let folder = tempfile::tempdir().unwrap();
-        let queue = Queue::create(&folder.path().join("queue")).unwrap();
-        let watch = FolderWatcher::start(&queue).unwrap();
-        queue.pause(None).unwrap();
-        assert!(watch.take().any);
-        queue.resume().unwrap();
-        assert!(watch.take().any);
     }
 }

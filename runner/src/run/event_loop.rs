@@ -19,7 +19,7 @@ use crate::exit_codes::ProgramExit;
 use crate::fleet::FleetEvent;
 use crate::settings::Settings;
 
-/// Looks at a queue whose changes the system doesn't tell, or at what is in other hands.
+/// Looks at what is in other hands, or at settings that are being written.
 const COARSE_TICK: Duration = Duration::from_secs(1);
 /// After a sign of a freed lock, which comes a moment before the lock is free.
 const FIRST_TICK: Duration = Duration::from_millis(1);
@@ -46,6 +46,7 @@ impl EventLoop {
         world: QueueWorld,
         presence: RunnerPresence,
     ) -> EventLoop {
+        presence.watches_by(world.events.change_source());
         EventLoop {
             control: RunControl::new(options),
             world,
@@ -184,6 +185,7 @@ impl EventLoop {
             RunEvent::ChildExited => self.world.jobs.collect_adopted(),
             RunEvent::QueueChanged => {
                 self.next_tick = FIRST_TICK;
+                self.presence.watches_by(self.world.events.change_source());
                 let changes = self.world.events.changes();
                 self.world.source.changed(changes);
                 self.end_cancelled();
@@ -284,8 +286,10 @@ impl EventLoop {
             WaitReason::HeldByOthers | WaitReason::BeingWritten => Some(now + self.next_tick),
             WaitReason::None => None,
         };
-        let is_coarse = !world.events.notices_changes() || self.mode.is_unsettled();
-        let coarse = is_coarse.then(|| now + COARSE_TICK);
+        let unsettled = self.mode.is_unsettled().then_some(COARSE_TICK);
+        let coarse = unsettled
+            .or(world.events.look_interval())
+            .map(|interval| now + interval);
         let source = match &world.source {
             WorkSource::Routed(routed) => routed.next_instant(),
             WorkSource::Local(local) => local

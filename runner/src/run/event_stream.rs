@@ -12,12 +12,14 @@ use crate::exit_codes::StopSignal;
 use crate::fleet::FleetEvent;
 use crate::fleet::fleet_session::FleetSession;
 use crate::ids::JobId;
-use crate::queue::{FolderChanges, FolderWatcher, Queue};
+use crate::queue::{ChangeSource, FolderChanges, FolderWatcher, Queue};
 use crate::signals::{HangUpListener, SignalListener};
 use crate::supervise::{CommandOutcome, SupervisorHandle};
 
 /// Ends of commands that were not taken note of yet; there is one a worker at most.
 const ENDS_MAX: usize = 64;
+/// Of a queue whose changes the system can't be asked to tell.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) enum RunEvent {
@@ -59,7 +61,7 @@ impl EventStream {
             terminate: SignalListener::listen(Signal::SIGTERM).map_err(system())?,
             hang_up: HangUpListener::listen_unless_ignored().map_err(system())?,
             child: SignalListener::listen(Signal::SIGCHLD).map_err(system())?,
-            // Without it a run looks at its queue every second.
+            // Without it a run polls its queue.
             watch: FolderWatcher::start(queue).ok().and_then(watched),
         })
     }
@@ -80,8 +82,16 @@ impl EventStream {
             .map_or(FolderChanges::everything(), |watch| watch.get_ref().take())
     }
 
-    pub(super) fn notices_changes(&self) -> bool {
-        self.watch.is_some()
+    /// What makes this run look at its queue.
+    pub(super) fn change_source(&self) -> ChangeSource {
+        let watch = self.watch.as_ref();
+        watch.map_or(ChangeSource::Polling, |watch| watch.get_ref().source())
+    }
+
+    /// How often to look at the queue without being told of a change.
+    pub(super) fn look_interval(&self) -> Option<Duration> {
+        let watch = self.watch.as_ref();
+        watch.map_or(Some(LOOK_INTERVAL), |watch| watch.get_ref().look_interval())
     }
 
     /// `fleet_session`: of a routed run.

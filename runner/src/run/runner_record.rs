@@ -11,7 +11,7 @@ use crate::fleet::coordinator_health::CoordinatorHealth;
 use crate::fleet::health_reporter::HealthReporter;
 use crate::fleet::wire;
 use crate::mode::Mode;
-use crate::queue::{Queue, RunnerFile, read_runner_files};
+use crate::queue::{ChangeSource, Queue, RunnerFile, read_runner_files};
 use crate::settings::Settings;
 
 /// At the end, for what is still to be told; nobody who reads what is printed has to be waited for longer.
@@ -27,6 +27,9 @@ pub(crate) struct RunnerRecord {
     /// The one that counts for its next decision.
     pub(crate) mode: String,
     pub(crate) workers: usize,
+    /// What makes it look at the queue; a record of an earlier version does not say.
+    #[serde(default)]
+    pub(crate) watch: ChangeSource,
     /// None of a run that makes no calls.
     pub(crate) coordinator: Option<CoordinatorHealth>,
 }
@@ -60,6 +63,7 @@ impl RunnerPresence {
             since: wire::instant(jiff::Timestamp::now()),
             mode: String::new(),
             workers,
+            watch: ChangeSource::default(),
             coordinator: None,
         };
         let file = queue.runner_file();
@@ -88,6 +92,14 @@ impl RunnerPresence {
                 news.iter()
                     .for_each(|news| progress::warn(&news.text(&credential)));
             }));
+        }
+    }
+
+    /// Written only where it is news.
+    pub(super) fn watches_by(&self, source: ChangeSource) {
+        let mut kept = lock(&self.kept);
+        if kept.record.watch != source {
+            kept.change(|record| record.watch = source);
         }
     }
 

@@ -1,0 +1,146 @@
+//! Watches by inotify, which also tells that a writer has closed a file.
+
+use std::ffi::OsStr;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
+
+use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
+use rustix::io::Errno;
+
+use super::{ChangeSource, FolderChanges, WatchedFileState};
+use crate::queue::{Queue, is_job_file, locks};
+use crate::stage::Stage;
+
+/// Readable when something changed.
+#[derive(Debug)]
+pub(crate) struct InotifyWatcher {
+    descriptor: OwnedFd,
+    inbox: i32,
+}
+
+impl InotifyWatcher {
+    pub(crate) fn start(queue: &Queue) -> Result<InotifyWatcher, std::io::Error> {
+        let descriptor = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
+        let files =
+            WatchFlags::CLOSE_WRITE | WatchFlags::MOVED_TO | WatchFlags::MOVED_FROM | WatchFlags::DELETE;
+        let inbox = inotify::add_watch(
+            &descriptor,
+            queue.folder(Stage::Inbox),
+            files | WatchFlags::CREATE,
+        )?;
+        for folder in [queue.cancel_folder()].into_iter().chain(locks::folders(queue)) {
+            inotify::add_watch(&descriptor, folder, WatchFlags::CLOSE_WRITE)?;
+        }
+        // These are moved there when they are written.
+        inotify::add_watch(&descriptor, queue.approval_folder(), WatchFlags::MOVED_TO)?;
+        let pause = WatchFlags::MOVED_TO | WatchFlags::DELETE;
+        inotify::add_watch(&descriptor, queue.pause_folder(), pause)?;
+        // Where `aq.toml` lies; nothing else is ever written there.
+        inotify::add_watch(&descriptor, queue.root(), files)?;
+        Ok(InotifyWatcher { descriptor, inbox })
+    }
+
+    /// How often to look without being told.
+    pub(crate) fn look_interval(&self) -> Option<Duration> {
+        None
+    }
+
+    pub(crate) fn source(&self) -> ChangeSource {
+        ChangeSource::Events
+    }
+
+    /// All that happened since the last call.
+    pub(crate) fn take(&self) -> FolderChanges {
+        let mut buffer = [MaybeUninit::uninit(); 8192];
+        let mut reader = inotify::Reader::new(self.descriptor.as_fd(), &mut buffer);
+        let mut changes = FolderChanges::default();
+        loop {
+            let next = reader.next();
+            changes.any |= next.is_ok();
+            match next {
+                Ok(event) if event.wd() == self.inbox => {
+                    let name = event
+                        .file_name()
+                        .map(|name| OsStr::from_bytes(name.to_bytes()).to_owned());
+                    let sign = match event.events().contains(ReadFlags::CREATE) {
+                        true => WatchedFileState::Opened,
+                        false => WatchedFileState::Closed,
+                    };
+                    let name = name.filter(|name| is_job_file(name));
+                    changes.inbox.extend(name.map(|name| (name, sign)));
+                }
+                Ok(event) if event.events().contains(ReadFlags::QUEUE_OVERFLOW) => changes.everything = true,
+                Ok(_) => {}
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return changes,
+                // Can't be read any more: the safe answer is that anything may have changed.
+                Err(_) => return FolderChanges::everything(),
+            }
+        }
+    }
+}
+
+impl AsFd for InotifyWatcher {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.descriptor.as_fd()
+    }
+}
+
+impl AsRawFd for InotifyWatcher {
+    fn as_raw_fd(&self) -> RawFd {
+        self.descriptor.as_raw_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_job_file_is_told_once_as_something_that_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let queue = Queue::create(&folder.path().join("queue")).unwrap();
+        let watch = InotifyWatcher::start(&queue).unwrap();
+        assert_eq!(watch.take(), FolderChanges::default());
+        for path in [queue.root().join("aq.toml"), queue.cancel_folder().join("alpha")] {
+            std::fs::write(path, "").unwrap();
+            let told = FolderChanges {
+                any: true,
+                ..FolderChanges::default()
+            };
+            assert_eq!(watch.take(), told);
+            assert_eq!(watch.take(), FolderChanges::default());
+        }
+    }
+
+    #[test]
+    fn an_approval_is_told_once_and_is_whole_then() {
+        let folder = tempfile::tempdir().unwrap();
+        let queue = Queue::create(&folder.path().join("queue")).unwrap();
+        let approvals = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).unwrap();
+        inotify::add_watch(&approvals, queue.approval_folder(), WatchFlags::ALL_EVENTS).unwrap();
+        let watch = InotifyWatcher::start(&queue).unwrap();
+        let id = crate::ids::JobId::new("alpha").unwrap();
+        queue
+            .approve(&id, &crate::queue::FileDigest::of(b"a job"))
+            .unwrap();
+        assert!(watch.take().any);
+        let mut buffer = [MaybeUninit::uninit(); 1024];
+        let mut events = inotify::Reader::new(&approvals, &mut buffer);
+        assert_eq!(events.next().unwrap().events(), ReadFlags::MOVED_TO);
+        assert_eq!(events.next().err(), Some(Errno::AGAIN));
+    }
+
+    #[test]
+    fn a_pause_and_its_end_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let queue = Queue::create(&folder.path().join("queue")).unwrap();
+        let watch = InotifyWatcher::start(&queue).unwrap();
+        queue.pause(None).unwrap();
+        assert!(watch.take().any);
+        queue.resume().unwrap();
+        assert!(watch.take().any);
+    }
+}
