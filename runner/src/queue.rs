@@ -19,7 +19,9 @@ mod inbox_claim;
 mod inbox_revisits;
 mod integrity;
 mod job_files;
+mod job_lookup;
 mod job_store;
+mod lock_holder;
 mod locks;
 mod outbox;
 mod ownership_check;
@@ -48,7 +50,7 @@ pub(crate) use error::QueueError;
 use error::if_present;
 pub(crate) use file_identity::FileDigest;
 pub(crate) use file_writers::{FileState, FileWriter, FileWriters, QUIET};
-pub(crate) use folder_watch::{FolderChanges, FolderWatcher, WatchedFileState};
+pub(crate) use folder_watch::{ChangeSource, FolderChanges, FolderWatcher, WatchedFileState};
 pub(crate) use history::{HistoryEntry, JobHistory};
 pub(crate) use inbox::{AwaitedFile, Inbox};
 pub(crate) use inbox_claim::{ClaimedJob, InboxClaim};
@@ -197,27 +199,6 @@ impl Queue {
     /// The reason of the job's last change, for those who only want to know.
     pub(crate) fn reason(&self, id: &JobId) -> Option<JobReason> {
         self.history(id).ok()?.reason()
-    }
-
-    /// The stage that a job is in, if the queue has it.
-    pub(crate) fn find(&self, id: &JobId) -> QueueResult<Option<Stage>> {
-        // A move between two looks could hide a job, so an empty round is repeated against the direction of travel.
-        self.find_among(id, Stage::ALL.into_iter().chain(Stage::ALL.into_iter().rev()))
-    }
-
-    /// The stage past the inbox that has a job of that name.
-    fn find_past_inbox(&self, id: &JobId) -> QueueResult<Option<Stage>> {
-        self.find_among(id, Stage::ALL.into_iter().filter(|stage| *stage != Stage::Inbox))
-    }
-
-    fn find_among(&self, id: &JobId, stages: impl Iterator<Item = Stage>) -> QueueResult<Option<Stage>> {
-        for stage in stages {
-            let path = self.job_path(stage, id);
-            if if_present(&path, path.symlink_metadata())?.is_some() {
-                return Ok(Some(stage));
-            }
-        }
-        Ok(None)
     }
 
     /// Like `find`; that the queue has no such job is an error.

@@ -4,23 +4,35 @@
 //! be reached by a link; it is opened once, and all else is found from there.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{DirBuilder, File};
+use std::fs::{DirBuilder, File, Metadata};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, RenameFlags, ResolveFlags};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
+
+#[cfg(all(target_os = "linux", not(portable)))]
+mod linux;
+#[cfg(any(portable, not(target_os = "linux")))]
+mod portable;
+
+#[cfg(all(target_os = "linux", not(portable)))]
+use linux as system;
+#[cfg(any(portable, not(target_os = "linux")))]
+use portable as system;
 
 /// Job files and the output of jobs may hold secrets of their owner.
 const PRIVATE_FILE: Mode = Mode::from_raw_mode(0o600);
 /// Nobody else may change the queue's own state, or hold its locks.
 const PRIVATE_FOLDER: Mode = Mode::from_raw_mode(0o700);
-/// The mode of the queue folder and its stages; a looser umask does not make them writable for others.
+/// Of the queue folder; a looser umask does not make it writable for others.
 const QUEUE_FOLDER_MODE: u32 = 0o755;
+/// Of its stages, for the same reason. Systems differ in how many bits a mode has.
+const STAGE_FOLDER: Mode = Mode::from_raw_mode(0o755);
 
 /// A queue folder; all paths that its methods are given begin with its path.
 #[derive(Debug, Clone)]
@@ -28,6 +40,8 @@ pub(crate) struct QueueRoot {
     path: PathBuf,
     /// Opened when it is first needed: what its name leads to later does not matter to this process.
     handle: Arc<OnceLock<OwnedFd>>,
+    /// Whether two names that differ by case alone are one here; looked at when it is first asked for.
+    folds_case: Arc<OnceLock<bool>>,
 }
 
 /// Why a path below the queue folder is not used.
@@ -61,6 +75,7 @@ impl QueueRoot {
         QueueRoot {
             path: path.to_owned(),
             handle: Arc::default(),
+            folds_case: Arc::default(),
         }
     }
 
@@ -119,14 +134,7 @@ impl QueueRoot {
     /// The names in a folder, in no order.
     pub(crate) fn names(&self, folder: &Path) -> io::Result<Vec<OsString>> {
         let open = self.open_with(folder, OFlags::RDONLY | OFlags::DIRECTORY)?;
-        let mut names = Vec::new();
-        for entry in Dir::new(open)? {
-            let name = OsStr::from_bytes(entry?.file_name().to_bytes()).to_owned();
-            if name != "." && name != ".." {
-                names.push(name);
-            }
-        }
-        Ok(names)
+        Ok(names_in(Dir::new(open)?)?)
     }
 
     /// Makes a folder, and those that it lies in; returns false if it was there.
@@ -140,7 +148,7 @@ impl QueueRoot {
         }
         let is_shown = path.parent() == Some(&self.path) && !path.ends_with(".state");
         let mode = match is_shown {
-            true => Mode::from_raw_mode(QUEUE_FOLDER_MODE),
+            true => STAGE_FOLDER,
             false => PRIVATE_FOLDER,
         };
         let make = || -> io::Result<bool> {
@@ -186,12 +194,9 @@ impl QueueRoot {
 
     /// Removes a folder, with all that is in it, that may be gone already.
     pub(crate) fn remove_folder(&self, path: &Path) -> io::Result<()> {
-        let remove = || {
+        let remove = || -> io::Result<()> {
             let (folder, name) = self.place(path)?;
-            // `remove_dir_all` follows no link below what it is given, and this name of an open folder leads nowhere
-            // else.
-            let folder = PathBuf::from(format!("/proc/self/fd/{}", folder.as_raw_fd()));
-            std::fs::remove_dir_all(folder.join(name))
+            Ok(remove_tree(&folder, name)?)
         };
         match remove() {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -205,8 +210,26 @@ impl QueueRoot {
             .sync_all()
     }
 
+    /// Whether the file system takes two names that differ by case alone for one. Asked of the name of `.state`, which
+    /// every queue has; of one that has none yet, nothing is known.
+    pub(crate) fn folds_case(&self) -> bool {
+        let probe = || {
+            let file = |name: &str| self.path.join(name).symlink_metadata().ok();
+            let one = |found: Metadata| (found.dev(), found.ino());
+            let other_case = file(".STATE").map(one);
+            other_case.is_some() && other_case == file(".state").map(one)
+        };
+        *self.folds_case.get_or_init(probe)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn assume_folded_case(&self) {
+        assert!(*self.folds_case.get_or_init(|| true), "it was asked before");
+    }
+
     fn folder(&self, path: &Path) -> io::Result<OwnedFd> {
-        Ok(self.open_with(path, OFlags::PATH | OFlags::DIRECTORY)?.into())
+        let flags = system::FOLDER | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        Ok(self.open_as(path, flags)?.into())
     }
 
     /// The folder that something lies in, and its name there.
@@ -219,10 +242,11 @@ impl QueueRoot {
 
     /// Opens without waiting, whatever lies there.
     fn open_with(&self, path: &Path, flags: OFlags) -> io::Result<File> {
-        let flags = match flags.contains(OFlags::PATH) {
-            true => flags | OFlags::CLOEXEC | OFlags::NOFOLLOW,
-            false => flags | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY,
-        };
+        let unwaiting = OFlags::NONBLOCK | OFlags::NOCTTY;
+        self.open_as(path, flags | OFlags::CLOEXEC | OFlags::NOFOLLOW | unwaiting)
+    }
+
+    fn open_as(&self, path: &Path, flags: OFlags) -> io::Result<File> {
         let below = match path.strip_prefix(&self.path) {
             Ok(below) if below.as_os_str().is_empty() => Path::new("."),
             Ok(below) => below,
@@ -233,13 +257,7 @@ impl QueueRoot {
             true => PRIVATE_FILE,
             false => Mode::empty(),
         };
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-        let opened = match rustix::fs::openat2(root, below, flags, mode, resolve) {
-            // The system doesn't have this call, or a filter forbids it.
-            Err(Errno::NOSYS | Errno::PERM) => open_stepwise(root, below, flags, mode),
-            opened => opened,
-        };
-        match opened {
+        match system::open_below(root, below, flags, mode) {
             Ok(file) => Ok(file.into()),
             Err(Errno::LOOP) => Err(PathRejection::SymbolicLink.into()),
             Err(Errno::NOTDIR) if flags.contains(OFlags::DIRECTORY) && self.is_link(path) => {
@@ -258,13 +276,13 @@ impl QueueRoot {
         if let Some(handle) = self.handle.get() {
             return Ok(handle);
         }
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let flags = system::FOLDER | OFlags::CLOEXEC;
         let opened = rustix::fs::openat(CWD, &self.path, flags, Mode::empty())?;
         Ok(self.handle.get_or_init(|| opened))
     }
 }
 
-/// Does the same, one folder after the other.
+/// Opens what lies below a folder, one folder after the other.
 fn open_stepwise(root: &OwnedFd, below: &Path, flags: OFlags, mode: Mode) -> rustix::io::Result<OwnedFd> {
     let mut folder: Option<OwnedFd> = None;
     let mut steps = below.components().peekable();
@@ -279,14 +297,49 @@ fn open_stepwise(root: &OwnedFd, below: &Path, flags: OFlags, mode: Mode) -> rus
         if steps.peek().is_none() {
             return rustix::fs::openat(at, name, flags, mode);
         }
-        let on_the_way = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let next = rustix::fs::openat(at, name, on_the_way, Mode::empty())?;
-        if rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(&next)?.st_mode).is_symlink() {
-            return Err(Errno::LOOP);
-        }
-        folder = Some(next);
+        let on_the_way = system::FOLDER | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        folder = Some(match rustix::fs::openat(at, name, on_the_way, Mode::empty()) {
+            // A link is no folder, and systems differ in which of the two they say.
+            Err(Errno::NOTDIR) if is_link_at(at, name) => return Err(Errno::LOOP),
+            opened => opened?,
+        });
     }
     Err(Errno::NOENT)
+}
+
+fn is_link_at(folder: BorrowedFd<'_>, name: &OsStr) -> bool {
+    let found = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW);
+    found.is_ok_and(|found| FileType::from_raw_mode(found.st_mode).is_symlink())
+}
+
+/// Removes a folder with all that is in it, or a file. No link is followed, and each folder is opened before it is
+/// emptied, so that nothing else can take its place meanwhile.
+fn remove_tree(folder: &OwnedFd, name: &OsStr) -> rustix::io::Result<()> {
+    let found = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    if !FileType::from_raw_mode(found.st_mode).is_dir() {
+        return rustix::fs::unlinkat(folder, name, AtFlags::empty());
+    }
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let inner = rustix::fs::openat(folder, name, flags, Mode::empty())?;
+    for inner_name in names_in(Dir::read_from(&inner)?)? {
+        match remove_tree(&inner, &inner_name) {
+            // Somebody was faster.
+            Err(Errno::NOENT) => {}
+            removed => removed?,
+        }
+    }
+    rustix::fs::unlinkat(folder, name, AtFlags::REMOVEDIR)
+}
+
+fn names_in(folder: Dir) -> rustix::io::Result<Vec<OsString>> {
+    let mut names = Vec::new();
+    for entry in folder {
+        let name = OsStr::from_bytes(entry?.file_name().to_bytes()).to_owned();
+        if name != "." && name != ".." {
+            names.push(name);
+        }
+    }
+    Ok(names)
 }
 
 #[cfg(test)]

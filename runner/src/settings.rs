@@ -11,6 +11,7 @@ mod describe;
 mod error;
 mod global_flags;
 mod known_keys;
+mod memory_protection;
 mod precedence;
 mod reload;
 mod route_settings;

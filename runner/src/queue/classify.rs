@@ -35,6 +35,11 @@ pub(super) fn classify(
         Some(Err(error)) => return invalid(format!("the file's name: {error}")),
         None => return invalid("the file's name is not UTF-8: rename it".to_owned()),
     };
+    // Before anything of the other job is taken for its own.
+    if let Some(conflict) = queue.case_conflict(&id)? {
+        let detail = format!("{conflict}: rename the file");
+        return Ok(FileClass::Invalid(ReasonCode::IdTaken.with(detail)));
+    }
     let known = queue.history(&id)?;
     let change = match expected_digest(&known, kept.get(&id)) {
         Ok(Some(expected)) => queue.differs(Stage::Inbox, &id, &expected)?,

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::job_lookup::CaseConflict;
 use crate::file_ownership::ForeignWriter;
 use crate::ids::JobId;
 use crate::job::JobDiagnostic;
@@ -55,6 +56,8 @@ pub(crate) enum QueueError {
     Job(JobDiagnostic),
     #[error("a job `{id}` is already in {stage}: choose another name{}", advice(id, *stage))]
     Taken { id: JobId, stage: Stage },
+    #[error("there can be no job `{id}`: {conflict}: choose another name")]
+    TakenByCase { id: JobId, conflict: CaseConflict },
     #[error("there is no job `{id}` here: `aq list` shows those that there are")]
     Unknown { id: JobId },
     #[error("{holder} keeps {} locked: see whether it is stopped, or end it", path.display())]

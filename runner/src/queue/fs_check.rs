@@ -29,7 +29,10 @@ impl FilesystemDefect {
             Errno::NOSPC | Errno::DQUOT => FilesystemDefect::Full,
             Errno::XDEV => FilesystemDefect::SpansFileSystems,
             Errno::INVAL | Errno::NOSYS => FilesystemDefect::RenameOverwrites,
-            Errno::NOLCK | Errno::OPNOTSUPP => FilesystemDefect::LocksUnsupported,
+            // Two numbers for one thing on some systems, and one on others.
+            errno if [Errno::NOLCK, Errno::OPNOTSUPP, Errno::NOTSUP].contains(&errno) => {
+                FilesystemDefect::LocksUnsupported
+            }
             _ => return None,
         })
     }
@@ -109,6 +112,8 @@ fn check_no_overwrite(root: &QueueRoot, probe: &Path) -> io::Result<()> {
     let _ = root.remove(&other);
     match moved {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        // A Mac says this of a file system that can't.
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::NOTSUP) => Err(Errno::NOSYS.into()),
         Err(error) => Err(error),
         Ok(()) => Err(Errno::NOSYS.into()),
     }

@@ -9,15 +9,13 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
-use super::{Queue, QueueError, QueueResult, durable_files};
-use crate::file_ownership::user;
+use super::{Queue, QueueError, QueueResult, durable_files, lock_holder};
 use crate::ids::{JobId, LockName};
 use crate::stage::Stage;
 
@@ -189,21 +187,34 @@ fn is_kept(queue: &Queue, name: &LockName) -> QueueResult<bool> {
     Ok(!keepers(queue, name)?.is_empty())
 }
 
+/// The short lock of the whole queue; dropping it gives it back.
+#[derive(Debug)]
+pub(super) struct QueueLock {
+    held: HeldLock,
+}
+
+impl Drop for QueueLock {
+    fn drop(&mut self) {
+        lock_holder::forget(&self.held.file);
+    }
+}
+
 /// The short lock around what has to be seen and changed as one: ids, and the enqueue order.
-pub(super) fn lock_queue(queue: &Queue) -> QueueResult<HeldLock> {
+pub(super) fn lock_queue(queue: &Queue) -> QueueResult<QueueLock> {
     lock_queue_within(queue, QUEUE_LOCK_WAIT_MAX)
 }
 
-pub(super) fn lock_queue_within(queue: &Queue, limit: Duration) -> QueueResult<HeldLock> {
+pub(super) fn lock_queue_within(queue: &Queue, limit: Duration) -> QueueResult<QueueLock> {
     let path = queue.state().join("queue.lock");
     let started = Instant::now();
     loop {
         if let Some(held) = try_hold(queue, &path)? {
-            return Ok(held);
+            lock_holder::record(&held.file);
+            return Ok(QueueLock { held });
         }
         if started.elapsed() > limit {
-            let holder =
-                holder(&path).unwrap_or_else(|| String::from("a process that can't be seen from here"));
+            let holder = lock_holder::find(&path)
+                .unwrap_or_else(|| String::from("a process that can't be seen from here"));
             return Err(QueueError::Busy { path, holder });
         }
         std::thread::sleep(QUEUE_LOCK_RETRY);
@@ -230,29 +241,6 @@ fn probe(queue: &Queue, path: &Path) -> QueueResult<bool> {
             source,
         }),
     }
-}
-
-/// Who holds a lock, whoever it belongs to, as far as the system tells.
-fn holder(path: &Path) -> Option<String> {
-    let file = path.symlink_metadata().ok()?;
-    let (major, minor) = (rustix::fs::major(file.dev()), rustix::fs::minor(file.dev()));
-    let place = format!("{major:02x}:{minor:02x}:{}", file.ino());
-    let locks = std::fs::read_to_string("/proc/locks").ok()?;
-    let held = locks.lines().find_map(|line| {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        match words[..] {
-            [_, "FLOCK", _, _, pid, at, ..] if at == place => pid.parse::<u32>().ok(),
-            _ => None,
-        }
-    })?;
-    let process = Path::new("/proc").join(held.to_string());
-    let owner = process.metadata().ok()?.uid();
-    let program = std::fs::read_to_string(process.join("comm")).unwrap_or_default();
-    Some(format!(
-        "process {held} ({}) of {}",
-        program.trim_end(),
-        user(owner)
-    ))
 }
 
 fn lock(path: &Path, file: &File) -> QueueResult<bool> {

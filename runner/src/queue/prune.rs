@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::RenameFlags;
 
-use super::error::if_present;
 use super::{Queue, QueueError, QueueResult, durable_files, locks};
 use crate::ids::JobId;
 use crate::stage::Stage;
@@ -128,8 +127,7 @@ impl Queue {
     /// The final stage that a job was pruned from.
     pub(crate) fn pruned(&self, id: &JobId) -> QueueResult<Option<Stage>> {
         for stage in FINAL {
-            let path = self.pruned_folder(stage).join(id.as_str());
-            if if_present(&path, path.symlink_metadata())?.is_some() {
+            if self.has_name(&self.pruned_folder(stage), id.as_str())? {
                 return Ok(Some(stage));
             }
         }

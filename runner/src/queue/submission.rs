@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::enqueue_order::reserve_sequence;
 use super::file_identity::{FileDigest, FileStamp};
+use super::job_lookup::{CaseConflict, differ_by_case};
 use super::{HistoryEntry, JobHistory, Queue, QueueError, QueueResult, history, locks};
 use crate::ids::JobId;
 use crate::stage::Stage;
@@ -25,12 +26,17 @@ impl Queue {
     /// Enqueues all of them, in this order, or none if one of the ids is taken.
     pub(crate) fn add(&self, submissions: &[JobSubmission]) -> QueueResult<()> {
         let _held = locks::lock_queue(self)?;
-        for submission in submissions {
-            if let Some(stage) = self.find(&submission.id)? {
-                return Err(QueueError::Taken {
-                    id: submission.id.clone(),
-                    stage,
-                });
+        for (position, submission) in submissions.iter().enumerate() {
+            let id = submission.id.clone();
+            if let Some(stage) = self.find(&id)? {
+                return Err(QueueError::Taken { id, stage });
+            }
+            let conflict = match self.case_conflict(&id)? {
+                None => self.conflict_among(&id, &submissions[..position]),
+                found => found,
+            };
+            if let Some(conflict) = conflict {
+                return Err(QueueError::TakenByCase { id, conflict });
             }
         }
         let first = reserve_sequence(self, submissions.len() as u64)?;
@@ -43,6 +49,17 @@ impl Queue {
             self.place(&scratch, &submission.id, Stage::Inbox)?;
         }
         self.sync_folder(&self.folder(Stage::Inbox))
+    }
+
+    /// Of jobs that are about to be enqueued.
+    fn conflict_among(&self, id: &JobId, earlier: &[JobSubmission]) -> Option<CaseConflict> {
+        let other = earlier
+            .iter()
+            .find(|other| self.root.folds_case() && differ_by_case(id, &other.id))?;
+        Some(CaseConflict {
+            other: other.id.clone(),
+            stage: Stage::Inbox,
+        })
     }
 
     /// Gives jobs that were placed by hand their place in the order: that of the moment in which they are first seen.

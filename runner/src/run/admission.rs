@@ -4,10 +4,12 @@
 use std::sync::Arc;
 
 use super::executor;
+use super::fleet_link::FleetLink;
 use super::job_command::{LeasedWork, QueueAttempt};
 use super::progress;
 use super::queue_world::QueueWorld;
 use super::run_options::RunError;
+use super::run_progress::RunProgress;
 use super::work_source::WorkSource;
 use crate::boot_clock::BootInstant;
 use crate::engine::EngineRegistry;
@@ -15,6 +17,7 @@ use crate::fleet::GrantedJob;
 use crate::fleet::admission_policy::AdmissionPolicy;
 use crate::fleet::cut_over::{CutOver, cut_over, job_file};
 use crate::fleet::wire::WireJob;
+use crate::ids::JobId;
 use crate::job::{self, Job, JobIdSource};
 use crate::job_reason::{JobReason, ReasonCode};
 use crate::queue::{QueueError, RoutedJobClaim};
@@ -46,6 +49,11 @@ pub(super) fn admit(world: &mut QueueWorld, granted: GrantedJob, may_take: bool)
     // A file of this queue is its person's, and as free as any.
     let mut folders = None;
     let queue = &world.queue;
+    if let Some(conflict) = queue.case_conflict(&id)? {
+        let reason = ReasonCode::IdTaken.with(conflict.to_string());
+        refuse(&mut world.progress, &mut routed.link, &id, reason);
+        return Ok(());
+    }
     let claim = match cut_over(queue.find(&id)?.or(queue.pruned(&id)?)) {
         CutOver::Report(stage) => {
             let told = "finished here before; reported, not run again";
@@ -61,9 +69,7 @@ pub(super) fn admit(world: &mut QueueWorld, granted: GrantedJob, may_take: bool)
         },
         CutOver::Run => match judge(&granted.job, &routed.policy, &world.engines) {
             Err(reason) => {
-                world.progress.tally.count(Stage::Failed);
-                progress::moved(&id, Stage::Failed, Some(&reason.to_string()), None);
-                routed.link.session.finish(&id, Stage::Failed, reason);
+                refuse(&mut world.progress, &mut routed.link, &id, reason);
                 return Ok(());
             }
             Ok((job, text)) => {
@@ -87,6 +93,13 @@ pub(super) fn admit(world: &mut QueueWorld, granted: GrantedJob, may_take: bool)
         folders,
     };
     executor::start_attempt(world, QueueAttempt::new(*claimed, Some(leased)))
+}
+
+/// Reports that this factory doesn't take the job.
+fn refuse(progress: &mut RunProgress, link: &mut FleetLink, id: &JobId, reason: JobReason) {
+    progress.tally.count(Stage::Failed);
+    progress::moved(id, Stage::Failed, Some(&reason.to_string()), None);
+    link.session.finish(id, Stage::Failed, reason);
 }
 
 fn obstacle(claim: RoutedJobClaim) -> String {

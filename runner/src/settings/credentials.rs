@@ -6,11 +6,10 @@ use std::fmt;
 use std::fs;
 use std::path::PathBuf;
 
-use rustix::process::{DumpableBehavior, set_dumpable_behavior};
-
 use super::bearer_token::{self, BearerToken, FileAccess};
 use super::error::SettingsError;
 use super::known_keys;
+use super::memory_protection;
 use super::precedence::SettingSources;
 use super::setting_value::SettingValue;
 use crate::mode::SwitchState;
@@ -37,7 +36,7 @@ impl ResolvedToken {
         let typed = sources.find_filled(known_keys::TOKEN, None)?;
         let twice = typed.is_some() && file.is_some();
         if typed.is_some() || file.is_some() {
-            make_undumpable();
+            memory_protection::hide_memory();
         }
         let by_flag = flags.fleet_token_file.is_some();
         let usable = |text: &str, name: &str| {
@@ -80,13 +79,6 @@ impl ResolvedToken {
             twice,
         })
     }
-}
-
-/// From now on no other process of this user can read the memory or the environment of this one, and it leaves no core:
-/// jobs run as the same user. Root can all the same, and a program that this one starts is as open as any.
-fn make_undumpable() {
-    // Only an unknown behavior is refused.
-    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
 
 /// Who may have signed the coordinator's certificate.

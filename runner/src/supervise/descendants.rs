@@ -22,7 +22,7 @@ pub(super) fn start(
     output: BorrowedFd<'_>,
 ) -> Result<Pid, CommandOutcome> {
     let folder = work_folder(order)?;
-    std::env::set_current_dir(folder.own_name()).map_err(|error| not_entered(order, &error))?;
+    folder.enter().map_err(|error| not_entered(order, &error))?;
     let arguments = std::iter::once(&order.program).chain(&order.args);
     let spawn = ProcessSpawn {
         program: &order.program,

@@ -102,7 +102,10 @@ fn what_is_no_file_is_never_written_to_and_never_waited_for() {
     for place in ["pipe", "link", "folder", "nowhere"] {
         let (folder, log) = queue();
         match place {
-            "pipe" => rustix::fs::mkfifoat(rustix::fs::CWD, &log.path, rustix::fs::Mode::RWXU).unwrap(),
+            "pipe" => {
+                let made = std::process::Command::new("mkfifo").arg(&log.path).status();
+                assert!(made.unwrap().success());
+            }
             "link" => std::os::unix::fs::symlink("/dev/full", &log.path).unwrap(),
             "folder" => fs::create_dir(&log.path).unwrap(),
             _ => fs::remove_dir(folder.path().join(".state")).unwrap(),
