@@ -78,6 +78,7 @@ impl Profile {
         Profile {
             name: "aq".into(),
             command: vec![binary.to_string_lossy().into_owned()],
+            unsupported: unsupported_here(),
             ..Profile::default()
         }
     }
@@ -145,6 +146,16 @@ impl Profile {
     /// The first of these clauses that the runner does not claim.
     pub fn first_unsupported<'a>(&self, clauses: &'a [String]) -> Option<&'a String> {
         clauses.iter().find(|clause| self.unsupported.contains(*clause))
+    }
+}
+
+/// The clauses that `aq` can't keep where it uses no call of Linux alone. A test holds the file equal to the page.
+fn unsupported_here() -> BTreeSet<String> {
+    match cfg!(all(target_os = "linux", not(portable))) {
+        true => BTreeSet::new(),
+        false => toml::from_str::<ProfileFile>(include_str!("../portable-profile.toml"))
+            .map(|file| file.unsupported)
+            .unwrap_or_default(),
     }
 }
 

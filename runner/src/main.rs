@@ -14,6 +14,7 @@ mod job_reason;
 mod mode;
 #[cfg(test)]
 mod model;
+mod platform_limits;
 mod queue;
 mod queue_root;
 mod run;

@@ -4,6 +4,7 @@
 #[expect(dead_code, reason = "other test binaries use the rest of it")]
 mod common;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -197,4 +198,22 @@ fn the_schema_of_profiles_that_is_checked_in_is_the_one_of_the_types() {
         checked_in == json_schema::of::<Profile>(),
         "run `cargo run -p conformance -- schema profile >conformance/profile.schema.json`"
     );
+}
+
+/// What `aq` can't keep where it uses no call of Linux alone: the page lists what the table of `aq` does, as a test of
+/// that holds, and its profile leaves the clauses out.
+#[test]
+fn the_profile_of_the_portable_half_leaves_out_what_the_page_of_platforms_lists() {
+    let page = fs::read_to_string(common::root().join("docs/platforms.md")).expect("the page");
+    let (_, table) = page
+        .split_once("| clause | what weakens | what to expect |\n|---|---|---|\n")
+        .expect("the table");
+    let rows = table.lines().map_while(|row| row.strip_prefix("| "));
+    let clauses = rows.filter_map(|row| row.split(" | ").next());
+    let listed: BTreeSet<String> = clauses
+        .filter(|clause| *clause != "none")
+        .map(str::to_owned)
+        .collect();
+    let profile = profile::read(&common::root().join("conformance/portable-profile.toml"));
+    assert_eq!(profile.expect("a profile").unsupported, listed);
 }

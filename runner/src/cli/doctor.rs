@@ -6,6 +6,7 @@ use super::OutputFormat;
 use super::error::CliError;
 use crate::doctor::{DoctorFinding, FindingLevel, examine};
 use crate::exit_codes::ProgramExit;
+use crate::platform_limits::LIMITS;
 use crate::settings::{Settings, SettingsError};
 use crate::terminal::{ColorChoice, escape_control};
 
@@ -25,7 +26,9 @@ pub(super) fn run(
     let count = |level| findings.iter().filter(|finding| finding.level == level).count();
     let counts = [FindingLevel::Ok, FindingLevel::Warn, FindingLevel::Fail].map(count);
     let [ok, warn, fail] = counts;
-    let value = serde_json::json!({ "findings": findings, "ok": ok, "warn": warn, "fail": fail });
+    let value = serde_json::json!({
+        "findings": findings, "ok": ok, "warn": warn, "fail": fail, "limits": LIMITS,
+    });
     let exit = format.print(&value, |out| print(out, &findings, counts))?;
     Ok(if fail == 0 { exit } else { ProgramExit::Failed })
 }
@@ -57,5 +60,23 @@ fn print(out: &mut impl Write, findings: &[DoctorFinding], [ok, warn, fail]: [us
             writeln!(out, "        {:<width$}  {next}", "")?;
         }
     }
+    print_limits(out, palette)?;
     writeln!(out, "\n{ok} ok, {warn} to look at, {fail} that will go wrong")
+}
+
+/// No findings: nobody can do anything about them here.
+fn print_limits(out: &mut impl Write, palette: ColorChoice) -> io::Result<()> {
+    if LIMITS.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "{}",
+        palette.bold("what this system can't keep of the contract")
+    )?;
+    for limit in LIMITS {
+        let clause = limit.clause.unwrap_or("-");
+        writeln!(out, "  note  {clause:<4}  {}: {}", limit.part, limit.effect)?;
+    }
+    Ok(())
 }

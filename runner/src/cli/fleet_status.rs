@@ -17,6 +17,7 @@ use crate::fleet::call_failure::CallFailure;
 use crate::fleet::client::CoordinatorClient;
 use crate::fleet::routed_job_permissions::{POWERS_NOTICE, RoutePermissions};
 use crate::mode::{Mode, SwitchState};
+use crate::platform_limits::{LIMITS, PlatformLimit};
 use crate::run::{RunnerRecord, runners_at_work};
 use crate::settings::{FlagLine, SettingValue, Settings};
 use crate::terminal::{ColorChoice, escape_control, wrap};
@@ -44,6 +45,8 @@ struct FleetOverview {
     /// None while the fleet is off: the coordinator was not asked.
     coordinator: Option<CoordinatorContact>,
     runners: Vec<RunnerRecord>,
+    /// What this system can't keep of the contract.
+    limits: &'static [PlatformLimit],
 }
 
 #[derive(Debug, Serialize)]
@@ -109,6 +112,7 @@ fn overview(settings: &Settings) -> Result<FleetOverview, CliError> {
             Mode::Local | Mode::Shadow | Mode::Route => Some(ask(settings)?),
         },
         runners: runners_at_work(&settings.queue.value),
+        limits: LIMITS,
     })
 }
 
@@ -175,6 +179,12 @@ fn print(out: &mut impl Write, palette: ColorChoice, overview: &FleetOverview) -
     }
     for warning in &overview.warnings {
         fact("warning", warning)?;
+    }
+    for limit in overview.limits {
+        let clause = limit
+            .clause
+            .map_or_else(String::new, |clause| format!("{clause}, "));
+        fact("limit", &format!("{clause}{}: {}", limit.part, limit.effect))?;
     }
     writeln!(out)?;
     active_runners::print(out, &overview.runners)?;

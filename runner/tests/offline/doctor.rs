@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::coordinator::Coordinator;
 use crate::queue_fixture::QueueFixture;
-use crate::started_command::is_alive;
+use crate::system_waits::is_alive;
 
 const OPENCODE: &str = "case \"$*\" in
     --version) echo 'a warning'; echo '1.2.3 (test)' ;;
@@ -47,6 +47,30 @@ fn a_healthy_queue_is_told_to_be_one_with_the_version_of_its_engine() {
         text.contains("ok    opencode") && text.contains("0 that will go wrong"),
         "{text}"
     );
+}
+
+#[test]
+fn what_the_system_can_not_keep_is_told_and_is_no_finding() {
+    let fixture = QueueFixture::new();
+    fixture.engine("opencode", OPENCODE);
+    assert_eq!(fixture.aq(&["init"]).code, 0);
+    let (code, told) = examine(&fixture, &[]);
+    assert_eq!((code, &told["fail"]), (0, &0.into()), "{told}");
+    let status = fixture.aq(&["fleet-status", "--json"]).stdout;
+    let status: Value = serde_json::from_str(&status).unwrap();
+    assert_eq!(told["limits"], status["limits"]);
+    let limits = told["limits"].as_array().unwrap();
+    let texts = ["doctor", "fleet-status"].map(|command| fixture.aq(&[command]).stdout);
+    if cfg!(all(target_os = "linux", not(portable))) {
+        assert!(limits.is_empty(), "{limits:?}");
+        assert!(!texts[0].contains("can't keep") && !texts[1].contains("limit "));
+        return;
+    }
+    assert!(limits.iter().any(|limit| limit["clause"] == "O-10"), "{limits:?}");
+    for limit in limits {
+        let part = limit["part"].as_str().unwrap();
+        assert!(texts[0].contains(part) && texts[1].contains("limit "), "{part}");
+    }
 }
 
 #[test]
