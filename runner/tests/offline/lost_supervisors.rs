@@ -5,7 +5,7 @@ use std::fs;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::queue_fixture::QueueFixture;
-use crate::started_command::is_alive;
+use crate::system_waits::is_alive;
 
 /// A tree that nobody looks after once its supervisor is killed: a deaf engine, a child in a session of its own, an
 /// orphan without an environment that keeps its descriptors, one that closed them all. The second attempt looks whether

@@ -6,6 +6,8 @@ mod commands;
 mod coordinator;
 mod doctor;
 mod durable_requests;
+// O-10: no other system tells who has a file open.
+#[cfg(all(target_os = "linux", not(portable)))]
 mod files_being_written;
 mod foreign_files;
 mod gate;
@@ -15,6 +17,7 @@ mod job_integrity;
 mod job_listing;
 mod job_order;
 mod job_output;
+mod linked_paths;
 mod locks;
 mod lost_supervisors;
 mod manual_files;
@@ -34,10 +37,12 @@ mod settings_in_a_run;
 mod shadow;
 mod short_leases;
 mod signals;
+#[cfg(all(target_os = "linux", not(portable)))]
 mod slow_writer;
 mod spare_supervisor;
 mod started_command;
 mod stop_jobs;
+mod system_waits;
 mod terminal_display;
 mod tls;
 mod token_secrecy;

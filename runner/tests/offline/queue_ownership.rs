@@ -244,7 +244,15 @@ fn who_keeps_the_queue_locked_is_told_and_ends_no_run() {
     let lock = File::open(fixture.queue(".state/queue.lock")).unwrap();
     flock(&lock, FlockOperation::LockExclusive).unwrap();
     let run = fixture.start(&["run", "--drain"], &[]);
-    run.wait_for_message(&format!("process {} (", getpid().as_raw_nonzero()));
+    // Elsewhere an `aq` alone says of itself that it has the lock.
+    let (holder, user) = match cfg!(all(target_os = "linux", not(portable))) {
+        true => (
+            format!("process {} (", getpid().as_raw_nonzero()),
+            format!("uid {}", geteuid().as_raw()),
+        ),
+        false => (String::from("can't be seen from here"), String::new()),
+    };
+    run.wait_for_message(&holder);
     drop(lock);
     let done = run.end();
     assert_eq!(
@@ -255,7 +263,6 @@ fn who_keeps_the_queue_locked_is_told_and_ends_no_run() {
     );
     let told = done.stderr.matches("keeps ").count();
     assert_eq!(told, 1, "{}", done.stderr);
-    let user = format!("uid {}", geteuid().as_raw());
     assert!(done.stderr.contains(&user), "{}", done.stderr);
 }
 

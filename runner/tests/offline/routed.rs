@@ -9,7 +9,8 @@ use serde_json::json;
 use crate::coordinator::{Coordinator, WAIT_MAX};
 use crate::queue_fixture::{QueueFixture, ROUTE_ANYTHING};
 use crate::routed_outbox::announced;
-use crate::started_command::{StartedCommand, is_alive};
+use crate::started_command::StartedCommand;
+use crate::system_waits::is_alive;
 
 /// A queue, with a job that is shipped.
 pub fn fixture() -> QueueFixture {

@@ -5,11 +5,10 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::Child;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+use rustix::process::{Pid, Signal, kill_process};
 
-use crate::queue_fixture::{LIMIT_S, QueueFixture};
+use crate::queue_fixture::QueueFixture;
+use crate::system_waits::{FileChanges, has_ended_in_time};
 
 /// How a command ended, and what it printed.
 #[derive(Debug)]
@@ -36,20 +35,9 @@ impl StartedCommand<'_> {
     /// Waits until it has said this on standard error.
     pub fn wait_for_message(&self, words: &str) {
         let path = &self.streams[1];
-        let watch = inotify::init(CreateFlags::CLOEXEC).unwrap();
-        inotify::add_watch(&watch, path, WatchFlags::MODIFY).unwrap();
-        let limit = Timespec {
-            tv_sec: LIMIT_S,
-            tv_nsec: 0,
-        };
+        let changes = FileChanges::of(path);
         while !fs::read_to_string(path).unwrap().contains(words) {
-            let mut told = [PollFd::new(&watch, PollFlags::IN)];
-            assert_eq!(
-                poll(&mut told, Some(&limit)).unwrap(),
-                1,
-                "it never says: {words}"
-            );
-            rustix::io::read(&watch, &mut [0; 1024]).unwrap();
+            assert!(changes.wait(), "it never says: {words}");
         }
     }
 
@@ -66,13 +54,7 @@ impl StartedCommand<'_> {
 
     pub fn end(mut self) -> CompletedCommand {
         let mut child = self.child.take().unwrap();
-        let handle = pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).unwrap();
-        let mut ended = [PollFd::new(&handle, PollFlags::IN)];
-        let limit = Timespec {
-            tv_sec: LIMIT_S,
-            tv_nsec: 0,
-        };
-        if poll(&mut ended, Some(&limit)).unwrap() == 0 {
+        if !has_ended_in_time(Pid::from_child(&child)) {
             child.kill().unwrap();
             child.wait().unwrap();
             panic!("command {} did not end", self.number);
@@ -100,26 +82,8 @@ impl Drop for StartedCommand<'_> {
     }
 }
 
-/// Whether a process that wrote its id into a file is alive.
-pub fn is_alive(pid: &str) -> bool {
-    let status = fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
-    !status.is_empty() && !status.contains(") Z ")
-}
-
 /// Waits for the end of a process that wrote its id into a file.
 pub fn wait_for_end(pid: &str) {
     let number = Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
-    let Ok(handle) = pidfd_open(number, PidfdFlags::empty()) else {
-        return;
-    };
-    let mut ended = [PollFd::new(&handle, PollFlags::IN)];
-    let limit = Timespec {
-        tv_sec: LIMIT_S,
-        tv_nsec: 0,
-    };
-    assert_eq!(
-        poll(&mut ended, Some(&limit)).unwrap(),
-        1,
-        "{number} does not end"
-    );
+    assert!(has_ended_in_time(number), "{number} does not end");
 }

@@ -161,6 +161,17 @@ fn a_folder_that_was_not_there_when_routing_began_allows_nothing_whatever_takes_
 }
 
 #[test]
+fn a_folder_is_the_same_by_whichever_name_it_is_allowed_or_asked_for() {
+    let host = PolicyTestHost::new();
+    std::os::unix::fs::symlink(host.path("there"), host.path("link")).unwrap();
+    for (allowed, asked) in [("link", "there"), ("there", "link")] {
+        let lines = format!("allow_cwd = [{:?}]", host.path(allowed));
+        let keys = format!("engine: claude\ncwd: {}", host.path(asked).display());
+        assert_eq!(host.refusal(&lines, &keys), None, "{allowed}");
+    }
+}
+
+#[test]
 fn no_job_is_refused_for_a_folder_of_routed_work_that_is_not_there() {
     let host = PolicyTestHost::new();
     std::fs::write(host.path("queue/aq.toml"), "[route]\ncwd = \"nowhere\"\n").unwrap();
