@@ -3,6 +3,7 @@
 //! The folder a file lies in *is* its stage; what `.state/` holds is evidence and order. This module knows the
 //! layout and how to look; the modules below it add, claim, move and recover. Who runs what is decided elsewhere.
 
+mod case_conflict;
 mod classify;
 mod crash_recovery;
 mod durable_files;

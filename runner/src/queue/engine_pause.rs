@@ -48,16 +48,16 @@ fn now_s() -> u64 {
 
 #[cfg(test)]
 mod tests {
-    #![cfg(target_os = "linux")] // inotify alone shows what happens on the way
-    use std::mem::MaybeUninit;
-
-    use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
-    use rustix::io::Errno;
-
-    use super::*;
-
     #[test]
+    #[cfg(target_os = "linux")] // inotify alone shows what happens on the way
     fn a_pause_comes_to_its_place_whole() {
+        use std::mem::MaybeUninit;
+
+        use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
+        use rustix::io::Errno;
+
+        use super::*;
+
         let folder = tempfile::tempdir().unwrap();
         let queue = Queue::create(&folder.path().join("queue")).unwrap();
         let pauses = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).unwrap();

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::job_lookup::CaseConflict;
+use super::case_conflict::CaseConflict;
 use crate::file_ownership::ForeignWriter;
 use crate::ids::JobId;
 use crate::job::JobDiagnostic;

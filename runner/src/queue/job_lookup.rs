@@ -1,30 +1,13 @@
 //! Which stage a job is in. Its id counts letter by letter, also where the file system takes two names that differ by
 //! case alone for one, as a Mac's usually does.
 
-use std::fmt::{self, Display, Formatter};
 use std::path::Path;
 
+use super::case_conflict::{CaseConflict, differ_by_case};
 use super::error::if_present;
 use super::{Queue, QueueError, QueueResult};
 use crate::ids::JobId;
 use crate::stage::Stage;
-
-/// A job that is in the way of another, whose id differs from its own by case alone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct CaseConflict {
-    pub(crate) other: JobId,
-    pub(crate) stage: Stage,
-}
-
-impl Display for CaseConflict {
-    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "a job `{}` is in {}, and this file system takes names that differ by case alone for one",
-            self.other, self.stage
-        )
-    }
-}
 
 impl Queue {
     /// The stage that a job is in, if the queue has it.
@@ -68,17 +51,13 @@ impl Queue {
             return Ok(None);
         }
         for stage in Stage::ALL {
-            let others = self.ids(stage)?.into_iter();
-            if let Some(other) = others.into_iter().find(|other| differ_by_case(id, other)) {
+            let mut others = self.ids(stage)?.into_iter();
+            if let Some(other) = others.find(|other| differ_by_case(id, other)) {
                 return Ok(Some(CaseConflict { other, stage }));
             }
         }
         Ok(None)
     }
-}
-
-pub(super) fn differ_by_case(one: &JobId, other: &JobId) -> bool {
-    one != other && one.as_str().eq_ignore_ascii_case(other.as_str())
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::case_conflict::{CaseConflict, differ_by_case};
 use super::enqueue_order::reserve_sequence;
 use super::file_identity::{FileDigest, FileStamp};
-use super::job_lookup::{CaseConflict, differ_by_case};
 use super::{HistoryEntry, JobHistory, Queue, QueueError, QueueResult, history, locks};
 use crate::ids::JobId;
 use crate::stage::Stage;
