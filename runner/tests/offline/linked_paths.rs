@@ -40,17 +40,17 @@ fn a_job_is_kept_out_of_its_own_queue_by_whatever_name_it_calls_it() {
 #[test]
 fn a_queue_in_the_folder_of_a_job_is_warned_of_whichever_of_the_two_is_named_by_a_link() {
     let (fixture, queue) = linked();
-    let real = fixture.path("");
-    for (name, cwd) in [("AQ_QUEUE", &real), ("AQ_FACTORY_ID", &fixture.path("link"))] {
-        let id = name.to_lowercase().replace('_', "-");
-        let keys = format!("engine: sh\ncwd: {}", cwd.display());
-        let file = fixture.file(&id, &keys, "true");
-        let added = fixture.aq_with(&[(name, &queue)], &["add", &file]);
+    let real_queue = fixture.path("queue").to_str().unwrap().to_owned();
+    for (id, queue, folder) in [
+        ("a", &queue, fixture.path("")),
+        ("b", &real_queue, fixture.path("link")),
+    ] {
+        let keys = format!("engine: sh\ncwd: {}", folder.display());
+        let file = fixture.file(id, &keys, "true");
+        let added = fixture.aq_with(&[("AQ_QUEUE", queue)], &["add", &file]);
         assert_eq!(added.code, 0, "{added:?}");
-        assert!(
-            added.stderr.contains("lies in the folder that a job works in"),
-            "{added:?}"
-        );
+        let is_warned = added.stderr.contains("lies in the folder that a job works in");
+        assert!(is_warned, "{added:?}");
     }
-    assert!(fs::exists(fixture.queue("inbox/aq-queue.md")).unwrap());
+    assert!(fs::exists(fixture.queue("inbox/b.md")).unwrap());
 }
