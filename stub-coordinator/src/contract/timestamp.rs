@@ -41,14 +41,16 @@ impl UtcTimestamp {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
-    /// Reads exactly the form that the contract writes; anything else is none.
+    /// Reads the form that the contract writes, and the same without its decimals; anything else is none.
     pub(crate) fn parse(text: &str) -> Option<UtcTimestamp> {
-        let form = b"0000-00-00T00:00:00.000Z";
-        let fits = |(byte, form): (u8, &u8)| match form {
-            b'0' => byte.is_ascii_digit(),
-            form => byte == *form,
+        let has_form = |form: &[u8]| {
+            let fits = |(byte, form): (u8, &u8)| match form {
+                b'0' => byte.is_ascii_digit(),
+                form => byte == *form,
+            };
+            text.len() == form.len() && text.bytes().zip(form).all(fits)
         };
-        let exact = text.len() == form.len() && text.bytes().zip(form).all(fits);
+        let exact = has_form(b"0000-00-00T00:00:00.000Z") || has_form(b"0000-00-00T00:00:00Z");
         let timestamp: jiff::Timestamp = if exact { text.parse().ok()? } else { return None };
         Some(UtcTimestamp(timestamp.as_millisecond()))
     }
@@ -126,8 +128,15 @@ mod tests {
             UtcTimestamp::parse("2026-01-01T00:00:00.000Z"),
             Some(UtcTimestamp::MANUAL_START)
         );
+        assert_eq!(
+            UtcTimestamp::parse("2026-01-01T00:00:01Z"),
+            Some(UtcTimestamp::MANUAL_START.after_ms(1_000))
+        );
         for text in [
-            "2026-01-01T00:00:00Z",
+            "2026-01-01T00:00:00",
+            "2026-01-01T00:00:00.Z",
+            "2026-01-01T00:00:00.0Z",
+            "2026-01-01T00:00:00.000000Z",
             "2026-01-01 00:00:00.000Z",
             "2026-01-01T00:00:00.000+01:00",
             "2026-13-01T00:00:00.000Z",

@@ -187,7 +187,7 @@ pub(crate) fn instant(name: &'static str, value: BorrowedJson<'_>) -> Result<Utc
     value.as_text().and_then(UtcTimestamp::parse).ok_or_else(|| {
         wrong(
             name,
-            "an instant such as 2026-01-01T00:00:00.000Z, in UTC with three decimals",
+            "an instant such as 2026-01-01T00:00:00.000Z, in UTC with three decimals or none",
         )
     })
 }
