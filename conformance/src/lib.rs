@@ -18,6 +18,8 @@ pub mod known_failures;
 pub mod outcome;
 pub mod output_file;
 pub mod printable_text;
+#[cfg(any(portable, not(target_os = "linux")))]
+mod process_list;
 pub mod profile;
 pub mod report;
 pub mod sandbox;

@@ -18,20 +18,51 @@ pub struct SignalDispositions {
 
 impl SignalDispositions {
     /// Those of this process, as it was started. SIGPIPE is left out, which is ignored in any program in Rust.
+    #[cfg(all(target_os = "linux", not(portable)))]
     pub fn of_this_process() -> SignalDispositions {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         let set = |name: &str| {
             let mask = status.lines().find_map(|line| line.strip_prefix(name));
-            let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-            let is_in = |signal: &i32| mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1);
-            let counts = |signal: &i32| *signal != Signal::SIGPIPE as i32 && !LIBC_RESERVED.contains(signal);
-            (1..=64).filter(is_in).filter(counts).collect()
+            signals_in(mask.unwrap_or_default())
         };
         SignalDispositions {
             ignored: set("SigIgn:"),
             blocked: set("SigBlk:"),
         }
     }
+
+    /// Those of this process, as it was started. SIGPIPE is left out, which is ignored in any program in Rust.
+    /// To ask which signals are ignored takes unsafe code, so `ps` is asked.
+    #[cfg(any(portable, not(target_os = "linux")))]
+    pub fn of_this_process() -> SignalDispositions {
+        let own = std::process::id().to_string();
+        let listed = std::process::Command::new("/bin/ps")
+            .args(["-o", "ignored=", "-p", &own])
+            .output();
+        let mask = listed.map(|listed| String::from_utf8_lossy(&listed.stdout).into_owned());
+        let blocked = SigSet::thread_get_mask().unwrap_or_else(|_| SigSet::empty());
+        SignalDispositions {
+            ignored: signals_in(&mask.unwrap_or_default()),
+            blocked: blocked
+                .iter()
+                .map(|signal| signal as i32)
+                .filter(counts)
+                .collect(),
+        }
+    }
+}
+
+/// The signals of a mask in hexadecimal digits. `ps` puts `<` before one that it shows the end of.
+fn signals_in(mask: &str) -> Vec<i32> {
+    let digits = mask.trim().trim_start_matches(['<', '+']);
+    let mask = u64::from_str_radix(digits, 16).unwrap_or(0);
+    let is_in = |signal: &i32| mask >> (signal - 1) & 1 == 1;
+    (1..=64).filter(is_in).filter(counts).collect()
+}
+
+/// Whether it says anything of whoever started this process.
+fn counts(signal: &i32) -> bool {
+    *signal != Signal::SIGPIPE as i32 && !LIBC_RESERVED.contains(signal)
 }
 
 /// Undoes what the harness could not work with, whoever started it: a blocked signal never arrives, and of an ignored

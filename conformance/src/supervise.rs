@@ -16,6 +16,9 @@ use serde::{Deserialize, Serialize};
 
 /// The hidden command that the supervisor is.
 pub const COMMAND: &str = "supervise";
+/// The variable by which a supervisor knows what its command started, on systems where it needs one. The harness's own,
+/// so nothing compares it.
+pub(crate) const MARK: &str = "AQC_SUPERVISOR";
 
 /// A command, where it runs and where its output goes.
 #[derive(Debug)]

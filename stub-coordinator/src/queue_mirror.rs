@@ -2,17 +2,19 @@
 //! which it was enqueued there. Nothing is written to the folder, and where its jobs go from there is not followed:
 //! the factory's own shadow reports say that.
 
+#[cfg(all(target_os = "linux", not(portable)))]
+mod inotify_watch;
+#[cfg(any(portable, not(target_os = "linux")))]
+mod notify_watch;
+
 use std::collections::BTreeSet;
 use std::fs;
-use std::io;
-use std::mem::MaybeUninit;
-use std::os::fd::OwnedFd;
+use std::io::{self, PipeReader, PipeWriter};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fs::inotify;
 use rustix::io::Errno;
 use serde::Deserialize;
 use thiserror::Error;
@@ -21,6 +23,10 @@ use crate::contract::execution_mode::ExecutionMode;
 use crate::coordinator::commands::{CommandRefusal, CoordinatorCommand, JobNaming, JobSubmission};
 use crate::job_file::read_job_file;
 use crate::shared_stub::SharedStub;
+#[cfg(all(target_os = "linux", not(portable)))]
+use inotify_watch::InotifyWatch as FolderWatch;
+#[cfg(any(portable, not(target_os = "linux")))]
+use notify_watch::NotifyWatch as FolderWatch;
 
 /// The longest history of a job that is read; a longer one says its sequence in its end.
 const HISTORY_LIMIT: usize = 1_048_576;
@@ -38,7 +44,7 @@ pub struct MirrorError {
 #[derive(Debug)]
 pub(crate) struct QueueMirror {
     /// Closed to end the thread.
-    stop: Option<OwnedFd>,
+    stop: Option<PipeWriter>,
     /// Follows the inbox; none once it was joined.
     thread: Option<JoinHandle<()>>,
 }
@@ -63,16 +69,8 @@ impl QueueMirror {
             source,
         };
         // Watched before it is read: what comes in between is seen twice rather than never.
-        let watch = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)
-            .map_err(|error| failed(error.into()))?;
-        inotify::add_watch(
-            &watch,
-            &inbox,
-            inotify::WatchFlags::MOVED_TO | inotify::WatchFlags::CLOSE_WRITE,
-        )
-        .map_err(|error| failed(error.into()))?;
-        let (ended, stop) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
-            .map_err(|error| failed(error.into()))?;
+        let watch = FolderWatch::open(&inbox).map_err(failed)?;
+        let (ended, stop) = io::pipe().map_err(failed)?;
         let mut follower = InboxWatcher {
             shared,
             queue: queue.to_owned(),
@@ -82,7 +80,7 @@ impl QueueMirror {
         follower.submit_all().map_err(failed)?;
         let thread = std::thread::Builder::new()
             .name("mirror".to_owned())
-            .spawn(move || follower.run(&watch, &ended))
+            .spawn(move || follower.run(watch, &ended))
             .map_err(failed)?;
         Ok(QueueMirror {
             stop: Some(stop),
@@ -116,11 +114,10 @@ struct InboxWatcher {
 }
 
 impl InboxWatcher {
-    fn run(mut self, watch: &OwnedFd, ended: &OwnedFd) {
-        let mut space = [MaybeUninit::uninit(); 16_384];
+    fn run(mut self, mut watch: FolderWatch, ended: &PipeReader) {
         loop {
             let mut both = [
-                PollFd::new(watch, PollFlags::IN),
+                PollFd::from_borrowed_fd(watch.changes(), PollFlags::IN),
                 PollFd::new(ended, PollFlags::IN),
             ];
             match poll(&mut both, None) {
@@ -129,9 +126,8 @@ impl InboxWatcher {
                 Ok(_) if !both[1].revents().is_empty() => return,
                 Ok(_) => {}
             }
-            let mut events = inotify::Reader::new(watch, &mut space);
             // Which file it was does not matter, nor that events were lost: the folder itself is read.
-            while events.next().is_ok() {}
+            watch.forget_changes();
             if let Err(error) = self.submit_all() {
                 (self.tell)(format!("the inbox can't be read: {error}"));
             }

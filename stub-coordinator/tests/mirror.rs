@@ -143,15 +143,10 @@ fn what_is_no_regular_file_is_told_of_and_neither_followed_nor_waited_for() {
     let inbox = folder.path().join("inbox");
     std::os::unix::fs::symlink(&outside, inbox.join("link.md")).expect("a link");
     std::os::unix::fs::symlink(folder.path().join("nowhere"), inbox.join("loose.md")).expect("a link");
-    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
-    rustix::fs::mknodat(
-        rustix::fs::CWD,
-        inbox.join("fifo.md"),
-        rustix::fs::FileType::Fifo,
-        mode,
-        0,
-    )
-    .expect("a FIFO");
+    let made = std::process::Command::new("mkfifo")
+        .arg(inbox.join("fifo.md"))
+        .status();
+    assert!(made.expect("mkfifo").success());
     let history = folder.path().join(".state/jobs/good");
     fs::create_dir_all(&history).expect("made");
     std::os::unix::fs::symlink("/dev/zero", history.join("history.jsonl")).expect("a link");

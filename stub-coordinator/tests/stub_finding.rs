@@ -125,6 +125,7 @@ fn publish(address: &str, to: String) {
 }
 
 #[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "needs a second loopback address")]
 fn where_ports_are_mapped_the_stub_is_asked_where_the_url_says() {
     let stub = serve("127.0.0.1:0", &["--token", "root:admin"]);
     publish(&place(7_790), stub.address());
@@ -142,6 +143,7 @@ fn where_ports_are_mapped_the_stub_is_asked_where_the_url_says() {
 }
 
 #[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "needs a second loopback address")]
 fn who_passes_on_what_a_stub_says_of_itself_hears_no_token() {
     let stub = serve("127.0.0.1:0", &["--token", "root:admin"]);
     publish(&place(7_800), stub.address());

@@ -18,6 +18,8 @@ use signal_hook::iterator::Signals;
 use super::create_file;
 use super::{COMMAND, EngineHello, EngineInstructions, EngineMessage, SpawnInstruction, StdinState};
 use crate::exit_codes::HarnessExit;
+#[cfg(any(portable, not(target_os = "linux")))]
+use crate::process_list;
 use crate::signal_dispositions::SignalDispositions;
 use crate::stdio;
 use crate::supervise::{self, ignoring};
@@ -172,6 +174,7 @@ fn hello(tool: &str, arguments: &[String], resumes: Option<usize>) -> EngineHell
         pid: std::process::id(),
         arguments: arguments.to_vec(),
         environment: std::env::vars_os()
+            .filter(|(name, _)| name != supervise::MARK)
             .map(|(name, value)| {
                 (
                     name.to_string_lossy().into_owned(),
@@ -219,24 +222,41 @@ fn ancestors() -> Vec<String> {
     let mut found = Vec::new();
     let mut pid = std::os::unix::process::parent_id();
     while pid > 1 && found.len() < 16 {
-        let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        let command = String::from_utf8_lossy(&command)
-            .replace('\0', " ")
-            .trim()
-            .to_owned();
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let (command, parent) = command_and_parent(pid);
         let supervisor =
             command.split(' ').nth(1) == Some(supervise::COMMAND) && command.contains(".report ");
         found.push(command);
-        let parent = stat
-            .rsplit_once(") ")
-            .and_then(|(_, rest)| rest.split(' ').nth(1)?.parse().ok());
         match parent {
             Some(parent) if !supervisor => pid = parent,
             _ => break,
         }
     }
     found
+}
+
+#[cfg(all(target_os = "linux", not(portable)))]
+fn command_and_parent(pid: u32) -> (String, Option<u32>) {
+    let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let command = String::from_utf8_lossy(&command)
+        .replace('\0', " ")
+        .trim()
+        .to_owned();
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let parent = stat
+        .rsplit_once(") ")
+        .and_then(|(_, rest)| rest.split(' ').nth(1)?.parse().ok());
+    (command, parent)
+}
+
+#[cfg(any(portable, not(target_os = "linux")))]
+fn command_and_parent(pid: u32) -> (String, Option<u32>) {
+    let Some(process) = process_list::find(pid) else {
+        return (String::new(), None);
+    };
+    let parent = process
+        .parent
+        .and_then(|parent| u32::try_from(parent.as_raw_nonzero().get()).ok());
+    (process.command, parent)
 }
 
 /// A program that ignores SIGTERM from its beginning on.

@@ -93,7 +93,7 @@ pub fn substitute(text: &str, sandbox: &Sandbox, url: &str) -> String {
 fn path(fake_engines: &Path) -> String {
     let own = std::env::var_os("PATH").unwrap_or_default();
     let mut folders = vec![fake_engines.to_owned()];
-    for tool in ["sh", "cat"] {
+    for tool in ["sh", "cat", "env"] {
         let holds = std::env::split_paths(&own).find(|folder| folder.join(tool).is_file());
         folders.extend(holds.filter(|folder| !folders.contains(folder)));
     }

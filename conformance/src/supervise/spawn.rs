@@ -4,7 +4,7 @@
 //! Not by `std::process::Command`: what is ignored stays ignored across it, as after `nohup` or in some CI agents, and a
 //! shell can't set a trap for what was ignored at its start.
 
-use std::ffi::{CString, NulError, OsString};
+use std::ffi::{CStr, CString, NulError, OsString};
 use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
@@ -13,14 +13,15 @@ use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_s
 use nix::sys::signal::SigSet;
 use rustix::process::Pid;
 
-/// Starts a program, found on PATH if it is no path, in a process group of its own and without input.
-pub(super) fn start(program: &str, arguments: &[String]) -> std::io::Result<Pid> {
+/// Starts a program, found on PATH if it is no path, in a process group of its own and without input. `mark` is a
+/// variable that it gets besides those of this process.
+pub(super) fn start(program: &str, arguments: &[String], mark: Option<&CStr>) -> std::io::Result<Pid> {
     let null = File::open("/dev/null")?;
     let mut actions = PosixSpawnFileActions::init()?;
     actions.add_dup2(null.as_raw_fd(), 0)?;
     let words = std::iter::once(program).chain(arguments.iter().map(String::as_str));
     let words = words.map(CString::new).collect::<Result<Vec<_>, _>>()?;
-    let pid = posix_spawnp(&words[0], &actions, &attributes()?, &words, &environment()?)?;
+    let pid = posix_spawnp(&words[0], &actions, &attributes()?, &words, &environment(mark)?)?;
     Pid::from_raw(pid.as_raw()).ok_or_else(|| std::io::Error::other("the system gave no process id"))
 }
 
@@ -37,7 +38,9 @@ fn attributes() -> nix::Result<PosixSpawnAttr> {
     Ok(attributes)
 }
 
-fn environment() -> Result<Vec<CString>, NulError> {
+fn environment(mark: Option<&CStr>) -> Result<Vec<CString>, NulError> {
     let joined = |(name, value): (OsString, OsString)| [name.as_bytes(), value.as_bytes()].join(&b'=');
-    std::env::vars_os().map(joined).map(CString::new).collect()
+    let own = std::env::vars_os().filter(|(name, _)| name != super::MARK);
+    let own = own.map(joined).map(CString::new);
+    own.chain(mark.map(|mark| Ok(mark.to_owned()))).collect()
 }

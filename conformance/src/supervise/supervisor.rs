@@ -1,19 +1,17 @@
 //! The supervisor: runs one command, passes signals on to it, and after its end kills whatever it left,
-//! until the kernel says that no child remains. Single-threaded, so that `wait` can't steal from anyone.
+//! until no process of it remains. Single-threaded, so that `wait` can't steal from anyone.
 
 use std::fs::File;
 use std::io::Write;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, getpid, kill_process, pidfd_open, set_child_subreaper,
-    setpgid, waitpid,
-};
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, setpgid, waitpid};
 
-use super::{ProcessExit, SupervisorReport, process_tree, signal_of, spawn};
+use super::process_tree::ProcessTree;
+use super::{ProcessExit, SupervisorReport, signal_of};
 use crate::exit_codes::HarnessExit;
 use crate::stdio;
 
@@ -50,10 +48,8 @@ pub fn main(arguments: &[String]) -> HarnessExit {
 
 fn supervise(program: &str, arguments: &[String]) -> std::io::Result<SupervisorReport> {
     setpgid(None, None)?;
-    set_child_subreaper(Some(getpid()))?;
-    let pid = spawn::start(program, arguments)?;
-    let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
-    let asked = follow(pid, &pidfd)?;
+    let mut tree = ProcessTree::start(program, arguments)?;
+    let asked = follow(&mut tree)?;
     let grace = match asked {
         EndRequest::Nothing => GRACE,
         EndRequest::Kill => GRACE_AFTER_KILL,
@@ -61,9 +57,9 @@ fn supervise(program: &str, arguments: &[String]) -> std::io::Result<SupervisorR
     };
     let exit = match asked {
         EndRequest::End => ProcessExit::Deadline,
-        EndRequest::Nothing | EndRequest::Kill => exit_of(pid)?,
+        EndRequest::Nothing | EndRequest::Kill => exit_of(tree.command)?,
     };
-    let stragglers = process_tree::sweep(Instant::now() + grace)?;
+    let stragglers = tree.sweep(Instant::now() + grace)?;
     Ok(SupervisorReport { exit, stragglers })
 }
 
@@ -75,21 +71,25 @@ enum EndRequest {
 }
 
 /// Passes orders on until the command ends, or until the harness closes the pipe (or is gone itself).
-fn follow(pid: Pid, pidfd: &OwnedFd) -> std::io::Result<EndRequest> {
+fn follow(tree: &mut ProcessTree) -> std::io::Result<EndRequest> {
     let input = std::io::stdin();
     let mut asked = EndRequest::Nothing;
     let mut pending = Vec::new();
     loop {
         let mut watched = [
-            PollFd::new(pidfd, PollFlags::IN),
+            PollFd::from_borrowed_fd(tree.end(), PollFlags::IN),
             PollFd::from_borrowed_fd(input.as_fd(), PollFlags::IN),
         ];
         match poll(&mut watched, None::<&Timespec>) {
             Err(rustix::io::Errno::INTR) => continue,
             other => other?,
         };
-        if !watched[0].revents().is_empty() {
+        let [end, orders] = watched.map(|polled| !polled.revents().is_empty());
+        if end && tree.has_ended()? {
             return Ok(asked);
+        }
+        if !orders {
+            continue;
         }
         let mut buffer = [0_u8; 256];
         let read = rustix::io::read(input.as_fd(), &mut buffer)?;
@@ -104,7 +104,7 @@ fn follow(pid: Pid, pidfd: &OwnedFd) -> std::io::Result<EndRequest> {
                     asked = EndRequest::Kill;
                 }
                 // The child is not reaped before this loop ends, so the pid is still its own.
-                let _ = kill_process(pid, signal);
+                let _ = kill_process(tree.command, signal);
             }
         }
     }

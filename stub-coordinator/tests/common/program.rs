@@ -5,9 +5,9 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::channel;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use serde_json::{Value, json};
 
 use super::TIME_LIMIT;
@@ -106,14 +106,20 @@ impl Running {
 
 /// The exit code of a program that ends by itself.
 pub fn code_of(child: &mut Child) -> Option<i32> {
-    let ended = pidfd_open(Pid::from_child(child), PidfdFlags::empty()).expect("it was not waited for");
-    let limit = Timespec::try_from(TIME_LIMIT).expect("a length of time");
-    let ready = poll(&mut [PollFd::new(&ended, PollFlags::IN)], Some(&limit)).expect("a poll");
-    if ready == 0 {
+    let pid = Pid::from_child(child);
+    let (sender, ended) = channel();
+    std::thread::spawn(move || {
+        // It stays to be waited for below.
+        let end = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
+        // The test may have given up.
+        let _ = sender.send(end);
+    });
+    let in_time = ended.recv_timeout(TIME_LIMIT).is_ok();
+    if !in_time {
         // A test that fails leaves nothing behind.
         let _ = child.kill();
     }
-    assert_eq!(ready, 1, "it does not end");
+    assert!(in_time, "it does not end");
     child.wait().expect("it ends").code()
 }
 
@@ -142,9 +148,16 @@ pub fn told(stub: &Running, arguments: &[&str]) -> (bool, String) {
 }
 
 /// A loopback address that no other test has at the same time: each port of it is free.
+#[cfg(target_os = "linux")]
 pub fn own_address() -> Ipv4Addr {
     let [_, high, middle, low] = std::process::id().to_be_bytes();
     Ipv4Addr::new(127, 64 | (high & 63), middle, low)
+}
+
+/// There is one loopback address alone, and each test names ports of its own.
+#[cfg(not(target_os = "linux"))]
+pub fn own_address() -> Ipv4Addr {
+    Ipv4Addr::LOCALHOST
 }
 
 pub fn place(port: u16) -> String {

@@ -13,7 +13,8 @@ set -euo pipefail
 cd "$(dirname "$0")/../../.."
 
 requirements=stub-coordinator/tests/schemathesis/requirements.txt
-digest=$(sha256sum "$requirements")
+# macOS calls it otherwise.
+digest=$(sha256sum "$requirements" 2>/dev/null || shasum -a 256 "$requirements")
 venv=target/schemathesis-${digest:0:16}
 if [ ! -e "$venv/complete" ]; then
   python3 -m venv --clear "$venv"
@@ -32,12 +33,14 @@ done
 
 token=token-for-schemathesis
 (umask 077 && echo "$token" >"$work/token.txt")
-coproc STUB {
-  exec target/debug/stub-coordinator --port 0 --token-file "$work/token.txt" --jobs "$work"/*.md 2>"$work/stub.log"
-}
-stub=$STUB_PID
+mkfifo "$work/started"
+target/debug/stub-coordinator --port 0 --token-file "$work/token.txt" --jobs "$work"/*.md \
+  >"$work/started" 2>"$work/stub.log" &
+stub=$!
 trap 'kill "$stub" 2>/dev/null || true' EXIT
-read -r started <&"${STUB[0]}"
+# Open to the end: the stub goes on to write there.
+exec 3<"$work/started"
+read -r started <&3
 url=$(python3 -c 'import json, sys; print(json.loads(sys.argv[1])["url"])' "$started")
 
 export PYTHONPATH=$PWD/stub-coordinator/tests/schemathesis PYTHONDONTWRITEBYTECODE=1 SCHEMATHESIS_HOOKS=hooks
