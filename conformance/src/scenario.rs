@@ -11,6 +11,7 @@ pub mod scenario_files;
 pub mod step;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -30,6 +31,10 @@ pub struct Scenario {
     pub title: String,
     /// The clauses of the contracts that it proves.
     pub clauses: Vec<String>,
+    /// Paths of the system without which it means nothing, such as `/proc/self/cwd`. Where one is missing, the scenario
+    /// is not applicable.
+    #[serde(default)]
+    pub needs: Vec<PathBuf>,
     /// How the runner is started.
     pub runner: RunnerTable,
     /// Jobs, put in the queue in this order.

@@ -1,6 +1,6 @@
 //! Runs scenarios, several at a time, and turns each into a verdict.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::time::Instant;
@@ -143,6 +143,9 @@ impl Suite {
         if let Some(clause) = self.profile.first_unsupported(&scenario.clauses) {
             return not_applicable(id, scenario, clause);
         }
+        if let Some(path) = scenario.needs.iter().find(|path| !path.exists()) {
+            return not_on_this_system(id, scenario, path);
+        }
         let mut verdict = match self.gather(scenario) {
             Ok(evidence) => self.verdict_on(id, scenario, &evidence),
             Err(error) => self.broken(id, scenario, &error_chain(&error)),
@@ -221,6 +224,17 @@ fn not_applicable(id: &str, scenario: &Scenario, clause: &str) -> CaseResult {
         outcome: Outcome::NotApplicable,
         expected: "a runner that claims every clause of the scenario".into(),
         observed: format!("its profile does not claim {clause}"),
+    };
+    CaseResult::of_findings(id, &scenario.title, &scenario.clauses, vec![finding])
+}
+
+fn not_on_this_system(id: &str, scenario: &Scenario, path: &Path) -> CaseResult {
+    let finding = Finding {
+        check: "possible".into(),
+        clauses: Vec::new(),
+        outcome: Outcome::NotApplicable,
+        expected: "a system that has all that the scenario needs".into(),
+        observed: format!("this one has no {}", path.display()),
     };
     CaseResult::of_findings(id, &scenario.title, &scenario.clauses, vec![finding])
 }

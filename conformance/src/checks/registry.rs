@@ -94,6 +94,7 @@ checks! {
     Instrument "can-be-run" []
     Instrument "known-failures" []
     Instrument "claimed" []
+    Instrument "possible" []
 }
 
 /// The entry of this name.
