@@ -2,6 +2,10 @@
 
 mod proofs;
 mod steady;
+#[cfg(all(target_os = "linux", not(portable)))]
+mod sweep;
+#[cfg(any(portable, not(target_os = "linux")))]
+mod sweep_refusal;
 
 use std::path::PathBuf;
 
@@ -13,6 +17,10 @@ use conformance::stdio;
 use conformance::suite;
 use conformance::suite_selection::SuiteSelection;
 use conformance_selftest::clause_pins;
+#[cfg(all(target_os = "linux", not(portable)))]
+use sweep::{SweepArguments, sweep};
+#[cfg(any(portable, not(target_os = "linux")))]
+use sweep_refusal::{RefusedArguments as SweepArguments, refuse as sweep};
 
 /// Proves the conformance harness: that its checks can fail, and that its outcomes can be relied on.
 ///
@@ -109,24 +117,6 @@ struct PropertyArguments {
 }
 
 #[derive(Debug, Args)]
-struct SweepArguments {
-    /// How many kills
-    #[arg(long, default_value_t = 1000)]
-    kills: u64,
-    /// The seed of the first case; case N of seed S is case 0 of seed S+N
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// Cases of one kind alone: the runner's own work, what an operator does to a queue, or jobs under leases
-    #[arg(long)]
-    about: Option<conformance_selftest::crash_sweep::SweepCaseKind>,
-    /// Seek the mutants of the sweep instead; 1 if one is not found
-    #[arg(long, conflicts_with_all = ["kills", "about"])]
-    wrong: bool,
-    #[command(flatten)]
-    runner: RunnerArguments,
-}
-
-#[derive(Debug, Args)]
 struct SteadyArguments {
     /// Only the scenarios that these name: an id, an area, or a pattern with * and ?
     globs: Vec<String>,
@@ -179,7 +169,7 @@ pub(crate) fn main() -> HarnessExit {
         SelftestCommand::Coverage(arguments) => proofs::coverage(&arguments),
         SelftestCommand::Mutants(arguments) => proofs::mutants(&arguments),
         SelftestCommand::Property(arguments) => proofs::property(&arguments),
-        SelftestCommand::Sweep(arguments) => proofs::sweep(&arguments),
+        SelftestCommand::Sweep(arguments) => sweep(&arguments),
         SelftestCommand::Steady(arguments) => steady::steady(&arguments),
         SelftestCommand::Pin => {
             stdio::write_stdout(&clause_pins::render(clause::all()));

@@ -6,6 +6,7 @@
 
 pub mod clause_pins;
 pub mod coverage;
+#[cfg(all(target_os = "linux", not(portable)))]
 pub mod crash_sweep;
 pub mod hidden_commands;
 pub mod mutants;

@@ -84,6 +84,16 @@ fn an_option_that_means_nothing_to_a_command_is_refused() {
 }
 
 #[test]
+#[cfg(any(portable, not(target_os = "linux")))]
+fn the_sweep_says_where_it_can_be_run() {
+    let bench = TestBench::new("touch \"$(dirname \"$0\")/ran\"", &[("a/pass", PASS)], "");
+    let (code, _, errors) = bench.alone(&["sweep", "--kills", "3"]);
+    assert_eq!(code, Some(2), "{errors}");
+    assert!(errors.contains("`sweep --kills 3` needs Linux"), "{errors}");
+}
+
+#[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "needs /dev/full, a device of Linux")]
 fn what_can_not_be_printed_reaches_the_exit_code() {
     let bench = TestBench::new("exit 0", &[("a/pass", PASS)], "");
     let mut steady = bench.command(&["steady", "--runs", "1"]);

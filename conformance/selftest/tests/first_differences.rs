@@ -73,6 +73,10 @@ fn in_words(difference: &FirstDifference) -> String {
     DifferenceKind::Request,
     "exchange #2: claim 0 times, no more / POST /v1/claims"
 )]
+#[cfg_attr(
+    any(portable, not(target_os = "linux")),
+    ignore = "needs inotify, which reports each move"
+)]
 #[case::a_failure_that_moves_on(
     "moves-a-failure",
     "shadow/failed-job",
@@ -121,6 +125,10 @@ fn the_first_difference_is_found_and_marked(
 
 /// What is missing has no time, and stands at the end.
 #[test]
+#[cfg_attr(
+    any(portable, not(target_os = "linux")),
+    ignore = "needs inotify, which reports each move"
+)]
 fn what_never_came_differs_in_the_end() {
     let case = case("does-nothing", "shadow/agree");
     assert!(!case.differences.is_empty());
@@ -133,6 +141,10 @@ fn what_never_came_differs_in_the_end() {
 }
 
 #[test]
+#[cfg_attr(
+    any(portable, not(target_os = "linux")),
+    ignore = "needs inotify, which reports each move"
+)]
 fn the_stages_of_a_job_are_events_of_every_run() {
     let case = case("control", "shadow/agree");
     assert_eq!(

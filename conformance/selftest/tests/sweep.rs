@@ -1,5 +1,7 @@
 //! The crash sweep in a bounded form; many more kills by `conformance-selftest sweep`.
 
+#![cfg(all(target_os = "linux", not(portable)))]
+
 #[expect(dead_code, reason = "other test binaries use the rest of it")]
 mod common;
 

@@ -264,6 +264,7 @@ fn a_run_that_never_began_leaves_the_stream_of_an_earlier_one() {
 }
 
 #[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "needs /dev/full, a device of Linux")]
 fn what_was_not_written_reaches_the_exit_code() {
     for (option, _) in FILES {
         let bench = passing();
@@ -287,6 +288,7 @@ fn what_was_not_written_reaches_the_exit_code() {
 }
 
 #[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "needs /dev/full, a device of Linux")]
 fn a_failure_stays_a_failure_where_its_report_was_not_written() {
     let bench = TestBench::new("exit 0", &[("a/fail", FAIL)], "");
     symlink("/dev/full", bench.path("report")).expect("a link");

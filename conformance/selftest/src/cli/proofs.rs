@@ -1,4 +1,4 @@
-//! Coverage, mutants, property and sweep, with the exit code that each result has.
+//! Coverage, mutants and property, with the exit code that each result has.
 
 use conformance::clause;
 use conformance::exit_codes::HarnessExit;
@@ -7,12 +7,11 @@ use conformance::printable_text::error_chain;
 use conformance::stdio;
 use conformance::suite_selection::{SuiteSelection, fail};
 use conformance_selftest::coverage::{self, ClauseReferences, gaps};
-use conformance_selftest::crash_sweep;
 use conformance_selftest::mutants::matrix_cases;
 use conformance_selftest::mutants::matrix_runner::{self, MatrixOutcome};
 use conformance_selftest::property;
 
-use super::{CoverageArguments, MutantsArguments, PropertyArguments, SweepArguments};
+use super::{CoverageArguments, MutantsArguments, PropertyArguments};
 
 /// Prints clause × check; it does not hold where a MUST has no check or no mutant, a check no clause, or an excuse is
 /// out of date.
@@ -74,40 +73,6 @@ pub(super) fn property(arguments: &PropertyArguments) -> Result<HarnessExit, Har
     Ok(HarnessExit::DoesNotHold)
 }
 
-/// Kills the runner at one step after the other; inconclusive if nothing was killed.
-pub(super) fn sweep(arguments: &SweepArguments) -> Result<HarnessExit, HarnessExit> {
-    let suite = arguments.runner.selection(None, false).suite()?;
-    let plan = crash_sweep::SweepPlan {
-        profile: suite.profile,
-        harness: suite.harness,
-        kills: arguments.kills,
-        seed: arguments.seed,
-        about: arguments.about,
-        jobs: arguments.runner.jobs(),
-    };
-    if arguments.wrong {
-        return Ok(seek_mutants(&plan));
-    }
-    let report = crash_sweep::run(&plan).map_err(|message| fail(HarnessExit::Inconclusive, &message))?;
-    stdio::write_stdout(&crash_sweep::render(&report));
-    Ok(match (&report.failure, report.kills) {
-        (Some(_), _) => HarnessExit::DoesNotHold,
-        (None, 0) => HarnessExit::Inconclusive,
-        (None, _) => HarnessExit::Holds,
-    })
-}
-
-fn seek_mutants(plan: &crash_sweep::SweepPlan) -> HarnessExit {
-    let mut all_found = true;
-    for wrong in crash_sweep::mutants::ALL {
-        let found = crash_sweep::mutants::seek(wrong, plan);
-        all_found &= found.is_ok();
-        let how = found.map_or_else(|why| format!("NOT FOUND: {why}"), |()| "found".to_owned());
-        stdio::write_stdout(&format!("{:<28} {how}  {}\n", wrong.name, wrong.what));
-    }
-    holds(all_found)
-}
-
 /// Prints the kill matrix; inconclusive where a case proves nothing and no mutant survives.
 pub(super) fn mutants(arguments: &MutantsArguments) -> Result<HarnessExit, HarnessExit> {
     let names = &arguments.names;
@@ -144,7 +109,7 @@ pub(super) fn mutants(arguments: &MutantsArguments) -> Result<HarnessExit, Harne
     )
 }
 
-fn holds(all: bool) -> HarnessExit {
+pub(super) fn holds(all: bool) -> HarnessExit {
     match all {
         true => HarnessExit::Holds,
         false => HarnessExit::DoesNotHold,

@@ -83,7 +83,11 @@ pub(super) fn after(kind: MutantKind, code: i32) -> std::io::Result<i32> {
 }
 
 fn leave_a_process() -> std::io::Result<()> {
-    let mut sleep = Command::new("setsid");
+    // A Mac has no `setsid`.
+    let mut sleep = match cfg!(target_os = "linux") {
+        true => Command::new("setsid"),
+        false => Command::new("env"),
+    };
     sleep.args(["sleep", "60"]);
     sleep.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
     Ok(())

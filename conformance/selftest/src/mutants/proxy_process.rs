@@ -4,8 +4,12 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, getppid, pidfd_open};
+#[cfg(all(target_os = "linux", not(portable)))]
+use rustix::event::PollFlags;
+use rustix::event::{PollFd, Timespec, poll};
+use rustix::process::{Pid, getppid};
+#[cfg(all(target_os = "linux", not(portable)))]
+use rustix::process::{PidfdFlags, pidfd_open};
 
 use super::proxy_faults::ProxyFaultInjector;
 use super::{COMMAND, FaultPlace, Mutant, fault_proxy};
@@ -56,7 +60,6 @@ fn keep(name: &str, upstream: &str, parent: &str) -> std::io::Result<()> {
     let mutant = Mutant::named(name).filter(|mutant| mutant.place == FaultPlace::Proxy);
     let mutant = mutant.ok_or_else(unknown)?;
     let parent = parent.parse().ok().and_then(Pid::from_raw).ok_or_else(unknown)?;
-    let watched = pidfd_open(parent, PidfdFlags::empty())?;
     if getppid() != Some(parent) {
         return Ok(());
     }
@@ -64,11 +67,35 @@ fn keep(name: &str, upstream: &str, parent: &str) -> std::io::Result<()> {
     let mut output = std::io::stdout();
     writeln!(output, "{} {}", proxy.url, proxy.gate)?;
     output.flush()?;
-    loop {
-        let mut ended = [PollFd::new(&watched, PollFlags::IN)];
+    wait_until_gone(parent)
+}
+
+#[cfg(all(target_os = "linux", not(portable)))]
+fn wait_until_gone(parent: Pid) -> std::io::Result<()> {
+    let ended = pidfd_open(parent, PidfdFlags::empty())?;
+    while getppid() == Some(parent) {
+        let mut ended = [PollFd::new(&ended, PollFlags::IN)];
         match poll(&mut ended, None::<&Timespec>) {
             Err(rustix::io::Errno::INTR) => {}
             other => return other.map(drop).map_err(Into::into),
         }
     }
+    Ok(())
+}
+
+/// Nobody tells a process of the end of its parent, so it looks.
+#[cfg(any(portable, not(target_os = "linux")))]
+fn wait_until_gone(parent: Pid) -> std::io::Result<()> {
+    const LOOK_INTERVAL: Timespec = Timespec {
+        tv_sec: 0,
+        tv_nsec: 50_000_000,
+    };
+    let nothing: &mut [PollFd<'_>] = &mut [];
+    while getppid() == Some(parent) {
+        match poll(nothing, Some(&LOOK_INTERVAL)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
