@@ -5,7 +5,8 @@
 # them could not be installed, or no longer knows a switch that its adapter uses.
 set -uo pipefail
 
-aq=$(realpath "${1:-$(dirname "$0")/../target/debug/aq}")
+given=${1:-$(dirname "$0")/../target/debug/aq}
+aq=$(cd "$(dirname "$given")" && pwd)/$(basename "$given")
 packages=(@anthropic-ai/claude-code @openai/codex @google/gemini-cli opencode-ai @sourcegraph/amp)
 
 folder=$(mktemp -d)

@@ -28,17 +28,9 @@ seconds() {
     }'
 }
 
-# Milliseconds since the epoch, without a process.
-now_ms() { local now=${EPOCHREALTIME/,/.}; REPLY=${now/./}; REPLY=${REPLY:0:-3}; }
-
-instant() { date -u +%Y-%m-%dT%H:%M:%S.000Z; }
-
 is_id() {
     [[ ${#1} -le 128 && $1 =~ ^[A-Za-z0-9][A-Za-z0-9._:@-]*$ && $1 != *..* ]]
 }
-
-# A pause that starts no process.
-pause() { read -rt "$1" <>"$QUIET" || true; }
 
 # The value of a key of `[fleet]` in aq.toml, or nothing.
 from_file() {
@@ -50,13 +42,12 @@ from_file() {
         }' "$QUEUE/aq.toml"
 }
 
-# What flags in front of the command say, by the variable that each stands for.
-declare -A GIVEN=()
-
-# setting VARIABLE key default: sets REPLY to the value and ORIGIN to where it came from.
+# setting VARIABLE key default: sets REPLY to the value and ORIGIN to where it came from. What a flag in front of the
+# command says is in GIVEN_VARIABLE.
 setting() {
+    local given=GIVEN_$1
     REPLY=${!1-} ORIGIN="environment $1"
-    if [[ -n ${GIVEN[$1]+set} ]]; then REPLY=${GIVEN[$1]} ORIGIN="a flag"
+    if [[ -n ${!given+set} ]]; then REPLY=${!given} ORIGIN="a flag"
     elif [[ -z ${!1+set} ]]; then
         REPLY=$(from_file "$2" fleet) ORIGIN="aq.toml"
         [[ -n $REPLY ]] || REPLY=$3 ORIGIN=default
@@ -66,9 +57,9 @@ setting() {
 # A switch: REPLY is 0 or 1; anything else ends the command with 2.
 switch() {
     setting "$1" "$2" 0
-    case ${REPLY,,} in
-        1 | true | on) REPLY=1 ;;
-        0 | false | off) REPLY=0 ;;
+    case $REPLY in
+        1 | [Tt][Rr][Uu][Ee] | [Oo][Nn]) REPLY=1 ;;
+        0 | [Ff][Aa][Ll][Ss][Ee] | [Oo][Ff][Ff]) REPLY=0 ;;
         *) die 2 "$1 ($ORIGIN) is \`$REPLY\`; write 0 or 1" ;;
     esac
 }

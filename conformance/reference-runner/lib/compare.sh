@@ -27,7 +27,7 @@ fares() {
         [[ $1 == shadow.claim ]] && CLAIM_FAILS=1
         ((ERRORS > 1)) || say "trouble with the coordinator: $1: $2; nothing is compared until it answers, jobs go on"
     else
-        TZ=UTC printf -v ANSWERED '%(%FT%TZ)T' -1
+        ANSWERED=$(instant)
         if ((ERRORS)) && [[ $1 == shadow.claim || -z $CLAIM_FAILS ]]; then
             say "the coordinator answers again"
             ERRORS=0 CLAIM_FAILS=''

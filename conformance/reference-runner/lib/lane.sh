@@ -9,7 +9,8 @@ start_lane() {
     [[ $MODE == shadow ]] || return 0
     mkdir "$TMP/decisions" && mkfifo "$TMP/lane" && : >"$TMP/told" && : >"$TMP/sent" || return 0
     catch_up
-    exec {LANE}<>"$TMP/lane"
+    LANE=9
+    exec 9<>"$TMP/lane"
     # In a process group of its own, so that it can be ended with whatever call it waits for.
     set -m
     lane &
@@ -58,7 +59,7 @@ end_lane() {
     tell end
     sleep "$DRAIN_LIMIT" &
     timer=$!
-    wait -n "$LANE_PID" "$timer" 2>/dev/null
+    wait_for_either "$LANE_PID" "$timer"
     kill -KILL -- "-$LANE_PID" 2>/dev/null
     kill "$timer" 2>/dev/null
     wait "$LANE_PID" "$timer" 2>/dev/null

@@ -50,18 +50,6 @@ number_job() {
     echo $next >"$STATE/seq/$1"
 }
 
-# Whether some process has this file open for writing: the last octal digit of its flags says so.
-is_written() {
-    local descriptor key value
-    for descriptor in /proc/[0-9]*/fd/*; do
-        [[ $descriptor -ef $1 ]] || continue
-        while read -r key value; do
-            [[ $key == flags: ]] && ((8#${value: -1} & 3)) && return 0
-        done 2>/dev/null <"${descriptor/\/fd\//\/fdinfo\/}"
-    done
-    return 1
-}
-
 # Files placed by hand get their number when they are first seen whole; bad ones fail. WRITTEN is set where one is still
 # being written.
 notice() {

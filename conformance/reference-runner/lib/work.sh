@@ -1,14 +1,6 @@
 # shellcheck shell=bash
 # What becomes of one job: its engine, `verify`, `ship`, each bounded in time and with nothing left of it.
 
-# Every process that was started for this run, wherever it fled: they all have its mark in their environment.
-marked() {
-    local file
-    grep -lsaF "AQ_RUN=$1" /proc/[0-9]*/environ 2>/dev/null | while IFS=/ read -r _ _ file _; do
-        [[ $file == "$$" || $file == "$BASHPID" ]] || echo "$file"
-    done
-}
-
 # TERM to all of it, KILL to what is left after the grace.
 clear_away() {
     local pids deadline
@@ -26,8 +18,8 @@ clear_away() {
 }
 
 # bounded MARK LIMIT IDLE OUTPUT COMMAND...: runs it in the job's folder. REPLY is `exit N`, `timeout`, `idle`
-# or `stopped`. It prints into a pipe, so that nothing it does to its streams shortens the log; and as bash hands on
-# what is ignored, `env` gives it the default for every signal.
+# or `stopped`. It prints into a pipe, so that nothing it does to its streams shortens the log. It leads a process group
+# where that is what its processes are found by.
 bounded() {
     local mark=$1 limit=$2 idle=$3 output=$4 pid log started last size=0 grown code how=''
     shift 4
@@ -35,11 +27,13 @@ bounded() {
     cat "$TMP/printed.$JOB" >>"$output" &
     log=$!
     now_ms; started=$REPLY last=$REPLY
+    [[ -n $HAS_PROC ]] || set -m
     (
         unset "${!AQ_FLEET@}" QUIET_FD
-        cd "$FOLDER" && exec env --default-signal "${SURROUNDINGS[@]}" AQ_RUN="$mark" AQ_JOB_ID="$JOB" AQ_ATTEMPT="$ATTEMPT" "$@"
+        cd "$FOLDER" && exec "${DEFAULT_SIGNALS[@]}" "${SURROUNDINGS[@]}" AQ_RUN="$mark" AQ_JOB_ID="$JOB" AQ_ATTEMPT="$ATTEMPT" "$@"
     ) >"$TMP/printed.$JOB" 2>&1 &
     pid=$!
+    [[ -n $HAS_PROC ]] || { set +m; echo "$pid $mark" >"$TMP/group.$JOB"; }
     while kill -0 $pid 2>/dev/null; do
         pause 0.01
         now_ms
@@ -55,6 +49,7 @@ bounded() {
     wait $pid
     code=$?
     clear_away "$mark"
+    rm -f "$TMP/group.$JOB"
     wait $log
     REPLY=${how:-exit $code}
 }
@@ -64,13 +59,13 @@ SURROUNDINGS=()
 
 # Where a job was worked on, and with which environment, for whoever approves it; it may hold secrets.
 keep_surroundings() { # ID
-    (umask 077; unset "${!AQ_FLEET@}"; { printf '%s\0' "$HERE"; env -0; } >"$STATE/jobs/$1/surroundings.new") \
+    (umask 077; unset "${!AQ_FLEET@}"; { printf '%s\0' "$HERE"; environment; } >"$STATE/jobs/$1/surroundings.new") \
         && mv "$STATE/jobs/$1/surroundings.new" "$STATE/jobs/$1/surroundings"
 }
 
 digest_of() { # FILE: REPLY, nothing for what is no file
     REPLY=''
-    [[ -f $1 && ! -L $1 ]] && REPLY=$(sha256sum <"$1")
+    [[ -f $1 && ! -L $1 ]] && REPLY=$(sha256 <"$1")
 }
 
 # The code of the contract for a step that ended like this, as `bounded` says it: REPLY.
@@ -119,7 +114,7 @@ work_on() {
     JOB=$1
     local folder=$STATE/jobs/$1 limit idle lock verify retries review digest step=engine copy=$TMP/copy.$1
     fact "$1" lock ''; lock=$REPLY
-    cp -P "$QUEUE/building/$1.md" "$copy"
+    cp -RP "$QUEUE/building/$1.md" "$copy"
     digest_of "$copy"; digest=$REPLY
     # A job that was in work before is the one that was.
     if [[ -f $folder/digest ]] && changed "$1" building "$(<"$folder/digest")"; then leave_lock "$lock"; return; fi
