@@ -13,8 +13,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, getpgid, getpgrp, getpid, getsid, kill_process,
-    kill_process_group, wait, waitid,
+    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, getpgrp, getpid, kill_process, kill_process_group, wait,
+    waitid,
 };
 use signal_hook::consts::SIGCHLD;
 
@@ -133,8 +133,8 @@ impl MarkedTree {
     fn owns(&self, process: &ListedProcess) -> bool {
         let mark = OsStr::from_bytes(self.mark.as_bytes());
         process.environment.iter().any(|variable| variable == mark)
-            || getpgid(Some(process.pid)) == Ok(self.command)
-            || getsid(Some(process.pid)) == Ok(self.command)
+            || group_of(process.pid) == Some(self.command)
+            || session_of(process.pid) == Some(self.command)
     }
 
     /// Until a child ends, and no longer than to the next look.
@@ -160,11 +160,23 @@ impl MarkedTree {
 /// Kills a process with its group at once: in a chain of forks, the one that was seen is gone by now. It may have ended
 /// since the look.
 fn kill(pid: Pid) {
-    match getpgid(Some(pid)) {
-        Ok(group) if group != getpgrp() => drop(kill_process_group(group, Signal::KILL)),
+    match group_of(pid) {
+        Some(group) if group != getpgrp() => drop(kill_process_group(group, Signal::KILL)),
         _ => {}
     }
     let _ = kill_process(pid, Signal::KILL);
+}
+
+/// None also where its leader is outside of the container that this runs in.
+fn group_of(pid: Pid) -> Option<Pid> {
+    let group = nix::unistd::getpgid(Some(nix::unistd::Pid::from_raw(pid.as_raw_nonzero().get())));
+    Pid::from_raw(group.ok()?.as_raw())
+}
+
+/// None as of a group.
+fn session_of(pid: Pid) -> Option<Pid> {
+    let session = nix::unistd::getsid(Some(nix::unistd::Pid::from_raw(pid.as_raw_nonzero().get())));
+    Pid::from_raw(session.ok()?.as_raw())
 }
 
 /// Collects every child that has ended.
