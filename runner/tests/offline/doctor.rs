@@ -6,8 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use serde_json::Value;
 
 use crate::coordinator::Coordinator;
+use crate::observed_process::is_alive;
 use crate::queue_fixture::QueueFixture;
-use crate::system_waits::is_alive;
 
 const OPENCODE: &str = "case \"$*\" in
     --version) echo 'a warning'; echo '1.2.3 (test)' ;;

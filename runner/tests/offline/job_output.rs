@@ -17,6 +17,8 @@ fn log_of(fixture: &QueueFixture, id: &str, keys: &str, script: &str) -> String 
     fixture.aq(&["logs", id]).stdout
 }
 
+// Its jobs write through /proc.
+#[cfg(target_os = "linux")]
 #[test]
 fn what_a_job_does_to_its_standard_streams_takes_nothing_from_its_log() {
     let fixture = QueueFixture::new();
@@ -61,6 +63,8 @@ fn what_goes_to_both_streams_is_logged_in_the_order_in_which_it_was_printed() {
     assert_eq!(log_of(&fixture, "a", "", script), expected);
 }
 
+// Its job looks into /proc.
+#[cfg(target_os = "linux")]
 #[test]
 fn a_job_finds_no_descriptor_of_its_log() {
     let fixture = QueueFixture::new();
@@ -102,6 +106,8 @@ fn the_last_that_a_command_printed_is_never_lost() {
 }
 
 /// Whoever got hold of the pipe outside of everything that belongs to the job: it is open for ever, and never empty.
+// It opens the pipe of a job through /proc.
+#[cfg(target_os = "linux")]
 #[test]
 fn a_job_is_over_although_something_that_escaped_goes_on_to_print() {
     let fixture = QueueFixture::new();

@@ -19,8 +19,10 @@ mod job_order;
 mod job_output;
 mod linked_paths;
 mod locks;
+#[cfg(target_os = "linux")] // Its jobs look into /proc.
 mod lost_supervisors;
 mod manual_files;
+mod observed_process;
 mod pause;
 mod plain_http;
 mod prune;
@@ -34,15 +36,16 @@ mod routed_approval;
 mod routed_outbox;
 mod runner_status;
 mod settings_in_a_run;
+#[cfg(target_os = "linux")] // Its job looks into /proc.
 mod shadow;
 mod short_leases;
 mod signals;
-#[cfg(all(target_os = "linux", not(portable)))]
+#[cfg(all(target_os = "linux", not(portable)))] // It writes to a job through /proc, for the tests of writers.
 mod slow_writer;
+#[cfg(target_os = "linux")] // Its jobs find a supervisor through /proc.
 mod spare_supervisor;
 mod started_command;
 mod stop_jobs;
-mod system_waits;
 mod terminal_display;
 mod tls;
 mod token_secrecy;

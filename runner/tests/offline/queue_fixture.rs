@@ -12,8 +12,8 @@ use std::time::Duration;
 use rustix::fs::{FlockOperation, flock};
 use tempfile::TempDir;
 
+use crate::observed_process::{is_alive, make_pipe};
 use crate::started_command::{CompletedCommand, StartedCommand};
-use crate::system_waits::is_alive;
 
 /// No test needs a hundredth of it; it ends those that hang.
 pub const LIMIT_S: i64 = 30;
@@ -193,9 +193,7 @@ impl QueueFixture {
     /// A pipe with a name: writer and reader wait for each other, which is how a test and an engine meet.
     pub fn pipe(&self, name: &str) -> PathBuf {
         let path = self.path(name);
-        // A Mac has no call to make one in a folder that is open.
-        let made = Command::new("mkfifo").arg(&path).status();
-        assert!(made.unwrap().success());
+        make_pipe(&path);
         path
     }
 

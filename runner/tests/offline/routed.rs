@@ -7,10 +7,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 use crate::coordinator::{Coordinator, WAIT_MAX};
+use crate::observed_process::is_alive;
 use crate::queue_fixture::{QueueFixture, ROUTE_ANYTHING};
 use crate::routed_outbox::announced;
 use crate::started_command::StartedCommand;
-use crate::system_waits::is_alive;
 
 /// A queue, with a job that is shipped.
 pub fn fixture() -> QueueFixture {

@@ -5,8 +5,9 @@ use std::fs;
 
 use rustix::process::Signal;
 
+use crate::observed_process::wait_for_end;
 use crate::queue_fixture::QueueFixture;
-use crate::started_command::{StartedCommand, wait_for_end};
+use crate::started_command::StartedCommand;
 
 /// A job's script: goes on when its runner has a supervisor beside this job's own, whose number it puts into a file.
 const FIND_SPARE: &str = "

@@ -4,11 +4,13 @@ use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::Child;
+use std::sync::mpsc;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::queue_fixture::QueueFixture;
-use crate::system_waits::{FileChanges, has_ended_in_time};
+use crate::observed_process::{FileWatch, only_child};
+use crate::queue_fixture::{LIMIT_S, QueueFixture};
 
 /// How a command ended, and what it printed.
 #[derive(Debug)]
@@ -35,9 +37,9 @@ impl StartedCommand<'_> {
     /// Waits until it has said this on standard error.
     pub fn wait_for_message(&self, words: &str) {
         let path = &self.streams[1];
-        let changes = FileChanges::of(path);
+        let mut watch = FileWatch::of(path);
         while !fs::read_to_string(path).unwrap().contains(words) {
-            assert!(changes.wait(), "it never says: {words}");
+            assert!(watch.wait(), "it never says: {words}");
         }
     }
 
@@ -47,19 +49,19 @@ impl StartedCommand<'_> {
 
     /// The one process that it started itself.
     pub fn only_child(&self) -> Pid {
-        let pid = self.pid();
-        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
-        Pid::from_raw(children.trim().parse().unwrap()).unwrap()
+        only_child(self.pid())
     }
 
     pub fn end(mut self) -> CompletedCommand {
         let mut child = self.child.take().unwrap();
-        if !has_ended_in_time(Pid::from_child(&child)) {
-            child.kill().unwrap();
-            child.wait().unwrap();
+        let pid = Pid::from_child(&child);
+        let (sender, ended) = mpsc::channel();
+        std::thread::spawn(move || sender.send(child.wait()));
+        let Ok(status) = ended.recv_timeout(Duration::from_secs(LIMIT_S as u64)) else {
+            kill_process(pid, Signal::KILL).unwrap();
             panic!("command {} did not end", self.number);
-        }
-        let status = child.wait().unwrap();
+        };
+        let status = status.unwrap();
         let [stdout, stderr] = self
             .streams
             .each_ref()
@@ -80,10 +82,4 @@ impl Drop for StartedCommand<'_> {
             let _ = child.wait();
         }
     }
-}
-
-/// Waits for the end of a process that wrote its id into a file.
-pub fn wait_for_end(pid: &str) {
-    let number = Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
-    assert!(has_ended_in_time(number), "{number} does not end");
 }

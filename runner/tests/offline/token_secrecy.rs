@@ -97,6 +97,8 @@ fn a_job_reads_the_token_neither_from_its_runners_environment_nor_from_its_memor
     }
 }
 
+// One of its processes is without a mark in a session of its own, and holds the lock: elsewhere nobody is told that.
+#[cfg(all(target_os = "linux", not(portable)))]
 #[test]
 fn what_a_runner_that_hides_leaves_behind_is_found_all_the_same() {
     let fixture = fixture();
