@@ -6,6 +6,14 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
+/// It counts the time in suspension.
+#[cfg(all(target_os = "linux", not(portable)))]
+const BOOT_CLOCK: ClockId = ClockId::Boottime;
+
+/// On Apple's systems it counts the time in suspension. On Linux it does not, where this is built to be tested alone.
+#[cfg(any(portable, not(target_os = "linux")))]
+const BOOT_CLOCK: ClockId = ClockId::Monotonic;
+
 /// An instant since the host was started, time in suspension included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -20,7 +28,7 @@ pub(crate) struct KillDeadlines {
 
 impl BootInstant {
     pub(crate) fn now() -> BootInstant {
-        let time = clock_gettime(ClockId::Boottime);
+        let time = clock_gettime(BOOT_CLOCK);
         let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
         let nanos = u32::try_from(time.tv_nsec).unwrap_or(0);
         BootInstant(Duration::new(seconds, nanos))

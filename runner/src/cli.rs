@@ -10,6 +10,7 @@ mod fleet_status;
 mod init;
 mod inside_job_guard;
 mod list;
+mod log_watch;
 mod logs;
 mod pause;
 mod prune;

@@ -3,7 +3,11 @@
 //! Tokio's own signals are not used: they go through one socket that every runtime of a process listens on, so that
 //! each end of a child would wake the thread that calls the coordinator too.
 
-use std::fs;
+#[cfg(all(target_os = "linux", not(portable)))]
+mod linux;
+#[cfg(any(portable, not(target_os = "linux")))]
+mod portable;
+
 use std::io;
 use std::os::unix::net::UnixStream as Blocking;
 use std::sync::Arc;
@@ -14,22 +18,19 @@ use signal_hook::SigId;
 use signal_hook::low_level::{pipe, unregister};
 use tokio::net::UnixStream;
 
+#[cfg(all(target_os = "linux", not(portable)))]
+use linux::{is_ignored, may_ignore_children};
+#[cfg(any(portable, not(target_os = "linux")))]
+use portable::{is_ignored, may_ignore_children};
+
 /// Undoes what this process could not work with, whoever started it: a blocked signal never arrives, and with SIGCHLD
 /// ignored nobody learns how a child ended.
 pub(crate) fn reset_inherited_signals() {
     // Neither call fails for a signal that exists.
     let _ = SigSet::all().thread_unblock();
-    if is_ignored(Signal::SIGCHLD) {
+    if may_ignore_children() {
         let _ = signal_hook::flag::register(Signal::SIGCHLD as i32, Arc::default());
     }
-}
-
-/// Whether a signal was ignored when this process was started; nothing in this process ignores one.
-fn is_ignored(signal: Signal) -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    mask.is_some_and(|mask| mask >> (signal as u64 - 1) & 1 == 1)
 }
 
 /// A signal, for this thread's runtime and no other.

@@ -8,14 +8,19 @@
 
 mod boot_timer;
 mod command_request;
+mod command_start;
 mod control_message;
-mod descendants;
+mod descriptor_passing;
+mod lock_holders;
+#[cfg(target_os = "linux")]
 pub(crate) mod open_descriptors;
 pub(crate) mod orphan_scan;
 mod output_pipe;
+mod process_handle;
 mod process_identity;
 pub(crate) mod process_record;
 mod process_spawn;
+mod process_table;
 mod process_tree;
 mod supervisor_client;
 mod watchdog;
@@ -40,15 +45,14 @@ use watchdog::CommandWatchdog;
 
 /// The process ids of the children of this process, whoever started them.
 pub(crate) fn children() -> Vec<i32> {
-    let pids = descendants::children();
+    let pids = process_tree::children();
     pids.into_iter().map(|pid| pid.as_raw_nonzero().get()).collect()
 }
 
-/// Makes orphans of what this process starts its children. Process 1 has them anyway, and nobody else collects them.
+/// Makes orphans of what this process starts its children, where the system can do that. Process 1 has them anyway, and
+/// nobody else collects them.
 pub(crate) fn become_subreaper() -> Result<(), std::io::Error> {
-    Ok(rustix::process::set_child_subreaper(Some(
-        rustix::process::getpid(),
-    ))?)
+    process_tree::adopt_orphans()
 }
 
 /// Collects those of these children that have ended.
@@ -63,7 +67,7 @@ pub(crate) fn main() -> Result<(), std::io::Error> {
     // A session of its own gets no signal of the terminal: what is typed there goes to the runner, which then gives
     // orders. The runner has this session on record before it sends one.
     rustix::process::setsid()?;
-    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+    process_tree::adopt_orphans()?;
     ignore_broadcast_signals()?;
     let socket = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned()?);
     let handover = command_request::receive(&socket)?;
@@ -96,8 +100,10 @@ fn supervise(socket: &UnixStream, handover: CommandRequest) -> Result<CommandOut
         record,
         locks,
     } = handover;
-    let mut watchdog = match CommandWatchdog::new(socket, log, &order) {
-        Ok(watchdog) => watchdog,
+    let watchdog = CommandWatchdog::new(socket, log, &order);
+    let begun = watchdog.and_then(|watchdog| Ok((watchdog, ProcessTree::below_this_process(&environment)?)));
+    let (mut watchdog, mut tree) = match begun {
+        Ok(begun) => begun,
         Err(error) => {
             let error = format!("nothing can watch over it: {error}");
             return Ok(CommandOutcome::NotStarted { error });
@@ -112,11 +118,12 @@ fn supervise(socket: &UnixStream, handover: CommandRequest) -> Result<CommandOut
     for lock in &locks {
         rustix::io::fcntl_setfd(lock, FdFlags::empty())?;
     }
-    let main = match descendants::start(&order, environment, stdin, watchdog.output()) {
+    let main = match command_start::start(&order, &environment, stdin, watchdog.output()) {
         Ok(main) => main,
         Err(end) => return Ok(end),
     };
-    let mut tree = ProcessTree::of(main);
+    drop(environment);
+    tree.begin(main);
     if let Err(error) = process_record::note_command(&record, main) {
         tree.kill();
         return Ok(CommandOutcome::NotStarted {

@@ -4,10 +4,8 @@ use std::fs::File;
 use std::io::{self, IsTerminal, Read, Seek, SeekFrom, Take, Write, stdout};
 use std::path::{Path, PathBuf};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
-
 use super::error::CliError;
+use super::log_watch::LogWatch;
 use crate::exit_codes::ProgramExit;
 use crate::ids::JobId;
 use crate::queue::{Queue, QueueError};
@@ -16,12 +14,6 @@ use crate::run::outputs;
 use crate::settings::Settings;
 use crate::stage::Stage;
 use crate::terminal::escape_control;
-
-/// How often the output is read without a sign of a change, in case that a sign was missed.
-const POLL_INTERVAL: Timespec = Timespec {
-    tv_sec: 1,
-    tv_nsec: 0,
-};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  aq logs fix-login\n  aq logs -f fix-login")]
@@ -57,15 +49,12 @@ pub(super) fn run(settings: &Settings, arguments: &LogsArguments) -> Result<Prog
 }
 
 fn follow(queue: &Queue, id: &JobId, attempt: u32) -> Result<(), CliError> {
-    let watch = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).map_err(io::Error::from)?;
-    for stage in [Stage::Inbox, Stage::Building, Stage::Testing] {
-        inotify::add_watch(&watch, queue.folder(stage), WatchFlags::MOVED_FROM).map_err(io::Error::from)?;
-    }
+    let watch = LogWatch::start(queue)?;
     let mut printer = LogPrinter::new(queue, outputs(queue, id, attempt));
     loop {
         for folder in [queue.job_folder(id), queue.attempt_folder(id, attempt)] {
-            // The second folder is made when the attempt starts; watching it twice has no effect.
-            let _ = inotify::add_watch(&watch, folder, WatchFlags::MODIFY | WatchFlags::CREATE);
+            // The second folder is made when the attempt starts.
+            watch.watch_output(&folder);
         }
         // This is asked before the output is read, so that the last output is read after the end.
         let in_work = matches!(
@@ -76,10 +65,7 @@ fn follow(queue: &Queue, id: &JobId, attempt: u32) -> Result<(), CliError> {
         if !in_work || queue.history(id)?.attempt() > attempt {
             return Ok(());
         }
-        let mut descriptors = [PollFd::new(&watch, PollFlags::IN)];
-        poll(&mut descriptors, Some(&POLL_INTERVAL)).map_err(io::Error::from)?;
-        let mut events = [0; 4096];
-        while rustix::io::read(&watch, &mut events).is_ok_and(|count| count > 0) {}
+        watch.wait()?;
     }
 }
 

@@ -7,6 +7,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::AsFd;
 use std::path::Path;
 
+use crate::supervise::process_record::{MARK_VARIABLE, ProcessTag};
 use crate::supervise::{self, CommandOutcome, CommandSpec, CommandStreams};
 
 /// How long a program may take to print its version.
@@ -82,7 +83,10 @@ pub(super) async fn ask(
         record: &record,
         locks: Vec::new(),
     };
-    let running = supervise::start(None, &order, environment, &streams)?;
+    // As for a job: where orphans can't be adopted, what it leaves behind is recognised by nothing else.
+    let mark = (MARK_VARIABLE.into(), ProcessTag::fresh().as_str().into());
+    let environment: Vec<_> = environment.iter().cloned().chain([mark]).collect();
+    let running = supervise::start(None, &order, &environment, &streams)?;
     let end = running.ending().await?;
     running.collect();
     output.seek(SeekFrom::Start(0))?;

@@ -178,18 +178,24 @@ impl Queue {
 
     /// What is alive of the job's last command, as far as this host shows it.
     pub(crate) fn remains(&self, id: &JobId, adopted: &[i32]) -> QueueResult<OrphanScan> {
-        self.with_orphan_evidence(id, adopted, orphan_scan::scan)
+        self.with_orphan_evidence(id, adopted, false, orphan_scan::scan)
     }
 
     /// Kills what is proven to be the job's, and says what is left.
     pub(crate) fn kill_orphans(&self, id: &JobId, adopted: &[i32]) -> QueueResult<OrphanScan> {
-        self.with_orphan_evidence(id, adopted, orphan_scan::kill)
+        self.with_orphan_evidence(id, adopted, false, orphan_scan::kill)
+    }
+
+    /// The same for a job whose lock this process holds.
+    pub(crate) fn kill_orphans_of_own_job(&self, id: &JobId, adopted: &[i32]) -> QueueResult<OrphanScan> {
+        self.with_orphan_evidence(id, adopted, true, orphan_scan::kill)
     }
 
     fn with_orphan_evidence(
         &self,
         id: &JobId,
         adopted: &[i32],
+        is_held_here: bool,
         act: impl FnOnce(OrphanEvidence<'_>) -> std::io::Result<OrphanScan>,
     ) -> QueueResult<OrphanScan> {
         let record = self.process_record(id);
@@ -199,6 +205,7 @@ impl Queue {
             record: &record,
             lock: &lock,
             adopted,
+            is_held_here,
         })
         .map_err(QueueError::reading(&record))
     }

@@ -179,7 +179,8 @@ impl RunWorld for QueueWorld {
 
     fn kill_orphans(&mut self, attempt: &QueueAttempt) -> Result<(), RunError> {
         let id = &attempt.state.job.id;
-        if let OrphanScan::Unproven(what) = self.queue.kill_orphans(id, &self.jobs.orphans())? {
+        let adopted = self.jobs.orphans();
+        if let OrphanScan::Unproven(what) = self.queue.kill_orphans_of_own_job(id, &adopted)? {
             progress::warn(&format!("{id}: {what}"));
         }
         Ok(())

@@ -1,28 +1,20 @@
 //! The messages between runner and supervisor: one order with its descriptors, then control messages, then one answer.
 //!
-//! The order lies in memory that is handed over as a descriptor too, so it can have any length, and sending it never
+//! The order lies in a file without a name that is handed over as a descriptor too, so it can have any length, and sending it never
 //! waits for the reader. It is a line of JSON and then the environment, where a zero byte ends each variable.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, IoSlice, IoSliceMut, Read};
-use std::mem::MaybeUninit;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 
-use rustix::fs::{MemfdFlags, memfd_create};
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags, recvmsg, sendmsg,
-};
 use serde::{Deserialize, Serialize};
 
+use super::descriptor_passing;
 use crate::boot_clock::KillDeadlines;
-
-/// There are the order, standard input, the log, the record, and at most two locks.
-const DESCRIPTORS_MAX: usize = 6;
 
 /// Announces an order, which is in the first descriptor.
 const BYTE_ORDER: u8 = b'O';
@@ -97,50 +89,24 @@ pub(super) fn send(
     environment: &[EnvironmentVariable],
     descriptors: &[BorrowedFd<'_>],
 ) -> io::Result<()> {
-    let file = File::from(memfd_create("order", MemfdFlags::CLOEXEC)?);
+    let file = descriptor_passing::unnamed_file()?;
     // The position stays at the start, where the other side begins to read.
     file.write_all_at(&written(order, environment)?, 0)?;
     let all: Vec<_> = std::iter::once(file.as_fd())
         .chain(descriptors.iter().copied())
         .collect();
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
-    let mut control = SendAncillaryBuffer::new(&mut space);
-    if all.len() > DESCRIPTORS_MAX || !control.push(SendAncillaryMessage::ScmRights(&all)) {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "too many descriptors for one order",
-        ));
-    }
-    sendmsg(
-        socket.as_fd(),
-        &[IoSlice::new(&[BYTE_ORDER])],
-        &mut control,
-        SendFlags::NOSIGNAL,
-    )?;
-    Ok(())
+    descriptor_passing::send(socket, BYTE_ORDER, &all)
 }
 
 /// Waits for the order; an error if the runner ends first, or lets go of the socket.
 pub(super) fn receive(socket: &UnixStream) -> io::Result<CommandRequest> {
-    let mut byte = [0];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
-    let mut control = RecvAncillaryBuffer::new(&mut space);
-    let received = recvmsg(
-        socket.as_fd(),
-        &mut [IoSliceMut::new(&mut byte)],
-        &mut control,
-        RecvFlags::CMSG_CLOEXEC,
-    )?;
-    if received.bytes == 0 || byte != [BYTE_ORDER] {
+    let Some((BYTE_ORDER, descriptors)) = descriptor_passing::receive(socket)? else {
         return Err(io::Error::new(
             io::ErrorKind::UnexpectedEof,
             "no order came from a runner",
         ));
-    }
-    let mut descriptors = control.drain().flat_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(rights) => rights.collect(),
-        _ => Vec::new(),
-    });
+    };
+    let mut descriptors = descriptors.into_iter();
     let mut next = || {
         descriptors.next().ok_or_else(|| {
             io::Error::new(

@@ -43,6 +43,7 @@ impl OpenDescriptor {
     }
 
     /// Whether the lock is held through it. A process that only asks whether the lock is free has the file open too.
+    #[cfg(not(portable))]
     pub(super) fn holds_lock(&self) -> bool {
         self.details().lines().any(|line| line.starts_with("lock:"))
     }

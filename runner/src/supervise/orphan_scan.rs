@@ -5,29 +5,24 @@
 //! that merely holds the lock is not ended: a person has to look at it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::io;
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, Signal, getpid, pidfd_send_signal};
+use rustix::process::{Signal, getpid};
 
-use super::descendants;
-use super::open_descriptors::{OpenDescriptor, process_ids};
-use super::process_identity::ProcessStat;
+use super::lock_holders::LockHolders;
+use super::process_handle::{ProcessHandle, signal_process, wait_for_an_end};
+use super::process_identity::ProcessIdentity;
 use super::process_record::{self, MARK_VARIABLE, ProcessRecord, RecordReading};
+use super::process_table::{ProcessStat, has_variable, living_processes};
 use crate::queue_root::QueueRoot;
 
 /// How often everything is looked for and killed before a tree is left for the next scan.
 const KILL_ROUNDS_MAX: usize = 64;
 
 /// The longest wait for processes that were sent KILL, before everything is looked at again.
-const KILL_WAIT: Timespec = Timespec {
-    tv_sec: 0,
-    tv_nsec: 10_000_000,
-};
+const KILL_WAIT: Duration = Duration::from_millis(10);
 
 /// What a scan found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +51,8 @@ pub(crate) struct OrphanEvidence<'a> {
     pub(crate) lock: &'a Path,
     /// Children of this process that it never started: orphans of a supervisor that it lost.
     pub(crate) adopted: &'a [i32],
+    /// This process itself holds the lock.
+    pub(crate) is_held_here: bool,
 }
 
 /// Looks at all processes of the host.
@@ -83,11 +80,9 @@ fn scan_again(evidence: OrphanEvidence<'_>, known: &BTreeSet<OrphanProcess>) -> 
             return Ok(OrphanScan::Supervised);
         }
     }
-    let mut holders = holders(evidence.lock)?;
-    let all = processes()?;
-    // A process that held the lock and is gone since holds nothing any more. This process may hold the lock of a job
-    // whose supervisor it has just lost; it is no orphan.
-    holders.retain(|pid| all.contains_key(pid) && *pid != getpid().as_raw_nonzero().get());
+    let mut holders = LockHolders::of(evidence.root, evidence.lock, evidence.is_held_here)?;
+    let all = living_processes()?;
+    holders.keep(&all);
     let mut proven = proven_processes(record.as_ref(), &all, &holders, evidence.adopted);
     let is_there = |orphan: &&OrphanProcess| {
         all.get(&orphan.pid)
@@ -101,11 +96,8 @@ fn scan_again(evidence: OrphanEvidence<'_>, known: &BTreeSet<OrphanProcess>) -> 
         };
         return Ok(OrphanScan::Orphans(proven.iter().filter_map(orphan).collect()));
     }
-    Ok(match holders.first() {
-        Some(pid) => OrphanScan::Unproven(format!(
-            "process {pid} ({}), which can't be proven to be the job's, holds its lock",
-            command_line(*pid)
-        )),
+    Ok(match holders.unproven() {
+        Some(what) => OrphanScan::Unproven(what),
         None => OrphanScan::Nothing,
     })
 }
@@ -113,7 +105,7 @@ fn scan_again(evidence: OrphanEvidence<'_>, known: &BTreeSet<OrphanProcess>) -> 
 /// Sends TERM, and wakes what is stopped, because it could not end otherwise.
 pub(crate) fn send_term(orphans: &[OrphanProcess]) {
     for orphan in orphans {
-        signal(orphan, &[Signal::TERM, Signal::CONT]);
+        signal_process(orphan.pid, orphan.start, &[Signal::TERM, Signal::CONT]);
     }
 }
 
@@ -123,11 +115,14 @@ pub(crate) fn kill(evidence: OrphanEvidence<'_>) -> io::Result<OrphanScan> {
     for _ in 0..KILL_ROUNDS_MAX {
         match scan_again(evidence, &known)? {
             OrphanScan::Orphans(orphans) => {
-                orphans
-                    .iter()
-                    .for_each(|orphan| signal(orphan, &[Signal::STOP, Signal::KILL]));
+                for orphan in &orphans {
+                    signal_process(orphan.pid, orphan.start, &[Signal::STOP, Signal::KILL]);
+                }
                 // A scan at once would only take from them the time in which they die.
-                wait_for_an_end(&orphans);
+                let handles = orphans
+                    .iter()
+                    .filter_map(|orphan| ProcessHandle::open(orphan.pid));
+                wait_for_an_end(&handles.collect::<Vec<_>>(), KILL_WAIT);
                 known.extend(orphans);
             }
             other => return Ok(other),
@@ -136,40 +131,10 @@ pub(crate) fn kill(evidence: OrphanEvidence<'_>) -> io::Result<OrphanScan> {
     scan_again(evidence, &known)
 }
 
-/// Waits until one of them has ended, or for a while.
-fn wait_for_an_end(orphans: &[OrphanProcess]) {
-    let handles: Vec<OwnedFd> = orphans
-        .iter()
-        .filter_map(|orphan| descendants::open(Pid::from_raw(orphan.pid)?))
-        .collect();
-    let mut ends: Vec<PollFd<'_>> = handles
-        .iter()
-        .map(|handle| PollFd::new(handle, PollFlags::IN))
-        .collect();
-    if !ends.is_empty() {
-        // A failure here costs the wait alone.
-        let _ = poll(&mut ends, Some(&KILL_WAIT));
-    }
-}
-
-/// The handle is opened before the start is looked at again: no other process that got the number is ever signalled.
-fn signal(orphan: &OrphanProcess, signals: &[Signal]) {
-    let Some(handle) = Pid::from_raw(orphan.pid).and_then(descendants::open) else {
-        return;
-    };
-    if ProcessStat::of(orphan.pid).is_none_or(|stat| stat.start != orphan.start) {
-        return;
-    }
-    for signal in signals {
-        // It may have ended meanwhile, which is the aim.
-        let _ = pidfd_send_signal(&handle, *signal);
-    }
-}
-
 fn proven_processes(
     record: Option<&ProcessRecord>,
     all: &BTreeMap<i32, ProcessStat>,
-    holders: &[i32],
+    holders: &LockHolders,
     adopted: &[i32],
 ) -> BTreeSet<i32> {
     let mut proven: BTreeSet<i32> = adopted
@@ -182,7 +147,7 @@ fn proven_processes(
         let found = all
             .values()
             .filter(|stat| stat.start >= started)
-            .filter(|stat| is_proven(record, stat, holders));
+            .filter(|stat| is_proven(record, stat, all, holders));
         proven.extend(found.map(|stat| stat.pid));
     }
     // Adds what descends from one of them. A parent is never younger than its child, so this ends.
@@ -201,60 +166,27 @@ fn proven_processes(
     proven
 }
 
-fn is_proven(record: &ProcessRecord, stat: &ProcessStat, holders: &[i32]) -> bool {
-    let is = |identity: &super::process_identity::ProcessIdentity| {
-        identity.pid == stat.pid && identity.start == stat.start
-    };
-    if record.command.as_ref().is_some_and(is) || is_marked(stat.pid, record.mark.as_str()) {
+fn is_proven(
+    record: &ProcessRecord,
+    stat: &ProcessStat,
+    all: &BTreeMap<i32, ProcessStat>,
+    holders: &LockHolders,
+) -> bool {
+    let is = |identity: &ProcessIdentity| identity.pid == stat.pid && identity.start == stat.start;
+    let mark = record.mark.as_str();
+    if record.command.as_ref().is_some_and(is) || has_variable(stat.pid, MARK_VARIABLE, mark) {
         return true;
     }
-    let session = record.supervisor.as_ref().map(|supervisor| supervisor.session);
-    let group = record.command.as_ref().map(|command| command.group);
-    let in_session_or_group = session == Some(stat.session) || group == Some(stat.group);
-    in_session_or_group && holders.contains(&stat.pid)
-}
-
-fn is_marked(pid: i32, mark: &str) -> bool {
-    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-    let variable_of_mark = format!("{MARK_VARIABLE}={mark}");
-    environment
-        .split(|byte| *byte == 0)
-        .any(|variable| variable == variable_of_mark.as_bytes())
-}
-
-/// All processes that are alive and visible from here.
-fn processes() -> io::Result<BTreeMap<i32, ProcessStat>> {
-    let mut found = BTreeMap::new();
-    for pid in process_ids()? {
-        if let Some(stat) = ProcessStat::of(pid).filter(|stat| !stat.is_dead) {
-            found.insert(pid, stat);
-        }
-    }
-    Ok(found)
-}
-
-/// The processes through which the file's lock is held.
-fn holders(lock: &Path) -> io::Result<Vec<i32>> {
-    let file = match lock.symlink_metadata() {
-        Ok(metadata) => (metadata.dev(), metadata.ino()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error),
+    // A session and a group have the number of the process that began them, until the last of their processes is gone.
+    // If another process has that number, they are another's.
+    let is_its_own = |leader: &&ProcessIdentity| {
+        let with_its_number = all.get(&leader.pid);
+        with_its_number.is_none_or(|found| found.start == leader.start)
     };
-    let mut found = Vec::new();
-    for pid in processes()?.into_keys() {
-        let descriptors = OpenDescriptor::all_of(pid).unwrap_or_default();
-        if descriptors
-            .iter()
-            .any(|open| open.file == file && open.holds_lock())
-        {
-            found.push(pid);
-        }
-    }
-    Ok(found)
-}
-
-fn command_line(pid: i32) -> String {
-    let text = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text).replace('\0', " ");
-    text.trim().chars().take(80).collect()
+    let supervisor = record.supervisor.as_ref().filter(is_its_own);
+    let command = record.command.as_ref().filter(is_its_own);
+    let session = supervisor.map(|supervisor| supervisor.session);
+    let group = command.map(|command| command.group);
+    let in_session_or_group = session == Some(stat.session) || group == Some(stat.group);
+    in_session_or_group && holders.include(stat.pid)
 }

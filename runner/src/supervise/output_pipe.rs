@@ -11,7 +11,6 @@ use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::io::{Errno, ioctl_fionread, read};
-use rustix::pipe::{PipeFlags, pipe_with};
 
 /// A pipe holds as much, unless somebody enlarged it.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -37,7 +36,8 @@ pub(super) enum OutputRead {
 
 impl OutputPipe {
     pub(super) fn new(log: File) -> io::Result<OutputPipe> {
-        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
+        let (reader, writer) = io::pipe()?;
+        let (reader, writer) = (OwnedFd::from(reader), OwnedFd::from(writer));
         // The command may read from the pipe too, so that there may be nothing left of what `poll` announced. The
         // command's own end waits as usual.
         fcntl_setfl(&reader, OFlags::NONBLOCK)?;
@@ -115,9 +115,9 @@ mod tests {
     }
 
     #[test]
-    fn what_the_log_has_no_room_for_is_taken_all_the_same() {
-        let full = File::options().write(true).open("/dev/full").unwrap();
-        let mut pipe = OutputPipe::new(full).unwrap();
+    fn what_the_log_does_not_take_is_taken_all_the_same() {
+        let unwritable = File::open("/dev/null").unwrap();
+        let mut pipe = OutputPipe::new(unwritable).unwrap();
         let mut command = File::from(pipe.writer().try_clone_to_owned().unwrap());
         for _ in 0..3 {
             command.write_all(&[b'x'; CHUNK_BYTES]).unwrap();

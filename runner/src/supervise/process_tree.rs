@@ -1,100 +1,53 @@
 //! The process tree of one command: which processes have ended, and how the command itself ended.
 
-use std::collections::HashSet;
+#[cfg(all(target_os = "linux", not(portable)))]
+mod descendants;
+#[cfg(all(target_os = "linux", not(portable)))]
+mod linux;
+#[cfg(any(portable, not(target_os = "linux")))]
+mod membership;
+#[cfg(any(portable, not(target_os = "linux")))]
+mod portable;
 
-use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, wait};
+use rustix::process::{Pid, WaitStatus};
 
-use super::descendants;
+#[cfg(all(target_os = "linux", not(portable)))]
+pub(super) use descendants::{adopt_orphans, children};
+#[cfg(all(target_os = "linux", not(portable)))]
+pub(super) use linux::{AdoptedTree as ProcessTree, PidfdEnds as ProcessEnds};
+#[cfg(any(portable, not(target_os = "linux")))]
+pub(super) use portable::{ListedTree as ProcessTree, PolledEnds as ProcessEnds, adopt_orphans, children};
 
 /// Whether anything of the command is left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TreeRemainder {
     Something,
-    /// The kernel says that there is no child any more. As orphans become our children, nothing is left at all.
+    /// Nothing is left that the system shows as the command's.
     Nothing,
 }
 
-/// The processes of one command. The watchdog writes it, from the start of the command until none of them is left.
-#[derive(Debug)]
-pub(super) struct ProcessTree {
-    /// The command itself.
-    main: Pid,
-    /// How the command itself ended; none while it runs.
+/// The command itself, the one process of the tree whose end is told.
+#[derive(Debug, Default)]
+struct MainCommand {
+    /// None before it is started.
+    pid: Option<Pid>,
+    /// How it ended; none while it runs.
     status: Option<WaitStatus>,
-    /// Processes that got TERM, so that each gets it once; a process that ended is taken out, because its number may
-    /// be given away.
-    asked_to_end: HashSet<Pid>,
 }
 
-impl ProcessTree {
-    pub(super) fn of(main: Pid) -> ProcessTree {
-        ProcessTree {
-            main,
-            status: None,
-            asked_to_end: HashSet::new(),
+impl MainCommand {
+    /// Takes note of the end of a child, which may be another one.
+    fn note(&mut self, pid: Pid, status: WaitStatus) {
+        if self.pid == Some(pid) {
+            self.status = Some(status);
         }
     }
 
-    pub(super) fn main(&self) -> Pid {
-        self.main
-    }
-
-    pub(super) fn main_has_ended(&self) -> bool {
-        self.status.is_some()
-    }
-
     /// The exit code of the command, or the signal that ended it.
-    pub(super) fn main_status(&self) -> (Option<i32>, Option<i32>) {
+    fn code_or_signal(&self) -> (Option<i32>, Option<i32>) {
         (
             self.status.and_then(WaitStatus::exit_status),
             self.status.and_then(WaitStatus::terminating_signal),
         )
-    }
-
-    /// Notes all processes that ended so far; it waits for nothing.
-    pub(super) fn reap(&mut self) -> TreeRemainder {
-        loop {
-            match wait(WaitOptions::NOHANG) {
-                Ok(Some((pid, status))) => self.note(pid, status),
-                Ok(None) => return TreeRemainder::Something,
-                Err(Errno::INTR) => {}
-                Err(_) => return TreeRemainder::Nothing,
-            }
-        }
-    }
-
-    /// Sends TERM, once, to each process that is there now. A stopped one is woken, because it could not end
-    /// otherwise.
-    pub(super) fn send_term(&mut self) {
-        for pid in descendants::descendants() {
-            if self.asked_to_end.insert(pid) {
-                descendants::signal(pid, &[Signal::TERM, Signal::CONT]);
-            }
-        }
-    }
-
-    /// Sends KILL to all processes, until nothing is left.
-    pub(super) fn kill(&mut self) {
-        while self.reap() == TreeRemainder::Something {
-            let children = descendants::children();
-            for pid in descendants::descendants() {
-                descendants::signal(pid, &[Signal::KILL]);
-            }
-            // One that was a child before KILL was sent has received it, so this wait ends.
-            if let Some(pid) = children.first()
-                && let Ok(Some((pid, status))) = rustix::process::waitpid(Some(*pid), WaitOptions::empty())
-            {
-                self.note(pid, status);
-            }
-        }
-    }
-
-    fn note(&mut self, pid: Pid, status: WaitStatus) {
-        if pid == self.main {
-            self.status = Some(status);
-        }
-        // The number may be given to another process from now on.
-        self.asked_to_end.remove(&pid);
     }
 }

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
 use rustix::io::Errno;
@@ -14,6 +15,7 @@ use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, waitpi
 
 use super::command_request::{self, CommandOutcome, CommandSpec, EnvironmentVariable};
 use super::control_message::ControlMessage;
+use super::descriptor_passing::SEND_FLAGS;
 use super::process_identity::ProcessIdentity;
 use super::process_record;
 use super::process_spawn::{BROADCAST_SIGNALS, ProcessGroup, ProcessSpawn};
@@ -82,9 +84,9 @@ impl SpareSupervisor {
         let (socket, other_end) = UnixStream::pair()?;
         socket.set_nonblocking(true)?;
         let null = File::options().write(true).open("/dev/null")?;
+        let own_program = own_program()?;
         let spawn = ProcessSpawn {
-            // The very file that runs now, even if an upgrade has put another in its place.
-            program: OsStr::new("/proc/self/exe"),
+            program: own_program.as_os_str(),
             arguments: ["aq", "supervise"].map(OsStr::new).into(),
             environment,
             streams: [other_end.as_fd(), null.as_fd(), null.as_fd()],
@@ -208,8 +210,20 @@ impl DeadlineUpdater {
 
 /// A word is far smaller than any buffer: it is said as a whole or, to a supervisor that is gone or stuck, not at all.
 fn send_message(socket: &tokio::net::UnixStream, message: ControlMessage) {
-    let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+    let flags = SEND_FLAGS | SendFlags::DONTWAIT;
     let _ = rustix::net::send(socket, &message.bytes(), flags);
+}
+
+/// The very file that runs now, even if an upgrade has put another in its place.
+#[cfg(all(target_os = "linux", not(portable)))]
+fn own_program() -> io::Result<PathBuf> {
+    Ok(PathBuf::from("/proc/self/exe"))
+}
+
+/// Where the file lay that runs now. After an upgrade that is the new program, which reads the same orders.
+#[cfg(any(portable, not(target_os = "linux")))]
+fn own_program() -> io::Result<PathBuf> {
+    std::env::current_exe()
 }
 
 async fn answer(socket: Arc<tokio::net::UnixStream>) -> io::Result<CommandOutcome> {

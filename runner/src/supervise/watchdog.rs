@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
@@ -13,13 +13,9 @@ use rustix::io::Errno;
 use super::boot_timer::BootTimer;
 use super::command_request::{CommandOutcome, CommandSpec};
 use super::control_message::{ControlMessage, ControlReader};
-use super::descendants;
 use super::output_pipe::{OutputPipe, OutputRead};
-use super::process_tree::{ProcessTree, TreeRemainder};
+use super::process_tree::{ProcessEnds, ProcessTree, TreeRemainder};
 use crate::boot_clock::{BootInstant, KillDeadlines};
-
-/// How often orphans that ended are collected while the command runs.
-const REAP_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What the runner wants. A later variant outweighs an earlier one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -127,7 +123,7 @@ impl<'a> CommandWatchdog<'a> {
 
     /// Waits until the command has ended or has to end; the result is `Exited` only in the first case.
     pub(super) fn watch(&mut self, tree: &mut ProcessTree) -> std::io::Result<CommandOutcome> {
-        let main = descendants::open(tree.main());
+        let main = tree.main_end();
         loop {
             tree.reap();
             if tree.main_has_ended() {
@@ -157,8 +153,8 @@ impl<'a> CommandWatchdog<'a> {
                 .iter()
                 .copied()
                 .chain(self.idle.iter().filter_map(IdleClock::expires_at));
-            let next = clocks.chain([now + REAP_INTERVAL]).min().unwrap_or(now);
-            self.wait(main.as_slice(), next, |ending| ending.term_at)?;
+            let next = clocks.chain([tree.next_reap(now)]).min().unwrap_or(now);
+            self.wait(&main, next, |ending| ending.term_at)?;
         }
     }
 
@@ -180,12 +176,9 @@ impl<'a> CommandWatchdog<'a> {
                 tree.kill();
                 return Ok(());
             }
-            let children: Vec<OwnedFd> = descendants::children()
-                .into_iter()
-                .filter_map(descendants::open)
-                .collect();
+            let ends = tree.any_end();
             tree.send_term();
-            self.wait(&children, kill_at, |ending| ending.kill_at)?;
+            self.wait(&ends, kill_at, |ending| ending.kill_at)?;
         }
         Ok(())
     }
@@ -194,29 +187,32 @@ impl<'a> CommandWatchdog<'a> {
     /// the lease. Output is read meanwhile, and does not end the wait.
     fn wait(
         &mut self,
-        processes: &[OwnedFd],
+        processes: &ProcessEnds,
         until: Instant,
         of_lease: fn(&KillDeadlines) -> BootInstant,
     ) -> std::io::Result<()> {
-        if let Some(lease_deadline) = &self.lease_deadline {
+        if let Some(lease_deadline) = &mut self.lease_deadline {
             lease_deadline.alarm.set(of_lease(&lease_deadline.ending))?;
         }
+        let alarm = self.lease_deadline.as_ref().map(|deadline| &deadline.alarm);
+        let limit = alarm
+            .and_then(BootTimer::wait_limit)
+            .into_iter()
+            .chain(processes.wait_limit())
+            .min();
+        let until = limit.map_or(until, |limit| until.min(Instant::now() + limit));
         while self.look(processes, until)? == PollOutcome::OutputAlone && Instant::now() < until {}
         Ok(())
     }
 
-    fn look(&mut self, processes: &[OwnedFd], until: Instant) -> std::io::Result<PollOutcome> {
+    fn look(&mut self, processes: &ProcessEnds, until: Instant) -> std::io::Result<PollOutcome> {
         let mut descriptors = vec![self.output.polled()];
-        descriptors.extend(
-            processes
-                .iter()
-                .map(|process| PollFd::new(process, PollFlags::IN)),
-        );
+        descriptors.extend(processes.polled());
         if !self.runner_gone {
             descriptors.push(PollFd::from_borrowed_fd(self.socket.as_fd(), PollFlags::IN));
         }
         if let Some(lease_deadline) = &self.lease_deadline {
-            descriptors.push(PollFd::new(&lease_deadline.alarm, PollFlags::IN));
+            descriptors.extend(lease_deadline.alarm.polled());
         }
         let left = until.saturating_duration_since(Instant::now());
         let limit = Timespec::try_from(left).unwrap_or(Timespec {
