@@ -153,8 +153,8 @@ impl Profile {
 fn unsupported_here() -> BTreeSet<String> {
     match cfg!(all(target_os = "linux", not(portable))) {
         true => BTreeSet::new(),
-        false => toml::from_str::<ProfileFile>(include_str!("../portable-profile.toml"))
-            .map(|file| file.unsupported)
+        false => toml::from_str::<Profile>(include_str!("../portable-profile.toml"))
+            .map(|profile| profile.unsupported)
             .unwrap_or_default(),
     }
 }

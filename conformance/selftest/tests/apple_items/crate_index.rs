@@ -309,7 +309,7 @@ impl CrateIndex {
                     PathEnd::Module(module.split_last()?.1.to_vec())
                 }
                 PathEnd::Module(module) => self.find(&module, name, asked)?,
-                PathEnd::Outside(path) => PathEnd::Outside([&path[..], &[name.clone()]].concat()),
+                PathEnd::Outside(path) => PathEnd::Outside([&path[..], std::slice::from_ref(name)].concat()),
                 PathEnd::Item(_) => PathEnd::Item(name.clone()),
             };
         }

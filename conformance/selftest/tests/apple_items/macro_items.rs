@@ -194,7 +194,7 @@ fn scan_members(
                 compiled &= attribute_holds(&group, target);
             }
             TokenTree::Punct(mark) if [',', ';'].contains(&mark.as_char()) => {
-                (compiled, is_named) = (holds, false)
+                (compiled, is_named) = (holds, false);
             }
             TokenTree::Ident(word) if !is_named => {
                 let word = word.to_string();
