@@ -11,7 +11,7 @@ default:
     @just --list --unsorted
 
 # Everything that a change has to pass
-ci: check test deaf stress readme console schemathesis conform reference coverage mutants property sweep portable package container
+ci: check test deaf stress readme console schemathesis conform reference coverage mutants property sweep portable macos package container
 
 # Format and lints
 check:
@@ -86,6 +86,10 @@ portable:
     cargo run --locked -p conformance
     cargo run --locked -p conformance -- run --profile conformance/reference-runner/profile.toml
     cargo run --locked -p conformance-selftest -- property --cases 100 --seed 1000
+
+# The compiler's check of everything for macOS, tests too; needs the component rust-src
+macos target="aarch64-apple-darwin":
+    .ci/macos-check {{ target }}
 
 # What takes long: run once a week
 long seed="1":

@@ -27,9 +27,10 @@ fn scenario(
     let scenarios = scenarios.canonicalize().expect("the folder is checked in");
     let path = path.canonicalize().expect("the file is there");
     let result = suite.judge(&ScenarioFile::below(&scenarios, path));
-    assert_eq!(
-        result.outcome,
-        Outcome::Pass,
+    // Another system than Linux can't keep parts of some clauses (docs/platforms.md).
+    let is_left_out = cfg!(not(target_os = "linux")) && result.outcome == Outcome::NotApplicable;
+    assert!(
+        result.outcome == Outcome::Pass || is_left_out,
         "{}\n{}",
         result.id,
         result.failure_report

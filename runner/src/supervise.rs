@@ -12,7 +12,7 @@ mod command_start;
 mod control_message;
 mod descriptor_passing;
 mod lock_holders;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(portable)))]
 pub(crate) mod open_descriptors;
 pub(crate) mod orphan_scan;
 mod output_pipe;

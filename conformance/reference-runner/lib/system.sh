@@ -41,11 +41,11 @@ wait_for_either() {
 DEFAULT_SIGNALS=(env --default-signal)
 if [[ -n $PLAIN ]] || ! env --default-signal true 2>/dev/null; then
     # shellcheck disable=SC2016 # perl's own variables
-    DEFAULT_SIGNALS=(perl -e '$SIG{$_} = "DEFAULT" for keys %SIG; exec { $ARGV[0] } @ARGV or exit 127' env)
+    DEFAULT_SIGNALS=(perl -e '$SIG{$_} = "DEFAULT" for keys %SIG; my $program = $ARGV[0]; exec $program @ARGV or exit 127' env)
 fi
 
 # sha256 of standard input
-sha256() { if type -P sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi; }
+sha256() { if [[ -z $PLAIN ]] && type -P sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi; }
 
 # The environment of this shell, each variable ended by a zero byte.
 environment() {

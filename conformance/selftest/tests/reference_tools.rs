@@ -86,7 +86,13 @@ impl MacTools {
             folder: tempfile::tempdir().expect("a folder"),
         };
         for (tool, words) in REFUSED {
-            let check = format!("for word; do case $word in {words}) refuse;; esac; done");
+            // Behind its variables, the words of `env` are another program's.
+            let end = if tool == "env" {
+                "-*|*=*) ;; *) break;;"
+            } else {
+                ""
+            };
+            let check = format!("for word; do case $word in {words}) refuse;; {end} esac; done");
             tools.script(tool, &format!("{check}\nexec {} \"$@\"", real(tool).display()));
         }
         for tool in ABSENT {

@@ -1,9 +1,8 @@
 //! `aq pause` and `aq resume`: no new job, for every runner of this queue; what runs goes on to its end.
 
-use std::io::{self, Write};
-
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+use std::io::Write;
+use std::thread;
+use std::time::Duration;
 
 use super::error::CliError;
 use crate::exit_codes::ProgramExit;
@@ -11,11 +10,8 @@ use crate::queue::Queue;
 use crate::settings::Settings;
 use crate::stage::Stage;
 
-/// How often the queue is looked at without a sign of a change, in case that a sign was missed.
-const POLL_INTERVAL: Timespec = Timespec {
-    tv_sec: 1,
-    tv_nsec: 0,
-};
+/// How often `--wait` looks whether something still runs. It reads two folders, and a person waits for it.
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: an upgrade that ends no job
@@ -51,8 +47,8 @@ pub(super) fn pause(settings: &Settings, arguments: &PauseArguments) -> Result<P
     let queue = Queue::open(&settings.queue.value)?;
     queue.complete()?;
     let pause = queue.pause(arguments.message.as_deref())?;
-    if arguments.wait {
-        wait_for_quiet(&queue)?;
+    while arguments.wait && running(&queue)? > 0 {
+        thread::sleep(POLL_INTERVAL);
     }
     let running = running(&queue)?;
     let value = serde_json::json!({ "pause": pause, "running": running });
@@ -78,20 +74,4 @@ pub(super) fn resume(settings: &Settings, arguments: &ResumeArguments) -> Result
 
 fn running(queue: &Queue) -> Result<usize, CliError> {
     Ok(queue.ids(Stage::Building)?.len() + queue.ids(Stage::Testing)?.len())
-}
-
-/// Waits until no job is in work, however long that takes.
-fn wait_for_quiet(queue: &Queue) -> Result<(), CliError> {
-    let watch = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).map_err(io::Error::from)?;
-    for stage in [Stage::Building, Stage::Testing] {
-        let leaves = WatchFlags::MOVED_FROM | WatchFlags::DELETE;
-        inotify::add_watch(&watch, queue.folder(stage), leaves).map_err(io::Error::from)?;
-    }
-    while running(queue)? > 0 {
-        let mut descriptors = [PollFd::new(&watch, PollFlags::IN)];
-        poll(&mut descriptors, Some(&POLL_INTERVAL)).map_err(io::Error::from)?;
-        let mut events = [0; 4096];
-        while rustix::io::read(&watch, &mut events).is_ok_and(|count| count > 0) {}
-    }
-    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::PlatformLimit;
 
-const SESSION: &str = "a process that begins a session of its own, loses its parent, and hides its environment before the supervisor has looked at it once may outlive its job";
+const SESSION: &str = "a process that begins a session of its own, loses its parent, and hides its environment (a Mac hides that of its own programs) before the supervisor has looked at it once may outlive its job";
 const OTHER_USER: &str =
     "a process that became another user's (`sudo`, a set-uid program) is not seen, and may outlive its job";
 

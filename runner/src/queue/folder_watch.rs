@@ -33,10 +33,6 @@ pub(crate) enum WatchedFileState {
     /// It was made, and whoever made it by opening it has not closed it.
     Opened,
     /// A writer closed it, or it came to its place or left it.
-    #[cfg_attr(
-        all(not(test), any(portable, not(target_os = "linux"))),
-        expect(dead_code, reason = "no other system tells that a file was closed")
-    )]
     Closed,
 }
 

@@ -11,15 +11,15 @@ use crate::started_command::CompletedCommand;
 
 /// Of an engine's script or a command: its own job's file in this stage says `evil` for `good` from now on.
 pub fn rewrites(stage: &str) -> String {
-    format!("sed -i s/good/evil/ $AQ_QUEUE/{stage}/$AQ_JOB_ID.md")
+    format!("perl -pi -e s/good/evil/ $AQ_QUEUE/{stage}/$AQ_JOB_ID.md")
 }
 
 /// The same, and the job's record has the digest of the file as it is then.
 pub const FORGES: &str = r#"
 file=$AQ_QUEUE/building/$AQ_JOB_ID.md record=$AQ_QUEUE/.state/jobs/$AQ_JOB_ID/history.jsonl
-was=$(sha256sum < $file | cut -d' ' -f1)
-sed -i s/good/evil/ $file
-sed -i s/$was/$(sha256sum < $file | cut -d' ' -f1)/ $record
+was=$(shasum -a 256 < $file | cut -d' ' -f1)
+perl -pi -e s/good/evil/ $file
+perl -pi -e s/$was/$(shasum -a 256 < $file | cut -d' ' -f1)/ $record
 "#;
 
 /// The job is in quarantine because it was changed, and nothing of what it was changed to was run.
@@ -57,7 +57,7 @@ fn what_verify_makes_of_it_is_never_shipped() {
 fn what_another_job_makes_of_one_in_review_is_never_shipped() {
     let fixture = QueueFixture::new();
     fixture.add("a", "review: true\nship: echo good >> $FIXTURE/ran", "true");
-    fixture.add("b", "", "sed -i s/good/evil/ $AQ_QUEUE/review/a.md");
+    fixture.add("b", "", "perl -pi -e s/good/evil/ $AQ_QUEUE/review/a.md");
     drain(&fixture);
     let refused = fixture.aq(&["ship", "a"]);
     assert_eq!(refused.code, 1);
@@ -69,8 +69,9 @@ fn what_another_job_makes_of_one_in_review_is_never_shipped() {
 fn a_job_that_makes_itself_another_engines_or_yolo_has_no_next_attempt() {
     for change in ["s/engine: claude/engine: sh/", "s/yolo: false/yolo: true/"] {
         let fixture = QueueFixture::new();
-        let script =
-            format!("sed -i '{change}' $AQ_QUEUE/building/$AQ_JOB_ID.md; echo >> $FIXTURE/attempts; exit 1");
+        let script = format!(
+            "perl -pi -e '{change}' $AQ_QUEUE/building/$AQ_JOB_ID.md; echo >> $FIXTURE/attempts; exit 1"
+        );
         fixture.engine("claude", &script);
         let keys = "engine: claude\nyolo: false\nretries: 3";
         let name = fixture.file("a", keys, "echo >> $FIXTURE/ran");
@@ -141,7 +142,7 @@ fn what_the_runner_knows_of_a_job_goes_before_a_record_that_the_job_has_forged()
 #[test]
 fn a_job_gives_itself_no_attempts_beyond_its_retries() {
     let fixture = QueueFixture::new();
-    let script = "echo >> $FIXTURE/attempts; sed -i 's/\"spent\":[0-9]*/\"spent\":0/' $AQ_QUEUE/.state/jobs/a/history.jsonl; exit 1";
+    let script = "echo >> $FIXTURE/attempts; perl -pi -e 's/\"spent\":[0-9]*/\"spent\":0/' $AQ_QUEUE/.state/jobs/a/history.jsonl; exit 1";
     fixture.add("a", "retries: 1", script);
     drain(&fixture);
     assert_caught(&fixture, "a");
@@ -213,10 +214,15 @@ fn what_becomes_a_link_while_its_runner_is_dead_is_kept_as_evidence() {
 
 #[test]
 fn a_job_that_waits_for_its_next_attempt_is_not_rewritten_by_another() {
-    let forged = "was=$(sha256sum < $F | cut -d' ' -f1); sed -i s/good/evil/ $F; \
-                  sed -i s/$was/$(sha256sum < $F | cut -d' ' -f1)/ $AQ_QUEUE/.state/jobs/a/history.jsonl";
+    let forged = "was=$(shasum -a 256 < $F | cut -d' ' -f1); perl -pi -e s/good/evil/ $F; \
+                  perl -pi -e s/$was/$(shasum -a 256 < $F | cut -d' ' -f1)/ $AQ_QUEUE/.state/jobs/a/history.jsonl";
     let unseen = "cp -p $F $FIXTURE/times; sed s/good/evil/ $F > $FIXTURE/evil; cat $FIXTURE/evil > $F; touch -r $FIXTURE/times $F";
-    for change in ["sed -i s/good/evil/ $F", "echo nonsense > $F", unseen, forged] {
+    for change in [
+        "perl -pi -e s/good/evil/ $F",
+        "echo nonsense > $F",
+        unseen,
+        forged,
+    ] {
         let fixture = QueueFixture::new();
         fixture.pipes(&["begun", "go"]);
         fixture.add(
@@ -238,7 +244,11 @@ fn a_job_that_waits_for_its_next_attempt_is_not_rewritten_by_another() {
 #[test]
 fn who_rewrote_a_job_that_waits_is_not_known_so_it_runs_and_that_is_said() {
     let fixture = QueueFixture::new();
-    fixture.add("b", "priority: 9", "sed -i s/first/second/ $AQ_QUEUE/inbox/a.md");
+    fixture.add(
+        "b",
+        "priority: 9",
+        "perl -pi -e s/first/second/ $AQ_QUEUE/inbox/a.md",
+    );
     fixture.add("a", "", "echo first >> $FIXTURE/ran");
     let done = drain(&fixture);
     assert!(

@@ -9,17 +9,17 @@ const NOTE: &str = "echo $AQ_JOB_ID >> $FIXTURE/runs";
 #[test]
 fn a_higher_priority_goes_first_and_among_equals_the_earlier_one() {
     let fixture = QueueFixture::new();
-    // The names and the times of the files say the opposite of the order.
+    // The names say the opposite of the order.
     for (id, priority) in [("z", 0), ("y", 5), ("x", -1), ("w", 5), ("v", 0)] {
         fixture.add(id, &format!("priority: {priority}"), NOTE);
     }
-    let old = std::time::SystemTime::UNIX_EPOCH;
-    fs::File::options()
-        .write(true)
-        .open(fixture.queue("inbox/v.md"))
-        .unwrap()
-        .set_modified(old)
-        .unwrap();
+    // And so do the times of the files, where a file that was changed does not have to rest first.
+    if cfg!(all(target_os = "linux", not(portable))) {
+        let file = fs::File::options().write(true).open(fixture.queue("inbox/v.md"));
+        file.unwrap()
+            .set_modified(std::time::SystemTime::UNIX_EPOCH)
+            .unwrap();
+    }
     assert_eq!(fixture.aq(&["run", "--drain"]).code, 0);
     assert_eq!(fixture.lines("runs"), ["y", "w", "z", "v", "x"]);
 }

@@ -1,10 +1,14 @@
 //! What a job prints, and its log: O-6, and what `aq logs` shows of it.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::Read;
+#[cfg(target_os = "linux")]
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+#[cfg(target_os = "linux")]
 use std::sync::Arc;
+#[cfg(target_os = "linux")]
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::queue_fixture::QueueFixture;

@@ -250,7 +250,10 @@ fn who_keeps_the_queue_locked_is_told_and_ends_no_run() {
             format!("process {} (", getpid().as_raw_nonzero()),
             format!("uid {}", geteuid().as_raw()),
         ),
-        false => (String::from("can't be seen from here"), String::new()),
+        false => (
+            String::from("a process that can't be seen from here keeps "),
+            String::new(),
+        ),
     };
     run.wait_for_message(&holder);
     drop(lock);

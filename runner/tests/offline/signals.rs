@@ -169,8 +169,9 @@ fn a_hang_up_while_a_person_ships_leaves_nothing_running_and_says_that_nobody_kn
 /// A terminal that is gone once the first of the two is dropped, and its path. The second keeps it from being so before
 /// somebody is on it.
 fn terminal() -> (File, String, File) {
-    // Nobody else may hold it, or closing it here would not close the terminal.
-    let near = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+    let near = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    // Nobody else may hold it, or closing it here would not close the terminal. A Mac can't say so at once.
+    rustix::io::fcntl_setfd(&near, rustix::io::FdFlags::CLOEXEC).unwrap();
     grantpt(&near).unwrap();
     unlockpt(&near).unwrap();
     let path = ptsname(&near, Vec::new()).unwrap().into_string().unwrap();
