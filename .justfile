@@ -2,8 +2,9 @@
 
 set shell := ["bash", "-euo", "pipefail", "-c"]
 
-conformance := "cargo run --locked -p conformance --"
-selftest := "cargo run --locked -p conformance-selftest --"
+programs := env("CARGO_TARGET_DIR", "target") / "debug"
+conformance := "AQ_BIN=" + programs / "aq " + programs / "conformance"
+selftest := "AQ_BIN=" + programs / "aq " + programs / "conformance-selftest"
 
 # List the recipes
 [private]
@@ -12,6 +13,11 @@ default:
 
 # Everything that a change has to pass
 ci: check test deaf stress readme console schemathesis conform reference coverage mutants property sweep portable macos package container
+
+# All programs, with what their tests need of the crates below: built alone, each would build those anew
+[private]
+build:
+    cargo build --workspace --all-targets --locked
 
 # Format and lints
 check:
@@ -29,43 +35,42 @@ deaf:
 
 # The stub under load, with ten times the jobs of the test
 stress:
-    STRESS_JOBS=10000 cargo test -p stub-coordinator --locked --test stress
+    STRESS_JOBS=10000 cargo test --workspace --locked --test stress
 
 # The README's commands print what it shows; needs Python
-readme:
-    cargo build --locked -p runner -p stub-coordinator
-    .ci/readme "${CARGO_TARGET_DIR:-target}/debug"
+readme: build
+    .ci/readme {{ programs }}
 
 # The console in a real browser; needs chromium and chromedriver
 console:
-    cargo test -p stub-coordinator --features browser --test console --locked
+    cargo test --workspace --features stub-coordinator/browser --test console --locked
 
 # The API documents against the stub; needs Python and fetches schemathesis
 schemathesis seed="1":
     stub-coordinator/tests/schemathesis/run.sh {{ seed }}
 
 # `aq` through every scenario
-conform:
+conform: build
     {{ conformance }}
 
 # The reference runner in bash through every scenario
-reference:
+reference: build
     {{ conformance }} run --profile conformance/reference-runner/profile.toml
 
 # Which checks, scenarios and mutants stand for each clause
-coverage:
+coverage: build
     {{ selftest }} coverage
 
 # Every mutant, a runner with one deliberate fault
-mutants:
+mutants: build
     {{ selftest }} mutants
 
 # Generated jobs beside generated coordinators
-property cases="300" seed="1000":
+property cases="300" seed="1000": build
     {{ selftest }} property --cases {{ cases }} --seed {{ seed }}
 
 # Kills at every step, and the mutants of the sweep
-sweep kills="400" seed="1000":
+sweep kills="400" seed="1000": build
     {{ selftest }} sweep --kills {{ kills }} --seed {{ seed }}
     {{ selftest }} sweep --wrong
 
@@ -77,22 +82,21 @@ package:
 container: package
     .ci/container target/packaging/out/*.tar.gz
 
-# The half that macOS is built from, here: tests, every scenario by both runners, generated jobs
+# The half that macOS is built from, here: all tests and so every scenario, the runner in bash, generated jobs
 portable:
     #!/usr/bin/env bash
     set -euo pipefail
-    export RUSTFLAGS="--cfg portable" CARGO_TARGET_DIR=target/portable
+    export RUSTFLAGS="--cfg portable" CARGO_TARGET_DIR=target/portable AQ_BIN=$PWD/target/portable/debug/aq
     cargo test --workspace --locked
-    cargo run --locked -p conformance
-    cargo run --locked -p conformance -- run --profile conformance/reference-runner/profile.toml
-    cargo run --locked -p conformance-selftest -- property --cases 100 --seed 1000
+    target/portable/debug/conformance run --profile conformance/reference-runner/profile.toml
+    target/portable/debug/conformance-selftest property --cases 100 --seed 1000
 
 # The compiler's check of everything for macOS, tests too; needs the component rust-src
 macos target="aarch64-apple-darwin":
     .ci/macos-check {{ target }}
 
 # What takes long: run once a week
-long seed="1":
+long seed="1": build
     {{ selftest }} steady --runs 50 --shuffle {{ seed }}
     {{ selftest }} property --cases 5000 --seed {{ seed }}
 
@@ -110,7 +114,7 @@ bench:
     cargo bench -p stub-coordinator
 
 # Write the files that are generated from types
-generate:
+generate: build
     {{ conformance }} schema >scenarios/schema.json
     {{ conformance }} schema profile >conformance/profile.schema.json
     {{ conformance }} schema events >conformance/events.schema.json

@@ -279,12 +279,13 @@ fn start_straggler(socket: &str, spawned: SpawnInstruction, ignores_term: bool) 
         true => ignoring_term(own),
         false => Command::new(own),
     };
-    let mut child = command
-        .args([COMMAND, socket, "--straggler", word])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()?;
-    // Its first byte says that it stands where it should: in its own session, its parent gone.
+    start_until_ready(command.args([COMMAND, socket, "--straggler", word]))
+}
+
+/// Starts a straggler and waits for its first byte, which says that it stands where it should: in its own session, its
+/// parent gone.
+pub fn start_until_ready(command: &mut Command) -> std::io::Result<()> {
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
     if let Some(mut output) = child.stdout.take() {
         let _ = output.read(&mut [0]);
     }

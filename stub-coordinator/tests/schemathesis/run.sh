@@ -22,7 +22,7 @@ if [ ! -e "$venv/complete" ]; then
   "$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r "$requirements"
   touch "$venv/complete"
 fi
-cargo build --quiet --locked -p stub-coordinator
+cargo build --quiet --locked --workspace --all-targets # as other steps of the gate do
 
 # Enough jobs that claims are granted, and leases can be renewed, reported on and given back.
 work=target/schemathesis-run

@@ -7,9 +7,9 @@
 //! first would itself be taken for something alive by whoever starts in that moment.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use rustix::event::{PollFd, Timespec, poll};
@@ -17,6 +17,7 @@ use rustix::fs::{FlockOperation, flock};
 
 use conformance::coordinator::http_client::CoordinatorClient;
 use conformance::exit_codes::HarnessExit;
+use conformance::fake_engine::engine_process::start_until_ready;
 
 /// The hidden command of a worker.
 pub const COMMAND: &str = "sweep-worker";
@@ -76,7 +77,8 @@ fn work(folder: &Path, id: &str, step: &str) -> std::io::Result<HarnessExit> {
         );
     }
     if step == "engine" && plan.leaves != "nothing" {
-        start_straggler(&plan.leaves)?;
+        let mut straggler = Command::new(std::env::current_exe()?);
+        start_until_ready(straggler.args([COMMAND, "straggler", &plan.leaves]))?;
     }
     pass(plan.duration);
     let fails = match step {
@@ -195,19 +197,6 @@ fn plan(folder: &Path, id: &str) -> std::io::Result<WorkerPlan> {
         duration: Duration::from_millis(number(duration_ms)),
         leaves: leaves.to_owned(),
     })
-}
-
-fn start_straggler(kind: &str) -> std::io::Result<()> {
-    let mut child = Command::new(std::env::current_exe()?)
-        .args([COMMAND, "straggler", kind])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()?;
-    // Its first byte says that it stands where it should.
-    if let Some(mut output) = child.stdout.take() {
-        let _ = output.read(&mut [0]);
-    }
-    Ok(())
 }
 
 fn run_straggler(folder: &Path, id: &str, kind: &str) -> std::io::Result<HarnessExit> {

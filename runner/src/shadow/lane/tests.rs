@@ -169,9 +169,10 @@ fn decisions_that_do_not_fit_are_counted_while_the_coordinator_hangs() {
         lane.decided(decision(Some("a"), &["a"]));
     }
     lane.finish(Duration::ZERO);
+    // On a busy host a question may have been given up before the end, which is an error and no decision that is skipped.
     let counted: u64 = log(queue.path())
         .iter()
-        .filter(|line| line["event"] == "skipped")
+        .filter(|line| line["event"] == "skipped" || line["event"] == "shadow-error")
         .map(|line| line["decisions"].as_u64().unwrap_or(1))
         .sum();
     assert_eq!(counted, DECISIONS as u64);
