@@ -4,13 +4,12 @@
 //! What happens to an attempt comes in here, and nothing comes back: what the world has to do with it, it is told.
 
 use super::attempt::{AttemptStep, JobOrigin, StopReason};
-use super::transition::{AttemptEvent, CommandEnd, NextAction, may_be_used_up, stop_reason_under};
+use super::transition::{AttemptEvent, CommandEnd, NextAction, may_tell_more, stop_reason_under};
 use super::world::{AttemptIn, LeaseClosing, RunWorld, StartRejection};
 use crate::ids::JobId;
 use crate::job_reason::JobReason;
 use crate::queue::{JobStore, RequeueCause, is_reported, stage_move};
 use crate::stage::Stage;
-use crate::supervise::CommandOutcome;
 
 /// What happens to the attempt next, if it is not the world's by now.
 type FollowingEvent<W> = Option<(AttemptIn<W>, AttemptEvent)>;
@@ -29,19 +28,16 @@ pub(crate) fn handle_command_end<W: RunWorld>(
     end: CommandEnd,
 ) -> Result<(), W::Error> {
     look_for_stop(world, &mut attempt);
+    let allowed = world.lease_status(&attempt);
     let end = match end {
-        CommandEnd::Outcome(CommandOutcome::Exited { code: Some(0), .. })
-            if attempt.state.step == AttemptStep::Engine =>
-        {
-            world.engine_error(&attempt).map_or(end, CommandEnd::EngineError)
+        CommandEnd::Outcome(outcome) if may_tell_more(&attempt.state, &outcome, allowed) => {
+            world.end_by_engine(&mut attempt, outcome)
         }
         end => end,
     };
-    let limit = match may_be_used_up(&attempt.state, &end, world.lease_status(&attempt)) {
-        true => world.usage_limit(&attempt)?,
-        false => None,
-    };
-    let end = limit.map_or(end, CommandEnd::UsageLimit);
+    if let (CommandEnd::UsageLimit { pause, .. }, None) = (&end, &attempt.state.stop_reason) {
+        world.pause_engine(&attempt, *pause)?;
+    }
     let change = match (&end, &attempt.state.lease) {
         (CommandEnd::SupervisorLost, None) => None,
         (CommandEnd::SupervisorLost, Some(_)) => {
