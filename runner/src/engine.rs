@@ -27,8 +27,11 @@ use crate::job::Job;
 
 pub(crate) use adapter::EngineStdin;
 use adapter::{ArgumentTemplate, EngineAdapter};
+pub(crate) use engine_event::{EngineEvent, WorkEnd};
 use engine_report::ReportTime;
 pub(crate) use engine_report::{EngineProblem, EngineReport};
+pub(crate) use event_format::EventFormat;
+pub(crate) use output_lines::{LineSplitter, OutputLine};
 
 /// A prompt longer than this goes by file where an adapter would pass it as an argument.
 const ARGUMENT_BYTES_MAX: usize = 48 * 1024;
@@ -150,6 +153,11 @@ impl EngineRegistry {
         };
         let report = output().and_then(|mut output| adapter.report(is_success, &mut output, &time));
         report.unwrap_or_else(|error| adapter.unread(&error))
+    }
+
+    /// How the engine tells events; none: it tells none.
+    pub(crate) fn event_format(&self, name: &EngineName) -> Option<EventFormat> {
+        self.adapters.get(name)?.events
     }
 
     pub(crate) fn knows(&self, name: &EngineName) -> bool {

@@ -115,6 +115,7 @@ impl QueueAttempt {
                 stage: Stage::Building,
                 step: AttemptStep::Engine,
                 stop_reason: None,
+                usage: None,
                 lease,
             },
             held: HeldJob {

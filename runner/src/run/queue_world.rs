@@ -27,6 +27,7 @@ use crate::stage::Stage;
 use crate::supervise::orphan_scan::OrphanScan;
 use crate::supervise::{CommandOutcome, SupervisorHandle};
 use crate::terminal;
+use crate::token_usage::TokenUsage;
 use crate::work_folder::holds_queue;
 
 pub(super) struct QueueWorld {
@@ -38,6 +39,8 @@ pub(super) struct QueueWorld {
     pub(super) local: LocalQueue,
     pub(super) source: WorkSource,
     pub(super) progress: RunProgress,
+    /// What the engines of this run have used, as far as they tell it.
+    pub(super) used: Option<TokenUsage>,
 }
 
 impl QueueWorld {
@@ -64,6 +67,7 @@ impl QueueWorld {
             jobs: JobTable::default(),
             local: LocalQueue::new(&settings.factory_caps, settings.grace),
             progress: RunProgress::new(settings.warnings()),
+            used: None,
             queue,
             engines,
             execution_context,
@@ -165,7 +169,13 @@ impl RunWorld for QueueWorld {
         let is_success = matches!(outcome, CommandOutcome::Exited { code: Some(0), .. });
         let output = || attempt.output(&self.queue, AttemptStep::Engine);
         let report = self.engines.report(engine, is_success, output);
-        engine_end::of(engine, outcome, report.problem)
+        let end = engine_end::of(engine, outcome, report.problem);
+        attempt.state.usage = report.usage;
+        self.used = report
+            .usage
+            .map(|more| self.used.unwrap_or_default().plus(more))
+            .or(self.used);
+        end
     }
 
     fn pause_engine(&mut self, attempt: &QueueAttempt, pause: Duration) -> Result<(), RunError> {

@@ -7,6 +7,7 @@ mod coordinator;
 mod doctor;
 mod durable_requests;
 mod engine_events;
+mod engine_logs;
 // O-10: no other system tells who has a file open.
 #[cfg(all(target_os = "linux", not(portable)))]
 mod files_being_written;

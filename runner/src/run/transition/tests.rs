@@ -30,6 +30,7 @@ fn local(keys: &str, step: AttemptStep) -> AttemptState {
         stage: Stage::Building,
         step,
         stop_reason: None,
+        usage: None,
         lease: None,
     }
 }
