@@ -14,7 +14,7 @@ use super::usage_limit;
 use crate::token_usage::TokenUsage;
 
 /// As much of an output is read for its events, from its end.
-const EVENT_BYTES_MAX: u64 = 256 * 1024 * 1024;
+const EVENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// An engine without events tells its end in one line, which can hold its whole answer.
 const TEXT_BYTES_MAX: u64 = 256 * 1024;
 

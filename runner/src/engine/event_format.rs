@@ -65,18 +65,18 @@ fn parse<T: DeserializeOwned>(line: &[u8]) -> Option<T> {
 
 /// A member that an event can do without: one of another form than expected is as none, and the event counts.
 #[derive(Debug)]
-struct Lenient<T>(Option<T>);
+struct OptionalMember<T>(Option<T>);
 
-impl<T> Default for Lenient<T> {
-    fn default() -> Lenient<T> {
-        Lenient(None)
+impl<T> Default for OptionalMember<T> {
+    fn default() -> OptionalMember<T> {
+        OptionalMember(None)
     }
 }
 
-impl<'de, T: DeserializeOwned> Deserialize<'de> for Lenient<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Lenient<T>, D::Error> {
+impl<'de, T: DeserializeOwned> Deserialize<'de> for OptionalMember<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<OptionalMember<T>, D::Error> {
         let value = Value::deserialize(deserializer)?;
-        Ok(Lenient(serde_json::from_value(value).ok()))
+        Ok(OptionalMember(serde_json::from_value(value).ok()))
     }
 }
 

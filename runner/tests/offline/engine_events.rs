@@ -221,6 +221,22 @@ fn a_pause_ends_at_the_moment_that_is_meant_and_is_bounded() {
 }
 
 #[test]
+fn an_engine_that_does_not_end_after_its_last_event_is_understood_all_the_same() {
+    for (case, expected) in [
+        ("limit", end("inbox", "usage_limit")),
+        ("success", end("failed", "idle")),
+    ] {
+        let fixture = QueueFixture::new();
+        fs::write(fixture.path("output"), recorded_output("claude", case)).unwrap();
+        fixture.engine("claude", "cat $FIXTURE/output; exec sleep 1000");
+        let file = fixture.file("a", "engine: claude\nidle_timeout: 1s", "work");
+        assert_eq!(fixture.aq(&["add", &file]).code, 0);
+        fixture.aq(&["run", "--drain"]);
+        assert_eq!(end_of(&fixture), expected, "{case}");
+    }
+}
+
+#[test]
 fn a_time_zone_is_known_without_the_hosts_files_and_an_unknown_one_is_told() {
     let now = wall_clock();
     // Tokyo is nine hours ahead, the whole year.

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use crate::queue_fixture::QueueFixture;
+use crate::recorded_engines::recorded_output;
 
 /// What comes out at the other side of a terminal, as it comes.
 struct Screen {
@@ -133,6 +134,30 @@ fn what_a_job_prints_on_its_line_neither_steers_the_terminal_nor_wraps() {
         .map(|line| line.trim_start_matches("\x1b[1A\r\x1b[J"));
     let longest = drawn.max_by_key(|line| line.chars().count()).unwrap();
     assert!(longest.chars().count() <= 80, "{longest:?}");
+}
+
+#[test]
+fn of_an_engine_that_tells_events_the_line_has_what_it_did_last() {
+    let fixture = QueueFixture::new();
+    fixture.pipes(&["up", "go"]);
+    let output = recorded_output("claude", "tool");
+    let until_call = output.lines().take(2).collect::<Vec<_>>().join("\n");
+    std::fs::write(fixture.path("output"), until_call + "\n").unwrap();
+    fixture.engine(
+        "mine",
+        "cat $FIXTURE/output; echo > $FIXTURE/up; read x < $FIXTURE/go",
+    );
+    let program = fixture.path("bin/mine").display().to_string();
+    let table = format!("[engine.mine]\ncommand = \"{program}\"\nevents = \"claude\"\n");
+    std::fs::create_dir(fixture.queue("")).unwrap();
+    std::fs::write(fixture.queue("aq.toml"), table).unwrap();
+    let file = fixture.file("a", "engine: mine", "work");
+    assert_eq!(fixture.aq(&["add", &file]).code, 0);
+    let (mut screen, run) = start(&fixture, &["run", "--drain"], "xterm");
+    fixture.wait_for("up");
+    screen.read_until(Some("> Bash  echo from the tool"));
+    fixture.release("go");
+    assert!(!end(screen, run).contains("tool_use"));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Lenient, plain_text};
+use super::{OptionalMember, plain_text};
 use crate::engine::engine_event::{EngineEvent, ProblemCause, WorkEnd, input_summary, microusd, tokens};
 use crate::token_usage::TokenUsage;
 
@@ -17,7 +17,7 @@ pub(super) enum ClaudeEvent {
     Assistant {
         message: ClaudeMessage,
         #[serde(default)]
-        error: Lenient<String>,
+        error: OptionalMember<String>,
         /// Set for what a helper of the engine says.
         parent_tool_use_id: Option<String>,
     },
@@ -75,22 +75,22 @@ pub(super) struct ClaudeResult {
     #[serde(default)]
     is_error: bool,
     #[serde(default)]
-    api_error_status: Lenient<u16>,
+    api_error_status: OptionalMember<u16>,
     #[serde(default)]
-    stop_reason: Lenient<String>,
+    stop_reason: OptionalMember<String>,
     #[serde(default)]
-    result: Lenient<String>,
+    result: OptionalMember<String>,
     #[serde(default)]
-    error: Lenient<String>,
+    error: OptionalMember<String>,
     #[serde(default)]
-    errors: Lenient<Vec<Value>>,
+    errors: OptionalMember<Vec<Value>>,
     #[serde(default)]
-    total_cost_usd: Lenient<f64>,
+    total_cost_usd: OptionalMember<f64>,
     #[serde(default)]
-    usage: Lenient<ClaudeUsage>,
+    usage: OptionalMember<ClaudeUsage>,
     /// What helpers used is in here alone.
     #[serde(default, rename = "modelUsage")]
-    model_usage: Lenient<BTreeMap<String, ModelUsage>>,
+    model_usage: OptionalMember<BTreeMap<String, ModelUsage>>,
 }
 
 #[derive(Debug, Deserialize, Default)]

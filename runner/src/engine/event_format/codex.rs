@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Lenient;
+use super::OptionalMember;
 use crate::engine::engine_event::{EngineEvent, ProblemCause, WorkEnd, input_summary, tokens};
 
 #[derive(Deserialize)]
@@ -19,7 +19,7 @@ pub(super) enum CodexEvent {
     #[serde(rename = "turn.completed")]
     TurnCompleted {
         #[serde(default)]
-        usage: Lenient<CodexUsage>,
+        usage: OptionalMember<CodexUsage>,
     },
     #[serde(rename = "turn.failed")]
     TurnFailed { error: CodexError },

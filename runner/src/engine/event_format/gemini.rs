@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Lenient, plain_text};
+use super::{OptionalMember, plain_text};
 use crate::engine::engine_event::{EngineEvent, ProblemCause, WorkEnd, input_summary, tokens};
 
 /// How the program words that the model, or what watches it, would not answer.
@@ -30,15 +30,15 @@ pub(super) enum GeminiEvent {
         #[serde(default)]
         output: Value,
         #[serde(default)]
-        error: Lenient<GeminiError>,
+        error: OptionalMember<GeminiError>,
     },
     Error(GeminiError),
     Result {
         status: Option<String>,
         #[serde(default)]
-        error: Lenient<GeminiError>,
+        error: OptionalMember<GeminiError>,
         #[serde(default)]
-        stats: Lenient<GeminiStats>,
+        stats: OptionalMember<GeminiStats>,
     },
     #[serde(other)]
     Other,

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Lenient;
+use super::OptionalMember;
 use crate::engine::engine_event::{EngineEvent, ProblemCause, WorkEnd, input_summary, microusd, tokens};
 use crate::token_usage::TokenUsage;
 
@@ -59,9 +59,9 @@ pub(super) struct StepPart {
     #[serde(default)]
     reason: String,
     #[serde(default)]
-    tokens: Lenient<StepTokens>,
+    tokens: OptionalMember<StepTokens>,
     #[serde(default)]
-    cost: Lenient<f64>,
+    cost: OptionalMember<f64>,
 }
 
 #[derive(Debug, Deserialize, Default)]
@@ -92,8 +92,8 @@ pub(super) struct OpencodeError {
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct ErrorData {
     message: String,
-    status_code: Lenient<u16>,
-    response_headers: Lenient<BTreeMap<String, String>>,
+    status_code: OptionalMember<u16>,
+    response_headers: OptionalMember<BTreeMap<String, String>>,
 }
 
 pub(super) fn events(event: OpencodeEvent) -> Vec<EngineEvent> {
