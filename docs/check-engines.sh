@@ -51,9 +51,11 @@ for engine in claude codex gemini opencode amp; do
     chmod +x "$folder/bin/$engine"
 done
 
-coproc SERVER { exec python3 "$here/check-engines/model_server.py" 2>"$folder/server.log"; }
-read -r port <&"${SERVER[0]}"
-trap 'kill $SERVER_PID; rm -rf "$folder"' EXIT
+python3 "$here/check-engines/model_server.py" >"$folder/port" 2>"$folder/server.log" </dev/null &
+server=$!
+trap 'kill $server; rm -rf "$folder"' EXIT
+until [[ -s $folder/port ]]; do sleep 0.1; done
+port=$(<"$folder/port")
 
 # What differs from run to run.
 normalised() {
@@ -116,7 +118,7 @@ for ending in "${endings[@]}" "refusal failed exit_code" "none failed login_fail
     key=(ANTHROPIC_API_KEY=none)
     [[ $name == limit ]] && key=(CLAUDE_CODE_OAUTH_TOKEN=none) # limits of a plan, not of a key
     [[ $name == none ]] && key=()
-    case_of claude "$name" "$expected" "${key[@]}" "ANTHROPIC_BASE_URL=http://127.0.0.1:$port/$name" \
+    case_of claude "$name" "$expected" ${key[@]+"${key[@]}"} "ANTHROPIC_BASE_URL=http://127.0.0.1:$port/$name" \
         CLAUDE_CODE_MAX_RETRIES=0 DISABLE_AUTOUPDATER=1 CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1
 done
 for ending in "${endings[@]}" "refusal failed engine_error"; do

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A server on loopback that speaks the model APIs of the engines well enough for one short turn.
 
-Usage: model_server.py            prints its port, and serves until its standard input ends.
+Usage: model_server.py            prints its port, and serves until it is ended.
 
 The first part of a path is the case: success, tool, error, limit, login or refusal. What follows is the API's own path:
 Anthropic Messages, OpenAI Responses or Gemini. Nothing is kept, and nothing is asked of anybody.
@@ -9,7 +9,6 @@ Anthropic Messages, OpenAI Responses or Gemini. Nothing is kept, and nothing is 
 
 import json
 import sys
-import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -201,9 +200,8 @@ class Handler(BaseHTTPRequestHandler):
 def main():
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     print(server.server_port, flush=True)
-    sys.stdin.read()
+    server.serve_forever()
 
 
 if __name__ == "__main__":
