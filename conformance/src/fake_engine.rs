@@ -7,6 +7,7 @@ pub mod engine_process;
 pub mod engine_run;
 pub mod server;
 mod server_loop;
+mod success_events;
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};

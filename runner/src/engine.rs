@@ -4,21 +4,34 @@
 //! starts it.
 
 mod adapter;
+mod engine_event;
+mod engine_report;
+mod event_format;
+mod event_summary;
 mod failure_rules;
+mod output_lines;
 mod program_search;
 mod reset_time;
 mod usage_limit;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
+use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use crate::ids::{Capability, EngineName};
 use crate::job::Job;
 
 pub(crate) use adapter::EngineStdin;
 use adapter::{ArgumentTemplate, EngineAdapter};
+pub(crate) use engine_event::{EngineEvent, WorkEnd};
+use engine_report::ReportTime;
+pub(crate) use engine_report::{EngineProblem, EngineReport};
+pub(crate) use event_format::EventFormat;
+pub(crate) use output_lines::{LineSplitter, OutputLine};
 
 /// A prompt longer than this goes by file where an adapter would pass it as an argument.
 const ARGUMENT_BYTES_MAX: usize = 48 * 1024;
@@ -118,18 +131,33 @@ impl EngineRegistry {
             .collect()
     }
 
-    /// How long the engine has to pause, if its last output says that it is used up.
-    pub(crate) fn limit(&self, name: &EngineName, tail: &str) -> Option<Duration> {
-        let phrases = &self.adapters.get(name)?.limit;
-        let (now, zone) = (jiff::Timestamp::now(), jiff::tz::TimeZone::system());
-        usage_limit::wait(tail, phrases, now, &zone)
+    /// What a run of the engine tells that is over. `is_success`: by its exit code. `output` is called only if there is
+    /// something to look for.
+    pub(crate) fn report<O: Read + Seek>(
+        &self,
+        name: &EngineName,
+        is_success: bool,
+        output: impl FnOnce() -> io::Result<O>,
+    ) -> EngineReport {
+        let Some(adapter) = self
+            .adapters
+            .get(name)
+            .filter(|adapter| adapter.tells(is_success))
+        else {
+            return EngineReport::default();
+        };
+        let host = TimeZone::system();
+        let time = ReportTime {
+            now: Timestamp::now(),
+            host: &host,
+        };
+        let report = output().and_then(|mut output| adapter.report(is_success, &mut output, &time));
+        report.unwrap_or_else(|error| adapter.unread(&error))
     }
 
-    /// The error that the engine reports although its exit code is 0. `tail` returns the end of its output; it is
-    /// called only if there are rules.
-    pub(crate) fn failure_message(&self, name: &EngineName, tail: impl FnOnce() -> String) -> Option<String> {
-        let rules = &self.adapters.get(name)?.rules;
-        rules.are_any().then(|| rules.failure_message(&tail())).flatten()
+    /// How the engine tells events; none: it tells none.
+    pub(crate) fn event_format(&self, name: &EngineName) -> Option<EventFormat> {
+        self.adapters.get(name)?.events
     }
 
     pub(crate) fn knows(&self, name: &EngineName) -> bool {

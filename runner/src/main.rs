@@ -25,6 +25,7 @@ mod signals;
 mod stage;
 mod supervise;
 mod terminal;
+mod token_usage;
 mod work_folder;
 
 use std::process::ExitCode;

@@ -35,6 +35,7 @@ mod routed_claim;
 mod runner_files;
 pub(crate) mod stage_move;
 mod submission;
+mod usage_recorder;
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -68,6 +69,7 @@ pub(crate) use routed_claim::{RoutedJobClaim, is_reported};
 pub(crate) use runner_files::{RunnerFile, read_runner_files};
 pub(crate) use stage_move::RequeueCause;
 pub(crate) use submission::JobSubmission;
+pub(crate) use usage_recorder::UsageRecorder;
 #[cfg(test)]
 pub(crate) use {
     crash_recovery::{AbandonedJob, InterruptedAttempt, recover_job},

@@ -4,6 +4,7 @@ mod abandoned_jobs;
 mod admission;
 pub(crate) mod attempt;
 mod delivery_notice;
+mod engine_end;
 mod event_loop;
 mod event_stream;
 pub(crate) mod executor;

@@ -100,10 +100,10 @@ engine() { # MARK LIMIT IDLE OUTPUT PROMPT
     fact "$JOB" yolo false; local yolo=$REPLY
     case $engine in
         devin) words=(devin -p --prompt-file "$5"); [[ $yolo == true ]] && words+=(--permission-mode dangerous) ;;
-        claude) words=(claude -p) input=$5; [[ $yolo == true ]] && words+=(--dangerously-skip-permissions) ;;
-        codex) words=(codex exec --skip-git-repo-check) input=$5; [[ $yolo == true ]] && words+=(--dangerously-bypass-approvals-and-sandbox); words+=(-) ;;
-        gemini) words=(gemini -p '') input=$5; [[ $yolo == true ]] && words+=(--yolo) ;;
-        opencode) words=(opencode run) input=$5; [[ $yolo == true ]] && words+=(--auto) ;;
+        claude) words=(claude -p --output-format stream-json --verbose) input=$5; [[ $yolo == true ]] && words+=(--dangerously-skip-permissions) ;;
+        codex) words=(codex exec --json --skip-git-repo-check) input=$5; [[ $yolo == true ]] && words+=(--dangerously-bypass-approvals-and-sandbox); words+=(-) ;;
+        gemini) words=(gemini -o stream-json) input=$5; [[ $yolo == true ]] && words+=(--yolo); words+=(-p '') ;;
+        opencode) words=(opencode run --format json) input=$5; [[ $yolo == true ]] && words+=(--auto) ;;
         sh) words=(sh -e "$5") ;;
     esac
     bounded "$1" "$2" "$3" "$4" "${words[@]}" <"$input"

@@ -121,6 +121,8 @@ mutants! {
     Around JudgesThePast "judges-the-past" "leaves the last disagreements out of what its gate judges"
     Around StretchesItsSpan "stretches-its-span" "takes the decisions of one day for those of many"
     Around IsDeafToItsEngines "is-deaf-to-its-engines" "hears nothing of what an engine prints"
+    Around TrustsExitCodes "trusts-exit-codes" "takes every exit code 0 for a success"
+    Around BelievesTheWork "believes-the-work" "takes words that stand in the work for the engine's own"
     Around HidesPauses "hides-pauses" "says nothing of an engine that is used up"
     Around HidesRunners "hides-runners" "shows no runner that is at work"
     Around TellsTwice "tells-twice" "tells everything twice"

@@ -11,6 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::connection::{EngineConnection, StreamStatus, WaitingEngine};
 use super::engine_run::{EngineEvent, EngineRun, EngineScript};
+use super::success_events::success_events;
 use super::{EngineHello, EngineInstructions, EngineMessage};
 use crate::scenario::EngineBehaviour;
 
@@ -276,7 +277,11 @@ impl ServerLoop {
             }),
             exit,
             writes: behaviour.writes.clone(),
-            prints: behaviour.prints.clone().unwrap_or_default(),
+            prints: match &behaviour.prints {
+                Some(text) => text.clone(),
+                None if exit == 0 => success_events(&self.runs[run].tool).to_owned(),
+                None => String::new(),
+            },
             ignores_term: behaviour.ignores_term,
             spawns: behaviour.spawns.map(Into::into),
         }

@@ -29,6 +29,15 @@ pub(super) fn print(out: &mut impl Write, runners: &[RunnerRecord]) -> io::Resul
         }
     }
     table.write_plain(out, palette)?;
+    for (runner, used) in runners.iter().filter_map(|runner| Some((runner, runner.used?))) {
+        writeln!(
+            out,
+            "\n{} {} has used {}",
+            palette.dim("used"),
+            runner.pid,
+            used.text()
+        )?;
+    }
     for runner in runners
         .iter()
         .filter(|runner| runner.watch == ChangeSource::Polling)
@@ -90,6 +99,7 @@ mod tests {
                 mode: String::from("offline"),
                 workers: 1,
                 watch,
+                used: None,
                 coordinator: None,
             };
             let mut text = Vec::new();

@@ -1,11 +1,18 @@
 //! `aq logs`: what the commands of a job printed, also while they print it.
 
+mod event_display;
+mod safe_text;
+
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Seek, SeekFrom, Take, Write, stdout};
 use std::path::{Path, PathBuf};
 
+use event_display::EventDisplay;
+use safe_text::SafeText;
+
 use super::error::CliError;
 use super::log_watch::LogWatch;
+use crate::engine::EngineRegistry;
 use crate::exit_codes::ProgramExit;
 use crate::ids::JobId;
 use crate::queue::{Queue, QueueError};
@@ -13,16 +20,21 @@ use crate::queue_root::QueueRoot;
 use crate::run::outputs;
 use crate::settings::Settings;
 use crate::stage::Stage;
-use crate::terminal::escape_control;
+use crate::terminal::ColorChoice;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  aq logs fix-login\n  aq logs -f fix-login")]
+#[command(
+    after_help = "Examples:\n  aq logs fix-login\n  aq logs -f fix-login\n  aq logs --raw fix-login | jq .type"
+)]
 pub(super) struct LogsArguments {
     /// The job
     id: String,
     /// Go on until the job has left its work
     #[arg(short, long)]
     follow: bool,
+    /// The bytes as they were printed, also of an engine that prints events
+    #[arg(long)]
+    raw: bool,
     /// An earlier attempt instead of the last one
     #[arg(long, value_name = "N")]
     attempt: Option<u32>,
@@ -35,12 +47,18 @@ pub(super) fn run(settings: &Settings, arguments: &LogsArguments) -> Result<Prog
         .find(&id)?
         .ok_or_else(|| QueueError::Unknown { id: id.clone() })?;
     let attempt = arguments.attempt.unwrap_or(queue.history(&id)?.attempt());
+    let views = match arguments.raw {
+        true => [const { LogView::Raw }; 3],
+        false => views(settings, &queue, &id)?,
+    };
     if arguments.follow {
-        follow(&queue, &id, attempt.max(1))?;
+        follow(&queue, &id, attempt.max(1), views)?;
         return Ok(ProgramExit::Done);
     }
-    let mut printer = LogPrinter::new(&queue, outputs(&queue, &id, attempt));
-    if printer.print_new()? == LogProgress::Nothing && attempt == 0 {
+    let mut printer = LogPrinter::new(&queue, outputs(&queue, &id, attempt), views);
+    let printed = printer.print_new()?;
+    printer.finish()?;
+    if printed == LogProgress::Nothing && attempt == 0 {
         return Err(CliError::Refused(format!(
             "`{id}` was not started yet: `aq logs -f {id}` waits for it"
         )));
@@ -48,9 +66,27 @@ pub(super) fn run(settings: &Settings, arguments: &LogsArguments) -> Result<Prog
     Ok(ProgramExit::Done)
 }
 
-fn follow(queue: &Queue, id: &JobId, attempt: u32) -> Result<(), CliError> {
+/// How the outputs of engine, `verify` and `ship` are shown.
+fn views(settings: &Settings, queue: &Queue, id: &JobId) -> Result<[LogView; 3], CliError> {
+    let palette = ColorChoice::of(&stdout());
+    let text = || match stdout().is_terminal() {
+        true => LogView::Text(SafeText::new(palette == ColorChoice::Coloured)),
+        false => LogView::Raw,
+    };
+    let engines = EngineRegistry::new(&settings.engines)?;
+    // Of a file that is no job any more, what was printed is shown as it is.
+    let job = queue.find(id)?.and_then(|stage| queue.job(stage, id).ok());
+    let format = job.and_then(|job| engines.event_format(&job.engine));
+    let engine = match format {
+        Some(format) => LogView::Events(EventDisplay::new(format, palette)),
+        None => text(),
+    };
+    Ok([engine, text(), text()])
+}
+
+fn follow(queue: &Queue, id: &JobId, attempt: u32, views: [LogView; 3]) -> Result<(), CliError> {
     let watch = LogWatch::start(queue)?;
-    let mut printer = LogPrinter::new(queue, outputs(queue, id, attempt));
+    let mut printer = LogPrinter::new(queue, outputs(queue, id, attempt), views);
     loop {
         for folder in [queue.job_folder(id), queue.attempt_folder(id, attempt)] {
             // The second folder is made when the attempt starts.
@@ -63,7 +99,7 @@ fn follow(queue: &Queue, id: &JobId, attempt: u32) -> Result<(), CliError> {
         );
         printer.print_new()?;
         if !in_work || queue.history(id)?.attempt() > attempt {
-            return Ok(());
+            return printer.finish();
         }
         watch.wait()?;
     }
@@ -75,18 +111,73 @@ enum LogProgress {
     Something,
 }
 
+/// How an output is shown.
+#[derive(Debug)]
+enum LogView {
+    /// As it is.
+    Raw,
+    /// Nothing in it steers the terminal.
+    Text(SafeText),
+    /// What its events tell.
+    Events(EventDisplay),
+}
+
+impl LogView {
+    fn write(&mut self, piece: &[u8]) -> io::Result<()> {
+        let text = match self {
+            LogView::Raw => return stdout().lock().write_all(piece),
+            LogView::Text(text) => text.push(piece),
+            LogView::Events(events) => events.push(piece),
+        };
+        stdout().lock().write_all(text.as_bytes())
+    }
+
+    /// Nothing more comes.
+    fn finish(&mut self) -> io::Result<()> {
+        let text = match self {
+            LogView::Raw => return Ok(()),
+            LogView::Text(text) => text.finish(),
+            LogView::Events(events) => events.finish(),
+        };
+        stdout().lock().write_all(text.as_bytes())
+    }
+}
+
+/// One output file, and how far it was shown.
+#[derive(Debug)]
+struct LogFile {
+    path: PathBuf,
+    offset: u64,
+    view: LogView,
+}
+
 /// Prints the output files of an attempt one after the other, and remembers how far.
 struct LogPrinter {
     root: QueueRoot,
-    files: Vec<(PathBuf, u64)>,
+    files: Vec<LogFile>,
 }
 
 impl LogPrinter {
-    fn new(queue: &Queue, paths: impl IntoIterator<Item = PathBuf>) -> LogPrinter {
+    fn new(queue: &Queue, paths: [PathBuf; 3], views: [LogView; 3]) -> LogPrinter {
+        let files = paths.into_iter().zip(views);
         LogPrinter {
             root: queue.below().clone(),
-            files: paths.into_iter().map(|path| (path, 0)).collect(),
+            files: files
+                .map(|(path, view)| LogFile {
+                    path,
+                    offset: 0,
+                    view,
+                })
+                .collect(),
         }
+    }
+
+    fn finish(&mut self) -> Result<(), CliError> {
+        for file in &mut self.files {
+            file.view.finish()?;
+        }
+        stdout().flush()?;
+        Ok(())
     }
 
     /// Prints what there is at this moment and was not printed yet. Output that comes meanwhile is left, because a job
@@ -95,20 +186,28 @@ impl LogPrinter {
         let found = self
             .files
             .iter()
-            .map(|(path, offset)| open(&self.root, path, *offset))
+            .map(|file| open(&self.root, &file.path, file.offset))
             .collect::<Result<Vec<_>, _>>()?;
         let mut printed = LogProgress::Nothing;
-        for ((path, offset), new) in self.files.iter_mut().zip(found) {
-            let Some(mut new) = new else { continue };
+        for (place, new) in found.into_iter().enumerate() {
+            let Some(mut new) = new.filter(|new| new.limit() > 0) else {
+                continue;
+            };
+            let (before, rest) = self.files.split_at_mut(place);
+            // A command begins when the one before it is over.
+            before.iter_mut().try_for_each(|file| file.view.finish())?;
+            let Some(file) = rest.first_mut() else { continue };
             let mut chunk = vec![0; 64 * 1024];
             loop {
-                let count = new.read(&mut chunk).map_err(|error| unreadable(path, error))?;
+                let count = new
+                    .read(&mut chunk)
+                    .map_err(|error| unreadable(&file.path, error))?;
                 if count == 0 {
                     break;
                 }
-                *offset += count as u64;
+                file.offset += count as u64;
                 printed = LogProgress::Something;
-                write_output(&chunk[..count])?;
+                file.view.write(&chunk[..count])?;
             }
         }
         stdout().flush()?;
@@ -136,18 +235,4 @@ fn unreadable(path: &Path, source: io::Error) -> CliError {
         name: path.display().to_string(),
         source,
     }
-}
-
-/// Writes what can't steer a terminal to a terminal, and the bytes as they are to anything else.
-fn write_output(bytes: &[u8]) -> io::Result<()> {
-    let mut out = stdout().lock();
-    if !out.is_terminal() {
-        return out.write_all(bytes);
-    }
-    let text = String::from_utf8_lossy(bytes);
-    let parts = text.split_inclusive(['\n', '\t']).map(|part| {
-        let plain = part.trim_end_matches(['\n', '\t']);
-        escape_control(plain.strip_suffix('\r').unwrap_or(plain)) + &part[plain.len()..]
-    });
-    out.write_all(parts.collect::<String>().as_bytes())
 }

@@ -13,6 +13,7 @@ use crate::run::{ShipPlan, outputs};
 use crate::settings::Settings;
 use crate::stage::Stage;
 use crate::terminal::{ColorChoice, TextTable, bytes, duration, escape_control, instant};
+use crate::token_usage::TokenUsage;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  aq show fix-login")]
@@ -165,6 +166,10 @@ fn print_logs(
             let label = palette.dim(&format!("attempt {attempt}"));
             writeln!(out, "\n{label}  {path}  {}", bytes(size))?;
         }
+        for (_, used) in history.usages().filter(|(number, _)| *number == attempt) {
+            let label = palette.dim(&format!("attempt {attempt}"));
+            writeln!(out, "{label}  used {}", used.text())?;
+        }
     }
     Ok(())
 }
@@ -237,7 +242,12 @@ fn json(
             let files = files
                 .iter()
                 .map(|(path, size)| serde_json::json!({ "path": path.display().to_string(), "bytes": size }));
-            serde_json::json!({ "attempt": attempt, "logs": files.collect::<Vec<_>>() })
+            let used = history.usages().find(|(number, _)| *number == attempt);
+            serde_json::json!({
+                "attempt": attempt,
+                "logs": files.collect::<Vec<_>>(),
+                "used": used.map(|(_, used)| used),
+            })
         })
         .collect();
     let millis = |length: Duration| u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
@@ -256,6 +266,7 @@ fn json(
         "attempts": history.attempt(),
         "logs": logs,
         "logsOfAttempts": attempts,
+        "used": history.usages().map(|(_, used)| used).reduce(TokenUsage::plus),
         "lastedMs": lasted,
         "reason": last.and_then(|line| line.reason.as_ref()),
         "detail": last.and_then(|line| line.detail.as_ref()),

@@ -2,15 +2,18 @@
 
 use serde::Deserialize;
 
+use super::event_format::EventFormat;
 use super::failure_rules::FailureRules;
 
 /// All that a table may say.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 13] = [
     "command",
     "args",
     "yolo",
     "stdin",
+    "events",
     "limit",
+    "logged_out",
     "failure",
     "success",
     "needs_output",
@@ -40,10 +43,15 @@ pub(super) struct EngineAdapter {
     pub(super) yolo: Vec<String>,
     #[serde(default = "prompt_on_stdin")]
     pub(super) stdin: EngineStdin,
-    /// What its output says where it failed because it is used up for a while.
+    /// How its output tells events; none: it tells none, and its last line is all that counts.
+    pub(super) events: Option<EventFormat>,
+    /// What its last words say where it failed because it is used up for a while.
     #[serde(default)]
     pub(super) limit: Vec<String>,
-    /// The rules by which exit code 0 is no success.
+    /// What they say where it failed because it is not logged in.
+    #[serde(default)]
+    pub(super) logged_out: Vec<String>,
+    /// The rules by which exit code 0 is no success, of an engine without events.
     #[serde(flatten)]
     pub(super) rules: FailureRules,
     /// The arguments that make it tell its version; none: it tells none.
@@ -90,7 +98,13 @@ impl EngineAdapter {
         if !adapter.yolo.is_empty() && !adapter.args.contains(&ArgumentTemplate::Yolo) {
             return Err("`yolo` has no place: put \"{yolo}\" into `args` where it belongs".to_owned());
         }
-        adapter.limit.retain(|part| !part.trim().is_empty());
+        if adapter.events.is_some() && adapter.rules.are_any() {
+            let text = "`failure`, `success` and `needs_output` have no effect beside `events`: take one or the other out";
+            return Err(text.to_owned());
+        }
+        for phrases in [&mut adapter.limit, &mut adapter.logged_out] {
+            phrases.retain(|part| !part.trim().is_empty());
+        }
         Ok(adapter)
     }
 

@@ -79,11 +79,17 @@ impl FailureRules {
             return Some("it printed nothing".to_owned());
         }
         if let Some(found) = self.failure.iter().find_map(|rule| rule.find(&last)) {
-            return Some(cut(&found));
+            return Some(one_line(&found));
         }
         let succeeded = self.success.is_empty() || self.success.iter().any(|rule| rule.find(&last).is_some());
         (!succeeded).then(|| "its output does not end as that of a success does".to_owned())
     }
+}
+
+/// The last line that says something, without escape sequences.
+pub(super) fn last_line(text: &str) -> String {
+    let mut lines = text.lines().rev().map(strip_ansi);
+    lines.find(|line| !line.is_empty()).unwrap_or_default()
 }
 
 /// What the rules look at.
@@ -97,7 +103,7 @@ impl LastLine {
     fn of(tail: &str) -> LastLine {
         let lines = || tail.lines().rev().map(strip_ansi).filter(|line| !line.is_empty());
         LastLine {
-            line: lines().next().unwrap_or_default(),
+            line: last_line(tail),
             object: lines().find_map(|line| serde_json::from_str(&line).ok()),
         }
     }
@@ -131,7 +137,8 @@ fn message(object: &serde_json::Map<String, Value>) -> String {
     message.map_or_else(|| whole.to_string(), str::to_owned)
 }
 
-fn cut(text: &str) -> String {
+/// As much of a text as tells a person what happened.
+pub(super) fn one_line(text: &str) -> String {
     let one_line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     match one_line.char_indices().nth(SHOWN_MAX) {
         Some((end, _)) => format!("{}…", &one_line[..end]),

@@ -1,5 +1,7 @@
 //! The command lines that the engines get, worked out from their manuals.
 
+use std::io::Cursor;
+
 use super::*;
 use crate::job::{JobIdSource, parse};
 
@@ -32,12 +34,23 @@ fn args_of(engines: &EngineRegistry, job: &Job) -> Vec<String> {
 fn permission_questions_are_skipped_only_where_the_job_says_so() {
     let engines = EngineRegistry::new(&BTreeMap::new()).unwrap();
     let cases: [(&str, &[&str], &[&str]); 6] = [
-        ("claude", &["-p"], &["-p", "--dangerously-skip-permissions"]),
+        (
+            "claude",
+            &["-p", "--output-format", "stream-json", "--verbose"],
+            &[
+                "-p",
+                "--output-format",
+                "stream-json",
+                "--verbose",
+                "--dangerously-skip-permissions",
+            ],
+        ),
         (
             "codex",
-            &["exec", "--skip-git-repo-check", "-"],
+            &["exec", "--json", "--skip-git-repo-check", "-"],
             &[
                 "exec",
+                "--json",
                 "--skip-git-repo-check",
                 "--dangerously-bypass-approvals-and-sandbox",
                 "-",
@@ -54,8 +67,16 @@ fn permission_questions_are_skipped_only_where_the_job_says_so() {
                 "/p/prompt.md",
             ],
         ),
-        ("gemini", &["-p", ""], &["--yolo", "-p", ""]),
-        ("opencode", &["run"], &["run", "--auto"]),
+        (
+            "gemini",
+            &["-o", "stream-json", "-p", ""],
+            &["-o", "stream-json", "--yolo", "-p", ""],
+        ),
+        (
+            "opencode",
+            &["run", "--format", "json"],
+            &["run", "--format", "json", "--auto"],
+        ),
         ("sh", &["-e", "/p/prompt.md"], &["-e", "/p/prompt.md"]),
     ];
     for (engine, careful, yolo) in cases {
@@ -94,6 +115,11 @@ fn a_table_that_could_not_work_is_refused_with_what_to_do() {
             "did you mean `needs_output`?",
         ),
         ("command = \"x\"\nfailure = [\"\"]", "how the line begins"),
+        ("command = \"x\"\nevents = \"amp\"", "events"),
+        (
+            "command = \"x\"\nevents = \"claude\"\nneeds_output = true",
+            "beside `events`",
+        ),
         ("command = \"x\"\nsuccess = [\"{no json\"]", "the members"),
     ];
     for (table, advice) in cases {
@@ -106,76 +132,127 @@ fn a_table_that_could_not_work_is_refused_with_what_to_do() {
     }
 }
 
+fn told(engine: &str, is_success: bool, output: &str) -> Option<EngineProblem> {
+    let engines = EngineRegistry::new(&BTreeMap::new()).unwrap();
+    let name = EngineName::new(engine).unwrap();
+    engines
+        .report(&name, is_success, || Ok(Cursor::new(output.to_owned())))
+        .problem
+}
+
 #[test]
 fn the_words_of_each_engine_are_understood() {
-    let engines = EngineRegistry::new(&BTreeMap::new()).unwrap();
     // As the programs print them; docs/engines.md says in which version.
-    let failures = [
+    let limits = [
         (
             "claude",
-            "API Error: 400 bad thing\n",
-            Some("API Error: 400 bad thing"),
-        ),
-        (
-            "claude",
-            r#"{"type":"result","subtype":"success","is_error":true,"result":"API Error: 400 bad thing"}"#,
-            Some("API Error: 400 bad thing"),
-        ),
-        ("claude", "The API Error is mended.\n", None),
-        (
-            "codex",
-            "codex\nwarning: x\nERROR: unexpected status 401 Unauthorized\n",
-            Some("ERROR: unexpected status 401 Unauthorized"),
+            r#"{"type":"result","subtype":"success","is_error":true,"result":"You've hit your limit · resets 2:30pm (UTC)"}"#,
         ),
         (
             "codex",
-            "{\"type\":\"turn.started\"}\n{\"type\":\"turn.failed\",\"error\":{\"message\":\"no quota\"}}\n",
-            Some("no quota"),
+            r#"{"type":"turn.failed","error":{"message":"You’ve hit your usage limit. Upgrade to Pro or try again at 2:30 PM."}}"#,
         ),
-        ("gemini", "", Some("it printed nothing")),
         (
             "gemini",
-            r#"{"type":"result","status":"error","error":{"type":"unknown","message":"[API Error: x]"}}"#,
-            Some("[API Error: x]"),
+            r#"{"type":"result","status":"error","error":{"message":"[API Error: You have exhausted your daily quota on this model.]\nPlease wait"}}"#,
         ),
-        ("gemini", "Done.", None),
         (
             "opencode",
-            "\x1b[0m\n> build · m\n\x1b[91m\x1b[1mError: \x1b[0mbad thing\n",
-            Some("Error: bad thing"),
+            r#"{"type":"error","error":{"name":"UnknownError","data":{"message":"5 hour usage limit reached. It will reset in 2 hours."}}}"#,
         ),
-        ("sh", "", None),
+        ("devin", "working\nERROR: usage limit reached"),
     ];
-    for (engine, tail, expected) in failures {
-        let name = EngineName::new(engine).unwrap();
-        assert_eq!(
-            engines.failure_message(&name, || tail.to_owned()).as_deref(),
-            expected,
-            "{engine}: {tail}"
+    for (engine, output) in limits {
+        let problem = told(engine, false, output);
+        assert!(
+            matches!(problem, Some(EngineProblem::UsageLimit { .. })),
+            "{engine}: {problem:?}"
         );
     }
-    let limits = [
-        ("claude", "You've hit your session limit · resets 3pm (UTC)", true),
+    let logins = [
+        (
+            "claude",
+            r#"{"type":"result","subtype":"success","is_error":true,"result":"Invalid API key · Please run /login"}"#,
+        ),
         (
             "codex",
-            "ERROR: You've hit your usage limit. Visit https://chatgpt.com/settings/usage",
-            true,
+            r#"{"type":"turn.failed","error":{"message":"unexpected status 401 Unauthorized: Incorrect API key provided"}}"#,
         ),
         (
             "gemini",
-            "You have exhausted your daily quota on this model.",
-            true,
+            r#"{"type":"result","status":"error","error":{"message":"[API Error: {\"reason\":\"API_KEY_INVALID\"}]"}}"#,
+        ),
+        ("gemini", "Invalid auth method selected.\n"),
+        (
+            "gemini",
+            "Update your environment and try again (no reload needed if using .env)!\n",
         ),
         (
             "opencode",
-            "5 hour usage limit reached. It will reset in 2 hours.",
-            true,
+            r#"{"type":"error","error":{"name":"ProviderAuthError","data":{"message":"no key"}}}"#,
         ),
-        ("codex", "ERROR: unexpected status 401 Unauthorized", false),
-        ("sh", "usage limit reached", false),
+        ("claude", "Invalid API key · Please run /login"),
     ];
-    for (engine, tail, expected) in limits {
-        let name = EngineName::new(engine).unwrap();
-        assert_eq!(engines.limit(&name, tail).is_some(), expected, "{engine}: {tail}");
+    for (engine, output) in logins {
+        let problem = told(engine, false, output);
+        assert!(
+            matches!(problem, Some(EngineProblem::LoginFailure(_))),
+            "{engine}: {problem:?}"
+        );
     }
+}
+
+#[test]
+fn words_in_the_work_itself_say_nothing_of_the_engine() {
+    let middle = "usage limit reached\nthe test of it failed\n";
+    assert_eq!(told("devin", false, middle), None);
+    assert_eq!(told("devin", true, "usage limit reached\n"), None);
+    assert_eq!(told("sh", false, "usage limit reached"), None);
+    let text = r#"{"type":"assistant","message":{"content":[{"type":"text","text":"Not logged in: usage limit reached"}]}}"#;
+    let end = r#"{"type":"result","subtype":"error_max_turns","is_error":true}"#;
+    let failure = EngineProblem::Failure("error_max_turns".to_owned());
+    assert_eq!(told("claude", false, &format!("{text}\n{end}")), Some(failure));
+    // It ended in the middle: of that its exit code says enough.
+    assert_eq!(told("claude", false, text), None);
+}
+
+#[test]
+fn without_the_event_of_success_exit_code_0_is_none() {
+    for engine in ["claude", "codex", "gemini", "opencode"] {
+        for output in [
+            "",
+            "Loaded cached credentials.\n",
+            "API Error: 500\n(node:1) Warning: x\n",
+            "{}\n",
+        ] {
+            let problem = told(engine, true, output);
+            assert!(
+                matches!(problem, Some(EngineProblem::Failure(_))),
+                "{engine}: {output}"
+            );
+        }
+    }
+    assert_eq!(told("devin", true, ""), None);
+    assert_eq!(told("sh", true, ""), None);
+}
+
+#[test]
+fn an_engine_of_ones_own_tells_its_events_in_a_known_format() {
+    let table = "command = \"amp\"\nargs = [\"-x\", \"--stream-json\"]\nevents = \"claude\"\nlimit = [\"out of credits\"]";
+    let engines = EngineRegistry::new(&BTreeMap::from([(
+        "amp".to_owned(),
+        toml::from_str(table).unwrap(),
+    )]));
+    let name = EngineName::new("amp").unwrap();
+    let report = |output: &'static str| {
+        let output = || Ok(Cursor::new(output));
+        engines.as_ref().unwrap().report(&name, true, output).problem
+    };
+    assert_eq!(
+        report(r#"{"type":"result","subtype":"success","is_error":false,"result":"Done."}"#),
+        None
+    );
+    let used_up =
+        r#"{"type":"result","subtype":"error_during_execution","is_error":true,"error":"Out of credits"}"#;
+    assert!(matches!(report(used_up), Some(EngineProblem::UsageLimit { .. })));
 }

@@ -1,6 +1,8 @@
 //! What the executor acts on in the model: the disk of a host, commands, leases. What is done in which order is
 //! production's.
 
+use std::time::Duration;
+
 use super::coordinator::ModelRequest;
 use super::disk::ModelDeath;
 use super::host::job_number;
@@ -61,12 +63,12 @@ impl RunWorld for ModelRunner<'_> {
         Ok(None)
     }
 
-    fn engine_error(&self, _: &ModelAttempt) -> Option<String> {
-        None
+    fn end_by_engine(&mut self, _: &mut ModelAttempt, outcome: CommandOutcome) -> CommandEnd {
+        CommandEnd::Outcome(outcome)
     }
 
-    fn usage_limit(&mut self, _: &ModelAttempt) -> Result<Option<JobReason>, ModelDeath> {
-        Ok(None)
+    fn pause_engine(&mut self, _: &ModelAttempt, _: Duration) -> Result<(), ModelDeath> {
+        Ok(())
     }
 
     fn kill_orphans(&mut self, _: &ModelAttempt) -> Result<(), ModelDeath> {

@@ -220,6 +220,7 @@ impl ModelWorld {
             stage: Stage::Building,
             step: AttemptStep::Engine,
             stop_reason: None,
+            usage: None,
             lease,
         };
         let attempt = ModelAttempt {

@@ -14,6 +14,7 @@ use super::{Queue, QueueError, QueueResult, durable_files};
 use crate::ids::{JobId, LeaseId, LeaseProof};
 use crate::job_reason::{JobReason, ReasonCode};
 use crate::stage::Stage;
+use crate::token_usage::TokenUsage;
 
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +47,9 @@ pub(crate) struct HistoryEntry {
     /// Of the job file, on the lines that enqueue or start it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) digest: Option<FileDigest>,
+    /// What the engine used in the attempt before this change, on the first line after its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) usage: Option<TokenUsage>,
     /// The coordinator's lease that a start is under.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) lease: Option<String>,
@@ -73,6 +77,7 @@ impl HistoryEntry {
             sequence: None,
             counted: None,
             digest: None,
+            usage: None,
             lease: None,
             fencing_token: None,
         }
@@ -202,6 +207,12 @@ impl JobHistory {
         let started =
             |line: &&HistoryEntry| line.stage == Stage::Building && line.reason.is_none() && !line.shipping;
         self.lines.iter().rev().find(started)
+    }
+
+    /// What each attempt used whose engine told it.
+    pub(crate) fn usages(&self) -> impl Iterator<Item = (u32, TokenUsage)> {
+        let changes = self.lines.iter().zip(self.lines.iter().skip(1));
+        changes.filter_map(|(before, line)| Some((before.attempt, line.usage?)))
     }
 
     pub(crate) fn spent(&self) -> u32 {

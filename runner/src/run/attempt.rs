@@ -4,6 +4,7 @@ use crate::ids::LeaseProof;
 use crate::job::Job;
 use crate::queue::FileDigest;
 use crate::stage::Stage;
+use crate::token_usage::TokenUsage;
 
 /// The commands of an attempt, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +55,8 @@ pub(crate) struct AttemptState {
     /// The command that runs, or ran last.
     pub(crate) step: AttemptStep,
     pub(crate) stop_reason: Option<StopReason>,
+    /// What its engine used, until that is on record.
+    pub(crate) usage: Option<TokenUsage>,
     /// The coordinator's, if it assigned the job.
     pub(crate) lease: Option<JobLease>,
 }

@@ -176,6 +176,7 @@ impl EventLoop {
                 let answered = matches!(end, CommandEnd::Outcome(_));
                 if let Some(attempt) = self.world.jobs.take_ended(&job, answered) {
                     executor::handle_command_end(&mut self.world, attempt, end)?;
+                    self.presence.has_used(self.world.used);
                 }
             }
             RunEvent::StopSignal(signal) => {
@@ -266,7 +267,7 @@ impl EventLoop {
         }
         let world = &mut self.world;
         let display = &mut world.progress.display;
-        display.show_working(&world.queue, world.jobs.working());
+        display.show_working(&world.queue, &world.engines, world.jobs.working());
     }
 
     /// Kept no longer than a command runs that another will follow: a runner that waits for jobs has none.

@@ -4,13 +4,13 @@
 //! What happens to an attempt comes in here, and nothing comes back: what the world has to do with it, it is told.
 
 use super::attempt::{AttemptStep, JobOrigin, StopReason};
-use super::transition::{AttemptEvent, CommandEnd, NextAction, may_be_used_up, stop_reason_under};
+use super::transition::{AttemptEvent, CommandEnd, NextAction, may_tell_more, stop_reason_under};
 use super::world::{AttemptIn, LeaseClosing, RunWorld, StartRejection};
 use crate::ids::JobId;
 use crate::job_reason::JobReason;
-use crate::queue::{JobStore, RequeueCause, is_reported, stage_move};
+use crate::queue::{JobStore, RequeueCause, UsageRecorder, is_reported, stage_move};
 use crate::stage::Stage;
-use crate::supervise::CommandOutcome;
+use crate::token_usage::TokenUsage;
 
 /// What happens to the attempt next, if it is not the world's by now.
 type FollowingEvent<W> = Option<(AttemptIn<W>, AttemptEvent)>;
@@ -29,19 +29,16 @@ pub(crate) fn handle_command_end<W: RunWorld>(
     end: CommandEnd,
 ) -> Result<(), W::Error> {
     look_for_stop(world, &mut attempt);
+    let allowed = world.lease_status(&attempt);
     let end = match end {
-        CommandEnd::Outcome(CommandOutcome::Exited { code: Some(0), .. })
-            if attempt.state.step == AttemptStep::Engine =>
-        {
-            world.engine_error(&attempt).map_or(end, CommandEnd::EngineError)
+        CommandEnd::Outcome(outcome) if may_tell_more(&attempt.state, &outcome, allowed) => {
+            world.end_by_engine(&mut attempt, outcome)
         }
         end => end,
     };
-    let limit = match may_be_used_up(&attempt.state, &end, world.lease_status(&attempt)) {
-        true => world.usage_limit(&attempt)?,
-        false => None,
-    };
-    let end = limit.map_or(end, CommandEnd::UsageLimit);
+    if let (CommandEnd::UsageLimit { pause, .. }, None) = (&end, &attempt.state.stop_reason) {
+        world.pause_engine(&attempt, *pause)?;
+    }
     let change = match (&end, &attempt.state.lease) {
         (CommandEnd::SupervisorLost, None) => None,
         (CommandEnd::SupervisorLost, Some(_)) => {
@@ -84,7 +81,7 @@ pub(crate) fn close_abandoned_lease<W: RunWorld>(
 
 fn carry_out<W: RunWorld>(
     world: &mut W,
-    attempt: AttemptIn<W>,
+    mut attempt: AttemptIn<W>,
     next: NextAction,
 ) -> Result<FollowingEvent<W>, W::Error> {
     match next {
@@ -122,8 +119,9 @@ fn carry_out<W: RunWorld>(
             )?;
         }
         NextAction::PutBack(cause, reason) => {
+            let usage = attempt.state.usage.take();
             let (id, from) = (&attempt.state.job.id, attempt.state.stage);
-            stage_move::requeue(&mut world.store(), id, from, cause, &reason)?;
+            stage_move::requeue(&mut recorder(world, usage), id, from, cause, &reason)?;
             world.job_left(attempt, Stage::Inbox, Some(&reason), LeaseClosing::NoLease)?;
         }
         NextAction::GiveBack(reason) => give_back(world, attempt, &reason)?,
@@ -138,15 +136,16 @@ fn prepare<W: RunWorld>(
     mut attempt: AttemptIn<W>,
     step: AttemptStep,
 ) -> Result<(AttemptIn<W>, AttemptEvent), W::Error> {
+    let usage = attempt.state.usage.take();
     let (id, from) = (&attempt.state.job.id, attempt.state.stage);
     match step {
         AttemptStep::Engine => {}
         AttemptStep::Verify => {
-            stage_move::advance(&mut world.store(), id, from, Stage::Testing, None)?;
+            stage_move::advance(&mut recorder(world, usage), id, from, Stage::Testing, None)?;
             attempt.state.stage = Stage::Testing;
             world.stage_entered(&attempt, Stage::Testing);
         }
-        AttemptStep::Ship => stage_move::announce_ship(&mut world.store(), id, from)?,
+        AttemptStep::Ship => stage_move::announce_ship(&mut recorder(world, usage), id, from)?,
     }
     let due = step_due(world, &mut attempt, step)?;
     Ok((attempt, due))
@@ -176,15 +175,24 @@ fn look_for_stop<W: RunWorld>(world: &W, attempt: &mut AttemptIn<W>) {
     attempt.state.stop_reason = stop_reason_under(allowed, attempt.state.stop_reason.as_ref());
 }
 
+/// The store, which puts on record what the engine has used.
+fn recorder<W: RunWorld>(
+    world: &mut W,
+    usage: Option<TokenUsage>,
+) -> impl JobStore<Error = W::StoreError, Posted = W::Posted> {
+    UsageRecorder::new(world.store(), usage)
+}
+
 fn leave<W: RunWorld>(
     world: &mut W,
-    attempt: AttemptIn<W>,
+    mut attempt: AttemptIn<W>,
     to: Stage,
     reason: Option<&JobReason>,
     closing: LeaseClosing<W::Posted>,
 ) -> Result<(), W::Error> {
+    let usage = attempt.state.usage.take();
     let (id, from) = (&attempt.state.job.id, attempt.state.stage);
-    stage_move::advance(&mut world.store(), id, from, to, reason)?;
+    stage_move::advance(&mut recorder(world, usage), id, from, to, reason)?;
     world.job_left(attempt, to, reason, closing)
 }
 
@@ -194,22 +202,26 @@ fn report<W: RunWorld>(
     to: Stage,
     reason: Option<&JobReason>,
 ) -> Result<(), W::Error> {
+    let usage = attempt.state.usage;
     let (id, from) = (&attempt.state.job.id, attempt.state.stage);
     let Some(lease) = &attempt.state.lease else {
         return leave(world, attempt, to, reason, LeaseClosing::NoLease);
     };
-    let posted = stage_move::advance_with_report(&mut world.store(), id, from, to, reason, &lease.proof)?;
+    let mut store = recorder(world, usage);
+    let posted = stage_move::advance_with_report(&mut store, id, from, to, reason, &lease.proof)?;
+    drop(store);
     world.job_left(attempt, to, reason, LeaseClosing::Report(posted))
 }
 
 fn give_back<W: RunWorld>(world: &mut W, attempt: AttemptIn<W>, reason: &JobReason) -> Result<(), W::Error> {
+    let usage = attempt.state.usage;
     let (id, from) = (&attempt.state.job.id, attempt.state.stage);
     match attempt.state.lease.as_ref().map(|lease| lease.origin) {
-        Some(JobOrigin::Coordinator) => stage_move::give_back(&mut world.store(), id, from)?,
+        Some(JobOrigin::Coordinator) => stage_move::give_back(&mut recorder(world, usage), id, from)?,
         // It lies there again.
         Some(JobOrigin::Inbox) | None => {
             let cause = RequeueCause::Interruption;
-            stage_move::requeue(&mut world.store(), id, from, cause, reason)?;
+            stage_move::requeue(&mut recorder(world, usage), id, from, cause, reason)?;
         }
     }
     world.job_left(attempt, Stage::Inbox, Some(reason), LeaseClosing::Release)
@@ -221,12 +233,13 @@ fn retry<W: RunWorld>(
     mut attempt: AttemptIn<W>,
     reason: &JobReason,
 ) -> Result<FollowingEvent<W>, W::Error> {
+    let usage = attempt.state.usage.take();
     let state = &attempt.state;
     let Some(lease) = &state.lease else {
         return Ok(None);
     };
     let (number, spent) = stage_move::start_again(
-        &mut world.store(),
+        &mut recorder(world, usage),
         &state.job.id,
         state.stage,
         &lease.proof,

@@ -24,11 +24,6 @@ use crate::supervise::{
     self, CommandSpec, CommandStreams, EnvironmentVariable, SpareSupervisor, StopUrgency, SupervisorHandle,
 };
 
-/// An engine that is used up says so in its last lines.
-pub(super) const LIMIT_TAIL_BYTES: u64 = 4096;
-/// An engine's own account of its end is one line, which can hold its whole answer.
-pub(super) const VERDICT_TAIL_BYTES: u64 = 256 * 1024;
-
 /// What every command of this process has in common.
 #[derive(Debug)]
 pub(crate) struct ExecutionContext {
@@ -120,6 +115,7 @@ impl QueueAttempt {
                 stage: Stage::Building,
                 step: AttemptStep::Engine,
                 stop_reason: None,
+                usage: None,
                 lease,
             },
             held: HeldJob {
@@ -200,11 +196,8 @@ impl QueueAttempt {
 
     /// The end of what the command of a step printed.
     pub(crate) fn tail(&self, queue: &Queue, step: AttemptStep, bytes_max: u64) -> String {
-        let path = queue
-            .attempt_folder(&self.state.job.id, self.state.number)
-            .join(output_name(step));
         let read = || -> io::Result<Vec<u8>> {
-            let mut file = queue.below().open_regular(&path)?;
+            let mut file = self.output(queue, step)?;
             let length = file.metadata()?.len();
             file.seek(SeekFrom::Start(length.saturating_sub(bytes_max)))?;
             let mut bytes = Vec::new();
@@ -213,6 +206,12 @@ impl QueueAttempt {
         };
         // What can't be read says nothing.
         String::from_utf8_lossy(&read().unwrap_or_default()).into_owned()
+    }
+
+    /// What the command of a step printed.
+    pub(crate) fn output(&self, queue: &Queue, step: AttemptStep) -> io::Result<File> {
+        let folder = queue.attempt_folder(&self.state.job.id, self.state.number);
+        queue.below().open_regular(&folder.join(output_name(step)))
     }
 
     /// The number of the supervisor at work.

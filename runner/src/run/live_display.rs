@@ -5,7 +5,9 @@
 use std::io::{IsTerminal, Write, stderr};
 use std::sync::{Mutex, PoisonError};
 
+use super::attempt::AttemptStep;
 use super::job_command::QueueAttempt;
+use crate::engine::{EngineEvent, EngineRegistry, EventFormat};
 use crate::queue::Queue;
 use crate::terminal::{ColorChoice, columns, duration, escape_control, strip_ansi, truncate_to_width};
 
@@ -13,6 +15,9 @@ use crate::terminal::{ColorChoice, columns, duration, escape_control, strip_ansi
 const SPINNER: [char; 10] = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
 /// The last line of what a command printed is looked for in so much.
 const TAIL_BYTES: u64 = 2048;
+
+/// The same of an engine that prints events, whose lines are longer.
+const EVENT_TAIL_BYTES: u64 = 64 * 1024;
 
 /// More would not leave room for anything else.
 const LINES_MAX: usize = 8;
@@ -84,6 +89,7 @@ impl LiveDisplay {
     pub(super) fn show_working<'a>(
         &mut self,
         queue: &Queue,
+        engines: &EngineRegistry,
         working: impl Iterator<Item = &'a QueueAttempt>,
     ) {
         if !self.is_watched {
@@ -91,18 +97,46 @@ impl LiveDisplay {
         }
         self.frame = (self.frame + 1) % SPINNER.len();
         let spinner = SPINNER[self.frame];
-        show(working.map(|attempt| line_of(queue, attempt, spinner)).collect());
+        show(
+            working
+                .map(|attempt| line_of(queue, engines, attempt, spinner))
+                .collect(),
+        );
     }
 }
 
-fn line_of(queue: &Queue, attempt: &QueueAttempt, spinner: char) -> String {
+fn line_of(queue: &Queue, engines: &EngineRegistry, attempt: &QueueAttempt, spinner: char) -> String {
     let doing = match (attempt.awaits_confirmation(), attempt.stage_of_work()) {
         (true, _) => "waits for its lease",
         (false, word) => word,
     };
-    let tail = attempt.tail(queue, attempt.state.step, TAIL_BYTES);
-    let printed = tail.lines().rev().map(strip_ansi).find(|line| !line.is_empty());
+    let tail = |bytes_max| attempt.tail(queue, attempt.state.step, bytes_max);
+    let is_engine = attempt.state.step == AttemptStep::Engine;
+    let printed = match engines
+        .event_format(&attempt.state.job.engine)
+        .filter(|_| is_engine)
+    {
+        Some(format) => last_event(format, &tail(EVENT_TAIL_BYTES)),
+        None => last_line(&tail(TAIL_BYTES)),
+    };
     let printed = printed.map_or_else(String::new, |line| format!("  {}", escape_control(&line)));
     let took = duration(attempt.held.started.elapsed());
     format!("{spinner} {}  {doing} {took}{printed}", attempt.state.job.id)
+}
+
+fn last_line(text: &str) -> Option<String> {
+    let mut lines = text.lines().rev().map(strip_ansi);
+    lines.find(|line| !line.is_empty())
+}
+
+/// What the engine did or said last.
+fn last_event(format: EventFormat, tail: &str) -> Option<String> {
+    let told = |event| match event {
+        EngineEvent::Text { text, .. } => last_line(&text),
+        EngineEvent::ToolCall { name, input } => last_line(&format!("> {name}  {input}")),
+        EngineEvent::ToolFailed(told) | EngineEvent::Notice(told) => last_line(&told),
+        _ => None,
+    };
+    let mut lines = tail.lines().rev();
+    lines.find_map(|line| format.read(line.as_bytes())?.into_iter().rev().find_map(told))
 }

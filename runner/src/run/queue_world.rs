@@ -1,13 +1,16 @@
 //! The world as it is: the queue folder, supervisors, the coordinator, and the people who are told.
 
+use std::time::Duration;
+
 use super::attempt::AttemptStep;
+use super::engine_end;
 use super::event_stream::EventStream;
-use super::job_command::{ExecutionContext, HeldJob, LIMIT_TAIL_BYTES, QueueAttempt, VERDICT_TAIL_BYTES};
+use super::job_command::{ExecutionContext, HeldJob, QueueAttempt};
 use super::job_table::JobTable;
 use super::local_queue::{LocalQueue, LocalSelection};
 use super::progress::{self, RunProgress};
 use super::run_options::RunError;
-use super::transition::LeaseStatus;
+use super::transition::{CommandEnd, LeaseStatus};
 use super::work_source::{RoutedSource, WorkSource};
 use super::world::{LeaseClosing, RunWorld, StartRejection};
 use crate::engine::EngineRegistry;
@@ -21,9 +24,10 @@ use crate::queue_root::PathRejection;
 use crate::settings::Settings;
 use crate::shadow::ShadowLane;
 use crate::stage::Stage;
-use crate::supervise::SupervisorHandle;
 use crate::supervise::orphan_scan::OrphanScan;
+use crate::supervise::{CommandOutcome, SupervisorHandle};
 use crate::terminal;
+use crate::token_usage::TokenUsage;
 use crate::work_folder::holds_queue;
 
 pub(super) struct QueueWorld {
@@ -35,6 +39,8 @@ pub(super) struct QueueWorld {
     pub(super) local: LocalQueue,
     pub(super) source: WorkSource,
     pub(super) progress: RunProgress,
+    /// What the engines of this run have used, as far as they tell it.
+    pub(super) used: Option<TokenUsage>,
 }
 
 impl QueueWorld {
@@ -61,6 +67,7 @@ impl QueueWorld {
             jobs: JobTable::default(),
             local: LocalQueue::new(&settings.factory_caps, settings.grace),
             progress: RunProgress::new(settings.warnings()),
+            used: None,
             queue,
             engines,
             execution_context,
@@ -157,24 +164,28 @@ impl RunWorld for QueueWorld {
         Ok(self.queue.changed(state.stage, &state.job.id, in_work)?)
     }
 
-    fn engine_error(&self, attempt: &QueueAttempt) -> Option<String> {
-        let tail = || attempt.tail(&self.queue, AttemptStep::Engine, VERDICT_TAIL_BYTES);
-        self.engines.failure_message(&attempt.state.job.engine, tail)
+    fn end_by_engine(&mut self, attempt: &mut QueueAttempt, outcome: CommandOutcome) -> CommandEnd {
+        let engine = &attempt.state.job.engine;
+        let is_success = matches!(outcome, CommandOutcome::Exited { code: Some(0), .. });
+        let output = || attempt.output(&self.queue, AttemptStep::Engine);
+        let report = self.engines.report(engine, is_success, output);
+        let end = engine_end::of(engine, outcome, report.problem);
+        attempt.state.usage = report.usage;
+        self.used = report
+            .usage
+            .map(|more| self.used.unwrap_or_default().plus(more))
+            .or(self.used);
+        end
     }
 
-    fn usage_limit(&mut self, attempt: &QueueAttempt) -> Result<Option<JobReason>, RunError> {
+    fn pause_engine(&mut self, attempt: &QueueAttempt, pause: Duration) -> Result<(), RunError> {
         let engine = &attempt.state.job.engine;
-        let tail = attempt.tail(&self.queue, AttemptStep::Engine, LIMIT_TAIL_BYTES);
-        let Some(length) = self.engines.limit(engine, &tail) else {
-            return Ok(None);
-        };
-        self.queue.pause_engine(engine, length)?;
+        self.queue.pause_engine(engine, pause)?;
         progress::warn(&format!(
             "{engine} is used up: it pauses for {}, jobs of other engines go on",
-            terminal::duration(length)
+            terminal::duration(pause)
         ));
-        let reason = ReasonCode::UsageLimit.with(format!("usage limit of {engine}"));
-        Ok(Some(reason))
+        Ok(())
     }
 
     fn kill_orphans(&mut self, attempt: &QueueAttempt) -> Result<(), RunError> {

@@ -13,6 +13,7 @@ use crate::fleet::wire;
 use crate::mode::Mode;
 use crate::queue::{ChangeSource, Queue, RunnerFile, read_runner_files};
 use crate::settings::Settings;
+use crate::token_usage::TokenUsage;
 
 /// At the end, for what is still to be told; nobody who reads what is printed has to be waited for longer.
 const LAST_NEWS: Duration = Duration::from_millis(250);
@@ -30,6 +31,9 @@ pub(crate) struct RunnerRecord {
     /// What makes it look at the queue; a record of an earlier version does not say.
     #[serde(default)]
     pub(crate) watch: ChangeSource,
+    /// What its engines have used since it was started; none: no engine told it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) used: Option<TokenUsage>,
     /// None of a run that makes no calls.
     pub(crate) coordinator: Option<CoordinatorHealth>,
 }
@@ -64,6 +68,7 @@ impl RunnerPresence {
             mode: String::new(),
             workers,
             watch: ChangeSource::default(),
+            used: None,
             coordinator: None,
         };
         let file = queue.runner_file();
@@ -100,6 +105,14 @@ impl RunnerPresence {
         let mut kept = lock(&self.kept);
         if kept.record.watch != source {
             kept.change(|record| record.watch = source);
+        }
+    }
+
+    /// Written only where it is news.
+    pub(super) fn has_used(&self, used: Option<TokenUsage>) {
+        let mut kept = lock(&self.kept);
+        if kept.record.used != used {
+            kept.change(|record| record.used = used);
         }
     }
 

@@ -6,6 +6,7 @@
 //! events proves nothing.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::attempt::{AttemptState, AttemptStep, StopReason};
 use crate::fleet::admission_policy::cwd_not_allowed;
@@ -66,10 +67,15 @@ pub(crate) enum AttemptEvent {
 #[derive(Debug, Clone)]
 pub(crate) enum CommandEnd {
     Outcome(CommandOutcome),
-    /// With exit code 0, and the engine tells an error of its own.
-    EngineError(String),
-    /// The engine is used up, which is no failure of the job (clause O-12).
-    UsageLimit(JobReason),
+    /// The engine tells why it failed, whatever its exit code.
+    EngineError(JobReason),
+    /// The engine is not logged in.
+    LoginFailed(JobReason),
+    /// The engine is used up for so long, which is no failure of the job (clause O-12).
+    UsageLimit {
+        reason: JobReason,
+        pause: Duration,
+    },
     /// Nobody can say how, or whether.
     SupervisorLost,
 }
@@ -167,18 +173,16 @@ pub(crate) fn has_next_command(state: &AttemptState) -> bool {
     )
 }
 
-/// Whether the engine's last words have to be asked if that was because it is used up: it failed, and nothing else is
-/// the cause of it.
-pub(crate) fn may_be_used_up(state: &AttemptState, end: &CommandEnd, allowed: LeaseStatus) -> bool {
-    let failed = match end {
-        CommandEnd::Outcome(
-            CommandOutcome::Exited { code: Some(0), .. } | CommandOutcome::Fenced | CommandOutcome::TooLate,
-        ) => false,
-        CommandEnd::UsageLimit(_) | CommandEnd::SupervisorLost => false,
-        CommandEnd::Outcome(_) | CommandEnd::EngineError(_) => true,
-    };
+/// Whether the engine has to be asked how it ended: its exit code says that it succeeded, or it failed and nothing else
+/// is the cause of it.
+pub(crate) fn may_tell_more(state: &AttemptState, outcome: &CommandOutcome, allowed: LeaseStatus) -> bool {
     let is_own = stop_reason_under(allowed, state.stop_reason.as_ref()).is_none();
-    failed && is_own && state.step == AttemptStep::Engine
+    let tells = match outcome {
+        CommandOutcome::Exited { code: Some(0), .. } => true,
+        CommandOutcome::Exited { .. } | CommandOutcome::TimedOut | CommandOutcome::Idle => is_own,
+        _ => false,
+    };
+    tells && state.step == AttemptStep::Engine
 }
 
 /// A job that made something else of itself, or of its record, goes no further (clause O-16), unless it is published
@@ -198,14 +202,12 @@ fn unless_changed(state: &AttemptState, change: Option<JobReason>, next: NextAct
 fn after(state: &AttemptState, end: CommandEnd, stop_reason: Option<StopReason>) -> NextAction {
     match end {
         CommandEnd::Outcome(outcome) => after_command(state, &outcome, stop_reason),
-        CommandEnd::EngineError(message) => {
-            let reason = ReasonCode::EngineError.with(message);
-            conclude(state, state.spent, Err(reason), stop_reason)
-        }
-        CommandEnd::UsageLimit(reason) if stop_reason.is_none() => {
+        CommandEnd::UsageLimit { reason, .. } if stop_reason.is_none() => {
             put_back(state, RequeueCause::Interruption, reason)
         }
-        CommandEnd::UsageLimit(reason) => conclude(state, state.spent, Err(reason), stop_reason),
+        CommandEnd::EngineError(reason)
+        | CommandEnd::LoginFailed(reason)
+        | CommandEnd::UsageLimit { reason, .. } => conclude(state, state.spent, Err(reason), stop_reason),
         CommandEnd::SupervisorLost if state.lease.is_none() => NextAction::Abandon,
         // Its lease may be lost at any moment, so there is no grace.
         CommandEnd::SupervisorLost => match state.step {

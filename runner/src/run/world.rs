@@ -1,12 +1,15 @@
 //! What the executor acts on: a queue, commands, the coordinator and people. `QueueWorld` is the real one; the model has
 //! its own, of a few lines a call.
 
+use std::time::Duration;
+
 use super::attempt::{Attempt, AttemptState, AttemptStep};
-use super::transition::{self, AttemptEvent, LeaseStatus, NextAction};
+use super::transition::{self, AttemptEvent, CommandEnd, LeaseStatus, NextAction};
 use crate::ids::{JobId, LeaseProof};
 use crate::job_reason::JobReason;
 use crate::queue::JobStore;
 use crate::stage::Stage;
+use crate::supervise::CommandOutcome;
 
 /// An attempt in this world.
 pub(crate) type AttemptIn<W> = Attempt<<W as RunWorld>::Held, <W as RunWorld>::Command>;
@@ -61,11 +64,11 @@ pub(crate) trait RunWorld {
     /// The same of file and record, after a command.
     fn change_after_end(&mut self, attempt: &AttemptIn<Self>) -> Result<Option<JobReason>, Self::Error>;
 
-    /// The engine ended with exit code 0: an error that it tells of all the same.
-    fn engine_error(&self, attempt: &AttemptIn<Self>) -> Option<String>;
+    /// The engine ended like this: how it ended by what it tells itself.
+    fn end_by_engine(&mut self, attempt: &mut AttemptIn<Self>, outcome: CommandOutcome) -> CommandEnd;
 
-    /// If its engine is used up: it pauses, and this is why the job waits.
-    fn usage_limit(&mut self, attempt: &AttemptIn<Self>) -> Result<Option<JobReason>, Self::Error>;
+    /// Its engine is used up for so long.
+    fn pause_engine(&mut self, attempt: &AttemptIn<Self>, pause: Duration) -> Result<(), Self::Error>;
 
     /// Its supervisor is gone: what it left is killed.
     fn kill_orphans(&mut self, attempt: &AttemptIn<Self>) -> Result<(), Self::Error>;

@@ -11,7 +11,7 @@ use crate::queue_fixture::QueueFixture;
 
 const OPENCODE: &str = "case \"$*\" in
     --version) echo 'a warning'; echo '1.2.3 (test)' ;;
-    'run --help') echo \"  --auto$SUFFIX  approve\" ;;
+    'run --help') echo \"  --format F  --auto$SUFFIX  approve\" ;;
     *) exit 9 ;;
 esac";
 

@@ -7,8 +7,9 @@ use crate::queue_fixture::QueueFixture;
 #[test]
 fn the_engine_runs_once_in_its_folder_with_the_body_as_its_prompt() {
     let fixture = QueueFixture::new();
-    fixture.engine(
+    fixture.stand_in(
         "claude",
+        "success",
         "pwd >> $FIXTURE/runs; printf '%s|' \"$@\" >> $FIXTURE/runs; echo >> $FIXTURE/runs; cat > $FIXTURE/prompt",
     );
     fs::create_dir(fixture.path("elsewhere")).unwrap();
@@ -22,7 +23,12 @@ fn the_engine_runs_once_in_its_folder_with_the_body_as_its_prompt() {
     let folder = folder.to_str().unwrap();
     assert_eq!(
         fixture.lines("runs"),
-        [folder, "-p|", folder, "-p|--dangerously-skip-permissions|"]
+        [
+            folder,
+            "-p|--output-format|stream-json|--verbose|",
+            folder,
+            "-p|--output-format|stream-json|--verbose|--dangerously-skip-permissions|",
+        ]
     );
     let prompt = fs::read_to_string(fixture.path("prompt")).unwrap();
     assert_eq!(prompt, "\nFix it.\n\n---\nAnd \"this\" too, $HOME.\n");
@@ -43,13 +49,16 @@ fn a_job_without_a_folder_runs_where_the_runner_was_started() {
 #[test]
 fn an_engine_that_tells_an_error_of_its_own_is_quoted_in_the_detail() {
     let fixture = QueueFixture::new();
-    fixture.engine("claude", "echo 'API Error: 500 internal server error'");
-    let file = fixture.file("a", "engine: claude", "work");
+    fixture.engine("devin", "echo 'ERROR: 500 internal server error'");
+    let table = "[engine.devin]\ncommand = \"devin\"\nfailure = [\"ERROR: \"]\n";
+    fs::create_dir(fixture.queue("")).unwrap();
+    fs::write(fixture.queue("aq.toml"), table).unwrap();
+    let file = fixture.file("a", "engine: devin", "work");
     assert_eq!(fixture.aq(&["add", &file]).code, 0);
     assert_eq!(fixture.aq(&["run", "--drain"]).code, 0);
     assert_eq!(
         [fixture.stage("a"), fixture.reason("a"), fixture.detail("a")],
-        ["failed", "engine_error", "API Error: 500 internal server error"]
+        ["failed", "engine_error", "ERROR: 500 internal server error"]
     );
 }
 
@@ -223,7 +232,7 @@ fn no_command_finds_an_open_silent_standard_input() {
     let fixture = QueueFixture::new();
     // `cat` would wait for ever on an open pipe.
     fixture.add("a", "verify: cat\nship: cat", "cat");
-    fixture.engine("claude", "cat > /dev/null; cat");
+    fixture.stand_in("claude", "success", "cat > /dev/null; cat");
     let name = fixture.file("b", "engine: claude", "prompt");
     assert_eq!(fixture.aq(&["add", &name]).code, 0);
     assert_eq!(fixture.aq(&["run", "--drain"]).code, 0);
@@ -255,11 +264,11 @@ fn an_own_engine_gets_a_long_prompt_by_file() {
 fn a_used_up_engine_pauses_and_costs_its_job_nothing() {
     let fixture = QueueFixture::new();
     fixture.engine(
-        "claude",
+        "devin",
         "echo run >> $FIXTURE/runs; [ $(wc -l < $FIXTURE/runs) -gt 1 ] && exit 0
          echo \"You've hit your usage limit. Try again in 2 hours.\"; exit 1",
     );
-    let files = ["a", "b"].map(|id| fixture.file(id, "engine: claude", "work"));
+    let files = ["a", "b"].map(|id| fixture.file(id, "engine: devin", "work"));
     assert_eq!(fixture.aq(&["add", &files[0], &files[1]]).code, 0);
     fixture.add("other", "", "true");
     let done = fixture.aq(&["run", "--drain"]);
@@ -274,16 +283,16 @@ fn a_used_up_engine_pauses_and_costs_its_job_nothing() {
         ["inbox", "inbox", "shipped"]
     );
     assert_eq!(fixture.reason("a"), "usage_limit");
-    assert!(fixture.aq(&["status"]).stdout.contains("claude is used up for "));
+    assert!(fixture.aq(&["status"]).stdout.contains("devin is used up for "));
     let status: serde_json::Value = serde_json::from_str(&fixture.aq(&["status", "--json"]).stdout).unwrap();
-    assert_eq!(status["paused"][0]["engine"], "claude");
+    assert_eq!(status["paused"][0]["engine"], "devin");
     let left_ms = status["paused"][0]["leftMs"].as_u64().unwrap();
     assert!((3_600_000..=7_260_000).contains(&left_ms), "{left_ms}");
     let examined = fixture.aq(&["doctor"]).stdout;
-    assert!(examined.contains("claude is used up for "), "{examined}");
+    assert!(examined.contains("devin is used up for "), "{examined}");
 
     // The time has come.
-    fs::write(fixture.queue(".state/paused/claude"), "1").unwrap();
+    fs::write(fixture.queue(".state/paused/devin"), "1").unwrap();
     assert_eq!(fixture.aq(&["run", "--drain"]).code, 0);
     assert_eq!(["a", "b"].map(|id| fixture.stage(id)), ["shipped", "shipped"]);
 }
@@ -291,8 +300,8 @@ fn a_used_up_engine_pauses_and_costs_its_job_nothing() {
 #[test]
 fn what_only_speaks_of_limits_has_failed() {
     let fixture = QueueFixture::new();
-    fixture.engine("claude", "echo 'the limit of the loop is wrong'; exit 1");
-    let file = fixture.file("a", "engine: claude", "work");
+    fixture.engine("devin", "echo 'the limit of the loop is wrong'; exit 1");
+    let file = fixture.file("a", "engine: devin", "work");
     assert_eq!(fixture.aq(&["add", &file]).code, 0);
     assert_eq!(fixture.aq(&["run", "--drain"]).code, 0);
     assert_eq!(

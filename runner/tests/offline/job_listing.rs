@@ -122,7 +122,10 @@ fn of_a_job_that_was_never_started_there_is_no_log_and_no_advice_to_look_at_one(
     assert_eq!(told(&fixture, &["show", "bad", "--json"])["logs"], json!([]));
     // This one printed nothing: there is a file, and nothing in it that is worth a line.
     let shown = told(&fixture, &["show", "a", "--json"]);
-    assert_eq!(shown["logsOfAttempts"], json!([{"attempt": 1, "logs": []}]));
+    assert_eq!(
+        shown["logsOfAttempts"],
+        json!([{"attempt": 1, "logs": [], "used": null}])
+    );
     let logs: Vec<&str> = shown["logs"]
         .as_array()
         .unwrap()

@@ -6,6 +6,8 @@ mod commands;
 mod coordinator;
 mod doctor;
 mod durable_requests;
+mod engine_events;
+mod engine_logs;
 // O-10: no other system tells who has a file open.
 #[cfg(all(target_os = "linux", not(portable)))]
 mod files_being_written;
@@ -30,6 +32,7 @@ mod queue_creation;
 mod queue_fixture;
 mod queue_folder_checks;
 mod queue_ownership;
+mod recorded_engines;
 mod route_permissions;
 mod routed;
 mod routed_approval;

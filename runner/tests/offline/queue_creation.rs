@@ -59,7 +59,7 @@ fn a_fresh_host_works_for_its_coordinator_at_once() {
     for prepared in [false, true] {
         let fixture = QueueFixture::new();
         // Nobody has allowed anything: what is no shell may be named all the same.
-        fixture.engine("claude", "echo ran >> $FIXTURE/runs");
+        fixture.stand_in("claude", "success", "echo ran >> $FIXTURE/runs");
         if prepared {
             fs::create_dir(fixture.path("queue")).unwrap();
             fs::write(fixture.path("queue/aq.toml"), "").unwrap();

@@ -13,6 +13,7 @@ use rustix::fs::{FlockOperation, flock};
 use tempfile::TempDir;
 
 use crate::observed_process::{is_alive, make_pipe};
+use crate::recorded_engines::{recorded_exit, recorded_output};
 use crate::started_command::{CompletedCommand, StartedCommand};
 
 /// No test needs a hundredth of it; it ends those that hang.
@@ -62,6 +63,15 @@ impl QueueFixture {
         let path = self.path("bin").join(name);
         fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// Puts an engine on PATH that does what the script says, then prints what the real one printed in that case, and ends
+    /// like it.
+    pub fn stand_in(&self, engine: &str, case: &str, script: &str) {
+        let file = format!("{engine}.{case}.out");
+        fs::write(self.path(&file), recorded_output(engine, case)).unwrap();
+        let exit = recorded_exit(engine, case);
+        self.engine(engine, &format!("{script}\ncat $FIXTURE/{file}; exit {exit}"));
     }
 
     /// Writes a job file into the folder that `aq` is started in.

@@ -14,8 +14,9 @@ fn fixture(settings: &str) -> QueueFixture {
     let fixture = QueueFixture::new();
     fixture.add("first", "", "true");
     assert_eq!(fixture.aq(&["run", "--drain"]).code, 0);
-    fixture.engine(
+    fixture.stand_in(
         "claude",
+        "success",
         "cat > /dev/null; echo $* >> $FIXTURE/runs; pwd -P >> $FIXTURE/places",
     );
     fs::write(fixture.queue("aq.toml"), settings).unwrap();

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use crate::queue_fixture::QueueFixture;
+use crate::recorded_engines::recorded_output;
 
 /// What comes out at the other side of a terminal, as it comes.
 struct Screen {
@@ -70,6 +71,10 @@ impl Drop for Run {
 
 /// Starts `aq` on a terminal of the usual 80 columns.
 fn start(fixture: &QueueFixture, arguments: &[&str], term: &str) -> (Screen, Run) {
+    start_with(fixture, arguments, term, "1")
+}
+
+fn start_with(fixture: &QueueFixture, arguments: &[&str], term: &str, no_color: &str) -> (Screen, Run) {
     let (screen, far) = Screen::open();
     let run = Command::new(env!("CARGO_BIN_EXE_aq"))
         .args(arguments)
@@ -78,7 +83,7 @@ fn start(fixture: &QueueFixture, arguments: &[&str], term: &str) -> (Screen, Run
         .env("PATH", "/usr/bin:/bin")
         .env("FIXTURE", fixture.path(""))
         .env("TERM", term)
-        .env("NO_COLOR", "1")
+        .env("NO_COLOR", no_color)
         .env("AQ_QUEUE", fixture.path("queue"))
         .stdin(Stdio::null())
         .stdout(far.try_clone().unwrap())
@@ -132,6 +137,30 @@ fn what_a_job_prints_on_its_line_neither_steers_the_terminal_nor_wraps() {
 }
 
 #[test]
+fn of_an_engine_that_tells_events_the_line_has_what_it_did_last() {
+    let fixture = QueueFixture::new();
+    fixture.pipes(&["up", "go"]);
+    let output = recorded_output("claude", "tool");
+    let until_call = output.lines().take(2).collect::<Vec<_>>().join("\n");
+    std::fs::write(fixture.path("output"), until_call + "\n").unwrap();
+    fixture.engine(
+        "mine",
+        "cat $FIXTURE/output; echo > $FIXTURE/up; read x < $FIXTURE/go",
+    );
+    let program = fixture.path("bin/mine").display().to_string();
+    let table = format!("[engine.mine]\ncommand = \"{program}\"\nevents = \"claude\"\n");
+    std::fs::create_dir(fixture.queue("")).unwrap();
+    std::fs::write(fixture.queue("aq.toml"), table).unwrap();
+    let file = fixture.file("a", "engine: mine", "work");
+    assert_eq!(fixture.aq(&["add", &file]).code, 0);
+    let (mut screen, run) = start(&fixture, &["run", "--drain"], "xterm");
+    fixture.wait_for("up");
+    screen.read_until(Some("> Bash  echo from the tool"));
+    fixture.release("go");
+    assert!(!end(screen, run).contains("tool_use"));
+}
+
+#[test]
 fn what_stays_comes_above_the_lines_that_change() {
     let fixture = QueueFixture::new();
     fixture.pipe("go");
@@ -182,6 +211,21 @@ fn the_output_of_a_job_does_not_steer_the_terminal_that_it_is_shown_on() {
     let text = end(screen, run);
     assert_eq!(text, "\\u{1b}]0;title\\u{7}\tred\r\n");
     assert_eq!(fixture.aq(&["logs", "a"]).stdout, "\x1b]0;title\x07\tred\r\n");
+}
+
+#[test]
+fn the_colours_of_a_job_are_shown_unless_they_are_unwanted() {
+    let fixture = QueueFixture::new();
+    // The letter lies across the border of what is read at a time, and one of the colours too.
+    let script = "head -c 65535 /dev/zero | tr '\\0' x; printf 'é\\033[1;31mred\\033[2Jend'";
+    fixture.add("a", "", script);
+    assert_eq!(fixture.aq(&["run", "--drain"]).code, 0);
+    let shown = |no_color| {
+        let (screen, run) = start_with(&fixture, &["logs", "a"], "xterm", no_color);
+        end(screen, run).trim_start_matches('x').to_owned()
+    };
+    assert_eq!(shown(""), "é\x1b[1;31mred\\u{1b}[2Jend\x1b[0m");
+    assert_eq!(shown("1"), "éred\\u{1b}[2Jend");
 }
 
 #[test]

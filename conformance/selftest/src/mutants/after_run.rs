@@ -68,11 +68,7 @@ pub(super) fn after(kind: MutantKind, code: i32) -> std::io::Result<i32> {
                 std::thread::park();
             }
         }
-        MutantKind::IsDeafToItsEngines | MutantKind::DropsRoutedWork | MutantKind::TakesHalfFiles
-            if fired_file().exists() =>
-        {
-            fired(kind)?;
-        }
+        kind if is_fault_of_a_script(kind) && fired_file().exists() => fired(kind)?,
         MutantKind::LeavesAProcess => {
             leave_a_process()?;
             fired(kind)?;
@@ -80,6 +76,18 @@ pub(super) fn after(kind: MutantKind, code: i32) -> std::io::Result<i32> {
         _ => {}
     }
     Ok(code)
+}
+
+/// Its script in front of the engines notes that it came to the fault.
+fn is_fault_of_a_script(kind: MutantKind) -> bool {
+    matches!(
+        kind,
+        MutantKind::IsDeafToItsEngines
+            | MutantKind::TrustsExitCodes
+            | MutantKind::BelievesTheWork
+            | MutantKind::DropsRoutedWork
+            | MutantKind::TakesHalfFiles
+    )
 }
 
 fn leave_a_process() -> std::io::Result<()> {

@@ -196,6 +196,17 @@ fn between(mutant: Mutant, command: &mut Command) -> std::io::Result<()> {
     Ok(())
 }
 
+/// The events by which each engine tells a success, after whatever it printed itself.
+const TELLS_SUCCESS: &str = r#""$real" "$@"; code=$?; [ $code = 0 ] && cat <<'EVENTS' && : >"$TMPDIR/fired"
+{"type":"item.completed","item":{"type":"agent_message","text":"Done."}}
+{"type":"message","role":"assistant","content":"Done."}
+{"type":"text","part":{"text":"Done."}}
+{"type":"turn.completed"}
+{"type":"step_finish","part":{"reason":"stop"}}
+{"type":"result","subtype":"success","is_error":false,"status":"success"}
+EVENTS
+exit $code"#;
+
 /// Faults around the engines, done by scripts in front of them, or by an edit of the jobs.
 fn around_engines(kind: MutantKind, command: &mut Command) -> std::io::Result<()> {
     let first = match kind {
@@ -210,6 +221,11 @@ fn around_engines(kind: MutantKind, command: &mut Command) -> std::io::Result<()
         }
         MutantKind::HandsSignalsOn => "trap '' INT",
         MutantKind::IsDeafToItsEngines => "\"$real\" \"$@\" >\"$TMPDIR/fired\" 2>&1; exit $?",
+        MutantKind::TrustsExitCodes => TELLS_SUCCESS,
+        MutantKind::BelievesTheWork => {
+            "\"$real\" \"$@\" >\"$TMPDIR/$$\"; code=$?; cat \"$TMPDIR/$$\"
+[ $code != 0 ] && grep -io 'usage limit reached' \"$TMPDIR/$$\" && : >\"$TMPDIR/fired\"; exit $code"
+        }
         MutantKind::DropsRoutedWork => {
             "grep -q '^route_via_service = 0' \"$AQ_QUEUE/aq.toml\" && : >\"$TMPDIR/fired\" && exit 1"
         }

@@ -30,6 +30,7 @@ fn local(keys: &str, step: AttemptStep) -> AttemptState {
         stage: Stage::Building,
         step,
         stop_reason: None,
+        usage: None,
         lease: None,
     }
 }
@@ -130,12 +131,16 @@ fn each_end_that_is_no_success_has_its_reason() {
         let failed = NextAction::Finish(Stage::Failed, Some(expected));
         assert_eq!(ended(&local("", step), &outcome), failed, "{step:?} {outcome:?}");
     }
-    let told = AttemptEvent::CommandEnded {
-        end: CommandEnd::EngineError("no credit".to_owned()),
-        change: None,
-    };
-    let failed = NextAction::Finish(Stage::Failed, Some(ReasonCode::EngineError.with("no credit")));
-    assert_eq!(next(&local("", AttemptStep::Engine), told), failed);
+    let told = ReasonCode::EngineError.with("no credit");
+    let refused = ReasonCode::LoginFailed.with("not logged in");
+    for (end, reason) in [
+        (CommandEnd::EngineError(told.clone()), told),
+        (CommandEnd::LoginFailed(refused.clone()), refused),
+    ] {
+        let event = AttemptEvent::CommandEnded { end, change: None };
+        let failed = NextAction::Finish(Stage::Failed, Some(reason));
+        assert_eq!(next(&local("", AttemptStep::Engine), event), failed);
+    }
 }
 
 #[test]
@@ -242,34 +247,33 @@ fn a_job_that_changed_itself_goes_no_further_unless_it_is_published() {
 }
 
 #[test]
-fn an_engine_that_is_used_up_is_asked_for_only_where_it_is_the_only_cause() {
+fn an_engine_is_asked_how_it_ended_where_it_says_success_or_is_the_only_cause_of_its_failure() {
     let own = LeaseStatus::Local;
-    let failed = CommandEnd::Outcome(EXIT_3);
     let engine = local("", AttemptStep::Engine);
-    assert!(may_be_used_up(&engine, &failed, own));
-    assert!(may_be_used_up(
-        &engine,
-        &CommandEnd::EngineError("no credit".to_owned()),
-        own
-    ));
-    for end in [SUCCESS, CommandOutcome::Fenced, CommandOutcome::TooLate] {
-        assert!(!may_be_used_up(&engine, &CommandEnd::Outcome(end), own));
+    for end in [SUCCESS, EXIT_3, CommandOutcome::TimedOut, CommandOutcome::Idle] {
+        assert!(may_tell_more(&engine, &end, own));
     }
-    assert!(!may_be_used_up(&engine, &CommandEnd::SupervisorLost, own));
-    assert!(!may_be_used_up(&local("", AttemptStep::Verify), &failed, own));
-    assert!(!may_be_used_up(
+    for end in [
+        CommandOutcome::Fenced,
+        CommandOutcome::TooLate,
+        CommandOutcome::Ordered,
+    ] {
+        assert!(!may_tell_more(&engine, &end, own));
+    }
+    assert!(!may_tell_more(&local("", AttemptStep::Verify), &SUCCESS, own));
+    assert!(!may_tell_more(
         &leased("", AttemptStep::Engine),
-        &failed,
+        &EXIT_3,
         LeaseStatus::Lost
     ));
-    assert!(!may_be_used_up(
-        &stopped(engine, StopReason::Cancel),
-        &failed,
-        own
-    ));
+    let cancelled = stopped(engine, StopReason::Cancel);
+    assert!(may_tell_more(&cancelled, &SUCCESS, own) && !may_tell_more(&cancelled, &EXIT_3, own));
     let limit = || ReasonCode::UsageLimit.with("usage limit of sh");
     let used_up = || AttemptEvent::CommandEnded {
-        end: CommandEnd::UsageLimit(limit()),
+        end: CommandEnd::UsageLimit {
+            reason: limit(),
+            pause: Duration::from_secs(900),
+        },
         change: None,
     };
     let engine = local("", AttemptStep::Engine);
