@@ -5,6 +5,7 @@
 
 mod adapter;
 mod failure_rules;
+mod login_failure;
 mod program_search;
 mod reset_time;
 mod usage_limit;
@@ -125,6 +126,31 @@ impl EngineRegistry {
         usage_limit::wait(tail, phrases, now, &zone)
     }
 
+    /// What it says, if the engine failed because it is not logged in. Where it has a question for that, this is worth no
+    /// more than to ask it.
+    pub(crate) fn login_failure(&self, name: &EngineName, tail: &str) -> Option<String> {
+        let adapter = self.adapters.get(name)?;
+        login_failure::find(tail, &adapter.logged_out, adapter.login.is_empty())
+    }
+
+    /// How the engine is asked whether it is logged in, if there is a way.
+    pub(crate) fn login_question(&self, name: &EngineName) -> Option<CommandInvocation> {
+        let adapter = self
+            .adapters
+            .get(name)
+            .filter(|adapter| !adapter.login.is_empty())?;
+        Some(CommandInvocation {
+            program: program_search::find(&adapter.command)?,
+            args: adapter.login.iter().map(OsString::from).collect(),
+            stdin: EngineStdin::Nothing,
+        })
+    }
+
+    /// Whether its jobs may fail within seconds without a fault of the engine.
+    pub(crate) fn fails_fast(&self, name: &EngineName) -> bool {
+        self.adapters.get(name).is_some_and(|adapter| adapter.fails_fast)
+    }
+
     /// The error that the engine reports although its exit code is 0. `tail` returns the end of its output; it is
     /// called only if there are rules.
     pub(crate) fn failure_message(&self, name: &EngineName, tail: impl FnOnce() -> String) -> Option<String> {
@@ -184,6 +210,11 @@ pub(crate) fn capabilities(engines: &BTreeSet<EngineName>) -> impl Iterator<Item
     engines
         .iter()
         .filter_map(|name| Capability::new(&format!("engine:{name}")).ok())
+}
+
+/// The last words of an engine, for people.
+pub(crate) fn last_words(tail: &str) -> String {
+    login_failure::last_line(tail)
 }
 
 fn prompt_argument(job: &Job, prompt_file: &Path) -> OsString {

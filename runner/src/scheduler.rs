@@ -56,6 +56,8 @@ pub(crate) struct QueueSnapshot {
     pub(crate) locks_in_quarantine: BTreeSet<LockName>,
     /// What this factory can do, `engine:NAME` for each engine found included.
     pub(crate) caps: BTreeSet<Capability>,
+    /// The jobs with which an engine failed at once whose pause is over: another job tries it, if there is one.
+    pub(crate) failed_at_once: BTreeSet<JobId>,
 }
 
 /// Whether a waiting job may start now, and if not, what stands in its way.
@@ -69,9 +71,17 @@ pub(crate) enum Eligibility {
 
 /// The first job that may start now; those that may not never block the ones behind them.
 pub(crate) fn decide(view: &QueueSnapshot) -> Option<&Arc<WaitingJob>> {
-    view.waiting
-        .values()
-        .find(|job| eligibility(job, view) == Eligibility::Eligible)
+    let waiting = view.waiting.values();
+    let mut eligible = waiting.filter(|job| eligibility(job, view) == Eligibility::Eligible);
+    let first = eligible.next()?;
+    let failed = |job: &WaitingJob| view.failed_at_once.contains(&job.id);
+    match failed(first) {
+        false => Some(first),
+        // A job that is at fault itself does not keep an engine paused while others could try that.
+        true => eligible
+            .find(|job| job.engine == first.engine && !failed(job))
+            .or(Some(first)),
+    }
 }
 
 pub(crate) fn eligibility(job: &WaitingJob, view: &QueueSnapshot) -> Eligibility {

@@ -122,6 +122,8 @@ mutants! {
     Around StretchesItsSpan "stretches-its-span" "takes the decisions of one day for those of many"
     Around IsDeafToItsEngines "is-deaf-to-its-engines" "hears nothing of what an engine prints"
     Around HidesPauses "hides-pauses" "says nothing of an engine that is used up"
+    Around ForgetsPauses "forgets-pauses" "forgets at each start of an engine that others of it failed"
+    Before OffersAnyEngine "offers-any-engine" "asks for jobs of an engine that is paused"
     Around HidesRunners "hides-runners" "shows no runner that is at work"
     Around TellsTwice "tells-twice" "tells everything twice"
     Around LosesItsToken "loses-its-token" "ships without its fencing token"

@@ -5,12 +5,14 @@ use serde::Deserialize;
 use super::failure_rules::FailureRules;
 
 /// All that a table may say.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 13] = [
     "command",
     "args",
     "yolo",
     "stdin",
     "limit",
+    "logged_out",
+    "fails_fast",
     "failure",
     "success",
     "needs_output",
@@ -43,6 +45,12 @@ pub(super) struct EngineAdapter {
     /// What its output says where it failed because it is used up for a while.
     #[serde(default)]
     pub(super) limit: Vec<String>,
+    /// What its output says where it failed because it is not logged in.
+    #[serde(default)]
+    pub(super) logged_out: Vec<String>,
+    /// Its jobs may well fail within seconds, which says nothing of the engine.
+    #[serde(default)]
+    pub(super) fails_fast: bool,
     /// The rules by which exit code 0 is no success.
     #[serde(flatten)]
     pub(super) rules: FailureRules,
@@ -91,6 +99,7 @@ impl EngineAdapter {
             return Err("`yolo` has no place: put \"{yolo}\" into `args` where it belongs".to_owned());
         }
         adapter.limit.retain(|part| !part.trim().is_empty());
+        adapter.logged_out.retain(|part| !part.trim().is_empty());
         Ok(adapter)
     }
 

@@ -65,7 +65,15 @@ impl RunWorld for ModelRunner<'_> {
         None
     }
 
-    fn usage_limit(&mut self, _: &ModelAttempt) -> Result<Option<JobReason>, ModelDeath> {
+    fn engine_succeeded(&mut self, _: &mut ModelAttempt) -> Result<(), ModelDeath> {
+        Ok(())
+    }
+
+    fn engine_pause(
+        &mut self,
+        _: &mut ModelAttempt,
+        _: &CommandEnd,
+    ) -> Result<Option<JobReason>, ModelDeath> {
         Ok(None)
     }
 

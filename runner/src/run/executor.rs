@@ -4,7 +4,7 @@
 //! What happens to an attempt comes in here, and nothing comes back: what the world has to do with it, it is told.
 
 use super::attempt::{AttemptStep, JobOrigin, StopReason};
-use super::transition::{AttemptEvent, CommandEnd, NextAction, may_be_used_up, stop_reason_under};
+use super::transition::{AttemptEvent, CommandEnd, EngineEnd, NextAction, engine_end, stop_reason_under};
 use super::world::{AttemptIn, LeaseClosing, RunWorld, StartRejection};
 use crate::ids::JobId;
 use crate::job_reason::JobReason;
@@ -37,11 +37,15 @@ pub(crate) fn handle_command_end<W: RunWorld>(
         }
         end => end,
     };
-    let limit = match may_be_used_up(&attempt.state, &end, world.lease_status(&attempt)) {
-        true => world.usage_limit(&attempt)?,
-        false => None,
+    let pause = match engine_end(&attempt.state, &end, world.lease_status(&attempt)) {
+        EngineEnd::Succeeded => {
+            world.engine_succeeded(&mut attempt)?;
+            None
+        }
+        EngineEnd::Failed => world.engine_pause(&mut attempt, &end)?,
+        EngineEnd::Unknown => None,
     };
-    let end = limit.map_or(end, CommandEnd::UsageLimit);
+    let end = pause.map_or(end, CommandEnd::EnginePaused);
     let change = match (&end, &attempt.state.lease) {
         (CommandEnd::SupervisorLost, None) => None,
         (CommandEnd::SupervisorLost, Some(_)) => {

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::abandoned_jobs::{AbandonedJobs, OwnedJobs};
 use crate::engine::{self, EngineRegistry};
 use crate::ids::{Capability, EngineName, JobId, LockName};
@@ -72,12 +74,16 @@ impl LocalQueue {
         changes.everything |= recovered.iter().any(|(_, stage)| *stage == Stage::Inbox);
         let look = self.inbox.look(queue, changes)?;
         elsewhere.busy |= look.held_elsewhere;
-        let usable = usable(queue, engines)?;
+        let usable = UsableEngines::of(queue, engines)?;
+        elsewhere.tried = usable.tried.difference(&own.tried).cloned().collect();
         let own_caps = self.factory_caps.iter().cloned();
-        let caps = own_caps.chain(engine::capabilities(&usable));
-        let caps: BTreeSet<Capability> = caps.collect();
+        let caps = own_caps.chain(engine::capabilities(&usable.found));
+        let mut means = HostMeans {
+            caps: caps.collect(),
+            failed_at_once: usable.failed_at_once,
+        };
         loop {
-            let view = Arc::new(self.view(queue, &caps, &elsewhere)?);
+            let view = Arc::new(self.view(queue, &means, &elsewhere)?);
             let chosen = decide(&view).cloned();
             let claimed = match &chosen {
                 None => None,
@@ -85,6 +91,15 @@ impl LocalQueue {
                     InboxClaim::Claimed(claimed) => Some(*claimed),
                     InboxClaim::LockHeld => {
                         elsewhere.locks.extend(chosen.lock.clone());
+                        continue;
+                    }
+                    // Since it was looked at.
+                    InboxClaim::EnginePaused => {
+                        let engine = BTreeSet::from([chosen.engine.clone()]);
+                        for cap in engine::capabilities(&engine) {
+                            means.caps.remove(&cap);
+                        }
+                        elsewhere.tried.extend(engine);
                         continue;
                     }
                     InboxClaim::Unavailable => {
@@ -131,7 +146,7 @@ impl LocalQueue {
     fn view(
         &mut self,
         queue: &Queue,
-        caps: &BTreeSet<Capability>,
+        means: &HostMeans,
         elsewhere: &HeldElsewhere,
     ) -> Result<QueueSnapshot, QueueError> {
         let waiting = self.inbox.waiting(&elsewhere.jobs);
@@ -148,17 +163,54 @@ impl LocalQueue {
             working,
             locks_held,
             locks_in_quarantine,
-            caps: caps.clone(),
+            caps: means.caps.clone(),
+            failed_at_once: means.failed_at_once.clone(),
         })
     }
 }
 
-/// The engines that are found here and not paused.
-pub(super) fn usable(queue: &Queue, engines: &EngineRegistry) -> Result<BTreeSet<EngineName>, QueueError> {
-    let paused = queue.paused_engines()?;
-    let mut found = engines.available();
-    found.retain(|engine| !paused.contains_key(engine));
-    Ok(found)
+/// What a look learnt of the engines.
+#[derive(Debug, Default)]
+pub(super) struct UsableEngines {
+    /// Found here, and neither paused nor tried by a job.
+    pub(super) found: BTreeSet<EngineName>,
+    /// Their pause is over, and a job of the queue tries them now.
+    tried: BTreeSet<EngineName>,
+    /// The jobs with which engines failed at once that may be tried now.
+    failed_at_once: BTreeSet<JobId>,
+}
+
+impl UsableEngines {
+    pub(super) fn of(queue: &Queue, engines: &EngineRegistry) -> Result<UsableEngines, QueueError> {
+        let mut usable = UsableEngines {
+            found: engines.available(),
+            ..UsableEngines::default()
+        };
+        let now = Timestamp::now();
+        for (engine, health) in queue.engine_health()? {
+            let Some(pause) = &health.pause else {
+                continue;
+            };
+            if pause.left(now).is_some() {
+                usable.found.remove(&engine);
+            } else if queue.is_engine_tried(&engine)? {
+                usable.found.remove(&engine);
+                usable.tried.insert(engine);
+            } else {
+                let failed = health.quick_failures.iter();
+                usable
+                    .failed_at_once
+                    .extend(failed.filter_map(|id| JobId::new(id).ok()));
+            }
+        }
+        Ok(usable)
+    }
+}
+
+/// What this host can do at the time of a decision.
+struct HostMeans {
+    caps: BTreeSet<Capability>,
+    failed_at_once: BTreeSet<JobId>,
 }
 
 /// What a pass learnt of others.
@@ -166,6 +218,8 @@ pub(super) fn usable(queue: &Queue, engines: &EngineRegistry) -> Result<BTreeSet
 struct HeldElsewhere {
     locks: BTreeSet<LockName>,
     jobs: BTreeSet<JobId>,
+    /// Engines that a job of another runner tries: the end of that job says whether they may be used.
+    tried: BTreeSet<EngineName>,
     /// A job is in the hands of a process that will let go of it: a supervisor that ends what a dead runner had started, or
     /// a command that looks after a file of the inbox.
     busy: bool,
@@ -181,7 +235,11 @@ fn wait_reason(view: &QueueSnapshot, elsewhere: &HeldElsewhere) -> WaitReason {
     // A lock that a job in quarantine keeps is freed by a person, who isn't waited for.
     let freed = |job: &WaitingJob| lock_is_in_quarantine(job, view) == Some(false);
     let mut waiting = view.waiting.values();
-    let blocked = waiting.any(|job| eligibility(job, view) == Eligibility::LockHeld && freed(job));
+    let blocked = waiting.any(|job| match eligibility(job, view) {
+        Eligibility::LockHeld => freed(job),
+        Eligibility::EngineMissing => elsewhere.tried.contains(&job.engine),
+        Eligibility::Eligible | Eligibility::CapsMissing => false,
+    });
     match blocked || elsewhere.busy || !elsewhere.jobs.is_empty() {
         true => WaitReason::HeldByOthers,
         false => WaitReason::None,

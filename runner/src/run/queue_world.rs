@@ -1,13 +1,14 @@
 //! The world as it is: the queue folder, supervisors, the coordinator, and the people who are told.
 
 use super::attempt::AttemptStep;
+use super::engine_health;
 use super::event_stream::EventStream;
-use super::job_command::{ExecutionContext, HeldJob, LIMIT_TAIL_BYTES, QueueAttempt, VERDICT_TAIL_BYTES};
+use super::job_command::{ExecutionContext, HeldJob, QueueAttempt, VERDICT_TAIL_BYTES};
 use super::job_table::JobTable;
 use super::local_queue::{LocalQueue, LocalSelection};
 use super::progress::{self, RunProgress};
 use super::run_options::RunError;
-use super::transition::LeaseStatus;
+use super::transition::{CommandEnd, LeaseStatus};
 use super::work_source::{RoutedSource, WorkSource};
 use super::world::{LeaseClosing, RunWorld, StartRejection};
 use crate::engine::EngineRegistry;
@@ -23,7 +24,6 @@ use crate::shadow::ShadowLane;
 use crate::stage::Stage;
 use crate::supervise::SupervisorHandle;
 use crate::supervise::orphan_scan::OrphanScan;
-use crate::terminal;
 use crate::work_folder::holds_queue;
 
 pub(super) struct QueueWorld {
@@ -162,19 +162,16 @@ impl RunWorld for QueueWorld {
         self.engines.failure_message(&attempt.state.job.engine, tail)
     }
 
-    fn usage_limit(&mut self, attempt: &QueueAttempt) -> Result<Option<JobReason>, RunError> {
-        let engine = &attempt.state.job.engine;
-        let tail = attempt.tail(&self.queue, AttemptStep::Engine, LIMIT_TAIL_BYTES);
-        let Some(length) = self.engines.limit(engine, &tail) else {
-            return Ok(None);
-        };
-        self.queue.pause_engine(engine, length)?;
-        progress::warn(&format!(
-            "{engine} is used up: it pauses for {}, jobs of other engines go on",
-            terminal::duration(length)
-        ));
-        let reason = ReasonCode::UsageLimit.with(format!("usage limit of {engine}"));
-        Ok(Some(reason))
+    fn engine_succeeded(&mut self, attempt: &mut QueueAttempt) -> Result<(), RunError> {
+        engine_health::succeeded(&self.queue, attempt)
+    }
+
+    fn engine_pause(
+        &mut self,
+        attempt: &mut QueueAttempt,
+        end: &CommandEnd,
+    ) -> Result<Option<JobReason>, RunError> {
+        engine_health::pause(&self.queue, &self.engines, attempt, end)
     }
 
     fn kill_orphans(&mut self, attempt: &QueueAttempt) -> Result<(), RunError> {

@@ -92,13 +92,14 @@ fn report_left_behind(
     let paused = queue.paused_engines()?;
     for (job, why) in never_startable {
         let what = match why {
-            Eligibility::EngineMissing if paused.contains_key(&job.engine) => {
-                format!(
-                    "its engine `{}` is used up; `aq status` says until when",
-                    job.engine
-                )
-            }
-            Eligibility::EngineMissing => format!("its engine `{}` is not found on PATH", job.engine),
+            Eligibility::EngineMissing => match paused.get(&job.engine) {
+                Some(pause) => format!(
+                    "its engine `{}` {}, and is paused; `aq status` says until when",
+                    job.engine,
+                    pause.cause.what()
+                ),
+                None => format!("its engine `{}` is not found on PATH", job.engine),
+            },
             Eligibility::LockHeld => kept_by(queue, job)?,
             _ => "it asks for `caps` that this factory lacks (AQ_FACTORY_CAPS)".to_owned(),
         };

@@ -68,8 +68,8 @@ pub(crate) enum CommandEnd {
     Outcome(CommandOutcome),
     /// With exit code 0, and the engine tells an error of its own.
     EngineError(String),
-    /// The engine is used up, which is no failure of the job (clause O-12).
-    UsageLimit(JobReason),
+    /// The engine can't work now, which is no failure of the job (clauses O-12 and O-20).
+    EnginePaused(JobReason),
     /// Nobody can say how, or whether.
     SupervisorLost,
 }
@@ -167,18 +167,25 @@ pub(crate) fn has_next_command(state: &AttemptState) -> bool {
     )
 }
 
-/// Whether the engine's last words have to be asked if that was because it is used up: it failed, and nothing else is
-/// the cause of it.
-pub(crate) fn may_be_used_up(state: &AttemptState, end: &CommandEnd, allowed: LeaseStatus) -> bool {
-    let failed = match end {
-        CommandEnd::Outcome(
-            CommandOutcome::Exited { code: Some(0), .. } | CommandOutcome::Fenced | CommandOutcome::TooLate,
-        ) => false,
-        CommandEnd::UsageLimit(_) | CommandEnd::SupervisorLost => false,
-        CommandEnd::Outcome(_) | CommandEnd::EngineError(_) => true,
-    };
-    let is_own = stop_reason_under(allowed, state.stop_reason.as_ref()).is_none();
-    failed && is_own && state.step == AttemptStep::Engine
+/// What the end of a command says of the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EngineEnd {
+    Succeeded,
+    /// It failed, and nothing else is the cause of that: its last words tell whether it can work at all.
+    Failed,
+    Unknown,
+}
+
+pub(crate) fn engine_end(state: &AttemptState, end: &CommandEnd, allowed: LeaseStatus) -> EngineEnd {
+    let is_stopped = stop_reason_under(allowed, state.stop_reason.as_ref()).is_some();
+    match end {
+        _ if state.step != AttemptStep::Engine => EngineEnd::Unknown,
+        CommandEnd::Outcome(CommandOutcome::Exited { code: Some(0), .. }) => EngineEnd::Succeeded,
+        CommandEnd::Outcome(CommandOutcome::Fenced | CommandOutcome::TooLate) => EngineEnd::Unknown,
+        CommandEnd::EnginePaused(_) | CommandEnd::SupervisorLost => EngineEnd::Unknown,
+        CommandEnd::Outcome(_) | CommandEnd::EngineError(_) if is_stopped => EngineEnd::Unknown,
+        CommandEnd::Outcome(_) | CommandEnd::EngineError(_) => EngineEnd::Failed,
+    }
 }
 
 /// A job that made something else of itself, or of its record, goes no further (clause O-16), unless it is published
@@ -202,10 +209,10 @@ fn after(state: &AttemptState, end: CommandEnd, stop_reason: Option<StopReason>)
             let reason = ReasonCode::EngineError.with(message);
             conclude(state, state.spent, Err(reason), stop_reason)
         }
-        CommandEnd::UsageLimit(reason) if stop_reason.is_none() => {
+        CommandEnd::EnginePaused(reason) if stop_reason.is_none() => {
             put_back(state, RequeueCause::Interruption, reason)
         }
-        CommandEnd::UsageLimit(reason) => conclude(state, state.spent, Err(reason), stop_reason),
+        CommandEnd::EnginePaused(reason) => conclude(state, state.spent, Err(reason), stop_reason),
         CommandEnd::SupervisorLost if state.lease.is_none() => NextAction::Abandon,
         // Its lease may be lost at any moment, so there is no grace.
         CommandEnd::SupervisorLost => match state.step {
@@ -321,7 +328,9 @@ fn failure(step: AttemptStep, outcome: &CommandOutcome) -> JobReason {
         | CommandOutcome::Abandoned
         | CommandOutcome::Fenced
         | CommandOutcome::TooLate => ReasonCode::Interrupted.into(),
-        CommandOutcome::NotStarted { error } => ReasonCode::NotStarted.with(format!("not started: {error}")),
+        CommandOutcome::NotStarted { error } | CommandOutcome::ProgramUnusable { error } => {
+            ReasonCode::NotStarted.with(format!("not started: {error}"))
+        }
         // Of any step: it is the job's folder that is at fault.
         CommandOutcome::Elsewhere { place } => return cwd_not_allowed(Path::new(place)),
     };

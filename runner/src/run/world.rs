@@ -2,7 +2,7 @@
 //! its own, of a few lines a call.
 
 use super::attempt::{Attempt, AttemptState, AttemptStep};
-use super::transition::{self, AttemptEvent, LeaseStatus, NextAction};
+use super::transition::{self, AttemptEvent, CommandEnd, LeaseStatus, NextAction};
 use crate::ids::{JobId, LeaseProof};
 use crate::job_reason::JobReason;
 use crate::queue::JobStore;
@@ -64,8 +64,15 @@ pub(crate) trait RunWorld {
     /// The engine ended with exit code 0: an error that it tells of all the same.
     fn engine_error(&self, attempt: &AttemptIn<Self>) -> Option<String>;
 
-    /// If its engine is used up: it pauses, and this is why the job waits.
-    fn usage_limit(&mut self, attempt: &AttemptIn<Self>) -> Result<Option<JobReason>, Self::Error>;
+    /// Its engine has done its work.
+    fn engine_succeeded(&mut self, attempt: &mut AttemptIn<Self>) -> Result<(), Self::Error>;
+
+    /// Its engine failed. If that is because it can't work now, it pauses, and this is why the job waits.
+    fn engine_pause(
+        &mut self,
+        attempt: &mut AttemptIn<Self>,
+        end: &CommandEnd,
+    ) -> Result<Option<JobReason>, Self::Error>;
 
     /// Its supervisor is gone: what it left is killed.
     fn kill_orphans(&mut self, attempt: &AttemptIn<Self>) -> Result<(), Self::Error>;

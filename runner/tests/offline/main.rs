@@ -6,6 +6,8 @@ mod commands;
 mod coordinator;
 mod doctor;
 mod durable_requests;
+mod engine_breaker;
+mod engine_trials;
 // O-10: no other system tells who has a file open.
 #[cfg(all(target_os = "linux", not(portable)))]
 mod files_being_written;

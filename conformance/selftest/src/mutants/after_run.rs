@@ -68,7 +68,10 @@ pub(super) fn after(kind: MutantKind, code: i32) -> std::io::Result<i32> {
                 std::thread::park();
             }
         }
-        MutantKind::IsDeafToItsEngines | MutantKind::DropsRoutedWork | MutantKind::TakesHalfFiles
+        MutantKind::IsDeafToItsEngines
+        | MutantKind::DropsRoutedWork
+        | MutantKind::TakesHalfFiles
+        | MutantKind::ForgetsPauses
             if fired_file().exists() =>
         {
             fired(kind)?;

@@ -161,6 +161,7 @@ fn change_environment(kind: MutantKind, command: &mut Command) -> std::io::Resul
         MutantKind::StaysOffline => command.env("AQ_FLEET", "0"),
         MutantKind::WatchesAlways => command.env("AQ_FLEET_SHADOW", "1"),
         MutantKind::ClaimsWhatItLacks => command.env("AQ_FACTORY_CAPS", "gpu"),
+        MutantKind::OffersAnyEngine => command.env("AQ_FACTORY_CAPS", "engine:gemini"),
         // Where there is no grace, there is nobody to be asked.
         MutantKind::KillsAtOnce => command.env("AQ_GRACE", "0s"),
         MutantKind::DeafToChanges if variable("AQ_FLEET_ROUTE").is_empty() => {
@@ -210,6 +211,7 @@ fn around_engines(kind: MutantKind, command: &mut Command) -> std::io::Result<()
         }
         MutantKind::HandsSignalsOn => "trap '' INT",
         MutantKind::IsDeafToItsEngines => "\"$real\" \"$@\" >\"$TMPDIR/fired\" 2>&1; exit $?",
+        MutantKind::ForgetsPauses => "rm \"$AQ_QUEUE\"/.state/paused/* 2>/dev/null && : >\"$TMPDIR/fired\"",
         MutantKind::DropsRoutedWork => {
             "grep -q '^route_via_service = 0' \"$AQ_QUEUE/aq.toml\" && : >\"$TMPDIR/fired\" && exit 1"
         }

@@ -242,34 +242,29 @@ fn a_job_that_changed_itself_goes_no_further_unless_it_is_published() {
 }
 
 #[test]
-fn an_engine_that_is_used_up_is_asked_for_only_where_it_is_the_only_cause() {
+fn what_an_end_says_of_the_engine_depends_on_whether_it_is_the_only_cause() {
     let own = LeaseStatus::Local;
     let failed = CommandEnd::Outcome(EXIT_3);
     let engine = local("", AttemptStep::Engine);
-    assert!(may_be_used_up(&engine, &failed, own));
-    assert!(may_be_used_up(
-        &engine,
-        &CommandEnd::EngineError("no credit".to_owned()),
-        own
-    ));
-    for end in [SUCCESS, CommandOutcome::Fenced, CommandOutcome::TooLate] {
-        assert!(!may_be_used_up(&engine, &CommandEnd::Outcome(end), own));
+    assert_eq!(engine_end(&engine, &failed, own), EngineEnd::Failed);
+    let error = CommandEnd::EngineError("no credit".to_owned());
+    assert_eq!(engine_end(&engine, &error, own), EngineEnd::Failed);
+    let success = CommandEnd::Outcome(SUCCESS);
+    assert_eq!(engine_end(&engine, &success, own), EngineEnd::Succeeded);
+    let unknown = |state: &AttemptState, end: &CommandEnd, allowed| {
+        assert_eq!(engine_end(state, end, allowed), EngineEnd::Unknown);
+    };
+    for end in [CommandOutcome::Fenced, CommandOutcome::TooLate] {
+        unknown(&engine, &CommandEnd::Outcome(end), own);
     }
-    assert!(!may_be_used_up(&engine, &CommandEnd::SupervisorLost, own));
-    assert!(!may_be_used_up(&local("", AttemptStep::Verify), &failed, own));
-    assert!(!may_be_used_up(
-        &leased("", AttemptStep::Engine),
-        &failed,
-        LeaseStatus::Lost
-    ));
-    assert!(!may_be_used_up(
-        &stopped(engine, StopReason::Cancel),
-        &failed,
-        own
-    ));
+    unknown(&engine, &CommandEnd::SupervisorLost, own);
+    unknown(&local("", AttemptStep::Verify), &failed, own);
+    unknown(&local("", AttemptStep::Verify), &success, own);
+    unknown(&leased("", AttemptStep::Engine), &failed, LeaseStatus::Lost);
+    unknown(&stopped(engine, StopReason::Cancel), &failed, own);
     let limit = || ReasonCode::UsageLimit.with("usage limit of sh");
     let used_up = || AttemptEvent::CommandEnded {
-        end: CommandEnd::UsageLimit(limit()),
+        end: CommandEnd::EnginePaused(limit()),
         change: None,
     };
     let engine = local("", AttemptStep::Engine);

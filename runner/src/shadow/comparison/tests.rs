@@ -71,6 +71,7 @@ fn decision() -> LocalDecision {
         locks_held: [lock("busy").unwrap()].into(),
         locks_in_quarantine: [].into(),
         caps: [Capability::new("engine:sh").unwrap()].into(),
+        failed_at_once: [].into(),
     };
     LocalDecision {
         local: Some(id("alpha")),

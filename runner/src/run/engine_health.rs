@@ -1,0 +1,123 @@
+//! What the runs of engines tell of the engines: which are paused, and which work again (clauses O-12 and O-20).
+
+use super::attempt::AttemptStep;
+use super::engine_run::LoginAnswer;
+use super::job_command::{LIMIT_TAIL_BYTES, QueueAttempt};
+use super::progress;
+use super::run_options::RunError;
+use super::transition::CommandEnd;
+use crate::engine::{self, EngineRegistry};
+use crate::ids::EngineName;
+use crate::job_reason::{JobReason, ReasonCode};
+use crate::queue::{EngineObservation, EnginePause, PauseCause, QUICK_FAILURE, Queue};
+use crate::supervise::CommandOutcome;
+use crate::terminal::duration;
+
+/// Where the engine tells why it can't work.
+pub(super) fn tail(queue: &Queue, attempt: &QueueAttempt) -> String {
+    attempt.tail(queue, AttemptStep::Engine, LIMIT_TAIL_BYTES)
+}
+
+/// The engine has done its work.
+pub(super) fn succeeded(queue: &Queue, attempt: &mut QueueAttempt) -> Result<(), RunError> {
+    record(queue, attempt, EngineObservation::Works).map(|_| ())
+}
+
+/// Why the job waits, if the engine failed because it can't work now.
+pub(super) fn pause(
+    queue: &Queue,
+    engines: &EngineRegistry,
+    attempt: &mut QueueAttempt,
+    end: &CommandEnd,
+) -> Result<Option<JobReason>, RunError> {
+    match observe(queue, engines, attempt, end) {
+        Some(seen) => record(queue, attempt, seen),
+        None => Ok(None),
+    }
+}
+
+/// What its end says of the engine; none: nothing.
+fn observe(
+    queue: &Queue,
+    engines: &EngineRegistry,
+    attempt: &QueueAttempt,
+    end: &CommandEnd,
+) -> Option<EngineObservation> {
+    let engine = &attempt.state.job.engine;
+    let unusable = |cause, detail: &str, length| {
+        Some(EngineObservation::Unusable {
+            cause,
+            detail: detail.to_owned(),
+            length,
+        })
+    };
+    match end {
+        CommandEnd::Outcome(CommandOutcome::ProgramUnusable { error }) => {
+            return unusable(PauseCause::NotStarted, error, None);
+        }
+        // Its folder, or the host, is at fault.
+        CommandEnd::Outcome(CommandOutcome::NotStarted { .. } | CommandOutcome::Elsewhere { .. }) => {
+            return None;
+        }
+        _ => {}
+    }
+    let tail = tail(queue, attempt);
+    if let Some(length) = engines.limit(engine, &tail) {
+        return unusable(PauseCause::UsageLimit, &engine::last_words(&tail), Some(length));
+    }
+    let is_refuted = engines.login_question(engine).is_some()
+        && attempt.held.engine_run.login != Some(LoginAnswer::LoggedOut);
+    if let Some(words) = engines.login_failure(engine, &tail).filter(|_| !is_refuted) {
+        return unusable(PauseCause::Login, &words, None);
+    }
+    let is_quick = attempt.held.engine_run.ran_for < QUICK_FAILURE;
+    match end {
+        _ if !is_quick => Some(EngineObservation::Works),
+        // A time that the job set itself.
+        CommandEnd::Outcome(CommandOutcome::TimedOut | CommandOutcome::Idle) => None,
+        _ if engines.fails_fast(engine) => None,
+        _ => Some(EngineObservation::FailsAtOnce(engine::last_words(&tail))),
+    }
+}
+
+/// Puts it on record and says what is new; returned is why the job waits, if it does.
+fn record(
+    queue: &Queue,
+    attempt: &mut QueueAttempt,
+    seen: EngineObservation,
+) -> Result<Option<JobReason>, RunError> {
+    let (state, locks) = (&attempt.state, &mut attempt.held.locks);
+    let engine = &state.job.engine;
+    let is_trial = locks.is_trial();
+    let works = seen == EngineObservation::Works;
+    let change = queue.record_engine_run(engine, &state.job.id, is_trial, seen)?;
+    // Who waits for this looks at the record next.
+    locks.release_trial_lock();
+    if is_trial && works {
+        progress::waiting(&format!("{engine} works again"));
+    }
+    let pause = change.health.pause.as_ref();
+    if let Some(pause) = pause.filter(|_| change.is_opened) {
+        progress::warn(&opened(engine, pause));
+    }
+    Ok(pause
+        .filter(|_| change.is_job_spared)
+        .map(|pause| match pause.cause {
+            PauseCause::UsageLimit => ReasonCode::UsageLimit.with(format!("usage limit of {engine}")),
+            cause => ReasonCode::EnginePaused.with(format!("{engine} {}", cause.what())),
+        }))
+}
+
+/// What people are told once, when a pause begins.
+fn opened(engine: &EngineName, pause: &EnginePause) -> String {
+    let words = match pause.detail.as_str() {
+        "" => String::new(),
+        words => format!(" ({words})"),
+    };
+    format!(
+        "{engine} {}{words}: it pauses for {}, its jobs wait and others go on; {}",
+        pause.cause.what(),
+        duration(pause.left(pause.since).unwrap_or_default()),
+        pause.cause.advice(engine)
+    )
+}
