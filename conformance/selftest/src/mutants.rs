@@ -124,6 +124,7 @@ mutants! {
     Around HidesPauses "hides-pauses" "says nothing of an engine that is used up"
     Around ForgetsPauses "forgets-pauses" "forgets at each start of an engine that others of it failed"
     Before OffersAnyEngine "offers-any-engine" "asks for jobs of an engine that is paused"
+    Around RetriesAtOnce "retries-at-once" "starts a job that failed again without a wait"
     Around HidesRunners "hides-runners" "shows no runner that is at work"
     Around TellsTwice "tells-twice" "tells everything twice"
     Around LosesItsToken "loses-its-token" "ships without its fencing token"

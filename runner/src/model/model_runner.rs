@@ -1,6 +1,8 @@
 //! What the executor acts on in the model: the disk of a host, commands, leases. What is done in which order is
 //! production's.
 
+use std::time::Duration;
+
 use super::coordinator::ModelRequest;
 use super::disk::ModelDeath;
 use super::host::job_number;
@@ -75,6 +77,10 @@ impl RunWorld for ModelRunner<'_> {
         _: &CommandEnd,
     ) -> Result<Option<JobReason>, ModelDeath> {
         Ok(None)
+    }
+
+    fn retry_wait(&self, _: &AttemptState) -> Duration {
+        Duration::ZERO
     }
 
     fn kill_orphans(&mut self, _: &ModelAttempt) -> Result<(), ModelDeath> {

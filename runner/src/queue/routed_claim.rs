@@ -82,6 +82,8 @@ impl Queue {
             lock: job.lock,
             engine: job.engine,
             caps: job.caps,
+            // The coordinator decides when.
+            retry_at_ms: None,
         };
         Ok(
             match inbox_claim::claim(self, &chosen, stamp, Some(lease), None)? {

@@ -128,6 +128,7 @@ impl EventLoop {
         let choice = self.world.choose(changes)?;
         let snapshot = SourceSnapshot {
             wait_reason: choice.wait_reason,
+            retry_at: choice.retry_at,
             view: Some(Arc::clone(&choice.view)),
         };
         let Some(claimed) = choice.claimed else {
@@ -308,9 +309,19 @@ impl EventLoop {
             self.control.give_up_at(),
             world.local.abandoned_jobs.next_instant(),
         );
-        [looks, coarse, source, live, unpaused, give_up, abandoned_jobs]
-            .into_iter()
-            .flatten()
-            .min()
+        let retry = snapshot.retry_at;
+        [
+            looks,
+            coarse,
+            source,
+            live,
+            unpaused,
+            retry,
+            give_up,
+            abandoned_jobs,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 }

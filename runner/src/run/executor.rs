@@ -3,6 +3,8 @@
 //!
 //! What happens to an attempt comes in here, and nothing comes back: what the world has to do with it, it is told.
 
+use std::time::Duration;
+
 use super::attempt::{AttemptStep, JobOrigin, StopReason};
 use super::transition::{AttemptEvent, CommandEnd, EngineEnd, NextAction, engine_end, stop_reason_under};
 use super::world::{AttemptIn, LeaseClosing, RunWorld, StartRejection};
@@ -127,7 +129,8 @@ fn carry_out<W: RunWorld>(
         }
         NextAction::PutBack(cause, reason) => {
             let (id, from) = (&attempt.state.job.id, attempt.state.stage);
-            stage_move::requeue(&mut world.store(), id, from, cause, &reason)?;
+            let wait = world.retry_wait(&attempt.state);
+            stage_move::requeue(&mut world.store(), id, from, cause, wait, &reason)?;
             world.job_left(attempt, Stage::Inbox, Some(&reason), LeaseClosing::NoLease)?;
         }
         NextAction::GiveBack(reason) => give_back(world, attempt, &reason)?,
@@ -213,7 +216,7 @@ fn give_back<W: RunWorld>(world: &mut W, attempt: AttemptIn<W>, reason: &JobReas
         // It lies there again.
         Some(JobOrigin::Inbox) | None => {
             let cause = RequeueCause::Interruption;
-            stage_move::requeue(&mut world.store(), id, from, cause, reason)?;
+            stage_move::requeue(&mut world.store(), id, from, cause, Duration::ZERO, reason)?;
         }
     }
     world.job_left(attempt, Stage::Inbox, Some(reason), LeaseClosing::Release)

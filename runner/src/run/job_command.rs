@@ -38,9 +38,15 @@ pub(crate) struct ExecutionContext {
     /// Where a job runs that names no folder, and what relative ones start from.
     folder: PathBuf,
     grace: Duration,
+    /// Before the first retry of a job that names no wait.
+    retry_delay: Duration,
 }
 
 impl ExecutionContext {
+    pub(super) fn retry_delay(&self) -> Duration {
+        self.retry_delay
+    }
+
     pub(crate) fn grace(&self) -> Duration {
         self.grace
     }
@@ -60,6 +66,7 @@ impl ExecutionContext {
             environment: kept.environment,
             folder: kept.folder,
             grace: settings.grace,
+            retry_delay: settings.retry_delay,
         }
     }
 
@@ -68,6 +75,7 @@ impl ExecutionContext {
             environment: settings.child_environment(),
             folder: std::env::current_dir()?,
             grace: settings.grace,
+            retry_delay: settings.retry_delay,
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -23,6 +23,8 @@ pub(crate) struct LocalSelection {
     /// The picture on which this was decided.
     pub(crate) view: Arc<QueueSnapshot>,
     pub(crate) wait_reason: WaitReason,
+    /// Where nothing can start: when the first retry is due.
+    pub(crate) retry_at: Option<Instant>,
     pub(crate) refused: Vec<RejectedFile>,
     /// Files that are waited for from now on.
     pub(crate) awaited: Vec<AwaitedFile>,
@@ -119,10 +121,15 @@ impl LocalQueue {
                 None if self.inbox.awaits_writers() => WaitReason::BeingWritten,
                 None => wait_reason(&view, &elsewhere),
             };
+            let retry_at = match &claimed {
+                Some(_) => None,
+                None => next_retry(&view),
+            };
             return Ok(LocalSelection {
                 claimed,
                 view,
                 wait_reason,
+                retry_at,
                 refused: look.refused,
                 awaited: look.awaited,
                 locked: look.locked,
@@ -131,12 +138,13 @@ impl LocalQueue {
         }
     }
 
-    /// The jobs that no waiting helps: this factory lacks the means, or a person has to decide first.
+    /// The jobs that no short wait helps: this factory lacks the means, a person has to decide first, or their next
+    /// attempt is due later.
     pub(crate) fn never_startable(view: &QueueSnapshot) -> Vec<(Arc<WaitingJob>, Eligibility)> {
         let never = |(job, eligibility): &(Arc<WaitingJob>, Eligibility)| match eligibility {
             Eligibility::Eligible => false,
             Eligibility::LockHeld => lock_is_in_quarantine(job, view) == Some(true),
-            Eligibility::EngineMissing | Eligibility::CapsMissing => true,
+            Eligibility::EngineMissing | Eligibility::CapsMissing | Eligibility::RetryLater => true,
         };
         let waiting = view.waiting.values();
         let judged = waiting.map(|job| (Arc::clone(job), eligibility(job, view)));
@@ -165,6 +173,7 @@ impl LocalQueue {
             locks_in_quarantine,
             caps: means.caps.clone(),
             failed_at_once: means.failed_at_once.clone(),
+            at_ms: Timestamp::now().as_millisecond(),
         })
     }
 }
@@ -231,6 +240,15 @@ fn lock_is_in_quarantine(job: &WaitingJob, view: &QueueSnapshot) -> Option<bool>
     Some(view.locks_in_quarantine.contains(lock))
 }
 
+/// When the first of the jobs that wait for their next attempt starts it.
+fn next_retry(view: &QueueSnapshot) -> Option<Instant> {
+    let waiting = view.waiting.values();
+    let later = waiting.filter(|job| eligibility(job, view) == Eligibility::RetryLater);
+    let first = later.filter_map(|job| job.retry_at_ms).min()?;
+    let left = u64::try_from(first - view.at_ms).unwrap_or(0);
+    Some(Instant::now() + Duration::from_millis(left))
+}
+
 fn wait_reason(view: &QueueSnapshot, elsewhere: &HeldElsewhere) -> WaitReason {
     // A lock that a job in quarantine keeps is freed by a person, who isn't waited for.
     let freed = |job: &WaitingJob| lock_is_in_quarantine(job, view) == Some(false);
@@ -238,7 +256,7 @@ fn wait_reason(view: &QueueSnapshot, elsewhere: &HeldElsewhere) -> WaitReason {
     let blocked = waiting.any(|job| match eligibility(job, view) {
         Eligibility::LockHeld => freed(job),
         Eligibility::EngineMissing => elsewhere.tried.contains(&job.engine),
-        Eligibility::Eligible | Eligibility::CapsMissing => false,
+        Eligibility::Eligible | Eligibility::CapsMissing | Eligibility::RetryLater => false,
     });
     match blocked || elsewhere.busy || !elsewhere.jobs.is_empty() {
         true => WaitReason::HeldByOthers,

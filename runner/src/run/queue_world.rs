@@ -1,6 +1,8 @@
 //! The world as it is: the queue folder, supervisors, the coordinator, and the people who are told.
 
-use super::attempt::AttemptStep;
+use std::time::Duration;
+
+use super::attempt::{AttemptState, AttemptStep};
 use super::engine_health;
 use super::event_stream::EventStream;
 use super::job_command::{ExecutionContext, HeldJob, QueueAttempt, VERDICT_TAIL_BYTES};
@@ -172,6 +174,10 @@ impl RunWorld for QueueWorld {
         end: &CommandEnd,
     ) -> Result<Option<JobReason>, RunError> {
         engine_health::pause(&self.queue, &self.engines, attempt, end)
+    }
+
+    fn retry_wait(&self, state: &AttemptState) -> Duration {
+        state.retry_wait(self.execution_context.retry_delay())
     }
 
     fn kill_orphans(&mut self, attempt: &QueueAttempt) -> Result<(), RunError> {

@@ -1,6 +1,8 @@
 //! What the executor acts on: a queue, commands, the coordinator and people. `QueueWorld` is the real one; the model has
 //! its own, of a few lines a call.
 
+use std::time::Duration;
+
 use super::attempt::{Attempt, AttemptState, AttemptStep};
 use super::transition::{self, AttemptEvent, CommandEnd, LeaseStatus, NextAction};
 use crate::ids::{JobId, LeaseProof};
@@ -73,6 +75,9 @@ pub(crate) trait RunWorld {
         attempt: &mut AttemptIn<Self>,
         end: &CommandEnd,
     ) -> Result<Option<JobReason>, Self::Error>;
+
+    /// How long a job that failed waits for its next attempt.
+    fn retry_wait(&self, state: &AttemptState) -> Duration;
 
     /// Its supervisor is gone: what it left is killed.
     fn kill_orphans(&mut self, attempt: &AttemptIn<Self>) -> Result<(), Self::Error>;

@@ -32,6 +32,7 @@ mod queue_creation;
 mod queue_fixture;
 mod queue_folder_checks;
 mod queue_ownership;
+mod retry_delay;
 mod route_permissions;
 mod routed;
 mod routed_approval;

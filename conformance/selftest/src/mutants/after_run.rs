@@ -64,9 +64,7 @@ pub(super) fn after(kind: MutantKind, code: i32) -> std::io::Result<i32> {
         MutantKind::LeaksTheToken => leak_the_token()?,
         MutantKind::NeverEnds => {
             fired(kind)?;
-            loop {
-                std::thread::park();
-            }
+            stay()
         }
         MutantKind::IsDeafToItsEngines
         | MutantKind::DropsRoutedWork
@@ -83,6 +81,12 @@ pub(super) fn after(kind: MutantKind, code: i32) -> std::io::Result<i32> {
         _ => {}
     }
     Ok(code)
+}
+
+fn stay() -> ! {
+    loop {
+        std::thread::park();
+    }
 }
 
 fn leave_a_process() -> std::io::Result<()> {

@@ -137,6 +137,7 @@ cases! {
     "hides-pauses" in "offline/engine-logged-out" dies of "output" ["O-20"]
     "is-deaf-to-its-engines" in "offline/engine-logged-out" dies of "stages" ["O-20"]
     "forgets-pauses" in "offline/engine-fails-at-once" dies of "runs" ["O-20"]
+    "retries-at-once" in "offline/retry-waits" dies of "order" ["O-21"]
     "offers-any-engine" in "route/engine-logged-out" dies of "calls" ["T-18"]
     "loses-its-token" in "route/ship-after-renewal" dies of "ship-environment" ["T-14"]
     "takes-what-it-gets" in "route/engine-not-allowed" dies of "runs" ["T-7", "T-16"]

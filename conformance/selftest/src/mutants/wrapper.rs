@@ -13,7 +13,7 @@ use signal_hook::iterator::Signals;
 
 use super::after_run::{after, edited, miscounted};
 use super::consent_faults;
-use super::engine_shim::{drop_token, go_on_after_failures, shim, without};
+use super::engine_shim::{drop_token, go_on_after_failures, retry_at_once, shim, without};
 use super::proxy_process;
 use super::trust_faults;
 use super::{COMMAND, FaultPlace, Mutant, MutantKind, fired, hide_fleet, move_all, queue, variable};
@@ -228,6 +228,7 @@ done; exit $code"
         }
         MutantKind::LosesItsToken => return drop_token(command).and_then(|()| fired(kind)),
         MutantKind::IgnoresLocks => return without("lock:").and_then(|()| fired(kind)),
+        MutantKind::RetriesAtOnce => return retry_at_once().and_then(|()| fired(kind)),
         MutantKind::IgnoresPriorities => return without("priority:").and_then(|()| fired(kind)),
         MutantKind::GoesOnAfterAFailure => return go_on_after_failures().and_then(|()| fired(kind)),
         _ => return Ok(()),
