@@ -1,8 +1,9 @@
 //! When an engine is not started for a while, and when it is tried again: pure (clauses O-12 and O-20).
 //!
 //! An engine is paused when it can't work on any job: it is used up, not logged in, its program can't be started, or it
-//! fails at once with one job after the other. When the pause is over, one job tries it. The run of that job ends the
-//! pause or begins a longer one.
+//! fails at once with one job after the other. A usage limit ends when the engine said that it would. Of the others
+//! nobody knows when they end: when such a pause is over, one job tries the engine, and its run ends the pause or begins
+//! a longer one.
 
 use std::time::Duration;
 
@@ -116,6 +117,14 @@ impl EnginePause {
 }
 
 impl EngineHealth {
+    /// As it counts at that moment.
+    pub(crate) fn at(mut self, now: Timestamp) -> EngineHealth {
+        let is_reset =
+            |pause: &EnginePause| pause.cause == PauseCause::UsageLimit && pause.left(now).is_none();
+        self.pause = self.pause.filter(|pause| !is_reset(pause));
+        self
+    }
+
     pub(crate) fn has_failed_at_once(&self, job: &JobId) -> bool {
         self.quick_failures.iter().any(|known| known == job.as_str())
     }
@@ -184,11 +193,7 @@ impl EngineHealth {
         now: Timestamp,
         random: f64,
     ) -> EngineHealth {
-        let before = self.pause.map_or(0, |pause| pause.openings);
-        let openings = match cause {
-            PauseCause::UsageLimit => before,
-            _ => before.saturating_add(1),
-        };
+        let openings = self.pause.map_or(1, |pause| pause.openings.saturating_add(1));
         let length = length.unwrap_or_else(|| pause_length(openings, random));
         EngineHealth {
             pause: Some(EnginePause {

@@ -54,7 +54,7 @@ impl Queue {
             .clone()
             .after(job, is_trial, seen, Timestamp::now(), fastrand::f64());
         if change.health == EngineHealth::default() {
-            if known != change.health {
+            if path.symlink_metadata().is_ok() {
                 self.remove(&path)?;
             }
         } else if known != change.health {
@@ -105,13 +105,14 @@ impl Queue {
         let Some(text) = if_present(path, durable_files::read_text(&self.root, path))? else {
             return Ok(EngineHealth::default());
         };
-        Ok(match serde_json::from_str(&text) {
+        let health: EngineHealth = match serde_json::from_str(&text) {
             Ok(health) => health,
             Err(_) => text
                 .trim()
                 .parse()
                 .map_or_else(|_| EngineHealth::default(), until_second),
-        })
+        };
+        Ok(health.at(Timestamp::now()))
     }
 
     pub(super) fn paused_folder(&self) -> PathBuf {

@@ -106,7 +106,7 @@ fn a_job_that_fails_at_once_is_spared_once_alone() {
 }
 
 #[test]
-fn a_usage_limit_pauses_for_as_long_as_it_tells_and_does_not_make_the_next_pause_longer() {
+fn a_usage_limit_pauses_for_as_long_as_it_tells_and_nobody_has_to_try_the_engine_then() {
     let limit = EngineObservation::Unusable {
         cause: PauseCause::UsageLimit,
         detail: String::from("try again in 2 hours"),
@@ -119,15 +119,12 @@ fn a_usage_limit_pauses_for_as_long_as_it_tells_and_does_not_make_the_next_pause
         paused.pause.as_ref().unwrap().left(at(0)),
         Some(Duration::from_secs(7200))
     );
-    let next = paused
-        .after(&id("a"), true, login(), at(7200), 0.0)
-        .health
-        .pause
-        .unwrap();
-    assert_eq!(
-        (next.openings, next.left(at(7200))),
-        (1, Some(Duration::from_secs(60)))
-    );
+    assert_eq!(paused.clone().at(at(7199)), paused);
+    assert_eq!(paused.at(at(7200)), EngineHealth::default());
+    let login = EngineHealth::default()
+        .after(&id("a"), false, login(), at(0), 0.0)
+        .health;
+    assert_eq!(login.clone().at(at(7200)), login);
 }
 
 #[test]
