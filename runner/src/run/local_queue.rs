@@ -78,12 +78,7 @@ impl LocalQueue {
         elsewhere.busy |= look.held_elsewhere;
         let usable = UsableEngines::of(queue, engines)?;
         elsewhere.tried = usable.tried.difference(&own.tried).cloned().collect();
-        let own_caps = self.factory_caps.iter().cloned();
-        let caps = own_caps.chain(engine::capabilities(&usable.found));
-        let mut means = HostMeans {
-            caps: caps.collect(),
-            failed_at_once: usable.failed_at_once,
-        };
+        let mut means = HostMeans::of(&self.factory_caps, usable);
         loop {
             let view = Arc::new(self.view(queue, &means, &elsewhere)?);
             let chosen = decide(&view).cloned();
@@ -97,11 +92,8 @@ impl LocalQueue {
                     }
                     // Since it was looked at.
                     InboxClaim::EnginePaused => {
-                        let engine = BTreeSet::from([chosen.engine.clone()]);
-                        for cap in engine::capabilities(&engine) {
-                            means.caps.remove(&cap);
-                        }
-                        elsewhere.tried.extend(engine);
+                        means.withdraw(&chosen.engine);
+                        elsewhere.tried.insert(chosen.engine.clone());
                         continue;
                     }
                     InboxClaim::Unavailable => {
@@ -121,15 +113,11 @@ impl LocalQueue {
                 None if self.inbox.awaits_writers() => WaitReason::BeingWritten,
                 None => wait_reason(&view, &elsewhere),
             };
-            let retry_at = match &claimed {
-                Some(_) => None,
-                None => next_retry(&view),
-            };
             return Ok(LocalSelection {
+                retry_at: claimed.is_none().then(|| next_retry(&view)).flatten(),
                 claimed,
                 view,
                 wait_reason,
-                retry_at,
                 refused: look.refused,
                 awaited: look.awaited,
                 locked: look.locked,
@@ -220,6 +208,22 @@ impl UsableEngines {
 struct HostMeans {
     caps: BTreeSet<Capability>,
     failed_at_once: BTreeSet<JobId>,
+}
+
+impl HostMeans {
+    fn of(factory_caps: &[Capability], usable: UsableEngines) -> HostMeans {
+        let own = factory_caps.iter().cloned();
+        HostMeans {
+            caps: own.chain(engine::capabilities(&usable.found)).collect(),
+            failed_at_once: usable.failed_at_once,
+        }
+    }
+
+    fn withdraw(&mut self, engine: &EngineName) {
+        for cap in engine::capabilities(&BTreeSet::from([engine.clone()])) {
+            self.caps.remove(&cap);
+        }
+    }
 }
 
 /// What a pass learnt of others.
