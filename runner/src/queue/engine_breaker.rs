@@ -1,4 +1,4 @@
-//! When an engine is not started for a while, and when it is tried again: pure (clauses O-12 and O-20).
+//! When an engine is not started for a while, and when it is tried again: pure (clauses O-12 and O-22).
 //!
 //! An engine is paused when it can't work on any job: it is used up, not logged in, its program can't be started, or it
 //! fails at once with one job after the other. A usage limit ends when the engine said that it would. Of the others

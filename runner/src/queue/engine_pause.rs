@@ -1,5 +1,5 @@
 //! What is known of engines that do not work: a file each, so that a pause outlives the process that met it (clauses O-12
-//! and O-20). The time of day is what engines tell, and what counts here.
+//! and O-22). The time of day is what engines tell, and what counts here.
 //!
 //! A file is replaced as a whole and never locked: of two runners that write at the same time one may miss what the
 //! other saw, and the next run of the engine tells it again. That one job alone tries an engine is what a lock is for.

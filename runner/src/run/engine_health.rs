@@ -1,4 +1,4 @@
-//! What the runs of engines tell of the engines: which are paused, and which work again (clauses O-12 and O-20).
+//! What the runs of engines tell of the engines: which are paused, and which work again (clauses O-12 and O-22).
 
 use super::attempt::AttemptStep;
 use super::engine_run::LoginAnswer;

@@ -68,7 +68,7 @@ pub(crate) enum CommandEnd {
     Outcome(CommandOutcome),
     /// With exit code 0, and the engine tells an error of its own.
     EngineError(String),
-    /// The engine can't work now, which is no failure of the job (clauses O-12 and O-20).
+    /// The engine can't work now, which is no failure of the job (clauses O-12 and O-22).
     EnginePaused(JobReason),
     /// Nobody can say how, or whether.
     SupervisorLost,

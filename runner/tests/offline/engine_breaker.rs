@@ -1,4 +1,4 @@
-//! Engines that can't work, and what that costs their jobs: nothing (O-20).
+//! Engines that can't work, and what that costs their jobs: nothing (O-22).
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! One job tries an engine whose pause is over (O-20). A test ends a pause by its record, as the clock would.
+//! One job tries an engine whose pause is over (O-22). A test ends a pause by its record, as the clock would.
 
 use rustix::process::Signal;
 use serde_json::{Value, json};

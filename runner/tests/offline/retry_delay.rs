@@ -1,4 +1,4 @@
-//! A job that failed waits for its next attempt (O-21). A test ends a wait by its record, as the clock would.
+//! A job that failed waits for its next attempt (O-23). A test ends a wait by its record, as the clock would.
 
 use serde_json::{Value, json};
 

@@ -75,7 +75,7 @@ pub fn case(seed: u64) -> PropertyCase {
     }
 }
 
-/// A case has so many jobs at most whose engine fails at once. After one more it may pause (clause O-20), and which jobs
+/// A case has so many jobs at most whose engine fails at once. After one more it may pause (clause O-22), and which jobs
 /// start before that depends on how the workers come to them.
 const FAILING_MAX: u64 = 2;
 
