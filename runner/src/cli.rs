@@ -5,6 +5,7 @@ mod active_runners;
 mod add;
 mod cancel;
 mod doctor;
+mod engine_pauses;
 mod error;
 mod fleet_status;
 mod init;

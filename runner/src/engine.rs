@@ -160,6 +160,24 @@ impl EngineRegistry {
         self.adapters.get(name)?.events
     }
 
+    /// How the engine is asked whether it is logged in, if there is a way.
+    pub(crate) fn login_question(&self, name: &EngineName) -> Option<CommandInvocation> {
+        let adapter = self
+            .adapters
+            .get(name)
+            .filter(|adapter| !adapter.login.is_empty())?;
+        Some(CommandInvocation {
+            program: program_search::find(&adapter.command)?,
+            args: adapter.login.iter().map(OsString::from).collect(),
+            stdin: EngineStdin::Nothing,
+        })
+    }
+
+    /// Whether its jobs may fail within seconds without a fault of the engine.
+    pub(crate) fn fails_fast(&self, name: &EngineName) -> bool {
+        self.adapters.get(name).is_some_and(|adapter| adapter.fails_fast)
+    }
+
     pub(crate) fn knows(&self, name: &EngineName) -> bool {
         self.adapters.contains_key(name)
     }
@@ -212,6 +230,11 @@ pub(crate) fn capabilities(engines: &BTreeSet<EngineName>) -> impl Iterator<Item
     engines
         .iter()
         .filter_map(|name| Capability::new(&format!("engine:{name}")).ok())
+}
+
+/// The last words of an engine, for people.
+pub(crate) fn last_words(tail: &str) -> String {
+    failure_rules::one_line(&failure_rules::last_line(tail))
 }
 
 fn prompt_argument(job: &Job, prompt_file: &Path) -> OsString {

@@ -36,6 +36,8 @@ pub(crate) struct Job {
     pub(crate) review: bool,
     pub(crate) ship: Option<String>,
     pub(crate) retries: u32,
+    /// The wait before the first of these; none: the host's own.
+    pub(crate) retry_delay: Option<Duration>,
     /// The body: what the engine is asked to do.
     pub(crate) prompt: String,
 }

@@ -49,6 +49,8 @@ reason_codes! {
     Cancelled,
     /// The engine is used up; it pauses.
     UsageLimit,
+    /// The engine can't work on any job now; it pauses.
+    EnginePaused,
     /// What lies in the inbox, or came from the coordinator, is no job.
     JobInvalid,
     /// A job of that name is past the inbox.

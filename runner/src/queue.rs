@@ -7,6 +7,7 @@ mod case_conflict;
 mod classify;
 mod crash_recovery;
 mod durable_files;
+mod engine_breaker;
 mod engine_pause;
 mod enqueue_order;
 mod error;
@@ -48,6 +49,7 @@ use crate::queue_root::QueueRoot;
 use crate::stage::Stage;
 use crate::supervise::process_record;
 
+pub(crate) use engine_breaker::{EngineObservation, EnginePause, PauseCause, QUICK_FAILURE};
 pub(crate) use error::QueueError;
 use error::if_present;
 pub(crate) use file_identity::FileDigest;

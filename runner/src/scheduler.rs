@@ -22,6 +22,8 @@ pub(crate) struct WaitingJob {
     pub(crate) lock: Option<LockName>,
     pub(crate) engine: EngineName,
     pub(crate) caps: Vec<Capability>,
+    /// It failed, and waits for its next attempt until then, in milliseconds since 1970.
+    pub(crate) retry_at_ms: Option<i64>,
 }
 
 /// Priority (higher first), sequence, id: clause O-2.
@@ -56,6 +58,10 @@ pub(crate) struct QueueSnapshot {
     pub(crate) locks_in_quarantine: BTreeSet<LockName>,
     /// What this factory can do, `engine:NAME` for each engine found included.
     pub(crate) caps: BTreeSet<Capability>,
+    /// The jobs with which an engine failed at once whose pause is over: another job tries it, if there is one.
+    pub(crate) failed_at_once: BTreeSet<JobId>,
+    /// When this was seen, in milliseconds since 1970.
+    pub(crate) at_ms: i64,
 }
 
 /// Whether a waiting job may start now, and if not, what stands in its way.
@@ -65,13 +71,23 @@ pub(crate) enum Eligibility {
     LockHeld,
     EngineMissing,
     CapsMissing,
+    /// The wait before its next attempt is not over.
+    RetryLater,
 }
 
 /// The first job that may start now; those that may not never block the ones behind them.
 pub(crate) fn decide(view: &QueueSnapshot) -> Option<&Arc<WaitingJob>> {
-    view.waiting
-        .values()
-        .find(|job| eligibility(job, view) == Eligibility::Eligible)
+    let waiting = view.waiting.values();
+    let mut eligible = waiting.filter(|job| eligibility(job, view) == Eligibility::Eligible);
+    let first = eligible.next()?;
+    let failed = |job: &WaitingJob| view.failed_at_once.contains(&job.id);
+    match failed(first) {
+        false => Some(first),
+        // A job that is at fault itself does not keep an engine paused while others could try that.
+        true => eligible
+            .find(|job| job.engine == first.engine && !failed(job))
+            .or(Some(first)),
+    }
 }
 
 pub(crate) fn eligibility(job: &WaitingJob, view: &QueueSnapshot) -> Eligibility {
@@ -83,6 +99,8 @@ pub(crate) fn eligibility(job: &WaitingJob, view: &QueueSnapshot) -> Eligibility
         Eligibility::CapsMissing
     } else if job.lock.as_ref().is_some_and(is_held) {
         Eligibility::LockHeld
+    } else if job.retry_at_ms.is_some_and(|at| at > view.at_ms) {
+        Eligibility::RetryLater
     } else {
         Eligibility::Eligible
     }

@@ -43,6 +43,7 @@ use credentials::{ResolvedToken, authorities};
 use precedence::{ProcessEnvironment, SettingSources};
 use setting_value::RawSetting;
 
+const RETRY_DELAY_DEFAULT: Duration = Duration::from_secs(30);
 /// The folder that systemd puts the credentials of a service in.
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 
@@ -62,6 +63,8 @@ pub(crate) struct Settings {
     pub(crate) engines: BTreeMap<String, toml::Table>,
     /// The time between TERM and KILL.
     pub(crate) grace: Duration,
+    /// The wait before the first retry of a job that names none.
+    pub(crate) retry_delay: Duration,
     /// This host, as the coordinator knows it.
     pub(crate) factory_id: SettingValue<FactoryId>,
     /// Without those that the engines found on this host add.
@@ -174,6 +177,9 @@ impl Settings {
             factory_id: factory_id(&sources)?,
             factory_caps: caps.map_or(Ok(Vec::new()), |raw| value_parsers::capabilities(&raw))?,
             grace: grace.map_or(Ok(Duration::from_secs(10)), |raw| value_parsers::wait(&raw))?,
+            retry_delay: file
+                .parsed(known_keys::RETRY_DELAY, value_parsers::wait)?
+                .unwrap_or(RETRY_DELAY_DEFAULT),
             fleet: FleetSettings::resolve(&sources, &switches.fleet)?,
             route: RouteSettings::resolve(&sources)?,
             log: LogSettings::resolve(file)?,

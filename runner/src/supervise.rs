@@ -184,7 +184,8 @@ mod tests {
         let fence = |term_at, kill_at| KillDeadlines { term_at, kill_at };
         let longer = ControlMessage::Deadlines(fence(later, later));
         let shorter = ControlMessage::Deadlines(fence(over, over));
-        let starts = |end| matches!(end, CommandOutcome::NotStarted { error } if error.contains("no/such"));
+        let starts =
+            |end| matches!(end, CommandOutcome::ProgramUnusable { error } if error.contains("no/such"));
         assert_eq!(end(fence(over, over), &[]), CommandOutcome::TooLate);
         assert_eq!(end(fence(over, later), &[]), CommandOutcome::TooLate);
         assert!(starts(end(fence(later, later), &[])));

@@ -3,7 +3,7 @@
 # Wants: -v name=SHOWN_NAME.
 
 BEGIN {
-    known = "engine cwd yolo lock timeout idle_timeout priority caps verify review ship retries id"
+    known = "engine cwd yolo lock timeout idle_timeout priority caps verify review ship retries retry_delay id"
     split(known, keys, " ")
     for (i in keys) is_known[keys[i]] = 1
 }
@@ -61,7 +61,7 @@ function list(value,   n, i, parts, out) {
 function check(key, value) {
     if ((key == "yolo" || key == "review") && value !~ /^(true|false)$/)
         complain(NR, "`" key ": " value "`: write true or false")
-    if ((key == "timeout" || key == "idle_timeout") && value !~ /^([0-9]+(ms|s|m|h))+$/)
+    if ((key == "timeout" || key == "idle_timeout" || key == "retry_delay") && value !~ /^([0-9]+(ms|s|m|h))+$/)
         complain(NR, "`" key ": " value "`: write a duration like 90s, 15m or 1h30m")
     if (key == "priority" && value !~ /^-?[0-9]+$/)
         complain(NR, "`priority: " value "`: write an integer")

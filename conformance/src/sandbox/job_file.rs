@@ -59,6 +59,7 @@ fn front_matter(job: &Job, work: &Path) -> Vec<String> {
         job.review.map(|review| format!("review: {review}")),
         text("ship", &job.ship),
         job.retries.map(|retries| format!("retries: {retries}")),
+        text("retry_delay", &job.retry_delay),
     ]
     .into_iter()
     .flatten()

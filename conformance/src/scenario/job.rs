@@ -35,6 +35,7 @@ pub struct Job {
     pub review: Option<bool>,
     pub ship: Option<String>,
     pub retries: Option<u32>,
+    pub retry_delay: Option<String>,
 }
 
 /// How a job file gets into the queue.

@@ -45,14 +45,20 @@ impl JobRow {
         }
     }
 
+    /// When the job that failed is started again.
+    fn retry_at(&self) -> Option<String> {
+        let at = self.history.retry_at().filter(|_| self.stage == Stage::Inbox)?;
+        Some(at.to_string())
+    }
+
     /// Why it is where it is, for people.
     fn remark(&self) -> String {
-        match &self.writer {
-            Some(_) => self.detail().unwrap_or_default(),
-            None => {
-                let last = self.history.lines.last();
-                last.map(HistoryEntry::remark).unwrap_or_default()
-            }
+        let last = self.history.lines.last();
+        let told = last.map(HistoryEntry::remark).unwrap_or_default();
+        match (&self.writer, self.retry_at()) {
+            (Some(_), _) => self.detail().unwrap_or_default(),
+            (None, Some(at)) => format!("{told}; next attempt in {}", terminal::until(&at)),
+            (None, None) => told,
         }
     }
 }
@@ -145,5 +151,6 @@ pub(super) fn json(row: &JobRow) -> serde_json::Value {
         "since": last.map(|line| &line.at),
         "reason": last.and_then(|line| line.reason.as_ref()),
         "detail": row.detail(),
+        "retryAt": row.retry_at(),
     })
 }

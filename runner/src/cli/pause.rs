@@ -4,8 +4,11 @@ use std::io::Write;
 use std::thread;
 use std::time::Duration;
 
+use super::engine_pauses;
 use super::error::CliError;
+use crate::engine::EngineRegistry;
 use crate::exit_codes::ProgramExit;
+use crate::ids::EngineName;
 use crate::queue::Queue;
 use crate::settings::Settings;
 use crate::stage::Stage;
@@ -35,8 +38,14 @@ pub(super) struct PauseArguments {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  aq resume")]
+#[command(after_help = "Examples:
+  aq resume          jobs of this queue start again
+  aq resume claude   an engine is used again before its pause is over
+
+`aq status` shows which engines are paused, and why.")]
 pub(super) struct ResumeArguments {
+    /// The engine whose pause is to end, in place of the queue's
+    engine: Option<String>,
     #[command(flatten)]
     pub(super) inside: super::InsideJob,
     #[command(flatten)]
@@ -63,12 +72,43 @@ pub(super) fn pause(settings: &Settings, arguments: &PauseArguments) -> Result<P
 
 pub(super) fn resume(settings: &Settings, arguments: &ResumeArguments) -> Result<ProgramExit, CliError> {
     let queue = Queue::open(&settings.queue.value)?;
+    if let Some(name) = &arguments.engine {
+        return resume_engine(settings, &queue, name, arguments);
+    }
     queue.complete()?;
     let was = queue.resume()?;
-    let value = serde_json::json!({ "pause": null, "was": was });
+    let paused = queue.paused_engines()?;
+    let value = serde_json::json!({ "pause": null, "was": was, "paused": engine_pauses::json(&paused) });
+    arguments.format.print(&value, |out| {
+        match was {
+            Some(_) => writeln!(out, "resumed: runners take up jobs again"),
+            None => writeln!(out, "it was not paused"),
+        }?;
+        engine_pauses::lines(&paused).try_for_each(|line| writeln!(out, "still paused: {line}"))
+    })
+}
+
+/// The engine may be used at once, by every runner of this queue.
+fn resume_engine(
+    settings: &Settings,
+    queue: &Queue,
+    name: &str,
+    arguments: &ResumeArguments,
+) -> Result<ProgramExit, CliError> {
+    let engine = EngineName::new(name)?;
+    let engines = EngineRegistry::new(&settings.engines)?;
+    let was = queue.resume_engine(&engine)?;
+    if was.is_none() && !engines.knows(&engine) {
+        let known: Vec<&str> = engines.names().map(EngineName::as_str).collect();
+        return Err(CliError::Refused(format!(
+            "no engine is called `{engine}`: there are {}",
+            known.join(", ")
+        )));
+    }
+    let value = serde_json::json!({ "engine": engine.as_str(), "was": was });
     arguments.format.print(&value, |out| match was {
-        Some(_) => writeln!(out, "resumed: runners take up jobs again"),
-        None => writeln!(out, "it was not paused"),
+        Some(_) => writeln!(out, "{engine} is resumed: its jobs start again"),
+        None => writeln!(out, "{engine} was not paused"),
     })
 }
 

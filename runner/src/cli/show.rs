@@ -186,7 +186,13 @@ fn printed(queue: &Queue, id: &JobId, attempt: u32) -> Vec<(PathBuf, u64)> {
 
 fn advice(id: &JobId, stage: Stage, history: &JobHistory) -> Option<String> {
     Some(match stage {
-        Stage::Inbox => format!("`aq run` starts it, `aq cancel {id}` gives it up"),
+        Stage::Inbox => match history.retry_at() {
+            Some(at) => format!(
+                "its next attempt is due at {}; `aq cancel {id}` gives it up",
+                instant(&at.to_string())
+            ),
+            None => format!("`aq run` starts it, `aq cancel {id}` gives it up"),
+        },
         Stage::Building | Stage::Testing => format!("`aq logs -f {id}` follows it, `aq cancel {id}` ends it"),
         Stage::Review => format!("`aq logs {id}`, then `aq ship {id}` or `aq cancel {id}`"),
         Stage::Failed if history.attempt() == 0 => format!("correct the file and `aq retry {id}`"),
@@ -270,6 +276,7 @@ fn json(
         "lastedMs": lasted,
         "reason": last.and_then(|line| line.reason.as_ref()),
         "detail": last.and_then(|line| line.detail.as_ref()),
+        "retryAt": history.retry_at().filter(|_| stage == Stage::Inbox).map(|at| at.to_string()),
         "history": history.lines,
     })
 }

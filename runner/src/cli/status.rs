@@ -3,14 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write, stdout};
-use std::time::Duration;
 
 use super::error::CliError;
-use super::{OutputFormat, active_runners, list};
+use super::{OutputFormat, active_runners, engine_pauses, list};
 use crate::engine::EngineRegistry;
 use crate::exit_codes::ProgramExit;
 use crate::ids::{EngineName, JobId};
-use crate::queue::{FileWriter, Queue, QueuePause};
+use crate::queue::{EnginePause, FileWriter, Queue, QueuePause};
 use crate::run::{RunnerRecord, runners_at_work};
 use crate::settings::{FlagLine, Settings};
 use crate::stage::Stage;
@@ -51,8 +50,8 @@ struct QueueStatus<'a> {
     running: &'a [list::JobRow],
     runners: &'a [RunnerRecord],
     engines: &'a [&'a str],
-    /// The engines that are used up, and for how long still.
-    paused: &'a BTreeMap<EngineName, Duration>,
+    /// The engines that are paused.
+    paused: &'a BTreeMap<EngineName, EnginePause>,
     /// The pause of the whole queue.
     pause: Option<&'a QueuePause>,
     /// Which process is still writing the file of which job in the inbox.
@@ -68,9 +67,7 @@ fn json(settings: &Settings, seen: &QueueStatus<'_>) -> serde_json::Value {
         "running": seen.running.iter().map(list::json).collect::<Vec<_>>(),
         "runners": seen.runners,
         "engines": seen.engines,
-        "paused": seen.paused.iter().map(|(engine, left)| serde_json::json!({
-            "engine": engine.as_str(), "leftMs": left.as_secs() * 1000,
-        })).collect::<Vec<_>>(),
+        "paused": engine_pauses::json(seen.paused),
         "pause": seen.pause,
         "writers": seen.writers.iter().map(|(id, writer)| serde_json::json!({
             "id": id.as_str(), "pid": writer.pid, "program": writer.program,
@@ -117,9 +114,8 @@ fn print(out: &mut impl Write, settings: &Settings, seen: &QueueStatus<'_>) -> i
         found => found.join(", "),
     };
     writeln!(out, "{} {engines}", label("engines"))?;
-    for (engine, left) in seen.paused {
-        let left = terminal::duration(*left);
-        writeln!(out, "{} {engine} is used up for {left} more", label("paused"))?;
+    for line in engine_pauses::lines(seen.paused) {
+        writeln!(out, "{} {line}", label("paused"))?;
     }
     let mode = palette.bold(&settings.mode.to_string());
     let whose = palette.dim("(what these flags amount to; a runner keeps to its own)");

@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use jiff::Timestamp;
+
 use super::DoctorFinding;
 use crate::engine::{self, EngineRegistry};
 use crate::ids::{Capability, EngineName, JobId};
 use crate::job::Job;
-use crate::queue::{Queue, QueueError};
+use crate::queue::{EnginePause, Queue, QueueError};
 use crate::settings::Settings;
 use crate::stage::Stage;
 use crate::terminal::{duration, error_chain};
@@ -74,15 +76,7 @@ pub(super) fn examine(
         let next = "`export AQ_QUEUE=FOLDER` in your shell's profile, and `aq init` there";
         findings.push(DoctorFinding::warn(AREA, "queue", overlap, next));
     }
-    for (engine, left) in queue.paused_engines().unwrap_or_default() {
-        let text = format!("{engine} is used up for {} more, its jobs wait", duration(left));
-        findings.push(DoctorFinding::warn(
-            AREA,
-            engine.as_str(),
-            text,
-            "wait, or let other engines go on",
-        ));
-    }
+    findings.extend(paused_engines(queue));
     if findings.is_empty() {
         let text = match waiting.len() {
             0 => String::from("none waits"),
@@ -92,6 +86,21 @@ pub(super) fn examine(
         findings.push(DoctorFinding::ok(AREA, "inbox", text));
     }
     Ok(findings)
+}
+
+/// The engines whose jobs wait, whether there are any now or not.
+fn paused_engines(queue: &Queue) -> Vec<DoctorFinding> {
+    let now = Timestamp::now();
+    let paused = queue.paused_engines().unwrap_or_default().into_iter();
+    let warning = |(engine, pause): (EngineName, EnginePause)| {
+        let length = match pause.left(now) {
+            Some(left) => format!("for {} more, its jobs wait", duration(left)),
+            None => String::from("until its next job has tried it"),
+        };
+        let text = format!("{engine} {} {length}", pause.cause.what());
+        DoctorFinding::warn(AREA, engine.as_str(), text, &pause.cause.advice(&engine))
+    };
+    paused.map(warning).collect()
 }
 
 /// What this host lacks to run a job.

@@ -6,7 +6,7 @@ use super::event_format::EventFormat;
 use super::failure_rules::FailureRules;
 
 /// All that a table may say.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "command",
     "args",
     "yolo",
@@ -14,6 +14,7 @@ const KEYS: [&str; 13] = [
     "events",
     "limit",
     "logged_out",
+    "fails_fast",
     "failure",
     "success",
     "needs_output",
@@ -51,6 +52,9 @@ pub(super) struct EngineAdapter {
     /// What they say where it failed because it is not logged in.
     #[serde(default)]
     pub(super) logged_out: Vec<String>,
+    /// Its jobs may well fail within seconds, which says nothing of the engine.
+    #[serde(default)]
+    pub(super) fails_fast: bool,
     /// The rules by which exit code 0 is no success, of an engine without events.
     #[serde(flatten)]
     pub(super) rules: FailureRules,

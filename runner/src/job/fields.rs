@@ -39,6 +39,7 @@ pub(super) fn read(
             .integer("retries", 0..=RETRIES_MAX)?
             .and_then(|value| u32::try_from(value).ok())
             .unwrap_or(0),
+        retry_delay: reader.wait("retry_delay")?,
         prompt: body.to_owned(),
     };
     Ok(ParsedJob { job, warnings })
@@ -176,16 +177,29 @@ impl<'a> FieldReader<'a> {
     }
 
     fn duration(&self, key: &str) -> Result<Option<Duration>, JobDiagnostic> {
+        self.length(key, |length| !length.is_zero(), "90s, 15m, 4h or 1h30m")
+    }
+
+    /// A time that may be nothing.
+    fn wait(&self, key: &str) -> Result<Option<Duration>, JobDiagnostic> {
+        self.length(key, |_| true, "30s, 5m or 0s")
+    }
+
+    fn length(
+        &self,
+        key: &str,
+        is_allowed: fn(&Duration) -> bool,
+        examples: &str,
+    ) -> Result<Option<Duration>, JobDiagnostic> {
         let Some((line, text)) = self.text(key, "a length of time such as 15m")? else {
             return Ok(None);
         };
-        let allowed = |length: &Duration| !length.is_zero() && *length <= TIME_MAX;
-        match parse_duration(&text).filter(allowed) {
+        let found = parse_duration(&text).filter(|length| is_allowed(length) && *length <= TIME_MAX);
+        match found {
             Some(length) => Ok(Some(length)),
             None => {
                 let shown: String = text.escape_debug().take(40).collect();
-                let text =
-                    format!("`{key}` is `{shown}`: write a length of time such as 90s, 15m, 4h or 1h30m");
+                let text = format!("`{key}` is `{shown}`: write a length of time such as {examples}");
                 Err(self.refuse(line, text))
             }
         }

@@ -9,7 +9,7 @@ pub(super) enum KeyKind {
     List,
 }
 
-const KEYS: [(&str, KeyKind); 13] = [
+const KEYS: [(&str, KeyKind); 14] = [
     ("engine", KeyKind::Text),
     ("cwd", KeyKind::Text),
     ("yolo", KeyKind::Switch),
@@ -22,6 +22,7 @@ const KEYS: [(&str, KeyKind); 13] = [
     ("review", KeyKind::Switch),
     ("ship", KeyKind::Text),
     ("retries", KeyKind::Number),
+    ("retry_delay", KeyKind::Text),
     ("id", KeyKind::Text),
 ];
 

@@ -63,12 +63,20 @@ impl RunWorld for ModelRunner<'_> {
         Ok(None)
     }
 
-    fn end_by_engine(&mut self, _: &mut ModelAttempt, outcome: CommandOutcome) -> CommandEnd {
-        CommandEnd::Outcome(outcome)
+    fn engine_succeeded(&mut self, _: &mut ModelAttempt) -> Result<(), ModelDeath> {
+        Ok(())
     }
 
-    fn pause_engine(&mut self, _: &ModelAttempt, _: Duration) -> Result<(), ModelDeath> {
-        Ok(())
+    fn engine_pause(
+        &mut self,
+        _: &mut ModelAttempt,
+        _: &CommandEnd,
+    ) -> Result<Option<JobReason>, ModelDeath> {
+        Ok(None)
+    }
+
+    fn retry_wait(&self, _: &AttemptState) -> Duration {
+        Duration::ZERO
     }
 
     fn kill_orphans(&mut self, _: &ModelAttempt) -> Result<(), ModelDeath> {

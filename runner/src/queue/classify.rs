@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io::ErrorKind;
 
+use jiff::Timestamp;
+
 use super::file_identity::FileStamp;
 use super::integrity::expected_digest;
 use super::{Queue, QueueError, QueueResult, WorkSnapshot, stem};
@@ -71,6 +73,7 @@ pub(super) fn classify(
         lock: job.lock,
         engine: job.engine,
         caps: job.caps,
+        retry_at_ms: known.retry_at().map(Timestamp::as_millisecond),
     };
     match (sequence, queue.find_past_inbox(&waiting.id)?) {
         (_, Some(stage)) => Ok(FileClass::Invalid(ReasonCode::IdTaken.with(format!(

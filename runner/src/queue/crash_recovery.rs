@@ -1,5 +1,7 @@
 //! What a dead runner left in work is taken up again, once nothing of it is alive.
 
+use std::time::Duration;
+
 use super::recovery_decision::{RecoveryDecision, recovery_decision};
 use super::routed_claim::is_reported;
 use super::stage_move::{advance, advance_with_report, requeue};
@@ -329,7 +331,9 @@ fn retry_interrupted<S: JobStore>(
         InterruptedAttempt::Cancelled => (Stage::Failed, ReasonCode::Cancelled.into()),
         InterruptedAttempt::Retryable { retries } if found.known.spent() <= *retries => {
             let cause = RequeueCause::Failure;
-            requeue(store, found.id, found.stage, cause, &interrupted)?;
+            // No engine is at fault, so there is nothing to wait for.
+            let wait = Duration::ZERO;
+            requeue(store, found.id, found.stage, cause, wait, &interrupted)?;
             return Ok(Stage::Inbox);
         }
         InterruptedAttempt::Retryable { .. } => (Stage::Failed, interrupted),

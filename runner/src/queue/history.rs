@@ -5,7 +5,9 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::error::if_present;
@@ -34,6 +36,9 @@ pub(crate) struct HistoryEntry {
     /// What more there is to say about `reason`, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) detail: Option<String>,
+    /// Not before this instant the job that failed is started again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) retry_at: Option<Timestamp>,
     /// The command of `ship` is about to be started: no change of stage.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) shipping: bool,
@@ -73,6 +78,7 @@ impl HistoryEntry {
             spent,
             reason: reason.map(|reason| reason.code.clone()),
             detail: reason.and_then(|reason| reason.detail.clone()),
+            retry_at: None,
             shipping: false,
             sequence: None,
             counted: None,
@@ -121,6 +127,21 @@ impl HistoryEntry {
         }
     }
 
+    /// The job failed, and starts again after this wait.
+    pub(crate) fn retried(
+        known: &JobHistory,
+        spent: u32,
+        reason: &JobReason,
+        wait: Duration,
+    ) -> HistoryEntry {
+        let wait = jiff::SignedDuration::try_from(wait).unwrap_or_default();
+        let at = Timestamp::now().checked_add(wait).ok();
+        HistoryEntry {
+            retry_at: at.filter(|_| !wait.is_zero()),
+            ..HistoryEntry::moved(known, Stage::Inbox, spent, Some(reason))
+        }
+    }
+
     pub(crate) fn job_reason(&self) -> Option<JobReason> {
         let (code, detail) = (self.reason.clone()?, self.detail.clone());
         Some(JobReason { code, detail })
@@ -160,6 +181,14 @@ impl JobHistory {
     pub(super) fn waiting_at(&self) -> Option<u64> {
         self.sequence()
             .filter(|_| self.lines.last().is_some_and(|line| line.stage == Stage::Inbox))
+    }
+
+    /// When a job that failed is started again, if it has to wait for that. A clock that was set back ends the wait: nobody
+    /// knows how long it would last.
+    pub(crate) fn retry_at(&self) -> Option<Timestamp> {
+        let last = self.lines.last()?;
+        let failed_at: Timestamp = last.at.parse().ok()?;
+        last.retry_at.filter(|_| failed_at <= Timestamp::now())
     }
 
     /// Of the file that it was last enqueued, or taken into work, with.

@@ -22,6 +22,8 @@ pub(crate) enum InboxClaim {
     Unavailable,
     /// The lock that it names is held elsewhere.
     LockHeld,
+    /// Its engine is paused, or another job tries it.
+    EnginePaused,
 }
 
 /// A job in `building`, ours, its attempt counted.
@@ -48,11 +50,14 @@ pub(super) fn claim(
     lease: Option<&LeaseProof>,
     kept: Option<&WorkSnapshot>,
 ) -> QueueResult<InboxClaim> {
-    let hold = match locks::take(queue, &chosen.id, chosen.lock.as_ref())? {
+    let mut hold = match locks::take(queue, &chosen.id, chosen.lock.as_ref())? {
         locks::JobLockState::Acquired(hold) => hold,
         locks::JobLockState::NameHeld => return Ok(InboxClaim::LockHeld),
         locks::JobLockState::Owned | locks::JobLockState::Orphaned => return Ok(InboxClaim::Unavailable),
     };
+    if !queue.may_start_engine(&chosen.engine, &mut hold)? {
+        return Ok(InboxClaim::EnginePaused);
+    }
     let (job, bytes) = match queue.read_job(Stage::Inbox, &chosen.id) {
         Ok(read) => read,
         Err(QueueError::Job(_)) => return Ok(InboxClaim::Unavailable),

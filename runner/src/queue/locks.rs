@@ -1,8 +1,8 @@
 //! Locks as `flock` on files that are never removed: the kernel frees them when their last holder is gone.
 //!
-//! Three a job at most. *owner*: a runner takes care of it; held by the runner alone. *job*: something of the job may
+//! Four a job at most. *owner*: a runner takes care of it; held by the runner alone. *job*: something of the job may
 //! be alive; held by the runner and by the supervisor of each command, so it outlives the runner. *name*: the lock that
-//! the job's file names. A lock is given back by closing it, never by unlocking: unlocking would take it from the
+//! the job's file names. *trial*: the job tries an engine whose pause is over, and no other job does. A lock is given back by closing it, never by unlocking: unlocking would take it from the
 //! supervisor too.
 
 use std::collections::BTreeSet;
@@ -16,7 +16,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use super::{Queue, QueueError, QueueResult, durable_files, lock_holder};
-use crate::ids::{JobId, LockName};
+use crate::ids::{EngineName, JobId, LockName};
 use crate::stage::Stage;
 
 const QUEUE_LOCK_WAIT_MAX: Duration = Duration::from_secs(10);
@@ -35,6 +35,7 @@ pub(crate) struct JobLocks {
     _owner: HeldLock,
     job: HeldLock,
     name: Option<HeldLock>,
+    trial: Option<HeldLock>,
 }
 
 impl JobLocks {
@@ -49,7 +50,7 @@ impl JobLocks {
 
     /// Takes the lock that the job names again; false: it is held elsewhere.
     pub(crate) fn acquire_name_lock(&mut self, queue: &Queue, name: Option<&LockName>) -> QueueResult<bool> {
-        let [_, _, folder] = folders(queue);
+        let [_, _, folder, _] = folders(queue);
         if let (None, Some(name)) = (&self.name, name) {
             let path = folder.join(name.as_str());
             self.name = match !is_kept(queue, name)? && probe(queue, &path)? {
@@ -61,10 +62,31 @@ impl JobLocks {
         Ok(true)
     }
 
+    /// Whether this job tries an engine whose pause is over.
+    pub(crate) fn is_trial(&self) -> bool {
+        self.trial.is_some()
+    }
+
+    /// False: another job tries the engine.
+    pub(super) fn acquire_trial_lock(&mut self, queue: &Queue, engine: &EngineName) -> QueueResult<bool> {
+        let path = trial_lock(queue, engine);
+        self.trial = match probe(queue, &path)? {
+            true => try_hold(queue, &path)?,
+            false => None,
+        };
+        Ok(self.trial.is_some())
+    }
+
+    /// What came of it is on record.
+    pub(crate) fn release_trial_lock(&mut self) {
+        self.trial = None;
+    }
+
     /// What a supervisor has to keep open while anything of the job lives.
     pub(crate) fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
         std::iter::once(&self.job)
             .chain(&self.name)
+            .chain(&self.trial)
             .map(|held| held.file.as_fd())
             .collect()
     }
@@ -83,13 +105,13 @@ pub(super) enum JobLockState {
 }
 
 /// Where the lock files lie; a close of one of them is the sign that a lock may be free.
-pub(super) fn folders(queue: &Queue) -> [PathBuf; 3] {
-    ["owner", "job", "name"].map(|kind| queue.state().join("locks").join(kind))
+pub(super) fn folders(queue: &Queue) -> [PathBuf; 4] {
+    ["owner", "job", "name", "trial"].map(|kind| queue.state().join("locks").join(kind))
 }
 
 /// Takes all that a job needs, or nothing.
 pub(super) fn take(queue: &Queue, id: &JobId, name: Option<&LockName>) -> QueueResult<JobLockState> {
-    let [owner, job, named] = folders(queue);
+    let [owner, job, named, _] = folders(queue);
     let (owner, job) = (owner.join(id.as_str()), job.join(id.as_str()));
     let kept = name.map(|name| is_kept(queue, name)).transpose()?;
     let name = name.map(|name| named.join(name.as_str()));
@@ -121,25 +143,36 @@ pub(super) fn take(queue: &Queue, id: &JobId, name: Option<&LockName>) -> QueueR
         _owner: owner,
         job,
         name,
+        trial: None,
     }))
 }
 
 /// No runner that lives takes care of the job.
 pub(super) fn is_unowned(queue: &Queue, id: &JobId) -> QueueResult<bool> {
-    let [owner, _, _] = folders(queue);
+    let [owner, ..] = folders(queue);
     probe(queue, &owner.join(id.as_str()))
 }
 
 /// The part of a hold that is free even while something of the job is alive.
 pub(super) fn take_owner(queue: &Queue, id: &JobId) -> QueueResult<Option<HeldLock>> {
-    let [owner, _, _] = folders(queue);
+    let [owner, ..] = folders(queue);
     try_hold(queue, &owner.join(id.as_str()))
 }
 
 /// The file that is locked while anything of the job may be alive.
 pub(super) fn job_lock(queue: &Queue, id: &JobId) -> PathBuf {
-    let [_, job, _] = folders(queue);
+    let [_, job, ..] = folders(queue);
     job.join(id.as_str())
+}
+
+/// Whether a job tries this engine, or something of such a job is alive.
+pub(super) fn is_trial_lock_held(queue: &Queue, engine: &EngineName) -> QueueResult<bool> {
+    Ok(!probe(queue, &trial_lock(queue, engine))?)
+}
+
+fn trial_lock(queue: &Queue, engine: &EngineName) -> PathBuf {
+    let [.., trial] = folders(queue);
+    trial.join(engine.as_str())
 }
 
 /// From now on the name counts as held, whoever is alive, until that job leaves `quarantine`.

@@ -21,6 +21,8 @@ pub(crate) enum RoutedJobClaim {
     Claimed(Box<ClaimedJob>),
     /// The job, or the lock that it names, is in other hands, or it came to lie elsewhere meanwhile.
     HeldElsewhere,
+    /// Its engine is paused, or another job tries it.
+    EnginePaused,
     /// Its file is not whole yet; who writes it, if that can be seen.
     BeingWritten(Option<FileWriter>),
 }
@@ -28,11 +30,14 @@ pub(crate) enum RoutedJobClaim {
 impl Queue {
     /// Writes the coordinator's job to `building`: announced first, then there as a whole or not at all.
     pub(crate) fn admit(&self, job: Job, text: &str, lease: &LeaseProof) -> QueueResult<RoutedJobClaim> {
-        let locks::JobLockState::Acquired(hold) = locks::take(self, &job.id, job.lock.as_ref())? else {
+        let locks::JobLockState::Acquired(mut hold) = locks::take(self, &job.id, job.lock.as_ref())? else {
             return Ok(RoutedJobClaim::HeldElsewhere);
         };
         if self.find(&job.id)?.is_some() {
             return Ok(RoutedJobClaim::HeldElsewhere);
+        }
+        if !self.may_start_engine(&job.engine, &mut hold)? {
+            return Ok(RoutedJobClaim::EnginePaused);
         }
         self.take_cancel_wish(&hold)?;
         let known = self.history(&job.id)?;
@@ -77,10 +82,13 @@ impl Queue {
             lock: job.lock,
             engine: job.engine,
             caps: job.caps,
+            // The coordinator decides when.
+            retry_at_ms: None,
         };
         Ok(
             match inbox_claim::claim(self, &chosen, stamp, Some(lease), None)? {
                 super::InboxClaim::Claimed(claimed) => RoutedJobClaim::Claimed(claimed),
+                super::InboxClaim::EnginePaused => RoutedJobClaim::EnginePaused,
                 super::InboxClaim::Unavailable | super::InboxClaim::LockHeld => RoutedJobClaim::HeldElsewhere,
             },
         )

@@ -1,5 +1,7 @@
 //! A job goes from one stage to the next: announced in its history, then one `rename(2)`, then both folders durable.
 
+use std::time::Duration;
+
 use super::enqueue_order::reserve_sequence;
 use super::{
     FileDigest, HistoryEntry, JobLocks, JobStore, OutboxEntry, Queue, QueueError, QueueResult, durable_files,
@@ -48,20 +50,23 @@ pub(crate) fn advance_with_report<S: JobStore>(
     Ok(posted)
 }
 
-/// Back to where the job stood in the inbox.
+/// Back to where the job stood in the inbox. `wait`: before it starts again, if it failed.
 pub(crate) fn requeue<S: JobStore>(
     store: &mut S,
     id: &JobId,
     from: Stage,
     cause: RequeueCause,
+    wait: Duration,
     reason: &JobReason,
 ) -> Result<(), S::Error> {
     let known = store.history(id)?;
-    let spent = match cause {
-        RequeueCause::Failure => known.spent(),
-        RequeueCause::Interruption => known.spent().saturating_sub(1),
+    let line = match cause {
+        RequeueCause::Failure => HistoryEntry::retried(&known, known.spent(), reason, wait),
+        RequeueCause::Interruption => {
+            let spent = known.spent().saturating_sub(1);
+            HistoryEntry::moved(&known, Stage::Inbox, spent, Some(reason))
+        }
     };
-    let line = HistoryEntry::moved(&known, Stage::Inbox, spent, Some(reason));
     announce_and_move(store, id, from, Stage::Inbox, &line)
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::progress;
-use crate::ids::JobId;
+use crate::ids::{EngineName, JobId};
 use crate::queue::{Queue, QueueError, RecoveryOutcome, WorkSnapshot};
 use crate::stage::Stage;
 use crate::supervise::orphan_scan::{self, OrphanProcess, OrphanScan};
@@ -26,6 +26,8 @@ pub(crate) struct OwnedJobs {
     pub(crate) lost: BTreeMap<JobId, WorkSnapshot>,
     /// Children of this process that it never started.
     pub(crate) adopted: Vec<i32>,
+    /// The engines that its jobs try after a pause.
+    pub(crate) tried: BTreeSet<EngineName>,
 }
 
 pub(super) struct AbandonedJobs {

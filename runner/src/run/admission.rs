@@ -105,6 +105,7 @@ fn obstacle(claim: RoutedJobClaim) -> String {
     match claim {
         RoutedJobClaim::BeingWritten(Some(writer)) => format!("{writer} is still writing its file"),
         RoutedJobClaim::BeingWritten(None) => String::from("its file may still be written"),
+        RoutedJobClaim::EnginePaused => String::from("its engine is paused here"),
         RoutedJobClaim::HeldElsewhere | RoutedJobClaim::Claimed(_) => {
             String::from("it is in other hands here")
         }

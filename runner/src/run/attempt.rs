@@ -1,5 +1,7 @@
 //! One attempt at one job: what decisions are made from, and what carries it out.
 
+use std::time::Duration;
+
 use crate::ids::LeaseProof;
 use crate::job::Job;
 use crate::queue::FileDigest;
@@ -61,6 +63,20 @@ pub(crate) struct AttemptState {
     pub(crate) lease: Option<JobLease>,
 }
 
+/// No retry is waited for longer than this, unless its job says so itself.
+const RETRY_WAIT_MAX: Duration = Duration::from_secs(30 * 60);
+
+impl AttemptState {
+    /// How long the job waits for its next attempt: twice as long after each. `default`: where it names no wait.
+    pub(crate) fn retry_wait(&self, default: Duration) -> Duration {
+        let first = self.job.retry_delay.unwrap_or(default);
+        let doublings = self.spent.saturating_sub(1).min(16);
+        first
+            .saturating_mul(1 << doublings)
+            .min(RETRY_WAIT_MAX.max(first))
+    }
+}
+
 /// `H`: what its world holds of the job; `C`: a command of it that runs.
 #[derive(Debug)]
 pub(crate) struct Attempt<H, C> {
@@ -74,5 +90,38 @@ impl<H, C> Attempt<H, C> {
     /// Between two steps, waiting for something else than a command.
     pub(crate) fn awaits_confirmation(&self) -> bool {
         self.command.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::{JobIdSource, parse};
+
+    #[test]
+    fn waits_for_a_retry_double_up_to_half_an_hour_or_what_the_job_says() {
+        let waits = |keys: &str| {
+            let text = format!("---\nengine: sh\n{keys}\n---\ntrue\n");
+            let parsed = parse(JobIdSource::FileName("a"), "a.md", text.as_bytes()).unwrap();
+            let mut state = AttemptState {
+                job: parsed.job,
+                digest: None,
+                number: 1,
+                spent: 1,
+                stage: Stage::Building,
+                step: AttemptStep::Engine,
+                stop_reason: None,
+                lease: None,
+                usage: None,
+            };
+            [1, 2, 3, 50].map(|spent| {
+                state.spent = spent;
+                state.retry_wait(Duration::from_secs(30)).as_secs()
+            })
+        };
+        assert_eq!(waits("retries: 9"), [30, 60, 120, 1800]);
+        assert_eq!(waits("retry_delay: 0s"), [0; 4]);
+        assert_eq!(waits("retry_delay: 10m"), [600, 1200, 1800, 1800]);
+        assert_eq!(waits("retry_delay: 2h"), [7200; 4]);
     }
 }

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+
 use super::event_stream::RunEvent;
 use super::job_command::QueueAttempt;
-use super::local_queue::{WaitReason, usable};
+use super::local_queue::{UsableEngines, WaitReason};
 use super::mode_switch::ModeSwitch;
 use super::queue_world::QueueWorld;
 use super::run_control::{RunControl, SourceSnapshot};
@@ -13,7 +15,7 @@ use super::run_options::{RunError, RunOptions};
 use super::runner_record::RunnerPresence;
 use super::transition::{self, AttemptEvent, CommandEnd};
 use super::work_source::WorkSource;
-use super::{admission, executor, progress, reviews};
+use super::{admission, executor, login_question, progress, reviews};
 use crate::engine;
 use crate::exit_codes::ProgramExit;
 use crate::fleet::FleetEvent;
@@ -126,6 +128,7 @@ impl EventLoop {
         let choice = self.world.choose(changes)?;
         let snapshot = SourceSnapshot {
             wait_reason: choice.wait_reason,
+            retry_at: choice.retry_at,
             view: Some(Arc::clone(&choice.view)),
         };
         let Some(claimed) = choice.claimed else {
@@ -162,8 +165,8 @@ impl EventLoop {
         if !may_start {
             routed.forget_wake();
         } else if routed.is_due(self.control.options.until, Instant::now()) {
-            let found = usable(&world.queue, &world.engines)?;
-            routed.ask(engine::capabilities(&found), self.control.options.until);
+            let usable = UsableEngines::of(&world.queue, &world.engines)?;
+            routed.ask(engine::capabilities(&usable.found), self.control.options.until);
         }
         Ok(())
     }
@@ -175,7 +178,7 @@ impl EventLoop {
                 let end = end.map_or(CommandEnd::SupervisorLost, CommandEnd::Outcome);
                 let answered = matches!(end, CommandEnd::Outcome(_));
                 if let Some(attempt) = self.world.jobs.take_ended(&job, answered) {
-                    executor::handle_command_end(&mut self.world, attempt, end)?;
+                    login_question::handle_command_end(&mut self.world, attempt, end)?;
                     self.presence.has_used(self.world.used);
                 }
             }
@@ -298,16 +301,28 @@ impl EventLoop {
                 .filter(|_| is_idle && self.control.repeats_idle_decisions()),
         };
         let live = (world.progress.display.is_watched() && !is_idle).then(|| now + LIVE_TICK);
-        // An engine that is used up may be started again then.
+        // An engine may be tried again then.
         let paused = world.queue.paused_engines().unwrap_or_default();
-        let unpaused = paused.values().min().map(|left| now + *left);
+        let clock = Timestamp::now();
+        let unpaused = paused.values().filter_map(|pause| pause.left(clock)).min();
+        let unpaused = unpaused.map(|left| now + left);
         let (give_up, abandoned_jobs) = (
             self.control.give_up_at(),
             world.local.abandoned_jobs.next_instant(),
         );
-        [looks, coarse, source, live, unpaused, give_up, abandoned_jobs]
-            .into_iter()
-            .flatten()
-            .min()
+        let retry = snapshot.retry_at;
+        [
+            looks,
+            coarse,
+            source,
+            live,
+            unpaused,
+            retry,
+            give_up,
+            abandoned_jobs,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 }

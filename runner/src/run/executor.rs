@@ -3,8 +3,10 @@
 //!
 //! What happens to an attempt comes in here, and nothing comes back: what the world has to do with it, it is told.
 
+use std::time::Duration;
+
 use super::attempt::{AttemptStep, JobOrigin, StopReason};
-use super::transition::{AttemptEvent, CommandEnd, NextAction, may_tell_more, stop_reason_under};
+use super::transition::{AttemptEvent, CommandEnd, EngineEnd, NextAction, engine_end, stop_reason_under};
 use super::world::{AttemptIn, LeaseClosing, RunWorld, StartRejection};
 use crate::ids::JobId;
 use crate::job_reason::JobReason;
@@ -29,16 +31,15 @@ pub(crate) fn handle_command_end<W: RunWorld>(
     end: CommandEnd,
 ) -> Result<(), W::Error> {
     look_for_stop(world, &mut attempt);
-    let allowed = world.lease_status(&attempt);
-    let end = match end {
-        CommandEnd::Outcome(outcome) if may_tell_more(&attempt.state, &outcome, allowed) => {
-            world.end_by_engine(&mut attempt, outcome)
+    let pause = match engine_end(&attempt.state, &end, world.lease_status(&attempt)) {
+        EngineEnd::Succeeded => {
+            world.engine_succeeded(&mut attempt)?;
+            None
         }
-        end => end,
+        EngineEnd::Failed => world.engine_pause(&mut attempt, &end)?,
+        EngineEnd::Unknown => None,
     };
-    if let (CommandEnd::UsageLimit { pause, .. }, None) = (&end, &attempt.state.stop_reason) {
-        world.pause_engine(&attempt, *pause)?;
-    }
+    let end = pause.map_or(end, CommandEnd::EnginePaused);
     let change = match (&end, &attempt.state.lease) {
         (CommandEnd::SupervisorLost, None) => None,
         (CommandEnd::SupervisorLost, Some(_)) => {
@@ -121,7 +122,8 @@ fn carry_out<W: RunWorld>(
         NextAction::PutBack(cause, reason) => {
             let usage = attempt.state.usage.take();
             let (id, from) = (&attempt.state.job.id, attempt.state.stage);
-            stage_move::requeue(&mut recorder(world, usage), id, from, cause, &reason)?;
+            let wait = world.retry_wait(&attempt.state);
+            stage_move::requeue(&mut recorder(world, usage), id, from, cause, wait, &reason)?;
             world.job_left(attempt, Stage::Inbox, Some(&reason), LeaseClosing::NoLease)?;
         }
         NextAction::GiveBack(reason) => give_back(world, attempt, &reason)?,
@@ -221,7 +223,14 @@ fn give_back<W: RunWorld>(world: &mut W, attempt: AttemptIn<W>, reason: &JobReas
         // It lies there again.
         Some(JobOrigin::Inbox) | None => {
             let cause = RequeueCause::Interruption;
-            stage_move::requeue(&mut recorder(world, usage), id, from, cause, reason)?;
+            stage_move::requeue(
+                &mut recorder(world, usage),
+                id,
+                from,
+                cause,
+                Duration::ZERO,
+                reason,
+            )?;
         }
     }
     world.job_left(attempt, Stage::Inbox, Some(reason), LeaseClosing::Release)

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::OFlags;
 
 use super::attempt::{Attempt, AttemptState, AttemptStep, JobLease, JobOrigin, StopReason};
+use super::engine_run::EngineRun;
 use crate::boot_clock::KillDeadlines;
 use crate::engine::{self, CommandInvocation, EngineRegistry, EngineStdin};
 use crate::fleet::admission_policy::RoutedFolders;
@@ -32,9 +33,15 @@ pub(crate) struct ExecutionContext {
     /// Where a job runs that names no folder, and what relative ones start from.
     folder: PathBuf,
     grace: Duration,
+    /// Before the first retry of a job that names no wait.
+    retry_delay: Duration,
 }
 
 impl ExecutionContext {
+    pub(super) fn retry_delay(&self) -> Duration {
+        self.retry_delay
+    }
+
     pub(crate) fn grace(&self) -> Duration {
         self.grace
     }
@@ -54,6 +61,7 @@ impl ExecutionContext {
             environment: kept.environment,
             folder: kept.folder,
             grace: settings.grace,
+            retry_delay: settings.retry_delay,
         }
     }
 
@@ -62,6 +70,7 @@ impl ExecutionContext {
             environment: settings.child_environment(),
             folder: std::env::current_dir()?,
             grace: settings.grace,
+            retry_delay: settings.retry_delay,
         })
     }
 }
@@ -73,6 +82,8 @@ pub(crate) struct HeldJob {
     /// What counts of it, whatever stands on the disk.
     pub(crate) in_work: WorkSnapshot,
     pub(crate) started: Instant,
+    /// What is known of the engine's run.
+    pub(super) engine_run: EngineRun,
     /// Between TERM and KILL, of a job under a lease: so short that both fall before the lease ends.
     grace: Option<Duration>,
     /// Where its commands may work, if it is the coordinator's; looked at anew at the start of each.
@@ -122,6 +133,7 @@ impl QueueAttempt {
                 locks: claimed.hold,
                 in_work: claimed.in_work,
                 started: Instant::now(),
+                engine_run: EngineRun::new(),
                 grace,
                 folders,
             },
@@ -162,18 +174,33 @@ impl QueueAttempt {
             EngineStdin::Prompt => below.open_regular(&prompt_path)?,
             EngineStdin::Nothing => File::open("/dev/null")?,
         };
+        let order = self.order(invocation, execution_context, step, fence);
+        self.launch(queue, execution_context, step, &order, [&stdin, &log], spare)
+    }
+
+    /// Starts a program as a command of this job. `files`: its input and its output.
+    pub(super) fn launch(
+        &mut self,
+        queue: &Queue,
+        execution_context: &ExecutionContext,
+        step: AttemptStep,
+        order: &CommandSpec,
+        files: [&File; 2],
+        spare: Option<SpareSupervisor>,
+    ) -> io::Result<&SupervisorHandle> {
         let mark = ProcessTag::fresh();
-        let record = process_record::begin(below, &queue.process_record(&job.id), &mark)?;
+        let record = queue.process_record(&self.state.job.id);
+        let record = process_record::begin(queue.below(), &record, &mark)?;
         let streams = CommandStreams {
-            stdin: stdin.as_fd(),
-            log: log.as_fd(),
+            stdin: files[0].as_fd(),
+            log: files[1].as_fd(),
             record: &record,
             locks: self.held.locks.descriptors(),
         };
-        let order = self.order(invocation, execution_context, step, fence);
         let environment = self.environment(execution_context, step, &mark);
-        let running = supervise::start(spare, &order, &environment, &streams)?;
+        let running = supervise::start(spare, order, &environment, &streams)?;
         self.state.step = step;
+        self.held.engine_run.command_started = Instant::now();
         Ok(self.command.insert(running))
     }
 
@@ -247,7 +274,7 @@ impl QueueAttempt {
         }
     }
 
-    fn order(
+    pub(super) fn order(
         &self,
         invocation: CommandInvocation,
         execution_context: &ExecutionContext,

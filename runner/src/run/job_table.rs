@@ -120,6 +120,13 @@ impl JobTable {
         OwnedJobs {
             running: self.working.keys().cloned().collect(),
             lost: self.lost.clone(),
+            tried: {
+                let trials = self
+                    .working
+                    .values()
+                    .filter(|attempt| attempt.held.locks.is_trial());
+                trials.map(|attempt| attempt.state.job.engine.clone()).collect()
+            },
             adopted: match self.lost.is_empty() {
                 true => Vec::new(),
                 false => self.orphans(),

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
 
 use super::abandoned_jobs::{AbandonedJobs, OwnedJobs};
 use crate::engine::{self, EngineRegistry};
@@ -21,6 +23,8 @@ pub(crate) struct LocalSelection {
     /// The picture on which this was decided.
     pub(crate) view: Arc<QueueSnapshot>,
     pub(crate) wait_reason: WaitReason,
+    /// Where nothing can start: when the first retry is due.
+    pub(crate) retry_at: Option<Instant>,
     pub(crate) refused: Vec<RejectedFile>,
     /// Files that are waited for from now on.
     pub(crate) awaited: Vec<AwaitedFile>,
@@ -72,12 +76,11 @@ impl LocalQueue {
         changes.everything |= recovered.iter().any(|(_, stage)| *stage == Stage::Inbox);
         let look = self.inbox.look(queue, changes)?;
         elsewhere.busy |= look.held_elsewhere;
-        let usable = usable(queue, engines)?;
-        let own_caps = self.factory_caps.iter().cloned();
-        let caps = own_caps.chain(engine::capabilities(&usable));
-        let caps: BTreeSet<Capability> = caps.collect();
+        let usable = UsableEngines::of(queue, engines)?;
+        elsewhere.tried = usable.tried.difference(&own.tried).cloned().collect();
+        let mut means = HostMeans::of(&self.factory_caps, usable);
         loop {
-            let view = Arc::new(self.view(queue, &caps, &elsewhere)?);
+            let view = Arc::new(self.view(queue, &means, &elsewhere)?);
             let chosen = decide(&view).cloned();
             let claimed = match &chosen {
                 None => None,
@@ -85,6 +88,12 @@ impl LocalQueue {
                     InboxClaim::Claimed(claimed) => Some(*claimed),
                     InboxClaim::LockHeld => {
                         elsewhere.locks.extend(chosen.lock.clone());
+                        continue;
+                    }
+                    // Since it was looked at.
+                    InboxClaim::EnginePaused => {
+                        means.withdraw(&chosen.engine);
+                        elsewhere.tried.insert(chosen.engine.clone());
                         continue;
                     }
                     InboxClaim::Unavailable => {
@@ -105,6 +114,7 @@ impl LocalQueue {
                 None => wait_reason(&view, &elsewhere),
             };
             return Ok(LocalSelection {
+                retry_at: claimed.is_none().then(|| next_retry(&view)).flatten(),
                 claimed,
                 view,
                 wait_reason,
@@ -116,12 +126,13 @@ impl LocalQueue {
         }
     }
 
-    /// The jobs that no waiting helps: this factory lacks the means, or a person has to decide first.
+    /// The jobs that no short wait helps: this factory lacks the means, a person has to decide first, or their next
+    /// attempt is due later.
     pub(crate) fn never_startable(view: &QueueSnapshot) -> Vec<(Arc<WaitingJob>, Eligibility)> {
         let never = |(job, eligibility): &(Arc<WaitingJob>, Eligibility)| match eligibility {
             Eligibility::Eligible => false,
             Eligibility::LockHeld => lock_is_in_quarantine(job, view) == Some(true),
-            Eligibility::EngineMissing | Eligibility::CapsMissing => true,
+            Eligibility::EngineMissing | Eligibility::CapsMissing | Eligibility::RetryLater => true,
         };
         let waiting = view.waiting.values();
         let judged = waiting.map(|job| (Arc::clone(job), eligibility(job, view)));
@@ -131,7 +142,7 @@ impl LocalQueue {
     fn view(
         &mut self,
         queue: &Queue,
-        caps: &BTreeSet<Capability>,
+        means: &HostMeans,
         elsewhere: &HeldElsewhere,
     ) -> Result<QueueSnapshot, QueueError> {
         let waiting = self.inbox.waiting(&elsewhere.jobs);
@@ -148,17 +159,71 @@ impl LocalQueue {
             working,
             locks_held,
             locks_in_quarantine,
-            caps: caps.clone(),
+            caps: means.caps.clone(),
+            failed_at_once: means.failed_at_once.clone(),
+            at_ms: Timestamp::now().as_millisecond(),
         })
     }
 }
 
-/// The engines that are found here and not paused.
-pub(super) fn usable(queue: &Queue, engines: &EngineRegistry) -> Result<BTreeSet<EngineName>, QueueError> {
-    let paused = queue.paused_engines()?;
-    let mut found = engines.available();
-    found.retain(|engine| !paused.contains_key(engine));
-    Ok(found)
+/// What a look learnt of the engines.
+#[derive(Debug, Default)]
+pub(super) struct UsableEngines {
+    /// Found here, and neither paused nor tried by a job.
+    pub(super) found: BTreeSet<EngineName>,
+    /// Their pause is over, and a job of the queue tries them now.
+    tried: BTreeSet<EngineName>,
+    /// The jobs with which engines failed at once that may be tried now.
+    failed_at_once: BTreeSet<JobId>,
+}
+
+impl UsableEngines {
+    pub(super) fn of(queue: &Queue, engines: &EngineRegistry) -> Result<UsableEngines, QueueError> {
+        let mut usable = UsableEngines {
+            found: engines.available(),
+            ..UsableEngines::default()
+        };
+        let now = Timestamp::now();
+        for (engine, health) in queue.engine_health()? {
+            let Some(pause) = &health.pause else {
+                continue;
+            };
+            if pause.left(now).is_some() {
+                usable.found.remove(&engine);
+            } else if queue.is_engine_tried(&engine)? {
+                usable.found.remove(&engine);
+                usable.tried.insert(engine);
+            } else {
+                let failed = health.quick_failures.iter();
+                usable
+                    .failed_at_once
+                    .extend(failed.filter_map(|id| JobId::new(id).ok()));
+            }
+        }
+        Ok(usable)
+    }
+}
+
+/// What this host can do at the time of a decision.
+struct HostMeans {
+    caps: BTreeSet<Capability>,
+    failed_at_once: BTreeSet<JobId>,
+}
+
+impl HostMeans {
+    fn of(factory_caps: &[Capability], usable: UsableEngines) -> HostMeans {
+        let own = factory_caps.iter().cloned();
+        HostMeans {
+            caps: own.chain(engine::capabilities(&usable.found)).collect(),
+            failed_at_once: usable.failed_at_once,
+        }
+    }
+
+    fn withdraw(&mut self, engine: &EngineName) {
+        for cap in engine::capabilities(&BTreeSet::from([engine.clone()])) {
+            self.caps.remove(&cap);
+        }
+    }
 }
 
 /// What a pass learnt of others.
@@ -166,6 +231,8 @@ pub(super) fn usable(queue: &Queue, engines: &EngineRegistry) -> Result<BTreeSet
 struct HeldElsewhere {
     locks: BTreeSet<LockName>,
     jobs: BTreeSet<JobId>,
+    /// Engines that a job of another runner tries: the end of that job says whether they may be used.
+    tried: BTreeSet<EngineName>,
     /// A job is in the hands of a process that will let go of it: a supervisor that ends what a dead runner had started, or
     /// a command that looks after a file of the inbox.
     busy: bool,
@@ -177,11 +244,24 @@ fn lock_is_in_quarantine(job: &WaitingJob, view: &QueueSnapshot) -> Option<bool>
     Some(view.locks_in_quarantine.contains(lock))
 }
 
+/// When the first of the jobs that wait for their next attempt starts it.
+fn next_retry(view: &QueueSnapshot) -> Option<Instant> {
+    let waiting = view.waiting.values();
+    let later = waiting.filter(|job| eligibility(job, view) == Eligibility::RetryLater);
+    let first = later.filter_map(|job| job.retry_at_ms).min()?;
+    let left = u64::try_from(first - view.at_ms).unwrap_or(0);
+    Some(Instant::now() + Duration::from_millis(left))
+}
+
 fn wait_reason(view: &QueueSnapshot, elsewhere: &HeldElsewhere) -> WaitReason {
     // A lock that a job in quarantine keeps is freed by a person, who isn't waited for.
     let freed = |job: &WaitingJob| lock_is_in_quarantine(job, view) == Some(false);
     let mut waiting = view.waiting.values();
-    let blocked = waiting.any(|job| eligibility(job, view) == Eligibility::LockHeld && freed(job));
+    let blocked = waiting.any(|job| match eligibility(job, view) {
+        Eligibility::LockHeld => freed(job),
+        Eligibility::EngineMissing => elsewhere.tried.contains(&job.engine),
+        Eligibility::Eligible | Eligibility::CapsMissing | Eligibility::RetryLater => false,
+    });
     match blocked || elsewhere.busy || !elsewhere.jobs.is_empty() {
         true => WaitReason::HeldByOthers,
         false => WaitReason::None,

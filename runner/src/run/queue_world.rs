@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::attempt::AttemptStep;
-use super::engine_end;
+use super::attempt::{AttemptState, AttemptStep};
+use super::engine_health;
 use super::event_stream::EventStream;
 use super::job_command::{ExecutionContext, HeldJob, QueueAttempt};
 use super::job_table::JobTable;
@@ -24,9 +24,8 @@ use crate::queue_root::PathRejection;
 use crate::settings::Settings;
 use crate::shadow::ShadowLane;
 use crate::stage::Stage;
+use crate::supervise::SupervisorHandle;
 use crate::supervise::orphan_scan::OrphanScan;
-use crate::supervise::{CommandOutcome, SupervisorHandle};
-use crate::terminal;
 use crate::token_usage::TokenUsage;
 use crate::work_folder::holds_queue;
 
@@ -164,28 +163,20 @@ impl RunWorld for QueueWorld {
         Ok(self.queue.changed(state.stage, &state.job.id, in_work)?)
     }
 
-    fn end_by_engine(&mut self, attempt: &mut QueueAttempt, outcome: CommandOutcome) -> CommandEnd {
-        let engine = &attempt.state.job.engine;
-        let is_success = matches!(outcome, CommandOutcome::Exited { code: Some(0), .. });
-        let output = || attempt.output(&self.queue, AttemptStep::Engine);
-        let report = self.engines.report(engine, is_success, output);
-        let end = engine_end::of(engine, outcome, report.problem);
-        attempt.state.usage = report.usage;
-        self.used = report
-            .usage
-            .map(|more| self.used.unwrap_or_default().plus(more))
-            .or(self.used);
-        end
+    fn engine_succeeded(&mut self, attempt: &mut QueueAttempt) -> Result<(), RunError> {
+        engine_health::succeeded(&self.queue, attempt)
     }
 
-    fn pause_engine(&mut self, attempt: &QueueAttempt, pause: Duration) -> Result<(), RunError> {
-        let engine = &attempt.state.job.engine;
-        self.queue.pause_engine(engine, pause)?;
-        progress::warn(&format!(
-            "{engine} is used up: it pauses for {}, jobs of other engines go on",
-            terminal::duration(pause)
-        ));
-        Ok(())
+    fn engine_pause(
+        &mut self,
+        attempt: &mut QueueAttempt,
+        end: &CommandEnd,
+    ) -> Result<Option<JobReason>, RunError> {
+        engine_health::pause(&self.queue, &self.engines, attempt, end)
+    }
+
+    fn retry_wait(&self, state: &AttemptState) -> Duration {
+        state.retry_wait(self.execution_context.retry_delay())
     }
 
     fn kill_orphans(&mut self, attempt: &QueueAttempt) -> Result<(), RunError> {

@@ -18,6 +18,9 @@ use crate::supervise::StopUrgency;
 /// For a tree to be gone after it was sent KILL.
 const KILL_WAIT_MAX: Duration = Duration::from_secs(5);
 
+/// A `--drain` waits for a retry that is due this soon. A later one is left to the next run.
+const DRAIN_RETRY_WAIT_MAX: Duration = Duration::from_secs(5 * 60);
+
 pub(super) struct RunControl {
     pub(super) options: RunOptions,
     /// No job is started while there is one.
@@ -31,6 +34,8 @@ pub(super) struct RunControl {
 #[derive(Default)]
 pub(super) struct SourceSnapshot {
     pub(super) wait_reason: WaitReason,
+    /// When the first retry is due, if nothing can start before.
+    pub(super) retry_at: Option<Instant>,
     /// Of the inbox.
     pub(super) view: Option<Arc<QueueSnapshot>>,
 }
@@ -123,8 +128,9 @@ impl RunControl {
             let is_ending = snapshot.wait_reason != WaitReason::None;
             return !is_ending && routed.is_over(until, self.decided_once);
         }
+        let is_due_soon = |at: Instant| at <= Instant::now() + DRAIN_RETRY_WAIT_MAX;
         let waiting_helps = match snapshot.wait_reason {
-            WaitReason::None => false,
+            WaitReason::None => until == RunUntil::Drained && snapshot.retry_at.is_some_and(is_due_soon),
             WaitReason::BeingWritten => true,
             WaitReason::HeldByOthers => until == RunUntil::Drained,
         };
@@ -143,6 +149,9 @@ impl RunControl {
             return None;
         }
         match snapshot.wait_reason {
+            WaitReason::None if snapshot.retry_at.is_some() => {
+                Some("waiting for the next attempt of a job that failed; Ctrl-C ends this")
+            }
             WaitReason::None => Some("waiting for jobs; Ctrl-C ends this"),
             WaitReason::HeldByOthers => Some("waiting for a lock or a job that is in other hands"),
             // That was said of each file.
@@ -161,7 +170,8 @@ impl RunControl {
             return;
         };
         let is_first = self.options.until != RunUntil::Once || !self.decided_once;
-        let is_idle = jobs.workers_taken() == 0 && self.stop.is_none();
+        // A job that waits for its next attempt is not nothing to do.
+        let is_idle = jobs.workers_taken() == 0 && self.stop.is_none() && snapshot.retry_at.is_none();
         if is_idle && is_first && local.is_idle_due(!self.is_endless()) {
             local.decided(None, Arc::clone(view));
             self.decided_once = true;

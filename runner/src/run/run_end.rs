@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+
 use super::live_display;
 use super::local_queue::LocalQueue;
 use super::mode_switch::ModeSwitch;
@@ -16,6 +18,7 @@ use crate::ids::JobId;
 use crate::queue::Queue;
 use crate::scheduler::{Eligibility, QueueSnapshot, WaitingJob};
 use crate::stage::Stage;
+use crate::terminal;
 
 /// The run was told to end.
 pub(super) struct PendingStop {
@@ -92,14 +95,24 @@ fn report_left_behind(
     let paused = queue.paused_engines()?;
     for (job, why) in never_startable {
         let what = match why {
-            Eligibility::EngineMissing if paused.contains_key(&job.engine) => {
-                format!(
-                    "its engine `{}` is used up; `aq status` says until when",
-                    job.engine
-                )
-            }
-            Eligibility::EngineMissing => format!("its engine `{}` is not found on PATH", job.engine),
+            Eligibility::EngineMissing => match paused.get(&job.engine) {
+                Some(pause) => format!(
+                    "its engine `{}` {}, and is paused; `aq status` says until when",
+                    job.engine,
+                    pause.cause.what()
+                ),
+                None => format!("its engine `{}` is not found on PATH", job.engine),
+            },
             Eligibility::LockHeld => kept_by(queue, job)?,
+            Eligibility::RetryLater => {
+                let at = job
+                    .retry_at_ms
+                    .and_then(|at| Timestamp::from_millisecond(at).ok());
+                let at = at
+                    .map(|at| terminal::instant(&at.to_string()))
+                    .unwrap_or_default();
+                format!("it failed, and its next attempt is due at {at}; a later `aq run` makes it")
+            }
             _ => "it asks for `caps` that this factory lacks (AQ_FACTORY_CAPS)".to_owned(),
         };
         progress::warn(&format!("{} stays in the inbox: {what}", job.id));

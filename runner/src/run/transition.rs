@@ -71,11 +71,13 @@ pub(crate) enum CommandEnd {
     EngineError(JobReason),
     /// The engine is not logged in.
     LoginFailed(JobReason),
-    /// The engine is used up for so long, which is no failure of the job (clause O-12).
+    /// The engine is used up for so long.
     UsageLimit {
         reason: JobReason,
         pause: Duration,
     },
+    /// The engine can't work now, which is no failure of the job (clauses O-12 and O-22).
+    EnginePaused(JobReason),
     /// Nobody can say how, or whether.
     SupervisorLost,
 }
@@ -185,6 +187,30 @@ pub(crate) fn may_tell_more(state: &AttemptState, outcome: &CommandOutcome, allo
     tells && state.step == AttemptStep::Engine
 }
 
+/// What the end of a command says of the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EngineEnd {
+    Succeeded,
+    /// It failed, and nothing else is the cause of that: it may not be able to work at all.
+    Failed,
+    Unknown,
+}
+
+pub(crate) fn engine_end(state: &AttemptState, end: &CommandEnd, allowed: LeaseStatus) -> EngineEnd {
+    let is_stopped = stop_reason_under(allowed, state.stop_reason.as_ref()).is_some();
+    match end {
+        _ if state.step != AttemptStep::Engine => EngineEnd::Unknown,
+        CommandEnd::Outcome(CommandOutcome::Exited { code: Some(0), .. }) => EngineEnd::Succeeded,
+        CommandEnd::Outcome(CommandOutcome::Fenced | CommandOutcome::TooLate) => EngineEnd::Unknown,
+        CommandEnd::EnginePaused(_) | CommandEnd::SupervisorLost => EngineEnd::Unknown,
+        _ if is_stopped => EngineEnd::Unknown,
+        CommandEnd::Outcome(_)
+        | CommandEnd::EngineError(_)
+        | CommandEnd::LoginFailed(_)
+        | CommandEnd::UsageLimit { .. } => EngineEnd::Failed,
+    }
+}
+
 /// A job that made something else of itself, or of its record, goes no further (clause O-16), unless it is published
 /// already.
 fn unless_changed(state: &AttemptState, change: Option<JobReason>, next: NextAction) -> NextAction {
@@ -202,11 +228,12 @@ fn unless_changed(state: &AttemptState, change: Option<JobReason>, next: NextAct
 fn after(state: &AttemptState, end: CommandEnd, stop_reason: Option<StopReason>) -> NextAction {
     match end {
         CommandEnd::Outcome(outcome) => after_command(state, &outcome, stop_reason),
-        CommandEnd::UsageLimit { reason, .. } if stop_reason.is_none() => {
+        CommandEnd::EnginePaused(reason) if stop_reason.is_none() => {
             put_back(state, RequeueCause::Interruption, reason)
         }
         CommandEnd::EngineError(reason)
         | CommandEnd::LoginFailed(reason)
+        | CommandEnd::EnginePaused(reason)
         | CommandEnd::UsageLimit { reason, .. } => conclude(state, state.spent, Err(reason), stop_reason),
         CommandEnd::SupervisorLost if state.lease.is_none() => NextAction::Abandon,
         // Its lease may be lost at any moment, so there is no grace.
@@ -323,7 +350,9 @@ fn failure(step: AttemptStep, outcome: &CommandOutcome) -> JobReason {
         | CommandOutcome::Abandoned
         | CommandOutcome::Fenced
         | CommandOutcome::TooLate => ReasonCode::Interrupted.into(),
-        CommandOutcome::NotStarted { error } => ReasonCode::NotStarted.with(format!("not started: {error}")),
+        CommandOutcome::NotStarted { error } | CommandOutcome::ProgramUnusable { error } => {
+            ReasonCode::NotStarted.with(format!("not started: {error}"))
+        }
         // Of any step: it is the job's folder that is at fault.
         CommandOutcome::Elsewhere { place } => return cwd_not_allowed(Path::new(place)),
     };

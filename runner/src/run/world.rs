@@ -9,7 +9,6 @@ use crate::ids::{JobId, LeaseProof};
 use crate::job_reason::JobReason;
 use crate::queue::JobStore;
 use crate::stage::Stage;
-use crate::supervise::CommandOutcome;
 
 /// An attempt in this world.
 pub(crate) type AttemptIn<W> = Attempt<<W as RunWorld>::Held, <W as RunWorld>::Command>;
@@ -64,11 +63,18 @@ pub(crate) trait RunWorld {
     /// The same of file and record, after a command.
     fn change_after_end(&mut self, attempt: &AttemptIn<Self>) -> Result<Option<JobReason>, Self::Error>;
 
-    /// The engine ended like this: how it ended by what it tells itself.
-    fn end_by_engine(&mut self, attempt: &mut AttemptIn<Self>, outcome: CommandOutcome) -> CommandEnd;
+    /// Its engine has done its work.
+    fn engine_succeeded(&mut self, attempt: &mut AttemptIn<Self>) -> Result<(), Self::Error>;
 
-    /// Its engine is used up for so long.
-    fn pause_engine(&mut self, attempt: &AttemptIn<Self>, pause: Duration) -> Result<(), Self::Error>;
+    /// Its engine failed. If that is because it can't work now, it pauses, and this is why the job waits.
+    fn engine_pause(
+        &mut self,
+        attempt: &mut AttemptIn<Self>,
+        end: &CommandEnd,
+    ) -> Result<Option<JobReason>, Self::Error>;
+
+    /// How long a job that failed waits for its next attempt.
+    fn retry_wait(&self, state: &AttemptState) -> Duration;
 
     /// Its supervisor is gone: what it left is killed.
     fn kill_orphans(&mut self, attempt: &AttemptIn<Self>) -> Result<(), Self::Error>;

@@ -97,12 +97,12 @@ impl ConfigFile {
         };
         for (key, value) in document.get_ref() {
             match (key.get_ref().as_ref(), value.get_ref()) {
-                (name @ ("fleet" | "route" | "log"), DeValue::Table(table)) => {
+                (name @ ("fleet" | "route" | "run" | "log"), DeValue::Table(table)) => {
                     let mut entries = table.iter();
                     entries.try_for_each(|(key, value)| reader.entry(&format!("{name}."), key, value))?;
                 }
                 ("engine", DeValue::Table(table)) => reader.engines(table)?,
-                (name @ ("fleet" | "route" | "log" | "engine"), other) => {
+                (name @ ("fleet" | "route" | "run" | "log" | "engine"), other) => {
                     let want = match name {
                         "engine" => String::from("make it tables, such as [engine.mine]"),
                         _ => format!("make it a table: [{name}]"),
@@ -252,7 +252,7 @@ fn nearest(name: &str) -> Option<String> {
     let (table, typed) = name.rsplit_once('.').unwrap_or(("", name));
     let known = known_keys::ALL.iter().map(|key| key.file);
     let known = known.filter(|file| !file.is_empty());
-    let tables = ["fleet", "route", "log", "engine"].into_iter();
+    let tables = ["fleet", "route", "run", "log", "engine"].into_iter();
     known
         .chain(tables)
         .map(|file| file.rsplit_once('.').unwrap_or(("", file)))

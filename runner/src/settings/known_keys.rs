@@ -32,6 +32,7 @@ keys! {
     DRAIN = "--fleet-drain", "AQ_FLEET_DRAIN", "fleet.drain";
     FACTORY_ID = "--factory-id", "AQ_FACTORY_ID", "fleet.factory_id";
     FACTORY_CAPS = "--factory-caps", "AQ_FACTORY_CAPS", "fleet.caps";
+    RETRY_DELAY = "", "", "run.retry_delay";
     SHADOW_SIZE = "", "", "log.shadow_size";
     SHADOW_AGE = "", "", "log.shadow_age";
     ALLOW_ENGINES = "", "", "route.allow_engines";

@@ -151,11 +151,14 @@ fn explain_waiting(
     if job.lock.as_ref().is_some_and(is_held) {
         return (DivergenceReason::LockHeld, None);
     }
-    if eligibility(job, view) != Eligibility::Eligible {
-        return (DivergenceReason::Caps, None);
-    }
     let waiting = view.waiting.values();
     let mut eligible = waiting.filter(|other| eligibility(other, view) == Eligibility::Eligible);
+    match eligibility(job, view) {
+        Eligibility::Eligible => {}
+        // Until its retry is due it stands behind all that may start.
+        Eligibility::RetryLater => return (DivergenceReason::Order, Some(eligible.count() + 1)),
+        _ => return (DivergenceReason::Caps, None),
+    }
     let ahead = eligible.position(|other| other.id == job.id);
     let rank = ahead.map(|ahead| ahead + 1);
     let reason = match picked {

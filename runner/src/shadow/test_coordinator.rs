@@ -44,6 +44,7 @@ pub(crate) fn decision(local: Option<&str>, waiting: &[&str]) -> LocalDecision {
             lock: None,
             engine: engine.clone(),
             caps: Vec::new(),
+            retry_at_ms: None,
         };
         (job.place(), Arc::new(job))
     });

@@ -63,6 +63,10 @@ pub(crate) enum CommandOutcome {
     NotStarted {
         error: String,
     },
+    /// Its program is not there, or can't be executed: no other command that starts it would fare better.
+    ProgramUnusable {
+        error: String,
+    },
     /// Its folder really lies at a place where it may not work: nothing of it was done.
     Elsewhere {
         place: OsString,

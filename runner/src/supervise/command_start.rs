@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
 use nix::sys::signal::SigSet;
 use rustix::process::Pid;
 
@@ -29,12 +30,34 @@ pub(super) fn start(
         group: ProcessGroup::Own,
         blocked: SigSet::empty(),
     };
-    spawn.start().map_err(|error| CommandOutcome::NotStarted {
-        error: format!(
-            "{} can't be started: {error}",
+    spawn.start().map_err(|source| {
+        let error = format!(
+            "{} can't be started: {source}",
             Path::new(&order.program).display()
-        ),
+        );
+        match is_of_program(&source) {
+            true => CommandOutcome::ProgramUnusable { error },
+            false => CommandOutcome::NotStarted { error },
+        }
     })
+}
+
+/// Whether the program is at fault, or its interpreter, and neither its arguments nor what the system has left.
+fn is_of_program(error: &std::io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    matches!(
+        errno,
+        Some(
+            Errno::ENOENT
+                | Errno::EACCES
+                | Errno::EPERM
+                | Errno::ENOEXEC
+                | Errno::ENOTDIR
+                | Errno::EISDIR
+                | Errno::ELOOP
+                | Errno::ETXTBSY
+        )
+    )
 }
 
 /// Opens the folder, which stays open until the command is started in it.

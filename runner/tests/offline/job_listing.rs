@@ -45,7 +45,7 @@ fn a_program_is_told_of_a_listed_job_what_a_person_sees() {
     let history = told(&fixture, &["show", "a", "--json"])["history"].take();
     assert_eq!(since, history.as_array().unwrap().last().unwrap()["at"]);
     let expected = json!([{"id": "a", "stage": "failed", "engine": "sh", "priority": 2, "lock": "l",
-                           "attempts": 2, "since": null, "reason": "exit_code", "detail": "exit 3"}]);
+                           "attempts": 2, "since": null, "reason": "exit_code", "detail": "exit 3", "retryAt": null}]);
     assert_eq!(list, expected);
 }
 

@@ -6,8 +6,10 @@ mod commands;
 mod coordinator;
 mod doctor;
 mod durable_requests;
+mod engine_breaker;
 mod engine_events;
 mod engine_logs;
+mod engine_trials;
 // O-10: no other system tells who has a file open.
 #[cfg(all(target_os = "linux", not(portable)))]
 mod files_being_written;
@@ -33,6 +35,7 @@ mod queue_fixture;
 mod queue_folder_checks;
 mod queue_ownership;
 mod recorded_engines;
+mod retry_delay;
 mod route_permissions;
 mod routed;
 mod routed_approval;

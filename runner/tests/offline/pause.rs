@@ -44,7 +44,7 @@ fn a_paused_queue_starts_nothing_says_so_everywhere_and_goes_on_when_it_is_resum
     let status: Value = serde_json::from_str(&fixture.aq(&["status", "--json"]).stdout).unwrap();
     assert!(status["pause"].is_null());
     let again: Value = serde_json::from_str(&fixture.aq(&["resume", "--json"]).stdout).unwrap();
-    assert_eq!(again, json!({"pause": null, "was": null}));
+    assert_eq!(again, json!({"pause": null, "was": null, "paused": []}));
     assert!(fixture.aq(&["resume"]).stdout.contains("was not paused"));
 }
 

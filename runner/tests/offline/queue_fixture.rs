@@ -74,12 +74,13 @@ impl QueueFixture {
         self.engine(engine, &format!("{script}\ncat $FIXTURE/{file}; exit {exit}"));
     }
 
-    /// Writes a job file into the folder that `aq` is started in.
+    /// Writes a job file into the folder that `aq` is started in. A retry is not waited for unless a test says so.
     pub fn file(&self, id: &str, keys: &str, body: &str) -> String {
-        let keys = if keys.is_empty() {
-            String::new()
-        } else {
-            format!("{keys}\n")
+        let is_retried = keys.contains("retries:") && !keys.contains("retry_delay:");
+        let keys = match (keys, is_retried) {
+            ("", _) => String::new(),
+            (keys, false) => format!("{keys}\n"),
+            (keys, true) => format!("{keys}\nretry_delay: 0s\n"),
         };
         fs::write(
             self.path("work").join(format!("{id}.md")),

@@ -61,11 +61,23 @@ pub(super) fn of(seed: u64) -> (Vec<SweepJob>, u64) {
     let mut rng = SeededRng::new(seed);
     let count = 2 + rng.below(4);
     // A routed job in review waits for a person while its runner lives, and none of these does for long.
-    let may_review = SweepCaseKind::of(seed) != SweepCaseKind::Routed;
-    let jobs = (0..count)
+    let kind = SweepCaseKind::of(seed);
+    let may_review = kind != SweepCaseKind::Routed;
+    let mut jobs: Vec<SweepJob> = (0..count)
         .map(|number| job(&mut rng, number, may_review))
         .collect();
-    (jobs, 1 + rng.below(3))
+    let workers = 1 + rng.below(3);
+    match kind {
+        // In some the engine fails with one job after the other, so that it pauses, and a person ends that.
+        SweepCaseKind::Work if rng.one_in(4) => jobs.iter_mut().for_each(|job| job.fails = job.fails.max(1)),
+        SweepCaseKind::Work => {}
+        // In the others it never does so with a third one.
+        SweepCaseKind::Operator | SweepCaseKind::Routed => {
+            let failing = jobs.iter_mut().filter(|job| job.fails > 0);
+            failing.skip(2).for_each(|job| job.fails = 0);
+        }
+    }
+    (jobs, workers)
 }
 
 fn job(rng: &mut SeededRng, number: u64, may_review: bool) -> SweepJob {
@@ -77,7 +89,11 @@ fn job(rng: &mut SeededRng, number: u64, may_review: bool) -> SweepJob {
     };
     let (verifies, reviews, ships) = (rng.one_in(3), rng.one_in(4), rng.one_in(2));
     let retries = u32::try_from(rng.below(4)).unwrap_or(0);
-    let mut keys = vec!["engine: devin".to_owned(), format!("retries: {retries}")];
+    let mut keys = vec![
+        "engine: devin".to_owned(),
+        format!("retries: {retries}"),
+        "retry_delay: 0s".to_owned(),
+    ];
     keys.extend(lock.map(|lock| format!("lock: {lock}")));
     if verifies {
         keys.push("verify: verify-it".to_owned());

@@ -117,6 +117,12 @@ impl<'a> QueueStateChecker<'a> {
             .collect()
     }
 
+    /// Whether the engine of all jobs is paused, where the runner keeps that as a file.
+    pub(super) fn is_engine_paused(&self) -> bool {
+        let record = fs::read_to_string(self.root.join("queue/.state/paused/devin"));
+        record.is_ok_and(|record| record.contains("\"cause\""))
+    }
+
     /// Whether a runner or a supervisor has the job, where it keeps that as a lock on a file.
     fn is_held(&self, id: &str) -> bool {
         let lock = fs::File::open(self.root.join("queue/.state/locks/job").join(id));

@@ -64,9 +64,7 @@ pub(super) fn after(kind: MutantKind, code: i32) -> std::io::Result<i32> {
         MutantKind::LeaksTheToken => leak_the_token()?,
         MutantKind::NeverEnds => {
             fired(kind)?;
-            loop {
-                std::thread::park();
-            }
+            stay()
         }
         kind if is_fault_of_a_script(kind) && fired_file().exists() => fired(kind)?,
         MutantKind::LeavesAProcess => {
@@ -87,7 +85,14 @@ fn is_fault_of_a_script(kind: MutantKind) -> bool {
             | MutantKind::BelievesTheWork
             | MutantKind::DropsRoutedWork
             | MutantKind::TakesHalfFiles
+            | MutantKind::ForgetsPauses
     )
+}
+
+fn stay() -> ! {
+    loop {
+        std::thread::park();
+    }
 }
 
 fn leave_a_process() -> std::io::Result<()> {

@@ -59,6 +59,17 @@ pub(super) fn without(key: &str) -> std::io::Result<()> {
     })
 }
 
+/// Takes the wait from the retries of the jobs that wait.
+pub(super) fn retry_at_once() -> std::io::Result<()> {
+    reword(|text| {
+        let lines = text.lines().map(|line| match line.starts_with("retry_delay:") {
+            true => "retry_delay: 0s",
+            false => line,
+        });
+        lines.collect::<Vec<_>>().join("\n") + "\n"
+    })
+}
+
 /// Has the scripts of the jobs that wait go on after a line that fails.
 pub(super) fn go_on_after_failures() -> std::io::Result<()> {
     reword(|text| {

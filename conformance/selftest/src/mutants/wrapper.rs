@@ -13,7 +13,7 @@ use signal_hook::iterator::Signals;
 
 use super::after_run::{after, edited, miscounted};
 use super::consent_faults;
-use super::engine_shim::{drop_token, go_on_after_failures, shim, without};
+use super::engine_shim::{drop_token, go_on_after_failures, retry_at_once, shim, without};
 use super::proxy_process;
 use super::trust_faults;
 use super::{COMMAND, FaultPlace, Mutant, MutantKind, fired, hide_fleet, move_all, queue, variable};
@@ -161,6 +161,7 @@ fn change_environment(kind: MutantKind, command: &mut Command) -> std::io::Resul
         MutantKind::StaysOffline => command.env("AQ_FLEET", "0"),
         MutantKind::WatchesAlways => command.env("AQ_FLEET_SHADOW", "1"),
         MutantKind::ClaimsWhatItLacks => command.env("AQ_FACTORY_CAPS", "gpu"),
+        MutantKind::OffersAnyEngine => command.env("AQ_FACTORY_CAPS", "engine:gemini"),
         // Where there is no grace, there is nobody to be asked.
         MutantKind::KillsAtOnce => command.env("AQ_GRACE", "0s"),
         MutantKind::DeafToChanges if variable("AQ_FLEET_ROUTE").is_empty() => {
@@ -226,6 +227,7 @@ fn around_engines(kind: MutantKind, command: &mut Command) -> std::io::Result<()
             "\"$real\" \"$@\" >\"$TMPDIR/$$\"; code=$?; cat \"$TMPDIR/$$\"
 [ $code != 0 ] && grep -io 'usage limit reached' \"$TMPDIR/$$\" && : >\"$TMPDIR/fired\"; exit $code"
         }
+        MutantKind::ForgetsPauses => "rm \"$AQ_QUEUE\"/.state/paused/* 2>/dev/null && : >\"$TMPDIR/fired\"",
         MutantKind::DropsRoutedWork => {
             "grep -q '^route_via_service = 0' \"$AQ_QUEUE/aq.toml\" && : >\"$TMPDIR/fired\" && exit 1"
         }
@@ -242,6 +244,7 @@ done; exit $code"
         }
         MutantKind::LosesItsToken => return drop_token(command).and_then(|()| fired(kind)),
         MutantKind::IgnoresLocks => return without("lock:").and_then(|()| fired(kind)),
+        MutantKind::RetriesAtOnce => return retry_at_once().and_then(|()| fired(kind)),
         MutantKind::IgnoresPriorities => return without("priority:").and_then(|()| fired(kind)),
         MutantKind::GoesOnAfterAFailure => return go_on_after_failures().and_then(|()| fired(kind)),
         _ => return Ok(()),

@@ -36,7 +36,9 @@ impl InotifyWatcher {
         // These are moved there when they are written.
         inotify::add_watch(&descriptor, queue.approval_folder(), WatchFlags::MOVED_TO)?;
         let pause = WatchFlags::MOVED_TO | WatchFlags::DELETE;
-        inotify::add_watch(&descriptor, queue.pause_folder(), pause)?;
+        for folder in [queue.pause_folder(), queue.paused_folder()] {
+            inotify::add_watch(&descriptor, folder, pause)?;
+        }
         // Where `aq.toml` lies; nothing else is ever written there.
         inotify::add_watch(&descriptor, queue.root(), files)?;
         Ok(InotifyWatcher { descriptor, inbox })

@@ -56,6 +56,7 @@ impl NotifyWatcher {
             queue.cancel_folder(),
             queue.approval_folder(),
             queue.pause_folder(),
+            queue.paused_folder(),
             // Where `aq.toml` lies.
             queue.root().to_owned(),
         ] {

@@ -23,6 +23,7 @@ fn a_picture_touches_no_job_and_stays_as_it_was() {
             lock: None,
             engine: EngineName::new("sh").unwrap(),
             caps: Vec::new(),
+            retry_at_ms: None,
         };
         inbox.remember(id(name).file_name().into(), stamp, waiting);
     }

@@ -268,12 +268,32 @@ fn an_engine_is_asked_how_it_ended_where_it_says_success_or_is_the_only_cause_of
     ));
     let cancelled = stopped(engine, StopReason::Cancel);
     assert!(may_tell_more(&cancelled, &SUCCESS, own) && !may_tell_more(&cancelled, &EXIT_3, own));
+}
+
+#[test]
+fn what_an_end_says_of_the_engine_depends_on_whether_it_is_the_only_cause() {
+    let own = LeaseStatus::Local;
+    let engine = local("", AttemptStep::Engine);
+    let failed = CommandEnd::Outcome(EXIT_3);
+    assert_eq!(engine_end(&engine, &failed, own), EngineEnd::Failed);
+    let error = CommandEnd::EngineError(ReasonCode::EngineError.with("no credit"));
+    assert_eq!(engine_end(&engine, &error, own), EngineEnd::Failed);
+    let success = CommandEnd::Outcome(SUCCESS);
+    assert_eq!(engine_end(&engine, &success, own), EngineEnd::Succeeded);
+    let unknown = |state: &AttemptState, end: &CommandEnd, allowed| {
+        assert_eq!(engine_end(state, end, allowed), EngineEnd::Unknown);
+    };
+    for end in [CommandOutcome::Fenced, CommandOutcome::TooLate] {
+        unknown(&engine, &CommandEnd::Outcome(end), own);
+    }
+    unknown(&engine, &CommandEnd::SupervisorLost, own);
+    unknown(&local("", AttemptStep::Verify), &failed, own);
+    unknown(&local("", AttemptStep::Verify), &success, own);
+    unknown(&leased("", AttemptStep::Engine), &failed, LeaseStatus::Lost);
+    unknown(&stopped(engine, StopReason::Cancel), &failed, own);
     let limit = || ReasonCode::UsageLimit.with("usage limit of sh");
     let used_up = || AttemptEvent::CommandEnded {
-        end: CommandEnd::UsageLimit {
-            reason: limit(),
-            pause: Duration::from_secs(900),
-        },
+        end: CommandEnd::EnginePaused(limit()),
         change: None,
     };
     let engine = local("", AttemptStep::Engine);

@@ -23,6 +23,7 @@ fn waiting(name: &str, sequence: u64) -> WaitingJob {
         lock: None,
         engine,
         caps: Vec::new(),
+        retry_at_ms: None,
     }
 }
 
@@ -71,6 +72,8 @@ fn decision() -> LocalDecision {
         locks_held: [lock("busy").unwrap()].into(),
         locks_in_quarantine: [].into(),
         caps: [Capability::new("engine:sh").unwrap()].into(),
+        failed_at_once: [].into(),
+        at_ms: 1000,
     };
     LocalDecision {
         local: Some(id("alpha")),

@@ -119,10 +119,7 @@ fn without_the_lease_every_other_wish_is_outweighed() {
 
 #[test]
 fn an_engine_that_is_used_up_keeps_no_lease_that_is_lost_meanwhile() {
-    let end = CommandEnd::UsageLimit {
-        reason: ReasonCode::UsageLimit.with("usage limit of sh"),
-        pause: Duration::from_secs(900),
-    };
+    let end = CommandEnd::EnginePaused(ReasonCode::UsageLimit.with("usage limit of sh"));
     let event = AttemptEvent::CommandEnded { end, change: None };
     let state = leased("retries: 2", AttemptStep::Engine);
     let lost = quarantined_and_reported(ReasonCode::LeaseLost.with(NO_RENEWAL));
