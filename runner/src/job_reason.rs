@@ -81,6 +81,8 @@ reason_codes! {
     ChangedInWork,
     /// A link lies where the job's output belongs.
     LinkInQueue,
+    /// The record of the job, or its file, can't be worked with.
+    RecordDamaged,
     /// The queue had finished the job before the coordinator assigned it.
     FinishedBefore,
 }

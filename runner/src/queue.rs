@@ -30,9 +30,11 @@ mod prune;
 mod queue_pause;
 mod recovery_decision;
 mod reject;
+mod repair;
 mod review_claim;
 mod routed_claim;
 mod runner_files;
+mod set_aside;
 pub(crate) mod stage_move;
 mod submission;
 
@@ -53,7 +55,7 @@ pub(crate) use file_identity::FileDigest;
 pub(crate) use file_writers::{FileState, FileWriter, FileWriters, QUIET};
 pub(crate) use folder_watch::{ChangeSource, FolderChanges, FolderWatcher, WatchedFileState};
 pub(crate) use history::{HistoryEntry, JobHistory};
-pub(crate) use inbox::{AwaitedFile, Inbox};
+pub(crate) use inbox::{AwaitedFile, Inbox, InboxScan};
 pub(crate) use inbox_claim::{ClaimedJob, InboxClaim};
 pub(crate) use integrity::{SavedExecutionContext, WorkSnapshot};
 pub(crate) use job_store::JobStore;
@@ -63,9 +65,11 @@ pub(crate) use prune::PruneRefusal;
 pub(crate) use queue_pause::QueuePause;
 pub(crate) use recovery_decision::RecoveryOutcome;
 pub(crate) use reject::RejectedFile;
+pub(crate) use repair::RepairOutcome;
 pub(crate) use review_claim::ReviewClaim;
 pub(crate) use routed_claim::{RoutedJobClaim, is_reported};
 pub(crate) use runner_files::{RunnerFile, read_runner_files};
+pub(crate) use set_aside::SetAside;
 pub(crate) use stage_move::RequeueCause;
 pub(crate) use submission::JobSubmission;
 #[cfg(test)]
@@ -197,9 +201,9 @@ impl Queue {
         history::read(self, id)
     }
 
-    /// The reason of the job's last change, for those who only want to know.
+    /// The reason of the job's last change, or what is wrong with its record, for those who only want to know.
     pub(crate) fn reason(&self, id: &JobId) -> Option<JobReason> {
-        self.history(id).ok()?.reason()
+        self.record(id).ok()?.map_or_else(Some, |known| known.reason())
     }
 
     /// Like `find`; that the queue has no such job is an error.

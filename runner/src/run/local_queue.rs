@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::abandoned_jobs::{AbandonedJobs, OwnedJobs};
+use super::abandoned_jobs::{AbandonedJobs, AbandonedScan, OwnedJobs};
 use crate::engine::{self, EngineRegistry};
 use crate::ids::{Capability, EngineName, JobId, LockName};
+use crate::job_reason::JobReason;
 use crate::queue::{
     AwaitedFile, ClaimedJob, FolderChanges, Inbox, InboxClaim, Queue, QueueError, RejectedFile,
 };
@@ -22,6 +23,8 @@ pub(crate) struct LocalSelection {
     pub(crate) view: Arc<QueueSnapshot>,
     pub(crate) wait_reason: WaitReason,
     pub(crate) refused: Vec<RejectedFile>,
+    /// Jobs that can't be worked with, nor be moved out of the way.
+    pub(crate) left: Vec<(JobId, JobReason)>,
     /// Files that are waited for from now on.
     pub(crate) awaited: Vec<AwaitedFile>,
     /// Who keeps the queue locked, so that new files have to wait.
@@ -66,11 +69,16 @@ impl LocalQueue {
         own: &OwnedJobs,
     ) -> Result<LocalSelection, QueueError> {
         let mut elsewhere = HeldElsewhere::default();
-        let (recovered, busy) = self.abandoned_jobs.recover(queue, own)?;
+        let AbandonedScan {
+            recovered,
+            set_aside,
+            busy,
+        } = self.abandoned_jobs.recover(queue, own)?;
         elsewhere.busy = busy;
         // What was just put back may not have been noticed yet.
         changes.everything |= recovered.iter().any(|(_, stage)| *stage == Stage::Inbox);
-        let look = self.inbox.look(queue, changes)?;
+        let mut look = self.inbox.look(queue, changes)?;
+        look.note(set_aside);
         elsewhere.busy |= look.held_elsewhere;
         let usable = usable(queue, engines)?;
         let own_caps = self.factory_caps.iter().cloned();
@@ -81,13 +89,18 @@ impl LocalQueue {
             let chosen = decide(&view).cloned();
             let claimed = match &chosen {
                 None => None,
-                Some(chosen) => match self.inbox.claim(queue, chosen)? {
-                    InboxClaim::Claimed(claimed) => Some(*claimed),
-                    InboxClaim::LockHeld => {
+                Some(chosen) => match self.inbox.claim(queue, chosen) {
+                    Err(error) => {
+                        let name = chosen.id.file_name().into();
+                        self.inbox.set_aside(queue, name, error, &mut look)?;
+                        continue;
+                    }
+                    Ok(InboxClaim::Claimed(claimed)) => Some(*claimed),
+                    Ok(InboxClaim::LockHeld) => {
                         elsewhere.locks.extend(chosen.lock.clone());
                         continue;
                     }
-                    InboxClaim::Unavailable => {
+                    Ok(InboxClaim::Unavailable) => {
                         // Not looked at again in this pass: whoever has it may keep it for a while.
                         elsewhere.jobs.insert(chosen.id.clone());
                         continue;
@@ -109,6 +122,7 @@ impl LocalQueue {
                 view,
                 wait_reason,
                 refused: look.refused,
+                left: look.left,
                 awaited: look.awaited,
                 locked: look.locked,
                 recovered,

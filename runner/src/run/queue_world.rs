@@ -16,7 +16,7 @@ use crate::fleet::lease_renewer::LeaseRenewer;
 use crate::ids::{JobId, LeaseProof};
 use crate::job_reason::{JobReason, ReasonCode};
 use crate::mode::Mode;
-use crate::queue::{FolderChanges, JobStore, PersistedEntry, Queue, QueueError};
+use crate::queue::{FolderChanges, InboxScan, JobStore, PersistedEntry, Queue, QueueError, RejectedFile};
 use crate::queue_root::PathRejection;
 use crate::settings::Settings;
 use crate::shadow::ShadowLane;
@@ -79,18 +79,28 @@ impl QueueWorld {
     /// Only takes up what dead runners left in work, and where it went; true: something of it is still being ended.
     pub(super) fn take_up_abandoned(&mut self) -> Result<(Vec<(JobId, Stage)>, bool), RunError> {
         let own = self.jobs.owned();
-        let (recovered, busy) = self.local.abandoned_jobs.recover(&self.queue, &own)?;
-        self.report_recovered(&recovered);
-        Ok((recovered, busy))
+        let scan = self.local.abandoned_jobs.recover(&self.queue, &own)?;
+        let mut look = InboxScan::default();
+        look.note(scan.set_aside);
+        self.report_set_aside(&look.refused, &look.left);
+        self.report_recovered(&scan.recovered);
+        Ok((scan.recovered, scan.busy))
     }
 
-    fn report_selection(&mut self, choice: &LocalSelection) {
-        for refused in &choice.refused {
+    fn report_set_aside(&mut self, refused: &[RejectedFile], left: &[(JobId, JobReason)]) {
+        for refused in refused {
             self.progress.tally.count(refused.stage);
             let reason = refused.reason.to_string();
             progress::moved(&refused.id, refused.stage, Some(&reason), None);
             self.source.moved(&refused.id, refused.stage);
         }
+        for (id, reason) in left {
+            self.progress.warn_once(&format!("{id} is passed over: {reason}"));
+        }
+    }
+
+    fn report_selection(&mut self, choice: &LocalSelection) {
+        self.report_set_aside(&choice.refused, &choice.left);
         choice.awaited.iter().for_each(progress::awaited);
         if let Some(locked) = &choice.locked {
             let warning = format!("{locked}; what is new in the inbox waits for that");

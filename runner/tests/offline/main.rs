@@ -4,6 +4,7 @@ mod add_command;
 mod approval;
 mod commands;
 mod coordinator;
+mod damaged_records;
 mod doctor;
 mod durable_requests;
 // O-10: no other system tells who has a file open.
