@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 pub(crate) enum ErrorScope {
     /// That job is set aside, and every other goes on.
     Job,
-    #[expect(dead_code, reason = "the loop tells engines apart in the next step")]
     /// Jobs of that engine wait, and those of others go on.
     Engine,
     /// No job is started, and what runs goes on, until it is over.
@@ -59,7 +58,6 @@ impl HostTrouble {
     }
 
     /// What a person can do.
-    #[expect(dead_code, reason = "the loop tells it in the next step")]
     pub(crate) fn advice(self) -> &'static str {
         match self {
             HostTrouble::DiskFull => "free some space; `aq prune` removes old jobs and what they printed",

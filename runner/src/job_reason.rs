@@ -47,6 +47,8 @@ reason_codes! {
     Cancelled,
     /// The engine is used up; it pauses.
     UsageLimit,
+    /// The host had run out of something.
+    HostTrouble,
     /// What lies in the inbox, or came from the coordinator, is no job.
     JobInvalid,
     /// A job of that name is past the inbox.

@@ -38,6 +38,7 @@ pub(crate) use command_request::{
 };
 pub(crate) use supervisor_client::{CommandStreams, SpareSupervisor, StopUrgency, SupervisorHandle, start};
 
+use crate::error_scope::HostTrouble;
 use command_request::CommandRequest;
 use process_spawn::BROADCAST_SIGNALS;
 use process_tree::ProcessTree;
@@ -105,8 +106,10 @@ fn supervise(socket: &UnixStream, handover: CommandRequest) -> Result<CommandOut
     let (mut watchdog, mut tree) = match begun {
         Ok(begun) => begun,
         Err(error) => {
-            let error = format!("nothing can watch over it: {error}");
-            return Ok(CommandOutcome::NotStarted { error });
+            return Ok(CommandOutcome::NotStarted {
+                trouble: HostTrouble::of(&error),
+                error: format!("nothing can watch over it: {error}"),
+            });
         }
     };
     // The process that starts the command looks at the clock last, because an order may be long on its way.
@@ -127,6 +130,7 @@ fn supervise(socket: &UnixStream, handover: CommandRequest) -> Result<CommandOut
     if let Err(error) = process_record::note_command(&record, main) {
         tree.kill();
         return Ok(CommandOutcome::NotStarted {
+            trouble: HostTrouble::of(&error),
             error: format!("its processes can't be put on record: {error}"),
         });
     }
@@ -184,7 +188,8 @@ mod tests {
         let fence = |term_at, kill_at| KillDeadlines { term_at, kill_at };
         let longer = ControlMessage::Deadlines(fence(later, later));
         let shorter = ControlMessage::Deadlines(fence(over, over));
-        let starts = |end| matches!(end, CommandOutcome::NotStarted { error } if error.contains("no/such"));
+        let starts =
+            |end| matches!(end, CommandOutcome::NotStarted { error, .. } if error.contains("no/such"));
         assert_eq!(end(fence(over, over), &[]), CommandOutcome::TooLate);
         assert_eq!(end(fence(over, later), &[]), CommandOutcome::TooLate);
         assert!(starts(end(fence(later, later), &[])));

@@ -29,6 +29,18 @@ pub(super) fn print(out: &mut impl Write, runners: &[RunnerRecord]) -> io::Resul
         }
     }
     table.write_plain(out, palette)?;
+    for runner in runners {
+        if let Some(trouble) = &runner.host_trouble {
+            let (label, pid) = (palette.bold("trouble"), runner.pid);
+            let (kind, since) = (trouble.kind, terminal::ago(&trouble.since));
+            let detail = terminal::escape_control(&trouble.detail);
+            writeln!(
+                out,
+                "\n{label} {pid} starts no job for {since}: {kind} ({detail}); {}",
+                kind.advice()
+            )?;
+        }
+    }
     for runner in runners
         .iter()
         .filter(|runner| runner.watch == ChangeSource::Polling)
@@ -90,6 +102,7 @@ mod tests {
                 mode: String::from("offline"),
                 workers: 1,
                 watch,
+                host_trouble: None,
                 coordinator: None,
             };
             let mut text = Vec::new();

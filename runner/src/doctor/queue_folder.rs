@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::statvfs;
 
 use super::DoctorFinding;
+use crate::error_scope::ErrorScope;
 use crate::queue::{Queue, QueueError};
 use crate::settings::Settings;
 use crate::stage::Stage;
@@ -83,7 +84,13 @@ fn sound(root: &str, queue: &Queue) -> DoctorFinding {
         Err(QueueError::Write { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             DoctorFinding::ok(AREA, root, "folders are missing, which the next run makes")
         }
-        Err(error) => DoctorFinding::fail(AREA, root, error_chain(&error), "see who owns the folder"),
+        Err(error) => {
+            let next = match error.scope() {
+                ErrorScope::Host(trouble) => trouble.advice(),
+                _ => "see who owns the folder",
+            };
+            DoctorFinding::fail(AREA, root, error_chain(&error), next)
+        }
     }
 }
 

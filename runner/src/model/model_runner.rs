@@ -13,9 +13,9 @@ use crate::ids::{JobId, LeaseProof};
 use crate::job_reason::JobReason;
 use crate::queue::JobStore;
 use crate::run::attempt::{AttemptState, AttemptStep};
-use crate::run::executor;
+use crate::run::executor::{self, AttemptInput};
 use crate::run::transition::{AttemptEvent, CommandEnd, LeaseStatus, NextAction};
-use crate::run::world::{LeaseClosing, RunWorld, StartRejection};
+use crate::run::world::{LeaseClosing, RunWorld};
 use crate::stage::Stage;
 use crate::supervise::CommandOutcome;
 
@@ -73,19 +73,26 @@ impl RunWorld for ModelRunner<'_> {
         Ok(())
     }
 
+    fn host_trouble(&mut self, _: &ModelAttempt, _: &CommandEnd) -> Option<JobReason> {
+        None
+    }
+
     fn start(
         &mut self,
-        mut attempt: ModelAttempt,
+        attempt: &mut ModelAttempt,
         step: AttemptStep,
-    ) -> Result<Result<(), StartRejection<ModelAttempt>>, ModelDeath> {
+    ) -> Result<Result<(), JobReason>, ModelDeath> {
         let (host, job) = (self.host, job_number(&attempt.state.job.id));
         if step == AttemptStep::Ship {
-            self.world.check_confirmed(host, &attempt);
+            self.world.check_confirmed(host, attempt);
         }
         attempt.state.step = step;
-        attempt.command = Some(self.world.start_command(host, job, lease_token(&attempt), step));
-        self.world.process(host).attempts.insert(job, attempt);
+        attempt.command = Some(self.world.start_command(host, job, lease_token(attempt), step));
         Ok(Ok(()))
+    }
+
+    fn suspend(&mut self, _: ModelAttempt, _: AttemptInput, death: ModelDeath) -> Result<(), ModelDeath> {
+        Err(death)
     }
 
     fn wait(&mut self, attempt: ModelAttempt) {
@@ -124,11 +131,11 @@ impl RunWorld for ModelRunner<'_> {
         to: Stage,
         _: Option<&JobReason>,
         closing: LeaseClosing<u64>,
-    ) -> Result<(), ModelDeath> {
+    ) {
         let (host, id) = (self.host, &attempt.state.job.id);
         self.world.say(|| format!("host {host}: {id} is {to} here"));
         let Some(token) = lease_token(&attempt) else {
-            return Ok(());
+            return;
         };
         match closing {
             LeaseClosing::NoLease | LeaseClosing::Keep => {}
@@ -139,7 +146,6 @@ impl RunWorld for ModelRunner<'_> {
                 self.world.close(host, token, closing);
             }
         }
-        Ok(())
     }
 
     /// No supervisor of the model is lost.

@@ -84,6 +84,16 @@ impl QueueError {
         }
     }
 
+    /// What could not be done, and why, without a word about what to do: for where that is something else.
+    pub(crate) fn cause(&self) -> String {
+        match self {
+            QueueError::Read { path, source } => format!("{} can't be read: {source}", path.display()),
+            QueueError::Write { path, source } => format!("{} can't be written: {source}", path.display()),
+            QueueError::Move { from, source, .. } => format!("{} can't be moved: {source}", from.display()),
+            other => other.to_string(),
+        }
+    }
+
     /// How far it reaches, as far as that can be told without a look at the queue: what concerns the file of one job has
     /// the scope `Queue` here, and `Queue::scope_at_job` tells the two apart.
     pub(crate) fn scope(&self) -> ErrorScope {

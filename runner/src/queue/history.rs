@@ -170,12 +170,18 @@ impl JobHistory {
         since.find_map(|line| line.digest.as_ref())
     }
 
+    /// How many of its changes since it was enqueued, or retried by a person, had this reason.
+    pub(crate) fn count_since_enqueued(&self, code: &ReasonCode) -> usize {
+        let since = self.lines.iter().rev().take_while(|line| line.sequence.is_none());
+        since.filter(|line| line.reason.as_ref() == Some(code)).count()
+    }
+
     pub(crate) fn attempt(&self) -> u32 {
         self.lines.last().map_or(0, |line| line.attempt)
     }
 
     /// The command of `ship` was started, and nothing says how it ended.
-    pub(super) fn is_shipping(&self) -> bool {
+    pub(crate) fn is_shipping(&self) -> bool {
         self.lines.last().is_some_and(|line| line.shipping)
     }
 

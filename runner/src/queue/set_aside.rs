@@ -96,11 +96,6 @@ impl Queue {
 }
 
 fn damaged(id: &JobId, error: &QueueError) -> JobReason {
-    let what = match error {
-        QueueError::Read { path, source } => format!("{} can't be read: {source}", path.display()),
-        QueueError::Write { path, source } => format!("{} can't be written: {source}", path.display()),
-        QueueError::Move { from, source, .. } => format!("{} can't be moved: {source}", from.display()),
-        other => other.to_string(),
-    };
+    let what = error.cause();
     ReasonCode::RecordDamaged.with(format!("{what}; see `aq repair {id}`"))
 }

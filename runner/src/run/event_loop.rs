@@ -26,6 +26,8 @@ const FIRST_TICK: Duration = Duration::from_millis(1);
 /// Between two drawings of what runs, on a terminal.
 const LIVE_TICK: Duration = Duration::from_millis(250);
 
+mod trouble;
+
 pub(super) struct EventLoop {
     control: RunControl,
     world: QueueWorld,
@@ -58,9 +60,9 @@ impl EventLoop {
         }
     }
 
-    pub(super) async fn run(mut self) -> Result<ProgramExit, RunError> {
+    pub(super) async fn run(mut self) -> ProgramExit {
         let view = loop {
-            let snapshot = self.start_ready_jobs()?;
+            let snapshot = self.start_unless_troubled();
             let is_over = self.control.is_over(&self.world, &snapshot);
             if is_over || self.control.is_endless() {
                 self.control
@@ -78,7 +80,8 @@ impl EventLoop {
             let QueueWorld { events, source, .. } = &mut self.world;
             let session = source.link_mut().map(|link| &mut link.session);
             let event = events.next(at, session).await;
-            self.apply(event)?;
+            let applied = self.apply(event);
+            self.absorb(applied);
             if self.control.gives_up_now() {
                 break None;
             }
@@ -108,8 +111,8 @@ impl EventLoop {
                 return Ok(last);
             }
             match self.start_local_job()? {
-                (snapshot, true) => last = snapshot,
-                (snapshot, false) => return Ok(snapshot),
+                (snapshot, true) if !self.world.trouble.is_waiting(Instant::now()) => last = snapshot,
+                (snapshot, _) => return Ok(snapshot),
             }
         }
     }
@@ -174,12 +177,13 @@ impl EventLoop {
             RunEvent::CommandEnded { job, end } => {
                 let end = end.map_or(CommandEnd::SupervisorLost, CommandEnd::Outcome);
                 let answered = matches!(end, CommandEnd::Outcome(_));
+                self.world.trouble.recheck_at_once(Instant::now());
                 if let Some(attempt) = self.world.jobs.take_ended(&job, answered) {
                     executor::handle_command_end(&mut self.world, attempt, end)?;
                 }
             }
             RunEvent::StopSignal(signal) => {
-                let urgency = self.control.stop(signal);
+                let urgency = self.control.stop(ProgramExit::Stopped(signal));
                 self.world.jobs.interrupt(urgency);
             }
             RunEvent::ChildExited => self.world.jobs.collect_adopted(),
@@ -214,7 +218,13 @@ impl EventLoop {
                 if is_routed {
                     self.control.decided_once = true;
                 }
-                admission::admit(&mut self.world, *granted, self.control.may_take_granted())
+                let id = granted.id.clone();
+                let admitted = admission::admit(&mut self.world, *granted, self.control.may_take_granted());
+                if admitted.is_err() && self.world.jobs.get_mut(&id).is_none() {
+                    // Nothing of it was begun, so another factory may have it.
+                    self.world.source.release(&id);
+                }
+                admitted
             }
             FleetEvent::Nothing => {
                 link.answered();
@@ -284,7 +294,7 @@ impl EventLoop {
         let (world, is_idle) = (&self.world, self.world.jobs.workers_taken() == 0);
         let looks = match snapshot.wait_reason {
             WaitReason::HeldByOthers | WaitReason::BeingWritten => Some(now + self.next_tick),
-            WaitReason::None => None,
+            WaitReason::None | WaitReason::HostTrouble => None,
         };
         let unsettled = self.mode.is_unsettled().then_some(COARSE_TICK);
         let coarse = unsettled
@@ -304,9 +314,19 @@ impl EventLoop {
             self.control.give_up_at(),
             world.local.abandoned_jobs.next_instant(),
         );
-        [looks, coarse, source, live, unpaused, give_up, abandoned_jobs]
-            .into_iter()
-            .flatten()
-            .min()
+        let trouble = world.trouble.next_instant();
+        [
+            looks,
+            coarse,
+            source,
+            live,
+            unpaused,
+            give_up,
+            abandoned_jobs,
+            trouble,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 }

@@ -4,53 +4,53 @@
 //! What happens to an attempt comes in here, and nothing comes back: what the world has to do with it, it is told.
 
 use super::attempt::{AttemptStep, JobOrigin, StopReason};
-use super::transition::{AttemptEvent, CommandEnd, NextAction, may_be_used_up, stop_reason_under};
-use super::world::{AttemptIn, LeaseClosing, RunWorld, StartRejection};
+use super::transition::{
+    AttemptEvent, CommandEnd, NextAction, has_failed_by_itself, may_be_used_up, stop_reason_under,
+};
+use super::world::{AttemptIn, LeaseClosing, RunWorld};
 use crate::ids::JobId;
 use crate::job_reason::JobReason;
 use crate::queue::{JobStore, RequeueCause, is_reported, stage_move};
 use crate::stage::Stage;
 use crate::supervise::CommandOutcome;
 
-/// What happens to the attempt next, if it is not the world's by now.
-type FollowingEvent<W> = Option<(AttemptIn<W>, AttemptEvent)>;
+/// What an attempt is taken on with. After an error it is taken on with the same again, so each does one thing that may
+/// fail.
+#[derive(Debug, Clone)]
+pub(crate) enum AttemptInput {
+    /// All is written down that has to be before the command of this step starts.
+    Due(AttemptStep),
+    /// Its command is over, and its supervisor has been collected or given up.
+    CommandEnd(CommandEnd),
+    Event(AttemptEvent),
+}
+
+/// What comes of one input.
+enum AttemptTurn<P> {
+    Next(AttemptInput),
+    /// A command runs, or something else is waited for.
+    Wait,
+    ConfirmLease,
+    Abandon,
+    /// It has left work for this stage.
+    Left(Stage, Option<JobReason>, LeaseClosing<P>),
+}
+
+type TurnResult<W> = Result<AttemptTurn<<W as RunWorld>::Posted>, <W as RunWorld>::Error>;
 
 /// The file lies in `building`, and the attempt is counted.
-pub(crate) fn start_attempt<W: RunWorld>(world: &mut W, mut attempt: AttemptIn<W>) -> Result<(), W::Error> {
+pub(crate) fn start_attempt<W: RunWorld>(world: &mut W, attempt: AttemptIn<W>) -> Result<(), W::Error> {
     world.attempt_started(&attempt);
-    let due = step_due(world, &mut attempt, AttemptStep::Engine)?;
-    handle_event(world, attempt, due)
+    take_on(world, attempt, AttemptInput::Due(AttemptStep::Engine))
 }
 
 /// Its command is over, and its supervisor has been collected or given up.
 pub(crate) fn handle_command_end<W: RunWorld>(
     world: &mut W,
-    mut attempt: AttemptIn<W>,
+    attempt: AttemptIn<W>,
     end: CommandEnd,
 ) -> Result<(), W::Error> {
-    look_for_stop(world, &mut attempt);
-    let end = match end {
-        CommandEnd::Outcome(CommandOutcome::Exited { code: Some(0), .. })
-            if attempt.state.step == AttemptStep::Engine =>
-        {
-            world.engine_error(&attempt).map_or(end, CommandEnd::EngineError)
-        }
-        end => end,
-    };
-    let limit = match may_be_used_up(&attempt.state, &end, world.lease_status(&attempt)) {
-        true => world.usage_limit(&attempt)?,
-        false => None,
-    };
-    let end = limit.map_or(end, CommandEnd::UsageLimit);
-    let change = match (&end, &attempt.state.lease) {
-        (CommandEnd::SupervisorLost, None) => None,
-        (CommandEnd::SupervisorLost, Some(_)) => {
-            world.kill_orphans(&attempt)?;
-            world.change_after_end(&attempt)?
-        }
-        _ => world.change_after_end(&attempt)?,
-    };
-    handle_event(world, attempt, AttemptEvent::CommandEnded { end, change })
+    take_on(world, attempt, AttemptInput::CommandEnd(end))
 }
 
 pub(crate) fn handle_event<W: RunWorld>(
@@ -58,13 +58,80 @@ pub(crate) fn handle_event<W: RunWorld>(
     attempt: AttemptIn<W>,
     event: AttemptEvent,
 ) -> Result<(), W::Error> {
-    let mut follow = Some((attempt, event));
-    while let Some((attempt, event)) = follow {
-        let allowed = world.lease_status(&attempt);
-        let next = world.transition(&attempt.state, event, allowed);
-        follow = carry_out(world, attempt, next)?;
+    take_on(world, attempt, AttemptInput::Event(event))
+}
+
+/// Goes on with an attempt until the world has it: it waits there, it has left work, or something could not be done.
+pub(crate) fn take_on<W: RunWorld>(
+    world: &mut W,
+    mut attempt: AttemptIn<W>,
+    mut input: AttemptInput,
+) -> Result<(), W::Error> {
+    loop {
+        match take_turn(world, &mut attempt, &input) {
+            Ok(AttemptTurn::Next(next)) => {
+                input = next;
+                continue;
+            }
+            Ok(AttemptTurn::Wait) => world.wait(attempt),
+            Ok(AttemptTurn::ConfirmLease) => world.confirm_lease(attempt),
+            Ok(AttemptTurn::Abandon) => world.abandon(attempt),
+            Ok(AttemptTurn::Left(to, reason, closing)) => {
+                world.job_left(attempt, to, reason.as_ref(), closing);
+            }
+            Err(error) => return world.suspend(attempt, input, error),
+        }
+        return Ok(());
     }
-    Ok(())
+}
+
+fn take_turn<W: RunWorld>(world: &mut W, attempt: &mut AttemptIn<W>, input: &AttemptInput) -> TurnResult<W> {
+    let event = match input {
+        AttemptInput::Due(step) => step_due(world, attempt, *step)?,
+        AttemptInput::CommandEnd(end) => command_ended(world, attempt, end.clone())?,
+        AttemptInput::Event(event) => {
+            let allowed = world.lease_status(attempt);
+            let next = world.transition(&attempt.state, event.clone(), allowed);
+            return carry_out(world, attempt, next);
+        }
+    };
+    Ok(AttemptTurn::Next(AttemptInput::Event(event)))
+}
+
+fn command_ended<W: RunWorld>(
+    world: &mut W,
+    attempt: &mut AttemptIn<W>,
+    end: CommandEnd,
+) -> Result<AttemptEvent, W::Error> {
+    look_for_stop(world, attempt);
+    let end = match end {
+        CommandEnd::Outcome(CommandOutcome::Exited { code: Some(0), .. })
+            if attempt.state.step == AttemptStep::Engine =>
+        {
+            world.engine_error(attempt).map_or(end, CommandEnd::EngineError)
+        }
+        end => end,
+    };
+    let allowed = world.lease_status(attempt);
+    let limit = match may_be_used_up(&attempt.state, &end, allowed) {
+        true => world.usage_limit(attempt)?,
+        false => None,
+    };
+    let end = limit.map_or(end, CommandEnd::UsageLimit);
+    let trouble = match has_failed_by_itself(&attempt.state, &end, allowed) {
+        true => world.host_trouble(attempt, &end),
+        false => None,
+    };
+    let end = trouble.map_or(end, CommandEnd::HostTrouble);
+    let change = match (&end, &attempt.state.lease) {
+        (CommandEnd::SupervisorLost, None) => None,
+        (CommandEnd::SupervisorLost, Some(_)) => {
+            world.kill_orphans(attempt)?;
+            world.change_after_end(attempt)?
+        }
+        _ => world.change_after_end(attempt)?,
+    };
+    Ok(AttemptEvent::CommandEnded { end, change })
 }
 
 /// A job that an earlier run left behind has come to this stage: if it was under a lease, another factory may have it at
@@ -82,74 +149,66 @@ pub(crate) fn close_abandoned_lease<W: RunWorld>(
     Ok(())
 }
 
-fn carry_out<W: RunWorld>(
-    world: &mut W,
-    attempt: AttemptIn<W>,
-    next: NextAction,
-) -> Result<FollowingEvent<W>, W::Error> {
-    match next {
-        NextAction::Wait => world.wait(attempt),
-        NextAction::ConfirmLease => world.confirm_lease(attempt),
-        NextAction::Abandon => world.abandon(attempt),
-        NextAction::Prepare(step) => return prepare(world, attempt, step).map(Some),
-        NextAction::Start(step) => {
-            return Ok(match world.start(attempt, step)? {
-                Ok(()) => None,
-                Err(StartRejection { attempt, reason }) => {
-                    Some((attempt, AttemptEvent::StartRejected(reason)))
-                }
-            });
+fn carry_out<W: RunWorld>(world: &mut W, attempt: &mut AttemptIn<W>, next: NextAction) -> TurnResult<W> {
+    let (id, from) = (attempt.state.job.id.clone(), attempt.state.stage);
+    Ok(match next {
+        NextAction::Wait => AttemptTurn::Wait,
+        NextAction::ConfirmLease => AttemptTurn::ConfirmLease,
+        NextAction::Abandon => AttemptTurn::Abandon,
+        NextAction::Prepare(step) => {
+            prepare(world, attempt, step)?;
+            AttemptTurn::Next(AttemptInput::Due(step))
         }
+        NextAction::Start(step) => match world.start(attempt, step)? {
+            Ok(()) => AttemptTurn::Wait,
+            Err(reason) => AttemptTurn::Next(AttemptInput::Event(AttemptEvent::StartRejected(reason))),
+        },
         NextAction::AwaitReview => {
-            world.prepare_review(&attempt)?;
+            world.prepare_review(attempt)?;
             let closing = match attempt.state.lease {
                 Some(_) => LeaseClosing::Keep,
                 None => LeaseClosing::NoLease,
             };
-            leave(world, attempt, Stage::Review, None, closing)?;
+            leave(world, attempt, Stage::Review, None, closing)?
         }
-        NextAction::Finish(to, reason) => {
-            leave(world, attempt, to, reason.as_ref(), LeaseClosing::NoLease)?;
-        }
-        NextAction::FinishAndReport(to, reason) => report(world, attempt, to, reason.as_ref())?,
+        NextAction::Finish(to, reason) => leave(world, attempt, to, reason, LeaseClosing::NoLease)?,
+        NextAction::FinishAndReport(to, reason) => report(world, attempt, to, reason)?,
         NextAction::SetAside(reason) => {
-            leave(
-                world,
-                attempt,
-                Stage::Quarantine,
-                Some(&reason),
-                LeaseClosing::Release,
-            )?;
+            let to = Stage::Quarantine;
+            leave(world, attempt, to, Some(reason), LeaseClosing::Release)?
         }
         NextAction::PutBack(cause, reason) => {
-            let (id, from) = (&attempt.state.job.id, attempt.state.stage);
-            stage_move::requeue(&mut world.store(), id, from, cause, &reason)?;
-            world.job_left(attempt, Stage::Inbox, Some(&reason), LeaseClosing::NoLease)?;
+            stage_move::requeue(&mut world.store(), &id, from, cause, &reason)?;
+            AttemptTurn::Left(Stage::Inbox, Some(reason), LeaseClosing::NoLease)
         }
-        NextAction::GiveBack(reason) => give_back(world, attempt, &reason)?,
-        NextAction::Retry(reason) => return retry(world, attempt, &reason),
-    }
-    Ok(None)
+        NextAction::GiveBack(reason) => {
+            give_back(world, attempt, &reason)?;
+            AttemptTurn::Left(Stage::Inbox, Some(reason), LeaseClosing::Release)
+        }
+        NextAction::Retry(reason) => {
+            retry(world, attempt, &reason)?;
+            AttemptTurn::Next(AttemptInput::Due(AttemptStep::Engine))
+        }
+    })
 }
 
 /// What has to be on the disk before the command of a step is started.
 fn prepare<W: RunWorld>(
     world: &mut W,
-    mut attempt: AttemptIn<W>,
+    attempt: &mut AttemptIn<W>,
     step: AttemptStep,
-) -> Result<(AttemptIn<W>, AttemptEvent), W::Error> {
+) -> Result<(), W::Error> {
     let (id, from) = (&attempt.state.job.id, attempt.state.stage);
     match step {
         AttemptStep::Engine => {}
         AttemptStep::Verify => {
             stage_move::advance(&mut world.store(), id, from, Stage::Testing, None)?;
             attempt.state.stage = Stage::Testing;
-            world.stage_entered(&attempt, Stage::Testing);
+            world.stage_entered(attempt, Stage::Testing);
         }
         AttemptStep::Ship => stage_move::announce_ship(&mut world.store(), id, from)?,
     }
-    let due = step_due(world, &mut attempt, step)?;
-    Ok((attempt, due))
+    Ok(())
 }
 
 /// The last look before something is started: writing down that it will be may have taken its time.
@@ -178,31 +237,32 @@ fn look_for_stop<W: RunWorld>(world: &W, attempt: &mut AttemptIn<W>) {
 
 fn leave<W: RunWorld>(
     world: &mut W,
-    attempt: AttemptIn<W>,
+    attempt: &AttemptIn<W>,
     to: Stage,
-    reason: Option<&JobReason>,
+    reason: Option<JobReason>,
     closing: LeaseClosing<W::Posted>,
-) -> Result<(), W::Error> {
+) -> TurnResult<W> {
     let (id, from) = (&attempt.state.job.id, attempt.state.stage);
-    stage_move::advance(&mut world.store(), id, from, to, reason)?;
-    world.job_left(attempt, to, reason, closing)
+    stage_move::advance(&mut world.store(), id, from, to, reason.as_ref())?;
+    Ok(AttemptTurn::Left(to, reason, closing))
 }
 
 fn report<W: RunWorld>(
     world: &mut W,
-    attempt: AttemptIn<W>,
+    attempt: &AttemptIn<W>,
     to: Stage,
-    reason: Option<&JobReason>,
-) -> Result<(), W::Error> {
+    reason: Option<JobReason>,
+) -> TurnResult<W> {
     let (id, from) = (&attempt.state.job.id, attempt.state.stage);
     let Some(lease) = &attempt.state.lease else {
         return leave(world, attempt, to, reason, LeaseClosing::NoLease);
     };
-    let posted = stage_move::advance_with_report(&mut world.store(), id, from, to, reason, &lease.proof)?;
-    world.job_left(attempt, to, reason, LeaseClosing::Report(posted))
+    let (store, proof) = (&mut world.store(), &lease.proof);
+    let posted = stage_move::advance_with_report(store, id, from, to, reason.as_ref(), proof)?;
+    Ok(AttemptTurn::Left(to, reason, LeaseClosing::Report(posted)))
 }
 
-fn give_back<W: RunWorld>(world: &mut W, attempt: AttemptIn<W>, reason: &JobReason) -> Result<(), W::Error> {
+fn give_back<W: RunWorld>(world: &mut W, attempt: &AttemptIn<W>, reason: &JobReason) -> Result<(), W::Error> {
     let (id, from) = (&attempt.state.job.id, attempt.state.stage);
     match attempt.state.lease.as_ref().map(|lease| lease.origin) {
         Some(JobOrigin::Coordinator) => stage_move::give_back(&mut world.store(), id, from)?,
@@ -212,18 +272,14 @@ fn give_back<W: RunWorld>(world: &mut W, attempt: AttemptIn<W>, reason: &JobReas
             stage_move::requeue(&mut world.store(), id, from, cause, reason)?;
         }
     }
-    world.job_left(attempt, Stage::Inbox, Some(reason), LeaseClosing::Release)
+    Ok(())
 }
 
 /// Under the same lease.
-fn retry<W: RunWorld>(
-    world: &mut W,
-    mut attempt: AttemptIn<W>,
-    reason: &JobReason,
-) -> Result<FollowingEvent<W>, W::Error> {
+fn retry<W: RunWorld>(world: &mut W, attempt: &mut AttemptIn<W>, reason: &JobReason) -> Result<(), W::Error> {
     let state = &attempt.state;
     let Some(lease) = &state.lease else {
-        return Ok(None);
+        return Ok(());
     };
     let (number, spent) = stage_move::start_again(
         &mut world.store(),
@@ -234,8 +290,7 @@ fn retry<W: RunWorld>(
     )?;
     (attempt.state.number, attempt.state.spent) = (number, spent);
     (attempt.state.stage, attempt.state.step) = (Stage::Building, AttemptStep::Engine);
-    world.attempt_failed(&attempt, reason);
-    world.attempt_started(&attempt);
-    let due = step_due(world, &mut attempt, AttemptStep::Engine)?;
-    Ok(Some((attempt, due)))
+    world.attempt_failed(attempt, reason);
+    world.attempt_started(attempt);
+    Ok(())
 }

@@ -4,11 +4,13 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::fs::OFlags;
+
+pub(crate) use execution_context::ExecutionContext;
 
 use super::attempt::{Attempt, AttemptState, AttemptStep, JobLease, JobOrigin, StopReason};
 use crate::boot_clock::KillDeadlines;
@@ -17,7 +19,6 @@ use crate::fleet::admission_policy::RoutedFolders;
 use crate::ids::{JobId, LeaseProof};
 use crate::job::Job;
 use crate::queue::{ClaimedJob, JobLocks, Queue, SavedExecutionContext, WorkSnapshot};
-use crate::settings::Settings;
 use crate::stage::Stage;
 use crate::supervise::process_record::{self, MARK_VARIABLE, ProcessTag};
 use crate::supervise::{
@@ -29,47 +30,7 @@ pub(super) const LIMIT_TAIL_BYTES: u64 = 4096;
 /// An engine's own account of its end is one line, which can hold its whole answer.
 pub(super) const VERDICT_TAIL_BYTES: u64 = 256 * 1024;
 
-/// What every command of this process has in common.
-#[derive(Debug)]
-pub(crate) struct ExecutionContext {
-    /// Without anything that is the fleet's (clause O-9).
-    environment: Vec<EnvironmentVariable>,
-    /// Where a job runs that names no folder, and what relative ones start from.
-    folder: PathBuf,
-    grace: Duration,
-}
-
-impl ExecutionContext {
-    pub(crate) fn grace(&self) -> Duration {
-        self.grace
-    }
-
-    pub(crate) fn folder(&self) -> &Path {
-        &self.folder
-    }
-
-    /// A supervisor that is started ahead of its order.
-    pub(crate) fn spare(&self) -> io::Result<SpareSupervisor> {
-        SpareSupervisor::start(&self.environment)
-    }
-
-    /// Those that were kept of a job in review.
-    pub(crate) fn kept(kept: SavedExecutionContext, settings: &Settings) -> ExecutionContext {
-        ExecutionContext {
-            environment: kept.environment,
-            folder: kept.folder,
-            grace: settings.grace,
-        }
-    }
-
-    pub(crate) fn of_this_process(settings: &Settings) -> io::Result<ExecutionContext> {
-        Ok(ExecutionContext {
-            environment: settings.child_environment(),
-            folder: std::env::current_dir()?,
-            grace: settings.grace,
-        })
-    }
-}
+mod execution_context;
 
 /// What a run keeps of a job in work.
 #[derive(Debug)]
@@ -85,6 +46,23 @@ pub(crate) struct HeldJob {
 }
 
 pub(crate) type QueueAttempt = Attempt<HeldJob, SupervisorHandle>;
+
+/// What the supervisor of a command is given.
+struct CommandFiles {
+    stdin: File,
+    log: File,
+    mark: ProcessTag,
+    record: File,
+}
+
+/// Why a command was not started.
+#[derive(Debug)]
+pub(crate) enum CommandStartError {
+    /// Something of the job's own folder.
+    Files(io::Error),
+    /// No job is at fault.
+    Supervisor(io::Error),
+}
 
 /// The terms of the coordinator, for a job that it assigned.
 pub(crate) struct LeasedWork {
@@ -143,7 +121,31 @@ impl QueueAttempt {
         step: AttemptStep,
         fence: Option<KillDeadlines>,
         spare: Option<SpareSupervisor>,
-    ) -> io::Result<&SupervisorHandle> {
+    ) -> Result<&SupervisorHandle, CommandStartError> {
+        let files = self.open_files(queue, engines, execution_context, step);
+        let (invocation, files) = files.map_err(CommandStartError::Files)?;
+        let streams = CommandStreams {
+            stdin: files.stdin.as_fd(),
+            log: files.log.as_fd(),
+            record: &files.record,
+            locks: self.held.locks.descriptors(),
+        };
+        let order = self.order(invocation, execution_context, step, fence);
+        let environment = self.environment(execution_context, step, &files.mark);
+        let running = supervise::start(spare, &order, &environment, &streams);
+        let running = running.map_err(CommandStartError::Supervisor)?;
+        self.state.step = step;
+        Ok(self.command.insert(running))
+    }
+
+    /// What the command of a step is, and the files that its supervisor is given.
+    fn open_files(
+        &self,
+        queue: &Queue,
+        engines: &EngineRegistry,
+        execution_context: &ExecutionContext,
+        step: AttemptStep,
+    ) -> io::Result<(CommandInvocation, CommandFiles)> {
         let (job, number) = (&self.state.job, self.state.number);
         let folder = queue.attempt_folder(&job.id, number);
         let below = queue.below();
@@ -168,17 +170,13 @@ impl QueueAttempt {
         };
         let mark = ProcessTag::fresh();
         let record = process_record::begin(below, &queue.process_record(&job.id), &mark)?;
-        let streams = CommandStreams {
-            stdin: stdin.as_fd(),
-            log: log.as_fd(),
-            record: &record,
-            locks: self.held.locks.descriptors(),
+        let files = CommandFiles {
+            stdin,
+            log,
+            mark,
+            record,
         };
-        let order = self.order(invocation, execution_context, step, fence);
-        let environment = self.environment(execution_context, step, &mark);
-        let running = supervise::start(spare, &order, &environment, &streams)?;
-        self.state.step = step;
-        Ok(self.command.insert(running))
+        Ok((invocation, files))
     }
 
     /// Tells the running command to end; the attempt ends when its supervisor says that nothing is left.

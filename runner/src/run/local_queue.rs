@@ -43,6 +43,8 @@ pub(crate) enum WaitReason {
     HeldByOthers,
     /// A file is being written; its end is noticed.
     BeingWritten,
+    /// The host is in trouble, and nothing is looked at before that is over.
+    HostTrouble,
 }
 
 pub(crate) struct LocalQueue {

@@ -10,7 +10,7 @@ use super::queue_world::QueueWorld;
 use super::run_end::{PendingStop, RunEnd};
 use super::run_options::{RunError, RunOptions, RunUntil};
 use super::work_source::WorkSource;
-use crate::exit_codes::StopSignal;
+use crate::exit_codes::ProgramExit;
 use crate::queue::QueuePause;
 use crate::scheduler::QueueSnapshot;
 use crate::supervise::StopUrgency;
@@ -70,11 +70,11 @@ impl RunControl {
     }
 
     /// How urgently what runs has to end.
-    pub(super) fn stop(&mut self, signal: StopSignal) -> StopUrgency {
+    pub(super) fn stop(&mut self, exit: ProgramExit) -> StopUrgency {
         match &mut self.stop {
             None => {
                 self.stop = Some(PendingStop {
-                    signal,
+                    exit,
                     give_up_at: None,
                 });
                 StopUrgency::Graceful
@@ -125,7 +125,7 @@ impl RunControl {
         }
         let waiting_helps = match snapshot.wait_reason {
             WaitReason::None => false,
-            WaitReason::BeingWritten => true,
+            WaitReason::BeingWritten | WaitReason::HostTrouble => true,
             WaitReason::HeldByOthers => until == RunUntil::Drained,
         };
         match until {
@@ -145,8 +145,8 @@ impl RunControl {
         match snapshot.wait_reason {
             WaitReason::None => Some("waiting for jobs; Ctrl-C ends this"),
             WaitReason::HeldByOthers => Some("waiting for a lock or a job that is in other hands"),
-            // That was said of each file.
-            WaitReason::BeingWritten => None,
+            // That was said of each file, or of the host.
+            WaitReason::BeingWritten | WaitReason::HostTrouble => None,
         }
     }
 

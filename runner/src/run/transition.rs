@@ -7,6 +7,7 @@
 
 use std::path::Path;
 
+pub(crate) use super::attempt::LeaseStatus;
 use super::attempt::{AttemptState, AttemptStep, StopReason};
 use crate::fleet::admission_policy::cwd_not_allowed;
 use crate::fleet::lease_time::NO_RENEWAL;
@@ -15,28 +16,6 @@ use crate::job_reason::{JobReason, ReasonCode};
 use crate::queue::RequeueCause;
 use crate::stage::Stage;
 use crate::supervise::CommandOutcome;
-
-/// Of a job, at this instant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LeaseStatus {
-    /// The job is this queue's own.
-    Local,
-    /// The coordinator's lease holds.
-    Held,
-    /// It was the coordinator's, and can't be relied on any more.
-    Lost,
-}
-
-impl LeaseStatus {
-    /// `holds`: of a job under a lease, whether that can be relied on.
-    pub(crate) fn of(leased: bool, holds: bool) -> LeaseStatus {
-        match (leased, holds) {
-            (false, _) => LeaseStatus::Local,
-            (true, true) => LeaseStatus::Held,
-            (true, false) => LeaseStatus::Lost,
-        }
-    }
-}
 
 /// What happened to an attempt.
 #[derive(Debug, Clone)]
@@ -70,6 +49,8 @@ pub(crate) enum CommandEnd {
     EngineError(String),
     /// The engine is used up, which is no failure of the job (clause O-12).
     UsageLimit(JobReason),
+    /// The host had run out of something, which is no failure of the job (clause O-20).
+    HostTrouble(JobReason),
     /// Nobody can say how, or whether.
     SupervisorLost,
 }
@@ -174,11 +155,25 @@ pub(crate) fn may_be_used_up(state: &AttemptState, end: &CommandEnd, allowed: Le
         CommandEnd::Outcome(
             CommandOutcome::Exited { code: Some(0), .. } | CommandOutcome::Fenced | CommandOutcome::TooLate,
         ) => false,
-        CommandEnd::UsageLimit(_) | CommandEnd::SupervisorLost => false,
+        CommandEnd::UsageLimit(_) | CommandEnd::HostTrouble(_) | CommandEnd::SupervisorLost => false,
         CommandEnd::Outcome(_) | CommandEnd::EngineError(_) => true,
     };
     let is_own = stop_reason_under(allowed, state.stop_reason.as_ref()).is_none();
     failed && is_own && state.step == AttemptStep::Engine
+}
+
+/// Whether it has to be asked if the host is at fault: the engine or `verify` failed, of whatever it was, or no command
+/// could be started. What `ship` did can't be taken back, so it counts as it ended.
+pub(crate) fn has_failed_by_itself(state: &AttemptState, end: &CommandEnd, allowed: LeaseStatus) -> bool {
+    let failed = match end {
+        CommandEnd::Outcome(CommandOutcome::NotStarted { .. }) => true,
+        CommandEnd::Outcome(CommandOutcome::Exited { code: Some(0), .. }) => false,
+        CommandEnd::Outcome(CommandOutcome::Exited { .. }) | CommandEnd::EngineError(_) => {
+            state.step != AttemptStep::Ship
+        }
+        _ => false,
+    };
+    failed && stop_reason_under(allowed, state.stop_reason.as_ref()).is_none()
 }
 
 /// A job that made something else of itself, or of its record, goes no further (clause O-16), unless it is published
@@ -202,10 +197,12 @@ fn after(state: &AttemptState, end: CommandEnd, stop_reason: Option<StopReason>)
             let reason = ReasonCode::EngineError.with(message);
             conclude(state, state.spent, Err(reason), stop_reason)
         }
-        CommandEnd::UsageLimit(reason) if stop_reason.is_none() => {
+        CommandEnd::UsageLimit(reason) | CommandEnd::HostTrouble(reason) if stop_reason.is_none() => {
             put_back(state, RequeueCause::Interruption, reason)
         }
-        CommandEnd::UsageLimit(reason) => conclude(state, state.spent, Err(reason), stop_reason),
+        CommandEnd::UsageLimit(reason) | CommandEnd::HostTrouble(reason) => {
+            conclude(state, state.spent, Err(reason), stop_reason)
+        }
         CommandEnd::SupervisorLost if state.lease.is_none() => NextAction::Abandon,
         // Its lease may be lost at any moment, so there is no grace.
         CommandEnd::SupervisorLost => match state.step {
@@ -321,7 +318,9 @@ fn failure(step: AttemptStep, outcome: &CommandOutcome) -> JobReason {
         | CommandOutcome::Abandoned
         | CommandOutcome::Fenced
         | CommandOutcome::TooLate => ReasonCode::Interrupted.into(),
-        CommandOutcome::NotStarted { error } => ReasonCode::NotStarted.with(format!("not started: {error}")),
+        CommandOutcome::NotStarted { error, .. } => {
+            ReasonCode::NotStarted.with(format!("not started: {error}"))
+        }
         // Of any step: it is the job's folder that is at fault.
         CommandOutcome::Elsewhere { place } => return cwd_not_allowed(Path::new(place)),
     };

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::descriptor_passing;
 use crate::boot_clock::KillDeadlines;
+use crate::error_scope::HostTrouble;
 
 /// Announces an order, which is in the first descriptor.
 const BYTE_ORDER: u8 = b'O';
@@ -62,6 +63,9 @@ pub(crate) enum CommandOutcome {
     TooLate,
     NotStarted {
         error: String,
+        /// What the host had run out of, if that was why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        trouble: Option<HostTrouble>,
     },
     /// Its folder really lies at a place where it may not work: nothing of it was done.
     Elsewhere {

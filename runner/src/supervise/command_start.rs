@@ -9,6 +9,7 @@ use rustix::process::Pid;
 
 use super::command_request::{CommandOutcome, CommandSpec, EnvironmentVariable};
 use super::process_spawn::{ProcessGroup, ProcessSpawn};
+use crate::error_scope::HostTrouble;
 use crate::work_folder::{WorkFolder, is_within};
 
 /// Starts the command in a process group of its own, or returns how it ended instead. `output`: where it prints to.
@@ -34,6 +35,7 @@ pub(super) fn start(
             "{} can't be started: {error}",
             Path::new(&order.program).display()
         ),
+        trouble: HostTrouble::of(&error),
     })
 }
 
@@ -59,5 +61,6 @@ fn not_entered(order: &CommandSpec, error: &std::io::Error) -> CommandOutcome {
             "its folder {} can't be entered ({error}): correct `cwd`",
             Path::new(&order.cwd).display()
         ),
+        trouble: HostTrouble::of(error),
     }
 }

@@ -13,6 +13,7 @@ mod files_being_written;
 mod foreign_files;
 mod gate;
 mod gate_log_parts;
+mod host_trouble;
 mod job_attempts;
 mod job_integrity;
 mod job_listing;

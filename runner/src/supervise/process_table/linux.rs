@@ -57,11 +57,14 @@ pub(in crate::supervise) fn command_line(pid: i32) -> String {
     text.trim().chars().take(80).collect()
 }
 
-/// Read once: it does not change while a process lives.
+/// Read once: it does not change while a process lives. That it could not be read may be over the next time.
 pub(super) fn boot() -> Option<&'static str> {
-    static BOOT: OnceLock<Option<String>> = OnceLock::new();
-    let read = || fs::read_to_string("/proc/sys/kernel/random/boot_id").ok();
-    BOOT.get_or_init(|| Some(read()?.trim().to_owned())).as_deref()
+    static BOOT: OnceLock<String> = OnceLock::new();
+    if let Some(known) = BOOT.get() {
+        return Some(known);
+    }
+    let read = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(BOOT.get_or_init(|| read.trim().to_owned()))
 }
 
 /// The children of a process, whichever of its threads started them.
