@@ -26,6 +26,7 @@ mod lock_holder;
 mod locks;
 mod outbox;
 mod ownership_check;
+mod presence;
 mod prune;
 mod queue_pause;
 mod recovery_decision;
@@ -62,6 +63,7 @@ pub(crate) use integrity::{SavedExecutionContext, WorkSnapshot};
 pub(crate) use job_store::JobStore;
 pub(crate) use locks::JobLocks;
 pub(crate) use outbox::{OutboxEntry, PersistedEntry};
+pub(crate) use presence::QueueLoss;
 pub(crate) use prune::PruneRefusal;
 pub(crate) use queue_pause::QueuePause;
 pub(crate) use recovery_decision::RecoveryOutcome;
@@ -140,6 +142,7 @@ impl Queue {
         }
         made.dedup();
         self.restrict_state_folder()?;
+        self.hide_from_version_control()?;
         Ok(made)
     }
 

@@ -173,7 +173,8 @@ impl ModelWorld {
         (attempt.command, attempt.held.step_ended) = (None, Some(clock));
         self.say(|| format!("host {host}: job {job} ended {end:?}"));
         let mut runner = ModelRunner { world: self, host };
-        executor::handle_command_end(&mut runner, attempt, CommandEnd::Outcome(end))
+        let input = AttemptInput::CommandEnd(CommandEnd::Outcome(end));
+        executor::take_on(&mut runner, attempt, input)
     }
 
     pub(super) fn confirmed(&mut self, host: usize, job: usize) -> Result<(), ModelDeath> {

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::case_conflict::CaseConflict;
+use super::presence::QueueLoss;
 use crate::error_scope::{ErrorScope, HostTrouble};
 use crate::file_ownership::ForeignWriter;
 use crate::ids::JobId;
@@ -36,6 +37,8 @@ pub(crate) enum QueueError {
         #[source]
         source: io::Error,
     },
+    #[error("the queue {} {loss}", path.display())]
+    Lost { path: PathBuf, loss: QueueLoss },
     #[error("{} can't carry a queue: {advice}", path.display())]
     UnsuitableFolder { path: PathBuf, advice: &'static str },
     #[error(
@@ -110,6 +113,7 @@ impl QueueError {
             | QueueError::TakenByCase { .. }
             | QueueError::Unknown { .. } => ErrorScope::Job,
             QueueError::Missing { .. }
+            | QueueError::Lost { .. }
             | QueueError::UnsuitableFolder { .. }
             | QueueError::Linked { .. }
             | QueueError::Exposed { .. }

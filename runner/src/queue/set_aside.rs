@@ -30,7 +30,7 @@ impl Queue {
     pub(crate) fn scope_at_job(&self, error: &QueueError) -> ErrorScope {
         match error {
             QueueError::Read { .. } | QueueError::Write { .. } | QueueError::Move { .. }
-                if error.scope() == ErrorScope::Queue && self.can_be_read() =>
+                if error.scope() == ErrorScope::Queue && self.loss().is_none() && self.can_be_read() =>
             {
                 ErrorScope::Job
             }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::event_stream::RunEvent;
+use super::executor::AttemptInput;
 use super::job_command::QueueAttempt;
 use super::local_queue::{WaitReason, usable};
 use super::mode_switch::ModeSwitch;
@@ -121,7 +122,7 @@ impl EventLoop {
     fn start_local_job(&mut self) -> Result<(SourceSnapshot, bool), RunError> {
         let since = self.world.events.changes();
         self.recheck_needed |= since.any;
-        self.world.source.changed(since);
+        self.note_changes(since)?;
         let WorkSource::Local(local) = &mut self.world.source else {
             return Ok((SourceSnapshot::default(), false));
         };
@@ -179,7 +180,7 @@ impl EventLoop {
                 let answered = matches!(end, CommandEnd::Outcome(_));
                 self.world.trouble.recheck_at_once(Instant::now());
                 if let Some(attempt) = self.world.jobs.take_ended(&job, answered) {
-                    executor::handle_command_end(&mut self.world, attempt, end)?;
+                    self.take_on(attempt, AttemptInput::CommandEnd(end));
                 }
             }
             RunEvent::StopSignal(signal) => {
@@ -191,7 +192,7 @@ impl EventLoop {
                 self.next_tick = FIRST_TICK;
                 self.presence.watches_by(self.world.events.change_source());
                 let changes = self.world.events.changes();
-                self.world.source.changed(changes);
+                self.note_changes(changes)?;
                 self.end_cancelled();
             }
             RunEvent::Fleet(event) => self.fleet_event(event)?,

@@ -44,15 +44,6 @@ pub(crate) fn start_attempt<W: RunWorld>(world: &mut W, attempt: AttemptIn<W>) -
     take_on(world, attempt, AttemptInput::Due(AttemptStep::Engine))
 }
 
-/// Its command is over, and its supervisor has been collected or given up.
-pub(crate) fn handle_command_end<W: RunWorld>(
-    world: &mut W,
-    attempt: AttemptIn<W>,
-    end: CommandEnd,
-) -> Result<(), W::Error> {
-    take_on(world, attempt, AttemptInput::CommandEnd(end))
-}
-
 pub(crate) fn handle_event<W: RunWorld>(
     world: &mut W,
     attempt: AttemptIn<W>,

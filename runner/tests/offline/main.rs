@@ -21,6 +21,7 @@ mod job_order;
 mod job_output;
 mod linked_paths;
 mod locks;
+mod lost_queues;
 #[cfg(target_os = "linux")] // Its jobs look into /proc.
 mod lost_supervisors;
 mod manual_files;

@@ -13,6 +13,9 @@ use super::{ChangeSource, FolderChanges, WatchedFileState};
 use crate::queue::{Queue, is_job_file, locks};
 use crate::stage::Stage;
 
+/// Of a watched folder itself.
+const GONE: WatchFlags = WatchFlags::DELETE_SELF.union(WatchFlags::MOVE_SELF);
+
 /// Readable when something changed.
 #[derive(Debug)]
 pub(crate) struct InotifyWatcher {
@@ -28,17 +31,17 @@ impl InotifyWatcher {
         let inbox = inotify::add_watch(
             &descriptor,
             queue.folder(Stage::Inbox),
-            files | WatchFlags::CREATE,
+            files | WatchFlags::CREATE | GONE,
         )?;
         for folder in [queue.cancel_folder()].into_iter().chain(locks::folders(queue)) {
-            inotify::add_watch(&descriptor, folder, WatchFlags::CLOSE_WRITE)?;
+            inotify::add_watch(&descriptor, folder, WatchFlags::CLOSE_WRITE | GONE)?;
         }
         // These are moved there when they are written.
         inotify::add_watch(&descriptor, queue.approval_folder(), WatchFlags::MOVED_TO)?;
         let pause = WatchFlags::MOVED_TO | WatchFlags::DELETE;
         inotify::add_watch(&descriptor, queue.pause_folder(), pause)?;
         // Where `aq.toml` lies; nothing else is ever written there.
-        inotify::add_watch(&descriptor, queue.root(), files)?;
+        inotify::add_watch(&descriptor, queue.root(), files | GONE)?;
         Ok(InotifyWatcher { descriptor, inbox })
     }
 
@@ -60,6 +63,7 @@ impl InotifyWatcher {
             let next = reader.next();
             changes.any |= next.is_ok();
             match next {
+                Ok(event) if event.events().intersects(gone()) => changes.folder_gone = true,
                 Ok(event) if event.wd() == self.inbox => {
                     let name = event
                         .file_name()
@@ -80,6 +84,10 @@ impl InotifyWatcher {
             }
         }
     }
+}
+
+fn gone() -> ReadFlags {
+    ReadFlags::DELETE_SELF | ReadFlags::MOVE_SELF | ReadFlags::IGNORED | ReadFlags::UNMOUNT
 }
 
 impl AsFd for InotifyWatcher {

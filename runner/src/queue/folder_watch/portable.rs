@@ -83,6 +83,7 @@ impl NotifyWatcher {
         }
         FolderChanges {
             any,
+            folder_gone: any,
             ..FolderChanges::everything()
         }
     }

@@ -5,7 +5,9 @@ use std::time::Instant;
 use super::EventLoop;
 use crate::error_scope::ErrorScope;
 use crate::exit_codes::ProgramExit;
-use crate::queue::FolderChanges;
+use crate::queue::{FolderChanges, QueueLoss};
+use crate::run::executor::AttemptInput;
+use crate::run::job_command::QueueAttempt;
 use crate::run::local_queue::WaitReason;
 use crate::run::run_control::SourceSnapshot;
 use crate::run::run_options::{RunError, RunUntil};
@@ -56,12 +58,29 @@ impl EventLoop {
         T::default()
     }
 
+    /// What happened in the folder, or to it.
+    pub(super) fn note_changes(&mut self, changes: FolderChanges) -> Result<(), RunError> {
+        if changes.folder_gone {
+            self.world.queue.check_presence()?;
+            // All folders have their names, so one of them is new.
+            self.world.events.watch_again(&self.world.queue);
+            self.world.source.changed(FolderChanges::everything());
+        }
+        self.world.source.changed(changes);
+        Ok(())
+    }
+
     /// Ends the run as a signal does: what runs is ended and put back, and leases are given back.
     fn fail(&mut self, error: &RunError) {
         if self.control.stop.is_some() {
             return;
         }
-        progress::warn(&error_chain(error));
+        // Whatever could not be done: that the queue is gone says more.
+        let told = match self.world.queue.check_presence() {
+            Err(lost) => error_chain(&lost),
+            Ok(()) => error_chain(error),
+        };
+        progress::warn(&told);
         let is_unsafe = matches!(error, RunError::Queue(error) if error.is_unsafe());
         self.end_with(match is_unsafe {
             true => ProgramExit::Usage,
@@ -95,14 +114,23 @@ impl EventLoop {
             return;
         }
         for (attempt, input) in self.world.jobs.take_suspended() {
-            let done = executor::take_on(&mut self.world, attempt, input);
-            self.absorb(done);
+            self.take_on(attempt, input);
         }
         if is_ending {
             let left = self.world.jobs.take_suspended();
             left.into_iter()
                 .for_each(|(attempt, _)| self.world.let_go(attempt));
         }
+    }
+
+    /// Nothing is written any more where a queue is being removed: that would bring parts of it back.
+    pub(super) fn take_on(&mut self, attempt: QueueAttempt, input: AttemptInput) {
+        let is_ending = self.control.stop.is_some();
+        if is_ending && self.world.queue.loss() == Some(QueueLoss::Removed) {
+            return self.world.let_go(attempt);
+        }
+        let done = executor::take_on(&mut self.world, attempt, input);
+        self.absorb(done);
     }
 
     /// A run that is to end by itself does not wait for ever.

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::QueueWorld;
 use crate::error_scope::{ErrorScope, HostTrouble};
 use crate::job_reason::{JobReason, ReasonCode};
-use crate::queue::{InboxScan, QueueError};
+use crate::queue::{InboxScan, QueueError, QueueLoss};
 use crate::run::attempt::{AttemptStep, JobOrigin, StopReason};
 use crate::run::executor::AttemptInput;
 use crate::run::job_command::QueueAttempt;
@@ -102,6 +102,7 @@ impl QueueWorld {
         let is_published = attempt.state.step == AttemptStep::Ship || known.is_shipping();
         let origin = attempt.state.lease.as_ref().map(|lease| lease.origin);
         let left = match (is_published, origin) {
+            _ if self.queue.loss() == Some(QueueLoss::Removed) => None,
             (true, _) => None,
             (false, Some(JobOrigin::Coordinator)) => Some(self.queue.remove_unwritten(&id, stage)),
             (false, _) => Some(self.queue.put_back_unwritten(&id, stage)),
@@ -113,7 +114,15 @@ impl QueueWorld {
                 let why = "interrupted; that could not be written down";
                 progress::moved(&id, Stage::Inbox, Some(why), took);
             }
+            _ if self.queue.loss().is_some() => {
+                progress::warn(&format!(
+                    "{id} was ended, and what became of its file is not known"
+                ));
+            }
             Some(Err(error)) => progress::warn(&format!("{id} stays where it is: {}", error_chain(&error))),
+            None if !is_published => {
+                progress::warn(&format!("{id} was ended, and its file went with the queue"));
+            }
             None => progress::warn(&format!(
                 "{id} stays in {stage}: it was being published, and how that ended could not be written down"
             )),
