@@ -187,6 +187,10 @@ impl Queue {
         locks::keepers(self, lock)
     }
 
+    pub(crate) fn keep_lock_in_quarantine(&self, lock: &LockName, id: &JobId) -> QueueResult<()> {
+        locks::keep_lock_in_quarantine(self, lock, id)
+    }
+
     pub(crate) fn quarantined_locks(&self) -> QueueResult<BTreeSet<LockName>> {
         locks::quarantined_lock_names(self)
     }

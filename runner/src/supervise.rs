@@ -4,7 +4,7 @@
 //! its socket. It starts the command, writes its output to the log, and holds the job's locks while a process of the
 //! command lives. It ends the whole tree at a time-out, at an order, when the runner is gone, before the lease of the
 //! job runs out, and when the command has left processes behind. Then it says how the command ended. It has one
-//! thread, and it waits without a limit only for processes that were sent KILL. It knows nothing of queues and stages.
+//! thread, and it waits for nothing without a limit. It knows nothing of queues and stages.
 
 mod boot_timer;
 mod command_request;
@@ -135,7 +135,9 @@ fn supervise(socket: &UnixStream, handover: CommandRequest) -> Result<CommandOut
         });
     }
     let mut end = watchdog.watch(&mut tree)?;
-    watchdog.end_tree(&mut tree)?;
+    if let Some(what) = watchdog.end_tree(&mut tree)? {
+        return Ok(CommandOutcome::Unkillable { what });
+    }
     if let CommandOutcome::Exited { code, signal } = &mut end {
         (*code, *signal) = tree.main_status();
     }

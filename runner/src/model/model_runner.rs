@@ -108,6 +108,10 @@ impl RunWorld for ModelRunner<'_> {
         }
     }
 
+    fn keep_lock(&mut self, _: &ModelAttempt) -> Result<(), ModelDeath> {
+        Ok(())
+    }
+
     fn prepare_review(&mut self, _: &ModelAttempt) -> Result<(), ModelDeath> {
         Ok(())
     }

@@ -15,7 +15,7 @@ use crate::supervise::orphan_scan::{self, OrphanProcess, OrphanScan};
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What does not die of KILL, as it hangs in the kernel or is another user's, is looked at again after this, then after
-/// twice as long, and so on.
+/// twice as long, and so on. Then a person has to look at it.
 const AGAIN_FIRST: Duration = Duration::from_millis(10);
 const AGAIN_MAX: Duration = Duration::from_secs(1);
 
@@ -155,6 +155,11 @@ impl AbandonedJobs {
             RecoveryOutcome::Orphaned(orphans) if self.end(id, orphans) => {
                 match queue.kill_orphans(id, adopted)? {
                     OrphanScan::Nothing => queue.recover(stage, id, adopted, kept),
+                    OrphanScan::Orphans(left) if self.is_hopeless(id) => {
+                        let left = left.iter().map(OrphanProcess::description);
+                        let left = left.collect::<Vec<_>>().join(", ");
+                        queue.quarantine_unproven(stage, id, &format!("{left}, can't be ended from here"))
+                    }
                     _ => Ok(found),
                 }
             }
@@ -167,6 +172,13 @@ impl AbandonedJobs {
             }
             _ => Ok(found),
         }
+    }
+
+    /// KILL was sent again and again.
+    fn is_hopeless(&self, id: &JobId) -> bool {
+        self.endings
+            .get(id)
+            .is_some_and(|ending| ending.again >= AGAIN_MAX)
     }
 
     /// TERM to those that have not had it; true: their grace is over.

@@ -84,6 +84,7 @@ impl EventLoop {
             let applied = self.apply(event);
             self.absorb(applied);
             if self.control.gives_up_now() {
+                self.report_given_up();
                 break None;
             }
         };

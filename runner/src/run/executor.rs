@@ -9,7 +9,7 @@ use super::transition::{
 };
 use super::world::{AttemptIn, LeaseClosing, RunWorld};
 use crate::ids::JobId;
-use crate::job_reason::JobReason;
+use crate::job_reason::{JobReason, ReasonCode};
 use crate::queue::{JobStore, RequeueCause, is_reported, stage_move};
 use crate::stage::Stage;
 use crate::supervise::CommandOutcome;
@@ -142,6 +142,11 @@ pub(crate) fn close_abandoned_lease<W: RunWorld>(
 
 fn carry_out<W: RunWorld>(world: &mut W, attempt: &mut AttemptIn<W>, next: NextAction) -> TurnResult<W> {
     let (id, from) = (attempt.state.job.id.clone(), attempt.state.stage);
+    if let NextAction::Finish(_, Some(reason)) | NextAction::FinishAndReport(_, Some(reason)) = &next
+        && reason.code == ReasonCode::OrphanUnproven
+    {
+        world.keep_lock(attempt)?;
+    }
     Ok(match next {
         NextAction::Wait => AttemptTurn::Wait,
         NextAction::ConfirmLease => AttemptTurn::ConfirmLease,

@@ -229,6 +229,14 @@ impl RunWorld for QueueWorld {
         self.jobs.insert(attempt);
     }
 
+    fn keep_lock(&mut self, attempt: &QueueAttempt) -> Result<(), RunError> {
+        let job = &attempt.state.job;
+        match &job.lock {
+            Some(name) => Ok(self.queue.keep_lock_in_quarantine(name, &job.id)?),
+            None => Ok(()),
+        }
+    }
+
     fn prepare_review(&mut self, attempt: &QueueAttempt) -> Result<(), RunError> {
         let held = &attempt.held;
         // One that is there already is meant for what an earlier attempt had done.

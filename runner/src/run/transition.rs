@@ -153,7 +153,10 @@ pub(crate) fn has_next_command(state: &AttemptState) -> bool {
 pub(crate) fn may_be_used_up(state: &AttemptState, end: &CommandEnd, allowed: LeaseStatus) -> bool {
     let failed = match end {
         CommandEnd::Outcome(
-            CommandOutcome::Exited { code: Some(0), .. } | CommandOutcome::Fenced | CommandOutcome::TooLate,
+            CommandOutcome::Exited { code: Some(0), .. }
+            | CommandOutcome::Fenced
+            | CommandOutcome::TooLate
+            | CommandOutcome::Unkillable { .. },
         ) => false,
         CommandEnd::UsageLimit(_) | CommandEnd::HostTrouble(_) | CommandEnd::SupervisorLost => false,
         CommandEnd::Outcome(_) | CommandEnd::EngineError(_) => true,
@@ -228,6 +231,10 @@ fn after_command(
     // What was not started has published nothing.
     if let (CommandOutcome::TooLate, Some(StopReason::LeaseLost(reason))) = (outcome, &stop_reason) {
         return quarantine(state, ReasonCode::LeaseLost.with(reason));
+    }
+    // Nothing of it may be started again while that is alive, here or elsewhere.
+    if let CommandOutcome::Unkillable { what } = outcome {
+        return quarantine(state, unkillable(state, what));
     }
     let follow = match outcome {
         CommandOutcome::Exited { code: Some(0), .. } => Ok(following(state)),
@@ -304,6 +311,16 @@ fn put_back(state: &AttemptState, cause: RequeueCause, reason: JobReason) -> Nex
     }
 }
 
+fn unkillable(state: &AttemptState, what: &str) -> JobReason {
+    let (id, code) = match state.step {
+        AttemptStep::Ship => (&state.job.id, ReasonCode::ShipUnknown),
+        AttemptStep::Engine | AttemptStep::Verify => (&state.job.id, ReasonCode::OrphanUnproven),
+    };
+    code.with(format!(
+        "{what}, can't be ended from here; make sure that it is gone, then `aq retry {id}` or `aq cancel {id}`"
+    ))
+}
+
 /// The code tells which step it was; how `verify` or `ship` ended is told in the detail.
 fn failure(step: AttemptStep, outcome: &CommandOutcome) -> JobReason {
     let how = match outcome {
@@ -318,6 +335,7 @@ fn failure(step: AttemptStep, outcome: &CommandOutcome) -> JobReason {
         | CommandOutcome::Abandoned
         | CommandOutcome::Fenced
         | CommandOutcome::TooLate => ReasonCode::Interrupted.into(),
+        CommandOutcome::Unkillable { what } => ReasonCode::OrphanUnproven.with(what),
         CommandOutcome::NotStarted { error, .. } => {
             ReasonCode::NotStarted.with(format!("not started: {error}"))
         }

@@ -90,6 +90,9 @@ pub(crate) trait RunWorld {
     /// Asks for a renewal of the lease; the answer happens to the attempt.
     fn confirm_lease(&mut self, attempt: AttemptIn<Self>);
 
+    /// Something of it may be alive: from now on its lock counts as held until the job leaves `quarantine`.
+    fn keep_lock(&mut self, attempt: &AttemptIn<Self>) -> Result<(), Self::Error>;
+
     /// What an approval of an earlier attempt is not meant for, and what a later one needs.
     fn prepare_review(&mut self, attempt: &AttemptIn<Self>) -> Result<(), Self::Error>;
 

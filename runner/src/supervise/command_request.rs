@@ -41,7 +41,7 @@ pub(crate) struct CommandSpec {
     pub(crate) fence: Option<KillDeadlines>,
 }
 
-/// How a command ended. In each case nothing that the command started is alive.
+/// How a command ended. In each case but one nothing that the command started is alive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "how", rename_all = "camelCase")]
 pub(crate) enum CommandOutcome {
@@ -66,6 +66,10 @@ pub(crate) enum CommandOutcome {
         /// What the host had run out of, if that was why.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         trouble: Option<HostTrouble>,
+    },
+    /// Something that it started can't be ended: another user's, or it hangs in the kernel.
+    Unkillable {
+        what: String,
     },
     /// Its folder really lies at a place where it may not work: nothing of it was done.
     Elsewhere {

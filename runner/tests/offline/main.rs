@@ -10,6 +10,8 @@ mod durable_requests;
 // O-10: no other system tells who has a file open.
 #[cfg(all(target_os = "linux", not(portable)))]
 mod files_being_written;
+#[cfg(all(target_os = "linux", not(portable)))] // No other system shows processes of other users as a job's.
+mod foreign_children;
 mod foreign_files;
 mod gate;
 mod gate_log_parts;
@@ -43,6 +45,8 @@ mod settings_in_a_run;
 mod shadow;
 mod short_leases;
 mod signals;
+#[cfg(all(target_os = "linux", not(portable)))] // It takes inotify away.
+mod silent_folders;
 #[cfg(all(target_os = "linux", not(portable)))] // It writes to a job through /proc, for the tests of writers.
 mod slow_writer;
 #[cfg(target_os = "linux")] // Its jobs find a supervisor through /proc.

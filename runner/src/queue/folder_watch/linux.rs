@@ -16,11 +16,29 @@ use crate::stage::Stage;
 /// Of a watched folder itself.
 const GONE: WatchFlags = WatchFlags::DELETE_SELF.union(WatchFlags::MOVE_SELF);
 
+/// While no event comes, or none of other hosts.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// By the numbers that `statfs(2)` tells: NFS, SMB (three of them), 9P, FUSE, Ceph, AFS, VirtualBox, VMware.
+const SHARED_FILE_SYSTEMS: [u32; 10] = [
+    0x6969,
+    0x517b,
+    0xff53_4d42,
+    0xfe53_4d42,
+    0x0102_1997,
+    0x6573_5546,
+    0x00c3_6400,
+    0x6b41_4653,
+    0x786f_4256,
+    0xbacb_acbc,
+];
+
 /// Readable when something changed.
 #[derive(Debug)]
 pub(crate) struct InotifyWatcher {
     descriptor: OwnedFd,
     inbox: i32,
+    source: ChangeSource,
 }
 
 impl InotifyWatcher {
@@ -42,23 +60,49 @@ impl InotifyWatcher {
         inotify::add_watch(&descriptor, queue.pause_folder(), pause)?;
         // Where `aq.toml` lies; nothing else is ever written there.
         inotify::add_watch(&descriptor, queue.root(), files | GONE)?;
-        Ok(InotifyWatcher { descriptor, inbox })
+        let mut watcher = InotifyWatcher {
+            descriptor,
+            inbox,
+            source: ChangeSource::Polling,
+        };
+        if watcher.is_told_of_a_probe(queue) && !is_shared(queue) {
+            watcher.source = ChangeSource::Events;
+        }
+        Ok(watcher)
+    }
+
+    /// A change that has to be told of. The name is hidden, so it is no job's.
+    fn is_told_of_a_probe(&self, queue: &Queue) -> bool {
+        let probe = queue
+            .cancel_folder()
+            .join(format!(".probe-{}", std::process::id()));
+        let made = queue.below().create(&probe).map(drop);
+        let made = made.and_then(|()| queue.below().remove(&probe));
+        // Where there is no room for it nothing is proven.
+        made.is_ok() && self.take().any
     }
 
     /// How often to look without being told.
     pub(crate) fn look_interval(&self) -> Option<Duration> {
-        None
+        match self.source {
+            ChangeSource::Events => None,
+            ChangeSource::Polling => Some(POLL_INTERVAL),
+        }
     }
 
     pub(crate) fn source(&self) -> ChangeSource {
-        ChangeSource::Events
+        self.source
     }
 
     /// All that happened since the last call.
     pub(crate) fn take(&self) -> FolderChanges {
         let mut buffer = [MaybeUninit::uninit(); 8192];
         let mut reader = inotify::Reader::new(self.descriptor.as_fd(), &mut buffer);
-        let mut changes = FolderChanges::default();
+        let mut changes = match self.source {
+            ChangeSource::Events => FolderChanges::default(),
+            // Nobody can say what did not happen.
+            ChangeSource::Polling => FolderChanges::everything(),
+        };
         loop {
             let next = reader.next();
             changes.any |= next.is_ok();
@@ -84,6 +128,12 @@ impl InotifyWatcher {
             }
         }
     }
+}
+
+/// Whether other hosts can change the folder: of that the system of this one is not told.
+fn is_shared(queue: &Queue) -> bool {
+    let found = rustix::fs::statfs(queue.folder(Stage::Inbox));
+    found.is_ok_and(|found| SHARED_FILE_SYSTEMS.contains(&(found.f_type as u32)))
 }
 
 fn gone() -> ReadFlags {

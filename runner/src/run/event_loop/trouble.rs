@@ -70,6 +70,17 @@ impl EventLoop {
         Ok(())
     }
 
+    /// A second signal was given, and something does not end in spite of it.
+    pub(super) fn report_given_up(&self) {
+        for attempt in self.world.jobs.working() {
+            let (id, supervisor) = (&attempt.state.job.id, attempt.supervisor().unwrap_or_default());
+            progress::warn(&format!(
+                "{id} is still being ended by process {supervisor}, which is not waited for any longer; the next run takes \
+                 it up"
+            ));
+        }
+    }
+
     /// Ends the run as a signal does: what runs is ended and put back, and leases are given back.
     fn fail(&mut self, error: &RunError) {
         if self.control.stop.is_some() {

@@ -120,6 +120,11 @@ impl QueueWorld {
                 ));
             }
             Some(Err(error)) => progress::warn(&format!("{id} stays where it is: {}", error_chain(&error))),
+            None if self.queue.job_path(stage, &id).exists() && !is_published => {
+                progress::warn(&format!(
+                    "{id} was ended, and stays in {stage}: the next run takes it up"
+                ));
+            }
             None if !is_published => {
                 progress::warn(&format!("{id} was ended, and its file went with the queue"));
             }

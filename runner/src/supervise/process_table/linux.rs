@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::sync::OnceLock;
 
 use super::ProcessStat;
+use crate::file_ownership::user;
 use crate::supervise::open_descriptors::process_ids;
 
 /// Fifty numbers and a name take less; the kernel gives all of it to one read.
@@ -55,6 +57,15 @@ pub(in crate::supervise) fn command_line(pid: i32) -> String {
     let text = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let text = String::from_utf8_lossy(&text).replace('\0', " ");
     text.trim().chars().take(80).collect()
+}
+
+/// A process that can't be ended, and whose it is, for people.
+pub(in crate::supervise) fn description(pid: i32) -> String {
+    let line = command_line(pid);
+    match fs::metadata(format!("/proc/{pid}")) {
+        Ok(process) => format!("process {pid} ({line}), which belongs to {}", user(process.uid())),
+        Err(_) => format!("process {pid} ({line})"),
+    }
 }
 
 /// Read once: it does not change while a process lives. That it could not be read may be over the next time.
