@@ -17,6 +17,10 @@ use crate::queue::RequeueCause;
 use crate::stage::Stage;
 use crate::supervise::CommandOutcome;
 
+mod failed_end;
+
+pub(crate) use failed_end::{has_failed_by_itself, may_be_used_up};
+
 /// What happened to an attempt.
 #[derive(Debug, Clone)]
 pub(crate) enum AttemptEvent {
@@ -146,37 +150,6 @@ pub(crate) fn has_next_command(state: &AttemptState) -> bool {
         following(state),
         NextAction::Prepare(_) | NextAction::ConfirmLease
     )
-}
-
-/// Whether the engine's last words have to be asked if that was because it is used up: it failed, and nothing else is
-/// the cause of it.
-pub(crate) fn may_be_used_up(state: &AttemptState, end: &CommandEnd, allowed: LeaseStatus) -> bool {
-    let failed = match end {
-        CommandEnd::Outcome(
-            CommandOutcome::Exited { code: Some(0), .. }
-            | CommandOutcome::Fenced
-            | CommandOutcome::TooLate
-            | CommandOutcome::Unkillable { .. },
-        ) => false,
-        CommandEnd::UsageLimit(_) | CommandEnd::HostTrouble(_) | CommandEnd::SupervisorLost => false,
-        CommandEnd::Outcome(_) | CommandEnd::EngineError(_) => true,
-    };
-    let is_own = stop_reason_under(allowed, state.stop_reason.as_ref()).is_none();
-    failed && is_own && state.step == AttemptStep::Engine
-}
-
-/// Whether it has to be asked if the host is at fault: the engine or `verify` failed, of whatever it was, or no command
-/// could be started. What `ship` did can't be taken back, so it counts as it ended.
-pub(crate) fn has_failed_by_itself(state: &AttemptState, end: &CommandEnd, allowed: LeaseStatus) -> bool {
-    let failed = match end {
-        CommandEnd::Outcome(CommandOutcome::NotStarted { .. }) => true,
-        CommandEnd::Outcome(CommandOutcome::Exited { code: Some(0), .. }) => false,
-        CommandEnd::Outcome(CommandOutcome::Exited { .. }) | CommandEnd::EngineError(_) => {
-            state.step != AttemptStep::Ship
-        }
-        _ => false,
-    };
-    failed && stop_reason_under(allowed, state.stop_reason.as_ref()).is_none()
 }
 
 /// A job that made something else of itself, or of its record, goes no further (clause O-16), unless it is published
