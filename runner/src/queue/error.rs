@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::case_conflict::CaseConflict;
-use super::presence::QueueLoss;
+use super::queue_loss::QueueLoss;
 use crate::error_scope::{ErrorScope, HostTrouble};
 use crate::file_ownership::ForeignWriter;
 use crate::ids::JobId;

@@ -1,23 +1,12 @@
 //! Whether the queue is still the folder that this process began to work with: people, and jobs, remove, move and replace
 //! folders.
 
-use std::fmt;
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
-use super::{Queue, QueueError, QueueResult};
+use super::{Queue, QueueError, QueueLoss, QueueResult};
 use crate::stage::Stage;
-
-/// What became of the queue folder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum QueueLoss {
-    /// As a whole or in part; whoever removes it begins with a part.
-    Removed,
-    Moved,
-    /// Something else has its name now.
-    Replaced,
-}
 
 impl Queue {
     /// What became of the queue, if it is not what it was.
@@ -69,24 +58,5 @@ impl Queue {
         }
         let write = || self.root.create(&path)?.write_all(b"*\n");
         write().map_err(QueueError::writing(&path))
-    }
-}
-
-impl fmt::Display for QueueLoss {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            QueueLoss::Removed => {
-                "was removed, as a whole or in part, as `rm -rf`, `git clean -fdx` and `git stash -u` do, and what was in it \
-                 is gone: bring it back if you can (`git stash pop`, a backup), or make what is missing with `aq init`, \
-                 and start `aq run` again"
-            }
-            QueueLoss::Moved => {
-                "was moved away: name its new place with --queue or AQ_QUEUE, and start `aq run` again"
-            }
-            QueueLoss::Replaced => {
-                "is another folder now than the one that this run began with, which was moved or removed: if it is the \
-                 one you mean, start `aq run` again"
-            }
-        })
     }
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::event_stream::RunEvent;
-use super::executor::AttemptInput;
 use super::job_command::QueueAttempt;
 use super::local_queue::{WaitReason, usable};
 use super::mode_switch::ModeSwitch;
@@ -12,6 +11,7 @@ use super::queue_world::QueueWorld;
 use super::run_control::{RunControl, SourceSnapshot};
 use super::run_options::{RunError, RunOptions};
 use super::runner_record::RunnerPresence;
+use super::transition::AttemptInput;
 use super::transition::{self, AttemptEvent, CommandEnd};
 use super::work_source::WorkSource;
 use super::{admission, executor, progress, reviews};

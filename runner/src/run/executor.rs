@@ -5,7 +5,8 @@
 
 use super::attempt::{AttemptStep, JobOrigin, StopReason};
 use super::transition::{
-    AttemptEvent, CommandEnd, NextAction, has_failed_by_itself, may_be_used_up, stop_reason_under,
+    AttemptEvent, AttemptInput, CommandEnd, NextAction, has_failed_by_itself, may_be_used_up,
+    stop_reason_under,
 };
 use super::world::{AttemptIn, LeaseClosing, RunWorld};
 use crate::ids::JobId;
@@ -13,17 +14,6 @@ use crate::job_reason::{JobReason, ReasonCode};
 use crate::queue::{JobStore, RequeueCause, is_reported, stage_move};
 use crate::stage::Stage;
 use crate::supervise::CommandOutcome;
-
-/// What an attempt is taken on with. After an error it is taken on with the same again, so each does one thing that may
-/// fail.
-#[derive(Debug, Clone)]
-pub(crate) enum AttemptInput {
-    /// All is written down that has to be before the command of this step starts.
-    Due(AttemptStep),
-    /// Its command is over, and its supervisor has been collected or given up.
-    CommandEnd(CommandEnd),
-    Event(AttemptEvent),
-}
 
 /// What comes of one input.
 enum AttemptTurn<P> {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::abandoned_jobs::OwnedJobs;
 use super::attempt::StopReason;
-use super::executor::AttemptInput;
 use super::job_command::{ExecutionContext, QueueAttempt};
+use super::transition::AttemptInput;
 use crate::ids::JobId;
 use crate::queue::WorkSnapshot;
 use crate::supervise::{self, SpareSupervisor, StopUrgency, SupervisorHandle};

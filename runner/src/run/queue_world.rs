@@ -2,7 +2,6 @@
 
 use super::attempt::AttemptStep;
 use super::event_stream::EventStream;
-use super::executor::AttemptInput;
 use super::host_trouble::HostTroubleWatch;
 use super::job_command::{
     CommandStartError, ExecutionContext, HeldJob, LIMIT_TAIL_BYTES, QueueAttempt, VERDICT_TAIL_BYTES,
@@ -11,6 +10,7 @@ use super::job_table::JobTable;
 use super::local_queue::{LocalQueue, LocalSelection};
 use super::progress::{self, RunProgress};
 use super::run_options::RunError;
+use super::transition::AttemptInput;
 use super::transition::{CommandEnd, LeaseStatus};
 use super::work_source::{RoutedSource, WorkSource};
 use super::world::{LeaseClosing, RunWorld};

@@ -45,6 +45,17 @@ pub(crate) enum AttemptEvent {
     InReview(ReviewEvent),
 }
 
+/// What an attempt is taken on with. After an error it is taken on with the same again, so each does one thing that may
+/// fail.
+#[derive(Debug, Clone)]
+pub(crate) enum AttemptInput {
+    /// All is written down that has to be before the command of this step starts.
+    Due(AttemptStep),
+    /// Its command is over, and its supervisor has been collected or given up.
+    CommandEnd(CommandEnd),
+    Event(AttemptEvent),
+}
+
 /// How a command ended.
 #[derive(Debug, Clone)]
 pub(crate) enum CommandEnd {

@@ -2,7 +2,7 @@
 //! its own, of a few lines a call.
 
 use super::attempt::{Attempt, AttemptState, AttemptStep};
-use super::executor::AttemptInput;
+use super::transition::AttemptInput;
 use super::transition::{self, AttemptEvent, CommandEnd, LeaseStatus, NextAction};
 use crate::ids::{JobId, LeaseProof};
 use crate::job_reason::JobReason;
