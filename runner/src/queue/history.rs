@@ -170,6 +170,12 @@ impl JobHistory {
         since.find_map(|line| line.digest.as_ref())
     }
 
+    /// Its last line says that it leaves work: whoever finds it there finishes that move.
+    pub(crate) fn is_announced(&self) -> bool {
+        let leaves = |line: &HistoryEntry| !matches!(line.stage, Stage::Building | Stage::Testing);
+        self.lines.last().is_some_and(leaves)
+    }
+
     /// How many of its changes since it was enqueued, or retried by a person, had this reason.
     pub(crate) fn count_since_enqueued(&self, code: &ReasonCode) -> usize {
         let since = self.lines.iter().rev().take_while(|line| line.sequence.is_none());

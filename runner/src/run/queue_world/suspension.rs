@@ -100,9 +100,10 @@ impl QueueWorld {
         let (id, stage) = (attempt.state.job.id.clone(), attempt.state.stage);
         let known = self.queue.history(&id).unwrap_or_default();
         let is_published = attempt.state.step == AttemptStep::Ship || known.is_shipping();
+        let is_announced = known.is_announced();
         let origin = attempt.state.lease.as_ref().map(|lease| lease.origin);
         let left = match (is_published, origin) {
-            _ if self.queue.loss() == Some(QueueLoss::Removed) => None,
+            _ if self.queue.loss() == Some(QueueLoss::Removed) || is_announced => None,
             (true, _) => None,
             (false, Some(JobOrigin::Coordinator)) => Some(self.queue.remove_unwritten(&id, stage)),
             (false, _) => Some(self.queue.put_back_unwritten(&id, stage)),
