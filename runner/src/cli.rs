@@ -15,6 +15,7 @@ mod log_watch;
 mod logs;
 mod pause;
 mod prune;
+mod repair;
 mod retry;
 mod run;
 mod shadow_report;
@@ -69,6 +70,12 @@ enum CliCommand {
     /// Put a failed job into the inbox again
     #[command(after_help = "Example:\n  aq retry fix-login")]
     Retry(JobArguments),
+    /// Put the damaged record of a job right
+    #[command(
+        after_help = "Example:\n  aq repair fix-login\n\nWhat can still be read of the record is kept, and what was there \
+                      lies beside it. Where the record\nbelongs to another user, it says what to type."
+    )]
+    Repair(JobArguments),
     /// Give up a job, running or not
     #[command(after_help = "Example:\n  aq cancel fix-login")]
     Cancel(JobArguments),
@@ -111,7 +118,10 @@ impl CliCommand {
     fn inside_job_option(&self) -> Option<InsideJob> {
         Some(match self {
             CliCommand::Add(arguments) => arguments.inside,
-            CliCommand::Ship(job) | CliCommand::Retry(job) | CliCommand::Cancel(job) => job.inside,
+            CliCommand::Ship(job)
+            | CliCommand::Retry(job)
+            | CliCommand::Repair(job)
+            | CliCommand::Cancel(job) => job.inside,
             CliCommand::Pause(arguments) => arguments.inside,
             CliCommand::Resume(arguments) => arguments.inside,
             CliCommand::Prune(arguments) => arguments.inside,
@@ -209,6 +219,7 @@ fn dispatch(line: CommandLine) -> Result<ProgramExit, CliError> {
         CliCommand::Run(arguments) => run::run(&settings, &arguments),
         CliCommand::Ship(arguments) => ship::run(&settings, &arguments),
         CliCommand::Retry(arguments) => retry::run(&settings, &arguments),
+        CliCommand::Repair(arguments) => repair::run(&settings, &arguments),
         CliCommand::Cancel(arguments) => cancel::run(&settings, &arguments),
         CliCommand::Pause(arguments) => pause::pause(&settings, &arguments),
         CliCommand::Resume(arguments) => pause::resume(&settings, &arguments),

@@ -38,6 +38,11 @@ impl ForeignWriter {
         shared.then(|| ForeignWriter::Group(file.gid()))
     }
 
+    /// Who owns a file, root included, if that is not this user.
+    pub(crate) fn owner_of(file: &Metadata) -> Option<ForeignWriter> {
+        (file.uid() != geteuid().as_raw()).then(|| ForeignWriter::Owner(file.uid()))
+    }
+
     /// The command to type.
     pub(crate) fn advice(&self, path: &Path) -> String {
         let path = path.display();

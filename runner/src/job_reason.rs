@@ -51,6 +51,8 @@ reason_codes! {
     UsageLimit,
     /// The engine can't work on any job now; it pauses.
     EnginePaused,
+    /// The host had run out of something.
+    HostTrouble,
     /// What lies in the inbox, or came from the coordinator, is no job.
     JobInvalid,
     /// A job of that name is past the inbox.
@@ -85,6 +87,8 @@ reason_codes! {
     ChangedInWork,
     /// A link lies where the job's output belongs.
     LinkInQueue,
+    /// The record of the job, or its file, can't be worked with.
+    RecordDamaged,
     /// The queue had finished the job before the coordinator assigned it.
     FinishedBefore,
 }

@@ -5,6 +5,7 @@ mod cli;
 mod doctor;
 mod duration_text;
 mod engine;
+mod error_scope;
 mod exit_codes;
 mod file_ownership;
 mod fleet;

@@ -27,13 +27,18 @@ mod lock_holder;
 mod locks;
 mod outbox;
 mod ownership_check;
+mod presence;
 mod prune;
+mod queue_loss;
 mod queue_pause;
 mod recovery_decision;
 mod reject;
+mod repair;
 mod review_claim;
+mod room_check;
 mod routed_claim;
 mod runner_files;
+mod set_aside;
 pub(crate) mod stage_move;
 mod submission;
 mod usage_recorder;
@@ -56,19 +61,22 @@ pub(crate) use file_identity::FileDigest;
 pub(crate) use file_writers::{FileState, FileWriter, FileWriters, QUIET};
 pub(crate) use folder_watch::{ChangeSource, FolderChanges, FolderWatcher, WatchedFileState};
 pub(crate) use history::{HistoryEntry, JobHistory};
-pub(crate) use inbox::{AwaitedFile, Inbox};
+pub(crate) use inbox::{AwaitedFile, Inbox, InboxScan};
 pub(crate) use inbox_claim::{ClaimedJob, InboxClaim};
 pub(crate) use integrity::{SavedExecutionContext, WorkSnapshot};
 pub(crate) use job_store::JobStore;
 pub(crate) use locks::JobLocks;
 pub(crate) use outbox::{OutboxEntry, PersistedEntry};
 pub(crate) use prune::PruneRefusal;
+pub(crate) use queue_loss::QueueLoss;
 pub(crate) use queue_pause::QueuePause;
 pub(crate) use recovery_decision::RecoveryOutcome;
 pub(crate) use reject::RejectedFile;
+pub(crate) use repair::RepairOutcome;
 pub(crate) use review_claim::ReviewClaim;
 pub(crate) use routed_claim::{RoutedJobClaim, is_reported};
-pub(crate) use runner_files::{RunnerFile, read_runner_files};
+pub(crate) use runner_files::{RunnerFile, RunnerText, read_runner_files};
+pub(crate) use set_aside::SetAside;
 pub(crate) use stage_move::RequeueCause;
 pub(crate) use submission::JobSubmission;
 pub(crate) use usage_recorder::UsageRecorder;
@@ -139,6 +147,7 @@ impl Queue {
         }
         made.dedup();
         self.restrict_state_folder()?;
+        self.hide_from_version_control()?;
         Ok(made)
     }
 
@@ -183,6 +192,10 @@ impl Queue {
         locks::keepers(self, lock)
     }
 
+    pub(crate) fn keep_lock_in_quarantine(&self, lock: &LockName, id: &JobId) -> QueueResult<()> {
+        locks::keep_lock_in_quarantine(self, lock, id)
+    }
+
     pub(crate) fn quarantined_locks(&self) -> QueueResult<BTreeSet<LockName>> {
         locks::quarantined_lock_names(self)
     }
@@ -201,9 +214,9 @@ impl Queue {
         history::read(self, id)
     }
 
-    /// The reason of the job's last change, for those who only want to know.
+    /// The reason of the job's last change, or what is wrong with its record, for those who only want to know.
     pub(crate) fn reason(&self, id: &JobId) -> Option<JobReason> {
-        self.history(id).ok()?.reason()
+        self.record(id).ok()?.map_or_else(Some, |known| known.reason())
     }
 
     /// Like `find`; that the queue has no such job is an error.

@@ -11,6 +11,7 @@ mod event_loop;
 mod event_stream;
 pub(crate) mod executor;
 mod fleet_link;
+mod host_trouble;
 mod job_command;
 mod job_table;
 mod live_display;
@@ -31,6 +32,7 @@ mod work_source;
 pub(crate) mod world;
 
 use crate::engine::EngineRegistry;
+use crate::error_scope::ErrorScope;
 use crate::exit_codes::ProgramExit;
 use crate::mode::Mode;
 use crate::queue::{Queue, QueueError};
@@ -46,7 +48,8 @@ pub(crate) use ship_plan::ShipPlan;
 pub(crate) fn run(settings: &Settings, options: RunOptions) -> Result<ProgramExit, RunError> {
     let engines = EngineRegistry::new(&settings.engines)?;
     let queue = open(settings)?;
-    queue.check_filesystem()?;
+    // Trouble of the host is no reason not to begin: it is looked at again.
+    unless_host_trouble(queue.check_filesystem())?;
     for warning in settings.warnings() {
         progress::warn(&warning);
     }
@@ -58,7 +61,7 @@ pub(crate) fn run(settings: &Settings, options: RunOptions) -> Result<ProgramExi
     let presence = runner_record::RunnerPresence::begin(&queue, settings, options.workers);
     let world = queue_world::QueueWorld::new(settings, queue, engines, &presence.health)?;
     let runner = event_loop::EventLoop::new(settings, options, world, presence);
-    runtime.block_on(runner.run())
+    Ok(runtime.block_on(runner.run()))
 }
 
 /// The queue to work on. Where all work comes from the coordinator nobody had to make one before.
@@ -66,7 +69,7 @@ fn open(settings: &Settings) -> Result<Queue, QueueError> {
     let root = &settings.queue.value;
     match Queue::open(root) {
         Ok(queue) => {
-            queue.complete()?;
+            unless_host_trouble(queue.complete().map(drop))?;
             Ok(queue)
         }
         Err(QueueError::Missing { .. }) if settings.mode == Mode::Route => {
@@ -76,5 +79,12 @@ fn open(settings: &Settings) -> Result<Queue, QueueError> {
             Ok(queue)
         }
         Err(error) => Err(error),
+    }
+}
+
+fn unless_host_trouble(tried: Result<(), QueueError>) -> Result<(), QueueError> {
+    match tried {
+        Err(error) if matches!(error.scope(), ErrorScope::Host(_)) => Ok(()),
+        tried => tried,
     }
 }

@@ -4,7 +4,7 @@
 //! its socket. It starts the command, writes its output to the log, and holds the job's locks while a process of the
 //! command lives. It ends the whole tree at a time-out, at an order, when the runner is gone, before the lease of the
 //! job runs out, and when the command has left processes behind. Then it says how the command ended. It has one
-//! thread, and it waits without a limit only for processes that were sent KILL. It knows nothing of queues and stages.
+//! thread, and it waits for nothing without a limit. It knows nothing of queues and stages.
 
 mod boot_timer;
 mod command_request;
@@ -38,6 +38,7 @@ pub(crate) use command_request::{
 };
 pub(crate) use supervisor_client::{CommandStreams, SpareSupervisor, StopUrgency, SupervisorHandle, start};
 
+use crate::error_scope::HostTrouble;
 use command_request::CommandRequest;
 use process_spawn::BROADCAST_SIGNALS;
 use process_tree::ProcessTree;
@@ -105,8 +106,10 @@ fn supervise(socket: &UnixStream, handover: CommandRequest) -> Result<CommandOut
     let (mut watchdog, mut tree) = match begun {
         Ok(begun) => begun,
         Err(error) => {
-            let error = format!("nothing can watch over it: {error}");
-            return Ok(CommandOutcome::NotStarted { error });
+            return Ok(CommandOutcome::NotStarted {
+                trouble: HostTrouble::of(&error),
+                error: format!("nothing can watch over it: {error}"),
+            });
         }
     };
     // The process that starts the command looks at the clock last, because an order may be long on its way.
@@ -127,11 +130,14 @@ fn supervise(socket: &UnixStream, handover: CommandRequest) -> Result<CommandOut
     if let Err(error) = process_record::note_command(&record, main) {
         tree.kill();
         return Ok(CommandOutcome::NotStarted {
+            trouble: HostTrouble::of(&error),
             error: format!("its processes can't be put on record: {error}"),
         });
     }
     let mut end = watchdog.watch(&mut tree)?;
-    watchdog.end_tree(&mut tree)?;
+    if let Some(what) = watchdog.end_tree(&mut tree)? {
+        return Ok(CommandOutcome::Unkillable { what });
+    }
     if let CommandOutcome::Exited { code, signal } = &mut end {
         (*code, *signal) = tree.main_status();
     }

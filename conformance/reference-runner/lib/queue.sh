@@ -6,6 +6,9 @@ is_own() {
     [[ -z $(find "$1" -maxdepth 0 \( -perm -o+w -o ! -user "$EUID" ! -user 0 \) 2>/dev/null) ]]
 }
 
+# Whether what is on record of a job can be worked with.
+is_record() { [[ -d $STATE/jobs/$1 && ! -L $STATE/jobs/$1 && -w $STATE/jobs/$1 ]]; }
+
 prepare_queue() {
     local stage path
     for path in "$QUEUE/" "${STAGES[@]/#/$QUEUE/}" "$QUEUE/aq.toml"; do
@@ -58,6 +61,11 @@ notice() {
     for file in "$QUEUE"/inbox/*.md; do
         [[ -f $file ]] || continue
         id=${file##*/} id=${id%.md}
+        if [[ -e $STATE/jobs/$id || -L $STATE/jobs/$id ]] && ! is_record "$id"; then
+            say "$id: record_damaged: $STATE/jobs/$id is no folder of this user's"
+            mv "$file" "$QUEUE/quarantine/"
+            continue
+        fi
         if [[ ! -f $STATE/jobs/$id/facts ]]; then
             if is_written "$file"; then WRITTEN=$id; continue; fi
             mkdir -p "$STATE/jobs/$id"

@@ -29,14 +29,20 @@ pub(super) fn print(out: &mut impl Write, runners: &[RunnerRecord]) -> io::Resul
         }
     }
     table.write_plain(out, palette)?;
-    for (runner, used) in runners.iter().filter_map(|runner| Some((runner, runner.used?))) {
-        writeln!(
-            out,
-            "\n{} {} has used {}",
-            palette.dim("used"),
-            runner.pid,
-            used.text()
-        )?;
+    for runner in runners {
+        if let Some(used) = &runner.used {
+            writeln!(out, "\n{} {} has used {}", palette.dim("used"), runner.pid, used.text())?;
+        }
+        if let Some(trouble) = &runner.host_trouble {
+            let (label, pid) = (palette.bold("trouble"), runner.pid);
+            let (kind, since) = (trouble.kind, terminal::ago(&trouble.since));
+            let detail = terminal::escape_control(&trouble.detail);
+            writeln!(
+                out,
+                "\n{label} {pid} starts no job for {since}: {kind} ({detail}); {}",
+                kind.advice()
+            )?;
+        }
     }
     for runner in runners
         .iter()
@@ -100,6 +106,7 @@ mod tests {
                 workers: 1,
                 watch,
                 used: None,
+                host_trouble: None,
                 coordinator: None,
             };
             let mut text = Vec::new();

@@ -6,6 +6,7 @@ use std::io::{self, Write, stdout};
 use super::error::CliError;
 use crate::exit_codes::ProgramExit;
 use crate::ids::JobId;
+use crate::job_reason::{JobReason, ReasonCode};
 use crate::queue::{FileWriter, HistoryEntry, JobHistory, Queue, QueueError};
 use crate::settings::Settings;
 use crate::stage::Stage;
@@ -31,7 +32,10 @@ pub(super) struct JobRow {
     engine: Option<String>,
     lock: Option<String>,
     priority: i64,
+    /// Nothing of a record that can't be read.
     history: JobHistory,
+    /// What is wrong with its record.
+    damage: Option<JobReason>,
     /// The process that is still writing its file.
     writer: Option<FileWriter>,
 }
@@ -39,9 +43,10 @@ pub(super) struct JobRow {
 impl JobRow {
     /// The detail of its last change, unless its file is still being written.
     fn detail(&self) -> Option<String> {
-        match &self.writer {
-            Some(writer) => Some(format!("{writer} is still writing it")),
-            None => self.history.lines.last()?.detail.clone(),
+        match (&self.writer, &self.damage) {
+            (Some(writer), _) => Some(format!("{writer} is still writing it")),
+            (None, Some(damage)) => damage.detail.clone(),
+            (None, None) => self.history.lines.last()?.detail.clone(),
         }
     }
 
@@ -51,14 +56,21 @@ impl JobRow {
         Some(at.to_string())
     }
 
+    /// The code of its last change, or of what is wrong with its record.
+    fn reason(&self) -> Option<&ReasonCode> {
+        let last = || self.history.lines.last()?.reason.as_ref();
+        self.damage.as_ref().map(|damage| &damage.code).or_else(last)
+    }
+
     /// Why it is where it is, for people.
     fn remark(&self) -> String {
-        let last = self.history.lines.last();
-        let told = last.map(HistoryEntry::remark).unwrap_or_default();
-        match (&self.writer, self.retry_at()) {
-            (Some(_), _) => self.detail().unwrap_or_default(),
-            (None, Some(at)) => format!("{told}; next attempt in {}", terminal::until(&at)),
-            (None, None) => told,
+        let last = || self.history.lines.last();
+        let told = || last().map(HistoryEntry::remark).unwrap_or_default();
+        match (&self.writer, &self.damage, self.retry_at()) {
+            (Some(_), _, _) => self.detail().unwrap_or_default(),
+            (None, Some(damage), _) => damage.to_string(),
+            (None, None, Some(at)) => format!("{}; next attempt in {}", told(), terminal::until(&at)),
+            (None, None, None) => told(),
         }
     }
 }
@@ -91,8 +103,13 @@ pub(super) fn rows_of(queue: &Queue, stage: Stage, ids: Vec<JobId>) -> Result<Ve
         // Of a file that is no job, or has just moved on, what is known is shown.
         let job = queue.job(stage, &id).ok();
         let lock = job.as_ref().and_then(|job| job.lock.as_ref());
+        let (history, damage) = match queue.record(&id)? {
+            Ok(history) => (history, None),
+            Err(damage) => (JobHistory::default(), Some(damage)),
+        };
         rows.push(JobRow {
-            history: queue.history(&id)?,
+            history,
+            damage,
             engine: job.as_ref().map(|job| job.engine.to_string()),
             lock: lock.map(ToString::to_string),
             priority: job.as_ref().map_or(0, |job| job.priority),
@@ -149,7 +166,7 @@ pub(super) fn json(row: &JobRow) -> serde_json::Value {
         "lock": row.lock,
         "attempts": row.history.attempt(),
         "since": last.map(|line| &line.at),
-        "reason": last.and_then(|line| line.reason.as_ref()),
+        "reason": row.reason(),
         "detail": row.detail(),
         "retryAt": row.retry_at(),
     })

@@ -30,10 +30,16 @@ pub(super) fn run(settings: &Settings, arguments: &ShowArguments) -> Result<Prog
     let Some(stage) = queue.find(&id)? else {
         return Err(gone(&queue, id)?);
     };
-    let history = queue.history(&id)?;
+    let (history, damage) = match queue.record(&id)? {
+        Ok(history) => (history, None),
+        Err(damage) => (JobHistory::default(), Some(damage)),
+    };
     let read = queue.job_and_digest(stage, &id);
-    let kept = queue.surroundings(&id)?;
-    let changed = queue.is_rewritten(stage, &id)?;
+    // What can't be read of a damaged job is not shown.
+    let (kept, changed) = match damage {
+        Some(_) => (None, false),
+        None => (queue.surroundings(&id)?, queue.is_rewritten(stage, &id)?),
+    };
     let plan = |(job, digest): &(Job, FileDigest)| ShipPlan::of(job, digest.clone(), kept.as_ref());
     let plan = read.as_ref().ok().map(plan);
     let job = read.map(|(job, _)| job);
@@ -47,6 +53,10 @@ pub(super) fn run(settings: &Settings, arguments: &ShowArguments) -> Result<Prog
         value["writer"] = serde_json::json!(writer);
         value["approval"] = serde_json::json!(plan);
         value["changed"] = changed.into();
+        if let Some(damage) = &damage {
+            value["reason"] = serde_json::json!(damage.code);
+            value["detail"] = serde_json::json!(damage.detail);
+        }
         writeln!(out, "{value}")?;
         return Ok(ProgramExit::Done);
     }
@@ -73,6 +83,10 @@ pub(super) fn run(settings: &Settings, arguments: &ShowArguments) -> Result<Prog
         }
     }
     writeln!(out)?;
+    if let Some(damage) = damage {
+        writeln!(out, "  {}", escape_control(&damage.to_string()))?;
+        return Ok(ProgramExit::Done);
+    }
     print_history(&mut out, palette, &history)?;
     print_logs(&mut out, palette, &queue, &id, &history)?;
     if let Some(next) = advice(&id, stage, &history) {

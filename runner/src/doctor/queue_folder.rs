@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::statvfs;
 
 use super::DoctorFinding;
+use crate::error_scope::ErrorScope;
 use crate::queue::{Queue, QueueError};
 use crate::settings::Settings;
 use crate::stage::Stage;
@@ -16,6 +17,7 @@ const MIB: u64 = 1024 * 1024;
 /// With less, the output of a single job can fill the disk.
 const FREE_BYTES_WARN: u64 = 1024 * MIB;
 const FREE_BYTES_FAIL: u64 = 64 * MIB;
+const DAMAGED_SHOWN_MAX: usize = 20;
 
 pub(super) fn examine(settings: &Settings, queue: Result<&Queue, &QueueError>) -> Vec<DoctorFinding> {
     let root = settings.queue.value.display().to_string();
@@ -82,7 +84,13 @@ fn sound(root: &str, queue: &Queue) -> DoctorFinding {
         Err(QueueError::Write { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             DoctorFinding::ok(AREA, root, "folders are missing, which the next run makes")
         }
-        Err(error) => DoctorFinding::fail(AREA, root, error_chain(&error), "see who owns the folder"),
+        Err(error) => {
+            let next = match error.scope() {
+                ErrorScope::Host(trouble) => trouble.advice(),
+                _ => "see who owns the folder",
+            };
+            DoctorFinding::fail(AREA, root, error_chain(&error), next)
+        }
     }
 }
 
@@ -118,6 +126,7 @@ fn states(queue: &Queue) -> Vec<DoctorFinding> {
             "see who owns the file",
         )),
     }
+    findings.extend(damaged_records(queue));
     if let Ok(ids) = queue.ids(Stage::Quarantine)
         && !ids.is_empty()
     {
@@ -126,4 +135,17 @@ fn states(queue: &Queue) -> Vec<DoctorFinding> {
         findings.push(DoctorFinding::warn(AREA, "jobs", text, next));
     }
     findings
+}
+
+/// Names each job whose record can't be read.
+fn damaged_records(queue: &Queue) -> Vec<DoctorFinding> {
+    let ids = Stage::ALL
+        .into_iter()
+        .flat_map(|stage| queue.ids(stage).unwrap_or_default());
+    let damaged = ids.filter_map(|id| {
+        let damage = queue.record(&id).ok()?.err()?;
+        let next = format!("`aq repair {id}` puts it right, or says who can");
+        Some(DoctorFinding::warn(AREA, id.as_str(), damage.to_string(), &next))
+    });
+    damaged.take(DAMAGED_SHOWN_MAX).collect()
 }

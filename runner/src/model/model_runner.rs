@@ -16,8 +16,8 @@ use crate::job_reason::JobReason;
 use crate::queue::JobStore;
 use crate::run::attempt::{AttemptState, AttemptStep};
 use crate::run::executor;
-use crate::run::transition::{AttemptEvent, CommandEnd, LeaseStatus, NextAction};
-use crate::run::world::{LeaseClosing, RunWorld, StartRejection};
+use crate::run::transition::{AttemptEvent, AttemptInput, CommandEnd, LeaseStatus, NextAction};
+use crate::run::world::{LeaseClosing, RunWorld};
 use crate::stage::Stage;
 use crate::supervise::CommandOutcome;
 
@@ -83,19 +83,26 @@ impl RunWorld for ModelRunner<'_> {
         Ok(())
     }
 
+    fn host_trouble(&mut self, _: &ModelAttempt, _: &CommandEnd) -> Option<JobReason> {
+        None
+    }
+
     fn start(
         &mut self,
-        mut attempt: ModelAttempt,
+        attempt: &mut ModelAttempt,
         step: AttemptStep,
-    ) -> Result<Result<(), StartRejection<ModelAttempt>>, ModelDeath> {
+    ) -> Result<Result<(), JobReason>, ModelDeath> {
         let (host, job) = (self.host, job_number(&attempt.state.job.id));
         if step == AttemptStep::Ship {
-            self.world.check_confirmed(host, &attempt);
+            self.world.check_confirmed(host, attempt);
         }
         attempt.state.step = step;
-        attempt.command = Some(self.world.start_command(host, job, lease_token(&attempt), step));
-        self.world.process(host).attempts.insert(job, attempt);
+        attempt.command = Some(self.world.start_command(host, job, lease_token(attempt), step));
         Ok(Ok(()))
+    }
+
+    fn suspend(&mut self, _: ModelAttempt, _: AttemptInput, death: ModelDeath) -> Result<(), ModelDeath> {
+        Err(death)
     }
 
     fn wait(&mut self, attempt: ModelAttempt) {
@@ -109,6 +116,10 @@ impl RunWorld for ModelRunner<'_> {
         if let Some(token) = token {
             self.world.lease_machine(self.host, token, LeaseEvent::Confirm);
         }
+    }
+
+    fn keep_lock(&mut self, _: &ModelAttempt) -> Result<(), ModelDeath> {
+        Ok(())
     }
 
     fn prepare_review(&mut self, _: &ModelAttempt) -> Result<(), ModelDeath> {
@@ -134,11 +145,11 @@ impl RunWorld for ModelRunner<'_> {
         to: Stage,
         _: Option<&JobReason>,
         closing: LeaseClosing<u64>,
-    ) -> Result<(), ModelDeath> {
+    ) {
         let (host, id) = (self.host, &attempt.state.job.id);
         self.world.say(|| format!("host {host}: {id} is {to} here"));
         let Some(token) = lease_token(&attempt) else {
-            return Ok(());
+            return;
         };
         match closing {
             LeaseClosing::NoLease | LeaseClosing::Keep => {}
@@ -149,7 +160,6 @@ impl RunWorld for ModelRunner<'_> {
                 self.world.close(host, token, closing);
             }
         }
-        Ok(())
     }
 
     /// No supervisor of the model is lost.
@@ -177,7 +187,8 @@ impl ModelWorld {
         (attempt.command, attempt.held.step_ended) = (None, Some(clock));
         self.say(|| format!("host {host}: job {job} ended {end:?}"));
         let mut runner = ModelRunner { world: self, host };
-        executor::handle_command_end(&mut runner, attempt, CommandEnd::Outcome(end))
+        let input = AttemptInput::CommandEnd(CommandEnd::Outcome(end));
+        executor::take_on(&mut runner, attempt, input)
     }
 
     pub(super) fn confirmed(&mut self, host: usize, job: usize) -> Result<(), ModelDeath> {

@@ -40,7 +40,9 @@ fn next_free_sequence(queue: &Queue) -> QueueResult<u64> {
     let mut next = 1;
     for name in queue.root.names(&path).map_err(QueueError::reading(&path))? {
         if let Some(id) = name.to_str().and_then(|name| JobId::new(name).ok()) {
-            next = next.max(queue.history(&id)?.sequence().map_or(0, |sequence| sequence + 1));
+            // A number that only a damaged record has counts no more.
+            let known = queue.record(&id)?.unwrap_or_default();
+            next = next.max(known.sequence().map_or(0, |sequence| sequence + 1));
         }
     }
     Ok(next)

@@ -4,6 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::case_conflict::CaseConflict;
+use super::queue_loss::QueueLoss;
+use crate::error_scope::{ErrorScope, HostTrouble};
 use crate::file_ownership::ForeignWriter;
 use crate::ids::JobId;
 use crate::job::JobDiagnostic;
@@ -35,6 +37,8 @@ pub(crate) enum QueueError {
         #[source]
         source: io::Error,
     },
+    #[error("the queue {} {loss}", path.display())]
+    Lost { path: PathBuf, loss: QueueLoss },
     #[error("{} can't carry a queue: {advice}", path.display())]
     UnsuitableFolder { path: PathBuf, advice: &'static str },
     #[error(
@@ -50,8 +54,10 @@ pub(crate) enum QueueError {
         path.display(), folder.display(), folder.display()
     )]
     Replaceable { path: PathBuf, folder: PathBuf },
-    #[error("{} is damaged in line {line}: repair that line or remove it", path.display())]
+    #[error("{} is damaged in line {line}", path.display())]
     Damaged { path: PathBuf, line: usize },
+    #[error("{} is not to be trusted: {stranger}; {}", path.display(), stranger.advice(path))]
+    ForeignRecord { path: PathBuf, stranger: ForeignWriter },
     #[error("{0}")]
     Job(JobDiagnostic),
     #[error("a job `{id}` is already in {stage}: choose another name{}", advice(id, *stage))]
@@ -78,6 +84,41 @@ impl QueueError {
         move |source| QueueError::Write {
             path: path.to_owned(),
             source,
+        }
+    }
+
+    /// What could not be done, and why, without a word about what to do: for where that is something else.
+    pub(crate) fn cause(&self) -> String {
+        match self {
+            QueueError::Read { path, source } => format!("{} can't be read: {source}", path.display()),
+            QueueError::Write { path, source } => format!("{} can't be written: {source}", path.display()),
+            QueueError::Move { from, source, .. } => format!("{} can't be moved: {source}", from.display()),
+            other => other.to_string(),
+        }
+    }
+
+    /// How far it reaches, as far as that can be told without a look at the queue: what concerns the file of one job has
+    /// the scope `Queue` here, and `Queue::scope_at_job` tells the two apart.
+    pub(crate) fn scope(&self) -> ErrorScope {
+        match self {
+            QueueError::Read { source, .. }
+            | QueueError::Write { source, .. }
+            | QueueError::Move { source, .. } => {
+                HostTrouble::of(source).map_or(ErrorScope::Queue, ErrorScope::Host)
+            }
+            QueueError::Job(_)
+            | QueueError::Damaged { .. }
+            | QueueError::ForeignRecord { .. }
+            | QueueError::Taken { .. }
+            | QueueError::TakenByCase { .. }
+            | QueueError::Unknown { .. } => ErrorScope::Job,
+            QueueError::Missing { .. }
+            | QueueError::Lost { .. }
+            | QueueError::UnsuitableFolder { .. }
+            | QueueError::Linked { .. }
+            | QueueError::Exposed { .. }
+            | QueueError::Replaceable { .. }
+            | QueueError::Busy { .. } => ErrorScope::Queue,
         }
     }
 

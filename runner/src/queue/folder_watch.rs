@@ -41,6 +41,8 @@ pub(crate) enum WatchedFileState {
 pub(crate) struct FolderChanges {
     /// Anything at all was told: also a wish, a pause, or `aq.toml`.
     pub(crate) any: bool,
+    /// A watched folder may have been removed, moved or replaced.
+    pub(crate) folder_gone: bool,
     /// Any file of the inbox.
     pub(crate) everything: bool,
     /// These files of the inbox.
@@ -51,6 +53,7 @@ impl FolderChanges {
     pub(crate) fn everything() -> FolderChanges {
         FolderChanges {
             any: false,
+            folder_gone: false,
             everything: true,
             inbox: BTreeMap::new(),
         }
@@ -58,6 +61,7 @@ impl FolderChanges {
 
     pub(crate) fn merge(&mut self, later: FolderChanges) {
         self.any |= later.any;
+        self.folder_gone |= later.folder_gone;
         self.everything |= later.everything;
         self.inbox.extend(later.inbox);
     }

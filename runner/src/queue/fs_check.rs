@@ -15,8 +15,6 @@ use crate::stage::Stage;
 /// Why a folder can't carry a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum FilesystemDefect {
-    ReadOnly,
-    Full,
     SpansFileSystems,
     RenameOverwrites,
     LocksUnsupported,
@@ -25,8 +23,6 @@ enum FilesystemDefect {
 impl FilesystemDefect {
     fn of(error: &io::Error) -> Option<FilesystemDefect> {
         Some(match Errno::from_io_error(error)? {
-            Errno::ROFS => FilesystemDefect::ReadOnly,
-            Errno::NOSPC | Errno::DQUOT => FilesystemDefect::Full,
             Errno::XDEV => FilesystemDefect::SpansFileSystems,
             Errno::INVAL | Errno::NOSYS => FilesystemDefect::RenameOverwrites,
             // Two numbers for one thing on some systems, and one on others.
@@ -40,10 +36,6 @@ impl FilesystemDefect {
     /// What is so, and what to do.
     fn advice(self) -> &'static str {
         match self {
-            FilesystemDefect::ReadOnly => {
-                "its file system is mounted read-only: mount it for writing, or name another queue"
-            }
-            FilesystemDefect::Full => "no space is left for it: free some; nothing was changed",
             FilesystemDefect::SpansFileSystems => {
                 "it lies on another file system than the queue's .state folder, and a job changes its stage by one \
                  rename, which works within one file system only: put the whole queue on one, without links or mounts \
@@ -138,8 +130,6 @@ mod tests {
     #[test]
     fn each_way_of_being_unsound_says_what_to_do() {
         for (errno, words) in [
-            (Errno::ROFS, "read-only"),
-            (Errno::NOSPC, "free some"),
             (Errno::XDEV, "the whole queue on one"),
             (Errno::INVAL, "without overwriting"),
             (Errno::NOLCK, "keeps no locks"),
@@ -148,7 +138,10 @@ mod tests {
             let unsound = FilesystemDefect::of(&errno.into()).unwrap();
             assert!(unsound.advice().contains(words), "{errno}: {}", unsound.advice());
         }
-        assert_eq!(FilesystemDefect::of(&Errno::ACCESS.into()), None);
+        // What may be over at any time is no defect of the folder.
+        for errno in [Errno::ACCESS, Errno::ROFS, Errno::NOSPC] {
+            assert_eq!(FilesystemDefect::of(&errno.into()), None, "{errno}");
+        }
     }
 
     #[test]

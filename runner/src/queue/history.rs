@@ -3,7 +3,7 @@
 //! The folder that a job lies in decides; the last line says what was about to happen when it decides otherwise, which
 //! is how a change that a crash cut in two is finished. Enqueue order and the count of attempts live here as well.
 
-use std::io;
+use std::io::{self, Read};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::error::if_present;
 use super::file_identity::{FileDigest, FileStamp};
 use super::{Queue, QueueError, QueueResult, durable_files};
+use crate::file_ownership::ForeignWriter;
 use crate::ids::{JobId, LeaseId, LeaseProof};
 use crate::job_reason::{JobReason, ReasonCode};
 use crate::stage::Stage;
@@ -203,12 +204,24 @@ impl JobHistory {
         since.find_map(|line| line.digest.as_ref())
     }
 
+    /// Its last line says that it leaves work: whoever finds it there finishes that move.
+    pub(crate) fn is_announced(&self) -> bool {
+        let leaves = |line: &HistoryEntry| !matches!(line.stage, Stage::Building | Stage::Testing);
+        self.lines.last().is_some_and(leaves)
+    }
+
+    /// How many of its changes since it was enqueued, or retried by a person, had this reason.
+    pub(crate) fn count_since_enqueued(&self, code: &ReasonCode) -> usize {
+        let since = self.lines.iter().rev().take_while(|line| line.sequence.is_none());
+        since.filter(|line| line.reason.as_ref() == Some(code)).count()
+    }
+
     pub(crate) fn attempt(&self) -> u32 {
         self.lines.last().map_or(0, |line| line.attempt)
     }
 
     /// The command of `ship` was started, and nothing says how it ended.
-    pub(super) fn is_shipping(&self) -> bool {
+    pub(crate) fn is_shipping(&self) -> bool {
         self.lines.last().is_some_and(|line| line.shipping)
     }
 
@@ -249,6 +262,7 @@ impl JobHistory {
     }
 }
 
+/// Where the record of a job lies.
 pub(super) fn path(queue: &Queue, id: &JobId) -> PathBuf {
     queue.job_folder(id).join("history.jsonl")
 }
@@ -256,18 +270,43 @@ pub(super) fn path(queue: &Queue, id: &JobId) -> PathBuf {
 pub(super) fn read(queue: &Queue, id: &JobId) -> QueueResult<JobHistory> {
     let path = path(queue, id);
     // What a job laid in its place is not followed, nor waited for.
-    let text = if_present(&path, queue.root.open_regular(&path).and_then(io::read_to_string))?;
-    let text = text.unwrap_or_default();
-    let mut lines = Vec::new();
-    // What follows the last newline was torn off by a crash before the change that it announced.
-    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-    for (index, line) in whole.lines().enumerate() {
-        lines.push(serde_json::from_str(line).map_err(|_| QueueError::Damaged {
-            path: path.clone(),
-            line: index + 1,
-        })?);
+    let Some(file) = if_present(&path, queue.root.open_regular(&path))? else {
+        return Ok(JobHistory::default());
+    };
+    let metadata = file.metadata().map_err(QueueError::reading(&path))?;
+    // Another user's words decide nothing here, and nothing could be added to them.
+    if let Some(stranger) = ForeignWriter::owner_of(&metadata) {
+        return Err(QueueError::ForeignRecord { path, stranger });
     }
-    Ok(JobHistory { lines })
+    let mut bytes = Vec::new();
+    let read = (&file).read_to_end(&mut bytes);
+    read.map_err(QueueError::reading(&path))?;
+    let (lines, damaged) = parse(&bytes);
+    match damaged {
+        None => Ok(JobHistory { lines }),
+        Some(line) => Err(QueueError::Damaged { path, line }),
+    }
+}
+
+/// The lines that can be understood, and the number of the first one that can't. What follows the last newline was torn
+/// off by a crash before the change that it announced.
+pub(super) fn parse(bytes: &[u8]) -> (Vec<HistoryEntry>, Option<usize>) {
+    let whole = bytes
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |end| end + 1);
+    let (mut lines, mut damaged) = (Vec::new(), None);
+    for (index, line) in bytes[..whole].split_inclusive(|byte| *byte == b'\n').enumerate() {
+        match serde_json::from_slice(line) {
+            Ok(line) => lines.push(line),
+            Err(_) => drop(damaged.get_or_insert(index + 1)),
+        }
+    }
+    // A disk that lost what was written to it leaves zeros. A first line that a crash tore off has none.
+    if whole == 0 && bytes.contains(&0) {
+        damaged = Some(1);
+    }
+    (lines, damaged)
 }
 
 /// Appends a line; it has reached the disk when this returns.

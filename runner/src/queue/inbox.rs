@@ -16,12 +16,15 @@ use super::inbox_revisits::RevisitList;
 use super::ownership_check::foreign;
 use super::reject::{RejectedFile, quarantine, reject};
 use super::{
-    FileState, FileWriter, FileWriters, FolderChanges, InboxClaim, Queue, QueueError, QueueResult,
+    FileState, FileWriter, FileWriters, FolderChanges, InboxClaim, Queue, QueueError, QueueResult, SetAside,
     WatchedFileState, WorkSnapshot, inbox_claim,
 };
 use crate::ids::{JobId, LockName};
+use crate::job_reason::JobReason;
 use crate::scheduler::{ActiveJob, InboxOrder, QueuePosition, WaitingJob};
 use crate::stage::Stage;
+
+use registration::UnregisteredJob;
 
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
@@ -37,12 +40,27 @@ pub(crate) struct Inbox {
 #[derive(Debug, Default)]
 pub(crate) struct InboxScan {
     pub(crate) refused: Vec<RejectedFile>,
+    /// Jobs that can't be worked with, nor be moved out of the way: they stay, and are passed over.
+    pub(crate) left: Vec<(JobId, JobReason)>,
     /// Files that are waited for from now on.
     pub(crate) awaited: Vec<AwaitedFile>,
     /// New files have no place in the order yet, because somebody keeps the queue locked.
     pub(crate) locked: Option<QueueError>,
     /// A file could not be judged because its job is in other hands at this moment.
     pub(crate) held_elsewhere: bool,
+}
+
+impl InboxScan {
+    /// A job that nobody worked on was set aside as well.
+    pub(crate) fn note(&mut self, set_aside: Vec<(JobId, SetAside)>) {
+        for (id, outcome) in set_aside {
+            match outcome {
+                SetAside::Moved(refused) => self.refused.push(refused),
+                SetAside::Left(reason) => self.left.push((id, reason)),
+                SetAside::HeldElsewhere => {}
+            }
+        }
+    }
 }
 
 /// A file that does not count yet, because it is being written.
@@ -64,14 +82,21 @@ struct InboxCandidate {
 impl Inbox {
     /// Brings the picture up to date with what changed.
     pub(crate) fn look(&mut self, queue: &Queue, changes: FolderChanges) -> QueueResult<InboxScan> {
+        let mut look = InboxScan::default();
         let mut candidates = Vec::new();
         for (name, sign) in self.due(queue, changes)? {
-            candidates.extend(self.look_at(queue, name, sign)?);
+            match self.look_at(queue, name.clone(), sign) {
+                Ok(candidate) => candidates.extend(candidate),
+                Err(error) => self.set_aside(queue, name, error, &mut look)?,
+            }
         }
-        let mut look = InboxScan::default();
         let mut unregistered = Vec::new();
         for candidate in self.whole(candidates, &mut look) {
-            unregistered.extend(self.settle(queue, candidate, &mut look)?);
+            let name = candidate.name.clone();
+            match self.settle(queue, candidate, &mut look) {
+                Ok(settled) => unregistered.extend(settled),
+                Err(error) => self.set_aside(queue, name, error, &mut look)?,
+            }
         }
         self.register(queue, unregistered, &mut look)?;
         look.held_elsewhere = self.revisits.has_held_elsewhere();
@@ -280,42 +305,6 @@ impl Inbox {
         Ok(None)
     }
 
-    /// Gives good new files their place in the order, those that were seen at the same time by their ids.
-    fn register(
-        &mut self,
-        queue: &Queue,
-        mut unregistered: Vec<UnregisteredJob>,
-        look: &mut InboxScan,
-    ) -> QueueResult<()> {
-        if unregistered.is_empty() {
-            return Ok(());
-        }
-        unregistered.sort_by(|one, other| one.waiting.id.cmp(&other.waiting.id));
-        let jobs = unregistered
-            .iter()
-            .map(|file| (file.waiting.id.clone(), file.stamp));
-        let jobs: Vec<(JobId, FileStamp)> = jobs.collect();
-        let sequences = match queue.register(&jobs) {
-            Ok(sequences) => sequences,
-            Err(busy @ QueueError::Busy { .. }) => {
-                look.locked = Some(busy);
-                vec![None; jobs.len()]
-            }
-            Err(error) => return Err(error),
-        };
-        for (file, sequence) in unregistered.into_iter().zip(sequences) {
-            let mut waiting = file.waiting;
-            match sequence {
-                Some(sequence) => {
-                    waiting.sequence = sequence;
-                    self.remember(file.name, file.stamp, waiting);
-                }
-                None => self.revisits.held_elsewhere(file.name, file.sign),
-            }
-        }
-        Ok(())
-    }
-
     fn remember(&mut self, name: OsString, stamp: FileStamp, waiting: WaitingJob) {
         let place = waiting.place();
         self.order.insert_mut(place.clone(), Arc::new(waiting));
@@ -329,13 +318,6 @@ impl Inbox {
     }
 }
 
-/// A good file without a place in the order.
-struct UnregisteredJob {
-    waiting: WaitingJob,
-    name: OsString,
-    stamp: FileStamp,
-    sign: WatchedFileState,
-}
-
+mod registration;
 #[cfg(test)]
 mod tests;

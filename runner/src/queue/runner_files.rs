@@ -6,7 +6,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, RenameFlags, flock};
@@ -55,8 +55,27 @@ impl RunnerFile {
     pub(crate) fn write(&mut self, text: &[u8]) {
         match self.try_write(text) {
             Ok(file) => self.held = Some(file),
-            Err(_) => drop(self.root.remove(&self.scratch)),
+            Err(_) => {
+                if self.held.is_none() {
+                    // Its name tells who it is of, and there is more often room for a name than for a text.
+                    self.held = self.try_write(b"").ok();
+                }
+                let _ = self.root.remove(&self.scratch);
+                self.overwrite(text);
+            }
         }
+    }
+
+    /// Where there is no room for another file, or no descriptor, the one in its place is written anew: by one write, so
+    /// that a reader finds one text or the other, with blanks over what was longer.
+    fn overwrite(&self, text: &[u8]) {
+        let Some(file) = &self.held else { return };
+        let length = file.metadata().map_or(0, |file| file.len());
+        let length = usize::try_from(length).unwrap_or(0).max(text.len());
+        let mut padded = text.to_vec();
+        padded.resize(length, b' ');
+        // A text that can't be written is given up.
+        let _ = file.write_all_at(&padded, 0);
     }
 
     pub(crate) fn remove(&mut self) {
@@ -75,16 +94,33 @@ impl RunnerFile {
     }
 }
 
+/// What a runner at work tells.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct RunnerText {
+    /// By the name of its file.
+    pub(crate) pid: Option<u32>,
+    /// Empty where there was no room for it.
+    pub(crate) text: Vec<u8>,
+}
+
 /// What the runners that are at work on a queue tell, for those who only want to know.
-pub(crate) fn read_runner_files(queue_dir: &Path) -> Vec<Vec<u8>> {
+pub(crate) fn read_runner_files(queue_dir: &Path) -> Vec<RunnerText> {
     let root = QueueRoot::at(queue_dir);
     let mut paths = files_in(&root, &folder_in(queue_dir));
     paths.sort();
     let texts = paths.iter().filter_map(|path| match look(&root, path) {
-        Ok(RunnerFileState::Alive(text)) => Some(text),
+        Ok(RunnerFileState::Alive(text)) => Some(RunnerText {
+            pid: pid_in(path),
+            text,
+        }),
         Ok(RunnerFileState::Stale) | Err(_) => None,
     });
     texts.collect()
+}
+
+fn pid_in(path: &Path) -> Option<u32> {
+    let (pid, _) = path.file_stem()?.to_str()?.split_once('-')?;
+    pid.parse().ok()
 }
 
 fn folder_in(queue_dir: &Path) -> PathBuf {
@@ -139,6 +175,24 @@ mod tests {
         (folder, queue)
     }
 
+    fn texts(queue: &Queue) -> Vec<Vec<u8>> {
+        let found = read_runner_files(queue.root());
+        let own = Some(std::process::id());
+        assert!(found.iter().all(|found| found.pid == own), "{found:?}");
+        found.into_iter().map(|found| found.text).collect()
+    }
+
+    #[test]
+    fn where_there_is_no_room_for_another_text_the_old_one_is_written_over() {
+        let (_folder, queue) = queue();
+        let mut own = queue.runner_file();
+        own.write(b"a longer text");
+        own.overwrite(b"short");
+        assert_eq!(texts(&queue), [b"short        "]);
+        own.overwrite(b"the longest text of all");
+        assert_eq!(texts(&queue), [b"the longest text of all"]);
+    }
+
     #[test]
     fn what_a_runner_tells_last_is_seen_until_it_is_gone_however_that_comes_about() {
         let (_folder, queue) = queue();
@@ -147,9 +201,9 @@ mod tests {
         one.write(b"first");
         one.write(b"second");
         other.write(b"other");
-        assert_eq!(read_runner_files(queue.root()), [&b"second"[..], b"other"]);
+        assert_eq!(texts(&queue), [&b"second"[..], b"other"]);
         one.remove();
-        assert_eq!(read_runner_files(queue.root()), [b"other"]);
+        assert_eq!(texts(&queue), [b"other"]);
         // As if it were killed: its lock goes, its file stays, until the next runner comes.
         drop(other);
         assert!(read_runner_files(queue.root()).is_empty());
@@ -169,7 +223,7 @@ mod tests {
         std::os::unix::fs::symlink("/dev/full", folder.join("link.json")).unwrap();
         fs::write(folder.join("left.json"), "{").unwrap();
         own.write(b"own");
-        assert_eq!(read_runner_files(queue.root()), [b"own"]);
+        assert_eq!(texts(&queue), [b"own"]);
     }
 
     #[test]
@@ -191,7 +245,7 @@ mod tests {
         own.write(b"own");
         std::thread::scope(|scope| {
             let readers: Vec<_> = (0..2)
-                .map(|_| scope.spawn(|| (0..300).all(|_| read_runner_files(queue.root()) == [b"own"])))
+                .map(|_| scope.spawn(|| (0..300).all(|_| texts(&queue) == [b"own"])))
                 .collect();
             while readers.iter().any(|reader| !reader.is_finished()) {
                 own.write(b"own");

@@ -137,6 +137,17 @@ impl Queue {
         announce_and_move(&mut &*self, hold.id(), from, Stage::Inbox, &queued)
     }
 
+    /// Back to the inbox by its file alone, where nothing can be written down: its next look finds it like a file that was
+    /// placed by hand.
+    pub(crate) fn put_back_unwritten(&self, id: &JobId, from: Stage) -> QueueResult<()> {
+        self.move_file(id, from, Stage::Inbox)
+    }
+
+    /// A job that is the coordinator's alone is given back by its file alone.
+    pub(crate) fn remove_unwritten(&self, id: &JobId, from: Stage) -> QueueResult<()> {
+        JobStore::remove_file(&mut &*self, id, from)
+    }
+
     /// Takes a job where it lies, to ship, retry or cancel it; `Ok(None)`: someone else has it.
     pub(crate) fn hold(&self, id: &JobId) -> QueueResult<Option<JobLocks>> {
         match locks::take(self, id, None)? {

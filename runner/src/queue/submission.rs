@@ -63,13 +63,13 @@ impl Queue {
     }
 
     /// Gives jobs that were placed by hand their place in the order: that of the moment in which they are first seen.
-    /// `None`: the job is in other hands or gone.
-    pub(super) fn register(&self, jobs: &[(JobId, FileStamp)]) -> QueueResult<Vec<Option<u64>>> {
+    /// `None`: the job is in other hands or gone. An error of one of them is not the others'.
+    pub(super) fn register(&self, jobs: &[(JobId, FileStamp)]) -> QueueResult<Vec<QueueResult<Option<u64>>>> {
         let _held = locks::lock_queue_within(self, REGISTER_WAIT_MAX)?;
         let first = reserve_sequence(self, jobs.len() as u64)?;
         let jobs = jobs.iter().zip(first..);
-        jobs.map(|((id, counted), sequence)| self.register_one(id, *counted, sequence))
-            .collect()
+        let registered = jobs.map(|((id, counted), sequence)| self.register_one(id, *counted, sequence));
+        Ok(registered.collect())
     }
 
     fn register_one(&self, id: &JobId, counted: FileStamp, sequence: u64) -> QueueResult<Option<u64>> {

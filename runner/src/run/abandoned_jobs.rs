@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::progress;
+use crate::error_scope::ErrorScope;
 use crate::ids::{EngineName, JobId};
-use crate::queue::{Queue, QueueError, RecoveryOutcome, WorkSnapshot};
+use crate::queue::{Queue, QueueError, RecoveryOutcome, SetAside, WorkSnapshot};
 use crate::stage::Stage;
 use crate::supervise::orphan_scan::{self, OrphanProcess, OrphanScan};
 
@@ -14,7 +15,7 @@ use crate::supervise::orphan_scan::{self, OrphanProcess, OrphanScan};
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What does not die of KILL, as it hangs in the kernel or is another user's, is looked at again after this, then after
-/// twice as long, and so on.
+/// twice as long, and so on. Then a person has to look at it.
 const AGAIN_FIRST: Duration = Duration::from_millis(10);
 const AGAIN_MAX: Duration = Duration::from_secs(1);
 
@@ -37,6 +38,17 @@ pub(super) struct AbandonedJobs {
     busy: BTreeSet<JobId>,
     endings: BTreeMap<JobId, OrphanTermination>,
     unproven: BTreeMap<JobId, Instant>,
+}
+
+/// What a look at the jobs in work came to.
+#[derive(Debug, Default)]
+pub(super) struct AbandonedScan {
+    /// The jobs that were taken up, and where they went.
+    pub(super) recovered: Vec<(JobId, Stage)>,
+    /// Those that nothing can be done about.
+    pub(super) set_aside: Vec<(JobId, SetAside)>,
+    /// Something is still in the way of taking up others.
+    pub(super) busy: bool,
 }
 
 /// Orphans that were told to end.
@@ -69,13 +81,9 @@ impl AbandonedJobs {
         kills.chain(verdicts).min()
     }
 
-    /// The jobs that were taken up, and where they went; true: something is still in the way of others.
-    pub(super) fn recover(
-        &mut self,
-        queue: &Queue,
-        own: &OwnedJobs,
-    ) -> Result<(Vec<(JobId, Stage)>, bool), QueueError> {
-        let mut recovered = Vec::new();
+    /// Takes up what can be taken up.
+    pub(super) fn recover(&mut self, queue: &Queue, own: &OwnedJobs) -> Result<AbandonedScan, QueueError> {
+        let mut scan = AbandonedScan::default();
         self.busy.clear();
         // Once a run, and again while what shipped one is being ended: whoever ships a job afterwards looks at it again.
         let reviews = match self.reviews.take() {
@@ -83,13 +91,8 @@ impl AbandonedJobs {
             None => queue.ids(Stage::Review)?.into_iter().collect(),
         };
         for id in reviews {
-            match queue.recover_review(&id)? {
-                RecoveryOutcome::Moved { to } => recovered.push((id, to)),
-                RecoveryOutcome::Ending => {
-                    self.busy.insert(id);
-                }
-                _ => {}
-            }
+            let outcome = queue.recover_review(&id);
+            self.note(queue, id, outcome, &mut scan)?;
         }
         self.reviews = Some(self.busy.clone());
         for stage in [Stage::Building, Stage::Testing] {
@@ -102,13 +105,8 @@ impl AbandonedJobs {
                     Some(_) => own.adopted.as_slice(),
                     None => &[],
                 };
-                match self.take_up(queue, stage, &id, adopted, kept)? {
-                    RecoveryOutcome::Moved { to } => recovered.push((id, to)),
-                    RecoveryOutcome::Owned | RecoveryOutcome::Gone => {}
-                    RecoveryOutcome::Ending | RecoveryOutcome::Orphaned(_) | RecoveryOutcome::Blocked(_) => {
-                        self.busy.insert(id);
-                    }
-                }
+                let outcome = self.take_up(queue, stage, &id, adopted, kept);
+                self.note(queue, id, outcome, &mut scan)?;
             }
         }
         self.endings.retain(|id, _| self.busy.contains(id));
@@ -117,7 +115,30 @@ impl AbandonedJobs {
         self.endings
             .values_mut()
             .for_each(|ending| ending.postpone_kill(now));
-        Ok((recovered, !self.busy.is_empty()))
+        scan.busy = !self.busy.is_empty();
+        Ok(scan)
+    }
+
+    fn note(
+        &mut self,
+        queue: &Queue,
+        id: JobId,
+        outcome: Result<RecoveryOutcome, QueueError>,
+        scan: &mut AbandonedScan,
+    ) -> Result<(), QueueError> {
+        match outcome {
+            Ok(RecoveryOutcome::Moved { to }) => scan.recovered.push((id, to)),
+            Ok(RecoveryOutcome::Owned | RecoveryOutcome::Gone) => {}
+            Ok(RecoveryOutcome::Ending | RecoveryOutcome::Orphaned(_) | RecoveryOutcome::Blocked(_)) => {
+                self.busy.insert(id);
+            }
+            Err(error) if queue.scope_at_job(&error) == ErrorScope::Job => {
+                let outcome = queue.set_aside(&id, &error)?;
+                scan.set_aside.push((id, outcome));
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
     }
 
     fn take_up(
@@ -136,6 +157,11 @@ impl AbandonedJobs {
             RecoveryOutcome::Orphaned(orphans) if self.end(id, orphans) => {
                 match queue.kill_orphans(id, adopted)? {
                     OrphanScan::Nothing => queue.recover(stage, id, adopted, kept),
+                    OrphanScan::Orphans(left) if self.is_hopeless(id) => {
+                        let left = left.iter().map(OrphanProcess::description);
+                        let left = left.collect::<Vec<_>>().join(", ");
+                        queue.quarantine_unproven(stage, id, &format!("{left}, can't be ended from here"))
+                    }
                     _ => Ok(found),
                 }
             }
@@ -148,6 +174,13 @@ impl AbandonedJobs {
             }
             _ => Ok(found),
         }
+    }
+
+    /// KILL was sent again and again.
+    fn is_hopeless(&self, id: &JobId) -> bool {
+        self.endings
+            .get(id)
+            .is_some_and(|ending| ending.again >= AGAIN_MAX)
     }
 
     /// TERM to those that have not had it; true: their grace is over.

@@ -43,6 +43,28 @@ pub(crate) struct JobLease {
     pub(crate) origin: JobOrigin,
 }
 
+/// Of a job, at this instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LeaseStatus {
+    /// The job is this queue's own.
+    Local,
+    /// The coordinator's lease holds.
+    Held,
+    /// It was the coordinator's, and can't be relied on any more.
+    Lost,
+}
+
+impl LeaseStatus {
+    /// `holds`: of a job under a lease, whether that can be relied on.
+    pub(crate) fn of(leased: bool, holds: bool) -> LeaseStatus {
+        match (leased, holds) {
+            (false, _) => LeaseStatus::Local,
+            (true, true) => LeaseStatus::Held,
+            (true, false) => LeaseStatus::Lost,
+        }
+    }
+}
+
 /// All that a decision about an attempt is made from.
 #[derive(Debug)]
 pub(crate) struct AttemptState {

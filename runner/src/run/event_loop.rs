@@ -13,9 +13,10 @@ use super::queue_world::QueueWorld;
 use super::run_control::{RunControl, SourceSnapshot};
 use super::run_options::{RunError, RunOptions};
 use super::runner_record::RunnerPresence;
+use super::transition::AttemptInput;
 use super::transition::{self, AttemptEvent, CommandEnd};
 use super::work_source::WorkSource;
-use super::{admission, executor, login_question, progress, reviews};
+use super::{admission, executor, progress, reviews};
 use crate::engine;
 use crate::exit_codes::ProgramExit;
 use crate::fleet::FleetEvent;
@@ -27,6 +28,8 @@ const COARSE_TICK: Duration = Duration::from_secs(1);
 const FIRST_TICK: Duration = Duration::from_millis(1);
 /// Between two drawings of what runs, on a terminal.
 const LIVE_TICK: Duration = Duration::from_millis(250);
+
+mod trouble;
 
 pub(super) struct EventLoop {
     control: RunControl,
@@ -60,9 +63,9 @@ impl EventLoop {
         }
     }
 
-    pub(super) async fn run(mut self) -> Result<ProgramExit, RunError> {
+    pub(super) async fn run(mut self) -> ProgramExit {
         let view = loop {
-            let snapshot = self.start_ready_jobs()?;
+            let snapshot = self.start_unless_troubled();
             let is_over = self.control.is_over(&self.world, &snapshot);
             if is_over || self.control.is_endless() {
                 self.control
@@ -80,8 +83,10 @@ impl EventLoop {
             let QueueWorld { events, source, .. } = &mut self.world;
             let session = source.link_mut().map(|link| &mut link.session);
             let event = events.next(at, session).await;
-            self.apply(event)?;
+            let applied = self.apply(event);
+            self.absorb(applied);
             if self.control.gives_up_now() {
+                self.report_given_up();
                 break None;
             }
         };
@@ -110,8 +115,8 @@ impl EventLoop {
                 return Ok(last);
             }
             match self.start_local_job()? {
-                (snapshot, true) => last = snapshot,
-                (snapshot, false) => return Ok(snapshot),
+                (snapshot, true) if !self.world.trouble.is_waiting(Instant::now()) => last = snapshot,
+                (snapshot, _) => return Ok(snapshot),
             }
         }
     }
@@ -120,7 +125,7 @@ impl EventLoop {
     fn start_local_job(&mut self) -> Result<(SourceSnapshot, bool), RunError> {
         let since = self.world.events.changes();
         self.recheck_needed |= since.any;
-        self.world.source.changed(since);
+        self.note_changes(since)?;
         let WorkSource::Local(local) = &mut self.world.source else {
             return Ok((SourceSnapshot::default(), false));
         };
@@ -177,13 +182,16 @@ impl EventLoop {
             RunEvent::CommandEnded { job, end } => {
                 let end = end.map_or(CommandEnd::SupervisorLost, CommandEnd::Outcome);
                 let answered = matches!(end, CommandEnd::Outcome(_));
-                if let Some(attempt) = self.world.jobs.take_ended(&job, answered) {
-                    login_question::handle_command_end(&mut self.world, attempt, end)?;
+                self.world.trouble.recheck_at_once(Instant::now());
+                if let Some(attempt) = self.world.jobs.take_ended(&job, answered)
+                    && let Some((attempt, end)) = self.world.told_end(attempt, end)
+                {
                     self.presence.has_used(self.world.used);
+                    self.take_on(attempt, AttemptInput::CommandEnd(end));
                 }
             }
             RunEvent::StopSignal(signal) => {
-                let urgency = self.control.stop(signal);
+                let urgency = self.control.stop(ProgramExit::Stopped(signal));
                 self.world.jobs.interrupt(urgency);
             }
             RunEvent::ChildExited => self.world.jobs.collect_adopted(),
@@ -191,7 +199,7 @@ impl EventLoop {
                 self.next_tick = FIRST_TICK;
                 self.presence.watches_by(self.world.events.change_source());
                 let changes = self.world.events.changes();
-                self.world.source.changed(changes);
+                self.note_changes(changes)?;
                 self.end_cancelled();
             }
             RunEvent::Fleet(event) => self.fleet_event(event)?,
@@ -218,7 +226,13 @@ impl EventLoop {
                 if is_routed {
                     self.control.decided_once = true;
                 }
-                admission::admit(&mut self.world, *granted, self.control.may_take_granted())
+                let id = granted.id.clone();
+                let admitted = admission::admit(&mut self.world, *granted, self.control.may_take_granted());
+                if admitted.is_err() && self.world.jobs.get_mut(&id).is_none() {
+                    // Nothing of it was begun, so another factory may have it.
+                    self.world.source.release(&id);
+                }
+                admitted
             }
             FleetEvent::Nothing => {
                 link.answered();
@@ -288,7 +302,7 @@ impl EventLoop {
         let (world, is_idle) = (&self.world, self.world.jobs.workers_taken() == 0);
         let looks = match snapshot.wait_reason {
             WaitReason::HeldByOthers | WaitReason::BeingWritten => Some(now + self.next_tick),
-            WaitReason::None => None,
+            WaitReason::None | WaitReason::HostTrouble => None,
         };
         let unsettled = self.mode.is_unsettled().then_some(COARSE_TICK);
         let coarse = unsettled
@@ -311,6 +325,7 @@ impl EventLoop {
             world.local.abandoned_jobs.next_instant(),
         );
         let retry = snapshot.retry_at;
+        let trouble = world.trouble.next_instant();
         [
             looks,
             coarse,
@@ -320,6 +335,7 @@ impl EventLoop {
             retry,
             give_up,
             abandoned_jobs,
+            trouble,
         ]
         .into_iter()
         .flatten()

@@ -82,6 +82,11 @@ impl EventStream {
             .map_or(FolderChanges::everything(), |watch| watch.get_ref().take())
     }
 
+    /// Watches the folders that have the names now.
+    pub(super) fn watch_again(&mut self, queue: &Queue) {
+        self.watch = FolderWatcher::start(queue).ok().and_then(watched);
+    }
+
     /// What makes this run look at its queue.
     pub(super) fn change_source(&self) -> ChangeSource {
         let watch = self.watch.as_ref();

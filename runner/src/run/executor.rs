@@ -6,49 +6,34 @@
 use std::time::Duration;
 
 use super::attempt::{AttemptStep, JobOrigin, StopReason};
-use super::transition::{AttemptEvent, CommandEnd, EngineEnd, NextAction, engine_end, stop_reason_under};
-use super::world::{AttemptIn, LeaseClosing, RunWorld, StartRejection};
+use super::transition::{
+    AttemptEvent, AttemptInput, CommandEnd, EngineEnd, NextAction, engine_end, has_failed_by_itself,
+    stop_reason_under,
+};
+use super::world::{AttemptIn, LeaseClosing, RunWorld};
 use crate::ids::JobId;
-use crate::job_reason::JobReason;
+use crate::job_reason::{JobReason, ReasonCode};
 use crate::queue::{JobStore, RequeueCause, UsageRecorder, is_reported, stage_move};
 use crate::stage::Stage;
 use crate::token_usage::TokenUsage;
 
-/// What happens to the attempt next, if it is not the world's by now.
-type FollowingEvent<W> = Option<(AttemptIn<W>, AttemptEvent)>;
-
-/// The file lies in `building`, and the attempt is counted.
-pub(crate) fn start_attempt<W: RunWorld>(world: &mut W, mut attempt: AttemptIn<W>) -> Result<(), W::Error> {
-    world.attempt_started(&attempt);
-    let due = step_due(world, &mut attempt, AttemptStep::Engine)?;
-    handle_event(world, attempt, due)
+/// What comes of one input.
+enum AttemptTurn<P> {
+    Next(AttemptInput),
+    /// A command runs, or something else is waited for.
+    Wait,
+    ConfirmLease,
+    Abandon,
+    /// It has left work for this stage.
+    Left(Stage, Option<JobReason>, LeaseClosing<P>),
 }
 
-/// Its command is over, and its supervisor has been collected or given up.
-pub(crate) fn handle_command_end<W: RunWorld>(
-    world: &mut W,
-    mut attempt: AttemptIn<W>,
-    end: CommandEnd,
-) -> Result<(), W::Error> {
-    look_for_stop(world, &mut attempt);
-    let pause = match engine_end(&attempt.state, &end, world.lease_status(&attempt)) {
-        EngineEnd::Succeeded => {
-            world.engine_succeeded(&mut attempt)?;
-            None
-        }
-        EngineEnd::Failed => world.engine_pause(&mut attempt, &end)?,
-        EngineEnd::Unknown => None,
-    };
-    let end = pause.map_or(end, CommandEnd::EnginePaused);
-    let change = match (&end, &attempt.state.lease) {
-        (CommandEnd::SupervisorLost, None) => None,
-        (CommandEnd::SupervisorLost, Some(_)) => {
-            world.kill_orphans(&attempt)?;
-            world.change_after_end(&attempt)?
-        }
-        _ => world.change_after_end(&attempt)?,
-    };
-    handle_event(world, attempt, AttemptEvent::CommandEnded { end, change })
+type TurnResult<W> = Result<AttemptTurn<<W as RunWorld>::Posted>, <W as RunWorld>::Error>;
+
+/// The file lies in `building`, and the attempt is counted.
+pub(crate) fn start_attempt<W: RunWorld>(world: &mut W, attempt: AttemptIn<W>) -> Result<(), W::Error> {
+    world.attempt_started(&attempt);
+    take_on(world, attempt, AttemptInput::Due(AttemptStep::Engine))
 }
 
 pub(crate) fn handle_event<W: RunWorld>(
@@ -56,13 +41,77 @@ pub(crate) fn handle_event<W: RunWorld>(
     attempt: AttemptIn<W>,
     event: AttemptEvent,
 ) -> Result<(), W::Error> {
-    let mut follow = Some((attempt, event));
-    while let Some((attempt, event)) = follow {
-        let allowed = world.lease_status(&attempt);
-        let next = world.transition(&attempt.state, event, allowed);
-        follow = carry_out(world, attempt, next)?;
+    take_on(world, attempt, AttemptInput::Event(event))
+}
+
+/// Goes on with an attempt until the world has it: it waits there, it has left work, or something could not be done.
+pub(crate) fn take_on<W: RunWorld>(
+    world: &mut W,
+    mut attempt: AttemptIn<W>,
+    mut input: AttemptInput,
+) -> Result<(), W::Error> {
+    loop {
+        match take_turn(world, &mut attempt, &input) {
+            Ok(AttemptTurn::Next(next)) => {
+                input = next;
+                continue;
+            }
+            Ok(AttemptTurn::Wait) => world.wait(attempt),
+            Ok(AttemptTurn::ConfirmLease) => world.confirm_lease(attempt),
+            Ok(AttemptTurn::Abandon) => world.abandon(attempt),
+            Ok(AttemptTurn::Left(to, reason, closing)) => {
+                world.job_left(attempt, to, reason.as_ref(), closing);
+            }
+            Err(error) => return world.suspend(attempt, input, error),
+        }
+        return Ok(());
     }
-    Ok(())
+}
+
+fn take_turn<W: RunWorld>(world: &mut W, attempt: &mut AttemptIn<W>, input: &AttemptInput) -> TurnResult<W> {
+    let event = match input {
+        AttemptInput::Due(step) => step_due(world, attempt, *step)?,
+        AttemptInput::CommandEnd(end) => command_ended(world, attempt, end.clone())?,
+        AttemptInput::Event(event) => {
+            let allowed = world.lease_status(attempt);
+            let next = world.transition(&attempt.state, event.clone(), allowed);
+            return carry_out(world, attempt, next);
+        }
+    };
+    Ok(AttemptTurn::Next(AttemptInput::Event(event)))
+}
+
+fn command_ended<W: RunWorld>(
+    world: &mut W,
+    attempt: &mut AttemptIn<W>,
+    end: CommandEnd,
+) -> Result<AttemptEvent, W::Error> {
+    look_for_stop(world, attempt);
+    let allowed = world.lease_status(attempt);
+    // Of a host in trouble, nothing follows for the engine.
+    let trouble = match has_failed_by_itself(&attempt.state, &end, allowed) {
+        true => world.host_trouble(attempt, &end),
+        false => None,
+    };
+    let end = trouble.map_or(end, CommandEnd::HostTrouble);
+    let pause = match engine_end(&attempt.state, &end, allowed) {
+        EngineEnd::Succeeded => {
+            world.engine_succeeded(attempt)?;
+            None
+        }
+        EngineEnd::Failed => world.engine_pause(attempt, &end)?,
+        EngineEnd::Unknown => None,
+    };
+    let end = pause.map_or(end, CommandEnd::EnginePaused);
+    let change = match (&end, &attempt.state.lease) {
+        (CommandEnd::SupervisorLost, None) => None,
+        (CommandEnd::SupervisorLost, Some(_)) => {
+            world.kill_orphans(attempt)?;
+            world.change_after_end(attempt)?
+        }
+        _ => world.change_after_end(attempt)?,
+    };
+    Ok(AttemptEvent::CommandEnded { end, change })
 }
 
 /// A job that an earlier run left behind has come to this stage: if it was under a lease, another factory may have it at
@@ -80,77 +129,74 @@ pub(crate) fn close_abandoned_lease<W: RunWorld>(
     Ok(())
 }
 
-fn carry_out<W: RunWorld>(
-    world: &mut W,
-    mut attempt: AttemptIn<W>,
-    next: NextAction,
-) -> Result<FollowingEvent<W>, W::Error> {
-    match next {
-        NextAction::Wait => world.wait(attempt),
-        NextAction::ConfirmLease => world.confirm_lease(attempt),
-        NextAction::Abandon => world.abandon(attempt),
-        NextAction::Prepare(step) => return prepare(world, attempt, step).map(Some),
-        NextAction::Start(step) => {
-            return Ok(match world.start(attempt, step)? {
-                Ok(()) => None,
-                Err(StartRejection { attempt, reason }) => {
-                    Some((attempt, AttemptEvent::StartRejected(reason)))
-                }
-            });
+fn carry_out<W: RunWorld>(world: &mut W, attempt: &mut AttemptIn<W>, next: NextAction) -> TurnResult<W> {
+    let (id, from) = (attempt.state.job.id.clone(), attempt.state.stage);
+    if let NextAction::Finish(_, Some(reason)) | NextAction::FinishAndReport(_, Some(reason)) = &next
+        && reason.code == ReasonCode::OrphanUnproven
+    {
+        world.keep_lock(attempt)?;
+    }
+    Ok(match next {
+        NextAction::Wait => AttemptTurn::Wait,
+        NextAction::ConfirmLease => AttemptTurn::ConfirmLease,
+        NextAction::Abandon => AttemptTurn::Abandon,
+        NextAction::Prepare(step) => {
+            prepare(world, attempt, step)?;
+            AttemptTurn::Next(AttemptInput::Due(step))
         }
+        NextAction::Start(step) => match world.start(attempt, step)? {
+            Ok(()) => AttemptTurn::Wait,
+            Err(reason) => AttemptTurn::Next(AttemptInput::Event(AttemptEvent::StartRejected(reason))),
+        },
         NextAction::AwaitReview => {
-            world.prepare_review(&attempt)?;
+            world.prepare_review(attempt)?;
             let closing = match attempt.state.lease {
                 Some(_) => LeaseClosing::Keep,
                 None => LeaseClosing::NoLease,
             };
-            leave(world, attempt, Stage::Review, None, closing)?;
+            leave(world, attempt, Stage::Review, None, closing)?
         }
-        NextAction::Finish(to, reason) => {
-            leave(world, attempt, to, reason.as_ref(), LeaseClosing::NoLease)?;
-        }
-        NextAction::FinishAndReport(to, reason) => report(world, attempt, to, reason.as_ref())?,
+        NextAction::Finish(to, reason) => leave(world, attempt, to, reason, LeaseClosing::NoLease)?,
+        NextAction::FinishAndReport(to, reason) => report(world, attempt, to, reason)?,
         NextAction::SetAside(reason) => {
-            leave(
-                world,
-                attempt,
-                Stage::Quarantine,
-                Some(&reason),
-                LeaseClosing::Release,
-            )?;
+            let to = Stage::Quarantine;
+            leave(world, attempt, to, Some(reason), LeaseClosing::Release)?
         }
         NextAction::PutBack(cause, reason) => {
-            let usage = attempt.state.usage.take();
-            let (id, from) = (&attempt.state.job.id, attempt.state.stage);
             let wait = world.retry_wait(&attempt.state);
-            stage_move::requeue(&mut recorder(world, usage), id, from, cause, wait, &reason)?;
-            world.job_left(attempt, Stage::Inbox, Some(&reason), LeaseClosing::NoLease)?;
+            let usage = attempt.state.usage;
+            stage_move::requeue(&mut recorder(world, usage), &id, from, cause, wait, &reason)?;
+            AttemptTurn::Left(Stage::Inbox, Some(reason), LeaseClosing::NoLease)
         }
-        NextAction::GiveBack(reason) => give_back(world, attempt, &reason)?,
-        NextAction::Retry(reason) => return retry(world, attempt, &reason),
-    }
-    Ok(None)
+        NextAction::GiveBack(reason) => {
+            give_back(world, attempt, &reason)?;
+            AttemptTurn::Left(Stage::Inbox, Some(reason), LeaseClosing::Release)
+        }
+        NextAction::Retry(reason) => {
+            retry(world, attempt, &reason)?;
+            AttemptTurn::Next(AttemptInput::Due(AttemptStep::Engine))
+        }
+    })
 }
 
 /// What has to be on the disk before the command of a step is started.
 fn prepare<W: RunWorld>(
     world: &mut W,
-    mut attempt: AttemptIn<W>,
+    attempt: &mut AttemptIn<W>,
     step: AttemptStep,
-) -> Result<(AttemptIn<W>, AttemptEvent), W::Error> {
-    let usage = attempt.state.usage.take();
+) -> Result<(), W::Error> {
+    let usage = attempt.state.usage;
     let (id, from) = (&attempt.state.job.id, attempt.state.stage);
     match step {
         AttemptStep::Engine => {}
         AttemptStep::Verify => {
             stage_move::advance(&mut recorder(world, usage), id, from, Stage::Testing, None)?;
             attempt.state.stage = Stage::Testing;
-            world.stage_entered(&attempt, Stage::Testing);
+            world.stage_entered(attempt, Stage::Testing);
         }
         AttemptStep::Ship => stage_move::announce_ship(&mut recorder(world, usage), id, from)?,
     }
-    let due = step_due(world, &mut attempt, step)?;
-    Ok((attempt, due))
+    Ok(())
 }
 
 /// The last look before something is started: writing down that it will be may have taken its time.
@@ -187,35 +233,34 @@ fn recorder<W: RunWorld>(
 
 fn leave<W: RunWorld>(
     world: &mut W,
-    mut attempt: AttemptIn<W>,
+    attempt: &AttemptIn<W>,
     to: Stage,
-    reason: Option<&JobReason>,
+    reason: Option<JobReason>,
     closing: LeaseClosing<W::Posted>,
-) -> Result<(), W::Error> {
-    let usage = attempt.state.usage.take();
+) -> TurnResult<W> {
     let (id, from) = (&attempt.state.job.id, attempt.state.stage);
-    stage_move::advance(&mut recorder(world, usage), id, from, to, reason)?;
-    world.job_left(attempt, to, reason, closing)
+    let mut store = recorder(world, attempt.state.usage);
+    stage_move::advance(&mut store, id, from, to, reason.as_ref())?;
+    Ok(AttemptTurn::Left(to, reason, closing))
 }
 
 fn report<W: RunWorld>(
     world: &mut W,
-    attempt: AttemptIn<W>,
+    attempt: &AttemptIn<W>,
     to: Stage,
-    reason: Option<&JobReason>,
-) -> Result<(), W::Error> {
-    let usage = attempt.state.usage;
+    reason: Option<JobReason>,
+) -> TurnResult<W> {
     let (id, from) = (&attempt.state.job.id, attempt.state.stage);
     let Some(lease) = &attempt.state.lease else {
         return leave(world, attempt, to, reason, LeaseClosing::NoLease);
     };
-    let mut store = recorder(world, usage);
-    let posted = stage_move::advance_with_report(&mut store, id, from, to, reason, &lease.proof)?;
+    let mut store = recorder(world, attempt.state.usage);
+    let posted = stage_move::advance_with_report(&mut store, id, from, to, reason.as_ref(), &lease.proof)?;
     drop(store);
-    world.job_left(attempt, to, reason, LeaseClosing::Report(posted))
+    Ok(AttemptTurn::Left(to, reason, LeaseClosing::Report(posted)))
 }
 
-fn give_back<W: RunWorld>(world: &mut W, attempt: AttemptIn<W>, reason: &JobReason) -> Result<(), W::Error> {
+fn give_back<W: RunWorld>(world: &mut W, attempt: &AttemptIn<W>, reason: &JobReason) -> Result<(), W::Error> {
     let usage = attempt.state.usage;
     let (id, from) = (&attempt.state.job.id, attempt.state.stage);
     match attempt.state.lease.as_ref().map(|lease| lease.origin) {
@@ -233,19 +278,15 @@ fn give_back<W: RunWorld>(world: &mut W, attempt: AttemptIn<W>, reason: &JobReas
             )?;
         }
     }
-    world.job_left(attempt, Stage::Inbox, Some(reason), LeaseClosing::Release)
+    Ok(())
 }
 
 /// Under the same lease.
-fn retry<W: RunWorld>(
-    world: &mut W,
-    mut attempt: AttemptIn<W>,
-    reason: &JobReason,
-) -> Result<FollowingEvent<W>, W::Error> {
-    let usage = attempt.state.usage.take();
+fn retry<W: RunWorld>(world: &mut W, attempt: &mut AttemptIn<W>, reason: &JobReason) -> Result<(), W::Error> {
+    let usage = attempt.state.usage;
     let state = &attempt.state;
     let Some(lease) = &state.lease else {
-        return Ok(None);
+        return Ok(());
     };
     let (number, spent) = stage_move::start_again(
         &mut recorder(world, usage),
@@ -256,8 +297,7 @@ fn retry<W: RunWorld>(
     )?;
     (attempt.state.number, attempt.state.spent) = (number, spent);
     (attempt.state.stage, attempt.state.step) = (Stage::Building, AttemptStep::Engine);
-    world.attempt_failed(&attempt, reason);
-    world.attempt_started(&attempt);
-    let due = step_due(world, &mut attempt, AttemptStep::Engine)?;
-    Ok(Some((attempt, due)))
+    world.attempt_failed(attempt, reason);
+    world.attempt_started(attempt);
+    Ok(())
 }

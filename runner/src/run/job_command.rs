@@ -4,11 +4,13 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::fs::OFlags;
+
+pub(crate) use execution_context::ExecutionContext;
 
 use super::attempt::{Attempt, AttemptState, AttemptStep, JobLease, JobOrigin, StopReason};
 use super::engine_run::EngineRun;
@@ -18,62 +20,13 @@ use crate::fleet::admission_policy::RoutedFolders;
 use crate::ids::{JobId, LeaseProof};
 use crate::job::Job;
 use crate::queue::{ClaimedJob, JobLocks, Queue, SavedExecutionContext, WorkSnapshot};
-use crate::settings::Settings;
 use crate::stage::Stage;
 use crate::supervise::process_record::{self, MARK_VARIABLE, ProcessTag};
 use crate::supervise::{
     self, CommandSpec, CommandStreams, EnvironmentVariable, SpareSupervisor, StopUrgency, SupervisorHandle,
 };
 
-/// What every command of this process has in common.
-#[derive(Debug)]
-pub(crate) struct ExecutionContext {
-    /// Without anything that is the fleet's (clause O-9).
-    environment: Vec<EnvironmentVariable>,
-    /// Where a job runs that names no folder, and what relative ones start from.
-    folder: PathBuf,
-    grace: Duration,
-    /// Before the first retry of a job that names no wait.
-    retry_delay: Duration,
-}
-
-impl ExecutionContext {
-    pub(super) fn retry_delay(&self) -> Duration {
-        self.retry_delay
-    }
-
-    pub(crate) fn grace(&self) -> Duration {
-        self.grace
-    }
-
-    pub(crate) fn folder(&self) -> &Path {
-        &self.folder
-    }
-
-    /// A supervisor that is started ahead of its order.
-    pub(crate) fn spare(&self) -> io::Result<SpareSupervisor> {
-        SpareSupervisor::start(&self.environment)
-    }
-
-    /// Those that were kept of a job in review.
-    pub(crate) fn kept(kept: SavedExecutionContext, settings: &Settings) -> ExecutionContext {
-        ExecutionContext {
-            environment: kept.environment,
-            folder: kept.folder,
-            grace: settings.grace,
-            retry_delay: settings.retry_delay,
-        }
-    }
-
-    pub(crate) fn of_this_process(settings: &Settings) -> io::Result<ExecutionContext> {
-        Ok(ExecutionContext {
-            environment: settings.child_environment(),
-            folder: std::env::current_dir()?,
-            grace: settings.grace,
-            retry_delay: settings.retry_delay,
-        })
-    }
-}
+mod execution_context;
 
 /// What a run keeps of a job in work.
 #[derive(Debug)]
@@ -91,6 +44,15 @@ pub(crate) struct HeldJob {
 }
 
 pub(crate) type QueueAttempt = Attempt<HeldJob, SupervisorHandle>;
+
+/// Why a command was not started.
+#[derive(Debug)]
+pub(crate) enum CommandStartError {
+    /// Something of the job's own folder.
+    Files(io::Error),
+    /// No job is at fault.
+    Supervisor(io::Error),
+}
 
 /// The terms of the coordinator, for a job that it assigned.
 pub(crate) struct LeasedWork {
@@ -151,7 +113,21 @@ impl QueueAttempt {
         step: AttemptStep,
         fence: Option<KillDeadlines>,
         spare: Option<SpareSupervisor>,
-    ) -> io::Result<&SupervisorHandle> {
+    ) -> Result<&SupervisorHandle, CommandStartError> {
+        let files = self.open_files(queue, engines, execution_context, step);
+        let (invocation, [stdin, log]) = files.map_err(CommandStartError::Files)?;
+        let order = self.order(invocation, execution_context, step, fence);
+        self.launch(queue, execution_context, step, &order, [&stdin, &log], spare)
+    }
+
+    /// What the command of a step is, and the files that its supervisor is given.
+    fn open_files(
+        &self,
+        queue: &Queue,
+        engines: &EngineRegistry,
+        execution_context: &ExecutionContext,
+        step: AttemptStep,
+    ) -> io::Result<(CommandInvocation, [File; 2])> {
         let (job, number) = (&self.state.job, self.state.number);
         let folder = queue.attempt_folder(&job.id, number);
         let below = queue.below();
@@ -174,8 +150,7 @@ impl QueueAttempt {
             EngineStdin::Prompt => below.open_regular(&prompt_path)?,
             EngineStdin::Nothing => File::open("/dev/null")?,
         };
-        let order = self.order(invocation, execution_context, step, fence);
-        self.launch(queue, execution_context, step, &order, [&stdin, &log], spare)
+        Ok((invocation, [stdin, log]))
     }
 
     /// Starts a program as a command of this job. `files`: its input and its output.
@@ -187,10 +162,10 @@ impl QueueAttempt {
         order: &CommandSpec,
         files: [&File; 2],
         spare: Option<SpareSupervisor>,
-    ) -> io::Result<&SupervisorHandle> {
+    ) -> Result<&SupervisorHandle, CommandStartError> {
         let mark = ProcessTag::fresh();
         let record = queue.process_record(&self.state.job.id);
-        let record = process_record::begin(queue.below(), &record, &mark)?;
+        let record = process_record::begin(queue.below(), &record, &mark).map_err(CommandStartError::Files)?;
         let streams = CommandStreams {
             stdin: files[0].as_fd(),
             log: files[1].as_fd(),
@@ -198,7 +173,8 @@ impl QueueAttempt {
             locks: self.held.locks.descriptors(),
         };
         let environment = self.environment(execution_context, step, &mark);
-        let running = supervise::start(spare, order, &environment, &streams)?;
+        let running = supervise::start(spare, order, &environment, &streams);
+        let running = running.map_err(CommandStartError::Supervisor)?;
         self.state.step = step;
         self.held.engine_run.command_started = Instant::now();
         Ok(self.command.insert(running))

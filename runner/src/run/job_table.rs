@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::abandoned_jobs::OwnedJobs;
 use super::attempt::StopReason;
 use super::job_command::{ExecutionContext, QueueAttempt};
+use super::transition::AttemptInput;
 use crate::ids::JobId;
 use crate::queue::WorkSnapshot;
 use crate::supervise::{self, SpareSupervisor, StopUrgency, SupervisorHandle};
@@ -13,6 +14,9 @@ use crate::supervise::{self, SpareSupervisor, StopUrgency, SupervisorHandle};
 pub(super) struct JobTable {
     /// Each takes a worker, whether a command of it runs or it waits for its lease.
     working: BTreeMap<JobId, QueueAttempt>,
+    /// Jobs of which something could not be written down, or started, and with what they are taken on again. Nothing of
+    /// them runs, and each takes a worker.
+    suspended: BTreeMap<JobId, (QueueAttempt, AttemptInput)>,
     /// Jobs that wait for a person, under their leases; they take no worker.
     reviewing: BTreeMap<JobId, QueueAttempt>,
     /// Jobs whose supervisor is gone: not ours any more, but this run ends what is left of them, and takes them up.
@@ -33,12 +37,12 @@ impl JobTable {
     }
 
     pub(super) fn workers_taken(&self) -> usize {
-        self.working.len()
+        self.working.len() + self.suspended.len()
     }
 
     /// No job takes a worker, and nothing of one is being ended.
     pub(super) fn is_empty(&self) -> bool {
-        self.working.is_empty() && self.lost.is_empty()
+        self.workers_taken() == 0 && self.lost.is_empty()
     }
 
     pub(super) fn has_lost(&self) -> bool {
@@ -46,7 +50,22 @@ impl JobTable {
     }
 
     pub(super) fn get_mut(&mut self, id: &JobId) -> Option<&mut QueueAttempt> {
-        self.working.get_mut(id)
+        let suspended = self.suspended.get_mut(id).map(|(attempt, _)| attempt);
+        self.working.get_mut(id).or(suspended)
+    }
+
+    pub(super) fn suspend(&mut self, attempt: QueueAttempt, input: AttemptInput) {
+        let id = attempt.state.job.id.clone();
+        self.suspended.insert(id, (attempt, input));
+    }
+
+    pub(super) fn take_suspended(&mut self) -> Vec<(QueueAttempt, AttemptInput)> {
+        std::mem::take(&mut self.suspended).into_values().collect()
+    }
+
+    fn all_in_work(&mut self) -> impl Iterator<Item = &mut QueueAttempt> {
+        let suspended = self.suspended.values_mut().map(|(attempt, _)| attempt);
+        self.working.values_mut().chain(suspended)
     }
 
     /// Its command is over. `answered`: its supervisor says how, and leaves by itself.
@@ -78,13 +97,13 @@ impl JobTable {
 
     /// Tells all that run to end.
     pub(super) fn interrupt(&mut self, urgency: StopUrgency) {
-        for attempt in self.working.values_mut() {
+        for attempt in self.all_in_work() {
             attempt.end(StopReason::Interrupt, urgency);
         }
     }
 
     pub(super) fn end_cancelled(&mut self, is_cancelled: impl Fn(&JobId) -> bool) {
-        for attempt in self.working.values_mut() {
+        for attempt in self.all_in_work() {
             if attempt.state.stop_reason.is_none() && is_cancelled(&attempt.state.job.id) {
                 attempt.end(StopReason::Cancel, StopUrgency::Graceful);
             }
@@ -118,7 +137,12 @@ impl JobTable {
 
     pub(super) fn owned(&self) -> OwnedJobs {
         OwnedJobs {
-            running: self.working.keys().cloned().collect(),
+            running: self
+                .working
+                .keys()
+                .chain(self.suspended.keys())
+                .cloned()
+                .collect(),
             lost: self.lost.clone(),
             tried: {
                 let trials = self

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::abandoned_jobs::{AbandonedJobs, OwnedJobs};
+use super::abandoned_jobs::{AbandonedJobs, AbandonedScan, OwnedJobs};
 use crate::engine::{self, EngineRegistry};
 use crate::ids::{Capability, EngineName, JobId, LockName};
+use crate::job_reason::JobReason;
 use crate::queue::{
     AwaitedFile, ClaimedJob, FolderChanges, Inbox, InboxClaim, Queue, QueueError, RejectedFile,
 };
@@ -26,6 +27,8 @@ pub(crate) struct LocalSelection {
     /// Where nothing can start: when the first retry is due.
     pub(crate) retry_at: Option<Instant>,
     pub(crate) refused: Vec<RejectedFile>,
+    /// Jobs that can't be worked with, nor be moved out of the way.
+    pub(crate) left: Vec<(JobId, JobReason)>,
     /// Files that are waited for from now on.
     pub(crate) awaited: Vec<AwaitedFile>,
     /// Who keeps the queue locked, so that new files have to wait.
@@ -44,6 +47,8 @@ pub(crate) enum WaitReason {
     HeldByOthers,
     /// A file is being written; its end is noticed.
     BeingWritten,
+    /// The host is in trouble, and nothing is looked at before that is over.
+    HostTrouble,
 }
 
 pub(crate) struct LocalQueue {
@@ -70,11 +75,16 @@ impl LocalQueue {
         own: &OwnedJobs,
     ) -> Result<LocalSelection, QueueError> {
         let mut elsewhere = HeldElsewhere::default();
-        let (recovered, busy) = self.abandoned_jobs.recover(queue, own)?;
+        let AbandonedScan {
+            recovered,
+            set_aside,
+            busy,
+        } = self.abandoned_jobs.recover(queue, own)?;
         elsewhere.busy = busy;
         // What was just put back may not have been noticed yet.
         changes.everything |= recovered.iter().any(|(_, stage)| *stage == Stage::Inbox);
-        let look = self.inbox.look(queue, changes)?;
+        let mut look = self.inbox.look(queue, changes)?;
+        look.note(set_aside);
         elsewhere.busy |= look.held_elsewhere;
         let usable = UsableEngines::of(queue, engines)?;
         elsewhere.tried = usable.tried.difference(&own.tried).cloned().collect();
@@ -84,19 +94,24 @@ impl LocalQueue {
             let chosen = decide(&view).cloned();
             let claimed = match &chosen {
                 None => None,
-                Some(chosen) => match self.inbox.claim(queue, chosen)? {
-                    InboxClaim::Claimed(claimed) => Some(*claimed),
-                    InboxClaim::LockHeld => {
+                Some(chosen) => match self.inbox.claim(queue, chosen) {
+                    Err(error) => {
+                        let name = chosen.id.file_name().into();
+                        self.inbox.set_aside(queue, name, error, &mut look)?;
+                        continue;
+                    }
+                    Ok(InboxClaim::Claimed(claimed)) => Some(*claimed),
+                    Ok(InboxClaim::LockHeld) => {
                         elsewhere.locks.extend(chosen.lock.clone());
                         continue;
                     }
                     // Since it was looked at.
-                    InboxClaim::EnginePaused => {
+                    Ok(InboxClaim::EnginePaused) => {
                         means.withdraw(&chosen.engine);
                         elsewhere.tried.insert(chosen.engine.clone());
                         continue;
                     }
-                    InboxClaim::Unavailable => {
+                    Ok(InboxClaim::Unavailable) => {
                         // Not looked at again in this pass: whoever has it may keep it for a while.
                         elsewhere.jobs.insert(chosen.id.clone());
                         continue;
@@ -119,6 +134,7 @@ impl LocalQueue {
                 view,
                 wait_reason,
                 refused: look.refused,
+                left: look.left,
                 awaited: look.awaited,
                 locked: look.locked,
                 recovered,

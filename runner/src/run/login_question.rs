@@ -2,7 +2,6 @@
 //! the attempt, so that it ends with the attempt, and with the runner.
 
 use std::fs::File;
-use std::io;
 use std::time::Duration;
 
 use rustix::fs::OFlags;
@@ -10,10 +9,8 @@ use rustix::fs::OFlags;
 use super::attempt::AttemptStep;
 use super::engine_end;
 use super::engine_run::LoginAnswer;
-use super::executor;
 use super::job_command::QueueAttempt;
 use super::queue_world::QueueWorld;
-use super::run_options::RunError;
 use super::transition::{CommandEnd, may_tell_more};
 use super::world::RunWorld;
 use crate::fleet::lease_renewer::LeaseRenewer;
@@ -22,39 +19,36 @@ use crate::supervise::CommandOutcome;
 /// How long the engine may take for its answer.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// A command of the attempt is over: a step of it, or the question that followed on one.
-pub(super) fn handle_command_end(
-    world: &mut QueueWorld,
-    mut attempt: QueueAttempt,
-    end: CommandEnd,
-) -> Result<(), RunError> {
-    if let Some(first) = attempt.held.engine_run.asked_after.take() {
-        attempt.held.engine_run.login = Some(LoginAnswer::of(&end));
-        return executor::handle_command_end(world, attempt, first);
-    }
-    // Of this attempt, and not of an earlier one under the same lease.
-    attempt.held.engine_run.login = None;
-    attempt.held.engine_run.ran_for = attempt.held.engine_run.command_started.elapsed();
-    let allowed = world.lease_status(&attempt);
-    let end = match end {
-        CommandEnd::Outcome(outcome) if may_tell_more(&attempt.state, &outcome, allowed) => {
-            world.end_by_engine(&mut attempt, outcome)
-        }
-        end => end,
-    };
-    let is_question_due = matches!(end, CommandEnd::LoginFailed(_))
-        && world.engines.login_question(&attempt.state.job.engine).is_some();
-    let attempt = match is_question_due {
-        false => Some(attempt),
-        true => world.ask_login(attempt, end.clone()),
-    };
-    match attempt {
-        Some(attempt) => executor::handle_command_end(world, attempt, end),
-        None => Ok(()),
-    }
-}
-
 impl QueueWorld {
+    /// A command of the attempt is over: a step of it, or the question that followed on one. Returns how the step ended, by
+    /// what its engine tells; none where it is asked first whether it is logged in.
+    pub(super) fn told_end(
+        &mut self,
+        mut attempt: QueueAttempt,
+        end: CommandEnd,
+    ) -> Option<(QueueAttempt, CommandEnd)> {
+        if let Some(first) = attempt.held.engine_run.asked_after.take() {
+            attempt.held.engine_run.login = Some(LoginAnswer::of(&end));
+            return Some((attempt, first));
+        }
+        // Of this attempt, and not of an earlier one under the same lease.
+        attempt.held.engine_run.login = None;
+        attempt.held.engine_run.ran_for = attempt.held.engine_run.command_started.elapsed();
+        let allowed = self.lease_status(&attempt);
+        let end = match end {
+            CommandEnd::Outcome(outcome) if may_tell_more(&attempt.state, &outcome, allowed) => {
+                self.end_by_engine(&mut attempt, outcome)
+            }
+            end => end,
+        };
+        let is_question_due = matches!(end, CommandEnd::LoginFailed(_))
+            && self.engines.login_question(&attempt.state.job.engine).is_some();
+        match is_question_due {
+            false => Some((attempt, end)),
+            true => self.ask_login(attempt, end),
+        }
+    }
+
     /// How the engine ended, by its exit code and by what it tells itself.
     fn end_by_engine(&mut self, attempt: &mut QueueAttempt, outcome: CommandOutcome) -> CommandEnd {
         let engine = &attempt.state.job.engine;
@@ -72,24 +66,25 @@ impl QueueWorld {
 
     /// Asks; the answer comes as the end of a command. `end`: how the engine ended before. The attempt comes back where it
     /// can't be asked.
-    fn ask_login(&mut self, mut attempt: QueueAttempt, end: CommandEnd) -> Option<QueueAttempt> {
-        if self.start_question(&mut attempt).is_err() {
-            return Some(attempt);
+    fn ask_login(
+        &mut self,
+        mut attempt: QueueAttempt,
+        end: CommandEnd,
+    ) -> Option<(QueueAttempt, CommandEnd)> {
+        if self.start_question(&mut attempt).is_none() {
+            return Some((attempt, end));
         }
         attempt.held.engine_run.asked_after = Some(end);
         self.jobs.insert(attempt);
         None
     }
 
-    fn start_question(&mut self, attempt: &mut QueueAttempt) -> io::Result<()> {
+    fn start_question(&mut self, attempt: &mut QueueAttempt) -> Option<()> {
         let id = attempt.state.job.id.clone();
-        let invocation = self.engines.login_question(&attempt.state.job.engine);
-        let invocation = invocation.ok_or(io::ErrorKind::NotFound)?;
+        let invocation = self.engines.login_question(&attempt.state.job.engine)?;
         let folder = self.queue.attempt_folder(&id, attempt.state.number);
-        let log = self
-            .queue
-            .below()
-            .open_kept(&folder.join("login.out"), OFlags::APPEND)?;
+        let log = self.queue.below().open_kept(&folder.join("login.out"), OFlags::APPEND);
+        let files = [&File::open("/dev/null").ok()?, &log.ok()?];
         let link = self.source.link().filter(|_| attempt.state.lease.is_some());
         let renewer = link.and_then(|link| link.session.renewer(&id));
         let fence = renewer.map(LeaseRenewer::kill_deadlines);
@@ -97,9 +92,8 @@ impl QueueWorld {
         let mut order = attempt.order(invocation, &self.execution_context, step, fence);
         order.timeout_ms = u64::try_from(LIMIT.as_millis()).unwrap_or(u64::MAX);
         order.idle_timeout_ms = None;
-        let files = [&File::open("/dev/null")?, &log];
-        let command = attempt.launch(&self.queue, &self.execution_context, step, &order, files, None)?;
-        self.events.expect_end(&id, command);
-        Ok(())
+        let command = attempt.launch(&self.queue, &self.execution_context, step, &order, files, None);
+        self.events.expect_end(&id, command.ok()?);
+        Some(())
     }
 }

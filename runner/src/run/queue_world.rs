@@ -5,21 +5,23 @@ use std::time::Duration;
 use super::attempt::{AttemptState, AttemptStep};
 use super::engine_health;
 use super::event_stream::EventStream;
-use super::job_command::{ExecutionContext, HeldJob, QueueAttempt};
+use super::host_trouble::HostTroubleWatch;
+use super::job_command::{CommandStartError, ExecutionContext, HeldJob, QueueAttempt};
 use super::job_table::JobTable;
 use super::local_queue::{LocalQueue, LocalSelection};
 use super::progress::{self, RunProgress};
 use super::run_options::RunError;
+use super::transition::AttemptInput;
 use super::transition::{CommandEnd, LeaseStatus};
 use super::work_source::{RoutedSource, WorkSource};
-use super::world::{LeaseClosing, RunWorld, StartRejection};
+use super::world::{LeaseClosing, RunWorld};
 use crate::engine::EngineRegistry;
 use crate::fleet::health_reporter::HealthReporter;
 use crate::fleet::lease_renewer::LeaseRenewer;
 use crate::ids::{JobId, LeaseProof};
 use crate::job_reason::{JobReason, ReasonCode};
 use crate::mode::Mode;
-use crate::queue::{FolderChanges, JobStore, PersistedEntry, Queue, QueueError};
+use crate::queue::{FolderChanges, InboxScan, JobStore, PersistedEntry, Queue, QueueError};
 use crate::queue_root::PathRejection;
 use crate::settings::Settings;
 use crate::shadow::ShadowLane;
@@ -28,6 +30,9 @@ use crate::supervise::SupervisorHandle;
 use crate::supervise::orphan_scan::OrphanScan;
 use crate::token_usage::TokenUsage;
 use crate::work_folder::holds_queue;
+
+mod selection_report;
+mod suspension;
 
 pub(super) struct QueueWorld {
     pub(super) queue: Queue,
@@ -40,6 +45,7 @@ pub(super) struct QueueWorld {
     pub(super) progress: RunProgress,
     /// What the engines of this run have used, as far as they tell it.
     pub(super) used: Option<TokenUsage>,
+    pub(super) trouble: HostTroubleWatch,
 }
 
 impl QueueWorld {
@@ -67,6 +73,7 @@ impl QueueWorld {
             local: LocalQueue::new(&settings.factory_caps, settings.grace),
             progress: RunProgress::new(settings.warnings()),
             used: None,
+            trouble: HostTroubleWatch::default(),
             queue,
             engines,
             execution_context,
@@ -85,44 +92,12 @@ impl QueueWorld {
     /// Only takes up what dead runners left in work, and where it went; true: something of it is still being ended.
     pub(super) fn take_up_abandoned(&mut self) -> Result<(Vec<(JobId, Stage)>, bool), RunError> {
         let own = self.jobs.owned();
-        let (recovered, busy) = self.local.abandoned_jobs.recover(&self.queue, &own)?;
-        self.report_recovered(&recovered);
-        Ok((recovered, busy))
-    }
-
-    fn report_selection(&mut self, choice: &LocalSelection) {
-        for refused in &choice.refused {
-            self.progress.tally.count(refused.stage);
-            let reason = refused.reason.to_string();
-            progress::moved(&refused.id, refused.stage, Some(&reason), None);
-            self.source.moved(&refused.id, refused.stage);
-        }
-        choice.awaited.iter().for_each(progress::awaited);
-        if let Some(locked) = &choice.locked {
-            let warning = format!("{locked}; what is new in the inbox waits for that");
-            self.progress.warn_once(&warning);
-        }
-        self.report_recovered(&choice.recovered);
-    }
-
-    fn report_recovered(&mut self, recovered: &[(JobId, Stage)]) {
-        for (id, stage) in recovered {
-            if stage.is_final() {
-                self.progress.tally.count(*stage);
-            }
-            let why = match self.jobs.is_taken_up(id) {
-                true => "its supervisor was lost",
-                false => "left behind by an earlier run",
-            };
-            let told = match self.queue.reason(id) {
-                Some(own) if own.code == ReasonCode::ChangedInWork => own.to_string(),
-                _ => why.to_owned(),
-            };
-            progress::moved(id, *stage, Some(&told), None);
-            self.source.moved(id, *stage);
-        }
-        let abandoned_jobs = &self.local.abandoned_jobs;
-        self.jobs.keep_lost(|id| abandoned_jobs.is_busy_with(id));
+        let scan = self.local.abandoned_jobs.recover(&self.queue, &own)?;
+        let mut look = InboxScan::default();
+        look.note(scan.set_aside);
+        self.report_set_aside(&look.refused, &look.left);
+        self.report_recovered(&scan.recovered);
+        Ok((scan.recovered, scan.busy))
     }
 }
 
@@ -188,11 +163,15 @@ impl RunWorld for QueueWorld {
         Ok(())
     }
 
+    fn host_trouble(&mut self, attempt: &QueueAttempt, end: &CommandEnd) -> Option<JobReason> {
+        self.trouble_at_end(attempt, end)
+    }
+
     fn start(
         &mut self,
-        mut attempt: QueueAttempt,
+        attempt: &mut QueueAttempt,
         step: AttemptStep,
-    ) -> Result<Result<(), StartRejection<QueueAttempt>>, RunError> {
+    ) -> Result<Result<(), JobReason>, RunError> {
         let id = attempt.state.job.id.clone();
         let link = self.source.link().filter(|_| attempt.state.lease.is_some());
         let renewer = link.and_then(|link| link.session.renewer(&id));
@@ -208,13 +187,16 @@ impl RunWorld for QueueWorld {
         let command = match started {
             Ok(command) => command,
             // Somebody put it there, the job most likely: that is for a person to look at, and no other job's trouble.
-            Err(error) if PathRejection::of(&error).is_some() => {
+            Err(CommandStartError::Files(error)) if PathRejection::of(&error).is_some() => {
                 let folder = self.queue.job_folder(&id);
                 let what = format!("something of it in {}: {error}", folder.display());
-                let reason = ReasonCode::LinkInQueue.with(what);
-                return Ok(Err(StartRejection { attempt, reason }));
+                return Ok(Err(ReasonCode::LinkInQueue.with(what)));
             }
-            Err(error) => {
+            Err(CommandStartError::Files(source)) => {
+                let path = self.queue.job_folder(&id);
+                return Err(QueueError::Write { path, source }.into());
+            }
+            Err(CommandStartError::Supervisor(error)) => {
                 let what = format!("start {id}; it is taken up again by the next run");
                 return Err(RunError::system(what)(error));
             }
@@ -224,8 +206,16 @@ impl RunWorld for QueueWorld {
             let line = command.line();
             renewer.set_deadline_listener(Box::new(move |ending| line.update_deadlines(ending)));
         }
-        self.jobs.insert(attempt);
         Ok(Ok(()))
+    }
+
+    fn suspend(
+        &mut self,
+        attempt: QueueAttempt,
+        input: AttemptInput,
+        error: RunError,
+    ) -> Result<(), RunError> {
+        self.suspend_attempt(attempt, input, error)
     }
 
     fn wait(&mut self, attempt: QueueAttempt) {
@@ -237,6 +227,14 @@ impl RunWorld for QueueWorld {
             link.session.confirm(&attempt.state.job.id);
         }
         self.jobs.insert(attempt);
+    }
+
+    fn keep_lock(&mut self, attempt: &QueueAttempt) -> Result<(), RunError> {
+        let job = &attempt.state.job;
+        match &job.lock {
+            Some(name) => Ok(self.queue.keep_lock_in_quarantine(name, &job.id)?),
+            None => Ok(()),
+        }
     }
 
     fn prepare_review(&mut self, attempt: &QueueAttempt) -> Result<(), RunError> {
@@ -277,11 +275,13 @@ impl RunWorld for QueueWorld {
         to: Stage,
         reason: Option<&JobReason>,
         closing: LeaseClosing<PersistedEntry>,
-    ) -> Result<(), RunError> {
+    ) {
         let id = attempt.state.job.id.clone();
-        if let (Stage::Inbox, LeaseClosing::NoLease) = (to, &closing) {
+        if let (Stage::Inbox, LeaseClosing::NoLease) = (to, &closing)
+            && let Ok(record) = self.queue.history(&id)
+        {
             let mut in_work = attempt.held.in_work.clone();
-            in_work.remember(self.queue.history(&id)?);
+            in_work.remember(record);
             self.local.inbox.requeue(id.clone(), in_work);
         }
         self.source.moved(&id, to);
@@ -292,7 +292,7 @@ impl RunWorld for QueueWorld {
         let told = reason.map(JobReason::to_string);
         progress::moved(&id, to, told.as_deref(), took);
         let (Some(link), Some(lease)) = (self.source.link_mut(), &attempt.state.lease) else {
-            return Ok(());
+            return;
         };
         match closing {
             LeaseClosing::NoLease => {}
@@ -307,7 +307,6 @@ impl RunWorld for QueueWorld {
                 self.jobs.await_review(attempt);
             }
         }
-        Ok(())
     }
 
     fn abandon(&mut self, attempt: QueueAttempt) {

@@ -27,20 +27,36 @@ pub(super) fn check(
         let Some(mut attempt) = world.jobs.take_review(&id) else {
             continue;
         };
-        let (locks, name) = (&mut attempt.held.locks, attempt.state.job.lock.as_ref());
-        let event = if is_cancelled {
-            world.queue.take_cancel_wish(locks)?;
-            ReviewEvent::Cancelled
-        } else if locks.acquire_name_lock(&world.queue, name)? {
-            let problem = problem(world, &attempt)?;
-            ReviewEvent::Approved { problem }
-        } else {
-            world.jobs.await_review(attempt);
-            continue;
+        let decided = match is_cancelled {
+            true => cancelled(world, &attempt).map(Some),
+            false => approved(world, &mut attempt),
+        };
+        let event = match decided {
+            Ok(Some(event)) => event,
+            waits => {
+                world.jobs.await_review(attempt);
+                waits?;
+                continue;
+            }
         };
         executor::handle_event(world, attempt, AttemptEvent::InReview(event))?;
     }
     Ok(())
+}
+
+fn cancelled(world: &QueueWorld, attempt: &QueueAttempt) -> Result<ReviewEvent, RunError> {
+    world.queue.take_cancel_wish(&attempt.held.locks)?;
+    Ok(ReviewEvent::Cancelled)
+}
+
+/// None: the lock that it names is held elsewhere.
+fn approved(world: &QueueWorld, attempt: &mut QueueAttempt) -> Result<Option<ReviewEvent>, RunError> {
+    let (locks, name) = (&mut attempt.held.locks, attempt.state.job.lock.as_ref());
+    if !locks.acquire_name_lock(&world.queue, name)? {
+        return Ok(None);
+    }
+    let problem = problem(world, attempt)?;
+    Ok(Some(ReviewEvent::Approved { problem }))
 }
 
 /// What is published is what was shown to the person who approved it, and what was worked on (clause O-17).

@@ -10,7 +10,7 @@ use super::queue_world::QueueWorld;
 use super::run_end::{PendingStop, RunEnd};
 use super::run_options::{RunError, RunOptions, RunUntil};
 use super::work_source::WorkSource;
-use crate::exit_codes::StopSignal;
+use crate::exit_codes::ProgramExit;
 use crate::queue::QueuePause;
 use crate::scheduler::QueueSnapshot;
 use crate::supervise::StopUrgency;
@@ -75,11 +75,11 @@ impl RunControl {
     }
 
     /// How urgently what runs has to end.
-    pub(super) fn stop(&mut self, signal: StopSignal) -> StopUrgency {
+    pub(super) fn stop(&mut self, exit: ProgramExit) -> StopUrgency {
         match &mut self.stop {
             None => {
                 self.stop = Some(PendingStop {
-                    signal,
+                    exit,
                     give_up_at: None,
                 });
                 StopUrgency::Graceful
@@ -131,7 +131,7 @@ impl RunControl {
         let is_due_soon = |at: Instant| at <= Instant::now() + DRAIN_RETRY_WAIT_MAX;
         let waiting_helps = match snapshot.wait_reason {
             WaitReason::None => until == RunUntil::Drained && snapshot.retry_at.is_some_and(is_due_soon),
-            WaitReason::BeingWritten => true,
+            WaitReason::BeingWritten | WaitReason::HostTrouble => true,
             WaitReason::HeldByOthers => until == RunUntil::Drained,
         };
         match until {
@@ -154,8 +154,8 @@ impl RunControl {
             }
             WaitReason::None => Some("waiting for jobs; Ctrl-C ends this"),
             WaitReason::HeldByOthers => Some("waiting for a lock or a job that is in other hands"),
-            // That was said of each file.
-            WaitReason::BeingWritten => None,
+            // That was said of each file, or of the host.
+            WaitReason::BeingWritten | WaitReason::HostTrouble => None,
         }
     }
 

@@ -13,16 +13,17 @@ use super::run_options::{RunError, RunOptions, RunUntil};
 use super::runner_record::RunnerPresence;
 use super::work_source::WorkSource;
 use super::{progress, reviews};
-use crate::exit_codes::{ProgramExit, StopSignal};
+use crate::exit_codes::ProgramExit;
 use crate::ids::JobId;
 use crate::queue::Queue;
 use crate::scheduler::{Eligibility, QueueSnapshot, WaitingJob};
 use crate::stage::Stage;
 use crate::terminal;
 
-/// The run was told to end.
+/// The run was told to end, or can't go on.
 pub(super) struct PendingStop {
-    pub(super) signal: StopSignal,
+    /// With which it ends.
+    pub(super) exit: ProgramExit,
     /// Set by the second signal: nothing is waited for beyond this.
     pub(super) give_up_at: Option<Instant>,
 }
@@ -44,16 +45,20 @@ impl RunEnd {
         mut world: QueueWorld,
         mode: ModeSwitch,
         presence: RunnerPresence,
-    ) -> Result<ProgramExit, RunError> {
+    ) -> ProgramExit {
         live_display::show(Vec::new());
         world.jobs.dismiss_spare();
-        reviews::release_all(&mut world)?;
+        warn_of(reviews::release_all(&mut world));
+        let suspended = world.jobs.take_suspended();
+        suspended
+            .into_iter()
+            .for_each(|(attempt, _)| world.let_go(attempt));
         let is_routed = world.source.is_routed();
         let (lane, mut link) = std::mem::replace(&mut world.source, WorkSource::local(None)).into_parts();
         let has_given_up = link.as_ref().is_some_and(|link| link.has_given_up());
         // A lease of what may still be alive is not given back: it ends by itself.
         if let Some(link) = link.take_if(|_| world.jobs.workers_taken() == 0) {
-            link.shutdown(self.limit).await?;
+            warn_of(link.shutdown(self.limit).await);
         }
         for lane in mode.into_stopped_lanes() {
             lane.finish(Duration::ZERO);
@@ -67,23 +72,31 @@ impl RunEnd {
         let tally = &world.progress.tally;
         tally.print(self.options.json);
         if let Some(stop) = self.stop {
-            return Ok(ProgramExit::Stopped(stop.signal));
+            return stop.exit;
         }
         let never_startable = self.view.as_deref().map(LocalQueue::never_startable);
         let never_startable = never_startable.unwrap_or_default();
-        report_left_behind(&world.queue, &never_startable)?;
+        warn_of(report_left_behind(&world.queue, &never_startable));
         let failures = tally.of(Stage::Failed) + tally.of(Stage::Quarantine);
-        let held_up = self.is_paused && (is_routed || !world.queue.ids(Stage::Inbox)?.is_empty());
+        let held_up =
+            self.is_paused && (is_routed || world.queue.ids(Stage::Inbox).is_ok_and(|ids| !ids.is_empty()));
         if held_up {
             progress::warn("the queue is paused, what waits stays where it is: `aq resume`, then run again");
         }
         let jobs_failed = self.options.fail_on_job_failure && failures > 0;
         let incomplete = self.options.until == RunUntil::Drained && !never_startable.is_empty();
-        Ok(if jobs_failed || incomplete || has_given_up || held_up {
+        if jobs_failed || incomplete || has_given_up || held_up {
             ProgramExit::Failed
         } else {
             ProgramExit::Done
-        })
+        }
+    }
+}
+
+/// What can't be done at the end is told, and the rest is done.
+fn warn_of(done: Result<(), RunError>) {
+    if let Err(error) = done {
+        progress::warn(&terminal::error_chain(&error));
     }
 }
 

@@ -1,8 +1,10 @@
 //! What a run is asked for, and why it could not be done.
 
 use crate::engine::EngineError;
+use crate::error_scope::{ErrorScope, HostTrouble};
 use crate::fleet::client::ClientError;
 use crate::queue::QueueError;
+use crate::terminal;
 
 /// When a run is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +48,26 @@ pub(crate) enum RunError {
 }
 
 impl RunError {
+    /// How far it reaches, as far as that can be told without a look at the queue.
+    pub(super) fn scope(&self) -> ErrorScope {
+        match self {
+            RunError::Queue(error) => error.scope(),
+            RunError::Engine(_) => ErrorScope::Engine,
+            RunError::System { source, .. } | RunError::RouteFolder(source) => {
+                HostTrouble::of(source).map_or(ErrorScope::Queue, ErrorScope::Host)
+            }
+            RunError::Client(_) | RunError::Refused(_) => ErrorScope::Queue,
+        }
+    }
+
+    /// What could not be done, and why.
+    pub(super) fn cause(&self) -> String {
+        match self {
+            RunError::Queue(error) => error.cause(),
+            error => terminal::error_chain(error),
+        }
+    }
+
     pub(super) fn system(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> RunError {
         let what = what.into();
         move |source| RunError::System { what, source }

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::host_trouble::HostTroubleRecord;
 use super::progress;
+use crate::error_scope::HostTrouble;
 use crate::fleet::coordinator_health::CoordinatorHealth;
 use crate::fleet::health_reporter::HealthReporter;
 use crate::fleet::wire;
 use crate::mode::Mode;
-use crate::queue::{ChangeSource, Queue, RunnerFile, read_runner_files};
+use crate::queue::{ChangeSource, Queue, RunnerFile, RunnerText, read_runner_files};
 use crate::settings::Settings;
 use crate::token_usage::TokenUsage;
 
@@ -34,15 +36,41 @@ pub(crate) struct RunnerRecord {
     /// What its engines have used since it was started; none: no engine told it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) used: Option<TokenUsage>,
+    /// What keeps it from starting jobs, if something of the host does.
+    #[serde(default)]
+    pub(crate) host_trouble: Option<HostTroubleRecord>,
     /// None of a run that makes no calls.
     pub(crate) coordinator: Option<CoordinatorHealth>,
 }
 
+impl RunnerRecord {
+    fn read(told: RunnerText) -> Option<RunnerRecord> {
+        if !told.text.is_empty() {
+            return serde_json::from_slice(&told.text).ok();
+        }
+        // It says no more than who it is, because there was no room for it.
+        let since = wire::instant(jiff::Timestamp::now());
+        Some(RunnerRecord {
+            pid: told.pid?,
+            since: since.clone(),
+            mode: String::from("unknown"),
+            workers: 0,
+            watch: ChangeSource::default(),
+            used: None,
+            host_trouble: Some(HostTroubleRecord {
+                kind: HostTrouble::DiskFull,
+                since,
+                detail: String::from("there is no room for what it tells of itself"),
+            }),
+            coordinator: None,
+        })
+    }
+}
+
 /// The runners that are at work on a queue; one whose record can't be understood is not among them.
 pub(crate) fn runners_at_work(queue_dir: &Path) -> Vec<RunnerRecord> {
-    let texts = read_runner_files(queue_dir);
-    let records = texts.iter().map(|text| serde_json::from_slice(text));
-    let mut found: Vec<RunnerRecord> = records.filter_map(Result::ok).collect();
+    let texts = read_runner_files(queue_dir).into_iter();
+    let mut found: Vec<RunnerRecord> = texts.filter_map(RunnerRecord::read).collect();
     found.sort_by(|one, other| (&one.since, one.pid).cmp(&(&other.since, other.pid)));
     found
 }
@@ -69,6 +97,7 @@ impl RunnerPresence {
             workers,
             watch: ChangeSource::default(),
             used: None,
+            host_trouble: None,
             coordinator: None,
         };
         let file = queue.runner_file();
@@ -113,6 +142,14 @@ impl RunnerPresence {
         let mut kept = lock(&self.kept);
         if kept.record.used != used {
             kept.change(|record| record.used = used);
+        }
+    }
+
+    /// Written only where it is news.
+    pub(super) fn is_troubled_by(&self, trouble: Option<&HostTroubleRecord>) {
+        let mut kept = lock(&self.kept);
+        if kept.record.host_trouble.as_ref() != trouble {
+            kept.change(|record| record.host_trouble = trouble.cloned());
         }
     }
 

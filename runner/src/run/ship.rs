@@ -2,7 +2,7 @@
 
 use super::attempt::{AttemptStep, StopReason};
 use super::event_stream::{EventStream, RunEvent, runtime};
-use super::job_command::{ExecutionContext, QueueAttempt};
+use super::job_command::{CommandStartError, ExecutionContext, QueueAttempt};
 use super::progress;
 use super::run_options::RunError;
 use super::ship_plan::ShipPlan;
@@ -133,7 +133,11 @@ async fn publish(
     let id = attempt.state.job.id.clone();
     let running = attempt
         .start(queue, &engines, execution_context, AttemptStep::Ship, None, None)
-        .map_err(RunError::system(format!("start the `ship` command of {id}")))?;
+        .map_err(|error| match error {
+            CommandStartError::Files(source) | CommandStartError::Supervisor(source) => {
+                RunError::system(format!("start the `ship` command of {id}"))(source)
+            }
+        })?;
     events.expect_end(&id, running);
     let mut stopped_by = None;
     loop {

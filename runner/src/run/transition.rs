@@ -8,6 +8,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+pub(crate) use super::attempt::LeaseStatus;
 use super::attempt::{AttemptState, AttemptStep, StopReason};
 use crate::fleet::admission_policy::cwd_not_allowed;
 use crate::fleet::lease_time::NO_RENEWAL;
@@ -17,27 +18,9 @@ use crate::queue::RequeueCause;
 use crate::stage::Stage;
 use crate::supervise::CommandOutcome;
 
-/// Of a job, at this instant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LeaseStatus {
-    /// The job is this queue's own.
-    Local,
-    /// The coordinator's lease holds.
-    Held,
-    /// It was the coordinator's, and can't be relied on any more.
-    Lost,
-}
+mod failed_end;
 
-impl LeaseStatus {
-    /// `holds`: of a job under a lease, whether that can be relied on.
-    pub(crate) fn of(leased: bool, holds: bool) -> LeaseStatus {
-        match (leased, holds) {
-            (false, _) => LeaseStatus::Local,
-            (true, true) => LeaseStatus::Held,
-            (true, false) => LeaseStatus::Lost,
-        }
-    }
-}
+pub(crate) use failed_end::{EngineEnd, engine_end, has_failed_by_itself, may_tell_more};
 
 /// What happened to an attempt.
 #[derive(Debug, Clone)]
@@ -63,6 +46,17 @@ pub(crate) enum AttemptEvent {
     InReview(ReviewEvent),
 }
 
+/// What an attempt is taken on with. After an error it is taken on with the same again, so each does one thing that may
+/// fail.
+#[derive(Debug, Clone)]
+pub(crate) enum AttemptInput {
+    /// All is written down that has to be before the command of this step starts.
+    Due(AttemptStep),
+    /// Its command is over, and its supervisor has been collected or given up.
+    CommandEnd(CommandEnd),
+    Event(AttemptEvent),
+}
+
 /// How a command ended.
 #[derive(Debug, Clone)]
 pub(crate) enum CommandEnd {
@@ -78,6 +72,8 @@ pub(crate) enum CommandEnd {
     },
     /// The engine can't work now, which is no failure of the job (clauses O-12 and O-22).
     EnginePaused(JobReason),
+    /// The host had run out of something, which is no failure of the job (clause O-21).
+    HostTrouble(JobReason),
     /// Nobody can say how, or whether.
     SupervisorLost,
 }
@@ -175,42 +171,6 @@ pub(crate) fn has_next_command(state: &AttemptState) -> bool {
     )
 }
 
-/// Whether the engine has to be asked how it ended: its exit code says that it succeeded, or it failed and nothing else
-/// is the cause of it.
-pub(crate) fn may_tell_more(state: &AttemptState, outcome: &CommandOutcome, allowed: LeaseStatus) -> bool {
-    let is_own = stop_reason_under(allowed, state.stop_reason.as_ref()).is_none();
-    let tells = match outcome {
-        CommandOutcome::Exited { code: Some(0), .. } => true,
-        CommandOutcome::Exited { .. } | CommandOutcome::TimedOut | CommandOutcome::Idle => is_own,
-        _ => false,
-    };
-    tells && state.step == AttemptStep::Engine
-}
-
-/// What the end of a command says of the engine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum EngineEnd {
-    Succeeded,
-    /// It failed, and nothing else is the cause of that: it may not be able to work at all.
-    Failed,
-    Unknown,
-}
-
-pub(crate) fn engine_end(state: &AttemptState, end: &CommandEnd, allowed: LeaseStatus) -> EngineEnd {
-    let is_stopped = stop_reason_under(allowed, state.stop_reason.as_ref()).is_some();
-    match end {
-        _ if state.step != AttemptStep::Engine => EngineEnd::Unknown,
-        CommandEnd::Outcome(CommandOutcome::Exited { code: Some(0), .. }) => EngineEnd::Succeeded,
-        CommandEnd::Outcome(CommandOutcome::Fenced | CommandOutcome::TooLate) => EngineEnd::Unknown,
-        CommandEnd::EnginePaused(_) | CommandEnd::SupervisorLost => EngineEnd::Unknown,
-        _ if is_stopped => EngineEnd::Unknown,
-        CommandEnd::Outcome(_)
-        | CommandEnd::EngineError(_)
-        | CommandEnd::LoginFailed(_)
-        | CommandEnd::UsageLimit { .. } => EngineEnd::Failed,
-    }
-}
-
 /// A job that made something else of itself, or of its record, goes no further (clause O-16), unless it is published
 /// already.
 fn unless_changed(state: &AttemptState, change: Option<JobReason>, next: NextAction) -> NextAction {
@@ -228,12 +188,13 @@ fn unless_changed(state: &AttemptState, change: Option<JobReason>, next: NextAct
 fn after(state: &AttemptState, end: CommandEnd, stop_reason: Option<StopReason>) -> NextAction {
     match end {
         CommandEnd::Outcome(outcome) => after_command(state, &outcome, stop_reason),
-        CommandEnd::EnginePaused(reason) if stop_reason.is_none() => {
+        CommandEnd::EnginePaused(reason) | CommandEnd::HostTrouble(reason) if stop_reason.is_none() => {
             put_back(state, RequeueCause::Interruption, reason)
         }
         CommandEnd::EngineError(reason)
         | CommandEnd::LoginFailed(reason)
         | CommandEnd::EnginePaused(reason)
+        | CommandEnd::HostTrouble(reason)
         | CommandEnd::UsageLimit { reason, .. } => conclude(state, state.spent, Err(reason), stop_reason),
         CommandEnd::SupervisorLost if state.lease.is_none() => NextAction::Abandon,
         // Its lease may be lost at any moment, so there is no grace.
@@ -260,6 +221,10 @@ fn after_command(
     // What was not started has published nothing.
     if let (CommandOutcome::TooLate, Some(StopReason::LeaseLost(reason))) = (outcome, &stop_reason) {
         return quarantine(state, ReasonCode::LeaseLost.with(reason));
+    }
+    // Nothing of it may be started again while that is alive, here or elsewhere.
+    if let CommandOutcome::Unkillable { what } = outcome {
+        return quarantine(state, unkillable(state, what));
     }
     let follow = match outcome {
         CommandOutcome::Exited { code: Some(0), .. } => Ok(following(state)),
@@ -336,6 +301,16 @@ fn put_back(state: &AttemptState, cause: RequeueCause, reason: JobReason) -> Nex
     }
 }
 
+fn unkillable(state: &AttemptState, what: &str) -> JobReason {
+    let (id, code) = match state.step {
+        AttemptStep::Ship => (&state.job.id, ReasonCode::ShipUnknown),
+        AttemptStep::Engine | AttemptStep::Verify => (&state.job.id, ReasonCode::OrphanUnproven),
+    };
+    code.with(format!(
+        "{what}, can't be ended from here; make sure that it is gone, then `aq retry {id}` or `aq cancel {id}`"
+    ))
+}
+
 /// The code tells which step it was; how `verify` or `ship` ended is told in the detail.
 fn failure(step: AttemptStep, outcome: &CommandOutcome) -> JobReason {
     let how = match outcome {
@@ -350,7 +325,8 @@ fn failure(step: AttemptStep, outcome: &CommandOutcome) -> JobReason {
         | CommandOutcome::Abandoned
         | CommandOutcome::Fenced
         | CommandOutcome::TooLate => ReasonCode::Interrupted.into(),
-        CommandOutcome::NotStarted { error } | CommandOutcome::ProgramUnusable { error } => {
+        CommandOutcome::Unkillable { what } => ReasonCode::OrphanUnproven.with(what),
+        CommandOutcome::NotStarted { error, .. } | CommandOutcome::ProgramUnusable { error } => {
             ReasonCode::NotStarted.with(format!("not started: {error}"))
         }
         // Of any step: it is the job's folder that is at fault.

@@ -104,6 +104,13 @@ impl WorkSource {
         }
     }
 
+    /// The lease on a job is given back, if there is one.
+    pub(super) fn release(&mut self, job: &JobId) {
+        if let Some(link) = self.link_mut() {
+            link.session.release(job);
+        }
+    }
+
     /// Something happened in the inbox.
     pub(super) fn changed(&mut self, changes: FolderChanges) {
         if let WorkSource::Local(local) = self {

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::attempt::{Attempt, AttemptState, AttemptStep};
+use super::transition::AttemptInput;
 use super::transition::{self, AttemptEvent, CommandEnd, LeaseStatus, NextAction};
 use crate::ids::{JobId, LeaseProof};
 use crate::job_reason::JobReason;
@@ -12,12 +13,6 @@ use crate::stage::Stage;
 
 /// An attempt in this world.
 pub(crate) type AttemptIn<W> = Attempt<<W as RunWorld>::Held, <W as RunWorld>::Command>;
-
-/// Why a command was not started.
-pub(crate) struct StartRejection<A> {
-    pub(crate) attempt: A,
-    pub(crate) reason: JobReason,
-}
 
 /// What becomes of the lease of a job that leaves work.
 pub(crate) enum LeaseClosing<P> {
@@ -31,7 +26,8 @@ pub(crate) enum LeaseClosing<P> {
 }
 
 pub(crate) trait RunWorld {
-    /// After it nothing more happens to this attempt: an error that ends the run, or the death of the process.
+    /// Something could not be done: it is up to the world what becomes of the attempt. In the model it is the death of the
+    /// process.
     type Error: From<Self::StoreError>;
     type StoreError;
     /// A report in the outbox, in the hands of this process.
@@ -79,18 +75,32 @@ pub(crate) trait RunWorld {
     /// Its supervisor is gone: what it left is killed.
     fn kill_orphans(&mut self, attempt: &AttemptIn<Self>) -> Result<(), Self::Error>;
 
-    /// Starts the command of a step. The attempt is this world's until something happens to it.
+    /// A command failed by itself: what of the host is at fault, so that it does not count against the job.
+    fn host_trouble(&mut self, attempt: &AttemptIn<Self>, end: &CommandEnd) -> Option<JobReason>;
+
+    /// Starts the command of a step, or says why something is in the way of it that a person has to look at.
     fn start(
         &mut self,
-        attempt: AttemptIn<Self>,
+        attempt: &mut AttemptIn<Self>,
         step: AttemptStep,
-    ) -> Result<Result<(), StartRejection<AttemptIn<Self>>>, Self::Error>;
+    ) -> Result<Result<(), JobReason>, Self::Error>;
 
-    /// No command runs. The attempt is this world's until something happens to it.
+    /// Something could not be done. The attempt is this world's, to be taken on with the same input again, or not.
+    fn suspend(
+        &mut self,
+        attempt: AttemptIn<Self>,
+        input: AttemptInput,
+        error: Self::Error,
+    ) -> Result<(), Self::Error>;
+
+    /// A command runs, or none. The attempt is this world's until something happens to it.
     fn wait(&mut self, attempt: AttemptIn<Self>);
 
     /// Asks for a renewal of the lease; the answer happens to the attempt.
     fn confirm_lease(&mut self, attempt: AttemptIn<Self>);
+
+    /// Something of it may be alive: from now on its lock counts as held until the job leaves `quarantine`.
+    fn keep_lock(&mut self, attempt: &AttemptIn<Self>) -> Result<(), Self::Error>;
 
     /// What an approval of an earlier attempt is not meant for, and what a later one needs.
     fn prepare_review(&mut self, attempt: &AttemptIn<Self>) -> Result<(), Self::Error>;
@@ -111,7 +121,7 @@ pub(crate) trait RunWorld {
         to: Stage,
         reason: Option<&JobReason>,
         closing: LeaseClosing<Self::Posted>,
-    ) -> Result<(), Self::Error>;
+    );
 
     /// The job is let go of, with its locks.
     fn abandon(&mut self, attempt: AttemptIn<Self>);

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::descriptor_passing;
 use crate::boot_clock::KillDeadlines;
+use crate::error_scope::HostTrouble;
 
 /// Announces an order, which is in the first descriptor.
 const BYTE_ORDER: u8 = b'O';
@@ -40,7 +41,7 @@ pub(crate) struct CommandSpec {
     pub(crate) fence: Option<KillDeadlines>,
 }
 
-/// How a command ended. In each case nothing that the command started is alive.
+/// How a command ended. In each case but one nothing that the command started is alive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "how", rename_all = "camelCase")]
 pub(crate) enum CommandOutcome {
@@ -62,6 +63,13 @@ pub(crate) enum CommandOutcome {
     TooLate,
     NotStarted {
         error: String,
+        /// What the host had run out of, if that was why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        trouble: Option<HostTrouble>,
+    },
+    /// Something that it started can't be ended: another user's, or it hangs in the kernel.
+    Unkillable {
+        what: String,
     },
     /// Its program is not there, or can't be executed: no other command that starts it would fare better.
     ProgramUnusable {

@@ -10,6 +10,7 @@ use rustix::process::Pid;
 
 use super::command_request::{CommandOutcome, CommandSpec, EnvironmentVariable};
 use super::process_spawn::{ProcessGroup, ProcessSpawn};
+use crate::error_scope::HostTrouble;
 use crate::work_folder::{WorkFolder, is_within};
 
 /// Starts the command in a process group of its own, or returns how it ended instead. `output`: where it prints to.
@@ -37,7 +38,10 @@ pub(super) fn start(
         );
         match is_of_program(&source) {
             true => CommandOutcome::ProgramUnusable { error },
-            false => CommandOutcome::NotStarted { error },
+            false => CommandOutcome::NotStarted {
+                error,
+                trouble: HostTrouble::of(&source),
+            },
         }
     })
 }
@@ -82,5 +86,6 @@ fn not_entered(order: &CommandSpec, error: &std::io::Error) -> CommandOutcome {
             "its folder {} can't be entered ({error}): correct `cwd`",
             Path::new(&order.cwd).display()
         ),
+        trouble: HostTrouble::of(error),
     }
 }

@@ -15,7 +15,7 @@ use super::lock_holders::LockHolders;
 use super::process_handle::{ProcessHandle, signal_process, wait_for_an_end};
 use super::process_identity::ProcessIdentity;
 use super::process_record::{self, MARK_VARIABLE, ProcessRecord, RecordReading};
-use super::process_table::{ProcessStat, has_variable, living_processes};
+use super::process_table::{self, ProcessStat, has_variable, living_processes};
 use crate::queue_root::QueueRoot;
 
 /// How often everything is looked for and killed before a tree is left for the next scan.
@@ -41,6 +41,13 @@ pub(crate) enum OrphanScan {
 pub(crate) struct OrphanProcess {
     pid: i32,
     start: u64,
+}
+
+impl OrphanProcess {
+    /// Which it is and whose, for people.
+    pub(crate) fn description(&self) -> String {
+        process_table::description(self.pid)
+    }
 }
 
 /// Where to look: the record of the job's last command, and the file that is locked while anything of it lives.
@@ -115,8 +122,11 @@ pub(crate) fn kill(evidence: OrphanEvidence<'_>) -> io::Result<OrphanScan> {
     for _ in 0..KILL_ROUNDS_MAX {
         match scan_again(evidence, &known)? {
             OrphanScan::Orphans(orphans) => {
-                for orphan in &orphans {
-                    signal_process(orphan.pid, orphan.start, &[Signal::STOP, Signal::KILL]);
+                let is_refused = |orphan: &&OrphanProcess| {
+                    !signal_process(orphan.pid, orphan.start, &[Signal::STOP, Signal::KILL])
+                };
+                if orphans.iter().filter(is_refused).count() == orphans.len() {
+                    return Ok(OrphanScan::Orphans(orphans));
                 }
                 // A scan at once would only take from them the time in which they die.
                 let handles = orphans

@@ -14,16 +14,14 @@ pub(super) use portable::{IdentityHandle as ProcessHandle, wait_for_an_end};
 
 use super::process_table::ProcessStat;
 
-/// Signals the process with that number and that start, if it is there. The handle is opened before the start is looked
+/// Signals the process with that number and that start, if it is there; false: this process may not. The handle is opened before the start is looked
 /// at: no other process that got the number is ever signalled.
-pub(super) fn signal_process(pid: i32, start: u64, signals: &[Signal]) {
+pub(super) fn signal_process(pid: i32, start: u64, signals: &[Signal]) -> bool {
     let Some(handle) = ProcessHandle::open(pid) else {
-        return;
+        return true;
     };
     if ProcessStat::of(pid).is_none_or(|stat| stat.start != start) {
-        return;
+        return true;
     }
-    for signal in signals {
-        handle.signal(*signal);
-    }
+    signals.iter().all(|signal| handle.signal(*signal))
 }

@@ -1,6 +1,9 @@
 //! The identity of a process. A number alone is none: it is given to another process later, and starts anew with each
 //! boot.
 
+use std::fs::File;
+use std::io;
+
 use serde::{Deserialize, Serialize};
 
 use super::process_table::{ProcessStat, boot};
@@ -29,12 +32,21 @@ impl ProcessIdentity {
         })
     }
 
+    /// The same of a process that is known to be there: that it is not shown has a cause.
+    pub(super) fn shown(pid: i32) -> io::Result<ProcessIdentity> {
+        let hidden = || {
+            let cause = File::open("/dev/null").err();
+            cause.unwrap_or_else(|| io::Error::other("the system does not show a process"))
+        };
+        ProcessIdentity::of(pid).ok_or_else(hidden)
+    }
+
     /// The identity of a supervisor that was just started, which begins a session of its own first of all.
-    pub(super) fn of_supervisor(pid: i32) -> Option<ProcessIdentity> {
-        Some(ProcessIdentity {
+    pub(super) fn of_supervisor(pid: i32) -> io::Result<ProcessIdentity> {
+        Ok(ProcessIdentity {
             group: pid,
             session: pid,
-            ..ProcessIdentity::of(pid)?
+            ..ProcessIdentity::shown(pid)?
         })
     }
 

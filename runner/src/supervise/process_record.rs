@@ -125,8 +125,7 @@ pub(crate) fn is_marked(root: &QueueRoot, path: &Path, mark: &str) -> bool {
 }
 
 fn identity_of(pid: Pid) -> io::Result<ProcessIdentity> {
-    ProcessIdentity::of(pid.as_raw_nonzero().get())
-        .ok_or_else(|| io::Error::other("the system does not show a process"))
+    ProcessIdentity::shown(pid.as_raw_nonzero().get())
 }
 
 fn write(mut file: &File, line: &ProcessRecordLine) -> io::Result<()> {

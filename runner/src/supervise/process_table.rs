@@ -49,6 +49,11 @@ pub(super) fn has_variable(pid: i32, name: &str, value: &str) -> bool {
         .any(|found| found == variable.as_bytes())
 }
 
+/// A process that can't be ended, and whose it is where the system shows that, for people.
+pub(super) fn description(pid: i32) -> String {
+    system::description(pid)
+}
+
 /// What distinguishes this boot of the host from every other.
 pub(super) fn boot() -> Option<&'static str> {
     system::boot()

@@ -115,7 +115,7 @@ impl SpareSupervisor {
         environment: &[EnvironmentVariable],
         streams: &CommandStreams<'_>,
     ) -> io::Result<()> {
-        let identity = ProcessIdentity::of_supervisor(self.pid()).ok_or(io::ErrorKind::NotFound)?;
+        let identity = ProcessIdentity::of_supervisor(self.pid())?;
         process_record::note_supervisor(streams.record, &identity)?;
         let descriptors: Vec<_> = [streams.stdin, streams.log, streams.record.as_fd()]
             .into_iter()

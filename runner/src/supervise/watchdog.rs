@@ -158,29 +158,28 @@ impl<'a> CommandWatchdog<'a> {
         }
     }
 
-    /// Ends the processes that are left, and reads the rest of their output.
-    pub(super) fn end_tree(&mut self, tree: &mut ProcessTree) -> std::io::Result<()> {
-        self.end_processes(tree)?;
+    /// Ends the processes that are left, and reads the rest of their output. Returned is what can't be ended.
+    pub(super) fn end_tree(&mut self, tree: &mut ProcessTree) -> std::io::Result<Option<String>> {
+        let left = self.end_processes(tree)?;
         self.output.take_rest();
-        Ok(())
+        Ok(left)
     }
 
     /// Sends TERM, waits for the grace, and sends KILL. KILL comes earlier if the lease leaves less time. Returns when
-    /// nothing is left.
-    fn end_processes(&mut self, tree: &mut ProcessTree) -> std::io::Result<()> {
+    /// nothing is left, or nothing but what can't be ended.
+    fn end_processes(&mut self, tree: &mut ProcessTree) -> std::io::Result<Option<String>> {
         let kill_at = Instant::now() + self.grace;
         while tree.reap() == TreeRemainder::Something {
             self.listen();
             let due = kill_at <= Instant::now() || self.is_over(|ending| ending.kill_at);
             if due || self.stop_reason == WatchdogStop::Kill {
-                tree.kill();
-                return Ok(());
+                return Ok(tree.kill());
             }
             let ends = tree.any_end();
             tree.send_term();
             self.wait(&ends, kill_at, |ending| ending.kill_at)?;
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Waits until one of the processes ends, the runner sends a message, that instant has come, or this instant of

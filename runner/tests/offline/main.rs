@@ -4,6 +4,7 @@ mod add_command;
 mod approval;
 mod commands;
 mod coordinator;
+mod damaged_records;
 mod doctor;
 mod durable_requests;
 mod engine_breaker;
@@ -13,9 +14,12 @@ mod engine_trials;
 // O-10: no other system tells who has a file open.
 #[cfg(all(target_os = "linux", not(portable)))]
 mod files_being_written;
+#[cfg(all(target_os = "linux", not(portable)))] // No other system shows processes of other users as a job's.
+mod foreign_children;
 mod foreign_files;
 mod gate;
 mod gate_log_parts;
+mod host_trouble;
 mod job_attempts;
 mod job_integrity;
 mod job_listing;
@@ -23,6 +27,7 @@ mod job_order;
 mod job_output;
 mod linked_paths;
 mod locks;
+mod lost_queues;
 #[cfg(target_os = "linux")] // Its jobs look into /proc.
 mod lost_supervisors;
 mod manual_files;
@@ -46,6 +51,8 @@ mod settings_in_a_run;
 mod shadow;
 mod short_leases;
 mod signals;
+#[cfg(all(target_os = "linux", not(portable)))] // It takes inotify away.
+mod silent_folders;
 #[cfg(all(target_os = "linux", not(portable)))] // It writes to a job through /proc, for the tests of writers.
 mod slow_writer;
 #[cfg(target_os = "linux")] // Its jobs find a supervisor through /proc.

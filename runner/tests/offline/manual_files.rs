@@ -146,23 +146,6 @@ fn a_stage_that_can_not_be_read_stops_every_command() {
 }
 
 #[test]
-fn a_damaged_history_is_told_and_not_guessed() {
-    let fixture = QueueFixture::new();
-    fixture.add("a", "", "touch $FIXTURE/started");
-    let history = fixture.queue(".state/jobs/a/history.jsonl");
-    let text = fs::read_to_string(&history).unwrap();
-    fs::write(&history, format!("garbage\n{text}")).unwrap();
-    let done = fixture.aq(&["run", "--drain"]);
-    assert_eq!(done.code, 1);
-    assert!(
-        done.stderr.contains("history.jsonl is damaged in line 1"),
-        "{}",
-        done.stderr
-    );
-    assert!(!fixture.path("started").exists());
-}
-
-#[test]
 fn many_runners_run_each_file_that_was_placed_once() {
     let fixture = QueueFixture::new();
     fs::create_dir_all(fixture.queue("inbox")).unwrap();

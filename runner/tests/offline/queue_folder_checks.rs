@@ -3,7 +3,10 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
+use rustix::process::Signal;
+
 use crate::queue_fixture::QueueFixture;
+use crate::started_command::StartedCommand;
 
 #[test]
 fn a_stage_that_is_a_link_is_refused_at_the_start() {
@@ -28,7 +31,7 @@ fn a_stage_that_is_a_link_is_refused_at_the_start() {
 }
 
 /// `aq` as on a disk without space: files can be made, but none can grow beyond half a kilobyte.
-fn aq_on_a_full_disk(fixture: &QueueFixture, arguments: &str) -> crate::started_command::CompletedCommand {
+fn start_on_a_full_disk<'a>(fixture: &'a QueueFixture, arguments: &str) -> StartedCommand<'a> {
     let script = format!(
         "#!/bin/sh\ntrap '' XFSZ\nulimit -f 1\nexec {} {arguments}\n",
         env!("CARGO_BIN_EXE_aq")
@@ -36,7 +39,7 @@ fn aq_on_a_full_disk(fixture: &QueueFixture, arguments: &str) -> crate::started_
     let path = fixture.path("bin/full");
     fs::write(&path, script).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-    fixture.program(&path, &[], &[]).end()
+    fixture.program(&path, &[], &[])
 }
 
 #[test]
@@ -44,7 +47,7 @@ fn on_a_full_disk_nothing_is_added_and_later_it_can_be() {
     let fixture = QueueFixture::new();
     fixture.add("first", "", "true");
     let name = fixture.file("a", "engine: sh", &"true\n".repeat(200));
-    let done = aq_on_a_full_disk(&fixture, &format!("add {name}"));
+    let done = start_on_a_full_disk(&fixture, &format!("add {name}")).end();
     assert_eq!(done.code, 1);
     assert!(
         done.stderr.contains("can't write") && done.stderr.contains("free space"),
@@ -62,7 +65,7 @@ fn on_a_full_disk_nothing_is_added_and_later_it_can_be() {
 }
 
 #[test]
-fn a_disk_that_is_full_at_a_transition_ends_the_run_and_loses_no_job() {
+fn a_disk_that_is_full_at_a_transition_starts_nothing_and_loses_no_job() {
     let fixture = QueueFixture::new();
     fixture.add(
         "a",
@@ -75,9 +78,11 @@ fn a_disk_that_is_full_at_a_transition_ends_the_run_and_loses_no_job() {
     let mut line: serde_json::Value = serde_json::from_str(&fs::read_to_string(&history).unwrap()).unwrap();
     line["reason"] = "x".repeat(500).into();
     fs::write(&history, format!("{line}\n")).unwrap();
-    let done = aq_on_a_full_disk(&fixture, "run --drain");
-    assert_eq!(done.code, 1);
-    assert!(done.stderr.contains("free space"), "{}", done.stderr);
+    let run = start_on_a_full_disk(&fixture, "run");
+    run.wait_for_message("has reached the limit on its size");
+    run.signal(Signal::TERM);
+    let done = run.end();
+    assert_eq!(done.code, 143, "{}", done.stderr);
     assert!(
         !fixture.path("runs").exists(),
         "nothing starts that is not on record"

@@ -110,8 +110,8 @@ fn each_runner_at_work_is_shown_as_it_was_started_whoever_asks() {
         runner["since"] = Value::Null;
     }
     let expected = [
-        json!({"pid": one.pid(), "since": null, "mode": "offline", "workers": 1, "watch": null, "coordinator": null}),
-        json!({"pid": other.pid(), "since": null, "mode": "shadow", "workers": 3, "watch": null, "coordinator": null}),
+        json!({"pid": one.pid(), "since": null, "mode": "offline", "workers": 1, "watch": null, "hostTrouble": null, "coordinator": null}),
+        json!({"pid": other.pid(), "since": null, "mode": "shadow", "workers": 3, "watch": null, "hostTrouble": null, "coordinator": null}),
     ];
     assert_eq!(told, expected);
     let text = fixture.aq(&["status"]).stdout;

@@ -203,4 +203,6 @@ cases! {
     "trusts-everybody" in "offline/open-to-others" dies of "stages" ["O-19"]
     "trusts-everybody" in "offline/settings-open-to-others" dies of "stages" ["O-19"]
     "trusts-everybody" in "offline/foreign-file" dies of "stages" ["O-19"]
+    "does-nothing" in "offline/record-is-damaged" dies of "stages" ["O-20"]
+    "says-nothing" in "offline/record-is-damaged" dies of "output" ["O-20"]
 }

@@ -13,11 +13,32 @@ use super::{ChangeSource, FolderChanges, WatchedFileState};
 use crate::queue::{Queue, is_job_file, locks};
 use crate::stage::Stage;
 
+/// Of a watched folder itself.
+const GONE: WatchFlags = WatchFlags::DELETE_SELF.union(WatchFlags::MOVE_SELF);
+
+/// While no event comes, or none of other hosts.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// By the numbers that `statfs(2)` tells: NFS, SMB (three of them), 9P, FUSE, Ceph, AFS, VirtualBox, VMware.
+const SHARED_FILE_SYSTEMS: [u32; 10] = [
+    0x6969,
+    0x517b,
+    0xff53_4d42,
+    0xfe53_4d42,
+    0x0102_1997,
+    0x6573_5546,
+    0x00c3_6400,
+    0x6b41_4653,
+    0x786f_4256,
+    0xbacb_acbc,
+];
+
 /// Readable when something changed.
 #[derive(Debug)]
 pub(crate) struct InotifyWatcher {
     descriptor: OwnedFd,
     inbox: i32,
+    source: ChangeSource,
 }
 
 impl InotifyWatcher {
@@ -28,10 +49,10 @@ impl InotifyWatcher {
         let inbox = inotify::add_watch(
             &descriptor,
             queue.folder(Stage::Inbox),
-            files | WatchFlags::CREATE,
+            files | WatchFlags::CREATE | GONE,
         )?;
         for folder in [queue.cancel_folder()].into_iter().chain(locks::folders(queue)) {
-            inotify::add_watch(&descriptor, folder, WatchFlags::CLOSE_WRITE)?;
+            inotify::add_watch(&descriptor, folder, WatchFlags::CLOSE_WRITE | GONE)?;
         }
         // These are moved there when they are written.
         inotify::add_watch(&descriptor, queue.approval_folder(), WatchFlags::MOVED_TO)?;
@@ -40,28 +61,55 @@ impl InotifyWatcher {
             inotify::add_watch(&descriptor, folder, pause)?;
         }
         // Where `aq.toml` lies; nothing else is ever written there.
-        inotify::add_watch(&descriptor, queue.root(), files)?;
-        Ok(InotifyWatcher { descriptor, inbox })
+        inotify::add_watch(&descriptor, queue.root(), files | GONE)?;
+        let mut watcher = InotifyWatcher {
+            descriptor,
+            inbox,
+            source: ChangeSource::Polling,
+        };
+        if watcher.is_told_of_a_probe(queue) && !is_shared(queue) {
+            watcher.source = ChangeSource::Events;
+        }
+        Ok(watcher)
+    }
+
+    /// A change that has to be told of. The name is hidden, so it is no job's.
+    fn is_told_of_a_probe(&self, queue: &Queue) -> bool {
+        let probe = queue
+            .cancel_folder()
+            .join(format!(".probe-{}", std::process::id()));
+        let made = queue.below().create(&probe).map(drop);
+        let made = made.and_then(|()| queue.below().remove(&probe));
+        // Where there is no room for it nothing is proven.
+        made.is_ok() && self.take().any
     }
 
     /// How often to look without being told.
     pub(crate) fn look_interval(&self) -> Option<Duration> {
-        None
+        match self.source {
+            ChangeSource::Events => None,
+            ChangeSource::Polling => Some(POLL_INTERVAL),
+        }
     }
 
     pub(crate) fn source(&self) -> ChangeSource {
-        ChangeSource::Events
+        self.source
     }
 
     /// All that happened since the last call.
     pub(crate) fn take(&self) -> FolderChanges {
         let mut buffer = [MaybeUninit::uninit(); 8192];
         let mut reader = inotify::Reader::new(self.descriptor.as_fd(), &mut buffer);
-        let mut changes = FolderChanges::default();
+        let mut changes = match self.source {
+            ChangeSource::Events => FolderChanges::default(),
+            // Nobody can say what did not happen.
+            ChangeSource::Polling => FolderChanges::everything(),
+        };
         loop {
             let next = reader.next();
             changes.any |= next.is_ok();
             match next {
+                Ok(event) if event.events().intersects(gone()) => changes.folder_gone = true,
                 Ok(event) if event.wd() == self.inbox => {
                     let name = event
                         .file_name()
@@ -82,6 +130,16 @@ impl InotifyWatcher {
             }
         }
     }
+}
+
+/// Whether other hosts can change the folder: of that the system of this one is not told.
+fn is_shared(queue: &Queue) -> bool {
+    let found = rustix::fs::statfs(queue.folder(Stage::Inbox));
+    found.is_ok_and(|found| SHARED_FILE_SYSTEMS.contains(&(found.f_type as u32)))
+}
+
+fn gone() -> ReadFlags {
+    ReadFlags::DELETE_SELF | ReadFlags::MOVE_SELF | ReadFlags::IGNORED | ReadFlags::UNMOUNT
 }
 
 impl AsFd for InotifyWatcher {

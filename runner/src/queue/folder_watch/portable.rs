@@ -84,6 +84,7 @@ impl NotifyWatcher {
         }
         FolderChanges {
             any,
+            folder_gone: any,
             ..FolderChanges::everything()
         }
     }

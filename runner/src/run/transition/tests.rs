@@ -105,6 +105,7 @@ fn each_end_that_is_no_success_has_its_reason() {
     let timed_out = CommandOutcome::TimedOut;
     let not_started = CommandOutcome::NotStarted {
         error: "no such file".to_owned(),
+        trouble: None,
     };
     for (step, outcome, expected) in [
         (AttemptStep::Engine, EXIT_3, ReasonCode::ExitCode.with("exit 3")),

@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 /// It is readable from the end of its process on.
@@ -16,9 +17,9 @@ impl PidfdHandle {
         Some(PidfdHandle(opened.ok()?))
     }
 
-    pub(in crate::supervise) fn signal(&self, signal: Signal) {
-        // It may have ended meanwhile, which is what is wanted.
-        let _ = pidfd_send_signal(&self.0, signal);
+    /// False: this process may not signal that one. It may have ended meanwhile, which is what is wanted.
+    pub(in crate::supervise) fn signal(&self, signal: Signal) -> bool {
+        pidfd_send_signal(&self.0, signal) != Err(Errno::PERM)
     }
 }
 

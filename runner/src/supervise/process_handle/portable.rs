@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::supervise::process_table::ProcessStat;
@@ -22,12 +23,11 @@ impl IdentityHandle {
         Some(IdentityHandle { pid, start })
     }
 
-    pub(in crate::supervise) fn signal(&self, signal: Signal) {
-        if let Some(pid) = Pid::from_raw(self.pid)
-            && self.is_alive()
-        {
-            // It may have ended meanwhile, which is what is wanted.
-            let _ = kill_process(pid, signal);
+    /// False: this process may not signal that one. It may have ended meanwhile, which is what is wanted.
+    pub(in crate::supervise) fn signal(&self, signal: Signal) -> bool {
+        match Pid::from_raw(self.pid).filter(|_| self.is_alive()) {
+            Some(pid) => kill_process(pid, signal) != Err(Errno::PERM),
+            None => true,
         }
     }
 

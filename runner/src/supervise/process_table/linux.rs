@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::sync::OnceLock;
 
 use super::ProcessStat;
+use crate::file_ownership::user;
 use crate::supervise::open_descriptors::process_ids;
 
 /// Fifty numbers and a name take less; the kernel gives all of it to one read.
@@ -57,11 +59,23 @@ pub(in crate::supervise) fn command_line(pid: i32) -> String {
     text.trim().chars().take(80).collect()
 }
 
-/// Read once: it does not change while a process lives.
+/// A process that can't be ended, and whose it is, for people.
+pub(in crate::supervise) fn description(pid: i32) -> String {
+    let line = command_line(pid);
+    match fs::metadata(format!("/proc/{pid}")) {
+        Ok(process) => format!("process {pid} ({line}), which belongs to {}", user(process.uid())),
+        Err(_) => format!("process {pid} ({line})"),
+    }
+}
+
+/// Read once: it does not change while a process lives. That it could not be read may be over the next time.
 pub(super) fn boot() -> Option<&'static str> {
-    static BOOT: OnceLock<Option<String>> = OnceLock::new();
-    let read = || fs::read_to_string("/proc/sys/kernel/random/boot_id").ok();
-    BOOT.get_or_init(|| Some(read()?.trim().to_owned())).as_deref()
+    static BOOT: OnceLock<String> = OnceLock::new();
+    if let Some(known) = BOOT.get() {
+        return Some(known);
+    }
+    let read = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(BOOT.get_or_init(|| read.trim().to_owned()))
 }
 
 /// The children of a process, whichever of its threads started them.

@@ -33,6 +33,11 @@ pub(super) fn environment(pid: i32) -> Vec<Vec<u8>> {
 
 /// Here the start of a process is told by the wall clock, so that by itself it belongs to one boot. What systems show of
 /// the boot itself moves when the wall clock is set.
+/// A process that can't be ended, for people.
+pub(in crate::supervise) fn description(pid: i32) -> String {
+    format!("process {pid}")
+}
+
 pub(super) fn boot() -> Option<&'static str> {
     Some("any")
 }

@@ -30,18 +30,13 @@ pub(super) fn descendants() -> Vec<Pid> {
     found.into_iter().collect()
 }
 
-/// Signals a descendant. The handle is opened before the parent is checked again, so that no other process that got
+/// Signals a descendant; false: this process may not. The handle is opened before the parent is checked again, so that no other process that got
 /// the number is signalled.
-pub(super) fn signal(pid: Pid, signals: &[Signal]) {
+pub(super) fn signal(pid: Pid, signals: &[Signal]) -> bool {
     let Some(handle) = ProcessHandle::open(pid.as_raw_nonzero().get()) else {
-        return;
+        return true;
     };
-    if !descends_from_us(pid) {
-        return;
-    }
-    for signal in signals {
-        handle.signal(*signal);
-    }
+    !descends_from_us(pid) || signals.iter().all(|signal| handle.signal(*signal))
 }
 
 fn children_of(pid: Pid) -> Vec<Pid> {

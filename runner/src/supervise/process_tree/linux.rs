@@ -11,10 +11,15 @@ use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, wait};
 
 use super::{MainCommand, TreeRemainder, descendants};
 use crate::supervise::command_request::EnvironmentVariable;
-use crate::supervise::process_handle::ProcessHandle;
+use crate::supervise::process_handle::{ProcessHandle, wait_for_an_end};
+use crate::supervise::process_table::linux::description;
 
 /// How often orphans that ended are collected while the command runs.
 const REAP_INTERVAL: Duration = Duration::from_secs(10);
+/// What was sent KILL is gone within moments, unless it hangs in the kernel.
+const KILL_WAIT_MAX: Duration = Duration::from_secs(5);
+/// What is started meanwhile is sent KILL after this.
+const KILL_PAUSE: Duration = Duration::from_millis(10);
 
 /// The processes of one command. The watchdog writes it, from the start of the command until none of them is left.
 #[derive(Debug)]
@@ -90,20 +95,24 @@ impl AdoptedTree {
         }
     }
 
-    /// Sends KILL to all processes, until nothing is left.
-    pub(in crate::supervise) fn kill(&mut self) {
+    /// Sends KILL to all processes. Returned is what is left when all others are gone: a process that this one may not
+    /// signal, or one that does not die for long.
+    pub(in crate::supervise) fn kill(&mut self) -> Option<String> {
+        let deadline = Instant::now() + KILL_WAIT_MAX;
         while self.reap() == TreeRemainder::Something {
-            let children = descendants::children();
-            for pid in descendants::descendants() {
-                descendants::signal(pid, &[Signal::KILL]);
-            }
-            // One that was a child before KILL was sent has received it, so this wait ends.
-            if let Some(pid) = children.first()
-                && let Ok(Some((pid, status))) = rustix::process::waitpid(Some(*pid), WaitOptions::empty())
+            let ends = self.any_end();
+            let all = descendants::descendants();
+            let is_refused = |pid: &&Pid| !descendants::signal(**pid, &[Signal::KILL]);
+            let refused: Vec<Pid> = all.iter().filter(is_refused).copied().collect();
+            let is_hopeless = !refused.is_empty() && refused.len() == all.len();
+            if let Some(left) = refused.first().or(all.first())
+                && (is_hopeless || deadline <= Instant::now())
             {
-                self.note(pid, status);
+                return Some(description(left.as_raw_nonzero().get()));
             }
+            wait_for_an_end(&ends.0, KILL_PAUSE);
         }
+        None
     }
 
     fn note(&mut self, pid: Pid, status: WaitStatus) {

@@ -154,8 +154,8 @@ impl ListedTree {
         }
     }
 
-    /// Sends KILL to all processes, until nothing is left.
-    pub(in crate::supervise) fn kill(&mut self) {
+    /// Sends KILL to all processes, until nothing is left. Processes of other users are not shown as the command's here.
+    pub(in crate::supervise) fn kill(&mut self) -> Option<String> {
         let mut pause = END_FIRST;
         while self.reap() == TreeRemainder::Something {
             for member in self.stop() {
@@ -166,6 +166,7 @@ impl ListedTree {
             // A failure here costs the wait alone.
             let _ = poll(&mut ends, limit.as_ref());
         }
+        None
     }
 
     /// Stops all processes, so that none of them starts another between a look and KILL.

@@ -1,0 +1,62 @@
+//! Whether the queue is still the folder that this process began to work with: people, and jobs, remove, move and replace
+//! folders.
+
+use std::io::Write;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+
+use super::{Queue, QueueError, QueueLoss, QueueResult};
+use crate::stage::Stage;
+
+impl Queue {
+    /// What became of the queue, if it is not what it was.
+    pub(crate) fn loss(&self) -> Option<QueueLoss> {
+        let held = self.root.open(self.root()).and_then(|folder| folder.metadata());
+        // What can't be looked at is no proof of anything.
+        let held = held.ok()?;
+        let named = match self.root().metadata() {
+            Ok(named) => named,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Some(match held.nlink() {
+                    0 => QueueLoss::Removed,
+                    _ => QueueLoss::Moved,
+                });
+            }
+            Err(_) => return None,
+        };
+        if (held.dev(), held.ino()) != (named.dev(), named.ino()) {
+            return Some(QueueLoss::Replaced);
+        }
+        let stages = Stage::ALL.map(|stage| self.folder(stage)).into_iter();
+        let mut folders = stages.chain([self.state(), self.jobs_folder()]);
+        let is_gone = |folder: &PathBuf| {
+            let found = folder.symlink_metadata();
+            found.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+        };
+        folders
+            .any(|folder| is_gone(&folder))
+            .then_some(QueueLoss::Removed)
+    }
+
+    /// That the queue is gone is an error.
+    pub(crate) fn check_presence(&self) -> QueueResult<()> {
+        match self.loss() {
+            None => Ok(()),
+            Some(loss) => Err(QueueError::Lost {
+                path: self.root().to_owned(),
+                loss,
+            }),
+        }
+    }
+
+    /// Version control that cleans up, or puts aside, what it does not know leaves the queue alone. A file of that name
+    /// that is there is somebody's own.
+    pub(super) fn hide_from_version_control(&self) -> QueueResult<()> {
+        let path = self.root().join(".gitignore");
+        if path.symlink_metadata().is_ok() {
+            return Ok(());
+        }
+        let write = || self.root.create(&path)?.write_all(b"*\n");
+        write().map_err(QueueError::writing(&path))
+    }
+}

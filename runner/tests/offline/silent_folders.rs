@@ -1,0 +1,72 @@
+//! File systems that tell of no change: a run finds that out at its start, looks every second, and says so.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::queue_fixture::QueueFixture;
+
+/// What the system answers to who wants to be told, in place of doing it.
+const SILENCES: [&str; 3] = [
+    // It agrees, and nothing is ever told.
+    "inotify_add_watch:retval=1",
+    "inotify_init1:error=EMFILE",
+    "inotify_add_watch:error=ENOSPC",
+];
+
+#[test]
+fn where_the_system_tells_of_no_change_a_run_looks_every_second_and_says_so() {
+    if !Command::new("strace")
+        .args(["-o", "/dev/null", "true"])
+        .status()
+        .is_ok_and(|done| done.success())
+    {
+        eprintln!("skipped: there is no strace here, or it may not trace");
+        return;
+    }
+    for silence in SILENCES {
+        let fixture = QueueFixture::new();
+        fixture.pipe("up");
+        fixture.add("first", "", "true");
+        let log = fixture.path("calls");
+        let inject = format!("inject={silence}");
+        let arguments = [
+            "-f",
+            "-o",
+            log.to_str().unwrap(),
+            "-e",
+            &inject,
+            env!("CARGO_BIN_EXE_aq"),
+            "run",
+        ];
+        let run = fixture.program(Path::new("/usr/bin/strace"), &arguments, &[]);
+        run.wait_for_message("waiting for jobs");
+        let status = fixture.aq(&["status", "--json"]).stdout;
+        let status: Value = serde_json::from_str(&status).unwrap();
+        assert_eq!(status["runners"][0]["watch"], "polling", "{silence}: {status}");
+        let text = fixture.aq(&["status"]).stdout;
+        assert!(
+            text.contains("looks at its queue every second"),
+            "{silence}: {text}"
+        );
+        let file = "---\nengine: sh\n---\necho > $FIXTURE/up\n";
+        fs::write(fixture.queue("inbox/.b"), file).unwrap();
+        fs::rename(fixture.queue("inbox/.b"), fixture.queue("inbox/b.md")).unwrap();
+        fixture.wait_for("up");
+        let pid = status["runners"][0]["pid"].as_i64().unwrap();
+        let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+        kill_process(pid, Signal::TERM).unwrap();
+        run.end();
+    }
+}
+
+#[test]
+fn the_file_that_proves_it_is_gone_afterwards() {
+    let fixture = QueueFixture::new();
+    fixture.add("a", "", "true");
+    assert_eq!(fixture.aq(&["run", "--drain"]).code, 0);
+    assert_eq!(fs::read_dir(fixture.queue(".state/cancel")).unwrap().count(), 0);
+}
