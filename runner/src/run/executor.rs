@@ -196,6 +196,7 @@ fn prepare<W: RunWorld>(
         }
         AttemptStep::Ship => stage_move::announce_ship(&mut recorder(world, usage), id, from)?,
     }
+    attempt.state.usage = None;
     Ok(())
 }
 
@@ -296,6 +297,7 @@ fn retry<W: RunWorld>(world: &mut W, attempt: &mut AttemptIn<W>, reason: &JobRea
         state.digest.as_ref(),
     )?;
     (attempt.state.number, attempt.state.spent) = (number, spent);
+    attempt.state.usage = None;
     (attempt.state.stage, attempt.state.step) = (Stage::Building, AttemptStep::Engine);
     world.attempt_failed(attempt, reason);
     world.attempt_started(attempt);
