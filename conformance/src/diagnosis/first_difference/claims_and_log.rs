@@ -55,9 +55,10 @@ pub(super) fn of(seen: &RunEvidence) -> Vec<TimedDifference> {
     let mut found: Vec<TimedDifference> = Vec::new();
     let mut offered = BTreeSet::new();
     let mut next = 0;
+    let cut_short = cut_short(seen);
     let without_line = |claims: &[ShadowClaim], offered: &BTreeSet<String>| {
-        let claim = claims.iter().find(|claim| !needs_no_line(claim, offered))?;
-        Some(unlogged(claim))
+        let mut claims = claims.iter().filter(|claim| !needs_no_line(claim, offered));
+        Some(unlogged(claims.nth(cut_short)?))
     };
     for line in &lines {
         let place = claims[next..].iter().position(|claim| fits(&line.says, claim));
@@ -129,6 +130,17 @@ fn lines(seen: &RunEvidence) -> Vec<ClaimLine> {
         Some(ClaimLine { position, says })
     });
     lines.collect()
+}
+
+/// How many decisions were skipped because the lane ended: the question of each may have been out, and answered.
+fn cut_short(seen: &RunEvidence) -> usize {
+    let is_cut = |object: &Map<String, Value>| {
+        let text = |key: &str| object.get(key).and_then(Value::as_str);
+        text("event") == Some("skipped") && matches!(text("reason"), Some("exit" | "stopped" | "route"))
+    };
+    shadow_log::numbered(seen)
+        .filter(|(_, object)| is_cut(object))
+        .count()
 }
 
 fn says(object: &Map<String, Value>) -> Option<ClaimLineKind> {
