@@ -31,7 +31,13 @@ pub(super) fn print(out: &mut impl Write, runners: &[RunnerRecord]) -> io::Resul
     table.write_plain(out, palette)?;
     for runner in runners {
         if let Some(used) = &runner.used {
-            writeln!(out, "\n{} {} has used {}", palette.dim("used"), runner.pid, used.text())?;
+            writeln!(
+                out,
+                "\n{} {} has used {}",
+                palette.dim("used"),
+                runner.pid,
+                used.text()
+            )?;
         }
         if let Some(trouble) = &runner.host_trouble {
             let (label, pid) = (palette.bold("trouble"), runner.pid);

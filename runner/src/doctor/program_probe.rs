@@ -33,7 +33,9 @@ impl ProbeResult {
         match &self.end {
             CommandOutcome::Exited { code: Some(code), .. } => format!("exit code {code}"),
             CommandOutcome::TimedOut => format!("no end within {} s", LIMIT_MS / 1000),
-            CommandOutcome::NotStarted { error, .. } | CommandOutcome::ProgramUnusable { error } => error.clone(),
+            CommandOutcome::NotStarted { error, .. } | CommandOutcome::ProgramUnusable { error } => {
+                error.clone()
+            }
             _ => String::from("it was ended by a signal"),
         }
     }

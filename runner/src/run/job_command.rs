@@ -165,7 +165,8 @@ impl QueueAttempt {
     ) -> Result<&SupervisorHandle, CommandStartError> {
         let mark = ProcessTag::fresh();
         let record = queue.process_record(&self.state.job.id);
-        let record = process_record::begin(queue.below(), &record, &mark).map_err(CommandStartError::Files)?;
+        let record =
+            process_record::begin(queue.below(), &record, &mark).map_err(CommandStartError::Files)?;
         let streams = CommandStreams {
             stdin: files[0].as_fd(),
             log: files[1].as_fd(),

@@ -83,7 +83,10 @@ impl QueueWorld {
         let id = attempt.state.job.id.clone();
         let invocation = self.engines.login_question(&attempt.state.job.engine)?;
         let folder = self.queue.attempt_folder(&id, attempt.state.number);
-        let log = self.queue.below().open_kept(&folder.join("login.out"), OFlags::APPEND);
+        let log = self
+            .queue
+            .below()
+            .open_kept(&folder.join("login.out"), OFlags::APPEND);
         let files = [&File::open("/dev/null").ok()?, &log.ok()?];
         let link = self.source.link().filter(|_| attempt.state.lease.is_some());
         let renewer = link.and_then(|link| link.session.renewer(&id));

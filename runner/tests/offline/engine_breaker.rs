@@ -8,6 +8,10 @@ use crate::queue_fixture::QueueFixture;
 const LOGGED_OUT: &str = "[ \"$1\" = auth ] && exit 1
 echo start >> $FIXTURE/runs; echo 'Invalid API key · Please run /login'; exit 1";
 
+/// Prints what `claude` ends its work with.
+const SUCCESS: &str =
+    "echo '{\"type\":\"result\",\"subtype\":\"success\",\"is_error\":false,\"result\":\"Done.\"}'";
+
 /// Enqueues jobs of an engine.
 pub fn add_jobs(fixture: &QueueFixture, engine: &str, keys: &str, ids: &[&str]) {
     let keys = format!("engine: {engine}\n{keys}");
@@ -150,7 +154,7 @@ fn a_program_that_can_t_be_started_pauses_its_engine_and_fails_no_job() {
         ("no-program", "\u{1}\u{2}\n"),
     ] {
         let fixture = QueueFixture::new();
-        fixture.engine("claude", "true");
+        fixture.engine("claude", SUCCESS);
         std::fs::write(fixture.path("bin/claude"), first_line).unwrap();
         add_jobs(&fixture, "claude", "retries: 2", &["a", "b"]);
         let done = fixture.aq(&["run", "--drain"]);
@@ -168,7 +172,7 @@ fn a_program_that_can_t_be_started_pauses_its_engine_and_fails_no_job() {
 #[test]
 fn a_program_that_is_removed_while_jobs_wait_for_it_fails_none_of_them() {
     let fixture = QueueFixture::new();
-    fixture.engine("claude", "rm $FIXTURE/bin/claude");
+    fixture.engine("claude", &format!("rm $FIXTURE/bin/claude; {SUCCESS}"));
     add_jobs(&fixture, "claude", "", &["a", "b"]);
     let done = fixture.aq(&["run", "--drain"]);
     assert_eq!(done.code, 1, "{}", done.stderr);
@@ -211,7 +215,10 @@ fn three_jobs_in_a_row_that_fail_at_once_pause_their_engine() {
 #[test]
 fn failures_are_in_a_row_over_several_runs_and_a_success_ends_the_row() {
     let fixture = QueueFixture::new();
-    fixture.engine("claude", "echo start >> $FIXTURE/runs; exit $(cat $FIXTURE/code)");
+    fixture.engine(
+        "claude",
+        &format!("echo start >> $FIXTURE/runs; {SUCCESS}; exit $(cat $FIXTURE/code)"),
+    );
     let run_with = |code: &str, id: &str| {
         std::fs::write(fixture.path("code"), code).unwrap();
         add_jobs(&fixture, "claude", "", &[id]);
@@ -265,7 +272,7 @@ fn a_person_ends_the_pause_of_an_engine() {
         "{}",
         unknown.stderr
     );
-    fixture.engine("claude", "true");
+    fixture.engine("claude", SUCCESS);
     let resumed = fixture.aq(&["resume", "claude"]);
     assert!(
         resumed.code == 0 && resumed.stdout.contains("claude is resumed"),

@@ -10,7 +10,8 @@ use crate::queue_fixture::QueueFixture;
 /// Prints that it is logged out while there is a file of that name.
 const CLAUDE: &str = "[ \"$1\" = auth ] && exit 1
 echo \"start $AQ_JOB_ID\" >> $FIXTURE/runs
-if [ -e $FIXTURE/logged-out ]; then echo 'Not logged in · Please run /login'; exit 1; fi";
+if [ -e $FIXTURE/logged-out ]; then echo 'Not logged in · Please run /login'; exit 1; fi
+echo '{\"type\":\"result\",\"subtype\":\"success\",\"is_error\":false,\"result\":\"Done.\"}'";
 
 /// A queue in which `claude` is paused, with these jobs of it.
 fn paused_queue(rest: &str, ids: &[&str]) -> QueueFixture {
