@@ -22,7 +22,8 @@ pub(super) fn of(engine: &EngineName, outcome: CommandOutcome, problem: Option<E
     }
 }
 
-fn failure(outcome: CommandOutcome, message: String) -> CommandEnd {
+/// Its words count for nothing but the detail.
+pub(super) fn failure(outcome: CommandOutcome, message: String) -> CommandEnd {
     let error = |reason: JobReason| CommandEnd::EngineError(reason);
     match outcome {
         CommandOutcome::Exited { code: Some(0), .. } => error(ReasonCode::EngineError.with(message)),

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::transition::CommandEnd;
+use crate::job_reason::JobReason;
 use crate::supervise::CommandOutcome;
 
 #[derive(Debug)]
@@ -11,8 +12,8 @@ pub(crate) struct EngineRun {
     pub(super) command_started: Instant,
     /// How long the engine ran, once that is over.
     pub(super) ran_for: Duration,
-    /// How the engine ended, while it is asked whether it is logged in.
-    pub(super) asked_after: Option<CommandEnd>,
+    /// How the engine ended, and what it told of its login, while it is asked about that.
+    pub(super) asked_after: Option<(CommandOutcome, JobReason)>,
     /// What it answered.
     pub(super) login: Option<LoginAnswer>,
 }

@@ -14,6 +14,7 @@ use super::queue_world::QueueWorld;
 use super::transition::{CommandEnd, may_tell_more};
 use super::world::RunWorld;
 use crate::fleet::lease_renewer::LeaseRenewer;
+use crate::job_reason::JobReason;
 use crate::supervise::CommandOutcome;
 
 /// How long the engine may take for its answer.
@@ -27,25 +28,30 @@ impl QueueWorld {
         mut attempt: QueueAttempt,
         end: CommandEnd,
     ) -> Option<(QueueAttempt, CommandEnd)> {
-        if let Some(first) = attempt.held.engine_run.asked_after.take() {
-            attempt.held.engine_run.login = Some(LoginAnswer::of(&end));
-            return Some((attempt, first));
+        if let Some((outcome, told)) = attempt.held.engine_run.asked_after.take() {
+            let answer = LoginAnswer::of(&end);
+            attempt.held.engine_run.login = Some(answer);
+            // Its words were about something else.
+            let end = match answer {
+                LoginAnswer::LoggedOut => CommandEnd::LoginFailed(told),
+                LoginAnswer::LoggedIn | LoginAnswer::Nothing => {
+                    engine_end::failure(outcome, told.detail.unwrap_or_default())
+                }
+            };
+            return Some((attempt, end));
         }
         // Of this attempt, and not of an earlier one under the same lease.
         attempt.held.engine_run.login = None;
         attempt.held.engine_run.ran_for = attempt.held.engine_run.command_started.elapsed();
         let allowed = self.lease_status(&attempt);
-        let end = match end {
+        match end {
             CommandEnd::Outcome(outcome) if may_tell_more(&attempt.state, &outcome, allowed) => {
-                self.end_by_engine(&mut attempt, outcome)
+                match self.end_by_engine(&mut attempt, outcome.clone()) {
+                    CommandEnd::LoginFailed(told) => self.ask_login(attempt, outcome, told),
+                    end => Some((attempt, end)),
+                }
             }
-            end => end,
-        };
-        let is_question_due = matches!(end, CommandEnd::LoginFailed(_))
-            && self.engines.login_question(&attempt.state.job.engine).is_some();
-        match is_question_due {
-            false => Some((attempt, end)),
-            true => self.ask_login(attempt, end),
+            end => Some((attempt, end)),
         }
     }
 
@@ -64,17 +70,17 @@ impl QueueWorld {
         end
     }
 
-    /// Asks; the answer comes as the end of a command. `end`: how the engine ended before. The attempt comes back where it
-    /// can't be asked.
+    /// Asks; the answer comes as the end of a command. The attempt comes back where the engine can't be asked.
     fn ask_login(
         &mut self,
         mut attempt: QueueAttempt,
-        end: CommandEnd,
+        outcome: CommandOutcome,
+        told: JobReason,
     ) -> Option<(QueueAttempt, CommandEnd)> {
         if self.start_question(&mut attempt).is_none() {
-            return Some((attempt, end));
+            return Some((attempt, CommandEnd::LoginFailed(told)));
         }
-        attempt.held.engine_run.asked_after = Some(end);
+        attempt.held.engine_run.asked_after = Some((outcome, told));
         self.jobs.insert(attempt);
         None
     }
