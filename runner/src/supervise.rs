@@ -123,7 +123,7 @@ fn supervise(socket: &UnixStream, handover: CommandRequest) -> Result<CommandOut
         Err(end) => return Ok(end),
     };
     drop(environment);
-    tree.begin(main);
+    tree.main.begin(main);
     if let Err(error) = process_record::note_command(&record, main) {
         tree.kill();
         return Ok(CommandOutcome::NotStarted {
@@ -133,7 +133,7 @@ fn supervise(socket: &UnixStream, handover: CommandRequest) -> Result<CommandOut
     let mut end = watchdog.watch(&mut tree)?;
     watchdog.end_tree(&mut tree)?;
     if let CommandOutcome::Exited { code, signal } = &mut end {
-        (*code, *signal) = tree.main_status();
+        (*code, *signal) = tree.main.code_or_signal();
     }
     // Nothing of the command is left, so its locks are freed before the runner hears of the end.
     drop(locks);
