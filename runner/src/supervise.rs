@@ -126,7 +126,7 @@ fn supervise(socket: &UnixStream, handover: CommandRequest) -> Result<CommandOut
         Err(end) => return Ok(end),
     };
     drop(environment);
-    tree.begin(main);
+    tree.main.begin(main);
     if let Err(error) = process_record::note_command(&record, main) {
         tree.kill();
         return Ok(CommandOutcome::NotStarted {
@@ -139,7 +139,7 @@ fn supervise(socket: &UnixStream, handover: CommandRequest) -> Result<CommandOut
         return Ok(CommandOutcome::Unkillable { what });
     }
     if let CommandOutcome::Exited { code, signal } = &mut end {
-        (*code, *signal) = tree.main_status();
+        (*code, *signal) = tree.main.code_or_signal();
     }
     // Nothing of the command is left, so its locks are freed before the runner hears of the end.
     drop(locks);

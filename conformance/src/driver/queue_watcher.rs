@@ -6,9 +6,13 @@ mod inotify_watch;
 #[cfg(any(portable, not(target_os = "linux")))]
 mod snapshot_watch;
 
-use std::io::PipeWriter;
+use std::io::{PipeReader, PipeWriter};
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::thread::JoinHandle;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 
 use crate::evidence::QueueObservations;
 #[cfg(all(target_os = "linux", not(portable)))]
@@ -31,7 +35,7 @@ impl QueueWatcher {
         let thread = std::thread::Builder::new()
             .name("queue-watch".into())
             .spawn(move || {
-                if let Err(error) = watch.until(&stopped) {
+                if let Err(error) = read_until(&stopped, &mut watch) {
                     watch.seen.trouble = Some(error.to_string());
                 }
                 watch.seen
@@ -45,6 +49,23 @@ impl QueueWatcher {
         self.thread
             .join()
             .unwrap_or_else(|_| QueueObservations::blind("the watch ended by itself"))
+    }
+}
+
+/// Reads what there is whenever something happened, and once more at the end.
+fn read_until(stopped: &PipeReader, watch: &mut QueueWatch) -> std::io::Result<()> {
+    loop {
+        let wanted = [watch.changes(), stopped.as_fd()];
+        let mut polled = wanted.map(|descriptor| PollFd::from_borrowed_fd(descriptor, PollFlags::IN));
+        match poll(&mut polled, None) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let last = !polled[1].revents().is_empty();
+        watch.read()?;
+        if last {
+            return Ok(());
+        }
     }
 }
 

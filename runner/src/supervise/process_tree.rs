@@ -28,7 +28,7 @@ pub(super) enum TreeRemainder {
 
 /// The command itself, the one process of the tree whose end is told.
 #[derive(Debug, Default)]
-struct MainCommand {
+pub(super) struct MainCommand {
     /// None before it is started.
     pid: Option<Pid>,
     /// How it ended; none while it runs.
@@ -36,6 +36,15 @@ struct MainCommand {
 }
 
 impl MainCommand {
+    /// It was started.
+    pub(super) fn begin(&mut self, pid: Pid) {
+        self.pid = Some(pid);
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.status.is_some()
+    }
+
     /// Takes note of the end of a child, which may be another one.
     fn note(&mut self, pid: Pid, status: WaitStatus) {
         if self.pid == Some(pid) {
@@ -44,7 +53,7 @@ impl MainCommand {
     }
 
     /// The exit code of the command, or the signal that ended it.
-    fn code_or_signal(&self) -> (Option<i32>, Option<i32>) {
+    pub(super) fn code_or_signal(&self) -> (Option<i32>, Option<i32>) {
         (
             self.status.and_then(WaitStatus::exit_status),
             self.status.and_then(WaitStatus::terminating_signal),

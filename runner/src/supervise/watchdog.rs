@@ -126,7 +126,7 @@ impl<'a> CommandWatchdog<'a> {
         let main = tree.main_end();
         loop {
             tree.reap();
-            if tree.main_has_ended() {
+            if tree.main.has_ended() {
                 return Ok(CommandOutcome::Exited {
                     code: None,
                     signal: None,

@@ -1,13 +1,11 @@
 //! Follows the queue folder by inotify, which reports every move of a file with both of its ends.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::PipeReader;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 use rustix::io::Errno;
 
@@ -46,25 +44,14 @@ impl InotifyWatch {
         Ok(watch)
     }
 
-    pub(super) fn until(&mut self, stopped: &PipeReader) -> std::io::Result<()> {
-        loop {
-            let wanted = [self.descriptor.as_fd(), stopped.as_fd()];
-            let mut polled = wanted.map(|descriptor| PollFd::from_borrowed_fd(descriptor, PollFlags::IN));
-            match poll(&mut polled, None) {
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
-            }
-            let last = !polled[1].revents().is_empty();
-            self.read()?;
-            if last {
-                return Ok(());
-            }
-        }
+    /// What is readable once something happened.
+    pub(super) fn changes(&self) -> BorrowedFd<'_> {
+        self.descriptor.as_fd()
     }
 
     /// Takes what the kernel holds. All that it gives at once has the time at which it was given: by then it had
     /// happened.
-    fn read(&mut self) -> std::io::Result<()> {
+    pub(super) fn read(&mut self) -> std::io::Result<()> {
         let mut buffer = [MaybeUninit::uninit(); 8192];
         let mut noticed = Vec::new();
         {

@@ -2,15 +2,13 @@
 //! hold is compared with what they held before. What a job did between two looks is not seen, and `seen` says so.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{PipeReader, Read, Write};
-use std::os::fd::AsFd;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use notify::{Config, Event, EventKind, PollWatcher, RecommendedWatcher, RecursiveMode, Watcher};
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::io::Errno;
 
 use super::job_of;
 use crate::evidence::{ObservedMove, QueueObservations};
@@ -55,21 +53,15 @@ impl SnapshotWatch {
         Ok(watch)
     }
 
-    pub(super) fn until(&mut self, stopped: &PipeReader) -> std::io::Result<()> {
-        loop {
-            let wanted = [self.changes.as_fd(), stopped.as_fd()];
-            let mut polled = wanted.map(|descriptor| PollFd::from_borrowed_fd(descriptor, PollFlags::IN));
-            match poll(&mut polled, None) {
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
-            }
-            let last = !polled[1].revents().is_empty();
-            while matches!(self.changes.read(&mut [0; 64]), Ok(1..)) {}
-            self.look();
-            if last {
-                return Ok(());
-            }
-        }
+    /// What is readable once something may have happened.
+    pub(super) fn changes(&self) -> BorrowedFd<'_> {
+        self.changes.as_fd()
+    }
+
+    pub(super) fn read(&mut self) -> std::io::Result<()> {
+        while matches!(self.changes.read(&mut [0; 64]), Ok(1..)) {}
+        self.look();
+        Ok(())
     }
 
     /// All that differs has the time after the look: by then it had happened.

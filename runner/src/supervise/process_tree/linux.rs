@@ -24,7 +24,7 @@ const KILL_PAUSE: Duration = Duration::from_millis(10);
 /// The processes of one command. The watchdog writes it, from the start of the command until none of them is left.
 #[derive(Debug)]
 pub(in crate::supervise) struct AdoptedTree {
-    main: MainCommand,
+    pub(in crate::supervise) main: MainCommand,
     /// Processes that got TERM, so that each gets it once; a process that ended is taken out, because its number may
     /// be given away.
     asked_to_end: HashSet<Pid>,
@@ -38,20 +38,6 @@ impl AdoptedTree {
             main: MainCommand::default(),
             asked_to_end: HashSet::new(),
         })
-    }
-
-    /// The command was started.
-    pub(in crate::supervise) fn begin(&mut self, main: Pid) {
-        self.main.pid = Some(main);
-    }
-
-    pub(in crate::supervise) fn main_has_ended(&self) -> bool {
-        self.main.status.is_some()
-    }
-
-    /// The exit code of the command, or the signal that ended it.
-    pub(in crate::supervise) fn main_status(&self) -> (Option<i32>, Option<i32>) {
-        self.main.code_or_signal()
     }
 
     /// What tells the end of the command itself.

@@ -35,7 +35,7 @@ const STOP_ROUNDS_MAX: usize = 16;
 /// The processes of one command. The watchdog writes it, from the start of the command until none of them is left.
 #[derive(Debug)]
 pub(in crate::supervise) struct ListedTree {
-    main: MainCommand,
+    pub(in crate::supervise) main: MainCommand,
     /// The value of the variable that marks all that the command starts.
     mark: Option<String>,
     /// Which processes are the command's.
@@ -75,20 +75,6 @@ impl ListedTree {
             next_look: (Instant::now() + LOOK_FIRST, LOOK_FIRST),
             end_pause: END_FIRST,
         })
-    }
-
-    /// The command was started.
-    pub(in crate::supervise) fn begin(&mut self, main: Pid) {
-        self.main.pid = Some(main);
-    }
-
-    pub(in crate::supervise) fn main_has_ended(&self) -> bool {
-        self.main.status.is_some()
-    }
-
-    /// The exit code of the command, or the signal that ended it.
-    pub(in crate::supervise) fn main_status(&self) -> (Option<i32>, Option<i32>) {
-        self.main.code_or_signal()
     }
 
     /// What tells the end of the command itself.
