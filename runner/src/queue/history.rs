@@ -3,21 +3,20 @@
 //! The folder that a job lies in decides; the last line says what was about to happen when it decides otherwise, which
 //! is how a change that a crash cut in two is finished. Enqueue order and the count of attempts live here as well.
 
-use std::io::{self, Read};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::error::if_present;
 use super::file_identity::{FileDigest, FileStamp};
-use super::{Queue, QueueError, QueueResult, durable_files};
-use crate::file_ownership::ForeignWriter;
-use crate::ids::{JobId, LeaseId, LeaseProof};
+use crate::ids::{LeaseId, LeaseProof};
 use crate::job_reason::{JobReason, ReasonCode};
 use crate::stage::Stage;
 use crate::token_usage::TokenUsage;
+
+mod history_file;
+
+pub(super) use history_file::{append, parse, path, read, replace};
 
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -260,91 +259,6 @@ impl JobHistory {
     pub(crate) fn spent(&self) -> u32 {
         self.lines.last().map_or(0, |line| line.spent)
     }
-}
-
-/// Where the record of a job lies.
-pub(super) fn path(queue: &Queue, id: &JobId) -> PathBuf {
-    queue.job_folder(id).join("history.jsonl")
-}
-
-pub(super) fn read(queue: &Queue, id: &JobId) -> QueueResult<JobHistory> {
-    let path = path(queue, id);
-    // What a job laid in its place is not followed, nor waited for.
-    let Some(file) = if_present(&path, queue.root.open_regular(&path))? else {
-        return Ok(JobHistory::default());
-    };
-    let metadata = file.metadata().map_err(QueueError::reading(&path))?;
-    // Another user's words decide nothing here, and nothing could be added to them.
-    if let Some(stranger) = ForeignWriter::owner_of(&metadata) {
-        return Err(QueueError::ForeignRecord { path, stranger });
-    }
-    let mut bytes = Vec::new();
-    let read = (&file).read_to_end(&mut bytes);
-    read.map_err(QueueError::reading(&path))?;
-    let (lines, damaged) = parse(&bytes);
-    match damaged {
-        None => Ok(JobHistory { lines }),
-        Some(line) => Err(QueueError::Damaged { path, line }),
-    }
-}
-
-/// The lines that can be understood, and the number of the first one that can't. What follows the last newline was torn
-/// off by a crash before the change that it announced.
-pub(super) fn parse(bytes: &[u8]) -> (Vec<HistoryEntry>, Option<usize>) {
-    let whole = bytes
-        .iter()
-        .rposition(|byte| *byte == b'\n')
-        .map_or(0, |end| end + 1);
-    let (mut lines, mut damaged) = (Vec::new(), None);
-    for (index, line) in bytes[..whole].split_inclusive(|byte| *byte == b'\n').enumerate() {
-        match serde_json::from_slice(line) {
-            Ok(line) => lines.push(line),
-            Err(_) => drop(damaged.get_or_insert(index + 1)),
-        }
-    }
-    // A disk that lost what was written to it leaves zeros. A first line that a crash tore off has none.
-    if whole == 0 && bytes.contains(&0) {
-        damaged = Some(1);
-    }
-    (lines, damaged)
-}
-
-/// Appends a line; it has reached the disk when this returns.
-pub(super) fn append(queue: &Queue, id: &JobId, line: &HistoryEntry) -> QueueResult<()> {
-    let path = path(queue, id);
-    let write = QueueError::writing(&path);
-    let mut text = serde_json::to_string(line).map_err(|error| write(error.into()))?;
-    text.push('\n');
-    match durable_files::append_line(&queue.root, &path, &text) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            queue.make_folder(&queue.job_folder(id))?;
-            durable_files::append_line(&queue.root, &path, &text).map_err(write)?;
-            queue.sync_folder(&queue.job_folder(id))?;
-            queue.sync_folder(&queue.jobs_folder())
-        }
-        other => other.map_err(write),
-    }
-}
-
-/// Writes the whole record anew.
-pub(super) fn replace(queue: &Queue, id: &JobId, known: &JobHistory) -> QueueResult<()> {
-    let path = path(queue, id);
-    let write = QueueError::writing(&path);
-    let mut text = String::new();
-    for line in &known.lines {
-        text += &serde_json::to_string(line).map_err(|error| write(error.into()))?;
-        text.push('\n');
-    }
-    let folder = queue.job_folder(id);
-    // Whatever a job made of the two.
-    if folder.symlink_metadata().is_ok_and(|file| !file.is_dir()) {
-        queue.remove(&folder)?;
-    }
-    if path.symlink_metadata().is_ok_and(|file| file.is_dir()) {
-        queue.root.remove_folder(&path).map_err(write)?;
-    }
-    queue.make_folder(&folder)?;
-    queue.replace(&path, &format!("{id}.history"), text.as_bytes())
 }
 
 /// The instant of a change, for people and for `--json`; nothing is decided by it.

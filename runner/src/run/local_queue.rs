@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::abandoned_jobs::{AbandonedJobs, AbandonedScan, OwnedJobs};
+use super::abandoned_jobs::{AbandonedJobs, OwnedJobs};
 use crate::engine::{self, EngineRegistry};
 use crate::ids::{Capability, EngineName, JobId, LockName};
 use crate::job_reason::JobReason;
@@ -75,17 +75,15 @@ impl LocalQueue {
         own: &OwnedJobs,
     ) -> Result<LocalSelection, QueueError> {
         let mut elsewhere = HeldElsewhere::default();
-        let AbandonedScan {
-            recovered,
-            set_aside,
-            busy,
-        } = self.abandoned_jobs.recover(queue, own)?;
-        elsewhere.busy = busy;
+        let abandoned = self.abandoned_jobs.recover(queue, own)?;
         // What was just put back may not have been noticed yet.
-        changes.everything |= recovered.iter().any(|(_, stage)| *stage == Stage::Inbox);
+        changes.everything |= abandoned
+            .recovered
+            .iter()
+            .any(|(_, stage)| *stage == Stage::Inbox);
         let mut look = self.inbox.look(queue, changes)?;
-        look.note(set_aside);
-        elsewhere.busy |= look.held_elsewhere;
+        look.note(abandoned.set_aside);
+        elsewhere.busy = abandoned.busy || look.held_elsewhere;
         let usable = UsableEngines::of(queue, engines)?;
         elsewhere.tried = usable.tried.difference(&own.tried).cloned().collect();
         let mut means = HostMeans::of(&self.factory_caps, usable);
@@ -100,45 +98,62 @@ impl LocalQueue {
                         self.inbox.set_aside(queue, name, error, &mut look)?;
                         continue;
                     }
-                    Ok(InboxClaim::Claimed(claimed)) => Some(*claimed),
+                    Ok(InboxClaim::Claimed(claimed)) => {
+                        self.inbox.taken(&claimed.job.id);
+                        Some(*claimed)
+                    }
                     Ok(InboxClaim::LockHeld) => {
                         elsewhere.locks.extend(chosen.lock.clone());
                         continue;
                     }
-                    // Since it was looked at.
                     Ok(InboxClaim::EnginePaused) => {
                         means.withdraw(&chosen.engine);
                         elsewhere.tried.insert(chosen.engine.clone());
                         continue;
                     }
                     Ok(InboxClaim::Unavailable) => {
-                        // Not looked at again in this pass: whoever has it may keep it for a while.
+                        // Whoever has it may keep it for a while.
                         elsewhere.jobs.insert(chosen.id.clone());
                         continue;
                     }
                 },
             };
-            if let Some(claimed) = &claimed {
-                self.inbox.taken(&claimed.job.id);
-            }
             elsewhere.jobs.iter().for_each(|id| self.inbox.revisit_job(id));
-            let wait_reason = match &claimed {
-                // A look follows before the next start, so there is no need to look through all that wait.
-                Some(_) => WaitReason::None,
-                None if self.inbox.awaits_writers() => WaitReason::BeingWritten,
-                None => wait_reason(&view, &elsewhere),
+            // A look follows before the next start, so there is no need to look through all that wait.
+            let (retry_at, wait_reason) = match claimed.is_some() {
+                true => (None, WaitReason::None),
+                false => (next_retry(&view), self.wait_reason(&view, &elsewhere)),
             };
             return Ok(LocalSelection {
-                retry_at: claimed.is_none().then(|| next_retry(&view)).flatten(),
+                retry_at,
+                wait_reason,
                 claimed,
                 view,
-                wait_reason,
                 refused: look.refused,
                 left: look.left,
                 awaited: look.awaited,
                 locked: look.locked,
-                recovered,
+                recovered: abandoned.recovered,
             });
+        }
+    }
+
+    /// What is waited for when nothing can be started.
+    fn wait_reason(&self, view: &QueueSnapshot, elsewhere: &HeldElsewhere) -> WaitReason {
+        if self.inbox.awaits_writers() {
+            return WaitReason::BeingWritten;
+        }
+        // A lock that a job in quarantine keeps is freed by a person, who isn't waited for.
+        let freed = |job: &WaitingJob| lock_is_in_quarantine(job, view) == Some(false);
+        let mut waiting = view.waiting.values();
+        let blocked = waiting.any(|job| match eligibility(job, view) {
+            Eligibility::LockHeld => freed(job),
+            Eligibility::EngineMissing => elsewhere.tried.contains(&job.engine),
+            Eligibility::Eligible | Eligibility::CapsMissing | Eligibility::RetryLater => false,
+        });
+        match blocked || elsewhere.busy || !elsewhere.jobs.is_empty() {
+            true => WaitReason::HeldByOthers,
+            false => WaitReason::None,
         }
     }
 
@@ -267,19 +282,4 @@ fn next_retry(view: &QueueSnapshot) -> Option<Instant> {
     let first = later.filter_map(|job| job.retry_at_ms).min()?;
     let left = u64::try_from(first - view.at_ms).unwrap_or(0);
     Some(Instant::now() + Duration::from_millis(left))
-}
-
-fn wait_reason(view: &QueueSnapshot, elsewhere: &HeldElsewhere) -> WaitReason {
-    // A lock that a job in quarantine keeps is freed by a person, who isn't waited for.
-    let freed = |job: &WaitingJob| lock_is_in_quarantine(job, view) == Some(false);
-    let mut waiting = view.waiting.values();
-    let blocked = waiting.any(|job| match eligibility(job, view) {
-        Eligibility::LockHeld => freed(job),
-        Eligibility::EngineMissing => elsewhere.tried.contains(&job.engine),
-        Eligibility::Eligible | Eligibility::CapsMissing | Eligibility::RetryLater => false,
-    });
-    match blocked || elsewhere.busy || !elsewhere.jobs.is_empty() {
-        true => WaitReason::HeldByOthers,
-        false => WaitReason::None,
-    }
 }
