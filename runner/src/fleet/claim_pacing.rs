@@ -115,11 +115,13 @@ impl ClaimPacing {
         self.other_hands.succeeded();
     }
 
-    /// Notes that another process has the job.
-    pub(crate) fn held_elsewhere(&mut self, now: BootInstant) {
+    /// Notes that another process has the job. `free_in`: after which this factory can take it, where that is known;
+    /// no longer is waited, because the job comes again with the next claim.
+    pub(crate) fn held_elsewhere(&mut self, now: BootInstant, free_in: Option<Duration>) {
         let at = now + self.other_hands.after_failure(None);
         let later = self.waits_until().map_or(at, |until| until.max(at));
-        self.state = PacingState::BackingOff(later);
+        let free_at = free_in.map_or(later, |wait| now + wait);
+        self.state = PacingState::BackingOff(later.min(free_at));
     }
 
     /// Notes the end of a lease: the coordinator may have work now that it held back before.
@@ -226,7 +228,7 @@ mod tests {
         let (mut pacing, now) = pacing();
         let wait = |pacing: &mut ClaimPacing| {
             pacing.reset();
-            pacing.held_elsewhere(now);
+            pacing.held_elsewhere(now, None);
             pacing.waits_until().unwrap().since(now)
         };
         let first = wait(&mut pacing);
@@ -234,5 +236,19 @@ mod tests {
         assert!(!first.is_zero() && longer[3] > first, "{first:?} {longer:?}");
         pacing.taken();
         assert!(wait(&mut pacing) <= Duration::from_millis(250));
+    }
+
+    #[test]
+    fn a_job_that_is_free_at_a_known_instant_is_asked_for_then_however_often_it_came_before() {
+        let (mut pacing, mut now) = pacing();
+        for _ in 0..12 {
+            wait_after(&mut pacing, "a", now);
+            pacing.held_elsewhere(now, Some(CAP));
+            now = pacing.waits_until().unwrap();
+        }
+        let free_in = Duration::from_millis(480);
+        wait_after(&mut pacing, "a", now);
+        pacing.held_elsewhere(now, Some(free_in));
+        assert_eq!(pacing.waits_until(), Some(now + free_in));
     }
 }

@@ -167,7 +167,7 @@ impl ModelWorld {
             CutOver::Release => {
                 self.release(host, token);
                 let clock = self.clock(host);
-                self.process(host).pacing.held_elsewhere(clock);
+                self.process(host).pacing.held_elsewhere(clock, None);
                 return Ok(());
             }
             CutOver::RunLocal => self.queue(host).place(job, Stage::Building)?,

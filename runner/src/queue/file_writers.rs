@@ -51,8 +51,9 @@ impl Display for FileWriter {
 pub(crate) enum FileState {
     Whole,
     BeingWritten(FileWriter),
-    /// Nobody is seen to write it, and that does not prove that nobody does.
-    Unproven,
+    /// Nobody is seen to write it, and that does not prove that nobody does. It counts after this time, if nothing
+    /// changes it until then.
+    Unproven(Duration),
 }
 
 /// One look at what all processes have open.
@@ -88,9 +89,9 @@ impl FileWriters {
             WatchedFileState::Opened if is_written_in_place(file) => !self.hidden,
             WatchedFileState::Opened | WatchedFileState::Unknown => is_own || !self.hidden,
         };
-        match is_proven || is_quiet(file, now) {
-            true => FileState::Whole,
-            false => FileState::Unproven,
+        match quiet_in(file, now) {
+            Some(wait) if !is_proven => FileState::Unproven(wait),
+            Some(_) | None => FileState::Whole,
         }
     }
 }
@@ -101,12 +102,14 @@ pub(super) fn is_written_in_place(file: &Metadata) -> bool {
     file.is_file() && file.nlink() == 1 && written == (file.ctime(), file.ctime_nsec())
 }
 
-/// A clock that was set back makes a file old, never young for long.
-fn is_quiet(file: &Metadata, now: SystemTime) -> bool {
+/// When the file has not changed for `QUIET`, if that is still to come. A clock that was set back makes a file old, never
+/// young for long.
+fn quiet_in(file: &Metadata, now: SystemTime) -> Option<Duration> {
     let seconds = u64::try_from(file.ctime()).unwrap_or(0);
     let nanos = u32::try_from(file.ctime_nsec()).unwrap_or(0);
     let changed = SystemTime::UNIX_EPOCH + Duration::new(seconds, nanos);
-    now.duration_since(changed).map_or(true, |age| age >= QUIET)
+    let age = now.duration_since(changed).ok()?;
+    QUIET.checked_sub(age).filter(|wait| !wait.is_zero())
 }
 
 fn identity(file: &Metadata) -> (u64, u64) {

@@ -246,7 +246,7 @@ impl Inbox {
         for candidate in candidates {
             let writer = match writers.classify(&candidate.file, candidate.sign, SystemTime::now()) {
                 FileState::BeingWritten(writer) => Some(writer),
-                FileState::Unproven => None,
+                FileState::Unproven(_) => None,
                 FileState::Whole => {
                     whole.push(candidate);
                     continue;

@@ -1,7 +1,7 @@
 //! Jobs that the coordinator assigned: in and out of `building` without ever lying in the inbox (clause T-13), unless
 //! they came from there (clause T-12).
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::file_identity::{FileDigest, FileStamp};
 use super::ownership_check::foreign;
@@ -23,8 +23,10 @@ pub(crate) enum RoutedJobClaim {
     HeldElsewhere,
     /// Its engine is paused, or another job tries it.
     EnginePaused,
-    /// Its file is not whole yet; who writes it, if that can be seen.
-    BeingWritten(Option<FileWriter>),
+    /// Its file is not whole yet.
+    BeingWritten(FileWriter),
+    /// Its file may be one that is being written. It counts after this time, if nothing changes it until then.
+    Unproven(Duration),
 }
 
 impl Queue {
@@ -70,8 +72,8 @@ impl Queue {
         if self.history(id)?.counted() != Some(stamp) {
             match FileWriters::of([&file]).classify(&file, WatchedFileState::Unknown, SystemTime::now()) {
                 FileState::Whole => {}
-                FileState::BeingWritten(writer) => return Ok(RoutedJobClaim::BeingWritten(Some(writer))),
-                FileState::Unproven => return Ok(RoutedJobClaim::BeingWritten(None)),
+                FileState::BeingWritten(writer) => return Ok(RoutedJobClaim::BeingWritten(writer)),
+                FileState::Unproven(wait) => return Ok(RoutedJobClaim::Unproven(wait)),
             }
         }
         let job = self.job(Stage::Inbox, id)?;

@@ -80,8 +80,7 @@ pub(super) fn admit(world: &mut QueueWorld, granted: GrantedJob, may_take: bool)
     let claimed = match claim {
         RoutedJobClaim::Claimed(claimed) => claimed,
         other => {
-            progress::warn(&format!("{id}: {}; its lease is given back", obstacle(other)));
-            routed.link.release_busy_job(&id);
+            release_busy_job(&mut routed.link, &id, other);
             return Ok(());
         }
     };
@@ -101,15 +100,18 @@ fn refuse(progress: &mut RunProgress, link: &mut FleetLink, id: &JobId, reason: 
     link.session.finish(id, Stage::Failed, reason);
 }
 
-fn obstacle(claim: RoutedJobClaim) -> String {
-    match claim {
-        RoutedJobClaim::BeingWritten(Some(writer)) => format!("{writer} is still writing its file"),
-        RoutedJobClaim::BeingWritten(None) => String::from("its file may still be written"),
-        RoutedJobClaim::EnginePaused => String::from("its engine is paused here"),
+/// Gives back the lease of a job that this factory can't have now.
+fn release_busy_job(link: &mut FleetLink, id: &JobId, claim: RoutedJobClaim) {
+    let (obstacle, free_in) = match claim {
+        RoutedJobClaim::BeingWritten(writer) => (format!("{writer} is still writing its file"), None),
+        RoutedJobClaim::Unproven(wait) => ("its file may still be written".to_owned(), Some(wait)),
+        RoutedJobClaim::EnginePaused => ("its engine is paused here".to_owned(), None),
         RoutedJobClaim::HeldElsewhere | RoutedJobClaim::Claimed(_) => {
-            String::from("it is in other hands here")
+            ("it is in other hands here".to_owned(), None)
         }
-    }
+    };
+    progress::warn(&format!("{id}: {obstacle}; its lease is given back"));
+    link.release_busy_job(id, free_in);
 }
 
 /// The job and its text, or why this factory doesn't take it (clauses T-7 and T-16).

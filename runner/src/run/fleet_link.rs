@@ -150,10 +150,11 @@ impl FleetLink {
         Ok(())
     }
 
-    /// The job can't be had now: others may, and this factory asks again a while later.
-    pub(super) fn release_busy_job(&mut self, id: &JobId) {
+    /// The job can't be had now: others may, and this factory asks again a while later. `free_in`: after which it can,
+    /// where that is known.
+    pub(super) fn release_busy_job(&mut self, id: &JobId, free_in: Option<Duration>) {
         self.session.release(id);
-        self.pacing.held_elsewhere(BootInstant::now());
+        self.pacing.held_elsewhere(BootInstant::now(), free_in);
     }
 
     /// When a delivery that takes long is to be told of.
