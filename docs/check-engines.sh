@@ -44,10 +44,10 @@ done
 cd "$folder" || exit 1
 HOME=$folder/home AQ_QUEUE=$folder/queue AQ_FLEET=0 PATH=$PATH "$aq" doctor || failed=1
 
-# The exit code of an engine is recorded by a program of its name in front of it.
+# The exit code of an engine is recorded by a program of its name in front of it: of the job, not of a question after it.
 for engine in claude codex gemini opencode amp; do
     program=$(command -v $engine) || continue
-    printf '#!/bin/sh\n%s "$@"\ncode=$?\necho $code >%s/exit\nexit $code\n' "'$program'" "$folder" >"$folder/bin/$engine"
+    printf '#!/bin/sh\n%s "$@"\ncode=$?\n[ -e %s/exit ] || echo $code >%s/exit\nexit $code\n' "'$program'" "$folder" "$folder" >"$folder/bin/$engine"
     chmod +x "$folder/bin/$engine"
 done
 
@@ -112,8 +112,8 @@ print((job["detail"] or "-").replace("\t", " "))')
 }
 
 printf 'engine\tcase\texit\tstage\treason\tdetail\n' >"$here/check-engines/results.tsv"
-endings=("success shipped -" "tool shipped -" "error failed exit_code" "limit inbox usage_limit" "login failed login_failed")
-for ending in "${endings[@]}" "refusal failed exit_code" "none failed login_failed"; do
+endings=("success shipped -" "tool shipped -" "error failed exit_code" "limit inbox usage_limit" "login inbox engine_paused")
+for ending in "${endings[@]}" "refusal failed exit_code" "none inbox engine_paused"; do
     read -r name expected <<<"$ending"
     key=(ANTHROPIC_API_KEY=none)
     [[ $name == limit ]] && key=(CLAUDE_CODE_OAUTH_TOKEN=none) # limits of a plan, not of a key
@@ -127,7 +127,7 @@ for ending in "${endings[@]}" "refusal failed engine_error"; do
     case_of gemini "$name" "$expected" GEMINI_API_KEY=none "GOOGLE_GEMINI_BASE_URL=http://127.0.0.1:$port/$name" \
         GEMINI_MODEL=gemini-2.5-flash GEMINI_CLI_TRUST_WORKSPACE=true
 done
-case_of gemini none "failed login_failed" GEMINI_CLI_TRUST_WORKSPACE=true
+case_of gemini none "inbox engine_paused" GEMINI_CLI_TRUST_WORKSPACE=true
 for ending in "${endings[@]}" "refusal failed exit_code"; do
     read -r name expected <<<"$ending"
     provider="{\"npm\":\"@ai-sdk/anthropic\",\"options\":{\"baseURL\":\"http://127.0.0.1:$port/$name/v1\",\"apiKey\":\"none\"},"
@@ -135,5 +135,5 @@ for ending in "${endings[@]}" "refusal failed exit_code"; do
     case_of opencode "$name" "$expected" OPENCODE_DISABLE_AUTOUPDATE=1 OPENCODE_DISABLE_MODELS_FETCH=1 \
         "OPENCODE_CONFIG_CONTENT={\"model\":\"here/m\",\"small_model\":\"here/m\",\"provider\":{\"here\":$provider}}"
 done
-case_of amp none "failed login_failed" "AMP_URL=http://127.0.0.1:$port/none"
+case_of amp none "inbox engine_paused" "AMP_URL=http://127.0.0.1:$port/none"
 exit $failed

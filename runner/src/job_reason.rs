@@ -35,8 +35,6 @@ reason_codes! {
     Idle,
     /// The engine told an error of its own, in spite of exit code 0.
     EngineError,
-    /// The engine is not logged in.
-    LoginFailed,
     /// The engine could not be started.
     NotStarted,
     /// `verify` did not end with exit code 0.

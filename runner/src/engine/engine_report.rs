@@ -11,6 +11,7 @@ use super::engine_event::ProblemCause;
 use super::event_summary::{EventSummary, LastWords};
 use super::failure_rules::{last_line, one_line};
 use super::usage_limit;
+use crate::terminal::strip_ansi;
 use crate::token_usage::TokenUsage;
 
 /// As much of an output is read for its events, from its end.
@@ -33,7 +34,11 @@ pub(crate) enum EngineProblem {
     /// The model will not do it.
     Refusal(String),
     /// The engine is not logged in: no job can be worked on with it.
-    LoginFailure(String),
+    LoginFailure {
+        message: String,
+        /// A member of its events says so, and not its words alone.
+        is_typed: bool,
+    },
     /// The engine is used up for so long.
     UsageLimit {
         pause: Duration,
@@ -82,9 +87,15 @@ impl EngineAdapter {
         let Some(words) = summary.last_words() else {
             return Ok(EngineReport { problem: None, usage });
         };
-        let told = summary
+        let told = match summary
             .text_instead()
-            .and_then(|text| self.problem_of_line(text, time));
+            .map(|line| self.problem_of_line(line, time))
+        {
+            Some(None) if !is_success && !self.login.is_empty() => {
+                self.login_words(&end_of(output, TEXT_BYTES_MAX)?)
+            }
+            told => told.flatten(),
+        };
         let problem = match told {
             Some(problem) => Some(problem),
             // Such a run is no success, whatever its exit code; of a failure the exit code says enough.
@@ -105,13 +116,23 @@ impl EngineAdapter {
 
     /// What the words of the adapter make of a line that an engine without events ends with.
     fn problem_of_line(&self, line: &str, time: &ReportTime<'_>) -> Option<EngineProblem> {
-        let cause = self.cause_by_words(line)?;
+        self.cause_by_words(line)?;
         let words = LastWords {
-            cause,
+            cause: ProblemCause::Error,
             message: line.to_owned(),
             limit_end: None,
         };
         Some(self.problem_of(words, time))
+    }
+
+    /// The last line that speaks of the login, wherever it stands: the answer to the `login` question decides.
+    fn login_words(&self, text: &str) -> Option<EngineProblem> {
+        let mut lines = text.lines().rev().map(strip_ansi);
+        let line = lines.find(|line| self.cause_by_words(line) == Some(ProblemCause::Login))?;
+        Some(EngineProblem::LoginFailure {
+            message: one_line(&line),
+            is_typed: false,
+        })
     }
 
     fn problem_of(&self, words: LastWords, time: &ReportTime<'_>) -> EngineProblem {
@@ -123,7 +144,10 @@ impl EngineAdapter {
         match cause {
             ProblemCause::Error => EngineProblem::Failure(message),
             ProblemCause::Refusal => EngineProblem::Refusal(message),
-            ProblemCause::Login => EngineProblem::LoginFailure(message),
+            ProblemCause::Login => EngineProblem::LoginFailure {
+                message,
+                is_typed: words.cause == ProblemCause::Login,
+            },
             ProblemCause::Limit => {
                 let limit = usage_limit::read(&words.message, words.limit_end, time.now, time.host);
                 let message = match limit.unknown_zone {

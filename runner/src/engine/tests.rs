@@ -196,7 +196,7 @@ fn the_words_of_each_engine_are_understood() {
     for (engine, output) in logins {
         let problem = told(engine, false, output);
         assert!(
-            matches!(problem, Some(EngineProblem::LoginFailure(_))),
+            matches!(problem, Some(EngineProblem::LoginFailure { .. })),
             "{engine}: {problem:?}"
         );
     }

@@ -14,8 +14,8 @@ pub(super) fn of(engine: &EngineName, outcome: CommandOutcome, problem: Option<E
             reason: ReasonCode::UsageLimit.with(format!("usage limit of {engine}: {message}")),
             pause,
         },
-        Some(EngineProblem::LoginFailure(message)) => {
-            CommandEnd::LoginFailed(ReasonCode::LoginFailed.with(message))
+        Some(EngineProblem::LoginFailure { message, .. }) => {
+            CommandEnd::LoginFailed(ReasonCode::EnginePaused.with(message))
         }
         Some(EngineProblem::Refusal(message)) => failure(outcome, format!("it refuses: {message}")),
         Some(EngineProblem::Failure(message)) => failure(outcome, message),

@@ -1,7 +1,6 @@
 //! What the runs of engines tell of the engines: which are paused, and which work again (clauses O-12 and O-22).
 
 use super::attempt::AttemptStep;
-use super::engine_run::LoginAnswer;
 use super::job_command::QueueAttempt;
 use super::progress;
 use super::run_options::RunError;
@@ -61,11 +60,7 @@ fn observe(
             return unusable(PauseCause::UsageLimit, reason.detail.as_deref(), Some(*pause));
         }
         CommandEnd::LoginFailed(reason) => {
-            let is_asked = engines.login_question(engine).is_some();
-            if !is_asked || attempt.held.engine_run.login == Some(LoginAnswer::LoggedOut) {
-                return unusable(PauseCause::Login, reason.detail.as_deref(), None);
-            }
-            reason.detail.clone()
+            return unusable(PauseCause::Login, reason.detail.as_deref(), None);
         }
         CommandEnd::EngineError(reason) => reason.detail.clone(),
         _ => None,

@@ -14,7 +14,7 @@ pub(crate) struct EngineRun {
     pub(super) ran_for: Duration,
     /// How the engine ended, and what it told of its login, while it is asked about that.
     pub(super) asked_after: Option<(CommandOutcome, JobReason)>,
-    /// What it answered.
+    /// What it answered, or told by an event of its own.
     pub(super) login: Option<LoginAnswer>,
 }
 

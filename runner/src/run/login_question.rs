@@ -13,6 +13,7 @@ use super::job_command::QueueAttempt;
 use super::queue_world::QueueWorld;
 use super::transition::{CommandEnd, may_tell_more};
 use super::world::RunWorld;
+use crate::engine::{CommandInvocation, EngineProblem};
 use crate::fleet::lease_renewer::LeaseRenewer;
 use crate::job_reason::JobReason;
 use crate::supervise::CommandOutcome;
@@ -47,7 +48,9 @@ impl QueueWorld {
         match end {
             CommandEnd::Outcome(outcome) if may_tell_more(&attempt.state, &outcome, allowed) => {
                 match self.end_by_engine(&mut attempt, outcome.clone()) {
-                    CommandEnd::LoginFailed(told) => self.ask_login(attempt, outcome, told),
+                    CommandEnd::LoginFailed(told) if attempt.held.engine_run.login.is_none() => {
+                        self.ask_login(attempt, outcome, told)
+                    }
                     end => Some((attempt, end)),
                 }
             }
@@ -61,6 +64,9 @@ impl QueueWorld {
         let is_success = matches!(outcome, CommandOutcome::Exited { code: Some(0), .. });
         let output = || attempt.output(&self.queue, AttemptStep::Engine);
         let report = self.engines.report(engine, is_success, output);
+        if let Some(EngineProblem::LoginFailure { is_typed: true, .. }) = report.problem {
+            attempt.held.engine_run.login = Some(LoginAnswer::LoggedOut);
+        }
         let end = engine_end::of(engine, outcome, report.problem);
         attempt.state.usage = report.usage;
         self.used = report
@@ -77,17 +83,21 @@ impl QueueWorld {
         outcome: CommandOutcome,
         told: JobReason,
     ) -> Option<(QueueAttempt, CommandEnd)> {
-        if self.start_question(&mut attempt).is_none() {
+        let Some(question) = self.engines.login_question(&attempt.state.job.engine) else {
             return Some((attempt, CommandEnd::LoginFailed(told)));
+        };
+        // What can't be asked confirms nothing.
+        if self.start_question(&mut attempt, question).is_none() {
+            let words = told.detail.unwrap_or_default();
+            return Some((attempt, engine_end::failure(outcome, words)));
         }
         attempt.held.engine_run.asked_after = Some((outcome, told));
         self.jobs.insert(attempt);
         None
     }
 
-    fn start_question(&mut self, attempt: &mut QueueAttempt) -> Option<()> {
+    fn start_question(&mut self, attempt: &mut QueueAttempt, question: CommandInvocation) -> Option<()> {
         let id = attempt.state.job.id.clone();
-        let invocation = self.engines.login_question(&attempt.state.job.engine)?;
         let folder = self.queue.attempt_folder(&id, attempt.state.number);
         let log = self
             .queue
@@ -98,7 +108,7 @@ impl QueueWorld {
         let renewer = link.and_then(|link| link.session.renewer(&id));
         let fence = renewer.map(LeaseRenewer::kill_deadlines);
         let step = AttemptStep::Engine;
-        let mut order = attempt.order(invocation, &self.execution_context, step, fence);
+        let mut order = attempt.order(question, &self.execution_context, step, fence);
         order.timeout_ms = u64::try_from(LIMIT.as_millis()).unwrap_or(u64::MAX);
         order.idle_timeout_ms = None;
         let command = attempt.launch(&self.queue, &self.execution_context, step, &order, files, None);

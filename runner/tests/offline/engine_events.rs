@@ -70,11 +70,6 @@ fn each_engine_is_understood_in_each_case_that_was_recorded() {
         assert_eq!(fixture.aq(&["add", &file]).code, 0);
         fixture.aq(&["run", "--drain"]);
         let expected = if reason == "-" { "none" } else { &reason };
-        // Whoever is asked about it says the same there.
-        let (stage, expected) = match expected {
-            "login_failed" => (String::from("inbox"), "engine_paused"),
-            expected => (stage, expected),
-        };
         assert_eq!(end_of(&fixture), end(&stage, expected), "{engine} {case}");
         assert_eq!(
             fixture.path("shipped").exists(),

@@ -133,7 +133,7 @@ fn each_end_that_is_no_success_has_its_reason() {
         assert_eq!(ended(&local("", step), &outcome), failed, "{step:?} {outcome:?}");
     }
     let told = ReasonCode::EngineError.with("no credit");
-    let refused = ReasonCode::LoginFailed.with("not logged in");
+    let refused = ReasonCode::EnginePaused.with("not logged in");
     for (end, reason) in [
         (CommandEnd::EngineError(told.clone()), told),
         (CommandEnd::LoginFailed(refused.clone()), refused),
