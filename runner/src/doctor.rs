@@ -7,6 +7,7 @@
 mod coordinator;
 mod engines;
 mod inbox_jobs;
+mod monitoring;
 mod program_probe;
 mod queue_folder;
 
@@ -90,6 +91,7 @@ pub(crate) fn examine(
     let mut findings = vec![DoctorFinding::ok("settings", "settings", text)];
     let queue = Queue::open(&settings.queue.value);
     findings.extend(queue_folder::examine(settings, queue.as_ref()));
+    findings.extend(monitoring::examine(settings));
     let engines = match EngineRegistry::new(&settings.engines) {
         Ok(engines) => engines,
         Err(error) => {

@@ -32,6 +32,7 @@ use engine_report::ReportTime;
 pub(crate) use engine_report::{EngineProblem, EngineReport};
 pub(crate) use event_format::EventFormat;
 pub(crate) use output_lines::{LineSplitter, OutputLine};
+pub(crate) use program_search::find as find_program;
 
 /// A prompt longer than this goes by file where an adapter would pass it as an argument.
 const ARGUMENT_BYTES_MAX: usize = 48 * 1024;

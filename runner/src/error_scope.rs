@@ -43,6 +43,29 @@ pub(crate) enum HostTrouble {
 }
 
 impl HostTrouble {
+    pub(crate) const ALL: [HostTrouble; 7] = [
+        HostTrouble::DiskFull,
+        HostTrouble::FileSizeLimit,
+        HostTrouble::OutOfDescriptors,
+        HostTrouble::OutOfMemory,
+        HostTrouble::OutOfProcesses,
+        HostTrouble::IoError,
+        HostTrouble::ReadOnly,
+    ];
+
+    /// As it is called in JSON and in labels.
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            HostTrouble::DiskFull => "disk-full",
+            HostTrouble::FileSizeLimit => "file-size-limit",
+            HostTrouble::OutOfDescriptors => "out-of-descriptors",
+            HostTrouble::OutOfMemory => "out-of-memory",
+            HostTrouble::OutOfProcesses => "out-of-processes",
+            HostTrouble::IoError => "io-error",
+            HostTrouble::ReadOnly => "read-only",
+        }
+    }
+
     pub(crate) fn of(error: &io::Error) -> Option<HostTrouble> {
         Some(match Errno::from_io_error(error)? {
             Errno::NOSPC | Errno::DQUOT => HostTrouble::DiskFull,
@@ -88,6 +111,14 @@ impl fmt::Display for HostTrouble {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn its_code_is_the_one_of_json() {
+        for trouble in HostTrouble::ALL {
+            let json = serde_json::to_value(trouble).unwrap();
+            assert_eq!(json, trouble.code());
+        }
+    }
 
     #[test]
     fn what_the_host_lacks_is_told_from_what_a_file_is() {

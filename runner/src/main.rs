@@ -12,9 +12,11 @@ mod fleet;
 mod ids;
 mod job;
 mod job_reason;
+mod metrics;
 mod mode;
 #[cfg(test)]
 mod model;
+mod notifications;
 mod platform_limits;
 mod queue;
 mod queue_root;

@@ -34,6 +34,8 @@ pub(crate) enum Mode {
 }
 
 impl Mode {
+    pub(crate) const ALL: [Mode; 4] = [Mode::Offline, Mode::Local, Mode::Shadow, Mode::Route];
+
     pub(crate) fn of(fleet: SwitchState, route: SwitchState, shadow: SwitchState) -> Mode {
         match (fleet, route, shadow) {
             (SwitchState::Off, _, _) => Mode::Offline,

@@ -17,7 +17,10 @@ mod job_table;
 mod live_display;
 mod local_queue;
 mod login_question;
+mod messages;
+mod metrics_writer;
 mod mode_switch;
+mod notification_sender;
 mod progress;
 mod queue_world;
 mod reviews;
@@ -39,6 +42,10 @@ use crate::queue::{Queue, QueueError};
 use crate::settings::Settings;
 use crate::supervise;
 
+use metrics_writer::MetricsWriter;
+use notification_sender::NotificationSender;
+use progress::RunObservers;
+
 pub(crate) use job_command::outputs;
 pub(crate) use run_options::{RunError, RunOptions, RunUntil};
 pub(crate) use runner_record::{RunnerRecord, runners_at_work};
@@ -58,8 +65,13 @@ pub(crate) fn run(settings: &Settings, options: RunOptions) -> Result<ProgramExi
     ))?;
     let runtime = event_stream::runtime()?;
     let _inside = runtime.enter();
-    let presence = runner_record::RunnerPresence::begin(&queue, settings, options.workers);
-    let world = queue_world::QueueWorld::new(settings, queue, engines, &presence.health)?;
+    let observers = RunObservers {
+        notifier: NotificationSender::start(settings),
+        metrics: MetricsWriter::start(settings, &queue, engines.names().cloned()),
+    };
+    let notifier = observers.notifier.clone();
+    let presence = runner_record::RunnerPresence::begin(&queue, settings, options.workers, notifier);
+    let world = queue_world::QueueWorld::new(settings, queue, engines, &presence.health, observers)?;
     let runner = event_loop::EventLoop::new(settings, options, world, presence);
     Ok(runtime.block_on(runner.run()))
 }

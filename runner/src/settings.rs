@@ -12,6 +12,7 @@ mod error;
 mod global_flags;
 mod known_keys;
 mod memory_protection;
+mod monitoring_settings;
 mod precedence;
 mod reload;
 mod route_settings;
@@ -30,6 +31,7 @@ pub(crate) use credentials::CertificateAuthorities;
 pub(crate) use describe::FlagLine;
 pub(crate) use error::SettingsError;
 pub(crate) use global_flags::GlobalFlags;
+pub(crate) use monitoring_settings::{MetricsSettings, NotifySettings};
 pub(crate) use reload::{ReloadOutcome, SettingsReloader};
 pub(crate) use route_settings::{AllowedCommands, RouteSettings};
 pub(crate) use setting_value::SettingValue;
@@ -75,6 +77,10 @@ pub(crate) struct Settings {
     pub(crate) route: RouteSettings,
     /// How the shadow log is kept.
     pub(crate) log: LogSettings,
+    /// The command that is told of events, if there is one.
+    pub(crate) notify: Option<NotifySettings>,
+    /// How the figures of the queue are written.
+    pub(crate) metrics: MetricsSettings,
     /// What `aq.toml` said, for a comparison with what it says later.
     file: ConfigFile,
 }
@@ -183,6 +189,8 @@ impl Settings {
             fleet: FleetSettings::resolve(&sources, &switches.fleet)?,
             route: RouteSettings::resolve(&sources)?,
             log: LogSettings::resolve(file)?,
+            notify: NotifySettings::resolve(file)?,
+            metrics: MetricsSettings::resolve(file)?,
             engines: file.engines.clone(),
             file: file.clone(),
             flags: flags.clone(),

@@ -63,6 +63,11 @@ pub(crate) fn collect(children: impl Iterator<Item = i32>) {
     }
 }
 
+/// A file without a name, in memory where the system can do that: for what a command reads.
+pub(crate) fn unnamed_file() -> Result<std::fs::File, std::io::Error> {
+    descriptor_passing::unnamed_file()
+}
+
 /// Runs `aq supervise`; standard input is the socket to the runner.
 pub(crate) fn main() -> Result<(), std::io::Error> {
     // A session of its own gets no signal of the terminal: what is typed there goes to the runner, which then gives

@@ -81,6 +81,16 @@ pub(crate) struct HealthChange {
 }
 
 impl PauseCause {
+    /// As it is called in JSON.
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            PauseCause::UsageLimit => "usage_limit",
+            PauseCause::Login => "login",
+            PauseCause::NotStarted => "not_started",
+            PauseCause::QuickFailures => "quick_failures",
+        }
+    }
+
     /// What is wrong, for people, behind the engine's name.
     pub(crate) fn what(self) -> &'static str {
         match self {

@@ -2,7 +2,7 @@
 
 use super::attempt::AttemptStep;
 use super::job_command::QueueAttempt;
-use super::progress;
+use super::progress::{RunProgress, waiting};
 use super::run_options::RunError;
 use super::transition::CommandEnd;
 use crate::engine::{self, EngineRegistry};
@@ -16,19 +16,24 @@ use crate::terminal::duration;
 const TAIL_BYTES: u64 = 8 * 1024;
 
 /// The engine has done its work.
-pub(super) fn succeeded(queue: &Queue, attempt: &mut QueueAttempt) -> Result<(), RunError> {
-    record(queue, attempt, EngineObservation::Works).map(|_| ())
+pub(super) fn succeeded(
+    queue: &Queue,
+    progress: &RunProgress,
+    attempt: &mut QueueAttempt,
+) -> Result<(), RunError> {
+    record(queue, progress, attempt, EngineObservation::Works).map(|_| ())
 }
 
 /// Why the job waits, if the engine failed because it can't work now.
 pub(super) fn pause(
     queue: &Queue,
     engines: &EngineRegistry,
+    progress: &RunProgress,
     attempt: &mut QueueAttempt,
     end: &CommandEnd,
 ) -> Result<Option<JobReason>, RunError> {
     match observe(queue, engines, attempt, end) {
-        Some(seen) => record(queue, attempt, seen),
+        Some(seen) => record(queue, progress, attempt, seen),
         None => Ok(None),
     }
 }
@@ -83,6 +88,7 @@ fn observe(
 /// Puts it on record and says what is new; returned is why the job waits, if it does.
 fn record(
     queue: &Queue,
+    progress: &RunProgress,
     attempt: &mut QueueAttempt,
     seen: EngineObservation,
 ) -> Result<Option<JobReason>, RunError> {
@@ -94,11 +100,11 @@ fn record(
     // Who waits for this looks at the record next.
     locks.release_trial_lock();
     if is_trial && works {
-        progress::waiting(&format!("{engine} works again"));
+        waiting(&format!("{engine} works again"));
     }
     let pause = change.health.pause.as_ref();
     if let Some(pause) = pause.filter(|_| change.is_opened) {
-        progress::warn(&opened(engine, pause));
+        progress.engine_paused(engine, pause, &opened(engine, pause));
     }
     Ok(pause
         .filter(|_| change.is_job_spared)

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::abandoned_jobs::OwnedJobs;
 use super::attempt::StopReason;
 use super::job_command::{ExecutionContext, QueueAttempt};
+use super::notification_sender::NotificationSender;
 use super::transition::AttemptInput;
 use crate::ids::JobId;
 use crate::queue::WorkSnapshot;
 use crate::supervise::{self, SpareSupervisor, StopUrgency, SupervisorHandle};
 
-#[derive(Default)]
 pub(super) struct JobTable {
     /// Each takes a worker, whether a command of it runs or it waits for its lease.
     working: BTreeMap<JobId, QueueAttempt>,
@@ -25,9 +25,23 @@ pub(super) struct JobTable {
     spare: Option<SpareSupervisor>,
     /// Supervisors that have answered and whose processes are about to be gone.
     leaving: Vec<SupervisorHandle>,
+    /// It has a child of this process, too.
+    notifier: NotificationSender,
 }
 
 impl JobTable {
+    pub(super) fn new(notifier: NotificationSender) -> JobTable {
+        JobTable {
+            working: BTreeMap::new(),
+            suspended: BTreeMap::new(),
+            reviewing: BTreeMap::new(),
+            lost: BTreeMap::new(),
+            spare: None,
+            leaving: Vec::new(),
+            notifier,
+        }
+    }
+
     pub(super) fn insert(&mut self, attempt: QueueAttempt) {
         self.working.insert(attempt.state.job.id.clone(), attempt);
     }
@@ -174,6 +188,7 @@ impl JobTable {
         let own: BTreeSet<i32> = own
             .chain(self.leaving.iter().map(SupervisorHandle::pid))
             .chain(self.spare.iter().map(SpareSupervisor::pid))
+            .chain(self.notifier.supervisor())
             .collect();
         let mut children = supervise::children();
         children.retain(|pid| !own.contains(pid));

@@ -5,19 +5,17 @@ use std::io::{Write, stderr, stdout};
 use std::time::Duration;
 
 use super::live_display::{LiveDisplay, say};
+pub(super) use super::messages::{waiting, warn};
+use super::metrics_writer::MetricsWriter;
+use super::notification_sender::NotificationSender;
 use super::ship_plan::ShipPlan;
-use crate::ids::JobId;
-use crate::queue::{AwaitedFile, QUIET};
+use crate::error_scope::HostTrouble;
+use crate::ids::{EngineName, JobId};
+use crate::job_reason::{JobReason, ReasonCode};
+use crate::notifications::{EventNotification, NotificationEvent};
+use crate::queue::{AwaitedFile, EnginePause, QUIET};
 use crate::stage::Stage;
 use crate::terminal::{self, ColorChoice};
-
-pub(super) fn warn(text: &str) {
-    say(&format!("aq: {}", terminal::escape_control(text)));
-}
-
-pub(super) fn waiting(text: &str) {
-    say(&ColorChoice::of(&stderr()).dim(text));
-}
 
 /// A file that is no job before its writer has closed it.
 pub(super) fn awaited(file: &AwaitedFile) {
@@ -142,6 +140,24 @@ fn word(stage: Stage) -> &'static str {
     }
 }
 
+/// Programs that are told of what happens beside the person at the terminal.
+#[derive(Debug, Default)]
+pub(super) struct RunObservers {
+    pub(super) notifier: NotificationSender,
+    pub(super) metrics: MetricsWriter,
+}
+
+/// A job that has come to a stage in which this run leaves it.
+pub(super) struct JobArrival<'a> {
+    pub(super) id: &'a JobId,
+    pub(super) stage: Stage,
+    /// Not known of what was refused, or left behind by another run.
+    pub(super) engine: Option<&'a EngineName>,
+    pub(super) reason: Option<&'a JobReason>,
+    /// How long the attempt took, if it was one of this run's.
+    pub(super) took: Option<Duration>,
+}
+
 /// What a run has told its user so far.
 pub(super) struct RunProgress {
     pub(super) tally: StageTally,
@@ -150,17 +166,70 @@ pub(super) struct RunProgress {
     warned: Vec<String>,
     /// Why nothing happens, since something last did.
     wait_reported: bool,
+    pub(super) observers: RunObservers,
 }
 
 impl RunProgress {
     /// `warned`: what was said before the run began.
-    pub(super) fn new(warned: Vec<String>) -> RunProgress {
+    pub(super) fn new(warned: Vec<String>, observers: RunObservers) -> RunProgress {
         RunProgress {
             tally: StageTally::default(),
             display: LiveDisplay::new(),
             warned,
             wait_reported: false,
+            observers,
         }
+    }
+
+    pub(super) fn attempt_started(&mut self, id: &JobId, engine: &EngineName, attempt: u32) {
+        self.forget_wait();
+        self.observers.metrics.attempt_started();
+        started(id, engine.as_str(), attempt);
+    }
+
+    /// `told`: why, in other words than those of the reason.
+    pub(super) fn arrived(&self, arrival: &JobArrival<'_>, told: Option<&str>) {
+        let own = arrival.reason.map(JobReason::to_string);
+        moved(arrival.id, arrival.stage, told.or(own.as_deref()), arrival.took);
+        let code = arrival.reason.map(|reason| &reason.code);
+        self.observers.metrics.job_left(arrival.stage, code, arrival.took);
+        let event = match arrival.stage {
+            Stage::Failed => NotificationEvent::JobFailed,
+            Stage::Quarantine => NotificationEvent::JobQuarantined,
+            Stage::Review => NotificationEvent::ReviewWaiting,
+            Stage::Inbox | Stage::Building | Stage::Testing | Stage::Shipped => return,
+        };
+        let mut notification = EventNotification::now(event).of_job(arrival.id);
+        if let Some(engine) = arrival.engine {
+            notification = notification.of_engine(engine);
+        }
+        if let Some(reason) = arrival.reason {
+            notification = notification.because_of(reason);
+        }
+        self.observers.notifier.tell(notification);
+    }
+
+    pub(super) fn lease_lost(&self, id: &JobId, why: &str) {
+        warn(&format!("{id}: its lease is lost: {why}"));
+        let lost = EventNotification::now(NotificationEvent::LeaseLost).of_job(id);
+        self.observers
+            .notifier
+            .tell(lost.because_of(&ReasonCode::LeaseLost.with(why)));
+    }
+
+    /// `text`: what people are told of it.
+    pub(super) fn host_troubled(&self, kind: HostTrouble, text: &str) {
+        warn(text);
+        let trouble = EventNotification::now(NotificationEvent::HostTrouble);
+        self.observers.notifier.tell(trouble.because(kind.code(), text));
+    }
+
+    /// `text`: what people are told of it.
+    pub(super) fn engine_paused(&self, engine: &EngineName, pause: &EnginePause, text: &str) {
+        warn(text);
+        let paused = EventNotification::now(NotificationEvent::EnginePaused).of_engine(engine);
+        let paused = paused.because(pause.cause.code(), text).until(pause.until);
+        self.observers.notifier.tell(paused);
     }
 
     pub(super) fn warn_once(&mut self, warning: &str) {

@@ -9,7 +9,7 @@ use super::host_trouble::HostTroubleWatch;
 use super::job_command::{CommandStartError, ExecutionContext, HeldJob, QueueAttempt};
 use super::job_table::JobTable;
 use super::local_queue::{LocalQueue, LocalSelection};
-use super::progress::{self, RunProgress};
+use super::progress::{self, JobArrival, RunObservers, RunProgress};
 use super::run_options::RunError;
 use super::transition::AttemptInput;
 use super::transition::{CommandEnd, LeaseStatus};
@@ -54,6 +54,7 @@ impl QueueWorld {
         queue: Queue,
         engines: EngineRegistry,
         health: &HealthReporter,
+        observers: RunObservers,
     ) -> Result<QueueWorld, RunError> {
         let execution_context = ExecutionContext::of_this_process(settings)
             .map_err(RunError::system("find the current folder"))?;
@@ -69,9 +70,9 @@ impl QueueWorld {
         };
         Ok(QueueWorld {
             events: EventStream::new(&queue)?,
-            jobs: JobTable::default(),
+            jobs: JobTable::new(observers.notifier.clone()),
             local: LocalQueue::new(&settings.factory_caps, settings.grace),
-            progress: RunProgress::new(settings.warnings()),
+            progress: RunProgress::new(settings.warnings(), observers),
             used: None,
             trouble: HostTroubleWatch::default(),
             queue,
@@ -139,7 +140,7 @@ impl RunWorld for QueueWorld {
     }
 
     fn engine_succeeded(&mut self, attempt: &mut QueueAttempt) -> Result<(), RunError> {
-        engine_health::succeeded(&self.queue, attempt)
+        engine_health::succeeded(&self.queue, &self.progress, attempt)
     }
 
     fn engine_pause(
@@ -147,7 +148,7 @@ impl RunWorld for QueueWorld {
         attempt: &mut QueueAttempt,
         end: &CommandEnd,
     ) -> Result<Option<JobReason>, RunError> {
-        engine_health::pause(&self.queue, &self.engines, attempt, end)
+        engine_health::pause(&self.queue, &self.engines, &self.progress, attempt, end)
     }
 
     fn retry_wait(&self, state: &AttemptState) -> Duration {
@@ -250,9 +251,9 @@ impl RunWorld for QueueWorld {
 
     fn attempt_started(&mut self, attempt: &QueueAttempt) {
         let job = &attempt.state.job;
-        self.progress.forget_wait();
         self.source.moved(&job.id, Stage::Building);
-        progress::started(&job.id, job.engine.as_str(), attempt.state.number);
+        let number = attempt.state.number;
+        self.progress.attempt_started(&job.id, &job.engine, number);
         let folder = attempt.folder(&self.execution_context);
         if let Some(warning) = holds_queue(&folder, self.queue.root()) {
             self.progress.warn_once(&warning);
@@ -264,9 +265,15 @@ impl RunWorld for QueueWorld {
     }
 
     fn attempt_failed(&mut self, attempt: &QueueAttempt, reason: &JobReason) {
-        let told = reason.to_string();
-        let took = attempt.held.started.elapsed();
-        progress::moved(&attempt.state.job.id, Stage::Inbox, Some(&told), Some(took));
+        let job = &attempt.state.job;
+        let arrival = JobArrival {
+            id: &job.id,
+            stage: Stage::Inbox,
+            engine: Some(&job.engine),
+            reason: Some(reason),
+            took: Some(attempt.held.started.elapsed()),
+        };
+        self.progress.arrived(&arrival, None);
     }
 
     fn job_left(
@@ -289,8 +296,14 @@ impl RunWorld for QueueWorld {
         // What nobody decided about in time was not worked on until now.
         let is_set_aside = matches!((&closing, to), (LeaseClosing::Release, Stage::Quarantine));
         let took = (!is_set_aside).then(|| attempt.held.started.elapsed());
-        let told = reason.map(JobReason::to_string);
-        progress::moved(&id, to, told.as_deref(), took);
+        let arrival = JobArrival {
+            id: &id,
+            stage: to,
+            engine: Some(&attempt.state.job.engine),
+            reason,
+            took,
+        };
+        self.progress.arrived(&arrival, None);
         let (Some(link), Some(lease)) = (self.source.link_mut(), &attempt.state.lease) else {
             return;
         };

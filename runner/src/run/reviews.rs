@@ -4,7 +4,6 @@
 use super::attempt::StopReason;
 use super::executor;
 use super::job_command::QueueAttempt;
-use super::progress;
 use super::queue_world::QueueWorld;
 use super::run_options::RunError;
 use super::transition::{AttemptEvent, ReviewEvent};
@@ -71,7 +70,7 @@ fn problem(world: &QueueWorld, attempt: &QueueAttempt) -> Result<Option<JobReaso
 
 /// Of a job that runs, or waits for a person.
 pub(super) fn lease_lost(world: &mut QueueWorld, id: &JobId, reason: String) -> Result<(), RunError> {
-    progress::warn(&format!("{id}: its lease is lost: {reason}"));
+    world.progress.lease_lost(id, &reason);
     if let Some(attempt) = world.jobs.take_review(id) {
         let event = AttemptEvent::InReview(ReviewEvent::LeaseLost(reason));
         return executor::handle_event(world, attempt, event);

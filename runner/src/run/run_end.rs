@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::live_display;
 use super::local_queue::LocalQueue;
 use super::mode_switch::ModeSwitch;
+use super::notification_sender::LAST_NOTIFICATIONS;
 use super::queue_world::QueueWorld;
 use super::run_options::{RunError, RunOptions, RunUntil};
 use super::runner_record::RunnerPresence;
@@ -47,6 +48,7 @@ impl RunEnd {
         presence: RunnerPresence,
     ) -> ProgramExit {
         live_display::show(Vec::new());
+        let is_hurried = self.stop.as_ref().is_some_and(|stop| stop.give_up_at.is_some());
         world.jobs.dismiss_spare();
         warn_of(reviews::release_all(&mut world));
         let suspended = world.jobs.take_suspended();
@@ -64,13 +66,20 @@ impl RunEnd {
             lane.finish(Duration::ZERO);
         }
         if let Some(lane) = lane {
-            let at_once = self.stop.as_ref().is_some_and(|stop| stop.give_up_at.is_some());
-            lane.finish(if at_once { Duration::ZERO } else { self.limit });
+            lane.finish(if is_hurried { Duration::ZERO } else { self.limit });
         }
         world.jobs.collect_leaving();
         presence.end();
+        let observers = &world.progress.observers;
+        observers.metrics.finish();
         let tally = &world.progress.tally;
         tally.print(self.options.json);
+        let limit = if is_hurried {
+            Duration::ZERO
+        } else {
+            LAST_NOTIFICATIONS
+        };
+        observers.notifier.finish(limit).await;
         if let Some(stop) = self.stop {
             return stop.exit;
         }

@@ -7,12 +7,14 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::host_trouble::HostTroubleRecord;
-use super::progress;
+use super::messages::warn;
+use super::notification_sender::NotificationSender;
 use crate::error_scope::HostTrouble;
-use crate::fleet::coordinator_health::CoordinatorHealth;
+use crate::fleet::coordinator_health::{CoordinatorHealth, HealthNotice};
 use crate::fleet::health_reporter::HealthReporter;
 use crate::fleet::wire;
 use crate::mode::Mode;
+use crate::notifications::{EventNotification, NotificationEvent};
 use crate::queue::{ChangeSource, Queue, RunnerFile, RunnerText, read_runner_files};
 use crate::settings::Settings;
 use crate::token_usage::TokenUsage;
@@ -80,6 +82,7 @@ pub(crate) fn runners_at_work(queue_dir: &Path) -> Vec<RunnerRecord> {
 pub(super) struct RunnerPresence {
     kept: Arc<Mutex<StoredRecord>>,
     pub(super) health: HealthReporter,
+    notifier: NotificationSender,
 }
 
 #[derive(Debug)]
@@ -89,7 +92,12 @@ struct StoredRecord {
 }
 
 impl RunnerPresence {
-    pub(super) fn begin(queue: &Queue, settings: &Settings, workers: usize) -> RunnerPresence {
+    pub(super) fn begin(
+        queue: &Queue,
+        settings: &Settings,
+        workers: usize,
+        notifier: NotificationSender,
+    ) -> RunnerPresence {
         let record = RunnerRecord {
             pid: std::process::id(),
             since: wire::instant(jiff::Timestamp::now()),
@@ -104,6 +112,7 @@ impl RunnerPresence {
         let presence = RunnerPresence {
             kept: Arc::new(Mutex::new(StoredRecord { record, file })),
             health: HealthReporter::default(),
+            notifier,
         };
         presence.turned_to(settings);
         presence
@@ -119,12 +128,18 @@ impl RunnerPresence {
         });
         if calls {
             let (kept, credential) = (Arc::clone(&self.kept), settings.fleet.credential());
+            let notifier = self.notifier.clone();
             // Without a thread nothing is told of the coordinator, and the jobs are none the worse for it.
             let _ = self.health.start(Box::new(move |health, news| {
                 // On the disk first: who reads of it may look there.
                 lock(&kept).change(|record| record.coordinator = Some(health.clone()));
-                news.iter()
-                    .for_each(|news| progress::warn(&news.text(&credential)));
+                for news in news {
+                    let text = news.text(&credential);
+                    warn(&text);
+                    if let Some(notification) = notification(&news, &text) {
+                        notifier.tell(notification);
+                    }
+                }
             }));
         }
     }
@@ -158,6 +173,21 @@ impl RunnerPresence {
         if let Ok(mut kept) = self.kept.try_lock() {
             kept.file.remove();
         }
+    }
+}
+
+/// None: nothing that anybody but the person at the terminal needs to know.
+fn notification(news: &HealthNotice, text: &str) -> Option<EventNotification> {
+    match news {
+        HealthNotice::Begins { failure, .. } => {
+            let lost = EventNotification::now(NotificationEvent::CoordinatorLost);
+            Some(lost.because(&failure.kind().to_string(), text))
+        }
+        HealthNotice::Over { .. } => {
+            let back = EventNotification::now(NotificationEvent::CoordinatorBack);
+            Some(back.because("", text))
+        }
+        HealthNotice::NotComparing(_) => None,
     }
 }
 

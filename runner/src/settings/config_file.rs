@@ -19,6 +19,8 @@ use crate::queue_root::QueueRoot;
 const NAME: &str = "aq.toml";
 /// The only settings that can change while a runner runs.
 pub(super) const SWITCHES: [SettingKey; 3] = [known_keys::FLEET, known_keys::ROUTE, known_keys::SHADOW];
+/// The tables of settings; those of engines are no settings.
+const TABLES: [&str; 6] = ["fleet", "route", "run", "log", "notify", "metrics"];
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// Keys that stood under `[fleet]` in an earlier version.
 const MOVED_KEYS: [&str; 2] = ["allow_engines", "allow_cwd"];
@@ -97,12 +99,12 @@ impl ConfigFile {
         };
         for (key, value) in document.get_ref() {
             match (key.get_ref().as_ref(), value.get_ref()) {
-                (name @ ("fleet" | "route" | "run" | "log"), DeValue::Table(table)) => {
+                (name, DeValue::Table(table)) if TABLES.contains(&name) => {
                     let mut entries = table.iter();
                     entries.try_for_each(|(key, value)| reader.entry(&format!("{name}."), key, value))?;
                 }
                 ("engine", DeValue::Table(table)) => reader.engines(table)?,
-                (name @ ("fleet" | "route" | "run" | "log" | "engine"), other) => {
+                (name, other) if name == "engine" || TABLES.contains(&name) => {
                     let want = match name {
                         "engine" => String::from("make it tables, such as [engine.mine]"),
                         _ => format!("make it a table: [{name}]"),
@@ -252,7 +254,7 @@ fn nearest(name: &str) -> Option<String> {
     let (table, typed) = name.rsplit_once('.').unwrap_or(("", name));
     let known = known_keys::ALL.iter().map(|key| key.file);
     let known = known.filter(|file| !file.is_empty());
-    let tables = ["fleet", "route", "run", "log", "engine"].into_iter();
+    let tables = TABLES.into_iter().chain(["engine"]);
     known
         .chain(tables)
         .map(|file| file.rsplit_once('.').unwrap_or(("", file)))

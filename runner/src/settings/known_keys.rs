@@ -33,6 +33,12 @@ keys! {
     FACTORY_ID = "--factory-id", "AQ_FACTORY_ID", "fleet.factory_id";
     FACTORY_CAPS = "--factory-caps", "AQ_FACTORY_CAPS", "fleet.caps";
     RETRY_DELAY = "", "", "run.retry_delay";
+    NOTIFY_COMMAND = "", "", "notify.command";
+    NOTIFY_ARGS = "", "", "notify.args";
+    NOTIFY_EVENTS = "", "", "notify.events";
+    NOTIFY_TIMEOUT = "", "", "notify.timeout";
+    METRICS_ENABLED = "", "", "metrics.enabled";
+    METRICS_FILE = "", "", "metrics.file";
     SHADOW_SIZE = "", "", "log.shadow_size";
     SHADOW_AGE = "", "", "log.shadow_age";
     ALLOW_ENGINES = "", "", "route.allow_engines";

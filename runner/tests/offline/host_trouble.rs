@@ -109,6 +109,29 @@ fn a_run_is_begun_on_a_full_disk_and_one_that_ends_there_loses_nothing() {
 }
 
 #[test]
+fn of_a_full_disk_the_command_of_notify_is_told_and_the_figures_follow_when_there_is_room() {
+    let Some(disk) = SmallDisk::new() else { return };
+    let (code, out, told) = disk.end(&format!(
+        "aq init >&2; printf '[notify]\\ncommand = \"sh\"\\nargs = [\"-c\", \"cat >> $FIXTURE/told\"]\\n' > \
+         $AQ_QUEUE/aq.toml
+         {ADD}; fill
+         mkfifo told; (aq run --drain 2>told; echo $? >code) & exec 3<told
+         while read line <&3; do case $line in *'no space is left'*) break;; esac; done
+         rm $FIXTURE/disk/ballast; cat <&3 >&2; wait; cat code >&2; grep -c ^aq_attempts_started_total.3$ \
+         $AQ_QUEUE/.state/metrics.prom >&2; aq list --json"
+    ));
+    assert_eq!(code, 0, "{told}");
+    assert!(out.contains("shipped") && told.ends_with("0\n1\n"), "{told}");
+    let objects = disk.fixture.lines("told");
+    let object: Value = serde_json::from_str(&objects[0]).unwrap();
+    assert_eq!(objects.len(), 1, "{objects:?}");
+    assert_eq!(
+        (&object["event"], &object["reason"]),
+        (&"host_trouble".into(), &"disk-full".into())
+    );
+}
+
+#[test]
 fn a_job_that_fills_the_disk_by_what_it_prints_ends_and_the_others_wait_for_room() {
     let Some(disk) = SmallDisk::new() else { return };
     let (code, out, told) = disk.end(

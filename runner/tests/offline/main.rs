@@ -31,6 +31,8 @@ mod lost_queues;
 #[cfg(target_os = "linux")] // Its jobs look into /proc.
 mod lost_supervisors;
 mod manual_files;
+mod metrics_file;
+mod notifications;
 mod observed_process;
 mod pause;
 mod plain_http;

@@ -37,7 +37,7 @@ mod linux {
     impl FileWatch {
         pub fn of(path: &Path) -> FileWatch {
             let watch = inotify::init(CreateFlags::CLOEXEC).unwrap();
-            inotify::add_watch(&watch, path, WatchFlags::MODIFY).unwrap();
+            inotify::add_watch(&watch, path, WatchFlags::MODIFY | WatchFlags::MOVED_TO).unwrap();
             FileWatch(watch)
         }
 

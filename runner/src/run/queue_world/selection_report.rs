@@ -5,15 +5,21 @@ use crate::ids::JobId;
 use crate::job_reason::{JobReason, ReasonCode};
 use crate::queue::RejectedFile;
 use crate::run::local_queue::LocalSelection;
-use crate::run::progress;
+use crate::run::progress::{self, JobArrival};
 use crate::stage::Stage;
 
 impl QueueWorld {
     pub(super) fn report_set_aside(&mut self, refused: &[RejectedFile], left: &[(JobId, JobReason)]) {
         for refused in refused {
             self.progress.tally.count(refused.stage);
-            let reason = refused.reason.to_string();
-            progress::moved(&refused.id, refused.stage, Some(&reason), None);
+            let arrival = JobArrival {
+                id: &refused.id,
+                stage: refused.stage,
+                engine: None,
+                reason: Some(&refused.reason),
+                took: None,
+            };
+            self.progress.arrived(&arrival, None);
             self.source.moved(&refused.id, refused.stage);
         }
         for (id, reason) in left {
@@ -40,11 +46,18 @@ impl QueueWorld {
                 true => "its supervisor was lost",
                 false => "left behind by an earlier run",
             };
-            let told = match self.queue.reason(id) {
-                Some(own) if own.code == ReasonCode::ChangedInWork => own.to_string(),
-                _ => why.to_owned(),
+            let reason = self.queue.reason(id);
+            let is_changed = |own: &&JobReason| own.code == ReasonCode::ChangedInWork;
+            let told = reason.as_ref().filter(is_changed).map(JobReason::to_string);
+            let arrival = JobArrival {
+                id,
+                stage: *stage,
+                engine: None,
+                reason: reason.as_ref(),
+                took: None,
             };
-            progress::moved(id, *stage, Some(&told), None);
+            self.progress
+                .arrived(&arrival, Some(told.as_deref().unwrap_or(why)));
             self.source.moved(id, *stage);
         }
         let abandoned_jobs = &self.local.abandoned_jobs;

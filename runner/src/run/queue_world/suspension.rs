@@ -8,7 +8,7 @@ use crate::job_reason::{JobReason, ReasonCode};
 use crate::queue::{InboxScan, QueueError, QueueLoss};
 use crate::run::attempt::{AttemptStep, JobOrigin, StopReason};
 use crate::run::job_command::QueueAttempt;
-use crate::run::progress;
+use crate::run::progress::{self, JobArrival};
 use crate::run::run_options::RunError;
 use crate::run::transition::AttemptInput;
 use crate::run::transition::{AttemptEvent, CommandEnd};
@@ -24,7 +24,7 @@ impl QueueWorld {
     /// The host is in trouble, which is told once.
     pub(in crate::run) fn met(&mut self, kind: HostTrouble, detail: String) {
         if let Some(text) = self.trouble.met(kind, detail, Instant::now()) {
-            progress::warn(&text);
+            self.progress.host_troubled(kind, &text);
         }
     }
 
@@ -112,8 +112,15 @@ impl QueueWorld {
         match left {
             Some(Ok(())) => {
                 self.progress.tally.count(Stage::Inbox);
+                let arrival = JobArrival {
+                    id: &id,
+                    stage: Stage::Inbox,
+                    engine: Some(&attempt.state.job.engine),
+                    reason: Some(&ReasonCode::Interrupted.into()),
+                    took,
+                };
                 let why = "interrupted; that could not be written down";
-                progress::moved(&id, Stage::Inbox, Some(why), took);
+                self.progress.arrived(&arrival, Some(why));
             }
             _ if self.queue.loss().is_some() => {
                 progress::warn(&format!(
