@@ -48,6 +48,7 @@ mod routed;
 mod routed_approval;
 mod routed_outbox;
 mod runner_status;
+mod service_units;
 mod settings_in_a_run;
 #[cfg(target_os = "linux")] // Its job looks into /proc.
 mod shadow;
