@@ -31,7 +31,7 @@ pub(crate) use credentials::CertificateAuthorities;
 pub(crate) use describe::FlagLine;
 pub(crate) use error::SettingsError;
 pub(crate) use global_flags::GlobalFlags;
-pub(crate) use monitoring_settings::{MetricsSettings, NotifySettings};
+pub(crate) use monitoring_settings::{MetricsSettings, NotifyCommand, NotifySettings};
 pub(crate) use reload::{ReloadOutcome, SettingsReloader};
 pub(crate) use route_settings::{AllowedCommands, RouteSettings};
 pub(crate) use setting_value::SettingValue;

@@ -17,7 +17,7 @@ use super::messages::warn;
 use crate::engine;
 use crate::fleet::background_thread;
 use crate::notifications::{EventNotification, NextNotification, NotificationObject, NotificationQueue};
-use crate::settings::{NotifySettings, Settings};
+use crate::settings::{NotifyCommand, NotifySettings, Settings};
 use crate::supervise::process_record::{MARK_VARIABLE, ProcessTag};
 use crate::supervise::{self, CommandOutcome, CommandSpec, CommandStreams, EnvironmentVariable};
 use crate::terminal;
@@ -36,7 +36,6 @@ pub(super) struct NotificationSender(Option<Arc<SenderState>>);
 struct SenderState {
     settings: NotifySettings,
     environment: Vec<EnvironmentVariable>,
-    folder: OsString,
     host: String,
     queue: String,
     /// Locked for moments, never while something is sent.
@@ -128,7 +127,6 @@ impl SenderState {
         Ok(SenderState {
             settings: notify,
             environment: environment.chain([mark]).collect(),
-            folder: std::env::current_dir()?.into(),
             host: host.nodename().to_string_lossy().into_owned(),
             queue: queue.to_string_lossy().into_owned(),
             notes: Mutex::new(SenderNotes {
@@ -221,13 +219,21 @@ impl SenderState {
         let stdin = supervise::unnamed_file()?;
         stdin.write_all_at(&line, 0)?;
         let null = File::options().write(true).open("/dev/null")?;
-        let command = &self.settings.command;
-        let program = engine::find_program(command)
-            .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "there is no such program"))?;
+        let (program, args) = match &self.settings.command {
+            NotifyCommand::Line(line) => {
+                let shell = engine::shell(line);
+                (shell.program, shell.args)
+            }
+            NotifyCommand::Program(program, args) => {
+                let program = engine::find_program(program)
+                    .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "there is no such program"))?;
+                (program, args.iter().map(OsString::from).collect())
+            }
+        };
         let order = CommandSpec {
             program: program.into(),
-            args: self.settings.args.iter().map(OsString::from).collect(),
-            cwd: self.folder.clone(),
+            args,
+            cwd: self.settings.folder.clone().into(),
             within: None,
             timeout_ms: u64::try_from(self.settings.timeout.as_millis()).unwrap_or(u64::MAX),
             idle_timeout_ms: None,

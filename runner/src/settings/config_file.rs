@@ -250,8 +250,9 @@ fn as_list(value: &DeValue<'_>) -> String {
 /// The known key that `name` most likely was meant to be, written as it stands in its table; with the table's name
 /// where that is another one.
 fn nearest(name: &str) -> Option<String> {
-    const EDITS_MAX: usize = 3;
     let (table, typed) = name.rsplit_once('.').unwrap_or(("", name));
+    // A short name is near to too many others.
+    let edits_max = (typed.chars().count() / 3).clamp(1, 3);
     let known = known_keys::ALL.iter().map(|key| key.file);
     let known = known.filter(|file| !file.is_empty());
     let tables = TABLES.into_iter().chain(["engine"]);
@@ -268,7 +269,7 @@ fn nearest(name: &str) -> Option<String> {
             )
         })
         .min()
-        .filter(|(edits, ..)| *edits <= EDITS_MAX)
+        .filter(|(edits, ..)| *edits <= edits_max)
         .map(|(_, elsewhere, place, key)| match elsewhere {
             true => format!("[{place}] {key}"),
             false => key.to_owned(),

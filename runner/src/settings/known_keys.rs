@@ -34,7 +34,6 @@ keys! {
     FACTORY_CAPS = "--factory-caps", "AQ_FACTORY_CAPS", "fleet.caps";
     RETRY_DELAY = "", "", "run.retry_delay";
     NOTIFY_COMMAND = "", "", "notify.command";
-    NOTIFY_ARGS = "", "", "notify.args";
     NOTIFY_EVENTS = "", "", "notify.events";
     NOTIFY_TIMEOUT = "", "", "notify.timeout";
     METRICS_ENABLED = "", "", "metrics.enabled";

@@ -1,5 +1,6 @@
 //! `[notify]` and `[metrics]` of `aq.toml`: whom a run tells of what happens, and where it writes its figures.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,13 +17,22 @@ const TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
 /// The command that a run tells of events; it is there only where `[notify]` names one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct NotifySettings {
-    /// A name that is looked for on `PATH`, or a path.
-    pub(crate) command: String,
-    pub(crate) args: Vec<String>,
+    pub(crate) command: NotifyCommand,
+    /// That of `aq.toml`, in which it starts.
+    pub(crate) folder: PathBuf,
     /// What it is told of.
     pub(crate) events: Vec<NotificationEvent>,
     /// How long it may take for one object.
     pub(crate) timeout: Duration,
+}
+
+/// What is started for an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum NotifyCommand {
+    /// For the shell, as `verify` of a job is.
+    Line(String),
+    /// A name that is looked for on `PATH`, or a path; and its arguments.
+    Program(String, Vec<String>),
 }
 
 /// The file of figures for Prometheus.
@@ -33,31 +43,36 @@ pub(crate) struct MetricsSettings {
     pub(crate) file: Option<PathBuf>,
 }
 
+impl fmt::Display for NotifyCommand {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NotifyCommand::Line(line) => formatter.write_str(line),
+            NotifyCommand::Program(program, _) => formatter.write_str(program),
+        }
+    }
+}
+
 impl NotifySettings {
     pub(super) fn resolve(file: &ConfigFile) -> Result<Option<NotifySettings>, SettingsError> {
-        let command = file.parsed(known_keys::NOTIFY_COMMAND, program)?;
-        let others = [
-            known_keys::NOTIFY_ARGS,
-            known_keys::NOTIFY_EVENTS,
-            known_keys::NOTIFY_TIMEOUT,
-        ];
+        let command = file.parsed(known_keys::NOTIFY_COMMAND, command)?;
+        let others = [known_keys::NOTIFY_EVENTS, known_keys::NOTIFY_TIMEOUT];
         let lone = others.into_iter().find_map(|key| file.get(key.file));
         let Some(command) = command else {
             return match lone {
                 None => Ok(None),
-                Some(lone) => {
-                    Err(lone.refuse("it has no effect without `command` under [notify]: name the program"))
-                }
+                Some(lone) => Err(lone
+                    .refuse("it has no effect without `command` under [notify]: name what is to be started")),
             };
         };
         Ok(Some(NotifySettings {
-            command: match command.contains('/') {
-                true => file.folder().join(command).to_string_lossy().into_owned(),
-                false => command,
+            command: match command {
+                NotifyCommand::Program(path, args) if path.contains('/') => {
+                    let path = file.folder().join(path).to_string_lossy().into_owned();
+                    NotifyCommand::Program(path, args)
+                }
+                other => other,
             },
-            args: file
-                .parsed(known_keys::NOTIFY_ARGS, arguments)?
-                .unwrap_or_default(),
+            folder: file.folder().to_owned(),
             events: file
                 .parsed(known_keys::NOTIFY_EVENTS, events)?
                 .unwrap_or_else(|| NotificationEvent::ALL.to_vec()),
@@ -79,19 +94,16 @@ impl MetricsSettings {
     }
 }
 
-fn program(raw: &RawSetting) -> Result<String, SettingsError> {
+fn command(raw: &RawSetting) -> Result<NotifyCommand, SettingsError> {
     match &raw.typed {
-        TypedValue::Text(name) if !name.trim().is_empty() => Ok(name.clone()),
-        _ => {
-            Err(raw.refuse("name one program, such as \"/usr/local/bin/tell\"; its arguments go into `args`"))
+        TypedValue::Text(line) if !line.trim().is_empty() => Ok(NotifyCommand::Line(line.clone())),
+        TypedValue::List(words) if words.first().is_some_and(|program| !program.trim().is_empty()) => {
+            Ok(NotifyCommand::Program(words[0].clone(), words[1..].to_vec()))
         }
-    }
-}
-
-fn arguments(raw: &RawSetting) -> Result<Vec<String>, SettingsError> {
-    match &raw.typed {
-        TypedValue::List(arguments) => Ok(arguments.clone()),
-        _ => Err(raw.refuse("write a list, such as [\"--channel\", \"builds\"]")),
+        _ => Err(raw.refuse(
+            "write a line for the shell, such as \"/usr/local/bin/tell --channel builds\", or a list of a program and its \
+             arguments",
+        )),
     }
 }
 

@@ -112,7 +112,7 @@ fn a_run_is_begun_on_a_full_disk_and_one_that_ends_there_loses_nothing() {
 fn of_a_full_disk_the_command_of_notify_is_told_and_the_figures_follow_when_there_is_room() {
     let Some(disk) = SmallDisk::new() else { return };
     let (code, out, told) = disk.end(&format!(
-        "aq init >&2; printf '[notify]\\ncommand = \"sh\"\\nargs = [\"-c\", \"cat >> $FIXTURE/told\"]\\n' > \
+        "aq init >&2; printf '[notify]\\ncommand = \"cat >> $FIXTURE/told\"\\n' > \
          $AQ_QUEUE/aq.toml
          {ADD}; fill
          mkfifo told; (aq run --drain 2>told; echo $? >code) & exec 3<told

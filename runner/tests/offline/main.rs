@@ -9,6 +9,7 @@ mod doctor;
 mod durable_requests;
 mod engine_breaker;
 mod engine_events;
+mod engine_logins;
 mod engine_logs;
 mod engine_trials;
 // O-10: no other system tells who has a file open.

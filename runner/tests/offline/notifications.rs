@@ -1,6 +1,7 @@
 //! `[notify]`: a command of the operator is told what a person may want to know, and whatever it does harms no job.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -161,19 +162,40 @@ fn a_lost_lease_is_told_and_so_is_what_becomes_of_its_job() {
 }
 
 #[test]
-fn the_command_gets_its_arguments_the_folder_of_the_run_and_no_token() {
-    let fixture = notifying(
-        "{ echo \"$1|$2\"; pwd; env; } > $FIXTURE/seen",
-        "args = [\"a b\", \"$X\"]\n",
-    );
+fn the_command_gets_its_arguments_the_folder_of_the_settings_and_no_token() {
+    let fixture = notifying("{ echo \"$1|$2\"; pwd; env; } > $FIXTURE/seen", "");
+    settings(&fixture, "[notify]\ncommand = [\"tell\", \"a b\", \"$X\"]\n");
     fixture.add("a", "", "exit 1");
     let token = [("AQ_FLEET_TOKEN", "a-secret"), ("PLAIN", "kept")];
     assert_eq!(fixture.aq_with(&token, &["run", "--drain"]).code, 0);
     let seen = fixture.lines("seen");
     assert_eq!(seen[0], "a b|$X");
-    assert_eq!(seen[1], fixture.path("work").to_str().unwrap());
+    assert_eq!(seen[1], fixture.path("queue").to_str().unwrap());
     assert!(seen.contains(&"PLAIN=kept".to_owned()), "{seen:?}");
     assert!(!seen.iter().any(|line| line.contains("a-secret")), "{seen:?}");
+}
+
+#[test]
+fn a_command_can_be_a_line_of_the_shell_or_a_file_beside_the_settings() {
+    let fixture = notifying("exit 1", "");
+    let script = "#!/bin/sh\ncat >> $FIXTURE/told\n";
+    fs::write(fixture.queue("tell.sh"), script).unwrap();
+    fs::set_permissions(fixture.queue("tell.sh"), fs::Permissions::from_mode(0o755)).unwrap();
+    for (number, command) in [
+        "\"grep job_failed | cat >> $FIXTURE/told\"",
+        "\"./tell.sh\"",
+        "[\"./tell.sh\"]",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        settings(&fixture, &format!("[notify]\ncommand = {command}\n"));
+        fixture.add(&format!("a{number}"), "", "exit 1");
+        let done = fixture.aq(&["run", "--drain"]);
+        assert_eq!(told(&fixture).len(), number + 1, "{command}: {}", done.stderr);
+        let examined = fixture.aq(&["doctor"]).stdout;
+        assert!(examined.contains("ok    notify"), "{examined}");
+    }
 }
 
 #[test]
@@ -187,16 +209,18 @@ fn only_the_events_that_are_named_are_told() {
 
 #[test]
 fn a_command_that_fails_is_told_once_and_changes_nothing_else() {
-    let absent = "[notify]\ncommand = \"/no/such/program\"\n";
-    for (script, more, why) in [
-        ("exit 7", "", "exit code 7"),
-        ("kill -9 $$", "", "a signal"),
-        ("exit 0", absent, "/no/such/program"),
+    for (script, command, why) in [
+        ("exit 7", "\"tell\"", "tell: it ended with exit code 7"),
+        ("kill -9 $$", "[\"tell\"]", "a signal"),
+        (
+            "exit 0",
+            "[\"/no/such/program\"]",
+            "/no/such/program: there is no such program",
+        ),
+        ("exit 0", "\"/no/such/program\"", "exit code 127"),
     ] {
         let fixture = notifying(script, "");
-        if !more.is_empty() {
-            settings(&fixture, more);
-        }
+        settings(&fixture, &format!("[notify]\ncommand = {command}\n"));
         for id in ["a", "b", "c"] {
             fixture.add(id, "", "exit 1");
         }
@@ -282,9 +306,9 @@ fn settings_that_can_not_be_meant_are_refused_with_what_to_write() {
     for (text, hint) in [
         ("events = [\"job_faild\"]\ncommand = \"x\"", "job_failed"),
         ("events = [\"job_failed\"]", "command"),
-        ("command = \"\"", "program"),
-        ("command = [\"x\"]", "args"),
-        ("command = \"x\"\nargs = \"y\"", "list"),
+        ("command = \"\"", "a line for the shell"),
+        ("command = []", "a line for the shell"),
+        ("command = \"x\"\nargs = [\"y\"]", "args"),
         ("command = \"x\"\ntimeout = \"0s\"", "limit"),
         ("comand = \"x\"", "command"),
     ] {
