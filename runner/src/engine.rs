@@ -16,7 +16,7 @@ mod usage_limit;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::io::{self, Read, Seek};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -133,12 +133,12 @@ impl EngineRegistry {
     }
 
     /// What a run of the engine tells that is over. `is_success`: by its exit code. `output` is called only if there is
-    /// something to look for.
-    pub(crate) fn report<O: Read + Seek>(
+    /// something to look for, and gives the last bytes of what was printed, so many at most.
+    pub(crate) fn report<O: Read>(
         &self,
         name: &EngineName,
         is_success: bool,
-        output: impl FnOnce() -> io::Result<O>,
+        output: impl Fn(u64) -> io::Result<O>,
     ) -> EngineReport {
         let Some(adapter) = self
             .adapters
@@ -152,7 +152,7 @@ impl EngineRegistry {
             now: Timestamp::now(),
             host: &host,
         };
-        let report = output().and_then(|mut output| adapter.report(is_success, &mut output, &time));
+        let report = adapter.report(is_success, output, &time);
         report.unwrap_or_else(|error| adapter.unread(&error))
     }
 

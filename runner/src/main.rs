@@ -1,6 +1,7 @@
 //! `aq`: a durable queue of coding-agent jobs for one host, and its careful way into a fleet.
 
 mod boot_clock;
+mod character_cut;
 mod cli;
 mod doctor;
 mod duration_text;
@@ -17,6 +18,7 @@ mod mode;
 #[cfg(test)]
 mod model;
 mod notifications;
+mod output_log;
 mod platform_limits;
 mod queue;
 mod queue_root;

@@ -227,7 +227,8 @@ impl QueueRoot {
         assert!(*self.folds_case.get_or_init(|| true), "it was asked before");
     }
 
-    fn folder(&self, path: &Path) -> io::Result<OwnedFd> {
+    /// Opens a folder, for calls that start from there.
+    pub(crate) fn folder(&self, path: &Path) -> io::Result<OwnedFd> {
         let flags = system::FOLDER | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         Ok(self.open_as(path, flags)?.into())
     }

@@ -46,6 +46,8 @@ use precedence::{ProcessEnvironment, SettingSources};
 use setting_value::RawSetting;
 
 const RETRY_DELAY_DEFAULT: Duration = Duration::from_secs(30);
+/// In bytes.
+const LOG_MAX_DEFAULT: u64 = 64 << 20;
 /// The folder that systemd puts the credentials of a service in.
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 
@@ -67,6 +69,8 @@ pub(crate) struct Settings {
     pub(crate) grace: Duration,
     /// The wait before the first retry of a job that names none.
     pub(crate) retry_delay: Duration,
+    /// The most that is kept of what the commands of one attempt print, in bytes.
+    pub(crate) log_max: u64,
     /// This host, as the coordinator knows it.
     pub(crate) factory_id: SettingValue<FactoryId>,
     /// Without those that the engines found on this host add.
@@ -186,6 +190,9 @@ impl Settings {
             retry_delay: file
                 .parsed(known_keys::RETRY_DELAY, value_parsers::wait)?
                 .unwrap_or(RETRY_DELAY_DEFAULT),
+            log_max: file
+                .parsed(known_keys::LOG_MAX, value_parsers::log_max)?
+                .unwrap_or(LOG_MAX_DEFAULT),
             fleet: FleetSettings::resolve(&sources, &switches.fleet)?,
             route: RouteSettings::resolve(&sources)?,
             log: LogSettings::resolve(file)?,

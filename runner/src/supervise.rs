@@ -7,6 +7,7 @@
 //! thread, and it waits for nothing without a limit. It knows nothing of queues and stages.
 
 mod boot_timer;
+mod bounded_log;
 mod command_request;
 mod command_start;
 mod control_message;
@@ -23,6 +24,8 @@ mod process_spawn;
 mod process_table;
 mod process_tree;
 mod supervisor_client;
+#[cfg(test)]
+mod unlimited_log;
 mod watchdog;
 
 use std::io::Write;
@@ -33,12 +36,14 @@ use std::sync::Arc;
 use nix::sys::signal::{SigSet, Signal};
 use rustix::io::FdFlags;
 
+pub(crate) use bounded_log::LogSpec;
 pub(crate) use command_request::{
     CommandOutcome, CommandSpec, EnvironmentVariable, read_environment, written_environment,
 };
 pub(crate) use supervisor_client::{CommandStreams, SpareSupervisor, StopUrgency, SupervisorHandle, start};
 
 use crate::error_scope::HostTrouble;
+use bounded_log::BoundedLog;
 use command_request::CommandRequest;
 use process_spawn::BROADCAST_SIGNALS;
 use process_tree::ProcessTree;
@@ -103,10 +108,12 @@ fn supervise(socket: &UnixStream, handover: CommandRequest) -> Result<CommandOut
         environment,
         stdin,
         log,
+        log_folder,
         record,
         locks,
     } = handover;
-    let watchdog = CommandWatchdog::new(socket, log, &order);
+    let log = BoundedLog::new(log, log_folder, order.log.clone());
+    let watchdog = log.and_then(|log| CommandWatchdog::new(socket, log, &order));
     let begun = watchdog.and_then(|watchdog| Ok((watchdog, ProcessTree::below_this_process(&environment)?)));
     let (mut watchdog, mut tree) = match begun {
         Ok(begun) => begun,
@@ -157,6 +164,7 @@ mod tests {
     use std::time::Duration;
 
     use super::control_message::ControlMessage;
+    use super::unlimited_log::unlimited_spec;
     use super::*;
     use crate::boot_clock::{BootInstant, KillDeadlines};
 
@@ -176,12 +184,14 @@ mod tests {
             idle_timeout_ms: None,
             grace_ms: 0,
             fence: Some(fence),
+            log: unlimited_spec(),
         };
         let handover = CommandRequest {
             order,
             environment: Vec::new(),
             stdin: File::open("/dev/null").unwrap().into(),
             log: tempfile::tempfile().unwrap(),
+            log_folder: File::open("/").unwrap().into(),
             record: tempfile::tempfile().unwrap(),
             locks: Vec::new(),
         };

@@ -65,19 +65,29 @@ impl ColorChoice {
     }
 }
 
+/// Begins a line of `aq` itself between the lines of others. No text from elsewhere is shown with it.
+pub(crate) const OWN_LINE: char = '┄';
+
 /// Escapes a line of text from a file or from elsewhere, so that everything in it is visible and nothing steers a
 /// terminal.
 pub(crate) fn escape_control(text: &str) -> String {
-    text.chars()
-        .map(|character| match character {
-            character if character.is_control() => character.escape_default().to_string(),
+    // Almost all that there is to show, and a log has much of it.
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text.to_owned();
+    }
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            character if character.is_control() => shown.extend(character.escape_default()),
             // These characters reorder or hide what stands around them.
             '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => {
-                character.escape_unicode().to_string()
+                shown.extend(character.escape_unicode());
             }
-            character => character.to_string(),
-        })
-        .collect()
+            OWN_LINE => shown.extend(character.escape_unicode()),
+            character => shown.push(character),
+        }
+    }
+    shown
 }
 
 /// The text of an error with all its causes, on one line.
@@ -288,6 +298,7 @@ mod tests {
             escape_control("a\x1b[31mb\u{7}\r\n\u{202e}c"),
             "a\\u{1b}[31mb\\u{7}\\r\\n\\u{202e}c"
         );
+        assert_eq!(escape_control("┄ aq: all is well"), "\\u{2504} aq: all is well");
         assert_eq!(escape_control("grün · 漢字"), "grün · 漢字");
     }
 

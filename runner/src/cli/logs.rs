@@ -1,22 +1,21 @@
 //! `aq logs`: what the commands of a job printed, also while they print it.
 
 mod event_display;
+mod log_view;
 mod safe_text;
 
-use std::fs::File;
-use std::io::{self, IsTerminal, Read, Seek, SeekFrom, Take, Write, stdout};
-use std::path::{Path, PathBuf};
+use std::io::{Write, stdout};
 
 use event_display::EventDisplay;
+use log_view::{LogView, ShownOutput};
 use safe_text::SafeText;
 
 use super::error::CliError;
 use super::log_watch::LogWatch;
-use crate::engine::EngineRegistry;
+use crate::engine::{EngineRegistry, EventFormat};
 use crate::exit_codes::ProgramExit;
 use crate::ids::JobId;
 use crate::queue::{Queue, QueueError};
-use crate::queue_root::QueueRoot;
 use crate::run::outputs;
 use crate::settings::Settings;
 use crate::stage::Stage;
@@ -32,7 +31,7 @@ pub(super) struct LogsArguments {
     /// Go on until the job has left its work
     #[arg(short, long)]
     follow: bool,
-    /// The bytes as they were printed, also of an engine that prints events
+    /// The bytes as they were printed, with escape sequences and events
     #[arg(long)]
     raw: bool,
     /// An earlier attempt instead of the last one
@@ -47,15 +46,14 @@ pub(super) fn run(settings: &Settings, arguments: &LogsArguments) -> Result<Prog
         .find(&id)?
         .ok_or_else(|| QueueError::Unknown { id: id.clone() })?;
     let attempt = arguments.attempt.unwrap_or(queue.history(&id)?.attempt());
-    let views = match arguments.raw {
-        true => [const { LogView::Raw }; 3],
-        false => views(settings, &queue, &id)?,
-    };
     if arguments.follow {
-        follow(&queue, &id, attempt.max(1), views)?;
+        let attempt = attempt.max(1);
+        let outputs = shown_outputs(settings, &queue, &id, attempt, arguments.raw)?;
+        follow(&queue, &id, attempt, outputs)?;
         return Ok(ProgramExit::Done);
     }
-    let mut printer = LogPrinter::new(&queue, outputs(&queue, &id, attempt), views);
+    let outputs = shown_outputs(settings, &queue, &id, attempt, arguments.raw)?;
+    let mut printer = LogPrinter { outputs };
     let printed = printer.print_new()?;
     printer.finish()?;
     if printed == LogProgress::Nothing && attempt == 0 {
@@ -66,27 +64,41 @@ pub(super) fn run(settings: &Settings, arguments: &LogsArguments) -> Result<Prog
     Ok(ProgramExit::Done)
 }
 
-/// How the outputs of engine, `verify` and `ship` are shown.
-fn views(settings: &Settings, queue: &Queue, id: &JobId) -> Result<[LogView; 3], CliError> {
+/// The outputs of engine, `verify` and `ship`, none of them shown yet.
+fn shown_outputs(
+    settings: &Settings,
+    queue: &Queue,
+    id: &JobId,
+    attempt: u32,
+    is_raw: bool,
+) -> Result<[ShownOutput; 3], CliError> {
     let palette = ColorChoice::of(&stdout());
-    let text = || match stdout().is_terminal() {
-        true => LogView::Text(SafeText::new(palette == ColorChoice::Coloured)),
-        false => LogView::Raw,
+    let mut views = match is_raw {
+        true => [const { LogView::Raw }; 3],
+        false => [(); 3].map(|()| LogView::Text(SafeText::new(palette == ColorChoice::Coloured))),
     };
-    let engines = EngineRegistry::new(&settings.engines)?;
-    // Of a file that is no job any more, what was printed is shown as it is.
-    let job = queue.find(id)?.and_then(|stage| queue.job(stage, id).ok());
-    let format = job.and_then(|job| engines.event_format(&job.engine));
-    let engine = match format {
-        Some(format) => LogView::Events(EventDisplay::new(format, palette)),
-        None => text(),
-    };
-    Ok([engine, text(), text()])
+    if !is_raw && let Some(format) = event_format(settings, queue, id)? {
+        views[0] = LogView::Events(EventDisplay::new(format, palette));
+    }
+    let [engine, verify, ship] = views;
+    let [of_engine, of_verify, of_ship] = outputs(queue, id, attempt);
+    Ok([
+        ShownOutput::new(of_engine, engine, palette),
+        ShownOutput::new(of_verify, verify, palette),
+        ShownOutput::new(of_ship, ship, palette),
+    ])
 }
 
-fn follow(queue: &Queue, id: &JobId, attempt: u32, views: [LogView; 3]) -> Result<(), CliError> {
+/// How the engine of a job tells events, if it does. Of a file that is no job any more, what was printed is shown as it is.
+fn event_format(settings: &Settings, queue: &Queue, id: &JobId) -> Result<Option<EventFormat>, CliError> {
+    let engines = EngineRegistry::new(&settings.engines)?;
+    let job = queue.find(id)?.and_then(|stage| queue.job(stage, id).ok());
+    Ok(job.and_then(|job| engines.event_format(&job.engine)))
+}
+
+fn follow(queue: &Queue, id: &JobId, attempt: u32, outputs: [ShownOutput; 3]) -> Result<(), CliError> {
     let watch = LogWatch::start(queue)?;
-    let mut printer = LogPrinter::new(queue, outputs(queue, id, attempt), views);
+    let mut printer = LogPrinter { outputs };
     loop {
         for folder in [queue.job_folder(id), queue.attempt_folder(id, attempt)] {
             // The second folder is made when the attempt starts.
@@ -111,70 +123,15 @@ enum LogProgress {
     Something,
 }
 
-/// How an output is shown.
-#[derive(Debug)]
-enum LogView {
-    /// As it is.
-    Raw,
-    /// Nothing in it steers the terminal.
-    Text(SafeText),
-    /// What its events tell.
-    Events(EventDisplay),
-}
-
-impl LogView {
-    fn write(&mut self, piece: &[u8]) -> io::Result<()> {
-        let text = match self {
-            LogView::Raw => return stdout().lock().write_all(piece),
-            LogView::Text(text) => text.push(piece),
-            LogView::Events(events) => events.push(piece),
-        };
-        stdout().lock().write_all(text.as_bytes())
-    }
-
-    /// Nothing more comes.
-    fn finish(&mut self) -> io::Result<()> {
-        let text = match self {
-            LogView::Raw => return Ok(()),
-            LogView::Text(text) => text.finish(),
-            LogView::Events(events) => events.finish(),
-        };
-        stdout().lock().write_all(text.as_bytes())
-    }
-}
-
-/// One output file, and how far it was shown.
-#[derive(Debug)]
-struct LogFile {
-    path: PathBuf,
-    offset: u64,
-    view: LogView,
-}
-
-/// Prints the output files of an attempt one after the other, and remembers how far.
+/// Prints the outputs of an attempt one after the other, and remembers how far.
 struct LogPrinter {
-    root: QueueRoot,
-    files: Vec<LogFile>,
+    outputs: [ShownOutput; 3],
 }
 
 impl LogPrinter {
-    fn new(queue: &Queue, paths: [PathBuf; 3], views: [LogView; 3]) -> LogPrinter {
-        let files = paths.into_iter().zip(views);
-        LogPrinter {
-            root: queue.below().clone(),
-            files: files
-                .map(|(path, view)| LogFile {
-                    path,
-                    offset: 0,
-                    view,
-                })
-                .collect(),
-        }
-    }
-
     fn finish(&mut self) -> Result<(), CliError> {
-        for file in &mut self.files {
-            file.view.finish()?;
+        for output in &mut self.outputs {
+            output.finish()?;
         }
         stdout().flush()?;
         Ok(())
@@ -183,56 +140,20 @@ impl LogPrinter {
     /// Prints what there is at this moment and was not printed yet. Output that comes meanwhile is left, because a job
     /// that prints its own log would never end.
     fn print_new(&mut self) -> Result<LogProgress, CliError> {
-        let found = self
-            .files
-            .iter()
-            .map(|file| open(&self.root, &file.path, file.offset))
-            .collect::<Result<Vec<_>, _>>()?;
+        let found = self.outputs.iter().map(ShownOutput::new_parts);
+        let found = found.collect::<Result<Vec<_>, _>>()?;
         let mut printed = LogProgress::Nothing;
-        for (place, new) in found.into_iter().enumerate() {
-            let Some(mut new) = new.filter(|new| new.limit() > 0) else {
+        for (place, parts) in found.into_iter().enumerate() {
+            let (before, rest) = self.outputs.split_at_mut(place);
+            let Some(output) = rest.first_mut().filter(|_| !parts.is_empty()) else {
                 continue;
             };
-            let (before, rest) = self.files.split_at_mut(place);
             // A command begins when the one before it is over.
-            before.iter_mut().try_for_each(|file| file.view.finish())?;
-            let Some(file) = rest.first_mut() else { continue };
-            let mut chunk = vec![0; 64 * 1024];
-            loop {
-                let count = new
-                    .read(&mut chunk)
-                    .map_err(|error| unreadable(&file.path, error))?;
-                if count == 0 {
-                    break;
-                }
-                file.offset += count as u64;
-                printed = LogProgress::Something;
-                file.view.write(&chunk[..count])?;
-            }
+            before.iter_mut().try_for_each(ShownOutput::finish)?;
+            printed = LogProgress::Something;
+            parts.into_iter().try_for_each(|part| output.show(part))?;
         }
         stdout().flush()?;
         Ok(printed)
-    }
-}
-
-/// Opens a file at the place where it was left; none if there is no such file.
-fn open(root: &QueueRoot, path: &Path, offset: u64) -> Result<Option<Take<File>>, CliError> {
-    let open = || -> io::Result<Take<File>> {
-        let mut file = root.open_regular(path)?;
-        let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(offset))?;
-        Ok(file.take(length.saturating_sub(offset)))
-    };
-    match open() {
-        Ok(new) => Ok(Some(new)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(unreadable(path, error)),
-    }
-}
-
-fn unreadable(path: &Path, source: io::Error) -> CliError {
-    CliError::Input {
-        name: path.display().to_string(),
-        source,
     }
 }

@@ -8,6 +8,7 @@ use super::error::CliError;
 use crate::exit_codes::ProgramExit;
 use crate::ids::JobId;
 use crate::job::Job;
+use crate::output_log::{OutputLog, OutputSize};
 use crate::queue::{FileDigest, JobHistory, Queue, QueueError};
 use crate::run::{ShipPlan, outputs};
 use crate::settings::Settings;
@@ -178,7 +179,11 @@ fn print_logs(
         for (path, size) in printed(queue, id, attempt) {
             let path = escape_control(&path.display().to_string());
             let label = palette.dim(&format!("attempt {attempt}"));
-            writeln!(out, "\n{label}  {path}  {}", bytes(size))?;
+            let missing = match size.missing {
+                0 => String::new(),
+                missing => format!(" kept, {} in the middle are not", bytes(missing)),
+            };
+            writeln!(out, "\n{label}  {path}  {}{missing}", bytes(size.kept))?;
         }
         for (_, used) in history.usages().filter(|(number, _)| *number == attempt) {
             let label = palette.dim(&format!("attempt {attempt}"));
@@ -188,14 +193,11 @@ fn print_logs(
     Ok(())
 }
 
-/// The output files of an attempt that are not empty.
-fn printed(queue: &Queue, id: &JobId, attempt: u32) -> Vec<(PathBuf, u64)> {
-    let sized = |path: PathBuf| {
-        let metadata = path.symlink_metadata().ok()?;
-        Some((path, metadata.len()))
-    };
-    let files = outputs(queue, id, attempt).into_iter().filter_map(sized);
-    files.filter(|(_, size)| *size > 0).collect()
+/// The outputs of an attempt that are not empty, by their first files.
+fn printed(queue: &Queue, id: &JobId, attempt: u32) -> Vec<(PathBuf, OutputSize)> {
+    let sized = |log: OutputLog| Some((log.path().to_owned(), log.size().ok()?));
+    let logs = outputs(queue, id, attempt).into_iter().filter_map(sized);
+    logs.filter(|(_, size)| size.kept > 0).collect()
 }
 
 fn advice(id: &JobId, stage: Stage, history: &JobHistory) -> Option<String> {
@@ -253,15 +255,19 @@ fn json(
 ) -> serde_json::Value {
     let logs = outputs(queue, id, history.attempt()).into_iter();
     let logs = logs
-        .filter(|path| path.exists())
-        .map(|path| path.display().to_string());
+        .filter(|log| log.path().exists())
+        .map(|log| log.path().display().to_string());
     let logs: Vec<String> = logs.collect();
     let attempts: Vec<serde_json::Value> = (1..=history.attempt())
         .map(|attempt| {
             let files = printed(queue, id, attempt);
-            let files = files
-                .iter()
-                .map(|(path, size)| serde_json::json!({ "path": path.display().to_string(), "bytes": size }));
+            let files = files.iter().map(|(path, size)| {
+                serde_json::json!({
+                    "path": path.display().to_string(),
+                    "bytes": size.kept,
+                    "missingBytes": size.missing,
+                })
+            });
             let used = history.usages().find(|(number, _)| *number == attempt);
             serde_json::json!({
                 "attempt": attempt,

@@ -7,8 +7,9 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::AsFd;
 use std::path::Path;
 
+use crate::character_cut::whole_characters;
 use crate::supervise::process_record::{MARK_VARIABLE, ProcessTag};
-use crate::supervise::{self, CommandOutcome, CommandSpec, CommandStreams};
+use crate::supervise::{self, CommandOutcome, CommandSpec, CommandStreams, LogSpec};
 
 /// How long a program may take to print its version.
 const LIMIT_MS: u64 = 20_000;
@@ -77,11 +78,14 @@ pub(super) async fn ask(
         idle_timeout_ms: None,
         grace_ms: GRACE_MS,
         fence: None,
+        log: LogSpec::of_beginning(OUTPUT_BYTES_MAX),
     };
     let stdin = File::open("/dev/null")?;
     let streams = CommandStreams {
         stdin: stdin.as_fd(),
         log: output.as_fd(),
+        // Not used: there is no file but the first one.
+        log_folder: output.as_fd(),
         record: &record,
         locks: Vec::new(),
     };
@@ -93,9 +97,9 @@ pub(super) async fn ask(
     running.collect();
     output.seek(SeekFrom::Start(0))?;
     let mut bytes = Vec::new();
-    output.take(OUTPUT_BYTES_MAX).read_to_end(&mut bytes)?;
+    output.read_to_end(&mut bytes)?;
     Ok(ProbeResult {
         end,
-        output: String::from_utf8_lossy(&bytes).into_owned(),
+        output: whole_characters(&bytes),
     })
 }

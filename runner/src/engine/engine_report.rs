@@ -1,6 +1,6 @@
 //! What an engine tells of a run of it that is over: pure, on its output and on whether its exit code was 0.
 
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -11,6 +11,7 @@ use super::engine_event::ProblemCause;
 use super::event_summary::{EventSummary, LastWords};
 use super::failure_rules::{last_line, one_line};
 use super::usage_limit;
+use crate::character_cut::whole_characters;
 use crate::terminal::strip_ansi;
 use crate::token_usage::TokenUsage;
 
@@ -69,20 +70,19 @@ impl EngineAdapter {
         }
     }
 
-    /// `is_success`: by the exit code.
-    pub(super) fn report(
+    /// `is_success`: by the exit code. `output` gives the last bytes of what was printed, so many at most.
+    pub(super) fn report<O: Read>(
         &self,
         is_success: bool,
-        output: &mut (impl Read + Seek),
+        output: impl Fn(u64) -> io::Result<O>,
         time: &ReportTime<'_>,
     ) -> io::Result<EngineReport> {
         let Some(format) = self.events else {
-            let text = end_of(output, TEXT_BYTES_MAX)?;
+            let text = text_of(output(TEXT_BYTES_MAX)?)?;
             let problem = self.problem_of_text(is_success, &text, time);
             return Ok(EngineReport { problem, usage: None });
         };
-        from_end(output, EVENT_BYTES_MAX)?;
-        let summary = EventSummary::read(format, output.take(EVENT_BYTES_MAX))?;
+        let summary = EventSummary::read(format, output(EVENT_BYTES_MAX)?)?;
         let usage = summary.usage;
         let Some(words) = summary.last_words() else {
             return Ok(EngineReport { problem: None, usage });
@@ -92,7 +92,7 @@ impl EngineAdapter {
             .map(|line| self.problem_of_line(line, time))
         {
             Some(None) if !is_success && !self.login.is_empty() => {
-                self.login_words(&end_of(output, TEXT_BYTES_MAX)?)
+                self.login_words(&text_of(output(TEXT_BYTES_MAX)?)?)
             }
             told => told.flatten(),
         };
@@ -173,15 +173,8 @@ impl EngineAdapter {
     }
 }
 
-fn from_end(output: &mut impl Seek, bytes_max: u64) -> io::Result<()> {
-    let length = output.seek(SeekFrom::End(0))?;
-    output.seek(SeekFrom::Start(length.saturating_sub(bytes_max)))?;
-    Ok(())
-}
-
-fn end_of(output: &mut (impl Read + Seek), bytes_max: u64) -> io::Result<String> {
-    from_end(output, bytes_max)?;
+fn text_of(mut output: impl Read) -> io::Result<String> {
     let mut bytes = Vec::new();
-    output.take(bytes_max).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    output.read_to_end(&mut bytes)?;
+    Ok(whole_characters(&bytes))
 }

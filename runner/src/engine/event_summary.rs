@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::engine_event::{EngineEvent, ProblemCause, WorkEnd};
 use super::event_format::EventFormat;
 use super::output_lines::{LineSplitter, OutputLine};
+use crate::character_cut::whole_characters;
 use crate::terminal::strip_ansi;
 use crate::token_usage::TokenUsage;
 
@@ -99,7 +100,7 @@ impl EventSummary {
                 events.into_iter().for_each(|event| self.take(event));
             }
             None => {
-                let text = String::from_utf8_lossy(&line[..line.len().min(LAST_LINE_BYTES)]);
+                let text = whole_characters(&line[..line.len().min(LAST_LINE_BYTES)]);
                 let text = strip_ansi(&text);
                 if !text.is_empty() {
                     self.last_line = text;

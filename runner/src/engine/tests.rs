@@ -136,7 +136,7 @@ fn told(engine: &str, is_success: bool, output: &str) -> Option<EngineProblem> {
     let engines = EngineRegistry::new(&BTreeMap::new()).unwrap();
     let name = EngineName::new(engine).unwrap();
     engines
-        .report(&name, is_success, || Ok(Cursor::new(output.to_owned())))
+        .report(&name, is_success, |_| Ok(Cursor::new(output.to_owned())))
         .problem
 }
 
@@ -245,7 +245,7 @@ fn an_engine_of_ones_own_tells_its_events_in_a_known_format() {
     )]));
     let name = EngineName::new("amp").unwrap();
     let report = |output: &'static str| {
-        let output = || Ok(Cursor::new(output));
+        let output = |_| Ok(Cursor::new(output));
         engines.as_ref().unwrap().report(&name, true, output).problem
     };
     assert_eq!(

@@ -2,22 +2,23 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustix::fs::OFlags;
-
 pub(crate) use execution_context::ExecutionContext;
+pub(in crate::run) use job_log::CommandLog;
+use job_log::output_name;
+pub(crate) use job_log::outputs;
 
 use super::attempt::{Attempt, AttemptState, AttemptStep, JobLease, JobOrigin, StopReason};
 use super::engine_run::EngineRun;
 use crate::boot_clock::KillDeadlines;
 use crate::engine::{self, CommandInvocation, EngineRegistry, EngineStdin};
 use crate::fleet::admission_policy::RoutedFolders;
-use crate::ids::{JobId, LeaseProof};
+use crate::ids::LeaseProof;
 use crate::job::Job;
 use crate::queue::{ClaimedJob, JobLocks, Queue, SavedExecutionContext, WorkSnapshot};
 use crate::stage::Stage;
@@ -27,6 +28,7 @@ use crate::supervise::{
 };
 
 mod execution_context;
+mod job_log;
 
 /// What a run keeps of a job in work.
 #[derive(Debug)]
@@ -44,6 +46,12 @@ pub(crate) struct HeldJob {
 }
 
 pub(crate) type QueueAttempt = Attempt<HeldJob, SupervisorHandle>;
+
+/// What a command reads, and where its output goes.
+pub(super) struct CommandFiles {
+    pub(super) stdin: File,
+    pub(super) log: CommandLog,
+}
 
 /// Why a command was not started.
 #[derive(Debug)]
@@ -115,9 +123,9 @@ impl QueueAttempt {
         spare: Option<SpareSupervisor>,
     ) -> Result<&SupervisorHandle, CommandStartError> {
         let files = self.open_files(queue, engines, execution_context, step);
-        let (invocation, [stdin, log]) = files.map_err(CommandStartError::Files)?;
-        let order = self.order(invocation, execution_context, step, fence);
-        self.launch(queue, execution_context, step, &order, [&stdin, &log], spare)
+        let (invocation, files) = files.map_err(CommandStartError::Files)?;
+        let order = self.order(invocation, execution_context, step, &files.log, fence);
+        self.launch(queue, execution_context, step, &order, &files, spare)
     }
 
     /// What the command of a step is, and the files that its supervisor is given.
@@ -127,14 +135,15 @@ impl QueueAttempt {
         engines: &EngineRegistry,
         execution_context: &ExecutionContext,
         step: AttemptStep,
-    ) -> io::Result<(CommandInvocation, [File; 2])> {
+    ) -> io::Result<(CommandInvocation, CommandFiles)> {
         let (job, number) = (&self.state.job, self.state.number);
         let folder = queue.attempt_folder(&job.id, number);
         let below = queue.below();
         below.make_folder(&folder)?;
         let prompt_path = folder.join("prompt.md");
         let prompt_file = std::path::absolute(&prompt_path)?;
-        let log = below.open_kept(&folder.join(output_name(step)), OFlags::APPEND)?;
+        let limits = self.output_limits(queue, step, execution_context.log_max);
+        let log = CommandLog::open(below, &folder, output_name(step), limits)?;
         let invocation = match step {
             AttemptStep::Engine => {
                 below.create(&prompt_path)?.write_all(job.prompt.as_bytes())?;
@@ -150,17 +159,17 @@ impl QueueAttempt {
             EngineStdin::Prompt => below.open_regular(&prompt_path)?,
             EngineStdin::Nothing => File::open("/dev/null")?,
         };
-        Ok((invocation, [stdin, log]))
+        Ok((invocation, CommandFiles { stdin, log }))
     }
 
-    /// Starts a program as a command of this job. `files`: its input and its output.
+    /// Starts a program as a command of this job.
     pub(super) fn launch(
         &mut self,
         queue: &Queue,
         execution_context: &ExecutionContext,
         step: AttemptStep,
         order: &CommandSpec,
-        files: [&File; 2],
+        files: &CommandFiles,
         spare: Option<SpareSupervisor>,
     ) -> Result<&SupervisorHandle, CommandStartError> {
         let mark = ProcessTag::fresh();
@@ -168,8 +177,9 @@ impl QueueAttempt {
         let record =
             process_record::begin(queue.below(), &record, &mark).map_err(CommandStartError::Files)?;
         let streams = CommandStreams {
-            stdin: files[0].as_fd(),
-            log: files[1].as_fd(),
+            stdin: files.stdin.as_fd(),
+            log: files.log.file.as_fd(),
+            log_folder: files.log.folder.as_fd(),
             record: &record,
             locks: self.held.locks.descriptors(),
         };
@@ -196,26 +206,6 @@ impl QueueAttempt {
             AttemptStep::Verify => "verify",
             AttemptStep::Ship => "ship",
         }
-    }
-
-    /// The end of what the command of a step printed.
-    pub(crate) fn tail(&self, queue: &Queue, step: AttemptStep, bytes_max: u64) -> String {
-        let read = || -> io::Result<Vec<u8>> {
-            let mut file = self.output(queue, step)?;
-            let length = file.metadata()?.len();
-            file.seek(SeekFrom::Start(length.saturating_sub(bytes_max)))?;
-            let mut bytes = Vec::new();
-            file.take(bytes_max).read_to_end(&mut bytes)?;
-            Ok(bytes)
-        };
-        // What can't be read says nothing.
-        String::from_utf8_lossy(&read().unwrap_or_default()).into_owned()
-    }
-
-    /// What the command of a step printed.
-    pub(crate) fn output(&self, queue: &Queue, step: AttemptStep) -> io::Result<File> {
-        let folder = queue.attempt_folder(&self.state.job.id, self.state.number);
-        queue.below().open_regular(&folder.join(output_name(step)))
     }
 
     /// The number of the supervisor at work.
@@ -256,6 +246,7 @@ impl QueueAttempt {
         invocation: CommandInvocation,
         execution_context: &ExecutionContext,
         step: AttemptStep,
+        log: &CommandLog,
         fence: Option<KillDeadlines>,
     ) -> CommandSpec {
         let millis = |length: Duration| u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
@@ -267,6 +258,7 @@ impl QueueAttempt {
             args: invocation.args,
             cwd: self.folder(execution_context).into_os_string(),
             within: self.held.folders.as_ref().map(within),
+            log: log.spec.clone(),
             timeout_ms: millis(self.state.job.timeout),
             idle_timeout_ms: idle_timeout.map(millis),
             // Under a lease KILL falls before its end, even if the runner can't say so any more.
@@ -294,21 +286,6 @@ impl QueueAttempt {
         let common = execution_context.environment.iter().cloned();
         common.chain(own).chain(token).collect()
     }
-}
-
-/// The file, in the attempt's folder, that the output of a step is in.
-pub(crate) fn output_name(step: AttemptStep) -> &'static str {
-    match step {
-        AttemptStep::Engine => "engine.out",
-        AttemptStep::Verify => "verify.out",
-        AttemptStep::Ship => "ship.out",
-    }
-}
-
-/// Where the output of the steps of one attempt lies, in their order, whether there is any or not.
-pub(crate) fn outputs(queue: &Queue, id: &JobId, number: u32) -> [PathBuf; 3] {
-    let folder = queue.attempt_folder(id, number);
-    [AttemptStep::Engine, AttemptStep::Verify, AttemptStep::Ship].map(|step| folder.join(output_name(step)))
 }
 
 fn missing(job: &Job) -> CommandInvocation {

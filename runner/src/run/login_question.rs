@@ -4,20 +4,21 @@
 use std::fs::File;
 use std::time::Duration;
 
-use rustix::fs::OFlags;
-
 use super::attempt::AttemptStep;
 use super::engine_end;
 use super::engine_run::LoginAnswer;
-use super::job_command::QueueAttempt;
+use super::job_command::{CommandFiles, CommandLog, QueueAttempt};
 use super::queue_world::QueueWorld;
 use super::transition::{CommandEnd, may_tell_more};
 use super::world::RunWorld;
 use crate::engine::{CommandInvocation, EngineProblem};
 use crate::fleet::lease_renewer::LeaseRenewer;
 use crate::job_reason::JobReason;
+use crate::output_log::OutputLimits;
 use crate::supervise::CommandOutcome;
 
+/// As much is kept of its answer, which nobody has to read.
+const ANSWER_BYTES_MAX: u64 = 64 * 1024;
 /// How long the engine may take for its answer.
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -62,7 +63,7 @@ impl QueueWorld {
     fn end_by_engine(&mut self, attempt: &mut QueueAttempt, outcome: CommandOutcome) -> CommandEnd {
         let engine = &attempt.state.job.engine;
         let is_success = matches!(outcome, CommandOutcome::Exited { code: Some(0), .. });
-        let output = || attempt.output(&self.queue, AttemptStep::Engine);
+        let output = |bytes_max| attempt.output(&self.queue, AttemptStep::Engine).end(bytes_max);
         let report = self.engines.report(engine, is_success, output);
         if let Some(EngineProblem::LoginFailure { is_typed: true, .. }) = report.problem {
             attempt.held.engine_run.login = Some(LoginAnswer::LoggedOut);
@@ -99,19 +100,20 @@ impl QueueWorld {
     fn start_question(&mut self, attempt: &mut QueueAttempt, question: CommandInvocation) -> Option<()> {
         let id = attempt.state.job.id.clone();
         let folder = self.queue.attempt_folder(&id, attempt.state.number);
-        let log = self
-            .queue
-            .below()
-            .open_kept(&folder.join("login.out"), OFlags::APPEND);
-        let files = [&File::open("/dev/null").ok()?, &log.ok()?];
+        let limits = OutputLimits::within(ANSWER_BYTES_MAX);
+        let log = CommandLog::open(self.queue.below(), &folder, "login.out", limits);
+        let files = CommandFiles {
+            stdin: File::open("/dev/null").ok()?,
+            log: log.ok()?,
+        };
         let link = self.source.link().filter(|_| attempt.state.lease.is_some());
         let renewer = link.and_then(|link| link.session.renewer(&id));
         let fence = renewer.map(LeaseRenewer::kill_deadlines);
         let step = AttemptStep::Engine;
-        let mut order = attempt.order(question, &self.execution_context, step, fence);
+        let mut order = attempt.order(question, &self.execution_context, step, &files.log, fence);
         order.timeout_ms = u64::try_from(LIMIT.as_millis()).unwrap_or(u64::MAX);
         order.idle_timeout_ms = None;
-        let command = attempt.launch(&self.queue, &self.execution_context, step, &order, files, None);
+        let command = attempt.launch(&self.queue, &self.execution_context, step, &order, &files, None);
         self.events.expect_end(&id, command.ok()?);
         Some(())
     }

@@ -19,7 +19,7 @@ use crate::fleet::background_thread;
 use crate::notifications::{EventNotification, NextNotification, NotificationObject, NotificationQueue};
 use crate::settings::{NotifyCommand, NotifySettings, Settings};
 use crate::supervise::process_record::{MARK_VARIABLE, ProcessTag};
-use crate::supervise::{self, CommandOutcome, CommandSpec, CommandStreams, EnvironmentVariable};
+use crate::supervise::{self, CommandOutcome, CommandSpec, CommandStreams, EnvironmentVariable, LogSpec};
 use crate::terminal;
 
 /// At the end of a run, for what nobody was told of yet.
@@ -239,10 +239,12 @@ impl SenderState {
             idle_timeout_ms: None,
             grace_ms: GRACE_MS,
             fence: None,
+            log: LogSpec::of_beginning(0),
         };
         let streams = CommandStreams {
             stdin: stdin.as_fd(),
             log: null.as_fd(),
+            log_folder: null.as_fd(),
             // No later run looks for what is left of it.
             record: &null,
             locks: Vec::new(),

@@ -33,6 +33,7 @@ keys! {
     FACTORY_ID = "--factory-id", "AQ_FACTORY_ID", "fleet.factory_id";
     FACTORY_CAPS = "--factory-caps", "AQ_FACTORY_CAPS", "fleet.caps";
     RETRY_DELAY = "", "", "run.retry_delay";
+    LOG_MAX = "", "", "run.log_max";
     NOTIFY_COMMAND = "", "", "notify.command";
     NOTIFY_EVENTS = "", "", "notify.events";
     NOTIFY_TIMEOUT = "", "", "notify.timeout";

@@ -12,6 +12,8 @@ use crate::mode::SwitchState;
 
 /// The runner has no reason to wait longer for the coordinator.
 const WAIT_MAX: Duration = Duration::from_secs(3600);
+/// In bytes.
+const LOG_MAX_LEAST: u64 = 1 << 20;
 
 pub(crate) fn switch(raw: &RawSetting) -> Result<SwitchState, SettingsError> {
     let parsed = match &raw.typed {
@@ -70,6 +72,16 @@ pub(crate) fn size(raw: &RawSetting) -> Result<u64, SettingsError> {
         .find_map(of_unit)
         .filter(|bytes| *bytes > 0)
         .ok_or_else(|| raw.refuse("write a size such as 16MiB, 512KiB or 1GiB"))
+}
+
+/// Parses the limit of a log. The last event of an engine has to find room in what is kept of its output.
+pub(crate) fn log_max(raw: &RawSetting) -> Result<u64, SettingsError> {
+    match size(raw)? {
+        too_small if too_small < LOG_MAX_LEAST => Err(raw.refuse(
+            "keep at least 1MiB of a log: an engine's last event, which tells whether it succeeded, has to fit in",
+        )),
+        enough => Ok(enough),
+    }
 }
 
 /// Parses the coordinator's address. It may hold no credentials, which would be printed, and nothing after its path.

@@ -13,6 +13,7 @@ use std::os::unix::net::UnixStream;
 
 use serde::{Deserialize, Serialize};
 
+use super::bounded_log::LogSpec;
 use super::descriptor_passing;
 use crate::boot_clock::KillDeadlines;
 use crate::error_scope::HostTrouble;
@@ -36,6 +37,7 @@ pub(crate) struct CommandSpec {
     pub(crate) idle_timeout_ms: Option<u64>,
     /// The time between TERM and KILL.
     pub(crate) grace_ms: u64,
+    pub(crate) log: LogSpec,
     /// When the command has to end for its lease, unless the lease is renewed. The supervisor knows it by itself,
     /// because the runner may be stopped by then.
     pub(crate) fence: Option<KillDeadlines>,
@@ -87,8 +89,10 @@ pub(super) struct CommandRequest {
     /// The whole environment of the command.
     pub(super) environment: Vec<EnvironmentVariable>,
     pub(super) stdin: OwnedFd,
-    /// The file that the output is written to; the command itself gets a pipe.
+    /// The file that the output begins in; the command itself gets a pipe.
     pub(super) log: File,
+    /// The folder that this file lies in.
+    pub(super) log_folder: OwnedFd,
     /// The record of the processes that the command starts.
     pub(super) record: File,
     pub(super) locks: Vec<OwnedFd>,
@@ -135,6 +139,7 @@ pub(super) fn receive(socket: &UnixStream) -> io::Result<CommandRequest> {
         environment,
         stdin: next()?,
         log: File::from(next()?),
+        log_folder: next()?,
         record: File::from(next()?),
         locks: descriptors.collect(),
     })
@@ -182,6 +187,7 @@ fn variable(bytes: &[u8]) -> Option<EnvironmentVariable> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::unlimited_log::unlimited_spec;
     use super::*;
 
     #[test]
@@ -198,6 +204,7 @@ mod tests {
             timeout_ms: 1,
             idle_timeout_ms: None,
             grace_ms: 2,
+            log: unlimited_spec(),
             fence: None,
         };
         let environment: Vec<EnvironmentVariable> = [

@@ -3,14 +3,15 @@
 //! The command has no descriptor of the log: whatever it does to its standard streams (`> /dev/stderr` truncates what they
 //! are), what it printed before stays.
 
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::io::{Errno, ioctl_fionread, read};
+
+use super::bounded_log::BoundedLog;
 
 /// A pipe holds as much, unless somebody enlarged it.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -22,7 +23,7 @@ pub(super) struct OutputPipe {
     /// Kept open, so that the pipe itself never ends: the processes tell when the command has.
     writer: OwnedFd,
     /// Where the output is written to.
-    log: File,
+    log: BoundedLog,
     /// The last bytes that were read, kept for its space.
     chunk: Vec<u8>,
 }
@@ -35,7 +36,7 @@ pub(super) enum OutputRead {
 }
 
 impl OutputPipe {
-    pub(super) fn new(log: File) -> io::Result<OutputPipe> {
+    pub(super) fn new(log: BoundedLog) -> io::Result<OutputPipe> {
         let (reader, writer) = io::pipe()?;
         let (reader, writer) = (OwnedFd::from(reader), OwnedFd::from(writer));
         // The command may read from the pipe too, so that there may be nothing left of what `poll` announced. The
@@ -67,8 +68,7 @@ impl OutputPipe {
             match read(&self.reader, spare_capacity(&mut self.chunk)) {
                 Ok(0) => return OutputRead::Nothing,
                 Ok(count) => {
-                    // That the log can't be written is neither the command's fault nor a reason to let it wait for a reader.
-                    let _ = self.log.write_all(&self.chunk);
+                    self.log.write(&self.chunk);
                     return OutputRead::Bytes(count);
                 }
                 Err(Errno::INTR) => {}
@@ -90,8 +90,11 @@ impl OutputPipe {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+    use std::io::{Read, Seek, Write};
+
+    use super::super::unlimited_log::unlimited_log;
     use super::*;
-    use std::io::{Read, Seek};
 
     fn logged(mut log: File) -> String {
         let mut text = String::new();
@@ -103,7 +106,7 @@ mod tests {
     #[test]
     fn the_rest_is_what_is_there_whoever_still_holds_the_pipe() {
         let log = tempfile::tempfile().unwrap();
-        let mut pipe = OutputPipe::new(log.try_clone().unwrap()).unwrap();
+        let mut pipe = OutputPipe::new(unlimited_log(log.try_clone().unwrap())).unwrap();
         let mut escaped = File::from(pipe.writer().try_clone_to_owned().unwrap());
         escaped.write_all(b"first ").unwrap();
         assert_eq!(pipe.take(), OutputRead::Bytes(6));
@@ -117,7 +120,7 @@ mod tests {
     #[test]
     fn what_the_log_does_not_take_is_taken_all_the_same() {
         let unwritable = File::open("/dev/null").unwrap();
-        let mut pipe = OutputPipe::new(unwritable).unwrap();
+        let mut pipe = OutputPipe::new(unlimited_log(unwritable)).unwrap();
         let mut command = File::from(pipe.writer().try_clone_to_owned().unwrap());
         for _ in 0..3 {
             command.write_all(&[b'x'; CHUNK_BYTES]).unwrap();

@@ -37,6 +37,7 @@ pub(crate) enum StopUrgency {
 pub(crate) struct CommandStreams<'a> {
     pub(crate) stdin: BorrowedFd<'a>,
     pub(crate) log: BorrowedFd<'a>,
+    pub(crate) log_folder: BorrowedFd<'a>,
     pub(crate) record: &'a File,
     pub(crate) locks: Vec<BorrowedFd<'a>>,
 }
@@ -117,8 +118,11 @@ impl SpareSupervisor {
     ) -> io::Result<()> {
         let identity = ProcessIdentity::of_supervisor(self.pid())?;
         process_record::note_supervisor(streams.record, &identity)?;
-        let descriptors: Vec<_> = [streams.stdin, streams.log, streams.record.as_fd()]
+        let (log, record) = ([streams.log, streams.log_folder], streams.record.as_fd());
+        let descriptors: Vec<_> = [streams.stdin]
             .into_iter()
+            .chain(log)
+            .chain([record])
             .chain(streams.locks.iter().copied())
             .collect();
         command_request::send(&self.socket, order, environment, &descriptors)

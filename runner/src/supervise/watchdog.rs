@@ -1,7 +1,6 @@
 //! Watches a running command: one `poll` waits for its end, its output, its time-outs, the end of its lease, and the
 //! runner's messages.
 
-use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
@@ -11,6 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use super::boot_timer::BootTimer;
+use super::bounded_log::BoundedLog;
 use super::command_request::{CommandOutcome, CommandSpec};
 use super::control_message::{ControlMessage, ControlReader};
 use super::output_pipe::{OutputPipe, OutputRead};
@@ -85,7 +85,7 @@ impl<'a> CommandWatchdog<'a> {
     /// `log`: where the output goes.
     pub(super) fn new(
         socket: &'a UnixStream,
-        log: File,
+        log: BoundedLog,
         order: &CommandSpec,
     ) -> std::io::Result<CommandWatchdog<'a>> {
         let now = Instant::now();

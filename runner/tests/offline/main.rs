@@ -2,6 +2,7 @@
 
 mod add_command;
 mod approval;
+mod bounded_output;
 mod commands;
 mod coordinator;
 mod damaged_records;

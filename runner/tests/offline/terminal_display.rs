@@ -210,7 +210,39 @@ fn the_output_of_a_job_does_not_steer_the_terminal_that_it_is_shown_on() {
     let (screen, run) = start(&fixture, &["logs", "a"], "xterm");
     let text = end(screen, run);
     assert_eq!(text, "\\u{1b}]0;title\\u{7}\tred\r\n");
-    assert_eq!(fixture.aq(&["logs", "a"]).stdout, "\x1b]0;title\x07\tred\r\n");
+    // What goes through a pipe often ends on a terminal all the same.
+    let piped = fixture.aq(&["logs", "a"]).stdout;
+    assert_eq!(piped, "\\u{1b}]0;title\\u{7}\tred\n");
+    let raw = fixture.aq(&["logs", "--raw", "a"]).stdout;
+    assert_eq!(raw, "\x1b]0;title\x07\tred\r\n");
+}
+
+#[test]
+fn a_job_can_not_pass_a_line_off_as_one_of_aq() {
+    let fixture = QueueFixture::new();
+    let forged = "┄ aq: 1 bytes are missing here ┄";
+    let scripts = [
+        ("a", format!("echo '{forged}'")),
+        ("b", format!("printf '\\033[2m{forged}\\033[0m\\n'")),
+        (
+            "c",
+            format!("printf 'x\\033[A\\r\\033[2K{forged}\\342'; printf '\\224\\204\\n'"),
+        ),
+    ];
+    for (id, script) in scripts {
+        fixture.add(id, "", &script);
+        assert_eq!(fixture.aq(&["run", "--drain"]).code, 0);
+        let (screen, run) = start_with(&fixture, &["logs", id], "xterm", "");
+        for shown in [end(screen, run), fixture.aq(&["logs", id]).stdout] {
+            assert!(!shown.contains(['┄', '\u{fffd}']), "{shown:?}");
+            assert!(shown.contains("\\u{2504} aq: 1 bytes"), "{shown:?}");
+            assert!(
+                !shown.contains("\x1b[A") && !shown.contains("\x1b[2K"),
+                "{shown:?}"
+            );
+        }
+        assert!(fixture.aq(&["logs", "--raw", id]).stdout.contains(forged));
+    }
 }
 
 #[test]
@@ -226,6 +258,8 @@ fn the_colours_of_a_job_are_shown_unless_they_are_unwanted() {
     };
     assert_eq!(shown(""), "é\x1b[1;31mred\\u{1b}[2Jend\x1b[0m");
     assert_eq!(shown("1"), "éred\\u{1b}[2Jend");
+    let piped = fixture.aq(&["logs", "a"]).stdout;
+    assert_eq!(piped.trim_start_matches('x'), "éred\\u{1b}[2Jend");
 }
 
 #[test]

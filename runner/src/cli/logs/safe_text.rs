@@ -1,5 +1,6 @@
-//! A text that may be cut anywhere, for a terminal that it must not steer: colours stay, all else is made visible.
+//! A text that comes in pieces, for a terminal that it must not steer: colours stay, all else is made visible.
 
+use crate::character_cut::open_character;
 use crate::terminal::escape_control;
 
 /// A colour is no longer than this.
@@ -97,16 +98,7 @@ fn open_end(bytes: &[u8]) -> usize {
     if bytes.last() == Some(&b'\r') {
         return 1;
     }
-    let lacks_bytes = |length: &usize| {
-        let needed = match bytes[bytes.len() - length] {
-            0xc2..=0xdf => 2,
-            0xe0..=0xef => 3,
-            0xf0..=0xf4 => 4,
-            _ => 1,
-        };
-        needed > *length
-    };
-    (1..=bytes.len().min(3)).find(lacks_bytes).unwrap_or(0)
+    open_character(bytes)
 }
 
 #[cfg(test)]

@@ -16,6 +16,8 @@ pub(crate) struct ExecutionContext {
     /// Where a job runs that names no folder, and what relative ones start from.
     pub(super) folder: PathBuf,
     pub(super) grace: Duration,
+    /// The most that the log of one attempt keeps, in bytes.
+    pub(super) log_max: u64,
     /// Before the first retry of a job that names no wait.
     retry_delay: Duration,
 }
@@ -44,6 +46,7 @@ impl ExecutionContext {
             environment: kept.environment,
             folder: kept.folder,
             grace: settings.grace,
+            log_max: settings.log_max,
             retry_delay: settings.retry_delay,
         }
     }
@@ -53,6 +56,7 @@ impl ExecutionContext {
             environment: settings.child_environment(),
             folder: std::env::current_dir()?,
             grace: settings.grace,
+            log_max: settings.log_max,
             retry_delay: settings.retry_delay,
         })
     }
