@@ -9,6 +9,8 @@ mod fixture;
 mod generated_jobs;
 mod kill_plan;
 mod kill_point;
+mod log_check;
+mod long_output;
 pub mod mutants;
 mod operator_case;
 mod progress;

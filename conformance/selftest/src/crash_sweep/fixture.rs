@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use super::SweepPlan;
 use super::generated_jobs::{self, SweepJob};
 use super::kill_plan::SweepCaseKind;
+use super::long_output;
 use super::worker;
 use conformance::profile::Profile;
 
@@ -41,10 +42,21 @@ impl CrashFixture {
         // Links in the path would make it differ from what /proc has.
         let root = folder.path().canonicalize()?;
         let (jobs, workers) = generated_jobs::of(seed);
-        for name in ["bin", "jobs", "live", "seen", "names", "plans", "deaf", "queue"] {
+        for name in [
+            "bin",
+            "jobs",
+            "live",
+            "seen",
+            "names",
+            "plans",
+            "deaf",
+            long_output::FOLDER,
+            "queue",
+        ] {
             fs::create_dir(root.join(name))?;
         }
-        fs::write(root.join("queue/aq.toml"), GRACE)?;
+        let settings = format!("{GRACE}{}", long_output::SETTING);
+        fs::write(root.join("queue/aq.toml"), &settings)?;
         for job in &jobs {
             write_job(&root, job)?;
         }
@@ -63,7 +75,7 @@ impl CrashFixture {
         if let Some(stub) = &coordinator {
             fs::write(root.join(worker::COORDINATOR), stub.url())?;
             let allowed = "[route]\nallow_commands = [\"verify-it\", \"ship-it\"]\n";
-            fs::write(root.join("queue/aq.toml"), format!("{GRACE}{allowed}"))?;
+            fs::write(root.join("queue/aq.toml"), format!("{settings}{allowed}"))?;
             // A queue that nothing was ever added to.
             fs::create_dir(root.join("queue/inbox"))?;
             let url = stub.url();
@@ -104,6 +116,9 @@ fn write_job(root: &Path, job: &SweepJob) -> std::io::Result<()> {
     fs::write(root.join("plans").join(&job.id), orders)?;
     if job.ignores_sigterm {
         fs::write(root.join("deaf").join(&job.id), "")?;
+    }
+    if job.has_long_output {
+        fs::write(root.join(long_output::FOLDER).join(&job.id), "")?;
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use stub_coordinator::NewJob;
 
 use super::kill_plan::SweepCaseKind;
+use super::long_output;
 use crate::seeded_rng::SeededRng;
 
 /// What a job leaves running besides its command.
@@ -40,6 +41,8 @@ pub(super) struct SweepJob {
     pub(super) leaves: LeftoverKind,
     /// Ignores SIGTERM.
     pub(super) ignores_sigterm: bool,
+    /// Prints more than its log keeps.
+    pub(super) has_long_output: bool,
 }
 
 impl SweepJob {
@@ -67,6 +70,9 @@ pub(super) fn of(seed: u64) -> (Vec<SweepJob>, u64) {
         .map(|number| job(&mut rng, number, may_review))
         .collect();
     let workers = 1 + rng.below(3);
+    if let (true, Some(job)) = (long_output::is_in_case(seed), jobs.first_mut()) {
+        job.has_long_output = true;
+    }
     match kind {
         // In some the engine fails with one job after the other, so that it pauses, and a person ends that.
         SweepCaseKind::Work if rng.one_in(4) => jobs.iter_mut().for_each(|job| job.fails = job.fails.max(1)),
@@ -121,6 +127,7 @@ fn job(rng: &mut SeededRng, number: u64, may_review: bool) -> SweepJob {
             _ => LeftoverKind::Nothing,
         },
         ignores_sigterm: rng.one_in(4),
+        has_long_output: false,
     }
 }
 
@@ -146,5 +153,6 @@ mod tests {
                 .any(|job| job.text.contains("verify") && job.verify_fails > 1)
         );
         assert!(all.iter().any(|job| job.text.contains("review")));
+        assert!(all.iter().any(|job| job.has_long_output && job.ships));
     }
 }

@@ -81,6 +81,10 @@ sweep_mutants! {
         "case $AQ_FLEET$1 in run) for f in inbox/*.md; do [ -e $f ] || exit 0; id=$(basename $f .md); AQ_JOB_ID=$id \
              AQ_ATTEMPT=1 setsid devin >../output 2>&1 & mv $f shipped/; done; while ! [ -e ../log ]; do :; done; exit 0;; esac"
         ["and the runner said that it was done"]
+    Work "loses-the-end" "of a long output the beginning is kept alone",
+        "case $1 in logs) rm -f .state/jobs/*/attempt-*/*.out.*;; esac" ["its end is not there"]
+    Work "loses-the-beginning" "of a long output the end is kept alone",
+        "case $1 in logs) for f in .state/jobs/*/attempt-*/*.out; do [ -e $f ] && : >$f; done;; esac" ["stands where line 0 belongs"]
     Operator "cancels-nothing" "nobody is asked to stop, and the command says that all were",
         "case $1 in cancel) exit 0;; esac" ["was cancelled"]
     Operator "pauses-nothing" "a pause that is agreed to and not made",

@@ -109,6 +109,6 @@ impl CrashCase<'_> {
             }
         }
         self.record_failures(wrong);
-        Ok(())
+        self.check_logs()
     }
 }

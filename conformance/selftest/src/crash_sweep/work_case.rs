@@ -87,6 +87,6 @@ impl CrashCase<'_> {
             let wrong = self.checker.ending(&id, stage, &reason, was_killed);
             self.record_failures(wrong);
         }
-        Ok(())
+        self.check_logs()
     }
 }

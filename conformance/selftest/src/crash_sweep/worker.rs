@@ -15,6 +15,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, Timespec, poll};
 use rustix::fs::{FlockOperation, flock};
 
+use super::long_output;
 use conformance::coordinator::http_client::CoordinatorClient;
 use conformance::exit_codes::HarnessExit;
 use conformance::fake_engine::engine_process::start_until_ready;
@@ -79,6 +80,9 @@ fn work(folder: &Path, id: &str, step: &str) -> std::io::Result<HarnessExit> {
     if step == "engine" && plan.leaves != "nothing" {
         let mut straggler = Command::new(std::env::current_exe()?);
         start_until_ready(straggler.args([COMMAND, "straggler", &plan.leaves]))?;
+    }
+    if step == "engine" && folder.join(long_output::FOLDER).join(id).exists() {
+        long_output::print(id, attempt);
     }
     pass(plan.duration);
     let fails = match step {

@@ -67,6 +67,14 @@ impl WorkerLog {
         self.lines.iter().filter(of_job).count()
     }
 
+    /// The last attempt that the engine was started for.
+    pub(super) fn last_attempt(&self, id: &str) -> Option<u64> {
+        let lines = self.lines_since_restart(id).iter().rev();
+        let mut starts = lines.filter_map(|words| started(words));
+        let (.., attempt) = starts.find(|start| start.0 == id && start.1 == "engine")?;
+        attempt.parse().ok()
+    }
+
     /// Since the job last began anew.
     pub(super) fn has_started(&self, id: &str, step: &str) -> bool {
         self.lines_since_restart(id)
