@@ -75,6 +75,14 @@ read_settings() {
     setting AQ_FLEET_DRAIN drain 5s; DRAIN_LIMIT=$(seconds "$REPLY") || die 2 "AQ_FLEET_DRAIN is \`$REPLY\`; write a duration"
     GRACE=$(from_file grace '')
     GRACE=$(seconds "${GRACE:-2s}") || die 2 "grace in aq.toml is no duration"
+    LOG_MAX=$(from_file log_max run)
+    [[ ${LOG_MAX:=64MiB} =~ ^([0-9]+)(KiB|MiB|GiB)$ ]] || die 2 "log_max in aq.toml is no size"
+    case ${BASH_REMATCH[2]} in
+        KiB) LOG_MAX=$((BASH_REMATCH[1] << 10)) ;;
+        MiB) LOG_MAX=$((BASH_REMATCH[1] << 20)) ;;
+        GiB) LOG_MAX=$((BASH_REMATCH[1] << 30)) ;;
+    esac
+    ((LOG_MAX >= 1 << 20)) || die 2 "log_max in aq.toml is less than 1MiB"
     MODE=offline
     ((FLEET)) && MODE=local
     ((FLEET && SHADOW)) && MODE=shadow

@@ -17,12 +17,30 @@ clear_away() {
     done
 }
 
+# shorten OUTPUT BEFORE: of what was printed behind that many bytes, keeps beginning and end, in whole lines.
+shorten() {
+    local half=$((LOG_MAX / 2)) printed kept
+    printed=$(($(wc -c <"$1") - $2))
+    ((printed > LOG_MAX)) || return 0
+    tail -c "+$(($2 + 1))" "$1" | head -c "$half" | sed '$d' >"$TMP/beginning.$JOB"
+    tail -c "$half" "$1" | sed 1d >"$TMP/end.$JOB"
+    kept=$(cat "$TMP/beginning.$JOB" "$TMP/end.$JOB" | wc -c)
+    {
+        head -c "$2" "$1"
+        cat "$TMP/beginning.$JOB"
+        echo "-- $((printed - kept)) bytes are missing here --"
+        cat "$TMP/end.$JOB"
+    } >"$1.short"
+    mv "$1.short" "$1"
+}
+
 # bounded MARK LIMIT IDLE OUTPUT COMMAND...: runs it in the job's folder. REPLY is `exit N`, `timeout`, `idle`
 # or `stopped`. It prints into a pipe, so that nothing it does to its streams shortens the log. It leads a process group
 # where that is what its processes are found by.
 bounded() {
-    local mark=$1 limit=$2 idle=$3 output=$4 pid log started last size=0 grown code how=''
+    local mark=$1 limit=$2 idle=$3 output=$4 pid log started last size=0 grown code how='' before
     shift 4
+    before=$(cat "$output" 2>/dev/null | wc -c)
     rm -f "$TMP/printed.$JOB"; mkfifo "$TMP/printed.$JOB"
     cat "$TMP/printed.$JOB" >>"$output" &
     log=$!
@@ -51,6 +69,7 @@ bounded() {
     clear_away "$mark"
     rm -f "$TMP/group.$JOB"
     wait $log
+    shorten "$output" "$((before))"
     REPLY=${how:-exit $code}
 }
 

@@ -10,7 +10,8 @@ use crate::evidence::CommandRun;
 use crate::sandbox::{Sandbox, queue_snapshot};
 use crate::supervise::{self, CommandSpec, SuperviseError, SupervisedCommand};
 
-const OUTPUT_LIMIT: u64 = 256 << 10;
+/// The smallest limit of a log (O-24) is half of it.
+const OUTPUT_LIMIT: u64 = 2 << 20;
 
 /// What every command of a run has in common.
 pub(super) struct CommandLauncher<'a> {

@@ -168,6 +168,7 @@ cases! {
     "dies-of-signals" in "offline/hung-up" dies of "stages" ["O-8"]
     "keeps-its-lease" in "route/hung-up" dies of "coordinator-stages" ["T-10"]
     "loses-what-was-printed" in "offline/log-is-kept" dies of "output" ["O-15"]
+    "loses-what-was-printed" in "offline/log-is-bounded" dies of "output" ["O-24"]
     "lets-any-engine-in" in "route/engine-not-allowed" dies of "runs" ["T-16"]
     "lets-any-engine-in" in "route/shell-not-allowed" dies of "verifies" ["T-16"]
     "lets-any-engine-in" in "route/own-engine-not-allowed" dies of "verifies" ["T-16"]
