@@ -5,7 +5,7 @@ use std::io::{Write, stdout};
 use std::time::Duration;
 
 use super::error::CliError;
-use crate::duration_text::parse_age;
+use crate::duration_text::parse_duration;
 use crate::exit_codes::ProgramExit;
 use crate::ids::JobId;
 use crate::queue::{PruneRefusal, Queue};
@@ -151,7 +151,7 @@ fn candidate(queue: &Queue, id: JobId, stage: Stage) -> Option<PruneCandidate> {
 }
 
 fn age(text: &str) -> Result<Duration, String> {
-    parse_age(text).ok_or_else(|| String::from("write an age such as 30d, 12h or 90m"))
+    parse_duration(text).ok_or_else(|| String::from("write an age such as 30d, 12h or 90m"))
 }
 
 #[cfg(test)]

@@ -137,7 +137,9 @@ impl QueueAttempt {
         let log = below.open_kept(&folder.join(output_name(step)), OFlags::APPEND)?;
         let invocation = match step {
             AttemptStep::Engine => {
-                below.create(&prompt_path)?.write_all(job.prompt.as_bytes())?;
+                below
+                    .create(&prompt_path)?
+                    .write_all(engines.prompt(job).as_bytes())?;
                 // Found a moment ago when the job was chosen; if it is gone now, the supervisor says so.
                 engines
                     .invocation(job, &prompt_file, &self.folder_argument(execution_context))

@@ -60,7 +60,7 @@ fn what_is_wrong_is_said_with_its_line_and_what_to_write() {
             "3: `engine`",
             "remove one of the two",
         ),
-        ("engine: sh\nlock: 007", "3: `lock`", "in quotes"),
+        ("engine: sh\nlock: true", "3: `lock`", "in quotes"),
         ("engine: &a sh\nlock: *a", "", "key: value"),
         ("engine: [sh", "", "key: value"),
         ("just words", "", "key: value"),

@@ -7,6 +7,7 @@ mod coordinator;
 mod damaged_records;
 mod doctor;
 mod durable_requests;
+mod engine_arguments;
 mod engine_breaker;
 mod engine_events;
 mod engine_logins;
@@ -18,6 +19,7 @@ mod files_being_written;
 #[cfg(all(target_os = "linux", not(portable)))] // No other system shows processes of other users as a job's.
 mod foreign_children;
 mod foreign_files;
+mod front_matter_values;
 mod gate;
 mod gate_log_parts;
 mod host_trouble;
