@@ -48,7 +48,7 @@ setting() {
     local given=GIVEN_$1
     REPLY=${!1-} ORIGIN="environment $1"
     if [[ -n ${!given+set} ]]; then REPLY=${!given} ORIGIN="a flag"
-    elif [[ -z ${!1+set} ]]; then
+    elif [[ -z ${!1-} ]]; then
         REPLY=$(from_file "$2" fleet) ORIGIN="aq.toml"
         [[ -n $REPLY ]] || REPLY=$3 ORIGIN=default
     fi

@@ -20,7 +20,7 @@ use crate::queue_root::QueueRoot;
 use crate::run::outputs;
 use crate::settings::Settings;
 use crate::stage::Stage;
-use crate::terminal::ColorChoice;
+use crate::terminal::{ColorChoice, counted, escape_control};
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -36,17 +36,25 @@ pub(super) struct LogsArguments {
     #[arg(long)]
     raw: bool,
     /// An earlier attempt instead of the last one
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     attempt: Option<u32>,
 }
 
 pub(super) fn run(settings: &Settings, arguments: &LogsArguments) -> Result<ProgramExit, CliError> {
     let id = JobId::new(&arguments.id)?;
     let queue = Queue::open(&settings.queue.value)?;
-    queue
+    let stage = queue
         .find(&id)?
         .ok_or_else(|| QueueError::Unknown { id: id.clone() })?;
-    let attempt = arguments.attempt.unwrap_or(queue.history(&id)?.attempt());
+    let history = queue.history(&id)?;
+    let attempt = arguments.attempt.unwrap_or(history.attempt());
+    // One that may still come can be waited for.
+    if attempt > history.attempt() && !(arguments.follow && !stage.is_final()) && history.attempt() > 0 {
+        let had = counted(history.attempt(), "attempt");
+        return Err(CliError::Refused(format!(
+            "`{id}` had {had}: there is no attempt {attempt}"
+        )));
+    }
     let views = match arguments.raw {
         true => [const { LogView::Raw }; 3],
         false => views(settings, &queue, &id)?,
@@ -62,6 +70,14 @@ pub(super) fn run(settings: &Settings, arguments: &LogsArguments) -> Result<Prog
         return Err(CliError::Refused(format!(
             "`{id}` was not started yet: `aq logs -f {id}` waits for it"
         )));
+    }
+    if printed == LogProgress::Nothing {
+        let why = history.lines.iter().rev().find(|line| line.attempt == attempt);
+        let why = why.map_or(String::new(), |line| {
+            format!("; {} {}", line.stage, line.remark())
+        });
+        let text = format!("attempt {attempt} of `{id}` printed nothing{why}");
+        writeln!(io::stderr(), "aq: {}", escape_control(text.trim_end()))?;
     }
     Ok(ProgramExit::Done)
 }
@@ -85,7 +101,7 @@ fn views(settings: &Settings, queue: &Queue, id: &JobId) -> Result<[LogView; 3],
 }
 
 fn follow(queue: &Queue, id: &JobId, attempt: u32, views: [LogView; 3]) -> Result<(), CliError> {
-    let watch = LogWatch::start(queue)?;
+    let watch = LogWatch::start(queue);
     let mut printer = LogPrinter::new(queue, outputs(queue, id, attempt), views);
     loop {
         for folder in [queue.job_folder(id), queue.attempt_folder(id, attempt)] {

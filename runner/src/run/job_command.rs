@@ -313,6 +313,12 @@ pub(crate) fn outputs(queue: &Queue, id: &JobId, number: u32) -> [PathBuf; 3] {
     [AttemptStep::Engine, AttemptStep::Verify, AttemptStep::Ship].map(|step| folder.join(output_name(step)))
 }
 
+/// Whether a command of this attempt printed anything.
+pub(crate) fn has_output(queue: &Queue, id: &JobId, number: u32) -> bool {
+    let is_filled = |path: &PathBuf| path.symlink_metadata().is_ok_and(|file| file.len() > 0);
+    number > 0 && outputs(queue, id, number).iter().any(is_filled)
+}
+
 fn missing(job: &Job) -> CommandInvocation {
     let program = PathBuf::from(job.engine.as_str());
     CommandInvocation {
