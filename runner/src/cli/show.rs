@@ -89,8 +89,7 @@ pub(super) fn run(settings: &Settings, arguments: &ShowArguments) -> Result<Prog
     }
     print_history(&mut out, palette, &history)?;
     print_logs(&mut out, palette, &queue, &id, &history)?;
-    let has_log = has_output(&queue, &id, history.attempt());
-    if let Some(next) = advice(&id, stage, &history, has_log) {
+    if let Some(next) = advice(&queue, &id, stage, &history) {
         writeln!(out, "\n{} {next}", palette.dim("next"))?;
     }
     Ok(ProgramExit::Done)
@@ -199,7 +198,8 @@ fn printed(queue: &Queue, id: &JobId, attempt: u32) -> Vec<(PathBuf, u64)> {
     files.filter(|(_, size)| *size > 0).collect()
 }
 
-fn advice(id: &JobId, stage: Stage, history: &JobHistory, has_log: bool) -> Option<String> {
+fn advice(queue: &Queue, id: &JobId, stage: Stage, history: &JobHistory) -> Option<String> {
+    let has_log = has_output(queue, id, history.attempt());
     let look = format!("`aq logs {id}` shows what it printed");
     Some(match stage {
         Stage::Inbox => match history.retry_at() {

@@ -104,14 +104,24 @@ pub(super) fn parse(file: &str, yaml: &str) -> Result<Vec<FrontMatterEntry>, Job
                 advice(&error.without_snippet().to_string(), yaml, line),
             )
         })?;
-    match entries.0.get(KEYS_MAX) {
-        None => Ok(entries.0.into_iter().map(|raw| raw.into_entry(yaml)).collect()),
-        Some(entry) => {
-            let text = format!("more than {KEYS_MAX} keys: put what isn't a key of a job into the body");
-            let line = file_line(entry.key.referenced.line());
-            Err(JobDiagnostic::new(file, line, text))
+    if let Some(entry) = entries.0.get(KEYS_MAX) {
+        let text = format!("more than {KEYS_MAX} keys: put what isn't a key of a job into the body");
+        return Err(JobDiagnostic::new(
+            file,
+            file_line(entry.key.referenced.line()),
+            text,
+        ));
+    }
+    for entry in &entries.0 {
+        let place = entry.key.referenced;
+        if let Some(line) = source_text::tagged_line(yaml, place) {
+            let quoted = source_text::in_quotes(line).unwrap_or_else(|| format!("{}: '…'", entry.key.value));
+            let text =
+                format!("YAML takes what begins with `!` for a tag and not for text: write `{quoted}`");
+            return Err(JobDiagnostic::new(file, file_line(place.line()), text));
         }
     }
+    Ok(entries.0.into_iter().map(|raw| raw.into_entry(yaml)).collect())
 }
 
 /// The parser names lines of its own counting, and options of its own; a person needs neither. `line`: of the file.

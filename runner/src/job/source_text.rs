@@ -7,7 +7,7 @@ use super::known_keys::kind_of;
 
 /// The word that begins at this place: a number as it is written, for instance.
 pub(super) fn word_at(yaml: &str, place: Location) -> &str {
-    let rest = rest_of_line(yaml, place);
+    let rest = text_at(yaml, place);
     let end = rest.find(|letter: char| letter.is_whitespace() || ",]}".contains(letter));
     &rest[..end.unwrap_or(rest.len())]
 }
@@ -15,17 +15,27 @@ pub(super) fn word_at(yaml: &str, place: Location) -> &str {
 /// Whether a comment follows the plain scalar of a key: what its author may have meant to be a part of it.
 pub(super) fn is_cut_by_comment(yaml: &str, key: Location, place: Location) -> bool {
     let first = rest_of_line(yaml, place);
-    let head = rest_of_line(yaml, key)
-        .split_once(':')
-        .map_or("", |(_, head)| head.trim_start());
+    let head = value_head(yaml, key);
     // Between quotes it is no comment, and neither is it in a block of lines.
     if first.starts_with(['"', '\'']) || head.starts_with(['|', '>']) {
         return false;
     }
-    let further = yaml.lines().skip(index(place.line()) + 1);
+    let further = text_at(yaml, place).lines().skip(1);
     let further = further.take_while(|line| line.starts_with([' ', '\t']));
     let mut lines = std::iter::once(first).chain(further.map(str::trim_start));
     lines.any(|line| line.contains(" #") || line.contains("\t#"))
+}
+
+/// The line of a key whose value begins with a tag (`!grep -q x`), which YAML takes off it.
+pub(super) fn tagged_line(yaml: &str, key: Location) -> Option<&str> {
+    let is_tagged = value_head(yaml, key).starts_with('!');
+    is_tagged.then(|| rest_of_line(yaml, key))
+}
+
+/// What stands on the line of a key behind it.
+fn value_head(yaml: &str, key: Location) -> &str {
+    let (_, head) = rest_of_line(yaml, key).split_once(':').unwrap_or_default();
+    head.trim_start()
 }
 
 /// The line of a known key with its value in quotes, where that is what the line lacks.
@@ -37,12 +47,12 @@ pub(super) fn in_quotes(line: &str) -> Option<String> {
 }
 
 fn rest_of_line(yaml: &str, place: Location) -> &str {
-    let line = yaml.lines().nth(index(place.line())).unwrap_or_default();
-    let start = line.char_indices().nth(index(place.column()));
-    start.map_or("", |(start, _)| &line[start..])
+    text_at(yaml, place).lines().next().unwrap_or_default()
 }
 
-/// Lines and columns are counted from 1.
-fn index(number: u64) -> usize {
-    usize::try_from(number).unwrap_or(usize::MAX).saturating_sub(1)
+/// All from this place on. It is found by its offset: a file may have very many places.
+fn text_at(yaml: &str, place: Location) -> &str {
+    let offset = place.span().byte_offset();
+    let offset = offset.and_then(|offset| usize::try_from(offset).ok());
+    offset.and_then(|offset| yaml.get(offset..)).unwrap_or_default()
 }

@@ -41,7 +41,20 @@ pub(crate) struct SettingSources<'a> {
     pub(crate) credentials: CredentialUse,
 }
 
-impl SettingSources<'_> {
+impl<'a> SettingSources<'a> {
+    /// Of a command that may call the coordinator.
+    pub(crate) fn of_caller(
+        flags: &'a GlobalFlags,
+        environment: &'a ProcessEnvironment,
+        file: &'a ConfigFile,
+    ) -> SettingSources<'a> {
+        SettingSources {
+            flags,
+            environment,
+            file,
+            credentials: CredentialUse::Needed,
+        }
+    }
     /// The winning value of `key`, if any place has one.
     ///
     /// # Errors

@@ -123,7 +123,9 @@ fn front_matter_made_to_exhaust_is_refused_at_once() {
             .map(|n| format!("\nzzzzzzzz{n}: 1"))
             .collect::<String>()
     );
-    for keys in [deep, bomb, many] {
+    let one_line = format!("engine: sh\ncaps: [{}a b]", "1,".repeat(400_000));
+    let flow = format!("{{engine: sh, {}}}", "zz: !a 1, ".repeat(60_000));
+    for keys in [deep, bomb, many, one_line, flow] {
         let fixture = QueueFixture::new();
         let name = fixture.file("a", &keys, "true");
         let done = fixture.aq(&["add", &name]);

@@ -52,6 +52,8 @@ fn a_command_that_yaml_can_not_read_is_refused_with_its_line_in_quotes() {
             "`ship: 'test ''x: y'' = \"$Z\": z'`",
         ),
         ("ship: @make", "`ship: '@make'`"),
+        ("verify: !grep -q TODO file", "`verify: '!grep -q TODO file'`"),
+        ("ship: !make", "`ship: '!make'`"),
     ] {
         let fixture = QueueFixture::new();
         let done = add(&fixture, keys);
