@@ -48,9 +48,9 @@ pub(super) fn run(settings: &Settings, arguments: &LogsArguments) -> Result<Prog
         .ok_or_else(|| QueueError::Unknown { id: id.clone() })?;
     let history = queue.history(&id)?;
     let attempt = arguments.attempt.unwrap_or(history.attempt());
-    // One that may still come can be waited for.
-    if attempt > history.attempt() && !(arguments.follow && !stage.is_final()) && history.attempt() > 0 {
-        let had = counted(history.attempt(), "attempt");
+    let (had, may_come) = (history.attempt(), arguments.follow && !stage.is_final());
+    if (1..attempt).contains(&had) && !may_come {
+        let had = counted(had, "attempt");
         return Err(CliError::Refused(format!(
             "`{id}` had {had}: there is no attempt {attempt}"
         )));
