@@ -25,14 +25,14 @@ mod status;
 
 use std::io::{self, StdoutLock, Write, stdout};
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use serde::Serialize;
 
 use inside_job_guard::InsideJob;
 
 use crate::exit_codes::ProgramExit;
 use crate::ids::JobId;
-use crate::settings::{GlobalFlags, Settings};
+use crate::settings::{CredentialUse, FLEET_HEADING, GlobalFlags, Settings};
 use crate::stage::Stage;
 use crate::terminal;
 use error::CliError;
@@ -68,8 +68,8 @@ enum CliCommand {
     #[command(after_help = "Example:\n  aq logs fix-login      (look at what was done)\n  aq ship fix-login")]
     Ship(JobArguments),
     /// Put a failed job into the inbox again
-    #[command(after_help = "Example:\n  aq retry fix-login")]
-    Retry(JobArguments),
+    #[command(after_help = "Examples:\n  aq retry fix-login\n  aq retry fix-login add-tests")]
+    Retry(JobListArguments),
     /// Put the damaged record of a job right
     #[command(
         after_help = "Example:\n  aq repair fix-login\n\nWhat can still be read of the record is kept, and what was there \
@@ -77,8 +77,8 @@ enum CliCommand {
     )]
     Repair(JobArguments),
     /// Give up a job, running or not
-    #[command(after_help = "Example:\n  aq cancel fix-login")]
-    Cancel(JobArguments),
+    #[command(after_help = "Examples:\n  aq cancel fix-login\n  aq cancel fix-login add-tests")]
+    Cancel(JobListArguments),
     /// Start no new job until `aq resume`; what runs goes on to its end
     Pause(pause::PauseArguments),
     /// Let jobs start again
@@ -118,15 +118,26 @@ impl CliCommand {
     fn inside_job_option(&self) -> Option<InsideJob> {
         Some(match self {
             CliCommand::Add(arguments) => arguments.inside,
-            CliCommand::Ship(job)
-            | CliCommand::Retry(job)
-            | CliCommand::Repair(job)
-            | CliCommand::Cancel(job) => job.inside,
+            CliCommand::Ship(job) | CliCommand::Repair(job) => job.inside,
+            CliCommand::Retry(jobs) | CliCommand::Cancel(jobs) => jobs.inside,
             CliCommand::Pause(arguments) => arguments.inside,
             CliCommand::Resume(arguments) => arguments.inside,
             CliCommand::Prune(arguments) => arguments.inside,
             _ => return None,
         })
+    }
+
+    /// A command that makes no call needs no token, so that a missing file of one keeps nobody from the queue.
+    fn credential_use(&self) -> CredentialUse {
+        match self {
+            CliCommand::Run(_)
+            | CliCommand::Ship(_)
+            | CliCommand::Retry(_)
+            | CliCommand::Cancel(_)
+            | CliCommand::FleetStatus(_)
+            | CliCommand::Doctor(_) => CredentialUse::Needed,
+            _ => CredentialUse::Unneeded,
+        }
     }
 }
 
@@ -153,10 +164,29 @@ impl OutputFormat {
         Ok(ProgramExit::Done)
     }
 
+    /// Prints what a command has done. It is done whether that can be told or not, and a script that goes by the exit
+    /// code must not do it again.
+    fn print_done(
+        self,
+        value: &impl Serialize,
+        text: impl FnOnce(&mut StdoutLock<'_>) -> io::Result<()>,
+    ) -> Result<ProgramExit, CliError> {
+        match self.print(value, text) {
+            Err(error @ CliError::Output(_)) => {
+                if !error.is_closed_pipe() {
+                    print_error(&error);
+                    let _ = writeln!(io::stderr(), "aq: what was asked for is done all the same");
+                }
+                Ok(ProgramExit::Done)
+            }
+            printed => printed,
+        }
+    }
+
     /// Prints what a command did with one job.
     fn print_job(self, id: &JobId, stage: Stage, text: &str) -> Result<ProgramExit, CliError> {
         let value = serde_json::json!({ "id": id.as_str(), "stage": stage.folder() });
-        self.print(&value, |out| writeln!(out, "{id}  {text}"))
+        self.print_done(&value, |out| writeln!(out, "{id}  {text}"))
     }
 }
 
@@ -171,8 +201,65 @@ struct JobArguments {
     format: OutputFormat,
 }
 
+// Of a command that decides about several jobs. No doc comment, as above.
+#[derive(Debug, clap::Args)]
+struct JobListArguments {
+    /// The jobs
+    #[arg(required = true, value_name = "ID")]
+    ids: Vec<String>,
+    #[command(flatten)]
+    inside: InsideJob,
+    #[command(flatten)]
+    format: OutputFormat,
+}
+
+impl JobListArguments {
+    /// Does the same with each job. What can't be done with one is said, and keeps no other back.
+    fn each(
+        &self,
+        mut act: impl FnMut(&JobId) -> Result<ProgramExit, CliError>,
+    ) -> Result<ProgramExit, CliError> {
+        let ids = self.ids.iter().map(|id| JobId::new(id));
+        let ids = ids.collect::<Result<Vec<_>, _>>()?;
+        let mut exit = ProgramExit::Done;
+        for id in &ids {
+            if let Err(error) = act(id) {
+                print_error(&error);
+                exit = error.exit();
+            }
+        }
+        Ok(exit)
+    }
+}
+
+/// The commands whose help has the settings of the fleet.
+const FLEET_COMMANDS: [&str; 3] = ["run", "fleet-status", "doctor"];
+const FLEET_HELP_ELSEWHERE: &str = "`aq --help` has the settings of the fleet.";
+
+/// The command line. The settings of the fleet are options of every command; the help of most is about something else.
+fn command() -> clap::Command {
+    let mut whole = CommandLine::command();
+    whole.build();
+    let is_of_fleet = |arg: &clap::Arg| arg.get_help_heading() == Some(FLEET_HEADING);
+    whole.mut_subcommands(|part| {
+        if FLEET_COMMANDS.contains(&part.get_name()) || !part.get_arguments().any(is_of_fleet) {
+            return part;
+        }
+        let end = match part.get_after_help() {
+            Some(text) => format!("{text}\n\n{FLEET_HELP_ELSEWHERE}"),
+            None => FLEET_HELP_ELSEWHERE.to_owned(),
+        };
+        let part = part.after_help(end);
+        part.mut_args(|arg| match is_of_fleet(&arg) {
+            true => arg.hide(true),
+            false => arg,
+        })
+    })
+}
+
 pub(crate) fn main() -> ProgramExit {
-    let line = match CommandLine::try_parse() {
+    let parsed = command().try_get_matches();
+    let line = match parsed.and_then(|matches| CommandLine::from_arg_matches(&matches)) {
         Ok(line) => line,
         Err(error) => {
             let _ = error.print();
@@ -187,25 +274,29 @@ pub(crate) fn main() -> ProgramExit {
         Ok(exit) => exit,
         Err(error) if error.is_closed_pipe() => ProgramExit::Done,
         Err(error) => {
-            let text = terminal::error_chain(&error);
-            let lines: Vec<String> = text.lines().map(terminal::escape_control).collect();
-            let _ = writeln!(std::io::stderr(), "aq: {}", lines.join("\n"));
+            print_error(&error);
             error.exit()
         }
     }
 }
 
+fn print_error(error: &CliError) {
+    let text = terminal::error_chain(error);
+    let lines: Vec<String> = text.lines().map(terminal::escape_control).collect();
+    let _ = writeln!(io::stderr(), "aq: {}", lines.join("\n"));
+}
+
 fn dispatch(line: CommandLine) -> Result<ProgramExit, CliError> {
     if let CliCommand::Completions { shell } = line.command {
         let mut script = Vec::new();
-        clap_complete::generate(shell, &mut CommandLine::command(), "aq", &mut script);
+        clap_complete::generate(shell, &mut command(), "aq", &mut script);
         stdout().write_all(&script)?;
         return Ok(ProgramExit::Done);
     }
     if let CliCommand::Man { command } = &line.command {
         return man(command.as_deref());
     }
-    let settings = Settings::resolve(&line.settings);
+    let settings = Settings::resolve(&line.settings, line.command.credential_use());
     if let CliCommand::Doctor(format) = line.command {
         return doctor::run(&settings, format);
     }
@@ -236,10 +327,9 @@ fn dispatch(line: CommandLine) -> Result<ProgramExit, CliError> {
     }
 }
 
-fn man(command: Option<&str>) -> Result<ProgramExit, CliError> {
-    let mut whole = CommandLine::command();
-    whole.build();
-    let page = match command {
+fn man(name: Option<&str>) -> Result<ProgramExit, CliError> {
+    let whole = command();
+    let page = match name {
         None => whole.clone(),
         Some(name) => {
             let found = whole

@@ -23,6 +23,8 @@ use crate::terminal::error_chain;
 #[serde(rename_all = "lowercase")]
 pub(crate) enum FindingLevel {
     Ok,
+    /// It is not as it could be, and nothing depends on it.
+    Note,
     /// Something may go wrong, or a person should look at it.
     Warn,
     /// Something will go wrong.
@@ -48,6 +50,13 @@ impl DoctorFinding {
             level: FindingLevel::Ok,
             text: text.into(),
             next: None,
+        }
+    }
+
+    fn note(area: &'static str, subject: &str, text: impl Into<String>) -> DoctorFinding {
+        DoctorFinding {
+            level: FindingLevel::Note,
+            ..DoctorFinding::ok(area, subject, text)
         }
     }
 

@@ -4,22 +4,23 @@ use std::time::Duration;
 
 pub(crate) const DAY: Duration = Duration::from_secs(86_400);
 
-/// Understands `500ms`, `90s`, `15m`, `4h` and sequences of these such as `1h30m`, larger units first.
+/// Understands `500ms`, `90s`, `15m`, `4h`, `30d` and sequences of these such as `1h30m`, larger units first.
 pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     if text == "0" {
         return Some(Duration::ZERO);
     }
+    let (days, rest) = match text.split_once('d') {
+        Some((days, rest)) if days.bytes().all(|byte| byte.is_ascii_digit()) => (days.parse().ok()?, rest),
+        _ => (0_u64, text),
+    };
+    let days = Duration::from_secs(days.checked_mul(DAY.as_secs())?);
+    if rest.is_empty() && !text.is_empty() {
+        return Some(days);
+    }
     // jiff reads more than the contract allows: fractions, spaces, signs, and the names of units in full.
     let is_plain = |byte: u8| byte.is_ascii_digit() || b"hms".contains(&byte);
-    let length: jiff::SignedDuration = text.bytes().all(is_plain).then(|| text.parse().ok())??;
-    Duration::try_from(length).ok()
-}
-
-/// Understands `30d`, and whatever else is a duration.
-pub(crate) fn parse_age(text: &str) -> Option<Duration> {
-    let days = text.strip_suffix('d').and_then(|days| days.parse::<u64>().ok());
-    days.and_then(|days| Some(Duration::from_secs(days.checked_mul(DAY.as_secs())?)))
-        .or_else(|| parse_duration(text))
+    let length: jiff::SignedDuration = rest.bytes().all(is_plain).then(|| rest.parse().ok())??;
+    days.checked_add(Duration::try_from(length).ok()?)
 }
 
 #[cfg(test)]
@@ -47,7 +48,14 @@ mod tests {
             ("99999999999999999999s", None),
             ("9999999999999999h", None),
             ("5\u{a0}s", None),
-            ("5d", None),
+            ("1d", Some(86_400_000)),
+            ("1d12h", Some(129_600_000)),
+            ("0d", Some(0)),
+            ("d", None),
+            ("1h1d", None),
+            ("1.5d", None),
+            ("99999999999999999999d", None),
+            ("999999999999999999d", None),
         ] {
             assert_eq!(parse_duration(text), ms.map(Duration::from_millis), "{text:?}");
         }

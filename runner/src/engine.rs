@@ -4,6 +4,7 @@
 //! starts it.
 
 mod adapter;
+mod argument_template;
 mod engine_event;
 mod engine_report;
 mod event_format;
@@ -14,6 +15,7 @@ mod program_search;
 mod reset_time;
 mod usage_limit;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io::{self, Read};
@@ -25,8 +27,9 @@ use jiff::tz::TimeZone;
 use crate::ids::{Capability, EngineName};
 use crate::job::Job;
 
+use adapter::EngineAdapter;
 pub(crate) use adapter::EngineStdin;
-use adapter::{ArgumentTemplate, EngineAdapter};
+use argument_template::{ArgumentTemplate, ArgumentValues};
 pub(crate) use engine_event::{EngineEvent, WorkEnd};
 use engine_report::ReportTime;
 pub(crate) use engine_report::{EngineProblem, EngineReport};
@@ -125,7 +128,11 @@ impl EngineRegistry {
                 program: program_search::find(&adapter.command),
                 version: adapter.version.clone(),
                 help: adapter.help(),
-                switches: adapter.switches(),
+                // That of a shell, `-e`, is in every shell, and the help of many names none.
+                switches: match name.as_str() {
+                    SHELL if !self.own.contains(name) => Vec::new(),
+                    _ => adapter.switches(),
+                },
                 login: adapter.login.clone(),
                 root_needs: adapter.root_needs.clone(),
             })
@@ -187,6 +194,15 @@ impl EngineRegistry {
         self.adapters.keys()
     }
 
+    /// What the engine gets as the body of the job. A shell takes the end of a line of other systems for a part of its
+    /// last word.
+    pub(crate) fn prompt<'a>(&self, job: &'a Job) -> Cow<'a, str> {
+        match job.engine.as_str() == SHELL && job.prompt.contains("\r\n") {
+            true => Cow::Owned(job.prompt.replace("\r\n", "\n")),
+            false => Cow::Borrowed(&job.prompt),
+        }
+    }
+
     /// How the job's engine is started; `None`: its program is no longer found.
     pub(crate) fn invocation(
         &self,
@@ -196,13 +212,15 @@ impl EngineRegistry {
     ) -> Option<CommandInvocation> {
         let adapter = self.adapters.get(&job.engine)?;
         let program = program_search::find(&adapter.command)?;
+        let values = ArgumentValues {
+            prompt: &prompt_argument(job, prompt_file),
+            prompt_file: prompt_file.as_os_str(),
+            folder: folder.as_os_str(),
+        };
         let mut args = Vec::new();
-        for part in &adapter.args {
-            match part {
-                ArgumentTemplate::Literal(text) => args.push(text.into()),
-                ArgumentTemplate::PromptFile => args.push(prompt_file.into()),
-                ArgumentTemplate::Folder => args.push(folder.into()),
-                ArgumentTemplate::Prompt => args.push(prompt_argument(job, prompt_file)),
+        for template in &adapter.args {
+            match template {
+                ArgumentTemplate::Word(parts) => args.push(argument_template::word(parts, &values)),
                 ArgumentTemplate::Yolo if job.yolo => args.extend(adapter.yolo.iter().map(OsString::from)),
                 ArgumentTemplate::Yolo => {}
             }

@@ -16,6 +16,7 @@ pub(crate) mod client;
 pub(crate) mod coordinator_health;
 pub(crate) mod cut_over;
 pub(crate) mod delivery_outcome;
+pub(crate) mod dry_run_check;
 pub(crate) mod fleet_event;
 pub(crate) mod fleet_session;
 pub(crate) mod health_reporter;

@@ -7,6 +7,7 @@ mod fields;
 mod front_matter;
 mod known_keys;
 mod overrides;
+mod source_text;
 
 use std::fmt;
 use std::path::PathBuf;

@@ -46,7 +46,7 @@ use metrics_writer::MetricsWriter;
 use notification_sender::NotificationSender;
 use progress::RunObservers;
 
-pub(crate) use job_command::outputs;
+pub(crate) use job_command::{has_output, outputs};
 pub(crate) use run_options::{RunError, RunOptions, RunUntil};
 pub(crate) use runner_record::{RunnerRecord, runners_at_work};
 pub(crate) use ship::ship;

@@ -30,8 +30,9 @@ pub(crate) use bearer_token::BearerToken;
 pub(crate) use credentials::CertificateAuthorities;
 pub(crate) use describe::FlagLine;
 pub(crate) use error::SettingsError;
-pub(crate) use global_flags::GlobalFlags;
+pub(crate) use global_flags::{FLEET_HEADING, GlobalFlags};
 pub(crate) use monitoring_settings::{MetricsSettings, NotifyCommand, NotifySettings};
+pub(crate) use precedence::CredentialUse;
 pub(crate) use reload::{ReloadOutcome, SettingsReloader};
 pub(crate) use route_settings::{AllowedCommands, RouteSettings};
 pub(crate) use setting_value::SettingValue;
@@ -143,48 +144,59 @@ pub(crate) struct FleetSettings {
 impl Settings {
     /// # Errors
     /// The first thing that is wrong with them; the message names variable and value and what to write instead.
-    pub(crate) fn resolve(flags: &GlobalFlags) -> Result<Settings, SettingsError> {
-        Settings::resolve_in(flags, &std::env::vars_os().collect())
+    pub(crate) fn resolve(
+        flags: &GlobalFlags,
+        credentials: CredentialUse,
+    ) -> Result<Settings, SettingsError> {
+        Settings::resolve_with(flags, &std::env::vars_os().collect(), credentials)
     }
 
-    /// Does the same for a given environment.
+    /// Does the same for a given environment, and for a command that makes calls.
+    #[cfg(test)]
     pub(crate) fn resolve_in(
         flags: &GlobalFlags,
         environment: &ProcessEnvironment,
+    ) -> Result<Settings, SettingsError> {
+        Settings::resolve_with(flags, environment, CredentialUse::Needed)
+    }
+
+    fn resolve_with(
+        flags: &GlobalFlags,
+        environment: &ProcessEnvironment,
+        credentials: CredentialUse,
     ) -> Result<Settings, SettingsError> {
         let file = &ConfigFile::default();
         let sources = SettingSources {
             flags,
             environment,
             file,
+            credentials,
         };
         let queue = match sources.find_path(known_keys::QUEUE, flags.queue.as_deref())? {
             Some((setting, _)) => setting,
             None => SettingValue::default_of(PathBuf::from("./queue")),
         };
         let file = ConfigFile::read(&queue.value)?;
-        Settings::resolve_from(flags, environment, queue, &file)
+        let sources = SettingSources {
+            file: &file,
+            ..sources
+        };
+        Settings::resolve_from(&sources, queue)
     }
 
     fn resolve_from(
-        flags: &GlobalFlags,
-        environment: &ProcessEnvironment,
+        sources: &SettingSources<'_>,
         queue: SettingValue<PathBuf>,
-        file: &ConfigFile,
     ) -> Result<Settings, SettingsError> {
-        let sources = SettingSources {
-            flags,
-            environment,
-            file,
-        };
-        let switches = ModeSwitches::resolve(&sources)?;
+        let (flags, file) = (sources.flags, sources.file);
+        let switches = ModeSwitches::resolve(sources)?;
         let [fleet, route, shadow] = [&switches.fleet, &switches.route, &switches.shadow];
         let mode = Mode::of(fleet.value, route.value, shadow.value);
         let caps = sources.find_filled(known_keys::FACTORY_CAPS, flags.factory_caps.as_deref())?;
         let grace = sources.find_filled(known_keys::GRACE, flags.grace.as_deref())?;
         let settings = Settings {
             mode,
-            factory_id: factory_id(&sources)?,
+            factory_id: factory_id(sources)?,
             factory_caps: caps.map_or(Ok(Vec::new()), |raw| value_parsers::capabilities(&raw))?,
             grace: grace.map_or(Ok(Duration::from_secs(10)), |raw| value_parsers::wait(&raw))?,
             retry_delay: file
@@ -193,8 +205,8 @@ impl Settings {
             log_max: file
                 .parsed(known_keys::LOG_MAX, value_parsers::log_max)?
                 .unwrap_or(LOG_MAX_DEFAULT),
-            fleet: FleetSettings::resolve(&sources, &switches.fleet)?,
-            route: RouteSettings::resolve(&sources)?,
+            fleet: FleetSettings::resolve(sources, &switches.fleet)?,
+            route: RouteSettings::resolve(sources)?,
             log: LogSettings::resolve(file)?,
             notify: NotifySettings::resolve(file)?,
             metrics: MetricsSettings::resolve(file)?,
@@ -286,14 +298,15 @@ impl FleetSettings {
                     None => Ok(SettingValue::default_of(Duration::from_secs(5))),
                 }
             };
-        let found = ResolvedToken::resolve(sources, fleet.value)?;
+        let called = sources.credentials.needed_for(fleet.value);
+        let found = ResolvedToken::resolve(sources, called)?;
         Ok(FleetSettings {
             url,
             token: found.token,
             token_file: found.file,
             token_access: found.access,
             token_twice: found.twice,
-            authorities: authorities(sources, fleet.value)?,
+            authorities: authorities(sources, called)?,
             insecure: sources.find_switch(known_keys::INSECURE, &flags.fleet_insecure)?,
             timeout: limit(known_keys::TIMEOUT, &flags.fleet_timeout, value_parsers::limit)?,
             drain: limit(known_keys::DRAIN, &flags.fleet_drain, value_parsers::wait)?,

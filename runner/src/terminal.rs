@@ -162,6 +162,8 @@ pub(crate) struct TextTable {
     rows: Vec<Vec<String>>,
     /// The columns of the terminal that it goes to; no row is longer.
     width: Option<usize>,
+    /// Whether the last cell of a row goes on below itself where the terminal ends, or is cut there.
+    is_wrapped: bool,
 }
 
 impl TextTable {
@@ -169,6 +171,15 @@ impl TextTable {
         TextTable {
             rows: vec![heading.iter().map(|cell| (*cell).to_owned()).collect()],
             width: stdout().is_terminal().then(|| columns(&stdout())),
+            is_wrapped: false,
+        }
+    }
+
+    /// Of few rows, whose last cell is what people look for.
+    pub(crate) fn wrapped(self) -> TextTable {
+        TextTable {
+            is_wrapped: true,
+            ..self
         }
     }
 
@@ -177,8 +188,11 @@ impl TextTable {
             .push(cells.into_iter().map(|cell| escape_control(&cell)).collect());
     }
 
-    /// Cuts the last cell of a row so that the row stays one line.
-    fn cut(&self, cell: &str, before: usize) -> String {
+    /// Has the last cell of a row end where the terminal ends.
+    fn fit(&self, cell: &str, before: usize) -> String {
+        if self.is_wrapped {
+            return wrap(cell, before);
+        }
         match self.width.map(|width| width.saturating_sub(before)) {
             Some(left) if cell.width() > left && left > 1 => truncate_to_width(cell, left) + "…",
             _ => cell.to_owned(),
@@ -211,7 +225,7 @@ impl TextTable {
             let before: usize = widths.iter().take(last).map(|width| width + 2).sum();
             let cells = row.iter().take(last + 1).enumerate().map(|(column, cell)| {
                 let padded = match column == last {
-                    true => self.cut(cell, before),
+                    true => self.fit(cell, before),
                     false => format!(
                         "{cell}{}",
                         " ".repeat(widths[column].saturating_sub(cell.width()))
@@ -241,6 +255,19 @@ pub(crate) fn bytes(count: u64) -> String {
 pub(crate) fn counted(count: u32, what: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {what}{plural}")
+}
+
+/// Cuts and does not round, so that less than all is never shown as 100 %.
+pub(crate) fn percent(rate: Option<f64>) -> String {
+    match rate {
+        Some(rate) => format!("{:.1} %", (rate * 1000.0).floor() / 10.0),
+        None => String::from("no data"),
+    }
+}
+
+/// `98 %`, `0.5 %`: a limit that somebody chose.
+pub(crate) fn limit_percent(rate: f64) -> String {
+    format!("{} %", (rate * 1000.0).round() / 10.0)
 }
 
 /// `3m12s`, `1.4s`: two units at most.

@@ -25,6 +25,12 @@ use crate::exit_codes::{CommandFailure, ProgramExit};
 pub(crate) use stderr_log::LogWriter;
 pub(crate) use stdout::ignore_broken_pipe;
 
+/// How many rules make the stub misbehave, for people.
+fn armed_rules(count: usize) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} rule{plural} armed")
+}
+
 /// What can be typed.
 ///
 /// The plain flags stand the stub up, with or without `serve` in front of them.

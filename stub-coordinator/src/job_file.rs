@@ -15,6 +15,7 @@ use crate::contract::signed_duration::SignedDuration;
 
 /// The largest job file.
 const FILE_LIMIT: u64 = 1_048_576;
+const DAY_MS: u64 = 86_400_000;
 const KEYS: [&str; 13] = [
     "engine",
     "cwd",
@@ -187,13 +188,24 @@ fn take_time(keys: &mut Map<String, Value>, key: &str) -> Result<Option<u64>, St
     let Some(text) = take_text(keys, key)? else {
         return Ok(None);
     };
-    let time = SignedDuration::parse(&text)
-        .and_then(SignedDuration::forward)
-        .filter(|time| !time.is_zero());
-    let millis = time.and_then(|time| u64::try_from(time.as_millis()).ok());
+    // Only a job file counts in days.
+    let (days, rest) = match text.split_once('d') {
+        Some((days, rest)) => (days.parse().ok(), rest),
+        None => (Some(0_u64), text.as_str()),
+    };
+    let time = match rest {
+        "" => Some(0),
+        rest => SignedDuration::parse(rest)
+            .and_then(SignedDuration::forward)
+            .and_then(|time| u64::try_from(time.as_millis()).ok()),
+    };
+    let millis = days
+        .zip(time)
+        .and_then(|(days, time)| days.checked_mul(DAY_MS)?.checked_add(time));
     millis
+        .filter(|millis| *millis > 0)
         .map(Some)
-        .ok_or_else(|| format!("`{key}` must be a length of time such as 90s, 15m or 1h30m"))
+        .ok_or_else(|| format!("`{key}` must be a length of time such as 90s, 15m, 1h30m or 1d"))
 }
 
 #[cfg(test)]
@@ -221,6 +233,22 @@ mod tests {
                 warnings: Vec::new()
             }
         );
+    }
+
+    #[test]
+    fn a_length_of_time_may_have_days() {
+        for (length, millis) in [
+            ("1d", Some(86_400_000)),
+            ("1d12h", Some(129_600_000)),
+            ("90s", Some(90_000)),
+            ("0d", None),
+            ("d", None),
+            ("1h1d", None),
+            ("99999999999999d", None),
+        ] {
+            let read = parse("tidy", &FILE.replace("1h30m", length)).ok();
+            assert_eq!(read.and_then(|read| read.job.timeout_ms), millis, "{length}");
+        }
     }
 
     #[test]

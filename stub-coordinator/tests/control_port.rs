@@ -28,7 +28,7 @@ fn control_is_on_the_next_port_at_the_same_address_and_ends_an_outage() {
 
     assert_eq!(
         told(&stub, &["preset", "use", "outage"]),
-        (true, "outage: 1 rules armed\n".to_owned())
+        (true, "outage: 1 rule armed\n".to_owned())
     );
     assert!(is_refused(&api) && !is_refused(&next));
     assert!(told(&stub, &["rule", "list"]).1.contains("outage-1  on *: down"));

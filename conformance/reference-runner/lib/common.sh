@@ -16,8 +16,8 @@ die() {
 # Seconds, as a decimal, of a duration such as 150ms, 5s or 1h30m.
 seconds() {
     awk -v text="$1" 'BEGIN {
-        unit["ms"] = 0.001; unit["s"] = 1; unit["m"] = 60; unit["h"] = 3600
-        while (match(text, /^[0-9]+(ms|s|m|h)/)) {
+        unit["ms"] = 0.001; unit["s"] = 1; unit["m"] = 60; unit["h"] = 3600; unit["d"] = 86400
+        while (match(text, /^[0-9]+(ms|s|m|h|d)/)) {
             part = substr(text, 1, RLENGTH); text = substr(text, RLENGTH + 1)
             number = part; sub(/[a-z]+$/, "", number)
             word = part; sub(/^[0-9]+/, "", word)
@@ -48,7 +48,7 @@ setting() {
     local given=GIVEN_$1
     REPLY=${!1-} ORIGIN="environment $1"
     if [[ -n ${!given+set} ]]; then REPLY=${!given} ORIGIN="a flag"
-    elif [[ -z ${!1+set} ]]; then
+    elif [[ -z ${!1-} ]]; then
         REPLY=$(from_file "$2" fleet) ORIGIN="aq.toml"
         [[ -n $REPLY ]] || REPLY=$3 ORIGIN=default
     fi

@@ -31,7 +31,7 @@ function edits(a, b,   i, j, d, cost) {
 
 function unknown(key,   i) {
     for (i in keys)
-        if (edits(key, keys[i]) <= 2) {
+        if (keys[i] != "yolo" && edits(key, keys[i]) <= (least(length(key), length(keys[i])) <= 4 ? 1 : 2)) {
             complain(NR, "unknown key `" key "`; write `" keys[i] "`")
             return
         }
@@ -61,7 +61,7 @@ function list(value,   n, i, parts, out) {
 function check(key, value) {
     if ((key == "yolo" || key == "review") && value !~ /^(true|false)$/)
         complain(NR, "`" key ": " value "`: write true or false")
-    if ((key == "timeout" || key == "idle_timeout" || key == "retry_delay") && value !~ /^([0-9]+(ms|s|m|h))+$/)
+    if ((key == "timeout" || key == "idle_timeout" || key == "retry_delay") && value !~ /^([0-9]+(ms|s|m|h|d))+$/)
         complain(NR, "`" key ": " value "`: write a duration like 90s, 15m or 1h30m")
     if (key == "priority" && value !~ /^-?[0-9]+$/)
         complain(NR, "`priority: " value "`: write an integer")
@@ -71,6 +71,7 @@ function check(key, value) {
         complain(NR, "`" key ": " value "`: write a name")
 }
 
+{ sub(/\r$/, "") }
 NR == 1 && $0 != "---" { complain(1, "no front matter; open the file with a line `---`"); exit }
 NR == 1 { inside = 1; next }
 inside && $0 == "---" { inside = 0; print "body\t" NR + 1; next }

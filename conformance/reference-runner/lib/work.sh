@@ -123,7 +123,7 @@ engine() { # MARK LIMIT IDLE OUTPUT PROMPT
         codex) words=(codex exec --json --skip-git-repo-check) input=$5; [[ $yolo == true ]] && words+=(--dangerously-bypass-approvals-and-sandbox); words+=(-) ;;
         gemini) words=(gemini -o stream-json) input=$5; [[ $yolo == true ]] && words+=(--yolo); words+=(-p '') ;;
         opencode) words=(opencode run --format json) input=$5; [[ $yolo == true ]] && words+=(--auto) ;;
-        sh) words=(sh -e "$5") ;;
+        sh) sed -i 's/\r$//' "$5"; words=(sh -e "$5") ;;
     esac
     bounded "$1" "$2" "$3" "$4" "${words[@]}" <"$input"
 }
@@ -145,7 +145,7 @@ work_on() {
     fact "$1" verify ''; verify=$REPLY
     fact "$1" review false; review=$REPLY
     fact "$1" retries 0; retries=$REPLY
-    fact "$1" cwd .; FOLDER=$(cd "$HERE" && cd "$REPLY" 2>/dev/null && pwd)
+    fact "$1" cwd .; REPLY=${REPLY/#\~\//$HOME/}; FOLDER=$(cd "$HERE" && cd "$REPLY" 2>/dev/null && pwd)
     fact "$1" body 1; tail -n "+$REPLY" "$copy" >"$folder/prompt.md"
     if [[ -z $FOLDER ]]; then REPLY="exit 1"
     else engine "$QUEUE:$1:$ATTEMPT" "$limit" "$idle" "$folder/output" "$folder/prompt.md"; fi

@@ -13,7 +13,7 @@ pub(super) fn print(out: &mut impl Write, runners: &[RunnerRecord]) -> io::Resul
     if runners.is_empty() {
         return writeln!(out, "{} none at work on this queue", palette.dim("runners"));
     }
-    let mut table = TextTable::new(&["RUNNER", "MODE", "WORKERS", "SINCE", "COORDINATOR"]);
+    let mut table = TextTable::new(&["RUNNER", "MODE", "WORKERS", "SINCE", "COORDINATOR"]).wrapped();
     for runner in runners {
         let mut facts = runner.coordinator.iter().flat_map(facts);
         table.row([

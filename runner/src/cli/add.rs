@@ -9,7 +9,7 @@ use super::error::CliError;
 use crate::engine::EngineRegistry;
 use crate::exit_codes::ProgramExit;
 use crate::job::{self, FILE_BYTES_MAX, FrontMatterOverride, JobDiagnostic, JobIdSource, ParsedJob};
-use crate::queue::{FileWriters, JobSubmission, Queue};
+use crate::queue::{FileWriters, JobSubmission, Queue, QueueError};
 use crate::settings::Settings;
 use crate::terminal;
 use crate::work_folder::holds_queue;
@@ -52,15 +52,35 @@ pub(super) fn run(settings: &Settings, arguments: &AddArguments) -> Result<Progr
     if !refusals.is_empty() {
         return Err(CliError::Jobs(refusals));
     }
-    let queue = Queue::create(&settings.queue.value)?;
+    let root = &settings.queue.value;
+    let is_new = matches!(Queue::open(root), Err(QueueError::Missing { .. }));
+    let queue = Queue::create(root)?;
     queue.add(&submissions)?;
+    if is_new {
+        warn_of_new_queue(root);
+    }
     warn_of_overlap(&queue, &submissions)?;
     let ids = submissions.iter().map(|submission| submission.id.as_str());
     let ids: Vec<&str> = ids.collect();
     let value = serde_json::json!({ "added": ids });
-    arguments.format.print(&value, |out| {
+    arguments.format.print_done(&value, |out| {
         ids.iter().try_for_each(|id| writeln!(out, "{id}  in the inbox"))
     })
+}
+
+/// Whoever is in another folder than usual makes another queue, which the usual runner does not look at.
+fn warn_of_new_queue(root: &Path) {
+    let place = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
+    let above = place.parent().into_iter().flat_map(Path::ancestors).skip(1);
+    let above = above.filter_map(|folder| Some(folder.join(place.file_name()?)));
+    let other = match above.into_iter().find(|queue| Queue::open(queue).is_ok()) {
+        Some(other) => format!("; another one is at {}", other.display()),
+        None => String::new(),
+    };
+    warn(&format!(
+        "there was no queue at {}: it was made{other}; `--queue` or AQ_QUEUE names the one that you mean",
+        place.display()
+    ));
 }
 
 /// A job that doesn't name its folder is taken to work here, where the run is most likely to be started.

@@ -1,7 +1,7 @@
 //! `aq cancel`: a waiting job is given up at once; the runner of a running one is asked to end it.
 
-use super::JobArguments;
 use super::error::CliError;
+use super::{JobListArguments, OutputFormat};
 use crate::exit_codes::ProgramExit;
 use crate::ids::JobId;
 use crate::job_reason::ReasonCode;
@@ -10,30 +10,38 @@ use crate::settings::Settings;
 use crate::shadow;
 use crate::stage::Stage;
 
-pub(super) fn run(settings: &Settings, arguments: &JobArguments) -> Result<ProgramExit, CliError> {
-    let id = JobId::new(&arguments.id)?;
+pub(super) fn run(settings: &Settings, arguments: &JobListArguments) -> Result<ProgramExit, CliError> {
     let queue = Queue::open(&settings.queue.value)?;
-    queue.require(&id)?;
+    arguments.each(|id| cancel(settings, &queue, id, arguments.format))
+}
+
+fn cancel(
+    settings: &Settings,
+    queue: &Queue,
+    id: &JobId,
+    format: OutputFormat,
+) -> Result<ProgramExit, CliError> {
+    queue.require(id)?;
     queue.complete()?;
-    let hold = queue.hold(&id)?;
+    let hold = queue.hold(id)?;
     // The stage is read again under the job's lock: a runner may have started the job a moment ago.
-    let stage = queue.require(&id)?;
+    let stage = queue.require(id)?;
     match (stage, hold) {
         (Stage::Inbox | Stage::Review | Stage::Quarantine, Some(hold)) => {
-            give_up(settings, &queue, hold, stage, arguments.format)
+            give_up(settings, queue, hold, stage, format)
         }
         (Stage::Building | Stage::Testing, Some(_)) => Err(CliError::Refused(format!(
             "`{id}` was left behind by a run that is gone: `aq run` takes it up again, and then it can be cancelled"
         ))),
         (Stage::Inbox | Stage::Building | Stage::Testing, None) => {
-            queue.wish_cancel(&id)?;
+            queue.wish_cancel(id)?;
             let text = "its runner is asked to end it";
-            arguments.format.print_job(&id, stage, text)
+            format.print_job(id, stage, text)
         }
-        (Stage::Review, None) if queue.history(&id)?.is_routed() => {
-            queue.wish_cancel(&id)?;
+        (Stage::Review, None) if queue.history(id)?.is_routed() => {
+            queue.wish_cancel(id)?;
             let text = "the runner that holds its lease is asked to give it up";
-            arguments.format.print_job(&id, stage, text)
+            format.print_job(id, stage, text)
         }
         (Stage::Review, None) => Err(CliError::Refused(format!("`{id}` is being shipped"))),
         (Stage::Quarantine, None) => Err(CliError::Refused(format!(
@@ -50,7 +58,7 @@ fn give_up(
     queue: &Queue,
     hold: JobLocks,
     stage: Stage,
-    format: super::OutputFormat,
+    format: OutputFormat,
 ) -> Result<ProgramExit, CliError> {
     let id = hold.id().clone();
     queue.advance(&hold, stage, Stage::Failed, Some(&ReasonCode::Cancelled.into()))?;

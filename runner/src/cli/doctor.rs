@@ -46,6 +46,7 @@ fn print(out: &mut impl Write, findings: &[DoctorFinding], [ok, warn, fail]: [us
         let width = here.map(|other| shown(other).chars().count()).max().unwrap_or(0);
         let mark = match finding.level {
             FindingLevel::Ok => palette.success("ok  "),
+            FindingLevel::Note => palette.dim("note"),
             FindingLevel::Warn => palette.warning("warn"),
             FindingLevel::Fail => palette.failure("fail"),
         };

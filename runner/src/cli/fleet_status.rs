@@ -15,6 +15,7 @@ use crate::engine::EngineRegistry;
 use crate::exit_codes::ProgramExit;
 use crate::fleet::call_failure::CallFailure;
 use crate::fleet::client::CoordinatorClient;
+use crate::fleet::dry_run_check::{self, DryRunSupport};
 use crate::fleet::routed_job_permissions::{POWERS_NOTICE, RoutePermissions};
 use crate::mode::{Mode, SwitchState};
 use crate::platform_limits::{LIMITS, PlatformLimit};
@@ -66,10 +67,13 @@ impl ShownSetting {
 
 /// The result of asking the coordinator.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct CoordinatorContact {
     reachable: bool,
     /// Whether it takes the token, or needs none. Null if it was not reached.
     authorised: Option<bool>,
+    /// Null where decisions are not compared, or that was not reached.
+    dry_run: Option<DryRunSupport>,
     problem: Option<ContactProblem>,
 }
 
@@ -123,6 +127,7 @@ fn ask(settings: &Settings) -> Result<CoordinatorContact, CliError> {
     let failed = |reachable, authorised, kind: String, detail| CoordinatorContact {
         reachable,
         authorised,
+        dry_run: None,
         problem: Some(ContactProblem { kind, detail }),
     };
     let client = match CoordinatorClient::new(settings) {
@@ -135,10 +140,16 @@ fn ask(settings: &Settings) -> Result<CoordinatorContact, CliError> {
             let (kind, detail) = outcome(&failure);
             return failed(failure.status().is_some(), None, kind, detail);
         }
-        match client.check_token().await {
-            Ok(()) => CoordinatorContact {
+        let authorised = client.check_token().await;
+        let dry_run = match (&authorised, settings.mode) {
+            (Ok(()), Mode::Shadow) => dry_run_check::check(&client).await.map(Some),
+            _ => Ok(None),
+        };
+        match authorised.and(dry_run) {
+            Ok(dry_run) => CoordinatorContact {
                 reachable: true,
                 authorised: Some(true),
+                dry_run,
                 problem: None,
             },
             Err(failure) => {
@@ -194,9 +205,11 @@ fn print(out: &mut impl Write, palette: ColorChoice, overview: &FleetOverview) -
 
 fn contact_text(contact: &CoordinatorContact, overview: &FleetOverview) -> String {
     let problem = |problem: &ContactProblem| format!("{} ({})", problem.kind, problem.detail);
+    let dry_run = contact.dry_run.and_then(DryRunSupport::problem);
+    let dry_run = dry_run.map_or_else(String::new, |problem| format!("; {problem}"));
     match (&contact.problem, contact.reachable, contact.authorised) {
-        (None, _, _) if overview.token.is_some() => String::from("answers, and takes the token"),
-        (None, _, _) => String::from("answers, and asks for no token"),
+        (None, _, _) if overview.token.is_some() => format!("answers, and takes the token{dry_run}"),
+        (None, _, _) => format!("answers, and asks for no token{dry_run}"),
         (Some(found), true, Some(false)) => {
             let what = overview.token.as_ref().map_or_else(
                 || String::from("no token is set"),
@@ -217,6 +230,7 @@ mod tests {
     fn answer(seen: &RecordedRequest) -> Option<(u16, String)> {
         match seen.path.as_str() {
             "/v1/health" => Some((200, String::from(r#"{"status":"ok","serverTime":"x"}"#))),
+            "/v1/shadow/claims" => Some((204, String::new())),
             "/v1/jobs?limit=1" => Some((200, String::from(r#"{"jobs":[]}"#))),
             other => Some((500, other.to_owned())),
         }

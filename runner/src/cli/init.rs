@@ -28,7 +28,7 @@ pub(super) fn run(settings: &Settings, format: OutputFormat) -> Result<ProgramEx
     let place = root.display().to_string();
     let value = serde_json::json!({ "queue": place, "made": made });
     let place = escape_control(&place);
-    format.print(&value, |out| match made.is_empty() {
+    format.print_done(&value, |out| match made.is_empty() {
         true => writeln!(out, "there is a queue at {place}: nothing was made"),
         false => writeln!(out, "made the queue at {place}: {}", made.join(", ")),
     })

@@ -25,7 +25,7 @@ impl InsideJob {
 }
 
 /// The job of this very queue that this process is part of: the record of that job has the mark of this process.
-fn own_job(settings: &Settings) -> Option<JobId> {
+pub(super) fn own_job(settings: &Settings) -> Option<JobId> {
     let id = JobId::new(&std::env::var("AQ_JOB_ID").ok()?).ok()?;
     let mark = std::env::var(MARK_VARIABLE).ok()?;
     let queue = Queue::at(&settings.queue.value);

@@ -4,7 +4,7 @@ mod event_display;
 mod log_view;
 mod safe_text;
 
-use std::io::{Write, stdout};
+use std::io::{self, Write, stdout};
 
 use event_display::EventDisplay;
 use log_view::{LogView, ShownOutput};
@@ -19,7 +19,7 @@ use crate::queue::{Queue, QueueError};
 use crate::run::outputs;
 use crate::settings::Settings;
 use crate::stage::Stage;
-use crate::terminal::ColorChoice;
+use crate::terminal::{ColorChoice, counted, escape_control};
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -35,17 +35,25 @@ pub(super) struct LogsArguments {
     #[arg(long)]
     raw: bool,
     /// An earlier attempt instead of the last one
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     attempt: Option<u32>,
 }
 
 pub(super) fn run(settings: &Settings, arguments: &LogsArguments) -> Result<ProgramExit, CliError> {
     let id = JobId::new(&arguments.id)?;
     let queue = Queue::open(&settings.queue.value)?;
-    queue
+    let stage = queue
         .find(&id)?
         .ok_or_else(|| QueueError::Unknown { id: id.clone() })?;
-    let attempt = arguments.attempt.unwrap_or(queue.history(&id)?.attempt());
+    let history = queue.history(&id)?;
+    let attempt = arguments.attempt.unwrap_or(history.attempt());
+    let (had, may_come) = (history.attempt(), arguments.follow && !stage.is_final());
+    if (1..attempt).contains(&had) && !may_come {
+        let had = counted(had, "attempt");
+        return Err(CliError::Refused(format!(
+            "`{id}` had {had}: there is no attempt {attempt}"
+        )));
+    }
     if arguments.follow {
         let attempt = attempt.max(1);
         let outputs = shown_outputs(settings, &queue, &id, attempt, arguments.raw)?;
@@ -60,6 +68,14 @@ pub(super) fn run(settings: &Settings, arguments: &LogsArguments) -> Result<Prog
         return Err(CliError::Refused(format!(
             "`{id}` was not started yet: `aq logs -f {id}` waits for it"
         )));
+    }
+    if printed == LogProgress::Nothing {
+        let why = history.lines.iter().rev().find(|line| line.attempt == attempt);
+        let why = why.map_or(String::new(), |line| {
+            format!("; {} {}", line.stage, line.remark())
+        });
+        let text = format!("attempt {attempt} of `{id}` printed nothing{why}");
+        writeln!(io::stderr(), "aq: {}", escape_control(text.trim_end()))?;
     }
     Ok(ProgramExit::Done)
 }
@@ -97,7 +113,7 @@ fn event_format(settings: &Settings, queue: &Queue, id: &JobId) -> Result<Option
 }
 
 fn follow(queue: &Queue, id: &JobId, attempt: u32, outputs: [ShownOutput; 3]) -> Result<(), CliError> {
-    let watch = LogWatch::start(queue)?;
+    let watch = LogWatch::start(queue);
     let mut printer = LogPrinter { outputs };
     loop {
         for folder in [queue.job_folder(id), queue.attempt_folder(id, attempt)] {

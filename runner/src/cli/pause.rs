@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::engine_pauses;
 use super::error::CliError;
+use super::inside_job_guard;
 use crate::engine::EngineRegistry;
 use crate::exit_codes::ProgramExit;
-use crate::ids::EngineName;
+use crate::ids::{EngineName, JobId};
 use crate::queue::Queue;
 use crate::settings::Settings;
 use crate::stage::Stage;
@@ -25,7 +26,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(200);
 The pause outlives every process. `aq status` shows it. `aq run --drain` and `--once` end with exit code 1
 while it lasts and jobs wait.")]
 pub(super) struct PauseArguments {
-    /// Return when nothing of this queue runs any more
+    /// Return when nothing of this queue runs any more; inside a job of it: nothing but that job
     #[arg(long)]
     wait: bool,
     /// Why, for whoever looks at `aq status`
@@ -56,18 +57,21 @@ pub(super) fn pause(settings: &Settings, arguments: &PauseArguments) -> Result<P
     let queue = Queue::open(&settings.queue.value)?;
     queue.complete()?;
     let pause = queue.pause(arguments.message.as_deref())?;
-    while arguments.wait && running(&queue)? > 0 {
+    // Inside a job, that job would wait for its own end.
+    let own = inside_job_guard::own_job(settings);
+    while arguments.wait && running(&queue, own.as_ref())? > 0 {
         thread::sleep(POLL_INTERVAL);
     }
-    let running = running(&queue)?;
+    let running = running(&queue, own.as_ref())?;
     let value = serde_json::json!({ "pause": pause, "running": running });
     let rest = match running {
+        0 if own.is_some() => String::from("nothing but this job runs"),
         0 => String::from("nothing runs"),
         1 => String::from("1 job that runs goes on to its end"),
         more => format!("{more} jobs that run go on to their end"),
     };
     let text = format!("paused: no job is started until `aq resume`; {rest} (`aq status`)");
-    arguments.format.print(&value, |out| writeln!(out, "{text}"))
+    arguments.format.print_done(&value, |out| writeln!(out, "{text}"))
 }
 
 pub(super) fn resume(settings: &Settings, arguments: &ResumeArguments) -> Result<ProgramExit, CliError> {
@@ -79,7 +83,7 @@ pub(super) fn resume(settings: &Settings, arguments: &ResumeArguments) -> Result
     let was = queue.resume()?;
     let paused = queue.paused_engines()?;
     let value = serde_json::json!({ "pause": null, "was": was, "paused": engine_pauses::json(&paused) });
-    arguments.format.print(&value, |out| {
+    arguments.format.print_done(&value, |out| {
         match was {
             Some(_) => writeln!(out, "resumed: runners take up jobs again"),
             None => writeln!(out, "it was not paused"),
@@ -106,12 +110,14 @@ fn resume_engine(
         )));
     }
     let value = serde_json::json!({ "engine": engine.as_str(), "was": was });
-    arguments.format.print(&value, |out| match was {
+    arguments.format.print_done(&value, |out| match was {
         Some(_) => writeln!(out, "{engine} is resumed: its jobs start again"),
         None => writeln!(out, "{engine} was not paused"),
     })
 }
 
-fn running(queue: &Queue) -> Result<usize, CliError> {
-    Ok(queue.ids(Stage::Building)?.len() + queue.ids(Stage::Testing)?.len())
+/// How many jobs run beside `own`.
+fn running(queue: &Queue, own: Option<&JobId>) -> Result<usize, CliError> {
+    let at_work = [queue.ids(Stage::Building)?, queue.ids(Stage::Testing)?].concat();
+    Ok(at_work.iter().filter(|id| Some(*id) != own).count())
 }

@@ -5,7 +5,7 @@ use std::io::{Write, stdout};
 use std::time::Duration;
 
 use super::error::CliError;
-use crate::duration_text::parse_age;
+use crate::duration_text::parse_duration;
 use crate::exit_codes::ProgramExit;
 use crate::ids::JobId;
 use crate::queue::{PruneRefusal, Queue};
@@ -63,7 +63,7 @@ pub(super) fn run(settings: &Settings, arguments: &PruneArguments) -> Result<Pro
         true => by_age_and_count(&queue, arguments)?,
         false => by_name(&queue, &arguments.ids)?,
     };
-    let mut out = stdout().lock();
+    let mut lines = Vec::new();
     let palette = ColorChoice::of(&stdout());
     let (mut removed, mut spared, mut freed) = (Vec::new(), 0, 0_u64);
     for candidate in &candidates {
@@ -90,27 +90,20 @@ pub(super) fn run(settings: &Settings, arguments: &PruneArguments) -> Result<Pro
                 })
             }
         };
-        if !arguments.format.json {
-            writeln!(out, "{}  {line}", palette.bold(id.as_str()))?;
-        }
+        lines.push(format!("{}  {line}", palette.bold(id.as_str())));
     }
-    if arguments.format.json {
-        let value = serde_json::json!({
-            "pruned": removed, "spared": spared, "dryRun": arguments.dry_run, "freedBytes": freed,
-        });
-        writeln!(out, "{value}")?;
-    } else {
-        let count = removed.len();
-        match arguments.dry_run {
-            true => writeln!(out, "{count} would be removed")?,
-            false => writeln!(out, "{count} removed, {} freed", bytes(freed))?,
-        }
-    }
-    Ok(if spared > 0 {
-        ProgramExit::Failed
-    } else {
-        ProgramExit::Done
-    })
+    lines.push(match arguments.dry_run {
+        true => format!("{} would be removed", removed.len()),
+        false => format!("{} removed, {} freed", removed.len(), bytes(freed)),
+    });
+    let value = serde_json::json!({
+        "pruned": removed, "spared": spared, "dryRun": arguments.dry_run, "freedBytes": freed,
+    });
+    let format = arguments.format;
+    let done = format.print_done(&value, |out| {
+        lines.iter().try_for_each(|line| writeln!(out, "{line}"))
+    })?;
+    Ok(if spared > 0 { ProgramExit::Failed } else { done })
 }
 
 fn by_name(queue: &Queue, names: &[String]) -> Result<Vec<PruneCandidate>, CliError> {
@@ -151,7 +144,7 @@ fn candidate(queue: &Queue, id: JobId, stage: Stage) -> Option<PruneCandidate> {
 }
 
 fn age(text: &str) -> Result<Duration, String> {
-    parse_age(text).ok_or_else(|| String::from("write an age such as 30d, 12h or 90m"))
+    parse_duration(text).ok_or_else(|| String::from("write an age such as 30d, 12h or 90m"))
 }
 
 #[cfg(test)]
@@ -162,7 +155,7 @@ mod tests {
     fn an_age_is_written_in_days_or_like_any_other_length() {
         assert_eq!(age("30d"), Ok(Duration::from_secs(30 * 24 * 3600)));
         assert_eq!(age("1h30m"), Ok(Duration::from_secs(90 * 60)));
-        for no_age in ["", "d", "-1d", "1.5d", "soon", "1d12h", "18446744073709551615d"] {
+        for no_age in ["", "d", "-1d", "1.5d", "soon", "1h1d", "18446744073709551615d"] {
             assert!(age(no_age).is_err(), "{no_age}");
         }
     }

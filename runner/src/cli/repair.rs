@@ -42,7 +42,7 @@ pub(super) fn run(settings: &Settings, arguments: &JobArguments) -> Result<Progr
                 "id": id.as_str(), "stage": stage.folder(), "kept": kept, "lines": count,
             });
             let (lines, kept) = (counted(count, "line"), escape_control(&kept));
-            arguments.format.print(&value, |out| {
+            arguments.format.print_done(&value, |out| {
                 writeln!(
                     out,
                     "{id}  repaired, in {stage}: {lines} of its record could be read"

@@ -15,7 +15,7 @@ use crate::settings::Settings;
 use crate::shadow::gate::{self, GateReport, GateVerdict};
 use crate::shadow::log::{self, rotation::open_all};
 use crate::shadow::report::{ShadowFigures, summarize};
-use crate::terminal::{ColorChoice, TextTable, escape_control};
+use crate::terminal::{ColorChoice, TextTable, counted, escape_control, percent};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  aq fleet-shadow-report --last 3")]
@@ -137,24 +137,23 @@ fn print(out: &mut impl Write, palette: ColorChoice, path: &Path, figures: &Shad
 fn print_facts(out: &mut impl Write, palette: ColorChoice, figures: &ShadowFigures) -> io::Result<()> {
     let (agreement, coverage) = (&figures.agreement, &figures.coverage);
     let fact = |label: &str| palette.dim(&format!("{label:<10}"));
-    for (label, rate, part, of, what) in [
+    let counted = |count: u64, what| counted(u32::try_from(count).unwrap_or(u32::MAX), what);
+    for (label, rate, part, of) in [
         (
             "agreement",
             agreement.rate,
             agreement.agree,
-            agreement.of,
-            "comparisons",
+            counted(agreement.of, "comparison"),
         ),
         (
             "coverage",
             coverage.rate,
             coverage.compared,
-            coverage.of,
-            "decisions compared",
+            counted(coverage.of, "decision") + " compared",
         ),
     ] {
         let rate = percent(rate);
-        writeln!(out, "{} {rate}  {part} of {of} {what}", fact(label))?;
+        writeln!(out, "{} {rate}  {part} of {of}", fact(label))?;
     }
     for (label, counts) in [("errors", &figures.errors), ("skipped", &figures.skipped)] {
         if !counts.is_empty() {
@@ -207,14 +206,6 @@ fn listed(counts: &BTreeMap<String, u64>) -> String {
     let counts = counts.iter();
     let parts = counts.map(|(name, count)| format!("{} {count}", escape_control(name)));
     parts.collect::<Vec<_>>().join(", ")
-}
-
-/// Cuts and does not round, so that less than all is never shown as 100 %.
-fn percent(rate: Option<f64>) -> String {
-    match rate {
-        Some(rate) => format!("{:.1} %", (rate * 1000.0).floor() / 10.0),
-        None => String::from("no data"),
-    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::ids::JobId;
 use crate::job::Job;
 use crate::output_log::{OutputLog, OutputSize};
 use crate::queue::{FileDigest, JobHistory, Queue, QueueError};
-use crate::run::{ShipPlan, outputs};
+use crate::run::{ShipPlan, has_output, outputs};
 use crate::settings::Settings;
 use crate::stage::Stage;
 use crate::terminal::{ColorChoice, TextTable, bytes, duration, escape_control, instant};
@@ -90,7 +90,7 @@ pub(super) fn run(settings: &Settings, arguments: &ShowArguments) -> Result<Prog
     }
     print_history(&mut out, palette, &history)?;
     print_logs(&mut out, palette, &queue, &id, &history)?;
-    if let Some(next) = advice(&id, stage, &history) {
+    if let Some(next) = advice(&queue, &id, stage, &history) {
         writeln!(out, "\n{} {next}", palette.dim("next"))?;
     }
     Ok(ProgramExit::Done)
@@ -200,7 +200,9 @@ fn printed(queue: &Queue, id: &JobId, attempt: u32) -> Vec<(PathBuf, OutputSize)
     logs.filter(|(_, size)| size.kept > 0).collect()
 }
 
-fn advice(id: &JobId, stage: Stage, history: &JobHistory) -> Option<String> {
+fn advice(queue: &Queue, id: &JobId, stage: Stage, history: &JobHistory) -> Option<String> {
+    let has_log = has_output(queue, id, history.attempt());
+    let look = format!("`aq logs {id}` shows what it printed");
     Some(match stage {
         Stage::Inbox => match history.retry_at() {
             Some(at) => format!(
@@ -211,8 +213,18 @@ fn advice(id: &JobId, stage: Stage, history: &JobHistory) -> Option<String> {
         },
         Stage::Building | Stage::Testing => format!("`aq logs -f {id}` follows it, `aq cancel {id}` ends it"),
         Stage::Review => format!("`aq logs {id}`, then `aq ship {id}` or `aq cancel {id}`"),
+        // The coordinator decides whether it runs again.
+        Stage::Failed if history.is_routed() => match has_log {
+            true => format!("{look}; to run it from this queue, add it under another name"),
+            false => String::from("to run it from this queue, add it under another name"),
+        },
         Stage::Failed if history.attempt() == 0 => format!("correct the file and `aq retry {id}`"),
-        Stage::Failed => format!("`aq logs {id}` shows what it printed, `aq retry {id}` starts it again"),
+        Stage::Failed if !has_log => format!("`aq retry {id}` starts it again"),
+        Stage::Failed => format!("{look}, `aq retry {id}` starts it again"),
+        Stage::Quarantine if history.is_routed() => format!(
+            "see what it did (`aq logs {id}`), then `aq cancel {id}` or `aq prune {id}`; the coordinator decides \
+             whether it runs again, and to run it from this queue, add it under another name"
+        ),
         Stage::Quarantine => {
             format!(
                 "see what it did (`aq logs {id}`), then `aq retry {id}`, `aq cancel {id}` or `aq prune {id}`"

@@ -124,7 +124,7 @@ fn print(out: &mut impl Write, settings: &Settings, seen: &QueueStatus<'_>) -> i
 }
 
 pub(super) fn print_flags(out: &mut impl Write, palette: ColorChoice, flags: &[FlagLine]) -> io::Result<()> {
-    let mut table = TextTable::new(&["FLAG", "VALUE", "FROM", "EFFECT"]);
+    let mut table = TextTable::new(&["FLAG", "VALUE", "FROM", "EFFECT"]).wrapped();
     for flag in flags {
         let (name, effect) = (flag.name.to_owned(), flag.effect.to_owned());
         table.row([name, flag.value.clone(), flag.origin.clone(), effect]);

@@ -1,12 +1,13 @@
 //! Checks the coordinator, where the settings name one: whether it answers, takes the token, and agrees about the
-//! time. Only calls that read are made.
+//! time. Only calls that read are made, and where decisions are compared, a dry run.
 
 use std::time::Duration;
 
-use super::DoctorFinding;
+use super::{DoctorFinding, FindingLevel};
 use crate::engine::EngineRegistry;
-use crate::fleet::call_failure::CallFailure;
+use crate::fleet::call_failure::{CallFailure, FailureKind};
 use crate::fleet::client::CoordinatorClient;
+use crate::fleet::dry_run_check;
 use crate::fleet::routed_job_permissions::{POWERS_NOTICE, RoutePermissions};
 use crate::mode::Mode;
 use crate::settings::Settings;
@@ -68,9 +69,12 @@ async fn ask(settings: &Settings, client: &CoordinatorClient) -> Vec<DoctorFindi
     let server_time = match client.health().await {
         Ok(server_time) => server_time,
         Err(failure) => {
-            let next =
-                "see whether it runs, and whether AQ_FLEET_URL, AQ_FLEET_CA and the way there are right";
-            return vec![DoctorFinding::fail(AREA, &url, failure_text(&failure), next)];
+            return vec![DoctorFinding::fail(
+                AREA,
+                &url,
+                failure_text(&failure),
+                advice(&failure),
+            )];
         }
     };
     let mut findings = vec![DoctorFinding::ok(AREA, &url, "it answers")];
@@ -78,13 +82,56 @@ async fn ask(settings: &Settings, client: &CoordinatorClient) -> Vec<DoctorFindi
         server_time.and_then(|time| skew(&url, jiff::Timestamp::now().duration_since(time).unsigned_abs())),
     );
     findings.push(match client.check_token().await {
-        Ok(()) => DoctorFinding::ok(AREA, &url, "it takes the token"),
-        Err(failure) => {
-            let next = "have the coordinator's owner look at the token and its scopes";
-            DoctorFinding::fail(AREA, &url, failure_text(&failure), next)
-        }
+        Ok(()) if settings.fleet.token.is_some() => DoctorFinding::ok(AREA, &url, "it takes the token"),
+        Ok(()) => DoctorFinding::ok(AREA, &url, "it asks for no token"),
+        Err(failure) => DoctorFinding::fail(AREA, &url, failure_text(&failure), advice(&failure)),
     });
+    if settings.mode == Mode::Shadow && findings.iter().all(|found| found.level != FindingLevel::Fail) {
+        findings.push(dry_run(&url, client).await);
+    }
     findings
+}
+
+/// A shadowing run is there for the comparison, so what makes that impossible goes wrong.
+async fn dry_run(url: &str, client: &CoordinatorClient) -> DoctorFinding {
+    match dry_run_check::check(client).await {
+        Ok(support) => match support.problem() {
+            None => DoctorFinding::ok(AREA, url, "it answers dry runs"),
+            Some(problem) => {
+                let next = "ask its owner for the two shadow operations of the API, or set AQ_FLEET_SHADOW=0";
+                DoctorFinding::fail(AREA, url, problem, next)
+            }
+        },
+        Err(failure) => DoctorFinding::fail(AREA, url, failure_text(&failure), advice(&failure)),
+    }
+}
+
+/// What to do about a call that failed, which depends on how far it got.
+fn advice(failure: &CallFailure) -> &'static str {
+    match failure.kind() {
+        _ if failure.is_credential_refused() => {
+            "have the coordinator's owner look at the token and its scopes"
+        }
+        FailureKind::Status(500..) => {
+            "it runs and has trouble of its own: have its owner look at its log, and try again"
+        }
+        FailureKind::ConnectionRefused
+        | FailureKind::ConnectFailed
+        | FailureKind::ConnectionReset
+        | FailureKind::ConnectionClosed
+        | FailureKind::Timeout => {
+            "see whether it runs, and whether AQ_FLEET_URL, AQ_FLEET_CA and the way there are right"
+        }
+        FailureKind::Status(_)
+        | FailureKind::Truncated
+        | FailureKind::NotJson
+        | FailureKind::WrongContentType
+        | FailureKind::WrongShape
+        | FailureKind::TooLarge
+        | FailureKind::Redirect => {
+            "something answers there, but not as a coordinator: is AQ_FLEET_URL right?"
+        }
+    }
 }
 
 /// What the coordinator may do here, also before routing is on. Warnings about that matter only once it is.

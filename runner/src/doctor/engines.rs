@@ -73,7 +73,7 @@ async fn check(
                 text,
                 "install it, or correct PATH: its jobs wait until then",
             ),
-            false => DoctorFinding::ok(AREA, name, text + ", and nothing asks for it"),
+            false => DoctorFinding::note(AREA, name, text + ", and nothing asks for it"),
         };
         return Ok(vec![finding]);
     };

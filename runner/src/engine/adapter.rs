@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::argument_template::{ArgumentTemplate, refuse_placeholders};
 use super::event_format::EventFormat;
 use super::failure_rules::FailureRules;
 
@@ -68,19 +69,6 @@ pub(super) struct EngineAdapter {
     pub(super) root_needs: Option<String>,
 }
 
-/// One element of `args`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(from = "String")]
-pub(super) enum ArgumentTemplate {
-    Literal(String),
-    Prompt,
-    PromptFile,
-    /// The folder that it works in, which it is started in as well.
-    Folder,
-    /// The switch that skips permission questions, where the job asks for it.
-    Yolo,
-}
-
 impl EngineAdapter {
     pub(super) fn new(table: &toml::Table) -> Result<EngineAdapter, String> {
         if let Some(unknown) = table.keys().find(|key| !KEYS.contains(&key.as_str())) {
@@ -93,9 +81,14 @@ impl EngineAdapter {
         if adapter.command.is_empty() {
             return Err("`command` is empty: name the program".to_owned());
         }
-        let is_prompt =
-            |part: &ArgumentTemplate| matches!(part, ArgumentTemplate::Prompt | ArgumentTemplate::PromptFile);
-        if adapter.stdin == EngineStdin::Nothing && !adapter.args.iter().any(is_prompt) {
+        for (key, words) in [
+            ("yolo", &adapter.yolo),
+            ("version", &adapter.version),
+            ("login", &adapter.login),
+        ] {
+            words.iter().try_for_each(|word| refuse_placeholders(key, word))?;
+        }
+        if adapter.stdin == EngineStdin::Nothing && !adapter.args.iter().any(ArgumentTemplate::has_prompt) {
             let text = "the prompt goes nowhere: add \"{prompt_file}\" to `args`, or say stdin = \"prompt\"";
             return Err(text.to_owned());
         }
@@ -114,38 +107,19 @@ impl EngineAdapter {
 
     /// Behind the words that stand before everything else, as they name a command of the program.
     pub(super) fn help(&self) -> Vec<String> {
-        let leading = self.args.iter().map_while(|part| match part {
-            ArgumentTemplate::Literal(text) if !text.starts_with('-') && !text.is_empty() => {
-                Some(text.clone())
-            }
-            _ => None,
-        });
-        leading.chain(["--help".to_owned()]).collect()
+        let leading = self.args.iter().map_while(ArgumentTemplate::literal);
+        let leading = leading.take_while(|text| !text.starts_with('-') && !text.is_empty());
+        leading.map(str::to_owned).chain(["--help".to_owned()]).collect()
     }
 
     /// Those that a help text would name: `--name`, also of `--name=value`, and `-n`.
     pub(super) fn switches(&self) -> Vec<String> {
-        let literals = self.args.iter().filter_map(|part| match part {
-            ArgumentTemplate::Literal(text) => Some(text),
-            _ => None,
-        });
-        literals
-            .chain(&self.yolo)
+        let beginnings = self.args.iter().filter_map(ArgumentTemplate::beginning);
+        beginnings
+            .chain(self.yolo.iter().map(String::as_str))
             .filter(|part| part.len() > 1 && part.starts_with('-') && *part != "--")
             .map(|part| part.split('=').next().unwrap_or(part).to_owned())
             .collect()
-    }
-}
-
-impl From<String> for ArgumentTemplate {
-    fn from(text: String) -> ArgumentTemplate {
-        match text.as_str() {
-            "{prompt}" => ArgumentTemplate::Prompt,
-            "{prompt_file}" => ArgumentTemplate::PromptFile,
-            "{yolo}" => ArgumentTemplate::Yolo,
-            "{cwd}" => ArgumentTemplate::Folder,
-            _ => ArgumentTemplate::Literal(text),
-        }
     }
 }
 

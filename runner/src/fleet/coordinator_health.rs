@@ -14,6 +14,8 @@ use crate::terminal;
 
 /// Trouble that begins so soon after the last word about it is told only if it goes on.
 const QUIET: SignedDuration = SignedDuration::from_secs(60);
+/// A person who waits for the coordinator wants to know that this is still to come.
+const LONG_WAIT: Duration = Duration::from_secs(5);
 /// So many failures are no chance.
 const GOES_ON: u32 = 3;
 
@@ -116,6 +118,9 @@ pub(crate) struct CoordinatorTrouble {
     /// A person was told of it.
     #[serde(skip)]
     noticed: bool,
+    /// A person was told that it takes long until the next try.
+    #[serde(skip)]
+    wait_noticed: bool,
 }
 
 /// A notice for a person.
@@ -128,6 +133,11 @@ pub(crate) enum HealthNotice {
     Over {
         lasted: Duration,
         errors: u32,
+    },
+    /// It goes on, and the next try is not at once.
+    Waits {
+        lasted: Duration,
+        wait: Duration,
     },
     NotComparing(ComparisonHalt),
 }
@@ -146,11 +156,16 @@ impl CoordinatorHealth {
         }
     }
 
-    /// Notes when the call that failed is made again.
-    pub(crate) fn retries_in(&mut self, now: Timestamp, wait: Duration) {
-        if let Some(trouble) = &mut self.trouble {
-            trouble.next_try = now.checked_add(wait).ok().map(wire::instant);
+    /// Notes when the call that failed is made again. A person is told of the first long wait.
+    pub(crate) fn retries_in(&mut self, now: Timestamp, wait: Duration) -> Option<HealthNotice> {
+        let trouble = self.trouble.as_mut()?;
+        trouble.next_try = now.checked_add(wait).ok().map(wire::instant);
+        if wait < LONG_WAIT || !trouble.noticed || std::mem::replace(&mut trouble.wait_noticed, true) {
+            return None;
         }
+        let since = trouble.since.parse().unwrap_or(now);
+        let lasted = now.duration_since(since).unsigned_abs();
+        Some(HealthNotice::Waits { lasted, wait })
     }
 
     pub(crate) fn comparison_halted(&mut self, why: ComparisonHalt) -> Option<HealthNotice> {
@@ -222,6 +237,11 @@ impl HealthNotice {
                 "the coordinator answers again, after {} and {}",
                 terminal::duration(*lasted),
                 terminal::counted(*errors, "failed call")
+            ),
+            HealthNotice::Waits { lasted, wait } => format!(
+                "the coordinator fails for {}; next try in {}, and so on (`aq status` says when)",
+                terminal::duration(*lasted),
+                terminal::duration(*wait)
             ),
             HealthNotice::NotComparing(ComparisonHalt::DryRunUnsupported) => String::from(
                 "nothing is compared: the coordinator has no dry run (dry-run-unsupported); jobs go on as before",

@@ -91,9 +91,9 @@ impl HealthReporter {
     /// Notes that a claim has failed and is made again after a while.
     pub(crate) fn claim_failed(&self, failure: &CallFailure, retry_in: Duration) {
         self.note(|notes, now| {
-            let noted = notes.ended(ApiOperation::Claim, Some(failure), now);
-            notes.health.retries_in(now, retry_in);
-            noted
+            let (due, begins) = notes.ended(ApiOperation::Claim, Some(failure), now);
+            let waits = notes.health.retries_in(now, retry_in);
+            (due, begins.or(waits))
         });
     }
 

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::front_matter::{FrontMatterEntry, FrontMatterValue};
-use super::known_keys::{kind_of, nearest_key};
+use super::front_matter::{FrontMatterEntry, FrontMatterValue, ListItem};
+use super::known_keys::{KeyKind, kind_of, nearest_key};
 use super::{Job, JobDiagnostic, JobIdSource, ParsedJob, TIMEOUT_DEFAULT};
 use crate::duration_text::parse_duration;
 use crate::ids::{Capability, EngineName, InvalidId, JobId, LockName};
@@ -19,13 +19,12 @@ pub(super) fn read(
     body: &str,
 ) -> Result<ParsedJob, JobDiagnostic> {
     let reader = FieldReader { file, entries };
-    let warnings = reader.unknown_keys()?;
+    let mut warnings = reader.unknown_keys()?;
+    warnings.extend(reader.values_cut_by_comments());
     let job = Job {
         id: reader.id(naming)?,
         engine: reader.engine()?,
-        cwd: reader
-            .text("cwd", "a folder")?
-            .map(|(_, text)| PathBuf::from(text)),
+        cwd: reader.folder("cwd")?,
         yolo: reader.switch("yolo")?,
         lock: reader.name("lock", LockName::new)?,
         timeout: reader.duration("timeout")?.unwrap_or(TIMEOUT_DEFAULT),
@@ -73,6 +72,22 @@ impl<'a> FieldReader<'a> {
         Ok(warnings)
     }
 
+    /// Values that are cut where their author wrote on.
+    fn values_cut_by_comments(&self) -> impl Iterator<Item = JobDiagnostic> {
+        let cut = self
+            .entries
+            .iter()
+            .filter(|entry| entry.is_cut && kind_of(&entry.key) == Some(KeyKind::Text));
+        cut.filter_map(|entry| {
+            let FrontMatterValue::Text(value) = &entry.value else {
+                return None;
+            };
+            let (key, value) = (&entry.key, value.escape_debug());
+            let text = format!("`{key}` is `{value}`: what follows ` #` is a comment; if it belongs to `{key}`, put all of it in quotes");
+            Some(self.refuse(entry.line, text))
+        })
+    }
+
     fn id(&self, naming: JobIdSource<'_>) -> Result<JobId, JobDiagnostic> {
         let key = self.name("id", JobId::new)?;
         let line = self.entry("id").map_or(1, |entry| entry.line);
@@ -112,12 +127,43 @@ impl<'a> FieldReader<'a> {
             FrontMatterValue::Text(text) if !text.is_empty() && !text.contains('\0') => {
                 Ok(Some((entry.line, text.clone())))
             }
-            FrontMatterValue::Integer(number) => Ok(Some((entry.line, number.to_string()))),
+            // Of a name that YAML takes for a number, what counts is how it is written.
+            FrontMatterValue::Integer(_) | FrontMatterValue::Fraction => {
+                Ok(Some((entry.line, entry.written.clone())))
+            }
             other => {
                 let is = describe(other);
                 let text = format!("`{key}` is {is}: write {what} (in quotes if in doubt)");
                 Err(self.refuse(entry.line, text))
             }
+        }
+    }
+
+    /// A folder; `~` is the home of this user, as it is in a shell.
+    fn folder(&self, key: &str) -> Result<Option<PathBuf>, JobDiagnostic> {
+        let Some((line, text)) = self.text(key, "a folder")? else {
+            return Ok(None);
+        };
+        let Some(below) = text.strip_prefix('~') else {
+            return Ok(Some(PathBuf::from(text)));
+        };
+        let home = std::env::home_dir().filter(|home| home.is_absolute());
+        match (
+            home,
+            below.strip_prefix('/').or_else(|| below.is_empty().then_some("")),
+        ) {
+            (Some(home), Some(below)) => Ok(Some(home.join(below.trim_start_matches('/')))),
+            (None, Some(_)) => Err(self.refuse(
+                line,
+                format!("`{key}` is `{text}`, and HOME names no folder: write the whole path"),
+            )),
+            (_, None) => Err(self.refuse(
+                line,
+                format!(
+                    "`{key}` is `{}`: only `~/` stands for a home, your own; write the whole path",
+                    text.escape_debug()
+                ),
+            )),
         }
     }
 
@@ -177,7 +223,7 @@ impl<'a> FieldReader<'a> {
     }
 
     fn duration(&self, key: &str) -> Result<Option<Duration>, JobDiagnostic> {
-        self.length(key, |length| !length.is_zero(), "90s, 15m, 4h or 1h30m")
+        self.length(key, |length| !length.is_zero(), "90s, 15m, 4h, 1h30m or 1d")
     }
 
     /// A time that may be nothing.
@@ -214,10 +260,10 @@ impl<'a> FieldReader<'a> {
             let text = format!("`caps` is {}: {advice}", describe(&entry.value));
             return Err(self.refuse(entry.line, text));
         };
-        let one = |value: &FrontMatterValue| {
-            let name = match value {
+        let one = |item: &ListItem| {
+            let name = match &item.value {
                 FrontMatterValue::Text(text) => text.clone(),
-                FrontMatterValue::Integer(number) => number.to_string(),
+                FrontMatterValue::Integer(_) | FrontMatterValue::Fraction => item.written.clone(),
                 other => return Err(format!("`caps` holds {}: {advice}", describe(other))),
             };
             Capability::new(&name).map_err(|error| format!("`caps`: {error}"))

@@ -2,9 +2,9 @@
 //! their lines. What a key means is decided elsewhere.
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::Spanned;
+use serde_saphyr::{Location, Spanned};
 
-use super::JobDiagnostic;
+use super::{JobDiagnostic, source_text};
 
 const SHAPE: &str =
     "start the file with a line `---`, then keys such as `engine: claude`, then another line `---`";
@@ -26,6 +26,10 @@ pub(super) struct FrontMatterEntry {
     pub(super) value: FrontMatterValue,
     /// Its line in the file, counted from 1.
     pub(super) line: usize,
+    /// The value of a plain scalar as its author wrote it, before YAML makes a number of it.
+    pub(super) written: String,
+    /// A comment follows the plain scalar on one of its lines.
+    pub(super) is_cut: bool,
 }
 
 /// The value of a key, before its meaning is known.
@@ -35,9 +39,19 @@ pub(super) enum FrontMatterValue {
     Bool(bool),
     Integer(i64),
     Text(String),
-    List(Vec<FrontMatterValue>),
+    List(Vec<ListItem>),
     Fraction,
     Table,
+}
+
+/// One value of a list.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct ListItem {
+    pub(super) value: FrontMatterValue,
+    /// As of an entry; empty until the text was looked at.
+    pub(super) written: String,
+    /// Where it stands.
+    place: Location,
 }
 
 pub(super) fn split<'a>(file: &str, text: &'a str) -> Result<JobFileParts<'a>, JobDiagnostic> {
@@ -84,19 +98,34 @@ pub(super) fn parse(file: &str, yaml: &str) -> Result<Vec<FrontMatterEntry>, Job
     let entries: FrontMatterEntries =
         serde_saphyr::from_str_with_options(yaml, options).map_err(|error| {
             let line = error.location().map_or(1, |location| file_line(location.line()));
-            JobDiagnostic::new(file, line, advice(&error.without_snippet().to_string()))
+            JobDiagnostic::new(
+                file,
+                line,
+                advice(&error.without_snippet().to_string(), yaml, line),
+            )
         })?;
-    match entries.0.get(KEYS_MAX) {
-        None => Ok(entries.0),
-        Some(entry) => {
-            let text = format!("more than {KEYS_MAX} keys: put what isn't a key of a job into the body");
-            Err(JobDiagnostic::new(file, entry.line, text))
+    if let Some(entry) = entries.0.get(KEYS_MAX) {
+        let text = format!("more than {KEYS_MAX} keys: put what isn't a key of a job into the body");
+        return Err(JobDiagnostic::new(
+            file,
+            file_line(entry.key.referenced.line()),
+            text,
+        ));
+    }
+    for entry in &entries.0 {
+        let place = entry.key.referenced;
+        if let Some(line) = source_text::tagged_line(yaml, place) {
+            let quoted = source_text::in_quotes(line).unwrap_or_else(|| format!("{}: '…'", entry.key.value));
+            let text =
+                format!("YAML takes what begins with `!` for a tag and not for text: write `{quoted}`");
+            return Err(JobDiagnostic::new(file, file_line(place.line()), text));
         }
     }
+    Ok(entries.0.into_iter().map(|raw| raw.into_entry(yaml)).collect())
 }
 
-/// The parser names lines of its own counting, and options of its own; a person needs neither.
-fn advice(reason: &str) -> String {
+/// The parser names lines of its own counting, and options of its own; a person needs neither. `line`: of the file.
+fn advice(reason: &str, yaml: &str, line: usize) -> String {
     let reason = reason.lines().next().unwrap_or_default();
     let reason = reason
         .rsplit_once(" at line ")
@@ -106,7 +135,16 @@ fn advice(reason: &str) -> String {
         .and_then(|text| text.split_once(','));
     match twice {
         Some((key, _)) => format!("`{key}` stands here a second time: remove one of the two"),
-        None => format!("the front matter can't be read ({reason}): write one `key: value` a line"),
+        None => {
+            let quoted = yaml
+                .lines()
+                .nth(line.saturating_sub(2))
+                .and_then(source_text::in_quotes);
+            let quoted = quoted.map_or(String::new(), |line| {
+                format!(", or put the value in quotes: `{line}`")
+            });
+            format!("the front matter can't be read ({reason}): write one `key: value` a line{quoted}")
+        }
     }
 }
 
@@ -115,7 +153,39 @@ fn file_line(yaml_line: u64) -> usize {
     usize::try_from(yaml_line).unwrap_or(usize::MAX - 1) + 1
 }
 
-struct FrontMatterEntries(Vec<FrontMatterEntry>);
+struct FrontMatterEntries(Vec<ParsedEntry>);
+
+/// An entry before the text is looked at again.
+struct ParsedEntry {
+    key: Spanned<String>,
+    value: Spanned<FrontMatterValue>,
+}
+
+impl ParsedEntry {
+    /// Adds what only the text tells.
+    fn into_entry(self, yaml: &str) -> FrontMatterEntry {
+        let place = self.value.referenced;
+        let value = match self.value.value {
+            FrontMatterValue::List(items) => FrontMatterValue::List(
+                items
+                    .into_iter()
+                    .map(|item| ListItem {
+                        written: source_text::word_at(yaml, item.place).to_owned(),
+                        ..item
+                    })
+                    .collect(),
+            ),
+            other => other,
+        };
+        FrontMatterEntry {
+            key: self.key.value,
+            value,
+            line: file_line(self.key.referenced.line()),
+            written: source_text::word_at(yaml, place).to_owned(),
+            is_cut: source_text::is_cut_by_comment(yaml, self.key.referenced, place),
+        }
+    }
+}
 
 impl<'de> Deserialize<'de> for FrontMatterEntries {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -135,12 +205,8 @@ impl<'de> Visitor<'de> for EntriesVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<FrontMatterEntries, A::Error> {
         let mut entries = Vec::new();
         while let Some(key) = map.next_key::<Spanned<String>>()? {
-            let value = map.next_value::<FrontMatterValue>()?;
-            entries.push(FrontMatterEntry {
-                key: key.value,
-                value,
-                line: file_line(key.referenced.line()),
-            });
+            let value = map.next_value()?;
+            entries.push(ParsedEntry { key, value });
         }
         Ok(FrontMatterEntries(entries))
     }
@@ -191,8 +257,12 @@ impl<'de> Visitor<'de> for ValueVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<FrontMatterValue, A::Error> {
         let mut values = Vec::new();
-        while let Some(value) = sequence.next_element()? {
-            values.push(value);
+        while let Some(item) = sequence.next_element::<Spanned<FrontMatterValue>>()? {
+            values.push(ListItem {
+                value: item.value,
+                written: String::new(),
+                place: item.referenced,
+            });
         }
         Ok(FrontMatterValue::List(values))
     }

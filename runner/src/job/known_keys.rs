@@ -28,13 +28,20 @@ const KEYS: [(&str, KeyKind); 14] = [
 
 /// A key this close to a known one is taken for a misspelling.
 const EDITS_MAX: usize = 2;
+/// A key that is no longer than this is another word after two edits.
+const SHORT_KEY_MAX: usize = 4;
+/// Nobody is advised to skip the permission questions of an engine.
+const NEVER_ADVISED: &str = "yolo";
 
-/// The known key that `key` was probably meant to be. Something of that key has to be left: any two letters are two
-/// edits away from `id`.
+/// The known key that `key` was probably meant to be.
 pub(super) fn nearest_key(key: &str) -> Option<&'static str> {
+    let edits_max = |known: &str| match key.chars().count().min(known.len()) {
+        0..=SHORT_KEY_MAX => 1,
+        _ => EDITS_MAX,
+    };
     KEYS.iter()
         .map(|(known, _)| (strsim::osa_distance(key, known), *known))
-        .filter(|(distance, known)| *distance <= EDITS_MAX && *distance < known.len())
+        .filter(|(distance, known)| *distance <= edits_max(known) && *known != NEVER_ADVISED)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, known)| known)
 }
@@ -56,9 +63,19 @@ mod tests {
             ("lokc", Some("lock")),
             ("ids", Some("id")),
             ("di", Some("id")),
-            // Nothing of `id` is in it.
             ("pr", None),
+            ("idel_tiemout", Some("idle_timeout")),
+            // Two edits make another word of a short one.
+            ("tags", None),
+            ("foo", None),
+            ("clip", None),
+            // Keys of other programs that read front matter.
+            ("title", None),
+            ("author", None),
+            ("date", None),
             ("labels", None),
+            ("yoloo", None),
+            ("yol", None),
         ] {
             assert_eq!(nearest_key(typed), meant, "{typed}");
         }

@@ -56,7 +56,7 @@ pub(super) fn admit(world: &mut QueueWorld, granted: GrantedJob, may_take: bool)
     let claim = match cut_over(queue.find(&id)?.or(queue.pruned(&id)?)) {
         CutOver::Report(stage) => {
             let told = "finished here before; reported, not run again";
-            progress::moved(&id, stage, Some(told), None);
+            progress::moved(&id, stage, Some(told), None, false);
             let reason = ReasonCode::FinishedBefore.with("finished on this factory before it was routed");
             routed.link.session.finish(&id, stage, reason);
             return Ok(());
@@ -96,7 +96,7 @@ pub(super) fn admit(world: &mut QueueWorld, granted: GrantedJob, may_take: bool)
 /// Reports that this factory doesn't take the job.
 fn refuse(progress: &mut RunProgress, link: &mut FleetLink, id: &JobId, reason: JobReason) {
     progress.tally.count(Stage::Failed);
-    progress::moved(id, Stage::Failed, Some(&reason.to_string()), None);
+    progress::moved(id, Stage::Failed, Some(&reason.to_string()), None, false);
     link.session.finish(id, Stage::Failed, reason);
 }
 

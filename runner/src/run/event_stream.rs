@@ -99,6 +99,15 @@ impl EventStream {
         watch.map_or(Some(LOOK_INTERVAL), |watch| watch.get_ref().look_interval())
     }
 
+    /// Waits for a signal to end, for who waits for nothing else any more.
+    pub(super) async fn stop_signal(&mut self) {
+        tokio::select! {
+            () = or_never(self.interrupt.as_ref().map(SignalListener::recv)) => {}
+            () = self.terminate.recv() => {}
+            () = or_never(self.hang_up.as_mut().map(HangUpListener::recv)) => {}
+        }
+    }
+
     /// `fleet_session`: of a routed run.
     pub(super) async fn next(
         &mut self,

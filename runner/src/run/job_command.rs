@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 pub(crate) use execution_context::ExecutionContext;
 pub(in crate::run) use job_log::CommandLog;
 use job_log::output_name;
-pub(crate) use job_log::outputs;
+pub(crate) use job_log::{has_output, outputs};
 
 use super::attempt::{Attempt, AttemptState, AttemptStep, JobLease, JobOrigin, StopReason};
 use super::engine_run::EngineRun;
@@ -146,7 +146,9 @@ impl QueueAttempt {
         let log = CommandLog::open(below, &folder, output_name(step), limits)?;
         let invocation = match step {
             AttemptStep::Engine => {
-                below.create(&prompt_path)?.write_all(job.prompt.as_bytes())?;
+                below
+                    .create(&prompt_path)?
+                    .write_all(engines.prompt(job).as_bytes())?;
                 // Found a moment ago when the job was chosen; if it is gone now, the supervisor says so.
                 engines
                     .invocation(job, &prompt_file, &self.folder_argument(execution_context))

@@ -64,8 +64,8 @@ pub(super) fn approved(id: &JobId) {
     say_of(id, "approved: the runner that holds its lease ships it");
 }
 
-/// A job has come to a stage in which this run leaves it; `why`: in words.
-pub(super) fn moved(id: &JobId, stage: Stage, why: Option<&str>, took: Option<Duration>) {
+/// A job has come to a stage in which this run leaves it; `why`: in words. `has_log`: it printed something.
+pub(super) fn moved(id: &JobId, stage: Stage, why: Option<&str>, took: Option<Duration>, has_log: bool) {
     let palette = ColorChoice::of(&stderr());
     let mut line = palette.stage(stage, word(stage));
     if let Some(took) = took {
@@ -75,7 +75,8 @@ pub(super) fn moved(id: &JobId, stage: Stage, why: Option<&str>, took: Option<Du
         line += &format!(": {}", terminal::escape_control(why));
     }
     let advice = match stage {
-        Stage::Failed => format!("aq logs {id}"),
+        Stage::Failed if has_log => format!("aq logs {id}"),
+        Stage::Failed => format!("aq show {id}"),
         Stage::Review => format!("aq ship {id}"),
         Stage::Quarantine => format!("aq show {id}"),
         _ => String::new(),
@@ -156,6 +157,8 @@ pub(super) struct JobArrival<'a> {
     pub(super) reason: Option<&'a JobReason>,
     /// How long the attempt took, if it was one of this run's.
     pub(super) took: Option<Duration>,
+    /// Whether it printed something.
+    pub(super) has_log: bool,
 }
 
 /// What a run has told its user so far.
@@ -190,7 +193,8 @@ impl RunProgress {
     /// `told`: why, in other words than those of the reason.
     pub(super) fn arrived(&self, arrival: &JobArrival<'_>, told: Option<&str>) {
         let own = arrival.reason.map(JobReason::to_string);
-        moved(arrival.id, arrival.stage, told.or(own.as_deref()), arrival.took);
+        let told = told.or(own.as_deref());
+        moved(arrival.id, arrival.stage, told, arrival.took, arrival.has_log);
         let code = arrival.reason.map(|reason| &reason.code);
         self.observers.metrics.job_left(arrival.stage, code, arrival.took);
         let event = match arrival.stage {

@@ -6,7 +6,7 @@ use super::attempt::{AttemptState, AttemptStep};
 use super::engine_health;
 use super::event_stream::EventStream;
 use super::host_trouble::HostTroubleWatch;
-use super::job_command::{CommandStartError, ExecutionContext, HeldJob, QueueAttempt};
+use super::job_command::{CommandStartError, ExecutionContext, HeldJob, QueueAttempt, has_output};
 use super::job_table::JobTable;
 use super::local_queue::{LocalQueue, LocalSelection};
 use super::progress::{self, JobArrival, RunObservers, RunProgress};
@@ -272,6 +272,7 @@ impl RunWorld for QueueWorld {
             engine: Some(&job.engine),
             reason: Some(reason),
             took: Some(attempt.held.started.elapsed()),
+            has_log: false,
         };
         self.progress.arrived(&arrival, None);
     }
@@ -302,6 +303,7 @@ impl RunWorld for QueueWorld {
             engine: Some(&attempt.state.job.engine),
             reason,
             took,
+            has_log: has_output(&self.queue, &id, attempt.state.number),
         };
         self.progress.arrived(&arrival, None);
         let (Some(link), Some(lease)) = (self.source.link_mut(), &attempt.state.lease) else {

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use super::event_stream::EventStream;
+use super::fleet_link::FleetLink;
 use super::live_display;
 use super::local_queue::LocalQueue;
 use super::mode_switch::ModeSwitch;
@@ -20,6 +22,9 @@ use crate::queue::Queue;
 use crate::scheduler::{Eligibility, QueueSnapshot, WaitingJob};
 use crate::stage::Stage;
 use crate::terminal;
+
+/// A wait that is shorter than this needs no word.
+const NOTICE_DELAY: Duration = Duration::from_millis(250);
 
 /// The run was told to end, or can't go on.
 pub(super) struct PendingStop {
@@ -60,7 +65,8 @@ impl RunEnd {
         let has_given_up = link.as_ref().is_some_and(|link| link.has_given_up());
         // A lease of what may still be alive is not given back: it ends by itself.
         if let Some(link) = link.take_if(|_| world.jobs.workers_taken() == 0) {
-            warn_of(link.shutdown(self.limit).await);
+            let signals = self.stop.is_some().then_some(&mut world.events);
+            warn_of(close_link(link, self.limit, signals).await);
         }
         for lane in mode.into_stopped_lanes() {
             lane.finish(Duration::ZERO);
@@ -98,6 +104,41 @@ impl RunEnd {
             ProgramExit::Failed
         } else {
             ProgramExit::Done
+        }
+    }
+}
+
+/// Waits for what is under way at the coordinator, for a question that may bring a job for instance, and says so unless
+/// that is over at once. `signals`: of a run that was told to end, where another signal ends the wait.
+async fn close_link(
+    link: FleetLink,
+    limit: Duration,
+    signals: Option<&mut EventStream>,
+) -> Result<(), RunError> {
+    let mut shutdown = std::pin::pin!(link.shutdown(limit));
+    let mut again = std::pin::pin!(async {
+        match signals {
+            Some(signals) => signals.stop_signal().await,
+            None => std::future::pending().await,
+        }
+    });
+    let mut notice = std::pin::pin!(tokio::time::sleep(NOTICE_DELAY));
+    let mut is_told = false;
+    loop {
+        tokio::select! {
+            closed = &mut shutdown => return closed,
+            () = &mut again => {
+                progress::warn("a job that the coordinator assigns now stays leased until its lease runs out");
+                return Ok(());
+            }
+            () = &mut notice, if !is_told => {
+                is_told = true;
+                progress::waiting(&format!(
+                    "ending: what the coordinator was asked is answered within {}, or given up, so that no job stays \
+                     leased to this host; another signal ends this at once",
+                    terminal::duration(limit)
+                ));
+            }
         }
     }
 }

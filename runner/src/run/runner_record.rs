@@ -187,7 +187,7 @@ fn notification(news: &HealthNotice, text: &str) -> Option<EventNotification> {
             let back = EventNotification::now(NotificationEvent::CoordinatorBack);
             Some(back.because("", text))
         }
-        HealthNotice::NotComparing(_) => None,
+        HealthNotice::NotComparing(_) | HealthNotice::Waits { .. } => None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::attempt::{AttemptStep, StopReason};
 use super::event_stream::{EventStream, RunEvent, runtime};
-use super::job_command::{CommandStartError, ExecutionContext, QueueAttempt};
+use super::job_command::{CommandStartError, ExecutionContext, QueueAttempt, has_output};
 use super::progress;
 use super::run_options::RunError;
 use super::ship_plan::ShipPlan;
@@ -68,7 +68,14 @@ pub(crate) fn ship(
     };
     queue.advance(&attempt.held.locks, Stage::Review, stage, reason.as_ref())?;
     let told = reason.as_ref().map(JobReason::to_string);
-    progress::moved(id, stage, told.as_deref(), Some(attempt.held.started.elapsed()));
+    let has_log = has_output(queue, id, attempt.state.number);
+    progress::moved(
+        id,
+        stage,
+        told.as_deref(),
+        Some(attempt.held.started.elapsed()),
+        has_log,
+    );
     drop(attempt);
     shadow::mirror(settings, id, stage);
     Ok((exit, Some(plan)))
@@ -87,7 +94,7 @@ fn without_surroundings(id: &JobId) -> RunError {
 fn not_claimed(queue: &Queue, id: &JobId) -> Result<ProgramExit, RunError> {
     let what = match queue.find(id)? {
         Some(Stage::Shipped) => {
-            progress::moved(id, Stage::Shipped, Some("by an earlier `aq ship`"), None);
+            progress::moved(id, Stage::Shipped, Some("by an earlier `aq ship`"), None, false);
             return Ok(ProgramExit::Done);
         }
         Some(Stage::Quarantine) => format!(

@@ -57,7 +57,7 @@ impl Settings {
         }
         if self.mode == Mode::Route && self.switches.shadow.value == SwitchState::On {
             warnings.push(String::from(
-                "AQ_FLEET_ROUTE and AQ_FLEET_SHADOW are both 1: route wins, nothing is compared; set one of them to 0",
+                "AQ_FLEET_ROUTE and AQ_FLEET_SHADOW are both 1: route wins, and nothing is compared until AQ_FLEET_ROUTE is 0",
             ));
         }
         if let Some(url) = self.fleet.plain_http() {

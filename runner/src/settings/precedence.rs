@@ -15,14 +15,46 @@ use crate::mode::SwitchState;
 /// The process's variables, as a value that tests can make.
 pub(crate) type ProcessEnvironment = BTreeMap<OsString, OsString>;
 
+/// Whether a command may call the coordinator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CredentialUse {
+    Needed,
+    /// A token or a certificate that can't be read is no reason to refuse.
+    Unneeded,
+}
+
+impl CredentialUse {
+    /// Whether the files of the coordinator's credentials have to be readable.
+    pub(super) fn needed_for(self, fleet: SwitchState) -> SwitchState {
+        match self {
+            CredentialUse::Needed => fleet,
+            CredentialUse::Unneeded => SwitchState::Off,
+        }
+    }
+}
+
 /// The three places together.
 pub(crate) struct SettingSources<'a> {
     pub(crate) flags: &'a GlobalFlags,
     pub(crate) environment: &'a ProcessEnvironment,
     pub(crate) file: &'a ConfigFile,
+    pub(crate) credentials: CredentialUse,
 }
 
-impl SettingSources<'_> {
+impl<'a> SettingSources<'a> {
+    /// Of a command that may call the coordinator.
+    pub(crate) fn of_caller(
+        flags: &'a GlobalFlags,
+        environment: &'a ProcessEnvironment,
+        file: &'a ConfigFile,
+    ) -> SettingSources<'a> {
+        SettingSources {
+            flags,
+            environment,
+            file,
+            credentials: CredentialUse::Needed,
+        }
+    }
     /// The winning value of `key`, if any place has one.
     ///
     /// # Errors
@@ -52,7 +84,7 @@ impl SettingSources<'_> {
         Ok(self.file.get(key.file))
     }
 
-    /// Does the same for what is no switch. There a variable that is set to nothing counts as not set, as in shells.
+    /// Does the same, and a variable that is set to nothing counts as not set, as in shells.
     pub(crate) fn find_filled(
         &self,
         key: SettingKey,
@@ -72,7 +104,7 @@ impl SettingSources<'_> {
         key: SettingKey,
         flag: &Option<String>,
     ) -> Result<SettingValue<SwitchState>, SettingsError> {
-        match self.find(key, flag.as_deref())? {
+        match self.find_filled(key, flag.as_deref())? {
             Some(raw) => raw.read(value_parsers::switch),
             None => Ok(SettingValue::default_of(SwitchState::Off)),
         }

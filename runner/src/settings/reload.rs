@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use super::config_file::ConfigFile;
 use super::known_keys::{self, SettingKey};
-use super::precedence::ProcessEnvironment;
+use super::precedence::{ProcessEnvironment, SettingSources};
 use super::setting_value::{SettingOrigin, SettingValue};
 use super::{GlobalFlags, Settings};
 use crate::mode::SwitchState;
@@ -88,7 +88,8 @@ impl SettingsReloader {
             Err(problem) => return ReloadOutcome::Invalid(problem),
         };
         let counting = self.start.with_switches_from(&later);
-        let resolved = Settings::resolve_from(&self.flags, &self.environment, self.queue.clone(), &counting);
+        let sources = SettingSources::of_caller(&self.flags, &self.environment, &counting);
+        let resolved = Settings::resolve_from(&sources, self.queue.clone());
         let postponed = self.postponed(&later);
         let earlier = std::mem::replace(&mut self.file, later);
         match resolved {
@@ -177,7 +178,8 @@ mod tests {
         };
         let file = ConfigFile::read(folder).unwrap();
         let flags = GlobalFlags::default();
-        let settings = Settings::resolve_from(&flags, &environment, queue, &file).unwrap();
+        let sources = SettingSources::of_caller(&flags, &environment, &file);
+        let settings = Settings::resolve_from(&sources, queue).unwrap();
         SettingsReloader::within(&settings, environment)
     }
 

@@ -84,6 +84,7 @@ mod tests {
             flags: &crate::settings::GlobalFlags::default(),
             environment: &std::collections::BTreeMap::new(),
             file: &file.map_err(|error| error.to_string())?,
+            credentials: crate::settings::CredentialUse::Needed,
         };
         RouteSettings::resolve(&sources).map_err(|error| error.to_string())
     }

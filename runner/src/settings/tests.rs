@@ -122,7 +122,7 @@ fn a_switch_is_understood_in_each_of_its_spellings() {
 #[test]
 fn a_switch_that_is_neither_is_refused_with_its_name_and_value_even_with_the_fleet_off() {
     for name in ["AQ_FLEET", "AQ_FLEET_ROUTE", "AQ_FLEET_SHADOW"] {
-        for value in ["2", "yes", "", " 1", "01"] {
+        for value in ["2", "yes", " ", " 1", "01"] {
             let refusal = SettingsFixture::new("").set(name, value).refusal();
             assert!(
                 refusal.starts_with(&format!("{name} is `{value}`: use 0 or 1")),

@@ -6,7 +6,7 @@ use reqwest::Url;
 
 use super::error::SettingsError;
 use super::setting_value::{RawSetting, TypedValue};
-use crate::duration_text::{parse_age, parse_duration};
+use crate::duration_text::parse_duration;
 use crate::ids::{Capability, EngineName, FactoryId};
 use crate::mode::SwitchState;
 
@@ -57,7 +57,7 @@ pub(crate) fn wait(raw: &RawSetting) -> Result<Duration, SettingsError> {
 
 /// Parses an age, which may be zero.
 pub(crate) fn age(raw: &RawSetting) -> Result<Duration, SettingsError> {
-    parse_age(raw.text()).ok_or_else(|| raw.refuse("write an age such as 90d or 12h"))
+    parse_duration(raw.text()).ok_or_else(|| raw.refuse("write an age such as 90d or 12h"))
 }
 
 /// Parses a number of bytes, with its unit.

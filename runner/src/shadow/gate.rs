@@ -15,7 +15,7 @@ use super::change_alarm::{AGREEMENT_MIN, ChangeAlarm, DecisionRun};
 use super::comparison::DivergenceReason;
 use super::observation_span::SpanFigures;
 use super::report::ShadowFigures;
-use crate::terminal::duration;
+use crate::terminal::{counted, duration, limit_percent, percent};
 
 /// The chance of promoting a coordinator that is not better than that, however often one looks.
 const RISK: f64 = 0.05;
@@ -35,6 +35,8 @@ const HARMFUL: [DivergenceReason; 6] = [
     DivergenceReason::LockHeld,
     DivergenceReason::Caps,
 ];
+/// The reason, in the words of the log, of a decision that no dry run was made for.
+const NO_DRY_RUN: &str = "unsupported";
 /// Beyond this many more decisions there is no point in counting.
 const NEEDED_MAX: u64 = 1_000_000;
 
@@ -133,7 +135,10 @@ pub(crate) fn decide(figures: &ShadowFigures, zone: &TimeZone) -> GateReport {
     if holds.is_empty() {
         gate.needed = fewest(|more| ln_e(agree + more, disagree, AGREEMENT_MIN) >= gate.ln_e_min);
     }
-    let lacks = lacking(&gate, compared, figures.lines.read);
+    let mut lacks = lacking(&gate, compared, figures.lines.read);
+    if let Some(first) = without_dry_run(figures).filter(|_| !lacks.is_empty()) {
+        lacks.insert(0, first);
+    }
     gate.verdict = match (holds.is_empty(), lacks.is_empty()) {
         (false, _) => GateVerdict::Hold,
         (true, false) => GateVerdict::Inconclusive,
@@ -146,13 +151,17 @@ pub(crate) fn decide(figures: &ShadowFigures, zone: &TimeZone) -> GateReport {
 fn holding(gate: &GateReport) -> Vec<String> {
     let mut reasons = Vec::new();
     if gate.harmful > 0 {
-        reasons.push(format!("{} answers would have done harm; none may", gate.harmful));
+        reasons.push(format!(
+            "{} of the answers would have done harm; none may",
+            gate.harmful
+        ));
     }
     if gate.hold_chance < HOLD_RISK {
         let of = gate.agree + gate.disagree;
         reasons.push(format!(
-            "{} of {of} disagree: too many for an agreement of {AGREEMENT_MIN}",
-            gate.disagree
+            "{} of {of} disagree: too many for an agreement of {}",
+            gate.disagree,
+            limit_percent(AGREEMENT_MIN)
         ));
     }
     let alarm = &gate.alarm;
@@ -170,32 +179,48 @@ fn holding(gate: &GateReport) -> Vec<String> {
 fn lacking(gate: &GateReport, compared: u64, lines: u64) -> Vec<String> {
     let mut reasons = Vec::new();
     if gate.ln_e < gate.ln_e_min {
-        reasons.push(format!("need {}", clean_decisions(gate.needed)));
+        reasons.push(format!("evidence: {}", clean_decisions(gate.needed)));
     }
     reasons.extend(short_span(&gate.span));
     let mut at_least = |what: &str, rate: Option<f64>, min: f64| {
         if rate.is_none_or(|rate| rate < min) {
-            let shown = rate.map_or(String::from("no data"), |rate| format!("{rate:.4}"));
-            reasons.push(format!("{what} is {shown}, has to be {min}"));
+            reasons.push(format!(
+                "{what} {}, needs at least {}",
+                percent(rate),
+                limit_percent(min)
+            ));
         }
     };
     at_least("coverage", gate.coverage, COVERAGE_MIN);
-    at_least("the worst case", gate.worst_case, WORST_CASE_MIN);
+    at_least("worst case", gate.worst_case, WORST_CASE_MIN);
     for (what, count, of, max) in [
         ("unexplained", gate.unexplained, compared, UNEXPLAINED_MAX),
         ("unreadable lines", gate.unreadable, lines, UNREADABLE_MAX),
     ] {
         if of > 0 && count as f64 / of as f64 > max {
-            reasons.push(format!("{what}: {count} of {of}, at most {max} of them may be"));
+            reasons.push(format!(
+                "{what}: {count} of {of}, at most {} may be",
+                limit_percent(max)
+            ));
         }
     }
     reasons
 }
 
+/// Why decisions are missing, which no waiting mends.
+fn without_dry_run(figures: &ShadowFigures) -> Option<String> {
+    let missed = *figures.skipped.get(NO_DRY_RUN)?;
+    let decisions = counted(u32::try_from(missed).unwrap_or(u32::MAX), "decision");
+    Some(format!(
+        "dry run: the coordinator had none for {decisions} (dry-run-unsupported), so nothing was compared"
+    ))
+}
+
 fn clean_decisions(needed: Option<u64>) -> String {
     match needed {
-        Some(needed) => format!("{needed} more clean decisions"),
-        None => format!("more than {NEEDED_MAX} more clean decisions"),
+        Some(1) => String::from("1 more decision without a disagreement"),
+        Some(needed) => format!("{needed} more decisions without a disagreement"),
+        None => format!("more than {NEEDED_MAX} more decisions without a disagreement"),
     }
 }
 
@@ -204,12 +229,12 @@ fn short_span(span: &SpanFigures) -> Option<String> {
     match span.needed_seconds {
         Some(0) => None,
         Some(needed) => Some(format!(
-            "the decisions span {}; it has to be {has_to_be} ({} more)",
+            "span {}, needs at least {has_to_be} ({} more)",
             span.shown(),
             duration(Duration::from_secs(needed))
         )),
         None => Some(format!(
-            "no decision has a usable time yet; they have to span {has_to_be}"
+            "span: no decision has a usable time yet, needs at least {has_to_be}"
         )),
     }
 }

@@ -60,7 +60,7 @@ fn what_is_wrong_is_said_with_its_line_and_what_to_write() {
             "3: `engine`",
             "remove one of the two",
         ),
-        ("engine: sh\nlock: 007", "3: `lock`", "in quotes"),
+        ("engine: sh\nlock: true", "3: `lock`", "in quotes"),
         ("engine: &a sh\nlock: *a", "", "key: value"),
         ("engine: [sh", "", "key: value"),
         ("just words", "", "key: value"),
@@ -123,7 +123,9 @@ fn front_matter_made_to_exhaust_is_refused_at_once() {
             .map(|n| format!("\nzzzzzzzz{n}: 1"))
             .collect::<String>()
     );
-    for keys in [deep, bomb, many] {
+    let one_line = format!("engine: sh\ncaps: [{}a b]", "1,".repeat(400_000));
+    let flow = format!("{{engine: sh, {}}}", "zz: !a 1, ".repeat(60_000));
+    for keys in [deep, bomb, many, one_line, flow] {
         let fixture = QueueFixture::new();
         let name = fixture.file("a", &keys, "true");
         let done = fixture.aq(&["add", &name]);

@@ -142,7 +142,7 @@ fn a_coordinator_that_is_broken_now_is_held_however_good_it_was() {
         for words in [
             "25 of the last 25 decisions disagree",
             "move",
-            "1033 more clean decisions",
+            "1033 more decisions without a disagreement",
         ] {
             assert!(text.contains(words), "{words}\n{text}");
         }

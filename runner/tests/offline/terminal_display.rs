@@ -287,3 +287,20 @@ fn a_long_fact_of_fleet_status_is_wrapped_on_a_terminal_and_one_line_for_a_progr
     assert_eq!(wrapped.join(" "), told[13..]);
     assert!(wrapped.len() > 1, "{text}");
 }
+
+#[test]
+fn no_column_of_the_status_is_cut_on_a_terminal_of_80() {
+    let fixture = QueueFixture::new();
+    assert_eq!(fixture.aq(&["init"]).code, 0);
+    let flags = "status --fleet 1 --shadow 1 --fleet-url http://127.0.0.1:9";
+    let arguments: Vec<&str> = flags.split(' ').collect();
+    let (screen, run) = start(&fixture, &arguments, "xterm");
+    let text = end(screen, run);
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let (shown, told) = (words(&text), words(&fixture.aq(&arguments).stdout));
+    assert!(
+        !text.contains('…') && shown.ends_with(&told[told.len() - 5..]),
+        "{text}"
+    );
+}

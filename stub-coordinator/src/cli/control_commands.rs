@@ -9,9 +9,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use stub_coordinator::{PRESETS, preset};
 
-use super::LogWriter;
 use super::control_target::TargetArguments;
 use super::stdout::say;
+use super::{LogWriter, armed_rules};
 use crate::exit_codes::CommandFailure;
 
 #[derive(Debug, Subcommand)]
@@ -106,7 +106,7 @@ pub(super) fn presets(verb: &PresetVerb) -> Result<(), CommandFailure> {
         PresetVerb::Use { name, target } => {
             let answer = target.post("/_stub/preset", &json!({"name": name}))?;
             target.show(&answer, || {
-                format!("{name}: {} rules armed", rows(&answer["rules"]).count())
+                format!("{name}: {}", armed_rules(rows(&answer["rules"]).count()))
             })
         }
     }

@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use super::stdout::say;
 use super::stub_finder::neighbour;
 use super::token_file::{GrantFile, from_environment, warned};
-use super::{LogWriter, argument_parsers, exchange_lines};
+use super::{LogWriter, argument_parsers, armed_rules, exchange_lines};
 use crate::exit_codes::{CommandFailure, EndSignal, ProgramExit, chain};
 
 #[derive(Debug, Args)]
@@ -171,9 +171,9 @@ async fn announce(line: String) -> io::Result<()> {
 fn introduce(stub: &Stub, log: &LogWriter) {
     let rules = stub.rules();
     log.note(format_args!(
-        "listening on {}, {} rules armed, Ctrl-C ends it",
+        "listening on {}, {}, Ctrl-C ends it",
         stub.url(),
-        rules.len()
+        armed_rules(rules.len())
     ));
     if let Some(url) = stub.control_url() {
         log.note(format_args!(

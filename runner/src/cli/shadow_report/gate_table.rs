@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::shadow::gate::{GateReport, GateVerdict};
-use crate::terminal::{ColorChoice, TextTable};
+use crate::terminal::{ColorChoice, TextTable, limit_percent, percent};
 
 pub(super) fn print(out: &mut impl Write, palette: ColorChoice, gate: &GateReport) -> io::Result<()> {
     let verdict = match gate.verdict {
@@ -11,7 +11,6 @@ pub(super) fn print(out: &mut impl Write, palette: ColorChoice, gate: &GateRepor
         GateVerdict::Hold => "hold",
         GateVerdict::Inconclusive => "inconclusive",
     };
-    let rate = |rate: Option<f64>| rate.map_or(String::from("no data"), |rate| format!("{rate:.4}"));
     writeln!(out, "\n{} {}", palette.dim("gate      "), palette.bold(verdict))?;
     for reason in &gate.reasons {
         writeln!(out, "           {reason}")?;
@@ -20,20 +19,21 @@ pub(super) fn print(out: &mut impl Write, palette: ColorChoice, gate: &GateRepor
         let advice = "a new observation begins when the log is moved aside";
         writeln!(out, "           {advice}")?;
     }
-    let mut table = TextTable::new(&["RULE", "IS", "HAS TO BE"]);
-    for (rule, is, has_to_be) in [
+    let mut table = TextTable::new(&["RULE", "IS", "NEEDS"]);
+    for (rule, is, needs) in [
         (
-            format!("ln e, {} agree and {} don't", gate.agree, gate.disagree),
-            format!("{:.4}", gate.ln_e),
+            format!("evidence, {} agree and {} disagree", gate.agree, gate.disagree),
+            plain_number(gate.ln_e),
             format!(
-                "at least {:.4} (beats {} with risk 0.05)",
-                gate.ln_e_min, gate.agreement_min
+                "at least {} for more than {}",
+                plain_number(gate.ln_e_min),
+                limit_percent(gate.agreement_min)
             ),
         ),
         (
-            String::from("chance of so many that don't"),
-            format!("{:.6}", gate.hold_chance),
-            format!("at least {}", gate.hold_chance_min),
+            String::from("chance of so many that disagree"),
+            percent(Some(gate.hold_chance)),
+            format!("at least {}", limit_percent(gate.hold_chance_min)),
         ),
         (
             String::from("harmful answers"),
@@ -42,37 +42,39 @@ pub(super) fn print(out: &mut impl Write, palette: ColorChoice, gate: &GateRepor
         ),
         (
             String::from("coverage"),
-            rate(gate.coverage),
-            format!("at least {}", gate.coverage_min),
+            percent(gate.coverage),
+            format!("at least {}", limit_percent(gate.coverage_min)),
         ),
         (
-            String::from("worst case"),
-            rate(gate.worst_case),
-            format!("at least {}", gate.worst_case_min),
+            String::from("worst case, all that is not compared disagrees"),
+            percent(gate.worst_case),
+            format!("at least {}", limit_percent(gate.worst_case_min)),
         ),
         (
             format!(
                 "alarm, {} of the last {} disagree",
                 gate.alarm.last.disagree, gate.alarm.last.of
             ),
-            power_of_ten(gate.alarm.ln_value),
-            format!("below {}", power_of_ten(gate.alarm.ln_limit)),
+            plain_number(gate.alarm.ln_value),
+            format!("below {}", plain_number(gate.alarm.ln_limit)),
         ),
         (
-            String::from("first to last decision"),
+            String::from("span, first to last decision"),
             gate.span.shown(),
             format!("at least {}", gate.span.has_to_be()),
         ),
     ] {
-        table.row([rule, is, has_to_be]);
+        table.row([rule, is, needs]);
     }
     table.write_plain(out, palette)
 }
 
-/// People read powers of ten, not natural logarithms.
-fn power_of_ten(ln: f64) -> String {
-    match ln == f64::NEG_INFINITY {
-        true => String::from("0"),
-        false => format!("10^{:.1}", ln / std::f64::consts::LN_10),
+/// The number whose natural logarithm this is, as people read one.
+fn plain_number(ln: f64) -> String {
+    match ln.exp() {
+        number if number >= 1e6 => format!("10^{:.1}", ln / std::f64::consts::LN_10),
+        // Cut, so that less than enough is not shown as enough. A whole number may be a hair less than itself here.
+        number if (number - number.round()).abs() < 1e-6 => format!("{}", number.round()),
+        number => format!("{:.1}", (number * 10.0).floor() / 10.0),
     }
 }

@@ -32,7 +32,7 @@ fn told(calls: &str) -> (Vec<usize>, Vec<usize>) {
         match health.ended(ASK, failure.as_ref(), at(second as i64)) {
             Some(HealthNotice::Begins { .. }) => begins.push(second),
             Some(HealthNotice::Over { .. }) => over.push(second),
-            Some(HealthNotice::NotComparing(_)) | None => {}
+            Some(HealthNotice::NotComparing(_) | HealthNotice::Waits { .. }) | None => {}
         }
     }
     (begins, over)
@@ -148,4 +148,32 @@ fn a_record_is_read_as_it_was_written() {
     let text = serde_json::to_string(&health).unwrap();
     let read: CoordinatorHealth = serde_json::from_str(&text).unwrap();
     assert_eq!(serde_json::to_string(&read).unwrap(), text);
+}
+
+#[test]
+fn the_first_long_wait_for_the_next_try_is_told_once_in_a_trouble() {
+    let mut health = CoordinatorHealth::default();
+    let mut waits = |second, wait_s| {
+        health.ended(
+            ApiOperation::Claim,
+            Some(&failure(FailureKind::Timeout)),
+            at(second),
+        );
+        let notice = health.retries_in(at(second), Duration::from_secs(wait_s));
+        notice.map(|notice| notice.text("the token"))
+    };
+    assert_eq!((waits(0, 1), waits(1, 4)), (None, None));
+    let told = waits(5, 14).unwrap();
+    assert!(told.contains("fails for 5.0s; next try in 14s"), "{told}");
+    assert_eq!(waits(19, 30), None);
+    health.ended(ApiOperation::Claim, None, at(100));
+    let again = |health: &mut CoordinatorHealth, second| {
+        health.ended(
+            ApiOperation::Claim,
+            Some(&failure(FailureKind::Timeout)),
+            at(second),
+        );
+        health.retries_in(at(second), Duration::from_secs(14)).is_some()
+    };
+    assert!(again(&mut health, 200) && !again(&mut health, 201));
 }

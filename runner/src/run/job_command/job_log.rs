@@ -86,6 +86,12 @@ pub(crate) fn outputs(queue: &Queue, id: &JobId, number: u32) -> [OutputLog; 3] 
     STEPS.map(|step| output_of(queue, id, number, step))
 }
 
+/// Whether a command of this attempt printed anything.
+pub(crate) fn has_output(queue: &Queue, id: &JobId, number: u32) -> bool {
+    let is_filled = |log: OutputLog| log.size().is_ok_and(|size| size.kept > 0);
+    number > 0 && outputs(queue, id, number).into_iter().any(is_filled)
+}
+
 fn output_of(queue: &Queue, id: &JobId, number: u32, step: AttemptStep) -> OutputLog {
     let path = queue.attempt_folder(id, number).join(output_name(step));
     OutputLog::new(queue.below(), path)

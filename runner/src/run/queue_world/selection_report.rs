@@ -18,6 +18,7 @@ impl QueueWorld {
                 engine: None,
                 reason: Some(&refused.reason),
                 took: None,
+                has_log: false,
             };
             self.progress.arrived(&arrival, None);
             self.source.moved(&refused.id, refused.stage);
@@ -55,6 +56,7 @@ impl QueueWorld {
                 engine: None,
                 reason: reason.as_ref(),
                 took: None,
+                has_log: true,
             };
             self.progress
                 .arrived(&arrival, Some(told.as_deref().unwrap_or(why)));

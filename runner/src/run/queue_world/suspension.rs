@@ -118,6 +118,7 @@ impl QueueWorld {
                     engine: Some(&attempt.state.job.engine),
                     reason: Some(&ReasonCode::Interrupted.into()),
                     took,
+                    has_log: false,
                 };
                 let why = "interrupted; that could not be written down";
                 self.progress.arrived(&arrival, Some(why));

@@ -105,7 +105,7 @@ fn enough_agreement_promotes_and_one_less_says_how_much_is_missing() {
     assert_eq!(decide(&figures(449, 0, 0)).verdict, GateVerdict::Promote);
     let gate = decide(&figures(448, 0, 0));
     assert_eq!(gate.verdict, GateVerdict::Inconclusive);
-    assert_eq!(gate.reasons, ["need 1 more clean decisions"]);
+    assert_eq!(gate.reasons, ["evidence: 1 more decision without a disagreement"]);
     assert_eq!(decide(&figures(600, 1, 0)).needed, Some(82));
     // So many that a single term of the sum is nothing to a float.
     assert_eq!(decide(&figures(100_000, 2, 0)).verdict, GateVerdict::Promote);
@@ -136,7 +136,7 @@ fn what_could_not_be_compared_keeps_the_gate_shut() {
     let gate = decide(&figures(2000, 0, 41));
     assert_eq!(gate.verdict, GateVerdict::Inconclusive);
     assert!(
-        gate.reasons[0].starts_with("coverage is 0.9799"),
+        gate.reasons[0].starts_with("coverage 97.9 %, needs at least 98 %"),
         "{:?}",
         gate.reasons
     );
@@ -153,7 +153,7 @@ fn the_alarm_holds_and_a_short_span_is_inconclusive_whatever_else_is_well() {
     assert_eq!(
         gate.reasons,
         [
-            "the coordinator is not good enough now: 25 of the last 25 decisions disagree (1033 more clean decisions end the alarm)"
+            "the coordinator is not good enough now: 25 of the last 25 decisions disagree (1033 more decisions without a disagreement end the alarm)"
         ]
     );
     let one_more = gate.alarm.needed.unwrap() - 1;
@@ -171,7 +171,7 @@ fn the_alarm_holds_and_a_short_span_is_inconclusive_whatever_else_is_well() {
     assert_eq!(gate.verdict, GateVerdict::Inconclusive);
     assert_eq!(
         gate.reasons,
-        ["the decisions span 23h00m over 1 day; it has to be 24h over 2 days of local time (1h00m more)"]
+        ["span 23h00m over 1 day, needs at least 24h over 2 days of local time (1h00m more)"]
     );
 }
 
