@@ -6,6 +6,8 @@ mod steady;
 mod sweep;
 #[cfg(any(portable, not(target_os = "linux")))]
 mod sweep_refusal;
+#[cfg(all(target_os = "linux", not(portable)))]
+mod weekend;
 
 use std::path::PathBuf;
 
@@ -21,6 +23,8 @@ use conformance_selftest::clause_pins;
 use sweep::{SweepArguments, sweep};
 #[cfg(any(portable, not(target_os = "linux")))]
 use sweep_refusal::{RefusedArguments as SweepArguments, refuse as sweep};
+#[cfg(all(target_os = "linux", not(portable)))]
+use weekend::{WeekendArguments, weekend};
 
 /// Proves the conformance harness: that its checks can fail, and that its outcomes can be relied on.
 ///
@@ -62,6 +66,8 @@ enum SelftestCommand {
     Sweep(SweepArguments),
     /// Run everything many times, serial, parallel, shuffled and beside a load on every core; 1 if any outcome differs
     Steady(SteadyArguments),
+    /// Run generated jobs on a host that goes through full disks, logins that end, kills and lost files, and see that no job is lost, run twice or failed for it
+    Weekend(WeekendArguments),
     /// Print the pins of the clauses' texts, once their checks were looked at
     Pin,
 }
@@ -171,6 +177,7 @@ pub(crate) fn main() -> HarnessExit {
         SelftestCommand::Property(arguments) => proofs::property(&arguments),
         SelftestCommand::Sweep(arguments) => sweep(&arguments),
         SelftestCommand::Steady(arguments) => steady::steady(&arguments),
+        SelftestCommand::Weekend(arguments) => weekend(&arguments),
         SelftestCommand::Pin => {
             stdio::write_stdout(&clause_pins::render(clause::all()));
             Ok(HarnessExit::Holds)

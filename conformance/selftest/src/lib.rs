@@ -13,3 +13,5 @@ pub mod mutants;
 pub mod property;
 mod seeded_rng;
 pub mod steadiness;
+#[cfg(all(target_os = "linux", not(portable)))]
+pub mod weekend;
