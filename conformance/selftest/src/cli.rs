@@ -22,7 +22,10 @@ use conformance_selftest::clause_pins;
 #[cfg(all(target_os = "linux", not(portable)))]
 use sweep::{SweepArguments, sweep};
 #[cfg(any(portable, not(target_os = "linux")))]
-use sweep_refusal::{RefusedArguments as SweepArguments, refuse as sweep};
+use sweep_refusal::{
+    RefusedArguments as SweepArguments, RefusedArguments as WeekendArguments, refuse_sweep as sweep,
+    refuse_weekend as weekend,
+};
 #[cfg(all(target_os = "linux", not(portable)))]
 use weekend::{WeekendArguments, weekend};
 
@@ -44,6 +47,7 @@ Examples:
   conformance-selftest sweep --kills 100 --seed 7
   conformance-selftest property --cases 60
   conformance-selftest steady --runs 50
+  conformance-selftest weekend --jobs 300 --seed 7
 
 `conformance` runs the suite itself: cargo run -p conformance -- --help
 

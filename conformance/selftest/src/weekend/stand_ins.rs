@@ -35,7 +35,7 @@ begin() {
 finish() { note "end $id $step $attempt $1"; }
 "#;
 
-/// An engine of this name; `event success|failed|login|limit` prints what the real one tells then.
+/// An engine of this name. Whoever ends its work may end the `sleep` first. `event success|failed|login|limit` prints what the real one tells then.
 const ENGINE: &str = r#"
 case "$1 $2" in 'auth status'|'login status') [ ! -e "$AQ_WEEKEND/login/$engine" ]; exit;; esac
 begin engine
@@ -43,7 +43,7 @@ if [ -e "$AQ_WEEKEND/login/$engine" ]; then finish login; event login; exit 1; f
 if [ -e "$AQ_WEEKEND/limit/$engine" ]; then
   read -r reset < "$AQ_WEEKEND/limit/$engine"; finish limit; event limit; exit 1
 fi
-case $seconds in 0.000) ;; *) sleep "$seconds";; esac
+case $seconds in 0.000) ;; *) sleep "$seconds" || exit;; esac
 tries=0
 [ -e "$AQ_WEEKEND/tries/$id" ] && read -r tries < "$AQ_WEEKEND/tries/$id"
 if [ "$fails" = always ] || [ "$tries" -lt "$fails" ]; then
