@@ -75,7 +75,7 @@ weekend_mutants! {
         ["is in failed with the reason `signal`, and nothing explains that"]
     "runs-the-finished-again" "what is shipped goes back to the inbox at a start, with all that was known of it",
         "case $1 in run) for f in shipped/*.md; do [ -e $f ] && mv $f inbox/; break; done;; esac"
-        ["was run twice", "in quarantine"]
+        ["was run twice"]
     "forgets-the-finished" "what is shipped is new at the next start",
         "case $1 in run) for f in shipped/*.md; do [ -e $f ] || break; id=$(basename $f .md); rm -rf .state/jobs/$id; \
          mv $f inbox/; break; done;; esac"
@@ -91,7 +91,7 @@ weekend_mutants! {
     "charges-the-paused" "a login that has ended costs the job that met it a retry",
         "case $1 in resume|list) for h in .state/jobs/*/history.jsonl; do case $(tail -n 1 $h) in \
          *'\"spent\":0'*engine_paused*) sed -i '$s/\"spent\":0/\"spent\":1/' $h;; esac; done;; esac"
-        ["paid for the host's fault", "nothing explains that", "changed_in_work"]
+        ["paid for the host's fault", "nothing explains that"]
     "resumes-nothing" "the end of a pause that is agreed to and not made",
         "case $1 in resume) exit 0;; esac" ["after `resume` it is still paused"]
     "keeps-half-a-batch" "a batch that a full disk refuses is enqueued in part",
