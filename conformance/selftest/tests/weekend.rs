@@ -11,7 +11,7 @@ use common::harness;
 use conformance::profile::find_aq;
 
 /// Each kind of outage comes once.
-const JOBS: &str = "120";
+const JOBS: &str = "240";
 
 fn weekend(words: &[&str]) -> Output {
     Command::new(harness())

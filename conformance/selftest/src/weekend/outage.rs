@@ -102,8 +102,8 @@ pub(super) fn planned(seed: u64, jobs: usize) -> Vec<PlannedOutage> {
             kinds.push(round.swap_remove(index));
         }
     }
-    // They end before the jobs do: there are more starts than jobs.
-    let apart = (jobs as u64) / (kinds.len() as u64 + 1);
+    // The last of them needs jobs as well, and each may take more starts than there are between two.
+    let apart = (jobs as u64) / (2 * kinds.len() as u64);
     let starts = (1..).map(|number| number * apart.max(1));
     let planned = kinds.into_iter().zip(starts);
     planned
