@@ -12,7 +12,7 @@ default:
     @just --list --unsorted
 
 # Everything that a change has to pass
-ci: check test deaf stress readme console schemathesis conform reference coverage mutants property sweep portable macos package container
+ci: check test deaf stress readme console schemathesis conform reference coverage mutants property sweep weekend portable macos package container
 
 # All programs, with what their tests need of the crates below: built alone, each would build those anew
 [private]
@@ -74,6 +74,10 @@ sweep kills="400" seed="1000": build
     {{ selftest }} sweep --kills {{ kills }} --seed {{ seed }}
     {{ selftest }} sweep --wrong
 
+# Jobs on a host that goes through full disks, ended logins, kills and lost files; needs root or user namespaces
+weekend jobs="300" seed="1000": build
+    {{ selftest }} weekend --jobs {{ jobs }} --seed {{ seed }}
+
 # Archive, installer and Debian package of this platform, installed and used outside the checkout; needs cargo-deb
 package:
     .ci/package
@@ -99,6 +103,8 @@ macos target="aarch64-apple-darwin":
 long seed="1": build
     {{ selftest }} steady --runs 50 --shuffle {{ seed }}
     {{ selftest }} property --cases 5000 --seed {{ seed }}
+    {{ selftest }} weekend --jobs 2000 --seed {{ seed }}
+    {{ selftest }} weekend --wrong --seed {{ seed }}
 
 # Licences, bans and sources of what is built in; needs cargo-deny
 deny:

@@ -106,6 +106,12 @@ impl Queue {
         };
         if_present(root, inbox)?.ok_or_else(missing)?;
         let queue = Queue::at(root);
+        // From here on it is this folder. If that is moved away, none is made in its place.
+        if let Err(error) = queue.root.open(root)
+            && error.kind() == std::io::ErrorKind::NotFound
+        {
+            return Err(missing());
+        }
         queue.check_ownership()?;
         Ok(queue)
     }

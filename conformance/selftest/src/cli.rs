@@ -6,6 +6,8 @@ mod steady;
 mod sweep;
 #[cfg(any(portable, not(target_os = "linux")))]
 mod sweep_refusal;
+#[cfg(all(target_os = "linux", not(portable)))]
+mod weekend;
 
 use std::path::PathBuf;
 
@@ -20,7 +22,12 @@ use conformance_selftest::clause_pins;
 #[cfg(all(target_os = "linux", not(portable)))]
 use sweep::{SweepArguments, sweep};
 #[cfg(any(portable, not(target_os = "linux")))]
-use sweep_refusal::{RefusedArguments as SweepArguments, refuse as sweep};
+use sweep_refusal::{
+    RefusedArguments as SweepArguments, RefusedArguments as WeekendArguments, refuse_sweep as sweep,
+    refuse_weekend as weekend,
+};
+#[cfg(all(target_os = "linux", not(portable)))]
+use weekend::{WeekendArguments, weekend};
 
 /// Proves the conformance harness: that its checks can fail, and that its outcomes can be relied on.
 ///
@@ -40,6 +47,7 @@ Examples:
   conformance-selftest sweep --kills 100 --seed 7
   conformance-selftest property --cases 60
   conformance-selftest steady --runs 50
+  conformance-selftest weekend --jobs 300 --seed 7
 
 `conformance` runs the suite itself: cargo run -p conformance -- --help
 
@@ -62,6 +70,8 @@ enum SelftestCommand {
     Sweep(SweepArguments),
     /// Run everything many times, serial, parallel, shuffled and beside a load on every core; 1 if any outcome differs
     Steady(SteadyArguments),
+    /// Run generated jobs on a host that goes through full disks, logins that end, kills and lost files, and see that no job is lost, run twice or failed for it
+    Weekend(WeekendArguments),
     /// Print the pins of the clauses' texts, once their checks were looked at
     Pin,
 }
@@ -171,6 +181,7 @@ pub(crate) fn main() -> HarnessExit {
         SelftestCommand::Property(arguments) => proofs::property(&arguments),
         SelftestCommand::Sweep(arguments) => sweep(&arguments),
         SelftestCommand::Steady(arguments) => steady::steady(&arguments),
+        SelftestCommand::Weekend(arguments) => weekend(&arguments),
         SelftestCommand::Pin => {
             stdio::write_stdout(&clause_pins::render(clause::all()));
             Ok(HarnessExit::Holds)

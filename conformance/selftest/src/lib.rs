@@ -1,6 +1,6 @@
 //! The self-test of the harness: that its checks reject runners with one deliberate fault (`mutants`), that a runner
-//! survives a kill at any step (`crash_sweep`) and any coordinator (`property`), that every clause has a check that can
-//! fail (`coverage`), and that outcomes depend on neither order nor load (`steadiness`).
+//! survives a kill at any step (`crash_sweep`), any coordinator (`property`) and a host in trouble (`weekend`), that every
+//! clause has a check that can fail (`coverage`), and that outcomes depend on neither order nor load (`steadiness`).
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
@@ -13,3 +13,5 @@ pub mod mutants;
 pub mod property;
 mod seeded_rng;
 pub mod steadiness;
+#[cfg(all(target_os = "linux", not(portable)))]
+pub mod weekend;

@@ -60,3 +60,20 @@ impl Queue {
         write().map_err(QueueError::writing(&path))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queue_that_is_moved_away_while_a_run_begins_is_not_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("queue");
+        Queue::create(&path).unwrap();
+        let queue = Queue::open(&path).unwrap();
+        std::fs::rename(&path, folder.path().join("away")).unwrap();
+        let _ = queue.complete();
+        assert!(!path.exists());
+        assert_eq!(queue.loss(), Some(QueueLoss::Moved));
+    }
+}

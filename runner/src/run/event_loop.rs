@@ -64,6 +64,9 @@ impl EventLoop {
     }
 
     pub(super) async fn run(mut self) -> ProgramExit {
+        // What was done to the folder before it was watched, or while that was tried out, is told by nobody.
+        let found = self.world.queue.check_presence();
+        self.absorb(found.map_err(RunError::from));
         let view = loop {
             let snapshot = self.start_unless_troubled();
             let is_over = self.control.is_over(&self.world, &snapshot);

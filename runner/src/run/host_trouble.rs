@@ -52,6 +52,8 @@ struct CurrentTrouble {
     /// The next look, and how long after this one it is.
     recheck_at: Instant,
     pause: Duration,
+    /// The next look is before its time, because a job has ended: it says nothing of how long the trouble lasts.
+    is_early: bool,
 }
 
 impl HostTroubleWatch {
@@ -59,7 +61,9 @@ impl HostTroubleWatch {
     pub(super) fn met(&mut self, kind: HostTrouble, detail: String, now: Instant) -> Option<String> {
         if let Some(current) = &mut self.current {
             if current.recheck_at <= now {
-                current.pause = (current.pause * 2).min(RECHECK_MAX);
+                if !std::mem::take(&mut current.is_early) {
+                    current.pause = (current.pause * 2).min(RECHECK_MAX);
+                }
                 current.recheck_at = now + current.pause;
             }
             return None;
@@ -87,6 +91,7 @@ impl HostTroubleWatch {
             told_at: told_at.unwrap_or(now),
             recheck_at: now + pause,
             pause,
+            is_early: false,
         });
         told_at.is_none().then_some(text)
     }
@@ -108,8 +113,11 @@ impl HostTroubleWatch {
 
     /// A job has ended, or the run is about to end.
     pub(super) fn recheck_at_once(&mut self, now: Instant) {
-        if let Some(current) = &mut self.current {
+        if let Some(current) = &mut self.current
+            && current.recheck_at > now
+        {
             current.recheck_at = now;
+            current.is_early = true;
         }
     }
 
@@ -172,6 +180,20 @@ mod tests {
         assert!(!watch.is_waiting(now));
         met(&mut watch, now);
         assert!(watch.is_waiting(now), "but the loop rests after it");
+    }
+
+    #[test]
+    fn many_ends_of_jobs_do_not_make_the_next_look_come_later() {
+        let mut watch = HostTroubleWatch::default();
+        let now = Instant::now();
+        met(&mut watch, now);
+        for _ in 0..8 {
+            watch.recheck_at_once(now);
+            met(&mut watch, now);
+        }
+        assert_eq!(watch.next_instant(), Some(now + RECHECK_FIRST));
+        met(&mut watch, now + RECHECK_FIRST);
+        assert_eq!(watch.next_instant(), Some(now + RECHECK_FIRST * 3));
     }
 
     #[test]

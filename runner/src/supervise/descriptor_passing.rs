@@ -23,8 +23,9 @@ use portable::{RECEIVE_FLAGS, close_on_exec};
 #[cfg(any(portable, not(target_os = "linux")))]
 pub(super) use portable::{SEND_FLAGS, unnamed_file};
 
-/// There are the order, standard input, the log, its folder, the record, and at most two locks.
-const DESCRIPTORS_MAX: usize = 7;
+/// There are the order, standard input, the log, its folder, the record, and at most three locks: of the job, of the name
+/// in its file, and of the try of an engine.
+const DESCRIPTORS_MAX: usize = 8;
 
 /// Sends a byte and these descriptors with it.
 pub(super) fn send(socket: &UnixStream, byte: u8, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {

@@ -192,3 +192,15 @@ fn a_job_of_a_paused_engine_that_is_assigned_all_the_same_is_given_back_unstarte
     );
     assert_eq!(fixture.lines("runs"), ["start a"]);
 }
+
+#[test]
+fn a_job_that_names_a_lock_tries_the_engine_like_any_other() {
+    let fixture = paused_queue("", &["a"]);
+    add_jobs(&fixture, "claude", "lock: left\npriority: 1", &["b"]);
+    log_in(&fixture);
+    end_pause(&fixture, "claude");
+    let done = fixture.aq(&["run", "--drain"]);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    assert_eq!(fixture.lines("runs")[1..], ["start b", "start a"]);
+    assert_eq!(["a", "b"].map(|id| fixture.stage(id)), ["shipped", "shipped"]);
+}

@@ -8,6 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::queue_fixture::QueueFixture;
+use crate::started_command::StartedCommand;
 
 /// What the system answers to who wants to be told, in place of doing it.
 const SILENCES: [&str; 3] = [
@@ -17,33 +18,44 @@ const SILENCES: [&str; 3] = [
     "inotify_add_watch:error=ENOSPC",
 ];
 
+/// Said, where that can't be brought about.
+fn can_be_silenced() -> bool {
+    let traced = Command::new("strace").args(["-o", "/dev/null", "true"]).status();
+    let can_trace = traced.is_ok_and(|done| done.success());
+    if !can_trace {
+        eprintln!("skipped: there is no strace here, or it may not trace");
+    }
+    can_trace
+}
+
+/// A run that waits for jobs and is told nothing.
+fn silenced_run<'a>(fixture: &'a QueueFixture, silence: &str) -> StartedCommand<'a> {
+    fixture.add("first", "", "true");
+    let log = fixture.path("calls");
+    let inject = format!("inject={silence}");
+    let arguments = [
+        "-f",
+        "-o",
+        log.to_str().unwrap(),
+        "-e",
+        &inject,
+        env!("CARGO_BIN_EXE_aq"),
+        "run",
+    ];
+    let run = fixture.program(Path::new("/usr/bin/strace"), &arguments, &[]);
+    run.wait_for_message("waiting for jobs");
+    run
+}
+
 #[test]
 fn where_the_system_tells_of_no_change_a_run_looks_every_second_and_says_so() {
-    if !Command::new("strace")
-        .args(["-o", "/dev/null", "true"])
-        .status()
-        .is_ok_and(|done| done.success())
-    {
-        eprintln!("skipped: there is no strace here, or it may not trace");
+    if !can_be_silenced() {
         return;
     }
     for silence in SILENCES {
         let fixture = QueueFixture::new();
         fixture.pipe("up");
-        fixture.add("first", "", "true");
-        let log = fixture.path("calls");
-        let inject = format!("inject={silence}");
-        let arguments = [
-            "-f",
-            "-o",
-            log.to_str().unwrap(),
-            "-e",
-            &inject,
-            env!("CARGO_BIN_EXE_aq"),
-            "run",
-        ];
-        let run = fixture.program(Path::new("/usr/bin/strace"), &arguments, &[]);
-        run.wait_for_message("waiting for jobs");
+        let run = silenced_run(&fixture, silence);
         let status = fixture.aq(&["status", "--json"]).stdout;
         let status: Value = serde_json::from_str(&status).unwrap();
         assert_eq!(status["runners"][0]["watch"], "polling", "{silence}: {status}");
@@ -60,6 +72,25 @@ fn where_the_system_tells_of_no_change_a_run_looks_every_second_and_says_so() {
         let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
         kill_process(pid, Signal::TERM).unwrap();
         run.end();
+    }
+}
+
+#[test]
+fn where_the_system_tells_of_no_change_a_run_notices_that_its_queue_is_away() {
+    if !can_be_silenced() {
+        return;
+    }
+    for silence in SILENCES {
+        let fixture = QueueFixture::new();
+        let run = silenced_run(&fixture, silence);
+        fs::rename(fixture.path("queue"), fixture.path("queue.away")).unwrap();
+        let done = run.end();
+        assert_eq!(done.code, 1, "{silence}: {}", done.stderr);
+        assert!(
+            done.stderr.contains("was moved away"),
+            "{silence}: {}",
+            done.stderr
+        );
     }
 }
 

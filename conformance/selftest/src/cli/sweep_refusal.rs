@@ -1,4 +1,4 @@
-//! The crash sweep on systems where it can't be done: it says so.
+//! The crash sweep and the weekend on systems where they can't be done: they say so.
 
 use clap::Args;
 
@@ -12,13 +12,26 @@ pub(super) struct RefusedArguments {
     words: Vec<String>,
 }
 
+pub(super) fn refuse_sweep(arguments: &RefusedArguments) -> Result<HarnessExit, HarnessExit> {
+    refuse(
+        "sweep",
+        "it stops the runner at its system calls, by ptrace",
+        arguments,
+    )
+}
+
+pub(super) fn refuse_weekend(arguments: &RefusedArguments) -> Result<HarnessExit, HarnessExit> {
+    refuse(
+        "weekend",
+        "it fills a disk that is mounted for it alone",
+        arguments,
+    )
+}
+
 /// Nothing is run, which is no success.
-pub(super) fn refuse(arguments: &RefusedArguments) -> Result<HarnessExit, HarnessExit> {
-    let command = std::iter::once("sweep").chain(arguments.words.iter().map(String::as_str));
+fn refuse(verb: &str, why: &str, arguments: &RefusedArguments) -> Result<HarnessExit, HarnessExit> {
+    let command = std::iter::once(verb).chain(arguments.words.iter().map(String::as_str));
     let command: Vec<&str> = command.collect();
-    let message = format!(
-        "`{}` needs Linux: it stops the runner at its system calls, by ptrace; run it there",
-        command.join(" ")
-    );
+    let message = format!("`{}` needs Linux: {why}; run it there", command.join(" "));
     Err(fail(HarnessExit::WrongUsage, &message))
 }
