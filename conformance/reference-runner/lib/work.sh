@@ -123,7 +123,7 @@ engine() { # MARK LIMIT IDLE OUTPUT PROMPT
         codex) words=(codex exec --json --skip-git-repo-check) input=$5; [[ $yolo == true ]] && words+=(--dangerously-bypass-approvals-and-sandbox); words+=(-) ;;
         gemini) words=(gemini -o stream-json) input=$5; [[ $yolo == true ]] && words+=(--yolo); words+=(-p '') ;;
         opencode) words=(opencode run --format json) input=$5; [[ $yolo == true ]] && words+=(--auto) ;;
-        sh) sed -i 's/\r$//' "$5"; words=(sh -e "$5") ;;
+        sh) awk '{ sub(/\r$/, ""); print }' "$5" >"$5.lf" && mv "$5.lf" "$5"; words=(sh -e "$5") ;;
     esac
     bounded "$1" "$2" "$3" "$4" "${words[@]}" <"$input"
 }

@@ -78,8 +78,9 @@ fn what_somebody_wrote_for_version_control_stays() {
 
 /// What is done to the folder, and the words that a person is told.
 const LOSSES: [(&str, &str); 5] = [
-    ("rm -rf $QUEUE", "was removed"),
-    ("rm -rf $QUEUE/*", "was removed"),
+    // The run may write a file into a folder that is just removed: then this ends in failure, and the rest is gone.
+    ("rm -rf $QUEUE || true", "was removed"),
+    ("rm -rf $QUEUE/* || true", "was removed"),
     ("mv $QUEUE $QUEUE.away", "was moved away"),
     (
         "cp -a $QUEUE $QUEUE.new; mv $QUEUE $QUEUE.away; mv $QUEUE.new $QUEUE",

@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn a_seed_always_makes_the_same_jobs_and_all_kinds_of_them() {
         assert_eq!(of(7, 50), of(7, 50));
-        let jobs = of(7, 300);
+        let jobs = of(7, 2000);
         for purpose in [
             JobPurpose::Succeed,
             JobPurpose::FailEngine,
