@@ -68,13 +68,20 @@ fn counts(signal: &i32) -> bool {
 /// Undoes what the harness could not work with, whoever started it: a blocked signal never arrives, and of an ignored
 /// SIGCHLD nobody learns how a child ended.
 pub fn reset_inherited_signals() {
-    // Neither fails for a signal that exists.
+    // It does not fail for signals that exist.
     let _ = SigSet::all().thread_unblock();
-    if SignalDispositions::of_this_process()
-        .ignored
-        .contains(&(Signal::SIGCHLD as i32))
-    {
-        let _ = signal_hook::flag::register(Signal::SIGCHLD as i32, Arc::default());
+    restore_for_children(&[Signal::SIGCHLD]);
+}
+
+/// Has what is started from here find the default action of these signals where this process ignores them: what is
+/// caught is not ignored by a child. This process goes on ignoring them, but for SIGCHLD.
+pub fn restore_for_children(signals: &[Signal]) {
+    let ignored = SignalDispositions::of_this_process().ignored;
+    for signal in signals.iter().map(|signal| *signal as i32) {
+        if ignored.contains(&signal) {
+            // It does not fail for a signal that exists.
+            let _ = signal_hook::flag::register(signal, Arc::default());
+        }
     }
 }
 

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use nix::sys::signal::Signal;
 
 use conformance::exit_codes::HarnessExit;
+use conformance::signal_dispositions;
 use conformance::stdio;
 use conformance::suite_selection::fail;
 use conformance_selftest::weekend;
@@ -39,6 +41,8 @@ pub(super) fn weekend(arguments: &WeekendArguments) -> Result<HarnessExit, Harne
     };
     let suite = runner.selection(None, false).suite()?;
     let inconclusive = |message: String| fail(HarnessExit::Inconclusive, &message);
+    // The runner has to end by them, also under `nohup`.
+    signal_dispositions::restore_for_children(&[Signal::SIGHUP, Signal::SIGTERM]);
     weekend::enter_namespace().map_err(inconclusive)?;
     let plan = weekend::WeekendPlan {
         profile: suite.profile,

@@ -43,7 +43,11 @@ impl WeekendCourse<'_> {
 
     /// Until the runner has told of it; a batch that is added meanwhile is refused as a whole.
     fn fill_disk(&mut self) -> CourseResult {
+        // It takes longer than a few jobs do, and one has to wait that can't be started.
+        self.runner.signal(Signal::STOP)?;
+        self.add_batch()?;
         self.host.disk.fill()?;
+        self.runner.signal(Signal::CONT)?;
         self.wait_until("the full disk is told", |course| {
             course.has_host_trouble("disk-full")
         })?;
