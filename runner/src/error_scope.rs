@@ -80,6 +80,17 @@ impl HostTrouble {
         })
     }
 
+    /// The jobs of this runner may have used it up, and no attempt fails for want of it: a command is started later.
+    pub(crate) fn is_freed_by_jobs(self) -> bool {
+        match self {
+            HostTrouble::OutOfDescriptors | HostTrouble::OutOfMemory | HostTrouble::OutOfProcesses => true,
+            HostTrouble::DiskFull
+            | HostTrouble::FileSizeLimit
+            | HostTrouble::IoError
+            | HostTrouble::ReadOnly => false,
+        }
+    }
+
     /// What a person can do.
     pub(crate) fn advice(self) -> &'static str {
         match self {

@@ -10,6 +10,8 @@ use crate::fleet::wire;
 use crate::terminal;
 
 const RECHECK_FIRST: Duration = Duration::from_secs(1);
+/// Of what jobs of this runner free again: what one of them held is free a moment after its end.
+const RECHECK_FIRST_OF_OWN: Duration = Duration::from_millis(250);
 const RECHECK_MAX: Duration = Duration::from_secs(30);
 /// What comes back sooner was not over, and was told a moment ago.
 const CALM: Duration = Duration::from_secs(60);
@@ -74,10 +76,12 @@ impl HostTroubleWatch {
         );
         let last = self.last.take();
         let last = last.filter(|last| now.duration_since(last.over_at) < CALM);
-        // What comes and goes is looked at no more often than what stays.
-        let pause = last
-            .as_ref()
-            .map_or(RECHECK_FIRST, |last| (last.pause * 2).min(RECHECK_MAX));
+        let pause = match (&last, kind.is_freed_by_jobs()) {
+            (_, true) => RECHECK_FIRST_OF_OWN,
+            (None, false) => RECHECK_FIRST,
+            // What comes and goes is looked at no more often than what stays: attempts are made in vain meanwhile.
+            (Some(last), false) => (last.pause * 2).clamp(RECHECK_FIRST, RECHECK_MAX),
+        };
         let told_at = last
             .filter(|last| last.kind == kind && now.duration_since(last.told_at) < CALM)
             .map(|last| last.told_at);
@@ -113,9 +117,11 @@ impl HostTroubleWatch {
 
     /// A job has ended, or the run is about to end.
     pub(super) fn recheck_at_once(&mut self, now: Instant) {
-        if let Some(current) = &mut self.current
-            && current.recheck_at > now
-        {
+        let Some(current) = &mut self.current else { return };
+        if current.record.kind.is_freed_by_jobs() {
+            current.pause = RECHECK_FIRST_OF_OWN;
+        }
+        if current.recheck_at > now {
             current.recheck_at = now;
             current.is_early = true;
         }
@@ -214,6 +220,33 @@ mod tests {
         watch.is_over(at(70));
         assert!(met(&mut watch, at(131)).is_some());
         assert_eq!(watch.next_instant(), Some(at(132)));
+    }
+
+    #[test]
+    fn what_jobs_free_is_looked_at_soon_however_often_it_is_used_up() {
+        let mut watch = HostTroubleWatch::default();
+        let mut now = Instant::now();
+        for _ in 0..8 {
+            watch.met(HostTrouble::OutOfDescriptors, String::from("can't start a"), now);
+            assert_eq!(watch.next_instant(), Some(now + RECHECK_FIRST_OF_OWN));
+            now += RECHECK_FIRST_OF_OWN;
+            watch.is_over(now);
+        }
+        // Also where it is never over, because each look starts what it can.
+        let missing = |watch: &mut HostTroubleWatch, now| {
+            watch.met(HostTrouble::OutOfDescriptors, String::from("can't start a"), now);
+        };
+        missing(&mut watch, now);
+        for _ in 0..8 {
+            now = watch.next_instant().unwrap();
+            missing(&mut watch, now);
+            watch.recheck_at_once(now);
+            missing(&mut watch, now);
+            assert_eq!(watch.next_instant(), Some(now + RECHECK_FIRST_OF_OWN));
+        }
+        watch.is_over(now);
+        met(&mut watch, now);
+        assert_eq!(watch.next_instant(), Some(now + RECHECK_FIRST));
     }
 
     #[test]
