@@ -35,7 +35,9 @@ impl ProcessIdentity {
     /// The same of a process that is known to be there: that it is not shown has a cause.
     pub(super) fn shown(pid: i32) -> io::Result<ProcessIdentity> {
         let hidden = || {
-            let cause = File::open("/dev/null").err();
+            // To look takes more than one descriptor.
+            let opened: Vec<_> = (0..8).map(|_| File::open("/dev/null")).collect();
+            let cause = opened.into_iter().find_map(Result::err);
             cause.unwrap_or_else(|| io::Error::other("the system does not show a process"))
         };
         ProcessIdentity::of(pid).ok_or_else(hidden)
