@@ -9,8 +9,12 @@ pub mod coverage;
 #[cfg(all(target_os = "linux", not(portable)))]
 pub mod crash_sweep;
 pub mod hidden_commands;
+#[cfg(all(target_os = "linux", not(portable)))]
+mod leftover_processes;
 pub mod mutants;
 pub mod property;
+#[cfg(all(target_os = "linux", not(portable)))]
+mod scripted_fault;
 mod seeded_rng;
 pub mod steadiness;
 #[cfg(all(target_os = "linux", not(portable)))]

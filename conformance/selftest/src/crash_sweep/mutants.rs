@@ -1,11 +1,7 @@
 //! Runners that are wrong on purpose, each of which a sweep has to find by a symptom that is about its fault.
 
-use std::fs;
-use std::io;
-use std::os::unix::fs::PermissionsExt;
-
 use super::{SweepCaseKind, SweepPlan, run};
-use conformance::profile::Profile;
+use crate::scripted_fault;
 
 /// As many kills as one of them can survive unnoticed.
 const KILLS: u64 = 400;
@@ -27,7 +23,8 @@ pub struct SweepMutant {
 /// Whether this one is found. An error: it is not, or by something else, or nothing could be traced.
 pub fn seek(wrong: &SweepMutant, plan: &SweepPlan) -> Result<(), String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let profile = around(&plan.profile, wrong, &folder).map_err(|error| error.to_string())?;
+    let profile = scripted_fault::behind(&plan.profile, wrong.fault, folder.path())
+        .map_err(|error| error.to_string())?;
     let report = run(&SweepPlan {
         profile,
         kills: KILLS,
@@ -37,27 +34,7 @@ pub fn seek(wrong: &SweepMutant, plan: &SweepPlan) -> Result<(), String> {
     let Some(failure) = report.failure else {
         return Err(format!("not found in {} kills", report.kills));
     };
-    let noted = failure.what.join("\n");
-    match wrong.symptoms.iter().any(|symptom| noted.contains(symptom)) {
-        true => Ok(()),
-        false => Err(format!("found by something else: {noted}")),
-    }
-}
-
-fn around(base: &Profile, wrong: &SweepMutant, folder: &tempfile::TempDir) -> io::Result<Profile> {
-    let path = folder.path().join("runner");
-    let real = base.command.first().map_or("aq", String::as_str);
-    let script = format!(
-        "#!/bin/sh\naq='{real}'\ncd \"$AQ_QUEUE\" && {}\ncd ..\nexec \"$aq\" \"$@\"\n",
-        wrong.fault
-    );
-    fs::write(&path, script)?;
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
-    let command = vec![path.to_string_lossy().into_owned()];
-    Ok(Profile {
-        command,
-        ..base.clone()
-    })
+    scripted_fault::explains(&failure.what.join("\n"), wrong.symptoms)
 }
 
 /// Every one of them: the cases in which it has to show, its name, what is wrong with it, its fault, its symptoms.

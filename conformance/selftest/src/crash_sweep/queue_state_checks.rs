@@ -10,6 +10,7 @@ use rustix::fs::{FlockOperation, flock};
 use super::generated_jobs::SweepJob;
 use super::worker;
 use super::worker_log::WorkerLog;
+use crate::leftover_processes::kill_marked;
 use conformance::sandbox::STAGES;
 
 pub(super) struct QueueStateChecker<'a> {
@@ -210,17 +211,7 @@ impl<'a> QueueStateChecker<'a> {
 
     /// Ends what a case that went wrong may have left.
     pub(super) fn kill_leftovers(&self) {
-        let mark = format!("{}={}", worker::FIXTURE_VARIABLE, self.root.display());
-        for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-            let environment = fs::read(entry.path().join("environ")).unwrap_or_default();
-            let is_ours = environment
-                .split(|byte| *byte == 0)
-                .any(|text| text == mark.as_bytes());
-            let pid = entry.file_name().to_str().and_then(|name| name.parse().ok());
-            if let Some(pid) = pid.and_then(rustix::process::Pid::from_raw).filter(|_| is_ours) {
-                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-            }
-        }
+        kill_marked(worker::FIXTURE_VARIABLE, &self.root.to_string_lossy());
     }
 
     fn stages(&self) -> BTreeMap<String, Vec<&'static str>> {

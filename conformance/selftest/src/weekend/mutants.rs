@@ -1,11 +1,7 @@
 //! Runners that are wrong on purpose, each of which a weekend has to find by a symptom that is about its fault.
 
-use std::fs;
-use std::io;
-use std::os::unix::fs::PermissionsExt;
-
 use super::{WeekendPlan, run};
-use conformance::profile::Profile;
+use crate::scripted_fault;
 
 /// As many jobs as all outages need once.
 const JOBS: usize = 240;
@@ -25,35 +21,17 @@ pub struct WeekendMutant {
 /// Whether this one is found. An error: it is not, or by something else, or nothing could be judged.
 pub fn seek(wrong: &WeekendMutant, plan: &WeekendPlan) -> Result<(), String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let profile = around(&plan.profile, wrong, &folder).map_err(|error| error.to_string())?;
+    let profile = scripted_fault::behind(&plan.profile, wrong.fault, folder.path())
+        .map_err(|error| error.to_string())?;
     let report = run(&WeekendPlan {
         profile,
         jobs: JOBS,
         ..plan.clone()
     })?;
-    let noted = report.wrong.join("\n");
-    match wrong.symptoms.iter().any(|symptom| noted.contains(symptom)) {
-        true => Ok(()),
-        false if noted.is_empty() => Err(format!("not found with {JOBS} jobs")),
-        false => Err(format!("found by something else: {noted}")),
+    if report.wrong.is_empty() {
+        return Err(format!("not found with {JOBS} jobs"));
     }
-}
-
-/// The fault is in the way of every command but where a queue is away.
-fn around(base: &Profile, wrong: &WeekendMutant, folder: &tempfile::TempDir) -> io::Result<Profile> {
-    let path = folder.path().join("runner");
-    let real = base.command.first().map_or("aq", String::as_str);
-    let script = format!(
-        "#!/bin/sh\naq='{real}' here=$PWD\nif cd \"$AQ_QUEUE\" 2>/dev/null; then\n{}\nfi\ncd \"$here\"\nexec \"$aq\" \"$@\"\n",
-        wrong.fault
-    );
-    fs::write(&path, script)?;
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
-    let command = vec![path.to_string_lossy().into_owned()];
-    Ok(Profile {
-        command,
-        ..base.clone()
-    })
+    scripted_fault::explains(&report.wrong.join("\n"), wrong.symptoms)
 }
 
 /// Every one of them: its name, what is wrong with it, its fault, its symptoms.

@@ -18,6 +18,7 @@ use super::generated_jobs::WeekendJob;
 use super::small_disk::SmallDisk;
 use super::stand_ins;
 use super::watched_runner::WatchedRunner;
+use crate::leftover_processes::kill_marked;
 use conformance::profile::Profile;
 use conformance::sandbox::STAGES;
 
@@ -238,16 +239,6 @@ impl WeekendHost {
 
     /// Ends what a weekend that went wrong may have left.
     pub(super) fn kill_leftovers(&self) {
-        let mark = format!("{}={}", stand_ins::FOLDER_VARIABLE, self.root.display());
-        for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-            let environment = fs::read(entry.path().join("environ")).unwrap_or_default();
-            let is_ours = environment
-                .split(|byte| *byte == 0)
-                .any(|text| text == mark.as_bytes());
-            let pid = entry.file_name().to_str().and_then(|name| name.parse().ok());
-            if let Some(pid) = pid.and_then(Pid::from_raw).filter(|_| is_ours) {
-                let _ = kill_process(pid, Signal::KILL);
-            }
-        }
+        kill_marked(stand_ins::FOLDER_VARIABLE, &self.root.to_string_lossy());
     }
 }
