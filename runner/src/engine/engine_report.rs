@@ -92,7 +92,7 @@ impl EngineAdapter {
             .map(|line| self.problem_of_line(line, time))
         {
             Some(None) if !is_success && !self.login.is_empty() => {
-                self.login_words(&text_of(output(TEXT_BYTES_MAX)?)?)
+                self.login_words(&text_of(output(TEXT_BYTES_MAX)?)?, time)
             }
             told => told.flatten(),
         };
@@ -116,23 +116,19 @@ impl EngineAdapter {
 
     /// What the words of the adapter make of a line that an engine without events ends with.
     fn problem_of_line(&self, line: &str, time: &ReportTime<'_>) -> Option<EngineProblem> {
-        self.cause_by_words(line)?;
         let words = LastWords {
             cause: ProblemCause::Error,
             message: line.to_owned(),
             limit_end: None,
         };
-        Some(self.problem_of(words, time))
+        Some(self.problem_of(words, time)).filter(|problem| !matches!(problem, EngineProblem::Failure(_)))
     }
 
     /// The last line that speaks of the login, wherever it stands: the answer to the `login` question decides.
-    fn login_words(&self, text: &str) -> Option<EngineProblem> {
-        let mut lines = text.lines().rev().map(strip_ansi);
-        let line = lines.find(|line| self.cause_by_words(line) == Some(ProblemCause::Login))?;
-        Some(EngineProblem::LoginFailure {
-            message: one_line(&line),
-            is_typed: false,
-        })
+    fn login_words(&self, text: &str, time: &ReportTime<'_>) -> Option<EngineProblem> {
+        let lines = text.lines().rev().map(strip_ansi);
+        let mut problems = lines.filter_map(|line| self.problem_of_line(&line, time));
+        problems.find(|problem| matches!(problem, EngineProblem::LoginFailure { .. }))
     }
 
     fn problem_of(&self, words: LastWords, time: &ReportTime<'_>) -> EngineProblem {
