@@ -11,6 +11,12 @@ use crate::stage::Stage;
 impl Queue {
     /// What became of the queue, if it is not what it was.
     pub(crate) fn loss(&self) -> Option<QueueLoss> {
+        let stages = Stage::ALL.map(|stage| self.folder(stage)).into_iter();
+        self.loss_among(stages.chain([self.state(), self.jobs_folder()]))
+    }
+
+    /// The same where these are the folders below it that have to be there.
+    fn loss_among(&self, mut folders: impl Iterator<Item = PathBuf>) -> Option<QueueLoss> {
         let held = self.root.open(self.root()).and_then(|folder| folder.metadata());
         // What can't be looked at is no proof of anything.
         let held = held.ok()?;
@@ -27,8 +33,6 @@ impl Queue {
         if (held.dev(), held.ino()) != (named.dev(), named.ino()) {
             return Some(QueueLoss::Replaced);
         }
-        let stages = Stage::ALL.map(|stage| self.folder(stage)).into_iter();
-        let mut folders = stages.chain([self.state(), self.jobs_folder()]);
         let is_gone = |folder: &PathBuf| {
             let found = folder.symlink_metadata();
             found.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
@@ -40,7 +44,17 @@ impl Queue {
 
     /// That the queue is gone is an error.
     pub(crate) fn check_presence(&self) -> QueueResult<()> {
-        match self.loss() {
+        self.refuse(self.loss())
+    }
+
+    /// The same of who was told of nothing in particular, and may look between two commands of somebody who puts another
+    /// folder into the place of a stage: those other than the inbox are missed when something has to go there.
+    pub(crate) fn check_inbox_presence(&self) -> QueueResult<()> {
+        self.refuse(self.loss_among([self.folder(Stage::Inbox)].into_iter()))
+    }
+
+    fn refuse(&self, loss: Option<QueueLoss>) -> QueueResult<()> {
+        match loss {
             None => Ok(()),
             Some(loss) => Err(QueueError::Lost {
                 path: self.root().to_owned(),

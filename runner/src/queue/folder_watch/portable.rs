@@ -7,8 +7,9 @@
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -31,6 +32,8 @@ pub(crate) struct NotifyWatcher {
     news: UnixStream,
     /// Set by that thread at the first event.
     is_told: Arc<AtomicBool>,
+    /// The watched folders, by device and inode.
+    folders: Vec<(PathBuf, (u64, u64))>,
     /// Ends that thread when it is dropped.
     _watcher: RecommendedWatcher,
 }
@@ -51,6 +54,7 @@ impl NotifyWatcher {
             let _ = (&sender).write(&[0]);
         };
         let mut watcher = notify::recommended_watcher(note).map_err(io::Error::other)?;
+        let mut folders = Vec::new();
         for folder in [
             queue.folder(Stage::Inbox),
             queue.cancel_folder(),
@@ -61,6 +65,8 @@ impl NotifyWatcher {
             queue.root().to_owned(),
         ] {
             watch(&mut watcher, &folder)?;
+            let identity = identity(&folder)?;
+            folders.push((folder, identity));
         }
         // A change that has to be told of. The name is hidden, so it is no job's.
         let probe = queue
@@ -71,11 +77,12 @@ impl NotifyWatcher {
         Ok(NotifyWatcher {
             news,
             is_told,
+            folders,
             _watcher: watcher,
         })
     }
 
-    /// What happened since the last call: nobody can say what not.
+    /// What happened since the last call: nobody can say what not, but whether a folder is another than was watched.
     pub(crate) fn take(&self) -> FolderChanges {
         let mut any = false;
         let mut bytes = [0; 256];
@@ -84,9 +91,14 @@ impl NotifyWatcher {
         }
         FolderChanges {
             any,
-            folder_gone: any,
+            folder_gone: any && self.has_lost_a_folder(),
             ..FolderChanges::everything()
         }
+    }
+
+    fn has_lost_a_folder(&self) -> bool {
+        let is_lost = |(folder, known): &(PathBuf, _)| identity(folder).ok() != Some(*known);
+        self.folders.iter().any(is_lost)
     }
 
     /// How often to look without being told.
@@ -108,6 +120,11 @@ impl NotifyWatcher {
 /// Somebody has only looked: this process opens files too, and must not wake itself by that.
 fn is_look(event: &notify::Result<notify::Event>) -> bool {
     event.as_ref().is_ok_and(|event| event.kind.is_access())
+}
+
+fn identity(folder: &Path) -> io::Result<(u64, u64)> {
+    let found = folder.metadata()?;
+    Ok((found.dev(), found.ino()))
 }
 
 fn watch(watcher: &mut RecommendedWatcher, folder: &Path) -> io::Result<()> {
@@ -170,6 +187,25 @@ mod tests {
         queue.pause(None).unwrap();
         wait_for_news(&watch);
         assert!(watch.take().any);
+    }
+
+    #[test]
+    fn a_folder_is_gone_when_another_one_has_its_name_or_none_and_not_whenever_something_changes() {
+        let (folder, queue) = queue();
+        let watch = NotifyWatcher::start(&queue).unwrap();
+        let inbox = queue.folder(Stage::Inbox);
+        let is_gone = |act: &dyn Fn() -> io::Result<()>| {
+            act().unwrap();
+            wait_for_news(&watch);
+            watch.take().folder_gone
+        };
+        assert!(!is_gone(&|| std::fs::write(inbox.join("a.md"), "")));
+        assert!(!is_gone(&|| std::fs::rename(
+            queue.folder(Stage::Shipped),
+            folder.path().join("shipped")
+        )));
+        assert!(is_gone(&|| std::fs::rename(&inbox, folder.path().join("inbox"))));
+        assert!(is_gone(&|| std::fs::create_dir(&inbox)));
     }
 
     #[test]

@@ -61,15 +61,14 @@ impl EventLoop {
 
     /// What happened in the folder, or to it.
     pub(super) fn note_changes(&mut self, changes: FolderChanges) -> Result<(), RunError> {
-        let is_unknown = changes.folder_gone || changes.everything;
         if changes.folder_gone {
             // All folders may have their names, and one of them be new.
             self.world.events.watch_again(&self.world.queue);
             self.world.source.changed(FolderChanges::everything());
-        }
-        // After that: what happens to them from here on is told.
-        if is_unknown {
+            // After that: what happens to them from here on is told.
             self.world.queue.check_presence()?;
+        } else if changes.everything {
+            self.world.queue.check_inbox_presence()?;
         }
         self.world.source.changed(changes);
         Ok(())
