@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use serde_json::Value;
 
@@ -175,42 +174,6 @@ fn a_log_that_is_not_there_is_nowhere_advised_and_said_to_be_none() {
         }
     }
     assert_eq!(fixture.aq(&["logs", "b", "--attempt", "0"]).code, 2);
-}
-
-#[test]
-fn a_job_is_followed_without_a_word_from_the_system_too() {
-    let is_traced = Command::new("strace").args(["-o", "/dev/null", "true"]).status();
-    if cfg!(portable) || !is_traced.is_ok_and(|done| done.success()) {
-        eprintln!("skipped: there is no strace here, or it may not trace");
-        return;
-    }
-    for silence in ["inotify_init1:error=EMFILE", "inotify_add_watch:error=ENOSPC"] {
-        let fixture = QueueFixture::new();
-        fixture.add("a", "", "echo told");
-        assert_eq!(fixture.aq(&["run", "--drain"]).code, 0);
-        let (log, inject) = (fixture.path("calls"), format!("inject={silence}"));
-        let aq = env!("CARGO_BIN_EXE_aq");
-        let arguments = [
-            "-f",
-            "-o",
-            log.to_str().unwrap(),
-            "-e",
-            &inject,
-            aq,
-            "logs",
-            "-f",
-            "a",
-        ];
-        let followed = fixture
-            .program(Path::new("/usr/bin/strace"), &arguments, &[])
-            .end();
-        assert_eq!(
-            (followed.code, followed.stdout.as_str()),
-            (0, "told\n"),
-            "{}",
-            followed.stderr
-        );
-    }
 }
 
 #[test]

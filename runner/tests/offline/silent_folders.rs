@@ -28,21 +28,26 @@ fn can_be_silenced() -> bool {
     can_trace
 }
 
-/// A run that waits for jobs and is told nothing.
-fn silenced_run<'a>(fixture: &'a QueueFixture, silence: &str) -> StartedCommand<'a> {
-    fixture.add("first", "", "true");
+/// A command that is told nothing.
+fn silenced<'a>(fixture: &'a QueueFixture, silence: &str, words: &[&str]) -> StartedCommand<'a> {
     let log = fixture.path("calls");
     let inject = format!("inject={silence}");
-    let arguments = [
+    let traced = [
         "-f",
         "-o",
         log.to_str().unwrap(),
         "-e",
         &inject,
         env!("CARGO_BIN_EXE_aq"),
-        "run",
     ];
-    let run = fixture.program(Path::new("/usr/bin/strace"), &arguments, &[]);
+    let arguments = [&traced, words].concat();
+    fixture.program(Path::new("/usr/bin/strace"), &arguments, &[])
+}
+
+/// A run that waits for jobs and is told nothing.
+fn silenced_run<'a>(fixture: &'a QueueFixture, silence: &str) -> StartedCommand<'a> {
+    fixture.add("first", "", "true");
+    let run = silenced(fixture, silence, &["run"]);
     run.wait_for_message("waiting for jobs");
     run
 }
@@ -90,6 +95,25 @@ fn where_the_system_tells_of_no_change_a_run_notices_that_its_queue_is_away() {
             done.stderr.contains("was moved away"),
             "{silence}: {}",
             done.stderr
+        );
+    }
+}
+
+#[test]
+fn a_job_is_followed_without_a_word_from_the_system_too() {
+    if !can_be_silenced() {
+        return;
+    }
+    for silence in ["inotify_init1:error=EMFILE", "inotify_add_watch:error=ENOSPC"] {
+        let fixture = QueueFixture::new();
+        fixture.add("a", "", "echo told");
+        assert_eq!(fixture.aq(&["run", "--drain"]).code, 0);
+        let followed = silenced(&fixture, silence, &["logs", "-f", "a"]).end();
+        assert_eq!(
+            (followed.code, followed.stdout.as_str()),
+            (0, "told\n"),
+            "{}",
+            followed.stderr
         );
     }
 }
