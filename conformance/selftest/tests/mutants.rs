@@ -11,6 +11,10 @@ use conformance_selftest::mutants::ALL;
 use conformance_selftest::mutants::matrix_cases::{self, MutantCase};
 use conformance_selftest::mutants::matrix_runner::{self, MatrixOutcome};
 
+/// Where the system tells less of its files, this one's fault does not come about in a scenario's time: it looks too late
+/// to see a file that is half written.
+const TAKES_HALF_FILES: &str = "takes-half-files";
+
 /// A part of the kill matrix, as much as the tests' time allows; `conformance-selftest mutants` carries out all of it.
 #[test]
 fn wrong_runners_die_of_the_check_that_is_about_them() {
@@ -32,8 +36,10 @@ fn wrong_runners_die_of_the_check_that_is_about_them() {
         .filter(|row| match row.outcome {
             MatrixOutcome::Killed => false,
             MatrixOutcome::Survived(_) => true,
-            // Where the system tells less of its files, some faults do not come about in a scenario's time.
-            MatrixOutcome::Inconclusive(_) => cfg!(all(target_os = "linux", not(portable))),
+            MatrixOutcome::Inconclusive(_) => {
+                let is_fast = cfg!(all(target_os = "linux", not(portable)));
+                is_fast || row.case.mutant != TAKES_HALF_FILES
+            }
         })
         .collect();
     assert!(
