@@ -5,7 +5,9 @@
 //! time.
 
 mod change_alarm;
-mod comparison;
+pub(crate) mod comparison;
+mod decision_log;
+pub(crate) mod evidence_context;
 pub(crate) mod gate;
 mod lane;
 mod lane_mailbox;
@@ -24,7 +26,7 @@ use std::sync::Arc;
 pub(crate) use lane::{ShadowLane, mirror};
 pub(crate) use log::SkipReason;
 
-use crate::ids::JobId;
+use crate::ids::{EngineName, JobId};
 use crate::scheduler::QueueSnapshot;
 use crate::stage::Stage;
 
@@ -33,8 +35,17 @@ use crate::stage::Stage;
 /// It is handed over before any transition of the picked job.
 #[derive(Debug)]
 pub(crate) struct LocalDecision {
-    pub(crate) local: Option<JobId>,
+    pub(crate) local: Option<LocalPick>,
     pub(crate) view: Arc<QueueSnapshot>,
+}
+
+/// The job that the local path picked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LocalPick {
+    pub(crate) job: JobId,
+    pub(crate) engine: EngineName,
+    /// It holds a lock while it is at work.
+    pub(crate) has_lock: bool,
 }
 
 /// A job that has just arrived in a stage.

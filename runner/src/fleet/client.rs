@@ -16,7 +16,9 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Method, RequestBuilder, Url};
 use serde_json::Value;
 
-pub(crate) use answer_parsing::{FleetClaim, ShadowOffer, ShadowReportOutcome, UnrequestedLease};
+pub(crate) use answer_parsing::{
+    DryRunAnswer, FleetClaim, OfferedJob, ShadowOffer, ShadowReportOutcome, UnrequestedLease,
+};
 
 use super::call_failure::{CallFailure, FailureKind, shown};
 use super::coordinator_health::ApiOperation;
@@ -89,7 +91,7 @@ impl CoordinatorClient {
     }
 
     /// Asks what the coordinator would assign now, without a lease. The request holds nothing of the local decision.
-    pub(crate) async fn shadow_claim(&self, caps: &[Capability]) -> Result<ShadowOffer, CallFailure> {
+    pub(crate) async fn shadow_claim(&self, caps: &[Capability]) -> Result<DryRunAnswer, CallFailure> {
         self.noted(ApiOperation::ShadowClaim, async {
             let body = wire::ShadowClaimRequest {
                 factory_id: self.factory.as_str().to_owned(),
@@ -97,10 +99,14 @@ impl CoordinatorClient {
                 shadow: wire::SHADOW,
             };
             let request = self.post(&["v1", "shadow", "claims"], &body)?;
-            match send(request, &[200, 204]).await? {
-                HttpAnswer { status: 204, .. } => Ok(ShadowOffer::Nothing),
-                answer => offer(answer.json()?),
-            }
+            let answer = send(request, &[200, 204]).await?;
+            Ok(DryRunAnswer {
+                offer: match answer.status {
+                    204 => ShadowOffer::Nothing,
+                    _ => offer(answer.json()?)?,
+                },
+                policy: answer.policy,
+            })
         })
         .await
     }

@@ -21,8 +21,8 @@ pub(crate) enum DryRunSupport {
 /// # Errors
 /// It brought no answer that tells anything.
 pub(crate) async fn check(client: &CoordinatorClient) -> Result<DryRunSupport, CallFailure> {
-    match client.shadow_claim(&[]).await {
-        Ok(ShadowOffer::Nothing | ShadowOffer::Job(_)) => Ok(DryRunSupport::Answered),
+    match client.shadow_claim(&[]).await.map(|answer| answer.offer) {
+        Ok(ShadowOffer::Nothing | ShadowOffer::Job { .. }) => Ok(DryRunSupport::Answered),
         Ok(ShadowOffer::Lease(stray)) => {
             if let Some(proof) = &stray.proof {
                 client.release(proof, &fresh_key("release")).await?;

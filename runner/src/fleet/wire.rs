@@ -156,12 +156,20 @@ pub(crate) struct StageAnswer {
 pub(crate) struct ShadowClaimAnswer {
     pub(crate) dry_run: bool,
     pub(crate) job: NamedJob,
+    /// What would have come next, in the coordinator's order, as far as it tells.
+    #[serde(default)]
+    pub(crate) next: Value,
 }
 
-/// All that a comparison needs of a job.
+/// All that a comparison needs of a job. What only explains one may be anything.
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct NamedJob {
     pub(crate) id: String,
+    #[serde(default)]
+    pub(crate) priority: Value,
+    #[serde(default)]
+    pub(crate) submitted_at: Value,
 }
 
 #[derive(Debug, Deserialize)]

@@ -147,7 +147,7 @@ impl EventLoop {
         }
         self.control.decided_once = true;
         if let WorkSource::Local(local) = &self.world.source {
-            local.decided(Some(claimed.job.id.clone()), choice.view);
+            local.decided(Some(&claimed.job), choice.view);
         }
         executor::start_attempt(&mut self.world, QueueAttempt::new(claimed, None))?;
         Ok((snapshot, true))

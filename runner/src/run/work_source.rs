@@ -14,10 +14,11 @@ use crate::fleet::fleet_session::FleetSession;
 use crate::fleet::health_reporter::HealthReporter;
 use crate::fleet::routed_job_permissions::POWERS_NOTICE;
 use crate::ids::{Capability, JobId};
+use crate::job::Job;
 use crate::queue::FolderChanges;
 use crate::scheduler::QueueSnapshot;
 use crate::settings::Settings;
-use crate::shadow::{LocalDecision, ShadowLane, StageTransition};
+use crate::shadow::{LocalDecision, LocalPick, ShadowLane, StageTransition};
 use crate::stage::Stage;
 use crate::terminal;
 
@@ -159,8 +160,13 @@ impl LocalSource {
         std::mem::take(&mut self.changes)
     }
 
-    pub(super) fn decided(&self, local: Option<JobId>, view: Arc<QueueSnapshot>) {
+    pub(super) fn decided(&self, picked: Option<&Job>, view: Arc<QueueSnapshot>) {
         if let Some(lane) = &self.lane {
+            let local = picked.map(|job| LocalPick {
+                job: job.id.clone(),
+                engine: job.engine.clone(),
+                has_lock: job.lock.is_some(),
+            });
             lane.decided(LocalDecision { local, view });
         }
     }

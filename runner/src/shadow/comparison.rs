@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use serde::de::IntoDeserializer;
 use serde::{Deserialize, Serialize};
 
 use super::LocalDecision;
@@ -29,7 +30,7 @@ impl std::fmt::Display for ComparisonVerdict {
 }
 
 /// Why the two named different jobs, in the order in which it is looked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum DivergenceReason {
     Invalid,
@@ -40,8 +41,35 @@ pub(crate) enum DivergenceReason {
     LockHeld,
     Caps,
     Tie,
+    /// The coordinator answered that it does not know the picked job.
+    NotMirrored,
     Order,
     Unexplained,
+}
+
+impl DivergenceReason {
+    /// As a line of the log names it; none if it names none of these.
+    pub(crate) fn named(name: &str) -> Option<DivergenceReason> {
+        let name: serde::de::value::StrDeserializer<'_, serde::de::value::Error> = name.into_deserializer();
+        DivergenceReason::deserialize(name).ok()
+    }
+
+    /// Whether acting on the answer would have done harm.
+    pub(crate) fn is_harmful(self) -> bool {
+        match self {
+            DivergenceReason::Invalid
+            | DivergenceReason::Unknown
+            | DivergenceReason::Finished
+            | DivergenceReason::Running
+            | DivergenceReason::LockHeld
+            | DivergenceReason::Caps => true,
+            DivergenceReason::StaleView
+            | DivergenceReason::Tie
+            | DivergenceReason::NotMirrored
+            | DivergenceReason::Order
+            | DivergenceReason::Unexplained => false,
+        }
+    }
 }
 
 impl std::fmt::Display for DivergenceReason {
@@ -58,6 +86,24 @@ pub(crate) struct DecisionComparison {
     pub(crate) reason: Option<DivergenceReason>,
     /// The named job's place among those eligible here, from 1.
     pub(crate) rank: Option<usize>,
+}
+
+impl DecisionComparison {
+    /// Whether it matters that the coordinator may never have heard of the picked job.
+    pub(crate) fn is_about_order(&self) -> bool {
+        matches!(
+            self.reason,
+            Some(DivergenceReason::Order | DivergenceReason::Unexplained)
+        )
+    }
+
+    /// The same where it never has: then it could not choose that job.
+    pub(crate) fn not_mirrored(self) -> DecisionComparison {
+        DecisionComparison {
+            reason: Some(DivergenceReason::NotMirrored),
+            ..self
+        }
+    }
 }
 
 /// What the queue says of the named job when the answer is there.
@@ -84,11 +130,11 @@ pub(crate) fn compare(
         (None, None) => None,
         (Some(_), None) => Some(plain(ComparisonVerdict::CoordEmpty)),
         (None, Some(_)) => Some(plain(ComparisonVerdict::LocalEmpty)),
-        (Some(local), Some(named)) if local.as_str() == named => Some(plain(ComparisonVerdict::Agree)),
+        (Some(local), Some(named)) if local.job.as_str() == named => Some(plain(ComparisonVerdict::Agree)),
         (Some(local), Some(named)) => {
             let (reason, rank) = match JobId::new(named) {
                 Err(_) => (DivergenceReason::Invalid, None),
-                Ok(named) => explain(&decision.view, local, &named, &now(&named)),
+                Ok(named) => explain(&decision.view, &local.job, &named, &now(&named)),
             };
             Some(DecisionComparison {
                 reason: Some(reason),

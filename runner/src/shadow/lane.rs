@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 
+use super::decision_log::DecisionLog;
 use super::lane_mailbox::LaneMailbox;
 use super::log::{ShadowLog, SkipReason};
-use super::observer::{ShadowObserver, write_dropped_decisions};
+use super::observer::ShadowObserver;
 use super::report_ledger::{ReportLedger, ReportState, jobs_in};
 use super::{LocalDecision, StageTransition, transition_reporter};
 use crate::fleet::background_thread;
@@ -105,7 +106,8 @@ fn work(
     mailbox: &Arc<LaneMailbox>,
     at_start: HashMap<JobId, Stage>,
 ) {
-    let log = ShadowLog::new(&settings);
+    // Beside the observer, which does not come to it while it waits for an answer.
+    let overflow = DecisionLog::new(&settings);
     let mut observer = ShadowObserver::new(settings, health, Arc::clone(mailbox), at_start);
     let runtime = match runtime() {
         Ok(runtime) => runtime,
@@ -121,7 +123,7 @@ fn work(
                 tokio::select! {
                     biased;
                     () = observer.run() => {}
-                    () = write_dropped_decisions(&log, mailbox) => {}
+                    () = write_dropped_decisions(&overflow, mailbox) => {}
                     () = mailbox.time_is_up() => {}
                 }
             });
@@ -132,6 +134,13 @@ fn work(
         }
     }
     observer.drain_messages(SkipReason::Stopped);
+}
+
+/// Writes the lines of the decisions that did not fit into the mailbox, as long as the lane lives.
+async fn write_dropped_decisions(lines: &DecisionLog, mailbox: &LaneMailbox) {
+    loop {
+        lines.dropped(mailbox.dropped().await);
+    }
 }
 
 /// Reports what a command such as `ship` moved by itself; it takes at most `AQ_FLEET_DRAIN`.
@@ -145,7 +154,7 @@ pub(crate) fn mirror(settings: &Settings, job: &JobId, stage: Stage) {
             let limit = settings.fleet.drain.value;
             let report = report(settings, &log, &ledger, job, stage);
             match runtime.block_on(async { tokio::time::timeout(limit, report).await }) {
-                Ok(Ok(())) => return,
+                Ok(Ok(_)) => return,
                 // The reporter has logged its own failure.
                 Ok(Err(_)) => None,
                 Err(_) => Some((FailureKind::Timeout, String::from("AQ_FLEET_DRAIN is over"))),
@@ -165,7 +174,7 @@ async fn report(
     ledger: &ReportLedger,
     job: &JobId,
     stage: Stage,
-) -> Result<(), CallFailure> {
+) -> Result<bool, CallFailure> {
     let client = transition_reporter::client(settings, &HealthReporter::default(), &mut None)
         .inspect_err(|failure| log.append_report_failure(Some(job), failure))?;
     transition_reporter::report(&client, log, ledger, job, stage).await

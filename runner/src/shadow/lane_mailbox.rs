@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::log::SkipReason;
-use super::{LocalDecision, StageTransition};
+use super::{LocalDecision, LocalPick, StageTransition};
 use crate::ids::JobId;
 use crate::stage::Stage;
 
@@ -46,7 +46,7 @@ pub(crate) struct CoalescedTransitions {
 /// Decisions that did not fit.
 #[derive(Debug, Default)]
 pub(crate) struct DroppedDecisions {
-    pub(crate) decisions: Vec<(String, Option<JobId>)>,
+    pub(crate) decisions: Vec<(String, Option<LocalPick>)>,
     /// How many more there were.
     pub(crate) more: u64,
 }
@@ -185,7 +185,10 @@ impl LaneMailbox {
     pub(crate) fn mentioned(&self) -> Vec<(JobId, JobMention)> {
         let inner = self.lock();
         let mention = |message: &LaneMessage| match message {
-            LaneMessage::Decided { decision, .. } => Some((decision.local.clone()?, JobMention::Decided)),
+            LaneMessage::Decided { decision, .. } => {
+                let picked = decision.local.as_ref()?;
+                Some((picked.job.clone(), JobMention::Decided))
+            }
             LaneMessage::Moved(transition) => Some((transition.job.clone(), JobMention::Moved)),
             // This is called at the start alone, when nothing can have overflowed.
             LaneMessage::Coalesced(_) => None,
@@ -240,7 +243,7 @@ impl MailboxContent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shadow::test_coordinator::{decision, id};
+    use crate::shadow::test_coordinator::{decision, id, pick};
     use crate::stage::Stage;
 
     #[test]
@@ -253,7 +256,7 @@ mod tests {
         assert_eq!((dropped.decisions.len(), dropped.more), (DROPPED_MAX, 3));
         assert_eq!(
             dropped.decisions[0],
-            (format!("d-{DECISIONS_MAX}"), Some(id("alpha")))
+            (format!("d-{DECISIONS_MAX}"), Some(pick("alpha")))
         );
         assert!(mailbox.take_dropped().is_empty());
         assert_eq!(std::iter::from_fn(|| mailbox.take()).count(), DECISIONS_MAX);

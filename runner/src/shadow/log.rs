@@ -68,7 +68,7 @@ impl ShadowLog {
     /// Says on stderr, once, when the log can't be written; the caller goes on in any case.
     pub(crate) fn append_all(&self, lines: &[ShadowLogLine]) {
         let mut written = 0;
-        if let Err(error) = self.try_append(lines, &mut written)
+        if let Err(error) = self.write(lines, &mut written)
             && self.lose(lines.len() - written) == 0
         {
             // A closed stderr is no reason to stop either.
@@ -85,7 +85,12 @@ impl ShadowLog {
         self.lost.replace(self.lost.get().saturating_add(count as u64))
     }
 
-    fn try_append(&self, lines: &[ShadowLogLine], count: &mut usize) -> io::Result<()> {
+    /// Writes what a person says, who has to know whether it was written.
+    pub(crate) fn try_append(&self, line: &ShadowLogLine) -> io::Result<()> {
+        self.write(std::slice::from_ref(line), &mut 0)
+    }
+
+    fn write(&self, lines: &[ShadowLogLine], count: &mut usize) -> io::Result<()> {
         if lines.is_empty() {
             return Ok(());
         }

@@ -7,13 +7,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::comparison::{NamedJobState, compare};
-use super::lane_mailbox::{DroppedDecisions, JobMention, LaneMailbox, LaneMessage};
-use super::log::{ShadowLog, ShadowLogEvent, ShadowLogLine, SkipReason};
+use super::decision_log::DecisionLog;
+use super::lane_mailbox::{JobMention, LaneMailbox, LaneMessage};
+use super::log::{ShadowLogEvent, ShadowLogLine, SkipReason};
 use super::pending_reports::PendingReports;
 use super::report_ledger::{ReportLedger, ReportState, jobs_in};
 use super::{LocalDecision, transition_reporter};
 use crate::fleet::call_failure::{CallFailure, shown};
-use crate::fleet::client::{CoordinatorClient, ShadowOffer, UnrequestedLease, fresh_key};
+use crate::fleet::client::{CoordinatorClient, OfferedJob, ShadowOffer, UnrequestedLease, fresh_key};
 use crate::fleet::coordinator_health::{ApiOperation, ComparisonHalt};
 use crate::fleet::health_reporter::HealthReporter;
 use crate::ids::{Capability, JobId};
@@ -32,7 +33,7 @@ pub(super) struct ShadowObserver {
     /// What the run loop hands over.
     mailbox: Arc<LaneMailbox>,
     /// Gets one line a decision.
-    log: ShadowLog,
+    lines: DecisionLog,
     /// On the disk: which transitions were answered, by any process.
     ledger: ReportLedger,
     /// Transitions that the coordinator has not answered yet.
@@ -41,8 +42,6 @@ pub(super) struct ShadowObserver {
     client: Option<CoordinatorClient>,
     /// Why the coordinator is not asked for dry runs any more; set once at most, by an answer that shows it.
     halted: Option<SkipReason>,
-    /// The decision that has no line yet; it gets one even if the lane panics.
-    open_decision: Option<(String, Option<JobId>)>,
     /// The last offer that was logged while nothing was picked here; none once something is.
     offer_while_idle: Option<String>,
     /// The jobs at work when the lane started; taken by the first look at the folders.
@@ -61,7 +60,7 @@ impl ShadowObserver {
         at_start: HashMap<JobId, Stage>,
     ) -> ShadowObserver {
         ShadowObserver {
-            log: ShadowLog::new(&settings),
+            lines: DecisionLog::new(&settings),
             ledger: ReportLedger::new(&settings),
             settings,
             health,
@@ -69,7 +68,6 @@ impl ShadowObserver {
             pending: PendingReports::default(),
             client: None,
             halted: None,
-            open_decision: None,
             offer_while_idle: None,
             at_start: Some(at_start),
             view_incomplete: false,
@@ -83,20 +81,20 @@ impl ShadowObserver {
             self.flush().await;
         }
         while let Some(message) = self.mailbox.next().await {
-            write_dropped(&self.log, self.mailbox.take_dropped());
+            self.lines.dropped(self.mailbox.take_dropped());
             match message {
                 LaneMessage::Decided { id, decision } => {
-                    self.open_decision = Some((id.clone(), decision.local.clone()));
-                    if let Some(line) = self.compare_with_coordinator(&id, &decision).await {
-                        self.log.append(&line);
-                    }
-                    self.open_decision = None;
+                    self.lines.begin(&id, decision.local.as_ref());
+                    self.compare_with_coordinator(&id, &decision).await;
+                    self.lines.end();
                 }
                 LaneMessage::Moved(transition) => {
                     self.pending.put(transition.job, transition.stage);
                     self.flush().await;
+                    self.lines.settle();
                 }
                 LaneMessage::Coalesced(coalesced) => {
+                    self.lines.settle();
                     self.view_incomplete |= coalesced.incomplete;
                     for (job, stage) in coalesced.stages {
                         self.pending.put(job, stage);
@@ -109,72 +107,65 @@ impl ShadowObserver {
 
     /// Writes a line for every decision that will not be compared any more.
     pub(super) fn drain_messages(&mut self, skip: SkipReason) {
-        self.close_open(skip);
+        self.lines.abandon(skip);
         let left = std::iter::from_fn(|| self.mailbox.take());
-        let lines = left.filter_map(|message| match message {
-            LaneMessage::Decided { id, decision } => {
-                Some(ShadowLogLine::skipped(&id, name(&decision.local), skip))
-            }
+        let decisions = left.filter_map(|message| match message {
+            LaneMessage::Decided { id, decision } => Some((id, decision.local)),
             LaneMessage::Moved(_) | LaneMessage::Coalesced(_) => None,
         });
-        self.log.append_all(&lines.collect::<Vec<_>>());
-        write_dropped(&self.log, self.mailbox.take_dropped());
-    }
-
-    /// Writes the line of the decision that was being compared, if it has none yet.
-    fn close_open(&mut self, skip: SkipReason) {
-        if let Some((id, local)) = self.open_decision.take() {
-            self.log.append(&ShadowLogLine::skipped(&id, name(&local), skip));
-        }
+        self.lines.all_skipped(&decisions.collect::<Vec<_>>(), skip);
+        self.lines.dropped(self.mailbox.take_dropped());
     }
 
     /// Goes on after a panic. A report may have been lost by it, and nobody knows which, so nothing is compared any
     /// more.
     pub(super) fn after_panic(&mut self) {
-        self.close_open(SkipReason::Stopped);
+        self.lines.abandon(SkipReason::Stopped);
         self.view_incomplete = true;
     }
 
-    async fn compare_with_coordinator(
-        &mut self,
-        id: &str,
-        decision: &LocalDecision,
-    ) -> Option<ShadowLogLine> {
-        let local = name(&decision.local);
+    async fn compare_with_coordinator(&mut self, id: &str, decision: &LocalDecision) {
+        let pick = decision.local.as_ref();
         if let Some(skip) = self.halted {
-            return Some(ShadowLogLine::skipped(id, local, skip));
+            return self.lines.skipped(id, pick, skip);
         }
         self.read_other_processes();
         self.flush().await;
         if self.view_incomplete || !self.pending.is_empty() {
-            return Some(ShadowLogLine::skipped(id, local, SkipReason::ViewGap));
+            return self.lines.skipped(id, pick, SkipReason::ViewGap);
         }
         match self.ask(decision).await {
             Ok(ShadowOffer::Nothing) => self.compared(id, decision, None),
-            Ok(ShadowOffer::Job(named)) => self.compared(id, decision, Some(&named)),
+            Ok(ShadowOffer::Job { id: named, ranked }) => self.compared(id, decision, Some((&named, ranked))),
             Ok(ShadowOffer::Lease(stray)) => {
-                self.halted = Some(SkipReason::Stopped);
-                self.health.comparison_halted(ComparisonHalt::DryRunNotHonoured);
+                self.halt(SkipReason::Stopped, ComparisonHalt::DryRunNotHonoured);
                 self.release_stray_lease(&stray).await;
-                Some(ShadowLogLine::skipped(id, local, SkipReason::Stopped))
+                self.lines.skipped(id, pick, SkipReason::Stopped);
             }
             Err(failure) if failure.is_unsupported() => {
-                self.halted = Some(SkipReason::Unsupported);
-                self.health.comparison_halted(ComparisonHalt::DryRunUnsupported);
+                self.halt(SkipReason::Unsupported, ComparisonHalt::DryRunUnsupported);
                 let kind = failure.kind();
                 let detail = format!("{kind}: the coordinator knows no dry run; nothing is compared");
                 let event = ShadowLogEvent::DryRunUnsupported;
-                self.log.append(&ShadowLogLine::note(event, None, &detail));
-                Some(ShadowLogLine::skipped(id, local, SkipReason::Unsupported))
+                self.lines.note(&ShadowLogLine::note(event, None, &detail));
+                self.lines.skipped(id, pick, SkipReason::Unsupported);
             }
-            Err(failure) => Some(ShadowLogLine::error(OPERATION, Some(id), local, &failure)),
+            Err(failure) => self.lines.failed(id, pick, OPERATION, &failure),
         }
+    }
+
+    /// No dry run is made any more.
+    fn halt(&mut self, skip: SkipReason, halt: ComparisonHalt) {
+        self.halted = Some(skip);
+        self.health.comparison_halted(halt);
     }
 
     async fn ask(&mut self, decision: &LocalDecision) -> Result<ShadowOffer, CallFailure> {
         let caps: Vec<Capability> = decision.view.caps.iter().cloned().collect();
         let client = self.client(ApiOperation::ShadowClaim)?;
-        client.shadow_claim(&caps).await
+        let answer = client.shadow_claim(&caps).await?;
+        self.lines.answered(answer.policy.as_deref(), &decision.view.caps);
+        Ok(answer.offer)
     }
 
     /// A client that can't be made counts as a call that fails.
@@ -184,7 +175,8 @@ impl ShadowObserver {
     }
 
     /// An offer to an idle runner is one situation until something is picked here or the offer changes.
-    fn compared(&mut self, id: &str, decision: &LocalDecision, offer: Option<&str>) -> Option<ShadowLogLine> {
+    fn compared(&mut self, id: &str, decision: &LocalDecision, offer: Option<(&str, Vec<OfferedJob>)>) {
+        let (offer, ranked) = offer.unzip();
         let folder = &self.settings.queue.value;
         let found = compare(decision, offer, |job| NamedJobState {
             stage: queue::stage_of(folder, job).or_else(|| queue::pruned_from(folder, job)),
@@ -196,9 +188,9 @@ impl ShadowObserver {
         };
         let repeated = offer.is_some() && offer == self.offer_while_idle;
         self.offer_while_idle = offer;
-        match found {
-            Some(found) if !repeated => Some(ShadowLogLine::comparison(id, name(&decision.local), &found)),
-            _ => None,
+        if let Some(found) = found.filter(|_| !repeated) {
+            self.lines
+                .compared(id, decision, found, ranked.unwrap_or_default());
         }
     }
 
@@ -207,18 +199,18 @@ impl ShadowObserver {
         let line =
             |event, detail: &str| ShadowLogLine::lease(event, stray.job.as_deref(), &stray.shown_id, detail);
         let detail = "a dry run was answered with a lease: no more dry runs in this process";
-        self.log.append(&line(ShadowLogEvent::DryRunNotHonoured, detail));
+        self.lines.note(&line(ShadowLogEvent::DryRunNotHonoured, detail));
         let outcome = match (&stray.proof, self.client(ApiOperation::Release)) {
             (Some(proof), Ok(client)) => client.release(proof, &fresh_key("release")).await,
             (None, _) => {
                 let detail = "it has no id and fencing token to release it with";
-                return self.log.append(&line(ShadowLogEvent::LeaseLeaked, detail));
+                return self.lines.note(&line(ShadowLogEvent::LeaseLeaked, detail));
             }
             (_, Err(failure)) => Err(failure),
         };
         if let Err(failure) = outcome {
             let detail = format!("release: {}: {}", failure.kind(), failure.detail());
-            self.log.append(&line(ShadowLogEvent::LeaseLeaked, &detail));
+            self.lines.note(&line(ShadowLogEvent::LeaseLeaked, &detail));
         }
     }
 
@@ -227,10 +219,13 @@ impl ShadowObserver {
         while let Some((job, stage)) = self.pending.first() {
             let client = match self.client(ApiOperation::ShadowReport) {
                 Ok(client) => client,
-                Err(failure) => return self.log.append_report_failure(Some(&job), &failure),
+                Err(failure) => return self.lines.log().append_report_failure(Some(&job), &failure),
             };
-            match transition_reporter::report(&client, &self.log, &self.ledger, &job, stage).await {
-                Ok(()) => self.pending.answered(&job, stage),
+            match transition_reporter::report(&client, self.lines.log(), &self.ledger, &job, stage).await {
+                Ok(is_known) => {
+                    self.lines.note_known(&job, is_known);
+                    self.pending.answered(&job, stage);
+                }
                 Err(_) => return,
             }
         }
@@ -285,25 +280,4 @@ impl ShadowObserver {
             self.pending.put(job, stage);
         }
     }
-}
-
-/// Writes the lines of the decisions that did not fit into the mailbox, as long as the lane lives.
-pub(super) async fn write_dropped_decisions(log: &ShadowLog, mailbox: &LaneMailbox) {
-    loop {
-        write_dropped(log, mailbox.dropped().await);
-    }
-}
-
-fn write_dropped(log: &ShadowLog, dropped: DroppedDecisions) {
-    let decisions = dropped.decisions.iter();
-    let lines = decisions.map(|(id, local)| ShadowLogLine::skipped(id, name(local), SkipReason::LaneFull));
-    log.append_all(&lines.collect::<Vec<_>>());
-    if dropped.more > 0 {
-        let decision = fresh_key("lane-full");
-        log.append(&ShadowLogLine::many_skipped(&decision, dropped.more));
-    }
-}
-
-fn name(local: &Option<JobId>) -> Option<&str> {
-    local.as_ref().map(JobId::as_str)
 }

@@ -9,13 +9,22 @@ use std::thread;
 
 use serde_json::Value;
 
-use super::LocalDecision;
+use super::{LocalDecision, LocalPick};
 use crate::ids::{EngineName, JobId};
 use crate::scheduler::{QueueSnapshot, WaitingJob};
 use crate::settings::{GlobalFlags, Settings};
 
 pub(crate) fn id(text: &str) -> JobId {
     JobId::new(text).unwrap()
+}
+
+/// A job of `sh` without a lock.
+pub(crate) fn pick(job: &str) -> LocalPick {
+    LocalPick {
+        job: id(job),
+        engine: EngineName::new("sh").unwrap(),
+        has_lock: false,
+    }
 }
 
 /// Settings of shadow mode for a queue folder.
@@ -55,7 +64,7 @@ pub(crate) fn decision(local: Option<&str>, waiting: &[&str]) -> LocalDecision {
         ..QueueSnapshot::default()
     };
     LocalDecision {
-        local: local.map(id),
+        local: local.map(pick),
         view: Arc::new(view),
     }
 }

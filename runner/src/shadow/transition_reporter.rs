@@ -12,7 +12,8 @@ use crate::stage::Stage;
 use super::log::{ShadowLog, ShadowLogEvent, ShadowLogLine};
 use super::report_ledger::{ReportLedger, ReportState};
 
-/// Sends one report. An answer, whatever it says, is written to the ledger; a failure to the log.
+/// Sends one report, and returns whether the coordinator knows the job. An answer, whatever it says, is written to the
+/// ledger; a failure to the log.
 ///
 /// # Errors
 /// No answer: the report is still due.
@@ -22,7 +23,7 @@ pub(super) async fn report(
     ledger: &ReportLedger,
     job: &JobId,
     stage: Stage,
-) -> Result<(), CallFailure> {
+) -> Result<bool, CallFailure> {
     match client.shadow_report(job, stage).await {
         Ok(answer) => {
             ledger.note(ReportState::Answered, job, stage);
@@ -30,7 +31,7 @@ pub(super) async fn report(
                 let event = ShadowLogEvent::ReportDivergence;
                 log.append(&ShadowLogLine::note(event, Some(job.as_str()), &detail));
             }
-            Ok(())
+            Ok(answer != ShadowReportOutcome::UnknownJob)
         }
         Err(failure) => {
             log.append_report_failure(Some(job), &failure);

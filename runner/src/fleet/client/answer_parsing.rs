@@ -1,5 +1,6 @@
 //! What the answers mean to the runner, read from JSON that may hold anything.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::LeaseProof;
@@ -7,14 +8,49 @@ use crate::fleet::call_failure::{CallFailure, FailureKind, shown};
 use crate::fleet::wire::{self, SHADOW};
 use crate::ids::LeaseId;
 
-/// What a dry run was answered.
+/// So many jobs of the coordinator's list are kept.
+const RANKED_MAX: usize = 8;
+
+/// What a dry run was answered, and by whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DryRunAnswer {
+    pub(crate) offer: ShadowOffer,
+    /// As the coordinator tells it; it may be anything.
+    pub(crate) policy: Option<String>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ShadowOffer {
     Nothing,
-    /// The id as it came: it may be anything.
-    Job(String),
+    Job {
+        /// As it came: it may be anything.
+        id: String,
+        /// That job and what would have come next, as far as the coordinator told.
+        ranked: Vec<OfferedJob>,
+    },
     /// A lease that nobody asked for.
     Lease(Box<UnrequestedLease>),
+}
+
+/// A job of the coordinator's list, with what it told of it. Text is escaped and cut.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct OfferedJob {
+    pub(crate) id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) priority: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) submitted_at: Option<String>,
+}
+
+impl OfferedJob {
+    fn of(job: &wire::NamedJob) -> OfferedJob {
+        OfferedJob {
+            id: shown(&job.id),
+            priority: job.priority.as_i64(),
+            submitted_at: job.submitted_at.as_str().map(shown),
+        }
+    }
 }
 
 /// A lease that a dry run must not have granted, as far as it can be read.
@@ -69,7 +105,14 @@ pub(super) fn offer(value: Value) -> Result<ShadowOffer, CallFailure> {
     }
     let read: wire::ShadowClaimAnswer = shaped(value)?;
     match read.dry_run {
-        true => Ok(ShadowOffer::Job(read.job.id)),
+        true => {
+            let next: Vec<wire::NamedJob> = serde_json::from_value(read.next).unwrap_or_default();
+            let ranked = [&read.job].into_iter().chain(&next).take(RANKED_MAX);
+            Ok(ShadowOffer::Job {
+                ranked: ranked.map(OfferedJob::of).collect(),
+                id: read.job.id,
+            })
+        }
         false => Err(CallFailure::indefinite(
             FailureKind::WrongShape,
             "dryRun is not true",

@@ -13,6 +13,8 @@ use crate::fleet::call_failure::{AnswerPhase, CallFailure, CoordinatorRefusal, F
 use crate::fleet::wire::ProblemDetails;
 use crate::settings::{BearerToken, CertificateAuthorities};
 
+/// The header in which a coordinator says by which policy it assigns jobs, and in which version.
+const POLICY: &str = "Coordinator-Policy";
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// The longest wait that a `Retry-After` can ask for.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
@@ -25,6 +27,8 @@ pub(super) struct HttpAnswer {
     pub(super) date: Option<jiff::Timestamp>,
     /// It has a `Retry-After`, which belongs to no expected answer of this API.
     pub(super) asks_to_wait: bool,
+    /// Which coordinator answered, as it says itself; it may be anything.
+    pub(super) policy: Option<String>,
     content_type: String,
     body: Vec<u8>,
 }
@@ -87,6 +91,7 @@ pub(super) async fn send(request: RequestBuilder, expected: &[u16]) -> Result<Ht
     let content_type = media_type(response.headers());
     let date = date(response.headers());
     let asks_to_wait = response.headers().contains_key(RETRY_AFTER);
+    let policy = policy(response.headers());
     if expected.contains(&status) {
         let body = match status {
             204 => Vec::new(),
@@ -96,6 +101,7 @@ pub(super) async fn send(request: RequestBuilder, expected: &[u16]) -> Result<Ht
             status,
             date,
             asks_to_wait,
+            policy,
             content_type,
             body,
         });
@@ -163,6 +169,15 @@ fn date(headers: &HeaderMap) -> Option<jiff::Timestamp> {
     let text = headers.get(DATE)?.to_str().ok()?;
     let parsed = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text);
     parsed.ok()
+}
+
+/// All its lines, as one: a coordinator that adds one is another than before.
+fn policy(headers: &HeaderMap) -> Option<String> {
+    let lines = headers.get_all(POLICY).iter();
+    let lines: Vec<_> = lines
+        .map(|line| String::from_utf8_lossy(line.as_bytes()))
+        .collect();
+    (!lines.is_empty()).then(|| lines.join(", "))
 }
 
 /// The content type without its parameters, in lower case; empty if there is none.

@@ -94,7 +94,19 @@ fn run<T>(future: impl Future<Output = T>) -> T {
 
 fn shadow_claim(url: &str) -> Result<ShadowOffer, CallFailure> {
     let client = CoordinatorClient::new(&settings(url, &[])).unwrap();
-    run(client.shadow_claim(&[Capability::new("engine:sh").unwrap()]))
+    let answer = run(client.shadow_claim(&[Capability::new("engine:sh").unwrap()]))?;
+    Ok(answer.offer)
+}
+
+fn offer_of(id: &str) -> ShadowOffer {
+    ShadowOffer::Job {
+        id: id.to_owned(),
+        ranked: vec![OfferedJob {
+            id: id.to_owned(),
+            priority: None,
+            submitted_at: None,
+        }],
+    }
 }
 
 #[test]
@@ -103,10 +115,7 @@ fn a_dry_run_sends_what_the_api_asks_for_and_reads_the_offer() {
         "200 OK",
         r#"{"dryRun":true,"job":{"id":"beta","new":1},"extra":[]}"#,
     ));
-    assert_eq!(
-        shadow_claim(&format!("{url}/prefix")).unwrap(),
-        ShadowOffer::Job(String::from("beta"))
-    );
+    assert_eq!(shadow_claim(&format!("{url}/prefix")).unwrap(), offer_of("beta"));
     let request = requests.recv().unwrap();
     let (head, body) = request.split_once("\r\n\r\n").unwrap();
     assert!(
@@ -120,6 +129,42 @@ fn a_dry_run_sends_what_the_api_asks_for_and_reads_the_offer() {
         body,
         serde_json::json!({"factoryId": "forge-2", "caps": ["engine:sh"], "shadow": 1})
     );
+}
+
+#[test]
+fn a_dry_run_tells_which_coordinator_answered_and_what_comes_next() {
+    let body = r#"{"dryRun":true,"job":{"id":"b","priority":5,"submittedAt":"2026-03-02T09:30:45Z"},
+        "next":[{"id":"c","priority":"x"},{"id":"d\n","priority":-1}]}"#;
+    let answer = json("200 OK", body).replacen("\r\n", "\r\nCoordinator-Policy: fifo;version=\"2\"\r\n", 1);
+    let (url, _requests) = answering(answer);
+    let client = CoordinatorClient::new(&settings(&url, &[])).unwrap();
+    let answer = run(client.shadow_claim(&[])).unwrap();
+    assert_eq!(answer.policy.as_deref(), Some("fifo;version=\"2\""));
+    let ShadowOffer::Job { id, ranked } = answer.offer else {
+        panic!()
+    };
+    let told: Vec<_> = ranked
+        .iter()
+        .map(|job| (job.id.as_str(), job.priority, job.submitted_at.as_deref()))
+        .collect();
+    assert_eq!(id, "b");
+    assert_eq!(
+        told,
+        [
+            ("b", Some(5), Some("2026-03-02T09:30:45Z")),
+            ("c", None, None),
+            ("d\\n", Some(-1), None)
+        ]
+    );
+}
+
+#[test]
+fn what_stands_in_place_of_the_next_jobs_is_passed_over() {
+    for next in ["7", "[7]", "{}", "null"] {
+        let body = format!(r#"{{"dryRun":true,"job":{{"id":"b"}},"next":{next}}}"#);
+        let (url, _requests) = answering(json("200 OK", &body));
+        assert_eq!(shadow_claim(&url).unwrap(), offer_of("b"), "{next}");
+    }
 }
 
 #[test]

@@ -5,10 +5,7 @@ use std::sync::Arc;
 use super::*;
 use crate::ids::{Capability, EngineName};
 use crate::scheduler::{ActiveJob, QueuePosition};
-
-fn id(text: &str) -> JobId {
-    JobId::new(text).unwrap()
-}
+use crate::shadow::test_coordinator::{id, pick};
 
 fn lock(name: &str) -> Option<LockName> {
     Some(LockName::new(name).unwrap())
@@ -76,7 +73,7 @@ fn decision() -> LocalDecision {
         at_ms: 1000,
     };
     LocalDecision {
-        local: Some(id("alpha")),
+        local: Some(pick("alpha")),
         view: Arc::new(view),
     }
 }
@@ -206,7 +203,7 @@ fn the_lock_that_this_decision_itself_takes_makes_no_view_stale() {
 #[test]
 fn a_job_ahead_of_the_pick_is_unexplained() {
     let mut decision = decision();
-    decision.local = Some(id("gamma"));
+    decision.local = Some(pick("gamma"));
     let now = NamedJobState {
         stage: Some(Stage::Inbox),
         locks: BTreeSet::new(),

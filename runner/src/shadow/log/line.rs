@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::fleet::call_failure::{CallFailure, shown};
 use crate::fleet::wire;
+use crate::ids::FactoryId;
 use crate::shadow::comparison::{ComparisonVerdict, DecisionComparison, DivergenceReason};
+use crate::shadow::evidence_context::LineContext;
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -18,6 +20,12 @@ pub(crate) enum ShadowLogEvent {
     DryRunUnsupported,
     DryRunNotHonoured,
     LeaseLeaked,
+    /// A person takes the responsibility for one answer.
+    Acknowledged,
+    /// A person began the observation anew.
+    Restarted,
+    /// A person left out one kind of job.
+    LeftOut,
     /// The first line of a file that continues others.
     Continues,
 }
@@ -81,6 +89,15 @@ pub(crate) struct ShadowLogLine {
     detail: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     parts: Option<PartRange>,
+    /// The decision, or the lease, that a person acknowledges.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acknowledges: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stratum: Option<String>,
+    #[serde(flatten)]
+    context: LineContext,
 }
 
 /// A reason of either kind; each is written as its bare name.
@@ -98,6 +115,10 @@ impl ShadowLogLine {
             event,
             ..ShadowLogLine::default()
         }
+    }
+
+    pub(crate) fn within(self, context: LineContext) -> ShadowLogLine {
+        ShadowLogLine { context, ..self }
     }
 
     pub(crate) fn continues(parts: PartRange) -> ShadowLogLine {
@@ -164,6 +185,35 @@ impl ShadowLogLine {
             local_job: local.map(str::to_owned),
             detail: Some(shown(detail)),
             ..ShadowLogLine::new(event)
+        }
+    }
+
+    /// A person takes the responsibility for a decision, or a lease, until the end of a day.
+    pub(crate) fn acknowledged(
+        id: &str,
+        reason: &str,
+        until: Option<jiff::civil::Date>,
+        factory: &FactoryId,
+    ) -> ShadowLogLine {
+        ShadowLogLine {
+            acknowledges: Some(id.to_owned()),
+            until: until.map(|until| until.to_string()),
+            context: LineContext::of_factory(factory),
+            ..ShadowLogLine::note(ShadowLogEvent::Acknowledged, None, reason)
+        }
+    }
+
+    /// A person begins the observation anew.
+    pub(crate) fn restarted(reason: &str, factory: &FactoryId) -> ShadowLogLine {
+        ShadowLogLine::note(ShadowLogEvent::Restarted, None, reason).within(LineContext::of_factory(factory))
+    }
+
+    /// A person leaves out one kind of job.
+    pub(crate) fn left_out(stratum: &str, factory: &FactoryId) -> ShadowLogLine {
+        ShadowLogLine {
+            stratum: Some(stratum.to_owned()),
+            context: LineContext::of_factory(factory),
+            ..ShadowLogLine::new(ShadowLogEvent::LeftOut)
         }
     }
 

@@ -8,7 +8,7 @@
 //! as well.
 
 use std::fs::File;
-use std::io::{self, BufReader, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -20,7 +20,7 @@ use serde::Deserialize;
 use super::line::{PartRange, ShadowLogEvent, ShadowLogLine};
 use crate::queue_root::QueueRoot;
 use crate::settings::LogSettings;
-use crate::shadow::{gate, report};
+use crate::shadow::report;
 
 /// No first line that names parts is longer.
 const FIRST_LINE_MAX: usize = 1024;
@@ -122,8 +122,7 @@ fn prune(path: &Path, range: PartRange, limits: LogSettings) -> io::Result<()> {
 }
 
 fn has_harm(part: &Path) -> io::Result<bool> {
-    let figures = report::summarize([BufReader::new(open(part)?)], 0, Timestamp::now())?;
-    Ok(gate::harmful(&figures) > 0)
+    report::has_harm(open(part)?, Timestamp::now())
 }
 
 fn range_of(file: &File) -> io::Result<Option<PartRange>> {

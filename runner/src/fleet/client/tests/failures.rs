@@ -89,7 +89,7 @@ fn a_content_type_may_carry_a_character_set() {
         "Application/JSON; charset=utf-8",
         r#"{"dryRun":true,"job":{"id":"a"}}"#,
     ));
-    assert_eq!(shadow_claim(&url).unwrap(), ShadowOffer::Job(String::from("a")));
+    assert_eq!(shadow_claim(&url).unwrap(), offer_of("a"));
 }
 
 #[test]
