@@ -9,6 +9,7 @@ mod config_file;
 mod credentials;
 mod describe;
 mod error;
+mod gate_policy;
 mod global_flags;
 mod known_keys;
 mod memory_protection;
@@ -30,14 +31,14 @@ pub(crate) use bearer_token::BearerToken;
 pub(crate) use credentials::CertificateAuthorities;
 pub(crate) use describe::FlagLine;
 pub(crate) use error::SettingsError;
+pub(crate) use gate_policy::{GatePolicy, PolicyName};
 pub(crate) use global_flags::{FLEET_HEADING, GlobalFlags};
-pub(crate) use monitoring_settings::{MetricsSettings, NotifyCommand, NotifySettings};
+pub(crate) use monitoring_settings::{LogSettings, MetricsSettings, NotifyCommand, NotifySettings};
 pub(crate) use precedence::CredentialUse;
 pub(crate) use reload::{ReloadOutcome, SettingsReloader};
 pub(crate) use route_settings::{AllowedCommands, RouteSettings};
 pub(crate) use setting_value::SettingValue;
 
-use crate::duration_text::DAY;
 use crate::ids::{Capability, FactoryId};
 use crate::mode::{Mode, SwitchState};
 use bearer_token::FileAccess;
@@ -82,32 +83,14 @@ pub(crate) struct Settings {
     pub(crate) route: RouteSettings,
     /// How the shadow log is kept.
     pub(crate) log: LogSettings,
+    /// What a coordinator has to have shown before it may decide.
+    pub(crate) gate: GatePolicy,
     /// The command that is told of events, if there is one.
     pub(crate) notify: Option<NotifySettings>,
     /// How the figures of the queue are written.
     pub(crate) metrics: MetricsSettings,
     /// What `aq.toml` said, for a comparison with what it says later.
     file: ConfigFile,
-}
-
-/// `[log]` of `aq.toml`, which says how the shadow log is kept.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct LogSettings {
-    /// The size in bytes from which on the file that is written becomes a part, and another one is begun.
-    pub(crate) shadow_size: u64,
-    /// How long a part is kept at least.
-    pub(crate) shadow_age: Duration,
-}
-
-impl LogSettings {
-    fn resolve(file: &ConfigFile) -> Result<LogSettings, SettingsError> {
-        let size = file.parsed(known_keys::SHADOW_SIZE, value_parsers::size)?;
-        let age = file.parsed(known_keys::SHADOW_AGE, value_parsers::age)?;
-        Ok(LogSettings {
-            shadow_size: size.unwrap_or(16 * 1024 * 1024),
-            shadow_age: age.unwrap_or(DAY * 90),
-        })
-    }
 }
 
 /// The three flags, each with its origin.
@@ -208,6 +191,7 @@ impl Settings {
             fleet: FleetSettings::resolve(sources, &switches.fleet)?,
             route: RouteSettings::resolve(sources)?,
             log: LogSettings::resolve(file)?,
+            gate: GatePolicy::resolve(file)?,
             notify: NotifySettings::resolve(file)?,
             metrics: MetricsSettings::resolve(file)?,
             engines: file.engines.clone(),

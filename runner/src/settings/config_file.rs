@@ -20,7 +20,7 @@ const NAME: &str = "aq.toml";
 /// The only settings that can change while a runner runs.
 pub(super) const SWITCHES: [SettingKey; 3] = [known_keys::FLEET, known_keys::ROUTE, known_keys::SHADOW];
 /// The tables of settings; those of engines are no settings.
-const TABLES: [&str; 6] = ["fleet", "route", "run", "log", "notify", "metrics"];
+const TABLES: [&str; 7] = ["fleet", "route", "run", "log", "notify", "metrics", "gate"];
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// Keys that stood under `[fleet]` in an earlier version.
 const MOVED_KEYS: [&str; 2] = ["allow_engines", "allow_cwd"];
@@ -232,7 +232,8 @@ fn typed(value: &DeValue<'_>) -> Option<TypedValue> {
                 .map(|item| item.get_ref().as_str().map(str::to_owned));
             texts.collect::<Option<Vec<String>>>().map(TypedValue::List)
         }
-        DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Table(_) => None,
+        DeValue::Float(float) => Some(TypedValue::Float(float.as_str().to_owned())),
+        DeValue::Datetime(_) | DeValue::Table(_) => None,
     }
 }
 

@@ -41,6 +41,14 @@ keys! {
     METRICS_FILE = "", "", "metrics.file";
     SHADOW_SIZE = "", "", "log.shadow_size";
     SHADOW_AGE = "", "", "log.shadow_age";
+    GATE_POLICY = "", "", "gate.policy";
+    GATE_AGREEMENT = "", "", "gate.agreement";
+    GATE_RISK = "", "", "gate.risk";
+    GATE_SPAN = "", "", "gate.span";
+    GATE_STRATUM = "", "", "gate.stratum_agreement";
+    GATE_COVERAGE = "", "", "gate.coverage";
+    GATE_WORST_CASE = "", "", "gate.worst_case";
+    GATE_UNEXPLAINED = "", "", "gate.unexplained";
     ALLOW_ENGINES = "", "", "route.allow_engines";
     ALLOW_COMMANDS = "", "", "route.allow_commands";
     ALLOW_YOLO = "", "", "route.allow_yolo";

@@ -1,4 +1,5 @@
-//! `[notify]` and `[metrics]` of `aq.toml`: whom a run tells of what happens, and where it writes its figures.
+//! `[notify]`, `[metrics]` and `[log]` of `aq.toml`: whom a run tells of what happens, where it writes its figures, and how
+//! the shadow log is kept.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,10 +10,31 @@ use super::config_file::ConfigFile;
 use super::known_keys;
 use super::setting_value::{RawSetting, TypedValue};
 use super::value_parsers;
+use crate::duration_text::DAY;
 use crate::mode::SwitchState;
 use crate::notifications::NotificationEvent;
 
 const TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
+
+/// `[log]` of `aq.toml`, which says how the shadow log is kept.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LogSettings {
+    /// The size in bytes from which on the file that is written becomes a part, and another one is begun.
+    pub(crate) shadow_size: u64,
+    /// How long a part is kept at least.
+    pub(crate) shadow_age: Duration,
+}
+
+impl LogSettings {
+    pub(super) fn resolve(file: &ConfigFile) -> Result<LogSettings, SettingsError> {
+        let size = file.parsed(known_keys::SHADOW_SIZE, value_parsers::size)?;
+        let age = file.parsed(known_keys::SHADOW_AGE, value_parsers::age)?;
+        Ok(LogSettings {
+            shadow_size: size.unwrap_or(16 * 1024 * 1024),
+            shadow_age: age.unwrap_or(DAY * 90),
+        })
+    }
+}
 
 /// The command that a run tells of events; it is there only where `[notify]` names one.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -59,9 +59,11 @@ fn command_list(raw: &RawSetting) -> Result<AllowedCommands, SettingsError> {
         TypedValue::List(commands) if !commands.iter().any(|one| one == "any" || one.trim().is_empty()) => {
             Ok(AllowedCommands::Listed(commands.clone()))
         }
-        TypedValue::Text(_) | TypedValue::List(_) | TypedValue::Bool(_) | TypedValue::Integer(_) => {
-            Err(raw.refuse(want))
-        }
+        TypedValue::Text(_)
+        | TypedValue::List(_)
+        | TypedValue::Bool(_)
+        | TypedValue::Integer(_)
+        | TypedValue::Float(_) => Err(raw.refuse(want)),
     }
 }
 

@@ -55,6 +55,8 @@ impl fmt::Display for SettingOrigin {
 pub(crate) enum TypedValue {
     Bool(bool),
     Integer(i64),
+    /// As it stands in the file.
+    Float(String),
     Text(String),
     List(Vec<String>),
 }
@@ -64,7 +66,7 @@ impl fmt::Display for TypedValue {
         match self {
             TypedValue::Bool(value) => write!(formatter, "{value}"),
             TypedValue::Integer(value) => write!(formatter, "{value}"),
-            TypedValue::Text(value) => formatter.write_str(value),
+            TypedValue::Float(value) | TypedValue::Text(value) => formatter.write_str(value),
             TypedValue::List(values) => formatter.write_str(&values.join(",")),
         }
     }
@@ -100,7 +102,7 @@ impl RawSetting {
     pub(crate) fn text(&self) -> &str {
         match &self.typed {
             TypedValue::Text(text) => text,
-            TypedValue::Bool(_) | TypedValue::Integer(_) | TypedValue::List(_) => "",
+            TypedValue::Bool(_) | TypedValue::Integer(_) | TypedValue::Float(_) | TypedValue::List(_) => "",
         }
     }
 
@@ -113,7 +115,7 @@ impl RawSetting {
                 parts.filter(|part| !part.is_empty()).collect()
             }
             // No name is empty, so this is refused where names are parsed.
-            TypedValue::Bool(_) | TypedValue::Integer(_) => vec![""],
+            TypedValue::Bool(_) | TypedValue::Integer(_) | TypedValue::Float(_) => vec![""],
         }
     }
 }

@@ -25,7 +25,7 @@ pub(crate) fn switch(raw: &RawSetting) -> Result<SwitchState, SettingsError> {
             "1" | "true" | "on" => Some(true),
             _ => None,
         },
-        TypedValue::Integer(_) | TypedValue::List(_) => None,
+        TypedValue::Integer(_) | TypedValue::Float(_) | TypedValue::List(_) => None,
     };
     match parsed {
         Some(true) => Ok(SwitchState::On),
@@ -48,7 +48,7 @@ pub(crate) fn wait(raw: &RawSetting) -> Result<Duration, SettingsError> {
     let parsed = match &raw.typed {
         TypedValue::Text(text) => parse_duration(text),
         TypedValue::Integer(0) => Some(Duration::ZERO),
-        TypedValue::Bool(_) | TypedValue::Integer(_) | TypedValue::List(_) => None,
+        TypedValue::Bool(_) | TypedValue::Integer(_) | TypedValue::Float(_) | TypedValue::List(_) => None,
     };
     parsed
         .filter(|duration| *duration <= WAIT_MAX)
