@@ -79,6 +79,10 @@ sweep kills="400" seed="1000": build
 weekend jobs="300" seed="1000": build
     {{ selftest }} weekend --jobs {{ jobs }} --seed {{ seed }} || [ $? = 3 ]
 
+# Simulated coordinators, each with a gate that is looked at daily: the table of those that were promoted wrongly
+lives count="2000":
+    GATE_LIVES={{ count }} cargo test -p runner --locked --bin aq gate::lives -- --nocapture
+
 # Archive, installer and Debian package of this platform, installed and used outside the checkout; needs cargo-deb
 package:
     .ci/package

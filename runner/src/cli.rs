@@ -13,11 +13,14 @@ mod inside_job_guard;
 mod list;
 mod log_watch;
 mod logs;
+mod man;
 mod pause;
 mod prune;
 mod repair;
 mod retry;
 mod run;
+mod shadow_explain;
+mod shadow_notes;
 mod shadow_report;
 mod ship;
 mod show;
@@ -99,6 +102,12 @@ enum CliCommand {
     FleetStatus(OutputFormat),
     /// Show how often this queue and the coordinator decided alike
     FleetShadowReport(shadow_report::ShadowReportArguments),
+    /// Show both lists of one decision, and where they differ
+    FleetShadowExplain(shadow_explain::ExplainArguments),
+    /// Take the responsibility for one answer, so that it no longer holds the gate
+    FleetShadowAck(shadow_notes::AckArguments),
+    /// Begin the observation anew
+    FleetShadowRestart(shadow_notes::RestartArguments),
     /// Find out what would go wrong, before it does
     #[command(after_help = doctor::AFTER_HELP)]
     Doctor(OutputFormat),
@@ -123,6 +132,9 @@ impl CliCommand {
             CliCommand::Pause(arguments) => arguments.inside,
             CliCommand::Resume(arguments) => arguments.inside,
             CliCommand::Prune(arguments) => arguments.inside,
+            CliCommand::FleetShadowReport(arguments) => arguments.inside_if_noted()?,
+            CliCommand::FleetShadowAck(arguments) => arguments.inside,
+            CliCommand::FleetShadowRestart(arguments) => arguments.inside,
             _ => return None,
         })
     }
@@ -294,7 +306,7 @@ fn dispatch(line: CommandLine) -> Result<ProgramExit, CliError> {
         return Ok(ProgramExit::Done);
     }
     if let CliCommand::Man { command } = &line.command {
-        return man(command.as_deref());
+        return man::print(command.as_deref());
     }
     let settings = Settings::resolve(&line.settings, line.command.credential_use());
     if let CliCommand::Doctor(format) = line.command {
@@ -321,27 +333,11 @@ fn dispatch(line: CommandLine) -> Result<ProgramExit, CliError> {
         CliCommand::Status(format) => status::run(&settings, format),
         CliCommand::FleetStatus(format) => fleet_status::run(&settings, format),
         CliCommand::FleetShadowReport(arguments) => shadow_report::run(&settings, &arguments),
+        CliCommand::FleetShadowExplain(arguments) => shadow_explain::run(&settings, &arguments),
+        CliCommand::FleetShadowAck(arguments) => shadow_notes::acknowledge(&settings, &arguments),
+        CliCommand::FleetShadowRestart(arguments) => shadow_notes::restart(&settings, &arguments),
         CliCommand::Doctor(_) | CliCommand::Man { .. } | CliCommand::Completions { .. } => {
             Ok(ProgramExit::Done)
         }
     }
-}
-
-fn man(name: Option<&str>) -> Result<ProgramExit, CliError> {
-    let whole = command();
-    let page = match name {
-        None => whole.clone(),
-        Some(name) => {
-            let found = whole
-                .find_subcommand(name)
-                .filter(|found| found.get_name() != "help");
-            found
-                .cloned()
-                .ok_or_else(|| CliError::Refused(format!("aq has no command `{name}`: see `aq --help`")))?
-        }
-    };
-    let mut text = Vec::new();
-    clap_mangen::Man::new(page).render(&mut text)?;
-    stdout().write_all(&text)?;
-    Ok(ProgramExit::Done)
 }

@@ -30,6 +30,8 @@ pub(super) enum CliError {
         #[source]
         source: io::Error,
     },
+    #[error("can't write to the shadow log")]
+    ShadowLog(#[source] io::Error),
     #[error("{0}")]
     Refused(String),
     #[error("this is inside the job `{0}` of this very queue: leave it to a person, or add --inside-job")]
@@ -57,6 +59,7 @@ impl CliError {
             | CliError::Run(_)
             | CliError::Jobs(_)
             | CliError::Input { .. }
+            | CliError::ShadowLog(_)
             | CliError::Refused(_)
             | CliError::Output(_) => ProgramExit::Failed,
         }

@@ -3,7 +3,7 @@
 //! A sum over the whole log answers slowly: 5,000 agreements outweigh the 25 disagreements of a coordinator that has
 //! just broken. This is an e-detector (Shin, Ramdas and Rinaldo, "E-detectors: a nonparametric framework for sequential
 //! change detection", arXiv 2203.03532), in the form of Shiryaev and Roberts: at each decision one more bet is begun
-//! that the agreement is q from here on, and all bets go on together. While the agreement is at least 0.99 no bet
+//! that the agreement is q from here on, and all bets go on together. While the agreement is at least what it has to be (0.99, say) no bet
 //! can be expected to gain (each is an e-value: Ramdas, Grünwald, Vovk and Shafer, "Game-theoretic statistics and
 //! safe anytime-valid inference", arXiv 2210.01948). So their sum after n decisions is n on average at most, and it
 //! takes 10⁴ decisions on average at least until the sum is 10⁴ by chance.
@@ -12,10 +12,10 @@
 
 use serde::Serialize;
 
-/// The agreement that a coordinator has to have.
-pub(crate) const AGREEMENT_MIN: f64 = 0.99;
-/// The agreements that are bet on: of a slow decline, of a fault in some cases, of a collapse.
-const DECLINES: [f64; 3] = [0.97, 0.9, 0.5];
+/// The agreement that a coordinator has to have where no policy says otherwise.
+const AGREEMENT_DEFAULT: f64 = 0.99;
+/// A collapse is bet on whatever the agreement has to be.
+const COLLAPSE: f64 = 0.5;
 /// From this value on there is an alarm: so many decisions, on average at least, lie before a false one.
 const FALSE_ALARM_DECISIONS: f64 = 1e4;
 
@@ -48,13 +48,18 @@ pub(crate) struct DecisionRun {
 
 impl Default for ChangeAlarm {
     fn default() -> ChangeAlarm {
-        ChangeAlarm {
-            detectors: DECLINES.map(EDetector::new),
-        }
+        ChangeAlarm::new(AGREEMENT_DEFAULT)
     }
 }
 
 impl ChangeAlarm {
+    /// About a coordinator that has to have this agreement.
+    pub(crate) fn new(agreement_min: f64) -> ChangeAlarm {
+        ChangeAlarm {
+            detectors: declines(agreement_min).map(|q| EDetector::new(q, agreement_min)),
+        }
+    }
+
     pub(crate) fn note(&mut self, agrees: bool) {
         for detector in &mut self.detectors {
             detector.note(agrees);
@@ -81,10 +86,10 @@ impl ChangeAlarm {
 }
 
 impl EDetector {
-    fn new(q: f64) -> EDetector {
+    fn new(q: f64, agreement_min: f64) -> EDetector {
         EDetector {
-            ln_agreed: (q / AGREEMENT_MIN).ln(),
-            ln_disagreed: ((1.0 - q) / (1.0 - AGREEMENT_MIN)).ln(),
+            ln_agreed: (q / agreement_min).ln(),
+            ln_disagreed: ((1.0 - q) / (1.0 - agreement_min)).ln(),
             ln_sum: f64::NEG_INFINITY,
             ln_best: 0.0,
             since_best: DecisionRun::default(),
@@ -112,6 +117,16 @@ impl EDetector {
         let begun_since = gain * (1.0 - gain.powf(n)) / (1.0 - gain);
         ln_add(self.ln_sum + n * self.ln_agreed, begun_since.ln())
     }
+}
+
+/// The agreements that are bet on: of a slow decline, which has three times the disagreements that may be, of a fault in
+/// some cases, which has ten times as many or lies halfway to a collapse, and of a collapse. Of 0.99 they are 0.97, 0.9
+/// and 0.5.
+fn declines(agreement_min: f64) -> [f64; 3] {
+    let disagreement = 1.0 - agreement_min;
+    let slow = 1.0 - 3.0 * disagreement;
+    let some = (1.0 - 10.0 * disagreement).max(f64::midpoint(slow, COLLAPSE));
+    [slow, some, COLLAPSE]
 }
 
 /// ln(eˣ + eʸ), of zeros as well.

@@ -3,42 +3,35 @@
 //! People look at a gate every day, so its test must be valid whenever one looks: not a confidence bound, which is
 //! wrong sooner or later if it is asked often enough, but an e-value (a bet against "the agreement is 99 % at most",
 //! spread evenly over everything better). That holds for a coordinator that never changes and for decisions that are
-//! not all of one moment; so an alarm about the last decisions and the time that all of them span are rules beside it.
-//! Pure arithmetic, in logarithms; nothing here reads a file or a clock.
+//! not all of one moment and one kind; so the figures are those of one epoch, and an alarm about the last decisions, the
+//! time that all of them span, and each engine with and without a lock are rules beside it.
+//! Pure arithmetic; nothing here reads a file or a clock.
+
+mod e_value;
+mod gate_outlook;
+mod gate_strata;
 
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use super::change_alarm::{AGREEMENT_MIN, ChangeAlarm, DecisionRun};
+use super::change_alarm::{ChangeAlarm, DecisionRun};
 use super::comparison::DivergenceReason;
 use super::observation_span::SpanFigures;
-use super::report::ShadowFigures;
+use super::report::{EvidencePart, ShadowFigures};
+use crate::settings::GatePolicy;
 use crate::terminal::{counted, duration, limit_percent, percent};
+use e_value::{NEEDED_MAX, at_least, fewest, ln_e};
+pub(crate) use gate_outlook::GateOutlook;
+pub(crate) use gate_strata::{StratumFigures, StratumRule, StratumSelector};
 
-/// The chance of promoting a coordinator that is not better than that, however often one looks.
-const RISK: f64 = 0.05;
 /// The chance of holding one that is as good as that, at one look.
 const HOLD_RISK: f64 = 0.001;
-const COVERAGE_MIN: f64 = 0.98;
-/// Of all decisions, those that could not be compared counted as disagreements.
-const WORST_CASE_MIN: f64 = 0.97;
-const UNEXPLAINED_MAX: f64 = 0.005;
-const UNREADABLE_MAX: f64 = 0.005;
-/// Acting on such an answer would have done harm: none is tolerated.
-const HARMFUL: [DivergenceReason; 6] = [
-    DivergenceReason::Invalid,
-    DivergenceReason::Unknown,
-    DivergenceReason::Finished,
-    DivergenceReason::Running,
-    DivergenceReason::LockHeld,
-    DivergenceReason::Caps,
-];
+/// After so many decisions in a row that could not be compared nobody knows what the coordinator does now.
+const UNCOMPARED_MAX: u64 = 10;
 /// The reason, in the words of the log, of a decision that no dry run was made for.
 const NO_DRY_RUN: &str = "unsupported";
-/// Beyond this many more decisions there is no point in counting.
-const NEEDED_MAX: u64 = 1_000_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -53,9 +46,11 @@ pub(crate) enum GateVerdict {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct GateReport {
     pub(crate) verdict: GateVerdict,
+    /// The verdict in a sentence.
+    pub(crate) sentence: String,
     /// What stands in the way, most serious first; empty when promoted.
     pub(crate) reasons: Vec<String>,
-    pub(crate) agreement_min: f64,
+    pub(crate) policy: GatePolicy,
     /// Ties included: the two took jobs that the rule of order does not tell apart.
     pub(crate) agree: u64,
     pub(crate) disagree: u64,
@@ -64,17 +59,21 @@ pub(crate) struct GateReport {
     /// How likely so many disagreements are with the agreement that has to be beaten.
     pub(crate) hold_chance: f64,
     pub(crate) hold_chance_min: f64,
+    /// Those that nobody acknowledged.
     pub(crate) harmful: u64,
+    /// They stay disagreements.
+    pub(crate) acknowledged: u64,
     pub(crate) coverage: Option<f64>,
-    pub(crate) coverage_min: f64,
     pub(crate) worst_case: Option<f64>,
-    pub(crate) worst_case_min: f64,
     pub(crate) unexplained: u64,
     pub(crate) unreadable: u64,
     /// Decisions without a disagreement until the e-value is reached; none: out of reach.
     pub(crate) needed: Option<u64>,
     pub(crate) alarm: AlarmFigures,
     pub(crate) span: SpanFigures,
+    /// Each engine, with and without a lock.
+    pub(crate) strata: Vec<StratumFigures>,
+    pub(crate) outlook: GateOutlook,
 }
 
 /// Whether the last decisions speak against a coordinator that did well before.
@@ -91,68 +90,89 @@ pub(crate) struct AlarmFigures {
     pub(crate) needed: Option<u64>,
 }
 
-/// Answers that would have done harm.
-pub(super) fn harmful(figures: &ShadowFigures) -> u64 {
-    let of = |reason: &DivergenceReason| figures.diverged_by(*reason);
-    HARMFUL.iter().map(of).sum::<u64>() + figures.stray_leases
-}
-
 /// The days of the decisions are those of the `zone`.
-pub(crate) fn decide(figures: &ShadowFigures, zone: &TimeZone) -> GateReport {
+pub(crate) fn decide(figures: &ShadowFigures, policy: &GatePolicy, zone: &TimeZone) -> GateReport {
     let compared = figures.agreement.of;
     let agree = figures.verdicts.agree + figures.diverged_by(DivergenceReason::Tie);
     let disagree = compared.saturating_sub(agree);
-    let harmful = harmful(figures);
     let all = figures.coverage.of;
+    let ln_e_min = (1.0 / policy.risk).ln();
+    let alarm = alarm(
+        &figures.alarm,
+        DecisionRun {
+            disagree,
+            of: compared,
+        },
+    );
     let mut gate = GateReport {
         verdict: GateVerdict::Inconclusive,
+        sentence: String::new(),
         reasons: Vec::new(),
-        agreement_min: AGREEMENT_MIN,
         agree,
         disagree,
-        ln_e: ln_e(agree, disagree, AGREEMENT_MIN),
-        ln_e_min: (1.0 / RISK).ln(),
-        hold_chance: at_least(disagree, compared, 1.0 - AGREEMENT_MIN),
+        ln_e: ln_e(agree, disagree, policy.agreement_min),
+        ln_e_min,
+        hold_chance: at_least(disagree, compared, 1.0 - policy.agreement_min),
         hold_chance_min: HOLD_RISK,
-        harmful,
+        harmful: figures.harmful,
+        acknowledged: figures.acknowledged,
         coverage: figures.coverage.rate,
-        coverage_min: COVERAGE_MIN,
         worst_case: (all > 0).then(|| agree as f64 / all as f64),
-        worst_case_min: WORST_CASE_MIN,
         unexplained: figures.diverged_by(DivergenceReason::Unexplained),
         unreadable: figures.lines.unreadable,
         needed: None,
-        alarm: alarm(
-            &figures.alarm,
-            DecisionRun {
-                disagree,
-                of: compared,
-            },
-        ),
-        span: figures.span.figures(zone),
+        alarm,
+        span: figures.span.figures(zone, policy.span_min),
+        strata: gate_strata::of(figures, policy),
+        outlook: GateOutlook::default(),
+        policy: policy.clone(),
     };
     let holds = holding(&gate);
     if holds.is_empty() {
-        gate.needed = fewest(|more| ln_e(agree + more, disagree, AGREEMENT_MIN) >= gate.ln_e_min);
+        gate.needed = fewest(|more| ln_e(agree + more, disagree, policy.agreement_min) >= ln_e_min);
     }
-    let mut lacks = lacking(&gate, compared, figures.lines.read);
-    if let Some(first) = without_dry_run(figures).filter(|_| !lacks.is_empty()) {
-        lacks.insert(0, first);
+    gate.outlook = GateOutlook::of(&gate, figures);
+    let time = lacking_time(&gate);
+    let mut other = lacking_quality(&gate, figures);
+    let has_all = other.is_empty() && time.is_empty();
+    if let Some(first) = impossible(figures).filter(|_| !has_all || has_stopped(figures)) {
+        other.insert(0, first);
     }
-    gate.verdict = match (holds.is_empty(), lacks.is_empty()) {
+    gate.verdict = match (holds.is_empty(), other.is_empty() && time.is_empty()) {
         (false, _) => GateVerdict::Hold,
         (true, false) => GateVerdict::Inconclusive,
         (true, true) => GateVerdict::Promote,
     };
-    gate.reasons = holds.into_iter().chain(lacks).collect();
+    let is_time = other.is_empty();
+    gate.reasons = holds.into_iter().chain(other).chain(time).collect();
+    gate.sentence = sentence(&gate, is_time);
     gate
+}
+
+/// `is_time`: nothing is missing but time.
+fn sentence(gate: &GateReport, is_time: bool) -> String {
+    let policy = gate.policy.name.as_str();
+    let first = gate.reasons.first().map(String::as_str).unwrap_or_default();
+    match gate.verdict {
+        GateVerdict::Promote => format!(
+            "The coordinator may take over: {} of {} decisions agree, over {}, which is what the policy `{policy}` asks for.",
+            gate.agree,
+            gate.agree + gate.disagree,
+            gate.span.shown()
+        ),
+        GateVerdict::Hold => format!("The coordinator must not take over: {first}."),
+        GateVerdict::Inconclusive => match gate.outlook.sentence().filter(|_| is_time) {
+            Some(when) => format!("Not yet: {when}."),
+            None => format!("Not yet: {first}."),
+        },
+    }
 }
 
 fn holding(gate: &GateReport) -> Vec<String> {
     let mut reasons = Vec::new();
     if gate.harmful > 0 {
         reasons.push(format!(
-            "{} of the answers would have done harm; none may",
+            "{} of the answers would have done harm; none may that nobody acknowledged",
             gate.harmful
         ));
     }
@@ -161,7 +181,7 @@ fn holding(gate: &GateReport) -> Vec<String> {
         reasons.push(format!(
             "{} of {of} disagree: too many for an agreement of {}",
             gate.disagree,
-            limit_percent(AGREEMENT_MIN)
+            limit_percent(gate.policy.agreement_min)
         ));
     }
     let alarm = &gate.alarm;
@@ -176,14 +196,28 @@ fn holding(gate: &GateReport) -> Vec<String> {
     reasons
 }
 
-fn lacking(gate: &GateReport, compared: u64, lines: u64) -> Vec<String> {
+/// What more decisions can mend.
+fn lacking_time(gate: &GateReport) -> Vec<String> {
     let mut reasons = Vec::new();
     if gate.ln_e < gate.ln_e_min {
         reasons.push(format!("evidence: {}", clean_decisions(gate.needed)));
     }
     reasons.extend(short_span(&gate.span));
+    reasons.extend(gate.strata.iter().filter_map(StratumFigures::lack));
+    reasons
+}
+
+/// What more decisions alone do not mend.
+fn lacking_quality(gate: &GateReport, figures: &ShadowFigures) -> Vec<String> {
+    let policy = &gate.policy;
+    let mut reasons = Vec::new();
+    if let EvidencePart::Chosen(what) = &figures.part {
+        reasons.push(format!(
+            "{what} was looked at, and not all of the present evidence"
+        ));
+    }
     let mut at_least = |what: &str, rate: Option<f64>, min: f64| {
-        if rate.is_none_or(|rate| rate < min) {
+        if rate.is_some_and(|rate| rate < min) {
             reasons.push(format!(
                 "{what} {}, needs at least {}",
                 percent(rate),
@@ -191,13 +225,25 @@ fn lacking(gate: &GateReport, compared: u64, lines: u64) -> Vec<String> {
             ));
         }
     };
-    at_least("coverage", gate.coverage, COVERAGE_MIN);
-    at_least("worst case", gate.worst_case, WORST_CASE_MIN);
+    at_least("coverage", gate.coverage, policy.coverage_min);
+    at_least("worst case", gate.worst_case, policy.worst_case_min);
+    let compared = figures.agreement.of;
     for (what, count, of, max) in [
-        ("unexplained", gate.unexplained, compared, UNEXPLAINED_MAX),
-        ("unreadable lines", gate.unreadable, lines, UNREADABLE_MAX),
+        ("unexplained", gate.unexplained, compared, policy.unexplained_max),
+        (
+            "unreadable lines",
+            gate.unreadable,
+            figures.lines.read,
+            policy.unreadable_max,
+        ),
+        (
+            "acknowledged",
+            gate.acknowledged,
+            compared,
+            policy.acknowledged_max,
+        ),
     ] {
-        if of > 0 && count as f64 / of as f64 > max {
+        if count > 0 && count as f64 > of as f64 * max {
             reasons.push(format!(
                 "{what}: {count} of {of}, at most {} may be",
                 limit_percent(max)
@@ -207,13 +253,26 @@ fn lacking(gate: &GateReport, compared: u64, lines: u64) -> Vec<String> {
     reasons
 }
 
+/// Whether comparing ended, so that nobody knows what the coordinator does now.
+fn has_stopped(figures: &ShadowFigures) -> bool {
+    figures.uncompared.run >= UNCOMPARED_MAX
+}
+
 /// Why decisions are missing, which no waiting mends.
-fn without_dry_run(figures: &ShadowFigures) -> Option<String> {
-    let missed = *figures.skipped.get(NO_DRY_RUN)?;
-    let decisions = counted(u32::try_from(missed).unwrap_or(u32::MAX), "decision");
-    Some(format!(
-        "dry run: the coordinator had none for {decisions} (dry-run-unsupported), so nothing was compared"
-    ))
+fn impossible(figures: &ShadowFigures) -> Option<String> {
+    if let Some(missed) = figures.skipped.get(NO_DRY_RUN) {
+        let decisions = counted(u32::try_from(*missed).unwrap_or(u32::MAX), "decision");
+        return Some(format!(
+            "no comparison is possible: the coordinator had no dry run for {decisions} (dry-run-unsupported)"
+        ));
+    }
+    let uncompared = &figures.uncompared;
+    has_stopped(figures).then(|| {
+        format!(
+            "no comparison is possible: the last {} decisions could not be compared ({})",
+            uncompared.run, uncompared.why
+        )
+    })
 }
 
 fn clean_decisions(needed: Option<u64>) -> String {
@@ -249,68 +308,7 @@ fn alarm(alarm: &ChangeAlarm, all: DecisionRun) -> AlarmFigures {
     }
 }
 
-/// The smallest number of further agreements with which it is enough.
-fn fewest(enough: impl Fn(u64) -> bool) -> Option<u64> {
-    if !enough(NEEDED_MAX) {
-        return None;
-    }
-    let (mut low, mut high) = (0, NEEDED_MAX);
-    while low < high {
-        let middle = u64::midpoint(low, high);
-        match enough(middle) {
-            true => high = middle,
-            false => low = middle + 1,
-        }
-    }
-    Some(low)
-}
-
-/// The logarithm of the e-value against "agreement is `p0` at most": a uniform mixture over everything above it.
-fn ln_e(agree: u64, disagree: u64, p0: f64) -> f64 {
-    let (n, q0) = (agree + disagree, 1.0 - p0);
-    let above = 1.0 - at_most(disagree, n + 1, q0);
-    if above <= 0.0 {
-        return f64::NEG_INFINITY;
-    }
-    -((n + 1) as f64).ln() - ln_choose(n, disagree) + above.ln()
-        - q0.ln()
-        - agree as f64 * p0.ln()
-        - disagree as f64 * q0.ln()
-}
-
-/// P(X >= k) for X of `n` trials that come out with chance `q`; summed from the side on which it is small.
-fn at_least(k: u64, n: u64, q: f64) -> f64 {
-    match k {
-        0 => 1.0,
-        k if k as f64 <= n as f64 * q => 1.0 - at_most(k - 1, n, q),
-        k => terms(k, n, q)
-            .take_while(|term| *term > 0.0)
-            .sum::<f64>()
-            .min(1.0),
-    }
-}
-
-/// P(X <= k).
-fn at_most(k: u64, n: u64, q: f64) -> f64 {
-    let count = usize::try_from(k).unwrap_or(usize::MAX).saturating_add(1);
-    terms(0, n, q).take(count).sum::<f64>().min(1.0)
-}
-
-/// P(X = i) for each i from `first` to `n`.
-fn terms(first: u64, n: u64, q: f64) -> impl Iterator<Item = f64> {
-    let odds = q.ln() - (1.0 - q).ln();
-    let start = ln_choose(n, first) + first as f64 * q.ln() + (n - first) as f64 * (1.0 - q).ln();
-    (first..=n).scan(start, move |ln, i| {
-        let term = ln.exp();
-        *ln += ((n - i) as f64 / (i + 1) as f64).ln() + odds;
-        Some(term)
-    })
-}
-
-fn ln_choose(n: u64, k: u64) -> f64 {
-    let k = k.min(n - k);
-    (1..=k).map(|i| ((n - k + i) as f64 / i as f64).ln()).sum()
-}
-
+#[cfg(test)]
+mod lives;
 #[cfg(test)]
 mod tests;

@@ -12,12 +12,16 @@ use serde::Serialize;
 use crate::fleet::wire::instant;
 use crate::terminal::duration;
 
-/// From the first to the last decision, at least.
-const SPAN_MIN: SignedDuration = SignedDuration::from_hours(24);
 /// So many days of local time have a decision, at least; a day may be longer than 24 hours.
 const DAYS_MIN: u64 = 2;
 /// 2020-01-01: a clock that shows less was never set.
 const CLOCK_SET: Timestamp = Timestamp::constant(1_577_836_800, 0);
+
+/// When a line was written, as it says; none if that can't be true. `now` is when the log is read.
+pub(crate) fn time_of_line(ts: Option<&str>, now: Timestamp) -> Option<Timestamp> {
+    let at = ts?.parse::<Timestamp>().ok()?;
+    (CLOCK_SET..=now).contains(&at).then_some(at)
+}
 
 /// How far apart the first and the last counted decision are.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -42,12 +46,8 @@ pub(crate) struct ObservationSpan {
 }
 
 impl ObservationSpan {
-    /// Takes in the time of a counted decision, as its line has it; `now` is when the log is read.
-    pub(crate) fn note(&mut self, ts: Option<&str>, now: Timestamp) {
-        let at = ts.and_then(|ts| ts.parse::<Timestamp>().ok());
-        let Some(at) = at.filter(|at| (CLOCK_SET..=now).contains(at)) else {
-            return;
-        };
+    /// Takes in the time of a counted decision.
+    pub(crate) fn note(&mut self, at: Timestamp) {
         let (first, last) = self.ends.unwrap_or((at, at));
         self.ends = Some((first.min(at), last.max(at)));
     }
@@ -57,7 +57,9 @@ impl ObservationSpan {
         self.ends.map(|(first, _)| instant(first))
     }
 
-    pub(crate) fn figures(self, zone: &TimeZone) -> SpanFigures {
+    /// `span_min`: from the first to the last decision, at least.
+    pub(crate) fn figures(self, zone: &TimeZone, span_min: Duration) -> SpanFigures {
+        let span_min = SignedDuration::try_from(span_min).unwrap_or(SignedDuration::MAX);
         let seconds = |length: SignedDuration| length.as_secs().unsigned_abs();
         // What is missing is not made less than it is.
         let rounded_up = |length: SignedDuration| seconds(length) + u64::from(length.subsec_nanos() > 0);
@@ -67,10 +69,10 @@ impl ObservationSpan {
             first,
             last,
             seconds: seconds(self.length()),
-            seconds_min: seconds(SPAN_MIN),
+            seconds_min: seconds(span_min),
             days: self.days(zone),
             days_min: DAYS_MIN,
-            needed_seconds: self.missing(zone).map(rounded_up),
+            needed_seconds: self.missing(zone, span_min).map(rounded_up),
         }
     }
 
@@ -80,7 +82,7 @@ impl ObservationSpan {
     }
 
     /// The calendar days from the first decision to the last, both counted.
-    fn days(self, zone: &TimeZone) -> u64 {
+    pub(crate) fn days(self, zone: &TimeZone) -> u64 {
         self.ends.map_or(0, |ends| {
             let [first, last] = <[Timestamp; 2]>::from(ends).map(|at| zone.to_datetime(at).date());
             first
@@ -91,14 +93,14 @@ impl ObservationSpan {
     }
 
     /// How much later than the last decision another one has to be; none where that can't be said.
-    fn missing(self, zone: &TimeZone) -> Option<SignedDuration> {
+    fn missing(self, zone: &TimeZone, span_min: SignedDuration) -> Option<SignedDuration> {
         let (first, last) = self.ends?;
         let next_day = first
             .to_zoned(zone.clone())
             .tomorrow()
             .and_then(|tomorrow| tomorrow.start_of_day())
             .ok()?;
-        let enough = first.checked_add(SPAN_MIN).ok()?.max(next_day.timestamp());
+        let enough = first.checked_add(span_min).ok()?.max(next_day.timestamp());
         Some(enough.duration_since(last).max(SignedDuration::ZERO))
     }
 }

@@ -56,6 +56,20 @@ fn it_has_the_values_that_were_worked_out() {
 }
 
 #[test]
+fn what_is_bet_on_follows_what_the_agreement_has_to_be() {
+    for (agreement_min, expected) in [
+        (0.99, [0.97, 0.9, 0.5]),
+        (0.95, [0.85, 0.675, 0.5]),
+        (0.9, [0.7, 0.6, 0.5]),
+        (0.999, [0.997, 0.99, 0.5]),
+    ] {
+        for (found, expected) in declines(agreement_min).into_iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-12, "{agreement_min}: {found}");
+        }
+    }
+}
+
+#[test]
 fn a_good_coordinator_runs_long_before_a_false_alarm() {
     let runs: Vec<f64> = (0..100)
         .map(|seed| {

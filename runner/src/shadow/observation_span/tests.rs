@@ -7,6 +7,8 @@ fn berlin() -> TimeZone {
     TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap()
 }
 
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
@@ -14,7 +16,9 @@ fn at(text: &str) -> Timestamp {
 fn span(instants: &[&str]) -> ObservationSpan {
     let mut span = ObservationSpan::default();
     for text in instants {
-        span.note(Some(text), at("2026-01-01T00:00:00Z"));
+        if let Some(at) = time_of_line(Some(text), at("2026-01-01T00:00:00Z")) {
+            span.note(at);
+        }
     }
     span
 }
@@ -36,7 +40,7 @@ fn a_day_and_two_dates_are_enough_and_less_is_told_to_the_second() {
         let span = span(&[first, last]);
         assert_eq!(span.days(&berlin()), days, "{first} to {last}");
         assert_eq!(
-            span.missing(&berlin()),
+            span.missing(&berlin(), DAY),
             Some(SignedDuration::from_secs(missing_s)),
             "{first} to {last}"
         );
@@ -55,7 +59,7 @@ fn the_order_of_the_lines_does_not_matter() {
 
 #[test]
 fn what_can_not_be_true_is_passed_over() {
-    let mut found = span(&[
+    let found = span(&[
         "2025-06-01T10:00:00Z",
         "1970-01-01T00:00:05Z",
         "2026-01-01T00:00:00.001Z",
@@ -64,14 +68,14 @@ fn what_can_not_be_true_is_passed_over() {
         "2025-06-05",
         "",
     ]);
-    found.note(None, at("2026-01-01T00:00:00Z"));
+    assert_eq!(time_of_line(None, at("2026-01-01T00:00:00Z")), None);
     assert_eq!(found, span(&["2025-06-01T10:00:00Z"]));
     let nothing = ObservationSpan::default();
     assert_eq!(
         (
             nothing.length(),
             nothing.days(&berlin()),
-            nothing.missing(&berlin())
+            nothing.missing(&berlin(), DAY)
         ),
         (SignedDuration::ZERO, 0, None)
     );

@@ -1,7 +1,9 @@
 //! Figures worked out by hand from small logs, and one large log.
 
-use std::io::{BufReader, Cursor, Read};
+use std::io::{Cursor, Read, SeekFrom};
 
+use super::log_record::LINE_BYTES_MAX;
+use super::shadow_figures::{LineCounts, NAMES_MAX};
 use super::*;
 
 fn line(
@@ -31,8 +33,26 @@ fn compared(local: Option<&str>, coord: Option<&str>, verdict: &str, reason: Opt
     )
 }
 
+fn question() -> ReportQuestion {
+    ReportQuestion {
+        last: 10,
+        since: None,
+        epoch: None,
+        left_out: None,
+        agreement_min: 0.99,
+        now: "2026-06-01T12:00:00Z".parse().unwrap(),
+        zone: TimeZone::UTC,
+    }
+}
+
+fn report(logs: &[&str], question: &ReportQuestion) -> ShadowReport {
+    let mut logs: Vec<_> = logs.iter().map(|log| vec![Cursor::new(*log)]).collect();
+    summarize(&mut logs, question).unwrap()
+}
+
 fn figures(log: &str, last: usize) -> ShadowFigures {
-    summarize([Cursor::new(log)], last, Timestamp::MAX).unwrap()
+    let question = ReportQuestion { last, ..question() };
+    report(&[log], &question).figures
 }
 
 /// One of everything, and some of it more than once.
@@ -275,10 +295,10 @@ fn a_long_log_is_read_through_a_small_window() {
     let repeats = 16 * 1024 * 1024 / line.len() as u64;
     let log = RepeatedLine {
         line: line.clone().into_bytes(),
-        left: repeats * line.len() as u64,
-        offset: 0,
+        length: repeats * line.len() as u64,
+        position: 0,
     };
-    let figures = summarize([BufReader::new(log)], 10, Timestamp::MAX).unwrap();
+    let figures = summarize(&mut [vec![log]], &question()).unwrap().figures;
     assert_eq!(figures.verdicts.agree, repeats);
     assert_eq!(
         figures.lines,
@@ -292,21 +312,27 @@ fn a_long_log_is_read_through_a_small_window() {
 /// The same line again and again, made as it is read.
 struct RepeatedLine {
     line: Vec<u8>,
-    left: u64,
-    offset: usize,
+    length: u64,
+    position: u64,
 }
 
 impl Read for RepeatedLine {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let part = &self.line[self.offset..];
-        let count = part
-            .len()
-            .min(buffer.len())
-            .min(usize::try_from(self.left).unwrap());
+        let offset = usize::try_from(self.position % self.line.len() as u64).unwrap();
+        let left = usize::try_from(self.length - self.position).unwrap();
+        let part = &self.line[offset..];
+        let count = part.len().min(buffer.len()).min(left);
         buffer[..count].copy_from_slice(&part[..count]);
-        self.left -= count as u64;
-        self.offset = (self.offset + count) % self.line.len();
+        self.position += count as u64;
         Ok(count)
+    }
+}
+
+impl Seek for RepeatedLine {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        assert_eq!(to, SeekFrom::Start(0));
+        self.position = 0;
+        Ok(0)
     }
 }
 
@@ -320,7 +346,8 @@ fn parts_are_one_log_also_where_the_last_line_of_one_was_torn_off() {
         format!("{continues}{idle}{agree}"),
         format!("{continues}{agree}"),
     ];
-    let figures = summarize(parts.each_ref().map(Cursor::new), 10, Timestamp::MAX).unwrap();
+    let mut log = [parts.iter().map(Cursor::new).collect()];
+    let figures = summarize(&mut log, &question()).unwrap().figures;
     let VerdictCounts {
         agree, local_empty, ..
     } = figures.verdicts;
