@@ -9,7 +9,7 @@ use crate::evidence::RunEvidence;
 use crate::scenario::{FleetMode, Scenario, StepAction};
 
 /// Operations that change real state.
-const MUTATING: [&str; 8] = [
+const MUTATING: [&str; 9] = [
     "job.submit",
     "factory.enrol",
     "factory.heartbeat",
@@ -18,6 +18,7 @@ const MUTATING: [&str; 8] = [
     "lease.release",
     "job.report",
     "job.quarantine",
+    "job.withdraw",
 ];
 /// Behaviours of the fake that change real state by themselves.
 pub(super) const STATE_CHANGING_FAULTS: [&str; 6] = [

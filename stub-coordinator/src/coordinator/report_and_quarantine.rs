@@ -33,6 +33,7 @@ impl Coordinator {
             // C-5: the work is done and nobody else was given the job, so a second run would be a second ship.
             let counts = last.end == Some(LeaseEnd::Expired)
                 && last.fencing_token == job.fencing_token
+                && job.stage.leads_to(stage)
                 && stage.is_final();
             if !counts {
                 return Err(lost());

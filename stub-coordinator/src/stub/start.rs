@@ -129,7 +129,9 @@ pub(crate) fn set_up(config: StubConfig) -> Result<SharedStub, StartError> {
         shared
             .restore(saved)
             .map_err(|source| state_file::broken(path, source))?;
-        // What the earlier run knew already stays as it is.
+        // What the earlier run knew already stays as it is: a withdrawn job does not come back by a restart.
+        let unknown = |spec: &&JobSpec| shared.coordinator().state().job(&spec.id).is_none();
+        let jobs: Vec<_> = jobs.iter().filter(unknown).cloned().collect();
         submit(&shared, &jobs)?;
     }
     for (at, rule) in config.rules.into_iter().enumerate() {

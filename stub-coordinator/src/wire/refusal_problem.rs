@@ -48,6 +48,22 @@ pub(crate) fn problem_of(refusal: &CommandRefusal) -> Problem {
             let detail = format!("`{}` does not lead to `{}`", from.name(), to.name());
             Problem::new("illegal_transition", detail).on("stage")
         }
+        CommandRefusal::Leased(id) => Problem::new(
+            "leased",
+            format!("somebody holds a lease on `{id}`; wait until it ends, then withdraw it"),
+        ),
+        CommandRefusal::Ended(stage) => Problem::new(
+            "final",
+            format!("the job is `{}` and stays so; there is nothing to take back", stage.name()),
+        ),
+        CommandRefusal::Superseded(id) => Problem::new(
+            "superseded",
+            format!(
+                "`{id}` was withdrawn, or submitted again, since this key was answered; look at the job, and send a \
+                 fresh key"
+            ),
+        )
+        .on("Idempotency-Key"),
         CommandRefusal::IdempotencyMismatch => Problem::new(
             "idempotency_mismatch",
             "send a fresh `Idempotency-Key` with a changed request",
