@@ -119,7 +119,14 @@ fn prepare(shared: &SharedStub, call: OperationCall<'_>) -> Result<PreparedCall,
 fn plain(shared: &SharedStub, operation: Operation) -> WireAnswer {
     match operation {
         Operation::Openapi => WireAnswer::bytes(200, JSON, Bytes::from_static(DOCUMENT.as_bytes())),
-        _ => WireAnswer::json(200, &json!({"status": "ok", "serverTime": shared.clock.now()})),
+        _ => {
+            let mut health = json!({"status": "ok", "serverTime": shared.clock.now()});
+            if let Some(policy) = shared.policy.get() {
+                health["policy"] = json!(policy.policy());
+                health["version"] = json!(policy.version());
+            }
+            WireAnswer::json(200, &health)
+        }
     }
 }
 

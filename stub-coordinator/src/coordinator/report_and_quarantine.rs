@@ -119,7 +119,8 @@ impl Coordinator {
 
 /// A final report that is sent again under the lease that it ended.
 fn repeated_final_report(job: &JobRecord, last: &PastLease, stage: Stage) -> Option<CommandReply> {
-    (stage == job.stage && last.end != Some(LeaseEnd::Released)).then_some(CommandReply::Reported(stage))
+    (stage == job.stage && stage.is_reported() && last.end != Some(LeaseEnd::Released))
+        .then_some(CommandReply::Reported(stage))
 }
 
 fn final_report_refusal(
