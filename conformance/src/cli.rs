@@ -82,6 +82,10 @@ enum CliCommand {
         /// Change nothing: reads, shadow calls, and requests that have to be refused
         #[arg(long)]
         observe: bool,
+        /// A shell command that ends the coordinator, starts it anew, and returns once it answers again; without it, what
+        /// has to outlive a restart is not looked at
+        #[arg(long, value_name = "COMMAND", conflicts_with = "observe")]
+        restart: Option<String>,
     },
     /// Run four small scenarios, one for each verdict, that tell a wrong profile from a wrong runner
     Smoke {
@@ -137,11 +141,13 @@ pub(crate) fn main() -> HarnessExit {
             url,
             token_file,
             observe,
+            restart,
         }) => smoke_and_coordinator::coordinator(
             &smoke_and_coordinator::CoordinatorTarget {
                 url,
                 token_file,
                 observe,
+                restart,
             },
             checks,
             &cli.options,

@@ -14,7 +14,7 @@ use assertions::{ProbeError, ProbeResult};
 use http_client::CoordinatorClient;
 use probe::CoordinatorProbe;
 
-pub use probe::CheckRunControl;
+pub use probe::{CheckRunControl, RestartAction};
 
 /// A check of a coordinator.
 #[derive(Debug, Clone, Copy)]
@@ -34,12 +34,16 @@ pub enum CheckAccess {
     OnlyWatching,
     /// Jobs of its own, claims, reports.
     Working,
+    /// The same, and it is restarted on the way.
+    Restarting,
 }
 
 /// How much may be done to the coordinator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AccessLevel {
     Everything,
+    /// The same, and it may be restarted.
+    EverythingAndRestarts,
     /// Nothing that changes real state.
     Observe,
 }
@@ -67,6 +71,13 @@ checks! {
     Working "final-stage" ["C-9"] a_final_stage_is_final
     Working "quarantine" ["C-10"] quarantine_by_holder_and_by_former_holder
     Working "repeated-claim" ["C-11"] a_claim_repeated_is_the_same_claim
+    Working "withdrawn" ["C-12"] a_withdrawn_job_is_given_to_nobody
+    Working "not-withdrawn" ["C-12"] what_is_held_or_has_ended_is_not_withdrawn
+    Working "withdrawn-or-granted" ["C-12"] a_job_is_either_withdrawn_or_granted
+    Restarting "withdrawn-for-good" ["C-12", "C-13"] a_withdrawal_outlives_a_restart
+    Working "submitted-again" ["C-13"] a_withdrawn_id_is_submitted_again_as_a_new_job
+    Working "superseded" ["C-13"] an_answer_that_is_no_longer_true_is_not_repeated
+    Working "as-submitted" ["C-14"] a_job_is_shown_as_it_was_submitted
     Working "no-trace" ["C-20"] shadow_calls_leave_no_trace
     Working "dry-run" ["C-21"] a_dry_run_names_what_a_claim_would_give
     Working "view-holds-locks" ["C-21"] a_lock_of_the_view_is_held
@@ -77,6 +88,7 @@ checks! {
     Watching "tokens" ["C-31"] tokens_are_asked_for
     OnlyWatching "watching-token" ["C-31"] a_watching_token_changes_nothing
     Working "reused-key" ["C-32"] a_key_with_another_body_is_refused
+    Watching "policy-header" ["C-33"] each_answer_tells_the_same_policy
 }
 
 /// Makes the checks that this access allows, one after the other, and cleans up after each, also after one that is
@@ -111,8 +123,9 @@ fn within(access: AccessLevel, only: &[String]) -> impl Iterator<Item = &'static
     let wanted = |check: &CoordinatorCheck| only.is_empty() || only.contains(&id(check));
     ALL.iter()
         .filter(move |check| match access {
-            AccessLevel::Everything => check.needs != CheckAccess::OnlyWatching,
-            AccessLevel::Observe => check.needs != CheckAccess::Working,
+            AccessLevel::Everything => matches!(check.needs, CheckAccess::Watching | CheckAccess::Working),
+            AccessLevel::EverythingAndRestarts => check.needs != CheckAccess::OnlyWatching,
+            AccessLevel::Observe => matches!(check.needs, CheckAccess::Watching | CheckAccess::OnlyWatching),
         })
         .filter(move |check| wanted(check))
 }
@@ -124,7 +137,7 @@ fn id(check: &CoordinatorCheck) -> String {
 fn judge_one(check: &CoordinatorCheck, probe: &CoordinatorProbe) -> CaseResult {
     let started = Instant::now();
     let held = (check.run)(probe);
-    if check.needs == CheckAccess::Working {
+    if matches!(check.needs, CheckAccess::Working | CheckAccess::Restarting) {
         probe.clean_up();
     }
     let clauses: Vec<String> = check.clauses.iter().map(|clause| (*clause).to_owned()).collect();

@@ -66,6 +66,9 @@ enum CliCommand {
     /// The clock of a running stub.
     #[command(subcommand)]
     Clock(control_commands::ClockVerb),
+    /// The policy and version that a running stub tells.
+    #[command(subcommand)]
+    Policy(control_commands::PolicyVerb),
     /// Follow a running stub: a line for each exchange that ends.
     Tail(control_target::TargetArguments),
     /// Which rule would fire on a request, and why not the others; nothing is sent or changed.
@@ -126,6 +129,7 @@ pub(crate) fn run(arguments: CliArguments, log: &LogWriter) -> Result<ProgramExi
         Some(CliCommand::Rule(verb)) => control_commands::rules(&verb, log),
         Some(CliCommand::Gate(verb)) => control_commands::gates(&verb),
         Some(CliCommand::Clock(verb)) => control_commands::clock(&verb),
+        Some(CliCommand::Policy(verb)) => control_commands::policy(&verb),
         Some(CliCommand::Tail(target)) => tail::tail(&target),
         Some(CliCommand::Explain(explain_query)) => explain::explain(&explain_query),
         Some(CliCommand::Verify(count_query)) => return verify::verify(&count_query),

@@ -12,6 +12,7 @@ use thiserror::Error;
 
 use crate::clock::ClockKind;
 use crate::contract::ids::InvalidId;
+use crate::contract::policy_statement::{InvalidPolicy, PolicyStatement};
 use crate::contract::scope::Scope;
 use crate::rules::{Rule, preset};
 use job::default_engine;
@@ -54,6 +55,8 @@ pub struct StubConfig {
     pub clock: ClockKind,
     /// What chance is decided by; rules with a chance need one.
     pub seed: Option<u64>,
+    /// The policy and version that each answer tells; none where it tells none.
+    pub policy: Option<PolicyStatement>,
     /// What happens to fields that the contract does not name.
     pub strict: UnknownFieldPolicy,
     /// How many exchanges the journal keeps.
@@ -118,6 +121,8 @@ pub struct CoordinatorTable {
     pub seed: Option<u64>,
     /// Its clock.
     pub clock: ClockKind,
+    /// The policy that each of its answers tells, as `NAME` or `NAME@VERSION`.
+    pub policy: Option<String>,
     /// Refuse request fields that the contract does not name.
     pub strict: bool,
     /// The tokens that it knows; without any it is open.
@@ -143,6 +148,9 @@ pub enum ConfigError {
         #[source]
         source: InvalidId,
     },
+    /// A policy that is none.
+    #[error(transparent)]
+    Policy(#[from] InvalidPolicy),
     /// A lease that its holder would do nothing but renew.
     #[error("a lease of {0} ms is too short; let it live for {SHORTEST_LEASE_MS} ms or longer")]
     ShortLease(u64),
@@ -169,6 +177,7 @@ impl Default for StubConfig {
             heartbeat_ms: 15_000,
             clock: ClockKind::Real,
             seed: None,
+            policy: None,
             strict: UnknownFieldPolicy::Lenient,
             journal_limit: DEFAULT_LIMIT,
             memory_limit: DEFAULT_LIMIT,
@@ -212,6 +221,7 @@ impl CoordinatorTable {
             lease_ms: self.lease_ms.unwrap_or(DEFAULT_LEASE_MS),
             clock: self.clock,
             seed: self.seed,
+            policy: self.policy.as_deref().map(PolicyStatement::parse).transpose()?,
             strict: if self.strict {
                 UnknownFieldPolicy::Strict
             } else {

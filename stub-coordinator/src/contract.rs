@@ -7,6 +7,7 @@ pub(crate) mod ids;
 pub(crate) mod match_fields;
 pub(crate) mod name_hint;
 pub(crate) mod operation;
+pub(crate) mod policy_statement;
 pub(crate) mod problem;
 pub(crate) mod scope;
 pub(crate) mod signed_duration;

@@ -8,6 +8,7 @@ mod explain;
 mod gates;
 mod journal;
 mod metrics;
+mod policy;
 mod reset;
 mod rules;
 mod state;
@@ -69,6 +70,10 @@ pub(crate) fn routes() -> Router<Arc<SharedStub>> {
         .route("/gates", get(gates::gates))
         .route("/gates/{name}/release", post(gates::release))
         .route("/clock", get(clock::clock).post(clock::advance))
+        .route(
+            "/policy",
+            get(policy::policy).put(policy::tell).delete(policy::tell_none),
+        )
         .route("/state", get(state::export).put(state::import))
         .route("/reset", post(reset::reset))
         .route("/openapi.json", get(openapi))

@@ -22,6 +22,7 @@ mod shadow_views;
 mod submit_and_list_jobs;
 #[cfg(test)]
 mod tests;
+mod withdraw;
 
 use std::collections::HashMap;
 
@@ -209,11 +210,18 @@ impl Coordinator {
         Ok(reply)
     }
 
-    /// The first answer again, except that a lease which has ended is not handed out a second time (C-11).
+    /// The first answer again, unless it is no longer true: a lease which has ended is not handed out a second time
+    /// (C-11), nor is a job called queued that was withdrawn, or withdrawn that was submitted again (C-13).
     fn repeat(&self, reply: CommandReply) -> CommandResult {
         match &reply {
             CommandReply::Granted { lease, .. } if !self.lives(lease.number) => {
                 Err(CommandRefusal::LeaseLost(lease.number.id()))
+            }
+            CommandReply::Submitted(job) if !self.is_still_submitted(job) => {
+                Err(CommandRefusal::Superseded(job.id().clone()))
+            }
+            CommandReply::Withdrawn { job, sequence } if !self.is_still_withdrawn(job, *sequence) => {
+                Err(CommandRefusal::Superseded(job.clone()))
             }
             _ => Ok(reply),
         }
@@ -229,6 +237,7 @@ impl Coordinator {
             CoordinatorCommand::Release(holder) => self.release(&holder),
             CoordinatorCommand::Report { job, holder, stage } => self.report(&job, &holder, stage),
             CoordinatorCommand::Quarantine { job, quarantine } => self.quarantine(now, &job, quarantine),
+            CoordinatorCommand::Withdraw(job) => self.withdraw(&job),
             CoordinatorCommand::ShadowClaim { factory, caps } => Ok(self.shadow_claim(&factory, &caps)),
             CoordinatorCommand::ShadowReport { factory, job, stage } => {
                 self.shadow_report(&factory, &job, stage)

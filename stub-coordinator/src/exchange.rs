@@ -84,6 +84,7 @@ fn late(shared: &SharedStub) -> Response<Body> {
         "the stub was reset since this connection was made; connect again",
     );
     let closing = WireAnswer::problem(&problem).with(header::CONNECTION, "close".to_owned());
+    let closing = closing.telling(shared.policy.header());
     closing.into_response(http_date(shared.clock.now()), None)
 }
 

@@ -6,6 +6,7 @@
 
 mod ack_without_commit;
 mod agree;
+mod claim_withdrawn;
 mod clock_skew;
 mod close;
 mod cut;
@@ -26,6 +27,7 @@ mod gate_registry;
 mod hang;
 mod leaky_shadow;
 mod malformed;
+mod policy;
 mod redirect;
 mod refuse;
 mod reset;
@@ -35,6 +37,9 @@ mod sequence;
 mod stale_read;
 mod status;
 mod token_regress;
+mod token_reset;
+mod withdraw_leased;
+mod withdraw_unsaid;
 
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
@@ -50,11 +55,12 @@ pub use delay::DelayDistribution;
 pub use diverge::DivergeFault;
 pub use dribble::DribbleFault;
 pub(crate) use fault_behavior::{ArmEffect, FaultError, FaultWait, HandlerPlan};
-pub(crate) use faulty_answer::{FaultContext, FaultyAnswer};
+pub(crate) use faulty_answer::{FaultContext, FaultyAnswer, ToldPolicy};
 pub(crate) use faulty_stream::{ConnectionAction, ConnectionHandle, FaultyStream};
 pub use gate::GateFault;
 pub(crate) use gate_registry::GateRegistry;
 pub use malformed::MalformedFault;
+pub use policy::PolicyFault;
 pub use redirect::RedirectFault;
 pub use refuse::RefuseFault;
 pub(crate) use self_check_case::{ProbeStep, SelfCheckCase};
@@ -180,6 +186,14 @@ fault_list! {
         DryRunGrants "dry_run_grants": dry_run_grants::DryRunGrantsFault,
         /// A shadow report that changes the real job.
         LeakyShadow "leaky_shadow": leaky_shadow::LeakyShadowFault,
+        /// Withdraws a job that somebody works on.
+        WithdrawLeased "withdraw_leased": withdraw_leased::WithdrawLeasedFault,
+        /// Refuses to withdraw a job, and withdraws it.
+        WithdrawUnsaid "withdraw_unsaid": withdraw_unsaid::WithdrawUnsaidFault,
+        /// Grants a job that was withdrawn.
+        ClaimWithdrawn "claim_withdrawn": claim_withdrawn::ClaimWithdrawnFault,
+        /// Begins again with the fencing tokens of an id that is submitted again.
+        TokenReset "token_reset": token_reset::TokenResetFault,
     }
     tables {
         /// An error status in the coordinator's own dialect.
@@ -192,6 +206,8 @@ fault_list! {
         Malformed "malformed": malformed::MalformedFault,
         /// A redirect to some other place.
         Redirect "redirect": redirect::RedirectFault,
+        /// The honest answer, which tells another policy.
+        Policy "policy": policy::PolicyFault,
         /// The honest answer, later.
         Delay "delay": delay::DelayDistribution,
         /// The honest answer, once a gate is released.

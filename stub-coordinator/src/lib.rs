@@ -71,11 +71,12 @@ pub use config::{
     StubConfig, TokenGrant, UnknownFieldPolicy,
 };
 pub use contract::ids::{InvalidId, RuleId};
+pub use contract::policy_statement::{InvalidPolicy, PolicyStatement};
 pub use contract::scope::Scope;
 pub use contract::signed_duration::SignedDuration;
 pub use faults::{
     ClockSkewFault, CutFault, DelayDistribution, DivergeFault, DribbleFault, Fault, FaultPhase, GateFault,
-    MalformedFault, RedirectFault, RefuseFault, SequenceEnd, SequenceFault, StatusFault,
+    MalformedFault, PolicyFault, RedirectFault, RefuseFault, SequenceEnd, SequenceFault, StatusFault,
 };
 pub use job_file::{JobFile, JobFileError, read_job_file};
 pub use journal::counters::StubCounters;

@@ -99,14 +99,11 @@ fn prepare(shared: &SharedStub, call: OperationCall<'_>) -> Result<PreparedCall,
         .transpose()
         .map_err(|error| Problem::new("invalid_id", error.to_string()).on("Idempotency-Key"))?;
     let query = QueryParameters::new(query_pairs(call.query));
-    let command = read_command(
-        call.operation,
-        call.path_id,
-        query,
-        call.said,
-        bearer,
-        shared.strict,
-    )?;
+    let said = match call.body.is_empty() && call.operation.body_is_optional() {
+        true => Ok(BorrowedJson::Object(Vec::new())),
+        false => call.said,
+    };
+    let command = read_command(call.operation, call.path_id, query, said, bearer, shared.strict)?;
     let Some(command) = command else {
         return Ok(PreparedCall::Plain(plain(shared, call.operation)));
     };
@@ -122,7 +119,14 @@ fn prepare(shared: &SharedStub, call: OperationCall<'_>) -> Result<PreparedCall,
 fn plain(shared: &SharedStub, operation: Operation) -> WireAnswer {
     match operation {
         Operation::Openapi => WireAnswer::bytes(200, JSON, Bytes::from_static(DOCUMENT.as_bytes())),
-        _ => WireAnswer::json(200, &json!({"status": "ok", "serverTime": shared.clock.now()})),
+        _ => {
+            let mut health = json!({"status": "ok", "serverTime": shared.clock.now()});
+            if let Some(policy) = shared.policy.get() {
+                health["policy"] = json!(policy.policy());
+                health["version"] = json!(policy.version());
+            }
+            WireAnswer::json(200, &health)
+        }
     }
 }
 

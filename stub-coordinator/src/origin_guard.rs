@@ -88,7 +88,8 @@ impl OriginGuard {
     fn refusal(&self, problem: &Problem) -> Response<Body> {
         self.shared.refused.fetch_add(1, Ordering::Relaxed);
         let date = http_date(self.shared.clock.now());
-        WireAnswer::problem(problem).into_response(date, None)
+        let refusal = WireAnswer::problem(problem).telling(self.shared.policy.header());
+        refusal.into_response(date, None)
     }
 
     fn check<B>(&self, request: &Request<B>) -> Result<(), Problem> {

@@ -2,6 +2,7 @@
 //! the library) goes through here, so that each means the same.
 
 mod advance_clock;
+mod policy_register;
 mod reset;
 mod rules;
 
@@ -26,6 +27,7 @@ use crate::rules::{RuleEngine, RuleStatus};
 use crate::state_file::{StateFile, StateFileError};
 
 pub use advance_clock::DueEvent;
+pub(crate) use policy_register::PolicyRegister;
 pub use reset::ResetScope;
 
 /// Made once at the start, shared by every connection, and dropped with the last handle.
@@ -44,6 +46,8 @@ pub(crate) struct SharedStub {
     pub(crate) rule_engine: RuleEngine,
     /// Where requests wait until somebody opens a gate.
     pub(crate) gates: GateRegistry,
+    /// What each answer says of policy and version.
+    pub(crate) policy: PolicyRegister,
     /// What was asked and answered; the exchange writes it.
     pub(crate) journal: Arc<Journal>,
     /// The time by which everything here goes.
@@ -126,6 +130,7 @@ impl SharedStub {
             changed: Notify::new(),
             rule_engine: RuleEngine::new(seed),
             gates: GateRegistry::default(),
+            policy: PolicyRegister::new(None),
             journal,
             clock,
             strict,

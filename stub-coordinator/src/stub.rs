@@ -6,6 +6,7 @@
 mod clock;
 mod evidence;
 mod finish;
+mod policy;
 mod ports;
 mod rule_guard;
 mod rules;

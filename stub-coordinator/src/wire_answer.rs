@@ -7,6 +7,8 @@ use serde_json::Value;
 use crate::contract::problem::Problem;
 
 pub(crate) const JSON: &str = "application/json";
+/// Policy and version of the coordinator (C-33).
+const POLICY: HeaderName = HeaderName::from_static("coordinator-policy");
 const PROBLEM: &str = "application/problem+json";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +60,14 @@ impl WireAnswer {
     pub(crate) fn with(mut self, name: HeaderName, value: String) -> WireAnswer {
         if let Ok(value) = HeaderValue::try_from(value) {
             self.headers.insert(name, value);
+        }
+        self
+    }
+
+    /// The answer with what is told of policy and version, where that is told.
+    pub(crate) fn telling(mut self, policy: Option<HeaderValue>) -> WireAnswer {
+        if let Some(policy) = policy {
+            self.headers.insert(POLICY, policy);
         }
         self
     }

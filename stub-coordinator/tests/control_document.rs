@@ -89,6 +89,7 @@ fn the_table_of_controls_names_every_way_in() {
         include_str!("../src/stub/evidence.rs"),
         include_str!("../src/stub/finish.rs"),
         include_str!("../src/stub/clock.rs"),
+        include_str!("../src/stub/policy.rs"),
         include_str!("../src/stub/rules.rs"),
         include_str!("../src/stub/state.rs"),
     ];

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-const OPERATIONS: [&str; 14] = [
+const OPERATIONS: [&str; 15] = [
     "job.submit",
     "job.list",
     "job.get",
@@ -14,6 +14,7 @@ const OPERATIONS: [&str; 14] = [
     "lease.release",
     "job.report",
     "job.quarantine",
+    "job.withdraw",
     "shadow.claim",
     "shadow.report",
     "health",

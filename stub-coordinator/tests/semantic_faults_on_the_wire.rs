@@ -84,6 +84,70 @@ fn leaky_shadow_moves_the_real_job_and_the_stub_says_so() {
     assert_eq!(stub.counters().mutations.get("shadow.report"), Some(&1));
 }
 
+fn withdraw(stub: &Stub, job: &str) -> Reply {
+    post(stub, &format!("/v1/jobs/{job}/withdraw"), &json!({}))
+}
+
+#[test]
+fn c12_withdraw_leased_takes_a_job_from_who_works_on_it() {
+    let stub = lying(&["alpha"], "job.withdraw", Fault::WithdrawLeased);
+    let lease = held(&claim(&stub, "f"));
+    let withdrawn = withdraw(&stub, "alpha");
+    assert_eq!(
+        (withdrawn.status, withdrawn.json()["stage"].as_str()),
+        (200, Some("withdrawn"))
+    );
+    assert_eq!(stage_of(&stub, "alpha"), "withdrawn");
+    assert_eq!(lease.renew(&stub).code(), "lease_lost");
+    assert_eq!(stub.counters().mutations["job.withdraw"], 1);
+}
+
+#[test]
+fn c12_withdraw_unsaid_refuses_and_withdraws() {
+    for leased in [false, true] {
+        let stub = lying(&["alpha"], "job.withdraw", Fault::WithdrawUnsaid);
+        let lease = leased.then(|| held(&claim(&stub, "f")));
+        assert_eq!(withdraw(&stub, "alpha").code(), "leased");
+        assert_eq!(stage_of(&stub, "alpha"), "withdrawn");
+        assert!(lease.is_none_or(|lease| lease.renew(&stub).code() == "lease_lost"));
+        assert_eq!(
+            stub.counters().mutations["job.withdraw"],
+            1,
+            "what was done is counted"
+        );
+    }
+}
+
+#[test]
+fn c12_claim_withdrawn_grants_a_withdrawn_job_to_who_can_work_on_it() {
+    let stub = lying(&["alpha", "beta"], "claim", Fault::ClaimWithdrawn);
+    assert_eq!(withdraw(&stub, "beta").status, 200);
+    let body = json!({"factoryId": "f", "caps": ["engine:other"]});
+    assert_eq!(post(&stub, "/v1/claims", &body).status, 204);
+    let lease = held(&claim(&stub, "f"));
+    assert_eq!(lease.job, "beta");
+    assert_eq!(lease.report(&stub, "shipped").status, 202);
+    assert_eq!(
+        held(&claim(&stub, "f")).job,
+        "alpha",
+        "where none is withdrawn it is honest"
+    );
+}
+
+#[test]
+fn c13_token_reset_begins_again_with_the_tokens_of_an_id() {
+    let stub = lying(&["alpha"], "job.submit", Fault::TokenReset);
+    for token in 1..=2 {
+        let lease = held(&claim(&stub, "f"));
+        assert_eq!(lease.token, token);
+        assert_eq!(lease.release(&stub).status, 200);
+    }
+    assert_eq!(withdraw(&stub, "alpha").status, 200);
+    let again = json!({"id": "alpha", "engine": "sh", "body": "do it"});
+    assert_eq!(post(&stub, "/v1/jobs", &again).status, 201);
+    assert_eq!(held(&claim(&stub, "f")).token, 1);
+}
+
 #[test]
 fn clock_skew_moves_the_instants_of_an_answer_and_nothing_else() {
     let stub = lying(

@@ -9,7 +9,7 @@ use crate::evidence::RunEvidence;
 use crate::scenario::{FleetMode, Scenario, StepAction};
 
 /// Operations that change real state.
-const MUTATING: [&str; 8] = [
+const MUTATING: [&str; 9] = [
     "job.submit",
     "factory.enrol",
     "factory.heartbeat",
@@ -18,15 +18,20 @@ const MUTATING: [&str; 8] = [
     "lease.release",
     "job.report",
     "job.quarantine",
+    "job.withdraw",
 ];
 /// Behaviours of the fake that change real state by themselves.
-pub(super) const STATE_CHANGING_FAULTS: [&str; 6] = [
+pub(super) const STATE_CHANGING_FAULTS: [&str; 10] = [
     "dry_run_grants",
     "leaky_shadow",
     "ack_without_commit",
     "double_grant",
     "token_regress",
     "stale_read",
+    "withdraw_leased",
+    "withdraw_unsaid",
+    "claim_withdrawn",
+    "token_reset",
 ];
 
 pub(super) fn check(

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use conformance::coordinator::{self, AccessLevel, CheckRunControl, http_client::CoordinatorClient};
+use conformance::coordinator::{
+    self, AccessLevel, CheckRunControl, RestartAction, http_client::CoordinatorClient,
+};
 use conformance::driver::stop_signal::StopSignal;
 use conformance::exit_codes::HarnessExit;
 use conformance::invocation::HarnessInvocation;
@@ -22,6 +24,7 @@ pub(super) struct CoordinatorTarget {
     pub(super) url: String,
     pub(super) token_file: Option<PathBuf>,
     pub(super) observe: bool,
+    pub(super) restart: Option<String>,
 }
 
 /// Runs the smoke scenarios; exit 3 where the profile is wrong, 1 where the runner is.
@@ -47,9 +50,10 @@ pub(super) fn coordinator(
     only: Vec<String>,
     options: &CommonArguments,
 ) -> Result<HarnessExit, HarnessExit> {
-    let access = match target.observe {
-        true => AccessLevel::Observe,
-        false => AccessLevel::Everything,
+    let access = match &target.restart {
+        _ if target.observe => AccessLevel::Observe,
+        Some(_) => AccessLevel::EverythingAndRestarts,
+        None => AccessLevel::Everything,
     };
     let ids = wanted(coordinator::ids(access), &only)?;
     let client = client(target).map_err(|message| fail(HarnessExit::WrongUsage, &message))?;
@@ -67,6 +71,10 @@ pub(super) fn coordinator(
                 "waiting {ms} ms, so that a lease of the coordinator's comes to its end"
             ));
         })),
+        restart: target
+            .restart
+            .clone()
+            .map(|command| -> RestartAction { Arc::new(move || restart(&command)) }),
     };
     let started = RunStarted {
         version: VERSION,
@@ -98,7 +106,25 @@ impl CoordinatorTarget {
         let token = token.as_deref().map(|path| ["--token-file", path]);
         words.extend(token.into_iter().flatten());
         words.extend(self.observe.then_some("--observe"));
+        let restart = self.restart.as_deref().map(|command| ["--restart", command]);
+        words.extend(restart.into_iter().flatten());
         invocation.with(&words)
+    }
+}
+
+/// Runs the command to its end; what it prints goes to standard error.
+fn restart(command: &str) -> Result<(), String> {
+    let ran = duct::cmd!("sh", "-c", command)
+        .stdin_null()
+        .stdout_to_stderr()
+        .unchecked()
+        .run();
+    let status = ran
+        .map_err(|error| format!("`{command}` can't be run: {error}"))?
+        .status;
+    match status.success() {
+        true => Ok(()),
+        false => Err(format!("`{command}` ended with {status}")),
     }
 }
 

@@ -3,9 +3,13 @@
 mod authentication;
 mod claims;
 mod leases;
+mod policy;
 mod shadow;
+mod withdrawals;
 
 pub use authentication::*;
 pub use claims::*;
 pub use leases::*;
+pub use policy::*;
 pub use shadow::*;
+pub use withdrawals::*;

@@ -22,6 +22,8 @@ pub struct CoordinatorClient {
 pub struct CoordinatorAnswer {
     pub status: u16,
     pub content_type: String,
+    /// What `Coordinator-Policy` says; several such headers are joined as HTTP joins them.
+    pub policy: Option<String>,
     pub body: Value,
     pub is_empty: bool,
 }
@@ -155,6 +157,8 @@ fn answer(bytes: &[u8]) -> Option<CoordinatorAnswer> {
             .find(|(name, _)| name == wanted)
             .map(|(_, value)| *value)
     };
+    let policy = headers.iter().filter(|(name, _)| name == "coordinator-policy");
+    let policy = policy.map(|(_, value)| (*value).to_owned());
     let body = match header("transfer-encoding") {
         Some("chunked") => joined(body),
         _ => body.to_owned(),
@@ -162,6 +166,7 @@ fn answer(bytes: &[u8]) -> Option<CoordinatorAnswer> {
     Some(CoordinatorAnswer {
         status,
         content_type: header("content-type").unwrap_or_default().to_owned(),
+        policy: policy.reduce(|first, next| first + ", " + &next),
         is_empty: body.is_empty(),
         body: serde_json::from_str(&body).unwrap_or(Value::Null),
     })

@@ -17,14 +17,19 @@ use crate::driver::stop_signal::StopSignal;
 /// Leases longer than this are not waited for.
 const WAIT_LIMIT_MS: u64 = 10_000;
 
-/// What whoever has the checks made decides: which are made, when they end; and who is called before a wait with its
-/// milliseconds.
+/// Restarts the coordinator and returns once it answers again, or says why it does not.
+pub type RestartAction = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
+
+/// What whoever has the checks made decides: which are made, when they end; who is called before a wait with its
+/// milliseconds; and how the coordinator is restarted.
 #[derive(Clone, Default)]
 pub struct CheckRunControl {
     pub stop: StopSignal,
     /// The ids of the checks that are wanted; all where none is named.
     pub only: Vec<String>,
     pub waits: Option<Arc<dyn Fn(u64) + Send + Sync>>,
+    /// How the coordinator is restarted; none where it is not to be.
+    pub restart: Option<RestartAction>,
 }
 
 /// The hands of one check.
@@ -74,13 +79,53 @@ impl CoordinatorProbe {
 
     /// Submits a job that only this check's factories can be given.
     pub fn submit(&self, word: &str, more: &Value) -> Result<String, ProbeError> {
-        let id = self.id(word);
-        let mut job = json!({"id": id, "engine": self.name, "body": "nothing is to be done"});
+        self.expect("/v1/jobs", &self.job_named(word, more), 201)?;
+        Ok(self.id(word))
+    }
+
+    /// A job that only this check's factories can be given.
+    pub fn job_named(&self, word: &str, more: &Value) -> Value {
+        let mut job = json!({"id": self.id(word), "engine": self.name, "body": "nothing is to be done"});
         if let (Some(job), Some(more)) = (job.as_object_mut(), more.as_object()) {
             job.extend(more.clone());
         }
-        self.expect("/v1/jobs", &job, 201)?;
-        Ok(id)
+        job
+    }
+
+    /// What a submit under this key is answered.
+    pub fn submit_keyed(&self, job: &Value, key: &str) -> Result<CoordinatorAnswer, ProbeError> {
+        self.post_keyed("/v1/jobs", key, job)
+    }
+
+    /// What a withdrawal under this key is answered, or under a fresh one.
+    pub fn withdraw(&self, job: &str, key: Option<&str>) -> Result<CoordinatorAnswer, ProbeError> {
+        let key = key.map_or_else(|| self.fresh_key(), ToOwned::to_owned);
+        self.post_keyed(&format!("/v1/jobs/{job}/withdraw"), &key, &json!({}))
+    }
+
+    /// Withdraws what has to be possible to withdraw.
+    pub fn withdrawn(&self, job: &str) -> ProbeResult {
+        let answer = self.withdraw(job, None)?;
+        ensure_authorized(&answer)?;
+        answer.must_be(200, &format!("the withdrawal of {job}"))?;
+        ensure(answer.body["stage"] == "withdrawn", || {
+            format!("the withdrawal of {job} was answered {}", answer.body)
+        })
+    }
+
+    fn post_keyed(&self, path: &str, key: &str, body: &Value) -> Result<CoordinatorAnswer, ProbeError> {
+        self.not_interrupted()?;
+        let answer = self.client.post_keyed(path, key, body);
+        answer.map_err(no_answer_error)
+    }
+
+    /// Restarts the coordinator.
+    pub fn restart(&self) -> ProbeResult {
+        self.not_interrupted()?;
+        let Some(restart) = &self.control.restart else {
+            return Err(ProbeError::Inconclusive("nobody says how it is restarted".into()));
+        };
+        restart().map_err(|why| ProbeError::Inconclusive(format!("it could not be restarted: {why}")))
     }
 
     fn asks(&self, factory: &str, caps: &[&str]) -> Value {
@@ -96,13 +141,9 @@ impl CoordinatorProbe {
         caps: &[&str],
         key: Option<&str>,
     ) -> Result<CoordinatorAnswer, ProbeError> {
-        self.not_interrupted()?;
         let body = self.asks(factory, caps);
         let key = key.map_or_else(|| self.fresh_key(), ToOwned::to_owned);
-        let answer = self
-            .client
-            .post_keyed("/v1/claims", &key, &body)
-            .map_err(no_answer_error)?;
+        let answer = self.post_keyed("/v1/claims", &key, &body)?;
         if let (200, Ok(lease)) = (answer.status, lease(&answer)) {
             let mut granted = self.granted.lock().unwrap_or_else(PoisonError::into_inner);
             granted.push((factory.to_owned(), lease));

@@ -28,6 +28,27 @@ fn the_command_under_a_failing_check_of_a_coordinator_makes_that_check_alone() {
 }
 
 #[test]
+fn a_coordinator_is_restarted_by_the_command_that_is_named() {
+    let bench = TestBench::new("exit 0", &[], "");
+    let stub = stub_coordinator::Stub::start(stub_coordinator::StubConfig::default()).expect("a stub");
+    let url = stub.url();
+    let check = ["coordinator", "coordinator/withdrawn-for-good", "--url", &url];
+    let (code, _, errors) = bench.alone(&check);
+    assert_eq!(code, Some(2), "nobody says how it is restarted: {errors}");
+    // Its state outlives a command that leaves it alone.
+    let (code, output, errors) = bench.alone(&[&check[..], &["--restart", "echo again"]].concat());
+    assert_eq!(code, Some(0), "{output}{errors}");
+    assert_eq!(errors.matches("again").count(), 2, "{errors}");
+    let (code, output, errors) = bench.alone(&[&check[..], &["--restart", "exit 7"]].concat());
+    assert_eq!(code, Some(3), "{output}{errors}");
+    assert!(output.contains("`exit 7` ended with"), "{output}");
+    let (code, alone, errors) = bench.pasted(printed_command(&output));
+    assert_eq!(code, Some(3), "{alone}{errors}");
+    let (code, _, errors) = bench.alone(&[&check[..], &["--restart", "true", "--observe"]].concat());
+    assert_eq!(code, Some(2), "{errors}");
+}
+
+#[test]
 fn a_coordinator_that_nobody_could_ask_is_called_neither_right_nor_wrong() {
     let bench = TestBench::new("exit 0", &[], "");
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use stub_coordinator::{Scope, SignedDuration, TokenGrant};
+use stub_coordinator::{PolicyStatement, Scope, SignedDuration, TokenGrant};
 
 use super::token_file::GrantFile;
 
@@ -47,6 +47,11 @@ fn scope(name: &str) -> Result<Scope, String> {
     let scopes = [Scope::Shadow, Scope::Work, Scope::Submit, Scope::Admin];
     let named = scopes.into_iter().find(|scope| scope.name() == name);
     named.ok_or_else(|| format!("no scope is called {name:?}; use shadow, work, submit or admin"))
+}
+
+/// `NAME` or `NAME@VERSION`.
+pub(super) fn policy(text: &str) -> Result<PolicyStatement, String> {
+    PolicyStatement::parse(text).map_err(|error| error.to_string())
 }
 
 /// An address, with a port or without.

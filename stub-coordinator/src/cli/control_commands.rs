@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use reqwest::Method;
 use serde_json::{Value, json};
-use stub_coordinator::{PRESETS, preset};
+use stub_coordinator::{PRESETS, PolicyStatement, preset};
 
+use super::argument_parsers;
 use super::control_target::TargetArguments;
 use super::stdout::say;
 use super::{LogWriter, armed_rules};
@@ -76,6 +77,22 @@ pub(super) enum ClockVerb {
         #[command(flatten)]
         target: TargetArguments,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum PolicyVerb {
+    /// Say which policy and version each answer tells.
+    Show(TargetArguments),
+    /// Tell this one from now on, as a coordinator of a new version would.
+    Set {
+        /// The policy, and the version behind an `@`.
+        #[arg(value_name = "NAME[@VERSION]", value_parser = argument_parsers::policy)]
+        policy: PolicyStatement,
+        #[command(flatten)]
+        target: TargetArguments,
+    },
+    /// Tell none from now on.
+    Remove(TargetArguments),
 }
 
 #[derive(Debug, Subcommand)]
@@ -192,6 +209,22 @@ pub(super) fn clock(verb: &ClockVerb) -> Result<(), CommandFailure> {
             })
         }
     }
+}
+
+pub(super) fn policy(verb: &PolicyVerb) -> Result<(), CommandFailure> {
+    const PATH: &str = "/_stub/policy";
+    let (target, answer) = match verb {
+        PolicyVerb::Show(target) => (target, target.get(PATH)?),
+        PolicyVerb::Set { policy, target } => {
+            let told = json!({"policy": policy.policy(), "version": policy.version()});
+            (target, target.ask(Method::PUT, PATH, Some(&told))?)
+        }
+        PolicyVerb::Remove(target) => (target, target.ask(Method::DELETE, PATH, None)?),
+    };
+    target.show(&answer, || match &answer["policy"] {
+        Value::Null => "it tells no policy".to_owned(),
+        policy => format!("{}, version {}", word(policy), word(&answer["version"])),
+    })
 }
 
 /// Puts back what the scope names.

@@ -8,8 +8,8 @@ use std::thread::{self, JoinHandle};
 use clap::Args;
 use serde::Serialize;
 use stub_coordinator::{
-    ClockKind, ControlPlace, Scope, SignedDuration, StartError, Stub, StubConfig, TokenGrant,
-    UnknownFieldPolicy, draw_seed, draw_token, preset, read_job_file, read_scenario,
+    ClockKind, ControlPlace, PolicyStatement, Scope, SignedDuration, StartError, Stub, StubConfig,
+    TokenGrant, UnknownFieldPolicy, draw_seed, draw_token, preset, read_job_file, read_scenario,
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -60,6 +60,10 @@ pub(super) struct ServeArguments {
     /// Which clock leases, delays and windows follow.
     #[arg(long, value_enum)]
     clock: Option<ClockKind>,
+    /// Policy and version that each answer tells in `Coordinator-Policy`; none where left out. The version is that of
+    /// this program where left out.
+    #[arg(long, value_name = "NAME[@VERSION]", value_parser = argument_parsers::policy)]
+    policy: Option<PolicyStatement>,
     /// Keep state in this file across restarts; what it holds goes before `--jobs`.
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
@@ -224,6 +228,7 @@ fn configure(
         config.lease_ms = lease.millis().unsigned_abs();
     }
     config.clock = flags.clock.unwrap_or(config.clock);
+    config.policy = flags.policy.clone().or(config.policy);
     if flags.strict {
         config.strict = UnknownFieldPolicy::Strict;
     }

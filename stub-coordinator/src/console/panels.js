@@ -59,7 +59,7 @@ function showViolations({ violations }) {
   keyed(list, numbered, (one) => one.index, () => make("li"), (line, one) => say(line, `violation: ${one.text}`));
 }
 
-const STAGES = ["queued", "building", "testing", "review", "shipped", "failed", "quarantined"];
+const STAGES = ["queued", "building", "testing", "review", "shipped", "failed", "quarantined", "withdrawn"];
 let jobs = { stages: {}, count: 0, shown: [] };
 
 function showJobs(told) {

@@ -23,4 +23,12 @@ pub(crate) enum SemanticFault {
     DryRunGrants,
     /// A shadow report moves the real job.
     LeakyShadow,
+    /// A job that somebody works on is withdrawn, and its lease ends.
+    WithdrawLeased,
+    /// A withdrawal is refused and carried out all the same.
+    WithdrawUnsaid,
+    /// A claim is given a job that was withdrawn.
+    ClaimWithdrawn,
+    /// The fencing tokens of an id begin again with its next job.
+    TokenReset,
 }

@@ -78,6 +78,7 @@ operations! {
     LeaseRelease: "lease.release", "POST" "/v1/leases/{id}/release", WORK, [Factory, Lease];
     JobReport: "job.report", "POST" "/v1/jobs/{id}/reports", WORK, [Factory, Job, Stage, Lease];
     JobQuarantine: "job.quarantine", "POST" "/v1/jobs/{id}/quarantine", WORK, [Factory, Job, Lease];
+    JobWithdraw: "job.withdraw", "POST" "/v1/jobs/{id}/withdraw", SUBMIT, [Job];
     ShadowClaim: "shadow.claim", "POST" "/v1/shadow/claims", SHADOW, [Factory];
     ShadowReport: "shadow.report", "POST" "/v1/shadow/reports", SHADOW, [Factory, Job, Stage];
     Health: "health", "GET" "/v1/health", Free, [];
@@ -122,6 +123,11 @@ impl Operation {
 
     pub(crate) fn takes_body(self) -> bool {
         self.route().0 == "POST"
+    }
+
+    /// Whether a request without a body stands for one with an empty object.
+    pub(crate) fn body_is_optional(self) -> bool {
+        self == Operation::JobWithdraw
     }
 
     /// Whether it has an effect on real state when all goes well.

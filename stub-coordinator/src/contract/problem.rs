@@ -35,7 +35,7 @@ impl Serialize for Problem {
 }
 
 /// Codes of the contract with the status and title of each. The first status is the usual one.
-const KNOWN: [(&str, u16, &str); 28] = [
+const KNOWN: [(&str, u16, &str); 31] = [
     ("malformed_json", 400, "The body is not JSON"),
     ("bad_request", 400, "The request is not understood"),
     ("unauthenticated", 401, "A known token is needed"),
@@ -54,6 +54,9 @@ const KNOWN: [(&str, u16, &str); 28] = [
     ("illegal_transition", 409, "The job cannot go there"),
     ("stale_fencing_token", 409, "A higher fencing token was granted"),
     ("already_claimed", 409, "Another factory holds the job"),
+    ("leased", 409, "Somebody works on the job"),
+    ("final", 409, "The job has ended"),
+    ("superseded", 409, "The answer to this key is no longer true"),
     ("body_too_large", 413, "The body is too large"),
     ("unsupported_media_type", 415, "The body is of another type"),
     ("invalid_field", 422, "A field has the wrong shape"),

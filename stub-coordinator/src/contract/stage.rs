@@ -13,10 +13,12 @@ pub(crate) enum Stage {
     Shipped,
     Failed,
     Quarantined,
+    /// Taken back by who submits jobs (C-12). No report leads here.
+    Withdrawn,
 }
 
 impl Stage {
-    pub(crate) const ALL: [Stage; 7] = [
+    pub(crate) const ALL: [Stage; 8] = [
         Stage::Queued,
         Stage::Building,
         Stage::Testing,
@@ -24,6 +26,7 @@ impl Stage {
         Stage::Shipped,
         Stage::Failed,
         Stage::Quarantined,
+        Stage::Withdrawn,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -35,6 +38,7 @@ impl Stage {
             Stage::Shipped => "shipped",
             Stage::Failed => "failed",
             Stage::Quarantined => "quarantined",
+            Stage::Withdrawn => "withdrawn",
         }
     }
 
@@ -43,12 +47,20 @@ impl Stage {
     }
 
     pub(crate) fn is_final(self) -> bool {
-        matches!(self, Stage::Shipped | Stage::Failed | Stage::Quarantined)
+        matches!(
+            self,
+            Stage::Shipped | Stage::Failed | Stage::Quarantined | Stage::Withdrawn
+        )
+    }
+
+    /// Whether a report may name it: a job is withdrawn by who submitted it, never by who works on it.
+    pub(crate) fn is_reported(self) -> bool {
+        self != Stage::Withdrawn
     }
 
     /// Whether a report may lead from here to `next` (C-8): forward, over skipped stages too, never on from an end.
     pub(crate) fn leads_to(self, next: Stage) -> bool {
-        !self.is_final() && next > self
+        !self.is_final() && next > self && next.is_reported()
     }
 }
 
@@ -63,10 +75,22 @@ mod tests {
         assert!(Stage::Review.leads_to(Stage::Shipped));
         assert!(!Stage::Testing.leads_to(Stage::Building));
         assert!(!Stage::Building.leads_to(Stage::Queued));
-        for last in [Stage::Shipped, Stage::Failed, Stage::Quarantined] {
+        for last in [
+            Stage::Shipped,
+            Stage::Failed,
+            Stage::Quarantined,
+            Stage::Withdrawn,
+        ] {
             for next in Stage::ALL {
                 assert!(!last.leads_to(next), "{last:?} to {next:?}");
             }
+        }
+    }
+
+    #[test]
+    fn c12_no_report_leads_to_withdrawn() {
+        for stage in Stage::ALL {
+            assert!(!stage.leads_to(Stage::Withdrawn), "{stage:?}");
         }
     }
 

@@ -35,6 +35,7 @@ pub(crate) enum CoordinatorCommand {
         job: JobId,
         quarantine: QuarantineRequest,
     },
+    Withdraw(JobId),
     ShadowClaim {
         factory: FactoryId,
         caps: BTreeSet<Capability>,
@@ -113,6 +114,11 @@ pub(crate) enum CommandReply {
     Released(Stage),
     Reported(Stage),
     Recorded(Stage),
+    /// Which job it was: its id may be that of a later one by now (C-13).
+    Withdrawn {
+        job: JobId,
+        sequence: u64,
+    },
     /// `lease` is there only where the coordinator was told to break its word.
     WouldGrant {
         job: JobRecord,
@@ -146,6 +152,12 @@ pub(crate) enum CommandRefusal {
         from: Stage,
         to: Stage,
     },
+    /// Somebody holds a lease on it, so that it can't be withdrawn.
+    Leased(JobId),
+    /// It has ended at this stage, so that it can't be withdrawn.
+    Ended(Stage),
+    /// What was answered under this key is no longer true of the job (C-13).
+    Superseded(JobId),
     IdempotencyMismatch,
     /// A bound of this coordinator is reached.
     Full(&'static str),

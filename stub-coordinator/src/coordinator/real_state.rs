@@ -19,7 +19,7 @@ use crate::contract::timestamp::UtcTimestamp;
 /// Jobs, leases and factories, with what is derived from them; written by its own methods alone, which keep the digest.
 #[derive(Debug, Clone)]
 pub(crate) struct RealState {
-    /// Every job that was submitted; none ever goes.
+    /// Every job that was submitted; none ever goes, but a withdrawn one makes way for the next of its id.
     jobs: HashMap<JobId, JobRecord>,
     /// What all jobs take, in bytes.
     job_bytes: usize,
@@ -178,6 +178,7 @@ impl RealState {
             if old.stage == Stage::Queued {
                 self.queue.remove(old);
             }
+            self.order.remove(&old.sequence);
         }
         self.digest.add(job.digest());
         self.job_bytes += job.bytes();

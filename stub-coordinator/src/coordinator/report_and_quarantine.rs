@@ -33,6 +33,7 @@ impl Coordinator {
             // C-5: the work is done and nobody else was given the job, so a second run would be a second ship.
             let counts = last.end == Some(LeaseEnd::Expired)
                 && last.fencing_token == job.fencing_token
+                && job.stage.leads_to(stage)
                 && stage.is_final();
             if !counts {
                 return Err(lost());
@@ -118,7 +119,8 @@ impl Coordinator {
 
 /// A final report that is sent again under the lease that it ended.
 fn repeated_final_report(job: &JobRecord, last: &PastLease, stage: Stage) -> Option<CommandReply> {
-    (stage == job.stage && last.end != Some(LeaseEnd::Released)).then_some(CommandReply::Reported(stage))
+    (stage == job.stage && stage.is_reported() && last.end != Some(LeaseEnd::Released))
+        .then_some(CommandReply::Reported(stage))
 }
 
 fn final_report_refusal(

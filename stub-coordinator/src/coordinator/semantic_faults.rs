@@ -6,10 +6,12 @@
 use std::collections::BTreeSet;
 
 use super::Coordinator;
-use super::commands::{CommandReply, CommandResult, CoordinatorCommand};
+use super::commands::{CommandRefusal, CommandReply, CommandResult, CoordinatorCommand};
 use super::job::JobRecord;
+use super::lease::LeaseEnd;
 use crate::contract::execution_mode::SemanticFault;
-use crate::contract::ids::{Capability, FactoryId};
+use crate::contract::ids::{Capability, FactoryId, JobId};
+use crate::contract::stage::Stage;
 use crate::contract::timestamp::UtcTimestamp;
 
 impl Coordinator {
@@ -46,6 +48,29 @@ impl Coordinator {
                 SemanticFault::StaleRead,
                 command @ (CoordinatorCommand::List { .. } | CoordinatorCommand::Get(_)),
             ) => self.stale_read(&command),
+            (SemanticFault::WithdrawLeased, CoordinatorCommand::Withdraw(job)) => {
+                self.end_lease_on(&job);
+                self.withdraw(&job)
+            }
+            (SemanticFault::WithdrawUnsaid, CoordinatorCommand::Withdraw(job)) => {
+                self.end_lease_on(&job);
+                self.withdraw(&job)?;
+                Err(CommandRefusal::Leased(job))
+            }
+            (SemanticFault::ClaimWithdrawn, CoordinatorCommand::Claim { factory, caps }) => {
+                self.claim_withdrawn(now, &factory, &caps)
+            }
+            (SemanticFault::TokenReset, CoordinatorCommand::Submit(submission)) => {
+                let reply = self.submit(now, submission)?;
+                if let CommandReply::Submitted(job) = &reply {
+                    let anew = JobRecord {
+                        fencing_token: 0,
+                        ..job.clone()
+                    };
+                    self.state.put_job(anew);
+                }
+                Ok(reply)
+            }
             (_, command) => self.execute(now, command),
         }
     }
@@ -81,6 +106,29 @@ impl Coordinator {
         };
         let token = job.fencing_token.saturating_sub(1).max(1);
         Ok(self.grant(now, factory, job, token))
+    }
+
+    /// Breaks C-12: the first withdrawn job that the factory could have been given is leased.
+    fn claim_withdrawn(
+        &mut self,
+        now: UtcTimestamp,
+        factory: &FactoryId,
+        caps: &BTreeSet<Capability>,
+    ) -> CommandResult {
+        let fits = |job: &&JobRecord| job.stage == Stage::Withdrawn && job.spec.needs().is_subset(caps);
+        let Some(job) = self.state.jobs_after(0).find(fits).cloned() else {
+            return self.claim(now, factory, caps);
+        };
+        let token = job.fencing_token + 1;
+        Ok(self.grant(now, factory, job, token))
+    }
+
+    fn end_lease_on(&mut self, id: &JobId) {
+        let job = self.state.job(id);
+        let held = job.and_then(|job| self.state.live_lease_of(job));
+        if let Some(number) = held.map(|lease| lease.number) {
+            self.state.end_lease(number, LeaseEnd::Released);
+        }
     }
 
     fn stale_read(&mut self, command: &CoordinatorCommand) -> CommandResult {

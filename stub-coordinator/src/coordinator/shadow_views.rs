@@ -76,6 +76,13 @@ impl ShadowViews {
         })
     }
 
+    /// Forgets what was reported of a job whose id another one gets.
+    pub(super) fn forget(&mut self, job: &JobRecord, queue: &Queue) {
+        for view in self.by_factory.values_mut() {
+            view.set(job, Stage::Queued, queue);
+        }
+    }
+
     fn view_mut(&mut self, factory: &FactoryId) -> &mut ShadowView {
         self.uses += 1;
         if !self.by_factory.contains_key(factory) && self.by_factory.len() >= VIEW_LIMIT {

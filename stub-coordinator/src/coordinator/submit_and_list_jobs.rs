@@ -17,19 +17,21 @@ const JOB_LIMIT: usize = 1_000_000;
 
 impl Coordinator {
     pub(super) fn submit(&mut self, now: UtcTimestamp, submission: JobSubmission) -> CommandResult {
-        if self.state.job_count() >= JOB_LIMIT {
-            return Err(CommandRefusal::Full("jobs"));
-        }
         let spec = match submission.naming {
-            JobNaming::BySubmitter if self.state.job(&submission.spec.id).is_some() => {
-                return Err(CommandRefusal::JobExists(submission.spec.id));
-            }
             JobNaming::BySubmitter => submission.spec,
             JobNaming::ByCoordinator => JobSpec {
                 id: self.free_job_id(),
                 ..submission.spec
             },
         };
+        let earlier = self.state.job(&spec.id).cloned();
+        match &earlier {
+            Some(earlier) if earlier.stage != Stage::Withdrawn => {
+                return Err(CommandRefusal::JobExists(spec.id));
+            }
+            None if self.state.job_count() >= JOB_LIMIT => return Err(CommandRefusal::Full("jobs")),
+            _ => {}
+        }
         let job = JobRecord {
             spec_digest: Digest::of(&spec),
             spec: Arc::new(spec),
@@ -37,11 +39,16 @@ impl Coordinator {
             submitted_at: now,
             stage: Stage::Queued,
             attempts: 0,
-            fencing_token: 0,
+            // Of the withdrawn job nothing else is left: what is said under its leases is not said of this one (C-13).
+            fencing_token: earlier.as_ref().map_or(0, |earlier| earlier.fencing_token),
             last_lease: None,
             quarantines: Vec::new(),
         };
-        self.room_for(job.bytes())?;
+        let freed = earlier.as_ref().map_or(0, JobRecord::bytes);
+        self.room_for(job.bytes().saturating_sub(freed))?;
+        if let Some(earlier) = &earlier {
+            self.views.forget(earlier, self.state.queue());
+        }
         self.state.put_job(job.clone());
         Ok(CommandReply::Submitted(job))
     }

@@ -5,6 +5,7 @@ mod generated_commands;
 mod leases;
 mod reports;
 mod shadow;
+mod withdraw;
 
 use std::collections::BTreeSet;
 
@@ -88,6 +89,17 @@ fn holder(lease: &Lease) -> LeaseHolder {
     }
 }
 
+fn submission(spec: JobSpec) -> CoordinatorCommand {
+    CoordinatorCommand::Submit(JobSubmission {
+        spec,
+        naming: JobNaming::BySubmitter,
+    })
+}
+
+fn withdrawal(id: &str) -> CoordinatorCommand {
+    CoordinatorCommand::Withdraw(JobId::parse(id).expect("an id"))
+}
+
 fn once(key: &str, fingerprint: u128) -> Option<IdempotentRequest> {
     Some(IdempotentRequest {
         caller: 0,
@@ -108,13 +120,7 @@ impl TestCoordinator {
             last: None,
         };
         for spec in jobs {
-            let submission = JobSubmission {
-                spec,
-                naming: JobNaming::BySubmitter,
-            };
-            bench
-                .tell(CoordinatorCommand::Submit(submission))
-                .expect("the job is taken");
+            bench.submit(spec).expect("the job is taken");
         }
         bench
     }
@@ -234,6 +240,20 @@ impl TestCoordinator {
             Ok(CommandReply::Recorded(stage)) => stage,
             other => panic!("{other:?}"),
         }
+    }
+
+    fn submit(&mut self, spec: JobSpec) -> Result<super::job::JobRecord, CommandRefusal> {
+        self.tell(submission(spec)).map(|reply| match reply {
+            CommandReply::Submitted(job) => job,
+            other => panic!("{other:?}"),
+        })
+    }
+
+    fn withdraw(&mut self, id: &str) -> Result<(), CommandRefusal> {
+        self.tell(withdrawal(id)).map(|reply| match reply {
+            CommandReply::Withdrawn { .. } => (),
+            other => panic!("{other:?}"),
+        })
     }
 
     fn stage(&self, id: &str) -> Stage {

@@ -14,6 +14,7 @@ use crate::contract::operation::Operation;
 use crate::contract::problem::Problem;
 use crate::faults::{
     ArmEffect, ConnectionAction, ConnectionHandle, FaultContext, FaultPhase, FaultyAnswer, HandlerPlan,
+    ToldPolicy,
 };
 use crate::journal::exchange::ExchangeOutcome;
 use crate::journal::exchange_record::BorrowedAnswer;
@@ -127,6 +128,7 @@ impl ExchangeRun<'_> {
         let before = honest.clone();
         let corrupted = fired.fault.corrupt(honest, &fault_context);
         let unchanged = corrupted.act == ConnectionAction::Honest
+            && corrupted.policy == ToldPolicy::Honest
             && !fired.fault.is_semantic()
             && before.as_ref().is_some_and(|honest| {
                 honest.status == corrupted.answer.status && honest.body == corrupted.answer.body
@@ -157,9 +159,15 @@ impl ExchangeRun<'_> {
     fn finish(
         self,
         refusal: Option<Box<str>>,
-        FaultyAnswer { answer, body, act }: FaultyAnswer,
+        FaultyAnswer {
+            answer,
+            body,
+            act,
+            policy,
+        }: FaultyAnswer,
         outcome: ExchangeOutcome,
     ) -> Response<Body> {
+        let answer = answer.telling(policy.header(self.shared.policy.header()));
         let unexpected = refusal.as_deref().is_some_and(breaks_the_contract);
         self.handle.set(act);
         self.open.complete(ExchangeEnd {

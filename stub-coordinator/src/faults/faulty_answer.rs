@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use axum::body::Body;
+use axum::http::HeaderValue;
 use serde_json::Value;
 
 use super::faulty_stream::ConnectionAction;
 use super::sample_answers;
 use crate::clock::Clock;
 use crate::contract::operation::Operation;
+use crate::contract::policy_statement::PolicyStatement;
 use crate::contract::timestamp::UtcTimestamp;
 use crate::wire_answer::WireAnswer;
 
@@ -19,6 +21,26 @@ pub(crate) struct FaultyAnswer {
     /// The body to send instead of the answer's own.
     pub(crate) body: Option<Body>,
     pub(crate) act: ConnectionAction,
+    pub(crate) policy: ToldPolicy,
+}
+
+/// What an answer says of policy and version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ToldPolicy {
+    /// What the stub says.
+    Honest,
+    /// This, or nothing.
+    Instead(Option<PolicyStatement>),
+}
+
+impl ToldPolicy {
+    /// The header, where the honest one is this.
+    pub(crate) fn header(&self, honest: Option<HeaderValue>) -> Option<HeaderValue> {
+        match self {
+            ToldPolicy::Honest => honest,
+            ToldPolicy::Instead(policy) => HeaderValue::try_from(policy.as_ref()?.header()).ok(),
+        }
+    }
 }
 
 impl FaultyAnswer {
@@ -33,6 +55,7 @@ impl FaultyAnswer {
             answer,
             body: None,
             act,
+            policy: ToldPolicy::Honest,
         }
     }
 

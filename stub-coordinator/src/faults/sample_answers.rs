@@ -28,6 +28,7 @@ pub(super) fn answer(operation: Operation, now: UtcTimestamp) -> (u16, Value) {
         Operation::LeaseRelease => (200, json!({"stage": "queued"})),
         Operation::JobReport => (202, json!({"stage": "building"})),
         Operation::JobQuarantine => (202, json!({"stage": "quarantined", "recorded": true})),
+        Operation::JobWithdraw => (200, json!({"stage": "withdrawn"})),
         Operation::ShadowClaim => (200, json!({"dryRun": true, "job": job(UNKNOWN_JOB, now)})),
         Operation::ShadowReport => (
             202,

@@ -28,6 +28,8 @@ pub(crate) enum ProbeStep {
     Claim,
     /// That lease is given back.
     Release,
+    /// The first job is withdrawn.
+    Withdraw,
     /// The request in question, an earlier time, whatever comes of it.
     SendEarlier,
 }

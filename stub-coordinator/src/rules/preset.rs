@@ -60,6 +60,8 @@ pub fn preset(name: &str) -> Result<Vec<Rule>, String> {
             "lease.release",
             "job.report",
             "job.quarantine",
+            "job.submit",
+            "job.withdraw",
         ]
         .into_iter()
         .map(|operation| by_chance(Rule::on(operation, Fault::Close).after(), 0.5))

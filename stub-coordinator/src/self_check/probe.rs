@@ -148,6 +148,8 @@ fn request_of(operation: &str) -> (&'static str, Value) {
             ("/v1/shadow/reports", report)
         }
         "job.get" => ("/v1/jobs/one", Value::Null),
+        "job.submit" => ("/v1/jobs", json!({"id": "one", "engine": "sh", "body": "again"})),
+        "job.withdraw" => ("/v1/jobs/one/withdraw", json!({})),
         _ => ("/v1/shadow/claims", asking),
     }
 }
@@ -160,6 +162,7 @@ fn take(step: ProbeStep, case: &FaultCase, stub: &Stub) -> Result<(), String> {
             let holder = json!({"factoryId": "self-check", "fencingToken": 1});
             ("/v1/leases/lease-1/release", holder)
         }
+        ProbeStep::Withdraw => request_of("job.withdraw"),
         ProbeStep::SendEarlier => request_of(&case.rule.on),
     };
     let answer = send(stub, path, &body)?.recv_timeout(TIME_LIMIT);

@@ -91,8 +91,11 @@ fn a_fault_of_the_phase_after_that_commits_nothing_is_found_whichever_it_is() {
     for case in after_cases() {
         let mut early = case.armed();
         early[0].phase = FaultPhase::Before;
-        // These two let the operation be carried out in either phase, at once.
-        let commits_anyway = matches!(case.rule.fault, Fault::Dribble(_) | Fault::ClockSkew(_));
+        // These let the operation be carried out in either phase, at once.
+        let commits_anyway = matches!(
+            case.rule.fault,
+            Fault::Dribble(_) | Fault::ClockSkew(_) | Fault::Policy(_)
+        );
         let observed = FaultObservation {
             with: observe(&case, early),
             ..FaultObservation::of(case.clone())

@@ -14,7 +14,7 @@ pub enum ResetScope {
     Rules,
     /// Journal, counters, unexpected requests and violations are empty.
     Journal,
-    /// All of it.
+    /// All of it, and the policy that it tells.
     All,
 }
 
@@ -48,6 +48,9 @@ impl SharedStub {
         }
         if matches!(scope, ResetScope::Journal | ResetScope::All) {
             self.journal.reset();
+        }
+        if scope == ResetScope::All {
+            self.policy.reset();
         }
         self.write_state();
         self.changed.notify_waiters();

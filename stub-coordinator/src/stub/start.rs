@@ -13,7 +13,7 @@ use crate::coordinator::commands::{CommandRefusal, CoordinatorCommand, JobNaming
 use crate::coordinator::job::JobSpec;
 use crate::journal::Journal;
 use crate::rules::RuleError;
-use crate::shared_stub::{ServerLimits, SharedStub};
+use crate::shared_stub::{PolicyRegister, ServerLimits, SharedStub};
 use crate::state_file::{self, StateFile, StateFileError};
 
 /// Why a stub does not start.
@@ -120,7 +120,8 @@ pub(crate) fn set_up(config: StubConfig) -> Result<SharedStub, StartError> {
         connections: config.connection_limit,
     };
     let instance = crate::random_secrets::draw_token().map_err(StartError::System)?;
-    let shared = SharedStub::new(instance, setup, clock, journal, config.seed, strict, limits);
+    let mut shared = SharedStub::new(instance, setup, clock, journal, config.seed, strict, limits);
+    shared.policy = PolicyRegister::new(config.policy);
     let jobs = specs(config.jobs)?;
     submit(&shared, &jobs)?.map_or(Ok(()), |twice| Err(StartError::JobTwice(twice)))?;
     // A reset goes back to what was asked for, not to what an earlier run left.
@@ -129,7 +130,7 @@ pub(crate) fn set_up(config: StubConfig) -> Result<SharedStub, StartError> {
         shared
             .restore(saved)
             .map_err(|source| state_file::broken(path, source))?;
-        // What the earlier run knew already stays as it is.
+        // What the earlier run knew already stays as it is: a withdrawn job does not come back by a restart.
         submit(&shared, &jobs)?;
     }
     for (at, rule) in config.rules.into_iter().enumerate() {
@@ -152,6 +153,10 @@ fn specs(jobs: Vec<NewJob>) -> Result<Vec<JobSpec>, ConfigError> {
 fn submit(shared: &SharedStub, jobs: &[JobSpec]) -> Result<Option<String>, StartError> {
     let mut known = None;
     for spec in jobs {
+        if shared.coordinator().state().job(&spec.id).is_some() {
+            known = Some(spec.id.to_string());
+            continue;
+        }
         let submission = JobSubmission {
             spec: spec.clone(),
             naming: JobNaming::BySubmitter,

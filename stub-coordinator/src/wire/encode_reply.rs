@@ -28,6 +28,7 @@ fn status(reply: &CommandReply) -> u16 {
         | CommandReply::Granted { .. }
         | CommandReply::Renewed(_)
         | CommandReply::Released(_)
+        | CommandReply::Withdrawn { .. }
         | CommandReply::WouldGrant { .. }
         | CommandReply::Jobs { .. }
         | CommandReply::Job(_) => 200,
@@ -65,6 +66,9 @@ fn content(reply: &CommandReply) -> Option<Vec<u8>> {
             lease: LeaseBody::of(lease),
         },
         CommandReply::Released(stage) | CommandReply::Reported(stage) => ReplyBody::Stage { stage: *stage },
+        CommandReply::Withdrawn { .. } => ReplyBody::Stage {
+            stage: Stage::Withdrawn,
+        },
         CommandReply::Recorded(stage) => ReplyBody::Recorded {
             stage: *stage,
             recorded: true,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::request_fields::{
-    code, count, digits, flag, id, instant, list, one, stage, text, text_or_empty, whole,
+    code, count, digits, flag, id, instant, list, one, reported_stage, stage, text, text_or_empty, whole,
 };
 use super::{BodyFields, BorrowedJson, QueryParameters};
 use crate::contract::ids::{Capability, FactoryId, JobId, LeaseId, LockName};
@@ -54,6 +54,7 @@ pub(crate) fn read_command(
         }
         Operation::JobReport => report(fields_mut, path(path_id, JobId::parse)?)?,
         Operation::JobQuarantine => quarantine(fields_mut, path(path_id, JobId::parse)?)?,
+        Operation::JobWithdraw => CoordinatorCommand::Withdraw(path(path_id, JobId::parse)?),
         Operation::ShadowClaim => {
             let (factory, caps) = asking(fields_mut)?;
             fields_mut.required("shadow", one)?;
@@ -195,7 +196,7 @@ fn report(fields: &mut BodyFields<'_>, job: JobId) -> Result<CoordinatorCommand,
     let factory = fields.required("factoryId", id(FactoryId::parse))?;
     let lease = fields.required("leaseId", id(LeaseId::parse))?;
     let fencing_token = fields.required("fencingToken", count(1))?;
-    let stage = fields.required("stage", stage)?;
+    let stage = fields.required("stage", reported_stage)?;
     fields.required("at", instant)?;
     fields.optional("reason", code)?;
     fields.optional("detail", text_or_empty(LONGEST_TEXT))?;
@@ -224,7 +225,7 @@ fn quarantine(fields: &mut BodyFields<'_>, job: JobId) -> Result<CoordinatorComm
 fn shadow_report(fields: &mut BodyFields<'_>) -> Result<CoordinatorCommand, Problem> {
     let factory = fields.required("factoryId", id(FactoryId::parse))?;
     let job = fields.required("jobId", id(JobId::parse))?;
-    let stage = fields.required("stage", stage)?;
+    let stage = fields.required("stage", reported_stage)?;
     fields.required("at", instant)?;
     fields.required("shadow", one)?;
     Ok(CoordinatorCommand::ShadowReport { factory, job, stage })

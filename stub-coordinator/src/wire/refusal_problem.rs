@@ -1,6 +1,8 @@
 //! From a refusal of the coordinator to the problem that says so.
 
+use crate::contract::ids::JobId;
 use crate::contract::problem::Problem;
+use crate::contract::stage::Stage;
 use crate::coordinator::commands::CommandRefusal;
 
 /// A refusal of the coordinator in words.
@@ -48,6 +50,9 @@ pub(crate) fn problem_of(refusal: &CommandRefusal) -> Problem {
             let detail = format!("`{}` does not lead to `{}`", from.name(), to.name());
             Problem::new("illegal_transition", detail).on("stage")
         }
+        CommandRefusal::Leased(id) => leased(id),
+        CommandRefusal::Ended(stage) => ended(*stage),
+        CommandRefusal::Superseded(id) => superseded(id),
         CommandRefusal::IdempotencyMismatch => Problem::new(
             "idempotency_mismatch",
             "send a fresh `Idempotency-Key` with a changed request",
@@ -65,4 +70,22 @@ pub(crate) fn problem_of(refusal: &CommandRefusal) -> Problem {
             format!("this coordinator holds as many {what} as it can"),
         ),
     }
+}
+
+fn leased(id: &JobId) -> Problem {
+    let detail = format!("somebody holds a lease on `{id}`; wait until it ends, then withdraw it");
+    Problem::new("leased", detail)
+}
+
+fn ended(stage: Stage) -> Problem {
+    let stage = stage.name();
+    let detail = format!("the job is `{stage}` and stays so; there is nothing to take back");
+    Problem::new("final", detail)
+}
+
+fn superseded(id: &JobId) -> Problem {
+    let detail = format!(
+        "`{id}` was withdrawn, or submitted again, since this key was answered; look at the job, and send a fresh key"
+    );
+    Problem::new("superseded", detail).on("Idempotency-Key")
 }

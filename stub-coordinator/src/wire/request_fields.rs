@@ -175,12 +175,28 @@ pub(crate) fn list<T>(
     }
 }
 
+/// A stage that a job can be in.
 pub(crate) fn stage(name: &'static str, value: BorrowedJson<'_>) -> Result<Stage, Problem> {
-    let stages = || Stage::ALL.map(Stage::name).join(", ");
+    stage_that(name, value, |_| true)
+}
+
+/// A stage that a report may name.
+pub(crate) fn reported_stage(name: &'static str, value: BorrowedJson<'_>) -> Result<Stage, Problem> {
+    stage_that(name, value, Stage::is_reported)
+}
+
+fn stage_that(
+    name: &'static str,
+    value: BorrowedJson<'_>,
+    fits: fn(Stage) -> bool,
+) -> Result<Stage, Problem> {
+    let fitting = || Stage::ALL.into_iter().filter(|stage| fits(*stage));
+    let names = || fitting().map(Stage::name).collect::<Vec<_>>().join(", ");
     value
         .as_text()
         .and_then(Stage::parse)
-        .ok_or_else(|| wrong(name, &format!("one of {}", stages())))
+        .filter(|stage| fits(*stage))
+        .ok_or_else(|| wrong(name, &format!("one of {}", names())))
 }
 
 pub(crate) fn instant(name: &'static str, value: BorrowedJson<'_>) -> Result<UtcTimestamp, Problem> {

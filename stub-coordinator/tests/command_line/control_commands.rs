@@ -87,6 +87,37 @@ fn a_script_asks_what_arrived_by_exit_codes() {
 }
 
 #[test]
+fn the_policy_is_shown_replaced_and_taken_away_from_another_terminal() {
+    let stub = start(&["--policy", "fifo@1.4"]);
+    let health = || stub.send("GET", "/v1/health", "", "");
+    assert!(
+        health().contains("coordinator-policy: fifo;version=\"1.4\"\r\n"),
+        "{}",
+        health()
+    );
+    assert_eq!(
+        told(&stub, &["policy", "show"]),
+        (true, "fifo, version 1.4\n".to_owned())
+    );
+    assert_eq!(
+        told(&stub, &["policy", "set", "fair@2"]),
+        (true, "fair, version 2\n".to_owned())
+    );
+    assert!(
+        health().contains("coordinator-policy: fair;version=\"2\"\r\n"),
+        "{}",
+        health()
+    );
+    let (fine, why) = told(&stub, &["policy", "set", "a b"]);
+    assert!(!fine && why.contains("NAME@VERSION"), "{why}");
+    assert_eq!(
+        told(&stub, &["policy", "remove"]),
+        (true, "it tells no policy\n".to_owned())
+    );
+    assert!(!health().contains("coordinator-policy"), "{}", health());
+}
+
+#[test]
 fn state_goes_out_by_one_command_and_in_by_another() {
     let folder = tempfile::tempdir().expect("a folder");
     let job = write(folder.path(), "tidy.md", "---\nengine: sh\n---\nTidy.\n");

@@ -34,7 +34,7 @@ done
 token=token-for-schemathesis
 (umask 077 && echo "$token" >"$work/token.txt")
 mkfifo "$work/started"
-target/debug/stub-coordinator --port 0 --token-file "$work/token.txt" --jobs "$work"/*.md \
+target/debug/stub-coordinator --port 0 --policy schemathesis@1 --token-file "$work/token.txt" --jobs "$work"/*.md \
   >"$work/started" 2>"$work/stub.log" &
 stub=$!
 trap 'kill "$stub" 2>/dev/null || true' EXIT

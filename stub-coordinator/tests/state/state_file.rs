@@ -133,3 +133,22 @@ fn a_reset_goes_back_to_what_was_asked_for_and_not_to_an_earlier_run() {
         "the reset is kept as well"
     );
 }
+
+#[test]
+fn c12_a_withdrawn_job_does_not_come_back_by_a_restart_though_it_is_asked_for_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("state.json");
+    let first = start_with(&["a"], kept_in(&path));
+    let lease = held(&claim(&first, "f"));
+    assert_eq!(lease.release(&first).status, 200);
+    assert_eq!(post(&first, "/v1/jobs/a/withdraw", &json!({})).status, 200);
+    drop(first);
+    let second = start_with(&["a"], kept_in(&path));
+    assert_eq!(stage_of(&second, "a"), "withdrawn");
+    assert_eq!(claim(&second, "f").status, 204);
+    let again = json!({"id": "a", "engine": "sh", "body": "do it"});
+    assert_eq!(post(&second, "/v1/jobs", &again).status, 201);
+    drop(second);
+    let third = start_with(&["a"], kept_in(&path));
+    assert_eq!(held(&claim(&third, "f")).token, lease.token + 1);
+}

@@ -40,6 +40,7 @@ pub fn what_is_not_there_is_told(probe: &CoordinatorProbe) -> ProbeResult {
         (format!("/v1/leases/{nobody}/renew"), &fenced),
         (format!("/v1/leases/{nobody}/release"), &fenced),
         (format!("/v1/jobs/{nobody}/reports"), &report),
+        (format!("/v1/jobs/{nobody}/withdraw"), &json!({})),
         (
             format!("/v1/factories/{nobody}/heartbeat"),
             &json!({"running": []}),
@@ -89,5 +90,6 @@ fn mutating(probe: &CoordinatorProbe) -> Vec<(String, Value)> {
             format!("/v1/jobs/{nobody}/quarantine"),
             json!({"factoryId": factory, "reason": "lease_lost"}),
         ),
+        (format!("/v1/jobs/{nobody}/withdraw"), json!({})),
     ]
 }

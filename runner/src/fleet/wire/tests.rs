@@ -164,10 +164,12 @@ fn the_document_knows_the_stages_by_the_same_words() {
     let words = document["components"]["schemas"]["Stage"]["enum"]
         .as_array()
         .unwrap();
-    assert_eq!(words.len(), Stage::ALL.len());
-    for word in words {
-        assert!(stage_of_wire_name(word.as_str().unwrap()).is_some(), "{word}");
-    }
+    // What was withdrawn is in no stage of a queue.
+    let words = words.iter().filter(|word| **word != "withdrawn");
+    let stages: Vec<Option<Stage>> = words
+        .map(|word| stage_of_wire_name(word.as_str().unwrap()))
+        .collect();
+    assert_eq!(stages, Stage::ALL.map(Some));
     assert_eq!(stage_of_wire_name("inbox"), None);
 }
 

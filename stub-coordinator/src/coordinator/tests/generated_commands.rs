@@ -40,7 +40,7 @@ fn job_of(dice: &mut SplitMixRng) -> JobId {
     JobId::parse(&format!("job-{}", dice.below(30))).expect("an id")
 }
 
-fn submission(dice: &mut SplitMixRng) -> CoordinatorCommand {
+fn generated_job(dice: &mut SplitMixRng) -> CoordinatorCommand {
     let lock = dice.below(4);
     let needs = *dice.of(&["gpu", "eu", ""]);
     let spec = JobSpec {
@@ -57,10 +57,7 @@ fn submission(dice: &mut SplitMixRng) -> CoordinatorCommand {
         .collect(),
         ..job("unnamed")
     };
-    CoordinatorCommand::Submit(JobSubmission {
-        spec,
-        naming: JobNaming::BySubmitter,
-    })
+    submission(spec)
 }
 
 /// A holder that may or may not hold: leases and tokens near those that were granted.
@@ -81,8 +78,8 @@ fn somebody(dice: &mut SplitMixRng, coordinator: &Coordinator) -> (JobId, LeaseH
 
 fn real(dice: &mut SplitMixRng, coordinator: &Coordinator) -> CoordinatorCommand {
     let (job, holder) = somebody(dice, coordinator);
-    match dice.below(10) {
-        0..=2 => submission(dice),
+    match dice.below(11) {
+        0..=2 => generated_job(dice),
         3..=5 => CoordinatorCommand::Claim {
             factory: factory_of(dice),
             caps: caps_of(dice),
@@ -94,6 +91,8 @@ fn real(dice: &mut SplitMixRng, coordinator: &Coordinator) -> CoordinatorCommand
             holder,
             stage: *dice.of(&Stage::ALL),
         },
+        // A withdrawn job is submitted again before long: ids are few.
+        9 => CoordinatorCommand::Withdraw(job_of(dice)),
         _ => match dice.below(3) {
             0 => CoordinatorCommand::Enrol(EnrolmentRequest {
                 factory: factory_of(dice),
@@ -240,6 +239,10 @@ fn c3_c21_claims_and_dry_runs_find_what_a_look_at_every_job_finds() {
                     }
                     None
                 }
+                Ok(CommandReply::Submitted(new)) => {
+                    views.retain(|(_, job), _| job != new.id());
+                    None
+                }
                 _ => None,
             };
             assert_eq!(found, wanted, "seed {seed}, step {step}: {asked:?}");
@@ -274,4 +277,34 @@ fn c20_shadow_calls_leave_no_trace_in_anything_that_is_real() {
             assert_eq!(answers[0], answers[1], "seed {seed}, step {step}");
         }
     }
+}
+
+#[test]
+fn c2_c13_no_lease_on_an_id_has_a_token_that_an_earlier_one_had() {
+    let mut again = 0;
+    for seed in 0..SEEDS {
+        let (mut dice, mut coordinator, mut now) = (SplitMixRng(seed), empty(), UtcTimestamp::MANUAL_START);
+        let (mut highest, mut withdrawn) = (std::collections::HashMap::new(), BTreeSet::new());
+        for step in 0..STEPS {
+            now = now.after_ms(dice.below(TTL_MS / 4));
+            let command = real(&mut dice, &coordinator);
+            let outcome = coordinator.apply(now, command, None, ExecutionMode::Honest);
+            match outcome.result {
+                Ok(CommandReply::Withdrawn { job, .. }) => drop(withdrawn.insert(job)),
+                Ok(CommandReply::Granted { lease, .. }) => {
+                    let before = highest.insert(lease.job.clone(), lease.fencing_token);
+                    assert!(
+                        before < Some(lease.fencing_token),
+                        "seed {seed}, step {step}: {lease:?}"
+                    );
+                    again += u64::from(before.is_some() && withdrawn.contains(&lease.job));
+                }
+                _ => {}
+            }
+        }
+    }
+    assert!(
+        again > 10,
+        "only {again} jobs were given again after a withdrawal"
+    );
 }

@@ -152,6 +152,14 @@ fn replies() -> Vec<(Operation, &'static str, CommandReply)> {
             CommandReply::Recorded(Stage::Building),
         ),
         (
+            Operation::JobWithdraw,
+            "withdrawn",
+            CommandReply::Withdrawn {
+                job: JobId::parse("tidy-changelog").expect("an id"),
+                sequence: 1,
+            },
+        ),
+        (
             Operation::ShadowClaim,
             "would-assign",
             CommandReply::WouldGrant {
@@ -216,7 +224,10 @@ fn every_refusal_is_a_problem_that_the_document_shows() {
         CommandRefusal::UnknownJob(job.clone()),
         CommandRefusal::UnknownLease(lease.clone()),
         CommandRefusal::UnknownFactory(factory.clone()),
-        CommandRefusal::JobExists(job),
+        CommandRefusal::JobExists(job.clone()),
+        CommandRefusal::Leased(job.clone()),
+        CommandRefusal::Ended(Stage::Shipped),
+        CommandRefusal::Superseded(job),
         CommandRefusal::FactoryExists(factory),
         CommandRefusal::LeaseLost(lease),
         CommandRefusal::IllegalTransition {

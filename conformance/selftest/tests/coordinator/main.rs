@@ -1,7 +1,9 @@
 //! The checks of a coordinator: the honest stub passes each, and for each there is a lie by which it fails.
 
 #[expect(dead_code, reason = "other test binaries use the rest of it")]
+#[path = "../common/mod.rs"]
 mod common;
+mod lies;
 
 use std::sync::{Arc, Mutex};
 
@@ -14,7 +16,9 @@ use conformance::driver::stop_signal::StopSignal;
 use conformance::exit_codes::EndingSignal;
 use conformance::outcome::Outcome;
 use serde_json::{Value, json};
-use stub_coordinator::{ClockKind, Rule, Scope, Stub, StubConfig, TokenGrant, UnknownFieldPolicy};
+use stub_coordinator::{
+    ClockKind, NewJob, PolicyStatement, Rule, Scope, Stub, StubConfig, TokenGrant, UnknownFieldPolicy,
+};
 
 /// `admin` is for the stub's clock alone.
 const WORKING: [Scope; 4] = [Scope::Shadow, Scope::Work, Scope::Submit, Scope::Admin];
@@ -30,6 +34,7 @@ fn stub(scopes: &[Scope], rules: &[Value]) -> Stub {
             scopes: scopes.to_vec(),
         }],
         clock: ClockKind::Manual,
+        policy: Some(PolicyStatement::parse("fifo@1.0").expect("a policy")),
         strict: UnknownFieldPolicy::Strict,
         ..StubConfig::default()
     })
@@ -68,7 +73,7 @@ fn an_observer_passes_with_a_shadow_token_and_changes_nothing() {
     }
     let wanted = ALL
         .iter()
-        .filter(|check| check.needs != CheckAccess::Working)
+        .filter(|check| matches!(check.needs, CheckAccess::Watching | CheckAccess::OnlyWatching))
         .count();
     assert_eq!((verdicts.len(), stub.counters().mutations_total()), (wanted, 0));
     assert_eq!(stub.digest(), before);
@@ -112,100 +117,69 @@ fn a_check_that_is_interrupted_while_it_waits_cleans_up_and_gives_no_verdict() {
     assert!(left.is_empty(), "{left:?}");
 }
 
-/// The lie, and the checks that it may not get past.
-fn lies() -> Vec<(Value, Vec<&'static str>)> {
-    vec![
-        (
-            json!({"on": "claim", "fault": "double_grant"}),
-            vec!["one-live-lease"],
-        ),
-        (
-            json!({"on": "claim", "fault": "token_regress"}),
-            vec!["tokens-rise"],
-        ),
-        (
-            json!({"on": "claim", "fault": {"diverge": {"job": "another"}}}),
-            vec!["first-eligible", "submission-order"],
-        ),
-        (
-            json!({"on": "shadow.claim", "fault": {"diverge": {"without": "dryRun"}}}),
-            vec!["dry-run"],
-        ),
-        (
-            json!({"on": "shadow.claim", "fault": {"diverge": {"patch": {"dryRun": "true"}}}}),
-            vec!["dry-run"],
-        ),
-        (
-            json!({"on": "claim", "fault": {"status": 404}}),
-            vec!["nothing-eligible"],
-        ),
-        (
-            json!({"on": "lease.renew", "fault": "ack_without_commit"}),
-            vec!["renewal"],
-        ),
-        (
-            json!({"on": "lease.release", "fault": "ack_without_commit"}),
-            vec!["release"],
-        ),
-        (
-            json!({"on": "lease.renew", "fault": {"refuse": "stale_fencing_token"}}),
-            vec!["lease-ends"],
-        ),
-        (
-            json!({"on": "job.report", "fault": {"refuse": "lease_lost"}}),
-            vec!["late-final-report"],
-        ),
-        (
-            json!({"on": "shadow.report", "fault": {"status": 202}}),
-            vec!["view-holds-locks"],
-        ),
-        (
-            json!({"on": "lease.release", "fault": {"status": 500}}),
-            vec!["unknown-things"],
-        ),
-        (
-            json!({"on": "job.report", "fault": "ack_without_commit"}),
-            vec!["stage-order", "final-stage"],
-        ),
-        (
-            json!({"on": "job.quarantine", "fault": "ack_without_commit"}),
-            vec!["quarantine"],
-        ),
-        (
-            json!({"on": "claim", "when": {"skip": 1}, "fault": {"diverge": {"patch": {"lease": {"id": "lease-x"}}}}}),
-            vec!["repeated-claim"],
-        ),
-        (
-            json!({"on": "shadow.claim", "fault": "dry_run_grants"}),
-            vec!["no-trace"],
-        ),
-        (
-            json!({"on": "shadow.report", "fault": "leaky_shadow"}),
-            vec!["no-trace"],
-        ),
-        (
-            json!({"on": "shadow.claim", "fault": {"diverge": {"job": "another"}}}),
-            vec!["dry-run", "view"],
-        ),
-        (
-            json!({"on": "shadow.report", "fault": {"status": 500}}),
-            vec!["unknown-job", "view"],
-        ),
-        (
-            json!({"on": "shadow.claim", "fault": {"status": 500}}),
-            vec!["mistakes"],
-        ),
-        (
-            json!({"on": "claim", "when": {"skip": 1}, "fault": {"status": 500}}),
-            vec!["reused-key"],
-        ),
-    ]
+/// What the one check with restarts says of a coordinator that is started anew with what `again` makes of its jobs.
+fn judged_with_restarts(again: impl Fn(Vec<String>) -> StubConfig + Send + Sync + 'static) -> CaseResult {
+    let first = Stub::start(again(Vec::new())).expect("a stub can be started");
+    let client = CoordinatorClient::new(&first.url(), None).expect("an address");
+    let running = Mutex::new(Some(first));
+    let restart = move || {
+        let mut running = running.lock().expect("nobody panicked");
+        let old = running.take().expect("it runs");
+        let (address, jobs) = (old.address(), old.jobs());
+        old.stop();
+        let jobs = jobs.into_iter().map(|job| job.id).collect();
+        let config = StubConfig {
+            address,
+            ..again(jobs)
+        };
+        *running = Some(Stub::start(config).map_err(|error| error.to_string())?);
+        Ok(())
+    };
+    let control = CheckRunControl {
+        only: vec!["coordinator/withdrawn-for-good".into()],
+        restart: Some(Arc::new(restart)),
+        ..CheckRunControl::default()
+    };
+    let mut verdicts = judge(&client, AccessLevel::EverythingAndRestarts, &control, |_| {});
+    assert_eq!(verdicts.len(), 1);
+    verdicts.remove(0)
+}
+
+#[test]
+fn the_honest_stub_keeps_a_withdrawal_over_restarts_in_its_state_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("state.json");
+    common::assert_passed(&judged_with_restarts(move |_| StubConfig {
+        state: Some(path.clone()),
+        ..StubConfig::default()
+    }));
+}
+
+#[test]
+fn a_coordinator_may_tell_no_policy_but_not_on_some_answers() {
+    let outcome = |stub: &Stub| {
+        let verdicts = judged(stub, AccessLevel::Observe);
+        let verdict = verdicts
+            .into_iter()
+            .find(|verdict| verdict.findings[0].check == "policy-header");
+        verdict.expect("the check was made").outcome
+    };
+    let stub = stub(&[Scope::Shadow], &[]);
+    assert_eq!(outcome(&stub), Outcome::Pass);
+    stub.set_policy(Some(PolicyStatement::parse("fair@2").expect("a policy")));
+    assert_eq!(outcome(&stub), Outcome::Pass);
+    stub.set_policy(None);
+    assert_eq!(outcome(&stub), Outcome::Pass);
+    let rule = json!({"on": "job.list", "fault": {"policy": "fair@2"}});
+    stub.arm(serde_json::from_value(rule).expect("a rule"))
+        .expect("armed");
+    assert_eq!(outcome(&stub), Outcome::Fail);
 }
 
 #[test]
 fn every_lie_is_found_by_the_check_that_is_about_it() {
     let mut proved = Vec::new();
-    for (lie, checks) in lies() {
+    for (lie, checks) in lies::lies() {
         let stub = stub(&WORKING, std::slice::from_ref(&lie));
         let verdicts = judged(&stub, AccessLevel::Everything);
         assert!(stub.rules()[0].fired > 0, "{lie} was never told");
@@ -231,6 +205,16 @@ fn every_lie_is_found_by_the_check_that_is_about_it() {
         );
         proved.push(check);
     }
+    // One that forgets at a restart what was withdrawn.
+    let verdict = judged_with_restarts(|old| StubConfig {
+        jobs: old
+            .iter()
+            .map(|id| NewJob::named(id, id.trim_end_matches("-job")))
+            .collect(),
+        ..StubConfig::default()
+    });
+    assert_eq!(verdict.outcome, Outcome::Fail, "{}", verdict.failure_report);
+    proved.push("withdrawn-for-good");
     for check in ALL {
         assert!(proved.contains(&check.name), "no lie is about `{}`", check.name);
         assert!(
