@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::e_value::{NEEDED_MAX, fewest, ln_e};
+use super::gate_rules::plain_number;
 use crate::settings::GatePolicy;
 use crate::shadow::report::{DecisionStratum, ShadowFigures};
 use crate::terminal::limit_percent;
@@ -101,6 +102,23 @@ impl StratumFigures {
 
     pub(crate) fn passes(&self) -> bool {
         self.ln_e >= self.ln_e_min
+    }
+
+    /// What it is, beside what it needs.
+    pub(crate) fn is(&self) -> String {
+        plain_number(self.ln_e)
+    }
+
+    pub(crate) fn needs(&self) -> String {
+        match self.rule {
+            StratumRule::HasToPass => format!(
+                "at least {} for more than {}",
+                plain_number(self.ln_e_min),
+                limit_percent(self.agreement_min)
+            ),
+            StratumRule::LeftOut => String::from("nothing: it was left out by name"),
+            StratumRule::TooRare => String::from("nothing: it is too rare"),
+        }
     }
 
     /// What it lacks, if it has to pass and does not.
