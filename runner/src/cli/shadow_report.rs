@@ -4,7 +4,7 @@ mod figure_tables;
 mod gate_table;
 
 use std::io::{self, Write, stdout};
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, civil};
@@ -151,7 +151,10 @@ pub(super) fn open(path: &Path) -> Result<Option<log::rotation::RotatedLog>, Cli
         }
         Err(error) => Err(input(path, error)),
         Ok(metadata) if !metadata.is_file() => Err(input(path, io::Error::other("it is no regular file"))),
-        Ok(_) => open_all(path).map(Some).map_err(|error| input(path, error)),
+        // Its parts are looked for in its folder, which a bare name does not tell.
+        Ok(_) => absolute(path)
+            .and_then(|whole| open_all(&whole).map(Some))
+            .map_err(|error| input(path, error)),
     }
 }
 
