@@ -4,28 +4,31 @@
 //! that was asked for. It returns figures; `cli` shows them, and `gate` decides by them. Lines that can't be read are
 //! counted, never fatal: a log is written by several processes and may be cut by a crash.
 
+mod decision_tally;
 mod epoch_index;
 mod line_meaning;
 pub(crate) mod log_record;
 mod shadow_figures;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Seek};
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::comparison::{ComparisonVerdict, DivergenceReason};
 use super::gate::StratumSelector;
+pub(crate) use decision_tally::DecisionTally;
 pub(crate) use epoch_index::{Acknowledgement, EpochSummary, OperatorNote};
-use epoch_index::{EpochIndex, EpochKey, EpochTracker, today};
+use epoch_index::{EpochIndex, EpochKey, EpochTracker};
 use line_meaning::{LineMeaning, LineReader, is_harmful};
 use log_record::{LogEntry, MergedLogs, ShadowLogRecord};
 use shadow_figures::FiguresCounter;
 #[cfg(test)]
 pub(crate) use shadow_figures::{AgreementRate, CoverageRate, UncomparedRun, VerdictCounts};
-pub(crate) use shadow_figures::{DecisionStratum, DecisionTally, EvidencePart, ShadowFigures};
+pub(crate) use shadow_figures::{DecisionStratum, EvidencePart, ShadowFigures};
 
 /// What is asked of the logs.
 #[derive(Debug, Clone)]
@@ -54,6 +57,9 @@ pub(crate) struct ShadowReport {
     pub(crate) restarts: Vec<OperatorNote>,
     #[serde(rename = "leftOut")]
     pub(crate) left_out: Vec<OperatorNote>,
+    /// The decisions of each day, those of the evidence that was not asked for included.
+    #[serde(skip)]
+    pub(crate) days: BTreeMap<Date, DecisionTally>,
 }
 
 /// Reads logs, each as its parts.
@@ -91,6 +97,7 @@ pub(crate) fn summarize<R: Read + Seek>(
             .collect(),
         acknowledgements: index.acknowledgements.into_values().collect(),
         restarts: index.restarts,
+        days: index.days,
     })
 }
 
@@ -180,7 +187,6 @@ fn each_line<R: Read + Seek>(
 
 fn index<R: Read + Seek>(logs: &mut [Vec<R>], question: &ReportQuestion) -> io::Result<EpochIndex> {
     let mut index = EpochIndex::default();
-    let today = today(question.now, &question.zone);
     each_line(logs, question, |line| {
         if let ReadLine::Read {
             entry,
@@ -189,7 +195,7 @@ fn index<R: Read + Seek>(logs: &mut [Vec<R>], question: &ReportQuestion) -> io::
             key,
         } = line
         {
-            index.note(entry, record, &meaning, key, today);
+            index.note(entry, record, &meaning, key, question);
         }
     })?;
     Ok(index)

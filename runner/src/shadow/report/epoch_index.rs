@@ -5,14 +5,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, civil};
 use serde::Serialize;
 
+use super::decision_tally::{DecisionTally, count_on_day};
 use super::line_meaning::{LineMeaning, is_harmful};
 use super::log_record::{LogEntry, ShadowLogRecord};
-use super::{DecisionTally, agrees};
+use super::{ReportQuestion, agrees};
 use crate::fleet::call_failure::shown;
 use crate::fleet::wire::instant;
 
@@ -128,6 +129,8 @@ pub(crate) struct EpochIndex {
     lines: u64,
     /// Where each factory is now.
     current: BTreeMap<String, EpochKey>,
+    /// The decisions of each day, whatever their epoch.
+    pub(crate) days: BTreeMap<Date, DecisionTally>,
     pub(crate) acknowledgements: BTreeMap<String, Acknowledgement>,
     pub(crate) restarts: Vec<OperatorNote>,
     /// With the epoch in which it was left out: it counts in that one.
@@ -141,7 +144,7 @@ impl EpochIndex {
         record: &ShadowLogRecord,
         meaning: &LineMeaning,
         key: EpochKey,
-        today: civil::Date,
+        question: &ReportQuestion,
     ) {
         self.lines += 1;
         let at = entry.at.map(instant);
@@ -159,7 +162,7 @@ impl EpochIndex {
                     reason: text(&record.detail),
                     until,
                     at,
-                    counts: until.is_none_or(|until| until >= today),
+                    counts: until.is_none_or(|until| until >= today(question.now, &question.zone)),
                 };
                 self.acknowledgements.insert(decision, acknowledgement);
             }
@@ -195,8 +198,9 @@ impl EpochIndex {
                 summary.first = summary.first.take().or_else(|| at.clone());
                 summary.last = at.or_else(|| summary.last.take());
                 summary.policy = record.policy.as_deref().map(shown).or(summary.policy.take());
-                let mut tally = DecisionTally::default();
-                tally.count(agrees(*verdict, record));
+                let (mut tally, agrees) = (DecisionTally::default(), agrees(*verdict, record));
+                tally.count(agrees);
+                count_on_day(&mut self.days, entry.at, &question.zone, agrees);
                 summary.agree += tally.agree;
                 summary.of += tally.of();
                 summary.harmful += u64::from(is_harmful(*verdict, record));
@@ -263,6 +267,6 @@ impl EpochSummary {
 }
 
 /// The day, in the host's zone, on which a log is read.
-pub(crate) fn today(now: Timestamp, zone: &TimeZone) -> Date {
+fn today(now: Timestamp, zone: &TimeZone) -> Date {
     zone.to_datetime(now).date()
 }

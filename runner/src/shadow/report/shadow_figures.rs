@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
+use super::decision_tally::{DecisionTally, count_on_day};
 use super::epoch_index::{EpochIndex, EpochKey};
 use super::line_meaning::{LineMeaning, is_harmful};
 use super::log_record::ShadowLogRecord;
@@ -21,8 +22,6 @@ use crate::shadow::observation_span::ObservationSpan;
 pub(super) const NAMES_MAX: usize = 64;
 /// What this side ended or could not keep says nothing of the coordinator.
 const ENDED_HERE: [&str; 3] = ["exit", "route", "lane_full"];
-/// Of so many days it is kept how many decisions agreed.
-const DAYS_MAX: usize = 400;
 
 #[derive(Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -108,26 +107,6 @@ pub(crate) struct LineCounts {
 pub(crate) struct DecisionStratum {
     pub(crate) engine: Option<String>,
     pub(crate) lock: Option<bool>,
-}
-
-/// How many agreed and how many did not; ties agree.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub(crate) struct DecisionTally {
-    pub(crate) agree: u64,
-    pub(crate) disagree: u64,
-}
-
-impl DecisionTally {
-    pub(crate) fn count(&mut self, agrees: bool) {
-        match agrees {
-            true => self.agree += 1,
-            false => self.disagree += 1,
-        }
-    }
-
-    pub(crate) fn of(self) -> u64 {
-        self.agree + self.disagree
-    }
 }
 
 /// Decisions in a row without a verdict.
@@ -235,12 +214,8 @@ impl<'a> FiguresCounter<'a> {
         figures.alarm.note(agrees);
         if let Some(at) = at {
             figures.span.note(at);
-            let day = self.zone.to_datetime(at).date();
-            figures.days.entry(day).or_default().count(agrees);
-            if figures.days.len() > DAYS_MAX {
-                figures.days.pop_first();
-            }
         }
+        count_on_day(&mut figures.days, at, self.zone, agrees);
         if record.local_job.is_some() {
             figures.stratum(record).count(agrees);
         }
