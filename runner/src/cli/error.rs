@@ -30,6 +30,12 @@ pub(super) enum CliError {
         #[source]
         source: io::Error,
     },
+    #[error("can't write {name}")]
+    OutputFile {
+        name: String,
+        #[source]
+        source: io::Error,
+    },
     #[error("can't write to the shadow log")]
     ShadowLog(#[source] io::Error),
     #[error("{0}")]
@@ -59,6 +65,7 @@ impl CliError {
             | CliError::Run(_)
             | CliError::Jobs(_)
             | CliError::Input { .. }
+            | CliError::OutputFile { .. }
             | CliError::ShadowLog(_)
             | CliError::Refused(_)
             | CliError::Output(_) => ProgramExit::Failed,

@@ -1,10 +1,13 @@
 //! `aq fleet-shadow-report`: what shadow logs amount to, for people and for programs (clauses R-1 to R-4).
 
+mod agreement_chart;
 mod figure_tables;
 mod gate_table;
+mod html_page;
+mod page_file;
 
 use std::io::{self, Write, stdout};
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, civil};
@@ -22,7 +25,7 @@ use crate::terminal::{ColorChoice, escape_control};
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  aq fleet-shadow-report --last 3\n  aq fleet-shadow-report --gate\n  aq fleet-shadow-report --gate forge-1.log forge-2.log\n  aq fleet-shadow-report --gate --except engine=codex\n  aq fleet-shadow-report --since 7d"
+    after_help = "Examples:\n  aq fleet-shadow-report --last 3\n  aq fleet-shadow-report --gate\n  aq fleet-shadow-report --gate forge-1.log forge-2.log\n  aq fleet-shadow-report --gate --except engine=codex\n  aq fleet-shadow-report --since 7d\n  aq fleet-shadow-report --html gate.html"
 )]
 pub(super) struct ShadowReportArguments {
     /// Logs of several factories, read as one; without any, the queue's own
@@ -47,6 +50,9 @@ pub(super) struct ShadowReportArguments {
     /// in the log, and each later report of the epoch says it
     #[arg(long, value_name = "KIND", value_parser = StratumSelector::parse, requires = "gate")]
     except: Option<StratumSelector>,
+    /// Write the gate and all figures as one page, too; `-` writes the page and nothing else to standard output
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    html: Option<PathBuf>,
     #[command(flatten)]
     inside: InsideJob,
     #[command(flatten)]
@@ -61,7 +67,6 @@ impl ShadowReportArguments {
 }
 
 pub(super) fn run(settings: &Settings, arguments: &ShadowReportArguments) -> Result<ProgramExit, CliError> {
-    let own = log::path_in(&settings.queue.value);
     let policy = match arguments.policy {
         Some(name) => GatePolicy::named(name),
         None => settings.gate.clone(),
@@ -76,7 +81,7 @@ pub(super) fn run(settings: &Settings, arguments: &ShadowReportArguments) -> Res
         zone: TimeZone::system(),
     };
     let logs = match arguments.logs.is_empty() {
-        true => vec![own.clone()],
+        true => vec![log::path_in(&settings.queue.value)],
         false => arguments.logs.clone(),
     };
     let report = read(&logs, !arguments.logs.is_empty(), &question)?;
@@ -84,35 +89,68 @@ pub(super) fn run(settings: &Settings, arguments: &ShadowReportArguments) -> Res
         leave_out(settings, arguments, except, report.as_ref())?;
     }
     let none = ShadowReport::default();
-    let shown = report.as_ref().unwrap_or(&none);
-    let gate = arguments
-        .gate
-        .then(|| gate::decide(&shown.figures, &policy, &question.zone));
-    let mut out = stdout().lock();
-    let palette = ColorChoice::of(&stdout());
-    match (arguments.format.json, &report) {
-        (true, _) => print_json(&mut out, &logs, report.as_ref(), gate.as_ref())?,
-        (false, report) => {
-            if let Some(gate) = &gate {
-                gate_table::print(&mut out, palette, gate)?;
-            }
-            match report {
-                Some(report) => figure_tables::print(&mut out, palette, &logs, report)?,
-                None => {
-                    let shown = escape_control(&own.display().to_string());
-                    writeln!(
-                        out,
-                        "no shadow log yet: {shown} is written by runs with AQ_FLEET=1 AQ_FLEET_SHADOW=1"
-                    )?;
-                }
-            }
+    let figures = &report.as_ref().unwrap_or(&none).figures;
+    let gate = gate::decide(figures, &policy, &question.zone);
+    let is_page_alone = match &arguments.html {
+        Some(path) => {
+            let page = html_page::render(&logs, report.as_ref(), &gate, &question);
+            write_page(path, &page, &logs)?
         }
+        None => false,
+    };
+    let asked = arguments.gate.then_some(&gate);
+    if !is_page_alone {
+        print(arguments, &logs, report.as_ref(), asked)?;
     }
-    Ok(match gate.map(|gate| gate.verdict) {
+    Ok(match asked.map(|gate| gate.verdict) {
         None | Some(GateVerdict::Promote) => ProgramExit::Done,
         Some(GateVerdict::Hold) => ProgramExit::Failed,
         Some(GateVerdict::Inconclusive) => ProgramExit::Inconclusive,
     })
+}
+
+fn print(
+    arguments: &ShadowReportArguments,
+    logs: &[PathBuf],
+    report: Option<&ShadowReport>,
+    gate: Option<&GateReport>,
+) -> io::Result<()> {
+    let mut out = stdout().lock();
+    let palette = ColorChoice::of(&stdout());
+    if arguments.format.json {
+        return print_json(&mut out, logs, report, gate);
+    }
+    if let Some(gate) = gate {
+        gate_table::print(&mut out, palette, gate)?;
+    }
+    match report {
+        Some(report) => figure_tables::print(&mut out, palette, logs, report),
+        None => writeln!(out, "{}", no_log(logs)),
+    }
+}
+
+fn no_log(logs: &[PathBuf]) -> String {
+    let shown = logs
+        .first()
+        .map_or_else(String::new, |own| own.display().to_string());
+    let shown = escape_control(&shown);
+    format!("no shadow log yet: {shown} is written by runs with AQ_FLEET=1 AQ_FLEET_SHADOW=1")
+}
+
+/// Returns whether the page is all that is to be on standard output.
+fn write_page(path: &Path, page: &str, logs: &[PathBuf]) -> Result<bool, CliError> {
+    if path == Path::new("-") {
+        let mut out = stdout().lock();
+        out.write_all(page.as_bytes())?;
+        out.flush()?;
+        return Ok(true);
+    }
+    let unwritten = |source| CliError::OutputFile {
+        name: path.display().to_string(),
+        source,
+    };
+    page_file::replace(path, page, logs).map_err(unwritten)?;
+    Ok(false)
 }
 
 /// The figures of the logs; none if there is no log. One that was named has to be there.
@@ -152,7 +190,10 @@ pub(super) fn open(path: &Path) -> Result<Option<log::rotation::RotatedLog>, Cli
         }
         Err(error) => Err(input(path, error)),
         Ok(metadata) if !metadata.is_file() => Err(input(path, io::Error::other("it is no regular file"))),
-        Ok(_) => open_all(path).map(Some).map_err(|error| input(path, error)),
+        // Its parts are looked for in its folder, which a bare name does not tell.
+        Ok(_) => absolute(path)
+            .and_then(|whole| open_all(&whole).map(Some))
+            .map_err(|error| input(path, error)),
     }
 }
 
@@ -225,116 +266,4 @@ fn since(text: &str) -> Result<Timestamp, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use super::*;
-    use crate::terminal::percent;
-
-    const LOG: &str = concat!(
-        r#"{"ts":"2026-03-02T09:30:45.250Z","event":"comparison","localJob":"a","coordJob":"a","verdict":"AGREE","decision":"1"}"#,
-        "\n",
-        r#"{"ts":"2026-03-02T09:30:46.250Z","event":"comparison","localJob":"b","coordJob":"c","verdict":"DIVERGE","reason":"order","rank":2,"decision":"2"}"#,
-        "\n",
-        r#"{"ts":"2026-03-02T09:30:47.250Z","event":"skipped","localJob":"d","coordJob":null,"verdict":null,"reason":"exit","decision":"3"}"#,
-        "\n",
-        "{\"torn\n",
-    );
-
-    fn question() -> ReportQuestion {
-        ReportQuestion {
-            last: 10,
-            since: None,
-            epoch: None,
-            left_out: None,
-            agreement_min: 0.99,
-            now: Timestamp::now(),
-            zone: TimeZone::UTC,
-        }
-    }
-
-    fn report() -> ShadowReport {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("log");
-        fs::write(&path, LOG).unwrap();
-        read(&[path], true, &question()).unwrap().unwrap()
-    }
-
-    #[test]
-    fn the_table_shows_counts_reasons_rates_and_what_did_not_agree() {
-        let mut text = Vec::new();
-        figure_tables::print(&mut text, ColorChoice::Plain, &["log".into()], &report()).unwrap();
-        let text = String::from_utf8(text).unwrap();
-        for line in [
-            "DIVERGE      1      they named different jobs: order 1",
-            "agreement  50.0 %  1 of 2 comparisons",
-            "coverage   66.6 %  2 of 3 decisions compared",
-            "skipped    exit 1",
-            "unreadable 1 of 4 lines, passed over",
-            "2026-03-02T09:30:46.250Z  DIVERGE  b      c            order   2",
-        ] {
-            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
-        }
-        assert!(
-            !text.contains("EPOCH"),
-            "an old log has one epoch that tells nothing: {text}"
-        );
-    }
-
-    #[test]
-    fn json_has_the_log_beside_the_figures() {
-        let mut text = Vec::new();
-        print_json(&mut text, &["the/log".into()], Some(&report()), None).unwrap();
-        let value: serde_json::Value = serde_json::from_slice(&text).unwrap();
-        let expected = serde_json::json!({
-            "log": "the/log",
-            "logs": ["the/log"],
-            "verdicts": {"AGREE": 1, "DIVERGE": 1, "COORD_EMPTY": 0, "LOCAL_EMPTY": 0},
-            "reasons": {"order": 1},
-            "errors": {},
-            "skipped": {"exit": 1},
-            "agreement": {"agree": 1, "of": 2, "rate": 0.5},
-            "coverage": {"compared": 2, "of": 3, "rate": 2.0 / 3.0},
-            "lines": {"read": 4, "unreadable": 1},
-            "prunedParts": 0,
-            "harmful": 0,
-            "acknowledged": 0,
-            "divergences": [{"ts": "2026-03-02T09:30:46.250Z", "localJob": "b", "coordJob": "c", "verdict": "DIVERGE",
-                "reason": "order", "decision": "2"}],
-            "epochs": [{"factory": "", "epoch": "unknown", "policy": null, "restarts": 0,
-                "first": "2026-03-02T09:30:45.250Z", "last": "2026-03-02T09:30:46.250Z", "agree": 1, "of": 2,
-                "harmful": 0, "isCurrent": true}],
-            "acknowledgements": [],
-            "restarts": [],
-            "leftOut": [],
-        });
-        assert_eq!(value, expected);
-    }
-
-    #[test]
-    fn no_log_is_no_error_and_its_rates_are_no_numbers() {
-        let folder = tempfile::tempdir().unwrap();
-        let none = [folder.path().join("none")];
-        assert!(read(&none, false, &question()).unwrap().is_none());
-        assert!(matches!(
-            read(&none, true, &question()),
-            Err(CliError::Input { .. })
-        ));
-        let mut text = Vec::new();
-        print_json(&mut text, &none, None, None).unwrap();
-        let value: serde_json::Value = serde_json::from_slice(&text).unwrap();
-        assert!(value["log"].is_null() && value["agreement"]["rate"].is_null());
-        let folder = [folder.path().to_owned()];
-        assert!(matches!(
-            read(&folder, false, &question()),
-            Err(CliError::Input { .. })
-        ));
-    }
-
-    #[test]
-    fn what_is_nearly_all_is_not_shown_as_all() {
-        assert_eq!(percent(Some(0.9999)), "99.9 %");
-        assert_eq!(percent(Some(1.0)), "100.0 %");
-        assert_eq!(percent(None), "no data");
-    }
-}
+mod tests;

@@ -1,10 +1,17 @@
 //! The kinds of jobs that decisions are about: those of one engine, with or without a lock.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use crate::ids::is_id;
+
+/// Of so many days, the latest, it is kept how many decisions agreed.
+const DAYS_MAX: usize = 400;
 
 /// Which jobs a decision was about: of one engine, with or without a lock.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -30,6 +37,21 @@ impl DecisionTally {
 
     pub(crate) fn of(self) -> u64 {
         self.agree + self.disagree
+    }
+}
+
+/// Counts a decision on its day; one without a time has none.
+pub(crate) fn count_on_day(
+    days: &mut BTreeMap<Date, DecisionTally>,
+    at: Option<Timestamp>,
+    zone: &TimeZone,
+    agrees: bool,
+) {
+    let Some(at) = at else { return };
+    let day = zone.to_datetime(at).date();
+    days.entry(day).or_default().count(agrees);
+    if days.len() > DAYS_MAX {
+        days.pop_first();
     }
 }
 

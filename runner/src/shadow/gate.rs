@@ -10,6 +10,7 @@
 mod decision_rate;
 mod e_value;
 mod gate_outlook;
+mod gate_rules;
 mod gate_strata;
 
 use std::time::Duration;
@@ -25,6 +26,8 @@ use crate::settings::GatePolicy;
 use crate::terminal::{counted, duration, limit_percent, percent};
 use e_value::{NEEDED_MAX, at_least, fewest, ln_e};
 pub(crate) use gate_outlook::GateOutlook;
+pub(crate) use gate_rules::GateRule;
+use gate_rules::{bounded_shares, is_within};
 pub(crate) use gate_strata::{StratumFigures, StratumRule};
 
 /// The chance of holding one that is as good as that, at one look.
@@ -68,6 +71,9 @@ pub(crate) struct GateReport {
     pub(crate) worst_case: Option<f64>,
     pub(crate) unexplained: u64,
     pub(crate) unreadable: u64,
+    /// How many lines were read, those that are unreadable included.
+    #[serde(skip)]
+    pub(crate) lines: u64,
     /// Decisions without a disagreement until the e-value is reached; none: out of reach.
     pub(crate) needed: Option<u64>,
     pub(crate) alarm: AlarmFigures,
@@ -121,6 +127,7 @@ pub(crate) fn decide(figures: &ShadowFigures, policy: &GatePolicy, zone: &TimeZo
         worst_case: (all > 0).then(|| agree as f64 / all as f64),
         unexplained: figures.diverged_by(DivergenceReason::Unexplained),
         unreadable: figures.lines.unreadable,
+        lines: figures.lines.read,
         needed: None,
         alarm,
         span: figures.span.figures(zone, policy.span_min),
@@ -177,7 +184,7 @@ fn holding(gate: &GateReport) -> Vec<String> {
             gate.harmful
         ));
     }
-    if gate.hold_chance < HOLD_RISK {
+    if !gate.is_likely_enough() {
         let of = gate.agree + gate.disagree;
         reasons.push(format!(
             "{} of {of} disagree: too many for an agreement of {}",
@@ -186,7 +193,7 @@ fn holding(gate: &GateReport) -> Vec<String> {
         ));
     }
     let alarm = &gate.alarm;
-    if alarm.ln_value >= alarm.ln_limit {
+    if alarm.is_raised() {
         reasons.push(format!(
             "the coordinator is not good enough now: {} of the last {} decisions disagree ({} end the alarm)",
             alarm.last.disagree,
@@ -200,7 +207,7 @@ fn holding(gate: &GateReport) -> Vec<String> {
 /// What more decisions can mend.
 fn lacking_time(gate: &GateReport) -> Vec<String> {
     let mut reasons = Vec::new();
-    if gate.ln_e < gate.ln_e_min {
+    if !gate.has_evidence() {
         reasons.push(format!("evidence: {}", clean_decisions(gate.needed)));
     }
     reasons.extend(short_span(&gate.span));
@@ -228,23 +235,8 @@ fn lacking_quality(gate: &GateReport, figures: &ShadowFigures) -> Vec<String> {
     };
     at_least("coverage", gate.coverage, policy.coverage_min);
     at_least("worst case", gate.worst_case, policy.worst_case_min);
-    let compared = figures.agreement.of;
-    for (what, count, of, max) in [
-        ("unexplained", gate.unexplained, compared, policy.unexplained_max),
-        (
-            "unreadable lines",
-            gate.unreadable,
-            figures.lines.read,
-            policy.unreadable_max,
-        ),
-        (
-            "acknowledged",
-            gate.acknowledged,
-            compared,
-            policy.acknowledged_max,
-        ),
-    ] {
-        if count > 0 && count as f64 > of as f64 * max {
+    for (what, count, of, max) in bounded_shares(gate) {
+        if !is_within(count, of, max) {
             reasons.push(format!(
                 "{what}: {count} of {of}, at most {} may be",
                 limit_percent(max)

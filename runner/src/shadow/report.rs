@@ -9,16 +9,17 @@ mod line_meaning;
 pub(crate) mod log_record;
 mod shadow_figures;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Seek};
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use super::decision_stratum::StratumSelector;
+use super::decision_stratum::{DecisionTally, StratumSelector};
 pub(crate) use epoch_index::{AcknowledgedAnswer, EpochSummary, OperatorNote};
-use epoch_index::{EpochIndex, EpochKey, EpochTracker, today};
+use epoch_index::{EpochIndex, EpochKey, EpochTracker};
 use line_meaning::{LineMeaning, LineReader, is_harmful};
 use log_record::{LogEntry, MergedLogs, ShadowLogRecord};
 use shadow_figures::FiguresCounter;
@@ -53,6 +54,9 @@ pub(crate) struct ShadowReport {
     pub(crate) restarts: Vec<OperatorNote>,
     #[serde(rename = "leftOut")]
     pub(crate) left_out: Vec<OperatorNote>,
+    /// The decisions of each day, those of the evidence that was not asked for included.
+    #[serde(skip)]
+    pub(crate) days: BTreeMap<Date, DecisionTally>,
 }
 
 /// Reads logs, each as its parts.
@@ -90,6 +94,7 @@ pub(crate) fn summarize<R: Read + Seek>(
             .collect(),
         acknowledgements: index.acknowledgements.into_values().collect(),
         restarts: index.restarts,
+        days: index.days,
     })
 }
 
@@ -179,7 +184,6 @@ fn each_line<R: Read + Seek>(
 
 fn index<R: Read + Seek>(logs: &mut [Vec<R>], question: &ReportQuestion) -> io::Result<EpochIndex> {
     let mut index = EpochIndex::default();
-    let today = today(question.now, &question.zone);
     each_line(logs, question, |line| {
         if let ReadLine::Read {
             entry,
@@ -188,7 +192,7 @@ fn index<R: Read + Seek>(logs: &mut [Vec<R>], question: &ReportQuestion) -> io::
             key,
         } = line
         {
-            index.note(entry, record, &meaning, key, today);
+            index.note(entry, record, &meaning, key, question);
         }
     })?;
     Ok(index)

@@ -84,6 +84,14 @@ fn what_was_pruned_is_told_where_it_is_missing() {
 }
 
 #[test]
+fn a_log_is_read_by_its_bare_name() {
+    let fixture = QueueFixture::new();
+    fs::write(fixture.path("work/forge-1.log"), over_two_days(449).text).unwrap();
+    let done = fixture.aq(&["fleet-shadow-report", "--gate", "forge-1.log"]);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+}
+
+#[test]
 fn settings_of_the_log_that_make_no_sense_stop_the_command() {
     let fixture = QueueFixture::new();
     assert_eq!(fixture.aq(&["init"]).code, 0);

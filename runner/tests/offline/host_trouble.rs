@@ -63,6 +63,21 @@ fn listed(json: &str) -> Vec<String> {
 }
 
 #[test]
+fn on_a_full_disk_a_page_is_an_error_and_the_earlier_one_stays_whole() {
+    let Some(disk) = SmallDisk::new() else { return };
+    let (code, out, told) = disk.end(
+        "cd $FIXTURE/disk; echo earlier > gate.html; fill; aq fleet-shadow-report --html gate.html
+         echo code $?; cat gate.html; rm ballast; ls -A",
+    );
+    assert_eq!(
+        (code, out.as_str()),
+        (0, "code 1\nearlier\ngate.html\n"),
+        "{told}"
+    );
+    assert!(told.contains("aq: can't write gate.html: "), "{told}");
+}
+
+#[test]
 fn on_a_full_disk_a_run_waits_says_so_once_and_goes_on_when_there_is_room() {
     let Some(disk) = SmallDisk::new() else { return };
     let (code, out, told) = disk.end(&format!(

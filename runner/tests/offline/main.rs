@@ -24,6 +24,7 @@ mod foreign_files;
 mod front_matter_values;
 mod gate;
 mod gate_log_parts;
+mod gate_page;
 mod host_trouble;
 mod job_attempts;
 mod job_integrity;

@@ -22,22 +22,12 @@ pub(super) fn print(
         writeln!(out, "{} {what}", palette.dim("part of it"))?;
     }
     writeln!(out)?;
-    let verdicts = &figures.verdicts;
     let mut table = TextTable::new(&["VERDICT", "COUNT", "MEANING"]);
-    for (name, count, meaning) in [
-        ("AGREE", verdicts.agree, String::from("both named the same job")),
-        ("DIVERGE", verdicts.diverge, diverge_meaning(&figures.reasons)),
-        (
-            "COORD_EMPTY",
-            verdicts.coord_empty,
-            String::from("the coordinator had nothing for what ran here"),
-        ),
-        (
-            "LOCAL_EMPTY",
-            verdicts.local_empty,
-            String::from("the coordinator offered work to an idle queue"),
-        ),
-    ] {
+    for (name, count, meaning) in verdict_rows(figures) {
+        let meaning = match name {
+            "DIVERGE" if !figures.reasons.is_empty() => format!("{meaning}: {}", listed(&figures.reasons)),
+            _ => meaning.to_owned(),
+        };
         table.row([name.to_owned(), count.to_string(), meaning]);
     }
     table.write(out, |row, column, cell| match (row, column) {
@@ -178,11 +168,23 @@ fn print_divergences(out: &mut impl Write, palette: ColorChoice, figures: &Shado
     table.write_plain(out, palette)
 }
 
-fn diverge_meaning(reasons: &BTreeMap<String, u64>) -> String {
-    match reasons.is_empty() {
-        true => String::from("they named different jobs"),
-        false => format!("they named different jobs: {}", listed(reasons)),
-    }
+/// Each verdict, how often it was found, and what it means.
+pub(super) fn verdict_rows(figures: &ShadowFigures) -> [(&'static str, u64, &'static str); 4] {
+    let verdicts = &figures.verdicts;
+    [
+        ("AGREE", verdicts.agree, "both named the same job"),
+        ("DIVERGE", verdicts.diverge, "they named different jobs"),
+        (
+            "COORD_EMPTY",
+            verdicts.coord_empty,
+            "the coordinator had nothing for what ran here",
+        ),
+        (
+            "LOCAL_EMPTY",
+            verdicts.local_empty,
+            "the coordinator offered work to an idle queue",
+        ),
+    ]
 }
 
 fn listed(counts: &BTreeMap<String, u64>) -> String {

@@ -21,7 +21,7 @@ pub(crate) struct GateOutlook {
 impl GateOutlook {
     pub(super) fn of(gate: &GateReport, figures: &ShadowFigures) -> GateOutlook {
         let rate = decisions_per_day(figures);
-        let evidence = match gate.ln_e >= gate.ln_e_min {
+        let evidence = match gate.has_evidence() {
             true => Some(0),
             false => days_for(gate.needed, rate),
         };
@@ -44,15 +44,18 @@ impl GateOutlook {
     /// None where it is not time that is missing.
     pub(super) fn sentence(&self) -> Option<String> {
         let days = self.days.filter(|days| *days > 0)?;
-        let rate = self.decisions_per_day?;
+        let rate = self.rate()?;
         let unit = if days == 1 { "day" } else { "days" };
-        let rate = if rate < 10.0 {
-            format!("{rate:.1}")
-        } else {
-            format!("{rate:.0}")
-        };
         Some(format!(
             "it takes about {days} more {unit} at {rate} decisions a day, if none of them disagrees"
         ))
+    }
+
+    /// How many decisions a day, as people read a number.
+    pub(crate) fn rate(&self) -> Option<String> {
+        self.decisions_per_day.map(|rate| match rate < 10.0 {
+            true => format!("{rate:.1}"),
+            false => format!("{rate:.0}"),
+        })
     }
 }

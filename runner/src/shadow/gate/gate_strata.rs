@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::decision_rate::{days_for, decisions_per_day};
 use super::e_value::{NEEDED_MAX, fewest, ln_e};
+use super::gate_rules::plain_number;
 use crate::settings::GatePolicy;
 use crate::shadow::decision_stratum::DecisionStratum;
 use crate::shadow::report::ShadowFigures;
@@ -55,6 +56,23 @@ impl StratumFigures {
 
     pub(crate) fn passes(&self) -> bool {
         self.ln_e >= self.ln_e_min
+    }
+
+    /// What it is, beside what it needs.
+    pub(crate) fn is(&self) -> String {
+        plain_number(self.ln_e)
+    }
+
+    pub(crate) fn needs(&self) -> String {
+        match self.rule {
+            StratumRule::HasToPass => format!(
+                "at least {} for more than {}",
+                plain_number(self.ln_e_min),
+                limit_percent(self.agreement_min)
+            ),
+            StratumRule::LeftOut => String::from("nothing: it was left out by name"),
+            StratumRule::TooRare => String::from("nothing: it is too rare"),
+        }
     }
 
     /// What it lacks, if it has to pass and does not.

@@ -1,5 +1,7 @@
 //! Values that were worked out independently of this code, and the decisions that follow from them.
 
+mod rules;
+
 use super::*;
 use crate::settings::PolicyName;
 use crate::shadow::decision_stratum::{DecisionStratum, DecisionTally, StratumSelector};

@@ -10,11 +10,13 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
+use super::ReportQuestion;
 use super::line_meaning::{LineMeaning, agrees, is_harmful};
 use super::log_record::{LogEntry, ShadowLogRecord};
 use crate::fleet::call_failure::shown_once;
 use crate::fleet::wire::instant;
 use crate::shadow::comparison::ComparisonVerdict;
+use crate::shadow::decision_stratum::{DecisionTally, count_on_day};
 
 /// Lines without one are of a runner that tells none.
 const UNKNOWN: &str = "unknown";
@@ -128,6 +130,8 @@ pub(crate) struct EpochIndex {
     lines: u64,
     /// Where each factory is now, and which of the logs says so.
     current: BTreeMap<String, (usize, EpochKey)>,
+    /// The decisions of each day, whatever their epoch.
+    pub(crate) days: BTreeMap<Date, DecisionTally>,
     pub(crate) acknowledgements: BTreeMap<String, AcknowledgedAnswer>,
     pub(crate) restarts: Vec<OperatorNote>,
     /// With the epoch in which it was left out: it counts in that one.
@@ -141,13 +145,14 @@ impl EpochIndex {
         record: &ShadowLogRecord,
         meaning: &LineMeaning,
         key: EpochKey,
-        today: Date,
+        question: &ReportQuestion,
     ) {
         self.lines += 1;
         let at = entry.at.map(instant);
         let text = |field: &Option<String>| shown_once(field.as_deref().unwrap_or_default());
         match meaning {
             LineMeaning::Acknowledged if self.acknowledgements.len() < NOTES_MAX => {
+                let today = today(question.now, &question.zone);
                 self.acknowledge(record, at, today);
             }
             LineMeaning::Restarted => {
@@ -173,7 +178,10 @@ impl EpochIndex {
             | LineMeaning::StrayLease => {
                 self.current.insert(key.factory.clone(), (entry.log, key));
             }
-            LineMeaning::Compared(verdict) => self.compared(entry.log, record, *verdict, key, at),
+            LineMeaning::Compared(verdict) => {
+                count_on_day(&mut self.days, entry.at, &question.zone, agrees(*verdict, record));
+                self.compared(entry.log, record, *verdict, key, at);
+            }
             _ => {}
         }
     }
@@ -274,6 +282,6 @@ impl EpochSummary {
 }
 
 /// The day, in the host's zone, on which a log is read.
-pub(crate) fn today(now: Timestamp, zone: &TimeZone) -> Date {
+fn today(now: Timestamp, zone: &TimeZone) -> Date {
     zone.to_datetime(now).date()
 }

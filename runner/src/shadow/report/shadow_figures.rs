@@ -14,15 +14,13 @@ use super::log_record::ShadowLogRecord;
 use crate::fleet::call_failure::shown_once;
 use crate::shadow::change_alarm::ChangeAlarm;
 use crate::shadow::comparison::{ComparisonVerdict, DivergenceReason};
-use crate::shadow::decision_stratum::{DecisionStratum, DecisionTally, StratumSelector};
+use crate::shadow::decision_stratum::{DecisionStratum, DecisionTally, StratumSelector, count_on_day};
 use crate::shadow::observation_span::ObservationSpan;
 
 /// There are fewer kinds and reasons than this; what goes beyond is counted together.
 pub(super) const NAMES_MAX: usize = 64;
 /// What this side ended or could not keep says nothing of the coordinator.
 const ENDED_HERE: [&str; 3] = ["exit", "route", "lane_full"];
-/// Of so many days it is kept how many decisions agreed.
-const DAYS_MAX: usize = 400;
 
 #[derive(Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -208,12 +206,8 @@ impl<'a> FiguresCounter<'a> {
         figures.alarm.note(agrees);
         if let Some(at) = at {
             figures.span.note(at);
-            let day = self.zone.to_datetime(at).date();
-            figures.days.entry(day).or_default().count(agrees);
-            if figures.days.len() > DAYS_MAX {
-                figures.days.pop_first();
-            }
         }
+        count_on_day(&mut figures.days, at, self.zone, agrees);
         if record.local_job.is_some() {
             figures.stratum(record).count(agrees);
         }
