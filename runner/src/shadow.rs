@@ -7,6 +7,7 @@
 mod change_alarm;
 pub(crate) mod comparison;
 mod decision_log;
+pub(crate) mod decision_stratum;
 pub(crate) mod evidence_context;
 pub(crate) mod gate;
 mod lane;

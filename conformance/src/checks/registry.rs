@@ -50,6 +50,7 @@ checks! {
     Always "one-outcome" ["S-1"]
     Scenario "decisions" ["S-1"]
     Scenario "verdicts" ["S-1", "S-2"]
+    Scenario "evidence" ["S-16"]
     Scenario "errors" ["S-5"]
     Scenario "skipped" ["S-1"]
     Scenario "events" []

@@ -1,6 +1,6 @@
 //! The shadow log: every line well formed, every decision logged once, and exactly what the scenario expects.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
@@ -10,7 +10,7 @@ use crate::scenario::expect::{ExpectedShadowError, ExpectedVerdict};
 use crate::scenario::{FlagState, FleetMode, Scenario};
 
 const VERDICTS: [&str; 4] = ["AGREE", "DIVERGE", "COORD_EMPTY", "LOCAL_EMPTY"];
-const REASONS: [&str; 10] = [
+const REASONS: [&str; 11] = [
     "invalid",
     "stale_view",
     "unknown",
@@ -19,6 +19,7 @@ const REASONS: [&str; 10] = [
     "lock_held",
     "caps",
     "tie",
+    "not_mirrored",
     "order",
     "unexplained",
 ];
@@ -39,7 +40,41 @@ pub(super) fn check(scenario: &Scenario, seen: &RunEvidence, findings: &mut Chec
             .count();
         assertion("decisions", findings).equal(&expected, &decisions);
     }
+    if let Some(expected) = expect.epochs {
+        assertion("evidence", findings).none("each verdict says what it is evidence of", &untold(seen));
+        assertion("evidence", findings).equal(&expected, &epochs(seen).len());
+    }
     compare(scenario, seen, findings);
+}
+
+/// The epochs of the verdicts.
+fn epochs(seen: &RunEvidence) -> BTreeSet<String> {
+    let verdicts = objects(seen).filter(|object| text(object, "verdict").is_some());
+    verdicts.filter_map(|object| text(object, "epoch")).collect()
+}
+
+/// Verdicts that do not say of which coordinator, factory and kind of job they are.
+fn untold(seen: &RunEvidence) -> Vec<String> {
+    let is_epoch = |epoch: String| {
+        let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        epoch.len() == 16 && epoch.bytes().all(is_digit)
+    };
+    let lacks = |object: &Map<String, Value>| {
+        if !text(object, "epoch").is_some_and(is_epoch) {
+            Some("`epoch` is not 16 hexadecimal digits")
+        } else if text(object, "factory").is_none() {
+            Some("it lacks `factory`")
+        } else if text(object, "localJob").is_some() && text(object, "engine").is_none() {
+            Some("it lacks `engine`")
+        } else if text(object, "localJob").is_some() && !object.get("lock").is_some_and(Value::is_boolean) {
+            Some("`lock` is neither true nor false")
+        } else {
+            None
+        }
+    };
+    let verdicts = numbered(seen).filter(|(_, object)| text(object, "verdict").is_some());
+    let found = verdicts.filter_map(|(line, object)| Some(format!("line {}: {}", line + 1, lacks(object)?)));
+    found.collect()
 }
 
 /// Each part of the log against what is expected of it.

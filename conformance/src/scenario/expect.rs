@@ -36,6 +36,8 @@ pub struct ExpectTable {
     pub rest_of_log: RestOfLog,
     /// How many decisions have an outcome in the shadow log.
     pub decisions: Option<usize>,
+    /// How many epochs its verdicts are of; each then says what it is evidence of (S-16).
+    pub epochs: Option<usize>,
     /// The reason of every skipped decision, in order.
     pub skipped: Option<Vec<String>>,
     /// The event of every other line of the shadow log, in order.

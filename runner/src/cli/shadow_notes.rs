@@ -17,7 +17,7 @@ use crate::shadow::report::{self, log_record::ShadowLogRecord};
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "An acknowledged answer no longer holds the gate. It stays a disagreement, each report shows it, and of a\nhundred decisions one may be acknowledged.\n\nExample:\n  aq fleet-shadow-ack decision-1a2b3c-4 --reason \"rehearsed on purpose\" --until 2026-12-31"
+    after_help = "An acknowledged answer no longer holds the gate. It stays a disagreement, each report shows it, and of a hundred decisions one may be acknowledged.\n\nExample:\n  aq fleet-shadow-ack decision-1a2b3c-4 --reason \"rehearsed on purpose\" --until 2026-12-31"
 )]
 pub(super) struct AckArguments {
     /// The decision, as `aq fleet-shadow-report --json` and `aq fleet-shadow-explain` name it; or the id of a lease that a
@@ -61,8 +61,7 @@ pub(super) fn acknowledge(settings: &Settings, arguments: &AckArguments) -> Resu
             "{id} {what}: there is nothing to acknowledge"
         )));
     }
-    let line =
-        ShadowLogLine::acknowledged(id, &arguments.reason, arguments.until, &settings.factory_id.value);
+    let line = ShadowLogLine::acknowledged(id, &arguments.reason, arguments.until);
     ShadowLog::new(settings)
         .try_append(&line)
         .map_err(CliError::ShadowLog)?;
@@ -79,10 +78,7 @@ pub(super) fn restart(settings: &Settings, arguments: &RestartArguments) -> Resu
         return Err(no_log());
     }
     ShadowLog::new(settings)
-        .try_append(&ShadowLogLine::restarted(
-            &arguments.reason,
-            &settings.factory_id.value,
-        ))
+        .try_append(&ShadowLogLine::restarted(&arguments.reason))
         .map_err(CliError::ShadowLog)?;
     writeln!(
         stdout(),

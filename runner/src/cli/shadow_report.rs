@@ -14,7 +14,8 @@ use super::inside_job_guard::InsideJob;
 use crate::duration_text::parse_duration;
 use crate::exit_codes::ProgramExit;
 use crate::settings::{GatePolicy, PolicyName, Settings};
-use crate::shadow::gate::{self, GateReport, GateVerdict, StratumSelector};
+use crate::shadow::decision_stratum::StratumSelector;
+use crate::shadow::gate::{self, GateReport, GateVerdict};
 use crate::shadow::log::{self, ShadowLog, ShadowLogLine, rotation::open_all};
 use crate::shadow::report::{ReportQuestion, ShadowReport, summarize};
 use crate::terminal::{ColorChoice, escape_control};
@@ -183,7 +184,7 @@ fn leave_out(
         return Ok(());
     }
     ShadowLog::new(settings)
-        .try_append(&ShadowLogLine::left_out(&name, &settings.factory_id.value))
+        .try_append(&ShadowLogLine::left_out(&name))
         .map_err(CliError::ShadowLog)
 }
 
@@ -270,7 +271,7 @@ mod tests {
             "coverage   66.6 %  2 of 3 decisions compared",
             "skipped    exit 1",
             "unreadable 1 of 4 lines, passed over",
-            "2026-03-02T09:30:46.250Z  DIVERGE  b      c            order",
+            "2026-03-02T09:30:46.250Z  DIVERGE  b      c            order   2",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }

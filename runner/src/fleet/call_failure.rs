@@ -180,8 +180,18 @@ fn cause_kind(cause: &(dyn std::error::Error + 'static), phase: AnswerPhase) -> 
     })
 }
 
+/// So many characters of a text are shown.
+const SHOWN_MAX: usize = 128;
+
 /// Text from outside as it may be logged: escaped, and cut to 128 characters.
 pub(crate) fn shown(text: &str) -> String {
-    const SHOWN_MAX: usize = 128;
     text.escape_debug().take(SHOWN_MAX).collect()
+}
+
+/// The same of what may have been escaped before, or needs it not: that stays as it is.
+pub(crate) fn shown_once(text: &str) -> String {
+    match text.chars().any(char::is_control) || text.chars().count() > SHOWN_MAX {
+        true => shown(text),
+        false => text.to_owned(),
+    }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{LocalDecision, LocalPick};
-use crate::fleet::call_failure::shown;
+use crate::fleet::call_failure::shown_once;
 use crate::fleet::client::OfferedJob;
 use crate::ids::{Capability, FactoryId, LockName};
 use crate::queue::FileDigest;
@@ -45,16 +45,6 @@ pub(crate) struct LineContext {
     /// What the coordinator would have assigned, and after it what would have come next, as far as it told.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     coord_candidates: Vec<OfferedJob>,
-}
-
-impl LineContext {
-    /// Of a line about no decision.
-    pub(crate) fn of_factory(factory: &FactoryId) -> LineContext {
-        LineContext {
-            factory: Some(factory.to_string()),
-            ..LineContext::default()
-        }
-    }
 }
 
 /// A job that could start here, with the keys that its place comes from.
@@ -111,10 +101,11 @@ impl EvidenceContext {
     pub(super) fn of_pick(&self, pick: Option<&LocalPick>) -> LineContext {
         LineContext {
             epoch: self.epoch.clone(),
-            policy: self.policy.as_deref().map(shown),
+            policy: self.policy.as_deref().map(shown_once),
             engine: pick.map(|pick| pick.engine.to_string()),
             lock: pick.map(|pick| pick.has_lock),
-            ..LineContext::of_factory(&self.factory)
+            factory: Some(self.factory.to_string()),
+            ..LineContext::default()
         }
     }
 

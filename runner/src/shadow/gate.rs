@@ -7,6 +7,7 @@
 //! time that all of them span, and each engine with and without a lock are rules beside it.
 //! Pure arithmetic; nothing here reads a file or a clock.
 
+mod decision_rate;
 mod e_value;
 mod gate_outlook;
 mod gate_strata;
@@ -24,7 +25,7 @@ use crate::settings::GatePolicy;
 use crate::terminal::{counted, duration, limit_percent, percent};
 use e_value::{NEEDED_MAX, at_least, fewest, ln_e};
 pub(crate) use gate_outlook::GateOutlook;
-pub(crate) use gate_strata::{StratumFigures, StratumRule, StratumSelector};
+pub(crate) use gate_strata::{StratumFigures, StratumRule};
 
 /// The chance of holding one that is as good as that, at one look.
 const HOLD_RISK: f64 = 0.001;

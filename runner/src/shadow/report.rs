@@ -16,16 +16,15 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use super::comparison::{ComparisonVerdict, DivergenceReason};
-use super::gate::StratumSelector;
-pub(crate) use epoch_index::{Acknowledgement, EpochSummary, OperatorNote};
+use super::decision_stratum::StratumSelector;
+pub(crate) use epoch_index::{AcknowledgedAnswer, EpochSummary, OperatorNote};
 use epoch_index::{EpochIndex, EpochKey, EpochTracker, today};
 use line_meaning::{LineMeaning, LineReader, is_harmful};
 use log_record::{LogEntry, MergedLogs, ShadowLogRecord};
 use shadow_figures::FiguresCounter;
 #[cfg(test)]
 pub(crate) use shadow_figures::{AgreementRate, CoverageRate, UncomparedRun, VerdictCounts};
-pub(crate) use shadow_figures::{DecisionStratum, DecisionTally, EvidencePart, ShadowFigures};
+pub(crate) use shadow_figures::{EvidencePart, ShadowFigures};
 
 /// What is asked of the logs.
 #[derive(Debug, Clone)]
@@ -50,7 +49,7 @@ pub(crate) struct ShadowReport {
     #[serde(flatten)]
     pub(crate) figures: ShadowFigures,
     pub(crate) epochs: Vec<EpochSummary>,
-    pub(crate) acknowledgements: Vec<Acknowledgement>,
+    pub(crate) acknowledgements: Vec<AcknowledgedAnswer>,
     pub(crate) restarts: Vec<OperatorNote>,
     #[serde(rename = "leftOut")]
     pub(crate) left_out: Vec<OperatorNote>,
@@ -203,17 +202,6 @@ fn part(question: &ReportQuestion, index: &EpochIndex, chosen: &BTreeSet<EpochKe
             EvidencePart::Chosen(format!("the epoch {epoch}"))
         }
         _ => EvidencePart::Whole,
-    }
-}
-
-fn agrees(verdict: ComparisonVerdict, record: &ShadowLogRecord) -> bool {
-    match verdict {
-        ComparisonVerdict::Agree => true,
-        // The rule of order does not tell the two jobs apart.
-        ComparisonVerdict::Diverge => {
-            record.reason.as_deref().and_then(DivergenceReason::named) == Some(DivergenceReason::Tie)
-        }
-        ComparisonVerdict::CoordEmpty | ComparisonVerdict::LocalEmpty => false,
     }
 }
 

@@ -58,6 +58,7 @@ mod service_units;
 mod settings_in_a_run;
 #[cfg(target_os = "linux")] // Its job looks into /proc.
 mod shadow;
+mod shadow_evidence;
 mod short_leases;
 mod signals;
 #[cfg(all(target_os = "linux", not(portable)))] // It takes inotify away.

@@ -32,7 +32,9 @@ pub(super) fn after(kind: MutantKind, code: i32) -> std::io::Result<i32> {
         | MutantKind::HidesErrors
         | MutantKind::LogsTwice
         | MutantKind::TearsItsLog
-        | MutantKind::ForgetsADecision => {
+        | MutantKind::ForgetsADecision
+        | MutantKind::HidesItsEpochs
+        | MutantKind::BlamesTheOrder => {
             let text = fs::read_to_string(&log).unwrap_or_default();
             if !text.is_empty() {
                 fs::write(&log, edited(kind, &text))?;
@@ -179,6 +181,26 @@ pub(super) fn edited(kind: MutantKind, text: &str) -> String {
             let kept = whole.split_inclusive('\n').take(text.lines().count() - last);
             kept.collect()
         }
+        MutantKind::MixesEpochs => whole.replace("00000000000000aa", "00000000000000bb"),
+        MutantKind::PoolsItsEngines => whole.replace("\"engine\":\"codex\"", "\"engine\":\"devin\""),
+        MutantKind::CountsTheAcknowledged if whole.contains("\"acknowledges\"") => {
+            whole.replace("\"verdict\":\"DIVERGE\"", "\"verdict\":\"AGREE\"")
+        }
+        MutantKind::NeverForgives => {
+            let (agreed, others): (Vec<&str>, Vec<&str>) = whole
+                .split_inclusive('\n')
+                .partition(|line| line.contains("\"AGREE\""));
+            agreed.concat() + &others.concat()
+        }
+        MutantKind::ForgetsWhatPeopleSaid => {
+            let said = ["\"acknowledged\"", "\"restarted\"", "\"left-out\""];
+            let kept = whole
+                .split_inclusive('\n')
+                .filter(|line| !said.iter().any(|event| line.contains(event)));
+            kept.collect()
+        }
+        MutantKind::HidesItsEpochs => whole.replace("\"epoch\":", "\"mislaid\":"),
+        MutantKind::BlamesTheOrder => whole.replace("\"not_mirrored\"", "\"order\""),
         MutantKind::StretchesItsSpan => whole.replacen("\"2026-05-", "\"2026-04-", text.lines().count() / 2),
         _ => whole,
     }

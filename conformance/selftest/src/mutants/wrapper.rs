@@ -103,7 +103,11 @@ fn not_working(kind: MutantKind, command: &mut Command, arguments: &[String]) ->
         MutantKind::RefusesToAdd if is("add") => code_of(command).map(|_| 1),
         MutantKind::FailsItsReport if is("fleet-shadow-report") => code_of(command).map(|_| 3),
         MutantKind::TurnsTheGateRound if has("--gate") => code_of(command).map(|code| i32::from(code == 0)),
-        MutantKind::JudgesThePast | MutantKind::StretchesItsSpan if has("--gate") => {
+        kind if is_fault_of_the_gate(kind) && has("--gate") => {
+            before(kind)?;
+            return code_of(command);
+        }
+        MutantKind::ForgetsWhatPeopleSaid if is("fleet-shadow-report") => {
             before(kind)?;
             return code_of(command);
         }
@@ -270,7 +274,7 @@ fn before(kind: MutantKind) -> std::io::Result<()> {
         MutantKind::ForgetsTheFinished => put_away(&["shipped", ".state/jobs"], kind),
         MutantKind::PrefersTheirs => put_away(&["inbox", ".state/jobs"], kind),
         MutantKind::ForgetsItsOutbox => put_away(&[".state/outbox"], kind),
-        MutantKind::JudgesThePast | MutantKind::StretchesItsSpan => {
+        kind if is_fault_of_the_gate(kind) || kind == MutantKind::ForgetsWhatPeopleSaid => {
             let log = queue().join(".state/fleet-shadow.log");
             fs::write(&log, edited(kind, &fs::read_to_string(&log)?))?;
             fired(kind)
@@ -281,6 +285,19 @@ fn before(kind: MutantKind) -> std::io::Result<()> {
         MutantKind::DiesOfSignals => fired(kind),
         _ => Ok(()),
     }
+}
+
+/// It changes the log that the gate is about to read.
+fn is_fault_of_the_gate(kind: MutantKind) -> bool {
+    matches!(
+        kind,
+        MutantKind::JudgesThePast
+            | MutantKind::StretchesItsSpan
+            | MutantKind::MixesEpochs
+            | MutantKind::PoolsItsEngines
+            | MutantKind::CountsTheAcknowledged
+            | MutantKind::NeverForgives
+    )
 }
 
 /// Calls shipped whatever waits, and starts nothing.

@@ -163,7 +163,7 @@ fn print_divergences(out: &mut impl Write, palette: ColorChoice, figures: &Shado
     }
     let heading = palette.dim("the last that did not agree, oldest first");
     writeln!(out, "\n{heading}")?;
-    let mut table = TextTable::new(&["WHEN", "VERDICT", "LOCAL", "COORDINATOR", "REASON"]);
+    let mut table = TextTable::new(&["WHEN", "VERDICT", "LOCAL", "COORDINATOR", "REASON", "DECISION"]);
     let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| String::from("-"));
     for found in &figures.divergences {
         table.row([
@@ -172,6 +172,7 @@ fn print_divergences(out: &mut impl Write, palette: ColorChoice, figures: &Shado
             or_dash(&found.local_job),
             or_dash(&found.coord_job),
             or_dash(&found.reason),
+            or_dash(&found.decision),
         ]);
     }
     table.write_plain(out, palette)

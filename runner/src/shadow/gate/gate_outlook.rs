@@ -3,11 +3,10 @@
 use serde::Serialize;
 
 use super::GateReport;
+use super::decision_rate::{days_for, decisions_per_day};
 use super::gate_strata::StratumRule;
 use crate::shadow::report::ShadowFigures;
 
-/// The rate is that of so many days.
-const RATE_DAYS: usize = 7;
 const DAY_SECONDS: u64 = 24 * 60 * 60;
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -24,7 +23,7 @@ impl GateOutlook {
         let rate = decisions_per_day(figures);
         let evidence = match gate.ln_e >= gate.ln_e_min {
             true => Some(0),
-            false => days(gate.needed, rate),
+            false => days_for(gate.needed, rate),
         };
         let span = gate
             .span
@@ -56,30 +55,4 @@ impl GateOutlook {
             "it takes about {days} more {unit} at {rate} decisions a day, if none of them disagrees"
         ))
     }
-}
-
-/// Of the last days, idle ones among them included.
-pub(super) fn decisions_per_day(figures: &ShadowFigures) -> Option<f64> {
-    let (last, _) = figures.days.last_key_value()?;
-    let (first, _) = figures.days.first_key_value()?;
-    let between = first.until(*last).ok()?.get_days().unsigned_abs() as usize;
-    let window = (between + 1).min(RATE_DAYS);
-    let counted: u64 = figures
-        .days
-        .iter()
-        .filter(|(day, _)| {
-            let back = day
-                .until(*last)
-                .map(|back| back.get_days().unsigned_abs() as usize);
-            back.is_ok_and(|back| back < window)
-        })
-        .map(|(_, tally)| tally.of())
-        .sum();
-    Some(counted as f64 / window as f64).filter(|rate| *rate > 0.0)
-}
-
-/// How many days so many decisions take; none where nobody can say.
-pub(super) fn days(needed: Option<u64>, per_day: Option<f64>) -> Option<u64> {
-    let days = (needed? as f64 / per_day?).ceil();
-    Some(days as u64)
 }

@@ -1,12 +1,12 @@
 //! Each engine, with and without a lock, judged alone: a coordinator that is wrong about one of them is lost in the sum.
 
-use std::fmt;
-
 use serde::Serialize;
 
+use super::decision_rate::{days_for, decisions_per_day};
 use super::e_value::{NEEDED_MAX, fewest, ln_e};
 use crate::settings::GatePolicy;
-use crate::shadow::report::{DecisionStratum, ShadowFigures};
+use crate::shadow::decision_stratum::DecisionStratum;
+use crate::shadow::report::ShadowFigures;
 use crate::terminal::limit_percent;
 
 /// Against the agreement that a stratum has to beat; the chance of being wrong once is that of the whole, as each of
@@ -42,52 +42,6 @@ pub(crate) enum StratumRule {
     LeftOut,
     /// Its share of the decisions is too small.
     TooRare,
-}
-
-/// Names strata: `engine=codex`, `lock=yes`, or both.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct StratumSelector {
-    engine: Option<String>,
-    has_lock: Option<bool>,
-}
-
-impl StratumSelector {
-    pub(crate) fn parse(text: &str) -> Result<StratumSelector, String> {
-        let mut selector = StratumSelector {
-            engine: None,
-            has_lock: None,
-        };
-        for part in text.split(',') {
-            match part.trim().split_once('=') {
-                Some(("engine", name)) if crate::ids::is_id(name) && selector.engine.is_none() => {
-                    selector.engine = Some(name.to_owned());
-                }
-                Some(("lock", "yes")) if selector.has_lock.is_none() => selector.has_lock = Some(true),
-                Some(("lock", "no")) if selector.has_lock.is_none() => selector.has_lock = Some(false),
-                _ => {
-                    return Err(String::from(
-                        "write engine=NAME, lock=yes, lock=no, or two of them with a comma",
-                    ));
-                }
-            }
-        }
-        Ok(selector)
-    }
-
-    pub(crate) fn matches(&self, stratum: &DecisionStratum) -> bool {
-        let is_engine = |name: &String| stratum.engine.as_ref() == Some(name);
-        self.engine.as_ref().is_none_or(is_engine)
-            && self.has_lock.is_none_or(|lock| stratum.lock == Some(lock))
-    }
-}
-
-impl fmt::Display for StratumSelector {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let engine = self.engine.as_ref().map(|name| format!("engine={name}"));
-        let lock = self.has_lock.map(|lock| format!("lock={}", yes_or_no(lock)));
-        let parts: Vec<String> = engine.into_iter().chain(lock).collect();
-        formatter.write_str(&parts.join(","))
-    }
 }
 
 impl StratumFigures {
@@ -153,14 +107,10 @@ pub(super) fn of(figures: &ShadowFigures, policy: &GatePolicy) -> Vec<StratumFig
         })
         .collect();
     strata.sort_by_key(|one| std::cmp::Reverse(one.agree + one.disagree));
-    let rate = super::gate_outlook::decisions_per_day(figures);
+    let rate = decisions_per_day(figures);
     for one in &mut strata {
         let per_day = rate.map(|rate| rate * one.share);
-        one.needed_days = super::gate_outlook::days(one.needed, per_day);
+        one.needed_days = days_for(one.needed, per_day);
     }
     strata
-}
-
-fn yes_or_no(is_so: bool) -> &'static str {
-    if is_so { "yes" } else { "no" }
 }

@@ -5,7 +5,8 @@ use jiff::SignedDuration;
 
 use super::*;
 use crate::settings::PolicyName;
-use crate::shadow::report::{DecisionStratum, DecisionTally, ShadowFigures};
+use crate::shadow::decision_stratum::{DecisionStratum, DecisionTally, StratumSelector};
+use crate::shadow::report::ShadowFigures;
 
 /// So many where nobody says otherwise.
 const LIVES_DEFAULT: u64 = 400;

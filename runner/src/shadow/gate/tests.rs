@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::settings::PolicyName;
+use crate::shadow::decision_stratum::{DecisionStratum, DecisionTally, StratumSelector};
 use crate::shadow::observation_span::ObservationSpan;
-use crate::shadow::report::{AgreementRate, CoverageRate, DecisionStratum, DecisionTally, VerdictCounts};
+use crate::shadow::report::{AgreementRate, CoverageRate, VerdictCounts};
 
 fn figures(agree: u64, diverge: u64, missing: u64) -> ShadowFigures {
     let compared = agree + diverge;

@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::fleet::call_failure::{CallFailure, shown};
 use crate::fleet::wire;
-use crate::ids::FactoryId;
 use crate::shadow::comparison::{ComparisonVerdict, DecisionComparison, DivergenceReason};
 use crate::shadow::evidence_context::LineContext;
 
@@ -189,30 +188,23 @@ impl ShadowLogLine {
     }
 
     /// A person takes the responsibility for a decision, or a lease, until the end of a day.
-    pub(crate) fn acknowledged(
-        id: &str,
-        reason: &str,
-        until: Option<jiff::civil::Date>,
-        factory: &FactoryId,
-    ) -> ShadowLogLine {
+    pub(crate) fn acknowledged(id: &str, reason: &str, until: Option<jiff::civil::Date>) -> ShadowLogLine {
         ShadowLogLine {
             acknowledges: Some(id.to_owned()),
             until: until.map(|until| until.to_string()),
-            context: LineContext::of_factory(factory),
             ..ShadowLogLine::note(ShadowLogEvent::Acknowledged, None, reason)
         }
     }
 
     /// A person begins the observation anew.
-    pub(crate) fn restarted(reason: &str, factory: &FactoryId) -> ShadowLogLine {
-        ShadowLogLine::note(ShadowLogEvent::Restarted, None, reason).within(LineContext::of_factory(factory))
+    pub(crate) fn restarted(reason: &str) -> ShadowLogLine {
+        ShadowLogLine::note(ShadowLogEvent::Restarted, None, reason)
     }
 
     /// A person leaves out one kind of job.
-    pub(crate) fn left_out(stratum: &str, factory: &FactoryId) -> ShadowLogLine {
+    pub(crate) fn left_out(stratum: &str) -> ShadowLogLine {
         ShadowLogLine {
             stratum: Some(stratum.to_owned()),
-            context: LineContext::of_factory(factory),
             ..ShadowLogLine::new(ShadowLogEvent::LeftOut)
         }
     }

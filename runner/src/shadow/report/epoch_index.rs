@@ -10,10 +10,9 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, civil};
 use serde::Serialize;
 
-use super::line_meaning::{LineMeaning, is_harmful};
+use super::line_meaning::{LineMeaning, agrees, is_harmful};
 use super::log_record::{LogEntry, ShadowLogRecord};
-use super::{DecisionTally, agrees};
-use crate::fleet::call_failure::shown;
+use crate::fleet::call_failure::shown_once;
 use crate::fleet::wire::instant;
 
 /// Lines without one are of a runner that tells none.
@@ -103,7 +102,7 @@ pub(crate) struct EpochSummary {
 
 /// An answer that a person has taken the responsibility for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Acknowledgement {
+pub(crate) struct AcknowledgedAnswer {
     pub(crate) decision: String,
     pub(crate) reason: String,
     /// The last day on which it counts.
@@ -126,9 +125,9 @@ pub(crate) struct EpochIndex {
     /// When each was seen last, by the number of the line.
     seen: BTreeMap<EpochKey, u64>,
     lines: u64,
-    /// Where each factory is now.
-    current: BTreeMap<String, EpochKey>,
-    pub(crate) acknowledgements: BTreeMap<String, Acknowledgement>,
+    /// Where each factory is now, and which of the logs says so.
+    current: BTreeMap<String, (usize, EpochKey)>,
+    pub(crate) acknowledgements: BTreeMap<String, AcknowledgedAnswer>,
     pub(crate) restarts: Vec<OperatorNote>,
     /// With the epoch in which it was left out: it counts in that one.
     pub(crate) left_out: Vec<(EpochKey, OperatorNote)>,
@@ -145,7 +144,7 @@ impl EpochIndex {
     ) {
         self.lines += 1;
         let at = entry.at.map(instant);
-        let text = |field: &Option<String>| shown(field.as_deref().unwrap_or_default());
+        let text = |field: &Option<String>| shown_once(field.as_deref().unwrap_or_default());
         match meaning {
             LineMeaning::Acknowledged if self.acknowledgements.len() < NOTES_MAX => {
                 let decision = record.acknowledges.clone().unwrap_or_default();
@@ -154,8 +153,8 @@ impl EpochIndex {
                     .until
                     .as_ref()
                     .map(|until| until.parse().unwrap_or(Date::MIN));
-                let acknowledgement = Acknowledgement {
-                    decision: shown(&decision),
+                let acknowledgement = AcknowledgedAnswer {
+                    decision: shown_once(&decision),
                     reason: text(&record.detail),
                     until,
                     at,
@@ -169,24 +168,25 @@ impl EpochIndex {
                     self.restarts.push(OperatorNote { at, text });
                 }
                 // All that this log holds so far is of the past.
-                let begun = EpochKey {
-                    restarts: key.restarts + 1,
-                    ..key
-                };
-                self.current.insert(begun.factory.clone(), begun);
+                for (_, key) in self.current.values_mut().filter(|(log, _)| *log == entry.log) {
+                    key.restarts += 1;
+                }
             }
             LineMeaning::LeftOut if self.left_out.len() < NOTES_MAX => {
                 let text = text(&record.stratum);
-                self.left_out.push((key, OperatorNote { at, text }));
+                let note = OperatorNote { at, text };
+                let here = self.current.values().filter(|(log, _)| *log == entry.log);
+                let noted: Vec<_> = here.map(|(_, key)| (key.clone(), note.clone())).collect();
+                self.left_out.extend(noted);
             }
             LineMeaning::Repeated
             | LineMeaning::Failed { .. }
             | LineMeaning::Uncompared { .. }
             | LineMeaning::StrayLease => {
-                self.current.insert(key.factory.clone(), key);
+                self.current.insert(key.factory.clone(), (entry.log, key));
             }
             LineMeaning::Compared(verdict) => {
-                self.current.insert(key.factory.clone(), key.clone());
+                self.current.insert(key.factory.clone(), (entry.log, key.clone()));
                 let is_new = !self.epochs.contains_key(&key);
                 let summary = self
                     .epochs
@@ -194,11 +194,9 @@ impl EpochIndex {
                     .or_insert_with(|| EpochSummary::new(&key));
                 summary.first = summary.first.take().or_else(|| at.clone());
                 summary.last = at.or_else(|| summary.last.take());
-                summary.policy = record.policy.as_deref().map(shown).or(summary.policy.take());
-                let mut tally = DecisionTally::default();
-                tally.count(agrees(*verdict, record));
-                summary.agree += tally.agree;
-                summary.of += tally.of();
+                summary.policy = record.policy.as_deref().map(shown_once).or(summary.policy.take());
+                summary.agree += u64::from(agrees(*verdict, record));
+                summary.of += 1;
                 summary.harmful += u64::from(is_harmful(*verdict, record));
                 self.seen.insert(key, self.lines);
                 if is_new && self.epochs.len() > EPOCHS_MAX {
@@ -212,7 +210,7 @@ impl EpochIndex {
     /// The present epoch of each factory, or those of this name.
     pub(crate) fn chosen(&self, epoch: Option<&str>) -> BTreeSet<EpochKey> {
         match epoch {
-            None => self.current.values().cloned().collect(),
+            None => self.current.values().map(|(_, key)| key.clone()).collect(),
             Some(epoch) => {
                 let named = self.epochs.keys().filter(|key| key.epoch == epoch);
                 named.cloned().collect()
@@ -229,7 +227,10 @@ impl EpochIndex {
         let mut keys: Vec<&EpochKey> = self.epochs.keys().collect();
         keys.sort_by_key(|key| self.seen.get(*key));
         let summary = |key: &EpochKey| EpochSummary {
-            is_current: self.current.get(&key.factory) == Some(key),
+            is_current: self
+                .current
+                .get(&key.factory)
+                .is_some_and(|(_, current)| current == key),
             ..self.epochs[key].clone()
         };
         keys.into_iter().map(summary).collect()
@@ -248,8 +249,8 @@ impl EpochIndex {
 impl EpochSummary {
     fn new(key: &EpochKey) -> EpochSummary {
         EpochSummary {
-            factory: shown(&key.factory),
-            epoch: shown(&key.epoch),
+            factory: shown_once(&key.factory),
+            epoch: shown_once(&key.epoch),
             policy: None,
             restarts: key.restarts,
             first: None,

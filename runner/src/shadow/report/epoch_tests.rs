@@ -20,14 +20,14 @@ fn line(at: &str, factory: &str, epoch: Option<&str>, verdict: &str, decision: &
 
 fn note(event: &str, more: serde_json::Value) -> String {
     let mut value = serde_json::json!({"ts": "2026-05-02T00:00:00Z", "event": event, "localJob": null, "coordJob": null,
-        "verdict": null, "decision": null, "factory": "forge-1", "detail": "why"});
+        "verdict": null, "decision": null, "detail": "why"});
     for (key, field) in more.as_object().unwrap() {
         value[key] = field.clone();
     }
     format!("{value}\n")
 }
 
-fn question() -> ReportQuestion {
+pub(super) fn question() -> ReportQuestion {
     ReportQuestion {
         last: 10,
         since: None,

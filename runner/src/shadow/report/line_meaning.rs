@@ -112,3 +112,15 @@ pub(crate) fn is_harmful(verdict: ComparisonVerdict, record: &ShadowLogRecord) -
     let named = record.reason.as_deref().and_then(DivergenceReason::named);
     verdict == ComparisonVerdict::Diverge && named.is_some_and(DivergenceReason::is_harmful)
 }
+
+/// Whether both sides chose alike.
+pub(crate) fn agrees(verdict: ComparisonVerdict, record: &ShadowLogRecord) -> bool {
+    match verdict {
+        ComparisonVerdict::Agree => true,
+        // The rule of order does not tell the two jobs apart.
+        ComparisonVerdict::Diverge => {
+            record.reason.as_deref().and_then(DivergenceReason::named) == Some(DivergenceReason::Tie)
+        }
+        ComparisonVerdict::CoordEmpty | ComparisonVerdict::LocalEmpty => false,
+    }
+}

@@ -7,14 +7,14 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
+use super::ReportQuestion;
 use super::epoch_index::{EpochIndex, EpochKey};
-use super::line_meaning::{LineMeaning, is_harmful};
+use super::line_meaning::{LineMeaning, agrees, is_harmful};
 use super::log_record::ShadowLogRecord;
-use super::{ReportQuestion, agrees};
-use crate::fleet::call_failure::shown;
+use crate::fleet::call_failure::shown_once;
 use crate::shadow::change_alarm::ChangeAlarm;
 use crate::shadow::comparison::{ComparisonVerdict, DivergenceReason};
-use crate::shadow::gate::StratumSelector;
+use crate::shadow::decision_stratum::{DecisionStratum, DecisionTally, StratumSelector};
 use crate::shadow::observation_span::ObservationSpan;
 
 /// There are fewer kinds and reasons than this; what goes beyond is counted together.
@@ -101,33 +101,6 @@ pub(crate) struct CoverageRate {
 pub(crate) struct LineCounts {
     pub(crate) read: u64,
     pub(crate) unreadable: u64,
-}
-
-/// Which jobs a decision was about: of one engine, with or without a lock.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub(crate) struct DecisionStratum {
-    pub(crate) engine: Option<String>,
-    pub(crate) lock: Option<bool>,
-}
-
-/// How many agreed and how many did not; ties agree.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub(crate) struct DecisionTally {
-    pub(crate) agree: u64,
-    pub(crate) disagree: u64,
-}
-
-impl DecisionTally {
-    pub(crate) fn count(&mut self, agrees: bool) {
-        match agrees {
-            true => self.agree += 1,
-            false => self.disagree += 1,
-        }
-    }
-
-    pub(crate) fn of(self) -> u64 {
-        self.agree + self.disagree
-    }
 }
 
 /// Decisions in a row without a verdict.
@@ -265,7 +238,7 @@ impl<'a> FiguresCounter<'a> {
     }
 
     fn keep(&mut self, verdict: ComparisonVerdict, record: &ShadowLogRecord) {
-        let cut = |text: &Option<String>| text.as_deref().map(shown_again);
+        let cut = |text: &Option<String>| text.as_deref().map(shown_once);
         self.figures.divergences.push_back(LoggedDivergence {
             ts: cut(&record.ts).unwrap_or_default(),
             local_job: cut(&record.local_job),
@@ -304,12 +277,12 @@ impl ShadowFigures {
     fn uncompared(&mut self, decisions: u64, why: &str) {
         self.coverage.of = self.coverage.of.saturating_add(decisions);
         self.uncompared.run = self.uncompared.run.saturating_add(decisions);
-        self.uncompared.why = shown_again(why);
+        self.uncompared.why = shown_once(why);
     }
 
     /// Where a decision counts; beyond the limit there is one place for all.
     fn stratum(&mut self, record: &ShadowLogRecord) -> &mut DecisionTally {
-        let engine = record.engine.as_deref().map(shown_again);
+        let engine = record.engine.as_deref().map(shown_once);
         let stratum = DecisionStratum {
             lock: record.lock.filter(|_| engine.is_some()),
             engine,
@@ -332,18 +305,10 @@ fn rate(part: u64, of: u64) -> Option<f64> {
 fn count(counts: &mut BTreeMap<String, u64>, name: &str, by: u64) {
     let known = counts.contains_key(name) || counts.len() < NAMES_MAX;
     let name = if known {
-        shown_again(name)
+        shown_once(name)
     } else {
         String::from("(more)")
     };
     let counted = counts.entry(name).or_default();
     *counted = counted.saturating_add(by);
-}
-
-/// Names are escaped when they are written; what was not is escaped now, what was is not escaped twice.
-fn shown_again(text: &str) -> String {
-    match text.chars().any(char::is_control) || text.chars().count() > 128 {
-        true => shown(text),
-        false => text.to_owned(),
-    }
 }

@@ -2,9 +2,11 @@
 
 use std::io::{Cursor, Read, SeekFrom};
 
+use super::epoch_tests::question;
 use super::log_record::LINE_BYTES_MAX;
 use super::shadow_figures::{LineCounts, NAMES_MAX};
 use super::*;
+use crate::shadow::comparison::ComparisonVerdict;
 
 fn line(
     event: &str,
@@ -33,26 +35,11 @@ fn compared(local: Option<&str>, coord: Option<&str>, verdict: &str, reason: Opt
     )
 }
 
-fn question() -> ReportQuestion {
-    ReportQuestion {
-        last: 10,
-        since: None,
-        epoch: None,
-        left_out: None,
-        agreement_min: 0.99,
-        now: "2026-06-01T12:00:00Z".parse().unwrap(),
-        zone: TimeZone::UTC,
-    }
-}
-
-fn report(logs: &[&str], question: &ReportQuestion) -> ShadowReport {
-    let mut logs: Vec<_> = logs.iter().map(|log| vec![Cursor::new(*log)]).collect();
-    summarize(&mut logs, question).unwrap()
-}
-
 fn figures(log: &str, last: usize) -> ShadowFigures {
     let question = ReportQuestion { last, ..question() };
-    report(&[log], &question).figures
+    summarize(&mut [vec![Cursor::new(log)]], &question)
+        .unwrap()
+        .figures
 }
 
 /// One of everything, and some of it more than once.
