@@ -108,7 +108,7 @@ fn prepare(shared: &SharedStub, call: OperationCall<'_>) -> Result<PreparedCall,
         shared.strict,
     )?;
     let Some(command) = command else {
-        return Ok(PreparedCall::Plain(plain(shared, call.operation)));
+        return Ok(PreparedCall::Plain(plain(shared, call.operation, bearer)));
     };
     let once = key.map(|key| IdempotentRequest {
         caller: shared.coordinator().access().hash(bearer.unwrap_or_default()),
@@ -119,11 +119,16 @@ fn prepare(shared: &SharedStub, call: OperationCall<'_>) -> Result<PreparedCall,
     Ok(PreparedCall::Command(Box::new(command), once))
 }
 
-fn plain(shared: &SharedStub, operation: Operation) -> WireAnswer {
-    match operation {
-        Operation::Openapi => WireAnswer::bytes(200, JSON, Bytes::from_static(DOCUMENT.as_bytes())),
-        _ => WireAnswer::json(200, &json!({"status": "ok", "serverTime": shared.clock.now()})),
+fn plain(shared: &SharedStub, operation: Operation, bearer: Option<&str>) -> WireAnswer {
+    if operation == Operation::Openapi {
+        return WireAnswer::bytes(200, JSON, Bytes::from_static(DOCUMENT.as_bytes()));
     }
+    let mut health = json!({"status": "ok", "serverTime": shared.clock.now()});
+    let scopes = bearer.map(|token| shared.coordinator().scopes(token));
+    if let Some(scopes) = scopes.filter(|scopes| !scopes.is_empty()) {
+        health["scopes"] = json!(scopes);
+    }
+    WireAnswer::json(200, &health)
 }
 
 fn wait_of(call: &OperationCall<'_>) -> u64 {
