@@ -170,7 +170,13 @@ impl Scenario {
     /// Whether work may come from the coordinator, from the start or once a step says so.
     pub fn may_route(&self) -> bool {
         let turns = |step: &Step| matches!(&step.action, StepAction::Flag(keys) if keys.contains_key("route_via_service"));
-        self.mode() == FleetMode::Route || self.steps.iter().any(turns)
+        self.mode() == FleetMode::Route || self.sets_route_in_file() || self.steps.iter().any(turns)
+    }
+
+    /// Whether ROUTE is set by a file that is laid into the queue, where the environment does not show it.
+    pub fn sets_route_in_file(&self) -> bool {
+        let settings = self.runner.files.get("aq.toml");
+        settings.is_some_and(|text| text.contains("route_via_service"))
     }
 
     pub fn job(&self, id: &str) -> Option<&Job> {

@@ -10,6 +10,7 @@ mod inbox_jobs;
 mod monitoring;
 mod program_probe;
 mod queue_folder;
+mod rollback;
 
 use serde::Serialize;
 
@@ -123,5 +124,6 @@ pub(crate) fn examine(
         findings.extend(inbox_jobs::examine(settings, queue, &engines, &waiting)?);
     }
     findings.extend(runtime.block_on(coordinator::examine(settings, &engines)));
+    findings.extend(rollback::examine(settings, queue.as_ref().ok()));
     Ok(findings)
 }

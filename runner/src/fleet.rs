@@ -27,6 +27,9 @@ pub(crate) mod lease_time;
 pub(crate) mod outbox_delivery;
 pub(crate) mod outbox_sender;
 pub(crate) mod routed_job_permissions;
+pub(crate) mod routing_harm;
+pub(crate) mod routing_record;
+pub(crate) mod token_scopes;
 pub(crate) mod wire;
 
 pub(crate) use delivery_outcome::DeliveryOutcome;

@@ -26,10 +26,13 @@ pub(crate) enum NotificationEvent {
     CoordinatorLost,
     CoordinatorBack,
     LeaseLost,
+    RouteHarm,
+    RolledBack,
+    ComparisonStopped,
 }
 
 impl NotificationEvent {
-    pub(crate) const ALL: [NotificationEvent; 8] = [
+    pub(crate) const ALL: [NotificationEvent; 11] = [
         NotificationEvent::JobFailed,
         NotificationEvent::JobQuarantined,
         NotificationEvent::ReviewWaiting,
@@ -38,6 +41,9 @@ impl NotificationEvent {
         NotificationEvent::CoordinatorLost,
         NotificationEvent::CoordinatorBack,
         NotificationEvent::LeaseLost,
+        NotificationEvent::RouteHarm,
+        NotificationEvent::RolledBack,
+        NotificationEvent::ComparisonStopped,
     ];
 
     /// As `events` in `aq.toml` has it, and `event` in an object.
@@ -51,6 +57,9 @@ impl NotificationEvent {
             NotificationEvent::CoordinatorLost => "coordinator_lost",
             NotificationEvent::CoordinatorBack => "coordinator_back",
             NotificationEvent::LeaseLost => "lease_lost",
+            NotificationEvent::RouteHarm => "route_harm",
+            NotificationEvent::RolledBack => "rolled_back",
+            NotificationEvent::ComparisonStopped => "comparison_stopped",
         }
     }
 }

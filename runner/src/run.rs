@@ -11,6 +11,7 @@ mod event_loop;
 mod event_stream;
 pub(crate) mod executor;
 mod fleet_link;
+mod harm_response;
 mod host_trouble;
 mod job_command;
 mod job_table;

@@ -16,7 +16,9 @@ mod memory_protection;
 mod monitoring_settings;
 mod precedence;
 mod reload;
+mod rollback_settings;
 mod route_settings;
+mod route_switch;
 mod setting_value;
 mod value_parsers;
 
@@ -35,7 +37,8 @@ pub(crate) use gate_policy::{GatePolicy, PolicyName};
 pub(crate) use global_flags::{FLEET_HEADING, GlobalFlags};
 pub(crate) use monitoring_settings::{LogSettings, MetricsSettings, NotifyCommand, NotifySettings};
 pub(crate) use precedence::CredentialUse;
-pub(crate) use reload::{ReloadOutcome, SettingsReloader};
+pub(crate) use reload::{ReloadOutcome, RouteOffOutcome, SettingsReloader};
+pub(crate) use rollback_settings::{RollbackPolicy, RollbackSettings};
 pub(crate) use route_settings::{AllowedCommands, RouteSettings};
 pub(crate) use setting_value::SettingValue;
 

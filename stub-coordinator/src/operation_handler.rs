@@ -105,7 +105,7 @@ fn prepare(shared: &SharedStub, call: OperationCall<'_>) -> Result<PreparedCall,
     };
     let command = read_command(call.operation, call.path_id, query, said, bearer, shared.strict)?;
     let Some(command) = command else {
-        return Ok(PreparedCall::Plain(plain(shared, call.operation)));
+        return Ok(PreparedCall::Plain(plain(shared, call.operation, bearer)));
     };
     let once = key.map(|key| IdempotentRequest {
         caller: shared.coordinator().access().hash(bearer.unwrap_or_default()),
@@ -116,18 +116,20 @@ fn prepare(shared: &SharedStub, call: OperationCall<'_>) -> Result<PreparedCall,
     Ok(PreparedCall::Command(Box::new(command), once))
 }
 
-fn plain(shared: &SharedStub, operation: Operation) -> WireAnswer {
-    match operation {
-        Operation::Openapi => WireAnswer::bytes(200, JSON, Bytes::from_static(DOCUMENT.as_bytes())),
-        _ => {
-            let mut health = json!({"status": "ok", "serverTime": shared.clock.now()});
-            if let Some(policy) = shared.policy.get() {
-                health["policy"] = json!(policy.policy());
-                health["version"] = json!(policy.version());
-            }
-            WireAnswer::json(200, &health)
-        }
+fn plain(shared: &SharedStub, operation: Operation, bearer: Option<&str>) -> WireAnswer {
+    if operation == Operation::Openapi {
+        return WireAnswer::bytes(200, JSON, Bytes::from_static(DOCUMENT.as_bytes()));
     }
+    let mut health = json!({"status": "ok", "serverTime": shared.clock.now()});
+    let scopes = bearer.map(|token| shared.coordinator().scopes(token));
+    if let Some(scopes) = scopes.filter(|scopes| !scopes.is_empty()) {
+        health["scopes"] = json!(scopes);
+    }
+    if let Some(policy) = shared.policy.get() {
+        health["policy"] = json!(policy.policy());
+        health["version"] = json!(policy.version());
+    }
+    WireAnswer::json(200, &health)
 }
 
 fn wait_of(call: &OperationCall<'_>) -> u64 {

@@ -150,6 +150,22 @@ fn health_and_the_document_need_no_token() {
 }
 
 #[test]
+fn health_tells_who_shows_a_token_what_that_token_may_do() {
+    let stub = start_with(&[], closed());
+    for (token, scopes) in [
+        ("watcher", json!(["shadow"])),
+        ("worker", json!(["work"])),
+        ("root", json!(["admin"])),
+        ("wrong", json!(null)),
+    ] {
+        let bearer = format!("Bearer {token}");
+        let reply = send(&stub, "GET", "/v1/health", &[("authorization", &bearer)], None);
+        assert_eq!((reply.status, &reply.json()["scopes"]), (200, &scopes), "{token}");
+    }
+    assert!(get(&stub, "/v1/health").json().get("scopes").is_none());
+}
+
+#[test]
 fn the_token_is_in_no_evidence() {
     let stub = start_with(&["a"], closed());
     send(

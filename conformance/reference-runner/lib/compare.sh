@@ -22,10 +22,14 @@ lane() {
 # fares OPERATION KIND: what came of a call, KIND empty where it was answered. Trouble is told when it begins and when it
 # is over. A question that fails is answered by a question alone.
 fares() {
+    local lacks=''
+    [[ $2 != status-403 ]] || lacks="no comparison is possible: the token lacks scope \`shadow\`"
     if [[ -n $2 ]]; then
         ERRORS=$((ERRORS + 1))
         [[ $1 == shadow.claim ]] && CLAIM_FAILS=1
-        ((ERRORS > 1)) || say "trouble with the coordinator: $1: $2; nothing is compared until it answers, jobs go on"
+        if ((ERRORS > 1)); then :
+        elif [[ -n $lacks ]]; then say "$lacks ($1: $2); jobs go on"
+        else say "trouble with the coordinator: $1: $2; nothing is compared until it answers, jobs go on"; fi
     else
         ANSWERED=$(instant)
         if ((ERRORS)) && [[ $1 == shadow.claim || -z $CLAIM_FAILS ]]; then
@@ -33,7 +37,7 @@ fares() {
             ERRORS=0 CLAIM_FAILS=''
         fi
     fi
-    { echo "last answer $ANSWERED, $ERRORS errors in a row${2:+, the last: $2}" >"$STATE/runners/$$.lane"; } 2>/dev/null
+    { echo "last answer $ANSWERED, $ERRORS errors in a row${2:+, the last: $2}${lacks:+; $lacks}" >"$STATE/runners/$$.lane"; } 2>/dev/null
 }
 
 # Keeps for the lane the stages of jobs past the inbox that were never answered for. Done by the runner before its first

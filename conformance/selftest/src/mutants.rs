@@ -172,6 +172,8 @@ mutants! {
     Around FollowsLinks "follows-links" "writes where a link in its queue leads"
     Around MovesThroughLinks "moves-through-links" "moves a job wherever a stage folder leads"
     Around TrustsEverybody "trusts-everybody" "works on a queue that others can write, as if it were its user's alone"
+    Before IgnoresHarm "ignores-harm" "routes on whatever harm that does, and says nothing of it"
+    Around TurnsRouteOn "turns-route-on" "routes again by itself after it came back"
     Around RunsWhatItBecame "runs-what-it-became" "starts the engine that a job named when it had changed itself"
     Around ShipsAsTheApprover "ships-as-the-approver" "publishes where `ship` was typed, with the environment of whoever typed it"
     Around PrefersTheirs "prefers-theirs" "runs the coordinator's job in place of this queue's own of that name"

@@ -152,10 +152,10 @@ fn granted_by_a_dry_run(exchange: &Exchange) -> bool {
     fault.is_some_and(|fault| fault.contains("dry_run_grants"))
 }
 
-/// Whether the runner's mode changes on its way.
+/// Whether the runner's mode changes on its way, or is another one than its environment says.
 fn changes_flags(scenario: &Scenario) -> bool {
     let mut steps = scenario.steps.iter();
-    steps.any(|step| matches!(step.action, StepAction::Flag(_)))
+    scenario.sets_route_in_file() || steps.any(|step| matches!(step.action, StepAction::Flag(_)))
 }
 
 fn reachable(scenario: &Scenario) -> bool {

@@ -4,6 +4,7 @@
 use std::io::{self, Write, stdout};
 
 use crate::fleet::coordinator_health::{ComparisonHalt, CoordinatorHealth, CoordinatorTrouble};
+use crate::fleet::routing_record::RoutingRecord;
 use crate::queue::ChangeSource;
 use crate::run::RunnerRecord;
 use crate::terminal::{self, ColorChoice, TextTable};
@@ -63,6 +64,16 @@ pub(super) fn print(out: &mut impl Write, runners: &[RunnerRecord]) -> io::Resul
     Ok(())
 }
 
+/// What routing met with, and that aq went back by itself (clauses F-20 and F-21); a sentence each.
+pub(super) fn print_routing(out: &mut impl Write, record: Option<&RoutingRecord>) -> io::Result<()> {
+    let palette = ColorChoice::of(&stdout());
+    for (name, text) in record.into_iter().flat_map(RoutingRecord::lines) {
+        let text = terminal::wrap(&text, name.len() + 1);
+        writeln!(out, "{} {text}\n", palette.bold(name))?;
+    }
+    Ok(())
+}
+
 /// One line for each fact, so short that a row fits a terminal of 80 columns.
 fn facts(health: &CoordinatorHealth) -> Vec<String> {
     let answered = health.last_answer.as_ref().map(|at| terminal::ago(at));
@@ -73,6 +84,7 @@ fn facts(health: &CoordinatorHealth) -> Vec<String> {
     };
     facts.extend(health.not_comparing.map(|why| match why {
         ComparisonHalt::DryRunUnsupported => String::from("has no dry run: nothing is compared"),
+        ComparisonHalt::ScopeMissing => String::from("no scope `shadow`: nothing is compared"),
         ComparisonHalt::DryRunNotHonoured => String::from("leased in a dry run: nothing is compared"),
     }));
     facts

@@ -15,8 +15,11 @@ use crate::engine::EngineRegistry;
 use crate::exit_codes::ProgramExit;
 use crate::fleet::call_failure::CallFailure;
 use crate::fleet::client::CoordinatorClient;
+use crate::fleet::coordinator_health::ComparisonHalt;
 use crate::fleet::dry_run_check::{self, DryRunSupport};
 use crate::fleet::routed_job_permissions::{POWERS_NOTICE, RoutePermissions};
+use crate::fleet::routing_record::RoutingRecord;
+use crate::fleet::token_scopes::ScopeGaps;
 use crate::mode::{Mode, SwitchState};
 use crate::platform_limits::{LIMITS, PlatformLimit};
 use crate::run::{RunnerRecord, runners_at_work};
@@ -46,6 +49,8 @@ struct FleetOverview {
     /// None while the fleet is off: the coordinator was not asked.
     coordinator: Option<CoordinatorContact>,
     runners: Vec<RunnerRecord>,
+    /// What routing met with. Null where that is nothing.
+    routing: Option<RoutingRecord>,
     /// What this system can't keep of the contract.
     limits: &'static [PlatformLimit],
 }
@@ -74,6 +79,10 @@ struct CoordinatorContact {
     authorised: Option<bool>,
     /// Null where decisions are not compared, or that was not reached.
     dry_run: Option<DryRunSupport>,
+    /// What the token may do. Null where there is none, nothing is asked of it, or the coordinator does not tell.
+    scopes: Option<Vec<String>>,
+    /// What it lacks for this mode, and for the way back. Null where `scopes` is.
+    lacks: Option<ScopeGaps>,
     problem: Option<ContactProblem>,
 }
 
@@ -116,6 +125,7 @@ fn overview(settings: &Settings) -> Result<FleetOverview, CliError> {
             Mode::Local | Mode::Shadow | Mode::Route => Some(ask(settings)?),
         },
         runners: runners_at_work(&settings.queue.value),
+        routing: RoutingRecord::of_queue(&settings.queue.value),
         limits: LIMITS,
     })
 }
@@ -128,6 +138,8 @@ fn ask(settings: &Settings) -> Result<CoordinatorContact, CliError> {
         reachable,
         authorised,
         dry_run: None,
+        scopes: None,
+        lacks: None,
         problem: Some(ContactProblem { kind, detail }),
     };
     let client = match CoordinatorClient::new(settings) {
@@ -141,6 +153,13 @@ fn ask(settings: &Settings) -> Result<CoordinatorContact, CliError> {
             return failed(failure.status().is_some(), None, kind, detail);
         }
         let authorised = client.check_token().await;
+        let scopes = match (&authorised, settings.mode) {
+            (Ok(()), Mode::Shadow | Mode::Route) => client.token_scopes().await.ok().flatten(),
+            _ => None,
+        };
+        let lacks = scopes
+            .as_deref()
+            .map(|scopes| ScopeGaps::of(settings.mode, scopes));
         let dry_run = match (&authorised, settings.mode) {
             (Ok(()), Mode::Shadow) => dry_run_check::check(&client).await.map(Some),
             _ => Ok(None),
@@ -150,7 +169,9 @@ fn ask(settings: &Settings) -> Result<CoordinatorContact, CliError> {
                 reachable: true,
                 authorised: Some(true),
                 dry_run,
-                problem: None,
+                problem: scope_problem(lacks.as_ref(), dry_run),
+                scopes,
+                lacks,
             },
             Err(failure) => {
                 let refused = failure.is_credential_refused();
@@ -159,6 +180,15 @@ fn ask(settings: &Settings) -> Result<CoordinatorContact, CliError> {
             }
         }
     }))
+}
+
+/// A scope that is missing for what the mode does, as the coordinator tells, or as its answer to a dry run does.
+fn scope_problem(lacks: Option<&ScopeGaps>, dry_run: Option<DryRunSupport>) -> Option<ContactProblem> {
+    let refused = dry_run.filter(|support| *support == DryRunSupport::ScopeMissing);
+    let refused = refused.and_then(DryRunSupport::problem).map(str::to_owned);
+    let detail = lacks.and_then(ScopeGaps::problem).or(refused)?;
+    let kind = ComparisonHalt::ScopeMissing.name().to_owned();
+    Some(ContactProblem { kind, detail })
 }
 
 fn print(out: &mut impl Write, palette: ColorChoice, overview: &FleetOverview) -> io::Result<()> {
@@ -200,6 +230,7 @@ fn print(out: &mut impl Write, palette: ColorChoice, overview: &FleetOverview) -
     writeln!(out)?;
     active_runners::print(out, &overview.runners)?;
     writeln!(out)?;
+    active_runners::print_routing(out, overview.routing.as_ref())?;
     print_flags(out, palette, &overview.flags)
 }
 
@@ -207,9 +238,16 @@ fn contact_text(contact: &CoordinatorContact, overview: &FleetOverview) -> Strin
     let problem = |problem: &ContactProblem| format!("{} ({})", problem.kind, problem.detail);
     let dry_run = contact.dry_run.and_then(DryRunSupport::problem);
     let dry_run = dry_run.map_or_else(String::new, |problem| format!("; {problem}"));
+    let way_back = contact.lacks.as_ref().and_then(ScopeGaps::way_back_problem);
+    let way_back = way_back.map_or_else(String::new, |problem| format!("; {problem}"));
     match (&contact.problem, contact.reachable, contact.authorised) {
-        (None, _, _) if overview.token.is_some() => format!("answers, and takes the token{dry_run}"),
+        (None, _, _) if overview.token.is_some() => {
+            format!("answers, and takes the token{dry_run}{way_back}")
+        }
         (None, _, _) => format!("answers, and asks for no token{dry_run}"),
+        (Some(found), true, Some(true)) => {
+            format!("answers, and knows the token, but {}{way_back}", found.detail)
+        }
         (Some(found), true, Some(false)) => {
             let what = overview.token.as_ref().map_or_else(
                 || String::from("no token is set"),
@@ -217,7 +255,7 @@ fn contact_text(contact: &CoordinatorContact, overview: &FleetOverview) -> Strin
             );
             format!("answers, but {what}: {}", problem(found))
         }
-        (Some(found), true, _) => format!("answers, but not as it should: {}", problem(found)),
+        (Some(found), true, None) => format!("answers, but not as it should: {}", problem(found)),
         (Some(found), false, _) => format!("can't be reached: {}", problem(found)),
     }
 }

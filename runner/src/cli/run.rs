@@ -12,7 +12,10 @@ use crate::settings::Settings;
   aq run --workers 3          for ever, three jobs at a time
 
 Ctrl-C puts running jobs back into the inbox; a second one ends them at once. The end of the terminal puts
-them back too, unless `nohup` or a script that started the run in the background has it ignored.")]
+them back too, unless `nohup` or a script that started the run in the background has it ignored.
+
+A routed run tells harm that the coordinator does. `rollback = \"act\"` under [fleet] in aq.toml has it turn
+`route_via_service` off there by itself; nothing turns it on.")]
 pub(super) struct RunArguments {
     /// End when nothing is left to do
     #[arg(long, conflicts_with = "once")]

@@ -8,6 +8,7 @@ use super::error::CliError;
 use super::{OutputFormat, active_runners, engine_pauses, list};
 use crate::engine::EngineRegistry;
 use crate::exit_codes::ProgramExit;
+use crate::fleet::routing_record::RoutingRecord;
 use crate::ids::{EngineName, JobId};
 use crate::queue::{EnginePause, FileWriter, Queue, QueuePause};
 use crate::run::{RunnerRecord, runners_at_work};
@@ -40,6 +41,7 @@ pub(super) fn run(settings: &Settings, format: OutputFormat) -> Result<ProgramEx
         paused: &paused,
         pause: pause.as_ref(),
         writers: &queue.writers()?,
+        routing: RoutingRecord::of_queue(queue.root()),
     };
     format.print(&json(settings, &seen), |out| print(out, settings, &seen))
 }
@@ -56,6 +58,8 @@ struct QueueStatus<'a> {
     pause: Option<&'a QueuePause>,
     /// Which process is still writing the file of which job in the inbox.
     writers: &'a BTreeMap<JobId, FileWriter>,
+    /// What routing met with, if anything.
+    routing: Option<RoutingRecord>,
 }
 
 fn json(settings: &Settings, seen: &QueueStatus<'_>) -> serde_json::Value {
@@ -72,6 +76,7 @@ fn json(settings: &Settings, seen: &QueueStatus<'_>) -> serde_json::Value {
         "writers": seen.writers.iter().map(|(id, writer)| serde_json::json!({
             "id": id.as_str(), "pid": writer.pid, "program": writer.program,
         })).collect::<Vec<_>>(),
+        "routing": seen.routing,
         "mode": settings.mode.to_string(),
         "flags": settings.describe_flags(),
     })
@@ -120,6 +125,7 @@ fn print(out: &mut impl Write, settings: &Settings, seen: &QueueStatus<'_>) -> i
     let mode = palette.bold(&settings.mode.to_string());
     let whose = palette.dim("(what these flags amount to; a runner keeps to its own)");
     writeln!(out, "{} {mode}  {whose}\n", label("mode"))?;
+    active_runners::print_routing(out, seen.routing.as_ref())?;
     print_flags(out, palette, &settings.describe_flags())
 }
 

@@ -7,8 +7,9 @@ use super::{DoctorFinding, FindingLevel};
 use crate::engine::EngineRegistry;
 use crate::fleet::call_failure::{CallFailure, FailureKind};
 use crate::fleet::client::CoordinatorClient;
-use crate::fleet::dry_run_check;
+use crate::fleet::dry_run_check::{self, DryRunSupport};
 use crate::fleet::routed_job_permissions::{POWERS_NOTICE, RoutePermissions};
+use crate::fleet::token_scopes::ScopeGaps;
 use crate::mode::Mode;
 use crate::settings::Settings;
 use crate::terminal::{duration, error_chain};
@@ -86,10 +87,34 @@ async fn ask(settings: &Settings, client: &CoordinatorClient) -> Vec<DoctorFindi
         Ok(()) => DoctorFinding::ok(AREA, &url, "it asks for no token"),
         Err(failure) => DoctorFinding::fail(AREA, &url, failure_text(&failure), advice(&failure)),
     });
+    let calls = matches!(settings.mode, Mode::Shadow | Mode::Route);
+    if calls && findings.iter().all(|found| found.level != FindingLevel::Fail) {
+        findings.extend(scopes(settings, &url, client).await);
+    }
     if settings.mode == Mode::Shadow && findings.iter().all(|found| found.level != FindingLevel::Fail) {
         findings.push(dry_run(&url, client).await);
     }
     findings
+}
+
+/// What the token lacks for this mode, and for the way back from it.
+async fn scopes(settings: &Settings, url: &str, client: &CoordinatorClient) -> Vec<DoctorFinding> {
+    let told = client.token_scopes().await.ok().flatten();
+    let Some(told) = told else {
+        let is_asked = settings.fleet.token.is_some() && settings.mode == Mode::Route;
+        let text = "it does not tell what the token may do: routing needs the scope `work`, and the way back `shadow`";
+        return is_asked
+            .then(|| DoctorFinding::note(AREA, url, text))
+            .into_iter()
+            .collect();
+    };
+    let gaps = ScopeGaps::of(settings.mode, &told);
+    let next = "have the coordinator's owner give the token that scope";
+    let now = gaps.problem();
+    let now = now.map(|text| DoctorFinding::fail(AREA, url, text, next));
+    let way_back = gaps.way_back_problem();
+    let way_back = way_back.map(|text| DoctorFinding::warn(AREA, url, text, next));
+    now.into_iter().chain(way_back).collect()
 }
 
 /// A shadowing run is there for the comparison, so what makes that impossible goes wrong.
@@ -98,7 +123,10 @@ async fn dry_run(url: &str, client: &CoordinatorClient) -> DoctorFinding {
         Ok(support) => match support.problem() {
             None => DoctorFinding::ok(AREA, url, "it answers dry runs"),
             Some(problem) => {
-                let next = "ask its owner for the two shadow operations of the API, or set AQ_FLEET_SHADOW=0";
+                let next = match support {
+                    DryRunSupport::ScopeMissing => "have the coordinator's owner give the token that scope",
+                    _ => "ask its owner for the two shadow operations of the API, or set AQ_FLEET_SHADOW=0",
+                };
                 DoctorFinding::fail(AREA, url, problem, next)
             }
         },

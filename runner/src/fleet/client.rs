@@ -262,6 +262,16 @@ impl CoordinatorClient {
         }
     }
 
+    /// What the token may do. None where there is none, or the coordinator does not tell.
+    pub(crate) async fn token_scopes(&self) -> Result<Option<Vec<String>>, CallFailure> {
+        if self.token.is_none() {
+            return Ok(None);
+        }
+        let request = self.authorized(Method::GET, self.url(&["v1", "health"])?)?;
+        let answer: wire::HealthAnswer = shaped(send(request, &[200]).await?.json()?)?;
+        Ok(answer.scopes)
+    }
+
     fn holder(&self, proof: &LeaseProof) -> LeaseHolder {
         LeaseHolder {
             factory_id: self.factory.as_str().to_owned(),

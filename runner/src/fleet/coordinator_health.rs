@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::call_failure::CallFailure;
-use super::wire;
+use super::{token_scopes, wire};
 use crate::terminal;
 
 /// Trouble that begins so soon after the last word about it is told only if it goes on.
@@ -49,6 +49,10 @@ impl ApiOperation {
         matches!(self, ApiOperation::Claim | ApiOperation::ShadowClaim)
     }
 
+    fn is_shadow(self) -> bool {
+        matches!(self, ApiOperation::ShadowClaim | ApiOperation::ShadowReport)
+    }
+
     /// Whether the failure is the coordinator's answer all the same: that it has no dry run, or its word on a lease.
     fn is_answered_by(self, failure: &CallFailure) -> bool {
         match (self, failure) {
@@ -81,6 +85,18 @@ impl ApiOperation {
 pub(crate) enum ComparisonHalt {
     DryRunUnsupported,
     DryRunNotHonoured,
+    /// The coordinator refuses the token for shadow calls: it lacks their scope.
+    ScopeMissing,
+}
+
+impl ComparisonHalt {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            ComparisonHalt::DryRunUnsupported => "dry-run-unsupported",
+            ComparisonHalt::DryRunNotHonoured => "dry-run-not-honoured",
+            ComparisonHalt::ScopeMissing => "scope-missing",
+        }
+    }
 }
 
 /// How the calls fare, as `aq status` shows it. Each call that ends writes it, from the start of a run to its end.
@@ -91,7 +107,7 @@ pub(crate) struct CoordinatorHealth {
     pub(crate) last_answer: Option<String>,
     /// Since the first call that failed, until one is answered.
     pub(crate) trouble: Option<CoordinatorTrouble>,
-    /// Set once, for the rest of the process.
+    /// Set for the rest of the process; a scope that is missing is looked for at each call, and may be there again.
     pub(crate) not_comparing: Option<ComparisonHalt>,
     /// When a person was told of trouble, or of its end, last.
     #[serde(skip)]
@@ -140,6 +156,11 @@ pub(crate) enum HealthNotice {
         wait: Duration,
     },
     NotComparing(ComparisonHalt),
+    /// A call for the comparison was refused for want of a scope.
+    ScopeMissing {
+        operation: ApiOperation,
+        failure: CallFailure,
+    },
 }
 
 impl CoordinatorHealth {
@@ -177,6 +198,10 @@ impl CoordinatorHealth {
     /// not tell whether claims are answered.
     fn answered(&mut self, operation: ApiOperation, now: Timestamp) -> Option<HealthNotice> {
         self.last_answer = Some(wire::instant(now));
+        if operation.is_shadow() {
+            self.not_comparing
+                .take_if(|why| *why == ComparisonHalt::ScopeMissing);
+        }
         let over = self
             .trouble
             .take_if(|trouble| operation.is_claim() || !trouble.blocks_claims)?;
@@ -206,6 +231,12 @@ impl CoordinatorHealth {
         trouble.kind = failure.kind().to_string();
         trouble.next_try = None;
         trouble.blocks_claims |= operation.is_claim();
+        if operation.is_shadow() && failure.status() == Some(403) && self.not_comparing.is_none() {
+            self.not_comparing = Some(ComparisonHalt::ScopeMissing);
+            (trouble.noticed, self.noticed_at) = (true, Some(now));
+            let failure = failure.clone();
+            return Some(HealthNotice::ScopeMissing { operation, failure });
+        }
         if trouble.noticed || is_quiet && trouble.errors < GOES_ON {
             return None;
         }
@@ -243,6 +274,17 @@ impl HealthNotice {
                 terminal::duration(*lasted),
                 terminal::duration(*wait)
             ),
+            HealthNotice::ScopeMissing { operation, failure } => format!(
+                "{} ({}: {}: {}); jobs go on as before, and it is looked again at each decision; have the coordinator's \
+                 owner give {credential} that scope",
+                token_scopes::NO_COMPARISON,
+                operation.name(),
+                failure.kind(),
+                failure.detail()
+            ),
+            HealthNotice::NotComparing(ComparisonHalt::ScopeMissing) => {
+                token_scopes::NO_COMPARISON.to_owned()
+            }
             HealthNotice::NotComparing(ComparisonHalt::DryRunUnsupported) => String::from(
                 "nothing is compared: the coordinator has no dry run (dry-run-unsupported); jobs go on as before",
             ),

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::call_failure::CallFailure;
 use super::client::{CoordinatorClient, ShadowOffer, fresh_key};
+use super::token_scopes;
 
 /// What a dry run was answered with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -14,6 +15,8 @@ pub(crate) enum DryRunSupport {
     DryRunUnsupported,
     /// It granted a lease, which was given back.
     DryRunNotHonoured,
+    /// The coordinator refuses the token for it.
+    ScopeMissing,
 }
 
 /// Makes one dry run. It changes nothing at a coordinator that keeps the contract.
@@ -30,6 +33,7 @@ pub(crate) async fn check(client: &CoordinatorClient) -> Result<DryRunSupport, C
             Ok(DryRunSupport::DryRunNotHonoured)
         }
         Err(failure) if failure.is_unsupported() => Ok(DryRunSupport::DryRunUnsupported),
+        Err(failure) if failure.status() == Some(403) => Ok(DryRunSupport::ScopeMissing),
         Err(failure) => Err(failure),
     }
 }
@@ -39,6 +43,7 @@ impl DryRunSupport {
     pub(crate) fn problem(self) -> Option<&'static str> {
         match self {
             DryRunSupport::Answered => None,
+            DryRunSupport::ScopeMissing => Some(token_scopes::NO_COMPARISON),
             DryRunSupport::DryRunUnsupported => Some(
                 "it has no dry run (dry-run-unsupported): nothing can be compared, and jobs go on as before",
             ),

@@ -17,12 +17,19 @@ pub(crate) enum FleetEvent {
     Claimed(Box<GrantedJob>),
     /// The answer to [`super::fleet_session::FleetSession::request_job`]: there is nothing to do (a 204).
     Nothing,
+    /// A claim was not answered as it should be, and is repeated.
+    ClaimFailed,
     /// Nothing got through for 60 s: a `--drain` ends with exit 1 now, any other run goes on waiting.
     Unreachable { problem: String },
     /// The credential was refused: the run ends with exit 1 and says so.
     CredentialRefused { problem: String },
     /// What runs under the lease has to end now, and the job goes to `quarantine/`.
-    LeaseLost { job: JobId, reason: String },
+    LeaseLost {
+        job: JobId,
+        reason: String,
+        /// All that this host had to do for the lease was done in time.
+        in_time: bool,
+    },
     /// The answer to [`super::fleet_session::FleetSession::confirm`]: a renewal that was sent after that call has been
     /// answered.
     Confirmed { job: JobId },

@@ -130,6 +130,8 @@ impl ClaimerTask {
             }
             ClaimEffect::Failed { failure, retry_in } => {
                 client.health_reporter().claim_failed(&failure, retry_in);
+                // A loop that has that many events to look at knows that claims fail, or has other trouble.
+                let _ = self.events.try_send(FleetEvent::ClaimFailed);
             }
             ClaimEffect::Emit(event) => {
                 if matches!(event, FleetEvent::Claimed(_) | FleetEvent::Nothing) {

@@ -58,6 +58,8 @@ pub(crate) enum LeaseEffect {
     Confirmed,
     Lost {
         reason: String,
+        /// By no delay of this host.
+        in_time: bool,
     },
     Closed(DeliveryOutcome),
 }
@@ -93,6 +95,9 @@ pub(crate) struct LeaseStateMachine {
     /// Set once and for good. An answer that comes later does not bring the lease back, because what ran under it is
     /// being ended.
     lost: bool,
+    /// This host stood still, or was too slow, since the last renewal that was answered: something was done later than it
+    /// was due, by more than one renewal may take.
+    was_late: bool,
     /// How the loop wants the lease to end; none while the job runs.
     close_request: Option<LeaseRequest>,
     /// When the last request is given up; set with `close_request`.
@@ -112,6 +117,7 @@ impl LeaseStateMachine {
             repeat_at: None,
             confirming: None,
             lost: false,
+            was_late: false,
             close_request: None,
             give_up_at: None,
             settled: false,
@@ -123,6 +129,8 @@ impl LeaseStateMachine {
         if self.settled {
             return effects;
         }
+        let late_by = self.next_instant().map(|due| now.since(due));
+        self.was_late |= late_by.is_some_and(|late| late > self.time.renewal_limit(Duration::MAX));
         match input {
             LeaseEvent::Report(_) if self.lost => {}
             LeaseEvent::Report(report) => self.waiting.push_back(LeaseRequest::Report(report)),
@@ -194,13 +202,18 @@ impl LeaseStateMachine {
             _ if self.lost => {}
             Ok(ttl) => {
                 if let Err(error) = self.time.renewed(sent, ttl) {
-                    return self.lose(&error.to_string(), effects);
+                    return self.lose(&error.to_string(), true, effects);
                 }
+                self.was_late = false;
                 if self.confirming.take_if(|since| sent >= *since).is_some() {
                     effects.push(LeaseEffect::Confirmed);
                 }
             }
-            Err(failure) if is_lease_lost(&failure) => self.lose(&failure.to_string(), effects),
+            Err(failure) if is_lease_lost(&failure) => {
+                // Whatever was late: the coordinator was asked while the lease held by this host's own clock.
+                let in_time = !self.was_late || self.time.holds(sent);
+                self.lose(&failure.to_string(), in_time, effects);
+            }
             // The next renewal is due in its time.
             Err(_) => {}
         }
@@ -222,7 +235,9 @@ impl LeaseStateMachine {
             return self.settle(delivery_outcome(answer), effects);
         }
         match answer {
-            Err(failure) if is_lease_lost(&failure) && !self.lost => self.lose(&failure.to_string(), effects),
+            Err(failure) if is_lease_lost(&failure) && !self.lost => {
+                self.lose(&failure.to_string(), !self.was_late, effects);
+            }
             // Another refusal is about that stage alone, and the next may be taken.
             Ok(()) | Err(_) => {}
         }
@@ -231,7 +246,7 @@ impl LeaseStateMachine {
     fn on_timer(&mut self, now: BootInstant, effects: &mut Vec<LeaseEffect>) {
         let term_at = self.time.ending(self.terms.grace).term_at;
         if self.is_renewed() && self.close_request.is_none() && now >= term_at {
-            self.lose(NO_RENEWAL, effects);
+            self.lose(NO_RENEWAL, !self.was_late, effects);
         } else if now >= self.time.next_renewal() {
             self.renew(now, effects);
         }
@@ -244,7 +259,7 @@ impl LeaseStateMachine {
         }
     }
 
-    fn lose(&mut self, reason: &str, effects: &mut Vec<LeaseEffect>) {
+    fn lose(&mut self, reason: &str, in_time: bool, effects: &mut Vec<LeaseEffect>) {
         self.lost = true;
         let last = self.waiting.pop_back().filter(|request| self.is_last(request));
         self.waiting.clear();
@@ -255,7 +270,7 @@ impl LeaseStateMachine {
         }
         if self.close_request.is_none() {
             let reason = reason.to_owned();
-            effects.push(LeaseEffect::Lost { reason });
+            effects.push(LeaseEffect::Lost { reason, in_time });
         }
     }
 
@@ -316,3 +331,6 @@ impl LeaseSnapshot {
         self.ending
     }
 }
+
+#[cfg(test)]
+mod tests;

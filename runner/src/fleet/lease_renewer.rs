@@ -224,7 +224,7 @@ impl RenewerTask {
                 return self.request_task.take().into_iter().for_each(|call| call.abort());
             }
             LeaseEffect::Confirmed => FleetEvent::Confirmed { job },
-            LeaseEffect::Lost { reason } => FleetEvent::LeaseLost { job, reason },
+            LeaseEffect::Lost { reason, in_time } => FleetEvent::LeaseLost { job, reason, in_time },
             LeaseEffect::Closed(outcome) => FleetEvent::LeaseClosed {
                 job,
                 lease: self.lease.proof.lease.clone(),

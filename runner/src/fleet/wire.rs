@@ -181,6 +181,8 @@ pub(crate) struct ShadowReportAnswer {
 #[derive(Debug, Deserialize)]
 pub(crate) struct HealthAnswer {
     pub(crate) status: String,
+    /// Of the token that was shown; a coordinator need not tell.
+    pub(crate) scopes: Option<Vec<String>>,
 }
 
 /// The part of problem+json (RFC 9457) that is decided by or shown.

@@ -26,6 +26,10 @@ pub(crate) struct QueueFigures {
     pub(crate) host_troubles: Vec<HostTrouble>,
     /// How the calls of the runners that make some fare; none: no runner makes calls.
     pub(crate) coordinator: Option<CoordinatorFigures>,
+    /// Each kind of harm by routing, and whether it was met since routing began.
+    pub(crate) harm: Vec<(&'static str, bool)>,
+    /// Whether ROUTE was turned off by aq.
+    pub(crate) rolled_back: bool,
 }
 
 #[derive(Debug, Default)]
@@ -112,6 +116,7 @@ fn gauges(text: &mut MetricsText, figures: &QueueFigures) {
         let count = figures.host_troubles.iter().filter(|met| **met == kind).count();
         text.sample("aq_host_trouble", &[("kind", kind.code())], count as f64);
     }
+    routing(text, figures);
     let Some(coordinator) = &figures.coordinator else {
         return;
     };
@@ -132,6 +137,22 @@ fn gauges(text: &mut MetricsText, figures: &QueueFigures) {
             at.as_second() as f64,
         );
     }
+}
+
+fn routing(text: &mut MetricsText, figures: &QueueFigures) {
+    text.family(
+        "aq_route_harm",
+        "gauge",
+        "Whether routing did this kind of harm since it began.",
+    );
+    for (kind, is_met) in &figures.harm {
+        text.sample("aq_route_harm", &[("kind", kind)], f64::from(u8::from(*is_met)));
+    }
+    text.single(
+        "aq_rolled_back",
+        "Whether aq turned ROUTE off by itself since routing began.",
+        f64::from(u8::from(figures.rolled_back)),
+    );
 }
 
 #[derive(Debug, Default)]
@@ -189,6 +210,8 @@ mod tests {
                 (EngineName::new("codex").unwrap(), Some(Timestamp::UNIX_EPOCH)),
             ],
             host_troubles: vec![HostTrouble::DiskFull, HostTrouble::DiskFull],
+            harm: vec![("finished", false), ("running", true)],
+            rolled_back: true,
             coordinator: Some(CoordinatorFigures {
                 troubled: 1,
                 not_comparing: 0,

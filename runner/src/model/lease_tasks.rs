@@ -100,12 +100,12 @@ impl ModelWorld {
                     }
                 }
                 LeaseEffect::Confirmed => self.tell(host, FleetEvent::Confirmed { job }),
-                LeaseEffect::Lost { reason } => {
+                LeaseEffect::Lost { reason, in_time } => {
                     self.counts.leases_lost += 1;
                     if let Some(kept) = self.process(host).kept.get_mut(&token) {
                         kept.reported_lost = true;
                     }
-                    self.tell(host, FleetEvent::LeaseLost { job, reason });
+                    self.tell(host, FleetEvent::LeaseLost { job, reason, in_time });
                 }
                 LeaseEffect::Closed(outcome) => {
                     self.process(host).kept.remove(&token);

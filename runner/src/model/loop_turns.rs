@@ -26,7 +26,7 @@ impl ModelWorld {
                 let _died = self.admit(host, *granted);
             }
             FleetEvent::Nothing => process.pacing.nothing(),
-            FleetEvent::LeaseLost { job, reason } => self.lease_lost(host, &job, reason),
+            FleetEvent::LeaseLost { job, reason, .. } => self.lease_lost(host, &job, reason),
             FleetEvent::Confirmed { job } => {
                 let _died = self.confirmed(host, job_number(&job));
             }
@@ -40,7 +40,9 @@ impl ModelWorld {
                 };
                 self.settled(host, token, &outcome);
             }
-            FleetEvent::Unreachable { .. } | FleetEvent::CredentialRefused { .. } => {}
+            FleetEvent::ClaimFailed
+            | FleetEvent::Unreachable { .. }
+            | FleetEvent::CredentialRefused { .. } => {}
         }
     }
 

@@ -2,6 +2,7 @@
 //! T-15 and T-16).
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::executor;
 use super::fleet_link::FleetLink;
@@ -15,8 +16,9 @@ use crate::engine::EngineRegistry;
 use crate::fleet::GrantedJob;
 use crate::fleet::admission_policy::AdmissionPolicy;
 use crate::fleet::cut_over::{CutOver, cut_over, job_file};
+use crate::fleet::routing_harm::{AssignmentConflict, HarmEvent};
 use crate::fleet::wire::WireJob;
-use crate::ids::JobId;
+use crate::ids::{JobId, LeaseProof};
 use crate::job::{self, Job, JobIdSource};
 use crate::job_reason::{JobReason, ReasonCode};
 use crate::queue::{QueueError, RoutedJobClaim};
@@ -25,21 +27,11 @@ use crate::stage::Stage;
 /// `may_take`: nothing but the job itself can be in the way of it.
 pub(super) fn admit(world: &mut QueueWorld, granted: GrantedJob, may_take: bool) -> Result<(), RunError> {
     let id = granted.id.clone();
-    let routed = match &mut world.source {
-        WorkSource::Routed(routed) => {
-            routed.link.pacing.given(&id, BootInstant::now());
-            routed.link.session.start_renewing(&granted);
-            routed
-        }
-        // Asked for before another mode came.
-        WorkSource::Local(_) => {
-            if let Some(link) = world.source.link_mut() {
-                link.pacing.given(&id, BootInstant::now());
-                link.session.start_renewing(&granted);
-                link.session.release(&id);
-            }
-            return Ok(());
-        }
+    if !begin_lease(world, &granted) {
+        return Ok(());
+    }
+    let WorkSource::Routed(routed) = &mut world.source else {
+        return Ok(());
     };
     if !may_take || routed.link.has_given_up() {
         routed.link.session.release(&id);
@@ -50,7 +42,7 @@ pub(super) fn admit(world: &mut QueueWorld, granted: GrantedJob, may_take: bool)
     let queue = &world.queue;
     if let Some(conflict) = queue.case_conflict(&id)? {
         let reason = ReasonCode::IdTaken.with(conflict.to_string());
-        refuse(&mut world.progress, &mut routed.link, &id, reason);
+        refuse(&mut world.progress, &mut routed.link, &granted, reason);
         return Ok(());
     }
     let claim = match cut_over(queue.find(&id)?.or(queue.pruned(&id)?)) {
@@ -58,7 +50,8 @@ pub(super) fn admit(world: &mut QueueWorld, granted: GrantedJob, may_take: bool)
             let told = "finished here before; reported, not run again";
             progress::moved(&id, stage, Some(told), None, false);
             let reason = ReasonCode::FinishedBefore.with("finished on this factory before it was routed");
-            routed.link.session.finish(&id, stage, reason);
+            let lease = &granted.proof.lease;
+            routed.link.finish(&id, lease, stage, reason);
             return Ok(());
         }
         CutOver::Release => RoutedJobClaim::HeldElsewhere,
@@ -68,7 +61,7 @@ pub(super) fn admit(world: &mut QueueWorld, granted: GrantedJob, may_take: bool)
         },
         CutOver::Run => match judge(&granted.job, &routed.policy, &world.engines) {
             Err(reason) => {
-                refuse(&mut world.progress, &mut routed.link, &id, reason);
+                refuse(&mut world.progress, &mut routed.link, &granted, reason);
                 return Ok(());
             }
             Ok((job, text)) => {
@@ -93,11 +86,67 @@ pub(super) fn admit(world: &mut QueueWorld, granted: GrantedJob, may_take: bool)
     executor::start_attempt(world, QueueAttempt::new(*claimed, Some(leased)))
 }
 
+/// Notes the grant, and renews the lease from now on; false: the lease is given back, and that is all.
+fn begin_lease(world: &mut QueueWorld, granted: &GrantedJob) -> bool {
+    let (id, conflict) = (&granted.id, conflict(world, granted));
+    let is_routed = world.source.is_routed();
+    if let (WorkSource::Routed(routed), Some(conflict)) = (&mut world.source, conflict) {
+        let job = id.clone();
+        routed
+            .harm
+            .note(Instant::now(), HarmEvent::Assigned { job, conflict });
+    }
+    let Some(link) = world.source.link_mut() else {
+        return false;
+    };
+    link.pacing.given(id, BootInstant::now());
+    if link.session.renewer(id).is_some() {
+        // The lease that the job runs under stays as it is.
+        release_second_lease(link, id, granted.proof.clone());
+        return false;
+    }
+    link.session.start_renewing(granted);
+    if !is_routed {
+        // Asked for before another mode came.
+        link.session.release(id);
+    }
+    is_routed
+}
+
 /// Reports that this factory doesn't take the job.
-fn refuse(progress: &mut RunProgress, link: &mut FleetLink, id: &JobId, reason: JobReason) {
+fn refuse(progress: &mut RunProgress, link: &mut FleetLink, granted: &GrantedJob, reason: JobReason) {
+    let id = &granted.id;
     progress.tally.count(Stage::Failed);
     progress::moved(id, Stage::Failed, Some(&reason.to_string()), None, false);
-    link.session.finish(id, Stage::Failed, reason);
+    link.finish(id, &granted.proof.lease, Stage::Failed, reason);
+}
+
+/// Why the coordinator has to know that this job is not free here (clause F-20). Of what runs here without a lease, and of
+/// what ended before it was routed, it knows nothing.
+fn conflict(world: &QueueWorld, granted: &GrantedJob) -> Option<AssignmentConflict> {
+    let (link, id) = (world.source.link()?, &granted.id);
+    if let Some(stage) = link.end_taken(id) {
+        return Some(AssignmentConflict::Finished(stage));
+    }
+    if link.holds_lease(id) {
+        return Some(AssignmentConflict::Running);
+    }
+    let lock = granted.job.lock.as_deref()?;
+    let has_lock = |attempt: &&QueueAttempt| {
+        let job = &attempt.state.job;
+        job.lock.as_ref().is_some_and(|name| name.as_str() == lock) && link.holds_lease(&job.id)
+    };
+    let holder = world.jobs.working().find(has_lock)?;
+    Some(AssignmentConflict::LockHeld(holder.state.job.id.clone()))
+}
+
+/// Gives back a lease on a job that this run works on under another one.
+fn release_second_lease(link: &mut FleetLink, id: &JobId, second: LeaseProof) {
+    progress::warn(&format!(
+        "{id}: it is at work here, and the coordinator gave a second lease on it; that one is given back"
+    ));
+    link.session.release_orphan(id, second);
+    link.pacing.held_elsewhere(BootInstant::now(), None);
 }
 
 /// Gives back the lease of a job that this factory can't have now.

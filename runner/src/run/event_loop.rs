@@ -16,10 +16,9 @@ use super::runner_record::RunnerPresence;
 use super::transition::AttemptInput;
 use super::transition::{self, AttemptEvent, CommandEnd};
 use super::work_source::WorkSource;
-use super::{admission, executor, progress, reviews};
+use super::{executor, progress, reviews};
 use crate::engine;
 use crate::exit_codes::ProgramExit;
-use crate::fleet::FleetEvent;
 use crate::settings::Settings;
 
 /// Looks at what is in other hands, or at settings that are being written.
@@ -29,6 +28,7 @@ const FIRST_TICK: Duration = Duration::from_millis(1);
 /// Between two drawings of what runs, on a terminal.
 const LIVE_TICK: Duration = Duration::from_millis(250);
 
+mod fleet_events;
 mod trouble;
 
 pub(super) struct EventLoop {
@@ -88,6 +88,7 @@ impl EventLoop {
             let event = events.next(at, session).await;
             let applied = self.apply(event);
             self.absorb(applied);
+            self.respond_to_harm();
             if self.control.gives_up_now() {
                 self.report_given_up();
                 break None;
@@ -216,50 +217,6 @@ impl EventLoop {
             control.has_worker_for_approved(world.jobs.workers_taken())
         })?;
         self.end_waiting_attempts()
-    }
-
-    fn fleet_event(&mut self, event: FleetEvent) -> Result<(), RunError> {
-        let is_routed = self.world.source.is_routed();
-        let Some(link) = self.world.source.link_mut() else {
-            return Ok(());
-        };
-        match event {
-            FleetEvent::Claimed(granted) => {
-                link.answered();
-                if is_routed {
-                    self.control.decided_once = true;
-                }
-                let id = granted.id.clone();
-                let admitted = admission::admit(&mut self.world, *granted, self.control.may_take_granted());
-                if admitted.is_err() && self.world.jobs.get_mut(&id).is_none() {
-                    // Nothing of it was begun, so another factory may have it.
-                    self.world.source.release(&id);
-                }
-                admitted
-            }
-            FleetEvent::Nothing => {
-                link.answered();
-                link.pacing.nothing();
-                if is_routed {
-                    self.control.decided_once = true;
-                }
-                Ok(())
-            }
-            FleetEvent::Unreachable { .. } | FleetEvent::CredentialRefused { .. } => {
-                if is_routed {
-                    link.give_up(event, self.control.options.until);
-                }
-                Ok(())
-            }
-            FleetEvent::LeaseLost { job, reason } => reviews::lease_lost(&mut self.world, &job, reason),
-            FleetEvent::Confirmed { job } => match self.world.jobs.take_waiting(&job) {
-                Some(attempt) => {
-                    executor::handle_event(&mut self.world, attempt, AttemptEvent::LeaseConfirmed)
-                }
-                None => Ok(()),
-            },
-            FleetEvent::LeaseClosed { job, lease, outcome } => link.lease_closed(&job, &lease, &outcome),
-        }
     }
 
     /// Nothing runs of these, so no end of a command will say that they are to end.

@@ -10,12 +10,17 @@ use super::run_options::{RunError, RunUntil};
 use crate::boot_clock::BootInstant;
 use crate::fleet::claim_pacing::ClaimPacing;
 use crate::fleet::fleet_session::FleetSession;
+use crate::fleet::lease_renewer::LeaseRenewer;
 use crate::fleet::{DeliveryOutcome, FleetEvent};
 use crate::ids::{JobId, LeaseId};
+use crate::job_reason::JobReason;
 use crate::queue::{PersistedEntry, Queue};
+use crate::stage::Stage;
 
 /// From a question that a coordinator answers at once, because it has nothing, to the next.
 const CLAIM_INTERVAL: Duration = Duration::from_secs(5);
+/// What was forgotten is reported once more, and then it is known again.
+const ENDS_REMEMBERED_MAX: usize = 4096;
 
 pub(super) struct FleetLink {
     pub(super) session: FleetSession,
@@ -25,6 +30,10 @@ pub(super) struct FleetLink {
     posted: BTreeMap<LeaseId, PersistedEntry>,
     outbox: OutboxState,
     delivery_notice: DeliveryNotice,
+    /// Reports of a final stage that are on their way, by their leases.
+    ends_reported: BTreeMap<LeaseId, Stage>,
+    /// Jobs of which the coordinator took such a report, at most `ENDS_REMEMBERED_MAX`.
+    ends_taken: BTreeMap<JobId, Stage>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +62,8 @@ impl FleetLink {
             posted: BTreeMap::new(),
             outbox: OutboxState::Due,
             delivery_notice: DeliveryNotice::default(),
+            ends_reported: BTreeMap::new(),
+            ends_taken: BTreeMap::new(),
         }
     }
 
@@ -110,7 +121,8 @@ impl FleetLink {
         let entries: Vec<_> = waiting.iter().map(|posted| &posted.letter).collect();
         self.session.deliver(&entries);
         for posted in waiting {
-            if let Some((_, proof, _)) = posted.letter.subject() {
+            if let Some((_, proof, stage)) = posted.letter.subject() {
+                self.note_end(&proof.lease, stage);
                 self.posted.insert(proof.lease, posted);
             }
         }
@@ -119,8 +131,36 @@ impl FleetLink {
 
     /// The job has come to its end under this lease, and its report is on the disk.
     pub(super) fn finish_from_outbox(&mut self, job: &JobId, lease: LeaseId, posted: PersistedEntry) {
+        if let Some((_, _, stage)) = posted.letter.subject() {
+            self.note_end(&lease, stage);
+        }
         self.session.finish_from_outbox(job, &posted.letter);
         self.posted.insert(lease, posted);
+    }
+
+    /// Reports the final stage of a job of which nothing is on the disk.
+    pub(super) fn finish(&mut self, job: &JobId, lease: &LeaseId, stage: Stage, reason: JobReason) {
+        self.ends_reported.insert(lease.clone(), stage);
+        self.session.finish(job, stage, reason);
+    }
+
+    /// The final stage that the coordinator took the report of.
+    pub(super) fn end_taken(&self, job: &JobId) -> Option<Stage> {
+        self.ends_taken.get(job).copied()
+    }
+
+    /// Whether this run works on the job under a lease that can be relied on.
+    pub(super) fn holds_lease(&self, job: &JobId) -> bool {
+        let renewer = self.session.renewer(job);
+        renewer.is_some_and(LeaseRenewer::is_lease_valid)
+    }
+
+    /// The last request about a lease is on its way. One of quarantine is only put on record, and the job may be assigned
+    /// again.
+    fn note_end(&mut self, lease: &LeaseId, stage: Stage) {
+        if stage != Stage::Quarantine {
+            self.ends_reported.insert(lease.clone(), stage);
+        }
     }
 
     /// The end of a lease is settled. What was answered need not be kept; the rest waits for the next chance.
@@ -131,6 +171,14 @@ impl FleetLink {
         outcome: &DeliveryOutcome,
     ) -> Result<(), RunError> {
         self.pacing.lease_ended();
+        if let Some(stage) = self.ends_reported.remove(lease)
+            && *outcome == DeliveryOutcome::Delivered
+        {
+            if self.ends_taken.len() >= ENDS_REMEMBERED_MAX {
+                self.ends_taken.clear();
+            }
+            self.ends_taken.insert(job.clone(), stage);
+        }
         match self.posted.remove(lease) {
             None => {}
             Some(posted) if outcome.is_answered() => posted.answered()?,

@@ -138,6 +138,12 @@ impl HostTroubleWatch {
         self.current.as_ref().map(|current| &current.record)
     }
 
+    /// Whether there is trouble, or was some after that instant.
+    pub(super) fn has_been_since(&self, since: Instant) -> bool {
+        let was = |last: &LastTrouble| last.over_at >= since;
+        self.current.is_some() || self.last.as_ref().is_some_and(was)
+    }
+
     pub(super) fn next_instant(&self) -> Option<Instant> {
         self.current.as_ref().map(|current| current.recheck_at)
     }

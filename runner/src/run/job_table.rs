@@ -1,6 +1,7 @@
 //! The jobs in the hands of this run, and the supervisors that it started for them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
 use super::abandoned_jobs::OwnedJobs;
 use super::attempt::StopReason;
@@ -66,6 +67,13 @@ impl JobTable {
     pub(super) fn get_mut(&mut self, id: &JobId) -> Option<&mut QueueAttempt> {
         let suspended = self.suspended.get_mut(id).map(|(attempt, _)| attempt);
         self.working.get_mut(id).or(suspended)
+    }
+
+    /// When the attempt began, of a job that this run works on, or that waits for a person.
+    pub(super) fn started_at(&self, id: &JobId) -> Option<Instant> {
+        let suspended = self.suspended.get(id).map(|(attempt, _)| attempt);
+        let found = self.working.get(id).or(suspended).or(self.reviewing.get(id));
+        found.map(|attempt| attempt.held.started)
     }
 
     pub(super) fn suspend(&mut self, attempt: QueueAttempt, input: AttemptInput) {

@@ -8,6 +8,8 @@ use jiff::Timestamp;
 
 use super::runner_record::{RunnerRecord, runners_at_work};
 use crate::fleet::background_thread;
+use crate::fleet::routing_harm::HarmKind;
+use crate::fleet::routing_record::RoutingRecord;
 use crate::ids::EngineName;
 use crate::job_reason::ReasonCode;
 use crate::metrics::{CoordinatorFigures, CounterValues, QueueFigures, render};
@@ -156,6 +158,11 @@ impl MetricsSource {
                 .count();
             (mode, count)
         };
+        let routing = RoutingRecord::of_queue(self.queue.root()).unwrap_or_default();
+        let is_met = |kind: HarmKind| {
+            let is_met = routing.harm.iter().any(|harm| harm.kind == kind);
+            (kind.name(), is_met)
+        };
         Some(QueueFigures {
             written_at: Timestamp::now(),
             jobs: jobs?,
@@ -170,6 +177,8 @@ impl MetricsSource {
                 .filter_map(|runner| Some(runner.host_trouble.as_ref()?.kind))
                 .collect(),
             coordinator: coordinator(&runners),
+            harm: HarmKind::ALL.map(is_met).into(),
+            rolled_back: routing.rolled_back.is_some(),
         })
     }
 }

@@ -8,9 +8,12 @@ use super::queue_world::QueueWorld;
 use super::run_options::RunError;
 use super::runner_record::RunnerPresence;
 use super::work_source::RoutedSource;
+use crate::fleet::routing_record::RollbackReach;
 use crate::mode::Mode;
-use crate::settings::{ReloadOutcome, Settings, SettingsReloader};
+use crate::queue::Queue;
+use crate::settings::{ReloadOutcome, RouteOffOutcome, Settings, SettingsReloader};
 use crate::shadow::{ShadowLane, SkipReason};
+use crate::terminal;
 
 pub(super) struct ModeSwitch {
     /// What counts for the next decision.
@@ -20,6 +23,8 @@ pub(super) struct ModeSwitch {
     is_unsettled: bool,
     /// Those that were given up when the mode changed; they end with the run.
     stopped_lanes: Vec<ShadowLane>,
+    /// The variable or the flag that `turn_route_off` found in front of the file; empty where it found none.
+    hidden_by: String,
 }
 
 impl ModeSwitch {
@@ -29,6 +34,7 @@ impl ModeSwitch {
             reloader: SettingsReloader::new(settings),
             is_unsettled: false,
             stopped_lanes: Vec::new(),
+            hidden_by: String::new(),
         }
     }
 
@@ -39,6 +45,28 @@ impl ModeSwitch {
 
     pub(super) fn into_stopped_lanes(self) -> Vec<ShadowLane> {
         self.stopped_lanes
+    }
+
+    /// Turns ROUTE off, which counts from the next look at the settings. Returned is how far that reaches (none: the file
+    /// says it already), or why it can't be done.
+    pub(super) fn turn_route_off(&mut self, queue: &Queue) -> Result<Option<RollbackReach>, String> {
+        let outcome = self.reloader.turn_route_off();
+        match outcome.map_err(|error| terminal::error_chain(&error))? {
+            RouteOffOutcome::Found => Ok(None),
+            RouteOffOutcome::ForThisRun { hidden_by } => {
+                self.hidden_by = hidden_by;
+                Ok(Some(RollbackReach::OneRun))
+            }
+            RouteOffOutcome::ByFile { text, off } => match queue.replace_settings(&text, &off) {
+                Ok(()) => Ok(Some(RollbackReach::SettingsFile)),
+                Err(obstacle) => Err(format!("aq.toml can't be changed: {obstacle}")),
+            },
+        }
+    }
+
+    /// What goes before `aq.toml`, after ROUTE was turned off for this run alone.
+    pub(super) fn hidden_by(&self) -> &str {
+        &self.hidden_by
     }
 
     /// Looks at `aq.toml`, and turns to another mode if it says so.
@@ -92,6 +120,7 @@ impl ModeSwitch {
         let source = &mut world.source;
         let (old_lane, skip) = match routed {
             Some(routed) => {
+                world.queue.forget_routing_text();
                 routed.report_permissions();
                 (source.turn_to_route(routed), SkipReason::Route)
             }

@@ -64,6 +64,7 @@ impl QueueWorld {
             }
             Mode::Route => {
                 let routed = RoutedSource::open(settings, &engines, execution_context.folder(), health)?;
+                queue.forget_routing_text();
                 routed.report_permissions();
                 WorkSource::Routed(routed)
             }

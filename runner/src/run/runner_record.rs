@@ -10,7 +10,7 @@ use super::host_trouble::HostTroubleRecord;
 use super::messages::warn;
 use super::notification_sender::NotificationSender;
 use crate::error_scope::HostTrouble;
-use crate::fleet::coordinator_health::{CoordinatorHealth, HealthNotice};
+use crate::fleet::coordinator_health::{ComparisonHalt, CoordinatorHealth, HealthNotice};
 use crate::fleet::health_reporter::HealthReporter;
 use crate::fleet::wire;
 use crate::mode::Mode;
@@ -187,8 +187,14 @@ fn notification(news: &HealthNotice, text: &str) -> Option<EventNotification> {
             let back = EventNotification::now(NotificationEvent::CoordinatorBack);
             Some(back.because("", text))
         }
-        HealthNotice::NotComparing(_) | HealthNotice::Waits { .. } => None,
+        HealthNotice::NotComparing(halt) => Some(comparison_stopped(*halt, text)),
+        HealthNotice::ScopeMissing { .. } => Some(comparison_stopped(ComparisonHalt::ScopeMissing, text)),
+        HealthNotice::Waits { .. } => None,
     }
+}
+
+fn comparison_stopped(halt: ComparisonHalt, text: &str) -> EventNotification {
+    EventNotification::now(NotificationEvent::ComparisonStopped).because(halt.name(), text)
 }
 
 impl StoredRecord {

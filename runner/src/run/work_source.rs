@@ -13,6 +13,7 @@ use crate::fleet::admission_policy::AdmissionPolicy;
 use crate::fleet::fleet_session::FleetSession;
 use crate::fleet::health_reporter::HealthReporter;
 use crate::fleet::routed_job_permissions::POWERS_NOTICE;
+use crate::fleet::routing_harm::HarmMonitor;
 use crate::ids::{Capability, JobId};
 use crate::job::Job;
 use crate::queue::FolderChanges;
@@ -51,6 +52,8 @@ pub(super) struct RoutedSource {
     /// When a job may be asked for, while only time is in the way.
     wake_at: Option<Instant>,
     pub(super) link: FleetLink,
+    /// Looks for harm that the coordinator does.
+    pub(super) harm: Box<HarmMonitor>,
 }
 
 impl WorkSource {
@@ -202,6 +205,7 @@ impl RoutedSource {
             caps: settings.factory_caps.clone(),
             wake_at: None,
             link: FleetLink::new(FleetSession::open(settings, health)?),
+            harm: Box::new(HarmMonitor::new(settings.route.rollback)),
         })
     }
 
@@ -246,7 +250,8 @@ impl RoutedSource {
     /// When there is something to do that no event will tell. While a worker, an answer or a settlement is waited for it
     /// is none: a loop that waits for an instant that is over never sleeps.
     pub(super) fn next_instant(&self) -> Option<Instant> {
-        self.wake_at.into_iter().chain(self.link.next_instant()).min()
+        let others = [self.link.next_instant(), self.harm.next_instant()];
+        self.wake_at.into_iter().chain(others.into_iter().flatten()).min()
     }
 
     /// Whether a run that does nothing is over.

@@ -13,7 +13,9 @@ use toml::de::{DeTable, DeValue};
 use super::error::{SettingsError, shown};
 use super::known_keys::{self, SettingKey};
 use super::setting_value::{RawSetting, SettingOrigin, TypedValue};
+use super::value_parsers;
 use crate::file_ownership::ForeignWriter;
+use crate::mode::SwitchState;
 use crate::queue_root::QueueRoot;
 
 const NAME: &str = "aq.toml";
@@ -141,6 +143,12 @@ impl ConfigFile {
             origin: SettingOrigin::File(self.path.clone()),
             name: format!("{}:{line}: {key}", self.path.display()),
         })
+    }
+
+    /// Whether it says that ROUTE is on.
+    pub(super) fn is_route_on(&self) -> Result<bool, SettingsError> {
+        let on = self.parsed(known_keys::ROUTE, value_parsers::switch)?;
+        Ok(on == Some(SwitchState::On))
     }
 
     /// The folder that relative paths in the file start from.

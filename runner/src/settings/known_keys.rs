@@ -30,6 +30,8 @@ keys! {
     INSECURE = "--fleet-insecure", "AQ_FLEET_INSECURE", "fleet.insecure";
     TIMEOUT = "--fleet-timeout", "AQ_FLEET_TIMEOUT", "fleet.timeout";
     DRAIN = "--fleet-drain", "AQ_FLEET_DRAIN", "fleet.drain";
+    ROLLBACK = "", "", "fleet.rollback";
+    ROLLBACK_AFTER = "", "", "fleet.rollback_after";
     FACTORY_ID = "--factory-id", "AQ_FACTORY_ID", "fleet.factory_id";
     FACTORY_CAPS = "--factory-caps", "AQ_FACTORY_CAPS", "fleet.caps";
     RETRY_DELAY = "", "", "run.retry_delay";

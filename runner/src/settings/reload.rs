@@ -10,8 +10,9 @@ use std::time::{Duration, SystemTime};
 use super::config_file::ConfigFile;
 use super::known_keys::{self, SettingKey};
 use super::precedence::{ProcessEnvironment, SettingSources};
-use super::setting_value::{SettingOrigin, SettingValue};
-use super::{GlobalFlags, Settings};
+use super::route_switch::with_route_off;
+use super::setting_value::SettingValue;
+use super::{GlobalFlags, Settings, SettingsError};
 use crate::mode::SwitchState;
 use crate::queue_root::QueueRoot;
 
@@ -51,6 +52,19 @@ pub(crate) struct SettingsReloader {
     start: ConfigFile,
     /// The last one that could be parsed.
     file: ConfigFile,
+    /// ROUTE was turned off for the rest of this run, because a variable or a flag hides the file.
+    is_route_held_off: bool,
+}
+
+/// How ROUTE is turned off.
+#[derive(Debug)]
+pub(crate) enum RouteOffOutcome {
+    /// By the file: it has to hold `off` in place of `text`.
+    ByFile { text: String, off: String },
+    /// The file says already that it is off, and the next reading finds that.
+    Found,
+    /// For the rest of this run, because this hides the file.
+    ForThisRun { hidden_by: String },
 }
 
 impl SettingsReloader {
@@ -68,7 +82,30 @@ impl SettingsReloader {
             seen: None,
             start: settings.file.clone(),
             file: settings.file.clone(),
+            is_route_held_off: false,
         }
+    }
+
+    /// Turns ROUTE off, or says what has to be written for that; there is nothing that turns it on.
+    ///
+    /// # Errors
+    /// The file can't be understood as it is.
+    pub(crate) fn turn_route_off(&mut self) -> Result<RouteOffOutcome, SettingsError> {
+        let sources = SettingSources::of_caller(&self.flags, &self.environment, &self.file);
+        let route = sources.find_switch(known_keys::ROUTE, &self.flags.route)?;
+        if route.origin.hides_file() {
+            self.is_route_held_off = true;
+            // Read again although the text is the same.
+            self.seen = None;
+            let hidden_by = route.origin.to_string();
+            return Ok(RouteOffOutcome::ForThisRun { hidden_by });
+        }
+        let text = ConfigFile::text(&self.root)?;
+        let off = with_route_off(ConfigFile::path(&self.queue.value), &text)?;
+        Ok(match off {
+            Some(off) => RouteOffOutcome::ByFile { text, off },
+            None => RouteOffOutcome::Found,
+        })
     }
 
     pub(crate) fn read(&mut self) -> ReloadOutcome {
@@ -88,7 +125,11 @@ impl SettingsReloader {
             Err(problem) => return ReloadOutcome::Invalid(problem),
         };
         let counting = self.start.with_switches_from(&later);
-        let sources = SettingSources::of_caller(&self.flags, &self.environment, &counting);
+        let mut flags = self.flags.clone();
+        if self.is_route_held_off {
+            flags.route = Some(SwitchState::Off.to_string());
+        }
+        let sources = SettingSources::of_caller(&flags, &self.environment, &counting);
         let resolved = Settings::resolve_from(&sources, self.queue.clone());
         let postponed = self.postponed(&later);
         let earlier = std::mem::replace(&mut self.file, later);
@@ -133,19 +174,19 @@ impl SettingsReloader {
         ];
         let value = |file: &ConfigFile, key: SettingKey| file.get(key.file).map(|raw| raw.typed);
         let changed = |key: SettingKey| value(earlier, key) != value(&self.file, key);
-        let hides = |setting: &SettingValue<SwitchState>| {
-            !matches!(setting.origin, SettingOrigin::File(_) | SettingOrigin::Default)
-        };
+        let path = ConfigFile::path(&self.queue.value);
         each.into_iter()
-            .filter(|(key, setting)| changed(*key) && hides(setting))
+            .filter(|(key, setting)| changed(*key) && setting.origin.hides_file())
             .map(|(key, setting)| {
                 let name = key.file.trim_start_matches("fleet.");
-                format!(
-                    "{}: `{name}` has changed without effect: {} says {}; take that away to let the file decide",
-                    ConfigFile::path(&self.queue.value).display(),
-                    setting.origin,
-                    setting.value
-                )
+                let why = match self.is_route_held_off && key.file == known_keys::ROUTE.file {
+                    true => String::from("this run has turned ROUTE off for its life; start `aq run` again"),
+                    false => format!(
+                        "{} says {}; take that away to let the file decide",
+                        setting.origin, setting.value
+                    ),
+                };
+                format!("{}: `{name}` has changed without effect: {why}", path.display())
             })
             .collect()
     }
@@ -160,187 +201,4 @@ impl SettingsReloader {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use super::*;
-    use crate::mode::Mode;
-
-    fn reload(folder: &std::path::Path, variables: &[(&str, &str)]) -> SettingsReloader {
-        let environment: ProcessEnvironment = [("AQ_FLEET_URL", "http://127.0.0.1:9")]
-            .iter()
-            .chain(variables)
-            .map(|(name, value)| ((*name).into(), (*value).into()))
-            .collect();
-        let queue = SettingValue {
-            value: folder.to_owned(),
-            origin: SettingOrigin::Default,
-        };
-        let file = ConfigFile::read(folder).unwrap();
-        let flags = GlobalFlags::default();
-        let sources = SettingSources::of_caller(&flags, &environment, &file);
-        let settings = Settings::resolve_from(&sources, queue).unwrap();
-        SettingsReloader::within(&settings, environment)
-    }
-
-    fn mode(outcome: ReloadOutcome) -> (Mode, Vec<String>) {
-        match outcome {
-            ReloadOutcome::Changed {
-                settings,
-                without_effect,
-            } => (settings.mode, without_effect),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn a_change_is_told_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut reload = reload(folder.path(), &[]);
-        assert_eq!(mode(reload.read()), (Mode::Offline, vec![]));
-        assert!(matches!(reload.read(), ReloadOutcome::Unchanged));
-        fs::write(folder.path().join("aq.toml"), "[fleet]\nenabled = true\n").unwrap();
-        assert_eq!(mode(reload.read()), (Mode::Local, vec![]));
-        assert!(matches!(reload.read(), ReloadOutcome::Unchanged));
-        fs::remove_file(folder.path().join("aq.toml")).unwrap();
-        assert_eq!(mode(reload.read()), (Mode::Offline, vec![]));
-    }
-
-    #[test]
-    fn what_hides_a_change_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut reload = reload(folder.path(), &[("AQ_FLEET", "0")]);
-        reload.read();
-        let text = "[fleet]\nenabled = true\nshadow = true\n";
-        fs::write(folder.path().join("aq.toml"), text).unwrap();
-        let (mode, hidden) = mode(reload.read());
-        assert_eq!((mode, hidden.len()), (Mode::Offline, 1));
-        assert!(
-            hidden[0].contains("`enabled`") && hidden[0].contains("AQ_FLEET says 0"),
-            "{hidden:?}"
-        );
-    }
-
-    #[test]
-    fn what_is_hidden_since_the_start_or_has_not_changed_is_not_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("aq.toml");
-        fs::write(&path, "[fleet]\nenabled = true\n").unwrap();
-        let mut reload = reload(folder.path(), &[("AQ_FLEET", "0")]);
-        assert_eq!(mode(reload.read()), (Mode::Offline, vec![]));
-        fs::write(&path, "# \n[fleet]\nenabled = true\n").unwrap();
-        assert_eq!(mode(reload.read()), (Mode::Offline, vec![]));
-    }
-
-    #[test]
-    fn all_but_the_switches_counts_as_it_was_at_the_start_and_each_change_is_told_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("aq.toml");
-        let text = |url: &str, more: &str| format!("{more}\n[fleet]\nenabled = true\nurl = \"{url}\"\n");
-        fs::write(&path, text("http://127.0.0.1:1", "")).unwrap();
-        let mut reload = reload(folder.path(), &[("AQ_FLEET_URL", "")]);
-        reload.read();
-        let urls = ["http://127.0.0.1:2", "http://127.0.0.1:3", "http://127.0.0.1:1"];
-        let mut look = |text: String| {
-            fs::write(&path, text).unwrap();
-            match reload.read() {
-                ReloadOutcome::Changed {
-                    settings,
-                    without_effect,
-                } => (
-                    settings.fleet.url.unwrap().value.port(),
-                    without_effect.join("\n"),
-                ),
-                other => panic!("{other:?}"),
-            }
-        };
-        for url in &urls[..2] {
-            let (port, message) = look(text(url, ""));
-            assert_eq!(
-                (port, message.matches("`fleet.url` changed").count()),
-                (Some(1), 1),
-                "{message}"
-            );
-        }
-        assert_eq!(look(text(urls[1], "# nothing")), (Some(1), String::new()));
-        assert_eq!(
-            look(text(urls[2], "")),
-            (Some(1), String::new()),
-            "it is what it was"
-        );
-        let more = "grace = \"1s\"\n[engine.mine]\ncommand = \"x\"\n[route]\nallow_yolo = true";
-        let (_, message) = look(text(urls[2], more));
-        assert!(
-            message.contains("`engine.mine`, `grace`, `route.allow_yolo` changed"),
-            "{message}"
-        );
-    }
-
-    #[test]
-    fn who_started_without_an_address_is_told_that_one_counts_from_the_next_start() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("aq.toml");
-        let mut reload = reload(folder.path(), &[("AQ_FLEET_URL", "")]);
-        reload.read();
-        fs::write(&path, "[fleet]\nenabled = true\nurl = \"http://127.0.0.1:2\"\n").unwrap();
-        let message = match reload.read() {
-            ReloadOutcome::Invalid(message) => message,
-            other => panic!("{other:?}"),
-        };
-        assert!(
-            message.contains("no coordinator is named") && message.contains("`fleet.url` changed"),
-            "{message}"
-        );
-        assert!(message.contains("next start"), "{message}");
-    }
-
-    #[test]
-    fn a_bad_value_is_told_once_and_changes_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("aq.toml");
-        fs::write(&path, "[fleet]\nenabled = true\n").unwrap();
-        let mut reload = reload(folder.path(), &[]);
-        reload.read();
-        fs::write(&path, "[fleet]\nenabled = \"perhaps\"\n").unwrap();
-        match reload.read() {
-            ReloadOutcome::Invalid(problem) => assert!(problem.contains("perhaps"), "{problem}"),
-            other => panic!("{other:?}"),
-        }
-        assert!(matches!(reload.read(), ReloadOutcome::Unchanged));
-        fs::write(&path, "[fleet]\nenabled = true\nshadow = true\n").unwrap();
-        assert_eq!(mode(reload.read()).0, Mode::Shadow);
-    }
-
-    #[test]
-    fn a_file_that_can_not_be_read_any_more_is_told_once_and_changes_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("aq.toml");
-        let text = "[fleet]\nenabled = true\n";
-        fs::write(&path, text).unwrap();
-        let mut reload = reload(folder.path(), &[]);
-        reload.read();
-        fs::remove_file(&path).unwrap();
-        fs::create_dir(&path).unwrap();
-        assert!(matches!(reload.read(), ReloadOutcome::Invalid(problem) if problem.contains("aq.toml")));
-        for _ in 0..3 {
-            assert!(matches!(reload.read(), ReloadOutcome::Unchanged));
-        }
-        fs::remove_dir(&path).unwrap();
-        fs::write(&path, text).unwrap();
-        assert_eq!(mode(reload.read()), (Mode::Local, vec![]));
-    }
-
-    #[test]
-    fn a_file_that_is_just_being_written_is_waited_for() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("aq.toml");
-        fs::write(&path, "[fleet]\nenabled = true\n").unwrap();
-        let mut reload = reload(folder.path(), &[]);
-        reload.read();
-        fs::write(&path, "").unwrap();
-        assert!(matches!(reload.read(), ReloadOutcome::BeingWritten));
-        let long_ago = SystemTime::now() - 2 * EMPTY_FILE_WAIT_MAX;
-        fs::File::open(&path).unwrap().set_modified(long_ago).unwrap();
-        assert_eq!(mode(reload.read()).0, Mode::Offline);
-    }
-}
+mod tests;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::error::SettingsError;
 use super::known_keys;
 use super::precedence::SettingSources;
+use super::rollback_settings::RollbackSettings;
 use super::setting_value::{RawSetting, TypedValue};
 use super::value_parsers;
 use crate::ids::EngineName;
@@ -23,6 +24,8 @@ pub(crate) struct RouteSettings {
     pub(crate) cwd: Option<PathBuf>,
     /// Further folders in which, and below which, routed jobs may work.
     pub(crate) folders: Vec<PathBuf>,
+    /// What is done where routing does harm.
+    pub(crate) rollback: RollbackSettings,
 }
 
 /// What `verify` and `ship` of a routed job may be.
@@ -46,6 +49,7 @@ impl RouteSettings {
             yolo: yolo.unwrap_or(SwitchState::Off),
             cwd: cwd.map(|(setting, _)| setting.value),
             folders: folders.map_or(Ok(Vec::new()), |raw| folder_list(file.folder(), &raw))?,
+            rollback: RollbackSettings::resolve(file)?,
         })
     }
 }

@@ -29,6 +29,11 @@ pub(crate) enum SettingOrigin {
 }
 
 impl SettingOrigin {
+    /// Whether what `aq.toml` says does not count: a variable or a flag goes before it.
+    pub(crate) fn hides_file(&self) -> bool {
+        matches!(self, SettingOrigin::Environment(_) | SettingOrigin::Flag(_))
+    }
+
     /// Names what set this key of `[fleet]`, for messages.
     pub(crate) fn of_fleet_key(&self, key: &str) -> String {
         match self {

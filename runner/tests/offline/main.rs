@@ -50,6 +50,7 @@ mod queue_folder_checks;
 mod queue_ownership;
 mod recorded_engines;
 mod retry_delay;
+mod rollback;
 mod route_permissions;
 mod routed;
 mod routed_approval;

@@ -86,6 +86,7 @@ fn is_fault_of_a_script(kind: MutantKind) -> bool {
             | MutantKind::TrustsExitCodes
             | MutantKind::BelievesTheWork
             | MutantKind::DropsRoutedWork
+            | MutantKind::TurnsRouteOn
             | MutantKind::TakesHalfFiles
             | MutantKind::ForgetsPauses
     )

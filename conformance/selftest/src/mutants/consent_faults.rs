@@ -7,7 +7,7 @@ use toml::{Table, Value};
 
 use super::{MutantKind, fired, queue};
 
-/// Writes into `[route]` what this mutant behaves as if it stood there.
+/// Writes into `aq.toml` what this mutant behaves as if it stood there.
 pub(super) fn rewrite(kind: MutantKind) -> std::io::Result<()> {
     let any = |texts: &[&str]| Value::Array(texts.iter().map(|text| Value::from(*text)).collect());
     let engines = ["devin", "claude", "codex", "gemini", "opencode", "sh", "agent"];
@@ -17,16 +17,20 @@ pub(super) fn rewrite(kind: MutantKind) -> std::io::Result<()> {
         MutantKind::LetsYoloIn => ("allow_yolo", Value::from(true)),
         _ => ("allow_cwd", any(&["/"])),
     };
+    let (table, key, value) = match kind {
+        MutantKind::IgnoresHarm => ("fleet", "rollback", Value::from("off")),
+        _ => ("route", key, value),
+    };
     let path = queue().join("aq.toml");
     let text = fs::read_to_string(&path).unwrap_or_default();
     let mut settings: Table = text.parse().map_err(std::io::Error::other)?;
-    let mut route = match settings.remove("route") {
-        Some(Value::Table(route)) => route,
+    let mut changed = match settings.remove(table) {
+        Some(Value::Table(changed)) => changed,
         _ => Table::new(),
     };
     if kind != MutantKind::ForgetsItsConsent {
-        route.insert(key.into(), value);
-        settings.insert("route".into(), Value::Table(route));
+        changed.insert(key.into(), value);
+        settings.insert(table.into(), Value::Table(changed));
     }
     fs::write(&path, settings.to_string())?;
     fired(kind)

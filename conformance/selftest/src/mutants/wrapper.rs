@@ -235,6 +235,11 @@ fn around_engines(kind: MutantKind, command: &mut Command) -> std::io::Result<()
         MutantKind::DropsRoutedWork => {
             "grep -q '^route_via_service = 0' \"$AQ_QUEUE/aq.toml\" && : >\"$TMPDIR/fired\" && exit 1"
         }
+        MutantKind::TurnsRouteOn => {
+            "grep -q '^route_via_service = false' \"$AQ_QUEUE/aq.toml\" && : >\"$TMPDIR/fired\" &&
+sed 's/^route_via_service = false/route_via_service = true/' \"$AQ_QUEUE/aq.toml\" >\"$TMPDIR/on\" &&
+cp \"$TMPDIR/on\" \"$AQ_QUEUE/aq.toml\""
+        }
         // A copy has nobody who writes it.
         MutantKind::TakesHalfFiles => {
             "\"$real\" \"$@\"; code=$?; for file in \"$AQ_QUEUE\"/inbox/*.md; do
@@ -270,6 +275,7 @@ fn before(kind: MutantKind) -> std::io::Result<()> {
         | MutantKind::LetsAnyCommandIn
         | MutantKind::LetsYoloIn
         | MutantKind::LetsAnyFolderIn
+        | MutantKind::IgnoresHarm
         | MutantKind::ForgetsItsConsent => consent_faults::rewrite(kind),
         MutantKind::ForgetsTheFinished => put_away(&["shipped", ".state/jobs"], kind),
         MutantKind::PrefersTheirs => put_away(&["inbox", ".state/jobs"], kind),

@@ -32,7 +32,12 @@ fn told(calls: &str) -> (Vec<usize>, Vec<usize>) {
         match health.ended(ASK, failure.as_ref(), at(second as i64)) {
             Some(HealthNotice::Begins { .. }) => begins.push(second),
             Some(HealthNotice::Over { .. }) => over.push(second),
-            Some(HealthNotice::NotComparing(_) | HealthNotice::Waits { .. }) | None => {}
+            Some(
+                HealthNotice::NotComparing(_)
+                | HealthNotice::ScopeMissing { .. }
+                | HealthNotice::Waits { .. },
+            )
+            | None => {}
         }
     }
     (begins, over)
@@ -176,4 +181,59 @@ fn the_first_long_wait_for_the_next_try_is_told_once_in_a_trouble() {
         health.retries_in(at(second), Duration::from_secs(14)).is_some()
     };
     assert!(again(&mut health, 200) && !again(&mut health, 201));
+}
+
+#[test]
+fn a_scope_that_is_missing_for_shadow_calls_is_told_once_and_gone_with_the_first_answer() {
+    for operation in [ASK, TELL] {
+        let mut health = CoordinatorHealth::default();
+        let notice = health.ended(operation, Some(&refusal(403)), at(0)).unwrap();
+        let text = notice.text("the token from X");
+        assert!(
+            text.starts_with("no comparison is possible: the token lacks scope `shadow`"),
+            "{text}"
+        );
+        assert!(
+            text.contains("status-403") && text.contains("the token from X"),
+            "{text}"
+        );
+        assert_eq!(health.not_comparing, Some(ComparisonHalt::ScopeMissing));
+        assert_eq!(health.ended(TELL, Some(&refusal(403)), at(1)), None);
+        assert_eq!(health.ended(ASK, Some(&refusal(403)), at(100)), None);
+        let over = health.ended(ASK, None, at(101));
+        assert!(
+            matches!(over, Some(HealthNotice::Over { errors: 3, .. })),
+            "{over:?}"
+        );
+        assert_eq!(health.not_comparing, None);
+    }
+}
+
+#[test]
+fn a_token_that_is_not_taken_at_all_or_lacks_the_scope_of_work_is_trouble_like_any() {
+    for (operation, failure) in [(ASK, refusal(401)), (ApiOperation::Claim, refusal(403))] {
+        let mut health = CoordinatorHealth::default();
+        let notice = health.ended(operation, Some(&failure), at(0));
+        assert!(matches!(notice, Some(HealthNotice::Begins { .. })), "{notice:?}");
+        assert_eq!(health.not_comparing, None);
+    }
+}
+
+#[test]
+fn a_coordinator_without_a_dry_run_is_not_said_to_lack_a_scope() {
+    let mut health = CoordinatorHealth::default();
+    let why = ComparisonHalt::DryRunUnsupported;
+    health.comparison_halted(why);
+    let notice = health.ended(TELL, Some(&refusal(403)), at(0));
+    assert!(matches!(notice, Some(HealthNotice::Begins { .. })), "{notice:?}");
+    health.ended(TELL, None, at(1));
+    assert_eq!(health.not_comparing, Some(why));
+}
+
+#[test]
+fn a_halt_is_written_as_it_is_called() {
+    use ComparisonHalt::{DryRunNotHonoured, DryRunUnsupported, ScopeMissing};
+    for halt in [DryRunUnsupported, DryRunNotHonoured, ScopeMissing] {
+        assert_eq!(serde_json::to_value(halt).unwrap(), halt.name());
+    }
 }

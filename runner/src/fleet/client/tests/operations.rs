@@ -198,6 +198,29 @@ fn health_sends_no_token_and_the_token_check_does() {
 }
 
 #[test]
+fn the_scopes_of_a_token_are_asked_for_with_it_and_may_be_left_out() {
+    let (url, requests) = server(2, {
+        let answers = std::sync::Mutex::new(vec![
+            json("200 OK", r#"{"status":"ok"}"#),
+            json("200 OK", r#"{"status":"ok","scopes":["shadow","work"]}"#),
+        ]);
+        move |mut stream| {
+            stream
+                .write_all(answers.lock().unwrap().pop().unwrap().as_bytes())
+                .unwrap();
+        }
+    });
+    let client = CoordinatorClient::new(&settings(&url, &[])).unwrap();
+    let told = run(async { [client.token_scopes().await, client.token_scopes().await] });
+    let [first, second] = told.map(Result::unwrap);
+    assert_eq!(
+        (first, second),
+        (Some(vec!["shadow".into(), "work".into()]), None)
+    );
+    assert!(requests.recv().unwrap().contains("Bearer sesame"));
+}
+
+#[test]
 fn a_client_shows_no_token_when_it_is_printed() {
     let client = CoordinatorClient::new(&settings("http://127.0.0.1:1", &[])).unwrap();
     assert!(!format!("{client:?}").contains("sesame"));
