@@ -82,11 +82,15 @@ fn facts(health: &CoordinatorHealth) -> Vec<String> {
         (None, Some(ago)) => vec![format!("answers, last {ago} ago")],
         (None, None) => vec![String::from("not asked yet")],
     };
-    facts.extend(health.not_comparing.map(|why| match why {
-        ComparisonHalt::DryRunUnsupported => String::from("has no dry run: nothing is compared"),
-        ComparisonHalt::ScopeMissing => String::from("no scope `shadow`: nothing is compared"),
-        ComparisonHalt::DryRunNotHonoured => String::from("leased in a dry run: nothing is compared"),
-    }));
+    let halt: &[&str] = match health.not_comparing {
+        None => &[],
+        Some(ComparisonHalt::DryRunUnsupported) => &["has no dry run: nothing is compared"],
+        Some(ComparisonHalt::DryRunNotHonoured) => &["leased in a dry run: nothing is compared"],
+        Some(ComparisonHalt::ScopeMissing) => {
+            &["no comparison is possible:", "the token lacks scope `shadow`"]
+        }
+    };
+    facts.extend(halt.iter().map(|fact| (*fact).to_owned()));
     facts
 }
 
@@ -133,5 +137,17 @@ mod tests {
         };
         assert!(shown(ChangeSource::Polling).contains("7 looks at its queue every second"));
         assert!(!shown(ChangeSource::Events).contains("every second"));
+    }
+
+    #[test]
+    fn a_scope_that_is_missing_is_said_with_what_it_prevents() {
+        let mut health = CoordinatorHealth::default();
+        health.comparison_halted(ComparisonHalt::ScopeMissing);
+        let told = facts(&health);
+        assert!(
+            told.contains(&String::from("no comparison is possible:")),
+            "{told:?}"
+        );
+        assert!(told.iter().all(|fact| fact.len() <= 40), "{told:?}");
     }
 }
