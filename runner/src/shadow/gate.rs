@@ -32,7 +32,7 @@ pub(crate) use gate_strata::{StratumFigures, StratumRule};
 
 /// The chance of holding one that is as good as that, at one look.
 const HOLD_RISK: f64 = 0.001;
-/// After so many decisions in a row that could not be compared nobody knows what the coordinator does now.
+/// After so many decisions since comparing ended nobody knows what the coordinator does now.
 const UNCOMPARED_MAX: u64 = 10;
 /// The reason, in the words of the log, of a decision that no dry run was made for.
 const NO_DRY_RUN: &str = "unsupported";

@@ -104,7 +104,8 @@ fn the_gate_says_that_a_dry_run_is_missing() {
         .lines()
         .skip_while(|line| !line.starts_with("gate "))
         .nth(1);
-    let is_told = first.is_some_and(|line| line.contains("dry run: the coordinator had none for "));
+    let is_told = first
+        .is_some_and(|line| line.contains("no comparison is possible: the coordinator had no dry run for "));
     assert!(gate.code == 3 && is_told, "{}", gate.stdout);
 }
 

@@ -141,7 +141,7 @@ fn a_coordinator_that_is_broken_now_is_held_however_good_it_was() {
         let text = log.asked(&[], &[]).stdout;
         for words in [
             "25 of the last 25 decisions disagree",
-            "move",
+            "`aq fleet-shadow-restart` begins a new observation",
             "1033 more decisions without a disagreement",
         ] {
             assert!(text.contains(words), "{words}\n{text}");

@@ -1,10 +1,9 @@
 //! What a job prints, and its log: O-6, and what `aq logs` shows of it.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::Read;
 #[cfg(target_os = "linux")]
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 #[cfg(target_os = "linux")]
 use std::sync::Arc;
@@ -146,17 +145,10 @@ fn a_log_that_can_not_be_written_is_no_fault_of_the_job() {
     let much = "head -c 300000 /dev/zero; echo $? > $FIXTURE/told";
     // A limit on files ends whoever writes beyond it by a signal, unless that is asked for as an error.
     fixture.add("b", "", much);
-    let limited = fixture.path("bin/limited");
-    fs::write(
-        &limited,
-        format!(
-            "#!/bin/sh\nulimit -f 100\nexec {} run --drain\n",
-            env!("CARGO_BIN_EXE_aq")
-        ),
-    )
-    .unwrap();
-    fs::set_permissions(&limited, fs::Permissions::from_mode(0o755)).unwrap();
-    let done = fixture.program(&limited, &[], &[]).end();
+    let limited = format!("ulimit -f 100; exec {} run --drain", env!("CARGO_BIN_EXE_aq"));
+    let done = fixture
+        .program(Path::new("/bin/sh"), &["-c", &limited], &[])
+        .end();
     assert_eq!(
         (done.code, fixture.stage("b").as_str()),
         (0, "shipped"),

@@ -293,7 +293,7 @@ fn where_comparing_has_stopped_nothing_is_promoted() {
     let stopped = |run| ShadowFigures {
         uncompared: crate::shadow::report::UncomparedRun {
             run,
-            why: String::from("timeout"),
+            why: String::from("status-403"),
         },
         ..figures(2000, 0, 10)
     };
@@ -302,7 +302,7 @@ fn where_comparing_has_stopped_nothing_is_promoted() {
     assert_eq!(gate.verdict, GateVerdict::Inconclusive);
     assert_eq!(
         gate.sentence,
-        "Not yet: no comparison is possible: the last 10 decisions could not be compared (timeout)."
+        "Not yet: no comparison is possible: the last 10 decisions could not be compared (status-403)."
     );
 }
 

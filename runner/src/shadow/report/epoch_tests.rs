@@ -248,6 +248,25 @@ fn since_counts_what_is_later_and_says_that_it_is_a_part() {
 }
 
 #[test]
+fn comparing_has_ended_where_somebody_has_to_do_something_about_it() {
+    let failed = |kind: &str| note("shadow-error", serde_json::json!({"kind": kind, "decision": "d"}));
+    let skipped = |reason: &str| note("skipped", serde_json::json!({"reason": reason, "decision": "d"}));
+    let agreed = line(DAY_1, "forge-1", Some("a"), "AGREE", "1");
+    for (lines, run) in [
+        ([failed("status-403"), failed("status-401")].concat(), 2),
+        ([skipped("unsupported"), skipped("stopped")].concat(), 2),
+        (
+            [failed("timeout"), skipped("view_gap"), skipped("exit")].concat(),
+            0,
+        ),
+        ([failed("status-403"), agreed.clone()].concat(), 0),
+    ] {
+        let figures = report(&[agreed.clone() + &lines], &question()).figures;
+        assert_eq!(figures.uncompared.run, run, "{lines}");
+    }
+}
+
+#[test]
 fn decisions_are_counted_by_engine_and_lock_and_by_day() {
     let log = [
         line(DAY_1, "forge-1", Some("a"), "AGREE", "1"),

@@ -19,8 +19,8 @@ use crate::shadow::observation_span::ObservationSpan;
 
 /// There are fewer kinds and reasons than this; what goes beyond is counted together.
 pub(super) const NAMES_MAX: usize = 64;
-/// What this side ended or could not keep says nothing of the coordinator.
-const ENDED_HERE: [&str; 3] = ["exit", "route", "lane_full"];
+/// Why comparing ends until somebody does something about it. Any other trouble may pass by itself.
+const STOPPED: [&str; 4] = ["unsupported", "stopped", "status-401", "status-403"];
 
 #[derive(Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -52,7 +52,7 @@ pub(crate) struct ShadowFigures {
     /// The decisions of each day.
     #[serde(skip)]
     pub(crate) days: BTreeMap<Date, DecisionTally>,
-    /// The decisions since the last one that was compared.
+    /// The decisions since the last one that was compared, for which comparing had ended.
     #[serde(skip)]
     pub(crate) uncompared: UncomparedRun,
     #[serde(skip)]
@@ -101,7 +101,7 @@ pub(crate) struct LineCounts {
     pub(crate) unreadable: u64,
 }
 
-/// Decisions in a row without a verdict.
+/// Decisions without a verdict since comparing ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct UncomparedRun {
     pub(crate) run: u64,
@@ -179,10 +179,7 @@ impl<'a> FiguresCounter<'a> {
             }
             LineMeaning::Uncompared { decisions, why } => {
                 count(&mut figures.skipped, &why, decisions);
-                match ENDED_HERE.contains(&why.as_str()) {
-                    true => figures.coverage.of = figures.coverage.of.saturating_add(decisions),
-                    false => figures.uncompared(decisions, &why),
-                }
+                figures.uncompared(decisions, &why);
             }
             LineMeaning::StrayLease => match self.is_acknowledged(record.lease.as_deref()) {
                 true => self.figures.acknowledged += 1,
@@ -270,8 +267,10 @@ impl ShadowFigures {
     /// Decisions without a verdict.
     fn uncompared(&mut self, decisions: u64, why: &str) {
         self.coverage.of = self.coverage.of.saturating_add(decisions);
-        self.uncompared.run = self.uncompared.run.saturating_add(decisions);
-        self.uncompared.why = shown_once(why);
+        if STOPPED.contains(&why) {
+            self.uncompared.run = self.uncompared.run.saturating_add(decisions);
+            self.uncompared.why = why.to_owned();
+        }
     }
 
     /// Where a decision counts; beyond the limit there is one place for all.
