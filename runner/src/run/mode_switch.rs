@@ -3,6 +3,7 @@
 //! What runs goes on as it began. A routed job ends under its lease, whatever the next decision is; a local one ends
 //! as a local one.
 
+use super::handover_notice;
 use super::progress::{self, RunProgress};
 use super::queue_world::QueueWorld;
 use super::run_options::RunError;
@@ -129,6 +130,7 @@ impl ModeSwitch {
                 (source.turn_to_local(lane), SkipReason::Stopped)
             }
         };
+        handover_notice::at_switch(self.mode, &world.queue);
         if let Some(lane) = old_lane {
             lane.give_up(skip);
             self.stopped_lanes.push(lane);

@@ -1,0 +1,179 @@
+//! What became of each job that was handed over or taken back, as it is printed, and the exit code that follows.
+
+use std::io::{Write, stdout};
+
+use super::OutputFormat;
+use super::error::CliError;
+use crate::engine::EngineRegistry;
+use crate::exit_codes::ProgramExit;
+use crate::fleet::admission_policy::AdmissionPolicy;
+use crate::fleet::client::CoordinatorClient;
+use crate::fleet::job_handover::JobHandover;
+use crate::fleet::job_handover::handover_answers::HandoverOutcome;
+use crate::ids::JobId;
+use crate::mode::{Mode, SwitchState};
+use crate::queue::{Queue, QueueError};
+use crate::settings::Settings;
+use crate::terminal::{ColorChoice, escape_control};
+
+/// What a command that asks the coordinator about jobs works with.
+pub(super) struct CoordinatorAccess {
+    pub(super) queue: Queue,
+    pub(super) engines: EngineRegistry,
+    client: CoordinatorClient,
+    policy: Result<AdmissionPolicy, String>,
+    url: String,
+}
+
+impl CoordinatorAccess {
+    /// With the fleet off nothing is asked (clause F-1).
+    pub(super) fn new(
+        settings: &Settings,
+        queue: Queue,
+        command: &'static str,
+    ) -> Result<CoordinatorAccess, CliError> {
+        if settings.mode == Mode::Offline {
+            return Err(CliError::FleetOff(command));
+        }
+        queue.complete()?;
+        let engines = EngineRegistry::new(&settings.engines)?;
+        let policy = policy(settings, &engines);
+        let client = CoordinatorClient::new(settings)?;
+        let url = settings.fleet.url.as_ref().map(|url| url.value.to_string());
+        Ok(CoordinatorAccess {
+            queue,
+            engines,
+            client,
+            policy,
+            url: url.unwrap_or_default(),
+        })
+    }
+
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(super) fn handover(&self) -> JobHandover<'_, CoordinatorClient> {
+        JobHandover {
+            queue: &self.queue,
+            client: &self.client,
+            url: self.url.clone(),
+            policy: self.policy.as_ref().map_err(String::as_str),
+            engines: &self.engines,
+        }
+    }
+
+    /// Before any job is touched, and again after an answer that never came.
+    pub(super) async fn check(&self) -> Result<(), CliError> {
+        self.client.check_token().await.map_err(CliError::Coordinator)
+    }
+}
+
+/// What a job may be whose text is the coordinator's, or why none is taken (clauses F-12 and T-16).
+fn policy(settings: &Settings, engines: &EngineRegistry) -> Result<AdmissionPolicy, String> {
+    if let (SwitchState::Off, Some(url)) = (settings.fleet.insecure.value, settings.fleet.plain_http()) {
+        return Err(format!(
+            "{} is plain http from another host, which takes AQ_FLEET_INSECURE=1",
+            url.value
+        ));
+    }
+    let here = std::env::current_dir().map_err(|error| format!("this folder is gone: {error}"))?;
+    AdmissionPolicy::of(settings, engines, &here)
+        .map_err(|error| format!("[route] cwd is no folder: {error}"))
+}
+
+/// Collects what became of each job, and prints it at once for people.
+pub(super) struct HandoverReport {
+    format: OutputFormat,
+    rows: Vec<serde_json::Value>,
+    exit: ProgramExit,
+}
+
+impl HandoverReport {
+    pub(super) fn new(format: OutputFormat) -> HandoverReport {
+        HandoverReport {
+            format,
+            rows: Vec::new(),
+            exit: ProgramExit::Done,
+        }
+    }
+
+    /// Trouble with one job is told, and keeps no other back.
+    pub(super) fn note(&mut self, id: &JobId, outcome: Result<HandoverOutcome, QueueError>, next: &str) {
+        let outcome = outcome.unwrap_or_else(|error| {
+            HandoverOutcome::Refused(crate::terminal::error_chain(&CliError::Queue(error)))
+        });
+        let (word, text) = match &outcome {
+            HandoverOutcome::Handed => ("handed", String::from("handed to the coordinator")),
+            HandoverOutcome::Recalled => ("recalled", String::from("in the inbox")),
+            HandoverOutcome::Finished(stage) => ("finished", format!("nothing to take back: it is {stage}")),
+            HandoverOutcome::Held(why) => ("held", format!("stays: {why}")),
+            HandoverOutcome::Refused(why) => ("refused", format!("refused: {why}")),
+            HandoverOutcome::Unclear(why) => (
+                "unclear",
+                format!(
+                    "nobody knows whether the coordinator did it ({why}): nothing starts it here until that is known; {next}"
+                ),
+            ),
+        };
+        self.exit = match (self.exit, &outcome) {
+            (ProgramExit::Failed, _) | (_, HandoverOutcome::Held(_) | HandoverOutcome::Refused(_)) => {
+                ProgramExit::Failed
+            }
+            (_, HandoverOutcome::Unclear(_)) => ProgramExit::Inconclusive,
+            (exit, _) => exit,
+        };
+        let detail = match &outcome {
+            HandoverOutcome::Held(why) | HandoverOutcome::Refused(why) | HandoverOutcome::Unclear(why) => {
+                Some(why)
+            }
+            _ => None,
+        };
+        let stage = match &outcome {
+            HandoverOutcome::Finished(stage) => Some(stage.folder()),
+            HandoverOutcome::Recalled => Some("inbox"),
+            _ => None,
+        };
+        self.rows.push(serde_json::json!({
+            "id": id.as_str(), "outcome": word, "stage": stage, "detail": detail,
+        }));
+        self.say(id, &text);
+    }
+
+    /// The coordinator fails to answer at all, so the rest is left alone.
+    pub(super) fn not_tried(&mut self, id: &JobId) {
+        if self.exit == ProgramExit::Done {
+            self.exit = ProgramExit::Failed;
+        }
+        self.rows.push(serde_json::json!({
+            "id": id.as_str(), "outcome": "not_tried", "stage": null, "detail": null,
+        }));
+        self.say(id, "not tried: the coordinator does not answer");
+    }
+
+    /// A line that can't be printed changes nothing of what was done.
+    fn say(&self, id: &JobId, text: &str) {
+        if !self.format.json {
+            let id = ColorChoice::of(&stdout()).bold(id.as_str());
+            let _ = writeln!(stdout(), "{id}  {}", escape_control(text));
+        }
+    }
+
+    pub(super) fn finish(self, nothing: &str) -> Result<ProgramExit, CliError> {
+        let value = serde_json::json!({ "jobs": self.rows });
+        let is_empty = self.rows.is_empty();
+        self.format.print_done(&value, |out| match is_empty {
+            true => writeln!(out, "{nothing}"),
+            false => Ok(()),
+        })?;
+        Ok(self.exit)
+    }
+}
+
+/// What a crash had cut off, and could not be finished.
+pub(super) fn warn_of(troubles: Vec<QueueError>) {
+    for trouble in troubles {
+        let text = crate::terminal::error_chain(&CliError::Queue(trouble));
+        let _ = writeln!(std::io::stderr(), "aq: {}", escape_control(&text));
+    }
+}
