@@ -308,3 +308,54 @@ fn without_the_fleet_or_the_coordinator_nothing_is_touched() {
         "{added:?}"
     );
 }
+
+#[test]
+fn what_a_crash_cut_off_is_finished_by_the_next_run() {
+    let (fixture, coordinator) = waiting();
+    let file = fs::read_to_string(fixture.queue("inbox/a.md")).unwrap();
+    assert_eq!(
+        fleet(&fixture, &coordinator, &["fleet-submit", "--inbox"]).code,
+        0
+    );
+    // The answer was on record, and the file had not left the inbox yet.
+    fs::write(fixture.queue("inbox/a.md"), &file).unwrap();
+    assert!(locally_run(&fixture).is_empty());
+    assert_eq!(fixture.stage("a"), "nowhere");
+    // Another file of that name is not the job, nor taken for it.
+    fs::write(fixture.queue("inbox/a.md"), format!("{file}# more\n")).unwrap();
+    assert!(locally_run(&fixture).is_empty());
+    assert_eq!(fixture.reason("a.refused-1"), "id_taken");
+    // It was given back, and its file was not in its place yet.
+    let record = fixture.queue(".state/handed/a.json");
+    let text = fs::read_to_string(&record).unwrap();
+    fs::write(&record, text.replace("\"handed\"", "\"returned\"")).unwrap();
+    assert_eq!(locally_run(&fixture), ["a"]);
+    assert_eq!(fs::read_dir(fixture.queue(".state/handed")).unwrap().count(), 0);
+}
+
+#[test]
+fn records_that_can_not_be_read_strand_no_job_and_start_none() {
+    let (fixture, coordinator) = waiting();
+    assert_eq!(
+        fleet(&fixture, &coordinator, &["fleet-submit", "--inbox"]).code,
+        0
+    );
+    fs::write(fixture.queue(".state/jobs/a/history.jsonl"), "torn\n").unwrap();
+    assert_eq!(fleet(&fixture, &coordinator, &["fleet-recall", "a"]).code, 0);
+    assert_eq!(fixture.stage("a"), "inbox");
+    assert!(fixture.queue(".state/jobs/a/history.damaged-1").exists());
+
+    assert_eq!(
+        fleet(&fixture, &coordinator, &["fleet-submit", "--inbox"]).code,
+        0
+    );
+    fs::write(fixture.queue(".state/handed/a.json"), "torn").unwrap();
+    for words in [["fleet-recall", "a"], ["fleet-recall", "--all"]] {
+        let done = fleet(&fixture, &coordinator, &words);
+        assert!(
+            done.code == 1 && done.stdout.contains("remove that file"),
+            "{done:?}"
+        );
+    }
+    assert!(locally_run(&fixture).is_empty());
+}

@@ -66,6 +66,8 @@ impl Queue {
                 });
             }
             let to = record.returns_to();
+            // A record that can't be read would keep the job away for good.
+            self.repair(hold, to)?;
             self.announce_return(id, record, FileStamp::of(&file), to)?;
             let target = self.job_path(to, id);
             durable_files::move_new(&self.root, &copy, &target).map_err(|source| QueueError::Move {
