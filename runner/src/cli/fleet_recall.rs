@@ -5,7 +5,6 @@ use super::error::CliError;
 use super::handover_report::{CoordinatorAccess, HandoverReport, warn_of};
 use crate::exit_codes::ProgramExit;
 use crate::fleet::job_handover::RecallOptions;
-use crate::fleet::job_handover::handover_answers::HandoverOutcome;
 use crate::ids::JobId;
 use crate::mode::Mode;
 use crate::queue::Queue;
@@ -52,12 +51,13 @@ pub(super) struct FleetRecallArguments {
 
 pub(super) fn run(settings: &Settings, arguments: &FleetRecallArguments) -> Result<ProgramExit, CliError> {
     if settings.mode == Mode::Offline {
+        // Nothing is asked then (clause F-1).
         return Err(CliError::FleetOff("fleet-recall"));
     }
     let named = arguments.ids.iter().map(|id| JobId::new(id));
     let named = named.collect::<Result<Vec<_>, _>>()?;
     let queue = Queue::open(&settings.queue.value)?;
-    let access = CoordinatorAccess::new(settings, queue, "fleet-recall")?;
+    let access = CoordinatorAccess::new(settings, queue)?;
     warn_of(access.queue.finish_handovers()?);
     let ids = match arguments.all {
         true => access.queue.handovers()?.into_iter().map(|(id, _)| id).collect(),
@@ -86,17 +86,12 @@ async fn recall(
     }
     access.check().await?;
     let handover = access.handover();
-    let mut answers = true;
     for id in ids {
-        if !answers {
-            report.not_tried(id);
+        if report.leaves(id) {
             continue;
         }
         let outcome = handover.recall(id, options).await;
-        if let Ok(HandoverOutcome::Unclear(_)) = &outcome {
-            answers = access.check().await.is_ok();
-        }
-        report.note(id, outcome, NEXT);
+        report.note(access, id, outcome, NEXT).await;
     }
     Ok(())
 }

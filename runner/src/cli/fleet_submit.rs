@@ -8,7 +8,6 @@ use super::error::CliError;
 use super::handover_report::{CoordinatorAccess, HandoverReport, warn_of};
 use super::{OutputFormat, add};
 use crate::exit_codes::ProgramExit;
-use crate::fleet::job_handover::handover_answers::HandoverOutcome;
 use crate::ids::JobId;
 use crate::job::{self, JobDiagnostic, JobIdSource};
 use crate::mode::Mode;
@@ -66,6 +65,7 @@ impl SubmitCandidate {
 
 pub(super) fn run(settings: &Settings, arguments: &FleetSubmitArguments) -> Result<ProgramExit, CliError> {
     if settings.mode == Mode::Offline {
+        // Nothing is asked then (clause F-1).
         return Err(CliError::FleetOff("fleet-submit"));
     }
     let root = &settings.queue.value;
@@ -73,17 +73,14 @@ pub(super) fn run(settings: &Settings, arguments: &FleetSubmitArguments) -> Resu
         true => Queue::open(root)?,
         false => Queue::create(root)?,
     };
-    let access = CoordinatorAccess::new(settings, queue, "fleet-submit")?;
+    let access = CoordinatorAccess::new(settings, queue)?;
     warn_of(access.queue.finish_handovers()?);
     let candidates = match arguments.inbox {
         true => waiting(&access.queue)?,
         false => named(&access, &arguments.files)?,
     };
-    if settings.mode != Mode::Route {
-        let _ = writeln!(
-            stderr(),
-            "aq: AQ_FLEET_ROUTE is 0, so no runner of this queue takes these jobs from the coordinator until it is 1"
-        );
+    if !candidates.is_empty() {
+        warn_of_mode(settings.mode);
     }
     let mut report = HandoverReport::new(arguments.format);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -91,6 +88,19 @@ pub(super) fn run(settings: &Settings, arguments: &FleetSubmitArguments) -> Resu
         .build()?;
     runtime.block_on(submit(&access, &candidates, &mut report))?;
     report.finish("no job waits in the inbox")
+}
+
+/// A job that is handed over runs where the coordinator decides, and here nobody asks it to.
+fn warn_of_mode(mode: Mode) {
+    let more = match mode {
+        Mode::Route => return,
+        Mode::Shadow => "; a comparison that names one of them diverges (`unknown`)",
+        Mode::Offline | Mode::Local => "",
+    };
+    let _ = writeln!(
+        stderr(),
+        "aq: AQ_FLEET_ROUTE is 0, so no runner of this queue takes these jobs from the coordinator until it is 1{more}"
+    );
 }
 
 async fn submit(
@@ -103,20 +113,15 @@ async fn submit(
     }
     access.check().await?;
     let handover = access.handover();
-    let mut answers = true;
     for candidate in candidates {
-        if !answers {
-            report.not_tried(candidate.id());
+        if report.leaves(candidate.id()) {
             continue;
         }
         let outcome = match begin(access, candidate) {
             Ok(start) => handover.submit(start).await,
             Err(error) => Err(error),
         };
-        if let Ok(HandoverOutcome::Unclear(_)) = &outcome {
-            answers = access.check().await.is_ok();
-        }
-        report.note(candidate.id(), outcome, NEXT);
+        report.note(access, candidate.id(), outcome, NEXT).await;
     }
     Ok(())
 }

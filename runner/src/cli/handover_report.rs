@@ -11,10 +11,11 @@ use crate::fleet::client::CoordinatorClient;
 use crate::fleet::job_handover::JobHandover;
 use crate::fleet::job_handover::handover_answers::HandoverOutcome;
 use crate::ids::JobId;
-use crate::mode::{Mode, SwitchState};
+use crate::mode::SwitchState;
 use crate::queue::{Queue, QueueError};
 use crate::settings::Settings;
-use crate::terminal::{ColorChoice, escape_control};
+use crate::stage::Stage;
+use crate::terminal::{ColorChoice, error_chain, escape_control};
 
 /// What a command that asks the coordinator about jobs works with.
 pub(super) struct CoordinatorAccess {
@@ -26,15 +27,7 @@ pub(super) struct CoordinatorAccess {
 }
 
 impl CoordinatorAccess {
-    /// With the fleet off nothing is asked (clause F-1).
-    pub(super) fn new(
-        settings: &Settings,
-        queue: Queue,
-        command: &'static str,
-    ) -> Result<CoordinatorAccess, CliError> {
-        if settings.mode == Mode::Offline {
-            return Err(CliError::FleetOff(command));
-        }
+    pub(super) fn new(settings: &Settings, queue: Queue) -> Result<CoordinatorAccess, CliError> {
         queue.complete()?;
         let engines = EngineRegistry::new(&settings.engines)?;
         let policy = policy(settings, &engines);
@@ -63,7 +56,7 @@ impl CoordinatorAccess {
         }
     }
 
-    /// Before any job is touched, and again after an answer that never came.
+    /// Whether the coordinator answers and knows the token, before any job is touched.
     pub(super) async fn check(&self) -> Result<(), CliError> {
         self.client.check_token().await.map_err(CliError::Coordinator)
     }
@@ -82,11 +75,16 @@ fn policy(settings: &Settings, engines: &EngineRegistry) -> Result<AdmissionPoli
         .map_err(|error| format!("[route] cwd is no folder: {error}"))
 }
 
+/// What a person can do about a token that is refused.
+const SCOPE: &str = "name a token of scope `submit` with --fleet-token-file";
+
 /// Collects what became of each job, and prints it at once for people.
 pub(super) struct HandoverReport {
     format: OutputFormat,
     rows: Vec<serde_json::Value>,
     exit: ProgramExit,
+    /// Why the rest of the jobs is left alone.
+    stopped: Option<&'static str>,
 }
 
 impl HandoverReport {
@@ -95,60 +93,59 @@ impl HandoverReport {
             format,
             rows: Vec::new(),
             exit: ProgramExit::Done,
+            stopped: None,
         }
     }
 
-    /// Trouble with one job is told, and keeps no other back.
-    pub(super) fn note(&mut self, id: &JobId, outcome: Result<HandoverOutcome, QueueError>, next: &str) {
-        let outcome = outcome.unwrap_or_else(|error| {
-            HandoverOutcome::Refused(crate::terminal::error_chain(&CliError::Queue(error)))
-        });
-        let (word, text) = match &outcome {
-            HandoverOutcome::Handed => ("handed", String::from("handed to the coordinator")),
-            HandoverOutcome::Recalled => ("recalled", String::from("in the inbox")),
-            HandoverOutcome::Finished(stage) => ("finished", format!("nothing to take back: it is {stage}")),
-            HandoverOutcome::Held(why) => ("held", format!("stays: {why}")),
-            HandoverOutcome::Refused(why) => ("refused", format!("refused: {why}")),
-            HandoverOutcome::Unclear(why) => (
-                "unclear",
-                format!(
-                    "nobody knows whether the coordinator did it ({why}): nothing starts it here until that is known; {next}"
-                ),
-            ),
-        };
+    /// Trouble with one job is told, and keeps no other back. Without an answer the coordinator is asked whether it answers
+    /// at all; `next`: how to go on then.
+    pub(super) async fn note(
+        &mut self,
+        access: &CoordinatorAccess,
+        id: &JobId,
+        outcome: Result<HandoverOutcome, QueueError>,
+        next: &str,
+    ) {
+        let outcome =
+            outcome.unwrap_or_else(|error| HandoverOutcome::Refused(error_chain(&CliError::Queue(error))));
+        match &outcome {
+            HandoverOutcome::TokenRefused(_) => self.stopped = Some("the coordinator refuses the token"),
+            HandoverOutcome::Unclear(_) if access.check().await.is_err() => {
+                self.stopped = Some("the coordinator does not answer");
+            }
+            _ => {}
+        }
         self.exit = match (self.exit, &outcome) {
-            (ProgramExit::Failed, _) | (_, HandoverOutcome::Held(_) | HandoverOutcome::Refused(_)) => {
-                ProgramExit::Failed
-            }
+            (ProgramExit::Failed, _)
+            | (
+                _,
+                HandoverOutcome::Held(_) | HandoverOutcome::Refused(_) | HandoverOutcome::TokenRefused(_),
+            ) => ProgramExit::Failed,
             (_, HandoverOutcome::Unclear(_)) => ProgramExit::Inconclusive,
-            (exit, _) => exit,
-        };
-        let detail = match &outcome {
-            HandoverOutcome::Held(why) | HandoverOutcome::Refused(why) | HandoverOutcome::Unclear(why) => {
-                Some(why)
+            (exit, HandoverOutcome::Handed | HandoverOutcome::Recalled | HandoverOutcome::Finished(_)) => {
+                exit
             }
-            _ => None,
         };
-        let stage = match &outcome {
-            HandoverOutcome::Finished(stage) => Some(stage.folder()),
-            HandoverOutcome::Recalled => Some("inbox"),
-            _ => None,
-        };
+        let (word, stage, detail) = facts(&outcome);
         self.rows.push(serde_json::json!({
-            "id": id.as_str(), "outcome": word, "stage": stage, "detail": detail,
+            "id": id.as_str(), "outcome": word, "stage": stage.map(Stage::folder), "detail": detail,
         }));
-        self.say(id, &text);
+        self.say(id, &sentence(&outcome, next));
     }
 
-    /// The coordinator fails to answer at all, so the rest is left alone.
-    pub(super) fn not_tried(&mut self, id: &JobId) {
+    /// Whether this job is left alone; that is told.
+    pub(super) fn leaves(&mut self, id: &JobId) -> bool {
+        let Some(why) = self.stopped else {
+            return false;
+        };
         if self.exit == ProgramExit::Done {
             self.exit = ProgramExit::Failed;
         }
         self.rows.push(serde_json::json!({
-            "id": id.as_str(), "outcome": "not_tried", "stage": null, "detail": null,
+            "id": id.as_str(), "outcome": "not_tried", "stage": null, "detail": why,
         }));
-        self.say(id, "not tried: the coordinator does not answer");
+        self.say(id, &format!("not tried: {why}"));
+        true
     }
 
     /// A line that can't be printed changes nothing of what was done.
@@ -170,10 +167,37 @@ impl HandoverReport {
     }
 }
 
+/// For programs.
+fn facts(outcome: &HandoverOutcome) -> (&'static str, Option<Stage>, Option<&str>) {
+    match outcome {
+        HandoverOutcome::Handed => ("handed", None, None),
+        HandoverOutcome::Recalled => ("recalled", Some(Stage::Inbox), None),
+        HandoverOutcome::Finished(stage) => ("finished", Some(*stage), None),
+        HandoverOutcome::Held(why) => ("held", None, Some(why)),
+        HandoverOutcome::Refused(why) | HandoverOutcome::TokenRefused(why) => ("refused", None, Some(why)),
+        HandoverOutcome::Unclear(why) => ("unclear", None, Some(why)),
+    }
+}
+
+/// For people.
+fn sentence(outcome: &HandoverOutcome, next: &str) -> String {
+    match outcome {
+        HandoverOutcome::Handed => String::from("handed to the coordinator"),
+        HandoverOutcome::Recalled => String::from("in the inbox"),
+        HandoverOutcome::Finished(stage) => format!("nothing to take back: it is {stage}"),
+        HandoverOutcome::Held(why) => format!("stays: {why}"),
+        HandoverOutcome::Refused(why) => format!("refused: {why}"),
+        HandoverOutcome::TokenRefused(why) => format!("refused: {why}; {SCOPE}"),
+        HandoverOutcome::Unclear(why) => format!(
+            "nobody knows whether the coordinator did it ({why}): nothing starts it here until that is known; {next}"
+        ),
+    }
+}
+
 /// What a crash had cut off, and could not be finished.
 pub(super) fn warn_of(troubles: Vec<QueueError>) {
     for trouble in troubles {
-        let text = crate::terminal::error_chain(&CliError::Queue(trouble));
+        let text = error_chain(&CliError::Queue(trouble));
         let _ = writeln!(std::io::stderr(), "aq: {}", escape_control(&text));
     }
 }

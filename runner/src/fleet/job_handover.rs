@@ -74,6 +74,10 @@ impl<C: HandoverCalls> JobHandover<'_, C> {
                 self.queue.not_handed(&pending)?;
                 Ok(HandoverOutcome::Refused(why))
             }
+            SubmitVerdict::TokenRefused(why) => {
+                self.queue.not_handed(&pending)?;
+                Ok(HandoverOutcome::TokenRefused(why))
+            }
             SubmitVerdict::Unclear(why) => Ok(HandoverOutcome::Unclear(why)),
         }
     }
@@ -139,7 +143,7 @@ impl<C: HandoverCalls> JobHandover<'_, C> {
                 self.queue.handed(&pending)?;
                 None
             }
-            SubmitVerdict::Refused(_) => {
+            SubmitVerdict::Refused(_) | SubmitVerdict::TokenRefused(_) => {
                 self.queue.never_handed(&pending)?;
                 Some(HandoverOutcome::Recalled)
             }

@@ -16,12 +16,12 @@ pub(super) fn at_start(settings: &Settings, queue: &Queue) -> Result<(), QueueEr
     for trouble in finished {
         progress::warn(&crate::terminal::error_chain(&trouble));
     }
-    at_switch(settings.mode, queue);
+    tell(settings.mode, queue);
     Ok(())
 }
 
 /// `mode`: the one that counts from now on.
-pub(super) fn at_switch(mode: Mode, queue: &Queue) {
+pub(super) fn tell(mode: Mode, queue: &Queue) {
     let count = match mode {
         Mode::Route => return,
         // What can't be read is met again by whoever needs it.

@@ -116,7 +116,7 @@ impl ModeSwitch {
             Mode::Offline | Mode::Local | Mode::Shadow => None,
         };
         progress::waiting(&format!("mode: {} instead of {}", settings.mode, self.mode));
-        self.mode = settings.mode;
+        let before = std::mem::replace(&mut self.mode, settings.mode);
         presence.turned_to(settings);
         let source = &mut world.source;
         let (old_lane, skip) = match routed {
@@ -130,7 +130,9 @@ impl ModeSwitch {
                 (source.turn_to_local(lane), SkipReason::Stopped)
             }
         };
-        handover_notice::at_switch(self.mode, &world.queue);
+        if before == Mode::Route {
+            handover_notice::tell(self.mode, &world.queue);
+        }
         if let Some(lane) = old_lane {
             lane.give_up(skip);
             self.stopped_lanes.push(lane);

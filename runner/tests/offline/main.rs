@@ -27,6 +27,7 @@ mod gate_log_parts;
 mod gate_page;
 mod handing_coordinator;
 mod handover;
+mod handover_refusals;
 mod host_trouble;
 mod job_attempts;
 mod job_integrity;

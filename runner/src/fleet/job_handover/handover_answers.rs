@@ -25,6 +25,8 @@ pub(crate) enum HandoverOutcome {
     Held(String),
     /// Nothing changed, for this reason.
     Refused(String),
+    /// Nothing changed, and nothing will under this token.
+    TokenRefused(String),
     /// Nobody knows whether the coordinator did what it was asked for; the same command goes on.
     Unclear(String),
 }
@@ -38,6 +40,8 @@ pub(crate) enum SubmitVerdict {
     Withdrawn,
     /// This queue.
     Refused(String),
+    /// This queue, and the token is to blame.
+    TokenRefused(String),
     Unclear(String),
 }
 
@@ -60,13 +64,15 @@ pub(crate) fn submit_answer(
         Err(CallFailure::Definite(refusal)) => {
             let is_known = matches!(refusal.code.as_str(), "job_exists" | "superseded");
             let text = refusal.to_string();
-            match is_known || maybe_sent {
-                true => Err(PendingLook {
+            let is_of_caller = matches!(refusal.status, 401 | 403);
+            match (is_known || maybe_sent, is_of_caller) {
+                (true, _) => Err(PendingLook {
                     refusal: text,
                     maybe_sent,
-                    is_of_caller: matches!(refusal.status, 401 | 403),
+                    is_of_caller,
                 }),
-                false => Ok(SubmitVerdict::Refused(text)),
+                (false, true) => Ok(SubmitVerdict::TokenRefused(text)),
+                (false, false) => Ok(SubmitVerdict::Refused(text)),
             }
         }
         Err(failure) if maybe_sent => Ok(SubmitVerdict::Unclear(failure.to_string())),
@@ -149,6 +155,7 @@ pub(crate) fn recall_answer(answer: Result<(), CallFailure>, maybe_sent: bool) -
             "somebody has submitted it there again: recall it once more if that is the job that you mean",
         )),
         _ if maybe_sent => HandoverOutcome::Unclear(refusal.to_string()),
+        _ if matches!(refusal.status, 401 | 403) => HandoverOutcome::TokenRefused(refusal.to_string()),
         // It has just told of the job, so it is the operation that it does not know.
         _ if matches!(refusal.status, 404 | 405) => HandoverOutcome::Refused(format!(
             "the coordinator has no `job.withdraw` ({refusal}): take the job out there, then add --withdrawn"

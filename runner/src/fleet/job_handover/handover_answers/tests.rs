@@ -40,6 +40,7 @@ fn submitted(
         SubmitVerdict::Taken => "taken",
         SubmitVerdict::Withdrawn => "withdrawn",
         SubmitVerdict::Refused(_) => "refused",
+        SubmitVerdict::TokenRefused(_) => "token refused",
         SubmitVerdict::Unclear(_) => "unclear",
     }
 }
@@ -69,19 +70,19 @@ fn a_job_that_was_sent_is_the_coordinators_until_it_is_proven_not_to_be() {
         (
             refused(403, "insufficient_scope"),
             refused(404, "unknown_job"),
-            "refused",
+            "token refused",
             "unclear",
         ),
         (
             refused(403, "insufficient_scope"),
             refused(404, "not_found"),
-            "refused",
+            "token refused",
             "unclear",
         ),
         (
             refused(403, "insufficient_scope"),
             found("x\n", queued),
-            "refused",
+            "token refused",
             "taken",
         ),
         (
@@ -151,7 +152,10 @@ fn a_withdrawal_that_was_refused_leaves_the_job_where_it_is() {
     ] {
         let fresh = recall_answer(answer.clone(), false);
         assert!(
-            matches!(fresh, RecallStep::Stay(HandoverOutcome::Refused(_))),
+            matches!(
+                fresh,
+                RecallStep::Stay(HandoverOutcome::Refused(_) | HandoverOutcome::TokenRefused(_))
+            ),
             "{answer:?}"
         );
         let resumed = recall_answer(answer.clone(), true);
