@@ -7,9 +7,15 @@ mod cancel;
 mod doctor;
 mod engine_pauses;
 mod error;
+mod fleet_recall;
 mod fleet_status;
+mod fleet_submit;
+mod handed_job;
+mod handover_report;
 mod init;
 mod inside_job_guard;
+mod job_arguments;
+mod job_fields;
 mod list;
 mod log_watch;
 mod logs;
@@ -32,6 +38,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use serde::Serialize;
 
 use inside_job_guard::InsideJob;
+use job_arguments::{JobArguments, JobListArguments};
 
 use crate::exit_codes::ProgramExit;
 use crate::ids::JobId;
@@ -100,6 +107,10 @@ enum CliCommand {
     /// Show the fleet's settings, and whether the coordinator answers
     #[command(after_help = "Example:\n  AQ_FLEET=1 AQ_FLEET_URL=https://fleet.example.org aq fleet-status")]
     FleetStatus(OutputFormat),
+    /// Hand jobs to the coordinator
+    FleetSubmit(fleet_submit::FleetSubmitArguments),
+    /// Take jobs back from the coordinator
+    FleetRecall(fleet_recall::FleetRecallArguments),
     /// Show how often this queue and the coordinator decided alike
     FleetShadowReport(shadow_report::ShadowReportArguments),
     /// Show both lists of one decision, and where they differ
@@ -135,6 +146,8 @@ impl CliCommand {
             CliCommand::FleetShadowReport(arguments) => arguments.inside_if_noted()?,
             CliCommand::FleetShadowAck(arguments) => arguments.inside,
             CliCommand::FleetShadowRestart(arguments) => arguments.inside,
+            CliCommand::FleetSubmit(arguments) => arguments.inside,
+            CliCommand::FleetRecall(arguments) => arguments.inside,
             _ => return None,
         })
     }
@@ -147,6 +160,8 @@ impl CliCommand {
             | CliCommand::Retry(_)
             | CliCommand::Cancel(_)
             | CliCommand::FleetStatus(_)
+            | CliCommand::FleetSubmit(_)
+            | CliCommand::FleetRecall(_)
             | CliCommand::Doctor(_) => CredentialUse::Needed,
             _ => CredentialUse::Unneeded,
         }
@@ -202,50 +217,8 @@ impl OutputFormat {
     }
 }
 
-// Of a command that decides about one job. No doc comment, as above.
-#[derive(Debug, clap::Args)]
-struct JobArguments {
-    /// The job
-    id: String,
-    #[command(flatten)]
-    inside: InsideJob,
-    #[command(flatten)]
-    format: OutputFormat,
-}
-
-// Of a command that decides about several jobs. No doc comment, as above.
-#[derive(Debug, clap::Args)]
-struct JobListArguments {
-    /// The jobs
-    #[arg(required = true, value_name = "ID")]
-    ids: Vec<String>,
-    #[command(flatten)]
-    inside: InsideJob,
-    #[command(flatten)]
-    format: OutputFormat,
-}
-
-impl JobListArguments {
-    /// Does the same with each job. What can't be done with one is said, and keeps no other back.
-    fn each(
-        &self,
-        mut act: impl FnMut(&JobId) -> Result<ProgramExit, CliError>,
-    ) -> Result<ProgramExit, CliError> {
-        let ids = self.ids.iter().map(|id| JobId::new(id));
-        let ids = ids.collect::<Result<Vec<_>, _>>()?;
-        let mut exit = ProgramExit::Done;
-        for id in &ids {
-            if let Err(error) = act(id) {
-                print_error(&error);
-                exit = error.exit();
-            }
-        }
-        Ok(exit)
-    }
-}
-
 /// The commands whose help has the settings of the fleet.
-const FLEET_COMMANDS: [&str; 3] = ["run", "fleet-status", "doctor"];
+const FLEET_COMMANDS: [&str; 5] = ["run", "fleet-status", "fleet-submit", "fleet-recall", "doctor"];
 const FLEET_HELP_ELSEWHERE: &str = "`aq --help` has the settings of the fleet.";
 
 /// The command line. The settings of the fleet are options of every command; the help of most is about something else.
@@ -332,6 +305,8 @@ fn dispatch(line: CommandLine) -> Result<ProgramExit, CliError> {
         CliCommand::Logs(arguments) => logs::run(&settings, &arguments),
         CliCommand::Status(format) => status::run(&settings, format),
         CliCommand::FleetStatus(format) => fleet_status::run(&settings, format),
+        CliCommand::FleetSubmit(arguments) => fleet_submit::run(&settings, &arguments),
+        CliCommand::FleetRecall(arguments) => fleet_recall::run(&settings, &arguments),
         CliCommand::FleetShadowReport(arguments) => shadow_report::run(&settings, &arguments),
         CliCommand::FleetShadowExplain(arguments) => shadow_explain::run(&settings, &arguments),
         CliCommand::FleetShadowAck(arguments) => shadow_notes::acknowledge(&settings, &arguments),

@@ -21,6 +21,7 @@ pub(crate) mod fleet_event;
 pub(crate) mod fleet_session;
 pub(crate) mod health_reporter;
 mod job_claimer;
+pub(crate) mod job_handover;
 pub(crate) mod lease_machine;
 pub(crate) mod lease_renewer;
 pub(crate) mod lease_time;

@@ -89,6 +89,10 @@ reason_codes! {
     RecordDamaged,
     /// The queue had finished the job before the coordinator assigned it.
     FinishedBefore,
+    /// The coordinator had finished the job when it was to be taken back.
+    FinishedElsewhere,
+    /// The coordinator has the job, or may have it.
+    HandedOver,
 }
 
 /// A code with the sentence that goes along, if there is more to say.

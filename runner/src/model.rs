@@ -13,6 +13,8 @@ mod commands;
 mod coordinator;
 mod decisions;
 mod disk;
+mod handover_histories;
+mod handover_world;
 mod host;
 mod invariants;
 mod lease_tasks;

@@ -15,6 +15,7 @@ mod file_identity;
 mod file_writers;
 mod folder_watch;
 mod fs_check;
+mod handover;
 mod history;
 mod inbox;
 mod inbox_claim;
@@ -63,6 +64,7 @@ use error::if_present;
 pub(crate) use file_identity::FileDigest;
 pub(crate) use file_writers::{FileState, FileWriter, FileWriters, QUIET};
 pub(crate) use folder_watch::{ChangeSource, FolderChanges, FolderWatcher, WatchedFileState};
+pub(crate) use handover::{HandoverPhase, HandoverRecord, HandoverStart, PendingHandover};
 pub(crate) use history::{HistoryEntry, JobHistory};
 pub(crate) use inbox::{AwaitedFile, Inbox, InboxScan};
 pub(crate) use inbox_claim::{ClaimedJob, InboxClaim};
@@ -147,6 +149,7 @@ impl Queue {
             self.paused_folder(),
             self.quarantined_locks_folder(),
             self.pause_folder(),
+            self.handed_folder(),
         ];
         let mut made = Vec::new();
         for path in stages.into_iter().chain(state).chain(locks::folders(self)) {
@@ -232,8 +235,22 @@ impl Queue {
 
     /// Like `find`; that the queue has no such job is an error.
     pub(crate) fn require(&self, id: &JobId) -> QueueResult<Stage> {
-        let unknown = || QueueError::Unknown { id: id.clone() };
-        self.find(id)?.ok_or_else(unknown)
+        match self.find(id)? {
+            Some(stage) => Ok(stage),
+            None => Err(self.missing(id)?),
+        }
+    }
+
+    /// The error about a job that is in no stage here.
+    pub(crate) fn missing(&self, id: &JobId) -> QueueResult<QueueError> {
+        let id = id.clone();
+        Ok(match self.handover(&id)? {
+            Some(record) => QueueError::HandedOver {
+                id,
+                phase: record.phase,
+            },
+            None => QueueError::Unknown { id },
+        })
     }
 
     /// The names of the job files of a stage, in no order. Names that are no id are left out.

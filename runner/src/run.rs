@@ -11,6 +11,7 @@ mod event_loop;
 mod event_stream;
 pub(crate) mod executor;
 mod fleet_link;
+mod handover_notice;
 mod harm_response;
 mod host_trouble;
 mod job_command;
@@ -61,6 +62,7 @@ pub(crate) fn run(settings: &Settings, options: RunOptions) -> Result<ProgramExi
     for warning in settings.warnings() {
         progress::warn(&warning);
     }
+    handover_notice::at_start(settings, &queue)?;
     supervise::become_subreaper().map_err(RunError::system(
         "look after processes that lose their supervisor",
     ))?;

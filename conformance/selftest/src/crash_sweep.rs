@@ -7,6 +7,7 @@
 mod crash_case;
 mod fixture;
 mod generated_jobs;
+mod handover_case;
 mod kill_plan;
 mod kill_point;
 mod log_check;

@@ -144,6 +144,8 @@ mutants! {
     Proxy CountsNoDeadline "counts-no-deadline" "believes that its lease never ends"
     Proxy TakesWhatItGets "takes-what-it-gets" "runs a routed job whatever it asks for"
     Proxy AsksAnew "asks-anew" "repeats a call under another idempotency key"
+    Proxy TakesRefusalsForConsent "takes-refusals-for-consent" "takes back a job that the coordinator keeps"
+    Around KeepsWhatItHandsOver "keeps-what-it-hands-over" "starts what it has handed over as well"
     Proxy KeepsAnyLease "keeps-any-lease" "works under a lease however short it is told to live"
     Proxy KeepsItsLease "keeps-its-lease" "ends without giving its lease back"
     Proxy TakesFailureForEmpty "takes-failure-for-empty" "takes a coordinator that fails for one without work"

@@ -9,6 +9,7 @@ use super::error::CliError;
 use crate::engine::EngineRegistry;
 use crate::exit_codes::ProgramExit;
 use crate::job::{self, FILE_BYTES_MAX, FrontMatterOverride, JobDiagnostic, JobIdSource, ParsedJob};
+use crate::mode::Mode;
 use crate::queue::{FileWriters, JobSubmission, Queue, QueueError};
 use crate::settings::Settings;
 use crate::terminal;
@@ -62,6 +63,12 @@ pub(super) fn run(settings: &Settings, arguments: &AddArguments) -> Result<Progr
     warn_of_overlap(&queue, &submissions)?;
     let ids = submissions.iter().map(|submission| submission.id.as_str());
     let ids: Vec<&str> = ids.collect();
+    if settings.mode == Mode::Route {
+        warn(
+            "AQ_FLEET_ROUTE is 1, so no job starts from the inbox: `aq fleet-submit --inbox` hands what waits there to the \
+             coordinator",
+        );
+    }
     let value = serde_json::json!({ "added": ids });
     arguments.format.print_done(&value, |out| {
         ids.iter().try_for_each(|id| writeln!(out, "{id}  in the inbox"))
@@ -97,7 +104,8 @@ fn warn_of_overlap(queue: &Queue, submissions: &[JobSubmission]) -> io::Result<(
     Ok(())
 }
 
-fn submission(
+/// A file that was named, and what it is as a job; or what is wrong with it.
+pub(super) fn submission(
     name: &str,
     overrides: &[FrontMatterOverride],
     engines: &EngineRegistry,
@@ -119,7 +127,7 @@ fn submission(
 }
 
 /// Files that were not whole when they were read: somebody has them open for writing, or has changed them meanwhile.
-fn unfinished(sources: &[(String, Metadata)]) -> Vec<JobDiagnostic> {
+pub(super) fn unfinished(sources: &[(String, Metadata)]) -> Vec<JobDiagnostic> {
     let writers = FileWriters::of(sources.iter().map(|(_, file)| file));
     let failure_message = |(path, file): &(String, Metadata)| {
         let text = match (writers.writer(file), fs::metadata(path)) {

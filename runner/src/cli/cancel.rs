@@ -23,7 +23,9 @@ fn cancel(
 ) -> Result<ProgramExit, CliError> {
     queue.require(id)?;
     queue.complete()?;
+    refuse_handed_over(queue, id)?;
     let hold = queue.hold(id)?;
+    refuse_handed_over(queue, id)?;
     // The stage is read again under the job's lock: a runner may have started the job a moment ago.
     let stage = queue.require(id)?;
     match (stage, hold) {
@@ -50,6 +52,14 @@ fn cancel(
         (Stage::Shipped | Stage::Failed, _) => {
             Err(CliError::Refused(format!("`{id}` is in {stage} already")))
         }
+    }
+}
+
+/// What the coordinator has, or may have, is not this queue's to give up, unless it runs here under a lease.
+fn refuse_handed_over(queue: &Queue, id: &JobId) -> Result<(), CliError> {
+    match queue.find(id)? {
+        Some(Stage::Inbox) if queue.handover(id)?.is_some() => Err(queue.missing(id)?.into()),
+        _ => Ok(()),
     }
 }
 

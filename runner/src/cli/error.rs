@@ -4,6 +4,8 @@ use std::io;
 
 use crate::engine::EngineError;
 use crate::exit_codes::ProgramExit;
+use crate::fleet::call_failure::CallFailure;
+use crate::fleet::client::ClientError;
 use crate::ids::{InvalidId, JobId};
 use crate::job::JobDiagnostic;
 use crate::queue::QueueError;
@@ -24,6 +26,8 @@ pub(super) enum CliError {
     Id(#[from] InvalidId),
     #[error("nothing was added{}", listed(.0))]
     Jobs(Vec<JobDiagnostic>),
+    #[error("nothing was handed over{}", listed(.0))]
+    NotSubmitted(Vec<JobDiagnostic>),
     #[error("can't read {name}")]
     Input {
         name: String,
@@ -42,6 +46,12 @@ pub(super) enum CliError {
     Refused(String),
     #[error("this is inside the job `{0}` of this very queue: leave it to a person, or add --inside-job")]
     InsideJob(JobId),
+    #[error("{0} asks the coordinator, and AQ_FLEET is 0: nothing was done; set AQ_FLEET=1 for this command")]
+    FleetOff(&'static str),
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error("the coordinator can't be asked, so nothing was done: {0}")]
+    Coordinator(CallFailure),
     #[error("can't write the output")]
     Output(#[from] io::Error),
 }
@@ -54,9 +64,11 @@ impl CliError {
 
     pub(super) fn exit(&self) -> ProgramExit {
         match self {
-            CliError::Settings(_) | CliError::Engine(_) | CliError::Id(_) | CliError::InsideJob(_) => {
-                ProgramExit::Usage
-            }
+            CliError::Settings(_)
+            | CliError::Engine(_)
+            | CliError::Id(_)
+            | CliError::InsideJob(_)
+            | CliError::FleetOff(_) => ProgramExit::Usage,
             CliError::Queue(error) | CliError::Run(RunError::Queue(error)) if error.is_unsafe() => {
                 ProgramExit::Usage
             }
@@ -64,10 +76,13 @@ impl CliError {
             CliError::Queue(_)
             | CliError::Run(_)
             | CliError::Jobs(_)
+            | CliError::NotSubmitted(_)
             | CliError::Input { .. }
             | CliError::OutputFile { .. }
             | CliError::ShadowLog(_)
             | CliError::Refused(_)
+            | CliError::Client(_)
+            | CliError::Coordinator(_)
             | CliError::Output(_) => ProgramExit::Failed,
         }
     }

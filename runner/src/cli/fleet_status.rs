@@ -9,6 +9,7 @@ use std::io::{self, Write, stdout};
 use serde::Serialize;
 
 use super::error::CliError;
+use super::handed_job::HandedJobs;
 use super::status::print_flags;
 use super::{OutputFormat, active_runners};
 use crate::engine::EngineRegistry;
@@ -51,6 +52,8 @@ struct FleetOverview {
     runners: Vec<RunnerRecord>,
     /// What routing met with. Null where that is nothing.
     routing: Option<RoutingRecord>,
+    /// What this queue handed over, and the coordinator alone has.
+    handed: HandedJobs,
     /// What this system can't keep of the contract.
     limits: &'static [PlatformLimit],
 }
@@ -126,6 +129,7 @@ fn overview(settings: &Settings) -> Result<FleetOverview, CliError> {
         },
         runners: runners_at_work(&settings.queue.value),
         routing: RoutingRecord::of_queue(&settings.queue.value),
+        handed: HandedJobs::of(&settings.queue.value)?,
         limits: LIMITS,
     })
 }
@@ -217,6 +221,9 @@ fn print(out: &mut impl Write, palette: ColorChoice, overview: &FleetOverview) -
     match &overview.coordinator {
         None => fact("coordinator", "not asked: AQ_FLEET is 0")?,
         Some(contact) => fact("coordinator", &contact_text(contact, overview))?,
+    }
+    if let Some(handed) = overview.handed.summary() {
+        fact("handed", &handed)?;
     }
     for warning in &overview.warnings {
         fact("warning", warning)?;

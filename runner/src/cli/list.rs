@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write, stdout};
 
 use super::error::CliError;
+use super::handed_job;
 use crate::exit_codes::ProgramExit;
 use crate::ids::JobId;
 use crate::job_reason::{JobReason, ReasonCode};
@@ -88,8 +89,19 @@ pub(super) fn run(settings: &Settings, arguments: &ListArguments) -> Result<Prog
         }
         rows.extend(rows_of(&queue, stage, ids)?);
     }
-    let value: Vec<serde_json::Value> = rows.iter().map(json).collect();
-    arguments.format.print(&value, |out| print(out, &rows, &left_out))
+    let handed = queue.handovers()?;
+    let mut value: Vec<serde_json::Value> = rows.iter().map(json).collect();
+    for (id, handover) in &handed {
+        if queue.find(id)?.is_none() {
+            value.push(handed_job::row_json(&queue, id, handover));
+        }
+    }
+    arguments.format.print(&value, |out| {
+        if !rows.is_empty() || handed.is_empty() {
+            print(out, &rows, &left_out)?;
+        }
+        handed_job::print_rows(out, &handed)
+    })
 }
 
 /// The jobs of a stage in the order in which they would start or did start.

@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::error::CliError;
+use super::handed_job;
+use super::job_fields::print_job;
 use crate::exit_codes::ProgramExit;
 use crate::ids::JobId;
 use crate::job::Job;
 use crate::output_log::{OutputLog, OutputSize};
-use crate::queue::{FileDigest, JobHistory, Queue, QueueError};
+use crate::queue::{FileDigest, FileWriter, JobHistory, Queue, QueueError};
 use crate::run::{ShipPlan, has_output, outputs};
 use crate::settings::Settings;
 use crate::stage::Stage;
@@ -28,8 +30,12 @@ pub(super) struct ShowArguments {
 pub(super) fn run(settings: &Settings, arguments: &ShowArguments) -> Result<ProgramExit, CliError> {
     let id = JobId::new(&arguments.id)?;
     let queue = Queue::open(&settings.queue.value)?;
+    let handover = queue.handover(&id)?;
     let Some(stage) = queue.find(&id)? else {
-        return Err(gone(&queue, id)?);
+        return match handover {
+            Some(handover) => handed_job::show(&queue, &id, &handover, arguments.format),
+            None => Err(gone(&queue, id)?),
+        };
     };
     let (history, damage) = match queue.record(&id)? {
         Ok(history) => (history, None),
@@ -54,6 +60,7 @@ pub(super) fn run(settings: &Settings, arguments: &ShowArguments) -> Result<Prog
         value["writer"] = serde_json::json!(writer);
         value["approval"] = serde_json::json!(plan);
         value["changed"] = changed.into();
+        value["handover"] = handed_job::json(handover.as_ref());
         if let Some(damage) = &damage {
             value["reason"] = serde_json::json!(damage.code);
             value["detail"] = serde_json::json!(damage.detail);
@@ -64,24 +71,17 @@ pub(super) fn run(settings: &Settings, arguments: &ShowArguments) -> Result<Prog
     let palette = ColorChoice::of(&stdout());
     let (bold, shown_stage) = (palette.bold(id.as_str()), palette.stage(stage, stage.folder()));
     writeln!(out, "{bold}  {shown_stage}")?;
-    match (&job, &writer) {
-        (_, Some(writer)) => {
-            let writer = escape_control(&writer.to_string());
-            writeln!(out, "  {writer} is still writing it")?;
-        }
-        (Ok(job), None) => print_job(&mut out, job)?,
-        (Err(error), None) => writeln!(out, "  {}", escape_control(&error.to_string()))?,
-    }
+    print_file(&mut out, &job, writer.as_ref())?;
     let file = queue.job_path(stage, &id).display().to_string();
     writeln!(out, "  file      {}", escape_control(&file))?;
+    if let Some(handover) = &handover {
+        writeln!(out, "  handed    {}", handover.phase.who_has_it(&id))?;
+    }
     if changed {
         writeln!(out, "  changed   {}", change_label(stage))?;
     }
     if let (Stage::Review, Some(plan)) = (stage, &plan) {
-        writeln!(out, "\nwhat `aq ship {id}` approves")?;
-        for (name, value) in plan.lines() {
-            writeln!(out, "  {name:<11}  {}", escape_control(&value))?;
-        }
+        print_approval(&mut out, &id, plan)?;
     }
     writeln!(out)?;
     if let Some(damage) = damage {
@@ -90,10 +90,37 @@ pub(super) fn run(settings: &Settings, arguments: &ShowArguments) -> Result<Prog
     }
     print_history(&mut out, palette, &history)?;
     print_logs(&mut out, palette, &queue, &id, &history)?;
-    if let Some(next) = advice(&queue, &id, stage, &history) {
+    // Nothing here starts what waits for a word of the coordinator.
+    let is_theirs = stage == Stage::Inbox && handover.is_some();
+    if let Some(next) = advice(&queue, &id, stage, &history).filter(|_| !is_theirs) {
         writeln!(out, "\n{} {next}", palette.dim("next"))?;
     }
     Ok(ProgramExit::Done)
+}
+
+/// What the job's file says, as far as it can be read.
+fn print_file(
+    out: &mut impl Write,
+    job: &Result<Job, QueueError>,
+    writer: Option<&FileWriter>,
+) -> std::io::Result<()> {
+    match (job, writer) {
+        (_, Some(writer)) => {
+            let writer = escape_control(&writer.to_string());
+            writeln!(out, "  {writer} is still writing it")
+        }
+        (Ok(job), None) => print_job(out, job),
+        (Err(error), None) => writeln!(out, "  {}", escape_control(&error.to_string())),
+    }
+}
+
+/// What a person who ships the job says yes to.
+fn print_approval(out: &mut impl Write, id: &JobId, plan: &ShipPlan) -> std::io::Result<()> {
+    writeln!(out, "\nwhat `aq ship {id}` approves")?;
+    for (name, value) in plan.lines() {
+        writeln!(out, "  {name:<11}  {}", escape_control(&value))?;
+    }
+    Ok(())
 }
 
 /// The text about a file that is another one than the job was enqueued, or worked on, with.
@@ -232,30 +259,6 @@ fn advice(queue: &Queue, id: &JobId, stage: Stage, history: &JobHistory) -> Opti
         }
         Stage::Shipped => return None,
     })
-}
-
-fn print_job(out: &mut impl Write, job: &Job) -> std::io::Result<()> {
-    let caps: Vec<&str> = job.caps.iter().map(|cap| cap.as_str()).collect();
-    let fields = [
-        ("engine", Some(job.engine.to_string())),
-        ("cwd", job.cwd.as_ref().map(|cwd| cwd.display().to_string())),
-        ("yolo", job.yolo.then(|| "true".to_owned())),
-        ("lock", job.lock.as_ref().map(ToString::to_string)),
-        ("priority", Some(job.priority.to_string())),
-        ("timeout", Some(duration(job.timeout))),
-        ("idle", job.idle_timeout.map(duration)),
-        ("caps", (!caps.is_empty()).then(|| caps.join(", "))),
-        ("verify", job.verify.clone()),
-        ("review", job.review.then(|| "true".to_owned())),
-        ("ship", job.ship.clone()),
-        ("retries", (job.retries > 0).then(|| job.retries.to_string())),
-    ];
-    for (name, value) in fields {
-        if let Some(value) = value {
-            writeln!(out, "  {name:<8}  {}", escape_control(&value))?;
-        }
-    }
-    Ok(())
 }
 
 fn json(

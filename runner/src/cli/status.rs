@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::io::{self, Write, stdout};
 
 use super::error::CliError;
-use super::{OutputFormat, active_runners, engine_pauses, list};
+use super::{OutputFormat, active_runners, engine_pauses, handed_job, list};
 use crate::engine::EngineRegistry;
 use crate::exit_codes::ProgramExit;
 use crate::fleet::routing_record::RoutingRecord;
 use crate::ids::{EngineName, JobId};
-use crate::queue::{EnginePause, FileWriter, Queue, QueuePause};
+use crate::queue::{EnginePause, FileWriter, HandoverRecord, Queue, QueuePause};
 use crate::run::{RunnerRecord, runners_at_work};
 use crate::settings::{FlagLine, Settings};
 use crate::stage::Stage;
@@ -42,6 +42,7 @@ pub(super) fn run(settings: &Settings, format: OutputFormat) -> Result<ProgramEx
         pause: pause.as_ref(),
         writers: &queue.writers()?,
         routing: RoutingRecord::of_queue(queue.root()),
+        handed: &queue.handovers()?,
     };
     format.print(&json(settings, &seen), |out| print(out, settings, &seen))
 }
@@ -60,6 +61,8 @@ struct QueueStatus<'a> {
     writers: &'a BTreeMap<JobId, FileWriter>,
     /// What routing met with, if anything.
     routing: Option<RoutingRecord>,
+    /// What the coordinator has, or may have.
+    handed: &'a [(JobId, HandoverRecord)],
 }
 
 fn json(settings: &Settings, seen: &QueueStatus<'_>) -> serde_json::Value {
@@ -77,6 +80,7 @@ fn json(settings: &Settings, seen: &QueueStatus<'_>) -> serde_json::Value {
             "id": id.as_str(), "pid": writer.pid, "program": writer.program,
         })).collect::<Vec<_>>(),
         "routing": seen.routing,
+        "handed": handed_job::jsons(seen.handed),
         "mode": settings.mode.to_string(),
         "flags": settings.describe_flags(),
     })
@@ -121,6 +125,9 @@ fn print(out: &mut impl Write, settings: &Settings, seen: &QueueStatus<'_>) -> i
     writeln!(out, "{} {engines}", label("engines"))?;
     for line in engine_pauses::lines(seen.paused) {
         writeln!(out, "{} {line}", label("paused"))?;
+    }
+    if let Some(handed) = handed_job::summary(seen.handed) {
+        writeln!(out, "{} {handed}", label("handed"))?;
     }
     let mode = palette.bold(&settings.mode.to_string());
     let whose = palette.dim("(what these flags amount to; a runner keeps to its own)");

@@ -7,7 +7,7 @@ use rustix::fs::statvfs;
 
 use super::DoctorFinding;
 use crate::error_scope::ErrorScope;
-use crate::queue::{Queue, QueueError};
+use crate::queue::{HandoverPhase, Queue, QueueError};
 use crate::settings::Settings;
 use crate::stage::Stage;
 use crate::terminal::{ago, error_chain};
@@ -127,6 +127,7 @@ fn states(queue: &Queue) -> Vec<DoctorFinding> {
         )),
     }
     findings.extend(damaged_records(queue));
+    findings.extend(handovers(queue));
     if let Ok(ids) = queue.ids(Stage::Quarantine)
         && !ids.is_empty()
     {
@@ -134,6 +135,29 @@ fn states(queue: &Queue) -> Vec<DoctorFinding> {
         let next = "`aq list` names them, `aq show ID` says why they are there";
         findings.push(DoctorFinding::warn(AREA, "jobs", text, next));
     }
+    findings
+}
+
+/// Jobs that the coordinator has, and those of which nobody knows.
+fn handovers(queue: &Queue) -> Vec<DoctorFinding> {
+    let handed = queue.handovers().unwrap_or_default();
+    let (known, open): (Vec<_>, Vec<_>) = handed
+        .into_iter()
+        .partition(|(_, record)| record.phase == HandoverPhase::Handed);
+    let mut findings = Vec::new();
+    if !known.is_empty() {
+        let text = format!("{} with the coordinator", known.len());
+        let next = "`aq fleet-recall --all` takes back what nobody works on";
+        findings.push(DoctorFinding {
+            next: Some(next.to_owned()),
+            ..DoctorFinding::note(AREA, "handed", text)
+        });
+    }
+    let open = open.iter().take(DAMAGED_SHOWN_MAX).map(|(id, record)| {
+        let next = "nothing starts it until that is settled";
+        DoctorFinding::warn(AREA, id.as_str(), record.phase.who_has_it(id), next)
+    });
+    findings.extend(open);
     findings
 }
 

@@ -112,6 +112,11 @@ impl CallFailure {
         matches!(self.status(), Some(404 | 405 | 501))
     }
 
+    /// The coordinator itself says that it has no such job.
+    pub(crate) fn is_definitely_unknown(&self) -> bool {
+        matches!(self, CallFailure::Definite(refusal) if refusal.status == 404 && refusal.code == "unknown_job")
+    }
+
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
             CallFailure::Definite(refusal) => refusal.retry_after,

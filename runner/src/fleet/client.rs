@@ -5,6 +5,7 @@
 //! alone (clause S-12).
 
 mod answer_parsing;
+mod handover_calls;
 mod http_exchange;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ use crate::job_reason::{JobReason, ReasonCode};
 use crate::settings::{BearerToken, Settings};
 use crate::stage::Stage;
 use answer_parsing::{offer, shaped, unknown_members};
+pub(crate) use handover_calls::CoordinatorJob;
 use http_exchange::{HttpAnswer, authorization, send};
 
 /// The header of a request that takes effect once.

@@ -82,32 +82,31 @@ pub(crate) struct ShadowReportRequest {
     pub(crate) shadow: u8,
 }
 
-/// A job as the coordinator hands it out, as untrusted as any file.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+/// A job as the coordinator hands it out, as untrusted as any file; and as it is handed in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[cfg_attr(test, derive(Serialize))]
 pub(crate) struct WireJob {
     pub(crate) id: String,
     pub(crate) engine: String,
-    #[cfg_attr(test, serde(skip_serializing_if = "Option::is_none"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) cwd: Option<String>,
     #[serde(default)]
     pub(crate) yolo: bool,
-    #[cfg_attr(test, serde(skip_serializing_if = "Option::is_none"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) lock: Option<String>,
-    #[cfg_attr(test, serde(skip_serializing_if = "Option::is_none"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) timeout_ms: Option<u64>,
-    #[cfg_attr(test, serde(skip_serializing_if = "Option::is_none"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) idle_timeout_ms: Option<u64>,
     #[serde(default)]
     pub(crate) priority: i64,
     #[serde(default)]
     pub(crate) caps: Vec<String>,
-    #[cfg_attr(test, serde(skip_serializing_if = "Option::is_none"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) verify: Option<String>,
     #[serde(default)]
     pub(crate) review: bool,
-    #[cfg_attr(test, serde(skip_serializing_if = "Option::is_none"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ship: Option<String>,
     #[serde(default)]
     pub(crate) retries: u32,
@@ -145,7 +144,21 @@ pub(crate) struct RenewAnswer {
     pub(crate) lease: WireLease,
 }
 
-/// The answer to a report, a release and a quarantine.
+/// The answer to `job.get`: what was handed in, and where it stands.
+#[derive(Debug, Deserialize)]
+pub(crate) struct JobAnswer {
+    #[serde(flatten)]
+    pub(crate) job: WireJob,
+    pub(crate) stage: String,
+}
+
+/// The answer to `job.submit`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct SubmitAnswer {
+    pub(crate) id: String,
+}
+
+/// The answer to a report, a release, a quarantine and a withdrawal.
 #[derive(Debug, Deserialize)]
 pub(crate) struct StageAnswer {
     pub(crate) stage: String,

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::file_identity::FileStamp;
 use super::integrity::expected_digest;
-use super::{Queue, QueueError, QueueResult, WorkSnapshot, stem};
+use super::{HandoverPhase, Queue, QueueError, QueueResult, WorkSnapshot, stem};
 use crate::ids::JobId;
 use crate::job_reason::{JobReason, ReasonCode};
 use crate::scheduler::WaitingJob;
@@ -20,6 +20,8 @@ pub(super) enum FileClass {
     /// A good file without a place in the order.
     Unregistered(WaitingJob),
     Invalid(JobReason),
+    /// The coordinator has it, or may have it.
+    HandedOver(JobId, JobReason),
     /// It is not what was put back into the inbox.
     Changed(JobId, JobReason),
     Gone,
@@ -41,6 +43,9 @@ pub(super) fn classify(
     if let Some(conflict) = queue.case_conflict(&id)? {
         let detail = format!("{conflict}: rename the file");
         return Ok(FileClass::Invalid(ReasonCode::IdTaken.with(detail)));
+    }
+    if let Some(class) = handed_over(queue, &id)? {
+        return Ok(class);
     }
     let known = queue.history(&id)?;
     let change = match expected_digest(&known, kept.get(&id)) {
@@ -82,4 +87,21 @@ pub(super) fn classify(
         (Some(_), None) => Ok(FileClass::Registered(waiting, known.counted())),
         (None, None) => Ok(FileClass::Unregistered(waiting)),
     }
+}
+
+/// A file whose name the coordinator's job has is that job, or none.
+fn handed_over(queue: &Queue, id: &JobId) -> QueueResult<Option<FileClass>> {
+    let record = queue.handover(id)?;
+    let Some(record) = record.filter(|record| record.phase != HandoverPhase::Returned) else {
+        return Ok(None);
+    };
+    let who = record.phase.who_has_it(id);
+    if queue.is_handed_file(id, &record)? || record.phase == HandoverPhase::Unreadable {
+        let reason = ReasonCode::HandedOver.with(who);
+        return Ok(Some(FileClass::HandedOver(id.clone(), reason)));
+    }
+    Ok(Some(match queue.job_path(Stage::Inbox, id).symlink_metadata() {
+        Ok(_) => FileClass::Invalid(ReasonCode::IdTaken.with(format!("{who}; rename the file"))),
+        Err(_) => FileClass::Gone,
+    }))
 }

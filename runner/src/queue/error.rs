@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::case_conflict::CaseConflict;
+use super::handover::HandoverPhase;
 use super::queue_loss::QueueLoss;
 use crate::error_scope::{ErrorScope, HostTrouble};
 use crate::file_ownership::ForeignWriter;
@@ -66,6 +67,8 @@ pub(crate) enum QueueError {
     TakenByCase { id: JobId, conflict: CaseConflict },
     #[error("there is no job `{id}` here: `aq list` shows those that there are")]
     Unknown { id: JobId },
+    #[error("{}", phase.who_has_it(id))]
+    HandedOver { id: JobId, phase: HandoverPhase },
     #[error("{holder} keeps {} locked: see whether it is stopped, or end it", path.display())]
     Busy { path: PathBuf, holder: String },
 }
@@ -111,6 +114,7 @@ impl QueueError {
             | QueueError::ForeignRecord { .. }
             | QueueError::Taken { .. }
             | QueueError::TakenByCase { .. }
+            | QueueError::HandedOver { .. }
             | QueueError::Unknown { .. } => ErrorScope::Job,
             QueueError::Missing { .. }
             | QueueError::Lost { .. }

@@ -243,11 +243,12 @@ impl JobHistory {
         })
     }
 
-    /// The announcement of `ship` may name `building` too, and is no start.
+    /// Since it was enqueued. The announcement of `ship` may name `building` too, and is no start.
     fn last_start(&self) -> Option<&HistoryEntry> {
         let started =
             |line: &&HistoryEntry| line.stage == Stage::Building && line.reason.is_none() && !line.shipping;
-        self.lines.iter().rev().find(started)
+        let mut since = self.lines.iter().rev().take_while(|line| line.sequence.is_none());
+        since.find(started)
     }
 
     /// What each attempt used whose engine told it.

@@ -40,7 +40,8 @@ pub(crate) struct Inbox {
 #[derive(Debug, Default)]
 pub(crate) struct InboxScan {
     pub(crate) refused: Vec<RejectedFile>,
-    /// Jobs that can't be worked with, nor be moved out of the way: they stay, and are passed over.
+    /// Jobs that can't be worked with, nor be moved out of the way, or that the coordinator may have: they stay, and are
+    /// passed over.
     pub(crate) left: Vec<(JobId, JobReason)>,
     /// Files that are waited for from now on.
     pub(crate) awaited: Vec<AwaitedFile>,
@@ -85,7 +86,7 @@ impl Inbox {
         let mut look = InboxScan::default();
         let mut candidates = Vec::new();
         for (name, sign) in self.due(queue, changes)? {
-            match self.look_at(queue, name.clone(), sign) {
+            match self.look_at(queue, name.clone(), sign, &mut look) {
                 Ok(candidate) => candidates.extend(candidate),
                 Err(error) => self.set_aside(queue, name, error, &mut look)?,
             }
@@ -200,6 +201,7 @@ impl Inbox {
         queue: &Queue,
         name: OsString,
         sign: WatchedFileState,
+        look: &mut InboxScan,
     ) -> QueueResult<Option<InboxCandidate>> {
         let Some(file) = queue.inbox_file(&name)? else {
             self.forget(&name);
@@ -223,6 +225,10 @@ impl Inbox {
         }
         match classify(queue, &name, &self.requeue)? {
             FileClass::Gone => self.revisits.remove(&name),
+            FileClass::HandedOver(id, reason) => {
+                self.revisits.handed_over(name, sign);
+                look.left.push((id, reason));
+            }
             FileClass::Registered(waiting, counted) if counted == Some(stamp) => {
                 self.revisits.remove(&name);
                 self.remember(name, stamp, waiting);
@@ -300,7 +306,7 @@ impl Inbox {
                 Some(refused) => look.refused.push(refused),
                 None => self.revisits.held_elsewhere(name, sign),
             },
-            FileClass::Gone => {}
+            FileClass::Gone | FileClass::HandedOver(..) => {}
         }
         Ok(None)
     }

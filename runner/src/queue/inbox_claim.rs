@@ -55,6 +55,10 @@ pub(super) fn claim(
         locks::JobLockState::NameHeld => return Ok(InboxClaim::LockHeld),
         locks::JobLockState::Owned | locks::JobLockState::Orphaned => return Ok(InboxClaim::Unavailable),
     };
+    // A lease is the coordinator's own word, and nothing else starts what it has.
+    if lease.is_none() && queue.is_handed_over(&chosen.id)? {
+        return Ok(InboxClaim::Unavailable);
+    }
     if !queue.may_start_engine(&chosen.engine, &mut hold)? {
         return Ok(InboxClaim::EnginePaused);
     }

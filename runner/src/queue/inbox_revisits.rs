@@ -14,6 +14,8 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 enum RevisitCause {
     /// Its job was in other hands: at the next look.
     HeldElsewhere(WatchedFileState),
+    /// The coordinator has its job, or may have it: at the next look, and nobody waits for that.
+    HandedOver(WatchedFileState),
     /// It may be being written: when that ends, or at this instant.
     BeingWritten {
         sign: WatchedFileState,
@@ -37,7 +39,9 @@ impl RevisitList {
             match *cause {
                 _ if is_closed => {}
                 RevisitCause::BeingWritten { at, .. } if at > now => drop(names.remove(name)),
-                RevisitCause::BeingWritten { sign, .. } | RevisitCause::HeldElsewhere(sign) => {
+                RevisitCause::BeingWritten { sign, .. }
+                | RevisitCause::HeldElsewhere(sign)
+                | RevisitCause::HandedOver(sign) => {
                     names.insert(name.clone(), sign);
                 }
             }
@@ -46,6 +50,10 @@ impl RevisitList {
 
     pub(super) fn held_elsewhere(&mut self, name: OsString, sign: WatchedFileState) {
         self.files.insert(name, RevisitCause::HeldElsewhere(sign));
+    }
+
+    pub(super) fn handed_over(&mut self, name: OsString, sign: WatchedFileState) {
+        self.files.insert(name, RevisitCause::HandedOver(sign));
     }
 
     /// `told`: whether it has been said by now that it is waited for.

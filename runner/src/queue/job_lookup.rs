@@ -56,7 +56,12 @@ impl Queue {
                 return Ok(Some(CaseConflict { other, stage }));
             }
         }
-        Ok(None)
+        // What the coordinator has comes back there.
+        let mut handed = self.handovers()?.into_iter().map(|(other, _)| other);
+        let stage = Stage::Inbox;
+        Ok(handed
+            .find(|other| differ_by_case(id, other))
+            .map(|other| CaseConflict { other, stage }))
     }
 }
 

@@ -43,6 +43,9 @@ impl Queue {
         let (folder, file) = (self.job_folder(id), self.job_path(stage, id));
         let freed = size(&folder).saturating_add(size(&file));
         self.write_pruned_marker(id, stage)?;
+        if self.handover(id)?.is_some() {
+            self.forget_handover(&hold)?;
+        }
         let going = self.going(id);
         self.make_folder(&self.pruning_folder())?;
         {
@@ -143,6 +146,17 @@ impl Queue {
 
     pub(super) fn pruned_folder(&self, stage: Stage) -> PathBuf {
         self.state().join("pruned").join(stage.folder())
+    }
+
+    /// A job of that name that is handed to the coordinator is another one than the one that ended here.
+    pub(super) fn forget_pruned(&self, id: &JobId) -> QueueResult<()> {
+        for stage in FINAL {
+            if self.pruned_folder(stage).exists() {
+                self.remove(&self.pruned_folder(stage).join(id.as_str()))?;
+                self.sync_folder(&self.pruned_folder(stage))?;
+            }
+        }
+        Ok(())
     }
 
     fn write_pruned_marker(&self, id: &JobId, stage: Stage) -> QueueResult<()> {

@@ -22,7 +22,13 @@ pub(crate) struct RejectedFile {
 pub(super) fn reject(queue: &Queue, name: &OsStr, reason: JobReason) -> QueueResult<Option<RejectedFile>> {
     let own = stem(name).and_then(|stem| JobId::new(stem).ok());
     let id = match own {
-        Some(id) if queue.find_past_inbox(&id)?.is_none() && queue.case_conflict(&id)?.is_none() => id,
+        Some(id)
+            if queue.find_past_inbox(&id)?.is_none()
+                && queue.case_conflict(&id)?.is_none()
+                && !queue.is_handed_over(&id)? =>
+        {
+            id
+        }
         _ => free_id(queue, name)?,
     };
     let locks::JobLockState::Acquired(_hold) = locks::take(queue, &id, None)? else {
@@ -71,6 +77,7 @@ fn free_id(queue: &Queue, name: &OsStr) -> QueueResult<JobId> {
         if let Ok(id) = JobId::new(&format!("{safe}.refused-{number}"))
             && queue.find(&id)?.is_none()
             && queue.case_conflict(&id)?.is_none()
+            && queue.handover(&id)?.is_none()
         {
             return Ok(id);
         }

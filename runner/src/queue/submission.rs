@@ -31,6 +31,9 @@ impl Queue {
             if let Some(stage) = self.find(&id)? {
                 return Err(QueueError::Taken { id, stage });
             }
+            if self.handover(&id)?.is_some() {
+                return Err(self.missing(&id)?);
+            }
             let conflict = match self.case_conflict(&id)? {
                 None => self.conflict_among(&id, &submissions[..position]),
                 found => found,

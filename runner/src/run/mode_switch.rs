@@ -3,6 +3,7 @@
 //! What runs goes on as it began. A routed job ends under its lease, whatever the next decision is; a local one ends
 //! as a local one.
 
+use super::handover_notice;
 use super::progress::{self, RunProgress};
 use super::queue_world::QueueWorld;
 use super::run_options::RunError;
@@ -115,7 +116,7 @@ impl ModeSwitch {
             Mode::Offline | Mode::Local | Mode::Shadow => None,
         };
         progress::waiting(&format!("mode: {} instead of {}", settings.mode, self.mode));
-        self.mode = settings.mode;
+        let before = std::mem::replace(&mut self.mode, settings.mode);
         presence.turned_to(settings);
         let source = &mut world.source;
         let (old_lane, skip) = match routed {
@@ -129,6 +130,9 @@ impl ModeSwitch {
                 (source.turn_to_local(lane), SkipReason::Stopped)
             }
         };
+        if before == Mode::Route {
+            handover_notice::tell(self.mode, &world.queue);
+        }
         if let Some(lane) = old_lane {
             lane.give_up(skip);
             self.stopped_lanes.push(lane);

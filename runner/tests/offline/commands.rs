@@ -38,6 +38,8 @@ fn help_teaches_by_example_and_ends_with_0() {
         "resume",
         "doctor",
         "prune",
+        "fleet-submit",
+        "fleet-recall",
         "man",
         "completions",
     ] {

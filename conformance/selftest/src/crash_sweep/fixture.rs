@@ -68,22 +68,26 @@ impl CrashFixture {
             ("PATH".to_owned(), format!("{}/bin:/usr/bin:/bin", root.display())),
             (worker::FIXTURE_VARIABLE.to_owned(), text(&root)),
         ]);
-        let coordinator = match SweepCaseKind::of(seed) {
-            SweepCaseKind::Work | SweepCaseKind::Operator => None,
+        let kind = SweepCaseKind::of(seed);
+        let coordinator = match kind {
+            SweepCaseKind::Work => None,
+            // It has what is handed to it.
+            SweepCaseKind::Operator => Some(coordinator(&[])?),
             SweepCaseKind::Routed => Some(coordinator(&jobs)?),
         };
         if let Some(stub) = &coordinator {
+            environment.insert("AQ_FLEET_URL".to_owned(), stub.url());
+            environment.insert("AQ_FLEET_TIMEOUT".to_owned(), RUNNER_TIMEOUT.to_owned());
+        }
+        if let (SweepCaseKind::Routed, Some(stub)) = (kind, &coordinator) {
             fs::write(root.join(worker::COORDINATOR), stub.url())?;
             let allowed = "[route]\nallow_commands = [\"verify-it\", \"ship-it\"]\n";
             fs::write(root.join("queue/aq.toml"), format!("{settings}{allowed}"))?;
             // A queue that nothing was ever added to.
             fs::create_dir(root.join("queue/inbox"))?;
-            let url = stub.url();
             let fleet = [
                 ("AQ_FLEET", "1"),
                 ("AQ_FLEET_ROUTE", "1"),
-                ("AQ_FLEET_URL", &url),
-                ("AQ_FLEET_TIMEOUT", RUNNER_TIMEOUT),
                 ("AQ_FACTORY_ID", "swept"),
             ];
             environment.extend(fleet.map(|(name, value)| (name.to_owned(), value.to_owned())));

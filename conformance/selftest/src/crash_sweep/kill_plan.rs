@@ -17,6 +17,11 @@ pub(super) const CANCEL_RUNNING: &str = "cancel (running)";
 /// Of `cancel` of a job that waits for a person.
 pub(super) const CANCEL_IN_REVIEW: &str = "cancel (in review)";
 
+/// Jobs are handed to the coordinator.
+pub(super) const HAND_OVER: &str = "fleet-submit";
+/// They are taken back.
+pub(super) const RECALL: &str = "fleet-recall";
+
 /// A supervisor has its order, whether it was started for it or ahead of it.
 pub(super) const ORDERED: &str = "after: hand over to a supervisor";
 
@@ -62,6 +67,8 @@ impl SweepCaseKind {
                 (CANCEL_IN_REVIEW, 1),
                 ("retry", 1),
                 ("prune", 2),
+                (HAND_OVER, 2),
+                (RECALL, 2),
             ],
             SweepCaseKind::Routed => &[(ROUTED, 5)],
         }
@@ -131,6 +138,11 @@ impl SweepCaseKind {
             (SweepCaseKind::Operator, 1) => vec![
                 runner("cancel", "before: rename inbox/ID.md to failed/ID.md"),
                 runner("retry", "before: rename failed/ID.md to inbox/ID.md"),
+            ],
+            // The coordinator has done what it was asked for, and nobody here knows it.
+            (SweepCaseKind::Operator, 2) => vec![
+                runner(HAND_OVER, "after: ask POST jobs"),
+                runner(RECALL, "after: ask POST jobs/ID/withdraw"),
             ],
             (SweepCaseKind::Operator, _) => vec![runner(
                 "prune",

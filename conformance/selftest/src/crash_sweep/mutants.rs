@@ -84,6 +84,10 @@ sweep_mutants! {
     Operator "keeps-a-pruned-history" "what is left of a pruned job is taken for the new one's",
         "case $1 in prune) cp -r .state/jobs/. ../kept;; add) [ -e ../kept ] && cp -r ../kept/. .state/jobs;; esac"
         ["is new and has a history of"]
+    Operator "starts-what-it-handed-over" "what the coordinator was given is kept, and is free to start",
+        "case $* in *fleet-submit*) cp -r inbox ../given; cd ..; \"$aq\" \"$@\"; told=$?; rm -rf queue/.state/handed; \
+             cp given/* queue/inbox/; exit $told;; esac"
+        ["has two authorities"]
     Routed "runs-without-its-lease" "what a dead runner had under a lease is run as if it were the queue's own",
         "case $AQ_FLEET$1 in 1run) for f in building/*.md; do [ -e $f ] && mv $f inbox/ && rm -rf .state/locks \
              .state/jobs/* && AQ_FLEET=0; done;; esac"

@@ -20,6 +20,7 @@ impl CrashCase<'_> {
         self.pause()?;
         self.cancel_in("cancel", "inbox")?;
         self.resume()?;
+        self.hand_over_and_recall()?;
         self.cancel_running()?;
         self.work()?;
         self.cancel_in(CANCEL_IN_REVIEW, "review")?;
@@ -34,7 +35,7 @@ impl CrashCase<'_> {
     }
 
     /// The command until it has come to its end once, and `checks` after each of its lives.
-    fn retry_until_done(
+    pub(super) fn retry_until_done(
         &mut self,
         name: &'static str,
         words: &[&str],
@@ -238,6 +239,6 @@ fn is_whole(pause: &Value) -> bool {
 }
 
 /// Or was killed.
-fn ended_well(traced: &TraceResult) -> bool {
+pub(super) fn ended_well(traced: &TraceResult) -> bool {
     traced.is_hit || traced.code == Some(0)
 }

@@ -89,12 +89,27 @@ impl<'a> QueueStateChecker<'a> {
     pub(super) fn lost(&self) -> Vec<String> {
         let missing = self.missing().into_iter();
         missing
+            .filter(|id| !self.is_handed_over(id))
             .filter_map(|id| match (self.pruned.contains(&id), self.has_name_kept(&id)) {
                 (false, _) => Some(format!("{id} was added and is in no stage")),
                 (true, false) => Some(format!("{id} was pruned and its name is not kept")),
                 (true, true) => None,
             })
             .collect()
+    }
+
+    /// Whether its copy is kept for the time that the coordinator has it.
+    fn is_handed_over(&self, id: &str) -> bool {
+        let copy = self.root.join("queue/.state/handed").join(format!("{id}.md"));
+        let job = self.jobs.iter().find(|job| job.id == id);
+        fs::read(copy).is_ok_and(|bytes| job.is_some_and(|job| bytes == job.text.as_bytes()))
+    }
+
+    /// Whether nothing here may start it, because the coordinator has it or may have it, where the runner keeps that as a
+    /// file.
+    pub(super) fn is_marked_as_theirs(&self, id: &str) -> bool {
+        let record = self.root.join("queue/.state/handed").join(format!("{id}.json"));
+        fs::read_to_string(record).is_ok_and(|record| !record.contains("\"returned\""))
     }
 
     fn has_name_kept(&self, id: &str) -> bool {

@@ -224,4 +224,12 @@ cases! {
     "trusts-everybody" in "offline/foreign-file" dies of "stages" ["O-19"]
     "does-nothing" in "offline/record-is-damaged" dies of "stages" ["O-20"]
     "says-nothing" in "offline/record-is-damaged" dies of "output" ["O-20"]
+    "keeps-what-it-hands-over" in "handover/submits" dies of "order" ["F-14"]
+    "takes-refusals-for-consent" in "handover/recall-of-a-leased-job" dies of "runs" ["F-15"]
+    "takes-refusals-for-consent" in "handover/recall-of-a-leased-job" dies of "stages" ["F-15"]
+    "says-nothing" in "handover/lost-submit-answer" dies of "output" ["F-14"]
+    "says-nothing" in "handover/rollback" dies of "output" ["F-16"]
+    "says-nothing" in "handover/seen" dies of "output" ["F-16"]
+    "says-nothing" in "handover/add-is-no-source" dies of "output" ["F-16"]
+    "connects-when-off" in "handover/fleet-is-off" dies of "connections" ["F-1"]
 }

@@ -101,6 +101,7 @@ impl ProxyFaultInjector {
                 | MutantKind::ObeysAnswers
                 | MutantKind::FollowsTheView
                 | MutantKind::WaitsAfterGrants
+                | MutantKind::TakesRefusalsForConsent
                 | MutantKind::FollowsRedirects
         )
     }
@@ -116,6 +117,10 @@ impl ProxyFaultInjector {
         let failed = answer.as_ref().is_ok_and(|answer| answer.status >= 500) || answer.is_err();
         if self.kind == MutantKind::TakesFailureForEmpty && claims && failed {
             return fired(self.kind).map(|()| ProxiedAnswer::empty());
+        }
+        let withdraws = request.path.ends_with("/withdraw");
+        if self.kind == MutantKind::TakesRefusalsForConsent && withdraws && answer.is_ok() {
+            return fired(self.kind).map(|()| ProxiedAnswer::json(200, &json!({ "stage": "withdrawn" })));
         }
         let mut answer = answer?;
         if let (MutantKind::FollowsRedirects, Some(location)) = (self.kind, answer.location.take()) {

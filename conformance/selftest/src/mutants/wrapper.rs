@@ -23,7 +23,13 @@ use conformance::stdio;
 /// Runs the runner with this fault; the exit code is the mutant's.
 pub(super) fn run(mutant: Mutant, runner: &str, arguments: &[String]) -> std::io::Result<i32> {
     let kind = mutant.kind;
-    let working = arguments.iter().any(|argument| argument == "run");
+    let has = |words: &[&str]| {
+        arguments
+            .iter()
+            .any(|argument| words.contains(&argument.as_str()))
+    };
+    let hands = has(&["fleet-submit", "fleet-recall"]);
+    let working = hands || has(&["run"]);
     let mut command = Command::new(runner);
     command.args(arguments).stdin(Stdio::null());
     match kind {
@@ -47,6 +53,7 @@ pub(super) fn run(mutant: Mutant, runner: &str, arguments: &[String]) -> std::io
             return miscounted(&mut command).and_then(|code| fired(kind).map(|()| code));
         }
         _ if !working => return not_working(kind, &mut command, arguments),
+        MutantKind::KeepsWhatItHandsOver if hands => return keep_what_it_hands_over(&mut command),
         MutantKind::IdlesOffline if variable("AQ_FLEET") != "1" => return fired(kind).map(|()| 0),
         MutantKind::HearsOneSignal => return forward_one_signal(&mut command),
         MutantKind::HearsEveryHangUp => return forward_every_hangup(&mut command),
@@ -310,6 +317,21 @@ fn is_fault_of_the_gate(kind: MutantKind) -> bool {
 fn ship_everything() -> std::io::Result<()> {
     fs::create_dir_all(queue().join("shipped"))?;
     move_all("inbox", &queue().join("shipped"), MutantKind::ShipsWithoutRunning)
+}
+
+/// Puts what waited into the inbox again, as if nobody had been given it.
+fn keep_what_it_hands_over(command: &mut Command) -> std::io::Result<i32> {
+    let kind = MutantKind::KeepsWhatItHandsOver;
+    let files = fs::read_dir(queue().join("inbox"))?.flatten();
+    let kept: Vec<_> = files
+        .map(|file| Ok((file.path(), fs::read(file.path())?)))
+        .collect::<std::io::Result<_>>()?;
+    let code = code_of(command)?;
+    put_away(&[".state/handed"], kind)?;
+    for (path, bytes) in kept {
+        fs::write(path, bytes)?;
+    }
+    Ok(code)
 }
 
 /// Moves what lies in these folders to where no runner finds it.
