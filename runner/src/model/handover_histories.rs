@@ -41,7 +41,20 @@ struct HandingHost<'a> {
 }
 
 impl HandingHost<'_> {
+    /// A child of a test beside this one has each lock that was held when it was forked, until it has become its program.
+    fn wait_for_forks(&self) {
+        for kind in ["job", "owner"] {
+            let folder = self.queue.root().join(".state/locks").join(kind);
+            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+                std::fs::File::open(entry.path())
+                    .and_then(|file| file.lock())
+                    .unwrap();
+            }
+        }
+    }
+
     fn submit(&self) -> Option<HandoverOutcome> {
+        self.wait_for_forks();
         self.queue.finish_handovers().unwrap();
         let calls = LossyCalls(self.world);
         let start = self.queue.begin_handover(&self.id, URL).unwrap();
@@ -49,6 +62,7 @@ impl HandingHost<'_> {
     }
 
     fn recall(&self, options: RecallOptions) -> Option<HandoverOutcome> {
+        self.wait_for_forks();
         self.queue.finish_handovers().unwrap();
         let calls = LossyCalls(self.world);
         to_its_end(self.handover(&calls).recall(&self.id, options)).map(Result::unwrap)
@@ -66,6 +80,7 @@ impl HandingHost<'_> {
 
     /// What `aq run` does with the inbox; the job goes back to it or not.
     fn run(&mut self, ships: bool) {
+        self.wait_for_forks();
         self.queue.finish_handovers().unwrap();
         let mut inbox = Inbox::default();
         let everything = FolderChanges {
