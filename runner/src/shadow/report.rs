@@ -133,6 +133,20 @@ pub(crate) fn find<R: Read + Seek>(
 }
 
 impl ReportQuestion {
+    /// All of the present evidence, asked on a day after those of the tests' logs.
+    #[cfg(test)]
+    pub(crate) fn of_a_test() -> ReportQuestion {
+        ReportQuestion {
+            last: 10,
+            since: None,
+            epoch: None,
+            left_out: None,
+            agreement_min: 0.99,
+            now: Timestamp::constant(1_780_315_200, 0),
+            zone: TimeZone::UTC,
+        }
+    }
+
     /// Whether the line is of the time that was asked for; one without a time is so if no time was.
     fn asks_for(&self, at: Option<Timestamp>, meaning: &LineMeaning) -> bool {
         let is_about_time = !matches!(meaning, LineMeaning::Acknowledged);

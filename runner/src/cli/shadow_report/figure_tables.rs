@@ -76,23 +76,10 @@ fn print_notes(out: &mut impl Write, palette: ColorChoice, report: &ShadowReport
         at.clone()
             .unwrap_or_else(|| String::from("at a time that is not known"))
     };
-    for note in &report.restarts {
-        writeln!(
-            out,
-            "{} {}: {}",
-            palette.dim("restarted "),
-            when(&note.at),
-            note.text
-        )?;
-    }
-    for note in &report.left_out {
-        writeln!(
-            out,
-            "{} {}: {}",
-            palette.dim("left out  "),
-            when(&note.at),
-            note.text
-        )?;
+    for (label, notes) in [("restarted ", &report.restarts), ("left out  ", &report.left_out)] {
+        for note in notes {
+            writeln!(out, "{} {}: {}", palette.dim(label), when(&note.at), note.text)?;
+        }
     }
     for found in &report.acknowledgements {
         let until = match (found.counts, found.until) {

@@ -15,23 +15,13 @@ const LOG: &str = concat!(
     "{\"torn\n",
 );
 
-fn question() -> ReportQuestion {
-    ReportQuestion {
-        last: 10,
-        since: None,
-        epoch: None,
-        left_out: None,
-        agreement_min: 0.99,
-        now: Timestamp::now(),
-        zone: TimeZone::UTC,
-    }
-}
-
 fn report() -> ShadowReport {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log");
     fs::write(&path, LOG).unwrap();
-    read(&[path], true, &question()).unwrap().unwrap()
+    read(&[path], true, &ReportQuestion::of_a_test())
+        .unwrap()
+        .unwrap()
 }
 
 #[test]
@@ -89,9 +79,13 @@ fn json_has_the_log_beside_the_figures() {
 fn no_log_is_no_error_and_its_rates_are_no_numbers() {
     let folder = tempfile::tempdir().unwrap();
     let none = [folder.path().join("none")];
-    assert!(read(&none, false, &question()).unwrap().is_none());
+    assert!(
+        read(&none, false, &ReportQuestion::of_a_test())
+            .unwrap()
+            .is_none()
+    );
     assert!(matches!(
-        read(&none, true, &question()),
+        read(&none, true, &ReportQuestion::of_a_test()),
         Err(CliError::Input { .. })
     ));
     let mut text = Vec::new();
@@ -100,7 +94,7 @@ fn no_log_is_no_error_and_its_rates_are_no_numbers() {
     assert!(value["log"].is_null() && value["agreement"]["rate"].is_null());
     let folder = [folder.path().to_owned()];
     assert!(matches!(
-        read(&folder, false, &question()),
+        read(&folder, false, &ReportQuestion::of_a_test()),
         Err(CliError::Input { .. })
     ));
 }

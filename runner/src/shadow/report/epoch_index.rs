@@ -74,14 +74,10 @@ impl EpochTracker {
         }
     }
 
-    fn restart(&mut self, log: usize) {
-        self.logs.entry(log).or_default().restarts += 1;
-    }
-
     /// Takes in that an observation was begun anew.
     pub(crate) fn note(&mut self, log: usize, meaning: &LineMeaning) {
         if *meaning == LineMeaning::Restarted {
-            self.restart(log);
+            self.logs.entry(log).or_default().restarts += 1;
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::io::{Cursor, Read, SeekFrom};
 
-use super::epoch_tests::question;
 use super::log_record::LINE_BYTES_MAX;
 use super::shadow_figures::{LineCounts, NAMES_MAX};
 use super::*;
@@ -36,7 +35,10 @@ fn compared(local: Option<&str>, coord: Option<&str>, verdict: &str, reason: Opt
 }
 
 fn figures(log: &str, last: usize) -> ShadowFigures {
-    let question = ReportQuestion { last, ..question() };
+    let question = ReportQuestion {
+        last,
+        ..ReportQuestion::of_a_test()
+    };
     summarize(&mut [vec![Cursor::new(log)]], &question)
         .unwrap()
         .figures
@@ -285,7 +287,9 @@ fn a_long_log_is_read_through_a_small_window() {
         length: repeats * line.len() as u64,
         position: 0,
     };
-    let figures = summarize(&mut [vec![log]], &question()).unwrap().figures;
+    let figures = summarize(&mut [vec![log]], &ReportQuestion::of_a_test())
+        .unwrap()
+        .figures;
     assert_eq!(figures.verdicts.agree, repeats);
     assert_eq!(
         figures.lines,
@@ -334,7 +338,7 @@ fn parts_are_one_log_also_where_the_last_line_of_one_was_torn_off() {
         format!("{continues}{agree}"),
     ];
     let mut log = [parts.iter().map(Cursor::new).collect()];
-    let figures = summarize(&mut log, &question()).unwrap().figures;
+    let figures = summarize(&mut log, &ReportQuestion::of_a_test()).unwrap().figures;
     let VerdictCounts {
         agree, local_empty, ..
     } = figures.verdicts;

@@ -8,18 +8,6 @@ use super::*;
 use crate::settings::{GatePolicy, PolicyName};
 use crate::shadow::gate;
 
-fn question() -> ReportQuestion {
-    ReportQuestion {
-        last: 10,
-        since: None,
-        epoch: None,
-        left_out: None,
-        agreement_min: 0.99,
-        now: "2026-06-01T12:00:00Z".parse().unwrap(),
-        zone: TimeZone::UTC,
-    }
-}
-
 /// A comparison that agrees, or has that reason.
 fn comparison(at: &str, epoch: &str, reason: Option<&str>) -> String {
     let value = serde_json::json!({
@@ -35,7 +23,7 @@ fn page_of(log: &str) -> String {
     let path = folder.path().join("fleet-shadow.log");
     fs::write(&path, log).unwrap();
     let logs = [path];
-    let question = question();
+    let question = ReportQuestion::of_a_test();
     let report = super::super::read(&logs, true, &question).unwrap().unwrap();
     let policy = GatePolicy::named(PolicyName::Strict);
     let gate = gate::decide(&report.figures, &policy, &question.zone);
@@ -181,7 +169,7 @@ fn without_a_log_the_page_says_so_and_shows_the_gate() {
     let policy = GatePolicy::named(PolicyName::SmallTeam);
     let none = ShadowReport::default();
     let gate = gate::decide(&none.figures, &policy, &TimeZone::UTC);
-    let page = render(&["queue/<b>".into()], None, &gate, &question());
+    let page = render(&["queue/<b>".into()], None, &gate, &ReportQuestion::of_a_test());
     assert_has(
         &page,
         &[
