@@ -129,6 +129,17 @@ impl DecisionLog {
         self.log.append(&line.within(unsettled.context));
     }
 
+    /// The same once the job that it is about was reported; others move meanwhile.
+    pub(super) fn settle_if_about(&mut self, job: &JobId) {
+        if self
+            .unsettled
+            .as_ref()
+            .is_some_and(|unsettled| unsettled.job == *job)
+        {
+            self.settle();
+        }
+    }
+
     pub(super) fn skipped(&self, id: &str, pick: Option<&LocalPick>, skip: SkipReason) {
         self.log.append(&skipped(&self.evidence, id, pick, skip));
     }

@@ -12,7 +12,7 @@ use super::lane_mailbox::{JobMention, LaneMailbox, LaneMessage};
 use super::log::{ShadowLogEvent, ShadowLogLine, SkipReason};
 use super::pending_reports::PendingReports;
 use super::report_ledger::{ReportLedger, ReportState, jobs_in};
-use super::{LocalDecision, transition_reporter};
+use super::{LocalDecision, StageTransition, transition_reporter};
 use crate::fleet::call_failure::{CallFailure, shown};
 use crate::fleet::client::{CoordinatorClient, OfferedJob, ShadowOffer, UnrequestedLease, fresh_key};
 use crate::fleet::coordinator_health::{ApiOperation, ComparisonHalt};
@@ -88,10 +88,10 @@ impl ShadowObserver {
                     self.compare_with_coordinator(&id, &decision).await;
                     self.lines.end();
                 }
-                LaneMessage::Moved(transition) => {
-                    self.pending.put(transition.job, transition.stage);
+                LaneMessage::Moved(StageTransition { job, stage }) => {
+                    self.pending.put(job.clone(), stage);
                     self.flush().await;
-                    self.lines.settle();
+                    self.lines.settle_if_about(&job);
                 }
                 LaneMessage::Coalesced(coalesced) => {
                     self.lines.settle();

@@ -199,3 +199,29 @@ fn a_log_that_cannot_be_written_stops_nothing() {
     lane.finish(LONG);
     assert_eq!(coordinator.briefly(), ["claim", "a shipped"]);
 }
+
+#[test]
+fn what_the_coordinator_never_heard_of_it_could_not_choose_whatever_else_moves_meanwhile() {
+    let folder = queue();
+    place(folder.path(), "b", Stage::Inbox);
+    let coordinator = TestCoordinator::start(|seen| match (is_claim(seen), seen.body["jobId"].as_str()) {
+        (true, _) => offer("b"),
+        (false, Some("a")) => Some((
+            404,
+            String::from(r#"{"code":"unknown_job","title":"no such job"}"#),
+        )),
+        (false, _) => noted(seen),
+    });
+    let lane = start(&settings(folder.path(), &coordinator.url));
+    lane.decided(decision(Some("a"), &["a", "b"]));
+    // Of another worker.
+    lane.moved(moved("c", Stage::Testing));
+    lane.moved(moved("a", Stage::Building));
+    lane.finish(LONG);
+    let reasons: Vec<Value> = log(folder.path())
+        .iter()
+        .filter(|line| line["verdict"] == "DIVERGE")
+        .map(|line| line["reason"].clone())
+        .collect();
+    assert_eq!(reasons, ["not_mirrored"]);
+}
