@@ -135,7 +135,7 @@ pub(crate) fn find<R: Read + Seek>(
 impl ReportQuestion {
     /// All of the present evidence, asked on a day after those of the tests' logs.
     #[cfg(test)]
-    pub(crate) fn of_a_test() -> ReportQuestion {
+    pub(crate) fn whole() -> ReportQuestion {
         ReportQuestion {
             last: 10,
             since: None,

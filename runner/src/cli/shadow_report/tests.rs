@@ -19,9 +19,7 @@ fn report() -> ShadowReport {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log");
     fs::write(&path, LOG).unwrap();
-    read(&[path], true, &ReportQuestion::of_a_test())
-        .unwrap()
-        .unwrap()
+    read(&[path], true, &ReportQuestion::whole()).unwrap().unwrap()
 }
 
 #[test]
@@ -79,13 +77,9 @@ fn json_has_the_log_beside_the_figures() {
 fn no_log_is_no_error_and_its_rates_are_no_numbers() {
     let folder = tempfile::tempdir().unwrap();
     let none = [folder.path().join("none")];
-    assert!(
-        read(&none, false, &ReportQuestion::of_a_test())
-            .unwrap()
-            .is_none()
-    );
+    assert!(read(&none, false, &ReportQuestion::whole()).unwrap().is_none());
     assert!(matches!(
-        read(&none, true, &ReportQuestion::of_a_test()),
+        read(&none, true, &ReportQuestion::whole()),
         Err(CliError::Input { .. })
     ));
     let mut text = Vec::new();
@@ -94,7 +88,7 @@ fn no_log_is_no_error_and_its_rates_are_no_numbers() {
     assert!(value["log"].is_null() && value["agreement"]["rate"].is_null());
     let folder = [folder.path().to_owned()];
     assert!(matches!(
-        read(&folder, false, &ReportQuestion::of_a_test()),
+        read(&folder, false, &ReportQuestion::whole()),
         Err(CliError::Input { .. })
     ));
 }

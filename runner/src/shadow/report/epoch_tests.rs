@@ -51,7 +51,7 @@ fn what_another_coordinator_did_is_listed_and_not_counted() {
         line(DAY_3, "forge-1", None, "AGREE", "4"),
     ]
     .concat();
-    let found = report(std::slice::from_ref(&log), &ReportQuestion::of_a_test());
+    let found = report(std::slice::from_ref(&log), &ReportQuestion::whole());
     assert_eq!(
         (found.figures.verdicts.agree, found.figures.verdicts.diverge),
         (2, 0)
@@ -66,7 +66,7 @@ fn what_another_coordinator_did_is_listed_and_not_counted() {
     assert_eq!(epochs, [("old", 2, 1, false), ("new", 2, 0, true)]);
     let of_old = ReportQuestion {
         epoch: Some(String::from("old")),
-        ..ReportQuestion::of_a_test()
+        ..ReportQuestion::whole()
     };
     let found = report(&[log], &of_old);
     assert_eq!((found.figures.verdicts.diverge, found.figures.harmful), (2, 1));
@@ -84,7 +84,7 @@ fn an_epoch_that_comes_back_goes_on() {
         line(DAY_3, "forge-1", Some("a"), "AGREE", "3"),
     ]
     .concat();
-    assert_eq!(counted(&[log], &ReportQuestion::of_a_test()), (2, 0));
+    assert_eq!(counted(&[log], &ReportQuestion::whole()), (2, 0));
 }
 
 #[test]
@@ -95,11 +95,11 @@ fn an_old_log_without_epochs_is_one_epoch_and_ends_with_the_first_that_is_told()
     ]
     .concat();
     assert_eq!(
-        counted(std::slice::from_ref(&old), &ReportQuestion::of_a_test()),
+        counted(std::slice::from_ref(&old), &ReportQuestion::whole()),
         (1, 1)
     );
     let new = line(DAY_2, "forge-1", Some("a"), "AGREE", "3");
-    assert_eq!(counted(&[old + &new], &ReportQuestion::of_a_test()), (1, 0));
+    assert_eq!(counted(&[old + &new], &ReportQuestion::whole()), (1, 0));
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn several_factories_are_one_each_with_its_own_epoch() {
         line(DAY_2, "forge-2", Some("c"), "AGREE", "2"),
     ]
     .concat();
-    let found = report(&[first.clone(), second.clone()], &ReportQuestion::of_a_test());
+    let found = report(&[first.clone(), second.clone()], &ReportQuestion::whole());
     assert_eq!(
         (found.figures.verdicts.agree, found.figures.verdicts.diverge),
         (2, 1)
@@ -128,10 +128,7 @@ fn several_factories_are_one_each_with_its_own_epoch() {
     assert_eq!(current, ["forge-2", "forge-1"], "in the order of time");
     // A factory that has two logs is one.
     let later = line(DAY_3, "forge-1", Some("d"), "AGREE", "9");
-    assert_eq!(
-        counted(&[first, second, later], &ReportQuestion::of_a_test()),
-        (2, 0)
-    );
+    assert_eq!(counted(&[first, second, later], &ReportQuestion::whole()), (2, 0));
 }
 
 #[test]
@@ -153,7 +150,7 @@ fn the_last_decisions_are_the_last_in_time_whatever_the_order_of_the_logs() {
         .collect();
     let limit = ChangeAlarm::ln_limit();
     for logs in [[agreed.clone(), broken.clone()], [broken, agreed]] {
-        let alarm = report(&logs, &ReportQuestion::of_a_test()).figures.alarm;
+        let alarm = report(&logs, &ReportQuestion::whole()).figures.alarm;
         assert!(alarm.ln_value_after(0) > limit);
     }
 }
@@ -164,7 +161,7 @@ fn a_restart_begins_anew_for_the_log_that_it_stands_in() {
     let restart = note("restarted", serde_json::json!({}));
     let found = report(
         &[[before.clone(), restart.clone()].concat()],
-        &ReportQuestion::of_a_test(),
+        &ReportQuestion::whole(),
     );
     assert_eq!((found.figures.agreement.of, found.figures.harmful), (0, 0));
     assert_eq!(found.restarts.len(), 1);
@@ -172,11 +169,11 @@ fn a_restart_begins_anew_for_the_log_that_it_stands_in() {
     let after = line(DAY_3, "forge-1", Some("a"), "AGREE", "2");
     let log = [before.clone(), restart, after].concat();
     assert_eq!(
-        counted(std::slice::from_ref(&log), &ReportQuestion::of_a_test()),
+        counted(std::slice::from_ref(&log), &ReportQuestion::whole()),
         (1, 0)
     );
     let other = line(DAY_1, "forge-2", Some("b"), "order", "1");
-    assert_eq!(counted(&[log, other], &ReportQuestion::of_a_test()), (1, 1));
+    assert_eq!(counted(&[log, other], &ReportQuestion::whole()), (1, 1));
 }
 
 #[test]
@@ -200,7 +197,7 @@ fn an_acknowledged_answer_holds_nothing_and_is_no_agreement() {
         (Some("2026-05-31"), 0),
         (Some("nonsense"), 0),
     ] {
-        let figures = report(&[log(until)], &ReportQuestion::of_a_test()).figures;
+        let figures = report(&[log(until)], &ReportQuestion::whole()).figures;
         assert_eq!(
             (figures.acknowledged, figures.harmful, figures.verdicts.diverge),
             (acknowledged, 2 - acknowledged, 2),
@@ -213,13 +210,13 @@ fn an_acknowledged_answer_holds_nothing_and_is_no_agreement() {
         note("acknowledged", serde_json::json!({"acknowledges": "lease-9"})),
     ];
     assert_eq!(
-        report(&[leased[0].clone()], &ReportQuestion::of_a_test())
+        report(&[leased[0].clone()], &ReportQuestion::whole())
             .figures
             .harmful,
         1
     );
     assert_eq!(
-        report(&[leased.concat()], &ReportQuestion::of_a_test())
+        report(&[leased.concat()], &ReportQuestion::whole())
             .figures
             .harmful,
         0
@@ -230,10 +227,10 @@ fn an_acknowledged_answer_holds_nothing_and_is_no_agreement() {
 fn what_was_left_out_is_so_in_its_epoch_alone() {
     let left_out = note("left-out", serde_json::json!({"stratum": "engine=sh"}));
     let log = [line(DAY_1, "forge-1", Some("a"), "AGREE", "1"), left_out].concat();
-    let found = report(std::slice::from_ref(&log), &ReportQuestion::of_a_test());
+    let found = report(std::slice::from_ref(&log), &ReportQuestion::whole());
     assert_eq!((found.left_out.len(), found.figures.left_out.len()), (1, 1));
     let later = line(DAY_3, "forge-1", Some("b"), "AGREE", "2");
-    let found = report(&[log + &later], &ReportQuestion::of_a_test());
+    let found = report(&[log + &later], &ReportQuestion::whole());
     assert_eq!((found.left_out.len(), found.figures.left_out.len()), (0, 0));
 }
 
@@ -247,7 +244,7 @@ fn since_counts_what_is_later_and_says_that_it_is_a_part() {
     .concat();
     let since = ReportQuestion {
         since: Some(DAY_2.parse().unwrap()),
-        ..ReportQuestion::of_a_test()
+        ..ReportQuestion::whole()
     };
     let found = report(&[log], &since);
     assert_eq!(
@@ -271,7 +268,7 @@ fn comparing_has_ended_where_somebody_has_to_do_something_about_it() {
         ),
         ([failed("status-403"), agreed.clone()].concat(), 0),
     ] {
-        let figures = report(&[agreed.clone() + &lines], &ReportQuestion::of_a_test()).figures;
+        let figures = report(&[agreed.clone() + &lines], &ReportQuestion::whole()).figures;
         assert_eq!(figures.uncompared.run, run, "{lines}");
     }
 }
@@ -284,7 +281,7 @@ fn decisions_are_counted_by_engine_and_lock_and_by_day() {
         line(DAY_2, "forge-1", Some("a"), "tie", "3"),
     ]
     .concat();
-    let figures = report(&[log], &ReportQuestion::of_a_test()).figures;
+    let figures = report(&[log], &ReportQuestion::whole()).figures;
     let strata: Vec<_> = figures
         .strata
         .iter()

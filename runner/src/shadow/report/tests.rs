@@ -35,13 +35,10 @@ fn compared(local: Option<&str>, coord: Option<&str>, verdict: &str, reason: Opt
 }
 
 fn figures(log: &str, last: usize) -> ShadowFigures {
-    let question = ReportQuestion {
-        last,
-        ..ReportQuestion::of_a_test()
-    };
-    summarize(&mut [vec![Cursor::new(log)]], &question)
-        .unwrap()
-        .figures
+    let mut question = ReportQuestion::whole();
+    question.last = last;
+    let found = summarize(&mut [vec![Cursor::new(log)]], &question);
+    found.unwrap().figures
 }
 
 /// One of everything, and some of it more than once.
@@ -287,9 +284,8 @@ fn a_long_log_is_read_through_a_small_window() {
         length: repeats * line.len() as u64,
         position: 0,
     };
-    let figures = summarize(&mut [vec![log]], &ReportQuestion::of_a_test())
-        .unwrap()
-        .figures;
+    let found = summarize(&mut [vec![log]], &ReportQuestion::whole()).unwrap();
+    let figures = found.figures;
     assert_eq!(figures.verdicts.agree, repeats);
     assert_eq!(
         figures.lines,
@@ -338,7 +334,7 @@ fn parts_are_one_log_also_where_the_last_line_of_one_was_torn_off() {
         format!("{continues}{agree}"),
     ];
     let mut log = [parts.iter().map(Cursor::new).collect()];
-    let figures = summarize(&mut log, &ReportQuestion::of_a_test()).unwrap().figures;
+    let figures = summarize(&mut log, &ReportQuestion::whole()).unwrap().figures;
     let VerdictCounts {
         agree, local_empty, ..
     } = figures.verdicts;

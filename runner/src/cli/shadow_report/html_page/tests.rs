@@ -23,7 +23,7 @@ fn page_of(log: &str) -> String {
     let path = folder.path().join("fleet-shadow.log");
     fs::write(&path, log).unwrap();
     let logs = [path];
-    let question = ReportQuestion::of_a_test();
+    let question = ReportQuestion::whole();
     let report = super::super::read(&logs, true, &question).unwrap().unwrap();
     let policy = GatePolicy::named(PolicyName::Strict);
     let gate = gate::decide(&report.figures, &policy, &question.zone);
@@ -169,7 +169,7 @@ fn without_a_log_the_page_says_so_and_shows_the_gate() {
     let policy = GatePolicy::named(PolicyName::SmallTeam);
     let none = ShadowReport::default();
     let gate = gate::decide(&none.figures, &policy, &TimeZone::UTC);
-    let page = render(&["queue/<b>".into()], None, &gate, &ReportQuestion::of_a_test());
+    let page = render(&["queue/<b>".into()], None, &gate, &ReportQuestion::whole());
     assert_has(
         &page,
         &[
