@@ -51,6 +51,8 @@ struct RecentGrant {
     repetitions: Backoff,
     /// When it was given last, or how long that was waited for.
     until: BootInstant,
+    /// Whether this run has worked on it.
+    was_taken: bool,
 }
 
 impl ClaimPacing {
@@ -110,9 +112,18 @@ impl ClaimPacing {
         }
     }
 
-    /// Notes that the job is worked on.
-    pub(crate) fn taken(&mut self) {
+    /// Notes that the job is worked on. What was given back until now and is taken at last is no repetition: its file
+    /// was still being written, or its lock was free too late, and the next job need not wait for that.
+    pub(crate) fn taken(&mut self, id: &JobId) {
         self.other_hands.succeeded();
+        let first_time = self.given.get_mut(id).filter(|grant| !grant.was_taken);
+        if let Some(grant) = first_time {
+            grant.was_taken = true;
+            grant.repetitions.succeeded();
+            if matches!(self.state, PacingState::BackingOff(_)) {
+                self.state = PacingState::Ready;
+            }
+        }
     }
 
     /// Notes that another process has the job. `free_in`: after which this factory can take it, where that is known;
@@ -138,6 +149,7 @@ impl ClaimPacing {
         let grant = RecentGrant {
             repetitions: Backoff::new(self.seed),
             until: now,
+            was_taken: false,
         };
         self.given.insert(id.clone(), grant);
     }
@@ -187,7 +199,7 @@ mod tests {
                 wait_after(&mut pacing, &format!("job-{number}"), now),
                 Duration::ZERO
             );
-            pacing.taken();
+            pacing.taken(&id("a"));
             let wait = wait_after(&mut pacing, "a", now);
             assert!(wait >= Duration::from_millis(125) && wait <= CAP, "{wait:?}");
             // What ended in between is no reason to ask earlier.
@@ -234,8 +246,25 @@ mod tests {
         let first = wait(&mut pacing);
         let longer: Vec<Duration> = (0..4).map(|_| wait(&mut pacing)).collect();
         assert!(!first.is_zero() && longer[3] > first, "{first:?} {longer:?}");
-        pacing.taken();
+        pacing.taken(&id("a"));
         assert!(wait(&mut pacing) <= Duration::from_millis(250));
+    }
+
+    #[test]
+    fn a_job_that_is_taken_after_it_was_given_back_keeps_the_next_one_waiting_no_longer() {
+        let (mut pacing, now) = pacing();
+        for _ in 0..6 {
+            wait_after(&mut pacing, "a", now);
+            pacing.held_elsewhere(now, None);
+        }
+        assert!(pacing.waits_until().is_some());
+        pacing.taken(&id("a"));
+        assert_eq!(pacing.waits_until(), None);
+        // From now on it has been worked on here, and is a repetition.
+        assert!(wait_after(&mut pacing, "a", now) > Duration::ZERO);
+        let waits = pacing.waits_until();
+        pacing.taken(&id("a"));
+        assert_eq!(pacing.waits_until(), waits);
     }
 
     #[test]

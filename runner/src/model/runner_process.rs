@@ -181,7 +181,7 @@ impl ModelWorld {
         let counts = (line.attempt, line.spent);
         self.queue(host).announce(&granted.id, &line)?;
         self.queue(host).place(job, Stage::Building)?;
-        self.process(host).pacing.taken();
+        self.process(host).pacing.taken(&granted.id);
         let proof = granted.proof;
         self.begin(host, job, counts, Some(JobLease { proof, origin }))
     }

@@ -77,7 +77,7 @@ pub(super) fn admit(world: &mut QueueWorld, granted: GrantedJob, may_take: bool)
             return Ok(());
         }
     };
-    routed.link.pacing.taken();
+    routed.link.pacing.taken(&id);
     let leased = LeasedWork {
         grace: granted.time.notice(world.execution_context.grace()),
         proof: granted.proof,
