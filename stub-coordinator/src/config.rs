@@ -5,6 +5,7 @@ mod job;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,7 @@ use crate::contract::ids::InvalidId;
 use crate::contract::policy_statement::{InvalidPolicy, PolicyStatement};
 use crate::contract::scope::Scope;
 use crate::rules::{Rule, preset};
+use crate::wire_mapping::WireMapping;
 use job::default_engine;
 pub use job::{JobEntry, NewJob};
 
@@ -57,6 +59,8 @@ pub struct StubConfig {
     pub seed: Option<u64>,
     /// The policy and version that each answer tells; none where it tells none.
     pub policy: Option<PolicyStatement>,
+    /// Paths, names and units of a service of one's own, instead of the API's.
+    pub wire: Option<Arc<WireMapping>>,
     /// What happens to fields that the contract does not name.
     pub strict: UnknownFieldPolicy,
     /// How many exchanges the journal keeps.
@@ -178,6 +182,7 @@ impl Default for StubConfig {
             clock: ClockKind::Real,
             seed: None,
             policy: None,
+            wire: None,
             strict: UnknownFieldPolicy::Lenient,
             journal_limit: DEFAULT_LIMIT,
             memory_limit: DEFAULT_LIMIT,

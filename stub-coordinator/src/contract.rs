@@ -2,6 +2,7 @@
 //! import it, and it imports nothing but itself. Nothing else crosses between the state machine (`coordinator`), the
 //! rules (`rules`, `faults`) and the evidence (`journal`).
 
+pub(crate) mod api_document;
 pub(crate) mod execution_mode;
 pub(crate) mod ids;
 pub(crate) mod match_fields;
@@ -9,6 +10,7 @@ pub(crate) mod name_hint;
 pub(crate) mod operation;
 pub(crate) mod policy_statement;
 pub(crate) mod problem;
+pub(crate) mod query_string;
 pub(crate) mod scope;
 pub(crate) mod signed_duration;
 pub(crate) mod stage;

@@ -4,6 +4,7 @@
 //! committed and counted before the first wait that a client's leaving could end, and the end of the exchange is
 //! written down before the first byte of the answer leaves.
 
+mod dialect_edge;
 mod exchange_run;
 mod fault_wait;
 mod read_request;
@@ -85,6 +86,7 @@ fn late(shared: &SharedStub) -> Response<Body> {
     );
     let closing = WireAnswer::problem(&problem).with(header::CONNECTION, "close".to_owned());
     let closing = closing.telling(shared.policy.header());
+    let closing = dialect_edge::answer_of(shared, None, closing);
     closing.into_response(http_date(shared.clock.now()), None)
 }
 
@@ -96,9 +98,10 @@ async fn answer<B>(
 where
     B: HttpBody<Data = Bytes> + Unpin,
 {
-    let (parts, body) = request.into_parts();
-    let recognised = Operation::recognise(parts.method.as_str(), parts.uri.path());
-    let read = read_request::read_body(&parts.headers, body, BODY_LIMIT, shared.limits.body).await;
+    let (mut parts, body) = request.into_parts();
+    let mut read = read_request::read_body(&parts.headers, body, BODY_LIMIT, shared.limits.body).await;
+    let recognised = dialect_edge::translate(shared, &mut parts, &mut read)
+        .unwrap_or_else(|| Operation::recognise(parts.method.as_str(), parts.uri.path()));
     let body = read.as_deref().unwrap_or_default();
     let said = BorrowedJson::read(body);
     let (operation, path_id) = match &recognised {
@@ -135,6 +138,7 @@ where
     let run = ExchangeRun {
         shared,
         open,
+        operation,
         handle,
         woken,
     };

@@ -63,6 +63,7 @@ mod stub_identity;
 mod stub_report;
 mod wire;
 mod wire_answer;
+mod wire_mapping;
 
 pub use check_rules_file::{CheckedRule, RulesFileError, check_rules_file};
 pub use clock::ClockKind;
@@ -95,6 +96,7 @@ pub use state_file::StateFileError;
 pub use stub::{ClockError, FinishError, ImportError, RuleGuard, StartError, Stub};
 pub use stub_identity::StubIdentity;
 pub use stub_report::{JobState, LeaseState, QuarantineState, StubReport};
+pub use wire_mapping::{RoundTripReport, WIRE_EXAMPLES, WireMapping, WireMappingError, check_wire_mapping};
 
 /// The OpenAPI document of the API, as it is served.
-pub const API_DOCUMENT: &str = operation_handler::DOCUMENT;
+pub const API_DOCUMENT: &str = contract::api_document::API_DOCUMENT;

@@ -6,18 +6,17 @@ use axum::body::Bytes;
 use serde_json::json;
 
 use crate::clock::WakeGuard;
+use crate::contract::api_document::API_DOCUMENT;
 use crate::contract::execution_mode::ExecutionMode;
 use crate::contract::ids::EventKey;
 use crate::contract::operation::Operation;
 use crate::contract::problem::Problem;
+use crate::contract::query_string::pairs_of;
 use crate::coordinator::commands::{CommandOutcome, CommandReply, CoordinatorCommand};
 use crate::coordinator::idempotency_cache::IdempotentRequest;
 use crate::shared_stub::SharedStub;
 use crate::wire::{BorrowedJson, QueryParameters, claim_wait_ms, encode, problem_of, read_command};
 use crate::wire_answer::{JSON, WireAnswer};
-
-/// The API's own description, served as it is checked in.
-pub(crate) const DOCUMENT: &str = include_str!("../../docs/coordinator-api.json");
 
 /// A request of an operation, taken out of HTTP.
 pub(crate) struct OperationCall<'a> {
@@ -98,7 +97,7 @@ fn prepare(shared: &SharedStub, call: OperationCall<'_>) -> Result<PreparedCall,
         .map(EventKey::parse)
         .transpose()
         .map_err(|error| Problem::new("invalid_id", error.to_string()).on("Idempotency-Key"))?;
-    let query = QueryParameters::new(query_pairs(call.query));
+    let query = QueryParameters::new(pairs_of(call.query));
     let said = match call.body.is_empty() && call.operation.body_is_optional() {
         true => Ok(BorrowedJson::Object(Vec::new())),
         false => call.said,
@@ -118,7 +117,7 @@ fn prepare(shared: &SharedStub, call: OperationCall<'_>) -> Result<PreparedCall,
 
 fn plain(shared: &SharedStub, operation: Operation, bearer: Option<&str>) -> WireAnswer {
     if operation == Operation::Openapi {
-        return WireAnswer::bytes(200, JSON, Bytes::from_static(DOCUMENT.as_bytes()));
+        return WireAnswer::bytes(200, JSON, Bytes::from_static(API_DOCUMENT.as_bytes()));
     }
     let mut health = json!({"status": "ok", "serverTime": shared.clock.now()});
     let scopes = bearer.map(|token| shared.coordinator().scopes(token));
@@ -201,16 +200,4 @@ pub(crate) fn refused(problem: &Problem, outcome: Option<CommandOutcome>) -> Han
         outcome,
         refusal: Some(problem.code.clone()),
     }
-}
-
-/// The pairs of a query string, decoded.
-fn query_pairs(query: &str) -> Vec<(String, String)> {
-    if query.is_empty() {
-        return Vec::new();
-    }
-    let uri = format!("/?{query}").parse::<axum::http::Uri>();
-    uri.ok()
-        .and_then(|uri| axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&uri).ok())
-        .map(|axum::extract::Query(pairs)| pairs)
-        .unwrap_or_default()
 }

@@ -25,6 +25,7 @@ use crate::faults::GateRegistry;
 use crate::journal::Journal;
 use crate::rules::{RuleEngine, RuleStatus};
 use crate::state_file::{StateFile, StateFileError};
+use crate::wire_mapping::WireMapping;
 
 pub use advance_clock::DueEvent;
 pub(crate) use policy_register::PolicyRegister;
@@ -52,6 +53,8 @@ pub(crate) struct SharedStub {
     pub(crate) journal: Arc<Journal>,
     /// The time by which everything here goes.
     pub(crate) clock: Arc<Clock>,
+    /// The wire that it speaks instead of the API's own; never changes once it is set up.
+    pub(crate) wire: Option<Arc<WireMapping>>,
     /// Refuse fields that the contract does not name; never changes.
     pub(crate) strict: bool,
     /// What chance is decided by; never changes.
@@ -133,6 +136,7 @@ impl SharedStub {
             policy: PolicyRegister::new(None),
             journal,
             clock,
+            wire: None,
             strict,
             seed,
             limits,

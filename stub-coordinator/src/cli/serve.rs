@@ -3,13 +3,14 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use clap::Args;
 use serde::Serialize;
 use stub_coordinator::{
     ClockKind, ControlPlace, PolicyStatement, Scope, SignedDuration, StartError, Stub, StubConfig,
-    TokenGrant, UnknownFieldPolicy, draw_seed, draw_token, preset, read_job_file, read_scenario,
+    TokenGrant, UnknownFieldPolicy, WireMapping, draw_seed, draw_token, preset, read_job_file, read_scenario,
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -64,6 +65,10 @@ pub(super) struct ServeArguments {
     /// this program where left out.
     #[arg(long, value_name = "NAME[@VERSION]", value_parser = argument_parsers::policy)]
     policy: Option<PolicyStatement>,
+    /// Speak the wire that this mapping describes, with paths, names and units of its own, instead of the API's; see
+    /// `conformance wire check`.
+    #[arg(long, value_name = "FILE")]
+    wire: Option<PathBuf>,
     /// Keep state in this file across restarts; what it holds goes before `--jobs`.
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
@@ -229,6 +234,9 @@ fn configure(
     }
     config.clock = flags.clock.unwrap_or(config.clock);
     config.policy = flags.policy.clone().or(config.policy);
+    if let Some(file) = &flags.wire {
+        config.wire = Some(Arc::new(wire_mapping(file)?));
+    }
     if flags.strict {
         config.strict = UnknownFieldPolicy::Strict;
     }
@@ -240,6 +248,12 @@ fn configure(
     config.tokens.extend(granted(flags, log)?);
     let made_up = secure(&mut config)?;
     Ok((config, made_up))
+}
+
+fn wire_mapping(file: &Path) -> Result<WireMapping, CommandFailure> {
+    let named = |error: &dyn std::fmt::Display| CommandFailure::usage(format!("{}: {error}", file.display()));
+    let text = std::fs::read_to_string(file).map_err(|error| named(&error))?;
+    WireMapping::read(&text).map_err(|error| named(&error))
 }
 
 /// The tokens that were given: by flags, else by the environment.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::{Response, header};
 
+use super::dialect_edge;
 use super::fault_wait::{FaultWaitOutcome, wait_as_told};
 use super::read_request;
 use crate::clock::WakeGuard;
@@ -28,6 +29,8 @@ use crate::wire_answer::WireAnswer;
 pub(super) struct ExchangeRun<'a> {
     pub(super) shared: &'a Arc<SharedStub>,
     pub(super) open: OpenExchange,
+    /// None where the request is of no operation.
+    pub(super) operation: Option<Operation>,
     pub(super) handle: &'a ConnectionHandle,
     /// Kept until the answer is out, so that whoever advanced the clock waits for it.
     pub(super) woken: Option<WakeGuard>,
@@ -176,6 +179,11 @@ impl ExchangeRun<'_> {
             refusal: refusal.as_deref(),
             unexpected,
         });
+        // The journal speaks of the API; what a fault sends in pieces is broken in any wire.
+        let answer = match body {
+            None => dialect_edge::answer_of(self.shared, self.operation, answer),
+            Some(_) => answer,
+        };
         let date = read_request::http_date(self.shared.clock.now());
         let mut response = answer.into_response(date, body);
         if act != ConnectionAction::Honest {

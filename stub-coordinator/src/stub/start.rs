@@ -122,6 +122,7 @@ pub(crate) fn set_up(config: StubConfig) -> Result<SharedStub, StartError> {
     let instance = crate::random_secrets::draw_token().map_err(StartError::System)?;
     let mut shared = SharedStub::new(instance, setup, clock, journal, config.seed, strict, limits);
     shared.policy = PolicyRegister::new(config.policy);
+    shared.wire = config.wire;
     let jobs = specs(config.jobs)?;
     submit(&shared, &jobs)?.map_or(Ok(()), |twice| Err(StartError::JobTwice(twice)))?;
     // A reset goes back to what was asked for, not to what an earlier run left.

@@ -20,7 +20,7 @@ use crate::coordinator::job::{JobRecord, QuarantineRecord};
 use crate::coordinator::lease::{Lease, LeaseNumber};
 
 fn document() -> Value {
-    serde_json::from_str(crate::operation_handler::DOCUMENT).expect("the document is JSON")
+    serde_json::from_str(crate::contract::api_document::API_DOCUMENT).expect("the document is JSON")
 }
 
 fn operation_object(document: &Value, operation: Operation) -> Value {
