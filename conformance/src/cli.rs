@@ -6,6 +6,7 @@ mod list;
 mod replay;
 mod run;
 mod smoke_and_coordinator;
+mod wire;
 
 use std::path::PathBuf;
 
@@ -92,6 +93,9 @@ enum CliCommand {
         /// Only these, by their ids: `smoke/agree`
         ids: Vec<String>,
     },
+    /// Mappings of the API to a wire of your own: prove one, or print one to begin with
+    #[command(subcommand)]
+    Wire(wire::WireCommand),
     /// Print the JSON Schema of scenario files, of profiles, or of the stream of events
     Schema {
         #[arg(value_enum, default_value = "scenario")]
@@ -153,6 +157,7 @@ pub(crate) fn main() -> HarnessExit {
             &cli.options,
         ),
         Some(CliCommand::Smoke { ids }) => smoke_and_coordinator::smoke(&ids, &cli.options),
+        Some(CliCommand::Wire(command)) => wire::wire(&command),
         Some(CliCommand::Schema { of }) => Ok(print(&match of {
             SchemaOf::Scenario => json_schema::of::<Scenario>(),
             SchemaOf::Profile => json_schema::of::<Profile>(),
@@ -184,6 +189,7 @@ fn taken_by(command: &CliCommand) -> (&'static str, &'static [OptionGroup]) {
         CliCommand::Export { .. } => ("export", &[]),
         CliCommand::Coordinator { .. } => ("coordinator", &[OptionGroup::Reports]),
         CliCommand::Smoke { .. } => ("smoke", &[OptionGroup::Reports, OptionGroup::Runner]),
+        CliCommand::Wire(_) => ("wire", &[]),
         CliCommand::Schema { .. } => ("schema", &[]),
         CliCommand::Completions { .. } => ("completions", &[]),
     }
