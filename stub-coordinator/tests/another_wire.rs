@@ -126,6 +126,15 @@ fn what_is_refused_is_refused_in_the_dialect(
 }
 
 #[test]
+fn a_refusal_names_the_member_as_the_client_knows_it() {
+    let stub = fleet(&["a"]);
+    let refused = ask(&stub, "POST", "/api/fleet/claim", &json!({"runner_id": "r-1"}));
+    let told =
+        json!({"error": "invalid_field", "message": "`capabilities` is missing", "field": "capabilities"});
+    assert_eq!((refused.status, refused.json()), (422, told));
+}
+
+#[test]
 fn a_token_counts_in_the_header_of_the_dialect_alone() {
     let stub = fleet(&["a"]);
     let said = json!({"runner_id": "r-1", "capabilities": ["engine:sh"]});

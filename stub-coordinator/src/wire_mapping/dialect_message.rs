@@ -167,7 +167,7 @@ impl WireMapping {
         // Deliberate garbage stays garbage.
         let Some(body) = body else { return answer };
         if answer.status >= 400 && body["code"].is_string() {
-            let refusal = self.refusals.to_dialect(answer.status, &body);
+            let refusal = self.refusals.to_dialect(&self.names, answer.status, &body);
             answer.status = refusal.status;
             return with_body(answer, &refusal.content_type, &refusal.body);
         }
@@ -201,7 +201,7 @@ impl WireMapping {
             return answer;
         }
         let Some(body) = body else { return answer };
-        if let Some(refusal) = self.refusals.to_api(answer.status, &body) {
+        if let Some(refusal) = self.refusals.to_api(&self.names, answer.status, &body) {
             answer.status = refusal.status;
             return with_body(answer, &refusal.content_type, &refusal.body);
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::mapping_file::{RefusalForm, RefusalTable};
+use super::member_names::MemberNames;
 use super::message_place::{MessageArea, MessagePlace, put};
 use crate::contract::problem::Problem;
 
@@ -79,24 +80,33 @@ impl DialectRefusals {
         })
     }
 
-    /// A problem of the API in the dialect.
-    pub(super) fn to_dialect(&self, status: u16, problem: &Value) -> RefusalText {
-        let code = problem["code"].as_str().unwrap_or_default();
-        let form = self.codes.get(code);
+    /// A problem of the API in the dialect. It names the member at fault as the client knows it.
+    pub(super) fn to_dialect(&self, names: &MemberNames, status: u16, problem: &Value) -> RefusalText {
+        let mut problem = problem.clone();
+        if let Some(field) = problem["field"].as_str().map(str::to_owned) {
+            let theirs = names.in_dialect(&field);
+            if let Some(detail) = problem["detail"].as_str() {
+                let detail = detail.replace(&format!("`{field}`"), &format!("`{theirs}`"));
+                problem["detail"] = json!(detail);
+            }
+            problem["field"] = json!(theirs);
+        }
+        let code = problem["code"].as_str().unwrap_or_default().to_owned();
+        let form = self.codes.get(&code);
         // A status that a fault chose is not the one that the mapping speaks of.
-        let usual = Problem::status_of(code) == Some(status);
+        let usual = Problem::status_of(&code) == Some(status);
         let status = form
             .and_then(|form| form.status)
             .filter(|_| usual)
             .unwrap_or(status);
-        let word = form.and_then(|form| form.code.as_deref()).unwrap_or(code);
+        let word = form.and_then(|form| form.code.as_deref()).unwrap_or(&code);
         let body = match (form.and_then(|form| form.body.clone()), &self.parts) {
             (Some(body), _) => body,
-            (None, Some(parts)) => parts.body(word, problem),
+            (None, Some(parts)) => parts.body(word, &problem),
             (None, None) => {
-                let mut body = problem.clone();
-                body["code"] = json!(word);
-                body
+                let word = json!(word);
+                problem["code"] = word;
+                problem
             }
         };
         RefusalText {
@@ -107,7 +117,7 @@ impl DialectRefusals {
     }
 
     /// A refusal of the dialect as the API's problem; none where the answer is no refusal.
-    pub(super) fn to_api(&self, status: u16, body: &Value) -> Option<RefusalText> {
+    pub(super) fn to_api(&self, names: &MemberNames, status: u16, body: &Value) -> Option<RefusalText> {
         let whole = self.codes.iter().find(|(_, form)| {
             form.body.as_ref() == Some(body) && form.status.is_none_or(|wanted| wanted == status)
         });
@@ -137,7 +147,7 @@ impl DialectRefusals {
             .unwrap_or(status);
         let mut problem = Problem::with_status(status, &code, detail.unwrap_or_default());
         if let Some(field) = field {
-            problem = problem.on(&field);
+            problem = problem.on(&names.in_api(&field));
         }
         Some(RefusalText {
             status,
