@@ -17,6 +17,7 @@ pub mod invocation;
 pub mod known_failures;
 pub mod outcome;
 pub mod output_file;
+pub mod preflight;
 pub mod printable_text;
 #[cfg(any(portable, not(target_os = "linux")))]
 mod process_list;

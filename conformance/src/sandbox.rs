@@ -201,9 +201,9 @@ impl Sandbox {
         {
             let path = self.root.join("bin").join(tool);
             let script = format!(
-                "#!/bin/sh\nexec '{}' {COMMAND} '{}' {tool} \"$@\"\n",
-                harness.display(),
-                self.socket().display()
+                "#!/bin/sh\nexec {} {COMMAND} {} {tool} \"$@\"\n",
+                shell_word(harness),
+                shell_word(&self.socket())
             );
             self.write(&path, &script)?;
             fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).map_err(|source| SandboxError {
@@ -213,4 +213,9 @@ impl Sandbox {
         }
         Ok(())
     }
+}
+
+/// A path as any shell reads it back.
+fn shell_word(path: &Path) -> String {
+    format!("'{}'", path.to_string_lossy().replace('\'', r"'\''"))
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::driver::stop_signal::StopSignal;
 use crate::exit_codes::HarnessExit;
+use crate::preflight;
 use crate::printable_text::error_chain;
 use crate::profile::{self, Profile, ProfileError};
 use crate::sandbox::FolderRetention;
@@ -53,6 +54,7 @@ impl SuiteSelection {
             }
             None => Profile::aq(&aq().map_err(|error| broken(error_chain(&error)))?),
         };
+        preflight::check(&profile).map_err(broken)?;
         let harness = std::env::current_exe()
             .map_err(|error| broken(format!("its own binary can't be found: {error}")))?;
         let keep = match self.keep {

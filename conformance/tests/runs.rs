@@ -7,6 +7,8 @@ mod built_in_scenarios;
 mod coordinator_command;
 #[path = "runs/interruption.rs"]
 mod interruption;
+#[path = "runs/preflight.rs"]
+mod preflight;
 #[path = "runs/replay_trust.rs"]
 mod replay_trust;
 #[path = "runs/report_files.rs"]
