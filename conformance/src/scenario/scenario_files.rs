@@ -60,15 +60,24 @@ pub fn built_in() -> Vec<ScenarioFile> {
     files
 }
 
-/// Every scenario below `folder`, in order of id.
+/// Every scenario below `folder`, in order of id. What is hidden is none: editors and Macs leave files such as
+/// `.#agree.toml` and `._agree.toml`. A folder that a link leads back to is not entered again.
 pub fn all(folder: &Path) -> std::io::Result<Vec<ScenarioFile>> {
     let mut found = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(current) = folders.pop() {
+    let mut folders = vec![(folder.to_owned(), vec![folder.canonicalize()?])];
+    while let Some((current, above)) = folders.pop() {
         for entry in std::fs::read_dir(&current)? {
-            let path = entry?.path();
+            let entry = entry?;
+            if entry.file_name().as_encoded_bytes().starts_with(b".") {
+                continue;
+            }
+            let path = entry.path();
             if path.is_dir() {
-                folders.push(path);
+                let real = path.canonicalize()?;
+                if !above.contains(&real) {
+                    let above = above.iter().cloned().chain([real]).collect();
+                    folders.push((path, above));
+                }
             } else if path.extension().is_some_and(|ending| ending == "toml") {
                 found.push(ScenarioFile::below(folder, path));
             }
@@ -119,7 +128,49 @@ fn fits(glob: &[u8], text: &[u8]) -> bool {
 mod tests {
     use std::path::Path;
 
-    use super::{ScenarioFile, names, shuffle};
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::{ScenarioFile, all, names, shuffle};
+
+    #[test]
+    fn hidden_files_are_none_and_a_folder_that_leads_back_is_entered_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for made in ["shadow/deep", "route", ".git"] {
+            fs::create_dir_all(path(made)).unwrap();
+        }
+        for file in [
+            "shadow/agree.toml",
+            "shadow/deep/x.toml",
+            "shadow/.#agree.toml",
+            "shadow/._agree.toml",
+            "shadow/agree.toml~",
+            ".git/x.toml",
+            "schema.json",
+        ] {
+            fs::write(path(file), "").unwrap();
+        }
+        symlink(".", path("shadow/itself")).unwrap();
+        symlink(folder.path(), path("shadow/deep/root")).unwrap();
+        symlink("../shadow", path("route/shadow")).unwrap();
+        symlink("../route", path("shadow/route")).unwrap();
+        let ids: Vec<String> = all(folder.path())
+            .unwrap()
+            .into_iter()
+            .map(|found| found.id)
+            .collect();
+        // A link to another folder is one more way to its scenarios, as often as it can be gone without turning back.
+        assert_eq!(
+            ids,
+            [
+                "route/shadow/agree",
+                "route/shadow/deep/x",
+                "shadow/agree",
+                "shadow/deep/x"
+            ]
+        );
+    }
 
     #[test]
     fn a_seed_decides_the_order_and_loses_nothing() {
