@@ -126,10 +126,73 @@ impl CheckAssertion<'_> {
 
 /// A value in as few lines as it fits.
 fn shown<T: std::fmt::Debug>(value: &T) -> String {
-    let short = format!("{value:?}");
+    let short = without_options(&format!("{value:?}"));
     if short.len() <= 96 {
         short
     } else {
         format!("{value:#?}")
+    }
+}
+
+/// What `Some` and `None` of Rust say to others: the value, or that there is none. Text in quotes stays as it is.
+fn without_options(debug: &str) -> String {
+    let mut text = String::with_capacity(debug.len());
+    // Whether each open parenthesis is one of `Some`.
+    let mut open: Vec<bool> = Vec::new();
+    let mut rest = debug;
+    while let Some(next) = rest.chars().next() {
+        if let Some(after) = rest.strip_prefix("Some(") {
+            open.push(true);
+            rest = after;
+            continue;
+        }
+        if let Some(after) = rest.strip_prefix("None") {
+            text.push_str("none");
+            rest = after;
+            continue;
+        }
+        let length = match next {
+            '"' => quoted_length(rest),
+            _ => next.len_utf8(),
+        };
+        match next {
+            '(' => open.push(false),
+            ')' if open.pop() == Some(true) => {
+                rest = &rest[length..];
+                continue;
+            }
+            _ => {}
+        }
+        text.push_str(&rest[..length]);
+        rest = &rest[length..];
+    }
+    text
+}
+
+/// How long the text in quotes is that begins here, with its quotes.
+fn quoted_length(text: &str) -> usize {
+    let mut is_escaped = false;
+    for (at, character) in text.char_indices().skip(1) {
+        match character {
+            _ if is_escaped => is_escaped = false,
+            '\\' => is_escaped = true,
+            '"' => return at + 1,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown;
+
+    #[test]
+    fn values_are_shown_without_words_of_rust() {
+        assert_eq!(shown(&Some("a \"Some(x)\" None")), r#""a \"Some(x)\" None""#);
+        assert_eq!(shown(&None::<u8>), "none");
+        assert_eq!(shown(&[Some(1), None]), "[1, none]");
+        assert_eq!(shown(&("a", Some(("b", Some(2))))), r#"("a", ("b", 2))"#);
+        assert_eq!(shown(&crate::supervise::ProcessExit::Code(1)), "exit 1");
     }
 }

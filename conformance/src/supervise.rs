@@ -6,6 +6,7 @@ mod spawn;
 pub mod supervisor;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io::{PipeWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -41,7 +42,7 @@ pub struct SupervisorReport {
 }
 
 /// The end of a process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProcessExit {
     Code(i32),
@@ -50,6 +51,18 @@ pub enum ProcessExit {
     Deadline,
     /// It could not be started.
     NotStarted,
+}
+
+/// In words, because reports show what a check expects and observes by this.
+impl fmt::Debug for ProcessExit {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ProcessExit::Code(code) => write!(to, "exit {code}"),
+            ProcessExit::Signal(signal) => write!(to, "signal {signal}"),
+            ProcessExit::Deadline => to.write_str("ended at its limit"),
+            ProcessExit::NotStarted => to.write_str("could not be started"),
+        }
+    }
 }
 
 /// A process that had to be killed.

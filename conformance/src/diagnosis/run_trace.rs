@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::timeline_events::{self, TimelineEvent, ended};
+use super::timeline_events::{self, TimelineEvent};
 use crate::evidence::{CommandRun, Evidence, RunEvidence};
 use crate::printable_text::printable_line;
 use crate::profile::Profile;
@@ -103,7 +103,7 @@ fn command(run: &CommandRun, profile: &Profile) -> CommandTrace {
     let (err, err_before) = last_lines(&run.stderr);
     CommandTrace {
         line: printable_line(&format!("{} {}", profile.name, run.arguments.join(" "))),
-        ended: ended(run.exit),
+        ended: format!("{:?}", run.exit),
         took_ms: u64::try_from(run.took.as_millis()).unwrap_or(u64::MAX),
         out,
         err,

@@ -125,22 +125,12 @@ fn commands(seen: &RunEvidence, profile: &Profile, found: &mut Vec<TimedEvent>) 
         let words = format!("{} {}", profile.name, run.arguments.join(" "));
         let start = format!("`{words}` starts");
         found.push(TimedEvent::new(run.started, EventSource::Runner, &start));
-        let mut what = format!("`{words}`: {}", ended(run.exit));
+        let mut what = format!("`{words}`: {:?}", run.exit);
         for left in &run.stragglers {
             what.push_str(&format!("; left `{}` behind", left.command));
         }
         let odd = !run.stragglers.is_empty() || !matches!(run.exit, ProcessExit::Code(_));
         found.push(TimedEvent::new(run.started + run.took, EventSource::Runner, &what).odd(odd));
-    }
-}
-
-/// How a command ended, in words.
-pub(super) fn ended(exit: ProcessExit) -> String {
-    match exit {
-        ProcessExit::Code(code) => format!("exit {code}"),
-        ProcessExit::Signal(signal) => format!("signal {signal}"),
-        ProcessExit::Deadline => "ended at its limit".into(),
-        ProcessExit::NotStarted => "could not be started".into(),
     }
 }
 
