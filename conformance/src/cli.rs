@@ -80,6 +80,9 @@ enum CliCommand {
         /// A file with the token; scopes shadow, work and submit, or shadow alone with --observe
         #[arg(long, value_name = "FILE")]
         token_file: Option<PathBuf>,
+        /// Certificates in PEM that are trusted besides the system's, for an https address
+        #[arg(long, value_name = "FILE")]
+        ca: Option<PathBuf>,
         /// Change nothing: reads, shadow calls, and requests that have to be refused
         #[arg(long)]
         observe: bool,
@@ -144,12 +147,14 @@ pub(crate) fn main() -> HarnessExit {
             checks,
             url,
             token_file,
+            ca,
             observe,
             restart,
         }) => smoke_and_coordinator::coordinator(
             &smoke_and_coordinator::CoordinatorTarget {
                 url,
                 token_file,
+                ca,
                 observe,
                 restart,
             },

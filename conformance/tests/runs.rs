@@ -17,6 +17,8 @@ mod report_files;
 mod strange_scenarios;
 #[path = "runs/test_bench.rs"]
 mod test_bench;
+#[path = "runs/wrong_services.rs"]
+mod wrong_services;
 
 use std::fs;
 use std::path::{Path, PathBuf};

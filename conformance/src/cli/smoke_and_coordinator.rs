@@ -23,6 +23,7 @@ use super::{CommonArguments, run};
 pub(super) struct CoordinatorTarget {
     pub(super) url: String,
     pub(super) token_file: Option<PathBuf>,
+    pub(super) ca: Option<PathBuf>,
     pub(super) observe: bool,
     pub(super) restart: Option<String>,
 }
@@ -58,11 +59,9 @@ pub(super) fn coordinator(
     let ids = wanted(coordinator::ids(access), &only)?;
     let client = client(target).map_err(|message| fail(HarnessExit::WrongUsage, &message))?;
     let mut reports = run::reports(options)?;
-    if let Err(error) = client.check_connection() {
-        let url = &target.url;
-        let message = format!("nobody answers at {url} ({error}); is it running, and is that its address?");
-        return Err(fail(HarnessExit::Inconclusive, &message));
-    }
+    client
+        .recognise()
+        .map_err(|message| fail(HarnessExit::Inconclusive, &message))?;
     let control = CheckRunControl {
         stop: StopSignal::default(),
         only,
@@ -105,6 +104,8 @@ impl CoordinatorTarget {
         let mut words = vec!["coordinator", id, "--url", &self.url];
         let token = token.as_deref().map(|path| ["--token-file", path]);
         words.extend(token.into_iter().flatten());
+        let ca = self.ca.as_deref().map(|path| path.to_string_lossy());
+        words.extend(ca.as_deref().map(|path| ["--ca", path]).into_iter().flatten());
         words.extend(self.observe.then_some("--observe"));
         let restart = self.restart.as_deref().map(|command| ["--restart", command]);
         words.extend(restart.into_iter().flatten());
@@ -134,7 +135,10 @@ fn client(target: &CoordinatorTarget) -> Result<CoordinatorClient, String> {
         .transpose()
         .map_err(|error| format!("the token file can't be read: {error}"))?;
     let token = token.map(|token| token.trim().to_owned());
-    CoordinatorClient::new(&target.url, token).map_err(|error| error_chain(&error))
+    let authorities = target.ca.as_deref().map(std::fs::read).transpose();
+    let authorities =
+        authorities.map_err(|error| format!("the file of certificates can't be read: {error}"))?;
+    CoordinatorClient::new(&target.url, token, authorities.as_deref()).map_err(|error| error_chain(&error))
 }
 
 /// Those of all that are named, or all where none is.

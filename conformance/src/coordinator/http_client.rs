@@ -1,19 +1,32 @@
-//! A client as small as the checks need: one request a connection, over plain HTTP, with the body exactly as given.
+//! The client of the checks: one request after the other, with the body exactly as given. It follows no redirect, uses no
+//! proxy and waits for a limited time, as the runner does.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::io::Read;
 use std::time::Duration;
 
+use reqwest::blocking::{Client, Response};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
+use reqwest::redirect::Policy;
+use reqwest::{Certificate, Method, Url};
 use serde_json::Value;
 
+use crate::printable_text::error_chain;
+
+/// How long an answer may take. A claim that waits at the coordinator's is asked to wait for less.
 const LIMIT: Duration = Duration::from_secs(20);
+/// How long it may take to find out whether there is a coordinator at all.
+const RECOGNITION_LIMIT: Duration = Duration::from_secs(10);
+/// The most of an answer that is read, in bytes.
 const ANSWER_LIMIT: u64 = 4 << 20;
+/// Every coordinator answers it, and it needs no token.
+const HEALTH: &str = "/v1/health";
 
 /// Where the coordinator is, and with which token it is asked.
 #[derive(Debug, Clone)]
 pub struct CoordinatorClient {
-    host: String,
-    prefix: String,
+    http: Client,
+    /// Without a `/` at its end.
+    base: String,
     pub token: Option<String>,
 }
 
@@ -31,40 +44,102 @@ pub struct CoordinatorAnswer {
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    #[error("`{url}` is no http:// address; put a proxy that ends TLS on loopback in front of an https one")]
+    #[error("`{url}` is no address of a coordinator; it begins with http:// or https://")]
     Address { url: String },
+    #[error("the file of certificates holds none that can be used: give a PEM file")]
+    Certificates,
+    #[error("no client can be made; are the system's CA certificates installed?")]
+    Build(#[source] reqwest::Error),
     #[error("{method} {path} got no answer")]
-    Io {
+    NoAnswer {
         method: String,
         path: String,
         #[source]
-        source: std::io::Error,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
-    #[error("{method} {path} was answered by something that is no HTTP")]
-    NoHttp { method: String, path: String },
 }
 
 impl CoordinatorClient {
-    pub fn new(url: &str, token: Option<String>) -> Result<CoordinatorClient, ClientError> {
-        let rest = url
-            .strip_prefix("http://")
-            .ok_or_else(|| ClientError::Address { url: url.into() })?;
-        let (host, prefix) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let host = if host.contains(':') {
-            host.to_owned()
-        } else {
-            format!("{host}:80")
+    /// `authorities`: certificates in PEM that are trusted besides the system's.
+    pub fn new(
+        url: &str,
+        token: Option<String>,
+        authorities: Option<&[u8]>,
+    ) -> Result<CoordinatorClient, ClientError> {
+        let parsed = Url::parse(url).ok().filter(Url::has_host);
+        let scheme = parsed.as_ref().map_or("", Url::scheme);
+        if !matches!(scheme, "http" | "https") {
+            return Err(ClientError::Address { url: url.into() });
+        }
+        let builder = Client::builder()
+            .no_proxy()
+            .redirect(Policy::none())
+            .http1_only()
+            // A connection that a coordinator has just closed would make an answer fail that it never gave.
+            .pool_max_idle_per_host(0)
+            .timeout(LIMIT);
+        // Plain http needs no certificates, and a host may have none.
+        let builder = match (scheme, authorities) {
+            ("http", _) => builder.tls_certs_only([]),
+            (_, None) => builder,
+            (_, Some(pem)) => match Certificate::from_pem_bundle(pem) {
+                Ok(certificates) if !certificates.is_empty() => builder.tls_certs_merge(certificates),
+                _ => return Err(ClientError::Certificates),
+            },
         };
         Ok(CoordinatorClient {
-            host,
-            prefix: prefix.trim_end_matches('/').to_owned(),
+            http: builder.build().map_err(ClientError::Build)?,
+            base: url.trim_end_matches('/').to_owned(),
             token,
         })
     }
 
-    /// Whether anybody listens there at all.
-    pub fn check_connection(&self) -> std::io::Result<()> {
-        TcpStream::connect(&self.host).map(drop)
+    /// Whether the API is there at all. An error is one sentence that says what was asked and what came.
+    pub fn recognise(&self) -> Result<(), String> {
+        let base = &self.base;
+        let asked = format!("GET {base}{HEALTH}");
+        let answered = match self
+            .http
+            .get(format!("{base}{HEALTH}"))
+            .timeout(RECOGNITION_LIMIT)
+            .send()
+        {
+            Err(error) if error.is_timeout() => {
+                let seconds = RECOGNITION_LIMIT.as_secs();
+                return Err(format!(
+                    "{asked} got no answer within {seconds} s; is that the coordinator's address?"
+                ));
+            }
+            Err(error) if error.is_connect() => {
+                let why = error_chain(&error);
+                return Err(format!(
+                    "nobody answers at {base} ({why}); is it running, and is that its address?"
+                ));
+            }
+            Err(error) => {
+                let why = error_chain(&error);
+                return Err(format!(
+                    "{asked} was answered by something that is no HTTP server ({why})"
+                ));
+            }
+            Ok(response) => read(response),
+        };
+        let answer = answered.map_err(|error| format!("the answer to {asked} broke off ({error})"))?;
+        if answer.is_of_the_api() {
+            return Ok(());
+        }
+        let hint = match base.strip_suffix("/v1") {
+            Some(base) => format!("leave out `/v1`: --url {base}"),
+            None => "give the address that `/v1/health` is below".to_owned(),
+        };
+        let what = match answer.content_type.as_str() {
+            "" => "without a content type".to_owned(),
+            kind => format!("with `{kind}`"),
+        };
+        Err(format!(
+            "this is not the coordinator API: {asked} was answered {} {what}; {hint}",
+            answer.status
+        ))
     }
 
     /// The same coordinator asked with another token, or with none.
@@ -95,108 +170,55 @@ impl CoordinatorClient {
         key: Option<&str>,
         body: &str,
     ) -> Result<CoordinatorAnswer, ClientError> {
-        let failed = |source| ClientError::Io {
+        let failed = |source: Box<dyn std::error::Error + Send + Sync>| ClientError::NoAnswer {
             method: method.into(),
             path: path.into(),
             source,
         };
-        let bytes = self.exchange(method, path, key, body).map_err(failed)?;
-        answer(&bytes).ok_or_else(|| ClientError::NoHttp {
-            method: method.into(),
-            path: path.into(),
-        })
-    }
-
-    fn exchange(&self, method: &str, path: &str, key: Option<&str>, body: &str) -> std::io::Result<Vec<u8>> {
-        let mut stream = TcpStream::connect(&self.host)?;
-        stream.set_read_timeout(Some(LIMIT))?;
-        stream.set_write_timeout(Some(LIMIT))?;
-        let mut head = format!(
-            "{method} {}{path} HTTP/1.1\r\nhost: {}\r\n",
-            self.prefix, self.host
-        );
+        let verb = Method::from_bytes(method.as_bytes()).map_err(|error| failed(error.into()))?;
+        let mut request = self.http.request(verb, format!("{}{path}", self.base));
         if let Some(token) = &self.token {
-            head.push_str(&format!("authorization: Bearer {token}\r\n"));
+            request = request.header(AUTHORIZATION, format!("Bearer {token}"));
         }
         if let Some(key) = key {
-            head.push_str(&format!("idempotency-key: {key}\r\n"));
+            request = request.header("idempotency-key", key);
         }
         if method != "GET" {
-            head.push_str(&format!(
-                "content-type: application/json\r\ncontent-length: {}\r\n",
-                body.len()
-            ));
+            request = request
+                .header(CONTENT_TYPE, "application/json")
+                .body(body.to_owned());
         }
-        head.push_str("connection: close\r\n\r\n");
-        stream.write_all(head.as_bytes())?;
-        stream.write_all(body.as_bytes())?;
-        let mut bytes = Vec::new();
-        stream.take(ANSWER_LIMIT).read_to_end(&mut bytes)?;
-        Ok(bytes)
+        let response = request.send().map_err(|error| failed(error.into()))?;
+        read(response).map_err(|error| failed(error.into()))
     }
 }
 
-fn answer(bytes: &[u8]) -> Option<CoordinatorAnswer> {
-    let text = String::from_utf8_lossy(bytes);
-    let (head, body) = text.split_once("\r\n\r\n")?;
-    let mut lines = head.lines();
-    let status = lines
-        .next()?
-        .strip_prefix("HTTP/1.")?
-        .split(' ')
-        .nth(1)?
-        .parse()
-        .ok()?;
-    let headers: Vec<(String, &str)> = lines
-        .filter_map(|line| line.split_once(':'))
-        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim()))
-        .collect();
-    let header = |wanted: &str| {
-        headers
-            .iter()
-            .find(|(name, _)| name == wanted)
-            .map(|(_, value)| *value)
+impl CoordinatorAnswer {
+    /// Health is told, or refused as the API refuses. That there is no such path is what any server says.
+    fn is_of_the_api(&self) -> bool {
+        let is_health = self.status == 200 && self.body["status"].is_string();
+        let is_problem = self.content_type == "application/problem+json" && self.body["code"].is_string();
+        is_health || (is_problem && !matches!(self.status, 404 | 405))
+    }
+}
+
+fn read(response: Response) -> std::io::Result<CoordinatorAnswer> {
+    let status = response.status().as_u16();
+    let texts = |name: &str| -> Vec<String> {
+        let values = response.headers().get_all(name).iter();
+        values
+            .map(|value| String::from_utf8_lossy(value.as_bytes()).trim().to_owned())
+            .collect()
     };
-    let policy = headers.iter().filter(|(name, _)| name == "coordinator-policy");
-    let policy = policy.map(|(_, value)| (*value).to_owned());
-    let body = match header("transfer-encoding") {
-        Some("chunked") => joined(body),
-        _ => body.to_owned(),
-    };
-    Some(CoordinatorAnswer {
+    let policy = texts("coordinator-policy");
+    let content_type = texts("content-type").into_iter().next().unwrap_or_default();
+    let mut body = Vec::new();
+    response.take(ANSWER_LIMIT).read_to_end(&mut body)?;
+    Ok(CoordinatorAnswer {
         status,
-        content_type: header("content-type").unwrap_or_default().to_owned(),
-        policy: policy.reduce(|first, next| first + ", " + &next),
+        content_type,
+        policy: policy.into_iter().reduce(|first, next| first + ", " + &next),
         is_empty: body.is_empty(),
-        body: serde_json::from_str(&body).unwrap_or(Value::Null),
+        body: serde_json::from_slice(&body).unwrap_or(Value::Null),
     })
-}
-
-/// A chunked body in one piece.
-fn joined(mut rest: &str) -> String {
-    let mut whole = String::new();
-    while let Some((size, after)) = rest.split_once("\r\n") {
-        let size = usize::from_str_radix(size.split(';').next().unwrap_or(size).trim(), 16).unwrap_or(0);
-        let Some(chunk) = after.get(..size).filter(|chunk| !chunk.is_empty()) else {
-            break;
-        };
-        whole.push_str(chunk);
-        rest = after.get(size + 2..).unwrap_or_default();
-    }
-    whole
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_answer_is_read_whole_or_in_chunks() {
-        let plain = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{\"a\":1}";
-        let chunked = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n3\r\n{\"a\r\n4\r\n\":1}\r\n0\r\n\r\n";
-        let read = answer(plain).expect("an answer");
-        assert_eq!((read.status, &read.body["a"]), (200, &Value::from(1)));
-        assert_eq!(Some(read), answer(chunked));
-        assert_eq!(answer(b"garbage"), None);
-    }
 }

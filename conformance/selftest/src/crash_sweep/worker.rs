@@ -101,7 +101,7 @@ fn without_lease(folder: &Path, id: &str, token: Option<&str>) -> std::io::Resul
         return Ok(None);
     };
     // Engine and `verify` get no variable of their lease.
-    let asked = CoordinatorClient::new(&address, None).and_then(|client| client.get("/_stub/state"));
+    let asked = CoordinatorClient::new(&address, None, None).and_then(|client| client.get("/_stub/state"));
     let state = asked.map_err(std::io::Error::other)?.body;
     let leases = state["leases"].as_array().cloned().unwrap_or_default();
     if was_begun_before_the_end_of_leases(folder, id) {

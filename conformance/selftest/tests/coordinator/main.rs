@@ -42,7 +42,7 @@ fn stub(scopes: &[Scope], rules: &[Value]) -> Stub {
 }
 
 fn judged(stub: &Stub, reach: AccessLevel) -> Vec<CaseResult> {
-    let client = CoordinatorClient::new(&stub.url(), Some("a-token".into())).expect("an address");
+    let client = CoordinatorClient::new(&stub.url(), Some("a-token".into()), None).expect("an address");
     judge(&client, reach, &CheckRunControl::default(), |_| {})
 }
 
@@ -91,7 +91,7 @@ fn a_check_that_is_interrupted_while_it_waits_cleans_up_and_gives_no_verdict() {
         ..StubConfig::default()
     })
     .expect("a stub can be started");
-    let client = CoordinatorClient::new(&stub.url(), Some("a-token".into())).expect("an address");
+    let client = CoordinatorClient::new(&stub.url(), Some("a-token".into()), None).expect("an address");
     let (stop, told) = (StopSignal::default(), Arc::new(Mutex::new(Vec::new())));
     let (asked, heard) = (stop.clone(), Arc::clone(&told));
     let control = CheckRunControl {
@@ -120,7 +120,7 @@ fn a_check_that_is_interrupted_while_it_waits_cleans_up_and_gives_no_verdict() {
 /// What the one check with restarts says of a coordinator that is started anew with what `again` makes of its jobs.
 fn judged_with_restarts(again: impl Fn(Vec<String>) -> StubConfig + Send + Sync + 'static) -> CaseResult {
     let first = Stub::start(again(Vec::new())).expect("a stub can be started");
-    let client = CoordinatorClient::new(&first.url(), None).expect("an address");
+    let client = CoordinatorClient::new(&first.url(), None, None).expect("an address");
     let running = Mutex::new(Some(first));
     let restart = move || {
         let mut running = running.lock().expect("nobody panicked");
@@ -226,7 +226,22 @@ fn every_lie_is_found_by_the_check_that_is_about_it() {
 }
 
 #[test]
-fn an_address_without_http_is_refused_with_what_to_do() {
-    let error = CoordinatorClient::new("https://example.org", None).expect_err("it is https");
-    assert!(error.to_string().contains("proxy that ends TLS"), "{error}");
+fn an_address_that_is_none_is_refused_with_what_it_begins_with() {
+    for url in [
+        "ftp://example.org",
+        "example.org:80",
+        "/tmp/socket",
+        "",
+        "http://",
+    ] {
+        let error = CoordinatorClient::new(url, None, None).expect_err(url);
+        assert!(
+            error.to_string().contains("begins with http:// or https://"),
+            "{error}"
+        );
+    }
+    CoordinatorClient::new("https://127.0.0.1:1/below", None, None).expect("an address");
+    let error =
+        CoordinatorClient::new("https://127.0.0.1:1", None, Some(b"no PEM")).expect_err("no certificate");
+    assert!(error.to_string().contains("give a PEM file"), "{error}");
 }
