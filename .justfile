@@ -12,7 +12,7 @@ default:
     @just --list --unsorted
 
 # Everything that a change has to pass
-ci: check test deaf stress readme console schemathesis conform reference coverage mutants property sweep weekend portable macos package container
+ci: check test deaf stress readme rehearse console schemathesis conform reference coverage mutants property sweep weekend portable macos package container
 
 # All programs, with what their tests need of the crates below: built alone, each would build those anew
 [private]
@@ -40,6 +40,10 @@ stress:
 # The README's commands print what it shows; needs Python
 readme: build
     .ci/readme {{ programs }}
+
+# The rollout on one desk: up the ladder, through trouble and back, every job counted
+rehearse seeds="3": build
+    for seed in $(seq {{ seeds }}); do {{ conformance }} rehearse --seed $seed || exit; done
 
 # The console in a real browser; needs chromium and chromedriver
 console:

@@ -3,6 +3,7 @@
 mod arguments;
 mod export;
 mod list;
+mod rehearse;
 mod replay;
 mod run;
 mod smoke_and_coordinator;
@@ -91,6 +92,8 @@ enum CliCommand {
         #[arg(long, value_name = "COMMAND", conflicts_with = "observe")]
         restart: Option<String>,
     },
+    /// Rehearse a rollout with `aq` and the fake: up the ladder, through trouble, and back, every job counted
+    Rehearse(rehearse::RehearseArguments),
     /// Run four small scenarios, one for each verdict, that tell a wrong profile from a wrong runner
     Smoke {
         /// Only these, by their ids: `smoke/agree`
@@ -161,6 +164,7 @@ pub(crate) fn main() -> HarnessExit {
             checks,
             &cli.options,
         ),
+        Some(CliCommand::Rehearse(arguments)) => rehearse::run(&arguments, &cli.options),
         Some(CliCommand::Smoke { ids }) => smoke_and_coordinator::smoke(&ids, &cli.options),
         Some(CliCommand::Wire(command)) => wire::wire(&command),
         Some(CliCommand::Schema { of }) => Ok(print(&match of {
@@ -193,6 +197,7 @@ fn taken_by(command: &CliCommand) -> (&'static str, &'static [OptionGroup]) {
         CliCommand::List { .. } => ("list", &[OptionGroup::Scenarios]),
         CliCommand::Export { .. } => ("export", &[]),
         CliCommand::Coordinator { .. } => ("coordinator", &[OptionGroup::Reports]),
+        CliCommand::Rehearse(_) => ("rehearse", &[OptionGroup::Reports, OptionGroup::Pace]),
         CliCommand::Smoke { .. } => ("smoke", &[OptionGroup::Reports, OptionGroup::Runner]),
         CliCommand::Wire(_) => ("wire", &[]),
         CliCommand::Schema { .. } => ("schema", &[]),

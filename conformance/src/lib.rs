@@ -22,6 +22,7 @@ pub mod printable_text;
 #[cfg(any(portable, not(target_os = "linux")))]
 mod process_list;
 pub mod profile;
+pub mod rehearsal;
 pub mod report;
 pub mod sandbox;
 pub mod scenario;

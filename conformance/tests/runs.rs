@@ -9,6 +9,8 @@ mod coordinator_command;
 mod interruption;
 #[path = "runs/preflight.rs"]
 mod preflight;
+#[path = "runs/rehearsal.rs"]
+mod rehearsal;
 #[path = "runs/replay_trust.rs"]
 mod replay_trust;
 #[path = "runs/report_files.rs"]

@@ -100,6 +100,12 @@ impl CommonArguments {
         ))
     }
 
+    /// The first that was typed and is none of these.
+    pub(super) fn other_than(&self, taken: &[&str]) -> Option<&'static str> {
+        let mut given = self.given().map(|(option, _)| option);
+        given.find(|option| !taken.contains(option))
+    }
+
     /// The options that were typed.
     fn given(&self) -> impl Iterator<Item = (&'static str, OptionGroup)> {
         let all = [
