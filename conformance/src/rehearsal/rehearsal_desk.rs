@@ -71,6 +71,8 @@ impl RehearsalDesk {
         let config = StubConfig {
             jobs: known.map(|id| new_job(id, &root, &ledger)).collect(),
             seed: Some(plan.seed),
+            // Lost answers are asked for again after growing pauses, and no lease may end meanwhile.
+            lease_ms: 600_000,
             ..StubConfig::default()
         };
         let stub = Stub::start(config).map_err(|error| RehearsalError::Fake(error.to_string()))?;
