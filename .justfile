@@ -12,7 +12,7 @@ default:
     @just --list --unsorted
 
 # Everything that a change has to pass
-ci: check test deaf stress readme console schemathesis conform reference coverage mutants property sweep weekend portable macos package container
+ci: check test deaf stress readme rehearse console schemathesis conform reference coverage mutants property sweep weekend portable macos package container
 
 # All programs, with what their tests need of the crates below: built alone, each would build those anew
 [private]

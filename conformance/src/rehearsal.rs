@@ -79,7 +79,8 @@ pub fn rehearse(
     mut tell: impl FnMut(&StepRecord),
 ) -> Result<RehearsalRecord, RehearsalError> {
     let began = Instant::now();
-    let mut desk = RehearsalDesk::set_up(plan, began)?;
+    let with_jobs = STEPS.iter().filter(|step| step.has_jobs).map(|step| step.name);
+    let mut desk = RehearsalDesk::set_up(plan, &with_jobs.collect::<Vec<_>>(), began)?;
     let mut steps: Vec<StepRecord> = Vec::new();
     for step in STEPS {
         if stop.is_asked() || steps.last().is_some_and(|step| !step.faults.is_empty()) {

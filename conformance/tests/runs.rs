@@ -7,6 +7,8 @@ mod built_in_scenarios;
 mod coordinator_command;
 #[path = "runs/interruption.rs"]
 mod interruption;
+#[path = "runs/junit_schemas.rs"]
+mod junit_schemas;
 #[path = "runs/preflight.rs"]
 mod preflight;
 #[path = "runs/rehearsal.rs"]

@@ -4,18 +4,17 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use stub_coordinator::{NewJob, Stub, StubConfig, preset};
+use stub_coordinator::{FiringCondition, NewJob, Stub, StubConfig, preset};
 use tempfile::TempDir;
 
 use super::job_ledger::JobLedger;
-use super::rehearsal_steps::STEPS;
 use super::{RehearsalError, RehearsalPlan};
 
 /// How long a command may be silent; on a busy machine all take longer.
@@ -44,8 +43,12 @@ pub(super) struct RehearsalDesk {
 }
 
 impl RehearsalDesk {
-    /// Makes the folder and starts the fake, which knows the jobs that will be observed.
-    pub(super) fn set_up(plan: &RehearsalPlan, began: Instant) -> Result<RehearsalDesk, RehearsalError> {
+    /// Makes the folder and starts the fake, which knows the jobs that will be observed. `owners`: the steps that have jobs.
+    pub(super) fn set_up(
+        plan: &RehearsalPlan,
+        owners: &[&'static str],
+        began: Instant,
+    ) -> Result<RehearsalDesk, RehearsalError> {
         let folder = tempfile::Builder::new()
             .prefix("aq-rehearsal-")
             .tempdir()
@@ -66,13 +69,11 @@ impl RehearsalDesk {
         );
         fs::write(root.join("queue/aq.toml"), settings).map_err(failed("writing aq.toml"))?;
         let ledger = JobLedger::open(&root.join("marks"), began);
-        let batches = batches(plan);
+        let batches = batches(plan, owners);
         let known = batches.get("observe").into_iter().flatten();
         let config = StubConfig {
             jobs: known.map(|id| new_job(id, &root, &ledger)).collect(),
             seed: Some(plan.seed),
-            // Lost answers are asked for again after growing pauses, and no lease may end meanwhile.
-            lease_ms: 600_000,
             ..StubConfig::default()
         };
         let stub = Stub::start(config).map_err(|error| RehearsalError::Fake(error.to_string()))?;
@@ -135,6 +136,25 @@ impl RehearsalDesk {
             .map_err(|error| RehearsalError::Fake(error.to_string()))
     }
 
+    /// Loses the first answers of each operation but renewals, which are asked for again after a third of a lease. The
+    /// preset loses them by chance, so many in a row at times that a lease ends meanwhile, and then the runner rightly
+    /// gives the job up.
+    pub(super) fn lose_replies(&self) -> Result<(), RehearsalError> {
+        const LOST: u64 = 2;
+        let mut rules = preset("lost-replies").map_err(RehearsalError::Fake)?;
+        rules.retain(|rule| rule.on != "lease.renew");
+        for rule in &mut rules {
+            rule.when = FiringCondition {
+                times: Some(LOST),
+                ..FiringCondition::default()
+            };
+        }
+        let armed = self.stub.replace_rules(rules);
+        armed
+            .map(drop)
+            .map_err(|error| RehearsalError::Fake(error.to_string()))
+    }
+
     /// How often the armed rules have fired.
     pub(super) fn fired(&self) -> u64 {
         self.stub.rules().iter().map(|status| status.fired).sum()
@@ -168,28 +188,7 @@ impl RehearsalDesk {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let mut child = command.spawn().map_err(failed("starting aq"))?;
-        let (sender, receiver) = channel();
-        let streams: [Option<Box<dyn Read + Send>>; 2] = [
-            child
-                .stdout
-                .take()
-                .map(|stream| Box::new(stream) as Box<dyn Read + Send>),
-            child
-                .stderr
-                .take()
-                .map(|stream| Box::new(stream) as Box<dyn Read + Send>),
-        ];
-        for stream in streams.into_iter().flatten() {
-            let sender = sender.clone();
-            thread::spawn(move || {
-                for line in BufReader::new(stream).lines().map_while(Result::ok) {
-                    if sender.send(line).is_err() {
-                        break;
-                    }
-                }
-            });
-        }
-        drop(sender);
+        let receiver = printed_lines(&mut child);
         let mut lines = Vec::new();
         let mut awaited = said;
         let pid = i32::try_from(child.id()).map(Pid::from_raw);
@@ -223,6 +222,30 @@ impl RehearsalDesk {
     }
 }
 
+/// What a program prints on either stream, line by line; disconnected once both have ended.
+fn printed_lines(child: &mut Child) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    let stdout = child
+        .stdout
+        .take()
+        .map(|stream| Box::new(stream) as Box<dyn Read + Send>);
+    let stderr = child
+        .stderr
+        .take()
+        .map(|stream| Box::new(stream) as Box<dyn Read + Send>);
+    for stream in [stdout, stderr].into_iter().flatten() {
+        let sender = sender.clone();
+        thread::spawn(move || {
+            for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+    }
+    receiver
+}
+
 /// What a failed call is told as.
 pub(super) fn failed(what: &str) -> impl Fn(std::io::Error) -> RehearsalError {
     move |source| RehearsalError::Io {
@@ -232,12 +255,7 @@ pub(super) fn failed(what: &str) -> impl Fn(std::io::Error) -> RehearsalError {
 }
 
 /// One job for each step, and the rest where the seed puts them.
-fn batches(plan: &RehearsalPlan) -> BTreeMap<&'static str, Vec<String>> {
-    let owners: Vec<&'static str> = STEPS
-        .iter()
-        .filter(|step| step.has_jobs)
-        .map(|step| step.name)
-        .collect();
+fn batches(plan: &RehearsalPlan, owners: &[&'static str]) -> BTreeMap<&'static str, Vec<String>> {
     let mut batches: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
     let mut dice = plan.seed;
     for number in 0..plan.jobs {

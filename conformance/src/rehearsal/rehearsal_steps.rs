@@ -212,7 +212,7 @@ fn split_brain(desk: &mut RehearsalDesk) -> StepResult {
 }
 
 fn lost_replies(desk: &mut RehearsalDesk) -> StepResult {
-    desk.arm("lost-replies")?;
+    desk.lose_replies()?;
     let (count, submitted) = submit(desk, "lost-replies")?;
     let drained = desk.aq(&["run", "--drain"])?;
     let fired = desk.fired();
