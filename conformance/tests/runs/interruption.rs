@@ -2,7 +2,7 @@
 //! written.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -79,7 +79,7 @@ fn terminated_smoke_writes_every_report_and_says_what_was_not_run() {
     is_told_everywhere(&bench, "interrupted: 0 of 4", "terminated");
 }
 
-/// The coordinator takes the connection of the first request and never answers.
+/// The coordinator is recognised, takes the connection of the first check's request, and never answers.
 #[test]
 fn an_interrupted_check_of_a_coordinator_writes_every_report() {
     let bench = TestBench::new("exit 0", &[], "");
@@ -90,7 +90,11 @@ fn an_interrupted_check_of_a_coordinator_writes_every_report() {
     bench.at_home(&mut command);
     command.stdout(Stdio::null()).stderr(Stdio::piped());
     let mut harness = command.spawn().expect("the harness");
-    drop(listener.accept().expect("a look whether anybody listens"));
+    let (mut recognising, _) = listener.accept().expect("a question whether this is the API");
+    recognising.read_exact(&mut [0]).expect("the question begins");
+    let health =
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 15\r\n\r\n{\"status\":\"ok\"}";
+    recognising.write_all(health.as_bytes()).expect("an answer");
     let (mut asked, _) = listener.accept().expect("a request");
     asked.read_exact(&mut [0]).expect("the request begins");
     signal(&harness, "-INT");
