@@ -39,6 +39,7 @@ fn bench_with(program: &[u8], mode: u32) -> TestBench {
 }
 
 /// A program of this system, for a kind of machine that there is not.
+#[cfg(target_os = "linux")]
 fn foreign_program() -> Vec<u8> {
     let mut head = fs::read("/proc/self/exe").expect("this program");
     head.truncate(4096);
